@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The maps, the settings and the loss counters that every handler shares. */
+#pragma once
+
+#include "bpf/abi.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+enum eye_socket_phase {
+    EYE_SOCKET_NEW,        /* cloned from a listener, or just made */
+    EYE_SOCKET_CONNECTING, /* SYN sent */
+    EYE_SOCKET_LISTENING,
+    EYE_SOCKET_ESTABLISHED, /* and every state after it until CLOSE */
+};
+
+enum eye_socket_flag {
+    EYE_SOCKET_OLDER = 1,     /* established before the daemon looked: never "opened" */
+    EYE_SOCKET_INHERITED = 2, /* owner is the listener's until the real one shows itself */
+    EYE_SOCKET_OPENED = 4,    /* its opening was reported */
+};
+
+/* What protocol a socket speaks, as far as its first bytes told. */
+enum eye_protocol { EYE_PROTOCOL_UNKNOWN, EYE_PROTOCOL_HTTP, EYE_PROTOCOL_NONE };
+
+/* Counters of tcp_sock as last reported. */
+struct eye_counters {
+    __u64 sent_bytes;
+    __u64 received_bytes;
+    __u32 sent_segments;
+    __u32 received_segments;
+    __u32 retransmits;
+    __u32 padding;
+};
+
+/*
+ * One TCP socket. `claim` orders the iterator and the close, which may run at once on two CPUs:
+ * the iterator takes FREE -> ITERATING and gives it back; the close sets CLOSED. Whoever finds the
+ * other one there leaves the last record to the iterator, so each byte is reported once.
+ *
+ * `pass` is the number of the counting pass in which the socket was counted active; 0: never. The
+ * collector numbers its full passes; a socket that was not counted in the present pass enters it
+ * at its next record, and only one counted in the present pass leaves it.
+ */
+struct eye_socket {
+    __u64 claim; /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
+    __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
+    struct eye_counters reported;
+    __u32 pid;
+    __u32 counted_pid; /* under which it was counted active */
+    __u32 pass;
+    __u32 connect_us;
+    __u16 port; /* of the service; host order */
+    __u8 phase;
+    __u8 flags;
+    __u8 direction;
+    __u8 family;
+    __u8 protocol; /* enum eye_protocol */
+    __u8 looks;    /* payloads that matched no protocol */
+    char comm[EYE_COMM_BYTES];
+};
+
+enum eye_claim { EYE_CLAIM_FREE, EYE_CLAIM_ITERATING, EYE_CLAIM_CLOSED };
+
+/*
+ * socket -> struct eye_socket. Written by tcp.bpf.h, seed.bpf.h and usm.bpf.h; freed by the kernel
+ * with the socket. CLONE: an accepted child starts with its listener's entry.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+    __type(key, int);
+    __type(value, struct eye_socket);
+} sockets SEC(".maps");
+
+/* struct eye_connection_record: closes and failures. Written by tcp.bpf.h, read by the collector. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 256 * 1024); /* set at load from EYE_CONNECTION_RING_BYTES */
+} connections SEC(".maps");
+
+/* struct eye_request_record. Written by the protocol programs, read by the collector. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1024 * 1024);
+} requests SEC(".maps");
+
+/* enum eye_loss -> events lost on this CPU. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, EYE_LOSS_COUNT);
+    __type(key, __u32);
+    __type(value, __u64);
+} losses SEC(".maps");
+
+/* Set by the collector before each run of the live iterator. */
+__u32 eye_pass = 1;        /* number of the present counting pass */
+bool eye_pass_full = true; /* report every socket that the pass has not counted, moved or not */
+
+static __always_inline void eye_lose(enum eye_loss loss, __u64 amount)
+{
+    __u32 key = loss;
+    __u64 *count = bpf_map_lookup_elem(&losses, &key);
+    if (count) {
+        /* Atomic: the handlers of one CPU interrupt each other. */
+        __sync_fetch_and_add(count, amount);
+    }
+}
+
+/*
+ * Wakes the collector when a ring passes this fill, and for the next kilobyte in case two CPUs
+ * crossed it together; below it the collector's own timer reads.
+ */
+#define EYE_WAKE_WINDOW 1024
+
+static __always_inline __u64 eye_wake_flag(void *ring, __u64 wake_bytes)
+{
+    __u64 used = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+    return used - wake_bytes < EYE_WAKE_WINDOW ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}

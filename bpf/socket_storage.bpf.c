@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Entry points of the tier "socket-storage": thin sections over the handlers. Kernel 5.17+. */
+#include "bpf/tracer/seed.bpf.h"
+#include "bpf/tracer/tcp.bpf.h"
+#include "bpf/usm/usm.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state)
+{
+    eye_handle_state(sk, new_state);
+    return 0;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int tcp_live(struct bpf_iter__bpf_sk_storage_map *context)
+{
+    struct seq_file *seq = context->meta->seq;
+    struct sock *sk = context->sk;
+    struct eye_socket *socket = context->value;
+    if (sk && socket) {
+        eye_handle_live(seq, sk, socket);
+    }
+    return 0;
+}
+
+SEC("iter/tcp")
+int tcp_seed(struct bpf_iter__tcp *context)
+{
+    struct sock_common *common = context->sk_common;
+    if (common) {
+        eye_handle_seed(common);
+    }
+    return 0;
+}
+
+SEC("iter/task_file")
+int owner_seed(struct bpf_iter__task_file *context)
+{
+    struct task_struct *task = context->task;
+    struct file *file = context->file;
+    if (task && file) {
+        eye_handle_file(task, file);
+    }
+    return 0;
+}
+
+/* Both always let the packet pass. */
+SEC("cgroup_skb/egress")
+int payload_sent(struct __sk_buff *skb)
+{
+    eye_handle_segment(skb, 0);
+    return 1;
+}
+
+SEC("cgroup_skb/ingress")
+int payload_received(struct __sk_buff *skb)
+{
+    eye_handle_segment(skb, 1);
+    return 1;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Sockets older than the daemon, once at start: iter/tcp makes their entries (one network
+ * namespace per run; listeners come first), iter/task_file finds their owners. Their present counters are
+ * the baseline, so nothing jumps.
+ */
+#pragma once
+
+#include "bpf/tracer/tcp.bpf.h"
+
+struct eye_listener {
+    __u32 netns;
+    __u16 port; /* host order */
+    __u16 padding;
+};
+
+/* Listening ports by namespace: tell the direction of older sockets. Filled and read by the seed
+ * iterator only, never emptied; beyond its size directions fall back to outgoing, counted. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 8192);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct eye_listener);
+    __type(value, __u8);
+} listeners SEC(".maps");
+
+static __always_inline struct eye_listener eye_listener_of(const struct sock_common *common)
+{
+    struct eye_listener key = {
+        .netns = common->skc_net.net->ns.inum,
+        .port = common->skc_num,
+    };
+    return key;
+}
+
+static __always_inline void eye_seed_listener(struct sock *sk)
+{
+    struct eye_listener key = eye_listener_of(&sk->__sk_common);
+    __u8 present = 1;
+    if (bpf_map_update_elem(&listeners, &key, &present, BPF_ANY) != 0) {
+        eye_lose(EYE_LOSS_SEED_LISTENERS, 1);
+    }
+    struct eye_socket *socket = eye_make_socket(sk);
+    if (socket && socket->phase == EYE_SOCKET_NEW) {
+        socket->phase = EYE_SOCKET_LISTENING;
+    }
+}
+
+static __always_inline void eye_seed_connection(struct sock *sk, const struct tcp_sock *tcp)
+{
+    struct eye_socket *socket = eye_make_socket(sk);
+    if (!socket || socket->phase != EYE_SOCKET_NEW) {
+        return;
+    }
+    struct eye_listener key = eye_listener_of(&sk->__sk_common);
+    bool incoming = bpf_map_lookup_elem(&listeners, &key) != NULL;
+    socket->direction = incoming ? EYE_INCOMING : EYE_OUTGOING;
+    socket->port = incoming ? key.port : bpf_ntohs(sk->__sk_common.skc_dport);
+    socket->family = eye_family_of(&sk->__sk_common);
+    eye_read_counters(tcp, &socket->reported);
+    if (sk->__sk_common.skc_state == TCP_SYN_SENT) {
+        socket->phase = EYE_SOCKET_CONNECTING;
+        return;
+    }
+    socket->flags = EYE_SOCKET_OLDER;
+    socket->phase = EYE_SOCKET_ESTABLISHED;
+}
+
+static __always_inline void eye_handle_seed(struct sock_common *common)
+{
+    struct tcp_sock *tcp = bpf_skc_to_tcp_sock(common);
+    if (!tcp) {
+        return; /* TIME_WAIT and half-open requests are no full sockets */
+    }
+    struct sock *sk = (struct sock *)tcp;
+    __u8 state = common->skc_state;
+    if (state == TCP_LISTEN) {
+        eye_seed_listener(sk);
+    } else if (state != TCP_CLOSE && state != TCP_SYN_RECV) {
+        eye_seed_connection(sk, tcp);
+    }
+}
+
+static __always_inline void eye_handle_file(struct task_struct *task, struct file *file)
+{
+    struct socket *file_socket = bpf_sock_from_file(file);
+    if (!file_socket || !file_socket->sk) {
+        return;
+    }
+    struct eye_socket *socket = bpf_sk_storage_get(&sockets, file_socket->sk, 0, 0);
+    if (socket && socket->pid == 0) {
+        socket->pid = task->tgid;
+        bpf_probe_read_kernel_str(socket->comm, sizeof(socket->comm), task->group_leader->comm);
+    }
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Looking at bytes eight at a time: the same C for kernel programs and for the host. Words are
+ * little endian, as on every architecture we build for.
+ */
+#pragma once
+
+#ifdef __bpf__
+#include "bpf/vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#else
+#include <linux/types.h>
+#include <stdbool.h>
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+#endif
+
+/*
+ * A function of its own in the kernel program: verified once, for any arguments, instead of at
+ * every call. Pointer arguments then may be NULL as far as the verifier knows.
+ */
+#ifdef __bpf__
+#define EYE_PART __attribute__((noinline))
+#else
+#define EYE_PART static
+#endif
+
+/*
+ * The same value, but the verifier forgets what it knew of it. At the head of a loop this makes
+ * the states of all paths equal, so they are explored once per round instead of once per history.
+ */
+#ifdef __bpf__
+volatile __u32 eye_unknown_zero;
+#define eye_forget(value) ((value) + eye_unknown_zero)
+#else
+#define eye_forget(value) (value)
+#endif
+
+/* Makes the compiler use one register from here on, so that a check of the value binds every use. */
+#ifdef __bpf__
+#define eye_pin(value) asm volatile("" : "+r"(value))
+#else
+#define eye_pin(value) (void)(value)
+#endif
+
+/* "ABCDEFGH" as the word that loading these eight bytes gives. */
+#define EYE_WORD(a, b, c, d, e, f, g, h)                                                           \
+    ((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |       \
+     (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
+
+/* Keeps the first @n (0 .. 8) bytes of a word. */
+static __always_inline __u64 eye_first_bytes(__u64 word, __u32 n)
+{
+    return n >= 8 ? word : word & (((__u64)1 << (n * 8)) - 1);
+}
+
+static __always_inline __u64 eye_load_word(const __u8 *bytes)
+{
+    __u64 word;
+    __builtin_memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+/* Letters to lower case; '-', ':', digits and space stay what they are. */
+static __always_inline __u64 eye_lower(__u64 word)
+{
+    return word | 0x2020202020202020ULL;
+}
+
+/* The top bit of the first byte equal to @byte, and perhaps of later ones; 0 when there is none. */
+static __always_inline __u64 eye_find_byte(__u64 word, __u8 byte)
+{
+    __u64 x = word ^ (0x0101010101010101ULL * byte);
+    return (x - 0x0101010101010101ULL) & ~x & 0x8080808080808080ULL;
+}
+
+/* Index of the lowest byte marked by eye_find_byte(): a multiplication instead of a bit count,
+ * which BPF does not have. */
+static __always_inline __u32 eye_first_index(__u64 marks)
+{
+    return (__u32)((((marks & -marks) >> 7) * 0x0001020304050607ULL) >> 56);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* HTTP/1 in the kernel: where parser state lives, how an skb is read, how a record is sent. */
+#pragma once
+
+#include "bpf/maps.bpf.h"
+
+#include "bpf/usm/http/http.h"
+
+#define EYE_REQUESTS_WAKE_BYTES (256 * 1024)
+
+/* Steps per payload; 64 KiB of the shortest pipelined requests are about 3000. */
+#define EYE_HTTP_STEPS_MAX 4096
+
+/* socket -> struct eye_http. Made when the first bytes look like HTTP/1. */
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct eye_http);
+} http_sockets SEC(".maps");
+
+/* socket -> struct eye_http_pipeline. Made when a second request is in flight. */
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct eye_http_pipeline);
+} http_pipelines SEC(".maps");
+
+/* What the parser's callbacks need. */
+struct eye_http_skb {
+    struct __sk_buff *skb;
+    struct bpf_sock *sk;
+    struct eye_socket *socket;
+};
+
+static __always_inline struct eye_http_skb *eye_http_environment(struct eye_http_run *run)
+{
+    return run->environment;
+}
+
+static __always_inline long eye_http_load(struct eye_http_run *run, __u32 offset, void *target,
+                                          __u32 bytes)
+{
+    struct eye_http_skb *environment = eye_http_environment(run);
+    return bpf_skb_load_bytes(environment->skb, offset, target, bytes);
+}
+
+/*
+ * TCP stamps a segment with CLOCK_MONOTONIC just before it leaves (skb->tstamp, the departure
+ * time, __tcp_transmit_skb): free, where reading the clock costs more than the parsing.
+ */
+static __always_inline __u64 eye_http_time(struct eye_http_run *run)
+{
+    if (run->now_ns == 0) {
+        struct eye_http_skb *environment = eye_http_environment(run);
+        __u64 departure = run->stream == 0 ? environment->skb->tstamp : 0;
+        run->now_ns = departure ? departure : bpf_ktime_get_ns();
+    }
+    return run->now_ns;
+}
+
+static __always_inline struct eye_http_request *eye_http_slot(struct eye_http_run *run,
+                                                              __u32 index)
+{
+    __u32 place = index % EYE_HTTP_PIPELINE;
+    if (place == 0) {
+        return &run->http->first;
+    }
+    struct eye_http_pipeline *pipeline =
+        bpf_sk_storage_get(&http_pipelines, eye_http_environment(run)->sk, 0,
+                           BPF_SK_STORAGE_GET_F_CREATE);
+    if (!pipeline) {
+        return NULL;
+    }
+    eye_pin(pipeline); /* the verifier wants the check before the arithmetic */
+    __u32 slot = place - 1;
+    eye_pin(slot);
+    return slot < EYE_HTTP_PIPELINE - 1 ? &pipeline->slots[slot] : NULL;
+}
+
+static __always_inline void eye_http_emit(struct eye_http_run *run,
+                                          struct eye_http_request *request)
+{
+    struct eye_socket *socket = eye_http_environment(run)->socket;
+    struct eye_request_record *record = &request->record;
+    __u64 path_bytes = record->path_bytes;
+    __u64 bytes = sizeof(*record) + path_bytes;
+    if (path_bytes > EYE_HTTP_PATH_BYTES) {
+        return;
+    }
+    record->pid = socket->pid;
+    record->port = socket->port;
+    if (run->http->requests_in == EYE_HTTP_REQUESTS_SENT) {
+        record->flags |= EYE_REQUEST_CLIENT;
+    }
+    if (!run->http->announced) {
+        run->http->announced = 1;
+        record->flags |= EYE_REQUEST_COMM;
+        __builtin_memcpy(request->bytes + path_bytes, socket->comm, sizeof(socket->comm));
+        bytes += sizeof(socket->comm);
+    }
+    if (bpf_ringbuf_output(&requests, record, bytes,
+                           eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
+        eye_lose(EYE_LOSS_HTTP_RING, 1);
+    }
+}
+
+static long eye_http_loop(__u32 index, struct eye_http_run *run)
+{
+    return eye_http_step(run) ? 0 : 1;
+}
+
+static __always_inline void eye_http_close(struct eye_http_skb *environment, struct eye_http *http,
+                                           __u32 verdict)
+{
+    environment->socket->protocol =
+        verdict == EYE_HTTP_ENDED ? EYE_PROTOCOL_NONE : EYE_PROTOCOL_UNKNOWN;
+    if (++environment->socket->looks >= 16) {
+        environment->socket->protocol = EYE_PROTOCOL_NONE;
+    }
+    eye_http_forget_requests(http);
+    bpf_sk_storage_delete(&http_sockets, environment->sk);
+}
+
+/* One payload of a socket that speaks HTTP. @stream: 0 sent, 1 received. */
+static __always_inline void eye_handle_http(struct __sk_buff *skb, struct bpf_sock *sk,
+                                            struct eye_socket *socket, __u32 sequence,
+                                            __u32 offset, __u32 bytes, __u32 stream)
+{
+    struct eye_http *http =
+        bpf_sk_storage_get(&http_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!http) {
+        eye_lose(EYE_LOSS_HTTP_STORAGE, 1);
+        return;
+    }
+    __u32 seen = eye_http_place(http, stream, sequence, bytes);
+    if (seen >= bytes) {
+        return;
+    }
+    struct eye_http_skb environment = {.skb = skb, .sk = sk, .socket = socket};
+    struct eye_http_run run = {
+        .http = http,
+        .environment = &environment,
+        .stream = stream,
+        .offset = offset + seen,
+        .end = offset + bytes,
+    };
+    bpf_loop(EYE_HTTP_STEPS_MAX, eye_http_loop, &run, 0);
+    if (run.verdict != EYE_HTTP_GO_ON) {
+        eye_http_close(&environment, http, run.verdict);
+    } else if (run.offset < run.end && http->streams[stream & 1].phase != EYE_HTTP_IGNORE) {
+        eye_lose(EYE_LOSS_HTTP_STEPS, 1);
+        eye_http_forget_requests(http);
+        http->streams[stream & 1].phase = EYE_HTTP_LOST;
+    }
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Log lines on stderr, one write per line. Under systemd's journal each line starts with its
+ * "<N>" priority; elsewhere with the local time and the level. Safe from every thread. Only the
+ * daemon, main and exporter workers log above debug.
+ */
+#pragma once
+
+#include "collector/base/base.h"
+
+enum eye_log_level { EYE_LOG_ERROR, EYE_LOG_WARNING, EYE_LOG_INFO, EYE_LOG_DEBUG };
+
+/** Lines above @level are dropped. The default is EYE_LOG_INFO. Call before threads start. */
+void eye_log_set_level(enum eye_log_level level);
+
+/** Writes one line; a line break inside the message is written as a space. */
+void eye_log(enum eye_log_level level, const char *format, ...) EYE_PRINTF(2, 3);
+
+#define eye_log_error(...) eye_log(EYE_LOG_ERROR, __VA_ARGS__)
+#define eye_log_warning(...) eye_log(EYE_LOG_WARNING, __VA_ARGS__)
+#define eye_log_info(...) eye_log(EYE_LOG_INFO, __VA_ARGS__)
+#define eye_log_debug(...) eye_log(EYE_LOG_DEBUG, __VA_ARGS__)

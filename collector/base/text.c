@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Growing text and number formatting. */
+#include "collector/base/text.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FIRST_CAPACITY 256
+
+void eye_text_init(struct eye_text *text, size_t max_bytes)
+{
+    *text = (struct eye_text){.max_bytes = max_bytes};
+}
+
+void eye_text_done(struct eye_text *text)
+{
+    free(text->data);
+    *text = (struct eye_text){.max_bytes = text->max_bytes};
+}
+
+void eye_text_clear(struct eye_text *text)
+{
+    eye_text_truncate(text, 0);
+}
+
+void eye_text_truncate(struct eye_text *text, size_t length)
+{
+    text->failed = false;
+    if (length < text->length) {
+        text->length = length;
+        text->data[length] = '\0';
+    }
+}
+
+/* Room for @more bytes and the NUL, or false and `failed`. */
+static bool reserve(struct eye_text *text, size_t more)
+{
+    if (text->failed || more > text->max_bytes - text->length) {
+        text->failed = true;
+        return false;
+    }
+    size_t needed = text->length + more + 1;
+    if (needed <= text->capacity) {
+        return true;
+    }
+    size_t capacity = text->capacity == 0 ? FIRST_CAPACITY : text->capacity;
+    while (capacity < needed) {
+        capacity *= 2;
+    }
+    char *data = realloc(text->data, capacity);
+    if (data == NULL) {
+        text->failed = true;
+        return false;
+    }
+    text->data = data;
+    text->capacity = capacity;
+    return true;
+}
+
+void eye_text_append_bytes(struct eye_text *text, const void *bytes, size_t length)
+{
+    if (reserve(text, length)) {
+        memcpy(text->data + text->length, bytes, length);
+        text->length += length;
+        text->data[text->length] = '\0';
+    }
+}
+
+void eye_text_append(struct eye_text *text, const char *string)
+{
+    eye_text_append_bytes(text, string, strlen(string));
+}
+
+void eye_text_append_char(struct eye_text *text, char character)
+{
+    eye_text_append_bytes(text, &character, 1);
+}
+
+void eye_text_append_u64(struct eye_text *text, uint64_t value)
+{
+    char digits[20];
+    size_t start = sizeof(digits);
+    do {
+        digits[--start] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    eye_text_append_bytes(text, digits + start, sizeof(digits) - start);
+}
+
+void eye_text_appendf(struct eye_text *text, const char *format, ...)
+{
+    va_list arguments;
+    va_list again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (length >= 0 && reserve(text, (size_t)length)) {
+        vsnprintf(text->data + text->length, (size_t)length + 1, format, again);
+        text->length += (size_t)length;
+    }
+    va_end(again);
+}
+
+/* 2^53: every smaller whole number is exact in a double. */
+#define EXACT_INTEGER_LIMIT 9007199254740992.0
+
+static void append_shortest(struct eye_text *text, double value)
+{
+    char digits[400];
+    for (int precision = 15; precision <= 17; precision++) {
+        snprintf(digits, sizeof(digits), "%.*g", precision, value);
+        if (strtod(digits, NULL) == value) {
+            break;
+        }
+    }
+    /* %g switches to an exponent below 1e-4; metrics live there, so write the plain form. */
+    double magnitude = fabs(value);
+    if (strchr(digits, 'e') != NULL && magnitude >= 1e-12 && magnitude < 1e17) {
+        for (int places = 1; places <= 30; places++) {
+            snprintf(digits, sizeof(digits), "%.*f", places, value);
+            if (strtod(digits, NULL) == value) {
+                break;
+            }
+        }
+    }
+    eye_text_append(text, digits);
+}
+
+void eye_text_append_double(struct eye_text *text, double value)
+{
+    if (isnan(value)) {
+        eye_text_append(text, "NaN");
+    } else if (isinf(value)) {
+        eye_text_append(text, value > 0 ? "+Inf" : "-Inf");
+    } else if (fabs(value) < EXACT_INTEGER_LIMIT && value == trunc(value)) {
+        if (value < 0) {
+            eye_text_append_char(text, '-');
+        }
+        eye_text_append_u64(text, (uint64_t)fabs(value));
+    } else {
+        append_shortest(text, value);
+    }
+}
+
+const char *eye_text_string(const struct eye_text *text)
+{
+    return text->data == NULL ? "" : text->data;
+}
+
+bool eye_copy_string(char *target, size_t size, const char *source)
+{
+    size_t length = strnlen(source, size);
+    bool fits = length < size;
+    size_t kept = fits ? length : size - 1;
+    memcpy(target, source, kept);
+    target[kept] = '\0';
+    return fits;
+}

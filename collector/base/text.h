@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A growing text buffer that knows its maximum, and copying into fixed arrays. A buffer that
+ * reached its maximum or ran out of memory turns "failed" and takes no more: callers append freely
+ * and ask once. Not shared between threads.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collector/base/base.h"
+
+struct eye_text {
+    char *data;       /* NUL-terminated once anything was appended; owned */
+    size_t length;    /* bytes without the NUL */
+    size_t capacity;  /* bytes allocated */
+    size_t max_bytes; /* length never exceeds this */
+    bool failed;      /* an append did not fit; the text is cut at the last one that did */
+};
+
+/** An empty buffer that will hold at most @max_bytes. Allocates nothing yet. */
+void eye_text_init(struct eye_text *text, size_t max_bytes);
+
+/** Frees the storage. Takes an initialised or zeroed buffer. */
+void eye_text_done(struct eye_text *text);
+
+/** Empties the buffer, clears `failed`, keeps the storage. */
+void eye_text_clear(struct eye_text *text);
+
+/** Cuts the buffer back to @length bytes (not more than it has) and clears `failed`. */
+void eye_text_truncate(struct eye_text *text, size_t length);
+
+/** Appends @length bytes whole, or nothing and sets `failed`. */
+void eye_text_append_bytes(struct eye_text *text, const void *bytes, size_t length);
+void eye_text_append(struct eye_text *text, const char *string);
+void eye_text_append_char(struct eye_text *text, char character);
+void eye_text_append_u64(struct eye_text *text, uint64_t value);
+void eye_text_appendf(struct eye_text *text, const char *format, ...) EYE_PRINTF(2, 3);
+
+/**
+ * Appends the shortest decimal that reads back as @value, without exponent where 17 digits
+ * suffice ("0.25", "3", "1e+300"). Not-a-number and infinities are written as NaN, +Inf, -Inf.
+ */
+void eye_text_append_double(struct eye_text *text, double value);
+
+/** The text, never NULL. Valid until the next append. */
+const char *eye_text_string(const struct eye_text *text);
+
+/**
+ * Copies @source with its NUL into @target of @size bytes, cut where it does not fit.
+ * Returns false when it was cut.
+ */
+bool eye_copy_string(char *target, size_t size, const char *source);

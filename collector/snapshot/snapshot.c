@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Taking pictures and comparing them. */
+#include "collector/snapshot/snapshot.h"
+
+#include <stdlib.h>
+
+static size_t count_series(const struct eye_registry *registry)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
+        count += eye_registry_count(registry, (enum eye_metric_id)i);
+    }
+    return count;
+}
+
+/* The series' frozen distribution, made anew only when it changed since the last picture. */
+static struct eye_distribution *freeze(struct eye_series *series)
+{
+    if (series->frozen == NULL) {
+        series->frozen = eye_distribution_freeze(&series->distribution);
+    }
+    return series->frozen == NULL ? NULL : eye_distribution_ref(series->frozen);
+}
+
+static bool take_point(struct eye_snapshot *snapshot, struct eye_series *series)
+{
+    struct eye_point *point = &snapshot->points[snapshot->count];
+    point->metric = series->metric;
+    point->id = series->id;
+    switch (series->metric->kind) {
+    case EYE_COUNTER:
+        point->counter = series->counter;
+        break;
+    case EYE_GAUGE:
+        point->gauge = series->gauge;
+        break;
+    case EYE_DISTRIBUTION:
+        point->distribution = freeze(series);
+        if (point->distribution == NULL) {
+            return false;
+        }
+        snapshot->bytes += sizeof(struct eye_distribution) +
+                           point->distribution->size * sizeof(point->distribution->bins[0]);
+        break;
+    }
+    point->tags = eye_tag_set_ref(series->tags);
+    snapshot->count++;
+    return true;
+}
+
+struct eye_snapshot *eye_snapshot_take(struct eye_registry *registry, uint64_t sequence,
+                                       uint64_t time_ns, uint64_t interval_ns, uint64_t start_ns)
+{
+    size_t count = count_series(registry);
+    size_t bytes = sizeof(struct eye_snapshot) + count * sizeof(struct eye_point);
+    struct eye_snapshot *snapshot = malloc(bytes);
+    if (snapshot == NULL) {
+        return NULL;
+    }
+    *snapshot = (struct eye_snapshot){
+        .sequence = sequence,
+        .time_ns = time_ns,
+        .interval_ns = interval_ns,
+        .start_ns = start_ns,
+        .bytes = bytes,
+    };
+    atomic_init(&snapshot->references, 1);
+    for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
+        struct eye_series *series = eye_registry_first(registry, (enum eye_metric_id)i);
+        for (; series != NULL; series = series->next) {
+            if (!take_point(snapshot, series)) {
+                eye_snapshot_unref(snapshot);
+                return NULL;
+            }
+        }
+    }
+    return snapshot;
+}
+
+struct eye_snapshot *eye_snapshot_ref(struct eye_snapshot *snapshot)
+{
+    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+void eye_snapshot_unref(struct eye_snapshot *snapshot)
+{
+    if (snapshot == NULL ||
+        atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; i < snapshot->count; i++) {
+        if (snapshot->points[i].metric->kind == EYE_DISTRIBUTION) {
+            eye_distribution_unref(snapshot->points[i].distribution);
+        }
+        eye_tag_set_unref(snapshot->points[i].tags);
+    }
+    free(snapshot);
+}
+
+void eye_changes_begin(struct eye_changes *changes, const struct eye_snapshot *now,
+                       const struct eye_snapshot *before)
+{
+    *changes = (struct eye_changes){.now = now, .before = before};
+}
+
+static bool lies_before(const struct eye_point *a, const struct eye_point *b)
+{
+    return a->metric->id != b->metric->id ? a->metric->id < b->metric->id : a->id < b->id;
+}
+
+/* The same series in the earlier snapshot: both are sorted, so one walk finds them all. */
+static const struct eye_point *find_before(struct eye_changes *changes,
+                                           const struct eye_point *point)
+{
+    const struct eye_snapshot *before = changes->before;
+    if (before == NULL) {
+        return NULL;
+    }
+    while (changes->before_index < before->count &&
+           lies_before(&before->points[changes->before_index], point)) {
+        changes->before_index++;
+    }
+    if (changes->before_index == before->count ||
+        before->points[changes->before_index].id != point->id) {
+        return NULL;
+    }
+    return &before->points[changes->before_index];
+}
+
+bool eye_changes_next(struct eye_changes *changes, struct eye_change *ret_change)
+{
+    if (changes->index == changes->now->count) {
+        return false;
+    }
+    const struct eye_point *point = &changes->now->points[changes->index++];
+    const struct eye_point *before = find_before(changes, point);
+    struct eye_change change = {.point = point};
+    if (point->metric->kind == EYE_COUNTER) {
+        change.counter = point->counter - (before == NULL ? 0 : before->counter);
+    } else if (point->metric->kind == EYE_DISTRIBUTION) {
+        change.before = before == NULL ? NULL : before->distribution;
+        change.count = eye_distribution_count_since(point->distribution, change.before);
+        change.sum = eye_distribution_sum_since(point->distribution, change.before);
+    }
+    *ret_change = change;
+    return true;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An immutable, reference-counted picture of every series at the end of one interval. The
+ * collector makes it; exporter threads read it. Nothing is reset by reading: what changed is found
+ * by comparing with the last snapshot that the same reader delivered, so skipping one costs time
+ * resolution and never counts.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collector/telemetry/telemetry.h"
+
+struct eye_point {
+    const struct eye_metric *metric;
+    struct eye_tag_set *tags; /* one reference */
+    uint64_t id;              /* of the series; the same series has the same id in every snapshot */
+    union {
+        uint64_t counter; /* cumulative, in metric->scale units */
+        double gauge;
+        struct eye_distribution *distribution; /* cumulative, immutable; one reference */
+    };
+};
+
+struct eye_snapshot {
+    atomic_uint references;
+    uint64_t sequence;    /* 1, 2, 3, ... */
+    uint64_t time_ns;     /* end of the interval, wall clock, ns since 1970 */
+    uint64_t interval_ns; /* its length */
+    uint64_t start_ns;    /* when counting began, wall clock */
+    size_t bytes;         /* memory of this snapshot alone, shared distributions included */
+    size_t count;
+    struct eye_point points[]; /* by metric id, then by series id */
+};
+
+/**
+ * Takes the picture. Owned by the caller with one reference; NULL when out of memory (nothing is
+ * lost: the next snapshot holds the same cumulative values).
+ */
+struct eye_snapshot *eye_snapshot_take(struct eye_registry *registry, uint64_t sequence,
+                                       uint64_t time_ns, uint64_t interval_ns, uint64_t start_ns);
+
+struct eye_snapshot *eye_snapshot_ref(struct eye_snapshot *snapshot);
+
+/** Takes NULL. */
+void eye_snapshot_unref(struct eye_snapshot *snapshot);
+
+/*
+ * What changed from @before (may be NULL: everything) to @now, in the order of @now's points.
+ * A counter or distribution whose series is not in @before counts from zero.
+ */
+struct eye_change {
+    const struct eye_point *point;
+    uint64_t counter;                      /* increase, in metric->scale units */
+    uint64_t count;                        /* of a distribution: values recorded */
+    double sum;                            /* of a distribution */
+    const struct eye_distribution *before; /* for eye_distribution_*_since(); NULL: all of it */
+};
+
+struct eye_changes {
+    const struct eye_snapshot *now;
+    const struct eye_snapshot *before;
+    size_t index;
+    size_t before_index;
+};
+
+void eye_changes_begin(struct eye_changes *changes, const struct eye_snapshot *now,
+                       const struct eye_snapshot *before);
+
+/** The next point with its change, unchanged ones included; false at the end. O(1) amortised, no
+ * allocation. */
+bool eye_changes_next(struct eye_changes *changes, struct eye_change *ret_change);
+
+/** The value of a counter in the metric's unit. */
+static inline double eye_counter_value(const struct eye_metric *metric, uint64_t counter)
+{
+    return (double)counter * metric->scale;
+}

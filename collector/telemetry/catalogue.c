@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The catalogue's tables. */
+#include "collector/telemetry/catalogue.h"
+
+#include <assert.h>
+
+static const struct eye_tag_info tags[] = {
+#define X(identifier, name, attribute, help) {name, attribute, help},
+    EYE_TAGS(X)
+#undef X
+};
+
+static const struct eye_metric metrics[] = {
+#define X(identifier, name, kind, unit, scale, tags, semantic, help)                               \
+    {EYE_METRIC_##identifier, name, EYE_##kind, EYE_UNIT_##unit, scale, tags, semantic, help},
+    EYE_METRICS(X)
+#undef X
+};
+
+static_assert(EYE_TAG_COUNT <= 32, "a metric's tags are a 32-bit mask");
+
+const char *eye_unit_ucum(enum eye_unit unit)
+{
+    static const char *const codes[] = {
+        [EYE_UNIT_NONE] = "",
+        [EYE_UNIT_SECONDS] = "s",
+        [EYE_UNIT_BYTES] = "By",
+        [EYE_UNIT_RATIO] = "1",
+    };
+    return codes[unit];
+}
+
+const char *eye_unit_word(enum eye_unit unit)
+{
+    static const char *const words[] = {
+        [EYE_UNIT_NONE] = "",
+        [EYE_UNIT_SECONDS] = "seconds",
+        [EYE_UNIT_BYTES] = "bytes",
+        [EYE_UNIT_RATIO] = "ratio",
+    };
+    return words[unit];
+}
+
+const struct eye_tag_info *eye_tag_info(enum eye_tag tag)
+{
+    assert(tag < EYE_TAG_COUNT);
+    return &tags[tag];
+}
+
+const struct eye_metric *eye_metric(enum eye_metric_id id)
+{
+    assert(id < EYE_METRIC_COUNT);
+    return &metrics[id];
+}
+
+const char *eye_metric_kind_name(enum eye_metric_kind kind)
+{
+    static const char *const names[] = {
+        [EYE_COUNTER] = "counter", [EYE_GAUGE] = "gauge", [EYE_DISTRIBUTION] = "distribution"};
+    return names[kind];
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The catalogue: every metric and every tag that sockeye can emit, in two static tables. Nothing
+ * is counted under a name that is not here. Read-only, any thread.
+ *
+ * Names and attributes follow the OpenTelemetry semantic conventions where one exists
+ * (https://opentelemetry.io/docs/specs/semconv/); the rest is ours.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum eye_metric_kind { EYE_COUNTER, EYE_GAUGE, EYE_DISTRIBUTION };
+
+enum eye_unit { EYE_UNIT_NONE, EYE_UNIT_SECONDS, EYE_UNIT_BYTES, EYE_UNIT_RATIO };
+
+/** UCUM code of a unit as OTLP wants it: "s", "By", "1", "". */
+const char *eye_unit_ucum(enum eye_unit unit);
+
+/** The word that ends a Prometheus name: "seconds", "bytes", "ratio", or "" for none. */
+const char *eye_unit_word(enum eye_unit unit);
+
+/* X(identifier, name, OpenTelemetry attribute or "", help) */
+#define EYE_TAGS(X)                                                                                \
+    X(DIRECTION, "direction", "", "how the socket came about: incoming (accepted) or outgoing")    \
+    X(SERVICE, "service", "service.name",                                                          \
+      "DD_SERVICE, OTEL_SERVICE_NAME, unit, container or executable")                              \
+    X(PORT, "port", "server.port",                                                                 \
+      "port of the service: local when incoming, remote when outgoing")                            \
+    X(FAMILY, "family", "network.type", "ipv4 or ipv6; v4-mapped addresses are ipv4")              \
+    X(PROCESS, "process", "process.executable.name", "name of the executable")                     \
+    X(CONTAINER, "container", "container.id", "first 12 digits of the container id")               \
+    X(REMOTE, "remote", "network.peer.address", "the other end: its zone or address, by setting")  \
+    X(NETNS, "netns", "", "inode number of the network namespace")                                 \
+    X(REASON, "reason", "", "why it failed or was dropped")                                        \
+    X(METHOD, "method", "http.request.method", "HTTP method, _OTHER when unknown")                 \
+    X(STATUS, "status", "http.response.status_code", "HTTP status code")                           \
+    X(ROUTE, "route", "http.route", "path with variable segments as *, or the user's own route")   \
+    X(PROGRAM, "program", "", "kernel program")                                                    \
+    X(RING, "ring", "", "kernel ring buffer")                                                      \
+    X(EXPORTER, "exporter", "", "name of the exporter")                                            \
+    X(OUTCOME, "outcome", "", "what became of it")                                                 \
+    X(METRIC, "metric", "", "name of the metric concerned")                                        \
+    X(TAG, "tag", "", "name of the tag concerned")                                                 \
+    X(SOURCE, "source", "", "stage that made the sample")
+
+enum eye_tag {
+#define X(identifier, name, attribute, help) EYE_TAG_##identifier,
+    EYE_TAGS(X)
+#undef X
+        EYE_TAG_COUNT,
+};
+
+struct eye_tag_info {
+    const char *name;      /* as StatsD-like exporters write it */
+    const char *attribute; /* OpenTelemetry attribute; "" when the conventions have none */
+    const char *help;
+};
+
+const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
+
+#define EYE_TAG_BIT(tag) (UINT32_C(1) << EYE_TAG_##tag)
+
+#define EYE_TAGS_CONNECTION                                                                        \
+    (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(FAMILY) |     \
+     EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
+#define EYE_TAGS_HTTP                                                                              \
+    (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ROUTE) | EYE_TAG_BIT(SERVICE) |       \
+     EYE_TAG_BIT(PORT))
+
+/*
+ * X(identifier, name, kind, unit, scale, tags, semantic, help)
+ * scale: a counter counts whole numbers of this many units (1e-9: nanoseconds of a metric in
+ * seconds). semantic: the name is one of the semantic conventions, so Prometheus and OTLP get it
+ * unprefixed.
+ */
+#define EYE_METRICS(X)                                                                             \
+    X(TCP_OPENED, "tcp.connections.opened", COUNTER, NONE, 1, EYE_TAGS_CONNECTION, false,          \
+      "TCP connections established")                                                               \
+    X(TCP_CLOSED, "tcp.connections.closed", COUNTER, NONE, 1, EYE_TAGS_CONNECTION, false,          \
+      "established TCP connections that ended")                                                    \
+    X(TCP_FAILED, "tcp.connections.failed", COUNTER, NONE, 1,                                      \
+      EYE_TAGS_CONNECTION | EYE_TAG_BIT(REASON), false,                                            \
+      "TCP connections that were never established or were ended by an error")                     \
+    X(TCP_ACTIVE, "tcp.connections.active", GAUGE, NONE, 1, EYE_TAGS_CONNECTION, false,            \
+      "established TCP connections now")                                                           \
+    X(TCP_CONNECT, "tcp.connect.duration", DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, false,   \
+      "time from the first SYN to established, outgoing connections")                              \
+    X(TCP_LIFETIME, "tcp.connection.duration", DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION,      \
+      false, "time from established to closed")                                                    \
+    X(TCP_SENT_BYTES, "tcp.sent.bytes", COUNTER, BYTES, 1, EYE_TAGS_CONNECTION, false,             \
+      "payload sent, each byte once")                                                              \
+    X(TCP_RECEIVED_BYTES, "tcp.received.bytes", COUNTER, BYTES, 1, EYE_TAGS_CONNECTION, false,     \
+      "payload received in order, each byte once")                                                 \
+    X(TCP_SENT_SEGMENTS, "tcp.sent.segments", COUNTER, NONE, 1, EYE_TAGS_CONNECTION, false,        \
+      "segments sent, retransmits and pure acknowledgements included")                             \
+    X(TCP_RECEIVED_SEGMENTS, "tcp.received.segments", COUNTER, NONE, 1, EYE_TAGS_CONNECTION,       \
+      false, "segments received")                                                                  \
+    X(TCP_RETRANSMITS, "tcp.retransmits", COUNTER, NONE, 1, EYE_TAGS_CONNECTION, false,            \
+      "segments retransmitted")                                                                    \
+    X(TCP_RTT, "tcp.rtt", DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, false,                    \
+      "smoothed round-trip time of each connection that moved, once per interval and at close")    \
+    X(HTTP_SERVER_DURATION, "http.server.request.duration", DISTRIBUTION, SECONDS, 1,              \
+      EYE_TAGS_HTTP, true, "first byte of the request to first byte of the response, server end")  \
+    X(HTTP_CLIENT_DURATION, "http.client.request.duration", DISTRIBUTION, SECONDS, 1,              \
+      EYE_TAGS_HTTP, true, "first byte of the request to first byte of the response, client end")  \
+    X(SELF_KERNEL_LOST, "sockeye.kernel.lost", COUNTER, NONE, 1,                                   \
+      EYE_TAG_BIT(PROGRAM) | EYE_TAG_BIT(REASON), false,                                           \
+      "what the kernel side saw and could not hand on, by program and reason")                     \
+    X(SELF_KERNEL_RECORDS, "sockeye.kernel.records", COUNTER, NONE, 1, EYE_TAG_BIT(RING), false,   \
+      "records read from the kernel")                                                              \
+    X(SELF_RING_FILL, "sockeye.kernel.ring.fill", GAUGE, RATIO, 1, EYE_TAG_BIT(RING), false,       \
+      "used part of a ring buffer when the interval ended")                                        \
+    X(SELF_BPF_RUNS, "sockeye.bpf.runs", COUNTER, NONE, 1, EYE_TAG_BIT(PROGRAM), false,            \
+      "runs of a kernel program; only while the kernel counts them (kernel.bpf_stats_enabled)")    \
+    X(SELF_BPF_TIME, "sockeye.bpf.time", COUNTER, SECONDS, 1e-9, EYE_TAG_BIT(PROGRAM), false,      \
+      "time spent in a kernel program; only while the kernel counts it")                           \
+    X(SELF_SAMPLES, "sockeye.samples", COUNTER, NONE, 1,                                           \
+      EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), false,                                           \
+      "samples by the stage that made them: aggregated, or dropped as malformed")                  \
+    X(SELF_SERIES, "sockeye.series", GAUGE, NONE, 1, EYE_TAG_BIT(METRIC), false,                   \
+      "series alive, by metric")                                                                   \
+    X(SELF_OVERFLOW, "sockeye.series.overflow", COUNTER, NONE, 1,                                  \
+      EYE_TAG_BIT(METRIC) | EYE_TAG_BIT(TAG), false,                                               \
+      "look-ups whose tag value became __other__ because a budget was used up")                    \
+    X(SELF_EXPIRED, "sockeye.series.expired", COUNTER, NONE, 1, 0, false,                          \
+      "series removed after being idle")                                                           \
+    X(SELF_PROCESSES, "sockeye.processes", GAUGE, NONE, 1, 0, false,                               \
+      "processes whose service is remembered")                                                     \
+    X(SELF_CPU, "sockeye.cpu.time", COUNTER, SECONDS, 1e-9, 0, false,                              \
+      "CPU time of the daemon, user and system")                                                   \
+    X(SELF_MEMORY, "sockeye.memory.resident", GAUGE, BYTES, 1, 0, false,                           \
+      "resident memory of the daemon")                                                             \
+    X(SELF_SNAPSHOTS, "sockeye.exporter.snapshots", COUNTER, NONE, 1,                              \
+      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(OUTCOME), false,                                         \
+      "snapshots handed to an exporter: delivered, or skipped (their changes went with a later "   \
+      "one)")                                                                                      \
+    X(SELF_QUEUED, "sockeye.exporter.queued", GAUGE, NONE, 1, EYE_TAG_BIT(EXPORTER), false,        \
+      "snapshots waiting in the exporter's queue")                                                 \
+    X(SELF_POINTS, "sockeye.exporter.points", COUNTER, NONE, 1, EYE_TAG_BIT(EXPORTER), false,      \
+      "points delivered")                                                                          \
+    X(SELF_SENT_BYTES, "sockeye.exporter.sent.bytes", COUNTER, BYTES, 1, EYE_TAG_BIT(EXPORTER),    \
+      false, "bytes written by the exporter")                                                      \
+    X(SELF_FAILURES, "sockeye.exporter.failures", COUNTER, NONE, 1,                                \
+      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), false,                                          \
+      "failed attempts to deliver; the data is kept and tried again")                              \
+    X(SELF_DROPPED, "sockeye.exporter.dropped", COUNTER, NONE, 1,                                  \
+      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), false, "points given up by an exporter")
+
+enum eye_metric_id {
+#define X(identifier, ...) EYE_METRIC_##identifier,
+    EYE_METRICS(X)
+#undef X
+        EYE_METRIC_COUNT,
+};
+
+struct eye_metric {
+    enum eye_metric_id id;
+    const char *name;
+    enum eye_metric_kind kind;
+    enum eye_unit unit;
+    double scale;
+    uint32_t tags; /* EYE_TAG_BIT of every tag that it may carry */
+    bool semantic;
+    const char *help;
+};
+
+/** The entry of @id; never NULL. */
+const struct eye_metric *eye_metric(enum eye_metric_id id);
+
+/** "counter", "gauge" or "distribution". */
+const char *eye_metric_kind_name(enum eye_metric_kind kind);

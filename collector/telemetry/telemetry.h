@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The only way anything is counted: groups make series, series take values. Everything here
+ * belongs to the collector thread; other threads see snapshots (collector/snapshot).
+ *
+ *   registry -> group (common tags) -> series (metric + tag set) -> value
+ *
+ * Cardinality is bounded per metric. A tag value beyond the tag's budget, and a series beyond the
+ * metric's, is counted under the same metric with that tag set to "__other__", so sums stay whole;
+ * sockeye.series.overflow names the metric and the tag.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collector/telemetry/catalogue.h"
+#include "collector/telemetry/distribution.h"
+#include "collector/telemetry/tag_set.h"
+
+struct eye_registry;
+struct eye_group;
+
+struct eye_limits {
+    uint32_t series_per_metric; /* default 2000 */
+    uint32_t values_per_tag;    /* distinct values of one tag within one metric; default 1000 */
+    uint64_t idle_ns;           /* series unchanged for so long may expire; default 5 min */
+};
+
+struct eye_series {
+    const struct eye_metric *metric;
+    struct eye_tag_set *tags;  /* one reference */
+    uint64_t id;               /* never reused; larger is younger */
+    uint64_t changed_sequence; /* the snapshot that will first hold the last change */
+    uint64_t changed_ns;       /* when, monotonic, to the precision of a snapshot */
+    union {
+        uint64_t counter;
+        double gauge;
+        struct eye_distribution distribution;
+    };
+    struct eye_distribution *frozen; /* last picture of the distribution; NULL: changed since */
+    bool changed;                    /* since the last snapshot */
+    struct eye_series *next;         /* in the metric's list, oldest first */
+    struct eye_series *previous;
+};
+
+/** NULL when out of memory. */
+struct eye_registry *eye_registry_new(const struct eye_limits *limits);
+
+/** Frees registry, groups and series. Frozen pictures that a snapshot holds live on. */
+void eye_registry_free(struct eye_registry *registry);
+
+/** A group whose series all carry @tags (copied; may be none). Freed with the registry. NULL when
+ * out of memory. */
+struct eye_group *eye_group_new(struct eye_registry *registry, const struct eye_tag_value *tags,
+                                size_t count);
+
+/**
+ * The series of @metric with the group's tags and @tags, made when new; budgets apply. The tags
+ * must be among those that the catalogue lists for the metric. A NULL value leaves a tag out. Never
+ * NULL: when out of memory it is a scratch series that is in no snapshot, and eye_registry_lost()
+ * grows.
+ *
+ * The pointer is good until eye_registry_generation() changes.
+ */
+struct eye_series *eye_group_series(struct eye_group *group, enum eye_metric_id metric,
+                                    const struct eye_tag_value *tags, size_t count);
+
+/** Grows whenever series were removed: cached series pointers are then void. */
+uint64_t eye_registry_generation(const struct eye_registry *registry);
+
+/** Look-ups and values lost because memory ran out. */
+uint64_t eye_registry_lost(const struct eye_registry *registry);
+
+void eye_counter_add(struct eye_series *series, uint64_t amount);
+
+/** For counters kept elsewhere (kernel, other threads): takes the absolute value; smaller ones are
+ * ignored. */
+void eye_counter_set(struct eye_series *series, uint64_t total);
+
+void eye_gauge_set(struct eye_series *series, double value);
+void eye_gauge_add(struct eye_series *series, double amount);
+void eye_distribution_add(struct eye_series *series, double value, uint64_t weight);
+
+/** Removes a series whose subject is gone (a gauge must not stay at its last value). */
+void eye_series_remove(struct eye_registry *registry, struct eye_series *series);
+
+/**
+ * Marks the end of an interval: called by the snapshot with its sequence number and the monotonic
+ * time, before it copies. Removes series idle for limits.idle_ns whose last change is in a
+ * snapshot that every exporter has delivered (@delivered_sequence or older). Gauges at zero expire
+ * like counters; other gauges stay.
+ */
+void eye_registry_close_interval(struct eye_registry *registry, uint64_t sequence, uint64_t now_ns,
+                                 uint64_t delivered_sequence);
+
+/** First series of a metric, oldest first; follow `next`. NULL when it has none. */
+struct eye_series *eye_registry_first(const struct eye_registry *registry,
+                                      enum eye_metric_id metric);
+size_t eye_registry_count(const struct eye_registry *registry, enum eye_metric_id metric);
