@@ -40,10 +40,10 @@ enum eye_connection_kind {
 
 /* eye_connection_record.flags; pass rules are at struct eye_socket in bpf/tracer/tcp.bpf.h. */
 enum eye_connection_flag {
-    EYE_CONNECTION_OPENED = 1,  /* first record of a connection whose start was seen */
-    EYE_CONNECTION_ENTERS = 2,  /* counts as active from now on */
-    EYE_CONNECTION_MOVES = 4,   /* was counted active under previous_pid, now under pid */
-    EYE_CONNECTION_LEAVES = 8,  /* was counted active under previous_pid, no longer */
+    EYE_CONNECTION_OPENED = 1, /* first record of a connection whose start was seen */
+    EYE_CONNECTION_ENTERS = 2, /* counts as active from now on */
+    EYE_CONNECTION_MOVES = 4,  /* was counted active under previous_pid, now under pid */
+    EYE_CONNECTION_LEAVES = 8, /* was counted active under previous_pid, no longer */
 };
 
 /* One connection: what happened since its last record. Ring "connections" and the live iterator. */
@@ -112,24 +112,24 @@ struct eye_request_record {
  * counter each; shown as sockeye.kernel.lost.
  */
 #define EYE_LOSSES(X)                                                                              \
-    X(TCP_STORAGE, "tcp", "no_storage")          /* no memory for a socket's state: not seen */    \
-    X(TCP_RING, "tcp", "ring_full")              /* record of a close or failure */                \
-    X(TCP_COUNTERS, "tcp", "counters_reset")     /* a socket's counters went backwards */          \
-    X(SEED_LISTENERS, "seed", "listeners_full")  /* direction of older sockets guessed */          \
-    X(HTTP_STORAGE, "http", "no_storage")        /* no memory for a socket's parser */             \
-    X(HTTP_RING, "http", "ring_full")            /* one answered request */                        \
-    X(HTTP_PIPELINE, "http", "pipeline_full")    /* a request beyond the pipeline's depth */       \
-    X(HTTP_UNMATCHED, "http", "response_alone")  /* response whose request was not seen */         \
-    X(HTTP_UNANSWERED, "http", "request_alone")  /* request without response at close or gap */    \
-    X(HTTP_GAP, "http", "gap")                   /* bytes not seen where a message could start */  \
-    X(HTTP_MALFORMED, "http", "malformed")       /* bytes that are no message in an HTTP stream */ \
-    X(HTTP_STEPS, "http", "too_many_messages")   /* rest of a buffer beyond the work allowed */
+    X(TCP_STORAGE, "tcp", "no_storage")         /* no memory for a socket's state: not seen */     \
+    X(TCP_RING, "tcp", "ring_full")             /* record of a close or failure */                 \
+    X(TCP_COUNTERS, "tcp", "counters_reset")    /* a socket's counters went backwards */           \
+    X(SEED_LISTENERS, "seed", "listeners_full") /* direction of older sockets guessed */           \
+    X(HTTP_STORAGE, "http", "no_storage")       /* no memory for a socket's parser */              \
+    X(HTTP_RING, "http", "ring_full")           /* one answered request */                         \
+    X(HTTP_PIPELINE, "http", "pipeline_full")   /* a request beyond the pipeline's depth */        \
+    X(HTTP_UNMATCHED, "http", "response_alone") /* response whose request was not seen */          \
+    X(HTTP_UNANSWERED, "http", "request_alone") /* request without response at close or gap */     \
+    X(HTTP_GAP, "http", "gap")                  /* bytes not seen where a message could start */   \
+    X(HTTP_MALFORMED, "http", "malformed")      /* bytes that are no message in an HTTP stream */  \
+    X(HTTP_STEPS, "http", "too_many_messages")  /* rest of a buffer beyond the work allowed */
 
 enum eye_loss {
 #define X(identifier, program, reason) EYE_LOSS_##identifier,
     EYE_LOSSES(X)
 #undef X
-    EYE_LOSS_COUNT,
+        EYE_LOSS_COUNT,
 };
 
 #ifdef __bpf__

@@ -45,7 +45,7 @@ struct eye_counters {
  * at its next record, and only one counted in the present pass leaves it.
  */
 struct eye_socket {
-    __u64 claim; /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
+    __u64 claim;    /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
     __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
     struct eye_counters reported;
     __u32 pid;
@@ -75,7 +75,8 @@ struct {
     __type(value, struct eye_socket);
 } sockets SEC(".maps");
 
-/* struct eye_connection_record: closes and failures. Written by tcp.bpf.h, read by the collector. */
+/* struct eye_connection_record: closes and failures. Written by tcp.bpf.h, read by the collector.
+ */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 256 * 1024); /* set at load from EYE_CONNECTION_RING_BYTES */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Sockets older than the daemon, once at start: iter/tcp makes their entries (one network
- * namespace per run; listeners come first), iter/task_file finds their owners. Their present counters are
- * the baseline, so nothing jumps.
+ * namespace per run; listeners come first), iter/task_file finds their owners. Their present
+ * counters are the baseline, so nothing jumps.
  */
 #pragma once
 

@@ -50,8 +50,7 @@ static __always_inline bool eye_moved(const struct eye_counters *now,
 {
     return now->sent_segments != before->sent_segments ||
            now->received_segments != before->received_segments ||
-           now->received_bytes != before->received_bytes ||
-           now->sent_bytes != before->sent_bytes;
+           now->received_bytes != before->received_bytes || now->sent_bytes != before->sent_bytes;
 }
 
 static __always_inline void eye_fill_remote(struct eye_connection_record *record,
@@ -165,8 +164,7 @@ static __always_inline void eye_report_failed(const struct eye_socket *socket,
 
 static __always_inline struct eye_socket *eye_make_socket(struct sock *sk)
 {
-    struct eye_socket *socket =
-        bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!socket) {
         eye_lose(EYE_LOSS_TCP_STORAGE, 1);
     }

@@ -37,7 +37,8 @@ volatile __u32 eye_unknown_zero;
 #define eye_forget(value) (value)
 #endif
 
-/* Makes the compiler use one register from here on, so that a check of the value binds every use. */
+/* Makes the compiler use one register from here on, so that a check of the value binds every use.
+ */
 #ifdef __bpf__
 #define eye_pin(value) asm volatile("" : "+r"(value))
 #else

@@ -60,16 +60,14 @@ static __always_inline __u64 eye_http_time(struct eye_http_run *run)
     return run->now_ns;
 }
 
-static __always_inline struct eye_http_request *eye_http_slot(struct eye_http_run *run,
-                                                              __u32 index)
+static __always_inline struct eye_http_request *eye_http_slot(struct eye_http_run *run, __u32 index)
 {
     __u32 place = index % EYE_HTTP_PIPELINE;
     if (place == 0) {
         return &run->http->first;
     }
-    struct eye_http_pipeline *pipeline =
-        bpf_sk_storage_get(&http_pipelines, eye_http_environment(run)->sk, 0,
-                           BPF_SK_STORAGE_GET_F_CREATE);
+    struct eye_http_pipeline *pipeline = bpf_sk_storage_get(
+        &http_pipelines, eye_http_environment(run)->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!pipeline) {
         return NULL;
     }
@@ -125,11 +123,10 @@ static __always_inline void eye_http_close(struct eye_http_skb *environment, str
 
 /* One payload of a socket that speaks HTTP. @stream: 0 sent, 1 received. */
 static __always_inline void eye_handle_http(struct __sk_buff *skb, struct bpf_sock *sk,
-                                            struct eye_socket *socket, __u32 sequence,
-                                            __u32 offset, __u32 bytes, __u32 stream)
+                                            struct eye_socket *socket, __u32 sequence, __u32 offset,
+                                            __u32 bytes, __u32 stream)
 {
-    struct eye_http *http =
-        bpf_sk_storage_get(&http_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    struct eye_http *http = bpf_sk_storage_get(&http_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!http) {
         eye_lose(EYE_LOSS_HTTP_STORAGE, 1);
         return;

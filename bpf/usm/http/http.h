@@ -28,7 +28,8 @@
 #define EYE_HTTP_PIPELINE 16
 /* Lines and words looked at in one step; the next step goes on. */
 #define EYE_HTTP_SCAN_LOOPS 96
-/* The rest of a request line after the target is " HTTP/1.1\r\n"; longer is a long target's tail. */
+/* The rest of a request line after the target is " HTTP/1.1\r\n"; longer is a long target's tail.
+ */
 #define EYE_HTTP_LINE_REST 64
 
 enum eye_http_phase {
@@ -80,7 +81,8 @@ enum eye_http_requests_in {
     EYE_HTTP_REQUESTS_RECEIVED, /* this end is the server */
 };
 
-/* One connection. Requests `popped` .. `pushed` wait; slot i holds request number i modulo the depth. */
+/* One connection. Requests `popped` .. `pushed` wait; slot i holds request number i modulo the
+ * depth. */
 struct eye_http {
     struct eye_http_stream streams[2]; /* sent by this end, received by it */
     __u32 pushed;
@@ -167,7 +169,8 @@ static __always_inline bool eye_http_is_version(__u64 word, __u32 bytes)
     return eye_first_bytes(word, compared) == eye_first_bytes(EYE_HTTP_VERSION, compared);
 }
 
-/* Could the first @bytes (1 or more) of a direction be HTTP/1? Cheap: asked before any state is made. */
+/* Could the first @bytes (1 or more) of a direction be HTTP/1? Cheap: asked before any state is
+ * made. */
 static __always_inline bool eye_http_looks_like(__u64 word, __u32 bytes)
 {
     bool partial = false;
@@ -202,7 +205,8 @@ static __always_inline struct eye_http_request *eye_http_next_slot(struct eye_ht
         return NULL;
     }
     if (http->pushed == http->popped) {
-        /* Nothing waits: start over, so that traffic without pipelining needs the first slot only. */
+        /* Nothing waits: start over, so that traffic without pipelining needs the first slot only.
+         */
         http->popped = 0;
         http->pushed = 0;
     }
@@ -431,8 +435,7 @@ EYE_PART __u32 eye_http_find_line_end(const struct eye_http_stream *stream, __u3
 }
 
 /* " HTTP/1.1\r\n" ends a request line; @end is the LF. A bare LF is tolerated (section 2.2). */
-static __always_inline bool eye_http_version_before(const struct eye_http_stream *stream,
-                                                    __u32 end)
+static __always_inline bool eye_http_version_before(const struct eye_http_stream *stream, __u32 end)
 {
     eye_pin(end);
     if (end < 9 || end >= EYE_HTTP_WINDOW_BYTES) {
@@ -554,8 +557,8 @@ static __always_inline void eye_http_end_headers(struct eye_http_run *run,
     }
 }
 
-static __always_inline bool eye_http_line_is_empty(const struct eye_http_stream *stream,
-                                                   __u32 line, __u32 end)
+static __always_inline bool eye_http_line_is_empty(const struct eye_http_stream *stream, __u32 line,
+                                                   __u32 end)
 {
     return end == line ||
            (end == line + 1 && line < EYE_HTTP_WINDOW_BYTES && stream->window[line] == '\r');

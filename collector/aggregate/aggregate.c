@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Samples to series, through two memories: bundles of series per connection key, and series per
+ * request fingerprint. Both are emptied when series or processes were removed, because they hold
+ * pointers into them.
+ */
+#include "collector/aggregate/aggregate.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/aggregate/remote.h"
+#include "collector/base/base.h"
+#include "collector/base/clock.h"
+#include "collector/base/hash.h"
+#include "collector/base/table.h"
+#include "collector/usm/http/route.h"
+
+/* Bundles remembered; reached only with remote: ip, and then all are forgotten and made anew. */
+#define BUNDLES_MAX 16384
+
+/* Request series remembered, by the low bits of the fingerprint: a collision only costs a look-up.
+ */
+#define REQUEST_SLOTS 4096
+
+/* What decides the tags of a connection. Zeroed padding: compared and hashed as bytes. */
+struct connection_key {
+    uint64_t process; /* struct eye_process.id */
+    uint32_t netns;   /* 0 unless it is a tag */
+    uint16_t port;
+    uint8_t direction;
+    uint8_t family;
+    uint8_t remote[EYE_ADDRESS_BYTES]; /* zero unless it is a tag */
+};
+
+/* The series of one key, found when first needed. */
+struct bundle {
+    struct connection_key key;
+    struct eye_tag_value tags[EYE_TAG_COUNT];
+    size_t tag_count;
+    char port[8];
+    char netns[16];
+    char remote[INET6_ADDRSTRLEN];
+    char service[sizeof(((struct eye_process *)0)->service)];
+    char executable[sizeof(((struct eye_process *)0)->executable)];
+    char container[sizeof(((struct eye_process *)0)->container)];
+    struct eye_series *series[EYE_METRIC_TCP_RTT + 1];
+    struct eye_series *failed[EYE_FAILURE_COUNT];
+};
+
+struct request_slot {
+    uint64_t fingerprint;
+    struct eye_series *series; /* NULL: free */
+};
+
+struct eye_aggregate {
+    const struct eye_config *config;
+    struct eye_registry *registry;
+    struct eye_processes *processes;
+    struct eye_group *group;
+    struct eye_routes *routes;
+    struct eye_table bundles;
+    struct request_slot requests[REQUEST_SLOTS];
+    uint64_t registry_generation;
+    uint64_t process_generation;
+    uint64_t now_ns;
+    uint32_t pass;
+};
+
+struct eye_aggregate *eye_aggregate_new(const struct eye_config *config,
+                                        struct eye_registry *registry,
+                                        struct eye_processes *processes)
+{
+    struct eye_aggregate *aggregate = calloc(1, sizeof(*aggregate));
+    if (aggregate == NULL) {
+        return NULL;
+    }
+    aggregate->config = config;
+    aggregate->registry = registry;
+    aggregate->processes = processes;
+    aggregate->group = eye_group_new(registry, NULL, 0);
+    aggregate->routes = eye_routes_new(config->routes.rules, config->routes.count);
+    if (aggregate->group == NULL || aggregate->routes == NULL) {
+        eye_aggregate_free(aggregate);
+        return NULL;
+    }
+    return aggregate;
+}
+
+static void forget_bundles(struct eye_aggregate *aggregate)
+{
+    struct bundle *bundle;
+    eye_table_for_each (&aggregate->bundles, bundle) {
+        free(bundle);
+    }
+    eye_table_clear(&aggregate->bundles);
+}
+
+void eye_aggregate_free(struct eye_aggregate *aggregate)
+{
+    if (aggregate == NULL) {
+        return;
+    }
+    forget_bundles(aggregate);
+    eye_table_done(&aggregate->bundles);
+    eye_routes_free(aggregate->routes);
+    free(aggregate);
+}
+
+void eye_aggregate_set_time(struct eye_aggregate *aggregate, uint64_t now_ns)
+{
+    aggregate->now_ns = now_ns;
+}
+
+/* Empties the memories when what they point to may be gone. */
+static void check_generations(struct eye_aggregate *aggregate)
+{
+    uint64_t series = eye_registry_generation(aggregate->registry);
+    uint64_t processes = eye_processes_generation(aggregate->processes);
+    if (series == aggregate->registry_generation && processes == aggregate->process_generation) {
+        return;
+    }
+    aggregate->registry_generation = series;
+    aggregate->process_generation = processes;
+    forget_bundles(aggregate);
+    memset(aggregate->requests, 0, sizeof(aggregate->requests));
+}
+
+/* ---- connections ---- */
+
+static bool has_tag(const struct eye_aggregate *aggregate, enum eye_connection_tag tag)
+{
+    return (aggregate->config->connections.tags >> tag & 1) != 0;
+}
+
+static bool bundle_matches(const void *item, const void *key)
+{
+    const struct bundle *bundle = item;
+    return memcmp(&bundle->key, key, sizeof(bundle->key)) == 0;
+}
+
+static void add_tag(struct bundle *bundle, enum eye_tag tag, const char *value)
+{
+    if (value[0] != '\0') {
+        bundle->tags[bundle->tag_count++] = (struct eye_tag_value){tag, value};
+    }
+}
+
+static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bundle,
+                        const struct eye_process *process)
+{
+    const struct connection_key *key = &bundle->key;
+    snprintf(bundle->port, sizeof(bundle->port), "%u", (unsigned int)key->port);
+    snprintf(bundle->netns, sizeof(bundle->netns), "%u", (unsigned int)key->netns);
+    memcpy(bundle->service, process->service, sizeof(bundle->service));
+    memcpy(bundle->executable, process->executable, sizeof(bundle->executable));
+    memcpy(bundle->container, process->container, sizeof(bundle->container));
+    eye_remote_format((enum eye_remote)aggregate->config->connections.remote, key->remote,
+                      bundle->remote, sizeof(bundle->remote));
+    const struct {
+        enum eye_connection_tag wanted;
+        enum eye_tag tag;
+        const char *value;
+    } tags[] = {
+        {EYE_CONNECTION_DIRECTION, EYE_TAG_DIRECTION,
+         key->direction == EYE_INCOMING ? "incoming" : "outgoing"},
+        {EYE_CONNECTION_SERVICE, EYE_TAG_SERVICE, bundle->service},
+        {EYE_CONNECTION_PORT, EYE_TAG_PORT, bundle->port},
+        {EYE_CONNECTION_FAMILY, EYE_TAG_FAMILY, key->family == EYE_IPV4 ? "ipv4" : "ipv6"},
+        {EYE_CONNECTION_PROCESS, EYE_TAG_PROCESS, bundle->executable},
+        {EYE_CONNECTION_CONTAINER, EYE_TAG_CONTAINER, bundle->container},
+        {EYE_CONNECTION_NETNS, EYE_TAG_NETNS, bundle->netns},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(tags); i++) {
+        if (has_tag(aggregate, tags[i].wanted)) {
+            add_tag(bundle, tags[i].tag, tags[i].value);
+        }
+    }
+    add_tag(bundle, EYE_TAG_REMOTE, bundle->remote);
+}
+
+static struct bundle *new_bundle(struct eye_aggregate *aggregate, const struct connection_key *key,
+                                 uint64_t hash, const struct eye_process *process)
+{
+    if (aggregate->bundles.count >= BUNDLES_MAX) {
+        forget_bundles(aggregate);
+    }
+    struct bundle *bundle = calloc(1, sizeof(*bundle));
+    if (bundle == NULL || eye_table_insert(&aggregate->bundles, hash, bundle) != 0) {
+        free(bundle);
+        return NULL;
+    }
+    bundle->key = *key;
+    name_bundle(aggregate, bundle, process);
+    return bundle;
+}
+
+/* The bundle of a sample if @pid owned it; NULL when out of memory. */
+static struct bundle *find_bundle(struct eye_aggregate *aggregate,
+                                  const struct eye_connection_record *sample, uint32_t pid)
+{
+    const struct eye_process *process =
+        eye_processes_find(aggregate->processes, pid, sample->comm, aggregate->now_ns);
+    check_generations(aggregate);
+    struct connection_key key = {
+        .process = process->id,
+        .netns = has_tag(aggregate, EYE_CONNECTION_NETNS) ? sample->netns : 0,
+        .port = sample->port,
+        .direction = sample->direction,
+        .family = sample->family,
+    };
+    if (aggregate->config->connections.remote != EYE_REMOTE_NONE) {
+        memcpy(key.remote, sample->remote, sizeof(key.remote));
+    }
+    uint64_t hash = eye_hash_bytes(&key, sizeof(key));
+    struct bundle *bundle = eye_table_find(&aggregate->bundles, hash, bundle_matches, &key);
+    return bundle == NULL ? new_bundle(aggregate, &key, hash, process) : bundle;
+}
+
+static struct eye_series *series_of(struct eye_aggregate *aggregate, struct bundle *bundle,
+                                    enum eye_metric_id metric)
+{
+    if (bundle->series[metric] == NULL) {
+        bundle->series[metric] =
+            eye_group_series(aggregate->group, metric, bundle->tags, bundle->tag_count);
+    }
+    return bundle->series[metric];
+}
+
+static struct eye_series *failed_series(struct eye_aggregate *aggregate, struct bundle *bundle,
+                                        enum eye_failure failure)
+{
+    if (bundle->failed[failure] == NULL) {
+        struct eye_tag_value tags[EYE_TAG_COUNT];
+        memcpy(tags, bundle->tags, bundle->tag_count * sizeof(tags[0]));
+        tags[bundle->tag_count] = (struct eye_tag_value){EYE_TAG_REASON, eye_failure_name(failure)};
+        bundle->failed[failure] =
+            eye_group_series(aggregate->group, EYE_METRIC_TCP_FAILED, tags, bundle->tag_count + 1);
+    }
+    return bundle->failed[failure];
+}
+
+static void add(struct eye_aggregate *aggregate, struct bundle *bundle, enum eye_metric_id metric,
+                uint64_t amount)
+{
+    if (amount > 0) {
+        eye_counter_add(series_of(aggregate, bundle, metric), amount);
+    }
+}
+
+static void record_seconds(struct eye_aggregate *aggregate, struct bundle *bundle,
+                           enum eye_metric_id metric, double seconds)
+{
+    if (seconds > 0) {
+        eye_distribution_add(series_of(aggregate, bundle, metric), seconds, 1);
+    }
+}
+
+static void change_active(struct eye_aggregate *aggregate, struct bundle *bundle, double amount)
+{
+    if (bundle != NULL) {
+        eye_gauge_add(series_of(aggregate, bundle, EYE_METRIC_TCP_ACTIVE), amount);
+    }
+}
+
+/* What is active moves only with records of the present pass: see eye_connection_record.pass. */
+static void count_active(struct eye_aggregate *aggregate,
+                         const struct eye_connection_record *sample)
+{
+    if (sample->pass != aggregate->pass) {
+        return;
+    }
+    if (sample->flags & (EYE_CONNECTION_MOVES | EYE_CONNECTION_LEAVES)) {
+        change_active(aggregate, find_bundle(aggregate, sample, sample->previous_pid), -1);
+    }
+    if (sample->flags & (EYE_CONNECTION_MOVES | EYE_CONNECTION_ENTERS)) {
+        change_active(aggregate, find_bundle(aggregate, sample, sample->pid), 1);
+    }
+}
+
+static void count_opened(struct eye_aggregate *aggregate, struct bundle *bundle,
+                         const struct eye_connection_record *sample)
+{
+    add(aggregate, bundle, EYE_METRIC_TCP_OPENED, 1);
+    record_seconds(aggregate, bundle, EYE_METRIC_TCP_CONNECT, sample->connect_us * 1e-6);
+}
+
+static void count_closed(struct eye_aggregate *aggregate, struct bundle *bundle,
+                         const struct eye_connection_record *sample)
+{
+    add(aggregate, bundle, EYE_METRIC_TCP_CLOSED, 1);
+    record_seconds(aggregate, bundle, EYE_METRIC_TCP_LIFETIME, (double)sample->lifetime_ns * 1e-9);
+}
+
+void eye_aggregate_connection(void *context, const struct eye_connection_record *sample)
+{
+    struct eye_aggregate *aggregate = context;
+    count_active(aggregate, sample);
+    struct bundle *bundle = find_bundle(aggregate, sample, sample->pid);
+    if (bundle == NULL) {
+        return;
+    }
+    add(aggregate, bundle, EYE_METRIC_TCP_SENT_BYTES, sample->sent_bytes);
+    add(aggregate, bundle, EYE_METRIC_TCP_RECEIVED_BYTES, sample->received_bytes);
+    add(aggregate, bundle, EYE_METRIC_TCP_SENT_SEGMENTS, sample->sent_segments);
+    add(aggregate, bundle, EYE_METRIC_TCP_RECEIVED_SEGMENTS, sample->received_segments);
+    add(aggregate, bundle, EYE_METRIC_TCP_RETRANSMITS, sample->retransmits);
+    record_seconds(aggregate, bundle, EYE_METRIC_TCP_RTT, sample->rtt_us * 1e-6);
+    if (sample->flags & EYE_CONNECTION_OPENED) {
+        count_opened(aggregate, bundle, sample);
+    }
+    if (sample->kind == EYE_CONNECTION_CLOSED) {
+        count_closed(aggregate, bundle, sample);
+    }
+    if (sample->failure != EYE_FAILURE_NONE) {
+        eye_counter_add(failed_series(aggregate, bundle, (enum eye_failure)sample->failure), 1);
+    }
+}
+
+void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass)
+{
+    aggregate->pass = pass;
+    struct eye_series *series = eye_registry_first(aggregate->registry, EYE_METRIC_TCP_ACTIVE);
+    for (; series != NULL; series = series->next) {
+        eye_gauge_set(series, 0);
+    }
+}
+
+/* ---- requests ---- */
+
+static struct eye_series *request_series(struct eye_aggregate *aggregate,
+                                         const struct eye_request_sample *sample,
+                                         const struct eye_process *process)
+{
+    char port[8];
+    char status[8];
+    char route[EYE_ROUTE_BYTES];
+    snprintf(port, sizeof(port), "%u", (unsigned int)sample->port);
+    snprintf(status, sizeof(status), "%u", (unsigned int)sample->status);
+    eye_routes_name(aggregate->routes, sample->path, sample->path_bytes, sample->truncated, route);
+    const struct eye_tag_value tags[] = {
+        {EYE_TAG_METHOD, sample->method},    {EYE_TAG_STATUS, status}, {EYE_TAG_ROUTE, route},
+        {EYE_TAG_SERVICE, process->service}, {EYE_TAG_PORT, port},
+    };
+    return eye_group_series(aggregate->group,
+                            sample->client ? EYE_METRIC_HTTP_CLIENT_DURATION
+                                           : EYE_METRIC_HTTP_SERVER_DURATION,
+                            tags, EYE_ARRAY_LENGTH(tags));
+}
+
+void eye_aggregate_request(void *context, const struct eye_request_sample *sample)
+{
+    struct eye_aggregate *aggregate = context;
+    struct request_slot *slot = &aggregate->requests[sample->fingerprint % REQUEST_SLOTS];
+    check_generations(aggregate);
+    if (slot->series == NULL || slot->fingerprint != sample->fingerprint) {
+        const struct eye_process *process =
+            eye_processes_find(aggregate->processes, sample->pid, sample->comm, aggregate->now_ns);
+        check_generations(aggregate);
+        slot->series = request_series(aggregate, sample, process);
+        slot->fingerprint = sample->fingerprint;
+    }
+    eye_distribution_add(slot->series, (double)sample->duration_ns * 1e-9, 1);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where connections and requests meet: samples become series. The tags of a sample are looked up
+ * once and remembered, so the usual sample costs a hash look-up and a few additions. Belongs to the
+ * collector thread.
+ */
+#pragma once
+
+#include "collector/process/process.h"
+#include "collector/telemetry/telemetry.h"
+#include "collector/tracer/tracer.h"
+#include "collector/usm/usm.h"
+#include "config/config.h"
+
+struct eye_aggregate;
+
+/** Keeps the pointers; they must outlive it. NULL when out of memory. */
+struct eye_aggregate *eye_aggregate_new(const struct eye_config *config,
+                                        struct eye_registry *registry,
+                                        struct eye_processes *processes);
+void eye_aggregate_free(struct eye_aggregate *aggregate);
+
+/** An eye_connection_handler: the context is the struct eye_aggregate. */
+void eye_aggregate_connection(void *aggregate, const struct eye_connection_record *sample);
+
+/** An eye_request_handler: the context is the struct eye_aggregate. */
+void eye_aggregate_request(void *aggregate, const struct eye_request_sample *sample);
+
+/**
+ * A full counting pass begins: nothing counts as active until its records say so. Records of
+ * other passes no longer change what is active.
+ */
+void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass);
+
+/** The time that process look-ups refer to; set before each batch of samples. */
+void eye_aggregate_set_time(struct eye_aggregate *aggregate, uint64_t now_ns);

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The collector thread's loop. */
+#include "collector/collector.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+
+#include "collector/aggregate/aggregate.h"
+#include "collector/base/clock.h"
+#include "collector/base/log.h"
+#include "collector/health.h"
+#include "collector/snapshot/snapshot.h"
+
+/* Rings are read at least this often; a ring that fills faster wakes us. */
+#define DRAIN_INTERVAL_NS (100 * EYE_NS_PER_MS)
+
+/* Full counting passes: they put right what a lost record left in tcp.connections.active. */
+#define FULL_PASS_INTERVAL_NS (60 * EYE_NS_PER_SECOND)
+
+enum event_source { EVENT_STOP, EVENT_RINGS, EVENT_DRAIN, EVENT_INTERVAL, EVENT_COUNT };
+
+struct eye_collector {
+    const struct eye_config *config;
+    struct eye_kernel *kernel;
+    struct eye_registry *registry;
+    struct eye_processes *processes;
+    struct eye_aggregate *aggregate;
+    struct eye_tracer tracer;
+    struct eye_usm usm;
+    struct eye_health health;
+    struct eye_worker *const *workers;
+    size_t worker_count;
+    pthread_t thread;
+    bool running;
+    int epoll_fd;
+    int fds[EVENT_COUNT]; /* EVENT_RINGS: the kernel's */
+    int published_fd;
+    uint64_t sequence;
+    uint64_t start_ns;     /* wall */
+    uint64_t previous_ns;  /* wall: end of the last interval */
+    uint64_t full_pass_ns; /* monotonic: the last one */
+    uint64_t closes_lost;  /* EYE_LOSS_TCP_RING at the last one */
+    uint32_t pass;
+};
+
+static int watch(struct eye_collector *collector, enum event_source source, int fd)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = source};
+    collector->fds[source] = fd;
+    return fd < 0 || epoll_ctl(collector->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ? -errno : 0;
+}
+
+/* The next multiple of the interval. */
+static uint64_t next_boundary_ns(const struct eye_collector *collector)
+{
+    uint64_t interval = collector->config->interval_ns;
+    return (eye_clock_wall_ns() / interval + 1) * interval;
+}
+
+static struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(ns / EYE_NS_PER_SECOND),
+                             .tv_nsec = (long)(ns % EYE_NS_PER_SECOND)};
+}
+
+/* Wall-clock time, and told when somebody sets the clock: the boundary then is another. */
+static int arm_interval(struct eye_collector *collector)
+{
+    struct itimerspec timer = {.it_value = timespec_of(next_boundary_ns(collector))};
+    return timerfd_settime(collector->fds[EVENT_INTERVAL],
+                           TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &timer, NULL) != 0
+               ? -errno
+               : 0;
+}
+
+static int open_events(struct eye_collector *collector)
+{
+    collector->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    collector->published_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (collector->epoll_fd < 0 || collector->published_fd < 0) {
+        return -errno;
+    }
+    int result = watch(collector, EVENT_STOP, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (result == 0) {
+        result = watch(collector, EVENT_RINGS, eye_kernel_fd(collector->kernel));
+    }
+    if (result == 0) {
+        result = watch(collector, EVENT_DRAIN,
+                       timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    }
+    if (result == 0) {
+        result = watch(collector, EVENT_INTERVAL,
+                       timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+    }
+    if (result != 0) {
+        return result;
+    }
+    struct itimerspec drain = {.it_interval = timespec_of(DRAIN_INTERVAL_NS),
+                               .it_value = timespec_of(DRAIN_INTERVAL_NS)};
+    if (timerfd_settime(collector->fds[EVENT_DRAIN], 0, &drain, NULL) != 0) {
+        return -errno;
+    }
+    return arm_interval(collector);
+}
+
+static int make_stages(struct eye_collector *collector)
+{
+    const struct eye_limits limits = {
+        .series_per_metric = (uint32_t)collector->config->limits.series,
+        .values_per_tag = (uint32_t)collector->config->limits.tag_values,
+        .idle_ns = collector->config->limits.idle_ns,
+    };
+    collector->registry = eye_registry_new(&limits);
+    collector->processes = eye_processes_new("/proc");
+    if (collector->registry == NULL || collector->processes == NULL) {
+        return -ENOMEM;
+    }
+    collector->aggregate =
+        eye_aggregate_new(collector->config, collector->registry, collector->processes);
+    struct eye_group *health_group = eye_group_new(collector->registry, NULL, 0);
+    if (collector->aggregate == NULL || health_group == NULL) {
+        return -ENOMEM;
+    }
+    collector->tracer =
+        (struct eye_tracer){.handler = eye_aggregate_connection, .context = collector->aggregate};
+    collector->usm =
+        (struct eye_usm){.handler = eye_aggregate_request, .context = collector->aggregate};
+    collector->health = (struct eye_health){
+        .registry = collector->registry,
+        .group = health_group,
+        .kernel = collector->kernel,
+        .processes = collector->processes,
+        .tracer = &collector->tracer,
+        .usm = &collector->usm,
+        .workers = collector->workers,
+        .worker_count = collector->worker_count,
+    };
+    eye_kernel_on_record(collector->kernel, EYE_RING_CONNECTIONS, eye_tracer_take,
+                         &collector->tracer);
+    eye_kernel_on_record(collector->kernel, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
+    return 0;
+}
+
+int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel,
+                      struct eye_worker *const *workers, size_t worker_count,
+                      struct eye_collector **ret_collector, struct eye_error *ret_error)
+{
+    struct eye_collector *collector = calloc(1, sizeof(*collector));
+    if (collector == NULL) {
+        eye_kernel_close(kernel);
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    collector->config = config;
+    collector->kernel = kernel;
+    collector->workers = workers;
+    collector->worker_count = worker_count;
+    collector->epoll_fd = -1;
+    collector->published_fd = -1;
+    for (size_t i = 0; i < EVENT_COUNT; i++) {
+        collector->fds[i] = -1;
+    }
+    collector->start_ns = eye_clock_wall_ns();
+    collector->previous_ns = collector->start_ns;
+    int result = make_stages(collector);
+    if (result == 0) {
+        result = open_events(collector);
+    }
+    if (result != 0) {
+        eye_collector_free(collector);
+        return eye_error_set(ret_error, result, "cannot start the collector: %s",
+                             strerror(-result));
+    }
+    *ret_collector = collector;
+    return 0;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+void eye_collector_free(struct eye_collector *collector)
+{
+    if (collector == NULL) {
+        return;
+    }
+    eye_aggregate_free(collector->aggregate);
+    eye_processes_free(collector->processes);
+    eye_registry_free(collector->registry);
+    close_fd(collector->fds[EVENT_STOP]);
+    close_fd(collector->fds[EVENT_DRAIN]);
+    close_fd(collector->fds[EVENT_INTERVAL]);
+    close_fd(collector->published_fd);
+    close_fd(collector->epoll_fd);
+    eye_kernel_close(collector->kernel);
+    free(collector);
+}
+
+int eye_collector_published_fd(const struct eye_collector *collector)
+{
+    return collector->published_fd;
+}
+
+static void drain(struct eye_collector *collector)
+{
+    eye_aggregate_set_time(collector->aggregate, eye_clock_monotonic_ns());
+    eye_kernel_drain(collector->kernel);
+}
+
+static bool full_pass_is_due(struct eye_collector *collector, uint64_t now_ns)
+{
+    uint64_t losses[EYE_LOSS_COUNT];
+    eye_kernel_losses(collector->kernel, losses);
+    bool due = collector->pass == 0 || losses[EYE_LOSS_TCP_RING] != collector->closes_lost ||
+               now_ns - collector->full_pass_ns >= FULL_PASS_INTERVAL_NS;
+    collector->closes_lost = losses[EYE_LOSS_TCP_RING];
+    return due;
+}
+
+/* Live sockets. The ring is read first: its closes belong to the time before. */
+static void read_live(struct eye_collector *collector, uint64_t now_ns)
+{
+    bool full = full_pass_is_due(collector, now_ns);
+    drain(collector);
+    if (full) {
+        collector->full_pass_ns = now_ns;
+        eye_aggregate_begin_pass(collector->aggregate, ++collector->pass);
+    }
+    int result = eye_kernel_read_live(collector->kernel, collector->pass, full, eye_tracer_take,
+                                      &collector->tracer);
+    if (result != 0) {
+        eye_log_error("cannot read live sockets: %s", strerror(-result));
+    }
+}
+
+static uint64_t delivered_sequence(const struct eye_collector *collector)
+{
+    uint64_t delivered = collector->sequence;
+    for (size_t i = 0; i < collector->worker_count; i++) {
+        uint64_t own = atomic_load(&eye_worker_stats(collector->workers[i])->delivered_sequence);
+        delivered = own < delivered ? own : delivered;
+    }
+    return delivered;
+}
+
+static void publish(struct eye_collector *collector, uint64_t end_ns)
+{
+    struct eye_snapshot *snapshot =
+        eye_snapshot_take(collector->registry, collector->sequence, end_ns,
+                          end_ns - collector->previous_ns, collector->start_ns);
+    if (snapshot == NULL) {
+        eye_log_error("cannot take snapshot %llu: out of memory; the next one holds its changes",
+                      (unsigned long long)collector->sequence);
+        return;
+    }
+    collector->previous_ns = end_ns;
+    for (size_t i = 0; i < collector->worker_count; i++) {
+        eye_worker_publish(collector->workers[i], snapshot);
+    }
+    eye_snapshot_unref(snapshot);
+    uint64_t one = 1;
+    ssize_t ignored = write(collector->published_fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+/* Ends the interval at @end_ns (wall clock). */
+static void end_interval(struct eye_collector *collector, uint64_t end_ns)
+{
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    read_live(collector, now_ns);
+    eye_processes_sweep(collector->processes, now_ns);
+    eye_health_update(&collector->health);
+    uint64_t delivered = delivered_sequence(collector);
+    collector->sequence++;
+    eye_registry_close_interval(collector->registry, collector->sequence, now_ns, delivered);
+    publish(collector, end_ns);
+}
+
+static void on_interval(struct eye_collector *collector)
+{
+    uint64_t expirations;
+    ssize_t got = read(collector->fds[EVENT_INTERVAL], &expirations, sizeof(expirations));
+    /* ECANCELED: the clock was set; only the next boundary is another. */
+    if (got > 0) {
+        uint64_t interval = collector->config->interval_ns;
+        uint64_t end_ns = eye_clock_wall_ns() / interval * interval;
+        end_interval(collector, end_ns > collector->previous_ns ? end_ns : eye_clock_wall_ns());
+    }
+    if (arm_interval(collector) != 0) {
+        eye_log_error("cannot arm the interval timer: %s", strerror(errno));
+    }
+}
+
+static void on_drain_timer(struct eye_collector *collector)
+{
+    uint64_t expirations;
+    ssize_t ignored = read(collector->fds[EVENT_DRAIN], &expirations, sizeof(expirations));
+    (void)ignored;
+    drain(collector);
+}
+
+static bool handle(struct eye_collector *collector, enum event_source source)
+{
+    switch (source) {
+    case EVENT_STOP:
+        return false;
+    case EVENT_RINGS:
+        drain(collector);
+        break;
+    case EVENT_DRAIN:
+        on_drain_timer(collector);
+        break;
+    case EVENT_INTERVAL:
+        on_interval(collector);
+        break;
+    case EVENT_COUNT:
+        break;
+    }
+    return true;
+}
+
+static void *run(void *context)
+{
+    struct eye_collector *collector = context;
+    bool going = true;
+    while (going) {
+        struct epoll_event events[EVENT_COUNT];
+        int count = epoll_wait(collector->epoll_fd, events, EVENT_COUNT, -1);
+        for (int i = 0; i < count && going; i++) {
+            going = handle(collector, (enum event_source)events[i].data.u32);
+        }
+    }
+    end_interval(collector, eye_clock_wall_ns());
+    return NULL;
+}
+
+int eye_collector_start(struct eye_collector *collector)
+{
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int result = pthread_create(&collector->thread, NULL, run, collector);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (result == 0) {
+        pthread_setname_np(collector->thread, "eye:collector");
+        collector->running = true;
+    }
+    return -result;
+}
+
+void eye_collector_stop(struct eye_collector *collector)
+{
+    if (!collector->running) {
+        return;
+    }
+    uint64_t one = 1;
+    ssize_t ignored = write(collector->fds[EVENT_STOP], &one, sizeof(one));
+    (void)ignored;
+    pthread_join(collector->thread, NULL);
+    collector->running = false;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The collector thread: reads the kernel, aggregates, and once per interval takes a snapshot and
+ * hands it to the exporters. Intervals end on multiples of the interval since 1970 (:00, :10, ...).
+ */
+#pragma once
+
+#include "collector/base/error.h"
+#include "collector/kernel/kernel.h"
+#include "config/config.h"
+#include "exporters/worker.h"
+
+struct eye_collector;
+
+/**
+ * Takes over @kernel (closed by eye_collector_free). @workers: borrowed, must outlive it. 0 or
+ * -errno.
+ */
+int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel,
+                      struct eye_worker *const *workers, size_t worker_count,
+                      struct eye_collector **ret_collector, struct eye_error *ret_error);
+
+/** Starts the thread. 0 or -errno. */
+int eye_collector_start(struct eye_collector *collector);
+
+/** Takes the last snapshot with the open interval, publishes it, ends the thread. Returns when it
+ * has ended. */
+void eye_collector_stop(struct eye_collector *collector);
+
+/** Takes NULL; the thread must not be running. */
+void eye_collector_free(struct eye_collector *collector);
+
+/** Readable after each published interval (an eventfd that counts them): for `run --once`. */
+int eye_collector_published_fd(const struct eye_collector *collector);

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running daemon: starts every stage, waits for signals, stops every stage. The main thread's.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "config/config.h"
+
+/**
+ * Runs until SIGTERM or SIGINT, or with @once until the first interval was published. Then takes
+ * the last snapshot and gives the exporters config->shutdown_timeout_ns to deliver it. Returns the
+ * exit code: 0, or 1 when something could not be started (said in the log).
+ */
+int eye_daemon_run(const struct eye_config *config, bool once);

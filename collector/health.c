@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies counters from where they are kept into series. */
+#include "collector/health.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "collector/base/base.h"
+#include "collector/base/clock.h"
+
+#define PROGRAMS_MAX 16
+
+static struct eye_series *series_1(const struct eye_health *health, enum eye_metric_id metric,
+                                   enum eye_tag tag, const char *value)
+{
+    const struct eye_tag_value tags[] = {{tag, value}};
+    return eye_group_series(health->group, metric, tags, 1);
+}
+
+static struct eye_series *series_2(const struct eye_health *health, enum eye_metric_id metric,
+                                   enum eye_tag tag_a, const char *a, enum eye_tag tag_b,
+                                   const char *b)
+{
+    const struct eye_tag_value tags[] = {{tag_a, a}, {tag_b, b}};
+    return eye_group_series(health->group, metric, tags, 2);
+}
+
+static void update_losses(const struct eye_health *health)
+{
+    uint64_t losses[EYE_LOSS_COUNT];
+    eye_kernel_losses(health->kernel, losses);
+    for (size_t i = 0; i < EYE_LOSS_COUNT; i++) {
+        eye_counter_set(series_2(health, EYE_METRIC_SELF_KERNEL_LOST, EYE_TAG_PROGRAM,
+                                 eye_loss_program((enum eye_loss)i), EYE_TAG_REASON,
+                                 eye_loss_reason((enum eye_loss)i)),
+                        losses[i]);
+    }
+}
+
+static void update_rings(const struct eye_health *health)
+{
+    for (size_t i = 0; i < EYE_RING_COUNT; i++) {
+        enum eye_ring ring = (enum eye_ring)i;
+        const char *name = eye_ring_name(ring);
+        eye_gauge_set(series_1(health, EYE_METRIC_SELF_RING_FILL, EYE_TAG_RING, name),
+                      eye_kernel_ring_fill(health->kernel, ring));
+        eye_counter_set(series_1(health, EYE_METRIC_SELF_KERNEL_RECORDS, EYE_TAG_RING, name),
+                        eye_kernel_ring_records(health->kernel, ring));
+    }
+}
+
+static void update_programs(const struct eye_health *health)
+{
+    struct eye_program_stats stats[PROGRAMS_MAX];
+    size_t count = eye_kernel_program_stats(health->kernel, stats, PROGRAMS_MAX);
+    for (size_t i = 0; i < count && i < PROGRAMS_MAX; i++) {
+        if (stats[i].runs > 0) {
+            eye_counter_set(
+                series_1(health, EYE_METRIC_SELF_BPF_RUNS, EYE_TAG_PROGRAM, stats[i].name),
+                stats[i].runs);
+            eye_counter_set(
+                series_1(health, EYE_METRIC_SELF_BPF_TIME, EYE_TAG_PROGRAM, stats[i].name),
+                stats[i].time_ns);
+        }
+    }
+}
+
+static void update_samples(const struct eye_health *health, const char *source, uint64_t aggregated,
+                           uint64_t malformed)
+{
+    eye_counter_set(series_2(health, EYE_METRIC_SELF_SAMPLES, EYE_TAG_SOURCE, source,
+                             EYE_TAG_OUTCOME, "aggregated"),
+                    aggregated);
+    eye_counter_set(series_2(health, EYE_METRIC_SELF_SAMPLES, EYE_TAG_SOURCE, source,
+                             EYE_TAG_OUTCOME, "malformed"),
+                    malformed);
+}
+
+static void update_series(const struct eye_health *health)
+{
+    for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
+        size_t count = eye_registry_count(health->registry, (enum eye_metric_id)i);
+        if (count > 0) {
+            eye_gauge_set(series_1(health, EYE_METRIC_SELF_SERIES, EYE_TAG_METRIC,
+                                   eye_metric((enum eye_metric_id)i)->name),
+                          (double)count);
+        }
+    }
+}
+
+static void update_reasons(const struct eye_health *health, enum eye_metric_id metric,
+                           const char *exporter, const atomic_uint_fast64_t *counts)
+{
+    for (size_t i = 0; i < EYE_EXPORT_REASON_COUNT; i++) {
+        uint64_t count = atomic_load(&counts[i]);
+        if (count > 0) {
+            eye_counter_set(series_2(health, metric, EYE_TAG_EXPORTER, exporter, EYE_TAG_REASON,
+                                     eye_export_reason_name((enum eye_export_reason)i)),
+                            count);
+        }
+    }
+}
+
+static void update_exporter(const struct eye_health *health, const struct eye_worker *worker)
+{
+    const char *name = eye_worker_name(worker);
+    const struct eye_export_stats *stats = eye_worker_stats(worker);
+    eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
+                             EYE_TAG_OUTCOME, "delivered"),
+                    atomic_load(&stats->delivered));
+    eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
+                             EYE_TAG_OUTCOME, "skipped"),
+                    atomic_load(&stats->skipped));
+    eye_gauge_set(series_1(health, EYE_METRIC_SELF_QUEUED, EYE_TAG_EXPORTER, name),
+                  (double)atomic_load(&stats->queued));
+    eye_counter_set(series_1(health, EYE_METRIC_SELF_POINTS, EYE_TAG_EXPORTER, name),
+                    atomic_load(&stats->points));
+    eye_counter_set(series_1(health, EYE_METRIC_SELF_SENT_BYTES, EYE_TAG_EXPORTER, name),
+                    atomic_load(&stats->bytes));
+    update_reasons(health, EYE_METRIC_SELF_FAILURES, name, stats->failures);
+    update_reasons(health, EYE_METRIC_SELF_DROPPED, name, stats->dropped);
+}
+
+static uint64_t timeval_ns(struct timeval value)
+{
+    return (uint64_t)value.tv_sec * EYE_NS_PER_SECOND + (uint64_t)value.tv_usec * EYE_NS_PER_US;
+}
+
+static double resident_bytes(void)
+{
+    unsigned long total = 0;
+    unsigned long resident = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm != NULL) {
+        if (fscanf(statm, "%lu %lu", &total, &resident) != 2) { /* NOLINT: the kernel's numbers */
+            resident = 0;
+        }
+        fclose(statm);
+    }
+    return (double)resident * (double)sysconf(_SC_PAGESIZE);
+}
+
+static void update_self(const struct eye_health *health)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_CPU, NULL, 0),
+                    timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime));
+    eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_MEMORY, NULL, 0),
+                  resident_bytes());
+    eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_PROCESSES, NULL, 0),
+                  (double)eye_processes_count(health->processes));
+}
+
+void eye_health_update(const struct eye_health *health)
+{
+    update_losses(health);
+    update_rings(health);
+    update_programs(health);
+    update_samples(health, "tracer", health->tracer->samples, health->tracer->malformed);
+    update_samples(health, "usm", health->usm->samples, health->usm->malformed);
+    for (size_t i = 0; i < health->worker_count; i++) {
+        update_exporter(health, health->workers[i]);
+    }
+    update_self(health);
+    update_series(health);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The daemon's own health, through the same groups as everything else: losses, rings, programs,
+ * samples, series, exporters, CPU and memory. Belongs to the collector thread.
+ */
+#pragma once
+
+#include "collector/kernel/kernel.h"
+#include "collector/process/process.h"
+#include "collector/telemetry/telemetry.h"
+#include "collector/tracer/tracer.h"
+#include "collector/usm/usm.h"
+#include "exporters/worker.h"
+
+/* What is looked at; none is owned. */
+struct eye_health {
+    struct eye_registry *registry;
+    struct eye_group *group;
+    const struct eye_kernel *kernel;
+    const struct eye_processes *processes;
+    const struct eye_tracer *tracer;
+    const struct eye_usm *usm;
+    struct eye_worker *const *workers;
+    size_t worker_count;
+};
+
+/** Brings every health series up to date. Called once per interval, before the snapshot. */
+void eye_health_update(const struct eye_health *health);

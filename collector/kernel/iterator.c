@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads an iterator's file to its end. */
+#include "collector/kernel/iterator.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+/* What the kernel's own buffer holds (8 pages): no read gives more. */
+#define READ_BYTES 32768
+
+int eye_iterator_run(const struct bpf_link *link, size_t record_bytes, eye_iterator_sink *sink,
+                     void *context)
+{
+    EYE_AUTOCLOSE int fd = bpf_iter_create(bpf_link__fd(link));
+    if (fd < 0) {
+        return -errno;
+    }
+    _Alignas(8) char data[READ_BYTES];
+    size_t held = 0;
+    for (;;) {
+        ssize_t got = read(fd, data + held, sizeof(data) - held);
+        /* EAGAIN: a million objects without output; reading on continues. */
+        if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
+            continue;
+        }
+        if (got <= 0) {
+            return got < 0 ? -errno : 0;
+        }
+        held += (size_t)got;
+        size_t whole = record_bytes == 0 ? held : held - held % record_bytes;
+        if (sink != NULL) {
+            sink(context, data, whole);
+        }
+        memmove(data, data + whole, held - whole);
+        held -= whole;
+    }
+}

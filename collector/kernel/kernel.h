@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel side as one object: programs loaded and attached, rings read, the live iterator run,
+ * losses counted. Shared by tracer and usm because both live on one socket-storage map. Opened by
+ * the main thread; from then on the collector thread's.
+ *
+ * Nothing is pinned: on any exit, a crash included, the kernel detaches everything.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/abi.h"
+#include "collector/base/error.h"
+#include "config/config.h"
+
+struct eye_kernel;
+
+enum eye_ring { EYE_RING_CONNECTIONS, EYE_RING_REQUESTS, EYE_RING_COUNT };
+
+/** "connections", "requests". */
+const char *eye_ring_name(enum eye_ring ring);
+
+/** Takes one record of @bytes (as the kernel wrote it, not validated). Good during the call only.
+ */
+typedef void eye_record_handler(void *context, const void *record, size_t bytes);
+
+/**
+ * Loads, attaches and seeds sockets that exist already, in every network namespace. 0 or -errno;
+ * @ret_error then says what is missing and what to do, in one line.
+ */
+int eye_kernel_open(const struct eye_config *config, struct eye_kernel **ret_kernel,
+                    struct eye_error *ret_error);
+void eye_kernel_close(struct eye_kernel *kernel);
+
+/** Where a ring's records go. Set before the first drain. */
+void eye_kernel_on_record(struct eye_kernel *kernel, enum eye_ring ring,
+                          eye_record_handler *handler, void *context);
+
+/** Readable when a ring asks to be drained (it passed its wake-up fill). For epoll. */
+int eye_kernel_fd(const struct eye_kernel *kernel);
+
+/** Reads the rings. Returns the records read; stops after a bounded number, so that nothing else
+ * starves. */
+size_t eye_kernel_drain(struct eye_kernel *kernel);
+
+/**
+ * Runs the live iterator over every socket of every namespace. @pass, @full: see
+ * eye_connection_record; a full pass reports every established socket. 0 or -errno.
+ */
+int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
+                         eye_record_handler *handler, void *context);
+
+/** Cumulative losses, summed over the CPUs. */
+void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_LOSS_COUNT]);
+
+/** Program and reason of a loss, as tags. */
+const char *eye_loss_program(enum eye_loss loss);
+const char *eye_loss_reason(enum eye_loss loss);
+
+/** Used part of a ring now, 0 .. 1, and records read from it so far. */
+double eye_kernel_ring_fill(const struct eye_kernel *kernel, enum eye_ring ring);
+uint64_t eye_kernel_ring_records(const struct eye_kernel *kernel, enum eye_ring ring);
+
+struct eye_program_stats {
+    const char *name;
+    uint64_t runs; /* 0 unless the kernel counts (kernel.bpf_stats_enabled) */
+    uint64_t time_ns;
+};
+
+/** Fills at most @max entries; returns how many programs are loaded. */
+size_t eye_kernel_program_stats(const struct eye_kernel *kernel,
+                                struct eye_program_stats *ret_stats, size_t max);
+
+/** Network namespaces that could not be entered: their older sockets are not known. */
+size_t eye_kernel_unseeded_namespaces(const struct eye_kernel *kernel);
