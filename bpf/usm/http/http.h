@@ -51,11 +51,12 @@ enum eye_http_flag {
     EYE_HTTP_BODYLESS = 16, /* no body whatever the header says */
     EYE_HTTP_RESPONSE = 32, /* the message is a response */
     EYE_HTTP_TUNNEL = 64,   /* the header's end is the end of HTTP */
+    EYE_HTTP_LONG = 128,    /* part of the request line has left the window */
 };
 /* What belongs to one message only. */
 #define EYE_HTTP_MESSAGE_FLAGS                                                                     \
     (EYE_HTTP_CHUNKED | EYE_HTTP_LENGTH | EYE_HTTP_TRAILERS | EYE_HTTP_BODYLESS |                  \
-     EYE_HTTP_RESPONSE | EYE_HTTP_TUNNEL)
+     EYE_HTTP_RESPONSE | EYE_HTTP_TUNNEL | EYE_HTTP_LONG)
 
 /* One direction of a connection. */
 struct eye_http_stream {
@@ -345,11 +346,8 @@ static __always_inline __u16 eye_http_parse_status(const __u8 *digits)
 }
 
 static __always_inline __u32 eye_http_start_response(struct eye_http_run *run,
-                                                     struct eye_http_stream *stream, __u32 filled)
+                                                     struct eye_http_stream *stream)
 {
-    if (filled < EYE_HTTP_STATUS_BYTES) {
-        return 0;
-    }
     __u16 status = eye_http_parse_status(stream->window + 9);
     if (status == 0 || stream->window[8] != ' ') {
         eye_http_mismatch(run, stream);
@@ -372,14 +370,18 @@ static __always_inline __u32 eye_http_start_response(struct eye_http_run *run,
     return EYE_HTTP_STATUS_BYTES;
 }
 
-/* Which stream carries requests is fixed by the first message. */
-static __always_inline bool eye_http_allows(struct eye_http *http, __u32 stream, bool request)
+/* What the stream carries, once the first message has told which end is the client. */
+static __always_inline bool eye_http_may_carry(const struct eye_http *http, __u32 stream,
+                                               bool requests)
 {
-    __u8 sent = request == (stream == 0) ? EYE_HTTP_REQUESTS_SENT : EYE_HTTP_REQUESTS_RECEIVED;
-    if (http->requests_in == EYE_HTTP_REQUESTS_UNKNOWN) {
-        http->requests_in = sent;
-    }
-    return http->requests_in == sent;
+    __u8 wanted = requests == (stream == 0) ? EYE_HTTP_REQUESTS_SENT : EYE_HTTP_REQUESTS_RECEIVED;
+    return http->requests_in == EYE_HTTP_REQUESTS_UNKNOWN || http->requests_in == wanted;
+}
+
+static __always_inline void eye_http_fix_carrier(struct eye_http *http, __u32 stream, bool requests)
+{
+    http->requests_in =
+        requests == (stream == 0) ? EYE_HTTP_REQUESTS_SENT : EYE_HTTP_REQUESTS_RECEIVED;
 }
 
 /* Returns the bytes used; 0: more are needed, or this is no message. */
@@ -393,20 +395,25 @@ static __always_inline __u32 eye_http_start(struct eye_http_run *run,
     if (stream->window[0] == '\r' || stream->window[0] == '\n') {
         return 1; /* RFC 9112 section 2.2: empty lines before a request line */
     }
-    __u32 token_bytes = 0;
     bool partial = false;
-    __u8 method = eye_http_match_method(word, filled, &token_bytes, &partial);
-    if (method && eye_http_allows(run->http, run->stream, true)) {
-        return eye_http_start_request(run, stream, filled, method, token_bytes);
+    if (eye_http_may_carry(run->http, run->stream, false) && eye_http_is_version(word, filled)) {
+        if (filled >= EYE_HTTP_STATUS_BYTES) {
+            eye_http_fix_carrier(run->http, run->stream, false);
+            return eye_http_start_response(run, stream);
+        }
+        partial = true;
     }
-    if (!method && filled >= 7 && eye_http_is_version(word, filled) &&
-        eye_http_allows(run->http, run->stream, false)) {
-        return eye_http_start_response(run, stream, filled);
+    if (eye_http_may_carry(run->http, run->stream, true)) {
+        __u32 token_bytes = 0;
+        __u8 method = eye_http_match_method(word, filled, &token_bytes, &partial);
+        if (method) {
+            eye_http_fix_carrier(run->http, run->stream, true);
+            return eye_http_start_request(run, stream, filled, method, token_bytes);
+        }
     }
-    if (!method && (partial || (filled < 7 && eye_http_is_version(word, filled)))) {
-        return 0;
+    if (!partial) {
+        eye_http_mismatch(run, stream);
     }
-    eye_http_mismatch(run, stream);
     return 0;
 }
 
@@ -434,12 +441,13 @@ EYE_PART __u32 eye_http_find_line_end(const struct eye_http_stream *stream, __u3
     return from < filled ? from : filled;
 }
 
-/* " HTTP/1.1\r\n" ends a request line; @end is the LF. A bare LF is tolerated (section 2.2). */
+/* " HTTP/1.1\r\n" ends a request line; @end is the LF. A bare LF is tolerated (section 2.2). Of a
+ * long line the version may have left the window in part: then the method must do. */
 static __always_inline bool eye_http_version_before(const struct eye_http_stream *stream, __u32 end)
 {
     eye_pin(end);
     if (end < 9 || end >= EYE_HTTP_WINDOW_BYTES) {
-        return true; /* the tail of a long target: its start is gone, the method must do */
+        return (stream->flags & EYE_HTTP_LONG) != 0;
     }
     __u32 last = stream->window[end - 1] == '\r' ? 1 : 0;
     return eye_http_is_version(eye_load_word(stream->window + (end - last - 8)), 7);
@@ -451,7 +459,11 @@ static __always_inline __u32 eye_http_request_rest(struct eye_http_run *run,
 {
     __u32 end = eye_http_find_line_end(stream, from, filled);
     if (end == filled) {
-        return filled - from >= EYE_HTTP_LINE_REST ? filled : from;
+        if (filled - from < EYE_HTTP_LINE_REST) {
+            return from;
+        }
+        stream->flags |= EYE_HTTP_LONG;
+        return filled;
     }
     if (!eye_http_version_before(stream, end)) {
         eye_http_mismatch(run, stream);

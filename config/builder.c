@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Layers from memory. */
+#include "config/builder.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "config/nearest.h"
+#include "config/schema.h"
+#include "config/scope.h"
+
+#define VARIABLE_PREFIX "SOCKEYE_"
+
+/* Longer labels are cut; they only stand in messages. */
+#define LABEL_BYTES 128
+
+static void read_exporters(struct eye_document *document, const yaml_node_t *node, void *context)
+{
+    struct eye_builder *builder = context;
+    eye_exporter_list_read(document, node, &builder->sections, &builder->exporters);
+}
+
+static void read_routes(struct eye_document *document, const yaml_node_t *node, void *context)
+{
+    struct eye_builder *builder = context;
+    eye_route_list_read(document, node, &builder->routes);
+}
+
+static struct eye_scope scope_of(struct eye_builder *builder)
+{
+    return (struct eye_scope){
+        .tables = {{eye_config_keys, eye_config_key_count, &builder->config}},
+        .specials = {{"exporters", read_exporters}, {"http.routes", read_routes}},
+        .context = builder,
+    };
+}
+
+void eye_builder_init(struct eye_builder *builder, const struct eye_config_section *const *sections,
+                      size_t section_count)
+{
+    *builder = (struct eye_builder){.sections = {sections, section_count}};
+    eye_problems_init(&builder->problems);
+    struct eye_scope scope = scope_of(builder);
+    eye_scope_set_defaults(&scope, &builder->problems);
+}
+
+void eye_builder_done(struct eye_builder *builder)
+{
+    struct eye_scope scope = scope_of(builder);
+    eye_scope_done(&scope);
+    eye_exporter_list_done(&builder->exporters);
+    eye_route_list_done(&builder->routes);
+    eye_problems_done(&builder->problems);
+}
+
+void eye_builder_add_file(struct eye_builder *builder, const char *label, const char *bytes,
+                          size_t length)
+{
+    struct eye_origin origin = {.label = label};
+    struct eye_document document;
+    if (eye_document_init(&document, &origin, bytes, length, &builder->problems) != 0) {
+        return;
+    }
+    const yaml_node_t *root = eye_document_root(&document);
+    if (root != NULL) {
+        struct eye_scope scope = scope_of(builder);
+        eye_scope_read(&scope, &document, root);
+    }
+    eye_document_done(&document);
+}
+
+/* @text: the value of the key @path, in YAML. */
+static void assign(struct eye_builder *builder, const char *label, const char *path,
+                   const char *text)
+{
+    struct eye_origin origin = {.label = label, .path = path};
+    struct eye_document document;
+    if (eye_document_init(&document, &origin, text, strlen(text), &builder->problems) != 0) {
+        return;
+    }
+    struct eye_scope scope = scope_of(builder);
+    eye_scope_assign(&scope, &document, path, eye_document_root(&document));
+    eye_document_done(&document);
+}
+
+/* Copies the part of @text before "=" (all of it without one); the part behind, or NULL. */
+static const char *split(const char *text, char ret_name[static LABEL_BYTES])
+{
+    const char *equals = strchrnul(text, '=');
+    size_t length = (size_t)(equals - text) + 1;
+    eye_copy_string(ret_name, length < LABEL_BYTES ? length : LABEL_BYTES, text);
+    return *equals == '\0' ? NULL : equals + 1;
+}
+
+struct variable_name {
+    char text[LABEL_BYTES];
+};
+
+static struct variable_name variable_of(const char *path)
+{
+    struct variable_name name = {.text = VARIABLE_PREFIX};
+    char *target = name.text + strlen(VARIABLE_PREFIX);
+    const char *end = name.text + sizeof(name.text) - 1;
+    for (; *path != '\0' && target < end; path++) {
+        *target++ = *path == '.' ? '_' : (char)toupper((unsigned char)*path);
+    }
+    return name;
+}
+
+/* The key that the variable @name sets; NULL, and a problem, when there is none. */
+static const char *path_of(struct eye_builder *builder, const char *name)
+{
+    struct eye_scope scope = scope_of(builder);
+    struct eye_nearest nearest;
+    eye_nearest_init(&nearest, name);
+    const char *path;
+    const char *best = NULL;
+    for (size_t i = 0; (path = eye_scope_path(&scope, i)) != NULL; i++) {
+        struct variable_name known = variable_of(path);
+        if (strcmp(known.text, name) == 0) {
+            return path;
+        }
+        best = eye_nearest_offer(&nearest, known.text, strlen(known.text)) ? path : best;
+    }
+    eye_problems_add(&builder->problems, -EINVAL, "%s: unknown variable%s%s%s", name,
+                     best == NULL ? "" : ", did you mean \"",
+                     best == NULL ? "" : variable_of(best).text, best == NULL ? "" : "\"?");
+    return NULL;
+}
+
+void eye_builder_add_variable(struct eye_builder *builder, const char *variable)
+{
+    char name[LABEL_BYTES];
+    const char *value = split(variable, name);
+    if (value == NULL || strncmp(name, VARIABLE_PREFIX, strlen(VARIABLE_PREFIX)) != 0) {
+        return;
+    }
+    const char *path = path_of(builder, name);
+    if (path != NULL) {
+        assign(builder, name, path, value);
+    }
+}
+
+void eye_builder_add_assignment(struct eye_builder *builder, const char *assignment)
+{
+    char path[LABEL_BYTES];
+    char label[LABEL_BYTES + sizeof("--set ")];
+    const char *value = split(assignment, path);
+    snprintf(label, sizeof(label), "--set %s", path);
+    if (value == NULL) {
+        eye_problems_add(&builder->problems, -EINVAL, "%s: expected KEY=VALUE", label);
+    } else {
+        assign(builder, label, path, value);
+    }
+}
+
+static void hand_out(struct eye_builder *builder, struct eye_config *config)
+{
+    *config = builder->config;
+    config->exporters = builder->exporters.items;
+    config->exporter_count = builder->exporters.count;
+    config->routes.rules = builder->routes.rules;
+    config->routes.count = builder->routes.count;
+    builder->config = (struct eye_config){0};
+    builder->exporters = (struct eye_exporter_list){0};
+    builder->routes = (struct eye_route_list){0};
+}
+
+int eye_builder_finish(struct eye_builder *builder, struct eye_config **ret_config,
+                       struct eye_error *ret_error)
+{
+    eye_exporter_list_set_default(&builder->exporters, &builder->sections, &builder->problems);
+    eye_exporter_list_name(&builder->exporters, &builder->problems);
+    int result = eye_problems_result(&builder->problems, ret_error);
+    if (result != 0) {
+        return result;
+    }
+    struct eye_config *config = calloc(1, sizeof(*config));
+    if (config == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    hand_out(builder, config);
+    *ret_config = config;
+    return 0;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration: read once at start, validated, then const. Read by every thread, changed by
+ * none.
+ *
+ * Order of precedence, last wins: built-in defaults, the file (-c FILE, else
+ * /etc/sockeye/sockeye.yaml when it exists), the *.yaml files of conf.d beside it in name order,
+ * SOCKEYE_* of the environment (SOCKEYE_SOURCE_TIER is source.tier), --set KEY=VALUE. Values of the
+ * environment and of
+ * --set are YAML themselves, so --set 'exporters=[{type: "null"}]' works.
+ *
+ * Every key is in one schema table (config/schema.c for the daemon, `keys` of each exporter type
+ * for its own); the table drives parsing, ranges, documentation and the default file.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "collector/base/error.h"
+#include "collector/base/log.h"
+
+enum eye_config_type {
+    EYE_CONFIG_BOOL,     /* bool */
+    EYE_CONFIG_COUNT,    /* uint64_t: a whole number, no unit */
+    EYE_CONFIG_DURATION, /* uint64_t: nanoseconds; needs a unit ("10s") */
+    EYE_CONFIG_SIZE,     /* uint64_t: bytes; needs a unit ("4MiB") */
+    EYE_CONFIG_CHOICE,   /* int: index into choices */
+    EYE_CONFIG_FLAGS,    /* uint32_t: bit i for choices[i]; a YAML list of them */
+    EYE_CONFIG_TEXT,     /* char *: owned; NULL only when the default is NULL */
+    EYE_CONFIG_LIST,     /* struct eye_text_list: a YAML list of texts */
+};
+
+struct eye_text_list {
+    char **items; /* owned, each owned */
+    size_t count;
+};
+
+/* One key. The table of a section ends where its count says. */
+struct eye_config_key {
+    const char *path; /* dotted: "source.tier" */
+    enum eye_config_type type;
+    size_t offset;             /* of the member in the section's struct */
+    const char *default_value; /* as one would write it in YAML; NULL: none (TEXT, LIST) */
+    uint64_t min;              /* COUNT, DURATION (ns), SIZE (bytes); 0 and 0: no limits */
+    uint64_t max;
+    const char *const *choices;      /* CHOICE, FLAGS: NULL-terminated */
+    bool (*valid)(const char *text); /* TEXT, LIST items: NULL accepts all */
+    const char *expects; /* TEXT with `valid`: what a good value looks like, for the message */
+    const char *help;
+};
+
+/* The keys of one exporter type; every exporter also has the common ones below. */
+struct eye_config_section {
+    const char *type; /* "dogstatsd" */
+    const struct eye_config_key *keys;
+    size_t key_count;
+    size_t values_size; /* sizeof the struct that the offsets point into */
+};
+
+enum eye_tier { EYE_TIER_AUTO, EYE_TIER_SOCKET_STORAGE };
+
+/* Order of the choices of connections.tags. */
+enum eye_connection_tag {
+    EYE_CONNECTION_DIRECTION,
+    EYE_CONNECTION_SERVICE,
+    EYE_CONNECTION_PORT,
+    EYE_CONNECTION_FAMILY,
+    EYE_CONNECTION_PROCESS,
+    EYE_CONNECTION_CONTAINER,
+    EYE_CONNECTION_NETNS,
+};
+
+/* none, zone (loopback, link-local, private, public), or the address itself. */
+enum eye_remote { EYE_REMOTE_NONE, EYE_REMOTE_ZONE, EYE_REMOTE_IP };
+
+/* http.routes: paths matching @pattern (segments; * is one segment, ** the rest) are @route. */
+struct eye_route_rule {
+    char *pattern;
+    char *route;
+};
+
+/* Keys that every exporter has. */
+struct eye_exporter_common {
+    char *prefix; /* prefix: before names that are not semantic conventions; default "sockeye." */
+    struct eye_text_list tags;  /* tags: "key:value", added to every point of this exporter */
+    struct eye_text_list allow; /* metrics.allow: name patterns with *; empty: all */
+    struct eye_text_list deny;  /* metrics.deny: after allow */
+    uint64_t queue_snapshots;   /* queue.snapshots: waiting at most; default 60 */
+    uint64_t queue_bytes;       /* queue.size: their memory at most; default 32MiB */
+};
+
+struct eye_exporter_config {
+    const struct eye_config_section *section;
+    char *name; /* name: the type, with "-2", "-3" when used again; owned */
+    struct eye_exporter_common common;
+    void *values; /* section->values_size bytes, filled by section->keys; owned */
+    char *origin; /* "FILE:LINE" or "--set", for messages; owned */
+};
+
+struct eye_config {
+    uint64_t interval_ns;         /* interval: 10s (1s .. 1h) */
+    uint64_t shutdown_timeout_ns; /* shutdown_timeout: 5s (0 .. 5m) */
+    int log_level;                /* log.level: error warning info debug; enum eye_log_level */
+    struct eye_text_list tags;    /* tags: "key:value" on every point of every exporter */
+    struct {
+        int tier; /* source.tier: auto socket-storage; enum eye_tier */
+    } source;
+    struct {
+        uint32_t tags; /* connections.tags: 1 << enum eye_connection_tag */
+        int remote;    /* connections.remote: none zone ip; enum eye_remote */
+    } connections;
+    struct {
+        bool http; /* protocols.http: true */
+    } protocols;
+    struct {
+        struct eye_route_rule *rules; /* http.routes: [{pattern, route}]; owned */
+        size_t count;
+    } routes;
+    struct {
+        uint64_t series;     /* limits.series: per metric, 2000 (10 .. 1000000) */
+        uint64_t tag_values; /* limits.tag_values: 1000 (1 .. 1000000) */
+        uint64_t idle_ns;    /* limits.idle: 5m (10s .. 24h) */
+    } limits;
+    struct eye_exporter_config
+        *exporters; /* owned; without any in the configuration: one console */
+    size_t exporter_count;
+};
+
+/* Where the configuration comes from. */
+struct eye_config_source {
+    const char *file;               /* -c FILE; NULL: the default file if it exists */
+    const char *const *assignments; /* --set KEY=VALUE, in order */
+    size_t assignment_count;
+    char *const *environment;                         /* envp; NULL: none */
+    const struct eye_config_section *const *sections; /* the exporter types */
+    size_t section_count;
+};
+
+/**
+ * Reads and validates. 0, or -EINVAL (content) or another -errno (file cannot be read), and then
+ * @ret_error holds one or more lines "FILE:LINE:COL: message" (at most 20 problems, joined by line
+ * breaks), each with the nearest known key or choice where a name is unknown. @ret_config is
+ * untouched on failure, else owned by the caller.
+ */
+int eye_config_load(const struct eye_config_source *source, struct eye_config **ret_config,
+                    struct eye_error *ret_error);
+
+/** Takes NULL. */
+void eye_config_free(struct eye_config *config);
+
+/** Writes the whole default configuration as commented YAML (packaging ships it). */
+void eye_config_write_default(FILE *out, const struct eye_config_section *const *sections,
+                              size_t section_count);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes the default configuration from the tables. Lines that start with "# " are keys with
+ * their defaults: without these two bytes they are YAML. Explanations start with "##".
+ */
+#include "config/config.h"
+
+#include <string.h>
+
+#include "config/quantity.h"
+#include "config/schema.h"
+
+static const char introduction[] =
+    "## Configuration of sockeye. Everything is commented out and shows its default.\n"
+    "## Lines with \"##\" explain; to set a key remove the \"# \" before it and before the "
+    "section\n"
+    "## that it stands in.\n"
+    "##\n"
+    "## Later wins: this file, conf.d/*.yaml beside it in the order of their names, the\n"
+    "## environment (SOCKEYE_SOURCE_TIER is source: {tier: ...}), --set source.tier=...\n";
+
+static const char routes[] =
+    "\n# http:\n"
+    "##   Names for paths, the first match wins: * is one segment, ** (last) any rest. Paths that\n"
+    "##   match none get a name by themselves: /users/17 becomes /users/*. Example:\n"
+    "##   [{pattern: /users/*/orders, route: \"/users/{id}/orders\"}]\n"
+    "#   routes: []\n";
+
+static const char exporters[] =
+    "\n## Where metrics go. Without any exporter they are printed (type console).\n"
+    "# exporters:\n";
+
+static const char name_help[] = "Unique; used in logs and in the daemon's own metrics.";
+
+/* Spaces before keys of an exporter. */
+#define EXPORTER_INDENT 4
+
+static void write_choices(FILE *out, const struct eye_config_key *key)
+{
+    fputs(key->type == EYE_CONFIG_FLAGS ? "A list of " : "One of ", out);
+    for (size_t i = 0; key->choices[i] != NULL; i++) {
+        fprintf(out, "%s%s", i > 0 ? ", " : "", key->choices[i]);
+    }
+}
+
+static void write_constraint(FILE *out, const struct eye_config_key *key, int indent)
+{
+    struct eye_range_text range = {0};
+    if (eye_quantity_is(key->type)) {
+        range = eye_quantity_range(key);
+    }
+    if (key->choices == NULL && key->expects == NULL && range.text[0] == '\0') {
+        return;
+    }
+    fprintf(out, "## %*s", indent, "");
+    if (key->choices != NULL) {
+        write_choices(out, key);
+    } else if (key->expects != NULL) {
+        fprintf(out, "Expects %s", key->expects);
+    } else {
+        fprintf(out, "From %s", range.text);
+    }
+    fputs(".\n", out);
+}
+
+static const char *default_of(const struct eye_config_key *key)
+{
+    if (key->default_value != NULL) {
+        return key->default_value;
+    }
+    return key->type == EYE_CONFIG_LIST ? "[]" : "null";
+}
+
+/* The length of the section before the last dot, with that dot; 0 without one. */
+static int section_length(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot == NULL ? 0 : (int)(dot - path) + 1;
+}
+
+/* True when both lie in the same section. */
+static bool is_same_section(const char *left, const char *right)
+{
+    int length = section_length(left);
+    return length == section_length(right) && strncmp(left, right, (size_t)length) == 0;
+}
+
+/* Writes "tls:" before the first of the keys "tls.ca", "tls.key". Sections have one level. */
+static int open_section(FILE *out, const char *path, const char *previous, int indent)
+{
+    int length = section_length(path);
+    if (length == 0) {
+        return indent;
+    }
+    if (previous == NULL || !is_same_section(path, previous)) {
+        fprintf(out, "# %*s%.*s:\n", indent, "", length - 1, path);
+    }
+    return indent + 2;
+}
+
+static void write_key(FILE *out, const struct eye_config_key *key, const char *previous, int indent)
+{
+    indent = open_section(out, key->path, previous, indent);
+    fprintf(out, "## %*s%s\n", indent, "", key->help);
+    write_constraint(out, key, indent);
+    fprintf(out, "# %*s%s: %s\n", indent, "", key->path + section_length(key->path),
+            default_of(key));
+}
+
+static void write_exporter_keys(FILE *out, const struct eye_config_key *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        write_key(out, &keys[i], i > 0 ? keys[i - 1].path : NULL, EXPORTER_INDENT);
+    }
+}
+
+/* The type is quoted as the one called null would be none without. */
+static void write_exporter(FILE *out, const struct eye_config_section *section)
+{
+    fprintf(out, "#   - type: \"%s\"\n", section->type);
+    fprintf(out, "## %*s%s\n", EXPORTER_INDENT, "", name_help);
+    fprintf(out, "# %*sname: \"%s\"\n", EXPORTER_INDENT, "", section->type);
+    write_exporter_keys(out, section->keys, section->key_count);
+    write_exporter_keys(out, eye_exporter_common_keys, eye_exporter_common_key_count);
+}
+
+static void write_daemon_keys(FILE *out)
+{
+    for (size_t i = 0; i < eye_config_key_count; i++) {
+        const char *previous = i > 0 ? eye_config_keys[i - 1].path : NULL;
+        bool grouped = section_length(eye_config_keys[i].path) > 0 && previous != NULL &&
+                       is_same_section(eye_config_keys[i].path, previous);
+        fputs(grouped ? "" : "\n", out);
+        write_key(out, &eye_config_keys[i], previous, 0);
+    }
+}
+
+void eye_config_write_default(FILE *out, const struct eye_config_section *const *sections,
+                              size_t section_count)
+{
+    fputs(introduction, out);
+    write_daemon_keys(out);
+    fputs(routes, out);
+    fputs(exporters, out);
+    for (size_t i = 0; i < section_count; i++) {
+        fputs(i > 0 ? "\n" : "", out);
+        write_exporter(out, sections[i]);
+    }
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads exporters: first the type, which says what other keys there are. */
+#include "config/exporter_list.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config/nearest.h"
+#include "config/schema.h"
+#include "config/scope.h"
+
+#define NAME_BYTES_MAX 64
+
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+/* What the reader of `name` works on. */
+struct name_context {
+    struct eye_exporter_config *exporter;
+    const struct eye_exporter_list *others; /* those before it */
+};
+
+static bool is_taken(const struct eye_exporter_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].name != NULL && strcmp(list->items[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_name(const char *text)
+{
+    size_t length = strlen(text);
+    return length > 0 && length <= NAME_BYTES_MAX && strspn(text, NAME_CHARACTERS) == length;
+}
+
+static void set_name(struct eye_exporter_config *exporter, const char *name,
+                     struct eye_problems *problems)
+{
+    exporter->name = strdup(name);
+    if (exporter->name == NULL) {
+        eye_problems_add_out_of_memory(problems);
+    }
+}
+
+static void read_name(struct eye_document *document, const yaml_node_t *node, void *context)
+{
+    const struct name_context *names = context;
+    if (eye_node_is_null(node)) {
+        return;
+    }
+    const char *name = eye_document_scalar(document, node, "name", "a text");
+    if (name == NULL) {
+        return;
+    }
+    if (!is_name(name)) {
+        eye_document_problem(document, &node->start_mark, "name",
+                             "\"%s\" is not valid, expected at most %d letters, digits, \".\", "
+                             "\"_\" or \"-\"",
+                             eye_excerpt_of(name).text, NAME_BYTES_MAX);
+    } else if (is_taken(names->others, name)) {
+        eye_document_problem(document, &node->start_mark, "name",
+                             "another exporter is called \"%s\"", name);
+    } else {
+        set_name(names->exporter, name, document->problems);
+    }
+}
+
+/* The type was read before all other keys. */
+static void skip_type(struct eye_document *document, const yaml_node_t *node, void *context)
+{
+    (void)document;
+    (void)node;
+    (void)context;
+}
+
+static struct eye_scope scope_of(struct name_context *context)
+{
+    struct eye_exporter_config *exporter = context->exporter;
+    const struct eye_config_section *section = exporter->section;
+    return (struct eye_scope){
+        .tables = {{section->keys, section->key_count, exporter->values},
+                   {eye_exporter_common_keys, eye_exporter_common_key_count, &exporter->common}},
+        .specials = {{"type", skip_type}, {"name", read_name}},
+        .context = context,
+    };
+}
+
+static void exporter_done(struct eye_exporter_config *exporter)
+{
+    struct name_context context = {.exporter = exporter};
+    struct eye_scope scope = scope_of(&context);
+    if (exporter->values != NULL) {
+        eye_scope_done(&scope);
+    }
+    free(exporter->values);
+    free(exporter->origin);
+    free(exporter->name);
+}
+
+/* Sets everything to its default. @origin: taken over; NULL: out of memory. */
+static bool exporter_init(struct eye_exporter_config *exporter,
+                          const struct eye_config_section *section, char *origin,
+                          struct eye_problems *problems)
+{
+    size_t size = section->values_size > 0 ? section->values_size : 1;
+    *exporter = (struct eye_exporter_config){
+        .section = section,
+        .origin = origin,
+        .values = calloc(1, size),
+    };
+    if (origin == NULL || exporter->values == NULL) {
+        eye_problems_add_out_of_memory(problems);
+        exporter_done(exporter);
+        return false;
+    }
+    struct name_context context = {.exporter = exporter};
+    struct eye_scope scope = scope_of(&context);
+    eye_scope_set_defaults(&scope, problems);
+    return true;
+}
+
+static const struct eye_config_section *find_section(const struct eye_section_list *sections,
+                                                     const char *type)
+{
+    for (size_t i = 0; i < sections->count; i++) {
+        if (strcmp(sections->items[i]->type, type) == 0) {
+            return sections->items[i];
+        }
+    }
+    return NULL;
+}
+
+static void unknown_type(struct eye_document *document, const yaml_mark_t *mark,
+                         const struct eye_section_list *sections, const char *type)
+{
+    struct eye_nearest nearest;
+    eye_nearest_init(&nearest, type);
+    for (size_t i = 0; i < sections->count; i++) {
+        eye_nearest_offer(&nearest, sections->items[i]->type, strlen(sections->items[i]->type));
+    }
+    struct eye_excerpt excerpt = eye_excerpt_of(type);
+    if (nearest.best == NULL) {
+        eye_document_problem(document, mark, NULL, "unknown exporter type \"%s\"", excerpt.text);
+    } else {
+        eye_document_problem(document, mark, NULL,
+                             "unknown exporter type \"%s\", did you mean \"%s\"?", excerpt.text,
+                             nearest.best);
+    }
+}
+
+/* The value of @name in a mapping; NULL without one. */
+static const yaml_node_t *find_value(struct eye_document *document, const yaml_node_t *mapping,
+                                     const char *name)
+{
+    const yaml_node_pair_t *pair = mapping->data.mapping.pairs.start;
+    for (; pair < mapping->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = eye_document_node(document, pair->key);
+        if (key == NULL) {
+            break;
+        }
+        if (key->type == YAML_SCALAR_NODE &&
+            strcmp((const char *)key->data.scalar.value, name) == 0) {
+            return eye_document_node(document, pair->value);
+        }
+    }
+    return NULL;
+}
+
+/* An unquoted null is the exporter of that name: there is no default type that it could mean. */
+static const struct eye_config_section *section_of(struct eye_document *document,
+                                                   const yaml_node_t *node,
+                                                   const struct eye_section_list *sections)
+{
+    const yaml_node_t *value = find_value(document, node, "type");
+    if (value == NULL) {
+        eye_document_problem(document, &node->start_mark, NULL, "exporter without \"type\"");
+        return NULL;
+    }
+    const char *type = eye_document_scalar(document, value, "type", "an exporter type");
+    const struct eye_config_section *section = type == NULL ? NULL : find_section(sections, type);
+    if (type != NULL && section == NULL) {
+        unknown_type(document, &value->start_mark, sections, type);
+    }
+    return section;
+}
+
+static char *origin_of(const struct eye_document *document, const yaml_node_t *node)
+{
+    char *origin = NULL;
+    if (document->origin->path != NULL) {
+        return strdup(document->origin->label);
+    }
+    int length = asprintf(&origin, "%s:%zu", document->origin->label, node->start_mark.line + 1);
+    return length < 0 ? NULL : origin;
+}
+
+/* Adds the exporter that @node describes to @list, which has room. */
+static void read_exporter(struct eye_document *document, const yaml_node_t *node,
+                          const struct eye_section_list *sections, struct eye_exporter_list *list)
+{
+    if (!eye_document_expect(document, node, YAML_MAPPING_NODE, "exporters",
+                             "a mapping with \"type\"")) {
+        return;
+    }
+    const struct eye_config_section *section = section_of(document, node, sections);
+    struct eye_exporter_config *exporter = &list->items[list->count];
+    if (section == NULL ||
+        !exporter_init(exporter, section, origin_of(document, node), document->problems)) {
+        return;
+    }
+    struct name_context context = {.exporter = exporter, .others = list};
+    struct eye_scope scope = scope_of(&context);
+    eye_scope_read(&scope, document, node);
+    list->count++;
+}
+
+static bool make_room(struct eye_exporter_list *list, size_t count, struct eye_problems *problems)
+{
+    eye_exporter_list_done(list);
+    list->items = calloc(count, sizeof(*list->items));
+    if (list->items == NULL) {
+        eye_problems_add_out_of_memory(problems);
+    }
+    return list->items != NULL;
+}
+
+static void read_items(struct eye_document *document, const yaml_node_t *node,
+                       const struct eye_section_list *sections, struct eye_exporter_list *list)
+{
+    const yaml_node_item_t *item = node->data.sequence.items.start;
+    for (; item < node->data.sequence.items.top; item++) {
+        const yaml_node_t *exporter = eye_document_node(document, *item);
+        if (exporter == NULL || eye_problems_full(document->problems)) {
+            break;
+        }
+        read_exporter(document, exporter, sections, list);
+    }
+}
+
+void eye_exporter_list_read(struct eye_document *document, const yaml_node_t *node,
+                            const struct eye_section_list *sections, struct eye_exporter_list *list)
+{
+    if (eye_node_is_null(node)) {
+        eye_exporter_list_done(list);
+        return;
+    }
+    if (!eye_document_expect(document, node, YAML_SEQUENCE_NODE, "exporters", "a list")) {
+        return;
+    }
+    size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+    if (count > EYE_EXPORTERS_MAX) {
+        eye_document_problem(document, &node->start_mark, "exporters",
+                             "%zu exporters, at most %d are allowed", count, EYE_EXPORTERS_MAX);
+    } else if (count == 0) {
+        eye_exporter_list_done(list);
+    } else if (make_room(list, count, document->problems)) {
+        read_items(document, node, sections, list);
+    }
+}
+
+void eye_exporter_list_set_default(struct eye_exporter_list *list,
+                                   const struct eye_section_list *sections,
+                                   struct eye_problems *problems)
+{
+    const struct eye_config_section *section = find_section(sections, "console");
+    if (list->count > 0 || section == NULL || !make_room(list, 1, problems)) {
+        return;
+    }
+    if (exporter_init(&list->items[0], section, strdup("default"), problems)) {
+        list->count = 1;
+    }
+}
+
+static void name_one(struct eye_exporter_list *list, struct eye_exporter_config *exporter,
+                     struct eye_problems *problems)
+{
+    char name[2 * NAME_BYTES_MAX];
+    eye_copy_string(name, sizeof(name), exporter->section->type);
+    for (unsigned int number = 2; is_taken(list, name); number++) {
+        snprintf(name, sizeof(name), "%s-%u", exporter->section->type, number);
+    }
+    set_name(exporter, name, problems);
+}
+
+void eye_exporter_list_name(struct eye_exporter_list *list, struct eye_problems *problems)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].name == NULL) {
+            name_one(list, &list->items[i], problems);
+        }
+    }
+}
+
+void eye_exporter_list_done(struct eye_exporter_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        exporter_done(&list->items[i]);
+    }
+    free(list->items);
+    *list = (struct eye_exporter_list){0};
+}

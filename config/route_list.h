@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The list `http.routes` of a configuration. Used by one thread. */
+#pragma once
+
+#include "config/config.h"
+#include "config/document.h"
+
+#define EYE_ROUTES_MAX 1000
+
+struct eye_route_list {
+    struct eye_route_rule *rules; /* owned */
+    size_t count;
+};
+
+/** Replaces @list by what @node holds; null: an empty list. Mistakes are problems of @document. */
+void eye_route_list_read(struct eye_document *document, const yaml_node_t *node,
+                         struct eye_route_list *list);
+
+/** Frees the rules and leaves an empty list. */
+void eye_route_list_done(struct eye_route_list *list);

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every key with its type, default, limits and meaning. */
+#include "config/schema.h"
+
+#include <string.h>
+
+#include "collector/base/base.h"
+#include "collector/base/clock.h"
+
+#define SECOND EYE_NS_PER_SECOND
+#define MINUTE (60 * SECOND)
+#define HOUR (60 * MINUTE)
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+
+#define LETTERS_AND_DIGITS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+static const char *const log_levels[] = {
+    [EYE_LOG_ERROR] = "error", [EYE_LOG_WARNING] = "warning", [EYE_LOG_INFO] = "info",
+    [EYE_LOG_DEBUG] = "debug", [EYE_LOG_DEBUG + 1] = NULL,
+};
+
+static const char *const tiers[] = {
+    [EYE_TIER_AUTO] = "auto",
+    [EYE_TIER_SOCKET_STORAGE] = "socket-storage",
+    [EYE_TIER_SOCKET_STORAGE + 1] = NULL,
+};
+
+static const char *const connection_tags[] = {
+    [EYE_CONNECTION_DIRECTION] = "direction", [EYE_CONNECTION_SERVICE] = "service",
+    [EYE_CONNECTION_PORT] = "port",           [EYE_CONNECTION_FAMILY] = "family",
+    [EYE_CONNECTION_PROCESS] = "process",     [EYE_CONNECTION_CONTAINER] = "container",
+    [EYE_CONNECTION_NETNS] = "netns",         [EYE_CONNECTION_NETNS + 1] = NULL,
+};
+
+static const char *const remotes[] = {
+    [EYE_REMOTE_NONE] = "none",
+    [EYE_REMOTE_ZONE] = "zone",
+    [EYE_REMOTE_IP] = "ip",
+    [EYE_REMOTE_IP + 1] = NULL,
+};
+
+static bool consists_of(const char *text, const char *accepted)
+{
+    return text[strspn(text, accepted)] == '\0';
+}
+
+bool eye_config_is_tag(const char *text)
+{
+    return text[0] != '\0' && text[0] != ':' && strpbrk(text, ",|") == NULL;
+}
+
+#define TAG_EXPECTS "\"key:value\" or \"key\" without comma or pipe"
+
+static bool is_prefix(const char *text)
+{
+    return consists_of(text, LETTERS_AND_DIGITS "._-");
+}
+
+static bool is_name_pattern(const char *text)
+{
+    return text[0] != '\0' && consists_of(text, LETTERS_AND_DIGITS "._-*");
+}
+
+#define NAME_PATTERN_EXPECTS "a metric name, with * for any part, like tcp.*"
+
+const struct eye_config_key eye_config_keys[] = {
+    {
+        .path = "interval",
+        .type = EYE_CONFIG_DURATION,
+        .offset = offsetof(struct eye_config, interval_ns),
+        .default_value = "10s",
+        .min = SECOND,
+        .max = HOUR,
+        .help = "How often metrics are sent, aligned to the wall clock.",
+    },
+    {
+        .path = "shutdown_timeout",
+        .type = EYE_CONFIG_DURATION,
+        .offset = offsetof(struct eye_config, shutdown_timeout_ns),
+        .default_value = "5s",
+        .max = 5 * MINUTE,
+        .help = "How long the last metrics may take to be delivered when the daemon stops.",
+    },
+    {
+        .path = "tags",
+        .type = EYE_CONFIG_LIST,
+        .offset = offsetof(struct eye_config, tags),
+        .valid = eye_config_is_tag,
+        .expects = TAG_EXPECTS,
+        .help = "\"key:value\" on every point of every exporter, like [env:prod].",
+    },
+    {
+        .path = "log.level",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct eye_config, log_level),
+        .default_value = "info",
+        .choices = log_levels,
+        .help = "The least important messages that are still written.",
+    },
+    {
+        .path = "source.tier",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct eye_config, source.tier),
+        .default_value = "auto",
+        .choices = tiers,
+        .help = "How the kernel is asked; auto takes the best that this kernel allows.",
+    },
+    {
+        .path = "connections.tags",
+        .type = EYE_CONFIG_FLAGS,
+        .offset = offsetof(struct eye_config, connections.tags),
+        .default_value = "[direction, service, port, family]",
+        .choices = connection_tags,
+        .help = "What tells the connections of one series from those of another.",
+    },
+    {
+        .path = "connections.remote",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct eye_config, connections.remote),
+        .default_value = "none",
+        .choices = remotes,
+        .help = "What is told of the other end; zones are loopback, link-local, private, public.",
+    },
+    {
+        .path = "protocols.http",
+        .type = EYE_CONFIG_BOOL,
+        .offset = offsetof(struct eye_config, protocols.http),
+        .default_value = "true",
+        .help = "Recognise HTTP/1 and measure its requests.",
+    },
+    {
+        .path = "limits.series",
+        .type = EYE_CONFIG_COUNT,
+        .offset = offsetof(struct eye_config, limits.series),
+        .default_value = "2000",
+        .min = 10,
+        .max = 1000000,
+        .help = "Series of one metric; what is beyond gets the tag value __other__.",
+    },
+    {
+        .path = "limits.tag_values",
+        .type = EYE_CONFIG_COUNT,
+        .offset = offsetof(struct eye_config, limits.tag_values),
+        .default_value = "1000",
+        .min = 1,
+        .max = 1000000,
+        .help = "Different values of one tag of one metric; what is beyond becomes __other__.",
+    },
+    {
+        .path = "limits.idle",
+        .type = EYE_CONFIG_DURATION,
+        .offset = offsetof(struct eye_config, limits.idle_ns),
+        .default_value = "5m",
+        .min = 10 * SECOND,
+        .max = 24 * HOUR,
+        .help = "A series without news for so long is forgotten.",
+    },
+};
+const size_t eye_config_key_count = EYE_ARRAY_LENGTH(eye_config_keys);
+
+const struct eye_config_key eye_exporter_common_keys[] = {
+    {
+        .path = "prefix",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_exporter_common, prefix),
+        .default_value = "sockeye.",
+        .valid = is_prefix,
+        .expects = "letters, digits, \".\", \"_\" or \"-\"",
+        .help = "Stands before metric names, but not before those of semantic conventions.",
+    },
+    {
+        .path = "tags",
+        .type = EYE_CONFIG_LIST,
+        .offset = offsetof(struct eye_exporter_common, tags),
+        .valid = eye_config_is_tag,
+        .expects = TAG_EXPECTS,
+        .help = "\"key:value\" on every point of this exporter, beside those of the daemon.",
+    },
+    {
+        .path = "metrics.allow",
+        .type = EYE_CONFIG_LIST,
+        .offset = offsetof(struct eye_exporter_common, allow),
+        .valid = is_name_pattern,
+        .expects = NAME_PATTERN_EXPECTS,
+        .help = "Metrics to send, like [tcp.*]; empty: all.",
+    },
+    {
+        .path = "metrics.deny",
+        .type = EYE_CONFIG_LIST,
+        .offset = offsetof(struct eye_exporter_common, deny),
+        .valid = is_name_pattern,
+        .expects = NAME_PATTERN_EXPECTS,
+        .help = "Metrics not to send, even where metrics.allow names them.",
+    },
+    {
+        .path = "queue.snapshots",
+        .type = EYE_CONFIG_COUNT,
+        .offset = offsetof(struct eye_exporter_common, queue_snapshots),
+        .default_value = "60",
+        .min = 1,
+        .max = 10000,
+        .help = "Intervals that wait at most while the receiver is away; then the oldest goes.",
+    },
+    {
+        .path = "queue.size",
+        .type = EYE_CONFIG_SIZE,
+        .offset = offsetof(struct eye_exporter_common, queue_bytes),
+        .default_value = "32MiB",
+        .min = 64 * KIB,
+        .max = 4 * GIB,
+        .help = "Memory that they take at most.",
+    },
+};
+const size_t eye_exporter_common_key_count = EYE_ARRAY_LENGTH(eye_exporter_common_keys);

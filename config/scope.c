@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds the keys of nested mappings by their dotted paths. */
+#include "config/scope.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "config/nearest.h"
+#include "config/value.h"
+
+/* Longer paths are cut, and are still longer than every key. */
+#define PATH_BYTES 128
+
+/* The value of "--set key=": as null as an empty one in a file. */
+static const yaml_node_t no_value = {
+    .type = YAML_SCALAR_NODE,
+    .data.scalar = {.value = (yaml_char_t[]){'\0'}, .style = YAML_PLAIN_SCALAR_STYLE},
+};
+
+static const struct eye_config_key *key_at(const struct eye_scope *scope, size_t index,
+                                           void **ret_values)
+{
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(scope->tables); i++) {
+        const struct eye_scope_table *table = &scope->tables[i];
+        if (index < table->count) {
+            *ret_values = table->values;
+            return &table->keys[index];
+        }
+        index -= table->count;
+    }
+    return NULL;
+}
+
+const char *eye_scope_path(const struct eye_scope *scope, size_t index)
+{
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(scope->specials); i++) {
+        if (scope->specials[i].path != NULL && index-- == 0) {
+            return scope->specials[i].path;
+        }
+    }
+    void *values;
+    const struct eye_config_key *key = key_at(scope, index, &values);
+    return key == NULL ? NULL : key->path;
+}
+
+static const struct eye_config_key *find_key(const struct eye_scope *scope, const char *path,
+                                             void **ret_values)
+{
+    const struct eye_config_key *key;
+    for (size_t i = 0; (key = key_at(scope, i, ret_values)) != NULL; i++) {
+        if (strcmp(key->path, path) == 0) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+static const struct eye_scope_special *find_special(const struct eye_scope *scope, const char *path)
+{
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(scope->specials); i++) {
+        const struct eye_scope_special *special = &scope->specials[i];
+        if (special->path != NULL && strcmp(special->path, path) == 0) {
+            return special;
+        }
+    }
+    return NULL;
+}
+
+/* True for "source", as there is a key "source.tier". */
+static bool is_section(const struct eye_scope *scope, const char *path)
+{
+    size_t length = strlen(path);
+    const char *known;
+    for (size_t i = 0; (known = eye_scope_path(scope, i)) != NULL; i++) {
+        if (strncmp(known, path, length) == 0 && known[length] == '.') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Offers a key and the sections that it lies in. */
+static void offer(struct eye_nearest *nearest, const char *path)
+{
+    for (const char *dot = strchr(path, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+        eye_nearest_offer(nearest, path, (size_t)(dot - path));
+    }
+    eye_nearest_offer(nearest, path, strlen(path));
+}
+
+static void unknown_key(const struct eye_scope *scope, struct eye_document *document,
+                        const yaml_mark_t *mark, const char *path)
+{
+    struct eye_nearest nearest;
+    eye_nearest_init(&nearest, path);
+    const char *known;
+    for (size_t i = 0; (known = eye_scope_path(scope, i)) != NULL; i++) {
+        offer(&nearest, known);
+    }
+    struct eye_excerpt excerpt = eye_excerpt_of(path);
+    if (nearest.best == NULL) {
+        eye_document_problem(document, mark, NULL, "unknown key \"%s\"", excerpt.text);
+    } else {
+        eye_document_problem(document, mark, NULL, "unknown key \"%s\", did you mean \"%.*s\"?",
+                             excerpt.text, (int)nearest.best_length, nearest.best);
+    }
+}
+
+static void read_mapping(const struct eye_scope *scope, struct eye_document *document,
+                         const yaml_node_t *node, const char *section);
+
+/* @mark: where an unknown key is told. */
+static void read_path(const struct eye_scope *scope, struct eye_document *document,
+                      const yaml_mark_t *mark, const char *path, const yaml_node_t *node)
+{
+    void *values;
+    const struct eye_config_key *key = find_key(scope, path, &values);
+    const struct eye_scope_special *special = find_special(scope, path);
+    if (key != NULL) {
+        eye_value_read(document, node, key, values);
+    } else if (special != NULL) {
+        special->read(document, node, scope->context);
+    } else if (is_section(scope, path)) {
+        read_mapping(scope, document, node, path);
+    } else {
+        unknown_key(scope, document, mark, path);
+    }
+}
+
+/* In a file, "source.tier: auto" would be a second way to write what has one already. */
+static bool is_nested(struct eye_document *document, const yaml_mark_t *mark, const char *name)
+{
+    const char *dot = strchr(name, '.');
+    if (dot == NULL) {
+        return true;
+    }
+    int length = (int)(dot - name) < PATH_BYTES ? (int)(dot - name) : PATH_BYTES;
+    eye_document_problem(document, mark, NULL, "key \"%s\" must be nested, like %.*s: {%s: ...}",
+                         eye_excerpt_of(name).text, length, name, eye_excerpt_of(dot + 1).text);
+    return false;
+}
+
+/*
+ * True when @mapping has the key @name before @pair. Comparing each with all before stays cheap:
+ * all that is not a key of ours is a problem, and reading ends after a few.
+ */
+static bool is_repeated(struct eye_document *document, const yaml_node_t *mapping,
+                        const yaml_node_pair_t *pair, const char *name)
+{
+    for (const yaml_node_pair_t *i = mapping->data.mapping.pairs.start; i < pair; i++) {
+        const yaml_node_t *other = yaml_document_get_node(&document->yaml, i->key);
+        if (other->type == YAML_SCALAR_NODE &&
+            strcmp((const char *)other->data.scalar.value, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void read_pair(const struct eye_scope *scope, struct eye_document *document,
+                      const yaml_node_t *mapping, const yaml_node_pair_t *pair, const char *section)
+{
+    const yaml_node_t *key = eye_document_node(document, pair->key);
+    const yaml_node_t *value = eye_document_node(document, pair->value);
+    if (key == NULL || value == NULL) {
+        return;
+    }
+    const yaml_mark_t *mark = &key->start_mark;
+    const char *name = eye_document_scalar(document, key, NULL, "the name of a key");
+    if (name == NULL || !is_nested(document, mark, name)) {
+        return;
+    }
+    if (is_repeated(document, mapping, pair, name)) {
+        eye_document_problem(document, mark, NULL, "key \"%s\" is set twice",
+                             eye_excerpt_of(name).text);
+        return;
+    }
+    char path[PATH_BYTES];
+    snprintf(path, sizeof(path), "%s%s%s", section, section[0] != '\0' ? "." : "", name);
+    read_path(scope, document, mark, path, value);
+}
+
+static void read_mapping(const struct eye_scope *scope, struct eye_document *document,
+                         const yaml_node_t *node, const char *section)
+{
+    const char *path = section[0] != '\0' ? section : NULL;
+    if (eye_node_is_null(node) ||
+        !eye_document_expect(document, node, YAML_MAPPING_NODE, path, "a mapping of keys")) {
+        return;
+    }
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+    for (; pair < node->data.mapping.pairs.top; pair++) {
+        if (eye_problems_full(document->problems)) {
+            break;
+        }
+        read_pair(scope, document, node, pair, section);
+    }
+}
+
+void eye_scope_read(const struct eye_scope *scope, struct eye_document *document,
+                    const yaml_node_t *node)
+{
+    read_mapping(scope, document, node, "");
+}
+
+void eye_scope_assign(const struct eye_scope *scope, struct eye_document *document,
+                      const char *path, const yaml_node_t *node)
+{
+    read_path(scope, document, NULL, path, node == NULL ? &no_value : node);
+}
+
+void eye_scope_set_defaults(const struct eye_scope *scope, struct eye_problems *problems)
+{
+    void *values;
+    const struct eye_config_key *key;
+    for (size_t i = 0; (key = key_at(scope, i, &values)) != NULL; i++) {
+        eye_value_set_default(key, values, problems);
+    }
+}
+
+void eye_scope_done(const struct eye_scope *scope)
+{
+    void *values;
+    const struct eye_config_key *key;
+    for (size_t i = 0; (key = key_at(scope, i, &values)) != NULL; i++) {
+        eye_value_done(key, values);
+    }
+}

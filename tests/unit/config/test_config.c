@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a good configuration becomes: defaults, values of every type, layers, lists. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "collector/base/base.h"
+#include "collector/base/clock.h"
+#include "tests/unit/config/config_fixture.h"
+
+static void load_good(struct fixture *fixture, const struct eye_config_source *source)
+{
+    int result = fixture_load(fixture, source);
+    assert_string_equal(fixture->error.text, "");
+    assert_int_equal(result, 0);
+}
+
+static void load_good_text(struct fixture *fixture, const char *text)
+{
+    fixture_write(fixture, "main.yaml", text);
+    load_good(fixture, NULL);
+}
+
+static void assert_list(const struct eye_text_list *list, const char *expected)
+{
+    char joined[256] = "";
+    for (size_t i = 0; i < list->count; i++) {
+        size_t used = strlen(joined);
+        snprintf(joined + used, sizeof(joined) - used, "%s%s", i > 0 ? " " : "", list->items[i]);
+    }
+    assert_string_equal(joined, expected);
+}
+
+static void load__empty_file_gives_defaults(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good_text(fixture, "# nothing but a comment\n");
+    const struct eye_config *config = fixture->config;
+    assert_int_equal(config->interval_ns, 10 * EYE_NS_PER_SECOND);
+    assert_int_equal(config->shutdown_timeout_ns, 5 * EYE_NS_PER_SECOND);
+    assert_int_equal(config->log_level, EYE_LOG_INFO);
+    assert_int_equal(config->tags.count, 0);
+    assert_int_equal(config->source.tier, EYE_TIER_AUTO);
+    assert_int_equal(config->connections.tags,
+                     1U << EYE_CONNECTION_DIRECTION | 1U << EYE_CONNECTION_SERVICE |
+                         1U << EYE_CONNECTION_PORT | 1U << EYE_CONNECTION_FAMILY);
+    assert_int_equal(config->connections.remote, EYE_REMOTE_NONE);
+    assert_true(config->protocols.http);
+    assert_int_equal(config->routes.count, 0);
+    assert_int_equal(config->limits.series, 2000);
+    assert_int_equal(config->limits.tag_values, 1000);
+    assert_int_equal(config->limits.idle_ns, 300 * EYE_NS_PER_SECOND);
+}
+
+static void load__without_exporters_adds_a_console(void **state)
+{
+    static const char *const texts[] = {"", "exporters:\n", "exporters: []\n", "exporters: ~\n"};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(texts); i++) {
+        load_good_text(fixture, texts[i]);
+        assert_int_equal(fixture->config->exporter_count, 1);
+        const struct eye_exporter_config *exporter = &fixture->config->exporters[0];
+        assert_string_equal(exporter->section->type, "console");
+        assert_string_equal(exporter->name, "console");
+        assert_string_equal(exporter->origin, "default");
+        assert_string_equal(exporter->common.prefix, "sockeye.");
+        assert_int_equal(exporter->common.queue_snapshots, 60);
+        assert_int_equal(exporter->common.queue_bytes, 32 << 20);
+    }
+}
+
+static void load__reads_every_key(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good_text(fixture, "interval: 1m\n"
+                            "shutdown_timeout: 0\n"
+                            "tags: [env:prod, canary, 'team: a']\n"
+                            "log: {level: debug}\n"
+                            "source: {tier: socket-storage}\n"
+                            "connections:\n"
+                            "  tags: [port, netns]\n"
+                            "  remote: zone\n"
+                            "protocols: {http: false}\n"
+                            "limits: {series: 10, tag_values: 1000000, idle: 24h}\n");
+    const struct eye_config *config = fixture->config;
+    assert_int_equal(config->interval_ns, 60 * EYE_NS_PER_SECOND);
+    assert_int_equal(config->shutdown_timeout_ns, 0);
+    assert_list(&config->tags, "env:prod canary team: a");
+    assert_int_equal(config->log_level, EYE_LOG_DEBUG);
+    assert_int_equal(config->source.tier, EYE_TIER_SOCKET_STORAGE);
+    assert_int_equal(config->connections.tags,
+                     1U << EYE_CONNECTION_PORT | 1U << EYE_CONNECTION_NETNS);
+    assert_int_equal(config->connections.remote, EYE_REMOTE_ZONE);
+    assert_false(config->protocols.http);
+    assert_int_equal(config->limits.series, 10);
+    assert_int_equal(config->limits.tag_values, 1000000);
+    assert_int_equal(config->limits.idle_ns, 86400 * EYE_NS_PER_SECOND);
+}
+
+static void load__null_means_default(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_write(fixture, "main.yaml", "interval: 1m\ntags: [a]\nsource:\nlog: {level: debug}\n");
+    fixture_write(fixture, "conf.d/1.yaml", "interval:\ntags: null\nlog: {level: ~}\n");
+    load_good(fixture, NULL);
+    assert_int_equal(fixture->config->interval_ns, 10 * EYE_NS_PER_SECOND);
+    assert_int_equal(fixture->config->tags.count, 0);
+    assert_int_equal(fixture->config->log_level, EYE_LOG_INFO);
+}
+
+static void load__layers_override_in_order(void **state)
+{
+    static const char *const assignments[] = {"limits.idle=5h", "limits.idle=6h"};
+    char *environment[] = {(char[]){"PATH=/bin"}, (char[]){"SOCKEYE_LIMITS_SERIES=400"},
+                           (char[]){"SOCKEYE_LIMITS_IDLE=4h"}, NULL};
+    struct fixture *fixture = *state;
+    fixture_write(
+        fixture, "main.yaml",
+        "interval: 2s\nshutdown_timeout: 2s\nlimits: {series: 100, tag_values: 100, idle: 1h}\n");
+    fixture_write(fixture, "conf.d/20.yaml", "limits: {tag_values: 300, series: 300, idle: 3h}\n");
+    fixture_write(fixture, "conf.d/10.yaml",
+                  "shutdown_timeout: 3s\nlimits: {tag_values: 200, series: 200, idle: 2h}\n");
+    fixture_write(fixture, "conf.d/.hidden.yaml", "no: [yaml\n");
+    fixture_write(fixture, "conf.d/other.yml", "no: [yaml\n");
+    load_good(fixture, &(struct eye_config_source){
+                           .environment = environment,
+                           .assignments = assignments,
+                           .assignment_count = EYE_ARRAY_LENGTH(assignments),
+                       });
+    assert_int_equal(fixture->config->interval_ns, 2 * EYE_NS_PER_SECOND);
+    assert_int_equal(fixture->config->shutdown_timeout_ns, 3 * EYE_NS_PER_SECOND);
+    assert_int_equal(fixture->config->limits.tag_values, 300);
+    assert_int_equal(fixture->config->limits.series, 400);
+    assert_int_equal(fixture->config->limits.idle_ns, 6 * 3600 * EYE_NS_PER_SECOND);
+}
+
+static void load__variables_and_assignments_are_yaml(void **state)
+{
+    static const char *const assignments[] = {
+        "exporters=[{type: null, prefix: x.}]",
+        "connections={remote: ip}",
+        "tags=",
+    };
+    char *environment[] = {(char[]){"SOCKEYE_TAGS=[a, b]"},
+                           (char[]){"SOCKEYE_SHUTDOWN_TIMEOUT=1s"},
+                           (char[]){"SOCKEYE_CONNECTIONS_TAGS=[netns]"},
+                           (char[]){"SOCKEYE_EXPORTERS=[{type: sink}]"},
+                           (char[]){"SOCKEYE_HTTP_ROUTES=[{pattern: /a, route: /b}]"},
+                           NULL};
+    struct fixture *fixture = *state;
+    fixture_write(fixture, "main.yaml", "");
+    load_good(fixture, &(struct eye_config_source){
+                           .environment = environment,
+                           .assignments = assignments,
+                           .assignment_count = EYE_ARRAY_LENGTH(assignments),
+                       });
+    assert_int_equal(fixture->config->exporter_count, 1);
+    assert_string_equal(fixture->config->exporters[0].section->type, "null");
+    assert_string_equal(fixture->config->exporters[0].common.prefix, "x.");
+    assert_string_equal(fixture->config->exporters[0].origin, "--set exporters");
+    assert_int_equal(fixture->config->connections.remote, EYE_REMOTE_IP);
+    assert_int_equal(fixture->config->connections.tags, 1U << EYE_CONNECTION_NETNS);
+    assert_int_equal(fixture->config->tags.count, 0);
+    assert_int_equal(fixture->config->shutdown_timeout_ns, EYE_NS_PER_SECOND);
+    assert_int_equal(fixture->config->routes.count, 1);
+}
+
+static void load__reads_exporter_keys(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good_text(fixture, "exporters:\n"
+                            "  - fast: true\n"
+                            "    type: sink\n"
+                            "    name: my_sink.1\n"
+                            "    retries: 0\n"
+                            "    timeout: 2m\n"
+                            "    buffer: 2KiB\n"
+                            "    dialect: graphite\n"
+                            "    parts: []\n"
+                            "    url: tcp://h:1\n"
+                            "    tls: {ca: /etc/ca}\n"
+                            "    headers: ['X: 1']\n"
+                            "    prefix: ''\n"
+                            "    tags: [a:b]\n"
+                            "    metrics: {allow: [tcp.*, '*'], deny: [udp]}\n"
+                            "    queue: {snapshots: 1, size: 4GiB}\n");
+    const struct eye_exporter_config *exporter = &fixture->config->exporters[0];
+    const struct sink_values *values = exporter->values;
+    assert_string_equal(exporter->name, "my_sink.1");
+    assert_true(values->fast);
+    assert_int_equal(values->retries, 0);
+    assert_int_equal(values->timeout_ns, 120 * EYE_NS_PER_SECOND);
+    assert_int_equal(values->buffer_bytes, 2048);
+    assert_int_equal(values->dialect, 2);
+    assert_int_equal(values->parts, 0);
+    assert_string_equal(values->url, "tcp://h:1");
+    assert_string_equal(values->ca, "/etc/ca");
+    assert_list(&values->headers, "X: 1");
+    assert_string_equal(exporter->common.prefix, "");
+    assert_list(&exporter->common.tags, "a:b");
+    assert_list(&exporter->common.allow, "tcp.* *");
+    assert_list(&exporter->common.deny, "udp");
+    assert_int_equal(exporter->common.queue_snapshots, 1);
+    assert_int_equal(exporter->common.queue_bytes, UINT64_C(4) << 30);
+}
+
+static void load__exporter_keys_have_defaults(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good_text(fixture, "exporters: [{type: sink, url: ~, headers: }]\n");
+    const struct sink_values *values = fixture->config->exporters[0].values;
+    assert_int_equal(values->timeout_ns, 1500 * EYE_NS_PER_MS);
+    assert_int_equal(values->parts, 1U << 0 | 1U << 2);
+    assert_string_equal(values->url, "udp://127.0.0.1:8125");
+    assert_null(values->ca);
+    assert_list(&values->headers, "a b");
+}
+
+static void load__a_later_list_replaces_the_whole(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_write(fixture, "main.yaml",
+                  "tags: [a, b]\n"
+                  "exporters: [{type: console}, {type: sink}]\n"
+                  "http: {routes: [{pattern: /a, route: /a}, {pattern: /b, route: /b}]}\n");
+    fixture_write(fixture, "conf.d/a.yaml",
+                  "tags: [c]\n\nexporters: [{type: sink, retries: 7}]\n"
+                  "http: {routes: [{pattern: /x/**, route: /rest}]}\n");
+    load_good(fixture, NULL);
+    char origin[128];
+    snprintf(origin, sizeof(origin), "%s/conf.d/a.yaml:3", fixture->folder);
+    assert_list(&fixture->config->tags, "c");
+    assert_int_equal(fixture->config->exporter_count, 1);
+    assert_string_equal(fixture->config->exporters[0].origin, origin);
+    assert_int_equal(((struct sink_values *)fixture->config->exporters[0].values)->retries, 7);
+    assert_int_equal(fixture->config->routes.count, 1);
+    assert_string_equal(fixture->config->routes.rules[0].pattern, "/x/**");
+    assert_string_equal(fixture->config->routes.rules[0].route, "/rest");
+}
+
+static void load__names_exporters_after_their_type(void **state)
+{
+    static const char *const expected[] = {"sink", "null", "sink-3", "sink-2", "sink-4"};
+    struct fixture *fixture = *state;
+    load_good_text(fixture, "exporters: [{type: sink}, {type: 'null'}, {type: sink},"
+                            " {type: console, name: sink-2}, {type: sink}]\n");
+    assert_int_equal(fixture->config->exporter_count, EYE_ARRAY_LENGTH(expected));
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(expected); i++) {
+        assert_string_equal(fixture->config->exporters[i].name, expected[i]);
+    }
+}
+
+static void load__follows_anchors(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good_text(fixture, "tags: &t [a, b]\nexporters: [{type: null, tags: *t}]\n");
+    assert_list(&fixture->config->tags, "a b");
+    assert_list(&fixture->config->exporters[0].common.tags, "a b");
+}
+
+static void load__takes_no_file_for_the_default_one(void **state)
+{
+    struct fixture *fixture = *state;
+    if (access("/etc/sockeye", F_OK) == 0) {
+        print_message("skipped: this host has a configuration in /etc/sockeye\n");
+        skip();
+    }
+    const struct eye_config_source source = {
+        .sections = fixture_sections,
+        .section_count = fixture_section_count,
+    };
+    assert_int_equal(eye_config_load(&source, &fixture->config, &fixture->error), 0);
+    assert_int_equal(fixture->config->exporter_count, 1);
+}
+
+static void load__finds_the_folder_beside_a_bare_name(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_write(fixture, "main.yaml", "interval: 2s\n");
+    fixture_write(fixture, "conf.d/a.yaml", "interval: 3s\n");
+    EYE_AUTOFREE char *before = getcwd(NULL, 0);
+    assert_int_equal(chdir(fixture->folder), 0);
+    int result = fixture_load(fixture, &(struct eye_config_source){.file = "main.yaml"});
+    assert_int_equal(chdir(before), 0);
+    assert_int_equal(result, 0);
+    assert_int_equal(fixture->config->interval_ns, 3 * EYE_NS_PER_SECOND);
+}
+
+static void load__leaves_output_on_failure(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good_text(fixture, "interval: 2s\n");
+    struct eye_config *before = fixture->config;
+    const struct eye_config_source source = {.file = "/nonexistent/main.yaml"};
+    assert_int_equal(eye_config_load(&source, &fixture->config, &fixture->error), -ENOENT);
+    assert_ptr_equal(fixture->config, before);
+    assert_int_equal(eye_config_load(&source, &fixture->config, NULL), -ENOENT);
+}
+
+static void load__leaves_error_on_success(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_write(fixture, "main.yaml", "");
+    load_good(fixture, NULL);
+    assert_string_equal(fixture->error.text, "");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(load__empty_file_gives_defaults),
+        TEST(load__without_exporters_adds_a_console),
+        TEST(load__reads_every_key),
+        TEST(load__null_means_default),
+        TEST(load__layers_override_in_order),
+        TEST(load__variables_and_assignments_are_yaml),
+        TEST(load__reads_exporter_keys),
+        TEST(load__exporter_keys_have_defaults),
+        TEST(load__a_later_list_replaces_the_whole),
+        TEST(load__names_exporters_after_their_type),
+        TEST(load__follows_anchors),
+        TEST(load__takes_no_file_for_the_default_one),
+        TEST(load__finds_the_folder_beside_a_bare_name),
+        TEST(load__leaves_output_on_failure),
+        TEST(load__leaves_error_on_success),
+    };
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names of one process: environment, unit, container, executable, command, and hostile bytes. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "collector/base/base.h"
+#include "collector/process/procfs.h"
+#include "tests/unit/process/fake_proc.h"
+
+#define ID "4f6d9ac25a1b4a36a6f1d3e0c9b8a7564f6d9ac25a1b4a36a6f1d3e0c9b8a756"
+#define ID_12 "4f6d9ac25a1b"
+#define OTHER_ID "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define PID 4242
+#define START 98765
+
+struct fixture {
+    struct fake_proc proc;
+    struct eye_procfs procfs;
+};
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    *state = fixture;
+    fake_proc_init(&fixture->proc);
+    eye_procfs_init(&fixture->procfs, fixture->proc.root);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    eye_procfs_done(&fixture->procfs);
+    fake_proc_done(&fixture->proc);
+    free(fixture);
+    return 0;
+}
+
+static void describe__names_what_is_gone_after_its_command(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *comm, *name;
+    } cases[] = {
+        {"curl", "curl"},
+        {"", "unknown"},
+        {"a\nb|\xff", "a_b|_"},
+        {"na\xc3\xafve", "na\xc3\xafve"},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct eye_process process;
+        eye_procfs_describe(&fixture->procfs, PID, cases[i].comm, &process);
+        assert_int_equal(process.pid, PID);
+        assert_int_equal(process.start_ticks, 0);
+        assert_string_equal(process.service, cases[i].name);
+        assert_string_equal(process.executable, cases[i].name);
+        assert_string_equal(process.container, "");
+    }
+}
+
+struct environment_case {
+    const char *bytes;
+    size_t length;
+    const char *service;
+};
+
+#define ENVIRONMENT(text, name)                                                                    \
+    {                                                                                              \
+        text, sizeof(text) - 1, name                                                               \
+    }
+
+static void describe__takes_the_service_of_the_environment(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct environment_case cases[] = {
+        ENVIRONMENT("PATH=/bin\0DD_SERVICE=shop\0HOME=/\0", "shop"),
+        ENVIRONMENT("OTEL_SERVICE_NAME=otel\0DD_SERVICE=dd\0", "dd"),
+        ENVIRONMENT("DD_SERVICE=\0OTEL_SERVICE_NAME=otel\0", "otel"),
+        ENVIRONMENT("DD_SERVICE=first\0DD_SERVICE=second\0", "first"),
+        ENVIRONMENT("DD_SERVICE= padded \0", "padded"),
+        ENVIRONMENT("DD_SERVICE=a=b\0", "a=b"),
+        ENVIRONMENT("DD_SERVICE=no-nul", "no-nul"),
+        ENVIRONMENT("OTEL_RESOURCE_ATTRIBUTES=host=h,service.name=res,x=y\0", "res"),
+        ENVIRONMENT("OTEL_RESOURCE_ATTRIBUTES=a=b, service.name= a%20b%2Cc \0", "a b,c"),
+        ENVIRONMENT("OTEL_RESOURCE_ATTRIBUTES=service.name=100%,x=1\0", "100%"),
+        ENVIRONMENT("OTEL_RESOURCE_ATTRIBUTES=service.name=%0a%zz%c3%a4%00%4\0", "_%zz\xc3\xa4_%4"),
+        ENVIRONMENT("OTEL_RESOURCE_ATTRIBUTES=service.name=res\0OTEL_SERVICE_NAME=o\0", "o"),
+        ENVIRONMENT("OTEL_RESOURCE_ATTRIBUTES=service.namespace=ns\0", "fallback"),
+        ENVIRONMENT("XDD_SERVICE=x\0DD_SERVICES=y\0dd_service=z\0", "fallback"),
+        ENVIRONMENT("", "fallback"),
+        ENVIRONMENT("\0\0\0=\0", "fallback"),
+        ENVIRONMENT("DD_SERVICE=a\nb\x1b[0m\x7f\0", "a_b_[0m_"),
+        ENVIRONMENT("DD_SERVICE=\xff\xc3\xe2\x82\0", "____"),
+        ENVIRONMENT("DD_SERVICE=\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80\0", "_________"),
+        ENVIRONMENT("DD_SERVICE=\xc2\x85|\xc2\xa0\0", "__|\xc2\xa0"),
+        ENVIRONMENT("DD_SERVICE=\xe2\x82\xac\xf0\x9f\x90\x9f\0", "\xe2\x82\xac\xf0\x9f\x90\x9f"),
+    };
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_set_executable(&fixture->proc, PID, "/bin/fallback");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct eye_process process;
+        fake_proc_write(&fixture->proc, PID, "environ", cases[i].bytes, cases[i].length);
+        eye_procfs_describe(&fixture->procfs, PID, "", &process);
+        assert_string_equal(process.service, cases[i].service);
+        assert_string_equal(process.executable, "fallback");
+    }
+}
+
+static void describe__cuts_a_service_between_characters(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_process process;
+    char environment[256] = "DD_SERVICE=";
+    memset(environment + 11, 's', 200);
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_write_text(&fixture->proc, PID, "environ", environment);
+    eye_procfs_describe(&fixture->procfs, PID, "", &process);
+    assert_int_equal(strlen(process.service), sizeof(process.service) - 1);
+
+    memcpy(environment + 11 + 125, "\xe2\x82\xac", 3);
+    fake_proc_write_text(&fixture->proc, PID, "environ", environment);
+    eye_procfs_describe(&fixture->procfs, PID, "", &process);
+    assert_int_equal(strlen(process.service), 125);
+}
+
+static void describe__reads_no_more_environment_than_its_bound(void **state)
+{
+    struct fixture *fixture = *state;
+    static char environment[EYE_PROCFS_FILE_BYTES + 64];
+    struct eye_process process;
+    memset(environment, 'x', EYE_PROCFS_FILE_BYTES);
+    memcpy(environment + EYE_PROCFS_FILE_BYTES - 14, "\0DD_SERVICE=abc", 15);
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_write(&fixture->proc, PID, "environ", environment, sizeof(environment));
+    eye_procfs_describe(&fixture->procfs, PID, "", &process);
+    assert_string_equal(process.service, "ab");
+
+    memcpy(environment + EYE_PROCFS_FILE_BYTES - 14, "xxxxxxxxxxxxxx\0DD_SERVICE=abc", 29);
+    fake_proc_write(&fixture->proc, PID, "environ", environment, sizeof(environment));
+    eye_procfs_describe(&fixture->procfs, PID, "given", &process);
+    assert_string_equal(process.service, "given");
+}
+
+struct cgroup_case {
+    const char *cgroup;
+    const char *service;
+    const char *container;
+};
+
+#define SLICE "0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1234_5.slice/"
+
+static const struct cgroup_case cgroup_cases[] = {
+    /* systemd */
+    {"0::/system.slice/nginx.service\n", "nginx", ""},
+    {"0::/system.slice/nginx.service", "nginx", ""},
+    {"0::/system.slice/system-getty.slice/getty@tty1.service\n", "getty@tty1", ""},
+    {"0::/system.slice/foo\\x2dbar\\x40.service\n", "foo-bar@", ""},
+    {"0::/system.slice/bad\\x2\\xzz\\x0a.service\n", "bad\\x2\\xzz_", ""},
+    {"0::/system.slice/_cpu.service\n", "cpu", ""},
+    {"0::/system.slice/__x.service\n", "_x", ""},
+    {"0::/system.slice/db.service/payload\n", "db", ""},
+    {"0::/system.slice/outer.service/inner.service\n", "inner", ""},
+    {"0::/system.slice/gone.service (deleted)\n", "gone", ""},
+    {"12:pids:/x\n1:name=systemd:/system.slice/v1.service\n0::/\n", "v1", ""},
+    {"5:cpu:/system.slice/not-systemd.service\n0::/\n", "exe", ""},
+    {"0::/system.slice/boot.mount\n", "exe", ""},
+    {"0::/system.slice\n", "exe", ""},
+    {"0::/init.scope\n", "exe", ""},
+    {"0::/system.slice/.service\n", "exe", ""},
+    /* user sessions */
+    {"0::/user.slice/user-1000.slice/session-3.scope\n", "exe", ""},
+    {"0::/user.slice/user-1000.slice/user@1000.service/init.scope\n", "exe", ""},
+    {"0::/user.slice/user-1000.slice/user@1000.service/app.slice/mail.service\n", "mail", ""},
+    {"0::/user.slice/user-1000.slice/user@1000.service/app.slice/app-x-7.scope\n", "exe", ""},
+    {"0::/system.slice/user@me.service\n", "user@me", ""},
+    /* docker */
+    {"0::/system.slice/docker-" ID ".scope\n", ID_12, ID_12},
+    {"0::/docker/" ID "\n", ID_12, ID_12},
+    {"3:memory:/docker/" ID "\n1:name=systemd:/docker/" ID "\n0::/\n", ID_12, ID_12},
+    {"3:memory:/docker/" ID "\n1:name=systemd:/\n0::/\n", ID_12, ID_12},
+    {"0::/docker/" OTHER_ID "/docker/" ID "\n", ID_12, ID_12},
+    {"0::/system.slice/docker-" ID ".scope/system.slice/sshd.service\n", "sshd", ID_12},
+    /* containerd, cri-o, kubernetes */
+    {"0::/default/" ID "\n", ID_12, ID_12},
+    {SLICE "cri-containerd-" ID ".scope\n", ID_12, ID_12},
+    {SLICE "crio-" ID ".scope\n", ID_12, ID_12},
+    {SLICE "docker-" ID ".scope\n", ID_12, ID_12},
+    {SLICE "cri-containerd-" ID ".scope/system.slice/cron.service\n", "cron", ID_12},
+    {"0::/kubepods/besteffort/pod1234-5/" ID "\n", ID_12, ID_12},
+    {"11:cpu:/kubepods/pod1/" ID "\n1:name=systemd:/kubepods/pod1/" ID "\n", ID_12, ID_12},
+    {"0::/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:" ID "\n", ID_12,
+     ID_12},
+    /* podman */
+    {"0::/machine.slice/libpod-" ID ".scope/container\n", ID_12, ID_12},
+    {"0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope\n", ID_12,
+     ID_12},
+    {"0::/system.slice/quadlet.service/libpod-payload-" ID "\n", "quadlet", ID_12},
+    /* neither */
+    {"0::/\n", "exe", ""},
+    {"0::/../../app\n", "exe", ""},
+    {"0::/x/" ID "0\n", "exe", ""},
+    {"0::/x/4f6d9ac25a1b4a36a6f1d3e0c9b8a756\n", "exe", ""},
+    {"", "exe", ""},
+    {"\n\n:\n::\n0:\n", "exe", ""},
+    {"nonsense", "exe", ""},
+};
+
+static void describe__takes_unit_and_container_of_the_cgroup(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_set_executable(&fixture->proc, PID, "/usr/bin/exe");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cgroup_cases); i++) {
+        const struct cgroup_case *wanted = &cgroup_cases[i];
+        struct eye_process process;
+        fake_proc_write_text(&fixture->proc, PID, "cgroup", wanted->cgroup);
+        eye_procfs_describe(&fixture->procfs, PID, "", &process);
+        if (strcmp(process.service, wanted->service) != 0 ||
+            strcmp(process.container, wanted->container) != 0) {
+            fail_msg("%s: service \"%s\", container \"%s\"", wanted->cgroup, process.service,
+                     process.container);
+        }
+    }
+}
+
+static void describe__prefers_the_environment_to_the_cgroup(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_process process;
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_write_text(&fixture->proc, PID, "environ", "DD_SERVICE=shop");
+    fake_proc_write_text(&fixture->proc, PID, "cgroup", "0::/system.slice/a.service/" ID "\n");
+    eye_procfs_describe(&fixture->procfs, PID, "", &process);
+    assert_string_equal(process.service, "shop");
+    assert_string_equal(process.container, ID_12);
+}
+
+static void describe__takes_the_name_of_the_executable(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *target, *name;
+    } cases[] = {
+        {"/usr/sbin/nginx", "nginx"},
+        {"/usr/sbin/nginx (deleted)", "nginx"},
+        {"/usr/bin/python3.11", "python3.11"},
+        {"/memfd:payload (deleted)", "memfd:payload"},
+        {"/opt/my app/a\nb\xfe", "a_b_"},
+        {"relative", "relative"},
+        {"/", "comm"},
+        {"/bin/" ID, ID},
+    };
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_write_text(&fixture->proc, PID, "comm", "comm\n");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct eye_process process;
+        fake_proc_set_executable(&fixture->proc, PID, cases[i].target);
+        eye_procfs_describe(&fixture->procfs, PID, "given", &process);
+        assert_int_equal(strncmp(process.executable, cases[i].name, 63), 0);
+        assert_string_equal(process.service, process.executable);
+    }
+}
+
+static void describe__falls_back_to_command_names(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_process process;
+    fake_proc_start(&fixture->proc, PID, START);
+    eye_procfs_describe(&fixture->procfs, PID, "given", &process);
+    assert_string_equal(process.executable, "given");
+
+    fake_proc_write_text(&fixture->proc, PID, "comm", "kworker/0:1\n");
+    eye_procfs_describe(&fixture->procfs, PID, "given", &process);
+    assert_string_equal(process.executable, "kworker/0:1");
+
+    fake_proc_write_text(&fixture->proc, PID, "comm", "\n");
+    eye_procfs_describe(&fixture->procfs, PID, "", &process);
+    assert_string_equal(process.executable, "unknown");
+    assert_int_equal(process.start_ticks, START);
+}
+
+/* A directory in the place of a file opens, and then refuses to be read. */
+static void describe__passes_over_files_that_cannot_be_read(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_process process;
+    char path[128];
+    fake_proc_start(&fixture->proc, PID, START);
+    snprintf(path, sizeof(path), "%s/%u/environ", fixture->proc.root, PID);
+    assert_int_equal(mkdir(path, 0700), 0);
+    fake_proc_write_text(&fixture->proc, PID, "cgroup", "0::/system.slice/a.service\n");
+    eye_procfs_describe(&fixture->procfs, PID, "given", &process);
+    assert_string_equal(process.service, "a");
+}
+
+static void describe__finds_the_start_behind_any_command(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const comms[] = {"a", "a b", ") S 1 2 3", "((", "))", "", "x) (y"};
+    fake_proc_start(&fixture->proc, PID, START);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(comms); i++) {
+        struct eye_process process;
+        fake_proc_write_stat(&fixture->proc, PID, comms[i], START + i);
+        eye_procfs_describe(&fixture->procfs, PID, "", &process);
+        assert_int_equal(process.start_ticks, START + i);
+    }
+}
+
+static void start_ticks__leaves_output_on_failure(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const stats[] = {
+        "",
+        "4242",
+        "4242 (a)",
+        "4242 (a) S 1 2 2 0 -1 4194560 3 4 5 6 7 8 9 10 20 0 1 0",
+        "4242 (a) S 1 2 2 0 -1 4194560 3 4 5 6 7 8 9 10 20 0 1 0 x 1",
+        "4242 (a) S 1 2 2 0 -1 4194560 3 4 5 6 7 8 9 10 20 0 1 0  1",
+        "4242 (a) S 1 2 2 0 -1 4194560 3 4 5 6 7 8 9 10 20 0 1 0 99999999999999999999 1",
+    };
+    uint64_t ticks = 7;
+    assert_int_equal(eye_procfs_start_ticks(&fixture->procfs, PID, &ticks), -ENOENT);
+    fake_proc_start(&fixture->proc, PID, START);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(stats); i++) {
+        fake_proc_write_text(&fixture->proc, PID, "stat", stats[i]);
+        assert_true(eye_procfs_start_ticks(&fixture->procfs, PID, &ticks) < 0);
+        assert_int_equal(ticks, 7);
+    }
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(describe__names_what_is_gone_after_its_command),
+        TEST(describe__takes_the_service_of_the_environment),
+        TEST(describe__cuts_a_service_between_characters),
+        TEST(describe__reads_no_more_environment_than_its_bound),
+        TEST(describe__takes_unit_and_container_of_the_cgroup),
+        TEST(describe__prefers_the_environment_to_the_cgroup),
+        TEST(describe__takes_the_name_of_the_executable),
+        TEST(describe__falls_back_to_command_names),
+        TEST(describe__passes_over_files_that_cannot_be_read),
+        TEST(describe__finds_the_start_behind_any_command),
+        TEST(start_ticks__leaves_output_on_failure),
+    };
+    return cmocka_run_group_tests_name("procfs", tests, NULL, NULL);
+}

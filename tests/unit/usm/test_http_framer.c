@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP/1 framer of the kernel programs, on the host. Each conversation is played three times:
+ * as written, byte by byte, and with both directions cut at every place; all must give the same.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "collector/base/base.h"
+#include "tests/support/http_host.h"
+
+/* What one end sees: 'C' bytes of the client, 'S' of the server. */
+struct part {
+    char from;
+    const char *bytes;
+};
+
+struct answer {
+    __u8 method;
+    __u16 status;
+    const char *path;
+};
+
+struct conversation {
+    const char *name;
+    struct part parts[8];
+    struct answer answers[8];
+};
+
+#define OK_EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+static const struct conversation conversations[] = {
+    {"plain",
+     {{'C', "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"}, {'S', OK_EMPTY}},
+     {{EYE_HTTP_GET, 200, "/a"}}},
+    {"every method",
+     {{'C', "POST /p HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcPUT /u HTTP/1.1\r\n\r\n"
+            "DELETE /d HTTP/1.1\r\n\r\nOPTIONS * HTTP/1.1\r\n\r\nPATCH /x HTTP/1.1\r\n\r\n"
+            "TRACE /t HTTP/1.1\r\n\r\n"},
+      {'S', OK_EMPTY OK_EMPTY OK_EMPTY "HTTP/1.1 204 No Content\r\n\r\n" OK_EMPTY OK_EMPTY}},
+     {{EYE_HTTP_POST, 200, "/p"},
+      {EYE_HTTP_PUT, 200, "/u"},
+      {EYE_HTTP_DELETE, 200, "/d"},
+      {EYE_HTTP_OPTIONS, 204, "*"},
+      {EYE_HTTP_PATCH, 200, "/x"},
+      {EYE_HTTP_TRACE, 200, "/t"}}},
+    {"pipelined",
+     {{'C', "GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.1\r\n\r\n"},
+      {'S', OK_EMPTY "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno" OK_EMPTY}},
+     {{EYE_HTTP_GET, 200, "/1"}, {EYE_HTTP_GET, 404, "/2"}, {EYE_HTTP_GET, 200, "/3"}}},
+    {"bodies that look like messages",
+     {{'C', "POST /a HTTP/1.1\r\nContent-Length: 19\r\n\r\nGET /b HTTP/1.1\r\n\r\n"},
+      {'S', "HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"},
+      {'C', "GET /c HTTP/1.1\r\n\r\n"},
+      {'S', OK_EMPTY}},
+     {{EYE_HTTP_POST, 200, "/a"}, {EYE_HTTP_GET, 200, "/c"}}},
+    {"head has no body",
+     {{'C', "HEAD /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n"},
+      {'S', "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" OK_EMPTY}},
+     {{EYE_HTTP_HEAD, 200, "/a"}, {EYE_HTTP_GET, 200, "/b"}}},
+    {"not modified has no body",
+     {{'C', "GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n"},
+      {'S', "HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n" OK_EMPTY}},
+     {{EYE_HTTP_GET, 304, "/a"}, {EYE_HTTP_GET, 200, "/b"}}},
+    {"continue",
+     {{'C', "POST /a HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"},
+      {'S', "HTTP/1.1 100 Continue\r\n\r\n"},
+      {'C', "helloGET /b HTTP/1.1\r\n\r\n"},
+      {'S', "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n" OK_EMPTY}},
+     {{EYE_HTTP_POST, 201, "/a"}, {EYE_HTTP_GET, 200, "/b"}}},
+    {"chunked both ways, extension and trailer",
+     {{'C', "POST /a HTTP/1.1\r\ntransfer-encoding: gzip, Chunked\r\n\r\n"
+            "5;ext=1\r\nhello\r\nA\r\n0123456789\r\n0\r\nTrailer: content-length: 3\r\n\r\n"
+            "GET /b HTTP/1.1\r\n\r\n"},
+      {'S', "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" OK_EMPTY}},
+     {{EYE_HTTP_POST, 200, "/a"}, {EYE_HTTP_GET, 200, "/b"}}},
+    {"chunked beats length",
+     {{'C', "GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n"},
+      {'S', "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "0\r\n\r\n" OK_EMPTY}},
+     {{EYE_HTTP_GET, 200, "/a"}, {EYE_HTTP_GET, 200, "/b"}}},
+    {"until close",
+     {{'C', "GET /a HTTP/1.0\r\n\r\n"}, {'S', "HTTP/1.0 200 OK\r\n\r\nHTTP/1.1 500 no\r\n\r\n"}},
+     {{EYE_HTTP_GET, 200, "/a"}}},
+    {"bare line feeds and odd spaces",
+     {{'C', "\r\nGET /a HTTP/1.1\nHost: x\n\nGET /b HTTP/1.1\n\n"},
+      {'S', "HTTP/1.1 200\ncontent-length:   2\n\nokHTTP/1.1 200 OK\r\nCONTENT-LENGTH:0\r\n\r\n"}},
+     {{EYE_HTTP_GET, 200, "/a"}, {EYE_HTTP_GET, 200, "/b"}}},
+    {"upgrade ends it",
+     {{'C', "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"},
+      {'S',
+       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"},
+      {'C', "GET /never HTTP/1.1\r\n\r\n"}},
+     {{EYE_HTTP_GET, 101, "/ws"}}},
+    {"connect ends it",
+     {{'C', "CONNECT host:443 HTTP/1.1\r\n\r\n"},
+      {'S', "HTTP/1.1 200 Connection established\r\n\r\n"},
+      {'C', "GET /never HTTP/1.1\r\n\r\n"},
+      {'S', OK_EMPTY}},
+     {{EYE_HTTP_CONNECT, 200, "host:443"}}},
+    {"refused connect goes on",
+     {{'C', "CONNECT host:443 HTTP/1.1\r\n\r\nGET /a HTTP/1.1\r\n\r\n"},
+      {'S', "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n" OK_EMPTY}},
+     {{EYE_HTTP_CONNECT, 403, "host:443"}, {EYE_HTTP_GET, 200, "/a"}}},
+    {"a header line longer than the window",
+     {{'C', "GET /a HTTP/1.1\r\nCookie: 0123456789012345678901234567890123456789012345678901234567"
+            "890123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+            "234567890123456789012345678901234567890123456789012345678901234567890123456789012345"
+            "678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+            "\r\nContent-Length: 2\r\n\r\nhiGET /b HTTP/1.1\r\n\r\n"},
+      {'S', OK_EMPTY OK_EMPTY}},
+     {{EYE_HTTP_GET, 200, "/a"}, {EYE_HTTP_GET, 200, "/b"}}},
+};
+
+static void assert_answers(const struct http_host *host, const struct conversation *conversation)
+{
+    size_t expected = 0;
+    while (expected < EYE_ARRAY_LENGTH(conversation->answers) &&
+           conversation->answers[expected].status != 0) {
+        expected++;
+    }
+    if (host->record_count != expected) {
+        fail_msg("%s: %zu records, expected %zu", conversation->name, host->record_count, expected);
+    }
+    for (size_t i = 0; i < expected; i++) {
+        const struct answer *answer = &conversation->answers[i];
+        assert_int_equal(host->records[i].record.method, answer->method);
+        assert_int_equal(host->records[i].record.status, answer->status);
+        assert_string_equal(host->records[i].path, answer->path);
+    }
+    for (size_t i = 0; i < EYE_LOSS_COUNT; i++) {
+        if (host->losses[i] != 0) {
+            fail_msg("%s: loss %zu counted %llu times", conversation->name, i,
+                     (unsigned long long)host->losses[i]);
+        }
+    }
+}
+
+/* @client: at which end we listen. */
+static void play(const struct conversation *conversation, bool client, size_t piece, size_t first)
+{
+    struct http_host *host = http_host_new();
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(conversation->parts); i++) {
+        const struct part *part = &conversation->parts[i];
+        if (part->bytes == NULL) {
+            break;
+        }
+        __u32 stream = (part->from == 'C') == client ? 0 : 1;
+        size_t left = strlen(part->bytes);
+        const char *cursor = part->bytes;
+        size_t next = first > 0 && first < left ? first : piece;
+        while (left > 0) {
+            size_t size = next < left ? next : left;
+            http_host_send(host, stream, cursor, size);
+            cursor += size;
+            left -= size;
+            next = piece;
+        }
+    }
+    assert_answers(host, conversation);
+    free(host);
+}
+
+static void framer__reads_conversations_whole(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(conversations); i++) {
+        play(&conversations[i], true, SIZE_MAX, 0);
+        play(&conversations[i], false, SIZE_MAX, 0);
+    }
+}
+
+static void framer__reads_conversations_in_pieces_of_every_size(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(conversations); i++) {
+        for (size_t piece = 1; piece < 100; piece++) {
+            play(&conversations[i], piece % 2 == 0, piece, 0);
+        }
+    }
+}
+
+static void framer__reads_conversations_cut_at_every_place(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(conversations); i++) {
+        for (size_t first = 1; first < 600; first++) {
+            play(&conversations[i], true, SIZE_MAX, first);
+        }
+    }
+}
+
+static struct http_host *new_host(void)
+{
+    struct http_host *host = http_host_new();
+    assert_non_null(host);
+    return host;
+}
+
+static void send_text(struct http_host *host, __u32 stream, const char *text)
+{
+    http_host_send(host, stream, text, strlen(text));
+}
+
+static void framer__measures_first_byte_to_first_byte(void **state)
+{
+    (void)state;
+    struct http_host *host = new_host();
+    host->clock_ns = 1000;
+    send_text(host, 0, "GE");
+    host->clock_ns = 2000;
+    send_text(host, 0, "T / HTTP/1.1\r\n\r\n");
+    host->clock_ns = 9000;
+    send_text(host, 1, "H");
+    host->clock_ns = 20000;
+    send_text(host, 1, "TTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(host->record_count, 1);
+    assert_int_equal(host->records[0].record.duration_ns, 8000);
+    free(host);
+}
+
+static void framer__cuts_long_targets(void **state)
+{
+    (void)state;
+    char request[9000];
+    memset(request, 'a', sizeof(request));
+    memcpy(request, "GET /", 5);
+    memcpy(request + sizeof(request) - 13, " HTTP/1.1\r\n\r\n", 13);
+    for (size_t piece = 1; piece < sizeof(request); piece = piece * 3 + 1) {
+        struct http_host *host = new_host();
+        for (size_t sent = 0; sent < sizeof(request); sent += piece) {
+            size_t left = sizeof(request) - sent;
+            http_host_send(host, 0, request + sent, piece < left ? piece : left);
+        }
+        send_text(host, 1, OK_EMPTY);
+        assert_int_equal(host->record_count, 1);
+        assert_int_equal(host->records[0].record.path_bytes, EYE_HTTP_PATH_BYTES);
+        assert_true(host->records[0].record.flags & EYE_REQUEST_TRUNCATED);
+        free(host);
+    }
+}
+
+static void framer__counts_retransmissions_once(void **state)
+{
+    (void)state;
+    struct http_host *host = new_host();
+    static const char request[] = "GET /a HTTP/1.1\r\n\r\n";
+    static const char answer[] = OK_EMPTY;
+    __u32 sequence = host->sequence[0];
+    http_host_send(host, 0, request, sizeof(request) - 1);
+    http_host_segment(host, 0, sequence, request, sizeof(request) - 1);
+    http_host_segment(host, 0, sequence, request, 5);
+    /* The second request overlaps the first one's bytes. */
+    char both[64];
+    int both_bytes = snprintf(both, sizeof(both), "%sGET /b HTTP/1.1\r\n\r\n", request);
+    http_host_segment(host, 0, sequence, both, (size_t)both_bytes);
+    http_host_send(host, 1, answer, sizeof(answer) - 1);
+    http_host_segment(host, 1, 1000, answer, sizeof(answer) - 1);
+    http_host_send(host, 1, answer, sizeof(answer) - 1);
+    assert_int_equal(host->record_count, 2);
+    assert_string_equal(host->records[1].path, "/b");
+    free(host);
+}
+
+static void framer__skips_gaps_inside_bodies(void **state)
+{
+    (void)state;
+    struct http_host *host = new_host();
+    send_text(host, 0, "GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n");
+    send_text(host, 1, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789");
+    host->sequence[1] += 50; /* not seen */
+    send_text(host, 1, "0123456789012345678901234567890123456789" OK_EMPTY);
+    assert_int_equal(host->record_count, 2);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_GAP], 0);
+    free(host);
+}
+
+static void framer__counts_gaps_and_recovers_at_the_next_message(void **state)
+{
+    (void)state;
+    struct http_host *host = new_host();
+    send_text(host, 0, "GET /a HTTP/1.1\r\n\r\n");
+    host->sequence[1] += 10;
+    send_text(host, 1, "rest of an answer");
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_GAP], 0); /* nothing was known before it */
+    send_text(host, 0, "GET /b HTTP/1.1\r\nHost:");
+    host->sequence[0] += 10;
+    send_text(host, 0, "x\r\n\r\n");
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_GAP], 1);
+    assert_true(host->losses[EYE_LOSS_HTTP_UNANSWERED] >= 1);
+    send_text(host, 0, "GET /c HTTP/1.1\r\n\r\n");
+    send_text(host, 1, OK_EMPTY);
+    assert_int_equal(host->record_count, 1);
+    assert_string_equal(host->records[0].path, "/c");
+    free(host);
+}
+
+static void framer__counts_requests_beyond_the_pipeline(void **state)
+{
+    (void)state;
+    struct http_host *host = new_host();
+    for (int i = 0; i < EYE_HTTP_PIPELINE + 4; i++) {
+        send_text(host, 0, "GET /a HTTP/1.1\r\n\r\n");
+    }
+    for (int i = 0; i < EYE_HTTP_PIPELINE + 4; i++) {
+        send_text(host, 1, OK_EMPTY);
+    }
+    send_text(host, 0, "GET /after HTTP/1.1\r\n\r\n");
+    send_text(host, 1, OK_EMPTY);
+    assert_int_equal(host->record_count, EYE_HTTP_PIPELINE + 1);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], 4);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_UNMATCHED], 0);
+    assert_string_equal(host->records[EYE_HTTP_PIPELINE].path, "/after");
+    free(host);
+}
+
+static void framer__counts_answers_without_request(void **state)
+{
+    (void)state;
+    struct http_host *host = new_host();
+    send_text(host, 1, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+    assert_int_equal(host->record_count, 0);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_UNMATCHED], 1);
+    free(host);
+}
+
+static void framer__gives_up_what_is_not_http(void **state)
+{
+    (void)state;
+    static const char *const others[] = {
+        "GET key\r\n",
+        "GET / FTP/1.1\r\n",
+        "POST office box\r\n",
+        "GETTING started\r\n",
+        "HTTP/1.1 abc\r\n",
+        "HTTP/2.0 200 OK\r\n",
+        "*1\r\n$4\r\nPING\r\n",
+        "\x16\x03\x01\x02\x00\x01\x00\x01",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(others); i++) {
+        struct http_host *host = new_host();
+        send_text(host, 0, others[i]);
+        assert_int_equal(host->verdict, EYE_HTTP_NOT_HTTP);
+        assert_int_equal(host->record_count, 0);
+        for (size_t loss = 0; loss < EYE_LOSS_COUNT; loss++) {
+            assert_int_equal(host->losses[loss], 0);
+        }
+        free(host);
+    }
+}
+
+static void framer__counts_garbage_in_a_known_stream(void **state)
+{
+    (void)state;
+    struct http_host *host = new_host();
+    send_text(host, 0, "GET /a HTTP/1.1\r\n\r\n");
+    send_text(host, 1, OK_EMPTY);
+    send_text(host, 0, "garbage that is no request\r\n");
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_MALFORMED], 1);
+    send_text(host, 0, "GET /b HTTP/1.1\r\n\r\n");
+    send_text(host, 1, OK_EMPTY);
+    assert_int_equal(host->record_count, 2);
+    free(host);
+}
+
+static void looks_like__accepts_beginnings_only(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        bool expected;
+    } inputs[] = {
+        {"G", true},        {"GET", true},       {"GET ", true},     {"GEX", false},
+        {"POST /x", true},  {"HTTP/1.", true},   {"HTTP/1.1", true}, {"HTTP/2.0", false},
+        {"HEAD /ab", true}, {"\x16\x03", false}, {"OPTIONS ", true}, {"OPTIONSX", false},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(inputs); i++) {
+        __u8 padded[8] = {0};
+        size_t length = strlen(inputs[i].bytes);
+        memcpy(padded, inputs[i].bytes, length);
+        assert_int_equal(eye_http_looks_like(eye_load_word(padded), (__u32)length),
+                         inputs[i].expected);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(framer__reads_conversations_whole),
+        cmocka_unit_test(framer__reads_conversations_in_pieces_of_every_size),
+        cmocka_unit_test(framer__reads_conversations_cut_at_every_place),
+        cmocka_unit_test(framer__measures_first_byte_to_first_byte),
+        cmocka_unit_test(framer__cuts_long_targets),
+        cmocka_unit_test(framer__counts_retransmissions_once),
+        cmocka_unit_test(framer__skips_gaps_inside_bodies),
+        cmocka_unit_test(framer__counts_gaps_and_recovers_at_the_next_message),
+        cmocka_unit_test(framer__counts_requests_beyond_the_pipeline),
+        cmocka_unit_test(framer__counts_answers_without_request),
+        cmocka_unit_test(framer__gives_up_what_is_not_http),
+        cmocka_unit_test(framer__counts_garbage_in_a_known_stream),
+        cmocka_unit_test(looks_like__accepts_beginnings_only),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
