@@ -25,9 +25,10 @@ void eye_routes_free(struct eye_routes *routes);
 
 /**
  * The route of a request target as it stood on the wire (RFC 9112 section 3.2): origin form
- * ("/a/1?q" -> "/a/" + "*"), absolute form (scheme and authority removed), "*" as it is, authority form -> "*". Query and fragment are
- * removed. A segment becomes "*" when it is a number, a UUID, hex of 8 digits and more, holds
- * a digit and is longer than 24 bytes, is longer than 40 bytes, or has bytes outside printable ASCII or any of | , " \ and space.
+ * ("/a/1?q" -> "/a/" + "*"), absolute form (scheme and authority removed), "*" as it is,
+ * authority form -> "*". Query and fragment are removed. A segment becomes "*" when it is a number,
+ * a UUID, hex of 8 digits and more, holds a digit and is longer than 24 bytes, is longer than 40
+ * bytes, or has bytes outside printable ASCII or any of | , " \ and space.
  * @truncated: the last segment is cut, so it becomes "*".
  * @path: @length bytes, not NUL-terminated, hostile. @ret_route gets at least "/" and its NUL.
  */

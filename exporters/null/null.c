@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The exporter to nowhere: takes every snapshot and counts the points that another exporter would
+ * have to send. It tests the plumbing and measures what the daemon costs without any output.
+ */
+#include <errno.h>
+
+#include "exporters/selection.h"
+
+struct null_exporter {
+    struct eye_selection selection;
+    struct eye_export_stats *stats;
+};
+
+static int null_open(const struct eye_exporter_setup *setup, void **ret_state,
+                     struct eye_error *ret_error)
+{
+    EYE_AUTOFREE struct null_exporter *exporter = calloc(1, sizeof(*exporter));
+    if (exporter == NULL || eye_selection_init(&exporter->selection, setup) != 0) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    exporter->stats = setup->stats;
+    *ret_state = EYE_TAKE(exporter);
+    return 0;
+}
+
+/* A gauge tells about now, so it counts in every interval. */
+static bool has_news(const struct eye_change *change)
+{
+    return change->point->metric->kind == EYE_GAUGE || change->counter > 0 || change->count > 0;
+}
+
+static int null_deliver(void *state, const struct eye_snapshot *now,
+                        const struct eye_snapshot *before, bool *ret_started,
+                        struct eye_error *message)
+{
+    (void)ret_started;
+    (void)message;
+    struct null_exporter *exporter = state;
+    struct eye_changes changes;
+    struct eye_change change;
+    uint64_t points = 0;
+    eye_changes_begin(&changes, now, before);
+    while (eye_changes_next(&changes, &change)) {
+        points += exporter->selection.wanted[change.point->metric->id] && has_news(&change);
+    }
+    atomic_fetch_add(&exporter->stats->points, points);
+    return 0;
+}
+
+static void null_close(void *state)
+{
+    struct null_exporter *exporter = state;
+    if (exporter != NULL) {
+        eye_selection_done(&exporter->selection);
+        free(exporter);
+    }
+}
+
+const struct eye_exporter_type eye_exporter_null = {
+    .section = {.type = "null"},
+    .open = null_open,
+    .deliver = null_deliver,
+    .close = null_close,
+};

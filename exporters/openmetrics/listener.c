@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parsing and binding. */
+#include "exporters/openmetrics/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "collector/base/base.h"
+#include "collector/base/parse.h"
+
+#define BACKLOG 16
+
+static int parse_port(const char *text, in_port_t *ret_port_network)
+{
+    uint64_t port = 0;
+    if (eye_parse_u64(text, &port) != 0 || port == 0 || port > UINT16_MAX) {
+        return -EINVAL;
+    }
+    *ret_port_network = htons((uint16_t)port);
+    return 0;
+}
+
+static int fill_v4(const char *host, in_port_t port, struct sockaddr_storage *address,
+                   socklen_t *ret_length)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = port};
+    if (inet_pton(AF_INET, host, &v4.sin_addr) != 1) {
+        return -EINVAL;
+    }
+    memcpy(address, &v4, sizeof(v4));
+    *ret_length = sizeof(v4);
+    return 0;
+}
+
+static int fill_v6(const char *host, in_port_t port, struct sockaddr_storage *address,
+                   socklen_t *ret_length)
+{
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = port};
+    if (inet_pton(AF_INET6, host, &v6.sin6_addr) != 1) {
+        return -EINVAL;
+    }
+    memcpy(address, &v6, sizeof(v6));
+    *ret_length = sizeof(v6);
+    return 0;
+}
+
+int eye_listen_parse(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_length)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    in_port_t port = 0;
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || (size_t)(colon - text) >= sizeof(host) ||
+        parse_port(colon + 1, &port) != 0) {
+        return -EINVAL;
+    }
+    size_t length = (size_t)(colon - text);
+    memcpy(host, text, length);
+    host[length] = '\0';
+    if (length >= 2 && host[0] == '[' && host[length - 1] == ']') {
+        host[length - 1] = '\0';
+        return fill_v6(host + 1, port, ret_address, ret_length);
+    }
+    return fill_v4(host, port, ret_address, ret_length);
+}
+
+bool eye_listen_valid(const char *text)
+{
+    struct sockaddr_storage address;
+    socklen_t length = 0;
+    return eye_listen_parse(text, &address, &length) == 0;
+}
+
+int eye_listen_open(const char *text, int *ret_fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = 0;
+    const int on = 1;
+    int result = eye_listen_parse(text, &address, &length);
+    if (result != 0) {
+        return result;
+    }
+    EYE_AUTOCLOSE int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    /* Reuse: connections of an earlier run in TIME_WAIT must not keep the port. */
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        bind(fd, (const struct sockaddr *)&address, length) != 0 || listen(fd, BACKLOG) != 0) {
+        return -errno;
+    }
+    *ret_fd = EYE_TAKE_FD(fd);
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The address of `listen` and a socket on it. No state, any thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#define EYE_LISTEN_EXPECTS "ADDRESS:PORT, such as 127.0.0.1:9464 or [::1]:9464"
+
+/**
+ * Reads "127.0.0.1:9464" or "[::1]:9464": a numeric address and a port of 1 to 65535.
+ * 0 or -EINVAL.
+ */
+int eye_listen_parse(const char *text, struct sockaddr_storage *ret_address, socklen_t *ret_length);
+
+/** True when eye_listen_parse() takes it. */
+bool eye_listen_valid(const char *text);
+
+/** A listening, non-blocking socket. 0 or -errno of socket, bind or listen. */
+int eye_listen_open(const char *text, int *ret_fd);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every exporter does with names and tags before its own format begins: which metrics it
+ * wants, what stands before the name, which fixed tags go along. Immutable after init; used by one
+ * worker.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "collector/base/text.h"
+#include "exporters/exporter.h"
+
+/* A fixed tag from the configuration, split at its first colon; value "" when it has none. */
+struct eye_fixed_tag {
+    char *key;   /* owned */
+    char *value; /* owned */
+};
+
+struct eye_selection {
+    bool wanted[EYE_METRIC_COUNT];
+    const char *prefix;          /* of the configuration */
+    struct eye_fixed_tag *fixed; /* the daemon's, then the exporter's; owned */
+    size_t fixed_count;
+};
+
+/** 0 or -ENOMEM. */
+int eye_selection_init(struct eye_selection *selection, const struct eye_exporter_setup *setup);
+void eye_selection_done(struct eye_selection *selection);
+
+/** Appends prefix and name; a name that already begins with the prefix gets no second one. */
+void eye_selection_append_name(const struct eye_selection *selection, struct eye_text *text,
+                               const struct eye_metric *metric);
+
+/** True when @name matches @pattern, in which * stands for any run of characters. */
+bool eye_name_matches(const char *pattern, const char *name);

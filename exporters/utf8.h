@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tag values are bytes from outside: any bytes but NUL. This walks them as UTF-8 and rewrites what
+ * a format or a terminal must not get. No state, any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collector/base/text.h"
+
+/* U+FFFD, what stands for bytes that are no character. */
+#define EYE_UTF8_REPLACEMENT UINT32_C(0xFFFD)
+#define EYE_UTF8_REPLACEMENT_TEXT "\xEF\xBF\xBD"
+
+/**
+ * The character that @text begins with and its length in bytes. A byte that begins no valid
+ * character (RFC 3629) counts as one U+FFFD of length 1. @text is NUL-terminated and not empty.
+ */
+size_t eye_utf8_decode(const char *text, uint32_t *ret_code_point);
+
+/** True for C0 and C1 controls, DEL, and invisible characters that reorder or hide text. */
+bool eye_utf8_is_control(uint32_t code_point);
+
+/** Characters of @length bytes of @text. */
+size_t eye_utf8_count(const char *text, size_t length);
+
+/** What is written instead of a character; NULL: the character itself. */
+typedef const char *eye_utf8_replace(uint32_t code_point);
+
+/** Appends @value with each character passed through @replace. */
+void eye_utf8_append(struct eye_text *text, const char *value, eye_utf8_replace *replace);

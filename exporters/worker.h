@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One exporter's thread and its queue. publish() and stop() are called by the main and collector
+ * threads and never wait for the network; everything else happens in the worker.
+ *
+ * The queue is bounded in snapshots and bytes; when it is full the oldest goes, which costs time
+ * resolution only, because changes are taken against the last delivered snapshot. A failed delivery
+ * is tried again after 100 ms, doubling up to 5 s; failing and recovering are logged once each.
+ */
+#pragma once
+
+#include "exporters/exporter.h"
+
+struct eye_worker;
+
+/**
+ * Opens the exporter and makes its worker; the thread starts with eye_worker_start().
+ * 0, or -errno with a message that names the exporter and its place in the configuration.
+ */
+int eye_worker_new(const struct eye_exporter_type *type, const struct eye_config *config,
+                   const struct eye_exporter_config *own, struct eye_worker **ret_worker,
+                   struct eye_error *ret_error);
+
+/** 0 or -errno of pthread_create. */
+int eye_worker_start(struct eye_worker *worker);
+
+/** Queues a snapshot (takes its own reference). Never blocks on I/O. */
+void eye_worker_publish(struct eye_worker *worker, struct eye_snapshot *snapshot);
+
+/** Asks the thread to deliver what is queued and end by @deadline_ns (monotonic). Returns at once.
+ */
+void eye_worker_stop(struct eye_worker *worker, uint64_t deadline_ns);
+
+/** Waits for the thread until the deadline given to stop (if started) and frees everything. True
+ * when all was delivered. */
+bool eye_worker_free(struct eye_worker *worker);
+
+const char *eye_worker_name(const struct eye_worker *worker);
+const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker);

@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The may-include table of ARCHITECTURE.md, and a few rules of form, as a check.
+
+Every include of our own is written from the repository root, so each line shows its layer. A stage
+may include the stages that the table gives it and nothing else.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# folder -> what it may include besides itself. The longest matching folder counts. An entry that
+# ends in .h is that header alone.
+LAYERS = {
+    "bpf": [],
+    "collector/base": [],
+    "config": ["collector/base"],
+    "collector/telemetry": ["collector/base"],
+    "collector/snapshot": ["collector/telemetry", "collector/base"],
+    "collector/process": ["collector/base", "collector/telemetry", "config"],
+    "collector/kernel": ["bpf/abi.h", "bpf/socket_storage.skel.h", "collector/base",
+                         "collector/telemetry", "config"],
+    "collector/tracer": ["bpf/abi.h", "collector/base", "collector/telemetry", "config",
+                         "collector/process"],
+    "collector/usm": ["bpf/abi.h", "collector/base", "collector/telemetry", "config",
+                      "collector/process"],
+    "collector/aggregate": ["collector/tracer/tracer.h", "collector/usm/usm.h",
+                            "collector/usm/http/route.h", "collector/telemetry",
+                            "collector/process", "config", "collector/base"],
+    "exporters": ["collector/snapshot", "collector/telemetry", "collector/base", "config"],
+    "collector": ["bpf/abi.h", "collector", "config", "exporters"],
+}
+
+BANNED = re.compile(
+    r"\b(atoi|atol|strtol|strtoul|strtoll|strtoull|sprintf|vsprintf|strcpy|strcat|strncpy|strncat|"
+    r"strtok|strtok_r|system|popen|alloca|rand|gets)\s*\(")
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+# possible_net_t and the like are the kernel's own names.
+KERNEL_NAMES = "bpf/vmlinux.h"
+LICENSES = {"bpf": "GPL-2.0-only OR BSD-2-Clause"}
+
+
+def layer_of(path):
+    """The table's entry for a file: the longest folder that holds it."""
+    folders = [folder for folder in LAYERS if path.startswith(folder + "/")]
+    return max(folders, key=len) if folders else None
+
+
+def allowed(layer, included):
+    """True when a file of @layer may include @included."""
+    if included.startswith(layer + "/") and (layer != "collector" or "/" not in included[10:]):
+        return True
+    return any(included == entry or included.startswith(entry + "/") for entry in LAYERS[layer])
+
+
+def check_includes(path, lines):
+    layer = layer_of(path)
+    for number, line in enumerate(lines, 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        included = match.group(1)
+        if "/" not in included:
+            yield f"{path}:{number}: include \"{included}\" from the repository root"
+        elif layer is not None and not allowed(layer, included):
+            yield f"{path}:{number}: {layer} may not include {included}"
+
+
+def check_form(path, lines):
+    license_name = LICENSES.get(path.split("/")[0], "Apache-2.0")
+    if f"SPDX-License-Identifier: {license_name}" not in lines[0]:
+        yield f"{path}:1: first line is not SPDX-License-Identifier: {license_name}"
+    for number, line in enumerate(lines, 1):
+        if BANNED.search(line):
+            yield f"{path}:{number}: {BANNED.search(line).group(1)} is banned, see collector/base"
+        if re.match(r"\s*//", line):
+            yield f"{path}:{number}: comments are /* */"
+        if path != KERNEL_NAMES and re.search(r"\btypedef\s+struct\b", line):
+            yield f"{path}:{number}: no typedef of a struct"
+        if len(line.rstrip("\n")) > 100:
+            yield f"{path}:{number}: longer than 100 columns"
+
+
+def sources():
+    """Every C file that git tracks or would track."""
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "*.c", "*.h"],
+        capture_output=True, text=True, check=True).stdout.split()
+    return sorted(path for path in set(listed) if (ROOT / path).exists())
+
+
+def main():
+    problems = []
+    files = sources()
+    for path in files:
+        lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+        problems += check_includes(path, lines)
+        problems += check_form(path, lines)
+    print("\n".join(problems))
+    print(f"{len(files)} files, {len(problems)} problems")
+    return 1 if problems or not files else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

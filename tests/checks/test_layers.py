@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The layer check finds what it is there to find."""
+
+import unittest
+
+import layers
+
+HEAD = "/* SPDX-License-Identifier: Apache-2.0 */"
+
+
+class Includes(unittest.TestCase):
+    def problems(self, path, *lines):
+        return list(layers.check_includes(path, [HEAD, *lines]))
+
+    def test_a_stage_may_include_what_the_table_says(self):
+        for path, included in (("collector/tracer/tracer.c", "bpf/abi.h"),
+                               ("exporters/null/null.c", "collector/snapshot/snapshot.h"),
+                               ("collector/aggregate/a.c", "collector/usm/usm.h"),
+                               ("collector/daemon.c", "exporters/worker.h")):
+            self.assertEqual(self.problems(path, f'#include "{included}"'), [])
+
+    def test_a_stage_may_not_know_the_one_after_it(self):
+        for path, included in (("collector/tracer/tracer.c", "collector/usm/usm.h"),
+                               ("collector/usm/usm.c", "collector/tracer/tracer.h"),
+                               ("collector/base/log.c", "config/config.h"),
+                               ("collector/snapshot/s.c", "exporters/exporter.h"),
+                               ("collector/aggregate/a.c", "bpf/abi.h"),
+                               ("collector/process/p.c", "collector/daemon.h"),
+                               ("bpf/maps.bpf.h", "collector/base/log.h"),
+                               ("exporters/null/null.c", "collector/kernel/kernel.h")):
+            self.assertEqual(len(self.problems(path, f'#include "{included}"')), 1, (path, included))
+
+    def test_includes_start_at_the_root(self):
+        self.assertEqual(len(self.problems("config/a.c", '#include "config.h"')), 1)
+
+
+class Form(unittest.TestCase):
+    def test_bad_lines_are_found(self):
+        for line in ("    strcpy(a, b);", "// comment", "typedef struct a a;", "x" * 101):
+            self.assertEqual(len(list(layers.check_form("config/a.c", [HEAD, line]))), 1, line)
+
+    def test_license_by_folder(self):
+        self.assertEqual(len(list(layers.check_form("bpf/a.h", [HEAD]))), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,568 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TCP connections on the live kernel: what the daemon reports is what really happened.
+
+The truth comes from the test's own ends of the connections and from `ss`. All looks go by ports
+that the test owns, so that other traffic of the machine does not matter.
+"""
+
+import collections
+import concurrent.futures
+import contextlib
+import errno
+import random
+import re
+import socket
+import struct
+import time
+import unittest
+
+import harness
+from harness import Daemon, Namespace, Pair, Peer, Server, free_port, wait_until
+
+OPENED = "tcp.connections.opened"
+CLOSED = "tcp.connections.closed"
+FAILED = "tcp.connections.failed"
+ACTIVE = "tcp.connections.active"
+SENT = "tcp.sent.bytes"
+RECEIVED = "tcp.received.bytes"
+
+
+def active(daemon, **tags):
+    """Open connections; a gauge without series is none."""
+    return daemon.last_gauge(ACTIVE, **tags) or 0
+
+
+def wait_for_active(daemon, count, **tags):
+    wait_until(lambda: active(daemon, **tags) == count, 20,
+               lambda: f"{count} active {tags}, are {active(daemon, **tags)}")
+
+
+def close_with_reset(connection):
+    """RST instead of FIN (SO_LINGER with no time)."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+class Exchange:
+    """Connections of random sizes to one port; the client's first bytes tell both sizes."""
+
+    HEADER = struct.Struct("!QQ?")
+
+    def __init__(self, test, listen_host, connect_host):
+        self.port = free_port()
+        self.host = connect_host
+        self.count = 0
+        self.up = 0
+        self.down = 0
+        self.server = Server(test, harness.listen(test, self.port, listen_host), self._serve)
+
+    def _serve(self, connection):
+        header = harness.receive_exactly(connection, self.HEADER.size)
+        up, down, server_first = self.HEADER.unpack(header)
+        harness.receive_exactly(connection, up - self.HEADER.size)
+        if not server_first:
+            assert connection.recv(1) == b""
+        connection.sendall(bytes(down))
+
+    def plan(self, generator):
+        """Sizes, who sends the first FIN, and the pause that makes some live over intervals."""
+        sizes = (0, 1, 1448, 20_000, 300_000)
+        up = self.HEADER.size + generator.randint(0, generator.choice(sizes))
+        down = generator.randint(0, generator.choice(sizes))
+        self.count += 1
+        self.up += up
+        self.down += down
+        return up, down, generator.random() < 0.5, 1.3 if generator.random() < 0.1 else 0
+
+    def run(self, up, down, server_first, pause):
+        with socket.create_connection((self.host, self.port), timeout=60) as client:
+            client.sendall(self.HEADER.pack(up, down, server_first))
+            time.sleep(pause)
+            client.sendall(bytes(up - self.HEADER.size))
+            if not server_first:
+                client.shutdown(socket.SHUT_WR)
+            assert len(harness.receive_all(client)) == down
+
+
+class ExactCounts(unittest.TestCase):
+    """1 000 connections of known random sizes, both directions, IPv4 and IPv6, both ends on the
+    host: bytes, opened, closed equal the truth exactly."""
+
+    COUNT = 1000
+
+    def exchange(self, kinds):
+        seed = random.randrange(1 << 32)
+        print(f"seed {seed}", end="; ")
+        generator = random.Random(seed)
+        plans = []
+        for _ in range(self.COUNT):
+            kind = generator.choice(kinds)
+            plans.append((kind, kind.plan(generator)))
+        with concurrent.futures.ThreadPoolExecutor(32) as pool:
+            list(pool.map(lambda plan: plan[0].run(*plan[1]), plans))
+        for kind in kinds:
+            kind.server.join()
+            self.assertEqual(kind.server.errors, [])
+
+    def check_end(self, daemon, kind, direction, sent, received, family):
+        tags = {"port": kind.port, "direction": direction, "family": family}
+        self.assertEqual(daemon.total(OPENED, **tags), kind.count)
+        self.assertEqual(daemon.total(CLOSED, **tags), kind.count)
+        self.assertEqual(daemon.total(SENT, **tags), sent)
+        self.assertEqual(daemon.total(RECEIVED, **tags), received)
+        self.assertEqual(daemon.distribution("tcp.connection.duration", **tags)[0], kind.count)
+        connects = kind.count if direction == "outgoing" else 0
+        self.assertEqual(daemon.distribution("tcp.connect.duration", **tags)[0], connects)
+
+    def check(self, daemon, kind, family):
+        self.check_end(daemon, kind, "outgoing", kind.up, kind.down, family)
+        self.check_end(daemon, kind, "incoming", kind.down, kind.up, family)
+        self.assertEqual(daemon.total(OPENED, port=kind.port), 2 * kind.count)
+        self.assertEqual(daemon.total(FAILED, port=kind.port), 0)
+        self.assertEqual(active(daemon, port=kind.port), 0)
+        print(f"{family} to {kind.host}: {kind.count} connections, {kind.up} bytes up, "
+              f"{kind.down} down, both ends exact", end="; ")
+
+    def test_bytes_opened_closed_equal_the_truth(self):
+        daemon = Daemon(self)
+        kinds = {Exchange(self, "127.0.0.1", "127.0.0.1"): "ipv4",
+                 Exchange(self, "::1", "::1"): "ipv6",
+                 Exchange(self, "::", "::ffff:127.0.0.1"): "ipv4"}
+        self.exchange(list(kinds))
+        for kind in kinds:
+            daemon.wait_for_total(CLOSED, 2 * kind.count, port=kind.port)
+        self.assertEqual(daemon.stop(), 0)
+        for kind, family in kinds.items():
+            self.check(daemon, kind, family)
+
+
+class SocketStatistics:
+    """What `ss -tin` says of one socket, found by its own port and its peer's."""
+
+    def __init__(self, namespace, own_port, peer_port):
+        text = namespace.run("ss", "-tinH", f"sport = :{own_port} and dport = :{peer_port}").stdout
+        values = dict(re.findall(r"([a-z_]+):([0-9.]+)", text.replace("retrans:0/", "retrans:")))
+        self.text = text
+        self.sent = int(values.get("bytes_sent", 0)) - int(values.get("bytes_retrans", 0))
+        self.received = int(values.get("bytes_received", 0))
+        self.sent_segments = int(values["segs_out"])
+        self.received_segments = int(values["segs_in"])
+        self.retransmits = int(values.get("retrans", 0))
+        self.rtt = float(values["rtt"]) / 1000
+
+
+class LiveConnection(unittest.TestCase):
+    """A live connection's bytes, segments, retransmits and RTT equal `ss -tin`."""
+
+    LOSS = """
+        table inet loss {
+            chain input {
+                type filter hook input priority 0;
+                tcp dport PORT numgen random mod 10 == 0 drop
+                tcp sport PORT numgen random mod 10 == 0 drop
+            }
+        }"""
+
+    def setUp(self):
+        harness.need("nft", "ss")
+        self.daemon = Daemon(self)
+        self.pair = Pair(self)
+        self.port = free_port()
+
+    def connect(self):
+        with self.pair.right.entered():
+            listener = harness.listen(self, self.port, Pair.RIGHT)
+        client = self.pair.left.socket()
+        client.settimeout(60)
+        self.addCleanup(client.close)
+        client.connect((Pair.RIGHT, self.port))
+        server, _ = listener.accept()
+        server.settimeout(60)
+        self.addCleanup(server.close)
+        return client, server
+
+    def transfer(self, source, target, size):
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            sending = pool.submit(source.sendall, bytes(size))
+            harness.receive_exactly(target, size)
+            sending.result()
+
+    def set_loss(self, on):
+        text = self.LOSS.replace("PORT", str(self.port)) if on else "flush ruleset"
+        for namespace in (self.pair.left, self.pair.right):
+            harness.command(*namespace.prefix, "nft", text)
+
+    def quiet(self, client, server):
+        """ss of both ends, when two looks a while apart agree."""
+        local = client.getsockname()[1]
+
+        def look():
+            return (SocketStatistics(self.pair.left, local, self.port),
+                    SocketStatistics(self.pair.right, self.port, local))
+
+        def settled():
+            before = look()
+            time.sleep(0.5)
+            after = look()
+            segments = [[end.sent_segments, end.received_segments, end.retransmits]
+                        for ends in (before, after) for end in ends]
+            return after if segments[:2] == segments[2:] else None
+        return wait_until(settled, 30, "quiet")
+
+    def check(self, direction, truth):
+        tags = {"port": self.port, "direction": direction}
+        for metric, value in ((SENT, truth.sent), (RECEIVED, truth.received),
+                              ("tcp.sent.segments", truth.sent_segments),
+                              ("tcp.received.segments", truth.received_segments),
+                              ("tcp.retransmits", truth.retransmits)):
+            self.assertEqual(self.daemon.total(metric, **tags), value, f"{metric}: {truth.text}")
+        self.assertEqual(active(self.daemon, **tags), 1)
+        print(f"{direction}: {truth.sent}/{truth.received} bytes, {truth.sent_segments}/"
+              f"{truth.received_segments} segments, {truth.retransmits} retransmits", end="; ")
+
+    def check_rtt(self, direction, truth):
+        point = self.daemon.last_point("tcp.rtt", port=self.port, direction=direction)
+        self.assertEqual(point["count"], 1)
+        self.assertAlmostEqual(point["sum"], truth.rtt, delta=0.6e-6)
+        self.assertLessEqual(abs(point["p50"] / truth.rtt - 1), 0.008)
+        print(f"{direction} rtt {truth.rtt * 1e6:.0f} us, shown {point['p50'] * 1e6:.1f}", end="; ")
+
+    def test_counters_and_rtt_equal_ss(self):
+        client, server = self.connect()
+        self.transfer(client, server, 1_000_000)
+        self.set_loss(True)
+        self.transfer(client, server, 1_500_000)
+        self.transfer(server, client, 700_000)
+        self.set_loss(False)
+        self.transfer(server, client, 300_000)
+        outgoing, incoming = self.quiet(client, server)
+        self.daemon.wait_for_snapshots(2)
+        self.assertGreater(outgoing.retransmits, 0)
+        self.assertEqual((outgoing.sent, outgoing.received), (2_500_000, 1_000_000))
+        self.check("outgoing", outgoing)
+        self.check("incoming", incoming)
+        self.check_rtt("outgoing", outgoing)
+        self.check_rtt("incoming", incoming)
+
+
+class OlderConnections(unittest.TestCase):
+    """Connections opened before the start: counted as active, right owner, no spike; their later
+    bytes exact."""
+
+    COUNT = 7
+    BEFORE, LATER, BACK = 1_000_000, 54_321, 12_345
+
+    def exchange(self, source, target, size):
+        target.begin("receive", size)
+        source.send(size)
+        target.finish()
+
+    def older_peers(self, service, host, namespace=None, connections=COUNT):
+        port = free_port()
+        server = Peer(self, f"{service}-server", namespace)
+        client = Peer(self, f"{service}-client", namespace)
+        server.listen(host, port)
+        if connections:
+            client.connect(host, port, connections)
+            server.accept(connections)
+            self.exchange(client, server, self.BEFORE)
+        return port, server, client
+
+    def check_start(self, daemon, port, server_tags, client_tags):
+        wait_for_active(daemon, self.COUNT, port=port, **server_tags)
+        wait_for_active(daemon, self.COUNT, port=port, **client_tags)
+        daemon.wait_for_snapshots(2)
+        self.assertEqual(active(daemon, port=port), 2 * self.COUNT)
+        for metric in (SENT, RECEIVED, OPENED, CLOSED, FAILED, "tcp.sent.segments"):
+            self.assertEqual(daemon.total(metric, port=port), 0, metric)
+
+    def check_later(self, daemon, port, server_tags, client_tags):
+        later, back = self.COUNT * self.LATER, self.COUNT * self.BACK
+        daemon.wait_for_total(CLOSED, 2 * self.COUNT, port=port)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.total(SENT, port=port, **client_tags), later)
+        self.assertEqual(daemon.total(RECEIVED, port=port, **client_tags), back)
+        self.assertEqual(daemon.total(SENT, port=port, **server_tags), back)
+        self.assertEqual(daemon.total(RECEIVED, port=port, **server_tags), later)
+        self.assertEqual(daemon.total(SENT, port=port), later + back)
+        self.assertEqual(daemon.total(CLOSED, port=port), 2 * self.COUNT)
+        self.assertEqual(daemon.total(OPENED, port=port), 0)
+        self.assertEqual(daemon.total(FAILED, port=port), 0)
+        self.assertEqual(active(daemon, port=port), 0)
+        print(f"{self.COUNT} older connections: active, owners right, 0 bytes at start, then "
+              f"{later} and {back} exact", end="; ")
+
+    def show(self, service, host, namespace=None):
+        port, server, client = self.older_peers(service, host, namespace)
+        server_tags = {"direction": "incoming", "service": f"{service}-server"}
+        client_tags = {"direction": "outgoing", "service": f"{service}-client"}
+        daemon = Daemon(self)
+        self.check_start(daemon, port, server_tags, client_tags)
+        self.exchange(client, server, self.LATER)
+        self.exchange(server, client, self.BACK)
+        client.close()
+        server.close()
+        self.check_later(daemon, port, server_tags, client_tags)
+
+    def test_ipv4(self):
+        self.show("older", "127.0.0.1")
+
+    def test_ipv6(self):
+        self.show("older6", "::1")
+
+    def test_in_another_network_namespace(self):
+        self.show("elsewhere", "127.0.0.1", Namespace(self))
+
+    def test_children_of_an_older_listener_get_its_service(self):
+        port, server, client = self.older_peers("listener", "127.0.0.1", connections=0)
+        daemon = Daemon(self)
+        tags = {"port": port, "direction": "incoming", "service": "listener-server"}
+        client.connect("127.0.0.1", port, self.COUNT)
+        wait_for_active(daemon, self.COUNT, **tags)
+        server.accept(self.COUNT)
+        self.exchange(client, server, self.LATER)
+        client.close()
+        server.close()
+        daemon.wait_for_total(CLOSED, 2 * self.COUNT, port=port)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.total(OPENED, **tags), self.COUNT)
+        self.assertEqual(daemon.total(OPENED, port=port), 2 * self.COUNT)
+        self.assertEqual(daemon.total(RECEIVED, **tags), self.COUNT * self.LATER)
+        self.assertEqual(daemon.total(RECEIVED, port=port), self.COUNT * self.LATER)
+
+    def test_waiting_in_the_accept_queue_at_the_start(self):
+        port, server, client = self.older_peers("queued", "127.0.0.1", connections=0)
+        client.connect("127.0.0.1", port, self.COUNT)
+        daemon = Daemon(self)
+        wait_for_active(daemon, self.COUNT, port=port, direction="incoming")
+        server.accept(self.COUNT)
+        self.exchange(server, client, self.BACK)
+        wait_for_active(daemon, self.COUNT, port=port, service="queued-server")
+        client.close()
+        server.close()
+        daemon.wait_for_total(CLOSED, 2 * self.COUNT, port=port)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.total(SENT, port=port, service="queued-server"),
+                         self.COUNT * self.BACK)
+        self.assertEqual(daemon.total(CLOSED, port=port, service="queued-server"), self.COUNT)
+
+
+class AcceptedSockets(unittest.TestCase):
+    """An accepted socket starts with its listener's owner and moves to the process that really
+    uses it as soon as that can be known."""
+
+    REQUEST, RESPONSE = 40_000, 90_000
+
+    def round_trip(self, server, client, request, response):
+        server.begin("receive", request)
+        client.send(request)
+        server.finish()
+        client.begin("receive", response)
+        server.send(response)
+        client.finish()
+
+    def handed_over(self, daemon, *settings):
+        """A parent listens and accepts; a child of another service serves."""
+        port = free_port()
+        server, client = Peer(self, "parent"), Peer(self, "caller")
+        server.listen("127.0.0.1", port)
+        client.connect("127.0.0.1", port)
+        server.accept(1)
+        wait_for_active(daemon, 1, port=port, service="parent")
+        server.hand_over("child")
+        return port, server, client
+
+    def test_bytes_move_to_the_serving_child(self):
+        daemon = Daemon(self)
+        port, server, client = self.handed_over(daemon)
+        self.round_trip(server, client, 1, 1)
+        wait_for_active(daemon, 1, port=port, service="child")
+        self.assertEqual(active(daemon, port=port, direction="incoming"), 1)
+        self.assertEqual(active(daemon, port=port, service="parent"), 0)
+        sent = daemon.total(SENT, port=port, service="child")
+        received = daemon.total(RECEIVED, port=port, service="child")
+        self.round_trip(server, client, self.REQUEST, self.RESPONSE)
+        client.close()
+        server.close()
+        daemon.wait_for_total(CLOSED, 2, port=port)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.total(SENT, port=port, service="child") - sent, self.RESPONSE)
+        self.assertEqual(daemon.total(RECEIVED, port=port, service="child") - received,
+                         self.REQUEST)
+        self.assertEqual(sent, 1)
+        self.assertEqual(daemon.total(SENT, port=port, service="parent"), 0)
+        self.assertEqual(daemon.total(SENT, port=port, direction="incoming"), self.RESPONSE + 1)
+        self.assertEqual(daemon.total(RECEIVED, port=port, direction="incoming"),
+                         self.REQUEST + 1)
+        self.assertEqual(daemon.total(CLOSED, port=port, service="child"), 1)
+        self.assertEqual(daemon.total(OPENED, port=port, service="parent"), 1)
+        self.assertEqual(daemon.total(OPENED, port=port, direction="incoming"), 1)
+        self.assertEqual(active(daemon, port=port), 0)
+        print(f"child: {self.RESPONSE + 1} sent, {self.REQUEST} received; parent: 0 sent", end="; ")
+
+    def test_a_child_that_only_reads_is_known_at_the_close(self):
+        daemon = Daemon(self, "protocols.http=false")
+        port, server, client = self.handed_over(daemon)
+        server.begin("receive", self.REQUEST)
+        client.send(self.REQUEST)
+        server.finish()
+        server.close()
+        client.close()
+        daemon.wait_for_total(CLOSED, 2, port=port)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.total(CLOSED, port=port, service="child"), 1)
+        self.assertEqual(daemon.total(RECEIVED, port=port, direction="incoming"), self.REQUEST)
+        self.assertEqual(active(daemon, port=port), 0)
+
+
+class Failures(unittest.TestCase):
+    """Refused, timed out (dropped by an nft rule in a namespace), reset, unreachable, cancelled:
+    each under its reason."""
+
+    COUNT = 3
+    RULES = """
+        table inet block {
+            chain input {
+                type filter hook input priority 0;
+                tcp dport DROP drop
+                tcp dport UNREACHABLE reject with icmpx host-unreachable
+            }
+        }"""
+
+    def setUp(self):
+        self.daemon = Daemon(self)
+
+    def check(self, port, reason, count=COUNT, established=0):
+        """So many failures, all of this reason; never opened when never established."""
+        self.daemon.wait_for_total(FAILED, count, port=port)
+        self.daemon.wait_for_snapshots(2)
+        reasons = self.daemon.values(FAILED, "reason", port=port)
+        self.assertEqual(reasons, [reason])
+        self.assertEqual(self.daemon.total(FAILED, port=port, reason=reason), count)
+        self.assertEqual(self.daemon.total(FAILED, port=port, direction="outgoing"), count)
+        for metric in (OPENED, CLOSED):
+            self.assertEqual(self.daemon.total(metric, port=port, direction="outgoing"),
+                             established, metric)
+        self.assertEqual(active(self.daemon, port=port, direction="outgoing"), 0)
+        print(f"{reason}: {count} of {count}", end="; ")
+
+    def blocked_pair(self):
+        """Namespaces where one port is dropped and one answered by ICMP."""
+        harness.need("nft")
+        pair = Pair(self)
+        dropped, unreachable = free_port(), free_port()
+        rules = self.RULES.replace("DROP", str(dropped)).replace("UNREACHABLE", str(unreachable))
+        pair.right.run("nft", rules)
+        return pair, dropped, unreachable
+
+    def fail_to_connect(self, expected, address, namespace=None, user_timeout_ms=0):
+        """COUNT connects at once, each failing with this errno."""
+        def connect(_):
+            family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+            with contextlib.closing(namespace.socket(family) if namespace
+                                    else socket.socket(family)) as client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
+                with self.assertRaises(OSError) as caught:
+                    client.connect(address)
+                return errno.errorcode[caught.exception.errno]
+        with concurrent.futures.ThreadPoolExecutor(self.COUNT) as pool:
+            results = collections.Counter(pool.map(connect, range(self.COUNT)))
+        self.assertEqual(results, {errno.errorcode[expected]: self.COUNT})
+
+    def test_refused(self):
+        port = free_port()
+        self.fail_to_connect(errno.ECONNREFUSED, ("127.0.0.1", port))
+        self.check(port, "refused")
+
+    def test_refused_over_ipv6(self):
+        port = free_port()
+        self.fail_to_connect(errno.ECONNREFUSED, ("::1", port))
+        self.check(port, "refused")
+        self.assertEqual(self.daemon.values(FAILED, "family", port=port), ["ipv6"])
+
+    def test_timed_out_after_the_last_syn(self):
+        pair, port, _ = self.blocked_pair()
+        pair.left.run("sysctl", "-qw", "net.ipv4.tcp_syn_retries=1")
+        self.fail_to_connect(errno.ETIMEDOUT, (Pair.RIGHT, port), pair.left)
+        self.check(port, "timeout")
+
+    def test_timed_out_by_tcp_user_timeout(self):
+        pair, port, _ = self.blocked_pair()
+        self.fail_to_connect(errno.ETIMEDOUT, (Pair.RIGHT6, port), pair.left, user_timeout_ms=500)
+        self.check(port, "timeout")
+
+    def connected(self, listener, address, namespace=None):
+        client = namespace.socket() if namespace else socket.socket()
+        self.addCleanup(client.close)
+        client.settimeout(30)
+        client.connect(address)
+        server, _ = listener.accept()
+        self.addCleanup(server.close)
+        return client, server
+
+    def test_established_connection_timed_out(self):
+        pair = Pair(self)
+        port = free_port()
+        with pair.right.entered():
+            listener = harness.listen(self, port, Pair.RIGHT)
+        client, server = self.connected(listener, (Pair.RIGHT, port), pair.left)
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 500)
+        pair.right.run("nft", f"table inet block {{ chain input {{ type filter hook input "
+                              f"priority 0\n tcp dport {port} drop\n }}\n }}")
+        client.sendall(b"into the void")
+        with self.assertRaises(TimeoutError) as caught:
+            client.recv(1)
+        self.assertEqual(caught.exception.errno, errno.ETIMEDOUT)
+        self.check(port, "timeout", count=1, established=1)
+
+    def test_reset_by_the_peer(self):
+        port = free_port()
+        listener = harness.listen(self, port)
+        for _ in range(self.COUNT):
+            client, server = self.connected(listener, ("127.0.0.1", port))
+            close_with_reset(server)
+            with self.assertRaises(ConnectionResetError):
+                client.recv(1)
+        self.check(port, "reset", established=self.COUNT)
+        self.assertEqual(self.daemon.total(CLOSED, port=port, direction="incoming"), self.COUNT)
+
+    def test_reset_while_the_client_had_already_finished(self):
+        port = free_port()
+        listener = harness.listen(self, port)
+        for _ in range(self.COUNT):
+            client, server = self.connected(listener, ("127.0.0.1", port))
+            client.sendall(b"never read")
+            client.shutdown(socket.SHUT_WR)
+            close_with_reset(server)
+            with self.assertRaises(ConnectionResetError):
+                client.recv(1)
+        self.check(port, "reset", established=self.COUNT)
+
+    def test_unreachable_without_neighbour(self):
+        pair = Pair(self)
+        port = free_port()
+        self.fail_to_connect(errno.EHOSTUNREACH, ("10.99.0.77", port), pair.left)
+        self.check(port, "unreachable")
+
+    def test_unreachable_by_icmp(self):
+        pair, _, port = self.blocked_pair()
+        self.fail_to_connect(errno.EHOSTUNREACH, (Pair.RIGHT, port), pair.left)
+        self.check(port, "unreachable")
+
+    def test_unreachable_by_icmp6(self):
+        pair, _, port = self.blocked_pair()
+        self.fail_to_connect(errno.EHOSTUNREACH, (Pair.RIGHT6, port), pair.left)
+        self.check(port, "unreachable")
+
+    def test_cancelled_by_its_own_process(self):
+        pair, port, _ = self.blocked_pair()
+        for _ in range(self.COUNT):
+            client = pair.left.socket()
+            client.setblocking(False)
+            self.assertEqual(client.connect_ex((Pair.RIGHT, port)), errno.EINPROGRESS)
+            client.close()
+        self.check(port, "cancelled")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

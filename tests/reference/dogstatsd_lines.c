@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Prints the lines that the DogStatsD encoder makes of one point, for comparison with other
+ * clients:
+ *
+ *   dogstatsd_lines c|g|d NAME VALUE WEIGHT [TAG TEXT]...
+ *
+ * A counter grows by VALUE, a gauge is VALUE, a distribution gets VALUE, WEIGHT times.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/base/parse.h"
+#include "exporters/dogstatsd/lines.h"
+
+#define FIRST_TAG 5
+
+static bool find_tag(const char *name, enum eye_tag *ret_tag)
+{
+    for (size_t i = 0; i < EYE_TAG_COUNT; i++) {
+        if (strcmp(eye_tag_info((enum eye_tag)i)->name, name) == 0) {
+            *ret_tag = (enum eye_tag)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct eye_tag_set *read_tags(char **arguments, size_t count)
+{
+    struct eye_tag_value tags[EYE_TAG_COUNT];
+    size_t used = 0;
+    for (size_t i = 0; i + 1 < count && used < EYE_TAG_COUNT; i += 2, used++) {
+        if (!find_tag(arguments[i], &tags[used].tag)) {
+            return NULL;
+        }
+        tags[used].value = arguments[i + 1];
+    }
+    return eye_tag_set_new(tags, used);
+}
+
+static int print_lines(const struct eye_change *change)
+{
+    const struct eye_selection selection = {.prefix = ""};
+    struct eye_lines lines;
+    int result = eye_lines_init(&lines, &selection, 1432);
+    if (result == 0) {
+        result = eye_lines_begin(&lines, change);
+    }
+    while (result == 0 && eye_lines_next(&lines)) {
+        fwrite(lines.line.data, 1, lines.line.length, stdout);
+    }
+    eye_lines_done(&lines);
+    return result;
+}
+
+static int print_point(struct eye_point *point, double value, uint64_t weight)
+{
+    struct eye_distribution distribution;
+    struct eye_change change = {.point = point};
+    eye_distribution_init(&distribution);
+    int result = eye_distribution_record(&distribution, value, weight);
+    if (result != 0) {
+        return result;
+    }
+    switch (point->metric->kind) {
+    case EYE_COUNTER:
+        change.counter = (uint64_t)value;
+        break;
+    case EYE_GAUGE:
+        point->gauge = value;
+        break;
+    case EYE_DISTRIBUTION:
+        point->distribution = &distribution;
+        change.count = weight;
+        break;
+    }
+    result = print_lines(&change);
+    eye_distribution_done(&distribution);
+    return result;
+}
+
+int main(int count, char **arguments)
+{
+    static const char kinds[] = {[EYE_COUNTER] = 'c', [EYE_GAUGE] = 'g', [EYE_DISTRIBUTION] = 'd'};
+    uint64_t weight;
+    if (count < FIRST_TAG || eye_parse_u64(arguments[4], &weight) != 0) {
+        return EXIT_FAILURE;
+    }
+    const char *kind = memchr(kinds, arguments[1][0], sizeof(kinds));
+    if (kind == NULL) {
+        return EXIT_FAILURE;
+    }
+    const struct eye_metric metric = {
+        .name = arguments[2],
+        .kind = (enum eye_metric_kind)(kind - kinds),
+        .scale = 1,
+    };
+    struct eye_tag_set *tags = read_tags(arguments + FIRST_TAG, (size_t)count - FIRST_TAG);
+    if (tags == NULL) {
+        return EXIT_FAILURE;
+    }
+    struct eye_point point = {.metric = &metric, .tags = tags};
+    int result = print_point(&point, strtod(arguments[3], NULL), weight);
+    eye_tag_set_unref(tags);
+    return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The page for a person, letter by letter. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "exporters/console/table.h"
+#include "tests/unit/exporters/sample.h"
+
+struct fixture {
+    struct sample *sample;
+    struct eye_selection selection;
+    struct eye_text out;
+};
+
+static int make_fixture(void **state)
+{
+    static struct fixture fixture;
+    fixture = (struct fixture){.sample = sample_new(NULL)};
+    eye_text_init(&fixture.out, 1 << 20);
+    *state = &fixture;
+    return eye_selection_init(&fixture.selection, &fixture.sample->setup);
+}
+
+static int free_fixture(void **state)
+{
+    struct fixture *fixture = *state;
+    eye_text_done(&fixture->out);
+    eye_selection_done(&fixture->selection);
+    sample_free(fixture->sample);
+    return 0;
+}
+
+static const char *render(struct fixture *fixture, const struct eye_console_style *style,
+                          const struct eye_snapshot *now, const struct eye_snapshot *before)
+{
+    eye_text_clear(&fixture->out);
+    assert_int_equal(eye_console_table(&fixture->selection, style, now, before, 10, &fixture->out),
+                     0);
+    return eye_text_string(&fixture->out);
+}
+
+static const struct eye_console_style plain = {.colour = false, .width = 0};
+
+#define NGINX                                                                                      \
+    {EYE_TAG_DIRECTION, "incoming"}, {EYE_TAG_SERVICE, "nginx"}, {EYE_TAG_PORT, "80"},             \
+    {                                                                                              \
+        EYE_TAG_FAMILY, "ipv4"                                                                     \
+    }
+#define POSTGRES                                                                                   \
+    {EYE_TAG_DIRECTION, "outgoing"}, {EYE_TAG_SERVICE, "api"}, {EYE_TAG_PORT, "5432"},             \
+    {                                                                                              \
+        EYE_TAG_FAMILY, "ipv6"                                                                     \
+    }
+
+static void fill(struct sample *sample)
+{
+    sample_add(sample, EYE_METRIC_TCP_OPENED, 25, SAMPLE_TAGS(POSTGRES));
+    sample_add(sample, EYE_METRIC_TCP_FAILED, 2, SAMPLE_TAGS(POSTGRES, {EYE_TAG_REASON, "reset"}));
+    sample_add(sample, EYE_METRIC_TCP_FAILED, 3,
+               SAMPLE_TAGS(POSTGRES, {EYE_TAG_REASON, "timeout"}));
+    sample_add(sample, EYE_METRIC_TCP_CONNECT, 0.0001, SAMPLE_TAGS(POSTGRES));
+    sample_add(sample, EYE_METRIC_TCP_SENT_BYTES, 1000, SAMPLE_TAGS(POSTGRES));
+    sample_add(sample, EYE_METRIC_TCP_OPENED, 1200, SAMPLE_TAGS(NGINX));
+    sample_add(sample, EYE_METRIC_TCP_CLOSED, 1190, SAMPLE_TAGS(NGINX));
+    sample_add(sample, EYE_METRIC_TCP_ACTIVE, 10, SAMPLE_TAGS(NGINX));
+    sample_add(sample, EYE_METRIC_TCP_SENT_BYTES, 52428800, SAMPLE_TAGS(NGINX));
+    sample_add(sample, EYE_METRIC_TCP_RECEIVED_BYTES, 20480, SAMPLE_TAGS(NGINX));
+    sample_add(sample, EYE_METRIC_TCP_RETRANSMITS, 7, SAMPLE_TAGS(NGINX));
+    sample_add(sample, EYE_METRIC_TCP_RTT, 0.001, SAMPLE_TAGS(NGINX));
+    sample_add(sample, EYE_METRIC_HTTP_SERVER_DURATION, 0.0025,
+               SAMPLE_TAGS({EYE_TAG_SERVICE, "nginx"}, {EYE_TAG_PORT, "80"},
+                           {EYE_TAG_METHOD, "GET"}, {EYE_TAG_ROUTE, "/users/*"},
+                           {EYE_TAG_STATUS, "200"}));
+    sample_add(
+        sample, EYE_METRIC_HTTP_CLIENT_DURATION, 1.5,
+        SAMPLE_TAGS({EYE_TAG_SERVICE, "api"}, {EYE_TAG_METHOD, "POST"}, {EYE_TAG_STATUS, "500"}));
+    sample_add(sample, EYE_METRIC_SELF_CPU, 12e6, SAMPLE_TAGS());
+    sample_add(sample, EYE_METRIC_SELF_MEMORY, 5505024, SAMPLE_TAGS());
+    sample_add(sample, EYE_METRIC_SELF_KERNEL_LOST, 4,
+               SAMPLE_TAGS({EYE_TAG_PROGRAM, "tcp"}, {EYE_TAG_REASON, "ring_full"}));
+    sample_add(sample, EYE_METRIC_SELF_DROPPED, 6,
+               SAMPLE_TAGS({EYE_TAG_EXPORTER, "dogstatsd"}, {EYE_TAG_REASON, "too_long"}));
+}
+
+static void table__is_aligned_and_sorted_by_traffic(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture->sample);
+    const struct eye_snapshot *now = sample_take(fixture->sample);
+    assert_string_equal(
+        render(fixture, &plain, now, NULL),
+        "2026-08-02 12:00:10 UTC  last 10 s\n"
+        "\n"
+        "TCP\n"
+        "direction  service  port  family  active  opened/s  closed/s  failed    sent/s"
+        "    recv/s  retrans  rtt p50  rtt p99  connect p50  connect p99\n"
+        "incoming   nginx    80    ipv4        10       120       119       0  5.00 MiB"
+        "  2.00 KiB        7   993 us   993 us            -            -\n"
+        "outgoing   api      5432  ipv6         0      2.50         0       5     100 B"
+        "       0 B        0        -        -       100 us       100 us\n"
+        "\n"
+        "HTTP\n"
+        "side    service  port  method  route     status  requests/s      p50      p95 "
+        "     p99\n"
+        "server  nginx    80    GET     /users/*  200           0.10  2.52 ms  2.52 ms "
+        " 2.52 ms\n"
+        "client  api      -     POST    -         500           0.10   1.50 s   1.50 s "
+        "  1.50 s\n"
+        "\n"
+        "sockeye  CPU 0.12 %  memory 5.25 MiB\n"
+        "  lost in the kernel: 4  reason ring_full  program tcp\n"
+        "  dropped by an exporter: 6  reason too_long  exporter dogstatsd\n"
+        "\n");
+}
+
+static void table__leaves_out_what_is_at_rest(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture->sample);
+    const struct eye_snapshot *before = sample_take(fixture->sample);
+    const struct eye_snapshot *now = sample_take(fixture->sample);
+    assert_string_equal(
+        render(fixture, &plain, now, before),
+        "2026-08-02 12:00:20 UTC  last 10 s\n"
+        "\n"
+        "TCP\n"
+        "direction  service  port  family  active  opened/s  closed/s  failed  sent/s  "
+        "recv/s  retrans  rtt p50  rtt p99  connect p50  connect p99\n"
+        "incoming   nginx    80    ipv4        10         0         0       0     0 B  "
+        "   0 B        0        -        -            -            -\n"
+        "\n"
+        "sockeye  CPU 0.00 %  memory 5.25 MiB\n"
+        "\n");
+}
+
+static void table__says_that_nothing_was_seen(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct eye_snapshot *empty = sample_take(fixture->sample);
+    assert_string_equal(render(fixture, &plain, empty, NULL),
+                        "2026-08-02 12:00:10 UTC  last 10 s\n"
+                        "\n"
+                        "No connection and no request seen yet.\n"
+                        "\n"
+                        "sockeye\n"
+                        "\n");
+    sample_add(fixture->sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS(NGINX));
+    const struct eye_snapshot *before = sample_take(fixture->sample);
+    const struct eye_snapshot *now = sample_take(fixture->sample);
+    assert_non_null(strstr(render(fixture, &plain, now, before),
+                           "\nNo connection is open and nothing was sent.\n"));
+}
+
+static void table__says_how_many_rows_are_missing(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < EYE_CONSOLE_ROWS + 37; i++) {
+        char port[8];
+        snprintf(port, sizeof(port), "%d", i + 1);
+        sample_add(fixture->sample, EYE_METRIC_TCP_SENT_BYTES, i + 1,
+                   SAMPLE_TAGS({EYE_TAG_PORT, port}));
+    }
+    const char *page = render(fixture, &plain, sample_take(fixture->sample), NULL);
+    assert_non_null(strstr(page, "\n... and 37 more\n"));
+    assert_non_null(strstr(page, "\n57  "));
+    assert_non_null(strstr(page, "\n38  "));
+    assert_null(strstr(page, "\n37  "));
+}
+
+static void table__keeps_control_bytes_from_the_terminal(void **state)
+{
+    struct fixture *fixture = *state;
+    sample_add(fixture->sample, EYE_METRIC_HTTP_SERVER_DURATION, 1,
+               SAMPLE_TAGS({EYE_TAG_ROUTE, "/\x1b]0;x\x07\n\xC2\x9B\x9B\xE2\x80\xAE\xC3\xA9"}));
+    sample_add(fixture->sample, EYE_METRIC_SELF_KERNEL_LOST, 1,
+               SAMPLE_TAGS({EYE_TAG_PROGRAM, "\x1b[2J"}));
+    const char *page = render(fixture, &plain, sample_take(fixture->sample), NULL);
+    assert_non_null(strstr(page, "/?]0;x?????\xC3\xA9 "));
+    assert_non_null(strstr(page, "lost in the kernel: 1  program ?[2J\n"));
+    assert_null(strchr(page, '\x1b'));
+}
+
+static void table__fits_the_terminal(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture->sample);
+    sample_add(fixture->sample, EYE_METRIC_HTTP_SERVER_DURATION, 1,
+               SAMPLE_TAGS({EYE_TAG_ROUTE, "/a/very/long/route/that/does/not/fit/the/terminal"}));
+    const struct eye_console_style narrow = {.colour = false, .width = 80};
+    const char *page = render(fixture, &narrow, sample_take(fixture->sample), NULL);
+    assert_non_null(strstr(page, "  /a/very~  "));
+    while (*page != '\0') {
+        size_t length = strcspn(page, "\n");
+        assert_in_range(length, 0, 80);
+        page += length + 1;
+    }
+}
+
+static void table__marks_headings_in_colour(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture->sample);
+    const struct eye_console_style coloured = {.colour = true, .width = 0};
+    const char *page = render(fixture, &coloured, sample_take(fixture->sample), NULL);
+    assert_non_null(strstr(page, "\n\033[1mTCP\033[0m\n\033[2mdirection  "));
+    assert_non_null(strstr(page, "connect p99\033[0m\n"));
+}
+
+static void table__shows_only_wanted_metrics(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture->sample);
+    memset(fixture->selection.wanted, 0, sizeof(fixture->selection.wanted));
+    fixture->selection.wanted[EYE_METRIC_HTTP_CLIENT_DURATION] = true;
+    const char *page = render(fixture, &plain, sample_take(fixture->sample), NULL);
+    assert_null(strstr(page, "TCP"));
+    assert_null(strstr(page, "server"));
+    assert_non_null(strstr(page, "client"));
+    assert_non_null(strstr(page, "lost in the kernel"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
+
+int main(void)
+{
+    setenv("TZ", "UTC", 1);
+    const struct CMUnitTest tests[] = {
+        TEST(table__is_aligned_and_sorted_by_traffic),
+        TEST(table__leaves_out_what_is_at_rest),
+        TEST(table__says_that_nothing_was_seen),
+        TEST(table__says_how_many_rows_are_missing),
+        TEST(table__keeps_control_bytes_from_the_terminal),
+        TEST(table__fits_the_terminal),
+        TEST(table__marks_headings_in_colour),
+        TEST(table__shows_only_wanted_metrics),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The server over real connections. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+#include <zlib.h>
+
+#include "exporters/openmetrics/listener.h"
+#include "tests/unit/exporters/sample.h"
+
+extern const struct eye_exporter_type eye_exporter_openmetrics;
+
+#define ANSWER_MAX_BYTES 65536
+
+struct fixture {
+    struct sample *sample;
+    char listen[64];
+    char *values; /* the exporter's: struct { char *listen; } */
+    void *exporter;
+    int fd;
+    char answer[ANSWER_MAX_BYTES];
+    size_t length;
+    char *body; /* in answer */
+};
+
+/* A port of loopback that was free a moment ago. */
+static unsigned free_port(void)
+{
+    EYE_AUTOCLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
+        return 0;
+    }
+    return ntohs(address.sin_port);
+}
+
+static int make_fixture(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    if (fixture == NULL) {
+        return -1;
+    }
+    *state = fixture;
+    fixture->fd = -1;
+    fixture->values = fixture->listen;
+    fixture->sample = sample_new(&fixture->values);
+    snprintf(fixture->listen, sizeof(fixture->listen), "127.0.0.1:%u", free_port());
+    return eye_exporter_openmetrics.open(&fixture->sample->setup, &fixture->exporter, NULL);
+}
+
+static int free_fixture(void **state)
+{
+    struct fixture *fixture = *state;
+    eye_cleanup_close(&fixture->fd);
+    eye_exporter_openmetrics.close(fixture->exporter);
+    sample_free(fixture->sample);
+    free(fixture);
+    return 0;
+}
+
+static void deliver(struct fixture *fixture)
+{
+    bool started = false;
+    assert_int_equal(eye_exporter_openmetrics.deliver(
+                         fixture->exporter, sample_take(fixture->sample), NULL, &started, NULL),
+                     0);
+}
+
+static void read_answer(struct fixture *fixture)
+{
+    ssize_t count = 1;
+    fixture->length = 0;
+    while (count > 0) {
+        count = recv(fixture->fd, fixture->answer + fixture->length,
+                     sizeof(fixture->answer) - fixture->length - 1, 0);
+        fixture->length += count > 0 ? (size_t)count : 0;
+    }
+    fixture->answer[fixture->length] = '\0';
+}
+
+/* One request on one connection; returns the status. */
+static int ask(struct fixture *fixture, const char *request)
+{
+    struct sockaddr_storage address;
+    socklen_t length = 0;
+    char head[512];
+    int status = 0;
+    assert_int_equal(eye_listen_parse(fixture->listen, &address, &length), 0);
+    fixture->fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fixture->fd, (struct sockaddr *)&address, length), 0);
+    int size = snprintf(head, sizeof(head), "%sHost: x\r\nConnection: close\r\n\r\n", request);
+    assert_int_equal(send(fixture->fd, head, (size_t)size, MSG_NOSIGNAL), size);
+    read_answer(fixture);
+    close(fixture->fd);
+    fixture->fd = -1;
+    assert_int_equal(sscanf(fixture->answer, "HTTP/1.1 %d ", &status), 1);
+    fixture->body = strstr(fixture->answer, "\r\n\r\n");
+    assert_non_null(fixture->body);
+    fixture->body += 4;
+    return status;
+}
+
+static void assert_header(const struct fixture *fixture, const char *line)
+{
+    const char *found = strstr(fixture->answer, line);
+    if (found == NULL || found > fixture->body) {
+        fail_msg("%s not in %s", line, fixture->answer);
+    }
+}
+
+static const char text_page[] =
+    "# TYPE sockeye_tcp_connections_opened_total counter\n"
+    "# HELP sockeye_tcp_connections_opened_total TCP connections established\n"
+    "sockeye_tcp_connections_opened_total{port=\"80\"} 5\n";
+
+static void add_one(struct fixture *fixture)
+{
+    sample_add(fixture->sample, EYE_METRIC_TCP_OPENED, 5, SAMPLE_TAGS({EYE_TAG_PORT, "80"}));
+    deliver(fixture);
+}
+
+static void scrape__gets_text_unless_it_asks_for_more(void **state)
+{
+    struct fixture *fixture = *state;
+    add_one(fixture);
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
+    assert_header(fixture, "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
+    assert_header(fixture, "\r\nVary: Accept, Accept-Encoding\r\n");
+    assert_string_equal(fixture->body, text_page);
+    assert_int_equal(fixture->sample->stats.points, 1);
+    assert_int_equal(fixture->sample->stats.bytes, strlen(text_page));
+}
+
+static void scrape__gets_openmetrics(void **state)
+{
+    struct fixture *fixture = *state;
+    add_one(fixture);
+    assert_int_equal(ask(fixture, "GET /metrics?x=1 HTTP/1.1\r\n"
+                                  "Accept: application/openmetrics-text;version=1.0.0\r\n"),
+                     200);
+    assert_header(
+        fixture,
+        "\r\nContent-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n");
+    assert_non_null(strstr(fixture->body, "_total{port=\"80\"} 5\n# EOF\n"));
+}
+
+static void scrape__before_the_first_snapshot_is_empty(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
+    assert_string_equal(fixture->body, "");
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\nAccept-Encoding: gzip\r\n"), 200);
+    assert_header(fixture, "\r\nContent-Encoding: gzip\r\n");
+}
+
+static void scrape__sees_the_newest_snapshot(void **state)
+{
+    struct fixture *fixture = *state;
+    add_one(fixture);
+    add_one(fixture);
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
+    assert_non_null(strstr(fixture->body, "_total{port=\"80\"} 10\n"));
+}
+
+static void scrape__counts_collisions(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample *sample = fixture->sample;
+    sample_add(sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS({EYE_TAG_SERVICE, "\xFE"}));
+    sample_add(sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS({EYE_TAG_SERVICE, "\xFF"}));
+    deliver(fixture);
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
+    assert_int_equal(sample->stats.points, 1);
+    assert_int_equal(sample->stats.dropped[EYE_EXPORT_COLLISION], 1);
+}
+
+static void unzip(const struct fixture *fixture, char *out, size_t size)
+{
+    z_stream stream = {0};
+    assert_int_equal(inflateInit2(&stream, MAX_WBITS + 16), Z_OK);
+    stream.next_in = (Bytef *)fixture->body;
+    stream.avail_in = (uInt)(fixture->length - (size_t)(fixture->body - fixture->answer));
+    stream.next_out = (Bytef *)out;
+    stream.avail_out = (uInt)size - 1;
+    int result = inflate(&stream, Z_FINISH);
+    out[stream.total_out] = '\0';
+    inflateEnd(&stream);
+    assert_int_equal(result, Z_STREAM_END);
+}
+
+static void scrape__is_compressed_when_allowed(void **state)
+{
+    struct fixture *fixture = *state;
+    char page[1024];
+    add_one(fixture);
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\nAccept-Encoding: gzip\r\n"), 200);
+    assert_header(fixture, "\r\nContent-Encoding: gzip\r\n");
+    unzip(fixture, page, sizeof(page));
+    assert_string_equal(page, text_page);
+}
+
+static void head__has_no_body_and_counts_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    char header[64];
+    add_one(fixture);
+    assert_int_equal(ask(fixture, "HEAD /metrics HTTP/1.1\r\n"), 200);
+    snprintf(header, sizeof(header), "\r\nContent-Length: %zu\r\n", strlen(text_page));
+    assert_header(fixture, header);
+    assert_string_equal(fixture->body, "");
+    assert_int_equal(fixture->sample->stats.points, 0);
+}
+
+static void other_paths_and_methods__are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(ask(fixture, "GET / HTTP/1.1\r\n"), 200);
+    assert_non_null(strstr(fixture->body, "href=\"/metrics\""));
+    assert_int_equal(ask(fixture, "GET /metrics/x HTTP/1.1\r\n"), 404);
+    assert_int_equal(ask(fixture, "GET /../etc/passwd HTTP/1.1\r\n"), 404);
+    assert_int_equal(ask(fixture, "DELETE /metrics HTTP/1.1\r\n"), 405);
+    assert_header(fixture, "\r\nAllow: GET, HEAD\r\n");
+    assert_int_equal(ask(fixture, "POST /metrics HTTP/1.1\r\nContent-Length: 0\r\n"), 405);
+}
+
+static void open__names_a_port_in_use(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_error error = {""};
+    void *second = NULL;
+    assert_int_equal(eye_exporter_openmetrics.open(&fixture->sample->setup, &second, &error),
+                     -EADDRINUSE);
+    assert_null(second);
+    assert_non_null(strstr(error.text, fixture->listen));
+    assert_non_null(strstr(error.text, strerror(EADDRINUSE)));
+}
+
+static void open__listens_on_ipv6(void **state)
+{
+    struct fixture *fixture = *state;
+    eye_exporter_openmetrics.close(fixture->exporter);
+    fixture->exporter = NULL;
+    snprintf(fixture->listen, sizeof(fixture->listen), "[::1]:%u", free_port());
+    assert_int_equal(
+        eye_exporter_openmetrics.open(&fixture->sample->setup, &fixture->exporter, NULL), 0);
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(scrape__gets_text_unless_it_asks_for_more),
+        TEST(scrape__gets_openmetrics),
+        TEST(scrape__before_the_first_snapshot_is_empty),
+        TEST(scrape__sees_the_newest_snapshot),
+        TEST(scrape__counts_collisions),
+        TEST(scrape__is_compressed_when_allowed),
+        TEST(head__has_no_body_and_counts_nothing),
+        TEST(other_paths_and_methods__are_refused),
+        TEST(open__names_a_port_in_use),
+        TEST(open__listens_on_ipv6),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
