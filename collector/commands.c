@@ -19,7 +19,7 @@
 /* Exporter types compiled in. */
 #define SECTIONS_MAX 32
 
-enum option_code { OPTION_SET = 256, OPTION_ONCE, OPTION_JSON, OPTION_MARKDOWN };
+enum option_code { OPTION_SET = 256, OPTION_ONCE, OPTION_JSON, OPTION_MARKDOWN, OPTION_DEFAULT };
 
 struct options {
     const char *file;
@@ -28,6 +28,7 @@ struct options {
     bool once;
     bool json;
     bool markdown;
+    bool print_default;
 };
 
 /* Reads @accepted options; -1 when all is well, else the exit code. */
@@ -47,6 +48,8 @@ static int parse_options(int argc, char **argv, const char *accepted, const stru
             ret_options->json = true;
         } else if (code == OPTION_MARKDOWN) {
             ret_options->markdown = true;
+        } else if (code == OPTION_DEFAULT) {
+            ret_options->print_default = true;
         } else {
             return EYE_EXIT_USAGE;
         }
@@ -87,17 +90,16 @@ static struct eye_config *load_config(const struct options *options)
     return config;
 }
 
-static const struct option config_options[] = {
-    {"config", required_argument, NULL, 'c'},
-    {"set", required_argument, NULL, OPTION_SET},
-    {"once", no_argument, NULL, OPTION_ONCE},
-    {NULL, 0, NULL, 0},
-};
-
 int eye_command_run(int argc, char **argv)
 {
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"set", required_argument, NULL, OPTION_SET},
+        {"once", no_argument, NULL, OPTION_ONCE},
+        {NULL, 0, NULL, 0},
+    };
     struct options options = {0};
-    int code = parse_options(argc, argv, "c:", config_options, &options);
+    int code = parse_options(argc, argv, "c:", longs, &options);
     if (code >= 0) {
         return code;
     }
@@ -111,13 +113,30 @@ int eye_command_run(int argc, char **argv)
     return code;
 }
 
+static int print_default_config(void)
+{
+    const struct eye_config_section *sections[SECTIONS_MAX];
+    size_t count = list_sections(sections);
+    eye_config_write_default(stdout, sections, count);
+    return EYE_EXIT_OK;
+}
+
 /* Valid also means that exporters can be found; nothing is opened or bound. */
 int eye_command_check(int argc, char **argv)
 {
+    static const struct option longs[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"set", required_argument, NULL, OPTION_SET},
+        {"default", no_argument, NULL, OPTION_DEFAULT},
+        {NULL, 0, NULL, 0},
+    };
     struct options options = {0};
-    int code = parse_options(argc, argv, "c:", config_options, &options);
+    int code = parse_options(argc, argv, "c:", longs, &options);
     if (code >= 0) {
         return code;
+    }
+    if (options.print_default) {
+        return print_default_config();
     }
     struct eye_config *config = load_config(&options);
     if (config == NULL) {

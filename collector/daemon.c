@@ -3,6 +3,7 @@
 #include "collector/daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -64,6 +65,8 @@ static int start(struct daemon *daemon, struct eye_error *ret_error)
     if (result != 0) {
         return result;
     }
+    /* Loading parses the kernel's whole BTF: several MiB that are free now, back to the kernel. */
+    malloc_trim(0);
     size_t unseeded = eye_kernel_unseeded_namespaces(kernel);
     if (unseeded > 0) {
         eye_log_warning("%zu network namespaces could not be entered: connections older than the "

@@ -15,7 +15,8 @@ static const struct {
     {"run", eye_command_run,
      "run [-c FILE] [--set KEY=VALUE]... [--once]   the daemon, in the foreground"},
     {"check", eye_command_check,
-     "check [-c FILE] [--set KEY=VALUE]...          is the configuration valid?"},
+     "check [-c FILE] [--set KEY=VALUE]... [--default]  is the configuration valid?; print the "
+     "default"},
     {"probe", eye_command_probe,
      "probe [--json]                                what this kernel allows"},
     {"metrics", eye_command_metrics,

@@ -62,7 +62,8 @@ static __always_inline void eye_seed_connection(struct sock *sk, const struct tc
         socket->phase = EYE_SOCKET_CONNECTING;
         return;
     }
-    socket->flags = EYE_SOCKET_OLDER;
+    /* It may still wait in its accept queue, or be held by a parent that does not serve it. */
+    socket->flags = EYE_SOCKET_OLDER | (incoming ? EYE_SOCKET_INHERITED : 0);
     socket->phase = EYE_SOCKET_ESTABLISHED;
 }
 

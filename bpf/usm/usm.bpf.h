@@ -12,6 +12,8 @@
 /* Payloads that match nothing before a socket is given up. More than one: proxies put a line of
  * their own before the first request, and older connections are joined within a body. */
 #define EYE_LOOKS_MAX 16
+/* Of a connection older than the daemon: it may be in the middle of a large body. */
+#define EYE_LOOKS_OLDER_MAX 255
 
 #define EYE_ETH_P_IP 0x0800
 #define EYE_ETH_P_IPV6 0x86dd
@@ -101,7 +103,8 @@ static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_sock
         socket->protocol = EYE_PROTOCOL_HTTP;
         return true;
     }
-    if (++socket->looks >= EYE_LOOKS_MAX) {
+    __u32 most = socket->flags & EYE_SOCKET_OLDER ? EYE_LOOKS_OLDER_MAX : EYE_LOOKS_MAX;
+    if (++socket->looks >= most) {
         socket->protocol = EYE_PROTOCOL_NONE;
     }
     return false;

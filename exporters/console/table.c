@@ -292,7 +292,8 @@ static void append_usage(const struct page *page)
         if (metric->id == EYE_METRIC_SELF_MEMORY) {
             eye_text_append(page->out, "  memory ");
             eye_human_append_bytes(page->out, change.point->gauge);
-        } else if (metric->id == EYE_METRIC_SELF_CPU) {
+        } else if (metric->id == EYE_METRIC_SELF_CPU && page->before != NULL) {
+            /* The first interval holds the start: loading is no rate. */
             double cpu = eye_counter_value(metric, change.counter) / page->seconds;
             eye_text_appendf(page->out, "  CPU %.2f %%", cpu * 100);
         }

@@ -121,6 +121,15 @@ static __always_inline void eye_http_close(struct eye_http_skb *environment, str
     bpf_sk_storage_delete(&http_sockets, environment->sk);
 }
 
+/* The connection has ended: what waits will not be answered. */
+static __always_inline void eye_http_on_close(struct sock *sk)
+{
+    struct eye_http *http = bpf_sk_storage_get(&http_sockets, sk, 0, 0);
+    if (http) {
+        eye_http_forget_requests(http);
+    }
+}
+
 /* One payload of a socket that speaks HTTP. @stream: 0 sent, 1 received. */
 static __always_inline void eye_handle_http(struct __sk_buff *skb, struct bpf_sock *sk,
                                             struct eye_socket *socket, __u32 sequence, __u32 offset,

@@ -321,8 +321,8 @@ static __always_inline __u8 eye_http_answer(struct eye_http_run *run,
         return EYE_HTTP_METHOD_OTHER;
     }
     struct eye_http_request *request = eye_http_slot(run, http->popped);
-    http->popped++;
     if (!request) {
+        http->popped++;
         return EYE_HTTP_METHOD_OTHER;
     }
     __u8 method = request->record.method;
@@ -331,6 +331,7 @@ static __always_inline __u8 eye_http_answer(struct eye_http_run *run,
     request->record.duration_ns = (__s64)duration < 0 ? 0 : duration;
     request->record.status = status;
     eye_http_emit(run, request);
+    http->popped++; /* now the other direction, perhaps on another CPU, may use the slot again */
     return method;
 }
 
@@ -505,7 +506,7 @@ EYE_PART int eye_http_read_length(struct eye_http_stream *stream, __u32 from)
         if (byte >= '0' && byte <= '9') {
             value = value * 10 + (byte - '0');
             digits = true;
-        } else if (digits || byte != ' ') {
+        } else if (digits || (byte != ' ' && byte != '\t')) {
             break;
         }
     }
@@ -516,15 +517,23 @@ EYE_PART int eye_http_read_length(struct eye_http_stream *stream, __u32 from)
     return 0; /* a global function of a kernel program returns a number */
 }
 
+/* Bytes of CR and white space behind a value that are passed over. */
+#define EYE_HTTP_PADDING_MAX 3
+
 /* "chunked" is always the last coding (RFC 9112 section 6.1); @end is the LF. */
 static __always_inline bool eye_http_ends_chunked(const struct eye_http_stream *stream, __u32 end)
 {
     eye_pin(end);
-    if (end < 10 || end >= EYE_HTTP_WINDOW_BYTES) {
+    if (end < 8 + EYE_HTTP_PADDING_MAX || end >= EYE_HTTP_WINDOW_BYTES) {
         return false;
     }
-    __u32 last = stream->window[end - 1] == '\r' ? 1 : 0;
-    __u64 word = eye_lower(eye_load_word(stream->window + (end - last - 8))) >> 8;
+    __u32 padding = 0;
+    for (int i = 1; i <= EYE_HTTP_PADDING_MAX; i++) {
+        __u8 byte = stream->window[end - i];
+        bool blank = byte == '\r' || byte == ' ' || byte == '\t';
+        padding += blank && padding == (__u32)i - 1 ? 1 : 0;
+    }
+    __u64 word = eye_lower(eye_load_word(stream->window + (end - padding - 8))) >> 8;
     return word == EYE_WORD('c', 'h', 'u', 'n', 'k', 'e', 'd', 0);
 }
 
@@ -543,7 +552,7 @@ static __always_inline void eye_http_header(struct eye_http_stream *stream, __u3
     } else if (name == EYE_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) {
         __u64 rest = eye_lower(eye_load_word(stream->window + line + 8));
         if (rest == EYE_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') &&
-            eye_http_ends_chunked(stream, end)) {
+            stream->window[line + 17] == ':' && eye_http_ends_chunked(stream, end)) {
             stream->flags |= EYE_HTTP_CHUNKED;
         }
     }
@@ -725,7 +734,11 @@ static __always_inline bool eye_http_step(struct eye_http_run *run)
         eye_http_mismatch(run, stream);
         return false;
     }
-    __u32 room = held == 0 ? EYE_HTTP_WINDOW_BYTES : EYE_HTTP_REFILL_BYTES;
+    /* Never beyond the window's size: every line in it can be read whole. */
+    __u32 room = EYE_HTTP_WINDOW_BYTES - held;
+    if (held > 0 && room > EYE_HTTP_REFILL_BYTES) {
+        room = EYE_HTTP_REFILL_BYTES;
+    }
     __u32 bytes = run->end - run->offset;
     eye_pin(bytes);
     bytes = bytes < room ? bytes : room;
