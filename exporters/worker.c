@@ -68,7 +68,7 @@ static int queue_init(struct queue *queue, const struct eye_exporter_common *com
 {
     queue->capacity = common->queue_snapshots > 0 ? common->queue_snapshots : 1;
     queue->max_bytes = common->queue_bytes;
-    queue->slots = calloc(queue->capacity, sizeof(queue->slots[0]));
+    queue->slots = calloc(queue->capacity, sizeof(struct eye_snapshot *));
     return queue->slots == NULL ? -ENOMEM : 0;
 }
 

@@ -116,10 +116,11 @@ static void append_shortest(struct eye_text *text, double value)
             break;
         }
     }
-    /* %g switches to an exponent below 1e-4; metrics live there, so write the plain form. */
+    /* %g switches to an exponent below 1e-4, where metrics live, and for round numbers above 1e15:
+     * write the plain form. */
     double magnitude = fabs(value);
     if (strchr(digits, 'e') != NULL && magnitude >= 1e-12 && magnitude < 1e17) {
-        for (int places = 1; places <= 30; places++) {
+        for (int places = 0; places <= 30; places++) {
             snprintf(digits, sizeof(digits), "%.*f", places, value);
             if (strtod(digits, NULL) == value) {
                 break;

@@ -59,29 +59,30 @@ static void visit_process(struct visit *visit, int proc, const char *pid,
     }
 }
 
-size_t eye_seed_namespaces(const struct bpf_link *tcp_seed)
+static void visit_processes(struct visit *visit, DIR *proc, const struct bpf_link *tcp_seed)
 {
-    EYE_AUTOCLOSE int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    DIR *proc = opendir("/proc");
-    EYE_AUTOFREE struct visit *visit = calloc(1, sizeof(*visit));
-    if (own < 0 || proc == NULL || visit == NULL) {
-        if (proc != NULL) {
-            closedir(proc);
-        }
-        return 1;
-    }
-    struct stat status;
-    if (fstat(own, &status) == 0 && note(visit, status.st_ino)) {
-        enter(visit, own, tcp_seed);
-    }
     for (struct dirent *entry = readdir(proc); entry != NULL; entry = readdir(proc)) {
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') {
             visit_process(visit, dirfd(proc), entry->d_name, tcp_seed);
         }
     }
-    closedir(proc);
-    if (setns(own, CLONE_NEWNET) != 0) {
-        visit->failed++;
+}
+
+size_t eye_seed_namespaces(const struct bpf_link *tcp_seed)
+{
+    struct visit visit = {.count = 0};
+    EYE_AUTOCLOSE int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    DIR *proc = opendir("/proc");
+    struct stat status;
+    if (own >= 0 && fstat(own, &status) == 0 && note(&visit, status.st_ino)) {
+        enter(&visit, own, tcp_seed);
     }
-    return visit->failed;
+    if (proc != NULL) {
+        visit_processes(&visit, proc, tcp_seed);
+        closedir(proc);
+    }
+    if (own < 0 || proc == NULL || setns(own, CLONE_NEWNET) != 0) {
+        visit.failed++;
+    }
+    return visit.failed;
 }

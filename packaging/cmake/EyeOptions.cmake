@@ -10,7 +10,7 @@ set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 add_library(eye_options INTERFACE)
-target_include_directories(eye_options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+target_include_directories(eye_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(eye_options INTERFACE _GNU_SOURCE EYE_VERSION="${PROJECT_VERSION}")
 target_compile_options(eye_options INTERFACE
     -Wall -Wextra -Wshadow -Wformat=2 -Wundef -Wvla -Wconversion -Wsign-conversion -Wcast-qual

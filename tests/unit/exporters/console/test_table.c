@@ -112,7 +112,7 @@ static void table__is_aligned_and_sorted_by_traffic(void **state)
         "client  api      -     POST    -         500           0.10   1.50 s   1.50 s "
         "  1.50 s\n"
         "\n"
-        "sockeye  CPU 0.12 %  memory 5.25 MiB\n"
+        "sockeye  memory 5.25 MiB\n"
         "  lost in the kernel: 4  reason ring_full  program tcp\n"
         "  dropped by an exporter: 6  reason too_long  exporter dogstatsd\n"
         "\n");
@@ -136,6 +136,16 @@ static void table__leaves_out_what_is_at_rest(void **state)
         "\n"
         "sockeye  CPU 0.00 %  memory 5.25 MiB\n"
         "\n");
+}
+
+static void table__gives_the_cpu_of_the_interval(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture->sample);
+    const struct eye_snapshot *before = sample_take(fixture->sample);
+    sample_add(fixture->sample, EYE_METRIC_SELF_CPU, 25e6, SAMPLE_TAGS());
+    const struct eye_snapshot *now = sample_take(fixture->sample);
+    assert_non_null(strstr(render(fixture, &plain, now, before), "\nsockeye  CPU 0.25 %  memory"));
 }
 
 static void table__says_that_nothing_was_seen(void **state)
@@ -232,6 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(table__is_aligned_and_sorted_by_traffic),
         TEST(table__leaves_out_what_is_at_rest),
+        TEST(table__gives_the_cpu_of_the_interval),
         TEST(table__says_that_nothing_was_seen),
         TEST(table__says_how_many_rows_are_missing),
         TEST(table__keeps_control_bytes_from_the_terminal),
