@@ -25,6 +25,12 @@ enum eye_socket_flag {
 /* What protocol a socket speaks, as far as its first bytes told. */
 enum eye_protocol { EYE_PROTOCOL_UNKNOWN, EYE_PROTOCOL_HTTP, EYE_PROTOCOL_NONE };
 
+/* Payloads that match nothing before a socket is given up. More than one: proxies put a line of
+ * their own before the first request, and older connections are joined within a body. */
+#define EYE_LOOKS_MAX 16
+/* Of a connection older than the daemon: it may be in the middle of a large body. */
+#define EYE_LOOKS_OLDER_MAX 255
+
 /* Counters of tcp_sock as last reported. */
 struct eye_counters {
     __u64 sent_bytes;
@@ -61,6 +67,14 @@ struct eye_socket {
     __u8 looks;    /* payloads that matched no protocol */
     char comm[EYE_COMM_BYTES];
 };
+
+static __always_inline void eye_count_look(struct eye_socket *socket)
+{
+    __u8 most = socket->flags & EYE_SOCKET_OLDER ? EYE_LOOKS_OLDER_MAX : EYE_LOOKS_MAX;
+    if (++socket->looks >= most) {
+        socket->protocol = EYE_PROTOCOL_NONE;
+    }
+}
 
 enum eye_claim { EYE_CLAIM_FREE, EYE_CLAIM_ITERATING, EYE_CLAIM_CLOSED };
 

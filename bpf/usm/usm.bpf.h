@@ -9,12 +9,6 @@
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/usm/http/http.bpf.h"
 
-/* Payloads that match nothing before a socket is given up. More than one: proxies put a line of
- * their own before the first request, and older connections are joined within a body. */
-#define EYE_LOOKS_MAX 16
-/* Of a connection older than the daemon: it may be in the middle of a large body. */
-#define EYE_LOOKS_OLDER_MAX 255
-
 #define EYE_ETH_P_IP 0x0800
 #define EYE_ETH_P_IPV6 0x86dd
 #define EYE_IPPROTO_TCP 6
@@ -103,10 +97,7 @@ static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_sock
         socket->protocol = EYE_PROTOCOL_HTTP;
         return true;
     }
-    __u32 most = socket->flags & EYE_SOCKET_OLDER ? EYE_LOOKS_OLDER_MAX : EYE_LOOKS_MAX;
-    if (++socket->looks >= most) {
-        socket->protocol = EYE_PROTOCOL_NONE;
-    }
+    eye_count_look(socket);
     return false;
 }
 

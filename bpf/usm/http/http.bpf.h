@@ -109,25 +109,15 @@ static long eye_http_loop(__u32 index, struct eye_http_run *run)
     return eye_http_step(run) ? 0 : 1;
 }
 
-static __always_inline void eye_http_close(struct eye_http_skb *environment, struct eye_http *http,
+/* The parser has nothing more to do here: not HTTP after all, or no longer. */
+static __always_inline void eye_http_leave(struct eye_http_skb *environment, struct eye_http *http,
                                            __u32 verdict)
 {
-    environment->socket->protocol =
-        verdict == EYE_HTTP_ENDED ? EYE_PROTOCOL_NONE : EYE_PROTOCOL_UNKNOWN;
-    if (++environment->socket->looks >= 16) {
-        environment->socket->protocol = EYE_PROTOCOL_NONE;
-    }
+    struct eye_socket *socket = environment->socket;
+    socket->protocol = verdict == EYE_HTTP_ENDED ? EYE_PROTOCOL_NONE : EYE_PROTOCOL_UNKNOWN;
+    eye_count_look(socket);
     eye_http_forget_requests(http);
     bpf_sk_storage_delete(&http_sockets, environment->sk);
-}
-
-/* The connection has ended: what waits will not be answered. */
-static __always_inline void eye_http_on_close(struct sock *sk)
-{
-    struct eye_http *http = bpf_sk_storage_get(&http_sockets, sk, 0, 0);
-    if (http) {
-        eye_http_forget_requests(http);
-    }
 }
 
 /* One payload of a socket that speaks HTTP. @stream: 0 sent, 1 received. */
@@ -154,10 +144,19 @@ static __always_inline void eye_handle_http(struct __sk_buff *skb, struct bpf_so
     };
     bpf_loop(EYE_HTTP_STEPS_MAX, eye_http_loop, &run, 0);
     if (run.verdict != EYE_HTTP_GO_ON) {
-        eye_http_close(&environment, http, run.verdict);
+        eye_http_leave(&environment, http, run.verdict);
     } else if (run.offset < run.end && http->streams[stream & 1].phase != EYE_HTTP_IGNORE) {
         eye_lose(EYE_LOSS_HTTP_STEPS, 1);
         eye_http_forget_requests(http);
         http->streams[stream & 1].phase = EYE_HTTP_LOST;
+    }
+}
+
+/* The connection is closed: requests that wait will not be answered. */
+static __always_inline void eye_http_on_close(struct sock *sk)
+{
+    struct eye_http *http = bpf_sk_storage_get(&http_sockets, sk, 0, 0);
+    if (http) {
+        eye_http_forget_requests(http);
     }
 }
