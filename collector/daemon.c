@@ -94,8 +94,10 @@ static void stop(struct daemon *daemon)
         eye_worker_stop(daemon->workers[i], deadline);
     }
     for (size_t i = 0; i < daemon->worker_count; i++) {
+        const char *name = daemon->config->exporters[i].name;
         if (!eye_worker_free(daemon->workers[i])) {
-            eye_log_warning("an exporter could not deliver everything before shutdown_timeout");
+            eye_log_warning("exporter %s could not deliver everything before shutdown_timeout",
+                            name);
         }
     }
     eye_collector_free(daemon->collector);

@@ -15,6 +15,9 @@ static const double log_gamma = 0.015504186535965254; /* ln 1.015625 */
 /* Datadog's agent takes smaller values as zero (1e-9 less half a bin). */
 #define SMALLEST 9.94e-10
 
+/* The value of the last bin. Larger ones are summed as this: an infinity would stay in the sum. */
+#define LARGEST 3.66e18
+
 uint32_t eye_distribution_key(double value)
 {
     if (!(value >= SMALLEST)) {
@@ -88,7 +91,7 @@ int eye_distribution_record(struct eye_distribution *distribution, double value,
     }
     distribution->bins[key - distribution->first_key] += weight;
     distribution->count += weight;
-    distribution->sum += value > 0 ? value * (double)weight : 0;
+    distribution->sum += value > 0 ? fmin(value, LARGEST) * (double)weight : 0;
     return 0;
 }
 

@@ -38,7 +38,8 @@ void eye_distribution_init(struct eye_distribution *distribution);
 void eye_distribution_done(struct eye_distribution *distribution);
 
 /**
- * Adds @value with @weight. 0, or -ENOMEM when a new bin could not be made; then nothing is added.
+ * Adds @value with @weight; to the sum, values above the last bin add that of the bin. 0, or
+ * -ENOMEM when a new bin could not be made; then nothing is added.
  */
 int eye_distribution_record(struct eye_distribution *distribution, double value, uint64_t weight);
 

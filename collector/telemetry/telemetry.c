@@ -2,10 +2,11 @@
 /*
  * Registry, groups and series with their budgets.
  *
- * Budgets of one metric: an ordinary series is made while three quarters of the budget are free,
- * one with an __other__ tag until one place is left, and that last place is for the series whose
- * tags are all __other__. So overflow always has somewhere to go, and the metric never holds more
- * series than its budget.
+ * Budgets of one metric: ordinary series take up to three quarters of the budget, those with an
+ * __other__ tag up to all but one place, and that last place is for a series whose tags are all
+ * __other__. Once it is taken, series that find no place are counted there, even if they carry
+ * other tags. So overflow always has somewhere to go, and the metric never holds more series than
+ * its budget.
  */
 #include "collector/telemetry/telemetry.h"
 
@@ -27,6 +28,7 @@ struct value_use {
 struct metric_state {
     struct eye_series *first;
     struct eye_series *last;
+    struct eye_series *overflow; /* youngest whose tags are all __other__; not NULL when full */
     uint32_t count;
     uint32_t distinct[EYE_TAG_COUNT]; /* values in use, by tag */
     struct eye_table values;          /* struct value_use */
@@ -75,6 +77,7 @@ struct eye_registry *eye_registry_new(const struct eye_limits *limits)
     if (registry == NULL) {
         return NULL;
     }
+    assert(limits->series_per_metric > 0);
     registry->limits = *limits;
     registry->sequence = 1;
     registry->next_id = 1;
@@ -287,6 +290,20 @@ static void append_series(struct metric_state *state, struct eye_series *series)
     state->count++;
 }
 
+static bool is_other(const struct eye_tag_value *tag)
+{
+    return strcmp(tag->value, EYE_TAG_OTHER) == 0;
+}
+
+static uint32_t count_others(const struct series_key *key)
+{
+    uint32_t others = 0;
+    for (uint32_t i = 0; i < key->count; i++) {
+        others += is_other(&key->tags[i]) ? 1 : 0;
+    }
+    return others;
+}
+
 static struct eye_series *new_series(struct eye_registry *registry, const struct series_key *key,
                                      uint64_t hash)
 {
@@ -309,12 +326,10 @@ static struct eye_series *new_series(struct eye_registry *registry, const struct
     series->id = registry->next_id++;
     series->changed = true;
     append_series(state, series);
+    if (count_others(key) == key->count) {
+        state->overflow = series;
+    }
     return series;
-}
-
-static bool is_other(const struct eye_tag_value *tag)
-{
-    return strcmp(tag->value, EYE_TAG_OTHER) == 0;
 }
 
 /* Counts the overflow under the daemon's own metric; that metric's own overflow is not counted
@@ -369,14 +384,11 @@ static bool fits(const struct eye_registry *registry, const struct series_key *k
 {
     uint32_t budget = registry->limits.series_per_metric;
     uint32_t count = registry->metrics[key->metric->id].count;
-    uint32_t others = 0;
-    for (uint32_t i = 0; i < key->count; i++) {
-        others += is_other(&key->tags[i]) ? 1 : 0;
-    }
+    uint32_t others = count_others(key);
     if (others == key->count) {
-        return count < budget || key->count == 0;
+        return count < budget;
     }
-    return others > 0 ? count + 1 < budget : count < budget - budget / 4;
+    return count + 1 < budget && (others > 0 || count < budget - budget / 4);
 }
 
 static struct eye_series *find_series(const struct eye_registry *registry,
@@ -409,10 +421,13 @@ struct eye_series *eye_group_series(struct eye_group *group, enum eye_metric_id 
         if (series != NULL) {
             return series;
         }
-        uint32_t widest = widest_tag(&registry->metrics[metric], &key);
-        if (fits(registry, &key) || widest == key.count) {
+        if (fits(registry, &key)) {
             series = new_series(registry, &key, hash);
             return series == NULL ? lose(registry, metric) : series;
+        }
+        uint32_t widest = widest_tag(&registry->metrics[metric], &key);
+        if (widest == key.count) {
+            return registry->metrics[metric].overflow;
         }
         replace_tag(registry, &key, widest);
     }
@@ -437,6 +452,7 @@ void eye_counter_add(struct eye_series *series, uint64_t amount)
 
 void eye_counter_set(struct eye_series *series, uint64_t total)
 {
+    series->kept_elsewhere = true;
     if (total > series->counter) {
         eye_counter_add(series, total - series->counter);
     }
@@ -471,6 +487,7 @@ void eye_series_remove(struct eye_registry *registry, struct eye_series *series)
     release_values(state, series->tags, series->tags->count);
     *(series->previous == NULL ? &state->first : &series->previous->next) = series->next;
     *(series->next == NULL ? &state->last : &series->next->previous) = series->previous;
+    state->overflow = state->overflow == series ? NULL : state->overflow;
     state->count--;
     registry->generation++;
     free_series(series);
@@ -478,7 +495,7 @@ void eye_series_remove(struct eye_registry *registry, struct eye_series *series)
 
 static bool may_expire(const struct eye_series *series)
 {
-    return series->metric->kind != EYE_GAUGE || series->gauge == 0;
+    return !series->kept_elsewhere && (series->metric->kind != EYE_GAUGE || series->gauge == 0);
 }
 
 static void close_series(struct eye_registry *registry, struct eye_series *series, uint64_t now_ns,

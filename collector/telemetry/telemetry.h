@@ -41,6 +41,7 @@ struct eye_series {
     };
     struct eye_distribution *frozen; /* last picture of the distribution; NULL: changed since */
     bool changed;                    /* since the last snapshot */
+    bool kept_elsewhere;             /* made anew, its whole total would be counted again */
     struct eye_series *next;         /* in the metric's list, oldest first */
     struct eye_series *previous;
 };
@@ -76,7 +77,7 @@ uint64_t eye_registry_lost(const struct eye_registry *registry);
 void eye_counter_add(struct eye_series *series, uint64_t amount);
 
 /** For counters kept elsewhere (kernel, other threads): takes the absolute value; smaller ones are
- * ignored. */
+ * ignored. Such a series never expires. */
 void eye_counter_set(struct eye_series *series, uint64_t total);
 
 void eye_gauge_set(struct eye_series *series, double value);
