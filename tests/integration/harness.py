@@ -275,7 +275,7 @@ class Daemon:
 
     # ---- asking ----
 
-    def series(self, metric, **tags):
+    def series(self, metric, /, **tags):
         """[(tags, value)] of everything received: counters and distributions as [kind, sum of
         increases or count, sum], gauges of the last whole snapshot as ["gauge", value, 0.0].
 
@@ -289,16 +289,16 @@ class Daemon:
                     if name == metric.removeprefix("sockeye.")
                     and wanted.items() <= dict(own).items()]
 
-    def total(self, metric, **tags):
+    def total(self, metric, /, **tags):
         """Sum of the increases of all matching counters; 0 when there are none."""
         return sum(entry[1] for _, entry in self.series(metric, **tags) if entry[0] == "counter")
 
-    def distribution(self, metric, **tags):
+    def distribution(self, metric, /, **tags):
         """(count, sum) over all matching distributions."""
         found = [entry for _, entry in self.series(metric, **tags) if entry[0] == "distribution"]
         return sum(entry[1] for entry in found), sum(entry[2] for entry in found)
 
-    def last_gauge(self, metric, **tags):
+    def last_gauge(self, metric, /, **tags):
         """Sum of the matching gauges of the last whole snapshot; None when there are none."""
         found = [entry[1] for _, entry in self.series(metric, **tags) if entry[0] == "gauge"]
         return sum(found) if found else None
@@ -314,7 +314,7 @@ class Daemon:
             raise AssertionError(f"{len(found)} series match {metric} {tags}")
         return found[0] if found else None
 
-    def values(self, metric, tag, **tags):
+    def values(self, metric, tag, /, **tags):
         """The values that a tag takes in the matching series, sorted."""
         return sorted({own.get(tag, "") for own, _ in self.series(metric, **tags)})
 
@@ -457,6 +457,12 @@ def receive_all(connection):
     while part := connection.recv(1 << 16):
         parts.append(part)
     return b"".join(parts)
+
+
+def disconnect(connection):
+    """connect() to no address: ends the connection by RST, and the socket can connect again."""
+    if _libc.connect(connection.fileno(), bytes(16), 16) != 0:
+        raise OSError(ctypes.get_errno(), "disconnect")
 
 
 class Server:

@@ -8,6 +8,7 @@ import collections
 import os
 import random
 import re
+import signal
 import socket
 import time
 import unittest
@@ -587,6 +588,37 @@ class Latency(HttpCase):
         for metric in ENDS:
             count, total = self.daemon.distribution(metric, port=talk.port)
             self.assertGreaterEqual(total / count, 0.098, metric)
+
+
+class RingFull(HttpCase):
+    """Issue: "every missing one in a loss counter", also when the collector does not read."""
+
+    ROUNDS = 6000
+    AT_ONCE = 8
+
+    def test_every_record_is_read_or_counted_as_lost(self):
+        self.start()
+        talk = self.converse()
+        self.addCleanup(talk.close)
+        talk.exchange(get("/flood"), answer())
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.daemon.process.send_signal, signal.SIGCONT)
+        for _ in range(self.ROUNDS):
+            talk.exchange(get("/flood") * self.AT_ONCE, answer() * self.AT_ONCE)
+        self.daemon.process.send_signal(signal.SIGCONT)
+        self.daemon.wait_for_snapshots(1)
+        talk.exchange(get("/after"), answer())
+        talk.close()
+        self.stop()
+        seen = [requests_seen(self.daemon, metric, talk.port) for metric in ENDS]
+        losses = http_losses(self.daemon)
+        answered = 1 + self.ROUNDS * self.AT_ONCE
+        found = sum(count["GET", "200", "/flood"] for count in seen)
+        print(f"{2 * answered} records = {found} read + {losses} lost")
+        self.assertEqual(set(losses), {"ring_full"})
+        self.assertEqual(found + losses["ring_full"], 2 * answered)
+        for count in seen:
+            self.assertEqual(count["GET", "200", "/after"], 1)
 
 
 class OwnerAndRoute(HttpCase):
