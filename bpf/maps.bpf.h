@@ -93,7 +93,7 @@ struct {
  */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 256 * 1024); /* set at load from EYE_CONNECTION_RING_BYTES */
+    __uint(max_entries, 512 * 1024);
 } connections SEC(".maps");
 
 /* struct eye_request_record. Written by the protocol programs, read by the collector. */

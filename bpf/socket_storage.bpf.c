@@ -9,7 +9,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state)
 {
-    eye_handle_state(sk, new_state);
+    eye_handle_state(sk, old_state, new_state);
     if (new_state == TCP_CLOSE) {
         eye_http_on_close(sk);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/timerfd.h>
 
 #include "collector/aggregate/aggregate.h"
@@ -21,6 +22,8 @@
 
 /* Full counting passes: they put right what a lost record left in tcp.connections.active. */
 #define FULL_PASS_INTERVAL_NS (60 * EYE_NS_PER_SECOND)
+
+#define COLLECTOR_NICE (-10)
 
 enum event_source { EVENT_STOP, EVENT_RINGS, EVENT_DRAIN, EVENT_INTERVAL, EVENT_COUNT };
 
@@ -326,9 +329,17 @@ static bool handle(struct eye_collector *collector, enum event_source source)
     return true;
 }
 
+/* A host with more runnable tasks than CPUs must not keep us from the rings until they are full.
+ * Without cap_sys_nice it stays as it is, and what is lost is counted. */
+static void ask_for_precedence(void)
+{
+    setpriority(PRIO_PROCESS, (id_t)gettid(), COLLECTOR_NICE);
+}
+
 static void *run(void *context)
 {
     struct eye_collector *collector = context;
+    ask_for_precedence();
     bool going = true;
     while (going) {
         struct epoll_event events[EVENT_COUNT];

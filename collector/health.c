@@ -101,18 +101,25 @@ static void update_reasons(const struct eye_health *health, enum eye_metric_id m
     }
 }
 
-static void update_exporter(const struct eye_health *health, const struct eye_worker *worker)
+static void update_snapshots(const struct eye_health *health, struct eye_worker *worker)
+{
+    const char *name = eye_worker_name(worker);
+    struct eye_worker_counts counts = eye_worker_count(worker);
+    eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
+                             EYE_TAG_OUTCOME, "delivered"),
+                    counts.delivered);
+    eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
+                             EYE_TAG_OUTCOME, "skipped"),
+                    counts.skipped);
+    eye_gauge_set(series_1(health, EYE_METRIC_SELF_QUEUED, EYE_TAG_EXPORTER, name),
+                  (double)counts.queued);
+}
+
+static void update_exporter(const struct eye_health *health, struct eye_worker *worker)
 {
     const char *name = eye_worker_name(worker);
     const struct eye_export_stats *stats = eye_worker_stats(worker);
-    eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
-                             EYE_TAG_OUTCOME, "delivered"),
-                    atomic_load(&stats->delivered));
-    eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
-                             EYE_TAG_OUTCOME, "skipped"),
-                    atomic_load(&stats->skipped));
-    eye_gauge_set(series_1(health, EYE_METRIC_SELF_QUEUED, EYE_TAG_EXPORTER, name),
-                  (double)atomic_load(&stats->queued));
+    update_snapshots(health, worker);
     eye_counter_set(series_1(health, EYE_METRIC_SELF_POINTS, EYE_TAG_EXPORTER, name),
                     atomic_load(&stats->points));
     eye_counter_set(series_1(health, EYE_METRIC_SELF_SENT_BYTES, EYE_TAG_EXPORTER, name),

@@ -316,6 +316,18 @@ const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker)
     return &worker->stats;
 }
 
+struct eye_worker_counts eye_worker_count(struct eye_worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    struct eye_worker_counts counts = {
+        .delivered = atomic_load(&worker->stats.delivered),
+        .queued = atomic_load(&worker->stats.queued),
+        .skipped = atomic_load(&worker->stats.skipped),
+    };
+    pthread_mutex_unlock(&worker->mutex);
+    return counts;
+}
+
 /* ---- Life ---- */
 
 static void init_sync(struct eye_worker *worker)

@@ -37,3 +37,13 @@ bool eye_worker_free(struct eye_worker *worker);
 
 const char *eye_worker_name(const struct eye_worker *worker);
 const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker);
+
+/* Snapshots at one moment: what was published is their sum. */
+struct eye_worker_counts {
+    uint64_t delivered;
+    uint64_t queued; /* waiting or in work */
+    uint64_t skipped;
+};
+
+/** Reads the three together, so that their sum holds. */
+struct eye_worker_counts eye_worker_count(struct eye_worker *worker);

@@ -200,11 +200,18 @@ static __always_inline void eye_on_listen(struct sock *sk)
 }
 
 /* An accepted child reaches ESTABLISHED in softirq, where the current process means nothing. */
-static __always_inline void eye_on_established(struct sock *sk)
+static __always_inline void eye_on_established(struct sock *sk, int old_state)
 {
     struct eye_socket *socket = eye_make_socket(sk);
     if (!socket) {
         return;
+    }
+    if (old_state == TCP_SYN_SENT && socket->phase == EYE_SOCKET_NEW) {
+        /* Its SYN left before we were attached, and the seed iterator has not met it yet. */
+        socket->phase = EYE_SOCKET_CONNECTING;
+        socket->direction = EYE_OUTGOING;
+        socket->family = eye_family_of(&sk->__sk_common);
+        socket->port = bpf_ntohs(sk->__sk_common.skc_dport);
     }
     __u64 now = bpf_ktime_get_ns();
     if (socket->phase == EYE_SOCKET_CONNECTING) {
@@ -258,14 +265,14 @@ static __always_inline void eye_on_other_state(struct sock *sk)
     }
 }
 
-static __always_inline void eye_handle_state(struct sock *sk, int new_state)
+static __always_inline void eye_handle_state(struct sock *sk, int old_state, int new_state)
 {
     if (new_state == TCP_SYN_SENT) {
         eye_on_connect(sk);
     } else if (new_state == TCP_LISTEN) {
         eye_on_listen(sk);
     } else if (new_state == TCP_ESTABLISHED) {
-        eye_on_established(sk);
+        eye_on_established(sk, old_state);
     } else if (new_state == TCP_CLOSE) {
         eye_on_close(sk);
     } else {

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Enters namespaces found through /proc. */
+/* Enters namespaces found through /proc and /run/netns. */
 #include "collector/kernel/seed.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "collector/base/base.h"
 #include "collector/kernel/iterator.h"
@@ -46,17 +48,30 @@ static void enter(struct visit *visit, int namespace_fd, const struct bpf_link *
     }
 }
 
+static bool is_namespace(int fd)
+{
+    struct statfs system;
+    return fstatfs(fd, &system) == 0 && system.f_type == NSFS_MAGIC;
+}
+
+/* @path: of a namespace file, below the directory @folder. */
+static void visit_path(struct visit *visit, int folder, const char *path,
+                       const struct bpf_link *tcp_seed)
+{
+    struct stat status;
+    EYE_AUTOCLOSE int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
+    /* A process that ended meanwhile has no namespace to enter, nor has a name left behind. */
+    if (fd >= 0 && is_namespace(fd) && fstat(fd, &status) == 0 && note(visit, status.st_ino)) {
+        enter(visit, fd, tcp_seed);
+    }
+}
+
 static void visit_process(struct visit *visit, int proc, const char *pid,
                           const struct bpf_link *tcp_seed)
 {
     char path[NAME_MAX + sizeof("/ns/net")];
-    struct stat status;
     snprintf(path, sizeof(path), "%s/ns/net", pid);
-    EYE_AUTOCLOSE int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-    /* A process that ended meanwhile has no namespace to enter. */
-    if (fd >= 0 && fstat(fd, &status) == 0 && note(visit, status.st_ino)) {
-        enter(visit, fd, tcp_seed);
-    }
+    visit_path(visit, proc, path, tcp_seed);
 }
 
 static void visit_processes(struct visit *visit, DIR *proc, const struct bpf_link *tcp_seed)
@@ -66,6 +81,19 @@ static void visit_processes(struct visit *visit, DIR *proc, const struct bpf_lin
             visit_process(visit, dirfd(proc), entry->d_name, tcp_seed);
         }
     }
+}
+
+/* Namespaces with a name (ip-netns(8)) may have sockets but no process. */
+static void visit_named(struct visit *visit, const struct bpf_link *tcp_seed)
+{
+    DIR *names = opendir("/run/netns");
+    if (names == NULL) {
+        return;
+    }
+    for (struct dirent *entry = readdir(names); entry != NULL; entry = readdir(names)) {
+        visit_path(visit, dirfd(names), entry->d_name, tcp_seed);
+    }
+    closedir(names);
 }
 
 size_t eye_seed_namespaces(const struct bpf_link *tcp_seed)
@@ -81,6 +109,7 @@ size_t eye_seed_namespaces(const struct bpf_link *tcp_seed)
         visit_processes(&visit, proc, tcp_seed);
         closedir(proc);
     }
+    visit_named(&visit, tcp_seed);
     if (own < 0 || proc == NULL || setns(own, CLONE_NEWNET) != 0) {
         visit.failed++;
     }

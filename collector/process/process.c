@@ -194,16 +194,22 @@ static void end(struct eye_processes *processes, struct entry *entry, uint64_t n
     TAILQ_INSERT_TAIL(&processes->ended, entry, link);
 }
 
-/* A pid that is another process by now will be described when it is next asked for. */
+static bool is_same(const struct eye_process *process, const struct eye_process_image *image)
+{
+    return image->start_ticks == process->start_ticks && image->start_stack == process->start_stack;
+}
+
+/* A pid that runs another program by now (used again, or an exec) is described when it is next
+ * asked for. */
 static void check(struct eye_processes *processes, struct entry *entry, uint64_t now_ns)
 {
     if (entry->ended && now_ns >= entry->ended_ns + EYE_PROCESS_KEEP_NS) {
         forget(processes, entry);
         return;
     }
-    uint64_t start_ticks;
-    int result = eye_procfs_start_ticks(&processes->procfs, entry->process.pid, &start_ticks);
-    if (result == 0 && start_ticks != entry->process.start_ticks) {
+    struct eye_process_image image;
+    int result = eye_procfs_image(&processes->procfs, entry->process.pid, &image);
+    if (result == 0 && !is_same(&entry->process, &image)) {
         forget(processes, entry);
     } else if ((result == -ENOENT || result == -ESRCH) && !entry->ended) {
         end(processes, entry, now_ns);

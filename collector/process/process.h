@@ -21,6 +21,7 @@
 struct eye_process {
     uint32_t pid;         /* thread group id as the root pid namespace sees it */
     uint64_t start_ticks; /* field 22 of /proc/PID/stat; 0: it was gone before it could be read */
+    uint64_t start_stack; /* field 28: another address after an exec; 0: not shown to us */
     uint64_t id;          /* unique within the run: a pid used again has another */
     char service[128]; /* DD_SERVICE, else OTEL_SERVICE_NAME of its environment, else systemd unit,
                           container, executable */

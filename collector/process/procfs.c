@@ -220,8 +220,18 @@ static struct span content_of(struct eye_procfs *procfs, int directory, const ch
     return text;
 }
 
+#define STAT_START_TICKS 22
+#define STAT_START_STACK 28
+
+static int parse_field(struct span field, uint64_t *ret_value)
+{
+    char digits[U64_BYTES];
+    copy_clean(digits, sizeof(digits), field);
+    return eye_parse_u64(digits, ret_value);
+}
+
 /* Fields are counted from behind the last ")": the command before it may hold anything. */
-static int parse_start_ticks(struct span stat, uint64_t *ret_ticks)
+static int parse_image(struct span stat, struct eye_process_image *ret_image)
 {
     const char *command_end = memrchr(stat.start, ')', stat.length);
     if (command_end == NULL) {
@@ -229,22 +239,27 @@ static int parse_start_ticks(struct span stat, uint64_t *ret_ticks)
     }
     struct span rest = skip(stat, (size_t)(command_end - stat.start) + 1);
     struct span field = {0};
-    for (int number = 2; number <= 22; number++) {
-        if (!next_part(&rest, ' ', &field)) {
-            return -EBADMSG;
+    struct eye_process_image image = {0};
+    int result = -EBADMSG;
+    for (int number = 2; next_part(&rest, ' ', &field) && number <= STAT_START_STACK; number++) {
+        if (number == STAT_START_TICKS) {
+            result = parse_field(field, &image.start_ticks);
+        } else if (number == STAT_START_STACK && parse_field(field, &image.start_stack) != 0) {
+            image.start_stack = 0;
         }
     }
-    char digits[U64_BYTES];
-    copy_clean(digits, sizeof(digits), field);
-    return eye_parse_u64(digits, ret_ticks);
+    if (result == 0) {
+        *ret_image = image;
+    }
+    return result;
 }
 
-static int read_start_ticks(int directory, const char *name, uint64_t *ret_ticks)
+static int read_image(int directory, const char *name, struct eye_process_image *ret_image)
 {
     char buffer[STAT_BYTES];
     struct span stat = {buffer, 0};
     int result = read_file(directory, name, buffer, sizeof(buffer), &stat);
-    return result != 0 ? result : parse_start_ticks(stat, ret_ticks);
+    return result != 0 ? result : parse_image(stat, ret_image);
 }
 
 /* user@1000.service is a whole user session. @unit is without its suffix. */
@@ -391,7 +406,10 @@ bool eye_procfs_describe(struct eye_procfs *procfs, uint32_t pid, const char *co
     char name[PID_BYTES];
     snprintf(name, sizeof(name), "%" PRIu32, pid);
     EYE_AUTOCLOSE int directory = openat(procfs->root, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    bool there = read_start_ticks(directory, "stat", &process.start_ticks) == 0;
+    struct eye_process_image image = {0};
+    bool there = read_image(directory, "stat", &image) == 0;
+    process.start_ticks = image.start_ticks;
+    process.start_stack = image.start_stack;
     if (there) {
         read_environment(procfs, directory, &process);
         read_cgroup(procfs, directory, &process);
@@ -402,11 +420,12 @@ bool eye_procfs_describe(struct eye_procfs *procfs, uint32_t pid, const char *co
     return there;
 }
 
-int eye_procfs_start_ticks(const struct eye_procfs *procfs, uint32_t pid, uint64_t *ret_ticks)
+int eye_procfs_image(const struct eye_procfs *procfs, uint32_t pid,
+                     struct eye_process_image *ret_image)
 {
     char name[PID_BYTES + sizeof("/stat")];
     snprintf(name, sizeof(name), "%" PRIu32 "/stat", pid);
-    return read_start_ticks(procfs->root, name, ret_ticks);
+    return read_image(procfs->root, name, ret_image);
 }
 
 void eye_procfs_init(struct eye_procfs *procfs, const char *root)

@@ -22,11 +22,18 @@ struct eye_procfs {
 void eye_procfs_init(struct eye_procfs *procfs, const char *root);
 void eye_procfs_done(struct eye_procfs *procfs);
 
+/* What tells one program in a process from the next: a pid used again, or an exec. */
+struct eye_process_image {
+    uint64_t start_ticks; /* clock ticks after boot: field 22 of stat (proc(5)) */
+    uint64_t start_stack; /* address of the stack's bottom: field 28; random, 0 when not shown */
+};
+
 /**
- * When @pid was started: clock ticks after boot, field 22 of its stat (proc(5)). 0, or -ENOENT or
- * -ESRCH when there is no such process, or another -errno when that cannot be known now.
+ * What runs as @pid now. 0, or -ENOENT or -ESRCH when there is no such process, or another -errno
+ * when that cannot be known now.
  */
-int eye_procfs_start_ticks(const struct eye_procfs *procfs, uint32_t pid, uint64_t *ret_ticks);
+int eye_procfs_image(const struct eye_procfs *procfs, uint32_t pid,
+                     struct eye_process_image *ret_image);
 
 /**
  * Fills all of @ret_process but its id. True when the process was there; else it is named after

@@ -353,10 +353,20 @@ static void replace_tag(struct eye_registry *registry, struct series_key *key, u
     key->tags[index].value = EYE_TAG_OTHER;
 }
 
+/* The daemon's own tags (programs, reasons, metrics, exporters) are few by construction: however
+ * small the user's budgets are, its health stays visible. */
+static bool has_budget(const struct eye_metric *metric)
+{
+    return strncmp(metric->name, "sockeye.", strlen("sockeye.")) != 0;
+}
+
 /* New values of tags that have used up their budget become __other__. */
 static void apply_value_budgets(struct eye_registry *registry, struct series_key *key)
 {
     const struct metric_state *state = &registry->metrics[key->metric->id];
+    if (!has_budget(key->metric)) {
+        return;
+    }
     for (uint32_t i = 0; i < key->count; i++) {
         enum eye_tag tag = key->tags[i].tag;
         if (state->distinct[tag] >= registry->limits.values_per_tag &&
@@ -383,6 +393,9 @@ static uint32_t widest_tag(const struct metric_state *state, const struct series
 static bool fits(const struct eye_registry *registry, const struct series_key *key)
 {
     uint32_t budget = registry->limits.series_per_metric;
+    if (!has_budget(key->metric)) {
+        return true;
+    }
     uint32_t count = registry->metrics[key->metric->id].count;
     uint32_t others = count_others(key);
     if (others == key->count) {

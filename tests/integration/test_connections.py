@@ -105,11 +105,11 @@ class ExactCounts(unittest.TestCase):
             self.assertEqual(kind.server.errors, [])
 
     def check_end(self, daemon, kind, direction, sent, received, family):
+        lost = f"losses: {daemon.losses()}"
         tags = {"port": kind.port, "direction": direction, "family": family}
-        self.assertEqual(daemon.total(OPENED, **tags), kind.count)
-        self.assertEqual(daemon.total(CLOSED, **tags), kind.count)
-        self.assertEqual(daemon.total(SENT, **tags), sent)
-        self.assertEqual(daemon.total(RECEIVED, **tags), received)
+        for metric, value in ((OPENED, kind.count), (CLOSED, kind.count), (SENT, sent),
+                              (RECEIVED, received)):
+            self.assertEqual(daemon.total(metric, **tags), value, f"{metric}, {lost}")
         self.assertEqual(daemon.distribution("tcp.connection.duration", **tags)[0], kind.count)
         connects = kind.count if direction == "outgoing" else 0
         self.assertEqual(daemon.distribution("tcp.connect.duration", **tags)[0], connects)
@@ -149,6 +149,33 @@ class SocketStatistics:
         self.received_segments = int(values["segs_in"])
         self.retransmits = int(values.get("retrans", 0))
         self.rtt = float(values["rtt"]) / 1000
+
+
+class ReusedSocket(unittest.TestCase):
+    """Bytes, opened, closed equal the truth exactly, also of a socket that connects twice."""
+
+    def test_disconnect_and_connect_again(self):
+        daemon = Daemon(self)
+        ports = (free_port(), free_port())
+        sizes = (70_001, 30_003)
+        with socket.socket() as client:
+            for port, size in zip(ports, sizes):
+                listener = harness.listen(self, port)
+                client.connect(("127.0.0.1", port))
+                server, _ = listener.accept()
+                with server:
+                    client.sendall(bytes(size))
+                    harness.receive_exactly(server, size)
+                    harness.disconnect(client)
+        for port in ports:
+            daemon.wait_for_total(CLOSED, 2, port=port)
+        self.assertEqual(daemon.stop(), 0)
+        for port, size in zip(ports, sizes):
+            self.assertEqual(daemon.total(SENT, port=port, direction="outgoing"), size)
+            self.assertEqual(daemon.total(RECEIVED, port=port, direction="incoming"), size)
+            self.assertEqual(daemon.total(OPENED, port=port), 2)
+            self.assertEqual(daemon.total(CLOSED, port=port), 2)
+            self.assertEqual(active(daemon, port=port), 0)
 
 
 class LiveConnection(unittest.TestCase):
@@ -313,6 +340,57 @@ class OlderConnections(unittest.TestCase):
     def test_in_another_network_namespace(self):
         self.show("elsewhere", "127.0.0.1", Namespace(self))
 
+    def test_in_a_namespace_without_a_process(self):
+        port = free_port()
+        with Namespace(self).entered():
+            listener = harness.listen(self, port)
+            client = socket.create_connection(("127.0.0.1", port))
+        self.addCleanup(client.close)
+        server, _ = listener.accept()
+        self.addCleanup(server.close)
+        client.sendall(bytes(self.BEFORE // 10))
+        harness.receive_exactly(server, self.BEFORE // 10)
+        daemon = Daemon(self)
+        wait_for_active(daemon, 1, port=port, direction="incoming")
+        wait_for_active(daemon, 1, port=port, direction="outgoing")
+        server.sendall(bytes(self.BACK))
+        harness.receive_exactly(client, self.BACK)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.total(SENT, port=port), self.BACK)
+        self.assertEqual(daemon.total(RECEIVED, port=port), self.BACK)
+        self.assertEqual(daemon.total(OPENED, port=port), 0)
+
+    def connecting(self, count):
+        """A pair whose port drops everything, and clients in SYN_SENT."""
+        harness.need("nft")
+        pair, port = Pair(self), free_port()
+        pair.right.run("nft", f"table inet block {{ chain input {{ type filter hook input "
+                              f"priority 0\n tcp dport {port} drop\n }}\n }}")
+        clients = [pair.left.socket() for _ in range(count)]
+        for client in clients:
+            self.addCleanup(client.close)
+            client.setblocking(False)
+            self.assertEqual(client.connect_ex((Pair.RIGHT, port)), errno.EINPROGRESS)
+        return pair, port, clients
+
+    def test_connecting_at_the_start(self):
+        pair, port, clients = self.connecting(3)
+        with pair.right.entered():
+            harness.listen(self, port, Pair.RIGHT)
+        daemon = Daemon(self)
+        tags = {"port": port, "direction": "outgoing"}
+        clients.pop().close()
+        pair.right.run("nft", "flush ruleset")
+        daemon.wait_for_total(OPENED, 2, **tags)
+        wait_for_active(daemon, 2, **tags)
+        for client in clients:
+            client.close()
+        daemon.wait_for_total(CLOSED, 2, **tags)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.total(OPENED, **tags), 2)
+        self.assertEqual(daemon.total(FAILED, port=port), 1)
+        self.assertEqual(daemon.total(FAILED, reason="cancelled", **tags), 1)
+
     def test_children_of_an_older_listener_get_its_service(self):
         port, server, client = self.older_peers("listener", "127.0.0.1", connections=0)
         daemon = Daemon(self)
@@ -361,7 +439,7 @@ class AcceptedSockets(unittest.TestCase):
         server.send(response)
         client.finish()
 
-    def handed_over(self, daemon, *settings):
+    def handed_over(self, daemon):
         """A parent listens and accepts; a child of another service serves."""
         port = free_port()
         server, client = Peer(self, "parent"), Peer(self, "caller")
@@ -473,6 +551,13 @@ class Failures(unittest.TestCase):
         port = free_port()
         self.fail_to_connect(errno.ECONNREFUSED, ("127.0.0.1", port))
         self.check(port, "refused")
+
+    def test_refused_twice_on_one_socket(self):
+        port = free_port()
+        with socket.socket() as client:
+            for _ in range(2):
+                self.assertEqual(client.connect_ex(("127.0.0.1", port)), errno.ECONNREFUSED)
+        self.check(port, "refused", count=2)
 
     def test_refused_over_ipv6(self):
         port = free_port()

@@ -151,6 +151,22 @@ static void sweep__notices_a_reused_pid(void **state)
     assert_int_not_equal(process->id, old_id);
 }
 
+/* Fields up to the 28th, start_stack: exec gives another one under the same pid and start time. */
+static void sweep__notices_an_exec(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char before[] = "4242 (a) S 1 2 2 0 -1 0 3 4 5 6 7 8 9 10 20 0 1 0 77 1 2 3 4 5 6";
+    static const char after[] = "4242 (b) S 1 2 2 0 -1 0 3 4 5 6 7 8 9 10 20 0 1 0 77 1 2 3 4 5 9";
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_write_text(&fixture->proc, PID, "stat", before);
+    fake_proc_write_text(&fixture->proc, PID, "comm", "old\n");
+    assert_string_equal(eye_processes_find(fixture->processes, PID, "", 1)->service, "old");
+    fake_proc_write_text(&fixture->proc, PID, "stat", after);
+    fake_proc_write_text(&fixture->proc, PID, "comm", "new\n");
+    eye_processes_sweep(fixture->processes, 2);
+    assert_string_equal(eye_processes_find(fixture->processes, PID, "", 3)->service, "new");
+}
+
 static void sweep__notices_a_pid_reused_after_its_end(void **state)
 {
     struct fixture *fixture = *state;
@@ -327,6 +343,7 @@ int main(void)
         TEST(sweep__counts_what_was_never_read_as_ended_when_first_seen),
         TEST(sweep__lives_with_a_clock_behind_the_last_look_up),
         TEST(sweep__notices_a_reused_pid),
+        TEST(sweep__notices_an_exec),
         TEST(sweep__notices_a_pid_reused_after_its_end),
         TEST(sweep__keeps_what_it_cannot_check_now),
         TEST(find__throws_out_the_longest_ended_first),

@@ -313,7 +313,7 @@ static void describe__finds_the_start_behind_any_command(void **state)
     }
 }
 
-static void start_ticks__leaves_output_on_failure(void **state)
+static void image__leaves_output_on_failure(void **state)
 {
     struct fixture *fixture = *state;
     static const char *const stats[] = {
@@ -325,13 +325,14 @@ static void start_ticks__leaves_output_on_failure(void **state)
         "4242 (a) S 1 2 2 0 -1 4194560 3 4 5 6 7 8 9 10 20 0 1 0  1",
         "4242 (a) S 1 2 2 0 -1 4194560 3 4 5 6 7 8 9 10 20 0 1 0 99999999999999999999 1",
     };
-    uint64_t ticks = 7;
-    assert_int_equal(eye_procfs_start_ticks(&fixture->procfs, PID, &ticks), -ENOENT);
+    struct eye_process_image image = {.start_ticks = 7, .start_stack = 8};
+    assert_int_equal(eye_procfs_image(&fixture->procfs, PID, &image), -ENOENT);
     fake_proc_start(&fixture->proc, PID, START);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(stats); i++) {
         fake_proc_write_text(&fixture->proc, PID, "stat", stats[i]);
-        assert_true(eye_procfs_start_ticks(&fixture->procfs, PID, &ticks) < 0);
-        assert_int_equal(ticks, 7);
+        assert_true(eye_procfs_image(&fixture->procfs, PID, &image) < 0);
+        assert_int_equal(image.start_ticks, 7);
+        assert_int_equal(image.start_stack, 8);
     }
 }
 
@@ -350,7 +351,7 @@ int main(void)
         TEST(describe__falls_back_to_command_names),
         TEST(describe__passes_over_files_that_cannot_be_read),
         TEST(describe__finds_the_start_behind_any_command),
-        TEST(start_ticks__leaves_output_on_failure),
+        TEST(image__leaves_output_on_failure),
     };
     return cmocka_run_group_tests_name("procfs", tests, NULL, NULL);
 }

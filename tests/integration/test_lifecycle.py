@@ -1,0 +1,491 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Start, end and refusal to start: what stays behind, what is delivered, what is said."""
+
+import array
+import fcntl
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import termios
+import threading
+import unittest
+
+import harness
+from harness import Daemon, free_port, wait_until
+
+NULL = '{type: "null"}'
+EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_CONFIG = 0, 1, 2, 78
+KINDS = ("prog", "map", "link")
+UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                "--inh-caps=-all", "--bounding-set=-all")
+LOG_LINE = re.compile(r"\d\d:\d\d:\d\d sockeye (error|warning|info|debug): (.*)")
+
+
+def openmetrics(port):
+    return f"{{type: openmetrics, listen: '127.0.0.1:{port}'}}"
+
+
+def kernel_ids():
+    """{(kind, id)} of every BPF object of the kernel."""
+    found = set()
+    for kind in KINDS:
+        text = harness.command("bpftool", "-j", kind, "show").stdout
+        found |= {(kind, entry["id"]) for entry in json.loads(text or "[]")}
+    return found
+
+
+def held_ids(pid):
+    """{(kind, id)} of the BPF objects that a process holds by descriptor."""
+    found = set()
+    for name in os.listdir(f"/proc/{pid}/fdinfo"):
+        try:
+            with open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii") as file:
+                text = file.read()
+        except FileNotFoundError:
+            continue
+        # A link names its program too: that is held as well.
+        found |= {(kind, int(number))
+                  for kind, number in re.findall(r"^(prog|map|link)_id:\t(\d+)", text, re.M)}
+    return found
+
+
+def wait_until_gone(ids, timeout=20):
+    """The kernel frees some objects only after a grace period."""
+    wait_until(lambda: not ids & kernel_ids(), timeout,
+               lambda: f"no longer in the kernel: {sorted(ids & kernel_ids())}", step=0.5)
+
+
+def cgroup_programs():
+    """{program id} attached anywhere in the cgroup trees."""
+    text = harness.command("bpftool", "-j", "cgroup", "tree", check=False).stdout
+    return {program["id"] for cgroup in json.loads(text or "[]")
+            for program in cgroup.get("programs", ())}
+
+
+def messages(text):
+    """The texts of log lines."""
+    return [match[2] for match in map(LOG_LINE.fullmatch, text.splitlines()) if match]
+
+
+class Connection:
+    """One connection between the test and itself, from the daemon's view: port."""
+
+    def __init__(self, test, port=None):
+        self.port = port or free_port()
+        listener = harness.listen(test, self.port)
+        self.client = socket.create_connection(("127.0.0.1", self.port))
+        self.server, _ = listener.accept()
+        test.addCleanup(self.client.close)
+        test.addCleanup(self.server.close)
+
+    def send(self, size):
+        """Returns when the other end has read everything."""
+        self.client.sendall(bytes(size))
+        harness.receive_exactly(self.server, size)
+
+
+class Killed(unittest.TestCase):
+    """`kill -9`: no program stays attached."""
+
+    def test_nothing_stays_in_the_kernel(self):
+        harness.need("bpftool")
+        daemon = Daemon(self)
+        Connection(self).send(1000)
+        ids = held_ids(daemon.pid)
+        programs = {number for kind, number in ids if kind == "prog"}
+        self.assertTrue(ids <= kernel_ids())
+        self.assertEqual(len(programs & cgroup_programs()), 2)
+        daemon.kill()
+        wait_until_gone(ids)
+        self.assertEqual(programs & cgroup_programs(), set())
+        kinds = {kind: sum(1 for own, _ in ids if own == kind) for kind in KINDS}
+        print(f"held and gone: {kinds}", end="; ")
+
+
+class StartsAndStops(unittest.TestCase):
+    """100 starts and stops leak no descriptor, map or memory (valgrind or ASan run included)."""
+
+    ROUNDS = 100
+    INTERVALS = 30
+    WARM_UP = 8
+    SLACK_KIB, SERIES_KIB, PROCESS_KIB = 256, 4, 2
+    SUPPRESSIONS = """
+{
+   libbpf reads what the kernel wrote through the bpf system call: verifier logs
+   Memcheck:Cond
+   ...
+   obj:*/libbpf.so*
+}
+{
+   libbpf passes unions of which it fills a part: expected_attach_type
+   Memcheck:Param
+   bpf(attr->expected_attach_type)
+   ...
+   obj:*/libbpf.so*
+}
+{
+   libbpf passes unions of which it fills a part: prog_ifindex
+   Memcheck:Param
+   bpf(attr->prog_ifindex)
+   ...
+   obj:*/libbpf.so*
+}
+"""
+
+    def one_round(self, number):
+        daemon = Daemon(self, console=None, exporters=[NULL])
+        ids = held_ids(daemon.pid)
+        by = signal.SIGTERM if number % 2 == 0 else signal.SIGINT
+        self.assertEqual(daemon.stop(by), EXIT_OK, daemon.log)
+        return ids
+
+    def test_hundred_rounds_leave_nothing_in_the_kernel(self):
+        harness.need("bpftool")
+        ids = set()
+        for number in range(self.ROUNDS):
+            ids |= self.one_round(number)
+        self.assertGreaterEqual(len(ids), self.ROUNDS * 10)
+        wait_until_gone(ids)
+        print(f"{self.ROUNDS} rounds, {len(ids)} programs, maps and links, all gone", end="; ")
+
+    @staticmethod
+    def descriptors(pid):
+        return sorted(os.readlink(f"/proc/{pid}/fd/{name}").split(":")[0]
+                      for name in os.listdir(f"/proc/{pid}/fd"))
+
+    @staticmethod
+    def resident_kib(pid):
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            return int(re.search(r"^VmRSS:\s+(\d+)", file.read(), re.M)[1])
+
+    def known_kib(self, daemon):
+        """What the daemon may need for the series and processes that it says it remembers: other
+        traffic of the machine brings new ones. Nothing in here grows with connections."""
+        series = daemon.last_gauge("series") or 0
+        processes = daemon.last_gauge("processes") or 0
+        return self.SERIES_KIB * series + self.PROCESS_KIB * processes
+
+    def churn(self, port, ended):
+        """Short connections with a few bytes until told to end."""
+        listener = harness.listen(self, port)
+        listener.settimeout(10)
+        while not ended.is_set():
+            for _ in range(20):
+                with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                    server, _ = listener.accept()
+                    with server:
+                        client.sendall(b"GET /churn HTTP/1.1\r\nHost: here\r\n\r\n")
+                        server.recv(100)
+                        server.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+                        client.recv(100)
+                self.churned += 1
+            ended.wait(0.02)
+
+    def test_descriptors_and_memory_are_stable_under_churn(self):
+        daemon = Daemon(self)
+        port = free_port()
+        self.churned = 0
+        ended = threading.Event()
+        thread = threading.Thread(target=self.churn, args=(port, ended))
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(ended.set)
+        descriptors, resident, known = [], [], []
+        for _ in range(self.INTERVALS):
+            daemon.wait_for_snapshots(1)
+            descriptors.append(self.descriptors(daemon.pid))
+            resident.append(self.resident_kib(daemon.pid))
+            known.append(self.known_kib(daemon))
+        self.assertTrue(thread.is_alive(), "the churn has failed")
+        ended.set()
+        thread.join()
+        for now in descriptors[self.WARM_UP:]:
+            self.assertEqual(now, descriptors[self.WARM_UP])
+        grown = resident[-1] - resident[self.WARM_UP]
+        self.assertLessEqual(grown, self.SLACK_KIB + known[-1] - known[self.WARM_UP], resident)
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        missing = 2 * self.churned - daemon.total("tcp.connections.closed", port=port)
+        self.assertGreaterEqual(missing, 0)
+        # A storm of other traffic may fill the ring of this machine: then that is said.
+        self.assertLessEqual(missing, daemon.total("kernel.lost", program="tcp"), daemon.losses())
+        print(f"{2 * self.churned} closes in {self.INTERVALS} intervals, {missing} missing; "
+              f"{len(descriptors[-1])} descriptors; {resident[self.WARM_UP]} KiB after "
+              f"{self.WARM_UP} intervals, {resident[-1]} KiB at the end, of which "
+              f"{known[-1] - known[self.WARM_UP]:.0f} KiB may be new series and processes",
+              end="; ")
+
+    def test_no_memory_error_and_no_leak_under_valgrind(self):
+        harness.need("valgrind")
+        path = os.path.join(harness.temporary_folder(self), "libbpf.supp")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.SUPPRESSIONS)
+        valgrind = ("valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=all",
+                    "--errors-for-leak-kinds=all", "--error-exitcode=99",
+                    f"--suppressions={path}")
+        daemon = Daemon(self, prefix=valgrind, start_seconds=120,
+                        exporters=[openmetrics(free_port()), NULL])
+        connection = Connection(self)
+        connection.send(10_000)
+        daemon.wait_for_total("tcp.sent.bytes", 10_000, port=connection.port, timeout=60)
+        code = daemon.stop()
+        reports = [line for line in daemon.log if line.startswith("==")]
+        self.assertEqual(reports, [])
+        self.assertEqual(code, EXIT_OK, daemon.log)
+        self.assertEqual(daemon.total("tcp.sent.bytes", port=connection.port), 10_000)
+        print("valgrind: no error, no block left", end="; ")
+
+    def test_once_sends_one_interval_and_ends(self):
+        daemon = Daemon(self, arguments=["--once"])
+        self.assertEqual(daemon.wait(), EXIT_OK)
+        self.assertGreaterEqual(daemon.snapshots, 1)
+        self.assertEqual(daemon.lines, [])
+
+
+class Signals(unittest.TestCase):
+    """SIGTERM and SIGINT: a last snapshot with the open interval, delivered within
+    `shutdown_timeout`, exit 0."""
+
+    SIZE = 123_457
+
+    def show(self, by):
+        daemon = Daemon(self, interval="1h")
+        open_one, closed_one = Connection(self), Connection(self)
+        for connection in (open_one, closed_one):
+            connection.send(self.SIZE)
+        closed_one.client.close()
+        closed_one.server.close()
+        self.assertEqual(daemon.stop(by), EXIT_OK)
+        for connection, closed in ((open_one, 0), (closed_one, 2)):
+            tags = {"port": connection.port}
+            self.assertEqual(daemon.total("tcp.sent.bytes", **tags), self.SIZE)
+            self.assertEqual(daemon.total("tcp.received.bytes", **tags), self.SIZE)
+            self.assertEqual(daemon.total("tcp.connections.opened", **tags), 2)
+            self.assertEqual(daemon.total("tcp.connections.closed", **tags), closed)
+        self.assertEqual(daemon.last_gauge("tcp.connections.active", port=open_one.port), 2)
+        self.assertEqual(daemon.lines, [])
+        stopping = [text for text in messages("\n".join(daemon.log)) if "stopping" in text]
+        self.assertEqual(stopping, [f"stopping on {by.name}"])
+        print(f"{by.name}: {self.SIZE} bytes of the open interval delivered, exit 0", end="; ")
+
+    def test_sigterm(self):
+        self.show(signal.SIGTERM)
+
+    def test_sigint(self):
+        self.show(signal.SIGINT)
+
+    def test_shutdown_timeout_bounds_a_reader_that_stalls(self):
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+        process = harness.spawn(
+            self, harness.binary(), "run", "-c", "/dev/null", "--set", "interval=1s", "--set",
+            "shutdown_timeout=1s", "--set", f"exporters=[{harness.JSON_CONSOLE}]",
+            stdin=None, stdout=write_end, stderr=subprocess.PIPE)
+        os.close(write_end)
+        self.assertIn(harness.OBSERVING, process.stderr.readline())
+        wait_until(lambda: self.waiting(read_end) == 4096, 30, "a full pipe")
+        process.terminate()
+        self.assertEqual(process.wait(60), EXIT_OK)
+        said = "\n".join(messages(process.stderr.read()))
+        self.assertIn("shutdown_timeout", said)
+        print(said.replace("\n", "; "), end="; ")
+
+    @staticmethod
+    def waiting(pipe):
+        """Bytes that nobody has read yet."""
+        count = array.array("i", [0])
+        fcntl.ioctl(pipe, termios.FIONREAD, count)
+        return count[0]
+
+
+class RefusedStart(unittest.TestCase):
+    """Missing capability, no BTF, no cgroup v2: one line naming the object, the cause and the
+    remedy, exit 1; `probe` says the same without failing."""
+
+    # Arguments: the words to run where neither mounts nor unmounts reach anybody else.
+    WITHOUT_CGROUP2 = """
+        for mount in $(findmnt --noheadings --raw --types cgroup2 --output TARGET); do
+            umount --lazy "$mount" || exit 90
+        done
+        exec "$@" """
+    WITHOUT_BTF = 'mount -t tmpfs none /sys/kernel/btf || exit 90; exec "$@"'
+
+    @staticmethod
+    def mounts_changed(script):
+        return ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh")
+
+    def public_copy(self):
+        """A copy of the daemon that everybody can reach."""
+        path = os.path.join(harness.temporary_folder(self), "sockeye")
+        shutil.copy(harness.binary(), path)
+        os.chmod(path, 0o755)
+        return path
+
+    def run_once(self, prefix, program, *settings):
+        words = [word for setting in settings for word in ("--set", setting)]
+        return harness.command(*prefix, program, "run", "-c", "/dev/null", "--once", "--set",
+                               "interval=1s", *words, check=False,
+                               env=harness.clean_environment())
+
+    def check(self, prefix, *expected, program=None):
+        """run and probe say one line with all the words, run fails and probe does not."""
+        program = program or harness.binary()
+        run = self.run_once(prefix, program)
+        self.assertEqual(run.returncode, EXIT_FAILURE, run.stderr)
+        self.assertEqual(run.stdout, "")
+        self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
+        said = messages(run.stderr)[0]
+        for text in expected:
+            self.assertIn(text, said)
+        probe = harness.command(*prefix, program, "probe", check=False,
+                                env=harness.clean_environment())
+        self.assertEqual(probe.returncode, EXIT_OK, probe.stderr)
+        self.assertIn(said, probe.stdout.splitlines())
+        as_json = json.loads(harness.command(*prefix, program, "probe", "--json", check=False,
+                                             env=harness.clean_environment()).stdout)
+        self.assertEqual(as_json["why_not"], said)
+        print(said, end="; ")
+
+    def test_missing_capabilities(self):
+        harness.need("setpriv")
+        self.check(UNPRIVILEGED, "capabilities: missing", "cap_net_admin", "cap_bpf",
+                   "cap_perfmon", "run as root or", program=self.public_copy())
+
+    def test_one_missing_capability_is_named(self):
+        harness.need("setpriv")
+        without = ("setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin")
+        self.check(without, "capabilities: missing cap_net_admin;", "run as root or")
+
+    def test_the_remedy_helps(self):
+        """Another user with the capabilities of the message can run the daemon."""
+        harness.need("setpriv")
+        refused = self.run_once(UNPRIVILEGED, self.public_copy()).stderr
+        named = re.search(r"grant (cap_[a-z_,]+)\+ep", refused)[1].split(",")
+        granted = "-all," + ",".join("+" + name.removeprefix("cap_") for name in named)
+        prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                  f"--inh-caps={granted}", f"--ambient-caps={granted}")
+        done = self.run_once(prefix, self.public_copy())
+        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
+        self.assertIn(harness.OBSERVING, done.stderr)
+
+    def test_no_cgroup2(self):
+        harness.need("unshare", "findmnt")
+        self.check(self.mounts_changed(self.WITHOUT_CGROUP2), "cgroup v2 tree: not mounted",
+                   "protocols.http")
+
+    def test_no_cgroup2_is_no_obstacle_without_protocols(self):
+        done = self.run_once(self.mounts_changed(self.WITHOUT_CGROUP2), harness.binary(),
+                             "protocols.http=false", f"exporters=[{harness.JSON_CONSOLE}]")
+        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
+        self.assertIn(harness.OBSERVING, done.stderr)
+        self.assertIn("sockeye.memory.resident", done.stdout)
+
+    def test_no_btf(self):
+        self.check(self.mounts_changed(self.WITHOUT_BTF), "kernel BTF: /sys/kernel/btf/vmlinux",
+                   "CONFIG_DEBUG_INFO_BTF")
+
+
+class Ports(unittest.TestCase):
+    """Two exporters on one port: said at start."""
+
+    def check_refused(self, port, *exporters):
+        done = harness.sockeye("run", "-c", "/dev/null", "--once", "--set", "interval=1s", "--set",
+                               f"exporters=[{', '.join(exporters)}]")
+        self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
+        self.assertEqual(done.stdout, "")
+        said = messages(done.stderr)
+        self.assertEqual(len(said), 1, done.stderr)
+        self.assertIn(str(port), said[0])
+        self.assertNotIn(harness.OBSERVING, done.stderr)
+        print(said[0], end="; ")
+
+    def test_two_exporters_on_one_port(self):
+        port = free_port()
+        self.check_refused(port, openmetrics(port), openmetrics(port))
+
+    def test_port_of_another_process(self):
+        port = free_port()
+        harness.listen(self, port)
+        self.check_refused(port, openmetrics(port))
+
+
+class InvalidConfiguration(unittest.TestCase):
+    """An unknown key, a value out of range, a missing unit, broken YAML: `FILE:LINE:COL: message`
+    with the nearest known key, exit 78, nothing started."""
+
+    # text of the file, line, column, words of the message
+    BAD = (
+        ("# a comment\nintervall: 5s\n", 2, 1, ('unknown', '"interval"')),
+        ("source:\n  teir: auto\n", 2, 3, ('unknown', 'tier"')),
+        ("protocols: {http: true, htpt: false}\n", 1, 25, ('unknown', 'http"')),
+        ("exporters:\n  - {type: consol}\n", 2, 12, ('"console"',)),
+        ("exporters:\n  - {type: console, fromat: json}\n", 2, 21, ('unknown', '"format"')),
+        ("interval: 2h\n", 1, 11, ("1h",)),
+        ("interval: 10\n", 1, 11, ("unit",)),
+        ("limits: {series: 3}\n", 1, 18, ("10",)),
+        ("interval: 10s\nsource: [\n", 3, 1, ()),
+        ("interval: 10s\nprotocols: {http: maybe}\n", 2, 19, ("true",)),
+    )
+
+    def write(self, text):
+        path = os.path.join(harness.temporary_folder(self), "bad.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
+
+    def test_run_starts_nothing_and_says_where(self):
+        for text, line, column, words in self.BAD:
+            with self.subTest(text=text):
+                path = self.write(text)
+                done = harness.sockeye("run", "-c", path, "--once")
+                self.assertEqual(done.returncode, EXIT_CONFIG, done.stderr)
+                self.assertEqual(done.stdout, "")
+                self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+                self.assertTrue(done.stderr.startswith(f"{path}:{line}:{column}: "), done.stderr)
+                for word in words:
+                    self.assertIn(word, done.stderr)
+
+    def test_check_says_the_same_and_exits_1(self):
+        for text, *_ in self.BAD:
+            with self.subTest(text=text):
+                path = self.write(text)
+                done = harness.sockeye("check", "-c", path)
+                self.assertEqual(done.returncode, EXIT_FAILURE)
+                self.assertEqual(done.stderr,
+                                 harness.sockeye("run", "-c", path, "--once").stderr)
+
+    def test_every_problem_is_told(self):
+        path = self.write("intervall: 5s\nsource:\n  teir: auto\n")
+        lines = harness.sockeye("check", "-c", path).stderr.splitlines()
+        self.assertEqual([line.removeprefix(path).split(" ")[0] for line in lines],
+                         [":1:1:", ":3:3:"])
+
+    def test_set_and_environment_are_named(self):
+        done = harness.sockeye("run", "--once", "--set", "intervall=5s")
+        self.assertEqual(done.returncode, EXIT_CONFIG)
+        self.assertRegex(done.stderr, r'--set.*"interval"')
+        done = harness.sockeye("run", "--once", SOCKEYE_INTERVALL="5s")
+        self.assertEqual(done.returncode, EXIT_CONFIG)
+        self.assertRegex(done.stderr, r"SOCKEYE_INTERVALL.*SOCKEYE_INTERVAL")
+
+    def test_missing_file_is_named(self):
+        done = harness.sockeye("run", "-c", "/nonexistent/sockeye.yaml", "--once")
+        self.assertEqual(done.returncode, EXIT_CONFIG)
+        self.assertIn("/nonexistent/sockeye.yaml", done.stderr)
+
+    def test_a_valid_file_passes(self):
+        done = harness.sockeye("check", "-c", self.write("interval: 5s\n"))
+        self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
+
+    def test_unknown_commands_and_options_are_usage(self):
+        for words in ((), ("rnu",), ("run", "--nonsense"), ("check", "too-much")):
+            with self.subTest(words=words):
+                self.assertEqual(harness.sockeye(*words).returncode, EXIT_USAGE)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
