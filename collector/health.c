@@ -47,6 +47,8 @@ static void update_rings(const struct eye_health *health)
         eye_counter_set(series_1(health, EYE_METRIC_SELF_KERNEL_RECORDS, EYE_TAG_RING, name),
                         eye_kernel_ring_records(health->kernel, ring));
     }
+    eye_counter_set(series_1(health, EYE_METRIC_SELF_KERNEL_RECORDS, EYE_TAG_RING, "live"),
+                    eye_kernel_live_records(health->kernel));
 }
 
 static void update_programs(const struct eye_health *health)
@@ -78,6 +80,9 @@ static void update_samples(const struct eye_health *health, const char *source, 
 
 static void update_series(const struct eye_health *health)
 {
+    eye_counter_set(series_2(health, EYE_METRIC_SELF_SAMPLES, EYE_TAG_SOURCE, "aggregate",
+                             EYE_TAG_OUTCOME, "out_of_memory"),
+                    eye_registry_lost(health->registry));
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
         size_t count = eye_registry_count(health->registry, (enum eye_metric_id)i);
         if (count > 0) {

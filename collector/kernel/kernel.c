@@ -36,6 +36,7 @@ struct eye_kernel {
     struct ring_buffer *reader;
     struct ring rings[EYE_RING_COUNT];
     size_t drained; /* in the present drain */
+    uint64_t live_records;
     size_t unseeded;
     int cpus;
     uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
@@ -303,12 +304,14 @@ size_t eye_kernel_drain(struct eye_kernel *kernel)
 struct live_reader {
     eye_record_handler *handler;
     void *context;
+    uint64_t records;
 };
 
 static void split_live(void *context, const void *data, size_t bytes)
 {
-    const struct live_reader *reader = context;
+    struct live_reader *reader = context;
     const struct eye_connection_record *record = data;
+    reader->records += bytes / sizeof(*record);
     for (size_t i = 0; i < bytes / sizeof(*record); i++) {
         reader->handler(reader->context, &record[i], sizeof(*record));
     }
@@ -317,11 +320,13 @@ static void split_live(void *context, const void *data, size_t bytes)
 int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
                          eye_record_handler *handler, void *context)
 {
-    struct live_reader reader = {handler, context};
+    struct live_reader reader = {handler, context, 0};
     kernel->programs->data->eye_pass = pass;
     kernel->programs->data->eye_pass_full = full;
-    return eye_iterator_run(kernel->live, sizeof(struct eye_connection_record), split_live,
-                            &reader);
+    int result =
+        eye_iterator_run(kernel->live, sizeof(struct eye_connection_record), split_live, &reader);
+    kernel->live_records += reader.records;
+    return result;
 }
 
 void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_LOSS_COUNT])
@@ -348,6 +353,11 @@ double eye_kernel_ring_fill(const struct eye_kernel *kernel, enum eye_ring ring)
 uint64_t eye_kernel_ring_records(const struct eye_kernel *kernel, enum eye_ring ring)
 {
     return kernel->rings[ring].records;
+}
+
+uint64_t eye_kernel_live_records(const struct eye_kernel *kernel)
+{
+    return kernel->live_records;
 }
 
 size_t eye_kernel_program_stats(const struct eye_kernel *kernel,

@@ -64,6 +64,9 @@ const char *eye_loss_reason(enum eye_loss loss);
 double eye_kernel_ring_fill(const struct eye_kernel *kernel, enum eye_ring ring);
 uint64_t eye_kernel_ring_records(const struct eye_kernel *kernel, enum eye_ring ring);
 
+/** Records of the live iterator so far. */
+uint64_t eye_kernel_live_records(const struct eye_kernel *kernel);
+
 struct eye_program_stats {
     const char *name;
     uint64_t runs; /* 0 unless the kernel counts (kernel.bpf_stats_enabled) */

@@ -39,7 +39,7 @@ const char *eye_unit_word(enum eye_unit unit);
     X(STATUS, "status", "http.response.status_code", "HTTP status code")                           \
     X(ROUTE, "route", "http.route", "path with variable segments as *, or the user's own route")   \
     X(PROGRAM, "program", "", "kernel program")                                                    \
-    X(RING, "ring", "", "kernel ring buffer")                                                      \
+    X(RING, "ring", "", "kernel ring buffer, or live for the iterator over live sockets")          \
     X(EXPORTER, "exporter", "", "name of the exporter")                                            \
     X(OUTCOME, "outcome", "", "what became of it")                                                 \
     X(METRIC, "metric", "", "name of the metric concerned")                                        \
@@ -119,7 +119,7 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
       "time spent in a kernel program; only while the kernel counts it")                           \
     X(SELF_SAMPLES, "sockeye.samples", COUNTER, NONE, 1,                                           \
       EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), false,                                           \
-      "samples by the stage that made them: aggregated, or dropped as malformed")                  \
+      "samples by stage: aggregated, malformed, or values lost for want of memory")                \
     X(SELF_SERIES, "sockeye.series", GAUGE, NONE, 1, EYE_TAG_BIT(METRIC), false,                   \
       "series alive, by metric")                                                                   \
     X(SELF_OVERFLOW, "sockeye.series.overflow", COUNTER, NONE, 1,                                  \

@@ -67,6 +67,7 @@ static void init_scratch(struct eye_registry *registry)
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
         struct eye_series *scratch = &registry->scratch[i];
         scratch->metric = eye_metric((enum eye_metric_id)i);
+        scratch->lost = &registry->lost;
         scratch->changed = true;
     }
 }
@@ -313,6 +314,7 @@ static struct eye_series *new_series(struct eye_registry *registry, const struct
         return NULL;
     }
     series->metric = key->metric;
+    series->lost = &registry->lost;
     series->tags = eye_tag_set_new(key->tags, key->count);
     if (series->tags == NULL || use_values(state, series->tags) != 0) {
         free_series(series);
@@ -332,14 +334,10 @@ static struct eye_series *new_series(struct eye_registry *registry, const struct
     return series;
 }
 
-/* Counts the overflow under the daemon's own metric; that metric's own overflow is not counted
- * again, or a full budget would count itself without end. */
+/* Counts the overflow under the daemon's own metric, which has no budget and so no overflow. */
 static void count_overflow(struct eye_registry *registry, const struct eye_metric *metric,
                            enum eye_tag tag)
 {
-    if (metric->id == EYE_METRIC_SELF_OVERFLOW) {
-        return;
-    }
     const struct eye_tag_value tags[] = {
         {EYE_TAG_METRIC, metric->name},
         {EYE_TAG_TAG, eye_tag_info(tag)->name},
@@ -488,6 +486,8 @@ void eye_distribution_add(struct eye_series *series, double value, uint64_t weig
     assert(series->metric->kind == EYE_DISTRIBUTION);
     if (eye_distribution_record(&series->distribution, value, weight) == 0) {
         series->changed = true;
+    } else {
+        ++*series->lost;
     }
 }
 

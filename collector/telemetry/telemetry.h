@@ -7,7 +7,8 @@
  *
  * Cardinality is bounded per metric. A tag value beyond the tag's budget, and a series beyond the
  * metric's, is counted under the same metric with that tag set to "__other__", so sums stay whole;
- * sockeye.series.overflow names the metric and the tag.
+ * sockeye.series.overflow names the metric and the tag. Metrics of
+ * the daemon itself (sockeye.*) have no budget: their tags are few by construction.
  */
 #pragma once
 
@@ -42,6 +43,7 @@ struct eye_series {
     struct eye_distribution *frozen; /* last picture of the distribution; NULL: changed since */
     bool changed;                    /* since the last snapshot */
     bool kept_elsewhere;             /* made anew, its whole total would be counted again */
+    uint64_t *lost;                  /* of its registry */
     struct eye_series *next;         /* in the metric's list, oldest first */
     struct eye_series *previous;
 };

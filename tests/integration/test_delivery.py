@@ -348,21 +348,20 @@ class KernelAccounts(unittest.TestCase):
             truth.add(self, 20)
         daemon.wait_for_snapshots(2)
         self.assertEqual(daemon.stop(), 0)
-        requests, ring = (daemon.total("sockeye.kernel.records", ring=name)
-                          for name in ("requests", "connections"))
+        requests, ring, live = (daemon.total("sockeye.kernel.records", ring=name)
+                                for name in ("requests", "connections", "live"))
         samples = {(source, outcome): daemon.total("sockeye.samples", source=source,
                                                    outcome=outcome)
                    for source in ("usm", "tracer") for outcome in ("aggregated", "malformed")}
         in_series = sum(daemon.distribution(metric)[0] for metric in (
             "http.server.request.duration", "http.client.request.duration"))
-        print(f"records: requests {requests}, connections {ring}; samples {samples}; "
+        print(f"records: requests {requests}, connections {ring}, live {live}; samples {samples}; "
               f"in series of http {in_series}; lost {daemon.losses()}")
         self.assertGreaterEqual(requests, 2 * truth.requests)
         self.assertEqual(samples["usm", "aggregated"] + samples["usm", "malformed"], requests)
         self.assertEqual(in_series, samples["usm", "aggregated"])
-        # Live sockets are samples too, and come through no ring.
         self.assertGreaterEqual(ring, 2 * truth.connections)
-        self.assertGreaterEqual(samples["tracer", "aggregated"], ring)
+        self.assertEqual(samples["tracer", "aggregated"], ring + live)
         self.assertEqual(samples["usm", "malformed"], 0)
         self.assertEqual(samples["tracer", "malformed"], 0)
         opened = daemon.total("tcp.connections.opened", port=truth.port)

@@ -1,0 +1,294 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Prints what the daemon costs: figures, and ratios against a base measured in the same run.
+
+Base and daemon run by turns on the same cores (pairs.py); where a figure is about the kernel
+programs, the kernel's own run-time statistics are switched on for a run of their own, since they
+cost time themselves. Nothing passes or fails here on time: the exit code is 0 unless something
+could not be measured.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+import traceback
+
+import pairs
+from daemon import JSON_CONSOLE, Daemon, program_cost
+from machine import (NGINX_PORT, Failed, Generator, Iperf, Nginx, Sockets, bpf_stats, command,
+                     compile_loads, enter_own_namespace, need, say)
+from table import (Row, at_least, at_most, count, mebibytes, microseconds, nanoseconds,
+                   print_table)
+
+MIB = 2**20
+RR_CONNECTIONS = 8
+STARTS = 5
+LIVE_CONNECTIONS = 5000       # 10 000 sockets
+MEMORY_CONNECTIONS = 9000     # 18 000 sockets: all that the descriptors of one process allow
+MEMORY_PORTS = 142            # seven series per port and direction: 2 000 of them
+
+
+class Bench:
+    """What every part needs: the daemon's path, the lengths, a folder for files."""
+
+    def __init__(self, options, folder):
+        self.sockeye = os.path.abspath(options.sockeye)
+        self.encode = options.encode
+        self.pairs, self.seconds = options.pairs, options.seconds
+        self.folder = folder
+        self.loads = compile_loads(folder)
+
+    def measure(self, load):
+        return pairs.measure(load, self.sockeye, self.pairs, self.seconds)
+
+    def generator(self, name, what, unit, *arguments):
+        return Generator(what, unit, self.loads[name], *arguments)
+
+
+# ---- on and off ----
+
+def rate_row(load, measured, target):
+    base, observed, ratio = measured.rates()
+    return at_least(f"{load.name}, on / off", ratio, target, used=measured.used,
+                    base=f"{count(base)} {load.unit}", observed=f"{count(observed)} {load.unit}")
+
+
+def tcp_rows(bench):
+    with Iperf() as load:
+        yield rate_row(load, bench.measure(load), 0.99)
+    load = bench.generator("rr", "TCP request/response", "/s", RR_CONNECTIONS)
+    yield rate_row(load, bench.measure(load), 0.99)
+
+
+def connection_rows(bench):
+    load = bench.generator("conn", "TCP connections", "/s")
+    measured = bench.measure(load)
+    yield rate_row(load, measured, 0.95)
+    yield at_most("daemon CPU per closed connection, both its ends",
+                  measured.cpu_ns_per_count(), 300, nanoseconds, used=measured.used)
+    yield from program_rows(bench, load, "connection", None)
+
+
+def http_rows(bench):
+    with Nginx(bench.folder) as load:
+        measured = bench.measure(load)
+        yield rate_row(load, measured, 0.97)
+        base, observed, ratio = measured.means("p99")
+        yield at_most("p99 latency in the same runs, on / off", ratio, 1.05, "{:.3g}".format,
+                      base=microseconds(base), observed=microseconds(observed),
+                      used=measured.used)
+        yield at_most("daemon CPU per HTTP request, both ends",
+                      measured.cpu_ns_per_count(), 100, nanoseconds, used=measured.used)
+        yield from program_rows(bench, load, "HTTP request", 400)
+        yield seen_row(bench, load)
+
+
+# ---- kernel programs ----
+
+def program_rows(bench, load, what, target):
+    """BPF run time per count of the load, from the kernel's statistics; the parts below."""
+    say(f"{load.name}: run time of the kernel programs")
+    with bpf_stats(True), Daemon(bench.sockeye) as daemon:
+        load.run(1)
+        before = daemon.programs()
+        run = load.run(bench.seconds)
+        cost = program_cost(before, daemon.programs())
+    total_ns = sum(ns for ns, _ in cost.values())
+    yield at_most(f"BPF time per {what}, both ends", total_ns / run["count"], target, nanoseconds)
+    for name, (ns, runs) in sorted(cost.items(), key=lambda item: -item[1][0]):
+        if runs / run["count"] > 0.01:
+            yield Row(f"    {name}, {runs / run['count']:.2f} runs of {ns / runs:.0f} ns",
+                      nanoseconds(ns / run["count"]))
+
+
+def seen_row(bench, load):
+    """Requests that the daemon reports for the port, at the end that misses more of them.
+
+    A request that has no response when wrk hangs up counts as served but can never be reported.
+    """
+    say(f"{load.name}: requests seen and served")
+    with Daemon(bench.sockeye, JSON_CONSOLE) as daemon:
+        time.sleep(1)
+        served = load.run(bench.seconds)["count"]
+        time.sleep(0.5)
+        daemon.stop()
+    seen = min(daemon.counted(f"http.{end}.request.duration", port=NGINX_PORT)
+               for end in ("server", "client"))
+    lost = daemon.counted("kernel.lost", program="http")
+    return at_least(f"requests seen / served ({served} served, {served - seen} missing, "
+                    f"{lost} counted lost)", seen / served, 0.999)
+
+
+# ---- live sockets ----
+
+def keep_for(seconds, sockets, moving):
+    """Lets time pass; returns how much. Every interval finds every socket moved, or none."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < seconds:
+        if moving:
+            sockets.touch()
+        time.sleep(0.2)
+    return time.monotonic() - begin
+
+
+def live_bpf_ns(bench, sockets, moving):
+    """Run time of the iterator's program per socket."""
+    with bpf_stats(True), Daemon(bench.sockeye) as daemon:
+        time.sleep(2)
+        before = daemon.programs()
+        keep_for(bench.seconds, sockets, moving)
+        ns, runs = program_cost(before, daemon.programs())["tcp_live"]
+    if runs < sockets.sockets:
+        raise Failed(f"no pass over the live sockets within {bench.seconds} s")
+    return ns / runs
+
+
+def live_cpu_ns(bench, sockets, moving):
+    """The daemon's CPU time per socket and interval of one second, all that it does included."""
+    with Daemon(bench.sockeye) as daemon:
+        time.sleep(2)
+        before = daemon.cpu_ns()
+        intervals = keep_for(bench.seconds, sockets, moving)
+        return (daemon.cpu_ns() - before) / intervals / sockets.sockets
+
+
+def live_rows(bench):
+    with Sockets(bench.loads["idle"], LIVE_CONNECTIONS, 10) as sockets:
+        for moving, word in ((True, "moving"), (False, "at rest")):
+            say(f"{sockets.sockets} live sockets, {word}")
+            yield at_most(f"live snapshot, {sockets.sockets} sockets {word}: BPF per socket",
+                          live_bpf_ns(bench, sockets, moving), 500, nanoseconds)
+            yield at_most("    daemon CPU per socket and interval, BPF included",
+                          live_cpu_ns(bench, sockets, moving), 500, nanoseconds)
+
+
+# ---- memory, start, size ----
+
+def settled_bytes(daemon):
+    """Resident memory after a few intervals."""
+    time.sleep(4)
+    return daemon.resident_bytes()
+
+
+def memory_rows(bench):
+    say("resident memory")
+    with Daemon(bench.sockeye) as daemon:
+        yield at_most("resident memory, idle", settled_bytes(daemon), 6 * MIB, mebibytes)
+    # The daemon comes first, so that it sees the sockets open and has all of their series.
+    with Daemon(bench.sockeye) as daemon, Daemon(bench.sockeye, JSON_CONSOLE) as counter, \
+            Sockets(bench.loads["idle"], MEMORY_CONNECTIONS, MEMORY_PORTS) as sockets:
+        sockets.touch()
+        resident = settled_bytes(daemon)
+        counter.stop()
+    series = len({(point["metric"], tuple(sorted(point["tags"].items())))
+                  for point in counter.points})
+    yield at_most(f"resident memory, {sockets.sockets} sockets and {series} series",
+                  resident, 16 * MIB, mebibytes)
+
+
+def start_rows(bench):
+    say("start")
+    seconds = []
+    for _ in range(STARTS):
+        with Daemon(bench.sockeye) as daemon:
+            seconds.append(daemon.start_seconds)
+    yield at_most(f"start to observing, median of {STARTS}", statistics.median(seconds), 0.3,
+                  lambda value: f"{value * 1000:.0f} ms")
+    need("strip")
+    stripped = os.path.join(bench.folder, "stripped")
+    command("strip", "-o", stripped, bench.sockeye)
+    yield at_most("binary, stripped", os.path.getsize(stripped), 4 * MIB, mebibytes)
+
+
+# ---- encoders ----
+
+def build_folder(path):
+    """The CMake build folder that a file lies in."""
+    folder = os.path.dirname(path)
+    while folder != os.path.dirname(folder):
+        if os.path.exists(os.path.join(folder, "CMakeCache.txt")):
+            return folder
+        folder = os.path.dirname(folder)
+    raise Failed(f"{path} lies in no build folder: name bench_encode with --encode")
+
+
+def encode_program(bench):
+    if bench.encode:
+        return bench.encode
+    folder = build_folder(bench.sockeye)
+    say("building bench_encode")
+    command("cmake", "--build", folder, "--target", "bench_encode")
+    return os.path.join(folder, "tests/bench/bench_encode")
+
+
+def encode_rows(bench):
+    program = encode_program(bench)
+    say("encoders")
+    for line in command(program).splitlines():
+        if line.startswith("#") or not line.strip():
+            continue
+        encoder, series, ns, size, allocations = line.split()
+        yield at_most(f"encode one point, {encoder}, {series} series", float(ns), 250, nanoseconds)
+        yield Row(f"    allocations per point, of {float(size):.0f} bytes",
+                  f"{float(allocations):.3f}", "0", met=float(allocations) < 0.01)
+
+
+PARTS = {"tcp": tcp_rows, "connections": connection_rows, "http": http_rows, "live": live_rows,
+         "memory": memory_rows, "start": start_rows, "encode": encode_rows}
+
+
+def measure_part(name, part, bench):
+    """The rows of a part, and what could not be measured."""
+    rows = []
+    try:
+        for row in part(bench):
+            rows.append(row)
+    except Failed as error:
+        return rows + [Row(f"{name}: not measured: {error}", met=False)], str(error)
+    except Exception as error:  # the other parts are still worth their time
+        traceback.print_exc()
+        return rows + [Row(f"{name}: not measured: {error}", met=False)], str(error)
+    return rows, None
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sockeye", required=True, help="the daemon's binary")
+    parser.add_argument("--encode", help="the program bench_encode (default: built beside it)")
+    parser.add_argument("--pairs", type=int, default=5, help="rounds per load (default 5)")
+    parser.add_argument("--seconds", type=int, default=6, help="length of a run (default 6)")
+    parser.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated")
+    options = parser.parse_args()
+    if options.pairs < 1 or options.seconds < 2:
+        parser.error("at least one pair and two seconds")
+    if not os.access(options.sockeye, os.X_OK):
+        parser.error(f"{options.sockeye} is no program")
+    return options
+
+
+def main():
+    options = parse_arguments()
+    need("ip", "bpftool")
+    enter_own_namespace()
+    rows, failures = [], []
+    with tempfile.TemporaryDirectory(prefix="sockeye-bench-") as folder, bpf_stats(False):
+        os.chmod(folder, 0o755)
+        bench = Bench(options, folder)
+        for name in options.only or PARTS:
+            new, failure = measure_part(name, PARTS[name], bench)
+            rows += new
+            failures += [failure] if failure else []
+    print_table(rows, sys.stdout)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Failed as error:
+        sys.exit(f"bench: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon under measurement: started, watched through /proc, stopped."""
+
+import contextlib
+import glob
+import json
+import os
+import subprocess
+import threading
+import time
+
+from machine import Failed, command, end
+
+OBSERVING = "observing"
+NULL = '{type: "null"}'
+JSON_CONSOLE = "{type: console, format: json}"
+
+
+class Daemon:
+    """`sockeye run` with nothing but the exporter given; observing when the context begins.
+
+    `start_seconds` is the time from exec to the log line that says so.
+    """
+
+    def __init__(self, path, exporter=NULL, interval="1s"):
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith(("SOCKEYE", "DD_", "OTEL_"))}
+        begin = time.monotonic()
+        self._process = subprocess.Popen(
+            [path, "run", "-c", os.devnull, "--set", f"interval={interval}",
+             "--set", f"exporters=[{exporter}]"],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment,
+            stdout=subprocess.PIPE if exporter == JSON_CONSOLE else subprocess.DEVNULL)
+        self._log = []
+        self._wait_until_observing()
+        self.start_seconds = time.monotonic() - begin
+        self._threads = [threading.Thread(target=self._read_log, daemon=True)]
+        self.points = []
+        if self._process.stdout is not None:
+            self._threads.append(threading.Thread(target=self._read_points, daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    def _wait_until_observing(self):
+        for line in self._process.stderr:
+            self._log.append(line.strip())
+            if OBSERVING in line:
+                return
+        self._process.wait()
+        raise Failed(f"the daemon ended with {self._process.returncode}: " + " / ".join(self._log))
+
+    def _read_log(self):
+        for line in self._process.stderr:
+            self._log.append(line.strip())
+
+    def _read_points(self):
+        for line in self._process.stdout:
+            with contextlib.suppress(ValueError):
+                self.points.append(json.loads(line))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.stop()
+
+    def stop(self):
+        """Ends it politely and reads its last words: all that it saw is in `points` then."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(60)
+            except subprocess.TimeoutExpired as error:
+                self._process.kill()
+                raise Failed("the daemon did not stop within 60 s") from error
+        for thread in self._threads:
+            thread.join()
+        end(self._process)
+        if self._process.returncode != 0:
+            raise Failed(f"the daemon ended with {self._process.returncode}: "
+                         + " / ".join(self._log))
+
+    # ---- what it costs ----
+
+    def cpu_ns(self):
+        """CPU time so far, user and system, of all threads.
+
+        From schedstat: the same that stat shows in utime and stime, but in nanoseconds instead of
+        clock ticks, of which a window has only a few.
+        """
+        folder = f"/proc/{self._process.pid}"
+        threads = glob.glob(f"{folder}/task/*/schedstat")
+        if threads:
+            return sum(int(_read(path).split()[0]) for path in threads)
+        fields = _read(f"{folder}/stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * 10**9 // os.sysconf("SC_CLK_TCK")
+
+    def resident_bytes(self):
+        for line in _read(f"/proc/{self._process.pid}/status").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise Failed("no VmRSS in /proc/PID/status")
+
+    def programs(self):
+        """{name: (run time in ns, runs)} of its kernel programs, as the kernel counts them."""
+        ids = set()
+        for path in glob.glob(f"/proc/{self._process.pid}/fdinfo/*"):
+            with contextlib.suppress(OSError):
+                text = _read(path)
+                if "prog_type:" in text:
+                    ids.add(int(text.split("prog_id:")[1].split()[0]))
+        every = json.loads(command("bpftool", "-j", "prog", "show"))
+        return {program["name"]: (program.get("run_time_ns", 0), program.get("run_cnt", 0))
+                for program in every if program["id"] in ids}
+
+    # ---- what it saw ----
+
+    def counted(self, metric, **tags):
+        """Sum of the increases of a counter, or of the counts of a distribution."""
+        wanted = {name: str(value) for name, value in tags.items()}.items()
+        total = 0
+        for point in self.points:
+            if point["metric"].removeprefix("sockeye.") == metric and \
+                    wanted <= point["tags"].items():
+                total += point["value"] if point["kind"] == "counter" else point["count"]
+        return total
+
+
+def _read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def program_cost(before, after):
+    """{name: (ns, runs)} of what programs() grew by."""
+    return {name: (after[name][0] - ns, after[name][1] - runs)
+            for name, (ns, runs) in before.items() if name in after}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any bytes as a record of both rings. Property: a record is either counted as malformed or handed
+ * on once, and then everything lies in the range that the headers promise, texts lie within the
+ * record, and the fingerprint does not depend on the duration.
+ */
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/base/base.h"
+#include "collector/tracer/tracer.h"
+#include "collector/usm/usm.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The record being given and what was handed on of it. */
+struct probe {
+    uint8_t *bytes;
+    size_t size;
+    uint64_t calls;
+    uint64_t fingerprint;
+};
+
+static void check_connection(void *context, const struct eye_connection_record *sample)
+{
+    struct probe *probe = context;
+    assert((const void *)sample == probe->bytes && probe->size == sizeof(*sample));
+    assert(sample->kind <= EYE_CONNECTION_FAILED);
+    assert(sample->direction == EYE_INCOMING || sample->direction == EYE_OUTGOING);
+    assert(sample->family == EYE_IPV4 || sample->family == EYE_IPV6);
+    assert(strnlen(sample->comm, sizeof(sample->comm)) < sizeof(sample->comm));
+    assert((eye_failure_name((enum eye_failure)sample->failure) == NULL) ==
+           (sample->failure == EYE_FAILURE_NONE));
+    probe->calls++;
+}
+
+static void check_request(void *context, const struct eye_request_sample *sample)
+{
+    struct probe *probe = context;
+    const uint8_t *path = (const uint8_t *)sample->path;
+    assert(sample->status >= 100 && sample->status <= 999);
+    assert(strlen(sample->method) >= 3 && strlen(sample->comm) <= EYE_COMM_BYTES);
+    assert(path == probe->bytes + sizeof(struct eye_request_record));
+    assert(sample->path_bytes <= EYE_HTTP_PATH_BYTES);
+    assert(path + sample->path_bytes <= probe->bytes + probe->size);
+    probe->fingerprint = sample->fingerprint;
+    probe->calls++;
+}
+
+static void take_connection(struct probe *probe)
+{
+    struct eye_tracer tracer = {.handler = check_connection, .context = probe};
+    probe->calls = 0;
+    eye_tracer_take(&tracer, probe->bytes, probe->size);
+    assert(tracer.samples == probe->calls && tracer.samples + tracer.malformed == 1);
+}
+
+static void take_request(struct probe *probe)
+{
+    struct eye_usm usm = {.handler = check_request, .context = probe};
+    probe->calls = 0;
+    eye_usm_take(&usm, probe->bytes, probe->size);
+    assert(usm.samples == probe->calls && usm.samples + usm.malformed == 1);
+}
+
+static void check_fingerprint(struct probe *probe)
+{
+    uint64_t fingerprint = probe->fingerprint;
+    probe->bytes[offsetof(struct eye_request_record, duration_ns)] ^= 0xff;
+    take_request(probe);
+    assert(probe->calls == 1 && probe->fingerprint == fingerprint);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    /* A copy: aligned as records of a ring are, and with nothing readable behind it. */
+    EYE_AUTOFREE uint8_t *bytes = malloc(size > 0 ? size : 1);
+    assert(bytes != NULL);
+    if (size > 0) {
+        memcpy(bytes, data, size);
+    }
+    struct probe probe = {.bytes = bytes, .size = size};
+    take_connection(&probe);
+    take_request(&probe);
+    if (probe.calls > 0) {
+        check_fingerprint(&probe);
+    }
+    return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An aggregate with all that it needs: a configuration, a registry and the processes of a made-up
+ * /proc. Functions fail the running test when they cannot.
+ */
+#pragma once
+
+#include "collector/aggregate/aggregate.h"
+#include "tests/unit/process/fake_proc.h"
+
+#define WORLD_SHOP_PID 100  /* service "shop", executable "nginx", container WORLD_CONTAINER */
+#define WORLD_CACHE_PID 200 /* service and executable "redis", no container */
+#define WORLD_CONTAINER "0123456789ab"
+
+struct world {
+    struct fake_proc proc;
+    struct eye_config config;
+    struct eye_registry *registry;
+    struct eye_processes *processes;
+    struct eye_aggregate *aggregate;
+};
+
+/* Fixtures: *state is the struct world; the aggregate is made by world_begin(). */
+int world_setup(void **state);
+int world_teardown(void **state);
+
+/* Makes registry and aggregate anew, by the world's configuration. */
+void world_begin(struct world *world);
+
+/* An established incoming IPv4 connection of the shop that has nothing to tell. */
+struct eye_connection_record world_connection(void);
+
+/* Finds the series of @metric with a text equal to "key=value,key=value": the tags in the order of
+ * the catalogue. NULL when there is none. */
+struct eye_series *world_series(const struct world *world, enum eye_metric_id metric,
+                                const char *tags);
+
+/* Of a counter, over all series; of a distribution, the number of values. */
+uint64_t world_total(const struct world *world, enum eye_metric_id metric);

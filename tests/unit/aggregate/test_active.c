@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tcp.connections.active: each flag alone, and a model of the kernel side (struct eye_socket in
+ * bpf/tracer/tcp.bpf.h) that opens, hands over, closes and loses sockets at random.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "collector/base/base.h"
+#include "tests/support/random.h"
+#include "tests/unit/aggregate/aggregate_world.h"
+
+#define SOCKETS 50
+
+static const uint32_t pids[] = {WORLD_SHOP_PID, WORLD_CACHE_PID};
+static const char *const owners[] = {"service=shop,port=80", "service=redis,port=80"};
+
+static double active(const struct world *world, size_t owner)
+{
+    const struct eye_series *series = world_series(world, EYE_METRIC_TCP_ACTIVE, owners[owner]);
+    return series == NULL ? 0 : series->gauge;
+}
+
+static void assert_active(const struct world *world, double shop, double redis)
+{
+    assert_true(active(world, 0) == shop);
+    assert_true(active(world, 1) == redis);
+}
+
+static void give(struct world *world, uint32_t pass, unsigned flags, uint32_t previous_pid,
+                 uint32_t pid)
+{
+    struct eye_connection_record sample = world_connection();
+    sample.pass = pass;
+    sample.flags = (uint8_t)flags;
+    sample.previous_pid = previous_pid;
+    sample.pid = pid;
+    eye_aggregate_connection(world->aggregate, &sample);
+}
+
+static struct world *begin(void **state, uint32_t pass)
+{
+    world_begin(*state);
+    struct world *world = *state;
+    eye_aggregate_begin_pass(world->aggregate, pass);
+    return world;
+}
+
+static void enters__adds_one_to_the_owner(void **state)
+{
+    struct world *world = begin(state, 1);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
+    give(world, 1, EYE_CONNECTION_ENTERS | EYE_CONNECTION_OPENED, 0, WORLD_SHOP_PID);
+    assert_active(world, 2, 0);
+    assert_int_equal(world_total(world, EYE_METRIC_TCP_OPENED), 1);
+}
+
+static void moves__takes_from_one_and_gives_to_the_other(void **state)
+{
+    struct world *world = begin(state, 1);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
+    give(world, 1, EYE_CONNECTION_MOVES, WORLD_SHOP_PID, WORLD_CACHE_PID);
+    assert_active(world, 1, 1);
+}
+
+/* The socket was counted under the process that had it then. */
+static void leaves__takes_from_the_previous_owner(void **state)
+{
+    struct world *world = begin(state, 1);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_CACHE_PID);
+    give(world, 1, EYE_CONNECTION_LEAVES, WORLD_SHOP_PID, WORLD_CACHE_PID);
+    assert_active(world, 0, 1);
+}
+
+static void no_flag__leaves_active_alone(void **state)
+{
+    struct world *world = begin(state, 1);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
+    give(world, 1, EYE_CONNECTION_OPENED, WORLD_CACHE_PID, WORLD_SHOP_PID);
+    give(world, 1, 0, WORLD_CACHE_PID, WORLD_SHOP_PID);
+    assert_active(world, 1, 0);
+}
+
+static void records_of_other_passes__do_not_change_active(void **state)
+{
+    static const unsigned flags[] = {EYE_CONNECTION_ENTERS, EYE_CONNECTION_MOVES,
+                                     EYE_CONNECTION_LEAVES};
+    struct world *world = begin(state, 5);
+    give(world, 5, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(flags); i++) {
+        give(world, 4, flags[i], WORLD_SHOP_PID, WORLD_CACHE_PID);
+        give(world, 6, flags[i], WORLD_SHOP_PID, WORLD_CACHE_PID);
+        assert_active(world, 1, 0);
+    }
+}
+
+/* All else that they tell counts. */
+static void records_of_other_passes__count_otherwise(void **state)
+{
+    struct world *world = begin(state, 5);
+    struct eye_connection_record sample = world_connection();
+    sample.pass = 4;
+    sample.kind = EYE_CONNECTION_CLOSED;
+    sample.flags = EYE_CONNECTION_OPENED | EYE_CONNECTION_LEAVES;
+    sample.sent_bytes = 9;
+    eye_aggregate_connection(world->aggregate, &sample);
+    assert_int_equal(world_total(world, EYE_METRIC_TCP_OPENED), 1);
+    assert_int_equal(world_total(world, EYE_METRIC_TCP_CLOSED), 1);
+    assert_int_equal(world_total(world, EYE_METRIC_TCP_SENT_BYTES), 9);
+    assert_null(eye_registry_first(world->registry, EYE_METRIC_TCP_ACTIVE));
+}
+
+static void begin_pass__starts_from_zero(void **state)
+{
+    struct world *world = begin(state, 1);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_CACHE_PID);
+    eye_aggregate_begin_pass(world->aggregate, 2);
+    assert_active(world, 0, 0);
+    give(world, 2, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
+    assert_active(world, 1, 0);
+}
+
+/* ---- the kernel side as a model ---- */
+
+struct socket {
+    bool open;
+    uint32_t pass; /* it was counted in; 0: in none */
+    uint32_t pid;
+    uint32_t counted_pid;
+};
+
+struct model {
+    struct world *world;
+    struct socket sockets[SOCKETS];
+    uint32_t pass;
+    uint64_t random;
+};
+
+static void close_socket(struct model *model, struct socket *socket, bool lost)
+{
+    if (!lost) {
+        give(model->world, model->pass, socket->pass == model->pass ? EYE_CONNECTION_LEAVES : 0,
+             socket->counted_pid, socket->pid);
+    }
+    *socket = (struct socket){0};
+}
+
+static void live_an_interval(struct model *model, bool losing)
+{
+    for (int i = 0; i < 40; i++) {
+        struct socket *socket = &model->sockets[random_below(&model->random, SOCKETS)];
+        uint32_t pid = pids[random_below(&model->random, EYE_ARRAY_LENGTH(pids))];
+        if (!socket->open) {
+            *socket = (struct socket){.open = true, .pid = pid};
+        } else if (random_below(&model->random, 2) == 0) {
+            socket->pid = pid;
+        } else {
+            close_socket(model, socket, losing && random_below(&model->random, 3) == 0);
+        }
+    }
+}
+
+static void report_live(struct model *model, struct socket *socket, bool full)
+{
+    unsigned flags = socket->pass != model->pass          ? EYE_CONNECTION_ENTERS
+                     : socket->counted_pid != socket->pid ? EYE_CONNECTION_MOVES
+                                                          : 0;
+    bool due = full || socket->pass == 0 || flags == EYE_CONNECTION_MOVES;
+    if (socket->open && due) {
+        give(model->world, model->pass, flags, socket->counted_pid, socket->pid);
+        socket->pass = model->pass;
+        socket->counted_pid = socket->pid;
+    }
+}
+
+static void read_live(struct model *model, bool full)
+{
+    if (full) {
+        eye_aggregate_begin_pass(model->world->aggregate, ++model->pass);
+    }
+    for (size_t i = 0; i < SOCKETS; i++) {
+        report_live(model, &model->sockets[i], full);
+    }
+}
+
+static void check_model(const struct model *model)
+{
+    for (size_t owner = 0; owner < EYE_ARRAY_LENGTH(pids); owner++) {
+        double truth = 0;
+        for (size_t i = 0; i < SOCKETS; i++) {
+            truth += model->sockets[i].open && model->sockets[i].pid == pids[owner] ? 1 : 0;
+        }
+        assert_true(active(model->world, owner) == truth);
+    }
+}
+
+static void active__is_true_after_every_pass(void **state)
+{
+    struct model model = {.world = begin(state, 0), .random = 1};
+    for (int interval = 0; interval < 500; interval++) {
+        live_an_interval(&model, false);
+        read_live(&model, interval == 0 || random_below(&model.random, 6) == 0);
+        check_model(&model);
+    }
+}
+
+static void active__recovers_from_lost_records_in_a_full_pass(void **state)
+{
+    struct model model = {.world = begin(state, 0), .random = 2};
+    read_live(&model, true);
+    for (int interval = 0; interval < 500; interval++) {
+        live_an_interval(&model, true);
+        bool full = random_below(&model.random, 6) == 0;
+        read_live(&model, full);
+        if (full) {
+            check_model(&model);
+        }
+    }
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(enters__adds_one_to_the_owner),
+        TEST(moves__takes_from_one_and_gives_to_the_other),
+        TEST(leaves__takes_from_the_previous_owner),
+        TEST(no_flag__leaves_active_alone),
+        TEST(records_of_other_passes__do_not_change_active),
+        TEST(records_of_other_passes__count_otherwise),
+        TEST(begin_pass__starts_from_zero),
+        TEST(active__is_true_after_every_pass),
+        TEST(active__recovers_from_lost_records_in_a_full_pass),
+    };
+    return cmocka_run_group_tests_name("aggregate_active", tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Request samples: their tags and routes, and what is remembered by fingerprint. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "collector/base/base.h"
+#include "tests/unit/aggregate/aggregate_world.h"
+
+#define MS UINT64_C(1000000)
+#define MANY_FINGERPRINTS 100000
+
+static struct world *begin(void **state)
+{
+    world_begin(*state);
+    return *state;
+}
+
+static struct eye_request_sample request(const char *path)
+{
+    return (struct eye_request_sample){
+        .duration_ns = 5 * MS,
+        .fingerprint = 1,
+        .pid = WORLD_SHOP_PID,
+        .port = 8080,
+        .status = 200,
+        .method = "GET",
+        .comm = "comm",
+        .path = path,
+        .path_bytes = strlen(path),
+    };
+}
+
+static void give(struct world *world, const struct eye_request_sample *sample)
+{
+    eye_aggregate_request(world->aggregate, sample);
+}
+
+static uint64_t values(const struct world *world, const char *tags)
+{
+    const struct eye_series *series = world_series(world, EYE_METRIC_HTTP_SERVER_DURATION, tags);
+    return series == NULL ? 0 : series->distribution.count;
+}
+
+static void request__has_its_tags_and_duration(void **state)
+{
+    struct world *world = begin(state);
+    const struct eye_request_sample sample = request("/users/17?token=secret");
+    give(world, &sample);
+    const struct eye_series *series =
+        world_series(world, EYE_METRIC_HTTP_SERVER_DURATION,
+                     "service=shop,port=8080,method=GET,status=200,route=/users/*");
+    assert_non_null(series);
+    assert_int_equal(series->distribution.count, 1);
+    assert_true(series->distribution.sum == 0.005);
+    assert_int_equal(eye_registry_count(world->registry, EYE_METRIC_HTTP_CLIENT_DURATION), 0);
+}
+
+static void client_request__has_its_own_metric(void **state)
+{
+    struct world *world = begin(state);
+    struct eye_request_sample sample = request("/");
+    sample.client = true;
+    sample.pid = WORLD_CACHE_PID;
+    sample.method = "_OTHER";
+    sample.status = 503;
+    give(world, &sample);
+    assert_non_null(world_series(world, EYE_METRIC_HTTP_CLIENT_DURATION,
+                                 "service=redis,port=8080,method=_OTHER,status=503,route=/"));
+    assert_int_equal(eye_registry_count(world->registry, EYE_METRIC_HTTP_SERVER_DURATION), 0);
+}
+
+static void truncated_path__ends_in_a_star(void **state)
+{
+    struct world *world = begin(state);
+    struct eye_request_sample sample = request("/static/ima");
+    sample.truncated = true;
+    give(world, &sample);
+    assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/static/*"),
+                     1);
+}
+
+static void hostile_path__makes_a_clean_route(void **state)
+{
+    struct world *world = begin(state);
+    struct eye_request_sample sample = request("/a|b/c,d\n/\xff/ok");
+    give(world, &sample);
+    assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/*/*/*/ok"),
+                     1);
+    sample = request("");
+    sample.fingerprint = 2;
+    give(world, &sample);
+    assert_int_equal(world_total(world, EYE_METRIC_HTTP_SERVER_DURATION), 2);
+}
+
+static void routes__are_those_of_the_configuration(void **state)
+{
+    static char texts[][24] = {"/users/*/cart", "/users/{id}/cart", "/static/**", "/assets"};
+    struct eye_route_rule rules[] = {{texts[0], texts[1]}, {texts[2], texts[3]}};
+    struct world *world = *state;
+    world->config.routes.rules = rules;
+    world->config.routes.count = EYE_ARRAY_LENGTH(rules);
+    world_begin(world);
+    static const struct {
+        const char *path;
+        const char *tags;
+    } cases[] = {
+        {"/users/ann/cart", "service=shop,port=8080,method=GET,status=200,route=/users/{id}/cart"},
+        {"/static/a/b/c.js", "service=shop,port=8080,method=GET,status=200,route=/assets"},
+        {"/users/ann", "service=shop,port=8080,method=GET,status=200,route=/users/ann"},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct eye_request_sample sample = request(cases[i].path);
+        sample.fingerprint = i;
+        give(world, &sample);
+        assert_int_equal(values(world, cases[i].tags), 1);
+    }
+}
+
+/* Equal fingerprints are the same request but for their duration: nothing is looked up again. */
+static void equal_fingerprints__share_the_series(void **state)
+{
+    struct world *world = begin(state);
+    struct eye_request_sample sample = request("/first");
+    for (int i = 0; i < 10; i++) {
+        give(world, &sample);
+        sample.path = NULL;
+        sample.path_bytes = 0;
+        sample.duration_ns += MS;
+    }
+    assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/first"),
+                     10);
+}
+
+static void fingerprint_zero__is_one_like_others(void **state)
+{
+    struct world *world = begin(state);
+    struct eye_request_sample sample = request("/zero");
+    sample.fingerprint = 0;
+    give(world, &sample);
+    give(world, &sample);
+    assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/zero"), 2);
+}
+
+/* More fingerprints than are remembered, so that they share places. */
+static void colliding_fingerprints__keep_their_series(void **state)
+{
+    struct world *world = begin(state);
+    for (uint64_t i = 0; i < MANY_FINGERPRINTS; i++) {
+        struct eye_request_sample sample = request(i % 2 == 0 ? "/even" : "/odd");
+        sample.fingerprint = i * 1024 + i % 2;
+        give(world, &sample);
+    }
+    assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/even"),
+                     MANY_FINGERPRINTS / 2);
+    assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/odd"),
+                     MANY_FINGERPRINTS / 2);
+}
+
+static void removed_series__are_made_anew(void **state)
+{
+    struct world *world = begin(state);
+    const struct eye_request_sample sample = request("/");
+    for (int i = 0; i < 3; i++) {
+        give(world, &sample);
+        struct eye_series *series =
+            eye_registry_first(world->registry, EYE_METRIC_HTTP_SERVER_DURATION);
+        assert_int_equal(series->distribution.count, 1);
+        eye_series_remove(world->registry, series);
+    }
+}
+
+static void reused_pid__gets_the_new_service(void **state)
+{
+    struct world *world = begin(state);
+    const struct eye_request_sample sample = request("/");
+    give(world, &sample);
+    fake_proc_end(&world->proc, WORLD_SHOP_PID);
+    fake_proc_start(&world->proc, WORLD_SHOP_PID, 5000);
+    fake_proc_set_executable(&world->proc, WORLD_SHOP_PID, "/bin/successor");
+    eye_processes_sweep(world->processes, 2);
+    give(world, &sample);
+    assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/"), 1);
+    assert_int_equal(values(world, "service=successor,port=8080,method=GET,status=200,route=/"), 1);
+}
+
+static void unknown_owner__is_the_command_name(void **state)
+{
+    struct world *world = begin(state);
+    struct eye_request_sample sample = request("/");
+    sample.pid = 999;
+    give(world, &sample);
+    assert_int_equal(values(world, "service=comm,port=8080,method=GET,status=200,route=/"), 1);
+}
+
+/* Connections and requests use the memories of one aggregate; emptying both must not mix them. */
+static void requests_and_connections__live_together(void **state)
+{
+    struct world *world = begin(state);
+    const struct eye_request_sample sample = request("/");
+    struct eye_connection_record connection = world_connection();
+    connection.sent_bytes = 1;
+    for (int i = 0; i < 50; i++) {
+        give(world, &sample);
+        eye_aggregate_connection(world->aggregate, &connection);
+        if (i % 10 == 0) {
+            eye_series_remove(world->registry,
+                              eye_registry_first(world->registry, EYE_METRIC_TCP_SENT_BYTES));
+        }
+    }
+    assert_int_equal(world_total(world, EYE_METRIC_HTTP_SERVER_DURATION), 50);
+    assert_int_equal(world_total(world, EYE_METRIC_TCP_SENT_BYTES), 9);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(request__has_its_tags_and_duration),
+        TEST(client_request__has_its_own_metric),
+        TEST(truncated_path__ends_in_a_star),
+        TEST(hostile_path__makes_a_clean_route),
+        TEST(routes__are_those_of_the_configuration),
+        TEST(equal_fingerprints__share_the_series),
+        TEST(fingerprint_zero__is_one_like_others),
+        TEST(colliding_fingerprints__keep_their_series),
+        TEST(removed_series__are_made_anew),
+        TEST(reused_pid__gets_the_new_service),
+        TEST(unknown_owner__is_the_command_name),
+        TEST(requests_and_connections__live_together),
+    };
+    return cmocka_run_group_tests_name("aggregate_requests", tests, NULL, NULL);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Log lines: stderr is a pipe while the code under test writes, and itself again for assertions. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "collector/base/base.h"
+#include "collector/base/log.h"
+
+struct fixture {
+    int pipe[2];
+    int stderr_fd;
+    char text[16384];
+};
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    *state = fixture;
+    assert_int_equal(pipe2(fixture->pipe, O_CLOEXEC | O_NONBLOCK), 0);
+    fixture->stderr_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    assert_true(fixture->stderr_fd >= 0);
+    unsetenv("JOURNAL_STREAM");
+    eye_log_set_level(EYE_LOG_INFO);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *fixture = *state;
+    unsetenv("JOURNAL_STREAM");
+    close(fixture->pipe[0]);
+    close(fixture->pipe[1]);
+    close(fixture->stderr_fd);
+    free(fixture);
+    return 0;
+}
+
+static void begin_capture(const struct fixture *fixture)
+{
+    dup2(fixture->pipe[1], STDERR_FILENO);
+}
+
+static const char *end_capture(struct fixture *fixture)
+{
+    dup2(fixture->stderr_fd, STDERR_FILENO);
+    ssize_t length = read(fixture->pipe[0], fixture->text, sizeof(fixture->text) - 1);
+    fixture->text[length > 0 ? length : 0] = '\0';
+    return fixture->text;
+}
+
+/* What $JOURNAL_STREAM says when the pipe is the journal's, with @suffix added. */
+static void claim_journal(const struct fixture *fixture, const char *suffix)
+{
+    struct stat status;
+    char stream[64];
+    assert_int_equal(fstat(fixture->pipe[1], &status), 0);
+    snprintf(stream, sizeof(stream), "%lu:%lu%s", (unsigned long)status.st_dev,
+             (unsigned long)status.st_ino, suffix);
+    setenv("JOURNAL_STREAM", stream, 1);
+}
+
+/* "HH:MM:SS sockeye " and the rest. */
+static void assert_for_a_person(const char *line, const char *rest)
+{
+    static const char shape[] = "00:00:00 sockeye ";
+    for (size_t i = 0; shape[i] != '\0'; i++) {
+        bool digit = line[i] >= '0' && line[i] <= '9';
+        assert_true(shape[i] == '0' ? digit : line[i] == shape[i]);
+    }
+    assert_string_equal(line + strlen(shape), rest);
+}
+
+static void line__has_time_and_level(void **state)
+{
+    static const struct {
+        enum eye_log_level level;
+        const char *rest;
+    } cases[] = {
+        {EYE_LOG_ERROR, "error: number 7\n"},
+        {EYE_LOG_WARNING, "warning: number 7\n"},
+        {EYE_LOG_INFO, "info: number 7\n"},
+        {EYE_LOG_DEBUG, "debug: number 7\n"},
+    };
+    eye_log_set_level(EYE_LOG_DEBUG);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        begin_capture(*state);
+        eye_log(cases[i].level, "number %d", 7);
+        assert_for_a_person(end_capture(*state), cases[i].rest);
+    }
+}
+
+static void line__has_a_priority_under_the_journal(void **state)
+{
+    claim_journal(*state, "");
+    eye_log_set_level(EYE_LOG_DEBUG);
+    begin_capture(*state);
+    eye_log_error("e");
+    eye_log_warning("w");
+    eye_log_info("i");
+    eye_log_debug("d");
+    assert_string_equal(end_capture(*state), "<3>e\n<4>w\n<6>i\n<7>d\n");
+}
+
+static void journal__must_be_this_very_stream(void **state)
+{
+    static const char *const streams[] = {"", "1:1", "nonsense"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(streams); i++) {
+        setenv("JOURNAL_STREAM", streams[i], 1);
+        begin_capture(*state);
+        eye_log_info("x");
+        assert_for_a_person(end_capture(*state), "info: x\n");
+    }
+    claim_journal(*state, "0");
+    begin_capture(*state);
+    eye_log_info("x");
+    assert_for_a_person(end_capture(*state), "info: x\n");
+}
+
+static void level__drops_lines_above(void **state)
+{
+    claim_journal(*state, "");
+    begin_capture(*state);
+    eye_log_debug("not by default");
+    eye_log_set_level(EYE_LOG_ERROR);
+    eye_log_warning("not now");
+    eye_log_error("only this");
+    assert_string_equal(end_capture(*state), "<3>only this\n");
+}
+
+static void line_breaks__become_spaces(void **state)
+{
+    claim_journal(*state, "");
+    begin_capture(*state);
+    eye_log_info("one\ntwo\r\n%s", "<3>three\n");
+    assert_string_equal(end_capture(*state), "<6>one two  <3>three \n");
+}
+
+static void long_lines__are_cut_and_end_once(void **state)
+{
+    claim_journal(*state, "");
+    for (int width = 2030; width < 2060; width++) {
+        begin_capture(*state);
+        eye_log_info("%*d", width, 7);
+        const char *text = end_capture(*state);
+        size_t length = strlen(text);
+        assert_true(length < 2048);
+        assert_ptr_equal(strchr(text, '\n'), text + length - 1);
+        assert_true(width > 2040 || length == (size_t)width + 4);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(line__has_time_and_level, setup, teardown),
+        cmocka_unit_test_setup_teardown(line__has_a_priority_under_the_journal, setup, teardown),
+        cmocka_unit_test_setup_teardown(journal__must_be_this_very_stream, setup, teardown),
+        cmocka_unit_test_setup_teardown(level__drops_lines_above, setup, teardown),
+        cmocka_unit_test_setup_teardown(line_breaks__become_spaces, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_lines__are_cut_and_end_once, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}

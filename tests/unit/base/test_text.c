@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Growing text: its maximum, its failed state, and doubles that read back. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "collector/base/text.h"
+#include "tests/support/random.h"
+
+#define UNBOUNDED ((size_t)1 << 30)
+
+static int setup(void **state)
+{
+    struct eye_text *text = malloc(sizeof(*text));
+    assert_non_null(text);
+    eye_text_init(text, UNBOUNDED);
+    *state = text;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    eye_text_done(*state);
+    free(*state);
+    return 0;
+}
+
+static void new_text__is_empty_and_not_null(void **state)
+{
+    struct eye_text *text = *state;
+    assert_string_equal(eye_text_string(text), "");
+    assert_int_equal(text->length, 0);
+    assert_null(text->data);
+    eye_text_clear(text);
+    eye_text_truncate(text, 5);
+    assert_string_equal(eye_text_string(text), "");
+}
+
+static void done__takes_zeroed_and_twice(void **state)
+{
+    (void)state;
+    struct eye_text text = {0};
+    eye_text_done(&text);
+    eye_text_init(&text, 100);
+    eye_text_append(&text, "abc");
+    eye_text_done(&text);
+    eye_text_done(&text);
+    assert_null(text.data);
+    assert_int_equal(text.max_bytes, 100);
+}
+
+static void append__grows_and_keeps_content(void **state)
+{
+    struct eye_text *text = *state;
+    char expected[5001] = "";
+    for (size_t i = 0; i < sizeof(expected) - 1; i++) {
+        expected[i] = (char)('a' + i % 26);
+        eye_text_append_char(text, expected[i]);
+        assert_int_equal(text->length, i + 1);
+        assert_true(text->capacity > text->length);
+        assert_int_equal(text->data[i + 1], '\0');
+    }
+    assert_string_equal(text->data, expected);
+    assert_false(text->failed);
+}
+
+static void append_bytes__takes_any_bytes(void **state)
+{
+    struct eye_text *text = *state;
+    eye_text_append_bytes(text, "a\0\xff", 3);
+    eye_text_append_bytes(text, "ignored", 0);
+    assert_int_equal(text->length, 3);
+    assert_memory_equal(text->data, "a\0\xff", 4);
+}
+
+static void append__fills_the_maximum_exactly(void **state)
+{
+    struct eye_text *text = *state;
+    text->max_bytes = 10;
+    eye_text_append(text, "0123456789");
+    eye_text_append(text, "");
+    assert_false(text->failed);
+    assert_string_equal(text->data, "0123456789");
+    eye_text_append_char(text, 'x');
+    assert_true(text->failed);
+    assert_string_equal(text->data, "0123456789");
+}
+
+static void failed__stays_until_cleared(void **state)
+{
+    struct eye_text *text = *state;
+    text->max_bytes = 10;
+    eye_text_append(text, "12345678");
+    eye_text_append(text, "too long");
+    assert_true(text->failed);
+    eye_text_append_char(text, 'x');
+    eye_text_append_u64(text, 1);
+    eye_text_append_double(text, 0.5);
+    eye_text_appendf(text, "%d", 1);
+    assert_true(text->failed);
+    assert_string_equal(text->data, "12345678");
+    eye_text_clear(text);
+    assert_false(text->failed);
+    eye_text_append(text, "fits");
+    assert_string_equal(text->data, "fits");
+}
+
+static void failed__without_any_room(void **state)
+{
+    struct eye_text *text = *state;
+    text->max_bytes = 0;
+    eye_text_append(text, "");
+    assert_false(text->failed);
+    eye_text_append_char(text, 'x');
+    assert_true(text->failed);
+    assert_string_equal(eye_text_string(text), "");
+}
+
+static void truncate__cuts_and_clears_failed(void **state)
+{
+    struct eye_text *text = *state;
+    text->max_bytes = 6;
+    eye_text_append(text, "abcdef");
+    eye_text_append_char(text, 'g');
+    eye_text_truncate(text, 3);
+    assert_false(text->failed);
+    assert_string_equal(text->data, "abc");
+    eye_text_truncate(text, 100);
+    assert_string_equal(text->data, "abc");
+    eye_text_append(text, "DEF");
+    assert_string_equal(text->data, "abcDEF");
+}
+
+static void clear__keeps_the_storage(void **state)
+{
+    struct eye_text *text = *state;
+    eye_text_append(text, "abc");
+    const char *data = text->data;
+    size_t capacity = text->capacity;
+    eye_text_clear(text);
+    assert_string_equal(eye_text_string(text), "");
+    assert_ptr_equal(text->data, data);
+    assert_int_equal(text->capacity, capacity);
+}
+
+static void append_u64__writes_every_digit(void **state)
+{
+    static const struct {
+        uint64_t value;
+        const char *text;
+    } cases[] = {
+        {0, "0"},
+        {9, "9"},
+        {10, "10"},
+        {1234567890, "1234567890"},
+        {UINT64_MAX, "18446744073709551615"},
+    };
+    struct eye_text *text = *state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        eye_text_clear(text);
+        eye_text_append_u64(text, cases[i].value);
+        assert_string_equal(text->data, cases[i].text);
+    }
+}
+
+static void appendf__appends_whole_or_nothing(void **state)
+{
+    struct eye_text *text = *state;
+    eye_text_appendf(text, "%s=%d", "a", -7);
+    eye_text_appendf(text, "%400d", 1);
+    assert_int_equal(text->length, 404);
+    assert_memory_equal(text->data, "a=-7   ", 7);
+    assert_string_equal(text->data + 400, "   1");
+    text->max_bytes = 410;
+    eye_text_appendf(text, "%s", "seven__");
+    assert_true(text->failed);
+    assert_int_equal(text->length, 404);
+    assert_int_equal(text->data[404], '\0');
+}
+
+static void append_double__writes_the_shortest_form(void **state)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {
+        {0, "0"},
+        {3, "3"},
+        {-3, "-3"},
+        {0.25, "0.25"},
+        {-0.5, "-0.5"},
+        {0.1, "0.1"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {1e-3, "0.001"},
+        {1e-5, "0.00001"},
+        {-1.5e-7, "-0.00000015"},
+        {1e-9, "0.000000001"},
+        {2.5e-11, "0.000000000025"},
+        {1e15, "1000000000000000"},
+        {9007199254740991, "9007199254740991"},
+        {9007199254740992, "9007199254740992"},
+        {1e16, "10000000000000000"},
+        {-3e16, "-30000000000000000"},
+        {1e300, "1e+300"},
+        {1e-300, "1e-300"},
+        {NAN, "NaN"},
+        {INFINITY, "+Inf"},
+        {-INFINITY, "-Inf"},
+    };
+    struct eye_text *text = *state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        eye_text_clear(text);
+        eye_text_append_double(text, cases[i].value);
+        assert_string_equal(eye_text_string(text), cases[i].text);
+    }
+}
+
+static double read_back(struct eye_text *text, double value)
+{
+    eye_text_clear(text);
+    eye_text_append_double(text, value);
+    char *end;
+    double again = strtod(text->data, &end);
+    assert_int_equal(*end, '\0');
+    return again;
+}
+
+/* Every value that a metric may have: 1 ns to 10^17, both signs. */
+static void append_double__reads_back_without_exponent(void **state)
+{
+    uint64_t random = 1;
+    for (int i = 0; i < 100000; i++) {
+        double value = pow(10, random_unit(&random) * 28.9 - 12);
+        value = random_below(&random, 2) == 0 ? value : -value;
+        assert_true(read_back(*state, value) == value);
+        assert_null(strpbrk(((struct eye_text *)*state)->data, "eE"));
+    }
+}
+
+static void append_double__reads_back_any_bits(void **state)
+{
+    uint64_t random = 2;
+    for (int i = 0; i < 100000; i++) {
+        uint64_t bits = random_next(&random);
+        double value;
+        memcpy(&value, &bits, sizeof(value));
+        assert_true(!isfinite(value) || read_back(*state, value) == value);
+    }
+}
+
+/* A decimal of 15 digits survives the way through a double, so it must come back as written. */
+static void append_double__returns_short_decimals_as_written(void **state)
+{
+    struct eye_text *text = *state;
+    uint64_t random = 3;
+    for (int i = 0; i < 20000; i++) {
+        char written[64];
+        uint64_t fraction = random_below(&random, 1000000000);
+        fraction += fraction % 10 == 0 ? 1 : 0;
+        snprintf(written, sizeof(written), "%u.%09u", (unsigned)random_below(&random, 1000000),
+                 (unsigned)fraction);
+        assert_true(read_back(text, strtod(written, NULL)) == strtod(written, NULL));
+        assert_string_equal(text->data, written);
+    }
+}
+
+static void copy_string__cuts_and_says_so(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source;
+        size_t size;
+        bool fits;
+        const char *copy;
+    } cases[] = {
+        {"", 1, true, ""},       {"a", 1, false, ""},       {"abc", 4, true, "abc"},
+        {"abc", 8, true, "abc"}, {"abcd", 4, false, "abc"}, {"abcdefgh", 4, false, "abc"},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        char target[9] = "########";
+        assert_int_equal(eye_copy_string(target, cases[i].size, cases[i].source), cases[i].fits);
+        assert_string_equal(target, cases[i].copy);
+        assert_true(cases[i].size == 8 || target[cases[i].size] == '#');
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(new_text__is_empty_and_not_null, setup, teardown),
+        cmocka_unit_test(done__takes_zeroed_and_twice),
+        cmocka_unit_test_setup_teardown(append__grows_and_keeps_content, setup, teardown),
+        cmocka_unit_test_setup_teardown(append_bytes__takes_any_bytes, setup, teardown),
+        cmocka_unit_test_setup_teardown(append__fills_the_maximum_exactly, setup, teardown),
+        cmocka_unit_test_setup_teardown(failed__stays_until_cleared, setup, teardown),
+        cmocka_unit_test_setup_teardown(failed__without_any_room, setup, teardown),
+        cmocka_unit_test_setup_teardown(truncate__cuts_and_clears_failed, setup, teardown),
+        cmocka_unit_test_setup_teardown(clear__keeps_the_storage, setup, teardown),
+        cmocka_unit_test_setup_teardown(append_u64__writes_every_digit, setup, teardown),
+        cmocka_unit_test_setup_teardown(appendf__appends_whole_or_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(append_double__writes_the_shortest_form, setup, teardown),
+        cmocka_unit_test_setup_teardown(append_double__reads_back_without_exponent, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(append_double__reads_back_any_bits, setup, teardown),
+        cmocka_unit_test_setup_teardown(append_double__returns_short_decimals_as_written, setup,
+                                        teardown),
+        cmocka_unit_test(copy_string__cuts_and_says_so),
+    };
+    return cmocka_run_group_tests_name("text", tests, NULL, NULL);
+}

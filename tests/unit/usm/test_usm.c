@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Request records: their lengths, ranges and fingerprints. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "collector/base/base.h"
+#include "collector/usm/usm.h"
+
+struct fixture {
+    struct eye_usm usm;
+    struct eye_request_sample last; /* its texts are below */
+    char comm[64];
+    char path[EYE_HTTP_PATH_BYTES];
+    uint64_t calls;
+    uint8_t *bytes; /* ends where the record ends, for the address sanitizer */
+};
+
+/* A record in parts. */
+struct request {
+    struct eye_request_record record; /* path_bytes is filled in */
+    const char *path;
+    const char *comm; /* NULL: not sent along */
+};
+
+static void keep(void *context, const struct eye_request_sample *sample)
+{
+    struct fixture *fixture = context;
+    fixture->calls++;
+    fixture->last = *sample;
+    assert_true(sample->path_bytes <= sizeof(fixture->path));
+    memcpy(fixture->path, sample->path, sample->path_bytes);
+    assert_true(strlen(sample->comm) < sizeof(fixture->comm));
+    memcpy(fixture->comm, sample->comm, strlen(sample->comm) + 1);
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    assert_non_null(fixture);
+    fixture->usm = (struct eye_usm){.handler = keep, .context = fixture};
+    *state = fixture;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    free(((struct fixture *)*state)->bytes);
+    free(*state);
+    return 0;
+}
+
+static struct request good_request(void)
+{
+    return (struct request){
+        .record = {.duration_ns = 1500000,
+                   .pid = 42,
+                   .port = 8080,
+                   .status = 200,
+                   .method = EYE_HTTP_GET},
+        .path = "/users/7?q",
+    };
+}
+
+/* Puts the record together, cut or lengthened to @size bytes, and gives it. */
+static bool is_taken_with_size(struct fixture *fixture, const struct eye_request_record *record,
+                               const struct request *request, size_t size)
+{
+    uint8_t whole[4096] = {0};
+    size_t path_bytes = strlen(request->path);
+    memcpy(whole, record, sizeof(*record));
+    memcpy(whole + sizeof(*record), request->path, path_bytes);
+    if (request->comm != NULL) {
+        memcpy(whole + sizeof(*record) + path_bytes, request->comm, strlen(request->comm));
+    }
+    assert_true(size <= sizeof(whole));
+    free(fixture->bytes);
+    fixture->bytes = malloc(size > 0 ? size : 1);
+    assert_non_null(fixture->bytes);
+    memcpy(fixture->bytes, whole, size);
+    struct eye_usm before = fixture->usm;
+    uint64_t calls = fixture->calls;
+    eye_usm_take(&fixture->usm, fixture->bytes, size);
+    bool taken = fixture->usm.samples != before.samples;
+    assert_int_equal(fixture->usm.malformed - before.malformed, taken ? 0 : 1);
+    assert_int_equal(fixture->calls - calls, taken ? 1 : 0);
+    return taken;
+}
+
+static size_t true_size(const struct request *request)
+{
+    return sizeof(request->record) + strlen(request->path) +
+           (request->comm != NULL ? EYE_COMM_BYTES : 0);
+}
+
+static bool is_taken(struct fixture *fixture, const struct request *request)
+{
+    struct eye_request_record record = request->record;
+    record.path_bytes = (uint16_t)strlen(request->path);
+    record.flags |= request->comm != NULL ? EYE_REQUEST_COMM : 0;
+    return is_taken_with_size(fixture, &record, request, true_size(request));
+}
+
+static void take__hands_every_field_on(void **state)
+{
+    struct fixture *fixture = *state;
+    struct request request = good_request();
+    assert_true(is_taken(fixture, &request));
+    assert_int_equal(fixture->last.duration_ns, 1500000);
+    assert_int_equal(fixture->last.pid, 42);
+    assert_int_equal(fixture->last.port, 8080);
+    assert_int_equal(fixture->last.status, 200);
+    assert_false(fixture->last.client);
+    assert_false(fixture->last.truncated);
+    assert_string_equal(fixture->last.method, "GET");
+    assert_string_equal(fixture->comm, "");
+    assert_int_equal(fixture->last.path_bytes, 10);
+    assert_memory_equal(fixture->path, "/users/7?q", 10);
+}
+
+static void take__understands_the_flags(void **state)
+{
+    struct fixture *fixture = *state;
+    for (unsigned flags = 0; flags < 4; flags++) {
+        struct request request = good_request();
+        request.record.flags = (uint8_t)flags;
+        assert_true(is_taken(fixture, &request));
+        assert_int_equal(fixture->last.client, (flags & EYE_REQUEST_CLIENT) != 0);
+        assert_int_equal(fixture->last.truncated, (flags & EYE_REQUEST_TRUNCATED) != 0);
+    }
+}
+
+static void take__reads_the_name_behind_the_path(void **state)
+{
+    static const char *const names[] = {"", "nginx", "fifteen_letters"};
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(names); i++) {
+        struct request request = good_request();
+        request.comm = names[i];
+        assert_true(is_taken(fixture, &request));
+        assert_string_equal(fixture->comm, names[i]);
+        assert_memory_equal(fixture->path, "/users/7?q", 10);
+    }
+}
+
+/* All 16 bytes used: cut off behind them, not run over. */
+static void take__ends_an_unterminated_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct request request = good_request();
+    request.comm = "sixteen_letters_";
+    assert_true(is_taken(fixture, &request));
+    assert_string_equal(fixture->comm, "sixteen_letters_");
+}
+
+static void take__knows_every_method(void **state)
+{
+    static const char *const names[] = {"_OTHER", "GET",     "POST",  "PUT",   "HEAD",
+                                        "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"};
+    static_assert(EYE_ARRAY_LENGTH(names) == EYE_HTTP_METHOD_COUNT, "one name each");
+    struct fixture *fixture = *state;
+    for (unsigned method = 0; method < 256; method++) {
+        struct request request = good_request();
+        request.record.method = (uint8_t)method;
+        assert_int_equal(is_taken(fixture, &request), method < EYE_HTTP_METHOD_COUNT);
+        if (method < EYE_HTTP_METHOD_COUNT) {
+            assert_string_equal(fixture->last.method, names[method]);
+        }
+    }
+}
+
+static void take__wants_a_status_of_three_digits(void **state)
+{
+    for (unsigned status = 0; status <= UINT16_MAX; status += status < 1100 ? 1 : 97) {
+        struct request request = good_request();
+        request.record.status = (uint16_t)status;
+        assert_int_equal(is_taken(*state, &request), status >= 100 && status <= 999);
+    }
+}
+
+static void take__refuses_every_wrong_length(void **state)
+{
+    static const char *const comms[] = {NULL, "nginx"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(comms); i++) {
+        struct request request = good_request();
+        request.comm = comms[i];
+        struct eye_request_record record = request.record;
+        record.path_bytes = (uint16_t)strlen(request.path);
+        record.flags |= comms[i] != NULL ? EYE_REQUEST_COMM : 0;
+        for (size_t size = 0; size < 300; size++) {
+            assert_int_equal(is_taken_with_size(*state, &record, &request, size),
+                             size == true_size(&request));
+        }
+    }
+}
+
+/* What the header promises must fit what came, up to the largest number that it can hold. */
+static void take__refuses_every_wrong_path_length(void **state)
+{
+    struct request request = good_request();
+    struct eye_request_record record = request.record;
+    for (unsigned promised = 0; promised <= UINT16_MAX; promised++) {
+        record.path_bytes = (uint16_t)promised;
+        assert_int_equal(is_taken_with_size(*state, &record, &request, true_size(&request)),
+                         promised == strlen(request.path));
+    }
+}
+
+static void take__refuses_paths_longer_than_the_kernel_sends(void **state)
+{
+    char path[EYE_HTTP_PATH_BYTES + 2];
+    memset(path, 'p', sizeof(path));
+    for (size_t length = 0; length < sizeof(path); length++) {
+        struct request request = good_request();
+        path[length] = '\0';
+        request.path = path;
+        assert_int_equal(is_taken(*state, &request), length <= EYE_HTTP_PATH_BYTES);
+        path[length] = 'p';
+    }
+}
+
+static uint64_t fingerprint_of(struct fixture *fixture, const struct request *request)
+{
+    assert_true(is_taken(fixture, request));
+    return fixture->last.fingerprint;
+}
+
+static void fingerprint__ignores_duration_and_name(void **state)
+{
+    struct request request = good_request();
+    uint64_t fingerprint = fingerprint_of(*state, &request);
+    assert_int_equal(fingerprint_of(*state, &request), fingerprint);
+    request.record.duration_ns = 1;
+    assert_int_equal(fingerprint_of(*state, &request), fingerprint);
+    request.comm = "nginx";
+    assert_int_equal(fingerprint_of(*state, &request), fingerprint);
+    request.comm = "other";
+    assert_int_equal(fingerprint_of(*state, &request), fingerprint);
+}
+
+static void fingerprint__differs_with_all_that_decides_the_series(void **state)
+{
+    struct request requests[9];
+    uint64_t fingerprints[EYE_ARRAY_LENGTH(requests)];
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(requests); i++) {
+        requests[i] = good_request();
+    }
+    requests[1].record.pid = 43;
+    requests[2].record.port = 8081;
+    requests[3].record.status = 201;
+    requests[4].record.method = EYE_HTTP_POST;
+    requests[5].record.flags = EYE_REQUEST_CLIENT;
+    requests[6].record.flags = EYE_REQUEST_TRUNCATED;
+    requests[7].path = "/users/8?q";
+    requests[8].path = "/users/7?";
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(requests); i++) {
+        fingerprints[i] = fingerprint_of(*state, &requests[i]);
+        for (size_t j = 0; j < i; j++) {
+            assert_int_not_equal(fingerprints[i], fingerprints[j]);
+        }
+    }
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(take__hands_every_field_on),
+        TEST(take__understands_the_flags),
+        TEST(take__reads_the_name_behind_the_path),
+        TEST(take__ends_an_unterminated_name),
+        TEST(take__knows_every_method),
+        TEST(take__wants_a_status_of_three_digits),
+        TEST(take__refuses_every_wrong_length),
+        TEST(take__refuses_every_wrong_path_length),
+        TEST(take__refuses_paths_longer_than_the_kernel_sends),
+        TEST(fingerprint__ignores_duration_and_name),
+        TEST(fingerprint__differs_with_all_that_decides_the_series),
+    };
+    return cmocka_run_group_tests_name("usm", tests, NULL, NULL);
+}
