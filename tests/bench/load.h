@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collector/base/parse.h"
+
 static inline void load_fail(const char *what)
 {
     fprintf(stderr, "%s: %s\n", what, strerror(errno));
@@ -30,10 +32,8 @@ static inline uint64_t load_now_ns(void)
 /* Command line arguments are the benchmark's own: whole numbers. */
 static inline uint64_t load_number(const char *text)
 {
-    char *end = NULL;
-    errno = 0;
-    uint64_t value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0') {
+    uint64_t value;
+    if (eye_parse_u64(text, &value) != 0) {
         fprintf(stderr, "%s: not a number\n", text);
         exit(2);
     }

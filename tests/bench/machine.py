@@ -119,7 +119,7 @@ def compile_loads(folder):
         loads[name] = os.path.join(folder, name)
         command("gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
                 "-pthread", f"-I{ROOT}", os.path.join(ROOT, "tests/bench", f"{name}.c"),
-                "-o", loads[name])
+                os.path.join(ROOT, "collector/base/parse.c"), "-o", loads[name])
     return loads
 
 
