@@ -15,7 +15,7 @@ struct eye_listener {
 };
 
 /* Listening ports by namespace: tell the direction of older sockets. Filled and read by the seed
- * iterator only, never emptied; beyond its size directions fall back to outgoing, counted. */
+ * iterator only, never emptied; beyond its size directions are guessed from the ports, counted. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 8192);
@@ -46,6 +46,16 @@ static __always_inline void eye_seed_listener(struct sock *sk)
     }
 }
 
+/* Linux gives outgoing connections local ports from here on (ip_local_port_range's default). */
+#define EYE_EPHEMERAL_FIRST 32768
+
+/* Accepted by a listener; when that is gone, the ports tell what they can. */
+static __always_inline bool eye_is_incoming(const struct eye_listener *local, __u16 remote_port)
+{
+    return bpf_map_lookup_elem(&listeners, local) != NULL ||
+           (local->port < EYE_EPHEMERAL_FIRST && remote_port >= EYE_EPHEMERAL_FIRST);
+}
+
 static __always_inline void eye_seed_connection(struct sock *sk, const struct tcp_sock *tcp)
 {
     struct eye_socket *socket = eye_make_socket(sk);
@@ -53,9 +63,10 @@ static __always_inline void eye_seed_connection(struct sock *sk, const struct tc
         return;
     }
     struct eye_listener key = eye_listener_of(&sk->__sk_common);
-    bool incoming = bpf_map_lookup_elem(&listeners, &key) != NULL;
+    __u16 remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+    bool incoming = eye_is_incoming(&key, remote_port);
     socket->direction = incoming ? EYE_INCOMING : EYE_OUTGOING;
-    socket->port = incoming ? key.port : bpf_ntohs(sk->__sk_common.skc_dport);
+    socket->port = incoming ? key.port : remote_port;
     socket->family = eye_family_of(&sk->__sk_common);
     eye_read_counters(tcp, &socket->reported);
     if (sk->__sk_common.skc_state == TCP_SYN_SENT) {

@@ -125,6 +125,11 @@ class Daemon:
                 total += point["value"] if point["kind"] == "counter" else point["count"]
         return total
 
+    def gauges(self, metric):
+        """{tags: value} of a gauge, each as told last."""
+        return {tuple(sorted(point["tags"].items())): point["value"] for point in self.points
+                if point["metric"].removeprefix("sockeye.") == metric}
+
 
 def _read(path):
     with open(path, encoding="utf-8") as file:
