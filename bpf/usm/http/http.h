@@ -31,6 +31,7 @@
 /* The rest of a request line after the target is " HTTP/1.1\r\n"; longer is a long target's tail.
  */
 #define EYE_HTTP_LINE_REST 64
+#define EYE_HTTP_USUAL_REST 11
 
 enum eye_http_phase {
     EYE_HTTP_START,        /* before the first byte of a message, or within its first line */
@@ -268,7 +269,7 @@ EYE_PART __u32 eye_http_copy_target(const struct eye_http_stream *stream,
         }
         __u64 word = eye_load_word(stream->window + from + length);
         if (request) {
-            __builtin_memcpy(request->bytes + length, &word, sizeof(word));
+            eye_store_word(request->bytes + length, word);
         }
         /* Two searches: each one's lowest mark is right, so the lower of both is. */
         __u64 end = eye_find_byte(word, ' ') | eye_find_byte(word, '\n');
@@ -347,7 +348,7 @@ static __always_inline __u16 eye_http_parse_status(const __u8 *digits)
 }
 
 static __always_inline __u32 eye_http_start_response(struct eye_http_run *run,
-                                                     struct eye_http_stream *stream)
+                                                     struct eye_http_stream *stream, __u32 filled)
 {
     __u16 status = eye_http_parse_status(stream->window + 9);
     if (status == 0 || stream->window[8] != ' ') {
@@ -367,7 +368,9 @@ static __always_inline __u32 eye_http_start_response(struct eye_http_run *run,
         flags |= method == EYE_HTTP_CONNECT && status < 300 ? EYE_HTTP_TUNNEL : 0;
     }
     stream->flags = (__u8)((stream->flags & ~EYE_HTTP_MESSAGE_FLAGS) | flags);
-    stream->phase = EYE_HTTP_SKIP_LINE;
+    /* The reason phrase begins with a space, so it passes for a header line of no interest. */
+    bool reason = filled > EYE_HTTP_STATUS_BYTES && stream->window[EYE_HTTP_STATUS_BYTES] == ' ';
+    stream->phase = reason ? EYE_HTTP_HEADERS : EYE_HTTP_SKIP_LINE;
     return EYE_HTTP_STATUS_BYTES;
 }
 
@@ -400,7 +403,7 @@ static __always_inline __u32 eye_http_start(struct eye_http_run *run,
     if (eye_http_may_carry(run->http, run->stream, false) && eye_http_is_version(word, filled)) {
         if (filled >= EYE_HTTP_STATUS_BYTES) {
             eye_http_fix_carrier(run->http, run->stream, false);
-            return eye_http_start_response(run, stream);
+            return eye_http_start_response(run, stream, filled);
         }
         partial = true;
     }
@@ -454,21 +457,37 @@ static __always_inline bool eye_http_version_before(const struct eye_http_stream
     return eye_http_is_version(eye_load_word(stream->window + (end - last - 8)), 7);
 }
 
+/* The rest of the line is " HTTP/1.1\r\n", as almost always: no search is needed. */
+static __always_inline bool eye_http_rest_is_usual(const struct eye_http_stream *stream, __u32 from,
+                                                   __u32 filled)
+{
+    eye_pin(from);
+    if (from >= EYE_HTTP_WINDOW_BYTES || from + EYE_HTTP_USUAL_REST > filled) {
+        return false;
+    }
+    const __u8 *rest = stream->window + from;
+    return rest[0] == ' ' && eye_http_is_version(eye_load_word(rest + 1), 7) && rest[8] != '\n' &&
+           rest[9] == '\r' && rest[10] == '\n';
+}
+
 static __always_inline __u32 eye_http_request_rest(struct eye_http_run *run,
                                                    struct eye_http_stream *stream, __u32 from,
                                                    __u32 filled)
 {
-    __u32 end = eye_http_find_line_end(stream, from, filled);
-    if (end == filled) {
-        if (filled - from < EYE_HTTP_LINE_REST) {
-            return from;
+    __u32 end = from + EYE_HTTP_USUAL_REST - 1;
+    if (!eye_http_rest_is_usual(stream, from, filled)) {
+        end = eye_http_find_line_end(stream, from, filled);
+        if (end == filled) {
+            if (filled - from < EYE_HTTP_LINE_REST) {
+                return from;
+            }
+            stream->flags |= EYE_HTTP_LONG;
+            return filled;
         }
-        stream->flags |= EYE_HTTP_LONG;
-        return filled;
-    }
-    if (!eye_http_version_before(stream, end)) {
-        eye_http_mismatch(run, stream);
-        return 0;
+        if (!eye_http_version_before(stream, end)) {
+            eye_http_mismatch(run, stream);
+            return 0;
+        }
     }
     run->http->confirmed = 1;
     eye_http_push(run);
@@ -520,6 +539,34 @@ EYE_PART int eye_http_read_length(struct eye_http_stream *stream, __u32 from)
 /* Bytes of CR and white space behind a value that are passed over. */
 #define EYE_HTTP_PADDING_MAX 3
 
+/* One to seven digits behind at most one space, eight bytes at once; false: none, or more. */
+static __always_inline bool eye_http_read_short_length(struct eye_http_stream *stream, __u32 from)
+{
+    if (from >= EYE_HTTP_WINDOW_BYTES) {
+        return false;
+    }
+    from += stream->window[from] == ' ' ? 1 : 0;
+    eye_pin(from);
+    if (from > EYE_HTTP_WINDOW_BYTES) {
+        return false;
+    }
+    __u64 word = eye_load_word(stream->window + from) ^ EYE_EACH_BYTE('0');
+    /* The top bit of the first byte that is no digit, and perhaps of later ones. */
+    __u64 marks = ((word + EYE_EACH_BYTE(0x7f - 9)) | word) & EYE_EACH_BYTE(0x80);
+    __u32 digits = marks ? eye_first_index(marks) : 0;
+    if (digits == 0) {
+        return false;
+    }
+    word <<= (8 - digits) * 8;
+    /* The first digit is the lowest byte: joins bytes to pairs, pairs to fours, fours to the sum.
+     */
+    word = (word * (1 + (10 << 8))) >> 8;
+    word = ((word & 0x00ff00ff00ff00ffULL) * (1 + (100ULL << 16))) >> 16;
+    stream->body = ((word & 0x0000ffff0000ffffULL) * (1 + (10000ULL << 32))) >> 32;
+    stream->flags |= EYE_HTTP_LENGTH;
+    return true;
+}
+
 /* "chunked" is always the last coding (RFC 9112 section 6.1); @end is the LF. */
 static __always_inline bool eye_http_ends_chunked(const struct eye_http_stream *stream, __u32 end)
 {
@@ -547,7 +594,9 @@ static __always_inline void eye_http_header(struct eye_http_stream *stream, __u3
     if (name == EYE_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-')) {
         __u64 rest = eye_first_bytes(eye_lower(eye_load_word(stream->window + line + 8)), 7);
         if (rest == EYE_WORD('l', 'e', 'n', 'g', 't', 'h', ':', 0)) {
-            eye_http_read_length(stream, line + 15);
+            if (!eye_http_read_short_length(stream, line + 15)) {
+                eye_http_read_length(stream, line + 15);
+            }
         }
     } else if (name == EYE_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) {
         __u64 rest = eye_lower(eye_load_word(stream->window + line + 8));
@@ -717,7 +766,8 @@ static __always_inline __u32 eye_http_use_window(struct eye_http_run *run,
     return used;
 }
 
-/* One step: a body skipped, or one window's worth of lines. False: the payload is used up. */
+/* One step: a body skipped, or one window's worth of lines and the body behind them; so a message
+ * in one payload is one step. False: the payload is used up. */
 static __always_inline bool eye_http_step(struct eye_http_run *run)
 {
     struct eye_http_stream *stream = &run->http->streams[run->stream & 1];
@@ -727,7 +777,7 @@ static __always_inline bool eye_http_step(struct eye_http_run *run)
     }
     if (stream->phase == EYE_HTTP_BODY) {
         eye_http_skip_body(run, stream);
-        return true;
+        return run->offset < run->end;
     }
     __u32 held = stream->held;
     if (held >= EYE_HTTP_WINDOW_BYTES) {
@@ -757,7 +807,10 @@ static __always_inline bool eye_http_step(struct eye_http_run *run)
         stream->held = (__u16)(held + bytes);
         run->offset += bytes;
     }
-    return true;
+    if (stream->phase == EYE_HTTP_BODY) {
+        eye_http_skip_body(run, stream);
+    }
+    return run->offset < run->end;
 }
 
 /*

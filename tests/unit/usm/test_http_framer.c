@@ -207,6 +207,31 @@ static void send_text(struct http_host *host, __u32 stream, const char *text)
     http_host_send(host, stream, text, strlen(text));
 }
 
+static void framer__reads_lengths_of_every_size(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before;
+        const char *after;
+    } forms[] = {{"Content-Length:", ""},
+                 {"content-length: ", ""},
+                 {"CONTENT-LENGTH:   ", " "},
+                 {"Content-Length: 00", ""},
+                 {"Content-Length:\t", "\t"}};
+    for (unsigned long long length = 1; length < 1000000000000ULL; length = length * 7 + 3) {
+        for (size_t i = 0; i < EYE_ARRAY_LENGTH(forms); i++) {
+            struct http_host *host = new_host();
+            char message[128];
+            snprintf(message, sizeof(message), "PUT / HTTP/1.1\r\n%s%llu%s\r\n\r\n",
+                     forms[i].before, length, forms[i].after);
+            send_text(host, 0, message);
+            assert_int_equal(host->http.streams[0].phase, EYE_HTTP_BODY);
+            assert_int_equal(host->http.streams[0].body, length);
+            free(host);
+        }
+    }
+}
+
 static void framer__measures_first_byte_to_first_byte(void **state)
 {
     (void)state;
@@ -395,6 +420,7 @@ int main(void)
         cmocka_unit_test(framer__reads_conversations_whole),
         cmocka_unit_test(framer__reads_conversations_in_pieces_of_every_size),
         cmocka_unit_test(framer__reads_conversations_cut_at_every_place),
+        cmocka_unit_test(framer__reads_lengths_of_every_size),
         cmocka_unit_test(framer__measures_first_byte_to_first_byte),
         cmocka_unit_test(framer__cuts_long_targets),
         cmocka_unit_test(framer__counts_retransmissions_once),
