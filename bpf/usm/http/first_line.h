@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* HTTP/1: request lines and status lines (RFC 9112 sections 3 and 4), and pairing the two. */
+#pragma once
+
+#include "bpf/usm/http/queue.h"
+#include "bpf/usm/http/recognise.h"
+
+static __always_inline void eye_http_lost(struct eye_http_run *run, struct eye_http_stream *stream)
+{
+    stream->phase = EYE_HTTP_LOST;
+    stream->held = 0;
+    run->offset = run->end;
+}
+
+/* What stands here is no message. */
+static __always_inline void eye_http_mismatch(struct eye_http_run *run,
+                                              struct eye_http_stream *stream)
+{
+    if (!run->http->confirmed) {
+        run->verdict = EYE_HTTP_NOT_HTTP;
+    } else if (stream->phase != EYE_HTTP_LOST) {
+        eye_lose(EYE_LOSS_HTTP_MALFORMED, 1);
+        eye_http_forget_requests(run->http);
+    }
+    eye_http_lost(run, stream);
+}
+
+#define EYE_HTTP_TARGET_COMPLETE (1U << 31)
+
+/*
+ * Length of the request target at @from: up to a space or line end, at most EYE_HTTP_PATH_BYTES;
+ * with EYE_HTTP_TARGET_COMPLETE when its end was seen. Copied to @request (or nowhere) on the way.
+ */
+EYE_PART __u32 eye_http_copy_target(const struct eye_http_stream *stream,
+                                    struct eye_http_request *request, __u32 from, __u32 filled)
+{
+    __u32 length = 0;
+    if (!stream || from > EYE_HTTP_TOKEN_MAX) {
+        return 0;
+    }
+    for (int i = 0; i < EYE_HTTP_PATH_BYTES / 8; i++) {
+        length = eye_forget(length);
+        if (from + length >= filled || length > EYE_HTTP_PATH_BYTES - 8) {
+            break;
+        }
+        __u64 word = eye_load_word(stream->window + from + length);
+        if (request) {
+            eye_store_word(request->bytes + length, word);
+        }
+        /* Two searches: each one's lowest mark is right, so the lower of both is. */
+        __u64 end = eye_find_byte(word, ' ') | eye_find_byte(word, '\n');
+        if (end) {
+            length += eye_first_index(end);
+            return from + length < filled ? length | EYE_HTTP_TARGET_COMPLETE : length;
+        }
+        length += 8;
+    }
+    return length;
+}
+
+static __always_inline __u32 eye_http_start_request(struct eye_http_run *run,
+                                                    struct eye_http_stream *stream, __u32 filled,
+                                                    __u8 method, __u32 token_bytes)
+{
+    struct eye_http_request *request = eye_http_next_slot(run);
+    __u32 length = eye_http_copy_target(stream, request, token_bytes, filled);
+    bool complete = length & EYE_HTTP_TARGET_COMPLETE;
+    length &= ~EYE_HTTP_TARGET_COMPLETE;
+    if (!complete && filled < token_bytes + EYE_HTTP_PATH_BYTES) {
+        return 0; /* wait for the rest of the target */
+    }
+    if (length == 0 || length > EYE_HTTP_PATH_BYTES) {
+        eye_http_mismatch(run, stream);
+        return 0;
+    }
+    if (request) {
+        request->started_ns = stream->first_ns;
+        request->record.method = method;
+        request->record.flags = complete ? 0 : EYE_REQUEST_TRUNCATED;
+        request->record.path_bytes = (__u16)length;
+    }
+    stream->flags &= (__u8)~EYE_HTTP_MESSAGE_FLAGS;
+    stream->phase = EYE_HTTP_REQUEST_REST;
+    return token_bytes + length;
+}
+
+/* Pairs a final response with its request and sends the record. Returns the request's method. */
+static __always_inline __u8 eye_http_answer(struct eye_http_run *run,
+                                            const struct eye_http_stream *stream, __u16 status)
+{
+    struct eye_http *http = run->http;
+    if (eye_http_waiting(http) == 0) {
+        if (http->overflow > 0) {
+            http->overflow--; /* its request is among the lost */
+        } else {
+            eye_lose(EYE_LOSS_HTTP_UNMATCHED, 1);
+        }
+        return EYE_HTTP_METHOD_OTHER;
+    }
+    struct eye_http_request *request = eye_http_slot(run, http->popped);
+    if (!request) {
+        http->popped++;
+        return EYE_HTTP_METHOD_OTHER;
+    }
+    __u8 method = request->record.method;
+    __u64 duration = stream->first_ns - request->started_ns;
+    /* Two clocks readings on two CPUs may disagree by some nanoseconds. */
+    request->record.duration_ns = (__s64)duration < 0 ? 0 : duration;
+    request->record.status = status;
+    eye_http_emit(run, request);
+    http->popped++; /* now the other direction, perhaps on another CPU, may use the slot again */
+    return method;
+}
+
+/* "HTTP/1.1 200" (RFC 9112 section 4). */
+#define EYE_HTTP_STATUS_BYTES 12
+
+static __always_inline __u16 eye_http_parse_status(const __u8 *digits)
+{
+    __u32 a = (__u32)digits[0] - '0';
+    __u32 b = (__u32)digits[1] - '0';
+    __u32 c = (__u32)digits[2] - '0';
+    return a >= 1 && a <= 9 && b <= 9 && c <= 9 ? (__u16)(a * 100 + b * 10 + c) : 0;
+}
+
+static __always_inline __u32 eye_http_start_response(struct eye_http_run *run,
+                                                     struct eye_http_stream *stream, __u32 filled)
+{
+    __u16 status = eye_http_parse_status(stream->window + 9);
+    if (status == 0 || stream->window[8] != ' ') {
+        eye_http_mismatch(run, stream);
+        return 0;
+    }
+    run->http->confirmed = 1;
+    __u8 flags = EYE_HTTP_RESPONSE;
+    if (status == 101) {
+        eye_http_answer(run, stream, status);
+        flags |= EYE_HTTP_TUNNEL;
+    } else if (status < 200) {
+        flags |= EYE_HTTP_BODYLESS; /* an interim response: the final one is still to come */
+    } else {
+        __u8 method = eye_http_answer(run, stream, status);
+        flags |= method == EYE_HTTP_HEAD || status == 204 || status == 304 ? EYE_HTTP_BODYLESS : 0;
+        flags |= method == EYE_HTTP_CONNECT && status < 300 ? EYE_HTTP_TUNNEL : 0;
+    }
+    stream->flags = (__u8)((stream->flags & ~EYE_HTTP_MESSAGE_FLAGS) | flags);
+    /* The reason phrase begins with a space, so it passes for a header line of no interest. */
+    bool reason = filled > EYE_HTTP_STATUS_BYTES && stream->window[EYE_HTTP_STATUS_BYTES] == ' ';
+    stream->phase = reason ? EYE_HTTP_HEADERS : EYE_HTTP_SKIP_LINE;
+    return EYE_HTTP_STATUS_BYTES;
+}
+
+/* What the stream carries, once the first message has told which end is the client. */
+static __always_inline bool eye_http_may_carry(const struct eye_http *http, __u32 stream,
+                                               bool requests)
+{
+    __u8 wanted = requests == (stream == 0) ? EYE_HTTP_REQUESTS_SENT : EYE_HTTP_REQUESTS_RECEIVED;
+    return http->requests_in == EYE_HTTP_REQUESTS_UNKNOWN || http->requests_in == wanted;
+}
+
+static __always_inline void eye_http_fix_carrier(struct eye_http *http, __u32 stream, bool requests)
+{
+    http->requests_in =
+        requests == (stream == 0) ? EYE_HTTP_REQUESTS_SENT : EYE_HTTP_REQUESTS_RECEIVED;
+}
+
+/* Returns the bytes used; 0: more are needed, or this is no message. */
+static __always_inline __u32 eye_http_start(struct eye_http_run *run,
+                                            struct eye_http_stream *stream, __u32 filled)
+{
+    if (stream->held == 0) {
+        stream->first_ns = eye_http_time(run);
+    }
+    __u64 word = eye_load_word(stream->window);
+    if (stream->window[0] == '\r' || stream->window[0] == '\n') {
+        return 1; /* RFC 9112 section 2.2: empty lines before a request line */
+    }
+    bool partial = false;
+    if (eye_http_may_carry(run->http, run->stream, false) && eye_http_is_version(word, filled)) {
+        if (filled >= EYE_HTTP_STATUS_BYTES) {
+            eye_http_fix_carrier(run->http, run->stream, false);
+            return eye_http_start_response(run, stream, filled);
+        }
+        partial = true;
+    }
+    if (eye_http_may_carry(run->http, run->stream, true)) {
+        __u32 token_bytes = 0;
+        __u8 method = eye_http_match_method(word, filled, &token_bytes, &partial);
+        if (method) {
+            eye_http_fix_carrier(run->http, run->stream, true);
+            return eye_http_start_request(run, stream, filled, method, token_bytes);
+        }
+    }
+    if (!partial) {
+        eye_http_mismatch(run, stream);
+    }
+    return 0;
+}
