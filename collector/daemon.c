@@ -84,23 +84,37 @@ static int start(struct daemon *daemon, struct eye_error *ret_error)
     return result;
 }
 
-static void stop(struct daemon *daemon)
+/* Returns true when a worker's thread hangs. */
+static bool end_workers(struct daemon *daemon)
 {
-    if (daemon->collector != NULL) {
-        eye_collector_stop(daemon->collector);
-    }
+    bool stuck = false;
     uint64_t deadline = eye_clock_monotonic_ns() + daemon->config->shutdown_timeout_ns;
     for (size_t i = 0; i < daemon->worker_count; i++) {
         eye_worker_stop(daemon->workers[i], deadline);
     }
     for (size_t i = 0; i < daemon->worker_count; i++) {
         const char *name = daemon->config->exporters[i].name;
-        if (!eye_worker_free(daemon->workers[i])) {
+        enum eye_worker_end end = eye_worker_free(daemon->workers[i]);
+        if (end != EYE_WORKER_DELIVERED) {
             eye_log_warning("exporter %s could not deliver everything before shutdown_timeout",
                             name);
         }
+        stuck |= end == EYE_WORKER_STUCK;
     }
+    return stuck;
+}
+
+static void stop(struct daemon *daemon)
+{
+    if (daemon->collector != NULL) {
+        eye_collector_stop(daemon->collector);
+    }
+    bool stuck = end_workers(daemon);
     eye_collector_free(daemon->collector);
+    if (stuck) {
+        /* The thread uses the configuration until the process is gone. */
+        _exit(EXIT_SUCCESS);
+    }
     free(daemon->workers);
     if (daemon->signals >= 0) {
         close(daemon->signals);

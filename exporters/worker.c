@@ -396,20 +396,19 @@ static bool join_thread(struct eye_worker *worker)
     return ended && pthread_join(worker->thread, NULL) == 0;
 }
 
-bool eye_worker_free(struct eye_worker *worker)
+enum eye_worker_end eye_worker_free(struct eye_worker *worker)
 {
     if (worker == NULL) {
-        return true;
+        return EYE_WORKER_DELIVERED;
     }
     if (worker->running && !worker->stopping) {
         eye_worker_stop(worker, eye_clock_monotonic_ns());
     }
     if (worker->running && !join_thread(worker)) {
-        /* It still uses its memory, which goes with the process. */
         pthread_detach(worker->thread);
-        return false;
+        return EYE_WORKER_STUCK;
     }
-    bool delivered = !has_work(worker);
+    enum eye_worker_end end = has_work(worker) ? EYE_WORKER_BEHIND : EYE_WORKER_DELIVERED;
     destroy(worker);
-    return delivered;
+    return end;
 }

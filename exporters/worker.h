@@ -31,9 +31,18 @@ void eye_worker_publish(struct eye_worker *worker, struct eye_snapshot *snapshot
  */
 void eye_worker_stop(struct eye_worker *worker, uint64_t deadline_ns);
 
-/** Waits for the thread until the deadline given to stop (if started) and frees everything. True
- * when all was delivered. */
-bool eye_worker_free(struct eye_worker *worker);
+enum eye_worker_end {
+    EYE_WORKER_DELIVERED, /* everything */
+    EYE_WORKER_BEHIND,    /* something was left when time was up */
+    EYE_WORKER_STUCK,     /* its thread hangs in a call and still uses worker and configuration */
+};
+
+/**
+ * Waits for the thread until shortly after the deadline given to stop (if it was started) and frees
+ * everything. After EYE_WORKER_STUCK nothing was freed, and the process must end without freeing
+ * what the thread may use.
+ */
+enum eye_worker_end eye_worker_free(struct eye_worker *worker);
 
 const char *eye_worker_name(const struct eye_worker *worker);
 const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker);

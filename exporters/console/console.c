@@ -16,7 +16,8 @@
 #include "exporters/console/json.h"
 #include "exporters/console/table.h"
 
-#define WRITE_TIMEOUT_MS 1000
+/* A reader that stalls is asked again by the worker, which must not be late for its deadline. */
+#define WRITE_TIMEOUT_MS 200
 
 /* Lines of JSON are encoded in pieces of about this size; a table is one piece. */
 #define PIECE_BYTES ((size_t)64 << 10)

@@ -271,7 +271,7 @@ static bool free_worker(struct fixture *fixture)
 {
     struct eye_worker *worker = fixture->worker;
     fixture->worker = NULL;
-    return eye_worker_free(worker);
+    return eye_worker_free(worker) == EYE_WORKER_DELIVERED;
 }
 
 static uint64_t in_ms(uint64_t milliseconds)
