@@ -115,8 +115,10 @@ enum {
     TCP_ESTABLISHED = 1,
     TCP_SYN_SENT = 2,
     TCP_SYN_RECV = 3,
+    TCP_FIN_WAIT1 = 4,
     TCP_TIME_WAIT = 6,
     TCP_CLOSE = 7,
+    TCP_LAST_ACK = 9,
     TCP_LISTEN = 10,
     TCP_NEW_SYN_RECV = 12,
 };

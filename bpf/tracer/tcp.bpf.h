@@ -256,8 +256,8 @@ static __always_inline void eye_on_close(struct sock *sk)
     }
 }
 
-/* FIN_WAIT1, LAST_ACK and the like: close() and shutdown() come from the owner. */
-static __always_inline void eye_on_other_state(struct sock *sk)
+/* close() and shutdown() of an established socket come from its owner. */
+static __always_inline void eye_on_shutdown(struct sock *sk)
 {
     struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (socket && socket->phase == EYE_SOCKET_ESTABLISHED) {
@@ -275,8 +275,8 @@ static __always_inline void eye_handle_state(struct sock *sk, int old_state, int
         eye_on_established(sk, old_state);
     } else if (new_state == TCP_CLOSE) {
         eye_on_close(sk);
-    } else {
-        eye_on_other_state(sk);
+    } else if (new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK) {
+        eye_on_shutdown(sk);
     }
 }
 

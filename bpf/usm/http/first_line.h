@@ -73,6 +73,7 @@ static __always_inline __u32 eye_http_start_request(struct eye_http_run *run,
         eye_http_mismatch(run, stream);
         return 0;
     }
+    run->http->noted = request != NULL;
     if (request) {
         request->started_ns = stream->first_ns;
         request->record.method = method;
@@ -99,7 +100,8 @@ static __always_inline __u8 eye_http_answer(struct eye_http_run *run,
     }
     struct eye_http_request *request = eye_http_slot(run, http->popped);
     if (!request) {
-        http->popped++;
+        http->popped++; /* cannot be: what was pushed has its slot */
+        eye_lose(EYE_LOSS_HTTP_STORAGE, 1);
         return EYE_HTTP_METHOD_OTHER;
     }
     __u8 method = request->record.method;

@@ -36,14 +36,16 @@ static __always_inline struct eye_http_request *eye_http_next_slot(struct eye_ht
     return eye_http_slot(run, http->pushed);
 }
 
+/* The request line is complete. Room that came free since its start is too late: its slot was not
+ * filled then. */
 static __always_inline void eye_http_push(struct eye_http_run *run)
 {
     struct eye_http *http = run->http;
-    if (http->overflow > 0 || eye_http_waiting(http) >= EYE_HTTP_PIPELINE ||
-        !eye_http_slot(run, http->pushed)) {
+    if (!http->noted) {
         http->overflow++;
         eye_lose(EYE_LOSS_HTTP_PIPELINE, 1);
         return;
     }
+    http->noted = 0;
     http->pushed++;
 }

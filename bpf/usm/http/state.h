@@ -82,7 +82,7 @@ struct eye_http {
     __u8 requests_in;
     __u8 confirmed; /* a whole first line was valid */
     __u8 announced; /* a record with the command name was sent */
-    __u8 padding;
+    __u8 noted;     /* slot `pushed` holds the request whose line is being read */
     struct eye_http_request first;
 };
 

@@ -344,6 +344,28 @@ static void framer__counts_requests_beyond_the_pipeline(void **state)
     free(host);
 }
 
+static void framer__does_not_answer_a_stale_slot(void **state)
+{
+    (void)state;
+    struct http_host *host = new_host();
+    for (int i = 0; i < EYE_HTTP_PIPELINE; i++) {
+        send_text(host, 0, "GET /queued HTTP/1.1\r\n\r\n");
+    }
+    send_text(host, 0, "GET /late ");
+    send_text(host, 1, OK_EMPTY);
+    send_text(host, 0, "HTTP/1.1\r\n\r\n");
+    for (int i = 0; i < EYE_HTTP_PIPELINE; i++) {
+        send_text(host, 1, OK_EMPTY);
+    }
+    send_text(host, 0, "GET /after HTTP/1.1\r\n\r\n");
+    send_text(host, 1, OK_EMPTY);
+    assert_int_equal(host->record_count, EYE_HTTP_PIPELINE + 1);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], 1);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_UNMATCHED], 0);
+    assert_string_equal(host->records[EYE_HTTP_PIPELINE].path, "/after");
+    free(host);
+}
+
 static void framer__counts_answers_without_request(void **state)
 {
     (void)state;
@@ -427,6 +449,7 @@ int main(void)
         cmocka_unit_test(framer__skips_gaps_inside_bodies),
         cmocka_unit_test(framer__counts_gaps_and_recovers_at_the_next_message),
         cmocka_unit_test(framer__counts_requests_beyond_the_pipeline),
+        cmocka_unit_test(framer__does_not_answer_a_stale_slot),
         cmocka_unit_test(framer__counts_answers_without_request),
         cmocka_unit_test(framer__gives_up_what_is_not_http),
         cmocka_unit_test(framer__counts_garbage_in_a_known_stream),
