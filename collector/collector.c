@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -14,6 +13,7 @@
 #include "collector/aggregate/aggregate.h"
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/base/thread.h"
 #include "collector/health.h"
 #include "collector/snapshot/snapshot.h"
 
@@ -354,17 +354,9 @@ static void *run(void *context)
 
 int eye_collector_start(struct eye_collector *collector)
 {
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int result = pthread_create(&collector->thread, NULL, run, collector);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (result == 0) {
-        pthread_setname_np(collector->thread, "eye:collector");
-        collector->running = true;
-    }
-    return -result;
+    int result = eye_thread_start("collector", run, collector, &collector->thread);
+    collector->running = result == 0;
+    return result;
 }
 
 void eye_collector_stop(struct eye_collector *collector)

@@ -10,13 +10,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/base/text.h"
+#include "collector/base/thread.h"
 
 #define FIRST_RETRY_NS (100 * EYE_NS_PER_MS)
 #define LAST_RETRY_NS (5 * EYE_NS_PER_SECOND)
@@ -27,7 +27,6 @@
 #define NEVER UINT64_MAX
 
 /* The kernel's limit for names of threads, with the NUL. */
-#define THREAD_NAME_BYTES 16
 
 /* Snapshots waiting, oldest first. */
 struct queue {
@@ -248,34 +247,11 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* Signals are the main thread's (signalfd): a new thread inherits the mask of its maker. */
-static int create_thread(struct eye_worker *worker)
-{
-    sigset_t all;
-    sigset_t previous;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &previous);
-    int result = pthread_create(&worker->thread, NULL, run, worker);
-    pthread_sigmask(SIG_SETMASK, &previous, NULL);
-    return -result;
-}
-
-static void name_thread(const struct eye_worker *worker)
-{
-    char name[THREAD_NAME_BYTES] = "eye:";
-    size_t length = strlen(name);
-    eye_copy_string(name + length, sizeof(name) - length, worker->name);
-    pthread_setname_np(worker->thread, name);
-}
-
 int eye_worker_start(struct eye_worker *worker)
 {
     assert(!worker->running);
-    int result = create_thread(worker);
-    if (result == 0) {
-        worker->running = true;
-        name_thread(worker);
-    }
+    int result = eye_thread_start(worker->name, run, worker, &worker->thread);
+    worker->running = result == 0;
     return result;
 }
 

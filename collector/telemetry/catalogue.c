@@ -19,17 +19,6 @@ static const struct eye_metric metrics[] = {
 
 static_assert(EYE_TAG_COUNT <= 32, "a metric's tags are a 32-bit mask");
 
-const char *eye_unit_ucum(enum eye_unit unit)
-{
-    static const char *const codes[] = {
-        [EYE_UNIT_NONE] = "",
-        [EYE_UNIT_SECONDS] = "s",
-        [EYE_UNIT_BYTES] = "By",
-        [EYE_UNIT_RATIO] = "1",
-    };
-    return codes[unit];
-}
-
 const char *eye_unit_word(enum eye_unit unit)
 {
     static const char *const words[] = {

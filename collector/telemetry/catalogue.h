@@ -16,9 +16,6 @@ enum eye_metric_kind { EYE_COUNTER, EYE_GAUGE, EYE_DISTRIBUTION };
 
 enum eye_unit { EYE_UNIT_NONE, EYE_UNIT_SECONDS, EYE_UNIT_BYTES, EYE_UNIT_RATIO };
 
-/** UCUM code of a unit as OTLP wants it: "s", "By", "1", "". */
-const char *eye_unit_ucum(enum eye_unit unit);
-
 /** The word that ends a Prometheus name: "seconds", "bytes", "ratio", or "" for none. */
 const char *eye_unit_word(enum eye_unit unit);
 

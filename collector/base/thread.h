@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting threads the way all of ours are: without signals, with a name. */
+#pragma once
+
+#include <pthread.h>
+
+/**
+ * Starts @run(@context) in a joinable thread called "eye:<name>" (cut to the kernel's 15 bytes).
+ * Signals are the main thread's (signalfd), so the new thread has all of them blocked.
+ * 0, or -errno of pthread_create(3) with @ret_thread untouched.
+ */
+int eye_thread_start(const char *name, void *(*run)(void *context), void *context,
+                     pthread_t *ret_thread);
