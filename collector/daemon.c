@@ -36,23 +36,41 @@ static int open_signals(void)
     return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static size_t count_workers(const struct eye_config *config)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < config->exporter_count; i++) {
+        count += eye_worker_lanes(eye_exporter_type_find(config->exporters[i].section->type));
+    }
+    return count;
+}
+
+static int open_lanes(struct daemon *daemon, const struct eye_exporter_config *own,
+                      struct eye_error *ret_error)
+{
+    const struct eye_exporter_type *type = eye_exporter_type_find(own->section->type);
+    int result = 0;
+    for (unsigned lane = 0; lane < eye_worker_lanes(type) && result == 0; lane++) {
+        result = eye_worker_new(type, daemon->config, own, lane,
+                                &daemon->workers[daemon->worker_count], ret_error);
+        daemon->worker_count += result == 0;
+    }
+    return result;
+}
+
 static int open_workers(struct daemon *daemon, struct eye_error *ret_error)
 {
     const struct eye_config *config = daemon->config;
-    daemon->workers = calloc(config->exporter_count, sizeof(struct eye_worker *));
+    /* One more: the analyser cannot know that there is always an exporter. */
+    daemon->workers = calloc(count_workers(config) + 1, sizeof(struct eye_worker *));
     if (daemon->workers == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    for (size_t i = 0; i < config->exporter_count; i++) {
-        const struct eye_exporter_config *own = &config->exporters[i];
-        int result = eye_worker_new(eye_exporter_type_find(own->section->type), config, own,
-                                    &daemon->workers[i], ret_error);
-        if (result != 0) {
-            return result;
-        }
-        daemon->worker_count++;
+    int result = 0;
+    for (size_t i = 0; i < config->exporter_count && result == 0; i++) {
+        result = open_lanes(daemon, &config->exporters[i], ret_error);
     }
-    return 0;
+    return result;
 }
 
 static int start(struct daemon *daemon, struct eye_error *ret_error)
@@ -93,13 +111,7 @@ static bool end_workers(struct daemon *daemon)
         eye_worker_stop(daemon->workers[i], deadline);
     }
     for (size_t i = 0; i < daemon->worker_count; i++) {
-        const char *name = daemon->config->exporters[i].name;
-        enum eye_worker_end end = eye_worker_free(daemon->workers[i]);
-        if (end != EYE_WORKER_DELIVERED) {
-            eye_log_warning("exporter %s could not deliver everything before shutdown_timeout",
-                            name);
-        }
-        stuck |= end == EYE_WORKER_STUCK;
+        stuck |= eye_worker_free(daemon->workers[i]) == EYE_WORKER_STUCK;
     }
     return stuck;
 }

@@ -127,6 +127,14 @@ static void update_exporter(const struct eye_health *health, struct eye_worker *
     update_snapshots(health, worker);
     eye_counter_set(series_1(health, EYE_METRIC_SELF_POINTS, EYE_TAG_EXPORTER, name),
                     atomic_load(&stats->points));
+    eye_counter_set(series_1(health, EYE_METRIC_SELF_POINTS_SEEN, EYE_TAG_EXPORTER, name),
+                    atomic_load(&stats->seen));
+    eye_gauge_set(series_1(health, EYE_METRIC_SELF_FAILING, EYE_TAG_EXPORTER, name),
+                  (double)atomic_load(&stats->failing));
+    eye_counter_set(series_1(health, EYE_METRIC_SELF_REPLAYED, EYE_TAG_EXPORTER, name),
+                    atomic_load(&stats->replayed));
+    eye_gauge_set(series_1(health, EYE_METRIC_SELF_SPOOL, EYE_TAG_EXPORTER, name),
+                  (double)atomic_load(&stats->spooled_bytes));
     eye_counter_set(series_1(health, EYE_METRIC_SELF_SENT_BYTES, EYE_TAG_EXPORTER, name),
                     atomic_load(&stats->bytes));
     update_reasons(health, EYE_METRIC_SELF_FAILURES, name, stats->failures);

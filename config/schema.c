@@ -63,6 +63,11 @@ static bool is_name_pattern(const char *text)
     return text[0] != '\0' && consists_of(text, LETTERS_AND_DIGITS "._-*");
 }
 
+static bool is_absolute_path(const char *text)
+{
+    return text[0] == '/';
+}
+
 #define NAME_PATTERN_EXPECTS "a metric name, with * for any part, like tcp.*"
 
 const struct eye_config_key eye_config_keys[] = {
@@ -211,6 +216,41 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .min = 64 * KIB,
         .max = 4 * GIB,
         .help = "Memory that they take at most.",
+    },
+    {
+        .path = "queue.max_age",
+        .type = EYE_CONFIG_DURATION,
+        .offset = offsetof(struct eye_exporter_common, queue_age_ns),
+        .default_value = "1h",
+        .min = SECOND,
+        .max = 30 * 24 * HOUR,
+        .help = "Older ones are not sent; their changes go with a newer one.",
+    },
+    {
+        .path = "spool.path",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_exporter_common, spool_path),
+        .valid = is_absolute_path,
+        .expects = "an absolute path",
+        .help = "Folder where intervals wait instead, and outlive the daemon.",
+    },
+    {
+        .path = "spool.max_size",
+        .type = EYE_CONFIG_SIZE,
+        .offset = offsetof(struct eye_exporter_common, spool_bytes),
+        .default_value = "256MiB",
+        .min = 64 * KIB,
+        .max = 1024 * GIB,
+        .help = "Disk that they take at most; nothing is written to a disk that is 80% full.",
+    },
+    {
+        .path = "spool.max_age",
+        .type = EYE_CONFIG_DURATION,
+        .offset = offsetof(struct eye_exporter_common, spool_age_ns),
+        .default_value = "24h",
+        .min = SECOND,
+        .max = 30 * 24 * HOUR,
+        .help = "Older ones are not sent; the last one of an earlier run is lost then, counted.",
     },
 };
 const size_t eye_exporter_common_key_count = EYE_ARRAY_LENGTH(eye_exporter_common_keys);

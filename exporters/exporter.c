@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names of reasons, and which errno is which. */
+/* The names of reasons, which errno is which, and waiting no longer than the daemon lives. */
 #include "exporters/exporter.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "collector/base/clock.h"
 
 const char *eye_export_reason_name(enum eye_export_reason reason)
 {
@@ -26,13 +30,41 @@ enum eye_export_reason eye_export_reason_of(int error)
     case -EHOSTDOWN:
     case -EADDRNOTAVAIL:
         return EYE_EXPORT_UNREACHABLE;
+    case -ETIMEDOUT:
+        return EYE_EXPORT_TIMEOUT;
+    case -ECONNRESET:
+    case -ECONNABORTED:
+    case -EPIPE:
+        return EYE_EXPORT_RESET;
     case -EAGAIN:
     case -ENOBUFS:
-    case -ETIMEDOUT:
         return EYE_EXPORT_BUSY;
     case -EMSGSIZE:
         return EYE_EXPORT_TOO_LONG;
     default:
         return EYE_EXPORT_OTHER;
     }
+}
+
+int eye_deadline_slice_ms(const struct eye_deadline *deadline, uint64_t until_ns)
+{
+    uint64_t end_ns = atomic_load(&deadline->at_ns);
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    end_ns = until_ns < end_ns ? until_ns : end_ns;
+    if (now_ns >= end_ns) {
+        return 0;
+    }
+    uint64_t left_ms = (end_ns - now_ns + EYE_NS_PER_MS - 1) / EYE_NS_PER_MS;
+    return left_ms < EYE_WAIT_SLICE_MS ? (int)left_ms : EYE_WAIT_SLICE_MS;
+}
+
+int eye_export_fail(struct eye_export_failure *failure, int code, enum eye_export_reason reason,
+                    const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    failure->reason = reason;
+    vsnprintf(failure->cause.text, sizeof(failure->cause.text), format, arguments);
+    va_end(arguments);
+    return code;
 }

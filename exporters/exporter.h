@@ -3,6 +3,9 @@
  * What an exporter type is: a const table of functions. Each configured exporter runs in a worker
  * thread of its own (exporters/worker.h); its functions run there, except open(), which runs in the
  * main thread before any worker starts so that a mistake is told at start.
+ *
+ * An exporter has one receiver. A type whose format has two endpoints that may fail each on its own
+ * declares lanes: one worker, queue and backoff for each.
  */
 #pragma once
 
@@ -16,13 +19,25 @@
 
 /* Why a delivery failed or points were given up. Shown as tag `reason`. */
 #define EYE_EXPORT_REASONS(X)                                                                      \
-    X(REFUSED, "refused")         /* ECONNREFUSED, ENOENT: nobody listens */                       \
-    X(UNREACHABLE, "unreachable") /* no route, network or host down */                             \
-    X(UNRESOLVED, "unresolved")   /* the name has no address now */                                \
-    X(BUSY, "busy")               /* EAGAIN, ENOBUFS: buffers full for longer than we wait */      \
-    X(TOO_LONG, "too_long")       /* one line does not fit a datagram */                           \
-    X(INVALID, "invalid")         /* a value that the format cannot say */                         \
-    X(COLLISION, "collision")     /* two series have one name and tag set in this format */        \
+    X(REFUSED, "refused")           /* ECONNREFUSED, ENOENT: nobody listens */                     \
+    X(UNREACHABLE, "unreachable")   /* no route, network or host down */                           \
+    X(UNRESOLVED, "unresolved")     /* the name has no address now */                              \
+    X(TIMEOUT, "timeout")           /* no connection or no answer in time */                       \
+    X(RESET, "reset")               /* the connection broke, also in the middle of an answer */    \
+    X(TLS, "tls")                   /* handshake, certificate or its name */                       \
+    X(BUSY, "busy")                 /* EAGAIN, ENOBUFS: buffers full for longer than we wait */    \
+    X(THROTTLED, "throttled")       /* 429 */                                                      \
+    X(SERVER_ERROR, "server_error") /* 408, 425, 5xx but 501 */                                    \
+    X(UNAUTHORIZED, "unauthorized") /* 401, 403, 407 */                                            \
+    X(REDIRECTED, "redirected")     /* 3xx: not followed, the request carries secrets */           \
+    X(TOO_LARGE, "too_large")       /* 413, also for a small payload */                            \
+    X(REJECTED, "rejected")         /* other 4xx and 501; points that the receiver took out */     \
+    X(BAD_ANSWER, "bad_answer")     /* not the protocol, or longer than anybody should read */     \
+    X(TOO_LONG, "too_long")         /* one point does not fit a payload */                         \
+    X(INVALID, "invalid")           /* a value that the format cannot say */                       \
+    X(COLLISION, "collision")       /* two series have one name and tag set in this format */      \
+    X(EXPIRED, "expired")           /* older than queue.max_age or spool.max_age */                \
+    X(SPOOL, "spool")               /* the spool could not be read, or has no room left */         \
     X(OTHER, "other")
 
 enum eye_export_reason {
@@ -37,45 +52,98 @@ const char *eye_export_reason_name(enum eye_export_reason reason);
 /** The reason that stands for -errno of a socket call. */
 enum eye_export_reason eye_export_reason_of(int error);
 
-/* Written by the worker, read by the collector. */
+/*
+ * Written by the worker, read by the collector. Of each snapshot delivered holds
+ *
+ *   seen = points + dropped (all reasons)
+ */
 struct eye_export_stats {
     atomic_uint_fast64_t delivered; /* snapshots */
     atomic_uint_fast64_t skipped;   /* snapshots dropped from the queue; their changes went later */
-    atomic_uint_fast64_t queued;    /* snapshots waiting or in work now */
-    atomic_uint_fast64_t points;    /* delivered */
-    atomic_uint_fast64_t bytes;     /* written */
+    atomic_uint_fast64_t queued;   /* snapshots waiting or in work now, in memory or in the spool */
+    atomic_uint_fast64_t replayed; /* snapshots of an earlier run found in the spool */
+    atomic_uint_fast64_t spooled_bytes;                     /* of the spool's files now */
+    atomic_uint_fast64_t failing;                           /* attempts failed in a row, now */
+    atomic_uint_fast64_t seen;                              /* points there were to deliver */
+    atomic_uint_fast64_t points;                            /* delivered */
+    atomic_uint_fast64_t bytes;                             /* written */
     atomic_uint_fast64_t delivered_sequence;                /* newest snapshot delivered */
     atomic_uint_fast64_t failures[EYE_EXPORT_REASON_COUNT]; /* attempts */
     atomic_uint_fast64_t dropped[EYE_EXPORT_REASON_COUNT];  /* points */
 };
 
+/* When everything has to end: set once by eye_worker_stop(), read between short waits. */
+struct eye_deadline {
+    atomic_uint_fast64_t at_ns; /* monotonic; UINT64_MAX: not stopping */
+};
+
+/* No wait is longer than this, so that a stop is noticed. */
+#define EYE_WAIT_SLICE_MS 100
+
+/** The next slice, in ms, of a wait until @until_ns (monotonic) or the deadline; 0: time is up. */
+int eye_deadline_slice_ms(const struct eye_deadline *deadline, uint64_t until_ns);
+
 /* What open() gets. Lives longer than the exporter. */
 struct eye_exporter_setup {
     const struct eye_config *config;
     const struct eye_exporter_config *own;
-    struct eye_export_stats *stats; /* the exporter counts points, bytes, failures and drops */
+    unsigned lane;                  /* index into the type's lanes; 0 without any */
+    struct eye_export_stats *stats; /* the exporter counts seen, points, bytes and drops */
+    const struct eye_deadline *deadline;
 };
+
+/* Why deliver() did not succeed, or that the receiver refused a part for good. */
+struct eye_export_failure {
+    enum eye_export_reason reason;
+    bool started;            /* a part of @now is delivered: the same @now and @before come again */
+    uint64_t retry_after_ns; /* the pause that the receiver asks for; 0: it does not say */
+    struct eye_error cause;  /* for the log, never with a secret; empty: nothing to tell */
+};
+
+/** Fills @failure and returns @code (-errno): one line for a function that fails. */
+int eye_export_fail(struct eye_export_failure *failure, int code, enum eye_export_reason reason,
+                    const char *format, ...) EYE_PRINTF(4, 5);
 
 struct eye_exporter_type {
     struct eye_config_section section; /* type name and keys */
 
+    /*
+     * The format carries the time of a point: snapshots that waited go out one by one, oldest
+     * first. Otherwise the newest of those that wait carries the changes of all.
+     */
+    bool timestamped;
+
+    /* There is a receiver that may be away, so that a spool has a use. */
+    bool remote;
+
+    /* Names of the lanes, NULL-terminated; NULL: one, without a name. */
+    const char *const *lanes;
+
+    /* The longest pause between two attempts. 0: EYE_RETRY_DEFAULT_MAX_NS. */
+    uint64_t retry_max_ns;
+
     /**
-     * Makes the exporter: sockets bound, files opened. 0, or -errno with a message. A receiver that
-     * is merely down is no error. @ret_state is handed to the functions below.
+     * Makes the exporter: sockets bound, files opened, secrets read. 0, or -errno with a message. A
+     * receiver that is merely down is no error. @ret_state is handed to the functions below.
      */
     int (*open)(const struct eye_exporter_setup *setup, void **ret_state,
                 struct eye_error *ret_error);
 
     /**
-     * Delivers what changed from @before (NULL: first delivery) to @now.
-     * 0: delivered; @now becomes the next @before.
-     * -errno: not (or only partly) delivered, counted in stats->failures; the worker calls again
-     * later. When the exporter remembers a part of @now as sent it sets *ret_started: then the
-     * same @now and @before come again until 0. Otherwise a newer snapshot may come instead.
-     * @message gets the cause for the log.
+     * Delivers what changed from @before (NULL: first delivery of this run) to @now. Both may come
+     * from the spool: then they belong to an earlier run, told by another start_ns.
+     * 0: delivered; @now becomes the next @before. @failure->cause tells what was refused for good.
+     * -errno with @failure: not (or only partly) delivered; the worker counts the failure and calls
+     * again later. Without failure->started a newer snapshot may come instead.
      */
     int (*deliver)(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
-                   bool *ret_started, struct eye_error *message);
+                   struct eye_export_failure *failure);
+
+    /**
+     * Says goodbye to the receiver after the last delivery of a daemon that stops; @last is what
+     * was delivered last (may be NULL). NULL: the format knows no goodbye.
+     */
+    void (*finish)(void *state, const struct eye_snapshot *last);
 
     /** Frees the state. Takes NULL. */
     void (*close)(void *state);

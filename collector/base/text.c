@@ -107,6 +107,81 @@ void eye_text_appendf(struct eye_text *text, const char *format, ...)
 /* 2^53: every smaller whole number is exact in a double. */
 #define EXACT_INTEGER_LIMIT 9007199254740992.0
 
+/* Exact in a double, all of them. */
+static const double powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                       1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                       1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+/* How many digits a decimal may have so that every one of them survives a double. */
+#define SAFE_DIGITS 15
+
+/* A decimal: digits / 10^places. */
+struct decimal {
+    uint64_t digits;
+    int places;
+};
+
+/*
+ * Rounds @value to 15 digits, without zeros at the end. The product is off by less than half a
+ * digit for decimals of up to 15 digits, so those come out exactly; of others the last digit may be
+ * the neighbour. False where the power of ten would not be exact.
+ */
+static bool round_to_decimal(double value, struct decimal *ret_decimal)
+{
+    if (!(value >= 1e-7 && value < 1e14)) {
+        return false;
+    }
+    int exponent;
+    frexp(value, &exponent);
+    int places = SAFE_DIGITS - 1 - (int)floor((exponent - 1) * 0.30102999566398120);
+    double scaled = value * powers_of_ten[places];
+    if (scaled >= 1e15) {
+        scaled = value * powers_of_ten[--places];
+    }
+    struct decimal decimal = {.digits = (uint64_t)llrint(scaled), .places = places};
+    while (decimal.places > 0 && decimal.digits % 10 == 0) {
+        decimal.digits /= 10;
+        decimal.places--;
+    }
+    *ret_decimal = decimal;
+    return true;
+}
+
+/* Digits from the last to the first, at least one before the point. */
+static void append_decimal(struct eye_text *text, bool negative, struct decimal decimal)
+{
+    char digits[40];
+    size_t start = sizeof(digits);
+    for (int place = decimal.places; place > 0; place--) {
+        digits[--start] = (char)('0' + decimal.digits % 10);
+        decimal.digits /= 10;
+    }
+    if (decimal.places > 0) {
+        digits[--start] = '.';
+    }
+    do {
+        digits[--start] = (char)('0' + decimal.digits % 10);
+        decimal.digits /= 10;
+    } while (decimal.digits > 0);
+    if (negative) {
+        digits[--start] = '-';
+    }
+    eye_text_append_bytes(text, digits + start, sizeof(digits) - start);
+}
+
+/* Nearly all values have 15 digits: a quotient of two exact numbers rounds as strtod() does. */
+static bool append_short(struct eye_text *text, double value)
+{
+    struct decimal decimal;
+    double magnitude = fabs(value);
+    if (!round_to_decimal(magnitude, &decimal) ||
+        (double)decimal.digits / powers_of_ten[decimal.places] != magnitude) {
+        return false;
+    }
+    append_decimal(text, value < 0, decimal);
+    return true;
+}
+
 static void append_shortest(struct eye_text *text, double value)
 {
     char digits[400];
@@ -141,8 +216,20 @@ void eye_text_append_double(struct eye_text *text, double value)
             eye_text_append_char(text, '-');
         }
         eye_text_append_u64(text, (uint64_t)fabs(value));
-    } else {
+    } else if (!append_short(text, value)) {
         append_shortest(text, value);
+    }
+}
+
+void eye_text_append_rounded(struct eye_text *text, double value)
+{
+    struct decimal decimal;
+    if (value == 0) {
+        eye_text_append_char(text, '0');
+    } else if (round_to_decimal(fabs(value), &decimal)) {
+        append_decimal(text, value < 0, decimal);
+    } else {
+        eye_text_appendf(text, "%.*g", SAFE_DIGITS, value);
     }
 }
 

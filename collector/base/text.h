@@ -44,6 +44,10 @@ void eye_text_appendf(struct eye_text *text, const char *format, ...) EYE_PRINTF
  */
 void eye_text_append_double(struct eye_text *text, double value);
 
+/** Appends the finite @value with 15 significant digits, all that is true of a measured sum, so
+ * that 0.1 + 0.2 is 0.3. Beyond 1e-7 and 1e14 with an exponent. */
+void eye_text_append_rounded(struct eye_text *text, double value);
+
 /** The text, never NULL. Valid until the next append. */
 const char *eye_text_string(const struct eye_text *text);
 

@@ -2,6 +2,7 @@
 /* Taking pictures and comparing them. */
 #include "collector/snapshot/snapshot.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static size_t count_series(const struct eye_registry *registry)
@@ -77,14 +78,21 @@ struct eye_snapshot *eye_snapshot_take(struct eye_registry *registry, uint64_t s
     return snapshot;
 }
 
-struct eye_snapshot *eye_snapshot_ref(struct eye_snapshot *snapshot)
+/* All snapshots come from malloc() in this module: none is const by nature. */
+static struct eye_snapshot *writable(const struct eye_snapshot *snapshot)
 {
-    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    return (struct eye_snapshot *)(uintptr_t)snapshot;
+}
+
+const struct eye_snapshot *eye_snapshot_ref(const struct eye_snapshot *snapshot)
+{
+    atomic_fetch_add_explicit(&writable(snapshot)->references, 1, memory_order_relaxed);
     return snapshot;
 }
 
-void eye_snapshot_unref(struct eye_snapshot *snapshot)
+void eye_snapshot_unref(const struct eye_snapshot *constant)
 {
+    struct eye_snapshot *snapshot = writable(constant);
     if (snapshot == NULL ||
         atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) != 1) {
         return;
@@ -145,4 +153,70 @@ bool eye_changes_next(struct eye_changes *changes, struct eye_change *ret_change
     }
     *ret_change = change;
     return true;
+}
+
+/* The next point of @before, from *@index on, that @now does not have; NULL at the end. */
+static const struct eye_point *next_gone(const struct eye_snapshot *now, size_t *now_index,
+                                         const struct eye_snapshot *before, size_t *index)
+{
+    while (*index < before->count) {
+        const struct eye_point *point = &before->points[(*index)++];
+        while (*now_index < now->count && lies_before(&now->points[*now_index], point)) {
+            (*now_index)++;
+        }
+        if (*now_index == now->count || lies_before(point, &now->points[*now_index])) {
+            return point;
+        }
+    }
+    return NULL;
+}
+
+static size_t count_gone(const struct eye_snapshot *now, const struct eye_snapshot *before)
+{
+    size_t now_index = 0;
+    size_t index = 0;
+    size_t count = 0;
+    while (before != NULL && next_gone(now, &now_index, before, &index) != NULL) {
+        count++;
+    }
+    return count;
+}
+
+static void copy_point(struct eye_snapshot *snapshot, const struct eye_point *point)
+{
+    snapshot->points[snapshot->count++] = *point;
+    eye_tag_set_ref(point->tags);
+    if (point->metric->kind == EYE_DISTRIBUTION) {
+        eye_distribution_ref(point->distribution);
+    }
+}
+
+int eye_snapshot_gone(const struct eye_snapshot *now, const struct eye_snapshot *before,
+                      const struct eye_snapshot **ret_gone)
+{
+    size_t count = count_gone(now, before);
+    if (count == 0) {
+        *ret_gone = NULL;
+        return 0;
+    }
+    size_t bytes = sizeof(struct eye_snapshot) + count * sizeof(struct eye_point);
+    struct eye_snapshot *gone = malloc(bytes);
+    if (gone == NULL) {
+        return -ENOMEM;
+    }
+    *gone = (struct eye_snapshot){
+        .sequence = now->sequence,
+        .time_ns = now->time_ns,
+        .interval_ns = now->interval_ns,
+        .start_ns = now->start_ns,
+        .bytes = bytes,
+    };
+    atomic_init(&gone->references, 1);
+    size_t now_index = 0;
+    size_t index = 0;
+    while (gone->count < count) {
+        copy_point(gone, next_gone(now, &now_index, before, &index));
+    }
+    *ret_gone = gone;
+    return 0;
 }

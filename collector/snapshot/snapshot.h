@@ -43,10 +43,11 @@ struct eye_snapshot {
 struct eye_snapshot *eye_snapshot_take(struct eye_registry *registry, uint64_t sequence,
                                        uint64_t time_ns, uint64_t interval_ns, uint64_t start_ns);
 
-struct eye_snapshot *eye_snapshot_ref(struct eye_snapshot *snapshot);
+/* Only the number of references of a snapshot ever changes, so readers hold it const. */
+const struct eye_snapshot *eye_snapshot_ref(const struct eye_snapshot *snapshot);
 
 /** Takes NULL. */
-void eye_snapshot_unref(struct eye_snapshot *snapshot);
+void eye_snapshot_unref(const struct eye_snapshot *snapshot);
 
 /*
  * What changed from @before (may be NULL: everything) to @now, in the order of @now's points.
@@ -73,6 +74,14 @@ void eye_changes_begin(struct eye_changes *changes, const struct eye_snapshot *n
 /** The next point with its change, unchanged ones included; false at the end. O(1) amortised, no
  * allocation. */
 bool eye_changes_next(struct eye_changes *changes, struct eye_change *ret_change);
+
+/**
+ * The series of @before that are not in @now, with the values they had, as a snapshot with the
+ * sequence and times of @now: for formats that say when a series ended. 0 with NULL when none is
+ * gone (@before may be NULL), else owned by the caller with one reference; or -ENOMEM.
+ */
+int eye_snapshot_gone(const struct eye_snapshot *now, const struct eye_snapshot *before,
+                      const struct eye_snapshot **ret_gone);
 
 /** The value of a counter in the metric's unit. */
 static inline double eye_counter_value(const struct eye_metric *metric, uint64_t counter)

@@ -138,6 +138,14 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
       "snapshots waiting in the exporter's queue")                                                 \
     X(SELF_POINTS, "sockeye.exporter.points", COUNTER, NONE, 1, EYE_TAG_BIT(EXPORTER), false,      \
       "points delivered")                                                                          \
+    X(SELF_POINTS_SEEN, "sockeye.exporter.points.seen", COUNTER, NONE, 1, EYE_TAG_BIT(EXPORTER),   \
+      false, "points of the snapshots delivered: those delivered and those dropped")               \
+    X(SELF_FAILING, "sockeye.exporter.failing", GAUGE, NONE, 1, EYE_TAG_BIT(EXPORTER), false,      \
+      "attempts that failed in a row, now; 0: the receiver is in reach")                           \
+    X(SELF_REPLAYED, "sockeye.exporter.spool.replayed", COUNTER, NONE, 1, EYE_TAG_BIT(EXPORTER),   \
+      false, "snapshots of an earlier run found in the exporter's spool")                          \
+    X(SELF_SPOOL, "sockeye.exporter.spool.size", GAUGE, BYTES, 1, EYE_TAG_BIT(EXPORTER), false,    \
+      "disk that the exporter's spool takes")                                                      \
     X(SELF_SENT_BYTES, "sockeye.exporter.sent.bytes", COUNTER, BYTES, 1, EYE_TAG_BIT(EXPORTER),    \
       false, "bytes written by the exporter")                                                      \
     X(SELF_FAILURES, "sockeye.exporter.failures", COUNTER, NONE, 1,                                \

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +117,43 @@ struct eye_distribution *eye_distribution_freeze(const struct eye_distribution *
         memcpy(frozen->bins, distribution->bins, bins_bytes);
     }
     return frozen;
+}
+
+/* False when the bins hold more than a count can say. */
+static bool sum_bins(const uint64_t *bins, size_t size, uint64_t *ret_count)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (bins[i] > UINT64_MAX - count) {
+            return false;
+        }
+        count += bins[i];
+    }
+    *ret_count = count;
+    return true;
+}
+
+int eye_distribution_new_frozen(uint32_t first_key, const uint64_t *bins, size_t size, double sum,
+                                struct eye_distribution **ret_frozen)
+{
+    uint64_t count = 0;
+    if (first_key >= EYE_DISTRIBUTION_KEYS || size > EYE_DISTRIBUTION_KEYS - first_key ||
+        !sum_bins(bins, size, &count) || !isfinite(sum) || sum < 0 || (count == 0 && sum > 0)) {
+        return -EINVAL;
+    }
+    const struct eye_distribution wanted = {
+        .first_key = first_key,
+        .size = (uint32_t)size,
+        .count = count,
+        .sum = sum,
+        .bins = (uint64_t *)(uintptr_t)bins, /* only read */
+    };
+    struct eye_distribution *frozen = eye_distribution_freeze(&wanted);
+    if (frozen == NULL) {
+        return -ENOMEM;
+    }
+    *ret_frozen = frozen;
+    return 0;
 }
 
 struct eye_distribution *eye_distribution_ref(struct eye_distribution *frozen)

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Keys are 0 .. 4095: the limit of Datadog's sketch. 4095 stands for 3e18 and above. */
@@ -45,6 +46,15 @@ int eye_distribution_record(struct eye_distribution *distribution, double value,
 
 /** An immutable copy with one reference, or NULL when out of memory. */
 struct eye_distribution *eye_distribution_freeze(const struct eye_distribution *distribution);
+
+/**
+ * An immutable one of @size bins from @first_key on, as an earlier freeze had them. The count is
+ * that of the bins. 0 with one reference, -ENOMEM, or -EINVAL: a key beyond the last, a count that
+ * does not fit, or a @sum that no values have.
+ */
+int eye_distribution_new_frozen(uint32_t first_key, const uint64_t *bins, size_t size, double sum,
+                                struct eye_distribution **ret_frozen);
+
 struct eye_distribution *eye_distribution_ref(struct eye_distribution *frozen);
 void eye_distribution_unref(struct eye_distribution *frozen);
 

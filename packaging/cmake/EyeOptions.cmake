@@ -47,3 +47,22 @@ function(eye_library name)
     add_library(${name} STATIC ${ARG_SOURCES})
     target_link_libraries(${name} PUBLIC eye_options ${ARG_LINKS})
 endfunction()
+
+# eye_protobuf(NAME FILE.proto): a library of the code that protoc-c makes of a schema, without our
+# warnings. Its header is included as "<folder from the root>/<file>.pb-c.h".
+function(eye_protobuf name proto)
+    get_filename_component(stem ${proto} NAME_WE)
+    file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+    set(root ${CMAKE_BINARY_DIR}/protobuf)
+    set(made ${root}/${folder}/${stem}.pb-c)
+    file(MAKE_DIRECTORY ${root})
+    add_custom_command(
+        OUTPUT ${made}.c ${made}.h
+        COMMAND ${PROTOC_C} --proto_path=${CMAKE_SOURCE_DIR} --c_out=${root} ${folder}/${proto}
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+        DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${proto}
+        VERBATIM)
+    add_library(${name} STATIC ${made}.c)
+    target_include_directories(${name} SYSTEM PUBLIC ${root})
+    target_link_libraries(${name} PUBLIC PkgConfig::PROTOBUF_C)
+endfunction()

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening libcurl. */
+#include "exporters/http/curl.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "exporters/shared_library.h"
+
+struct eye_curl eye_curl;
+
+static const struct eye_symbol symbols[] = {
+#define X(name) {"curl_" #name, offsetof(struct eye_curl, name)},
+    EYE_CURL_FUNCTIONS(X)
+#undef X
+};
+
+/* libcurl's global state ends with the process. */
+int eye_curl_load(struct eye_error *ret_error)
+{
+    if (eye_curl.global_init != NULL) {
+        return 0;
+    }
+    struct eye_curl opened;
+    int result = eye_shared_library_open("libcurl.so.4", "libcurl4", symbols,
+                                         EYE_ARRAY_LENGTH(symbols), &opened, ret_error);
+    if (result != 0) {
+        return result;
+    }
+    CURLcode code = opened.global_init(CURL_GLOBAL_DEFAULT);
+    if (code != CURLE_OK) {
+        return eye_error_set(ret_error, -ENOMEM, "libcurl: %s", opened.easy_strerror(code));
+    }
+    eye_curl = opened;
+    return 0;
+}
+
+int eye_curl_set_tls(CURL *easy, const struct eye_tls_settings *tls)
+{
+    const struct {
+        CURLoption option;
+        const char *value;
+    } files[] = {
+        {CURLOPT_CAINFO, tls->ca_file},
+        {CURLOPT_SSLCERT, tls->cert_file},
+        {CURLOPT_SSLKEY, tls->key_file},
+    };
+    const struct {
+        CURLoption option;
+        long value;
+    } numbers[] = {
+        {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+        {CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+        {CURLOPT_SSL_VERIFYPEER, tls->verify ? 1L : 0L},
+        {CURLOPT_SSL_VERIFYHOST, tls->verify ? 2L : 0L},
+    };
+    CURLcode code = CURLE_OK;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(files) && code == CURLE_OK; i++) {
+        if (files[i].value != NULL) {
+            code = eye_curl.easy_setopt(easy, files[i].option, files[i].value);
+        }
+    }
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(numbers) && code == CURLE_OK; i++) {
+        code = eye_curl.easy_setopt(easy, numbers[i].option, numbers[i].value);
+    }
+    if (code == CURLE_OK && tls->ca_file != NULL) {
+        /* Else the system's folder would be trusted beside it. */
+        code = eye_curl.easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    }
+    return code == CURLE_OK ? 0 : -ENOMEM;
+}

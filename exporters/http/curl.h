@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libcurl, opened when the first exporter that needs it is (exporters/shared_library.h). Its
+ * functions are called as eye_curl.easy_init() and so on: curl_easy_init() of the manual. What
+ * exporters over TLS tell it about certificates stands here too, once for all of them.
+ */
+#pragma once
+
+#include <curl/curl.h>
+
+#include "exporters/http/tls.h"
+
+#define EYE_CURL_FUNCTIONS(X)                                                                      \
+    X(easy_cleanup)                                                                                \
+    X(easy_getinfo)                                                                                \
+    X(easy_header)                                                                                 \
+    X(easy_init)                                                                                   \
+    X(easy_recv)                                                                                   \
+    X(easy_send)                                                                                   \
+    X(easy_setopt)                                                                                 \
+    X(easy_strerror)                                                                               \
+    X(easy_unescape)                                                                               \
+    X(free)                                                                                        \
+    X(global_init)                                                                                 \
+    X(multi_add_handle)                                                                            \
+    X(multi_cleanup)                                                                               \
+    X(multi_info_read)                                                                             \
+    X(multi_init)                                                                                  \
+    X(multi_perform)                                                                               \
+    X(multi_poll)                                                                                  \
+    X(multi_remove_handle)                                                                         \
+    X(slist_append)                                                                                \
+    X(slist_free_all)                                                                              \
+    X(url)                                                                                         \
+    X(url_cleanup)                                                                                 \
+    X(url_get)                                                                                     \
+    X(url_set)
+
+struct eye_curl {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares a name */
+#define X(name) __typeof__(&curl_##name) name;
+    EYE_CURL_FUNCTIONS(X)
+#undef X
+};
+
+/* Filled by eye_curl_load(), constant afterwards. */
+extern struct eye_curl eye_curl;
+
+/** Opens libcurl and makes its global state, once; main thread. 0, or -errno with a message. */
+int eye_curl_load(struct eye_error *ret_error);
+
+/** TLS 1.2 or newer, authorities, our certificate, and whether to check theirs. 0 or -ENOMEM. */
+int eye_curl_set_tls(CURL *easy, const struct eye_tls_settings *tls);

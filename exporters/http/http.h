@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client for one receiver over HTTP (libcurl): one connection kept open, one request at a time.
+ * Everything about an answer is bounded: the whole request by `timeout` and the daemon's deadline,
+ * headers and body by the constants below; what comes beyond is not read. Redirects are not
+ * followed and no cookies kept, since requests carry secrets. Proxies: `proxy`, else HTTPS_PROXY,
+ * HTTP_PROXY and NO_PROXY of the environment (an invalid proxy fails, it is never bypassed).
+ *
+ * Used by one worker thread; eye_http_new() by the main thread.
+ */
+#pragma once
+
+#include "collector/base/clock.h"
+#include "exporters/delivery.h"
+#include "exporters/http/tls.h"
+#include "exporters/secret.h"
+
+/* Of an answer; receivers explain errors in a few hundred bytes, OTLP allows 4 MiB. */
+#define EYE_HTTP_ANSWER_MAX_BYTES ((size_t)64 << 10)
+
+/* Longest pause that Retry-After can ask for. */
+#define EYE_HTTP_RETRY_AFTER_MAX_NS (300 * EYE_NS_PER_SECOND)
+
+/* Keys that every exporter over HTTP has. */
+struct eye_http_settings {
+    uint64_t timeout_ns;          /* timeout: of one request, 10s */
+    char *proxy;                  /* proxy: http://HOST:PORT; NULL: from the environment */
+    struct eye_text_list headers; /* headers: "Name: value" added to each request, not secret */
+    struct eye_text_list secret_headers; /* the same, never shown; of the environment, no key */
+    char *user;                          /* basic_auth.user; NULL: none */
+    char *password_file;                 /* basic_auth.password_file */
+    char *bearer_token_file;             /* bearer_token_file: Authorization: Bearer */
+    struct eye_tls_settings tls;
+};
+
+bool eye_http_header_valid(const char *text); /* "Name: value", no control characters */
+bool eye_http_url_valid(const char *text);    /* http(s)://HOST..., no user:password in it */
+bool eye_http_proxy_valid(const char *text);
+
+/* The keys, for an exporter's table: EYE_HTTP_KEYS(struct values, http). */
+/* NOLINTBEGIN(bugprone-macro-parentheses): names, not expressions */
+#define EYE_HTTP_KEYS(values, member)                                                              \
+    {                                                                                              \
+        .path = "timeout",                                                                         \
+        .type = EYE_CONFIG_DURATION,                                                               \
+        .offset = offsetof(values, member.timeout_ns),                                             \
+        .default_value = "10s",                                                                    \
+        .min = 100 * EYE_NS_PER_MS,                                                                \
+        .max = 300 * EYE_NS_PER_SECOND,                                                            \
+        .help = "longest time of one request, its answer included",                                \
+    },                                                                                             \
+        {                                                                                          \
+            .path = "proxy",                                                                       \
+            .type = EYE_CONFIG_TEXT,                                                               \
+            .offset = offsetof(values, member.proxy),                                              \
+            .valid = eye_http_proxy_valid,                                                         \
+            .expects = "http://HOST:PORT or https://HOST:PORT without a password",                 \
+            .help = "proxy to use instead of HTTPS_PROXY and NO_PROXY of the environment",         \
+        },                                                                                         \
+        {                                                                                          \
+            .path = "headers",                                                                     \
+            .type = EYE_CONFIG_LIST,                                                               \
+            .offset = offsetof(values, member.headers),                                            \
+            .valid = eye_http_header_valid,                                                        \
+            .expects = "\"Name: value\"",                                                          \
+            .help = "\"Name: value\" added to each request; no place for a secret",                \
+        },                                                                                         \
+        {                                                                                          \
+            .path = "basic_auth.user",                                                             \
+            .type = EYE_CONFIG_TEXT,                                                               \
+            .offset = offsetof(values, member.user),                                               \
+            .help = "user name for HTTP basic authentication",                                     \
+        },                                                                                         \
+        {                                                                                          \
+            .path = "basic_auth.password_file",                                                    \
+            .type = EYE_CONFIG_TEXT,                                                               \
+            .offset = offsetof(values, member.password_file),                                      \
+            .help = "file with its password; only its owner may be able to read it",               \
+        },                                                                                         \
+        {                                                                                          \
+            .path = "bearer_token_file",                                                           \
+            .type = EYE_CONFIG_TEXT,                                                               \
+            .offset = offsetof(values, member.bearer_token_file),                                  \
+            .help = "file with a token for Authorization: Bearer",                                 \
+        },                                                                                         \
+        EYE_TLS_KEYS(values, member.tls)
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+struct eye_http_header {
+    const char *name;
+    const char *value;
+};
+
+struct eye_http_request {
+    const char *method; /* "POST" */
+    const char *url;    /* whole, without secrets */
+    const struct eye_http_header *headers;
+    size_t header_count;
+    const struct eye_http_header *secret_header; /* never logged; NULL: none */
+    const void *body;
+    size_t length; /* 0 with a NULL body: none is sent */
+};
+
+/* Valid until the next request of the same client. */
+struct eye_http_answer {
+    long status;
+    uint64_t retry_after_ns; /* of Retry-After, seconds or date; 0: none */
+    const char *body;        /* NUL-terminated; of a longer one the beginning */
+    size_t length;
+};
+
+struct eye_http;
+
+/** 0, or -errno with a message (files of `tls`, secrets). @settings must outlive the client. */
+int eye_http_new(const struct eye_http_settings *settings, const struct eye_exporter_setup *setup,
+                 struct eye_http **ret_http, struct eye_error *ret_error);
+
+/** Takes NULL. */
+void eye_http_free(struct eye_http *http);
+
+/**
+ * Sends @request and reads the answer, whatever its status. Counts the body in stats->bytes once it
+ * was sent. 0, or -errno with @failure (network, TLS, time, an answer that is none).
+ */
+int eye_http_send(struct eye_http *http, const struct eye_http_request *request,
+                  struct eye_http_answer *ret_answer, struct eye_export_failure *failure);
+
+/** A header of the answer to the last request, or NULL. */
+const char *eye_http_answer_header(const struct eye_http *http, const char *name);
+
+/**
+ * What a status means for the payload, by the table of all our receivers; @failure gets reason,
+ * retry_after_ns and a cause with status and the answer's first line, unless it is a success.
+ *
+ *   2xx              DONE        400 403 422 501        GIVE_UP (403: unauthorized, else rejected)
+ *   408 425 429 5xx  RETRY       401 404 407 3xx other  RETRY: says nothing about the points
+ *   413              TOO_LARGE
+ */
+enum eye_verdict eye_http_verdict(const struct eye_http_answer *answer,
+                                  struct eye_export_failure *failure);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What libcurl says of a transfer that failed, in our words. Used by one worker thread. */
+#pragma once
+
+#include "exporters/exporter.h"
+#include "exporters/http/curl.h"
+
+/**
+ * Fills @failure for the transfer of @easy that ended with @code, not CURLE_OK, and returns -errno.
+ * @url is what was asked for, @detail libcurl's error buffer.
+ */
+int eye_http_outcome(CURL *easy, CURLcode code, const char *url, const char *detail,
+                     struct eye_export_failure *failure);

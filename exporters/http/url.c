@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the configuration may say: URLs as libcurl reads them, and header lines. */
+#include "exporters/http/url.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "exporters/http/curl.h"
+#include "exporters/http/http.h"
+
+static void cleanup_url(CURLU **url)
+{
+    eye_curl.url_cleanup(*url);
+}
+
+static void cleanup_part(char **part)
+{
+    eye_curl.free(*part);
+}
+
+static bool is_web_scheme(const char *scheme)
+{
+    return scheme != NULL && (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+}
+
+static bool has_part(CURLU *url, CURLUPart part)
+{
+    EYE_CLEANUP(cleanup_part) char *text = NULL;
+    return eye_curl.url_get(url, part, &text, 0) == CURLUE_OK;
+}
+
+/* Whether @text is a URL with a scheme of ours and without user, password and fragment. */
+static bool parse(CURLU *url, const char *text)
+{
+    EYE_CLEANUP(cleanup_part) char *scheme = NULL;
+    return url != NULL &&
+           eye_curl.url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER) == CURLUE_OK &&
+           eye_curl.url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+           is_web_scheme(scheme) && !has_part(url, CURLUPART_FRAGMENT);
+}
+
+/* Without libcurl nothing can be read; opening the exporter then says what to install. */
+static bool can_read(void)
+{
+    return eye_curl_load(NULL) == 0;
+}
+
+bool eye_http_url_valid(const char *text)
+{
+    if (!can_read()) {
+        return true;
+    }
+    EYE_CLEANUP(cleanup_url) CURLU *url = eye_curl.url();
+    return parse(url, text);
+}
+
+static bool has_no_path(CURLU *url)
+{
+    EYE_CLEANUP(cleanup_part) char *path = NULL;
+    return eye_curl.url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK && strcmp(path, "/") == 0;
+}
+
+bool eye_http_proxy_valid(const char *text)
+{
+    if (!can_read()) {
+        return true;
+    }
+    EYE_CLEANUP(cleanup_url) CURLU *url = eye_curl.url();
+    return parse(url, text) && has_no_path(url) && has_part(url, CURLUPART_PORT) &&
+           !has_part(url, CURLUPART_QUERY);
+}
+
+/* RFC 9110 section 5.6.2: what a header's name is made of. */
+static bool is_token(char character)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+           (character >= '0' && character <= '9') ||
+           (character != '\0' && strchr(marks, character) != NULL);
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool eye_http_header_valid(const char *text)
+{
+    size_t name = 0;
+    while (is_token(text[name])) {
+        name++;
+    }
+    if (name == 0 || text[name] != ':') {
+        return false;
+    }
+    const char *value = text + name + 1;
+    /* libcurl takes a line without a value as an order to leave out its own header. */
+    return value[strspn(value, " ")] != '\0' && !has_control(value);
+}
+
+void eye_http_url_authority(const char *text, char ret_authority[EYE_HTTP_AUTHORITY_BYTES])
+{
+    EYE_CLEANUP(cleanup_url) CURLU *url = eye_curl.url();
+    EYE_CLEANUP(cleanup_part) char *host = NULL;
+    EYE_CLEANUP(cleanup_part) char *port = NULL;
+    eye_copy_string(ret_authority, EYE_HTTP_AUTHORITY_BYTES, "the receiver");
+    if (url != NULL && eye_curl.url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+        eye_curl.url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+        eye_curl.url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
+        snprintf(ret_authority, EYE_HTTP_AUTHORITY_BYTES, "%s:%s", host, port);
+    }
+}

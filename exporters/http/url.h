@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What messages say of a URL. Any thread. */
+#pragma once
+
+#include "collector/base/text.h"
+
+/* A host name of DNS (253), brackets or a port. */
+#define EYE_HTTP_AUTHORITY_BYTES 320
+
+/**
+ * Writes "HOST:PORT" of @url, without user, path and query, into @ret_authority; the port also
+ * where the scheme implies it. "the receiver" when @url is none.
+ */
+void eye_http_url_authority(const char *url, char ret_authority[EYE_HTTP_AUTHORITY_BYTES]);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the status of an answer to what becomes of the payload. */
+#include <errno.h>
+#include <string.h>
+
+#include "exporters/http/http.h"
+#include "exporters/utf8.h"
+
+/* Of the answer's first line in a cause: enough for what receivers explain. */
+#define EXPLANATION_BYTES 200
+
+struct rule {
+    long first;
+    long last;
+    enum eye_verdict verdict;
+    enum eye_export_reason reason;
+};
+
+/* The first rule that holds the status counts. */
+static const struct rule rules[] = {
+    {200, 299, EYE_VERDICT_DONE, EYE_EXPORT_OTHER},
+    {300, 399, EYE_VERDICT_RETRY, EYE_EXPORT_REDIRECTED},
+    {400, 400, EYE_VERDICT_GIVE_UP, EYE_EXPORT_REJECTED},
+    {401, 401, EYE_VERDICT_RETRY, EYE_EXPORT_UNAUTHORIZED},
+    {403, 403, EYE_VERDICT_GIVE_UP, EYE_EXPORT_UNAUTHORIZED},
+    {407, 407, EYE_VERDICT_RETRY, EYE_EXPORT_UNAUTHORIZED},
+    {408, 408, EYE_VERDICT_RETRY, EYE_EXPORT_SERVER_ERROR},
+    {413, 413, EYE_VERDICT_TOO_LARGE, EYE_EXPORT_TOO_LARGE},
+    {422, 422, EYE_VERDICT_GIVE_UP, EYE_EXPORT_REJECTED},
+    {425, 425, EYE_VERDICT_RETRY, EYE_EXPORT_SERVER_ERROR},
+    {429, 429, EYE_VERDICT_RETRY, EYE_EXPORT_THROTTLED},
+    {400, 499, EYE_VERDICT_RETRY, EYE_EXPORT_REJECTED},
+    {501, 501, EYE_VERDICT_GIVE_UP, EYE_EXPORT_REJECTED},
+    {500, 599, EYE_VERDICT_RETRY, EYE_EXPORT_SERVER_ERROR},
+};
+
+static const struct rule *rule_of(long status)
+{
+    static const struct rule unknown = {0, 0, EYE_VERDICT_RETRY, EYE_EXPORT_BAD_ANSWER};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(rules); i++) {
+        if (status >= rules[i].first && status <= rules[i].last) {
+            return &rules[i];
+        }
+    }
+    return &unknown;
+}
+
+static const char *replace_control(uint32_t code_point)
+{
+    return eye_utf8_is_control(code_point) ? "?" : NULL;
+}
+
+/* The first line, with what would garble a log replaced. */
+static void explain(const struct eye_http_answer *answer, struct eye_text *ret_text)
+{
+    char line[EXPLANATION_BYTES + 1];
+    size_t length = strcspn(answer->body, "\r\n");
+    bool cut = !eye_copy_string(line, sizeof(line), answer->body);
+    line[length < sizeof(line) ? length : sizeof(line) - 1] = '\0';
+    /* A cut inside a character leaves bytes that are none. */
+    eye_utf8_append(ret_text, line, replace_control);
+    if (cut && length >= sizeof(line)) {
+        eye_text_append(ret_text, "...");
+    }
+}
+
+enum eye_verdict eye_http_verdict(const struct eye_http_answer *answer,
+                                  struct eye_export_failure *failure)
+{
+    const struct rule *rule = rule_of(answer->status);
+    if (rule->verdict == EYE_VERDICT_DONE) {
+        return rule->verdict;
+    }
+    struct eye_text text;
+    eye_text_init(&text, EYE_ERROR_TEXT_BYTES);
+    explain(answer, &text);
+    eye_export_fail(failure, -EIO, rule->reason, "answer %ld%s%s", answer->status,
+                    text.length > 0 ? ": " : "", eye_text_string(&text));
+    failure->retry_after_ns = answer->retry_after_ns;
+    eye_text_done(&text);
+    return rule->verdict;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making a link and choosing its transport. */
+#include "exporters/link/link.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "exporters/link/transport.h"
+
+static const struct way {
+    const char *name;
+    const struct eye_link_transport *transport;
+} ways[] = {
+    [EYE_LINK_UDP] = {"udp", &eye_link_datagram},
+    [EYE_LINK_TCP] = {"tcp", &eye_link_stream},
+    [EYE_LINK_TLS] = {"tls", &eye_link_tls},
+    [EYE_LINK_UNIX] = {"unix", &eye_link_datagram}, /* until it turns out to be a stream */
+    [EYE_LINK_UNIXGRAM] = {"unixgram", &eye_link_datagram},
+    [EYE_LINK_UNIXSTREAM] = {"unixstream", &eye_link_stream},
+};
+
+static void make_label(struct eye_link *link)
+{
+    const struct eye_link_address *address = &link->address;
+    const char *name = ways[address->scheme].name;
+    if (address->path[0] != '\0') {
+        snprintf(link->label, sizeof(link->label), "%s://%s", name, address->path);
+        return;
+    }
+    bool is_ipv6 = strchr(address->host, ':') != NULL;
+    snprintf(link->label, sizeof(link->label), "%s://%s%s%s:%s", name, is_ipv6 ? "[" : "",
+             address->host, is_ipv6 ? "]" : "", address->port);
+}
+
+static int init_tls(const struct eye_tls_settings *tls, struct eye_error *ret_error)
+{
+    int result = eye_tls_check(tls, ret_error);
+    return result == 0 ? eye_curl_load(ret_error) : result;
+}
+
+int eye_link_new(const struct eye_link_address *address, const struct eye_tls_settings *tls,
+                 const struct eye_exporter_setup *setup, struct eye_link **ret_link,
+                 struct eye_error *ret_error)
+{
+    assert((address->scheme == EYE_LINK_TLS) == (tls != NULL));
+    int result = tls == NULL ? 0 : init_tls(tls, ret_error);
+    if (result != 0) {
+        return result;
+    }
+    EYE_AUTOFREE struct eye_link *link = calloc(1, sizeof(*link));
+    if (link == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    link->address = *address;
+    link->tls = tls;
+    link->stats = setup->stats;
+    link->deadline = setup->deadline;
+    link->transport = ways[address->scheme].transport;
+    link->fd = -1;
+    make_label(link);
+    eye_resolver_init(&link->resolver, link->address.host, link->address.port,
+                      address->scheme == EYE_LINK_UDP ? SOCK_DGRAM : SOCK_STREAM);
+    *ret_link = EYE_TAKE(link);
+    return 0;
+}
+
+void eye_link_free(struct eye_link *link)
+{
+    if (link == NULL) {
+        return;
+    }
+    link->transport->close(link);
+    eye_resolver_done(&link->resolver);
+    free(link);
+}
+
+bool eye_link_is_datagram(const struct eye_link *link)
+{
+    return link->transport == &eye_link_datagram;
+}
+
+int eye_link_open(struct eye_link *link, struct eye_export_failure *failure)
+{
+    return link->transport->open(link, failure);
+}
+
+int eye_link_send(struct eye_link *link, const void *bytes, size_t length,
+                  struct eye_export_failure *failure)
+{
+    return link->transport->send(link, bytes, length, failure);
+}
+
+enum eye_confirmation eye_link_confirm(struct eye_link *link, bool wait,
+                                       struct eye_export_failure *failure)
+{
+    return link->transport->confirm(link, wait, failure);
+}

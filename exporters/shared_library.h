@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Libraries that only some exporters need: opened when the first of these is, so that the others do
+ * not pay for them (libcurl with what it brings along is 5 MiB of resident memory). Their functions
+ * are called through a table. Main thread.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "collector/base/error.h"
+
+/* A function of the library and where its pointer goes in the table. */
+struct eye_symbol {
+    const char *name;
+    size_t offset;
+};
+
+/**
+ * Opens @file ("libcurl.so.4") and fills @table. The library stays open until the process ends.
+ * 0, or -ELIBACC with a message that names @package, and the table is untouched.
+ */
+int eye_shared_library_open(const char *file, const char *package, const struct eye_symbol *symbols,
+                            size_t count, void *table, struct eye_error *ret_error);
