@@ -1,23 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The console exporter: every interval to standard output, as a table for a person or as lines of
- * JSON. This file writes; table.c and json.c encode.
+ * JSON. This file writes; table.c and json_line.c encode.
  *
- * A reader that stalls delays nobody but this worker: each write waits at most a second, and what
+ * A reader that stalls delays nobody but this worker: each write waits for a moment only, and what
  * is left goes first when the worker tries again.
  */
 #include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "collector/base/clock.h"
-#include "exporters/console/json.h"
 #include "exporters/console/table.h"
-
-/* A reader that stalls is asked again by the worker, which must not be late for its deadline. */
-#define WRITE_TIMEOUT_MS 200
+#include "exporters/json_line.h"
+#include "exporters/stdout.h"
 
 /* Lines of JSON are encoded in pieces of about this size; a table is one piece. */
 #define PIECE_BYTES ((size_t)64 << 10)
@@ -37,9 +33,10 @@ struct console {
     bool colour;
 
     /* The snapshot in work. */
-    bool begun;                 /* a part of it was written */
-    bool encoded;               /* all of it is in `piece` or written */
-    double seconds;             /* that its changes cover */
+    bool begun;     /* a part of it was written */
+    bool encoded;   /* all of it is in `piece` or written */
+    double seconds; /* that its changes cover */
+    struct eye_json_lines lines;
     struct eye_changes changes; /* JSON: what is not yet encoded */
     struct eye_text piece;
     size_t written; /* bytes of the piece */
@@ -76,29 +73,21 @@ static int console_open(const struct eye_exporter_setup *setup, void **ret_state
     console->format = (enum format)config->format;
     console->terminal = isatty(STDOUT_FILENO) == 1;
     console->colour = console->terminal && wants_colour();
+    eye_json_lines_init(&console->lines, &console->selection, false);
     eye_text_init(&console->piece, PIECE_MAX_BYTES);
     *ret_state = EYE_TAKE(console);
     return 0;
 }
 
-/* After a skipped snapshot the changes cover more than one interval. */
-static double seconds_between(const struct eye_snapshot *now, const struct eye_snapshot *before)
-{
-    uint64_t ns = now->interval_ns;
-    if (before != NULL && now->time_ns > before->time_ns) {
-        ns = now->time_ns - before->time_ns;
-    }
-    return ns == 0 ? 1 : (double)ns / (double)EYE_NS_PER_SECOND;
-}
-
-static void begin(struct console *console, const struct eye_snapshot *now,
-                  const struct eye_snapshot *before)
+static int begin(struct console *console, const struct eye_snapshot *now,
+                 const struct eye_snapshot *before)
 {
     console->encoded = false;
-    console->seconds = seconds_between(now, before);
+    console->seconds = eye_seconds_between(now, before);
     console->written = 0;
     eye_text_clear(&console->piece);
     eye_changes_begin(&console->changes, now, before);
+    return console->format == FORMAT_JSON ? eye_json_lines_begin(&console->lines, now, before) : 0;
 }
 
 static size_t terminal_width(const struct console *console)
@@ -120,13 +109,24 @@ static int encode_table(struct console *console)
     return result;
 }
 
+/* A line has room for any tags that are not absurd. */
+static bool is_too_long(const struct console *console, size_t index)
+{
+    return console->format == FORMAT_JSON &&
+           eye_identities_at(&console->lines.identities, index)->too_long;
+}
+
+static bool is_written(const struct console *console, size_t index, const struct eye_change *change)
+{
+    return eye_json_lines_wants(&console->lines, change) && !is_too_long(console, index);
+}
+
 /* A line that fails is taken back and encoded again next time. */
 static int encode_line(struct console *console, const struct eye_change *change,
                        const struct eye_changes *at_change)
 {
     size_t start = console->piece.length;
-    int result = eye_console_json_append(&console->selection, console->changes.now,
-                                         console->seconds, change, &console->piece);
+    int result = eye_json_lines_append(&console->lines, at_change->index, change, &console->piece);
     if (result != 0) {
         eye_text_truncate(&console->piece, start);
         console->changes = *at_change;
@@ -143,7 +143,7 @@ static int encode_lines(struct console *console)
             console->encoded = true;
             return 0;
         }
-        if (eye_console_json_wants(&console->selection, &change)) {
+        if (is_written(console, at_change.index, &change)) {
             int result = encode_line(console, &change, &at_change);
             if (result != 0) {
                 return result;
@@ -160,35 +160,13 @@ static int encode_piece(struct console *console)
     return console->format == FORMAT_TABLE ? encode_table(console) : encode_lines(console);
 }
 
-/* At most PIPE_BUF bytes: that many fit a pipe which poll() calls writable. */
-static int write_some(struct console *console)
-{
-    struct pollfd descriptor = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    int ready = poll(&descriptor, 1, WRITE_TIMEOUT_MS);
-    if (ready <= 0) {
-        return ready == 0 ? -EAGAIN : -errno;
-    }
-    size_t length = console->piece.length - console->written;
-    ssize_t count = write(STDOUT_FILENO, console->piece.data + console->written,
-                          length < PIPE_BUF ? length : PIPE_BUF);
-    if (count < 0) {
-        return -errno;
-    }
-    console->begun = true;
-    console->written += (size_t)count;
-    atomic_fetch_add(&console->stats->bytes, (uint64_t)count);
-    return 0;
-}
-
 static int write_piece(struct console *console)
 {
-    while (console->written < console->piece.length) {
-        int result = write_some(console);
-        if (result != 0 && result != -EINTR) {
-            return result;
-        }
-    }
-    return 0;
+    size_t before = console->written;
+    int result = eye_stdout_write(console->piece.data, console->piece.length, &console->written);
+    console->begun = console->begun || console->written > 0;
+    atomic_fetch_add(&console->stats->bytes, console->written - before);
+    return result;
 }
 
 static int write_snapshot(struct console *console)
@@ -203,36 +181,38 @@ static int write_snapshot(struct console *console)
     return result;
 }
 
-static uint64_t count_points(const struct console *console, const struct eye_snapshot *now,
-                             const struct eye_snapshot *before)
+static void count_points(struct console *console, const struct eye_snapshot *now,
+                         const struct eye_snapshot *before)
 {
     struct eye_changes changes;
     struct eye_change change;
+    uint64_t seen = 0;
     uint64_t points = 0;
     eye_changes_begin(&changes, now, before);
-    while (eye_changes_next(&changes, &change)) {
-        points += eye_console_json_wants(&console->selection, &change);
+    for (size_t index = 0; eye_changes_next(&changes, &change); index++) {
+        seen += eye_json_lines_wants(&console->lines, &change);
+        points += is_written(console, index, &change);
     }
-    return points;
+    atomic_fetch_add(&console->stats->seen, seen);
+    atomic_fetch_add(&console->stats->points, points);
+    atomic_fetch_add(&console->stats->dropped[EYE_EXPORT_TOO_LONG], seen - points);
 }
 
 static int console_deliver(void *state, const struct eye_snapshot *now,
-                           const struct eye_snapshot *before, bool *ret_started,
-                           struct eye_error *message)
+                           const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
     struct console *console = state;
-    if (!console->begun) {
-        begin(console, now, before);
+    int result = console->begun ? 0 : begin(console, now, before);
+    if (result == 0) {
+        result = write_snapshot(console);
     }
-    int result = write_snapshot(console);
     if (result != 0) {
-        atomic_fetch_add(&console->stats->failures[eye_export_reason_of(result)], 1);
-        *ret_started = console->begun;
-        return eye_error_set(message, result, "cannot write to standard output: %s",
-                             strerror(-result));
+        failure->started = console->begun;
+        return eye_export_fail(failure, result, eye_export_reason_of(result),
+                               "cannot write to standard output: %s", strerror(-result));
     }
     console->begun = false;
-    atomic_fetch_add(&console->stats->points, count_points(console, now, before));
+    count_points(console, now, before);
     return 0;
 }
 
@@ -240,6 +220,7 @@ static void console_close(void *state)
 {
     struct console *console = state;
     if (console != NULL) {
+        eye_json_lines_done(&console->lines);
         eye_selection_done(&console->selection);
         eye_text_done(&console->piece);
         free(console);

@@ -1,221 +1,267 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Exporter "dogstatsd": lines packed into datagrams to a Datadog Agent over UDP.
- *
- * A datagram that was refused is sent again later, so the exporter remembers where in the snapshot
- * it began. Encoding is deterministic: going there again makes the same lines.
+ * Exporter "dogstatsd": lines packed into payloads for a Datadog Agent, over UDP or a Unix socket.
+ * Behind the metrics of each snapshot go a service check and what the client tells about itself;
+ * these lines come last and are given up without an error when they do not get through.
  */
 #include <errno.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "exporters/dogstatsd/datagram.h"
+#include "collector/base/clock.h"
+#include "exporters/dogstatsd/client.h"
 #include "exporters/dogstatsd/lines.h"
+#include "exporters/dogstatsd/messages.h"
+#include "exporters/link/link.h"
 
-/* An Ethernet frame less the IP and UDP headers; what the official clients use. */
-#define PAYLOAD_DEFAULT "1432B"
+#define DEFAULT_URL "udp://127.0.0.1:8125"
+#define DEFAULT_PORT "8125"
+
+/* An Ethernet frame less the IP and UDP headers, and the Agent's read buffer: what the official
+ * clients use. */
+#define PAYLOAD_UDP_BYTES 1432
+#define PAYLOAD_UNIX_BYTES 8192
 #define PAYLOAD_MIN_BYTES 512
 #define PAYLOAD_MAX_BYTES 65467
 
-/*
- * A receiver's default buffer (net.core.rmem_default, 212992 bytes) holds about 90 datagrams, and
- * what does not fit is lost without a word. So it gets 5 ms to read after each burst of 32. The
- * first datagram of a snapshot is a burst of its own: a receiver in reach that is down says so in
- * this time.
- */
-#define BURST_DATAGRAMS 32
-#define BURST_PAUSE_MS 5
+/* What the Agent takes for the interval of a count that has a time. */
+#define AGENT_INTERVAL_NS (10 * EYE_NS_PER_SECOND)
+
+/* The Agent is near and may be back at any time. */
+#define RETRY_MAX_NS (5 * EYE_NS_PER_SECOND)
+
+#define KINDS 3 /* of metrics */
 
 struct values {
     char *url;
     uint64_t payload_bytes;
-};
-
-/* A line of the snapshot in delivery. */
-struct cursor {
-    size_t point; /* index among the snapshot's points */
-    size_t line;  /* of that point */
-};
-
-/* What one datagram carries. */
-struct batch {
-    struct cursor next; /* the first line behind it */
-    uint64_t points;    /* that end in it */
-    uint64_t too_long;  /* points given up on the way */
-    uint64_t invalid;
+    bool origin_detection;
+    char *cardinality;
+    bool timestamps;
+    bool telemetry;
 };
 
 struct dogstatsd {
+    const struct values *values;
     struct eye_selection selection;
+    struct eye_environment environment;
+    struct eye_labels labels;
     struct eye_lines lines;
-    struct eye_datagram datagram;
-    char *payload; /* of the datagram being filled; owned */
-    size_t payload_length;
-    size_t payload_max;
-    struct eye_export_stats *stats;
-    struct batch filling;
-    struct batch sent;     /* the last datagram, while `unheard` */
-    bool unheard;          /* whether `sent` was refused is not known yet */
-    struct cursor settled; /* everything before it was delivered */
-    unsigned burst;        /* datagrams sent in this call */
+    struct eye_identities identities;
+    struct eye_delivery delivery;
+    struct eye_link_address address;
+    struct eye_link *link;
+    struct eye_text payload;
+    uint64_t kinds[KINDS]; /* points in the payload, by kind */
+    struct eye_client client;
+    bool announced; /* the event of the start got through */
 };
 
-/* ---- Sending ---- */
+/* ---- Payloads ---- */
 
-static void start_batch(struct dogstatsd *dogstatsd, struct cursor at)
+static void begin(void *state, const struct eye_snapshot *now)
 {
-    dogstatsd->filling = (struct batch){.next = at};
-    dogstatsd->payload_length = 0;
+    struct dogstatsd *dogstatsd = state;
+    eye_text_clear(&dogstatsd->payload);
+    memset(dogstatsd->kinds, 0, sizeof(dogstatsd->kinds));
+    if (dogstatsd->values->timestamps) {
+        eye_lines_set_time(&dogstatsd->lines, now->time_ns);
+    }
 }
 
-/* What `sent` carried is delivered. */
-static void settle_sent(struct dogstatsd *dogstatsd)
+static bool wants(void *state, const struct eye_change *change)
 {
-    const struct batch *sent = &dogstatsd->sent;
-    atomic_fetch_add(&dogstatsd->stats->points, sent->points);
-    atomic_fetch_add(&dogstatsd->stats->dropped[EYE_EXPORT_TOO_LONG], sent->too_long);
-    atomic_fetch_add(&dogstatsd->stats->dropped[EYE_EXPORT_INVALID], sent->invalid);
-    dogstatsd->settled = sent->next;
-    dogstatsd->unheard = false;
+    const struct dogstatsd *dogstatsd = state;
+    return dogstatsd->selection.wanted[change->point->metric->id] && eye_lines_has_news(change);
 }
 
-/* Listens for bad news of the last datagram; without any it is delivered. */
-static int check_sent(struct dogstatsd *dogstatsd, int milliseconds, struct eye_error *message)
+static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
 {
-    int result = eye_datagram_settle(&dogstatsd->datagram, milliseconds, message);
-    if (result == 0 && dogstatsd->unheard) {
-        settle_sent(dogstatsd);
+    struct dogstatsd *dogstatsd = state;
+    const struct eye_identity *identity = eye_identities_at(&dogstatsd->identities, index);
+    int result = eye_lines_add(&dogstatsd->lines, identity, change, part, &dogstatsd->payload);
+    if (result == 0) {
+        dogstatsd->kinds[change->point->metric->kind]++;
     }
     return result;
 }
 
-/* Sends what was gathered and begins the next datagram. */
-static int flush(struct dogstatsd *dogstatsd, struct eye_error *message)
+/* On a stream each payload stands behind its length, 4 bytes, little-endian. */
+static int write_payload(struct dogstatsd *dogstatsd, struct eye_export_failure *failure)
 {
-    int result = check_sent(dogstatsd, 0, message);
-    if (result == 0) {
-        result = eye_datagram_send(&dogstatsd->datagram, dogstatsd->payload,
-                                   dogstatsd->payload_length, message);
+    const struct eye_text *payload = &dogstatsd->payload;
+    if (!eye_link_is_datagram(dogstatsd->link)) {
+        uint8_t frame[4];
+        for (size_t i = 0; i < sizeof(frame); i++) {
+            frame[i] = (uint8_t)(payload->length >> (8 * i));
+        }
+        int result = eye_link_send(dogstatsd->link, frame, sizeof(frame), failure);
+        if (result != 0) {
+            return result;
+        }
     }
+    return eye_link_send(dogstatsd->link, payload->data, payload->length, failure);
+}
+
+static int send_payload(struct dogstatsd *dogstatsd, struct eye_export_failure *failure)
+{
+    int result = write_payload(dogstatsd, failure);
+    eye_client_count_packet(&dogstatsd->client, dogstatsd->payload.length, result == 0);
+    return result;
+}
+
+static enum eye_verdict send_points(void *state, uint64_t points, uint64_t *ret_rejected,
+                                    struct eye_export_failure *failure)
+{
+    (void)points;
+    (void)ret_rejected;
+    struct dogstatsd *dogstatsd = state;
+    int result = send_payload(dogstatsd, failure);
+    if (result != 0) {
+        return result == -EMSGSIZE ? EYE_VERDICT_TOO_LARGE : EYE_VERDICT_RETRY;
+    }
+    for (size_t i = 0; i < KINDS; i++) {
+        eye_client_count_points(&dogstatsd->client, (enum eye_metric_kind)i, dogstatsd->kinds[i]);
+    }
+    return EYE_VERDICT_DONE;
+}
+
+static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_failure *failure)
+{
+    struct dogstatsd *dogstatsd = state;
+    return eye_link_confirm(dogstatsd->link, wait, failure);
+}
+
+static const struct eye_payload_format format = {
+    .begin = begin,
+    .wants = wants,
+    .add = add,
+    .send = send_points,
+    .confirm = confirm,
+};
+
+/* ---- What goes behind the metrics ---- */
+
+static const char *transport(const struct dogstatsd *dogstatsd)
+{
+    if (dogstatsd->address.scheme == EYE_LINK_UDP) {
+        return "udp";
+    }
+    return eye_link_is_datagram(dogstatsd->link) ? "uds" : "uds-stream";
+}
+
+/* Sends the payload at hand unless it is empty, and empties it; true when it arrived. */
+static bool send_extra(struct dogstatsd *dogstatsd)
+{
+    struct eye_export_failure ignored = {0};
+    bool arrived = dogstatsd->payload.length == 0 ||
+                   (send_payload(dogstatsd, &ignored) == 0 &&
+                    eye_link_confirm(dogstatsd->link, true, &ignored) == EYE_CONFIRMED);
+    eye_text_clear(&dogstatsd->payload);
+    return arrived;
+}
+
+static bool send_event(struct dogstatsd *dogstatsd, const char *title, const char *body)
+{
+    eye_text_clear(&dogstatsd->payload);
+    eye_message_event(&dogstatsd->payload, &dogstatsd->labels, title, body, eye_clock_wall_ns());
+    bool arrived = !dogstatsd->payload.failed && send_extra(dogstatsd);
+    dogstatsd->client.counted[EYE_CLIENT_EVENTS] += arrived ? 1 : 0;
+    return arrived;
+}
+
+static bool send_check(struct dogstatsd *dogstatsd)
+{
+    eye_text_clear(&dogstatsd->payload);
+    eye_message_check(&dogstatsd->payload, &dogstatsd->labels, "sockeye.up", eye_clock_wall_ns());
+    bool arrived = !dogstatsd->payload.failed && send_extra(dogstatsd);
+    dogstatsd->client.counted[EYE_CLIENT_CHECKS] += arrived ? 1 : 0;
+    return arrived;
+}
+
+/* Sends the lines written so far, and counts them as said or as to be said again. */
+static bool settle_client(struct dogstatsd *dogstatsd)
+{
+    bool arrived = send_extra(dogstatsd);
+    if (arrived) {
+        eye_client_report(&dogstatsd->client);
+    } else {
+        eye_client_take_back(&dogstatsd->client);
+    }
+    return arrived;
+}
+
+/* Appends a line; false when there was no room for it. */
+static bool write_client(struct dogstatsd *dogstatsd, enum eye_client_count which)
+{
+    size_t start = dogstatsd->payload.length;
+    uint64_t written = dogstatsd->client.written[which];
+    eye_client_write(&dogstatsd->client, which, &dogstatsd->labels, transport(dogstatsd),
+                     &dogstatsd->payload);
+    if (!dogstatsd->payload.failed) {
+        return true;
+    }
+    eye_text_truncate(&dogstatsd->payload, start);
+    dogstatsd->client.written[which] = written;
+    return false;
+}
+
+static void send_client(struct dogstatsd *dogstatsd)
+{
+    bool arriving = dogstatsd->values->telemetry;
+    eye_text_clear(&dogstatsd->payload);
+    for (size_t i = 0; arriving && i < EYE_CLIENT_COUNT; i++) {
+        if (!write_client(dogstatsd, (enum eye_client_count)i)) {
+            arriving =
+                settle_client(dogstatsd) && write_client(dogstatsd, (enum eye_client_count)i);
+        }
+    }
+    if (arriving) {
+        settle_client(dogstatsd);
+    }
+}
+
+static void send_extras(struct dogstatsd *dogstatsd)
+{
+    if (!dogstatsd->announced) {
+        dogstatsd->announced =
+            send_event(dogstatsd, "sockeye started", "sockeye " EYE_VERSION " observes this host");
+    }
+    if (send_check(dogstatsd)) {
+        send_client(dogstatsd);
+    }
+}
+
+/* ---- Delivery ---- */
+
+static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
+                   struct eye_export_failure *failure)
+{
+    struct dogstatsd *dogstatsd = state;
+    int result = eye_link_open(dogstatsd->link, failure);
     if (result != 0) {
         return result;
     }
-    dogstatsd->sent = dogstatsd->filling;
-    dogstatsd->unheard = true;
-    start_batch(dogstatsd, dogstatsd->sent.next);
-    bool pause = dogstatsd->burst++ % BURST_DATAGRAMS == 0;
-    return pause ? check_sent(dogstatsd, BURST_PAUSE_MS, message) : 0;
-}
-
-/* ---- From points to datagrams ---- */
-
-static int add_line(struct dogstatsd *dogstatsd, struct cursor next, struct eye_error *message)
-{
-    const struct eye_text *line = &dogstatsd->lines.line;
-    if (dogstatsd->payload_length + line->length > dogstatsd->payload_max) {
-        int result = flush(dogstatsd, message);
-        if (result != 0) {
-            return result;
-        }
+    result = eye_identities_follow(&dogstatsd->identities, now);
+    if (result != 0) {
+        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
     }
-    memcpy(dogstatsd->payload + dogstatsd->payload_length, line->data, line->length);
-    dogstatsd->payload_length += line->length;
-    dogstatsd->filling.next = next;
-    return 0;
-}
-
-/* Adds the lines of the change begun, those before @at.line excepted. */
-static int add_lines(struct dogstatsd *dogstatsd, struct cursor at, struct eye_error *message)
-{
-    size_t made = 0;
-    for (; eye_lines_next(&dogstatsd->lines); made++) {
-        struct cursor next = {.point = at.point, .line = made + 1};
-        int result = made < at.line ? 0 : add_line(dogstatsd, next, message);
-        if (result != 0) {
-            return result;
-        }
-    }
-    dogstatsd->filling.points += made > 0 ? 1 : 0;
-    return 0;
-}
-
-static int add_change(struct dogstatsd *dogstatsd, struct cursor at,
-                      const struct eye_change *change, struct eye_error *message)
-{
-    int result = 0;
-    switch (eye_lines_begin(&dogstatsd->lines, change)) {
-    case -EMSGSIZE:
-        dogstatsd->filling.too_long++;
-        break;
-    case -EINVAL:
-        dogstatsd->filling.invalid++;
-        break;
-    default:
-        result = add_lines(dogstatsd, at, message);
-    }
+    result = eye_delivery_run(&dogstatsd->delivery, now, before, failure);
     if (result == 0) {
-        dogstatsd->filling.next = (struct cursor){.point = at.point + 1};
+        send_extras(dogstatsd);
     }
     return result;
 }
 
-/* Adds everything from @at on. */
-static int add_changes(struct dogstatsd *dogstatsd, struct cursor at,
-                       const struct eye_snapshot *now, const struct eye_snapshot *before,
-                       struct eye_error *message)
+static void finish(void *state, const struct eye_snapshot *last)
 {
-    struct eye_changes changes;
-    struct eye_change change;
-    eye_changes_begin(&changes, now, before);
-    for (size_t index = 0; eye_changes_next(&changes, &change); index++) {
-        if (index < at.point || !dogstatsd->selection.wanted[change.point->metric->id]) {
-            continue;
-        }
-        struct cursor from = {.point = index, .line = index == at.point ? at.line : 0};
-        int result = add_change(dogstatsd, from, &change, message);
-        if (result != 0) {
-            return result;
-        }
-    }
-    return 0;
-}
-
-static int finish(struct dogstatsd *dogstatsd, struct eye_error *message)
-{
-    int result = dogstatsd->payload_length > 0 ? flush(dogstatsd, message) : 0;
-    if (result == 0 && dogstatsd->unheard) {
-        result = check_sent(dogstatsd, BURST_PAUSE_MS, message);
-    }
-    if (result == 0) {
-        /* Points given up since the last datagram. */
-        dogstatsd->sent = dogstatsd->filling;
-        settle_sent(dogstatsd);
-    }
-    return result;
-}
-
-static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
-                   bool *ret_started, struct eye_error *message)
-{
+    (void)last;
     struct dogstatsd *dogstatsd = state;
-    struct cursor resume = dogstatsd->settled;
-    start_batch(dogstatsd, resume);
-    dogstatsd->unheard = false;
-    dogstatsd->burst = 0;
-    int result = eye_datagram_open(&dogstatsd->datagram, message);
-    if (result == 0) {
-        result = add_changes(dogstatsd, resume, now, before, message);
+    struct eye_export_failure ignored = {0};
+    if (dogstatsd->announced && eye_link_open(dogstatsd->link, &ignored) == 0 &&
+        send_event(dogstatsd, "sockeye stopped", "sockeye " EYE_VERSION " was told to stop")) {
+        send_client(dogstatsd);
     }
-    if (result == 0) {
-        result = finish(dogstatsd, message);
-    }
-    if (result == 0) {
-        dogstatsd->settled = (struct cursor){0};
-        return 0;
-    }
-    *ret_started = dogstatsd->settled.point > 0 || dogstatsd->settled.line > 0;
-    return result;
 }
 
 /* ---- Life ---- */
@@ -226,9 +272,12 @@ static void close_exporter(void *state)
     if (dogstatsd == NULL) {
         return;
     }
-    eye_datagram_done(&dogstatsd->datagram);
+    eye_link_free(dogstatsd->link);
+    eye_identities_done(&dogstatsd->identities);
     eye_lines_done(&dogstatsd->lines);
-    free(dogstatsd->payload);
+    eye_labels_done(&dogstatsd->labels);
+    eye_environment_done(&dogstatsd->environment);
+    eye_text_done(&dogstatsd->payload);
     eye_selection_done(&dogstatsd->selection);
     free(dogstatsd);
 }
@@ -238,32 +287,125 @@ static void cleanup_exporter(struct dogstatsd **dogstatsd)
     close_exporter(*dogstatsd);
 }
 
+static bool is_our_scheme(enum eye_link_scheme scheme)
+{
+    return scheme != EYE_LINK_TCP && scheme != EYE_LINK_TLS;
+}
+
+static bool url_valid(const char *url)
+{
+    struct eye_link_address address;
+    return eye_link_parse(url, DEFAULT_PORT, &address) == 0 && is_our_scheme(address.scheme);
+}
+
+/* The configuration's URL, else the environment's. */
+static int choose_address(struct dogstatsd *dogstatsd, struct eye_error *ret_error)
+{
+    const char *told = dogstatsd->environment.url;
+    const char *url = dogstatsd->values->url;
+    if (url == NULL && told != NULL && !url_valid(told)) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "DD_DOGSTATSD_URL or DD_AGENT_HOST: \"%.200s\" is no udp://HOST:PORT "
+                             "or unix://PATH",
+                             told);
+    }
+    url = url != NULL ? url : told != NULL ? told : DEFAULT_URL;
+    return eye_link_parse(url, DEFAULT_PORT, &dogstatsd->address);
+}
+
+static size_t payload_bytes(const struct dogstatsd *dogstatsd)
+{
+    bool udp = dogstatsd->address.scheme == EYE_LINK_UDP;
+    uint64_t set = dogstatsd->values->payload_bytes;
+    return set > 0 ? set : udp ? PAYLOAD_UDP_BYTES : PAYLOAD_UNIX_BYTES;
+}
+
+static int check_values(const struct values *values, const struct eye_exporter_setup *setup,
+                        struct eye_error *ret_error)
+{
+    if (values->payload_bytes > 0 && values->payload_bytes < PAYLOAD_MIN_BYTES) {
+        return eye_error_set(ret_error, -EINVAL, "`payload` is below %dB", PAYLOAD_MIN_BYTES);
+    }
+    if (values->timestamps && setup->config->interval_ns != AGENT_INTERVAL_NS) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "`timestamps` needs `interval: 10s`: the Agent divides counts that "
+                             "have a time by 10 seconds");
+    }
+    return 0;
+}
+
+static int make_labels(struct dogstatsd *dogstatsd, size_t max_bytes, struct eye_error *ret_error)
+{
+    const struct values *values = dogstatsd->values;
+    const struct eye_environment *environment = &dogstatsd->environment;
+    const struct eye_labels_source source = {
+        .environment = environment,
+        .origin_detection = values->origin_detection && environment->origin_detection,
+        .cardinality = values->cardinality != NULL ? values->cardinality : environment->cardinality,
+    };
+    int result = eye_labels_init(&dogstatsd->labels, &dogstatsd->selection, &source, max_bytes);
+    return result == 0
+               ? 0
+               : eye_error_set(ret_error, result, "the fixed tags are longer than its `payload`");
+}
+
+/* No append to the payload allocates later. */
+static int make_buffers(struct dogstatsd *dogstatsd, size_t max_bytes)
+{
+    struct eye_text *payload = &dogstatsd->payload;
+    eye_text_init(payload, max_bytes);
+    while (payload->length < max_bytes && !payload->failed) {
+        eye_text_append_char(payload, ' ');
+    }
+    int result = payload->failed ? -ENOMEM : 0;
+    eye_text_clear(payload);
+    if (result == 0) {
+        result =
+            eye_lines_init(&dogstatsd->lines, &dogstatsd->selection, &dogstatsd->labels, max_bytes);
+    }
+    return result;
+}
+
+static int make_parts(struct dogstatsd *dogstatsd, const struct eye_exporter_setup *setup,
+                      struct eye_error *ret_error)
+{
+    int result = choose_address(dogstatsd, ret_error);
+    if (result != 0) {
+        return result;
+    }
+    size_t max_bytes = payload_bytes(dogstatsd);
+    result = make_labels(dogstatsd, max_bytes, ret_error);
+    if (result != 0) {
+        return result;
+    }
+    if (make_buffers(dogstatsd, max_bytes) != 0) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    eye_identities_init(&dogstatsd->identities, eye_lines_write_identity, &dogstatsd->lines,
+                        dogstatsd->selection.wanted, max_bytes);
+    eye_delivery_init(&dogstatsd->delivery, &format, dogstatsd, setup->stats);
+    return eye_link_new(&dogstatsd->address, NULL, setup, &dogstatsd->link, ret_error);
+}
+
 static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
                          struct eye_error *ret_error)
 {
-    const struct values *values = setup->own->values;
     EYE_CLEANUP(cleanup_exporter) struct dogstatsd *dogstatsd = calloc(1, sizeof(*dogstatsd));
-    if (dogstatsd == NULL) {
+    if (dogstatsd == NULL || eye_selection_init(&dogstatsd->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    dogstatsd->stats = setup->stats;
-    dogstatsd->payload_max = values->payload_bytes;
-    dogstatsd->payload = malloc(dogstatsd->payload_max);
-    eye_datagram_init(&dogstatsd->datagram, values->url, setup->stats);
-    int result = eye_selection_init(&dogstatsd->selection, setup);
-    if (result == 0 && dogstatsd->payload == NULL) {
-        result = -ENOMEM;
+    dogstatsd->values = setup->own->values;
+    int result = check_values(dogstatsd->values, setup, ret_error);
+    if (result == 0) {
+        result = eye_environment_read(&dogstatsd->environment, ret_error);
     }
     if (result == 0) {
-        result = eye_lines_init(&dogstatsd->lines, &dogstatsd->selection, values->payload_bytes);
+        result = make_parts(dogstatsd, setup, ret_error);
     }
-    if (result != 0) {
-        const char *cause =
-            result == -EMSGSIZE ? "the fixed tags are longer than its `payload`" : "out of memory";
-        return eye_error_set(ret_error, result, "%s", cause);
+    if (result == 0) {
+        *ret_state = EYE_TAKE(dogstatsd);
     }
-    *ret_state = EYE_TAKE(dogstatsd);
-    return 0;
+    return result;
 }
 
 static const struct eye_config_key keys[] = {
@@ -271,19 +413,51 @@ static const struct eye_config_key keys[] = {
         .path = "url",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
-        .default_value = "udp://127.0.0.1:8125",
-        .valid = eye_datagram_url_valid,
-        .expects = "udp://HOST:PORT, an IPv6 address in brackets",
-        .help = "where the Datadog Agent listens",
+        .valid = url_valid,
+        .expects = "udp://HOST:PORT, unix://PATH, unixgram://PATH or unixstream://PATH",
+        .help = "where the Datadog Agent listens; without it DD_DOGSTATSD_URL, else DD_AGENT_HOST "
+                "and DD_DOGSTATSD_PORT, else " DEFAULT_URL,
     },
     {
         .path = "payload",
         .type = EYE_CONFIG_SIZE,
         .offset = offsetof(struct values, payload_bytes),
-        .default_value = PAYLOAD_DEFAULT,
-        .min = PAYLOAD_MIN_BYTES,
+        .default_value = "0",
         .max = PAYLOAD_MAX_BYTES,
-        .help = "largest datagram; the Agent reads at most 8192 bytes of one",
+        .help = "largest datagram or frame, from 512B; the Agent reads at most 8192B of one; 0: "
+                "1432B for UDP, 8192B for Unix sockets",
+    },
+    {
+        .path = "origin_detection",
+        .type = EYE_CONFIG_BOOL,
+        .offset = offsetof(struct values, origin_detection),
+        .default_value = "true",
+        .help = "tell the container that we run in and DD_EXTERNAL_ENV, unless "
+                "DD_ORIGIN_DETECTION_ENABLED says no",
+    },
+    {
+        .path = "cardinality",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct values, cardinality),
+        .valid = eye_environment_cardinality_valid,
+        .expects = "none, low, orchestrator or high",
+        .help = "which tags the Agent adds; without it DD_CARDINALITY, else DATADOG_CARDINALITY, "
+                "else as the Agent is set",
+    },
+    {
+        .path = "timestamps",
+        .type = EYE_CONFIG_BOOL,
+        .offset = offsetof(struct values, timestamps),
+        .default_value = "false",
+        .help = "send counts and gauges with the time of the interval's end (Agent 7.40, interval "
+                "10s only); the Agent does not aggregate them then",
+    },
+    {
+        .path = "telemetry",
+        .type = EYE_CONFIG_BOOL,
+        .offset = offsetof(struct values, telemetry),
+        .default_value = "true",
+        .help = "send datadog.dogstatsd.client.* like the official clients",
     },
 };
 
@@ -295,7 +469,10 @@ const struct eye_exporter_type eye_exporter_dogstatsd = {
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct values),
         },
+    .remote = true,
+    .retry_max_ns = RETRY_MAX_NS,
     .open = open_exporter,
     .deliver = deliver,
+    .finish = finish,
     .close = close_exporter,
 };

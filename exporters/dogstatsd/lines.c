@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names, tags, values and weights as DogStatsD text. */
+/* Values and weights as DogStatsD text. */
 #include "exporters/dogstatsd/lines.h"
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
 
+#include "collector/base/clock.h"
 #include "exporters/dogstatsd/rate.h"
-#include "exporters/utf8.h"
 
 #define LENGTH_OF(literal) (sizeof(literal) - 1)
 
 /* The longest value (1e-9 with 17 digits and no exponent) has 28 bytes. */
 #define VALUE_MAX_BYTES 31
+
+/* "|T" and the seconds until the clock's end */
+#define TIMESTAMP_MAX_BYTES 24
 
 #define RATE_MARK "|@"
 #define DISTRIBUTION_MARK "|d"
@@ -28,172 +31,231 @@
  * Shortest decimals take a microsecond each and a distribution has up to hundreds of bins, but
  * there are few keys: each is written once.
  */
-struct eye_bin_text {
-    uint8_t length; /* 0: not made yet */
-    char digits[VALUE_MAX_BYTES];
+struct eye_line_bin {
+    uint8_t length;                 /* without the colon; 0: not made yet */
+    char text[VALUE_MAX_BYTES + 1]; /* with a colon behind it */
 };
 
-/* ---- Text that breaks nothing ---- */
-
-/* Where a text stands decides which characters would end it. */
-enum place { PLACE_NAME, PLACE_TAG };
-
-static bool is_plain(unsigned char byte, enum place place)
+int eye_lines_init(struct eye_lines *lines, const struct eye_selection *selection,
+                   const struct eye_labels *labels, size_t max_bytes)
 {
-    if (byte < 0x20 || byte >= 0x7f || byte == '|' || byte == ',' || byte == '#') {
-        return false;
+    struct eye_line_bin *bins = calloc(EYE_DISTRIBUTION_KEYS, sizeof(*bins));
+    if (bins == NULL) {
+        return -ENOMEM;
     }
-    return place == PLACE_TAG || (byte != ':' && byte != '@');
+    *lines = (struct eye_lines){
+        .selection = selection,
+        .labels = labels,
+        .max_bytes = max_bytes,
+        .bins = bins,
+    };
+    eye_text_init(&lines->timestamp, TIMESTAMP_MAX_BYTES);
+    return 0;
 }
 
-/* Length of the character of two or more bytes at @text; 0 when it is none or a control. */
-static size_t wide_character(const char *text)
+void eye_lines_done(struct eye_lines *lines)
 {
-    uint32_t code_point;
-    size_t length = eye_utf8_decode(text, &code_point);
-    return length > 1 && code_point >= 0xa0 ? length : 0;
+    eye_text_done(&lines->timestamp);
+    free(lines->bins);
+    lines->bins = NULL;
 }
 
-/* Writes _ over everything from @start on that has a meaning in the format or none in text. */
-static void sanitise(struct eye_text *text, size_t start, enum place place)
+void eye_lines_set_time(struct eye_lines *lines, uint64_t time_ns)
 {
-    for (size_t i = start; i < text->length;) {
-        unsigned char byte = (unsigned char)text->data[i];
-        size_t length = byte < 0x80 ? 0 : wide_character(text->data + i);
-        if (length == 0) {
-            text->data[i] = is_plain(byte, place) ? text->data[i] : '_';
-            length = 1;
-        }
-        i += length;
-    }
+    eye_text_clear(&lines->timestamp);
+    eye_text_append(&lines->timestamp, "|T");
+    eye_text_append_u64(&lines->timestamp, time_ns / EYE_NS_PER_SECOND);
 }
 
-/* Appends "key:value" to a list of tags, or "key" alone when @value is empty. */
-static void append_tag(struct eye_text *tags, const char *key, const char *value)
-{
-    eye_text_append(tags, tags->length == 0 ? "|#" : ",");
-    size_t start = tags->length;
-    eye_text_append(tags, key);
-    if (value[0] != '\0') {
-        eye_text_append_char(tags, ':');
-        eye_text_append(tags, value);
-    }
-    if (tags->failed) {
-        return;
-    }
-    if (tags->length - start > EYE_LINES_TAG_MAX_BYTES) {
-        eye_text_truncate(tags, start + EYE_LINES_TAG_MAX_BYTES);
-    }
-    sanitise(tags, start, PLACE_TAG);
-    /* A tag must not end with its separator. */
-    if (tags->data[tags->length - 1] == ':') {
-        tags->data[tags->length - 1] = '_';
-    }
-}
+/* ---- Identities ---- */
 
-static void append_fixed_tags(struct eye_text *tags, const struct eye_selection *selection)
+void eye_lines_write_identity(void *context, const struct eye_point *point, struct eye_text *text,
+                              uint32_t *ret_cut)
 {
-    for (size_t i = 0; i < selection->fixed_count; i++) {
-        append_tag(tags, selection->fixed[i].key, selection->fixed[i].value);
-    }
-}
-
-/* Head and tail of every line of the change at hand. */
-static void frame(struct eye_lines *lines)
-{
-    const struct eye_point *point = lines->change.point;
-    eye_text_clear(&lines->head);
-    eye_selection_append_name(lines->selection, &lines->head, point->metric);
-    sanitise(&lines->head, 0, PLACE_NAME);
-    eye_text_append_char(&lines->head, ':');
-
-    eye_text_truncate(&lines->tail, lines->fixed_length);
+    const struct eye_lines *lines = context;
+    eye_selection_append_name(lines->selection, text, point->metric);
+    eye_labels_clean_name(text, 0);
+    eye_text_append_char(text, ':');
+    size_t cut = text->length;
+    eye_labels_append(text, &lines->labels->tags);
     for (uint32_t i = 0; i < point->tags->count; i++) {
         const struct eye_tag_value *tag = &point->tags->tags[i];
         if (tag->value[0] != '\0') {
-            append_tag(&lines->tail, eye_tag_info(tag->tag)->name, tag->value);
+            eye_labels_append_tag(text, cut, eye_tag_info(tag->tag)->name, tag->value);
         }
     }
-    eye_text_append_char(&lines->tail, '\n');
+    eye_labels_append(text, &lines->labels->fields);
+    *ret_cut = (uint32_t)cut;
+}
+
+static void append_head(struct eye_text *payload, const struct eye_identity *identity)
+{
+    eye_text_append_bytes(payload, identity->text, identity->split);
+}
+
+static size_t tail_length(const struct eye_identity *identity)
+{
+    return identity->length - identity->split;
+}
+
+static void append_tail(struct eye_text *payload, const struct eye_identity *identity)
+{
+    eye_text_append_bytes(payload, identity->text + identity->split, tail_length(identity));
 }
 
 /* ---- Counters and gauges ---- */
 
-static void append_text(struct eye_text *text, const struct eye_text *more)
+/* Takes the line that begins at @start back when it did not fit. */
+static int end_line(struct eye_text *payload, size_t start)
 {
-    eye_text_append_bytes(text, more->data, more->length);
+    if (!payload->failed) {
+        return 0;
+    }
+    eye_text_truncate(payload, start);
+    return start == 0 ? -EMSGSIZE : -ENOBUFS;
 }
 
-static int make_single(struct eye_lines *lines, double value, const char *type)
+static int add_single(const struct eye_lines *lines, const struct eye_identity *identity,
+                      double value, const char *type, struct eye_text *payload)
 {
     if (!isfinite(value)) {
         return -EINVAL;
     }
-    frame(lines);
-    struct eye_text *line = &lines->line;
-    eye_text_clear(line);
-    append_text(line, &lines->head);
-    eye_text_append_double(line, value);
-    eye_text_append(line, type);
-    append_text(line, &lines->tail);
-    if (lines->head.failed || lines->tail.failed || line->failed) {
-        return -EMSGSIZE;
+    size_t start = payload->length;
+    append_head(payload, identity);
+    eye_text_append_double(payload, value);
+    eye_text_append_bytes(payload, type, 2);
+    eye_labels_append(payload, &lines->timestamp);
+    append_tail(payload, identity);
+    return end_line(payload, start);
+}
+
+/* ---- Distributions: a walk over the bins ---- */
+
+/*
+ * Bins that are shorter as repeated values share a line and go first; the others have a line each.
+ * The place where a walk stands is a part: it grows, and 0 is the beginning.
+ */
+struct walk {
+    struct eye_lines *lines;
+    const struct eye_identity *identity;
+    const struct eye_change *change;
+    struct eye_text *payload;
+    bool weighted;  /* in the second round */
+    bool mixed;     /* there may be something for a second round */
+    uint32_t index; /* of the bin, from the distribution's first */
+    uint64_t done;  /* of the bin: values in the shared line, or lines of a weighted bin */
+    uint64_t left;  /* values in bins from here on, or more */
+};
+
+#define PART_DONE_BITS 50
+#define PART_INDEX_BITS 13
+_Static_assert(SIZE_MAX == UINT64_MAX, "a part holds round, bin and what is done of it");
+
+static void read_part(struct walk *walk, size_t part)
+{
+    walk->done = part & ((UINT64_C(1) << PART_DONE_BITS) - 1);
+    walk->index = (uint32_t)(part >> PART_DONE_BITS) & ((1U << PART_INDEX_BITS) - 1);
+    walk->weighted = part >> (PART_DONE_BITS + PART_INDEX_BITS) != 0;
+    walk->mixed = part != 0;
+    walk->left = part == 0 ? walk->change->count : UINT64_MAX;
+}
+
+static size_t write_part(const struct walk *walk)
+{
+    size_t place = ((size_t)walk->weighted << PART_INDEX_BITS) | walk->index;
+    return (place << PART_DONE_BITS) | walk->done;
+}
+
+static void begin_second_round(struct walk *walk)
+{
+    walk->weighted = true;
+    walk->index = 0;
+    walk->done = 0;
+    walk->left = walk->change->count;
+}
+
+/* Most bins got nothing, and looking for the others is most of the work: so many are compared at
+ * once. */
+#define BINS_AT_ONCE 16
+
+/* True when the next 16 bins are the same before and now. */
+static bool is_unchanged(const struct walk *walk)
+{
+    const struct eye_distribution *now = walk->change->point->distribution;
+    const struct eye_distribution *before = walk->change->before;
+    uint32_t key = now->first_key + walk->index;
+    if (before == NULL || key < before->first_key) {
+        return false;
     }
-    lines->stage = EYE_LINES_SINGLE;
+    size_t other = key - before->first_key;
+    return walk->index + BINS_AT_ONCE <= now->size && other + BINS_AT_ONCE <= before->size &&
+           memcmp(now->bins + walk->index, before->bins + other,
+                  BINS_AT_ONCE * sizeof(now->bins[0])) == 0;
+}
+
+/* The values in the first of up to 16 bins that got any; 0: none did. */
+static uint64_t find_among_next(struct walk *walk)
+{
+    const struct eye_distribution *now = walk->change->point->distribution;
+    for (uint32_t i = 0; i < BINS_AT_ONCE && walk->index < now->size; i++, walk->index++) {
+        uint64_t count =
+            eye_distribution_bin_since(now, walk->change->before, now->first_key + walk->index);
+        if (count > 0) {
+            return count;
+        }
+    }
     return 0;
 }
 
-/* ---- Distributions ---- */
-
-static const struct eye_bin_text *bin_text(struct eye_lines *lines, uint32_t key)
+/* Goes on to the next bin that got values, the present one included: how many, 0 at the end. */
+static uint64_t find_bin(struct walk *walk)
 {
-    struct eye_bin_text *bin = &lines->texts[key];
+    uint64_t count = 0;
+    while (count == 0 && walk->left > 0 && walk->index < walk->change->point->distribution->size) {
+        if (is_unchanged(walk)) {
+            walk->index += BINS_AT_ONCE;
+        } else {
+            count = find_among_next(walk);
+        }
+    }
+    return count;
+}
+
+static void leave_bin(struct walk *walk, uint64_t count)
+{
+    walk->index++;
+    walk->done = 0;
+    walk->left = walk->left > count ? walk->left - count : 0;
+}
+
+/* The value of the bin at hand. */
+static const struct eye_line_bin *bin_text(const struct walk *walk)
+{
+    uint32_t key = walk->change->point->distribution->first_key + walk->index;
+    struct eye_line_bin *bin = &walk->lines->bins[key];
     if (bin->length == 0) {
-        struct eye_text *scratch = &lines->scratch;
-        eye_text_clear(scratch);
-        eye_text_append_double(scratch, eye_distribution_key_value(key));
-        memcpy(bin->digits, scratch->data, scratch->length);
-        bin->length = (uint8_t)scratch->length;
+        EYE_CLEANUP(eye_text_done) struct eye_text digits;
+        eye_text_init(&digits, VALUE_MAX_BYTES);
+        eye_text_append_double(&digits, eye_distribution_key_value(key));
+        memcpy(bin->text, eye_text_string(&digits), digits.length);
+        bin->text[digits.length] = ':';
+        bin->length = (uint8_t)digits.length;
     }
     return bin;
 }
 
-static uint64_t bin_count(const struct eye_lines *lines, uint32_t key)
-{
-    return eye_distribution_bin_since(lines->change.point->distribution, lines->change.before, key);
-}
-
-static void enter_stage(struct eye_lines *lines, enum eye_lines_stage stage)
-{
-    lines->stage = stage;
-    lines->key = lines->change.point->distribution->first_key;
-    lines->rest = bin_count(lines, lines->key);
-}
-
-static bool bins_left(const struct eye_lines *lines)
-{
-    const struct eye_distribution *now = lines->change.point->distribution;
-    return lines->key - now->first_key < now->size;
-}
-
-static void next_bin(struct eye_lines *lines)
-{
-    lines->key++;
-    lines->rest = bin_count(lines, lines->key);
-}
-
 /* Whether @count copies of a bin's value in a shared line are shorter than a line with a weight. */
-static bool is_packed(struct eye_lines *lines, const struct eye_bin_text *bin, uint64_t count)
+static bool is_packed(const struct walk *walk, const struct eye_line_bin *bin, uint64_t count)
 {
-    if (count == 1 || count > lines->line.max_bytes) {
+    if (count == 1 || count > walk->lines->max_bytes) {
         return count == 1;
     }
     size_t copies = count * (bin->length + LENGTH_OF(":"));
     size_t weighted = bin->length + LENGTH_OF(":") + LENGTH_OF(RATE_MARK);
     /* Without other bins there is one line in either form. */
-    if (count != lines->change.count) {
-        weighted +=
-            lines->head.length - LENGTH_OF(":") + LENGTH_OF(DISTRIBUTION_MARK) + lines->tail.length;
+    if (count != walk->change->count) {
+        weighted += walk->identity->length - LENGTH_OF(":") + LENGTH_OF(DISTRIBUTION_MARK);
     }
     if (copies <= weighted || copies > weighted + EYE_RATE_TEXT_BYTES) {
         return copies <= weighted;
@@ -202,172 +264,156 @@ static bool is_packed(struct eye_lines *lines, const struct eye_bin_text *bin, u
     return copies <= weighted + eye_rate_format(count, rate);
 }
 
-/* Appends the bin's value as often as it is left and fits; false when the line is full. */
-static bool pack_bin(struct eye_lines *lines, const struct eye_bin_text *bin)
+/* ---- Distributions: the first round ---- */
+
+/* Appends the value at hand as often as it is left and fits; false when the payload is full. */
+static bool pack_bin(struct walk *walk, const struct eye_line_bin *bin, uint64_t count)
 {
-    struct eye_text *line = &lines->line;
-    size_t end_bytes = LENGTH_OF(DISTRIBUTION_MARK) + lines->tail.length;
-    for (; lines->rest > 0; lines->rest--) {
-        if (line->length + bin->length + end_bytes > line->max_bytes) {
+    struct eye_text *payload = walk->payload;
+    size_t end_bytes = LENGTH_OF(DISTRIBUTION_MARK) + tail_length(walk->identity);
+    for (; walk->done < count; walk->done++) {
+        if (payload->length + bin->length + end_bytes > payload->max_bytes) {
             return false;
         }
         /* The head ends in the first colon. */
-        eye_text_append_bytes(line, bin->digits, bin->length);
-        eye_text_append_char(line, ':');
+        eye_text_append_bytes(payload, bin->text, bin->length + LENGTH_OF(":"));
+        if (payload->failed) {
+            return false;
+        }
     }
     return true;
 }
 
-/* One line with as many values of packed bins as fit. */
-static bool next_packed(struct eye_lines *lines)
+/* True when all packed bins are in. */
+static bool pack_bins(struct walk *walk)
 {
-    struct eye_text *line = &lines->line;
-    append_text(line, &lines->head);
-    for (; bins_left(lines); next_bin(lines)) {
-        if (lines->rest == 0) {
-            continue;
+    uint64_t count = 0;
+    while ((count = find_bin(walk)) > 0) {
+        const struct eye_line_bin *bin = bin_text(walk);
+        if (!is_packed(walk, bin, count)) {
+            walk->mixed = true;
+        } else if (!pack_bin(walk, bin, count)) {
+            return false;
         }
-        const struct eye_bin_text *bin = bin_text(lines, lines->key);
-        bool packed = is_packed(lines, bin, bin_count(lines, lines->key));
-        if (packed && !pack_bin(lines, bin)) {
-            break;
-        }
+        leave_bin(walk, count);
     }
-    if (line->length == lines->head.length) {
-        return false;
-    }
-    eye_text_truncate(line, line->length - 1);
-    eye_text_append(line, DISTRIBUTION_MARK);
-    append_text(line, &lines->tail);
     return true;
 }
 
-static void append_weighted(struct eye_lines *lines, const struct eye_bin_text *bin,
+/* One line: where it does not take all, the payload has no room for a second. */
+static bool first_round(struct walk *walk)
+{
+    struct eye_text *payload = walk->payload;
+    size_t start = payload->length;
+    append_head(payload, walk->identity);
+    size_t values = payload->length;
+    bool whole = !payload->failed && pack_bins(walk);
+    eye_text_truncate(payload, payload->length > values ? payload->length - 1 : start);
+    if (payload->length > start) {
+        eye_text_append(payload, DISTRIBUTION_MARK);
+        append_tail(payload, walk->identity);
+    }
+    return whole;
+}
+
+/* ---- Distributions: the second round ---- */
+
+static void append_weighted(const struct walk *walk, const struct eye_line_bin *bin,
                             uint64_t weight)
 {
-    struct eye_text *line = &lines->line;
-    append_text(line, &lines->head);
-    eye_text_append_bytes(line, bin->digits, bin->length);
-    eye_text_append(line, DISTRIBUTION_MARK);
+    struct eye_text *payload = walk->payload;
+    append_head(payload, walk->identity);
+    eye_text_append_bytes(payload, bin->text, bin->length);
+    eye_text_append(payload, DISTRIBUTION_MARK);
     if (weight > 1) {
         char rate[EYE_RATE_TEXT_BYTES];
         size_t length = eye_rate_format(weight, rate);
-        eye_text_append(line, RATE_MARK);
-        eye_text_append_bytes(line, rate, length);
+        eye_text_append(payload, RATE_MARK);
+        eye_text_append_bytes(payload, rate, length);
     }
-    append_text(line, &lines->tail);
+    append_tail(payload, walk->identity);
 }
 
-/* One line with the next bin that is not packed. */
-static bool next_weighted(struct eye_lines *lines)
+/* Lines for the bin at hand: one, unless its weight is huge. False when the payload is full. */
+static bool weigh_bin(struct walk *walk, const struct eye_line_bin *bin, uint64_t count)
 {
-    for (; bins_left(lines); next_bin(lines)) {
-        if (lines->rest == 0) {
-            continue;
+    uint64_t rest = count - walk->done * EYE_RATE_MAX_WEIGHT;
+    while (rest > 0) {
+        uint64_t weight = rest < EYE_RATE_MAX_WEIGHT ? rest : EYE_RATE_MAX_WEIGHT;
+        size_t start = walk->payload->length;
+        append_weighted(walk, bin, weight);
+        if (end_line(walk->payload, start) != 0) {
+            return false;
         }
-        const struct eye_bin_text *bin = bin_text(lines, lines->key);
-        if (!is_packed(lines, bin, bin_count(lines, lines->key))) {
-            uint64_t weight = lines->rest < EYE_RATE_MAX_WEIGHT ? lines->rest : EYE_RATE_MAX_WEIGHT;
-            append_weighted(lines, bin, weight);
-            lines->rest -= weight;
-            return true;
-        }
+        walk->done++;
+        rest -= weight;
     }
-    return false;
+    return true;
 }
 
-static int begin_distribution(struct eye_lines *lines)
+static bool second_round(struct walk *walk)
 {
-    frame(lines);
-    if (lines->head.failed || lines->tail.failed ||
-        lines->head.length + lines->tail.length + DISTRIBUTION_MAX_BYTES > lines->line.max_bytes) {
+    uint64_t count = 0;
+    while ((count = find_bin(walk)) > 0) {
+        const struct eye_line_bin *bin = bin_text(walk);
+        if (!is_packed(walk, bin, count) && !weigh_bin(walk, bin, count)) {
+            return false;
+        }
+        leave_bin(walk, count);
+    }
+    return true;
+}
+
+static int add_distribution(struct eye_lines *lines, const struct eye_identity *identity,
+                            const struct eye_change *change, size_t *part, struct eye_text *payload)
+{
+    if (identity->length + DISTRIBUTION_MAX_BYTES > lines->max_bytes) {
         return -EMSGSIZE;
     }
-    enter_stage(lines, EYE_LINES_PACKED);
-    return 0;
+    struct walk walk = {.lines = lines, .identity = identity, .change = change, .payload = payload};
+    read_part(&walk, *part);
+    bool whole = walk.weighted || first_round(&walk);
+    if (whole && !walk.weighted) {
+        begin_second_round(&walk);
+    }
+    if (whole && (!walk.mixed || second_round(&walk))) {
+        return 0;
+    }
+    *part = write_part(&walk);
+    return -ENOBUFS;
 }
 
 /* ---- The encoder ---- */
 
-/* Grows a text to its maximum once, so that no append allocates later. */
-static bool reserve(struct eye_text *text, size_t max_bytes)
+bool eye_lines_has_news(const struct eye_change *change)
 {
-    eye_text_init(text, max_bytes);
-    while (text->length < max_bytes && !text->failed) {
-        eye_text_append_char(text, ' ');
-    }
-    bool reserved = !text->failed;
-    eye_text_clear(text);
-    return reserved;
-}
-
-int eye_lines_init(struct eye_lines *lines, const struct eye_selection *selection, size_t max_bytes)
-{
-    *lines = (struct eye_lines){
-        .selection = selection,
-        .stage = EYE_LINES_END,
-        .texts = calloc(EYE_DISTRIBUTION_KEYS, sizeof(struct eye_bin_text)),
-    };
-    if (lines->texts == NULL || !reserve(&lines->line, max_bytes) ||
-        !reserve(&lines->head, max_bytes) || !reserve(&lines->tail, max_bytes) ||
-        !reserve(&lines->scratch, VALUE_MAX_BYTES)) {
-        eye_lines_done(lines);
-        return -ENOMEM;
-    }
-    append_fixed_tags(&lines->tail, selection);
-    if (lines->tail.failed) {
-        eye_lines_done(lines);
-        return -EMSGSIZE;
-    }
-    lines->fixed_length = lines->tail.length;
-    return 0;
-}
-
-void eye_lines_done(struct eye_lines *lines)
-{
-    eye_text_done(&lines->line);
-    eye_text_done(&lines->head);
-    eye_text_done(&lines->tail);
-    eye_text_done(&lines->scratch);
-    free(lines->texts);
-    lines->texts = NULL;
-}
-
-int eye_lines_begin(struct eye_lines *lines, const struct eye_change *change)
-{
-    const struct eye_point *point = change->point;
-    lines->change = *change;
-    lines->stage = EYE_LINES_END;
-    switch (point->metric->kind) {
+    switch (change->point->metric->kind) {
     case EYE_COUNTER:
-        return change->counter == 0
-                   ? 0
-                   : make_single(lines, eye_counter_value(point->metric, change->counter), "|c");
+        return change->counter > 0;
     case EYE_GAUGE:
-        return make_single(lines, point->gauge, "|g");
+        return true;
     case EYE_DISTRIBUTION:
-        return change->count == 0 ? 0 : begin_distribution(lines);
+        return change->count > 0;
     }
-    return 0;
+    return false;
 }
 
-bool eye_lines_next(struct eye_lines *lines)
+int eye_lines_add(struct eye_lines *lines, const struct eye_identity *identity,
+                  const struct eye_change *change, size_t *part, struct eye_text *payload)
 {
-    if (lines->stage == EYE_LINES_SINGLE) {
-        lines->stage = EYE_LINES_END;
-        return true;
+    const struct eye_metric *metric = change->point->metric;
+    int result = eye_identity_check(identity);
+    if (result != 0) {
+        return result;
     }
-    eye_text_clear(&lines->line);
-    if (lines->stage == EYE_LINES_PACKED) {
-        if (next_packed(lines)) {
-            return true;
-        }
-        eye_text_clear(&lines->line);
-        enter_stage(lines, EYE_LINES_WEIGHTED);
+    switch (metric->kind) {
+    case EYE_COUNTER:
+        return add_single(lines, identity, eye_counter_value(metric, change->counter), "|c",
+                          payload);
+    case EYE_GAUGE:
+        return add_single(lines, identity, change->point->gauge, "|g", payload);
+    case EYE_DISTRIBUTION:
+        return add_distribution(lines, identity, change, part, payload);
     }
-    if (lines->stage == EYE_LINES_WEIGHTED && next_weighted(lines)) {
-        return true;
-    }
-    lines->stage = EYE_LINES_END;
-    return false;
+    return -EINVAL;
 }

@@ -1,63 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The DogStatsD encoder: one change of a series to lines "name:value|type|@rate|#tags". Counters go
- * as increments (c), gauges as they are (g), distributions as one weighted value per bin (d), whose
- * weights sum to the exact count. The same change always gives the same lines, so a sender can
- * start again in the middle. Belongs to one worker thread.
+ * The DogStatsD encoder: one change of a series to lines "name:value|type|@rate|T|#tags|fields".
+ * Counters go as increments (c), gauges as they are (g), distributions as one weighted value per
+ * bin (d), whose weights sum to the exact count. What does not change from line to line is the
+ * series' identity: "name:" before its cut, tags, fields and LF behind it. Used by one worker.
  *
- * Source: https://docs.datadoghq.com/extend/dogstatsd/datagram_shell, protocol 1.1.
+ * Source: https://docs.datadoghq.com/extend/dogstatsd/datagram_shell, protocol 1.6.
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "exporters/dogstatsd/labels.h"
+#include "exporters/identities.h"
 
-#include "collector/base/text.h"
-#include "collector/snapshot/snapshot.h"
-#include "exporters/selection.h"
-
-/* Datadog cuts longer tags, key and colon included. */
-#define EYE_LINES_TAG_MAX_BYTES 200
-
-struct eye_bin_text;
-
-enum eye_lines_stage {
-    EYE_LINES_SINGLE,   /* the one line of a counter or gauge is ready */
-    EYE_LINES_PACKED,   /* bins that are shorter as repeated values */
-    EYE_LINES_WEIGHTED, /* the others, a line each */
-    EYE_LINES_END,
-};
+struct eye_line_bin;
 
 struct eye_lines {
     const struct eye_selection *selection;
-    struct eye_text line;       /* the line made last, with its LF */
-    struct eye_text head;       /* "name:" of the change at hand */
-    struct eye_text tail;       /* "|#tags" and LF */
-    size_t fixed_length;        /* of the tail's beginning that every change has: the fixed tags */
-    struct eye_text scratch;    /* for making one of the texts */
-    struct eye_bin_text *texts; /* values of bins by key, made when first needed; owned */
-    struct eye_change change;
-    enum eye_lines_stage stage;
-    uint32_t key;  /* the bin that the walk has come to */
-    uint64_t rest; /* its values that are in no line yet */
+    const struct eye_labels *labels;
+    size_t max_bytes;          /* of a payload */
+    struct eye_text timestamp; /* "|T" and the seconds of the snapshot in work; else empty */
+    struct eye_line_bin *bins; /* texts of values by key, made when first needed; owned */
 };
 
-/**
- * @max_bytes: no line is longer, LF included. @selection must outlive it. 0, -ENOMEM, or -EMSGSIZE
- * when the fixed tags alone are longer.
- */
+/** @selection and @labels must outlive it. 0 or -ENOMEM. */
 int eye_lines_init(struct eye_lines *lines, const struct eye_selection *selection,
-                   size_t max_bytes);
+                   const struct eye_labels *labels, size_t max_bytes);
 
 /** Takes a zeroed one. */
 void eye_lines_done(struct eye_lines *lines);
 
-/**
- * Starts on @change. 0: eye_lines_next() gives its lines, none when nothing changed.
- * -EMSGSIZE: name and tags leave no room for a value. -EINVAL: a gauge that is not finite.
- */
-int eye_lines_begin(struct eye_lines *lines, const struct eye_change *change);
+/** Counters and gauges of the lines that follow carry @time_ns (wall clock). */
+void eye_lines_set_time(struct eye_lines *lines, uint64_t time_ns);
 
-/** Makes the next line in lines->line; false when there is none. No allocation. */
-bool eye_lines_next(struct eye_lines *lines);
+/** An eye_identity_write; @context is the struct eye_lines. */
+void eye_lines_write_identity(void *context, const struct eye_point *point, struct eye_text *text,
+                              uint32_t *ret_cut);
+
+/** Whether @change has news: increments of zero are not sent. */
+bool eye_lines_has_news(const struct eye_change *change);
+
+/**
+ * Appends lines of @change to @payload from part *@part on, as add() of exporters/delivery.h says.
+ * A part of a distribution is a place in its bins, so lines fill what room there is. 0, -ENOBUFS,
+ * -EMSGSIZE: no line of it fits an empty payload. -EINVAL: a gauge that is not finite.
+ */
+int eye_lines_add(struct eye_lines *lines, const struct eye_identity *identity,
+                  const struct eye_change *change, size_t *part, struct eye_text *payload);

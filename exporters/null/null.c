@@ -31,11 +31,9 @@ static bool has_news(const struct eye_change *change)
 }
 
 static int null_deliver(void *state, const struct eye_snapshot *now,
-                        const struct eye_snapshot *before, bool *ret_started,
-                        struct eye_error *message)
+                        const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
-    (void)ret_started;
-    (void)message;
+    (void)failure;
     struct null_exporter *exporter = state;
     struct eye_changes changes;
     struct eye_change change;
@@ -44,6 +42,7 @@ static int null_deliver(void *state, const struct eye_snapshot *now,
     while (eye_changes_next(&changes, &change)) {
         points += exporter->selection.wanted[change.point->metric->id] && has_news(&change);
     }
+    atomic_fetch_add(&exporter->stats->seen, points);
     atomic_fetch_add(&exporter->stats->points, points);
     return 0;
 }

@@ -4,6 +4,9 @@
  * Delivering is putting that snapshot where the server's own thread finds it; each scrape renders
  * its page anew. A scraper that reads slowly holds one of 16 connections for as long as it takes
  * bytes, and none for longer than 10 s without.
+ *
+ * A snapshot that nothing newer replaced for longer than `expiry` is served no more: values that
+ * stand still would look like a host at rest.
  */
 #include <errno.h>
 #include <microhttpd.h>
@@ -12,7 +15,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "exporters/openmetrics/auth.h"
+#include "exporters/openmetrics/certificate.h"
 #include "exporters/openmetrics/gzip.h"
 #include "exporters/openmetrics/listener.h"
 #include "exporters/openmetrics/page.h"
@@ -25,16 +31,31 @@
 static const char index_page[] =
     "<!doctype html><title>sockeye</title><a href=\"/metrics\">metrics</a>\n";
 
+/* TLS 1.2 and newer. */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
 struct openmetrics_config {
     char *listen;
+    char *certificate_file;
+    char *key_file;
+    char *user;
+    char *password_file;
+    bool created;
+    uint64_t expiry_ns;
 };
 
 struct openmetrics {
     struct eye_selection selection;
     struct eye_export_stats *stats;
+    struct eye_auth auth;
+    struct eye_certificate certificate;
     struct MHD_Daemon *server;
-    pthread_mutex_t lock;
-    struct eye_snapshot *snapshot; /* newest, under the lock; one reference, NULL at first */
+    struct eye_pages pages; /* of the server's thread, like the next */
+    struct eye_text page;   /* kept from scrape to scrape: new memory costs more than the text */
+    uint64_t expiry_ns;
+    pthread_mutex_t lock;                /* of the two below */
+    const struct eye_snapshot *snapshot; /* newest; one reference, NULL at first */
+    uint64_t delivered_ns;               /* when it came, monotonic */
 };
 
 /* What goes back: a status and a body that MHD releases with free() when it is owned. */
@@ -49,27 +70,72 @@ struct reply {
 };
 
 static const struct eye_config_key keys[] = {
-    {.path = "listen",
-     .type = EYE_CONFIG_TEXT,
-     .offset = offsetof(struct openmetrics_config, listen),
-     .default_value = "127.0.0.1:9464",
-     .valid = eye_listen_valid,
-     .expects = EYE_LISTEN_EXPECTS,
-     .help = "address and port to serve /metrics on; [::1]:9464 for IPv6"},
+    {
+        .path = "listen",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct openmetrics_config, listen),
+        .default_value = "127.0.0.1:9464",
+        .valid = eye_listen_valid,
+        .expects = EYE_LISTEN_EXPECTS,
+        .help = "address and port to serve /metrics on; [::1]:9464 for IPv6",
+    },
+    {
+        .path = "tls.cert_file",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct openmetrics_config, certificate_file),
+        .help = "PEM certificate to serve HTTPS with, and its chain; read at start",
+    },
+    {
+        .path = "tls.key_file",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct openmetrics_config, key_file),
+        .help = "its private key; only its owner may be able to read it",
+    },
+    {
+        .path = "basic_auth.user",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct openmetrics_config, user),
+        .help = "user name that a scraper must give; without TLS it travels in the clear",
+    },
+    {
+        .path = "basic_auth.password_file",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct openmetrics_config, password_file),
+        .help = "file with its password; only its owner may be able to read it",
+    },
+    {
+        .path = "created",
+        .type = EYE_CONFIG_BOOL,
+        .offset = offsetof(struct openmetrics_config, created),
+        .default_value = "false",
+        .help = "OpenMetrics pages tell in _created when a counter or histogram began; doubles the "
+                "counters that Prometheus stores",
+    },
+    {
+        .path = "expiry",
+        .type = EYE_CONFIG_DURATION,
+        .offset = offsetof(struct openmetrics_config, expiry_ns),
+        .default_value = "5m",
+        .max = UINT64_C(24) * 3600 * EYE_NS_PER_SECOND,
+        .help = "serve no values that are older, in case collecting stands still; two intervals at "
+                "least",
+    },
 };
 
-static struct eye_snapshot *get_snapshot(struct openmetrics *exporter)
+/* The newest snapshot with one reference, or NULL: there is none, or it is too old. */
+static const struct eye_snapshot *get_snapshot(struct openmetrics *exporter)
 {
+    const struct eye_snapshot *snapshot = NULL;
     pthread_mutex_lock(&exporter->lock);
-    struct eye_snapshot *snapshot = exporter->snapshot;
-    if (snapshot != NULL) {
-        eye_snapshot_ref(snapshot);
+    if (exporter->snapshot != NULL &&
+        eye_clock_monotonic_ns() - exporter->delivered_ns <= exporter->expiry_ns) {
+        snapshot = eye_snapshot_ref(exporter->snapshot);
     }
     pthread_mutex_unlock(&exporter->lock);
     return snapshot;
 }
 
-static void cleanup_snapshot(struct eye_snapshot **snapshot)
+static void cleanup_snapshot(const struct eye_snapshot **snapshot)
 {
     eye_snapshot_unref(*snapshot);
 }
@@ -85,48 +151,54 @@ static struct reply plain_reply(unsigned status, const char *words)
     };
 }
 
-/* A page that could not be compressed goes as it is. */
-static void compress_reply(struct reply *reply)
-{
-    void *bytes = NULL;
-    size_t length = 0;
-    if (eye_gzip(reply->body, reply->length, &bytes, &length) == 0) {
-        free(reply->body);
-        reply->body = bytes;
-        reply->length = length;
-        reply->gzip = true;
-    }
-}
-
 static const char *get_header(struct MHD_Connection *connection, const char *name)
 {
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
+/* The page that is written, compressed if @gzip; what cannot be compressed goes as it is. */
+static void take_page(struct openmetrics *exporter, bool gzip, struct reply *reply)
+{
+    struct eye_text *page = &exporter->page;
+    if (gzip && eye_gzip(page->data, page->length, &reply->body, &reply->length) == 0) {
+        reply->gzip = true;
+    } else {
+        reply->length = page->length;
+        reply->body = EYE_TAKE(page->data);
+    }
+    if (page->data == NULL || page->capacity / 4 > page->length) {
+        eye_text_done(page);
+    }
+}
+
 static struct reply metrics_reply(struct openmetrics *exporter, struct MHD_Connection *connection)
 {
-    EYE_CLEANUP(cleanup_snapshot) struct eye_snapshot *snapshot = get_snapshot(exporter);
-    EYE_CLEANUP(eye_text_done) struct eye_text page;
+    EYE_CLEANUP(cleanup_snapshot) const struct eye_snapshot *snapshot = get_snapshot(exporter);
     enum eye_page_format format = eye_negotiate_format(get_header(connection, "Accept"));
-    struct eye_page_counts counts = {0};
-    eye_text_init(&page, PAGE_MAX_BYTES);
-    if (eye_page_write(snapshot, &exporter->selection, format, &page, &counts) != 0) {
-        atomic_fetch_add(&exporter->stats->failures[EYE_EXPORT_TOO_LONG], 1);
-        return plain_reply(MHD_HTTP_INTERNAL_SERVER_ERROR,
-                           "The page does not fit 256 MiB or memory ran out.\n");
-    }
     struct reply reply = {
         .status = MHD_HTTP_OK,
         .content_type = eye_page_content_type(format),
         .memory = MHD_RESPMEM_MUST_FREE,
-        .length = page.length,
-        .body = EYE_TAKE(page.data),
-        .counts = counts,
     };
-    if (eye_negotiate_gzip(get_header(connection, "Accept-Encoding"))) {
-        compress_reply(&reply);
+    eye_text_clear(&exporter->page);
+    if (eye_pages_write(&exporter->pages, snapshot, format, &exporter->page, &reply.counts) != 0) {
+        eye_text_done(&exporter->page);
+        atomic_fetch_add(&exporter->stats->failures[EYE_EXPORT_TOO_LONG], 1);
+        return plain_reply(MHD_HTTP_INTERNAL_SERVER_ERROR,
+                           "The page does not fit 256 MiB or memory ran out.\n");
     }
+    take_page(exporter, eye_negotiate_gzip(get_header(connection, "Accept-Encoding")), &reply);
     return reply;
+}
+
+static bool is_allowed(const struct openmetrics *exporter, struct MHD_Connection *connection)
+{
+    char *password = NULL;
+    char *user = MHD_basic_auth_get_username_password(connection, &password);
+    bool allowed = eye_auth_allows(&exporter->auth, user, password);
+    MHD_free(user);
+    MHD_free(password);
+    return allowed;
 }
 
 static struct reply make_reply(struct openmetrics *exporter, struct MHD_Connection *connection,
@@ -134,6 +206,9 @@ static struct reply make_reply(struct openmetrics *exporter, struct MHD_Connecti
 {
     bool known =
         strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+    if (!is_allowed(exporter, connection)) {
+        return plain_reply(MHD_HTTP_UNAUTHORIZED, "User name and password are needed here.\n");
+    }
     if (!known) {
         return plain_reply(MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
     }
@@ -156,6 +231,10 @@ static void add_headers(struct MHD_Response *response, const struct reply *reply
     }
     if (reply->memory == MHD_RESPMEM_MUST_FREE) {
         MHD_add_response_header(response, "Vary", "Accept, Accept-Encoding");
+    }
+    if (reply->status == MHD_HTTP_UNAUTHORIZED) {
+        MHD_add_response_header(response, "WWW-Authenticate",
+                                "Basic realm=\"sockeye\", charset=\"UTF-8\"");
     }
     if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
         MHD_add_response_header(response, "Allow", "GET, HEAD");
@@ -181,9 +260,12 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, const struc
 
 static void count_scrape(struct eye_export_stats *stats, const struct reply *reply)
 {
-    atomic_fetch_add(&stats->points, reply->counts.points);
+    const struct eye_page_counts *counts = &reply->counts;
+    atomic_fetch_add(&stats->seen, counts->points + counts->collisions + counts->too_long);
+    atomic_fetch_add(&stats->points, counts->points);
     atomic_fetch_add(&stats->bytes, reply->length);
-    atomic_fetch_add(&stats->dropped[EYE_EXPORT_COLLISION], reply->counts.collisions);
+    atomic_fetch_add(&stats->dropped[EYE_EXPORT_COLLISION], counts->collisions);
+    atomic_fetch_add(&stats->dropped[EYE_EXPORT_TOO_LONG], counts->too_long);
 }
 
 /* Runs in the server's thread, once the head of a request is read. */
@@ -218,23 +300,36 @@ static void log_server(void *context, const char *format, va_list arguments)
     eye_log_debug("openmetrics server: %s", line);
 }
 
-/*
- * The server owns @fd from here on, also when it fails. Its thread inherits the mask: signals are
- * for the main thread.
- */
+/* The server owns @fd from here on, also when it fails. */
+static struct MHD_Daemon *start_daemon(struct openmetrics *exporter, int fd)
+{
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, exporter->certificate.certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, exporter->certificate.key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES}, /* only read */
+        {MHD_OPTION_END, 0, NULL},
+    };
+    bool secure = exporter->certificate.key != NULL;
+    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0U);
+    return MHD_start_daemon(flags, 0, NULL, NULL, answer, exporter, MHD_OPTION_EXTERNAL_LOGGER,
+                            log_server, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+                            MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+                            MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX_BYTES, MHD_OPTION_ARRAY,
+                            secure ? tls : &tls[EYE_ARRAY_LENGTH(tls) - 1], MHD_OPTION_END);
+}
+
+/* The server's thread inherits the mask: signals are for the main thread. */
 static int start_server(struct openmetrics *exporter, int fd)
 {
     sigset_t all;
     sigset_t old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    exporter->server = MHD_start_daemon(
-        MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, answer, exporter,
-        MHD_OPTION_EXTERNAL_LOGGER, log_server, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX_BYTES, MHD_OPTION_END);
+    struct MHD_Daemon *server = start_daemon(exporter, fd);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return exporter->server == NULL ? -ENOMEM : 0;
+    exporter->server = server;
+    return server == NULL ? -ENOMEM : 0;
 }
 
 static void openmetrics_close(void *state)
@@ -247,7 +342,11 @@ static void openmetrics_close(void *state)
         MHD_stop_daemon(exporter->server);
     }
     eye_snapshot_unref(exporter->snapshot);
+    eye_pages_done(&exporter->pages);
+    eye_text_done(&exporter->page);
     eye_selection_done(&exporter->selection);
+    eye_auth_done(&exporter->auth);
+    eye_certificate_done(&exporter->certificate);
     pthread_mutex_destroy(&exporter->lock);
     free(exporter);
 }
@@ -257,43 +356,71 @@ static void cleanup_exporter(struct openmetrics **exporter)
     openmetrics_close(*exporter);
 }
 
+static int read_secrets(struct openmetrics *exporter, const struct openmetrics_config *config,
+                        struct eye_error *ret_error)
+{
+    int result = eye_auth_open(config->user, config->password_file, &exporter->auth, ret_error);
+    return result != 0 ? result
+                       : eye_certificate_open(config->certificate_file, config->key_file,
+                                              &exporter->certificate, ret_error);
+}
+
+static int listen_and_serve(struct openmetrics *exporter, const char *address,
+                            struct eye_error *ret_error)
+{
+    int fd = -1;
+    int result = eye_listen_open(address, &fd);
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "cannot listen on %s: %s; set another `listen`",
+                             address, strerror(-result));
+    }
+    result = start_server(exporter, fd);
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "cannot start the server on %s", address);
+    }
+    return 0;
+}
+
+static uint64_t expiry_of(const struct openmetrics_config *config, uint64_t interval_ns)
+{
+    return config->expiry_ns > 2 * interval_ns ? config->expiry_ns : 2 * interval_ns;
+}
+
 static int openmetrics_open(const struct eye_exporter_setup *setup, void **ret_state,
                             struct eye_error *ret_error)
 {
     const struct openmetrics_config *config = setup->own->values;
     EYE_CLEANUP(cleanup_exporter) struct openmetrics *exporter = calloc(1, sizeof(*exporter));
     if (exporter == NULL || pthread_mutex_init(&exporter->lock, NULL) != 0 ||
-        eye_selection_init(&exporter->selection, setup) != 0) {
+        eye_selection_init(&exporter->selection, setup) != 0 ||
+        eye_pages_init(&exporter->pages, &exporter->selection, config->created) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     exporter->stats = setup->stats;
-    int fd = -1;
-    int result = eye_listen_open(config->listen, &fd);
-    if (result != 0) {
-        return eye_error_set(ret_error, result, "cannot listen on %s: %s; set another `listen`",
-                             config->listen, strerror(-result));
+    eye_text_init(&exporter->page, PAGE_MAX_BYTES);
+    exporter->expiry_ns = expiry_of(config, setup->config->interval_ns);
+    int result = read_secrets(exporter, config, ret_error);
+    if (result == 0) {
+        result = listen_and_serve(exporter, config->listen, ret_error);
     }
-    result = start_server(exporter, fd);
-    if (result != 0) {
-        return eye_error_set(ret_error, result, "cannot start the server on %s", config->listen);
+    if (result == 0) {
+        *ret_state = EYE_TAKE(exporter);
     }
-    *ret_state = EYE_TAKE(exporter);
-    return 0;
+    return result;
 }
 
 static int openmetrics_deliver(void *state, const struct eye_snapshot *now,
-                               const struct eye_snapshot *before, bool *ret_started,
-                               struct eye_error *message)
+                               const struct eye_snapshot *before,
+                               struct eye_export_failure *failure)
 {
     (void)before;
-    (void)ret_started;
-    (void)message;
+    (void)failure;
     struct openmetrics *exporter = state;
-    /* Only the reference count of a snapshot is ever written. */
-    struct eye_snapshot *snapshot = eye_snapshot_ref((struct eye_snapshot *)(uintptr_t)now);
+    const struct eye_snapshot *snapshot = eye_snapshot_ref(now);
     pthread_mutex_lock(&exporter->lock);
-    struct eye_snapshot *old = exporter->snapshot;
+    const struct eye_snapshot *old = exporter->snapshot;
     exporter->snapshot = snapshot;
+    exporter->delivered_ns = eye_clock_monotonic_ns();
     pthread_mutex_unlock(&exporter->lock);
     eye_snapshot_unref(old);
     return 0;

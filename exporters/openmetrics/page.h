@@ -1,35 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A snapshot as a page of OpenMetrics 1.0 or Prometheus text 0.0.4.
+ * A snapshot as a page of OpenMetrics 1.0 or Prometheus text 0.0.4. Names and labels are those of
+ * exporters/prometheus/names.h, with "_total" for counters. A label without a value is left out,
+ * because Prometheus takes it as absent. Distributions become classic histograms over one list of
+ * boundaries that never changes (exporters/buckets.h).
  *
- * Names: a semantic convention keeps its name with underscores for dots, everything else gets the
- * prefix; then the unit's word unless the name ends with it, then "_total" for counters. Labels:
- * the OpenTelemetry attribute of a tag on semantic conventions, the tag's own name elsewhere; then
- * the fixed tags that are no label of the metric yet. A label without a value is left out, because
- * Prometheus takes it as absent.
- *
- * Distributions become classic histograms over one list of boundaries that never changes.
- *
- * Belongs to the thread of the scrape.
+ * What a page says of a series before its values is made once, when the series appears. Belongs to
+ * the one thread that makes the pages.
  */
 #pragma once
 
+#include "exporters/identities.h"
 #include "exporters/openmetrics/negotiate.h"
 #include "exporters/selection.h"
 
-struct eye_page_counts {
-    uint64_t points;     /* series on the page */
-    uint64_t collisions; /* left out: same name and labels as an earlier one */
+/* What all series of a metric have in common. */
+struct eye_page_family {
+    struct eye_text name;  /* with unit, without "_total" */
+    struct eye_text fixed; /* labels of the fixed tags, without braces */
 };
 
-/**
- * Appends the page. @snapshot may be NULL: none was taken yet. 0, or -ENOMEM: out of memory or
- * @page reached its maximum.
- */
-int eye_page_write(const struct eye_snapshot *snapshot, const struct eye_selection *selection,
-                   enum eye_page_format format, struct eye_text *page,
-                   struct eye_page_counts *ret_counts);
+struct eye_pages {
+    bool created; /* OpenMetrics pages tell when each series began */
+    struct eye_page_family families[EYE_METRIC_COUNT];
+    struct eye_identities identities;
+};
 
-/** Appends the family's name as OpenMetrics has it: with unit, without "_total". */
-void eye_page_append_family(const struct eye_selection *selection, const struct eye_metric *metric,
-                            struct eye_text *text);
+struct eye_page_counts {
+    uint64_t points;     /* series on the page */
+    uint64_t collisions; /* left out: same name and labels as an older one */
+    uint64_t too_long;   /* left out: its labels fit nowhere */
+};
+
+/** 0 or -ENOMEM. @selection must outlive @pages. */
+int eye_pages_init(struct eye_pages *pages, const struct eye_selection *selection, bool created);
+
+/** Takes a zeroed one. */
+void eye_pages_done(struct eye_pages *pages);
+
+/**
+ * Appends the page of @snapshot, NULL: there is none to show. 0, or -ENOMEM: out of memory or @text
+ * reached its maximum.
+ */
+int eye_pages_write(struct eye_pages *pages, const struct eye_snapshot *snapshot,
+                    enum eye_page_format format, struct eye_text *text,
+                    struct eye_page_counts *ret_counts);

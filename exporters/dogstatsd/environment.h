@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What Datadog's orchestration tells a client through DD_* variables, and what of it our
+ * configuration leaves to them. Main thread at start; immutable after that.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "collector/base/error.h"
+#include "collector/base/text.h"
+
+/* Longest value of DD_EXTERNAL_ENV that is handed on: it goes with every line. */
+#define EYE_ENVIRONMENT_MAX_BYTES 256
+
+/* A tag that a variable stands for; value NULL when the variable is not set or empty. */
+struct eye_environment_tag {
+    const char *variable;
+    const char *key;
+    const char *value; /* of the environment */
+};
+
+#define EYE_ENVIRONMENT_TAGS 4
+
+struct eye_environment {
+    char *url; /* of the Agent; NULL: none is told; owned */
+    struct eye_environment_tag tags[EYE_ENVIRONMENT_TAGS];
+    bool origin_detection;   /* unless DD_ORIGIN_DETECTION_ENABLED says no */
+    char *external;          /* DD_EXTERNAL_ENV without what would end a field; owned */
+    const char *cardinality; /* DD_CARDINALITY, else DATADOG_CARDINALITY; NULL: neither */
+};
+
+/** True for none, low, orchestrator and high. */
+bool eye_environment_cardinality_valid(const char *text);
+
+/** Reads the variables. 0, -ENOMEM, or -EINVAL with a message that names the variable. */
+int eye_environment_read(struct eye_environment *ret_environment, struct eye_error *ret_error);
+
+/** Takes a zeroed one. */
+void eye_environment_done(struct eye_environment *environment);

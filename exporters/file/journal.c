@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Appending, taking back, rotating. */
+#include "exporters/file/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define MODE 0640
+
+/* What every line of ours begins with. */
+#define LINE_START "{\"time\":"
+
+/* The longest line that a torn one can be of. */
+#define TAIL_BYTES ((size_t)256 << 10)
+
+static int fail(const struct eye_journal *journal, int code, const char *what,
+                struct eye_error *ret_error)
+{
+    return eye_error_set(ret_error, code, "cannot %s %s: %s", what, journal->path, strerror(-code));
+}
+
+void eye_journal_close(struct eye_journal *journal)
+{
+    eye_cleanup_close(&journal->fd);
+    journal->fd = -1;
+}
+
+/* ---- Opening ---- */
+
+/* The beginning of the torn line at the end of @tail; its length when there is none. */
+static size_t find_torn(const char *tail, size_t length)
+{
+    const char *newline = memrchr(tail, '\n', length);
+    return newline == NULL ? 0 : (size_t)(newline - tail) + 1;
+}
+
+/* Cuts what a killed process left of a line, if it is one of ours. */
+static int repair(const struct eye_journal *journal, int fd, off_t size,
+                  struct eye_error *ret_error)
+{
+    size_t length = (size_t)size < TAIL_BYTES ? (size_t)size : TAIL_BYTES;
+    EYE_AUTOFREE char *tail = malloc(length + 1);
+    if (tail == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    if (pread(fd, tail, length, size - (off_t)length) != (ssize_t)length) {
+        return fail(journal, -EIO, "read", ret_error);
+    }
+    tail[length] = '\0';
+    size_t torn = find_torn(tail, length);
+    size_t torn_length = length - torn;
+    size_t compared = torn_length < strlen(LINE_START) ? torn_length : strlen(LINE_START);
+    if (strncmp(tail + torn, LINE_START, compared) != 0) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "%s does not end with a line that sockeye wrote: choose another path",
+                             journal->path);
+    }
+    if (torn_length > 0 && ftruncate(fd, size - (off_t)torn_length) != 0) {
+        return fail(journal, -errno, "cut", ret_error);
+    }
+    return 0;
+}
+
+static int check(const struct eye_journal *journal, int fd, struct eye_error *ret_error)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return fail(journal, -errno, "open", ret_error);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return eye_error_set(ret_error, -EINVAL, "%s is not a regular file; - is standard output",
+                             journal->path);
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        return eye_error_set(ret_error, -EBUSY, "another process writes to %s", journal->path);
+    }
+    return repair(journal, fd, status.st_size, ret_error);
+}
+
+static int open_file(struct eye_journal *journal, struct eye_error *ret_error)
+{
+    /* Without blocking: a FIFO is refused, not waited for. */
+    EYE_AUTOCLOSE int fd =
+        open(journal->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, MODE);
+    if (fd < 0) {
+        return fail(journal, -errno, "open", ret_error);
+    }
+    int result = check(journal, fd, ret_error);
+    if (result == 0) {
+        eye_journal_close(journal);
+        journal->fd = EYE_TAKE_FD(fd);
+    }
+    return result;
+}
+
+int eye_journal_open(struct eye_journal *journal, const char *path, uint64_t max_bytes,
+                     uint64_t keep, struct eye_error *ret_error)
+{
+    struct eye_journal made = {.path = path, .max_bytes = max_bytes, .keep = keep, .fd = -1};
+    int result = open_file(&made, ret_error);
+    if (result == 0) {
+        *journal = made;
+    }
+    return result;
+}
+
+/* ---- Rotation ---- */
+
+static int shift(const struct eye_journal *journal, uint64_t number)
+{
+    char from[PATH_MAX];
+    char to[PATH_MAX];
+    int from_length = number == 0
+                          ? snprintf(from, sizeof(from), "%s", journal->path)
+                          : snprintf(from, sizeof(from), "%s.%" PRIu64, journal->path, number);
+    int to_length = snprintf(to, sizeof(to), "%s.%" PRIu64, journal->path, number + 1);
+    if (from_length >= (int)sizeof(from) || to_length >= (int)sizeof(to)) {
+        return -ENAMETOOLONG;
+    }
+    return rename(from, to) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+static int rotate(struct eye_journal *journal, struct eye_error *ret_error)
+{
+    for (uint64_t number = journal->keep; number > 0; number--) {
+        int result = shift(journal, number - 1);
+        if (result != 0) {
+            return fail(journal, result, "rotate", ret_error);
+        }
+    }
+    return open_file(journal, ret_error);
+}
+
+/* ---- Appending ---- */
+
+/* Whether @path still names the file that is open. */
+static bool is_in_place(const struct eye_journal *journal, const struct stat *opened)
+{
+    struct stat named;
+    return stat(journal->path, &named) == 0 && named.st_dev == opened->st_dev &&
+           named.st_ino == opened->st_ino;
+}
+
+/* The right file with room for @length bytes, and its size. */
+static int prepare(struct eye_journal *journal, size_t length, off_t *ret_size,
+                   struct eye_error *ret_error)
+{
+    struct stat status = {0};
+    int result = 0;
+    bool full = false;
+    if (fstat(journal->fd, &status) != 0 || !is_in_place(journal, &status)) {
+        result = open_file(journal, ret_error);
+    } else {
+        full = journal->max_bytes > 0 && status.st_size > 0 &&
+               (uint64_t)status.st_size + length > journal->max_bytes;
+    }
+    if (full) {
+        result = rotate(journal, ret_error);
+    }
+    if (result == 0 && fstat(journal->fd, &status) != 0) {
+        result = fail(journal, -errno, "read", ret_error);
+    }
+    if (result == 0) {
+        *ret_size = status.st_size;
+    }
+    return result;
+}
+
+static int write_all(int fd, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t count = write(fd, bytes, length);
+        if (count < 0 && errno != EINTR) {
+            return -errno;
+        }
+        bytes += count > 0 ? count : 0;
+        length -= count > 0 ? (size_t)count : 0;
+    }
+    return 0;
+}
+
+int eye_journal_append(struct eye_journal *journal, const void *bytes, size_t length,
+                       struct eye_error *ret_error)
+{
+    off_t size;
+    int result = prepare(journal, length, &size, ret_error);
+    if (result != 0) {
+        return result;
+    }
+    result = write_all(journal->fd, bytes, length);
+    if (result == 0) {
+        return 0;
+    }
+    fail(journal, result, "write to", ret_error);
+    if (ftruncate(journal->fd, size) != 0) {
+        /* Opened anew, it is repaired first. */
+        eye_journal_close(journal);
+    }
+    return result;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A file that only whole lines are appended to, rotated by size:
+ *
+ *   PATH      what is written now
+ *   PATH.1    what was written before, up to PATH.<keep>, the oldest
+ *
+ * What could not be written whole is taken back, and what a killed process left of a line is cut
+ * when the file is opened again. A file that was moved away or removed is made anew. Only one
+ * process may write to a file: it is locked.
+ *
+ * Used by one worker thread; eye_journal_open() by the main thread before.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "collector/base/error.h"
+
+struct eye_journal {
+    const char *path;   /* the caller's */
+    uint64_t max_bytes; /* 0: never rotated */
+    uint64_t keep;
+    int fd;
+};
+
+/**
+ * 0, or -errno with a message: -EBUSY when another process writes to it, -EINVAL when it is no
+ * regular file or ends with a line that is not ours. @path outlives the journal.
+ */
+int eye_journal_open(struct eye_journal *journal, const char *path, uint64_t max_bytes,
+                     uint64_t keep, struct eye_error *ret_error);
+
+/** Takes one whose fd is -1. */
+void eye_journal_close(struct eye_journal *journal);
+
+/** Appends @bytes, whole lines, all or nothing. 0, or -errno with a message. */
+int eye_journal_append(struct eye_journal *journal, const void *bytes, size_t length,
+                       struct eye_error *ret_error);

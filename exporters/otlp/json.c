@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OTLP as JSON: names in lowerCamelCase, enums as numbers, 64-bit integers as strings. Everything
+ * that holds a string (attributes, names, the resource) is made by jansson once; points are text.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "exporters/otlp/encoding.h"
+
+/* What closes a request, and a NUL. */
+#define TAIL_BYTES 64
+
+/* A constant as its digits. */
+#define QUOTE(text) #text
+#define TO_STRING(constant) QUOTE(constant)
+
+#define PIECE_MAX_BYTES ((size_t)256 << 10)
+
+struct encoder {
+    const struct eye_otlp_model *model;
+    struct eye_text head;                       /* of a request, up to the first metric */
+    struct eye_text families[EYE_METRIC_COUNT]; /* of a metric, up to the first point */
+    struct eye_text scratch;                    /* values of attributes */
+
+    /* The request being gathered. */
+    struct eye_text request;
+    const struct eye_metric *metric; /* of the last point */
+};
+
+/* ---- Strings, by jansson ---- */
+
+static void cleanup_json(json_t **json)
+{
+    json_decref(*json);
+}
+
+static int append_dumped(const char *bytes, size_t length, void *text)
+{
+    eye_text_append_bytes(text, bytes, length);
+    return 0;
+}
+
+/* NULL counts as out of memory: all strings that we give jansson are UTF-8. */
+static void append_json(struct eye_text *text, const json_t *json)
+{
+    if (json == NULL ||
+        json_dump_callback(json, append_dumped, text, JSON_COMPACT | JSON_ENCODE_ANY) != 0) {
+        text->failed = true;
+    }
+}
+
+static json_t *make_attribute(const struct eye_otlp_attribute *attribute)
+{
+    if (attribute->is_number) {
+        char digits[24];
+        snprintf(digits, sizeof(digits), "%" PRId64, attribute->number);
+        return json_pack("{s:s, s:{s:s}}", "key", attribute->key, "value", "intValue", digits);
+    }
+    return json_pack("{s:s, s:{s:s}}", "key", attribute->key, "value", "stringValue",
+                     attribute->value);
+}
+
+static void append_attributes(struct eye_text *text, const struct eye_otlp_attribute *attributes,
+                              size_t count)
+{
+    EYE_CLEANUP(cleanup_json) json_t *array = json_array();
+    for (size_t i = 0; i < count; i++) {
+        if (json_array_append_new(array, make_attribute(&attributes[i])) != 0) {
+            text->failed = true;
+        }
+    }
+    eye_text_append(text, "\"attributes\":");
+    append_json(text, array);
+}
+
+static void append_string(struct eye_text *text, const char *string)
+{
+    EYE_CLEANUP(cleanup_json) json_t *json = json_string(string);
+    append_json(text, json);
+}
+
+static void write_identity(void *context, const struct eye_point *point, struct eye_text *text,
+                           uint32_t *ret_split)
+{
+    struct encoder *encoder = context;
+    struct eye_otlp_attribute attributes[EYE_TAG_COUNT];
+    size_t count = eye_otlp_attributes(point, &encoder->scratch, attributes);
+    append_attributes(text, attributes, count);
+    *ret_split = (uint32_t)text->length;
+    eye_otlp_append_name(encoder->model, point->metric, text);
+    text->failed |= encoder->scratch.failed;
+}
+
+/* ---- Values ---- */
+
+static void append_u64(struct eye_text *text, const char *name, uint64_t value)
+{
+    eye_text_append(text, name);
+    eye_text_append_char(text, '"');
+    eye_text_append_u64(text, value);
+    eye_text_append_char(text, '"');
+}
+
+static void append_double(struct eye_text *text, const char *name, double value)
+{
+    eye_text_append(text, name);
+    eye_text_append_rounded(text, value);
+}
+
+/* Most buckets between two values are empty. */
+static void append_counts(struct eye_text *text, const uint64_t *counts, size_t count)
+{
+    static const char empty[] = ",\"0\"";
+    for (size_t i = 0; i < count; i++) {
+        size_t skipped = i == 0 ? 1 : 0;
+        if (counts[i] == 0) {
+            eye_text_append_bytes(text, empty + skipped, sizeof(empty) - 1 - skipped);
+        } else {
+            append_u64(text, i == 0 ? "" : ",", counts[i]);
+        }
+    }
+    eye_text_append_char(text, ']');
+}
+
+static void append_number(struct eye_text *text, const struct eye_otlp_value *value)
+{
+    if (value->whole) {
+        append_u64(text, ",\"asInt\":", (uint64_t)value->integer);
+    } else {
+        append_double(text, ",\"asDouble\":", value->real);
+    }
+}
+
+static void append_explicit(struct eye_text *text, const struct eye_otlp_value *value)
+{
+    eye_text_append(text, ",\"bucketCounts\":[");
+    append_counts(text, value->explicit_counts, EYE_OTLP_EXPLICIT_COUNTS);
+    eye_text_append(text, ",\"explicitBounds\":");
+    for (size_t i = 0; i < EYE_BOUNDARY_COUNT; i++) {
+        eye_text_append_char(text, i == 0 ? '[' : ',');
+        eye_text_append(text, eye_boundaries[i].text);
+    }
+    eye_text_append_char(text, ']');
+}
+
+static void append_exponential(struct eye_text *text, const struct eye_otlp_value *value)
+{
+    const struct eye_exponential *buckets = &value->exponential;
+    uint64_t distance = (uint64_t)(buckets->offset < 0 ? -buckets->offset : buckets->offset);
+    append_u64(text,
+               ",\"scale\":" TO_STRING(
+                   EYE_EXPONENTIAL_SCALE) ","
+                                          "\"zeroThreshold\":" TO_STRING(
+                                              EYE_OTLP_ZERO_THRESHOLD) ","
+                                                                       "\"zeroCount\":",
+               buckets->zero);
+    eye_text_append(text, ",\"positive\":{\"offset\":");
+    eye_text_append(text, buckets->offset < 0 ? "-" : "");
+    eye_text_append_u64(text, distance);
+    eye_text_append(text, ",\"bucketCounts\":[");
+    append_counts(text, buckets->counts, buckets->size);
+    eye_text_append_char(text, '}');
+}
+
+static void append_summary(struct eye_text *text, const struct eye_otlp_value *value)
+{
+    append_u64(text, ",\"count\":", value->count);
+    append_double(text, ",\"sum\":", value->sum);
+    if (value->has_range) {
+        append_double(text, ",\"min\":", value->min);
+        append_double(text, ",\"max\":", value->max);
+    }
+}
+
+static void append_value(struct eye_text *text, enum eye_otlp_kind kind,
+                         const struct eye_otlp_value *value)
+{
+    switch (kind) {
+    case EYE_OTLP_GAUGE:
+    case EYE_OTLP_SUM:
+        append_number(text, value);
+        break;
+    case EYE_OTLP_HISTOGRAM:
+        append_summary(text, value);
+        append_explicit(text, value);
+        break;
+    case EYE_OTLP_EXPONENTIAL_HISTOGRAM:
+        append_summary(text, value);
+        append_exponential(text, value);
+        break;
+    }
+}
+
+/* ---- The request ---- */
+
+#define FAMILY_END "]}}"
+#define REQUEST_END "]}]}]}"
+
+static void begin(void *context)
+{
+    struct encoder *encoder = context;
+    eye_text_clear(&encoder->request);
+    eye_text_append_bytes(&encoder->request, encoder->head.data, encoder->head.length);
+    encoder->metric = NULL;
+}
+
+/* What stands before the point: the end of another metric, the beginning of its own, a comma. */
+static void append_envelope(struct encoder *encoder, const struct eye_metric *metric)
+{
+    struct eye_text *request = &encoder->request;
+    const struct eye_text *family = &encoder->families[metric->id];
+    if (encoder->metric == metric) {
+        eye_text_append_char(request, ',');
+        return;
+    }
+    eye_text_append(request, encoder->metric == NULL ? "" : FAMILY_END ",");
+    eye_text_append_bytes(request, family->data, family->length);
+}
+
+static void append_point(struct encoder *encoder, enum eye_otlp_kind kind,
+                         const struct eye_identity *identity, const struct eye_otlp_value *value)
+{
+    struct eye_text *request = &encoder->request;
+    eye_text_append_char(request, '{');
+    eye_text_append_bytes(request, identity->text, identity->split);
+    if (kind != EYE_OTLP_GAUGE) {
+        append_u64(request, ",\"startTimeUnixNano\":", value->start_ns);
+    }
+    append_u64(request, ",\"timeUnixNano\":", value->time_ns);
+    append_value(request, kind, value);
+    eye_text_append_char(request, '}');
+}
+
+static int add(void *context, const struct eye_metric *metric, const struct eye_identity *identity,
+               struct eye_otlp_value *value)
+{
+    struct encoder *encoder = context;
+    size_t length = encoder->request.length;
+    append_envelope(encoder, metric);
+    append_point(encoder, eye_otlp_kind_of(encoder->model, metric), identity, value);
+    if (encoder->request.failed || encoder->request.length > EYE_OTLP_REQUEST_BYTES) {
+        eye_text_truncate(&encoder->request, length);
+        return -ENOBUFS;
+    }
+    encoder->metric = metric;
+    return 0;
+}
+
+static int finish(void *context, const void **ret_bytes, size_t *ret_length)
+{
+    struct encoder *encoder = context;
+    eye_text_append(&encoder->request, FAMILY_END REQUEST_END);
+    if (encoder->request.failed) {
+        return -ENOMEM;
+    }
+    *ret_bytes = encoder->request.data;
+    *ret_length = encoder->request.length;
+    return 0;
+}
+
+/* ---- Life ---- */
+
+static void close_encoder(void *context)
+{
+    struct encoder *encoder = context;
+    if (encoder == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
+        eye_text_done(&encoder->families[i]);
+    }
+    eye_text_done(&encoder->head);
+    eye_text_done(&encoder->scratch);
+    eye_text_done(&encoder->request);
+    free(encoder);
+}
+
+static void cleanup_encoder(struct encoder **encoder)
+{
+    close_encoder(*encoder);
+}
+
+static void append_data_head(struct eye_text *text, enum eye_otlp_kind kind, int temporality)
+{
+    static const char *const names[] = {
+        [EYE_OTLP_GAUGE] = "gauge",
+        [EYE_OTLP_SUM] = "sum",
+        [EYE_OTLP_HISTOGRAM] = "histogram",
+        [EYE_OTLP_EXPONENTIAL_HISTOGRAM] = "exponentialHistogram",
+    };
+    eye_text_appendf(text, ",\"%s\":{", names[kind]);
+    if (kind != EYE_OTLP_GAUGE) {
+        eye_text_appendf(text, "\"aggregationTemporality\":%d,", temporality);
+    }
+    eye_text_append(text, kind == EYE_OTLP_SUM ? "\"isMonotonic\":true," : "");
+    eye_text_append(text, "\"dataPoints\":[");
+}
+
+static void make_family(struct encoder *encoder, const struct eye_metric *metric)
+{
+    struct eye_text *family = &encoder->families[metric->id];
+    eye_text_init(family, PIECE_MAX_BYTES);
+    eye_text_clear(&encoder->scratch);
+    eye_otlp_append_name(encoder->model, metric, &encoder->scratch);
+    eye_text_append(family, "{\"name\":");
+    append_string(family, eye_text_string(&encoder->scratch));
+    eye_text_append(family, ",\"description\":");
+    append_string(family, metric->help);
+    eye_text_append(family, ",\"unit\":");
+    append_string(family, eye_otlp_unit(metric->unit));
+    append_data_head(family, eye_otlp_kind_of(encoder->model, metric),
+                     (int)encoder->model->temporality);
+    family->failed |= encoder->scratch.failed;
+}
+
+static void make_head(struct encoder *encoder)
+{
+    const struct eye_otlp_model *model = encoder->model;
+    eye_text_append(&encoder->head, "{\"resourceMetrics\":[{\"resource\":{");
+    append_attributes(&encoder->head, model->resource, model->resource_count);
+    eye_text_append(&encoder->head, "},\"scopeMetrics\":[{\"scope\":{\"name\":\"" EYE_OTLP_SCOPE
+                                    "\",\"version\":\"" EYE_VERSION "\"},\"metrics\":[");
+}
+
+static int open_encoder(const struct eye_otlp_model *model, void **ret_encoder)
+{
+    EYE_CLEANUP(cleanup_encoder) struct encoder *encoder = calloc(1, sizeof(*encoder));
+    if (encoder == NULL) {
+        return -ENOMEM;
+    }
+    encoder->model = model;
+    eye_text_init(&encoder->head, PIECE_MAX_BYTES);
+    eye_text_init(&encoder->scratch, EYE_OTLP_IDENTITY_MAX_BYTES);
+    eye_text_init(&encoder->request, EYE_OTLP_REQUEST_BYTES + TAIL_BYTES);
+    make_head(encoder);
+    bool failed = encoder->head.failed;
+    for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
+        make_family(encoder, eye_metric((enum eye_metric_id)i));
+        failed |= encoder->families[i].failed;
+    }
+    if (failed) {
+        return -ENOMEM;
+    }
+    *ret_encoder = EYE_TAKE(encoder);
+    return 0;
+}
+
+const struct eye_otlp_encoding eye_otlp_json = {
+    .content_type = "application/json",
+    .open = open_encoder,
+    .close = close_encoder,
+    .write_identity = write_identity,
+    .begin = begin,
+    .add = add,
+    .finish = finish,
+};

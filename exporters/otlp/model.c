@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names and attributes by the semantic conventions, values by temporality. */
+#include "exporters/otlp/model.h"
+
+#include <errno.h>
+#include <math.h>
+
+#include "collector/base/parse.h"
+#include "exporters/utf8.h"
+
+/* Attributes that the semantic conventions define as integers. */
+#define INTEGER_TAGS (EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(PORT))
+
+enum eye_otlp_kind eye_otlp_kind_of(const struct eye_otlp_model *model,
+                                    const struct eye_metric *metric)
+{
+    switch (metric->kind) {
+    case EYE_COUNTER:
+        return EYE_OTLP_SUM;
+    case EYE_DISTRIBUTION:
+        return model->exponential ? EYE_OTLP_EXPONENTIAL_HISTOGRAM : EYE_OTLP_HISTOGRAM;
+    case EYE_GAUGE:
+        break;
+    }
+    return EYE_OTLP_GAUGE;
+}
+
+const char *eye_otlp_unit(enum eye_unit unit)
+{
+    static const char *const units[] = {
+        [EYE_UNIT_NONE] = "1",
+        [EYE_UNIT_SECONDS] = "s",
+        [EYE_UNIT_BYTES] = "By",
+        [EYE_UNIT_RATIO] = "1",
+    };
+    return units[unit];
+}
+
+static const char *replace_bad_bytes(uint32_t code_point)
+{
+    return code_point == EYE_UTF8_REPLACEMENT ? EYE_UTF8_REPLACEMENT_TEXT : NULL;
+}
+
+void eye_otlp_append_utf8(struct eye_text *text, const char *bytes)
+{
+    eye_utf8_append(text, bytes, replace_bad_bytes);
+}
+
+void eye_otlp_append_name(const struct eye_otlp_model *model, const struct eye_metric *metric,
+                          struct eye_text *text)
+{
+    if (metric->semantic) {
+        eye_text_append(text, metric->name);
+    } else {
+        eye_selection_append_name(model->selection, text, metric);
+    }
+}
+
+/* ---- Attributes ---- */
+
+static bool is_integer(const struct eye_metric *metric, const struct eye_tag_value *tag,
+                       int64_t *ret_number)
+{
+    uint64_t number;
+    bool by_convention = metric->semantic && (INTEGER_TAGS >> tag->tag & 1) != 0;
+    if (!by_convention || eye_parse_u64(tag->value, &number) != 0 || number > INT64_MAX) {
+        return false;
+    }
+    *ret_number = (int64_t)number;
+    return true;
+}
+
+static const char *attribute_key(const struct eye_metric *metric, enum eye_tag tag)
+{
+    const struct eye_tag_info *info = eye_tag_info(tag);
+    return metric->semantic && *info->attribute != '\0' ? info->attribute : info->name;
+}
+
+size_t eye_otlp_attributes(const struct eye_point *point, struct eye_text *scratch,
+                           struct eye_otlp_attribute ret_attributes[EYE_TAG_COUNT])
+{
+    const struct eye_tag_set *tags = point->tags;
+    size_t places[EYE_TAG_COUNT];
+    eye_text_clear(scratch);
+    for (uint32_t i = 0; i < tags->count; i++) {
+        places[i] = scratch->length;
+        eye_otlp_append_utf8(scratch, tags->tags[i].value);
+        eye_text_append_char(scratch, '\0');
+    }
+    if (scratch->failed) {
+        return 0;
+    }
+    /* Only now: the text does not move any more. */
+    for (uint32_t i = 0; i < tags->count; i++) {
+        struct eye_otlp_attribute *attribute = &ret_attributes[i];
+        *attribute = (struct eye_otlp_attribute){
+            .key = attribute_key(point->metric, tags->tags[i].tag),
+            .value = scratch->data + places[i],
+        };
+        attribute->is_number = is_integer(point->metric, &tags->tags[i], &attribute->number);
+    }
+    return tags->count;
+}
+
+/* ---- Values ---- */
+
+static int set_real(struct eye_otlp_value *value, double real)
+{
+    value->real = real;
+    return isfinite(real) ? 0 : -EINVAL;
+}
+
+static int set_counter(const struct eye_otlp_model *model, const struct eye_change *change,
+                       struct eye_otlp_value *value)
+{
+    bool delta = model->temporality == EYE_OTLP_DELTA;
+    const struct eye_metric *metric = change->point->metric;
+    uint64_t counter = delta ? change->counter : change->point->counter;
+    if (metric->scale == 1 && counter <= INT64_MAX) {
+        value->whole = true;
+        value->integer = (int64_t)counter;
+        return 0;
+    }
+    return set_real(value, eye_counter_value(metric, counter));
+}
+
+/* The middle of the lowest and the highest bin that got something; not from the beginning of time
+ * on, where they would only ever move apart. */
+static void set_range(const struct eye_distribution *now, const struct eye_distribution *before,
+                      struct eye_otlp_value *value)
+{
+    uint32_t first = now->first_key;
+    uint32_t last = first + now->size - 1;
+    while (first < last && eye_distribution_bin_since(now, before, first) == 0) {
+        first++;
+    }
+    while (last > first && eye_distribution_bin_since(now, before, last) == 0) {
+        last--;
+    }
+    value->has_range = true;
+    value->min = eye_distribution_key_value(first);
+    value->max = eye_distribution_key_value(last);
+}
+
+static void set_explicit(const struct eye_distribution *now, const struct eye_distribution *before,
+                         struct eye_otlp_value *value)
+{
+    uint64_t within[EYE_BOUNDARY_COUNT];
+    uint64_t below = 0;
+    eye_buckets_classic(now, before, within);
+    for (size_t i = 0; i < EYE_BOUNDARY_COUNT; i++) {
+        value->explicit_counts[i] = within[i] - below;
+        below = within[i];
+    }
+    value->explicit_counts[EYE_BOUNDARY_COUNT] = value->count - below;
+}
+
+static int set_distribution(const struct eye_otlp_model *model, const struct eye_change *change,
+                            struct eye_otlp_value *value)
+{
+    bool delta = model->temporality == EYE_OTLP_DELTA;
+    const struct eye_distribution *now = change->point->distribution;
+    const struct eye_distribution *before = delta ? change->before : NULL;
+    value->count = eye_distribution_count_since(now, before);
+    value->sum = eye_distribution_sum_since(now, before);
+    if (model->exponential) {
+        eye_buckets_exponential(now, before, &value->exponential);
+    } else {
+        set_explicit(now, before, value);
+    }
+    if (delta && value->count > 0) {
+        set_range(now, before, value);
+    }
+    return 0;
+}
+
+int eye_otlp_value(const struct eye_otlp_model *model, uint64_t since_ns,
+                   const struct eye_change *change, struct eye_otlp_value *ret_value)
+{
+    ret_value->start_ns = since_ns > model->start_ns ? since_ns : model->start_ns;
+    ret_value->time_ns = model->time_ns;
+    ret_value->whole = false;
+    ret_value->has_range = false;
+    switch (change->point->metric->kind) {
+    case EYE_COUNTER:
+        return set_counter(model, change, ret_value);
+    case EYE_GAUGE:
+        return set_real(ret_value, change->point->gauge);
+    case EYE_DISTRIBUTION:
+        break;
+    }
+    return set_distribution(model, change, ret_value);
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Exporter "otlp": OTLP over HTTP to a collector or a vendor
+ * (https://opentelemetry.io/docs/specs/otlp/#otlphttp).
+ *
+ * Cumulative values carry all series every interval, as the receivers of that temporality expect: a
+ * series that stays away has ended for them. Deltas carry what changed.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "exporters/otlp/answer.h"
+#include "exporters/otlp/resource.h"
+#include "exporters/otlp/settings.h"
+
+struct otlp {
+    struct eye_selection selection;
+    struct eye_otlp_settings settings;
+    struct eye_otlp_resource resource;
+    struct eye_otlp_model model;
+    const struct eye_otlp_encoding *encoding;
+    void *encoder; /* of the encoding; owned */
+    struct eye_identities identities;
+    struct eye_otlp_value value;       /* of the point in hand: too large for a stack */
+    struct eye_compressor *compressor; /* owned */
+    struct eye_text compressed;
+    struct eye_http *http; /* owned */
+    struct eye_delivery delivery;
+};
+
+/* ---- The payload ---- */
+
+static void begin(void *state, const struct eye_snapshot *now)
+{
+    struct otlp *otlp = state;
+    otlp->model.time_ns = now->time_ns;
+    otlp->encoding->begin(otlp->encoder);
+}
+
+static bool wants(void *state, const struct eye_change *change)
+{
+    struct otlp *otlp = state;
+    const struct eye_metric *metric = change->point->metric;
+    bool news = otlp->model.temporality == EYE_OTLP_CUMULATIVE || metric->kind == EYE_GAUGE ||
+                change->counter > 0 || change->count > 0;
+    return news && otlp->selection.wanted[metric->id];
+}
+
+static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
+{
+    struct otlp *otlp = state;
+    const struct eye_identity *identity = eye_identities_at(&otlp->identities, index);
+    (void)part;
+    int result = eye_identity_check(identity);
+    if (result == 0) {
+        result = eye_otlp_value(&otlp->model, identity->since_ns, change, &otlp->value);
+    }
+    return result == 0
+               ? otlp->encoding->add(otlp->encoder, change->point->metric, identity, &otlp->value)
+               : result;
+}
+
+/* The request as it goes over the wire. */
+static int make_body(struct otlp *otlp, const void **ret_body, size_t *ret_length)
+{
+    const void *bytes;
+    size_t length;
+    int result = otlp->encoding->finish(otlp->encoder, &bytes, &length);
+    if (result == 0 && otlp->compressor != NULL) {
+        result = eye_compress(otlp->compressor, bytes, length, &otlp->compressed);
+        bytes = otlp->compressed.data;
+        length = otlp->compressed.length;
+    }
+    if (result == 0) {
+        *ret_body = bytes;
+        *ret_length = length;
+    }
+    return result;
+}
+
+static int post(struct otlp *otlp, struct eye_http_answer *ret_answer,
+                struct eye_export_failure *failure)
+{
+    const struct eye_http_header headers[] = {
+        {"Content-Type", otlp->encoding->content_type},
+        {"Content-Encoding", eye_compression_name(otlp->settings.compression)},
+    };
+    struct eye_http_request request = {
+        .method = "POST",
+        .url = otlp->settings.url,
+        .headers = headers,
+        .header_count = otlp->compressor != NULL ? 2 : 1,
+    };
+    int result = make_body(otlp, &request.body, &request.length);
+    if (result != 0) {
+        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
+    }
+    return eye_http_send(otlp->http, &request, ret_answer, failure);
+}
+
+/*
+ * Points that the receiver took out stay out: the specification forbids to send them again. An
+ * answer that cannot be read comes with status 200 all the same, so the points arrived.
+ */
+static void read_success(const struct otlp *otlp, const struct eye_http_answer *answer,
+                         uint64_t points, uint64_t *ret_rejected,
+                         struct eye_export_failure *failure)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text message;
+    uint64_t rejected = 0;
+    eye_text_init(&message, EYE_ERROR_TEXT_BYTES);
+    int result = otlp->settings.json
+                     ? eye_otlp_read_json(answer->body, answer->length, &rejected, &message)
+                     : eye_otlp_read_protobuf(answer->body, answer->length, &rejected, &message);
+    if (result != 0 || rejected == 0) {
+        return;
+    }
+    *ret_rejected = rejected < points ? rejected : points;
+    eye_export_fail(failure, 0, EYE_EXPORT_REJECTED,
+                    "the receiver rejected %" PRIu64 " of %" PRIu64 " points: %s", *ret_rejected,
+                    points, eye_text_string(&message));
+}
+
+/* https://opentelemetry.io/docs/specs/otlp/#failures-1: all other errors are final. */
+static bool is_retryable(long status)
+{
+    return status == 429 || (status >= 502 && status <= 504);
+}
+
+static enum eye_verdict send_request(void *state, uint64_t points, uint64_t *ret_rejected,
+                                     struct eye_export_failure *failure)
+{
+    struct otlp *otlp = state;
+    struct eye_http_answer answer;
+    if (post(otlp, &answer, failure) != 0) {
+        return EYE_VERDICT_RETRY;
+    }
+    enum eye_verdict verdict = eye_http_verdict(&answer, failure);
+    if (verdict == EYE_VERDICT_DONE) {
+        read_success(otlp, &answer, points, ret_rejected, failure);
+    }
+    bool final = verdict == EYE_VERDICT_RETRY && !is_retryable(answer.status);
+    return final ? EYE_VERDICT_GIVE_UP : verdict;
+}
+
+static const struct eye_payload_format format = {
+    .begin = begin,
+    .wants = wants,
+    .add = add,
+    .send = send_request,
+};
+
+static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
+                   struct eye_export_failure *failure)
+{
+    struct otlp *otlp = state;
+    bool delta = otlp->model.temporality == EYE_OTLP_DELTA && before != NULL;
+    otlp->model.start_ns = delta ? before->time_ns : now->start_ns;
+    if (eye_identities_follow(&otlp->identities, now) != 0) {
+        return eye_export_fail(failure, -ENOMEM, EYE_EXPORT_OTHER, "out of memory");
+    }
+    return eye_delivery_run(&otlp->delivery, now, before, failure);
+}
+
+/* ---- Life ---- */
+
+static void close_exporter(void *state)
+{
+    struct otlp *otlp = state;
+    if (otlp == NULL) {
+        return;
+    }
+    eye_http_free(otlp->http);
+    eye_identities_done(&otlp->identities);
+    if (otlp->encoding != NULL) {
+        otlp->encoding->close(otlp->encoder);
+    }
+    eye_compressor_free(otlp->compressor);
+    eye_text_done(&otlp->compressed);
+    eye_otlp_resource_done(&otlp->resource);
+    eye_otlp_settings_done(&otlp->settings);
+    eye_selection_done(&otlp->selection);
+    free(otlp);
+}
+
+static void cleanup_exporter(struct otlp **otlp)
+{
+    close_exporter(*otlp);
+}
+
+static int open_compressor(struct otlp *otlp)
+{
+    enum eye_compression compression = otlp->settings.compression;
+    size_t room = eye_compress_bound(compression, 2 * EYE_OTLP_REQUEST_BYTES);
+    eye_text_init(&otlp->compressed, room);
+    return compression == EYE_COMPRESSION_NONE ? 0
+                                               : eye_compressor_new(compression, &otlp->compressor);
+}
+
+static int open_encoder(struct otlp *otlp)
+{
+    otlp->model = (struct eye_otlp_model){
+        .selection = &otlp->selection,
+        .resource = otlp->resource.attributes,
+        .resource_count = otlp->resource.count,
+        .temporality = otlp->settings.temporality,
+        .exponential = otlp->settings.exponential,
+    };
+    otlp->encoding = otlp->settings.json ? &eye_otlp_json : &eye_otlp_protobuf;
+    int result = otlp->encoding->open(&otlp->model, &otlp->encoder);
+    eye_identities_init(&otlp->identities, otlp->encoding->write_identity, otlp->encoder,
+                        otlp->selection.wanted, EYE_OTLP_IDENTITY_MAX_BYTES);
+    return result == 0 ? open_compressor(otlp) : result;
+}
+
+static int open_parts(struct otlp *otlp, const struct eye_exporter_setup *setup,
+                      struct eye_error *ret_error)
+{
+    int result = eye_otlp_settings_init(&otlp->settings, setup->own->values, ret_error);
+    if (result == 0) {
+        result = eye_otlp_resource_init(&otlp->resource, &otlp->selection, ret_error);
+    }
+    if (result == 0) {
+        result = open_encoder(otlp);
+        result = result == 0 ? 0 : eye_error_set(ret_error, result, "out of memory");
+    }
+    if (result == 0) {
+        result = eye_http_new(&otlp->settings.http, setup, &otlp->http, ret_error);
+    }
+    eye_delivery_init(&otlp->delivery, &format, otlp, setup->stats);
+    return result;
+}
+
+static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+                         struct eye_error *ret_error)
+{
+    EYE_CLEANUP(cleanup_exporter) struct otlp *otlp = calloc(1, sizeof(*otlp));
+    if (otlp == NULL || eye_selection_init(&otlp->selection, setup) != 0) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    int result = open_parts(otlp, setup, ret_error);
+    if (result == 0) {
+        *ret_state = EYE_TAKE(otlp);
+    }
+    return result;
+}
+
+static const char *const encodings[] = {"auto", "protobuf", "json", NULL};
+static const char *const compressions[] = {"auto", "gzip", "none", NULL};
+static const char *const temporalities[] = {"auto", "cumulative", "delta", NULL};
+static const char *const histograms[] = {"exponential", "explicit", NULL};
+
+static const struct eye_config_key keys[] = {
+    {
+        .path = "url",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_otlp_values, url),
+        .valid = eye_http_url_valid,
+        .expects = "http://HOST:PORT/v1/metrics without a password",
+        .help = "the receiver, with its path; without: OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, "
+                "OTEL_EXPORTER_OTLP_ENDPOINT, http://127.0.0.1:4318/v1/metrics",
+    },
+    {
+        .path = "encoding",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct eye_otlp_values, encoding),
+        .default_value = "auto",
+        .choices = encodings,
+        .help = "auto: OTEL_EXPORTER_OTLP_PROTOCOL, else protobuf",
+    },
+    {
+        .path = "compression",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct eye_otlp_values, compression),
+        .default_value = "auto",
+        .choices = compressions,
+        .help = "auto: OTEL_EXPORTER_OTLP_COMPRESSION, else gzip",
+    },
+    {
+        .path = "temporality",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct eye_otlp_values, temporality),
+        .default_value = "auto",
+        .choices = temporalities,
+        .help = "auto: OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE, else cumulative",
+    },
+    {
+        .path = "histograms",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct eye_otlp_values, histograms),
+        .default_value = "exponential",
+        .choices = histograms,
+        .help = "exponential (scale 5: errors below 1.1 %), or explicit boundaries",
+    },
+    EYE_HTTP_KEYS(struct eye_otlp_values, http),
+};
+
+const struct eye_exporter_type eye_exporter_otlp = {
+    .section =
+        {
+            .type = "otlp",
+            .keys = keys,
+            .key_count = EYE_ARRAY_LENGTH(keys),
+            .values_size = sizeof(struct eye_otlp_values),
+        },
+    .timestamped = true,
+    .remote = true,
+    .open = open_exporter,
+    .deliver = deliver,
+    .close = close_exporter,
+};

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Splitting and decoding of key=value lists. */
+#include "exporters/otlp/pairs.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "collector/base/base.h"
+#include "exporters/http/curl.h"
+
+static void cleanup_decoded(char **decoded)
+{
+    eye_curl.free(*decoded);
+}
+
+/* Cuts blanks at both ends of @text in place. */
+static char *trim(char *text)
+{
+    text += strspn(text, " \t");
+    size_t length = strlen(text);
+    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t')) {
+        length--;
+    }
+    text[length] = '\0';
+    return text;
+}
+
+static int read_pair(char *item, eye_otlp_pair *take, void *context)
+{
+    char *value = strchr(item, '=');
+    if (value == NULL) {
+        return -EINVAL;
+    }
+    *value++ = '\0';
+    int length = 0;
+    const char *key = trim(item);
+    EYE_CLEANUP(cleanup_decoded)
+    char *decoded = eye_curl.easy_unescape(NULL, trim(value), 0, &length);
+    if (decoded == NULL) {
+        return -ENOMEM;
+    }
+    return *key == '\0' || strlen(decoded) != (size_t)length ? -EINVAL
+                                                             : take(context, key, decoded);
+}
+
+int eye_otlp_read_pairs(const char *list, eye_otlp_pair *take, void *context)
+{
+    int result = eye_curl_load(NULL);
+    if (result != 0) {
+        return result;
+    }
+    EYE_AUTOFREE char *copy = strdup(list);
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    char *rest = copy;
+    while (result == 0 && rest != NULL) {
+        char *item = strsep(&rest, ",");
+        bool empty = *trim(item) == '\0';
+        result = empty ? 0 : read_pair(item, take, context);
+    }
+    return result;
+}

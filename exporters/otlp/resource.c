@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Gathering the attributes of the resource; a later value replaces an earlier one. */
+#include "exporters/otlp/resource.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "exporters/otlp/pairs.h"
+
+#define VALUE_MAX_BYTES ((size_t)64 << 10)
+
+/* A valid copy of @bytes, or NULL. */
+static char *copy_utf8(const char *bytes)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text text;
+    eye_text_init(&text, VALUE_MAX_BYTES);
+    eye_otlp_append_utf8(&text, bytes);
+    return text.failed ? NULL : strdup(eye_text_string(&text));
+}
+
+/* A tag called @key, made when there is none. NULL: out of memory. */
+static struct eye_fixed_tag *find_tag(struct eye_otlp_resource *resource, const char *key)
+{
+    for (size_t i = 0; i < resource->count; i++) {
+        if (strcmp(resource->tags[i].key, key) == 0) {
+            return &resource->tags[i];
+        }
+    }
+    size_t count = resource->count + 1;
+    struct eye_fixed_tag *tags = reallocarray(resource->tags, count, sizeof(*tags));
+    if (tags == NULL) {
+        return NULL;
+    }
+    resource->tags = tags;
+    tags[resource->count] = (struct eye_fixed_tag){.key = strdup(key)};
+    return tags[resource->count].key == NULL ? NULL : &tags[resource->count++];
+}
+
+/* eye_otlp_pair: 0 or -ENOMEM. */
+static int set(void *context, const char *key, const char *value)
+{
+    EYE_AUTOFREE char *clean_key = copy_utf8(key);
+    EYE_AUTOFREE char *clean_value = copy_utf8(value);
+    if (clean_key == NULL || clean_value == NULL) {
+        return -ENOMEM;
+    }
+    struct eye_fixed_tag *tag = find_tag(context, clean_key);
+    if (tag == NULL) {
+        return -ENOMEM;
+    }
+    free(tag->value);
+    tag->value = EYE_TAKE(clean_value);
+    return 0;
+}
+
+static int set_own(struct eye_otlp_resource *resource)
+{
+    char host[HOST_NAME_MAX + 1] = "";
+    gethostname(host, sizeof(host) - 1);
+    int result = set(resource, "service.name", "sockeye");
+    if (result == 0) {
+        result = set(resource, "service.version", EYE_VERSION);
+    }
+    return result == 0 && *host != '\0' ? set(resource, "host.name", host) : result;
+}
+
+static int set_environment(struct eye_otlp_resource *resource)
+{
+    const char *list = getenv("OTEL_RESOURCE_ATTRIBUTES");
+    const char *service = getenv("OTEL_SERVICE_NAME");
+    int result = list == NULL ? 0 : eye_otlp_read_pairs(list, set, resource);
+    bool named = service != NULL && *service != '\0';
+    return result == 0 && named ? set(resource, "service.name", service) : result;
+}
+
+static int set_fixed(struct eye_otlp_resource *resource, const struct eye_selection *selection)
+{
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < selection->fixed_count; i++) {
+        result = set(resource, selection->fixed[i].key, selection->fixed[i].value);
+    }
+    return result;
+}
+
+static int make_attributes(struct eye_otlp_resource *resource)
+{
+    resource->attributes = calloc(resource->count, sizeof(resource->attributes[0]));
+    if (resource->attributes == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < resource->count; i++) {
+        resource->attributes[i].key = resource->tags[i].key;
+        resource->attributes[i].value = resource->tags[i].value;
+    }
+    return 0;
+}
+
+int eye_otlp_resource_init(struct eye_otlp_resource *resource,
+                           const struct eye_selection *selection, struct eye_error *ret_error)
+{
+    EYE_CLEANUP(eye_otlp_resource_done) struct eye_otlp_resource made = {0};
+    int result = set_own(&made);
+    if (result == 0) {
+        result = set_environment(&made);
+    }
+    if (result == -EINVAL) {
+        return eye_error_set(ret_error, result,
+                             "OTEL_RESOURCE_ATTRIBUTES is not a list of key=value,key=value");
+    }
+    if (result == 0) {
+        result = set_fixed(&made, selection);
+    }
+    if (result == 0) {
+        result = make_attributes(&made);
+    }
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "out of memory");
+    }
+    *resource = made;
+    made = (struct eye_otlp_resource){0};
+    return 0;
+}
+
+void eye_otlp_resource_done(struct eye_otlp_resource *resource)
+{
+    for (size_t i = 0; i < resource->count; i++) {
+        free(resource->tags[i].key);
+        free(resource->tags[i].value);
+    }
+    free(resource->tags);
+    free(resource->attributes);
+    *resource = (struct eye_otlp_resource){0};
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration first, then the environment, then the defaults of the specification. */
+#include "exporters/otlp/settings.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "collector/base/clock.h"
+#include "collector/base/parse.h"
+#include "exporters/otlp/pairs.h"
+
+#define DEFAULT_URL "http://127.0.0.1:4318/v1/metrics"
+#define URL_MAX_BYTES ((size_t)4 << 10)
+
+/* Default and limits of the key `timeout`. */
+#define TIMEOUT_DEFAULT_NS (10 * EYE_NS_PER_SECOND)
+#define TIMEOUT_MIN_MS 100
+#define TIMEOUT_MAX_MS 300000
+
+/* ---- Variables ---- */
+
+/* A variable that is set, and not to nothing: the specification takes that as not set. */
+struct variable {
+    char name[64];
+    char *value;
+};
+
+static bool find(struct variable *variable, const char *prefix, const char *name)
+{
+    snprintf(variable->name, sizeof(variable->name), "%s%s", prefix, name);
+    variable->value = getenv(variable->name);
+    return variable->value != NULL && *variable->value != '\0';
+}
+
+/* That of metrics wins over that of all signals. */
+static bool find_either(struct variable *variable, const char *name)
+{
+    return find(variable, "OTEL_EXPORTER_OTLP_METRICS_", name) ||
+           find(variable, "OTEL_EXPORTER_OTLP_", name);
+}
+
+struct word {
+    const char *text;
+    int choice;
+};
+
+/* The choice that @variable names, in any case; the words end with a NULL text. */
+static int choose(const struct variable *variable, const struct word *words, int *ret_choice,
+                  struct eye_error *ret_error)
+{
+    struct eye_text known;
+    for (const struct word *word = words; word->text != NULL; word++) {
+        if (strcasecmp(variable->value, word->text) == 0) {
+            *ret_choice = word->choice;
+            return 0;
+        }
+    }
+    eye_text_init(&known, EYE_ERROR_TEXT_BYTES);
+    for (const struct word *word = words; word->text != NULL; word++) {
+        eye_text_appendf(&known, "%s%s", word == words ? "" : ", ", word->text);
+    }
+    eye_error_set(ret_error, -EINVAL, "%s is \"%s\"; known are %s", variable->name, variable->value,
+                  eye_text_string(&known));
+    eye_text_done(&known);
+    return -EINVAL;
+}
+
+/* @configured unless it is auto, then the variable's choice, then @otherwise. */
+static int decide(int configured, const char *name, const struct word *words, int otherwise,
+                  int *ret_choice, struct eye_error *ret_error)
+{
+    struct variable variable;
+    if (configured != EYE_OTLP_AUTO) {
+        *ret_choice = configured;
+        return 0;
+    }
+    if (find_either(&variable, name)) {
+        return choose(&variable, words, ret_choice, ret_error);
+    }
+    *ret_choice = otherwise;
+    return 0;
+}
+
+/* ---- One setting each ---- */
+
+static int set_url(struct eye_otlp_settings *settings, const char *url, const char *suffix)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text text;
+    eye_text_init(&text, URL_MAX_BYTES);
+    size_t length = strlen(url);
+    while (*suffix != '\0' && length > 0 && url[length - 1] == '/') {
+        length--;
+    }
+    eye_text_append_bytes(&text, url, length);
+    eye_text_append(&text, suffix);
+    settings->url = text.failed ? NULL : strdup(eye_text_string(&text));
+    return settings->url == NULL ? -ENOMEM : 0;
+}
+
+static int decide_url(struct eye_otlp_settings *settings, const struct eye_otlp_values *values,
+                      struct eye_error *ret_error)
+{
+    struct variable variable;
+    if (values->url != NULL) {
+        return set_url(settings, values->url, "");
+    }
+    int result = 0;
+    if (find(&variable, "OTEL_EXPORTER_OTLP_METRICS_", "ENDPOINT")) {
+        result = set_url(settings, variable.value, "");
+    } else if (find(&variable, "OTEL_EXPORTER_OTLP_", "ENDPOINT")) {
+        result = set_url(settings, variable.value, "/v1/metrics");
+    } else {
+        return set_url(settings, DEFAULT_URL, "");
+    }
+    /* Not shown: a URL that is wrong may hold a password. */
+    return result == 0 && !eye_http_url_valid(settings->url)
+               ? eye_error_set(ret_error, -EINVAL,
+                               "%s is no URL: expected http://HOST:PORT without a password",
+                               variable.name)
+               : result;
+}
+
+static int decide_encoding(struct eye_otlp_settings *settings, const struct eye_otlp_values *values,
+                           struct eye_error *ret_error)
+{
+    static const struct word words[] = {
+        {"http/protobuf", EYE_OTLP_ENCODING_PROTOBUF},
+        {"http/json", EYE_OTLP_ENCODING_JSON},
+        {NULL, 0},
+    };
+    int choice;
+    int result =
+        decide(values->encoding, "PROTOCOL", words, EYE_OTLP_ENCODING_PROTOBUF, &choice, ret_error);
+    settings->json = result == 0 && choice == EYE_OTLP_ENCODING_JSON;
+    return result;
+}
+
+static int decide_compression(struct eye_otlp_settings *settings,
+                              const struct eye_otlp_values *values, struct eye_error *ret_error)
+{
+    static const struct word words[] = {
+        {"gzip", EYE_OTLP_COMPRESSION_GZIP},
+        {"none", EYE_OTLP_COMPRESSION_NONE},
+        {NULL, 0},
+    };
+    int choice;
+    int result = decide(values->compression, "COMPRESSION", words, EYE_OTLP_COMPRESSION_GZIP,
+                        &choice, ret_error);
+    bool gzip = result == 0 && choice == EYE_OTLP_COMPRESSION_GZIP;
+    settings->compression = gzip ? EYE_COMPRESSION_GZIP : EYE_COMPRESSION_NONE;
+    return result;
+}
+
+static int decide_temporality(struct eye_otlp_settings *settings,
+                              const struct eye_otlp_values *values, struct eye_error *ret_error)
+{
+    /* Low memory means deltas for the instruments that we have. */
+    static const struct word words[] = {
+        {"cumulative", EYE_OTLP_TEMPORALITY_CUMULATIVE},
+        {"delta", EYE_OTLP_TEMPORALITY_DELTA},
+        {"lowmemory", EYE_OTLP_TEMPORALITY_DELTA},
+        {NULL, 0},
+    };
+    int choice;
+    int result = decide(values->temporality, "TEMPORALITY_PREFERENCE", words,
+                        EYE_OTLP_TEMPORALITY_CUMULATIVE, &choice, ret_error);
+    bool delta = result == 0 && choice == EYE_OTLP_TEMPORALITY_DELTA;
+    settings->temporality = delta ? EYE_OTLP_DELTA : EYE_OTLP_CUMULATIVE;
+    return result;
+}
+
+/* A number of milliseconds; a timeout in the configuration that is not the default wins. */
+static int decide_timeout(struct eye_otlp_settings *settings, struct eye_error *ret_error)
+{
+    struct variable variable;
+    uint64_t milliseconds;
+    if (settings->http.timeout_ns != TIMEOUT_DEFAULT_NS || !find_either(&variable, "TIMEOUT")) {
+        return 0;
+    }
+    if (eye_parse_u64(variable.value, &milliseconds) != 0 || milliseconds < TIMEOUT_MIN_MS ||
+        milliseconds > TIMEOUT_MAX_MS) {
+        return eye_error_set(ret_error, -EINVAL, "%s is \"%s\"; expected milliseconds, %d to %d",
+                             variable.name, variable.value, TIMEOUT_MIN_MS, TIMEOUT_MAX_MS);
+    }
+    settings->http.timeout_ns = milliseconds * EYE_NS_PER_MS;
+    return 0;
+}
+
+static void decide_file(char **file, const char *name)
+{
+    struct variable variable;
+    if (*file == NULL && find_either(&variable, name)) {
+        *file = variable.value;
+    }
+}
+
+/* ---- Headers ---- */
+
+static int append_item(struct eye_text_list *list, const char *item)
+{
+    char **items = reallocarray(list->items, list->count + 1, sizeof(*items));
+    if (items == NULL) {
+        return -ENOMEM;
+    }
+    list->items = items;
+    items[list->count] = strdup(item);
+    return items[list->count] == NULL ? -ENOMEM : (list->count++, 0);
+}
+
+/* eye_otlp_pair: 0, -EINVAL when it makes no header, -ENOMEM. */
+static int add_header(void *context, const char *name, const char *value)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text line;
+    eye_text_init(&line, EYE_SECRET_MAX_BYTES);
+    eye_text_appendf(&line, "%s: %s", name, value);
+    if (line.failed || !eye_http_header_valid(line.data)) {
+        return -EINVAL;
+    }
+    return append_item(context, line.data);
+}
+
+static int decide_headers(struct eye_otlp_settings *settings, struct eye_error *ret_error)
+{
+    struct variable variable;
+    if (!find_either(&variable, "HEADERS")) {
+        return 0;
+    }
+    int result = eye_otlp_read_pairs(variable.value, add_header, &settings->headers);
+    settings->http.secret_headers = settings->headers;
+    /* The content may be secret. */
+    return result == -EINVAL
+               ? eye_error_set(ret_error, result, "%s is not a list of name=value,name=value",
+                               variable.name)
+               : result;
+}
+
+/* ---- All ---- */
+
+static int decide_all(struct eye_otlp_settings *settings, const struct eye_otlp_values *values,
+                      struct eye_error *ret_error)
+{
+    static int (*const deciders[])(struct eye_otlp_settings *, const struct eye_otlp_values *,
+                                   struct eye_error *) = {
+        decide_url,
+        decide_encoding,
+        decide_compression,
+        decide_temporality,
+    };
+    int result = 0;
+    for (size_t i = 0; result == 0 && i < EYE_ARRAY_LENGTH(deciders); i++) {
+        result = deciders[i](settings, values, ret_error);
+    }
+    if (result == 0) {
+        result = decide_timeout(settings, ret_error);
+    }
+    return result == 0 ? decide_headers(settings, ret_error) : result;
+}
+
+int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_otlp_values *values,
+                           struct eye_error *ret_error)
+{
+    EYE_CLEANUP(eye_otlp_settings_done)
+    struct eye_otlp_settings made = {
+        .exponential = values->histograms == EYE_OTLP_HISTOGRAMS_EXPONENTIAL,
+        .http = values->http,
+    };
+    decide_file(&made.http.tls.ca_file, "CERTIFICATE");
+    decide_file(&made.http.tls.cert_file, "CLIENT_CERTIFICATE");
+    decide_file(&made.http.tls.key_file, "CLIENT_KEY");
+    int result = decide_all(&made, values, ret_error);
+    if (result != 0) {
+        return result == -ENOMEM ? eye_error_set(ret_error, result, "out of memory") : result;
+    }
+    *settings = made;
+    made = (struct eye_otlp_settings){0};
+    return 0;
+}
+
+void eye_otlp_settings_done(struct eye_otlp_settings *settings)
+{
+    for (size_t i = 0; i < settings->headers.count; i++) {
+        explicit_bzero(settings->headers.items[i], strlen(settings->headers.items[i]));
+        free(settings->headers.items[i]);
+    }
+    free(settings->headers.items);
+    free(settings->url);
+    *settings = (struct eye_otlp_settings){0};
+}

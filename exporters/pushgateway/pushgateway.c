@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Exporter "pushgateway": the page of the pull side (text 0.0.4), PUT to a Prometheus Pushgateway
+ * in place of the page before, and deleted when the daemon stops, since a gateway never forgets. It
+ * is meant for those who have one already: a scrape of exporter "openmetrics" also says whether the
+ * daemon is alive.
+ *
+ * Pages are gzipped until a gateway turns out not to take that.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "exporters/compress.h"
+#include "exporters/http/http.h"
+#include "exporters/openmetrics/page.h"
+#include "exporters/pushgateway/group.h"
+
+#define PAGE_MAX_BYTES ((size_t)256 << 20)
+#define URL_MAX_BYTES ((size_t)16 << 10)
+
+#define STATUS_BAD_REQUEST 400
+#define STATUS_UNSUPPORTED 415
+
+struct values {
+    char *url;
+    char *job;
+    char *instance;
+    struct eye_text_list labels;
+    bool delete_on_stop;
+    struct eye_http_settings http;
+};
+
+struct pushgateway {
+    const struct values *values;
+    struct eye_export_stats *stats;
+    struct eye_selection selection;
+    struct eye_pages pages;
+    struct eye_http *http;
+    struct eye_compressor *compressor;
+    struct eye_text url; /* of the group */
+    struct eye_text page;
+    struct eye_text compressed;
+    bool plain; /* the gateway does not take gzip */
+};
+
+/* ---- Requests ---- */
+
+static int put(struct pushgateway *gateway, const struct eye_text *body, bool compressed,
+               struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
+{
+    const struct eye_http_header headers[] = {
+        {"Content-Type", eye_page_content_type(EYE_PAGE_TEXT)},
+        {"Content-Encoding", eye_compression_name(EYE_COMPRESSION_GZIP)},
+    };
+    const struct eye_http_request request = {
+        .method = "PUT",
+        .url = eye_text_string(&gateway->url),
+        .headers = headers,
+        .header_count = compressed ? 2 : 1,
+        .body = eye_text_string(body),
+        .length = body->length,
+    };
+    return eye_http_send(gateway->http, &request, ret_answer, failure);
+}
+
+/* Without memory for the compressed page it goes as it is. */
+static int put_compressed(struct pushgateway *gateway, struct eye_http_answer *ret_answer,
+                          struct eye_export_failure *failure)
+{
+    const struct eye_text *page = &gateway->page;
+    bool compressed =
+        eye_compress(gateway->compressor, page->data, page->length, &gateway->compressed) == 0;
+    return put(gateway, compressed ? &gateway->compressed : page, compressed, ret_answer, failure);
+}
+
+/* A gateway that does not know gzip answers that it cannot read the page. */
+static int push(struct pushgateway *gateway, struct eye_http_answer *ret_answer,
+                struct eye_export_failure *failure)
+{
+    if (gateway->plain) {
+        return put(gateway, &gateway->page, false, ret_answer, failure);
+    }
+    int result = put_compressed(gateway, ret_answer, failure);
+    bool unreadable =
+        ret_answer->status == STATUS_BAD_REQUEST || ret_answer->status == STATUS_UNSUPPORTED;
+    if (result != 0 || !unreadable) {
+        return result;
+    }
+    result = put(gateway, &gateway->page, false, ret_answer, failure);
+    gateway->plain = result == 0 && ret_answer->status / 100 == 2;
+    return result;
+}
+
+/* ---- Deliveries ---- */
+
+static void count(struct pushgateway *gateway, const struct eye_page_counts *counts,
+                  enum eye_verdict verdict, enum eye_export_reason reason)
+{
+    struct eye_export_stats *stats = gateway->stats;
+    atomic_fetch_add(&stats->seen, counts->points + counts->collisions + counts->too_long);
+    atomic_fetch_add(&stats->dropped[EYE_EXPORT_COLLISION], counts->collisions);
+    atomic_fetch_add(&stats->dropped[EYE_EXPORT_TOO_LONG], counts->too_long);
+    if (verdict == EYE_VERDICT_DONE) {
+        atomic_fetch_add(&stats->points, counts->points);
+    } else {
+        atomic_fetch_add(&stats->failures[reason], 1);
+        atomic_fetch_add(&stats->dropped[reason], counts->points);
+    }
+}
+
+static int write_page(struct pushgateway *gateway, const struct eye_snapshot *now,
+                      struct eye_page_counts *ret_counts, struct eye_export_failure *failure)
+{
+    eye_text_clear(&gateway->page);
+    int result = eye_pages_write(&gateway->pages, now, EYE_PAGE_TEXT, &gateway->page, ret_counts);
+    return result == 0 ? 0
+                       : eye_export_fail(failure, result, EYE_EXPORT_OTHER,
+                                         "cannot write the page: %s", strerror(-result));
+}
+
+static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
+                   struct eye_export_failure *failure)
+{
+    struct pushgateway *gateway = state;
+    struct eye_page_counts counts = {0};
+    struct eye_http_answer answer = {0};
+    (void)before; /* a page holds everything */
+    int result = write_page(gateway, now, &counts, failure);
+    if (result == 0) {
+        result = push(gateway, &answer, failure);
+    }
+    if (result != 0) {
+        return result;
+    }
+    enum eye_verdict verdict = eye_http_verdict(&answer, failure);
+    if (verdict == EYE_VERDICT_RETRY) {
+        return -EIO;
+    }
+    count(gateway, &counts, verdict, failure->reason);
+    return 0;
+}
+
+static void finish(void *state, const struct eye_snapshot *last)
+{
+    struct pushgateway *gateway = state;
+    struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
+    struct eye_http_answer answer;
+    const struct eye_http_request request = {
+        .method = "DELETE",
+        .url = eye_text_string(&gateway->url),
+    };
+    if (gateway->values->delete_on_stop && last != NULL) {
+        (void)eye_http_send(gateway->http, &request, &answer, &failure);
+    }
+}
+
+/* ---- Life ---- */
+
+static void close_exporter(void *state)
+{
+    struct pushgateway *gateway = state;
+    if (gateway == NULL) {
+        return;
+    }
+    eye_http_free(gateway->http);
+    eye_compressor_free(gateway->compressor);
+    eye_text_done(&gateway->url);
+    eye_text_done(&gateway->page);
+    eye_text_done(&gateway->compressed);
+    eye_pages_done(&gateway->pages);
+    eye_selection_done(&gateway->selection);
+    free(gateway);
+}
+
+static void cleanup_exporter(struct pushgateway **gateway)
+{
+    close_exporter(*gateway);
+}
+
+static int make_url(struct pushgateway *gateway, struct eye_error *ret_error)
+{
+    const struct values *values = gateway->values;
+    char host[256] = "";
+    if (values->url == NULL) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "`url` is missing: the gateway, such as http://127.0.0.1:9091");
+    }
+    if (values->instance == NULL && gethostname(host, sizeof(host) - 1) != 0) {
+        host[0] = '\0';
+    }
+    const char *instance = values->instance == NULL ? host : values->instance;
+    return eye_group_append_url(&gateway->url, values->url, values->job, instance, &values->labels,
+                                ret_error);
+}
+
+static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+                         struct eye_error *ret_error)
+{
+    EYE_CLEANUP(cleanup_exporter) struct pushgateway *gateway = calloc(1, sizeof(*gateway));
+    if (gateway == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    gateway->values = setup->own->values;
+    gateway->stats = setup->stats;
+    eye_text_init(&gateway->url, URL_MAX_BYTES);
+    eye_text_init(&gateway->page, PAGE_MAX_BYTES);
+    eye_text_init(&gateway->compressed, PAGE_MAX_BYTES);
+    if (eye_selection_init(&gateway->selection, setup) != 0 ||
+        eye_pages_init(&gateway->pages, &gateway->selection, false) != 0 ||
+        eye_compressor_new(EYE_COMPRESSION_GZIP, &gateway->compressor) != 0) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    int result = make_url(gateway, ret_error);
+    if (result == 0) {
+        result = eye_http_new(&gateway->values->http, setup, &gateway->http, ret_error);
+    }
+    if (result != 0) {
+        return result;
+    }
+    *ret_state = EYE_TAKE(gateway);
+    return 0;
+}
+
+static const struct eye_config_key keys[] = {
+    {
+        .path = "url",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct values, url),
+        .valid = eye_http_url_valid,
+        .expects = "http://HOST:PORT or https://HOST:PORT without a password",
+        .help = "the gateway, such as http://127.0.0.1:9091; /metrics/job/... is added",
+    },
+    {
+        .path = "job",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct values, job),
+        .default_value = "sockeye",
+        .help = "label job of the group that is pushed",
+    },
+    {
+        .path = "instance",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct values, instance),
+        .help = "label instance of the group; default: the host name",
+    },
+    {
+        .path = "labels",
+        .type = EYE_CONFIG_LIST,
+        .offset = offsetof(struct values, labels),
+        .valid = eye_group_label_valid,
+        .expects = "NAME:VALUE",
+        .help = "NAME:VALUE, more labels of the group",
+    },
+    {
+        .path = "delete_on_stop",
+        .type = EYE_CONFIG_BOOL,
+        .offset = offsetof(struct values, delete_on_stop),
+        .default_value = "true",
+        .help = "delete the group when the daemon stops; a gateway keeps it for ever otherwise",
+    },
+    EYE_HTTP_KEYS(struct values, http),
+};
+
+const struct eye_exporter_type eye_exporter_pushgateway = {
+    .section =
+        {
+            .type = "pushgateway",
+            .keys = keys,
+            .key_count = EYE_ARRAY_LENGTH(keys),
+            .values_size = sizeof(struct values),
+        },
+    .remote = true,
+    .open = open_exporter,
+    .deliver = deliver,
+    .finish = finish,
+    .close = close_exporter,
+};

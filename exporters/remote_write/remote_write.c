@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Exporter "remote_write": every series with its cumulative value to a Prometheus or whoever speaks
+ * its remote write protocol, 1.0 or 2.0. A receiver that does not know 2.0 gets 1.0, and is asked
+ * again after an hour.
+ *
+ * A series that is gone, and each one when the daemon stops, is ended with a stale marker, so that
+ * a query does not show its last value for five minutes more. Markers are no points of the
+ * snapshot: they are delivered before it, like a snapshot of the series that are gone, and not
+ * counted.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "collector/base/clock.h"
+#include "exporters/compress.h"
+#include "exporters/http/http.h"
+#include "exporters/remote_write/version.h"
+
+/* Snappy makes incompressible bytes a sixth longer. */
+#define COMPRESSED_MAX_BYTES (2 * EYE_WRITE_BODY_BYTES)
+
+#define DESCRIBE_EVERY_NS (600 * EYE_NS_PER_SECOND)
+#define FALLBACK_NS (3600 * EYE_NS_PER_SECOND)
+
+#define STATUS_UNSUPPORTED 415
+#define STATUS_THROTTLED 429
+#define STATUS_NOT_IMPLEMENTED 501
+
+enum choice_version { CHOICE_VERSION_1, CHOICE_VERSION_2 };
+enum choice_histograms { CHOICE_CLASSIC, CHOICE_NATIVE };
+
+struct values {
+    char *url;
+    int version;
+    int histograms;
+    struct eye_http_settings http;
+};
+
+struct remote_write;
+
+/* One of the two kinds of requests: of series that live, and of markers. */
+struct stream {
+    struct remote_write *owner;
+    struct eye_identities identities;
+    struct eye_delivery delivery;
+    size_t added; /* points in the body */
+    bool ended;   /* markers instead of values */
+};
+
+struct remote_write {
+    const struct values *values;
+    struct eye_selection selection;
+    struct eye_write_shared shared;
+    struct eye_http *http;
+    struct eye_compressor *compressor;
+    struct eye_text compressed;
+
+    const struct eye_write_version *version; /* in use */
+    void *encoder;                           /* of the version */
+    uint64_t ask_again_ns;                   /* monotonic: when 2.0 is tried after a fallback */
+    bool unsupported;                        /* the receiver does not know the version */
+
+    struct stream live;
+    struct stream gone;
+    struct eye_export_stats gone_stats; /* markers count nowhere else */
+
+    struct eye_write_time time; /* of the snapshot stamped */
+    uint64_t stamped_start_ns;
+    uint64_t stamped_sequence;
+    uint64_t described_ns; /* time of the last snapshot with metadata; 0: none */
+    bool describing;       /* the next body begins with metadata */
+};
+
+/* ---- Version ---- */
+
+static void drop_identities(struct stream *stream)
+{
+    if (stream->owner != NULL) {
+        eye_identities_done(&stream->identities);
+    }
+}
+
+static void init_identities(struct stream *stream)
+{
+    struct remote_write *owner = stream->owner;
+    eye_identities_init(&stream->identities, owner->version->identity, owner->encoder,
+                        owner->selection.wanted, EYE_WRITE_IDENTITY_BYTES);
+}
+
+/* Identities are of one version, so they are made anew. */
+static int use_version(struct remote_write *remote, const struct eye_write_version *version)
+{
+    void *encoder = NULL;
+    int result = version->open(&remote->shared, &encoder);
+    if (result != 0) {
+        return result;
+    }
+    drop_identities(&remote->live);
+    drop_identities(&remote->gone);
+    if (remote->version != NULL) {
+        remote->version->close(remote->encoder);
+    }
+    remote->version = version;
+    remote->encoder = encoder;
+    remote->described_ns = 0;
+    remote->live.owner = remote;
+    remote->gone.owner = remote;
+    init_identities(&remote->live);
+    init_identities(&remote->gone);
+    return 0;
+}
+
+/* Whether the hour since the fallback is over. A delivery under way keeps its version. */
+static bool is_time_for_2(const struct remote_write *remote)
+{
+    return remote->values->version == CHOICE_VERSION_2 && remote->version == &eye_write_version_1 &&
+           remote->live.delivery.settled.point == 0 &&
+           eye_clock_monotonic_ns() >= remote->ask_again_ns;
+}
+
+static int fall_back(struct remote_write *remote)
+{
+    remote->unsupported = false;
+    remote->ask_again_ns = eye_clock_monotonic_ns() + FALLBACK_NS;
+    return use_version(remote, &eye_write_version_1);
+}
+
+/* 2.0: a receiver of 1.0 answers 415, or takes the body for an empty one. */
+static bool is_unsupported(const struct remote_write *remote, long status)
+{
+    static const char *const written[] = {
+        "X-Prometheus-Remote-Write-Samples-Written",
+        "X-Prometheus-Remote-Write-Histograms-Written",
+        "X-Prometheus-Remote-Write-Exemplars-Written",
+    };
+    if (remote->version != &eye_write_version_2 || status / 100 != 2) {
+        return remote->version == &eye_write_version_2 && status == STATUS_UNSUPPORTED;
+    }
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(written); i++) {
+        if (eye_http_answer_header(remote->http, written[i]) != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- Requests ---- */
+
+/* The protocol says: 5xx and 429 again, other 4xx never; 413 with less. */
+static enum eye_verdict judge(const struct eye_http_answer *answer,
+                              struct eye_export_failure *failure)
+{
+    enum eye_verdict verdict = eye_http_verdict(answer, failure);
+    bool is_client_error = answer->status / 100 == 4 && answer->status != STATUS_THROTTLED;
+    if (is_client_error && verdict == EYE_VERDICT_RETRY) {
+        return EYE_VERDICT_GIVE_UP;
+    }
+    return answer->status == STATUS_NOT_IMPLEMENTED ? EYE_VERDICT_RETRY : verdict;
+}
+
+static int compress_body(struct remote_write *remote, struct eye_export_failure *failure)
+{
+    const struct eye_text *body = remote->version->body(remote->encoder);
+    int result = body == NULL ? -ENOMEM
+                              : eye_compress(remote->compressor, body->data, body->length,
+                                             &remote->compressed);
+    return result == 0 ? 0
+                       : eye_export_fail(failure, result, EYE_EXPORT_OTHER,
+                                         "cannot make a body: %s", strerror(-result));
+}
+
+static int post(struct remote_write *remote, struct eye_http_answer *ret_answer,
+                struct eye_export_failure *failure)
+{
+    const struct eye_http_header headers[] = {
+        {"Content-Type", remote->version->content_type},
+        {"Content-Encoding", eye_compression_name(EYE_COMPRESSION_SNAPPY)},
+        {"X-Prometheus-Remote-Write-Version", remote->version->number},
+    };
+    const struct eye_http_request request = {
+        .method = "POST",
+        .url = remote->values->url,
+        .headers = headers,
+        .header_count = EYE_ARRAY_LENGTH(headers),
+        .body = remote->compressed.data,
+        .length = remote->compressed.length,
+    };
+    return eye_http_send(remote->http, &request, ret_answer, failure);
+}
+
+static enum eye_verdict send_body(void *state, uint64_t points, uint64_t *ret_rejected,
+                                  struct eye_export_failure *failure)
+{
+    struct stream *stream = state;
+    struct remote_write *remote = stream->owner;
+    struct eye_http_answer answer;
+    (void)points;
+    (void)ret_rejected;
+    if (compress_body(remote, failure) != 0 || post(remote, &answer, failure) != 0) {
+        return EYE_VERDICT_RETRY;
+    }
+    if (is_unsupported(remote, answer.status)) {
+        remote->unsupported = true;
+        return EYE_VERDICT_RETRY;
+    }
+    enum eye_verdict verdict = judge(&answer, failure);
+    if (verdict == EYE_VERDICT_DONE && remote->describing) {
+        remote->describing = false;
+        remote->described_ns = (uint64_t)remote->time.now_ms * EYE_NS_PER_MS;
+    }
+    return verdict;
+}
+
+/* ---- Bodies ---- */
+
+static void begin_body(void *state, const struct eye_snapshot *now)
+{
+    struct stream *stream = state;
+    struct remote_write *remote = stream->owner;
+    (void)now;
+    stream->added = 0;
+    remote->version->begin(remote->encoder, &remote->time);
+    if (remote->describing && remote->version->describe != NULL) {
+        remote->version->describe(remote->encoder);
+    }
+}
+
+/* Also series without news: what is not written for five minutes is gone for a query. */
+static bool wants(void *state, const struct eye_change *change)
+{
+    const struct stream *stream = state;
+    return stream->owner->selection.wanted[change->point->metric->id];
+}
+
+static bool has_same_text(const void *item, const void *key)
+{
+    const struct eye_identity *a = item;
+    const struct eye_identity *b = key;
+    return a->length == b->length && memcmp(a->text, b->text, a->length) == 0;
+}
+
+/* Whether a series that lives has the labels of one that is gone. */
+static bool lives(const struct remote_write *remote, const struct eye_identity *identity)
+{
+    return eye_table_find(&remote->live.identities.taken, identity->hash, has_same_text,
+                          identity) != NULL;
+}
+
+static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
+{
+    struct stream *stream = state;
+    struct remote_write *remote = stream->owner;
+    const struct eye_identity *identity = eye_identities_at(&stream->identities, index);
+    int result = eye_identity_check(identity);
+    (void)part; /* a point is in one body whole */
+    if (result == 0 && stream->ended && lives(remote, identity)) {
+        result = -EEXIST;
+    }
+    if (result == 0) {
+        result = remote->version->add(remote->encoder, identity, change->point, stream->ended);
+    }
+    if (result == 0) {
+        stream->added++;
+    }
+    return result == -ENOBUFS && stream->added == 0 ? -EMSGSIZE : result;
+}
+
+static const struct eye_payload_format format = {
+    .begin = begin_body,
+    .wants = wants,
+    .add = add,
+    .send = send_body,
+};
+
+/* ---- Deliveries ---- */
+
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The time of a snapshot's samples: its own, but always later than that of the one before. */
+static void stamp(struct remote_write *remote, const struct eye_snapshot *now)
+{
+    if (now->start_ns == remote->stamped_start_ns && now->sequence == remote->stamped_sequence) {
+        return;
+    }
+    int64_t now_ms = (int64_t)(now->time_ns / EYE_NS_PER_MS);
+    remote->time.now_ms = later(now_ms, remote->time.now_ms + 1);
+    remote->time.start_ms = (int64_t)(now->start_ns / EYE_NS_PER_MS);
+    remote->stamped_start_ns = now->start_ns;
+    remote->stamped_sequence = now->sequence;
+}
+
+static bool is_time_to_describe(const struct remote_write *remote)
+{
+    uint64_t now_ns = (uint64_t)remote->time.now_ms * EYE_NS_PER_MS;
+    return remote->described_ns == 0 || now_ns - remote->described_ns >= DESCRIBE_EVERY_NS;
+}
+
+static int run_stream(struct stream *stream, const struct eye_snapshot *now,
+                      struct eye_export_failure *failure)
+{
+    int result = eye_identities_follow(&stream->identities, now);
+    if (result != 0) {
+        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "%s", strerror(-result));
+    }
+    return eye_delivery_run(&stream->delivery, now, NULL, failure);
+}
+
+static void cleanup_snapshot(const struct eye_snapshot **snapshot)
+{
+    eye_snapshot_unref(*snapshot);
+}
+
+static int end_gone(struct remote_write *remote, const struct eye_snapshot *now,
+                    const struct eye_snapshot *before, struct eye_export_failure *failure)
+{
+    EYE_CLEANUP(cleanup_snapshot) const struct eye_snapshot *gone = NULL;
+    int result = eye_snapshot_gone(now, before, &gone);
+    if (result != 0) {
+        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "%s", strerror(-result));
+    }
+    return gone == NULL ? 0 : run_stream(&remote->gone, gone, failure);
+}
+
+static int attempt(struct remote_write *remote, const struct eye_snapshot *now,
+                   const struct eye_snapshot *before, struct eye_export_failure *failure)
+{
+    int result = eye_identities_follow(&remote->live.identities, now);
+    if (result != 0) {
+        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "%s", strerror(-result));
+    }
+    remote->describing = is_time_to_describe(remote);
+    /* Once points of the snapshot are delivered its markers are too. */
+    if (remote->live.delivery.settled.point == 0) {
+        result = end_gone(remote, now, before, failure);
+    }
+    return result == 0 ? run_stream(&remote->live, now, failure) : result;
+}
+
+static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
+                   struct eye_export_failure *failure)
+{
+    struct remote_write *remote = state;
+    if (is_time_for_2(remote) && use_version(remote, &eye_write_version_2) != 0) {
+        remote->ask_again_ns = eye_clock_monotonic_ns() + FALLBACK_NS;
+    }
+    stamp(remote, now);
+    int result = attempt(remote, now, before, failure);
+    if (result != 0 && remote->unsupported) {
+        result = fall_back(remote);
+        if (result != 0) {
+            return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "%s", strerror(-result));
+        }
+        result = attempt(remote, now, before, failure);
+    }
+    return result;
+}
+
+/* The identities of what lives go first: then everything is gone. */
+static void finish(void *state, const struct eye_snapshot *last)
+{
+    struct remote_write *remote = state;
+    struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
+    if (last == NULL) {
+        return;
+    }
+    drop_identities(&remote->live);
+    init_identities(&remote->live);
+    remote->describing = false;
+    remote->time.now_ms =
+        later((int64_t)(eye_clock_wall_ns() / EYE_NS_PER_MS), remote->time.now_ms + 1);
+    (void)run_stream(&remote->gone, last, &failure);
+}
+
+/* ---- Life ---- */
+
+static void close_exporter(void *state)
+{
+    struct remote_write *remote = state;
+    if (remote == NULL) {
+        return;
+    }
+    drop_identities(&remote->live);
+    drop_identities(&remote->gone);
+    if (remote->version != NULL) {
+        remote->version->close(remote->encoder);
+    }
+    eye_http_free(remote->http);
+    eye_compressor_free(remote->compressor);
+    eye_text_done(&remote->compressed);
+    eye_write_shared_done(&remote->shared);
+    eye_selection_done(&remote->selection);
+    free(remote);
+}
+
+static void cleanup_exporter(struct remote_write **remote)
+{
+    close_exporter(*remote);
+}
+
+static int init_encoding(struct remote_write *remote, const struct eye_exporter_setup *setup)
+{
+    const struct values *values = remote->values;
+    int result = eye_selection_init(&remote->selection, setup);
+    if (result == 0) {
+        result = eye_write_shared_init(&remote->shared, &remote->selection,
+                                       values->histograms == CHOICE_NATIVE);
+    }
+    if (result == 0) {
+        result = eye_compressor_new(EYE_COMPRESSION_SNAPPY, &remote->compressor);
+    }
+    if (result == 0) {
+        result = use_version(remote, values->version == CHOICE_VERSION_2 ? &eye_write_version_2
+                                                                         : &eye_write_version_1);
+    }
+    return result;
+}
+
+static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+                         struct eye_error *ret_error)
+{
+    const struct values *values = setup->own->values;
+    if (values->url == NULL) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "`url` is missing: where samples are written to, "
+                             "such as http://127.0.0.1:9090/api/v1/write");
+    }
+    EYE_CLEANUP(cleanup_exporter) struct remote_write *remote = calloc(1, sizeof(*remote));
+    if (remote == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    remote->values = values;
+    remote->gone.ended = true;
+    eye_text_init(&remote->compressed, COMPRESSED_MAX_BYTES);
+    eye_delivery_init(&remote->live.delivery, &format, &remote->live, setup->stats);
+    eye_delivery_init(&remote->gone.delivery, &format, &remote->gone, &remote->gone_stats);
+    int result = init_encoding(remote, setup);
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "%s",
+                             result == -ELIBACC ? "cannot load libsnappy.so.1; install libsnappy1v5"
+                                                : "out of memory");
+    }
+    result = eye_http_new(&values->http, setup, &remote->http, ret_error);
+    if (result != 0) {
+        return result;
+    }
+    *ret_state = EYE_TAKE(remote);
+    return 0;
+}
+
+static const char *const versions[] = {"1", "2", NULL};
+static const char *const histograms[] = {"classic", "native", NULL};
+
+static const struct eye_config_key keys[] = {
+    {
+        .path = "url",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct values, url),
+        .valid = eye_http_url_valid,
+        .expects = "http://HOST:PORT/PATH or https://HOST/PATH without a password",
+        .help = "where samples are written to, such as http://127.0.0.1:9090/api/v1/write",
+    },
+    {
+        .path = "version",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct values, version),
+        .default_value = "1",
+        .choices = versions,
+        .help = "of the protocol; a receiver that does not know 2 gets 1",
+    },
+    {
+        .path = "histograms",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct values, histograms),
+        .default_value = "classic",
+        .choices = histograms,
+        .help = "how distributions are written; not every receiver takes native ones",
+    },
+    EYE_HTTP_KEYS(struct values, http),
+};
+
+const struct eye_exporter_type eye_exporter_remote_write = {
+    .section =
+        {
+            .type = "remote_write",
+            .keys = keys,
+            .key_count = EYE_ARRAY_LENGTH(keys),
+            .values_size = sizeof(struct values),
+        },
+    .timestamped = true,
+    .remote = true,
+    .open = open_exporter,
+    .deliver = deliver,
+    .finish = finish,
+    .close = close_exporter,
+};

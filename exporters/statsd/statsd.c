@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Exporter "statsd": lines for etsy's server and those that take its format. It has no time in it:
+ * each delivery carries what happened since the one before.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "exporters/delivery.h"
+#include "exporters/link/link.h"
+#include "exporters/statsd/lines.h"
+
+#define DEFAULT_PORT "8125"
+#define DEFAULT_TEMPLATE "{metric}.{tags}"
+
+/* An Ethernet frame less the IP and UDP headers; Unix datagrams as large as agents read them. */
+#define UDP_PAYLOAD_BYTES 1432
+#define UNIX_PAYLOAD_BYTES 8192
+#define STREAM_PAYLOAD_BYTES ((uint64_t)64 << 10)
+#define PAYLOAD_MIN_BYTES 512
+#define PAYLOAD_MAX_BYTES 65467
+
+struct values {
+    char *url;
+    int dialect; /* enum eye_statsd_dialect_id */
+    char *template;
+    int distributions; /* enum eye_statsd_distributions */
+    uint64_t payload_bytes;
+};
+
+struct statsd {
+    struct eye_selection selection;
+    struct eye_statsd_names names;
+    struct eye_statsd_lines lines;
+    struct eye_identities identities;
+    struct eye_text payload;
+    struct eye_link *link;
+    struct eye_delivery delivery;
+};
+
+/* ---- Payloads ---- */
+
+static void begin(void *state, const struct eye_snapshot *now)
+{
+    struct statsd *statsd = state;
+    (void)now;
+    eye_text_clear(&statsd->payload);
+}
+
+static bool wants(void *state, const struct eye_change *change)
+{
+    const struct statsd *statsd = state;
+    return statsd->selection.wanted[change->point->metric->id] && eye_statsd_lines_wants(change);
+}
+
+static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
+{
+    struct statsd *statsd = state;
+    const struct eye_identity *identity = eye_identities_at(&statsd->identities, index);
+    return eye_statsd_lines_add(&statsd->lines, identity, change, &statsd->payload, part);
+}
+
+static enum eye_verdict send_payload(void *state, uint64_t points, uint64_t *ret_rejected,
+                                     struct eye_export_failure *failure)
+{
+    struct statsd *statsd = state;
+    (void)points;
+    (void)ret_rejected;
+    switch (eye_link_send(statsd->link, statsd->payload.data, statsd->payload.length, failure)) {
+    case 0:
+        return EYE_VERDICT_DONE;
+    case -EMSGSIZE:
+        return EYE_VERDICT_TOO_LARGE;
+    default:
+        return EYE_VERDICT_RETRY;
+    }
+}
+
+static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_failure *failure)
+{
+    struct statsd *statsd = state;
+    return eye_link_confirm(statsd->link, wait, failure);
+}
+
+static const struct eye_payload_format format = {
+    .begin = begin,
+    .wants = wants,
+    .add = add,
+    .send = send_payload,
+    .confirm = confirm,
+};
+
+static int prepare(struct statsd *statsd, const struct eye_snapshot *now,
+                   struct eye_export_failure *failure)
+{
+    int result = eye_identities_follow(&statsd->identities, now);
+    return result == 0 ? eye_link_open(statsd->link, failure)
+                       : eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
+}
+
+static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
+                   struct eye_export_failure *failure)
+{
+    struct statsd *statsd = state;
+    int result = prepare(statsd, now, failure);
+    return result == 0 ? eye_delivery_run(&statsd->delivery, now, before, failure) : result;
+}
+
+/* ---- Life ---- */
+
+static void close_exporter(void *state)
+{
+    struct statsd *statsd = state;
+    if (statsd == NULL) {
+        return;
+    }
+    eye_link_free(statsd->link);
+    eye_text_done(&statsd->payload);
+    eye_identities_done(&statsd->identities);
+    eye_statsd_lines_done(&statsd->lines);
+    eye_selection_done(&statsd->selection);
+    free(statsd);
+}
+
+static void cleanup_exporter(struct statsd **statsd)
+{
+    close_exporter(*statsd);
+}
+
+static int parse_url(const char *url, struct eye_link_address *ret_address)
+{
+    struct eye_link_address address;
+    int result = eye_link_parse(url, DEFAULT_PORT, &address);
+    if (result != 0) {
+        return result;
+    }
+    if (address.scheme != EYE_LINK_UDP && address.scheme != EYE_LINK_TCP &&
+        address.scheme != EYE_LINK_UNIXGRAM) {
+        return -EINVAL;
+    }
+    *ret_address = address;
+    return 0;
+}
+
+static bool is_valid_url(const char *url)
+{
+    struct eye_link_address address;
+    return parse_url(url, &address) == 0;
+}
+
+static uint64_t usual_payload(enum eye_link_scheme scheme)
+{
+    return scheme == EYE_LINK_UDP   ? UDP_PAYLOAD_BYTES
+           : scheme == EYE_LINK_TCP ? STREAM_PAYLOAD_BYTES
+                                    : UNIX_PAYLOAD_BYTES;
+}
+
+/* The only allocation that a payload ever needs. */
+static int make_payload(struct statsd *statsd, uint64_t bytes)
+{
+    eye_text_init(&statsd->payload, bytes);
+    statsd->payload.data = malloc(bytes + 1);
+    statsd->payload.capacity = statsd->payload.data == NULL ? 0 : bytes + 1;
+    return statsd->payload.data == NULL ? -ENOMEM : 0;
+}
+
+/* How series are called, and lines written. */
+static int init_lines(struct statsd *statsd, const struct values *values,
+                      struct eye_error *ret_error)
+{
+    struct eye_statsd_names *names = &statsd->names;
+    names->selection = &statsd->selection;
+    names->dialect = (enum eye_statsd_dialect_id)values->dialect;
+    if (names->dialect == EYE_STATSD_NONE) {
+        const char *text = values->template == NULL ? DEFAULT_TEMPLATE : values->template;
+        int result = eye_template_parse(text, names->selection, &names->template, ret_error);
+        if (result != 0) {
+            return result;
+        }
+    } else if (values->template != NULL) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "`template` says where tags stand in names: with `dialect: %s` they "
+                             "do not stand there",
+                             eye_statsd_dialect_names[names->dialect]);
+    }
+    enum eye_statsd_distributions distributions =
+        (enum eye_statsd_distributions)values->distributions;
+    if (eye_statsd_lines_init(&statsd->lines, names->dialect, distributions) != 0) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    return 0;
+}
+
+static int init_payload(struct statsd *statsd, const struct values *values,
+                        const struct eye_exporter_setup *setup, struct eye_error *ret_error)
+{
+    struct eye_link_address address;
+    int result = parse_url(values->url, &address);
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "`url` is no address of a StatsD server");
+    }
+    uint64_t bytes =
+        values->payload_bytes == 0 ? usual_payload(address.scheme) : values->payload_bytes;
+    if (bytes < PAYLOAD_MIN_BYTES) {
+        return eye_error_set(ret_error, -EINVAL, "`payload` is less than %d bytes",
+                             PAYLOAD_MIN_BYTES);
+    }
+    if (make_payload(statsd, bytes) != 0) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    eye_identities_init(&statsd->identities, eye_statsd_write_name, &statsd->names,
+                        statsd->selection.wanted, bytes - EYE_STATSD_LINE_BYTES);
+    eye_delivery_init(&statsd->delivery, &format, statsd, setup->stats);
+    return eye_link_new(&address, NULL, setup, &statsd->link, ret_error);
+}
+
+static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+                         struct eye_error *ret_error)
+{
+    const struct values *values = setup->own->values;
+    EYE_CLEANUP(cleanup_exporter) struct statsd *statsd = calloc(1, sizeof(*statsd));
+    if (statsd == NULL || eye_selection_init(&statsd->selection, setup) != 0) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    int result = init_lines(statsd, values, ret_error);
+    if (result == 0) {
+        result = init_payload(statsd, values, setup, ret_error);
+    }
+    if (result == 0) {
+        *ret_state = EYE_TAKE(statsd);
+    }
+    return result;
+}
+
+static const char *const distribution_choices[] = {"samples", "gauges", NULL};
+
+static const struct eye_config_key keys[] = {
+    {
+        .path = "url",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct values, url),
+        .default_value = "udp://127.0.0.1:" DEFAULT_PORT,
+        .valid = is_valid_url,
+        .expects = "udp://HOST:PORT, tcp://HOST:PORT or unixgram:///PATH",
+        .help = "where the StatsD server listens",
+    },
+    {
+        .path = "dialect",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct values, dialect),
+        .default_value = "none",
+        .choices = eye_statsd_dialect_names,
+        .help = "how the server wants tags; none: they are part of the name",
+    },
+    {
+        .path = "template",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct values, template),
+        .help = "with dialect none: the name, of {metric}, {host}, {tags} and tags by name as "
+                "{service}; default " DEFAULT_TEMPLATE,
+    },
+    {
+        .path = "distributions",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct values, distributions),
+        .default_value = "samples",
+        .choices = distribution_choices,
+        .help = "samples: timers, from which the server makes quantiles; gauges: .p50 .p95 .p99 "
+                ".max .mean made here and a counter .count; durations are in milliseconds",
+    },
+    {
+        .path = "payload",
+        .type = EYE_CONFIG_SIZE,
+        .offset = offsetof(struct values, payload_bytes),
+        .default_value = "0",
+        .max = PAYLOAD_MAX_BYTES,
+        .help = "largest datagram (at least 512B), or piece of a stream; 0: 1432B for UDP, 8KiB "
+                "for a Unix socket, 64KiB for TCP",
+    },
+};
+
+const struct eye_exporter_type eye_exporter_statsd = {
+    .section =
+        {
+            .type = "statsd",
+            .keys = keys,
+            .key_count = EYE_ARRAY_LENGTH(keys),
+            .values_size = sizeof(struct values),
+        },
+    .remote = true,
+    .open = open_exporter,
+    .deliver = deliver,
+    .close = close_exporter,
+};
