@@ -36,7 +36,7 @@ class Bench:
 
     def __init__(self, options, folder):
         self.sockeye = os.path.abspath(options.sockeye)
-        self.encode = options.encode
+        self.deliver = options.deliver
         self.pairs, self.seconds = options.pairs, options.seconds
         self.folder = folder
         self.loads = compile_loads(folder)
@@ -212,7 +212,7 @@ def start_rows(bench):
     yield at_most("binary, stripped", os.path.getsize(stripped), 4 * MIB, mebibytes)
 
 
-# ---- encoders ----
+# ---- exporters ----
 
 def build_folder(path):
     """The CMake build folder that a file lies in."""
@@ -221,32 +221,34 @@ def build_folder(path):
         if os.path.exists(os.path.join(folder, "CMakeCache.txt")):
             return folder
         folder = os.path.dirname(folder)
-    raise Failed(f"{path} lies in no build folder: name bench_encode with --encode")
+    raise Failed(f"{path} lies in no build folder: name bench_deliver with --deliver")
 
 
-def encode_program(bench):
-    if bench.encode:
-        return bench.encode
+def deliver_program(bench):
+    if bench.deliver:
+        return bench.deliver
     folder = build_folder(bench.sockeye)
-    say("building bench_encode")
-    command("cmake", "--build", folder, "--target", "bench_encode")
-    return os.path.join(folder, "tests/bench/bench_encode")
+    say("building bench_deliver")
+    command("cmake", "--build", folder, "--target", "bench_deliver")
+    return os.path.join(folder, "tests/bench/bench_deliver")
 
 
-def encode_rows(bench):
-    program = encode_program(bench)
-    say("encoders")
+def deliver_rows(bench):
+    program = deliver_program(bench)
+    say("exporters, all at once")
     for line in command(program).splitlines():
         if line.startswith("#") or not line.strip():
             continue
-        encoder, series, ns, size, allocations = line.split()
-        yield at_most(f"encode one point, {encoder}, {series} series", float(ns), 250, nanoseconds)
-        yield Row(f"    allocations per point, of {float(size):.0f} bytes",
+        name = line[:18].strip()
+        series, _, ns, rate, size, allocations, peak = line[18:].split()
+        yield at_most(f"deliver one point, {name}, {series} series", float(ns), 250, nanoseconds)
+        yield Row(f"    {count(float(rate))} points/s, {float(size):.0f} bytes each, peak memory "
+                  f"{float(peak) / 1024:.1f} MiB; allocations per point",
                   f"{float(allocations):.3f}", "0", met=float(allocations) < 0.01)
 
 
 PARTS = {"tcp": tcp_rows, "connections": connection_rows, "http": http_rows, "live": live_rows,
-         "memory": memory_rows, "start": start_rows, "encode": encode_rows}
+         "memory": memory_rows, "start": start_rows, "deliver": deliver_rows}
 
 
 def measure_part(name, part, bench):
@@ -266,7 +268,7 @@ def measure_part(name, part, bench):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sockeye", required=True, help="the daemon's binary")
-    parser.add_argument("--encode", help="the program bench_encode (default: built beside it)")
+    parser.add_argument("--deliver", help="the program bench_deliver (default: built beside it)")
     parser.add_argument("--pairs", type=int, default=5, help="rounds per load (default 5)")
     parser.add_argument("--seconds", type=int, default=6, help="length of a run (default 6)")
     parser.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated")

@@ -298,6 +298,10 @@ class Daemon:
         found = [entry for _, entry in self.series(metric, **tags) if entry[0] == "distribution"]
         return sum(entry[1] for entry in found), sum(entry[2] for entry in found)
 
+    def weight(self, metric, /, **tags):
+        """How many values distributions stand for."""
+        return self.distribution(metric, **tags)[0]
+
     def last_gauge(self, metric, /, **tags):
         """Sum of the matching gauges of the last whole snapshot; None when there are none."""
         found = [entry[1] for _, entry in self.series(metric, **tags) if entry[0] == "gauge"]

@@ -24,13 +24,39 @@ TEXT = "text/plain; version=0.0.4"
 _RECEIVE_BUFFER_BYTES = 64 * 1024 * 1024
 
 
-class Agent:
-    """A DogStatsD receiver on a loopback port. It can go down and come up again; what it has
-    received is kept.
+class Known:
+    """What a DogStatsD receiver knows, in the daemon's names."""
+
+    def __init__(self):
+        self.sums = dogstatsd.Sums()
+
+    def series(self, name, **tags):
+        """[(tags, {"sum", "count"})] of one name, with the tags as a dict."""
+        wanted = {key: str(value) for key, value in tags.items()}
+        found = []
+        for (own_name, _, own), entry in list(self.sums.series.items()):
+            labels = dict(tag.split(":", 1) for tag in own)
+            if own_name == f"sockeye.{name.removeprefix('sockeye.')}" and wanted.items() <= \
+                    labels.items():
+                found.append((labels, dict(entry)))
+        return found
+
+    def total(self, name, **tags):
+        return sum(entry["sum"] for _, entry in self.series(name, **tags))
+
+    def weight(self, name, **tags):
+        """How many values distributions stand for."""
+        return sum(entry["count"] for _, entry in self.series(name, **tags))
+
+
+class Agent(Known):
+    """A DogStatsD receiver on a loopback port, or of datagrams at a path. It can go down and come
+    up again; what it has received is kept.
     """
 
-    def __init__(self, test, up=True):
-        self.sums = dogstatsd.Sums()
+    def __init__(self, test, path=None, up=True):
+        super().__init__()
+        self.path = path
         self.port = harness.free_port()
         self._socket = None
         self._thread = None
@@ -41,12 +67,14 @@ class Agent:
     @property
     def exporter(self):
         """The daemon's exporter that sends here."""
-        return f"{{type: dogstatsd, url: 'udp://127.0.0.1:{self.port}'}}"
+        url = f"unixgram://{self.path}" if self.path else f"udp://127.0.0.1:{self.port}"
+        return f"{{type: dogstatsd, url: '{url}'}}"
 
     def up(self):
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket = socket.socket(socket.AF_UNIX if self.path else socket.AF_INET,
+                                     socket.SOCK_DGRAM)
         self._socket.setsockopt(socket.SOL_SOCKET, 33, _RECEIVE_BUFFER_BYTES)  # SO_RCVBUFFORCE
-        self._socket.bind(("127.0.0.1", self.port))
+        self._socket.bind(self.path or ("127.0.0.1", self.port))
         self._socket.settimeout(0.1)
         self._running = True
         self._thread = threading.Thread(target=self._receive, daemon=True)
@@ -67,24 +95,8 @@ class Agent:
             self._thread.join()
             self._socket.close()
             self._socket = None
-
-    def series(self, name, **tags):
-        """[(tags, {"sum", "count"})] of one name, with the tags as a dict."""
-        wanted = {key: str(value) for key, value in tags.items()}
-        found = []
-        for (own_name, _, own), entry in list(self.sums.series.items()):
-            labels = dict(tag.split(":", 1) for tag in own)
-            if own_name == f"sockeye.{name.removeprefix('sockeye.')}" and wanted.items() <= \
-                    labels.items():
-                found.append((labels, dict(entry)))
-        return found
-
-    def total(self, name, **tags):
-        return sum(entry["sum"] for _, entry in self.series(name, **tags))
-
-    def weight(self, name, **tags):
-        """How many values distributions stand for."""
-        return sum(entry["count"] for _, entry in self.series(name, **tags))
+            if self.path:
+                os.unlink(self.path)
 
 
 class Page:

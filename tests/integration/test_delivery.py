@@ -6,7 +6,6 @@ Figures are asked for by ports that only the test uses; other traffic of the mac
 
 import json
 import os
-import random
 import re
 import time
 import unittest
@@ -15,62 +14,9 @@ import urllib.request
 
 import harness
 import receivers
-from conversation import Conversation, answer, post
+from traffic import Truth
 
 DOWN_SECONDS = 60
-
-
-def talk(test, rounds, port=None):
-    """HTTP over one connection, closed afterwards; returns (port, bytes to, bytes from server)."""
-    conversation = Conversation(test, port)
-    sizes = random.Random(rounds)
-    sent = [0, 0]
-    for _ in range(rounds):
-        request = post("/orders/7", b"x" * sizes.randint(0, 20_000))
-        response = answer(201, b"y" * sizes.randint(0, 20_000))
-        conversation.exchange(request, response)
-        sent[0] += len(request)
-        sent[1] += len(response)
-    conversation.close()
-    return conversation.port, sent[0], sent[1]
-
-
-class Truth:
-    """What the traffic of one service amounts to, by metric and tags as the daemon has them."""
-
-    HTTP = {"method": "POST", "status": "201", "route": "/orders/*"}
-
-    def __init__(self):
-        self.connections = self.requests = self.to_server = self.from_server = 0
-        self.port = None
-
-    def add(self, test, rounds):
-        self.port, to_server, from_server = talk(test, rounds, self.port)
-        self.connections += 1
-        self.requests += rounds
-        self.to_server += to_server
-        self.from_server += from_server
-
-    @property
-    def counters(self):
-        """[(metric, tags, value)]"""
-        incoming, outgoing = ({"direction": way, "port": self.port}
-                              for way in ("incoming", "outgoing"))
-        return [(metric, tags, value) for tags, sent, received in (
-                    (incoming, self.from_server, self.to_server),
-                    (outgoing, self.to_server, self.from_server))
-                for metric, value in (("tcp.connections.opened", self.connections),
-                                      ("tcp.connections.closed", self.connections),
-                                      ("tcp.sent.bytes", sent), ("tcp.received.bytes", received))]
-
-    @property
-    def distributions(self):
-        """[(metric, tags, count)]"""
-        tags = {**self.HTTP, "port": self.port}
-        return [("http.server.request.duration", tags, self.requests),
-                ("http.client.request.duration", tags, self.requests),
-                ("tcp.connection.duration", {"direction": "incoming", "port": self.port},
-                 self.connections)]
 
 
 class Prometheus:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A strict reader of DogStatsD datagrams, protocol 1.1, and a UDP receiver that sums what it reads.
+"""A strict reader of DogStatsD datagrams, protocol 1.6, and a UDP receiver that sums what it reads.
 
 Where the Agent repairs or ignores something, this raises: missing LF, characters that the backend
 would replace, empty packed values, fields twice. Weights are what the Agent takes: int(1 / rate).
@@ -26,7 +26,19 @@ TAG_MAX_CHARACTERS = 200
 TYPES = ("c", "g", "ms", "h", "d", "s")
 SAMPLED = ("c", "ms", "h", "d")
 
-Metric = namedtuple("Metric", "name type values rate weight tags")
+TIMED = ("c", "g")
+ORIGIN = re.compile(r"(?:ci-[0-9a-f_-]{28,64}|in-[1-9][0-9]*)\Z")
+EXTERNAL = re.compile(r"[!-{}~]+\Z")
+CARDINALITIES = ("none", "low", "orchestrator", "high")
+PRIORITIES = ("normal", "low")
+ALERTS = ("error", "warning", "info", "success")
+EVENT = re.compile(r"_e\{(\d+),(\d+)\}:", re.ASCII)
+SECONDS = re.compile(r"[1-9]\d{8,10}\Z", re.ASCII)
+
+# fields: what else a line says, by the letters in front: "T", "c:", "e:", "card:", "d:" ...
+Metric = namedtuple("Metric", "name type values rate weight tags fields", defaults=({},))
+Event = namedtuple("Event", "title text tags fields")
+Check = namedtuple("Check", "name status tags fields")
 
 
 class Malformed(ValueError):
@@ -62,21 +74,68 @@ def parse_tag(text):
     return text
 
 
-def parse_fields(fields, kind):
-    """Rate and tags, each at most once."""
-    rate, tags = None, None
+def parse_tags(text):
+    return tuple(parse_tag(tag) for tag in text.split(","))
+
+
+def one_of(words):
+    return lambda text: text in words
+
+
+# What a field may be, by the letters in front of it.
+ORIGIN_FIELDS = {
+    "c:": ORIGIN.match,
+    "e:": EXTERNAL.match,
+    "card:": one_of(CARDINALITIES),
+}
+MESSAGE_FIELDS = {"d:": SECONDS.match, "h:": bool, **ORIGIN_FIELDS}
+EVENT_FIELDS = {"k:": bool, "s:": bool, "p:": one_of(PRIORITIES), "t:": one_of(ALERTS),
+                **MESSAGE_FIELDS}
+
+
+def parse_fields(fields, known):
+    """The tags, and the other fields as a dict; each at most once."""
+    tags, found = None, {}
     for field in fields:
-        if field.startswith("@") and rate is None:
-            rate = parse_rate(field[1:], kind)
-        elif field.startswith("#") and tags is None:
-            tags = tuple(parse_tag(tag) for tag in field[1:].split(","))
-        else:
+        if field.startswith("#") and tags is None:
+            tags = parse_tags(field[1:])
+            continue
+        mark = next((mark for mark in known if field.startswith(mark)), None)
+        if mark is None or mark in found or not known[mark](field[len(mark):]):
             raise Malformed(f"bad field {field!r}")
-    return 1.0 if rate is None else rate, tags or ()
+        found[mark] = field[len(mark):]
+    return tags or (), found
 
 
-def parse_line(line):
-    """One line without its LF."""
+def parse_event(line):
+    """"_e{title bytes,text bytes}:title|text|fields"; the lengths are those of the bytes."""
+    head = EVENT.match(line)
+    if not head:
+        raise Malformed(f"bad event {line!r}")
+    texts = line[head.end():].encode()
+    title_end, text_end = int(head[1]), int(head[1]) + 1 + int(head[2])
+    title, text, rest = texts[:title_end], texts[title_end + 1:text_end], texts[text_end:]
+    if not title or texts[title_end:title_end + 1] != b"|" or len(text) != int(head[2]) or \
+            (rest and not rest.startswith(b"|")) or b"|" in title + text:
+        raise Malformed(f"bad lengths in {line!r}")
+    tags, fields = parse_fields(rest.decode().split("|")[1:], EVENT_FIELDS)
+    return Event(title.decode(), text.decode().replace("\\n", "\n"), tags, fields)
+
+
+def parse_check(line):
+    """"_sc|name|status|fields|m:message"; the message is the last one."""
+    _, name, *rest = line.split("|")
+    status, *parts = rest or [""]
+    if status not in ("0", "1", "2", "3"):
+        raise Malformed(f"bad status in {line!r}")
+    known = dict(MESSAGE_FIELDS)
+    if parts and parts[-1].startswith("m:"):
+        known["m:"] = bool
+    tags, fields = parse_fields(parts, known)
+    return Check(parse_name(name), int(status), tags, fields)
+
+
+def parse_metric(line):
     head, *parts = line.split("|")
     name, colon, values = head.partition(":")
     if not colon or not parts:
@@ -90,12 +149,24 @@ def parse_line(line):
             raise Malformed("empty member of a set")
     else:
         values = tuple(parse_value(value) for value in values.split(":"))
-    rate, tags = parse_fields(parts[1:], kind)
-    return Metric(parse_name(name), kind, values, rate, int(1 / rate), tags)
+    known = dict(ORIGIN_FIELDS)
+    known["@"] = lambda text: parse_rate(text, kind)
+    if kind in TIMED:
+        known["T"] = SECONDS.match
+    tags, fields = parse_fields(parts[1:], known)
+    rate = float(fields.pop("@", 1))
+    return Metric(parse_name(name), kind, values, rate, int(1 / rate), tags, fields)
+
+
+def parse_line(line):
+    """One line without its LF."""
+    if line.startswith("_e{"):
+        return parse_event(line)
+    return parse_check(line) if line.startswith("_sc|") else parse_metric(line)
 
 
 def parse_datagram(datagram):
-    """The metrics of a datagram (bytes), or Malformed."""
+    """The metrics, events and checks of a datagram (bytes), or Malformed."""
     if not datagram.endswith(b"\n"):
         raise Malformed("no LF at the end")
     try:
@@ -119,18 +190,23 @@ class Sums:
         self.bytes = 0
         self.largest = 0
         self.malformed = []
+        self.events = []
+        self.checks = []
 
     def add(self, datagram):
         self.datagrams += 1
         self.bytes += len(datagram)
         self.largest = max(self.largest, len(datagram))
         try:
-            metrics = parse_datagram(datagram)
+            lines = parse_datagram(datagram)
         except Malformed as error:
             self.malformed.append(str(error))
             return
-        for metric in metrics:
-            self.add_metric(metric)
+        for line in lines:
+            if isinstance(line, Metric):
+                self.add_metric(line)
+            else:
+                (self.events if isinstance(line, Event) else self.checks).append(line)
 
     def add_metric(self, metric):
         self.lines += 1
@@ -159,6 +235,8 @@ class Sums:
             "bytes": self.bytes,
             "largest": self.largest,
             "malformed": self.malformed,
+            "events": [event.title for event in self.events],
+            "checks": [[check.name, check.status] for check in self.checks],
             "series": series,
         }
 

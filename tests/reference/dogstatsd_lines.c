@@ -16,6 +16,7 @@
 #include "exporters/dogstatsd/lines.h"
 
 #define FIRST_TAG 5
+#define PAYLOAD_BYTES 1432
 
 static bool find_tag(const char *name, enum eye_tag *ret_tag)
 {
@@ -41,18 +42,54 @@ static struct eye_tag_set *read_tags(char **arguments, size_t count)
     return eye_tag_set_new(tags, used);
 }
 
+/* The lines of the one point of a snapshot that is not there. */
+static int print_payloads(struct eye_lines *lines, const struct eye_identity *identity,
+                          const struct eye_change *change)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text payload;
+    size_t part = 0;
+    int result = -ENOBUFS;
+    eye_text_init(&payload, PAYLOAD_BYTES);
+    while (result == -ENOBUFS) {
+        result = eye_lines_add(lines, identity, change, &part, &payload);
+        fwrite(eye_text_string(&payload), 1, payload.length, stdout);
+        eye_text_clear(&payload);
+    }
+    return result;
+}
+
+static struct eye_identity *make_identity(struct eye_lines *lines, const struct eye_point *point)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text text;
+    uint32_t cut = 0;
+    eye_text_init(&text, PAYLOAD_BYTES);
+    eye_lines_write_identity(lines, point, &text, &cut);
+    struct eye_identity *identity = calloc(1, sizeof(*identity) + text.length + 1);
+    if (identity != NULL) {
+        identity->length = (uint32_t)text.length;
+        identity->split = cut;
+        memcpy(identity->text, eye_text_string(&text), text.length);
+    }
+    return identity;
+}
+
 static int print_lines(const struct eye_change *change)
 {
     const struct eye_selection selection = {.prefix = ""};
-    struct eye_lines lines;
-    int result = eye_lines_init(&lines, &selection, 1432);
+    const struct eye_environment environment = {0};
+    const struct eye_labels_source source = {.environment = &environment};
+    struct eye_labels labels = {0};
+    struct eye_lines lines = {0};
+    int result = eye_labels_init(&labels, &selection, &source, PAYLOAD_BYTES);
     if (result == 0) {
-        result = eye_lines_begin(&lines, change);
+        result = eye_lines_init(&lines, &selection, &labels, PAYLOAD_BYTES);
     }
-    while (result == 0 && eye_lines_next(&lines)) {
-        fwrite(lines.line.data, 1, lines.line.length, stdout);
+    if (result == 0) {
+        EYE_AUTOFREE struct eye_identity *identity = make_identity(&lines, change->point);
+        result = identity == NULL ? -ENOMEM : print_payloads(&lines, identity, change);
     }
     eye_lines_done(&lines);
+    eye_labels_done(&labels);
     return result;
 }
 

@@ -220,6 +220,46 @@ static void append_double__writes_the_shortest_form(void **state)
     }
 }
 
+static void append_rounded__leaves_what_is_no_measurement(void **state)
+{
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {
+        {0, "0"},
+        {3, "3"},
+        {-0.5, "-0.5"},
+        {0.1 + 0.2, "0.3"},
+        {15e6 * 1e-9, "0.015"},
+        {1.0 / 3, "0.333333333333333"},
+        {999999.9999999999, "1000000"},
+        {1e-7, "0.0000001"},
+        {-2.5e-7, "-0.00000025"},
+        {1e-8, "1e-08"},
+        {99999999999999, "99999999999999"},
+        {123456789012345, "123456789012345"},
+        {1e300, "1e+300"},
+    };
+    struct eye_text *text = *state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        eye_text_clear(text);
+        eye_text_append_rounded(text, cases[i].value);
+        assert_string_equal(eye_text_string(text), cases[i].text);
+    }
+}
+
+static void append_rounded__is_true_to_fifteen_digits(void **state)
+{
+    struct eye_text *text = *state;
+    uint64_t random = 4;
+    for (int i = 0; i < 100000; i++) {
+        double value = pow(10, random_unit(&random) * 40 - 20);
+        eye_text_clear(text);
+        eye_text_append_rounded(text, value);
+        assert_true(fabs(strtod(text->data, NULL) / value - 1) < 1.1e-14);
+    }
+}
+
 static double read_back(struct eye_text *text, double value)
 {
     eye_text_clear(text);
@@ -304,6 +344,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(append_u64__writes_every_digit, setup, teardown),
         cmocka_unit_test_setup_teardown(appendf__appends_whole_or_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(append_double__writes_the_shortest_form, setup, teardown),
+        cmocka_unit_test_setup_teardown(append_rounded__leaves_what_is_no_measurement, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(append_rounded__is_true_to_fifteen_digits, setup, teardown),
         cmocka_unit_test_setup_teardown(append_double__reads_back_without_exponent, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(append_double__reads_back_any_bits, setup, teardown),

@@ -33,11 +33,20 @@ def check_duplicates(what, samples):
 
 
 def check_same(openmetrics, text):
-    """Both formats say the same, whatever their metadata."""
-    left = {(s.name, frozenset(s.labels.items())): s.value for s in openmetrics}
+    """Both formats say the same, but when series were created, which is only in OpenMetrics."""
+    left = {(s.name, frozenset(s.labels.items())): s.value for s in openmetrics
+            if not s.name.endswith("_created")}
     right = {(s.name, frozenset(s.labels.items())): s.value for s in text}
     if left != right:
         sys.exit(f"formats differ: {set(left.items()) ^ set(right.items())}")
+
+
+def check_created(openmetrics):
+    """Each counter and each histogram says when it was created."""
+    ends = Counter(sample.name.rpartition("_")[2] for sample in openmetrics
+                   if sample.name.endswith(("_created", "_total", "_count")))
+    if ends["created"] != ends["total"] + ends["count"]:
+        sys.exit(f"created: {ends}")
 
 
 def check_promtool(page):
@@ -59,6 +68,7 @@ def main():
     raw = page_of(program, "text")
     text = samples_of(text_parser.text_string_to_metric_families(raw.decode("utf-8", "strict")))
     check_duplicates("text", text)
+    check_created(openmetrics)
     check_same(openmetrics, text)
     check_promtool(raw)
     print(f"{len(openmetrics)} samples in {len(page)} characters, read by three parsers")

@@ -11,6 +11,7 @@ struct sample *sample_new(void *values)
     static char name[] = "sample";
     struct sample *sample = calloc(1, sizeof(*sample));
     assert(sample != NULL);
+    sample->start_ns = SAMPLE_TIME_NS - SAMPLE_INTERVAL_NS;
     const struct eye_limits limits = {
         .series_per_metric = 2000, .values_per_tag = 1000, .idle_ns = UINT64_MAX};
     sample->registry = eye_registry_new(&limits);
@@ -20,7 +21,13 @@ struct sample *sample_new(void *values)
     sample->own.common.prefix = prefix;
     sample->own.name = name;
     sample->own.values = values;
-    sample->setup = (struct eye_exporter_setup){&sample->config, &sample->own, &sample->stats};
+    atomic_store(&sample->deadline.at_ns, UINT64_MAX);
+    sample->setup = (struct eye_exporter_setup){
+        .config = &sample->config,
+        .own = &sample->own,
+        .stats = &sample->stats,
+        .deadline = &sample->deadline,
+    };
     return sample;
 }
 
@@ -39,9 +46,8 @@ struct eye_snapshot *sample_take(struct sample *sample)
     uint64_t time_ns = SAMPLE_TIME_NS + sample->sequence * SAMPLE_INTERVAL_NS;
     uint64_t sequence = ++sample->sequence;
     eye_registry_close_interval(sample->registry, sequence, sequence, 0);
-    struct eye_snapshot *snapshot =
-        eye_snapshot_take(sample->registry, sequence, time_ns, SAMPLE_INTERVAL_NS,
-                          SAMPLE_TIME_NS - SAMPLE_INTERVAL_NS);
+    struct eye_snapshot *snapshot = eye_snapshot_take(sample->registry, sequence, time_ns,
+                                                      SAMPLE_INTERVAL_NS, sample->start_ns);
     assert(snapshot != NULL);
     sample->snapshots[sequence - 1] = snapshot;
     return snapshot;

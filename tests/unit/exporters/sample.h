@@ -15,9 +15,11 @@ struct sample {
     struct eye_registry *registry;
     struct eye_group *group;
     uint64_t sequence;
+    uint64_t start_ns; /* of the run; a test may set it */
     struct eye_config config;
     struct eye_exporter_config own;
     struct eye_export_stats stats;
+    struct eye_deadline deadline;
     struct eye_exporter_setup setup;
     struct eye_snapshot *snapshots[8]; /* unreferenced by sample_free() */
 };

@@ -34,9 +34,9 @@ static int free_fixture(void **state)
 static void deliver(const struct fixture *fixture, const struct eye_snapshot *now,
                     const struct eye_snapshot *before)
 {
-    bool started = false;
-    assert_int_equal(eye_exporter_null.deliver(fixture->exporter, now, before, &started, NULL), 0);
-    assert_false(started);
+    struct eye_export_failure failure = {0};
+    assert_int_equal(eye_exporter_null.deliver(fixture->exporter, now, before, &failure), 0);
+    assert_false(failure.started);
 }
 
 static void deliver__counts_changes_and_gauges(void **state)

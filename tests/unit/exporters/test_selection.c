@@ -25,7 +25,7 @@ static int make_fixture(void **state)
         return -1;
     }
     fixture->own.common.prefix = dotted_prefix;
-    fixture->setup = (struct eye_exporter_setup){&fixture->config, &fixture->own, NULL};
+    fixture->setup = (struct eye_exporter_setup){.config = &fixture->config, .own = &fixture->own};
     *state = fixture;
     return 0;
 }

@@ -14,7 +14,7 @@
 
 #include "collector/base/table.h"
 #include "collector/base/text.h"
-#include "collector/snapshot/snapshot.h"
+#include "collector/snapshot/codec.h"
 
 #define PLENTY UINT64_MAX
 #define PORTS 40
@@ -190,6 +190,46 @@ static void snapshot__is_whole_or_null(void **state)
     }
 }
 
+/* Takes a snapshot with a counter and a distribution. */
+static void take_both_kinds(struct fixture *fixture)
+{
+    assert_true(make_registry(fixture));
+    eye_counter_add(port_series(fixture, EYE_METRIC_TCP_OPENED, 1), 1);
+    eye_distribution_add(port_series(fixture, EYE_METRIC_TCP_RTT, 1), 1, 1);
+    fixture->snapshot = eye_snapshot_take(fixture->registry, 1, 1, 1, 0);
+    assert_non_null(fixture->snapshot);
+}
+
+static void codec__is_whole_or_leaves_everything(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct eye_snapshot *decoded = NULL;
+    struct eye_text bytes;
+    int result = -ENOMEM;
+    take_both_kinds(fixture);
+    eye_text_init(&bytes, 100000);
+    for (uint64_t room = 1; result == -ENOMEM; room++) {
+        allocations_left = room;
+        result = eye_snapshot_encode(fixture->snapshot, &bytes);
+        allocations_left = PLENTY;
+        assert_int_equal(bytes.length > 0, result == 0);
+    }
+    assert_int_equal(result, 0);
+    result = -ENOMEM;
+    for (uint64_t room = 1; result == -ENOMEM; room++) {
+        size_t unknown = 77;
+        allocations_left = room;
+        result = eye_snapshot_decode(bytes.data, bytes.length, &decoded, &unknown);
+        allocations_left = PLENTY;
+        assert_int_equal(decoded != NULL, result == 0);
+        assert_int_equal(unknown, result == 0 ? 0 : 77);
+    }
+    eye_text_done(&bytes);
+    assert_int_equal(result, 0);
+    assert_int_equal(decoded->count, 2);
+    eye_snapshot_unref(decoded);
+}
+
 static void text__fails_and_keeps_what_it_has(void **state)
 {
     (void)state;
@@ -235,6 +275,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(registry__is_whole_or_null, setup, teardown),
         cmocka_unit_test_setup_teardown(series__are_lost_and_said_so, setup, teardown),
         cmocka_unit_test_setup_teardown(snapshot__is_whole_or_null, setup, teardown),
+        cmocka_unit_test_setup_teardown(codec__is_whole_or_leaves_everything, setup, teardown),
         cmocka_unit_test(distribution__stays_as_it_was),
         cmocka_unit_test(text__fails_and_keeps_what_it_has),
         cmocka_unit_test(table__refuses_and_stays_as_it_was),

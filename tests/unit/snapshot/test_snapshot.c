@@ -387,6 +387,50 @@ static void changes__add_up_whatever_is_skipped(void **state)
     assert_int_equal(sums[1], total);
 }
 
+static void gone__is_what_only_the_older_one_has(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct eye_snapshot *gone = NULL;
+    count(fixture, "80", 5);
+    count(fixture, "443", 7);
+    measure(fixture, "80", 0.5);
+    const struct eye_snapshot *before = take(fixture);
+    count(fixture, "443", 1);
+    count(fixture, "8080", 1);
+    take_delivered(fixture, 1);
+    count(fixture, "443", 1);
+    const struct eye_snapshot *now = take_delivered(fixture, 2);
+    assert_null(find(now, EYE_METRIC_TCP_OPENED, "80"));
+    assert_int_equal(eye_snapshot_gone(now, before, &gone), 0);
+    assert_int_equal(gone->count, 2);
+    assert_true(is_of(&gone->points[0], EYE_METRIC_TCP_OPENED, "80"));
+    assert_int_equal(gone->points[0].counter, 5);
+    assert_true(is_of(&gone->points[1], EYE_METRIC_TCP_RTT, "80"));
+    assert_int_equal(gone->sequence, now->sequence);
+    assert_int_equal(gone->time_ns, now->time_ns);
+    assert_int_equal(gone->start_ns, now->start_ns);
+    /* It holds what it shows. */
+    drop(fixture, before);
+    end_registry(fixture);
+    assert_int_equal(gone->points[1].distribution->count, 1);
+    eye_snapshot_unref(gone);
+}
+
+static void gone__is_nothing_when_all_live_or_none_was(void **state)
+{
+    struct fixture *fixture = *state;
+    count(fixture, "80", 5);
+    const struct eye_snapshot *before = take(fixture);
+    count(fixture, "443", 5);
+    const struct eye_snapshot *now = take(fixture);
+    const struct eye_snapshot *gone = now;
+    assert_int_equal(eye_snapshot_gone(now, before, &gone), 0);
+    assert_null(gone);
+    gone = now;
+    assert_int_equal(eye_snapshot_gone(now, NULL, &gone), 0);
+    assert_null(gone);
+}
+
 static void counter_value__has_the_unit(void **state)
 {
     (void)state;
@@ -413,6 +457,8 @@ int main(void)
         TEST(changes__take_a_new_series_from_zero),
         TEST(changes__skip_vanished_series),
         TEST(changes__add_up_whatever_is_skipped),
+        TEST(gone__is_what_only_the_older_one_has),
+        TEST(gone__is_nothing_when_all_live_or_none_was),
         cmocka_unit_test(counter_value__has_the_unit),
     };
     return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);

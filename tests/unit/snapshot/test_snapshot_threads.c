@@ -25,7 +25,7 @@
 /* Written by the publisher until published, read by the reader afterwards. */
 struct reader {
     pthread_t thread;
-    struct eye_snapshot *_Atomic inbox[ROUNDS];
+    const struct eye_snapshot *_Atomic inbox[ROUNDS];
     uint64_t counted;  /* sum of the changes of counters */
     uint64_t measured; /* number of values in the changes of distributions */
     size_t tag_bytes;
@@ -38,9 +38,9 @@ struct world {
     uint64_t random;
 };
 
-static struct eye_snapshot *receive(struct reader *reader, size_t round)
+static const struct eye_snapshot *receive(struct reader *reader, size_t round)
 {
-    struct eye_snapshot *snapshot;
+    const struct eye_snapshot *snapshot;
     while ((snapshot = atomic_load(&reader->inbox[round])) == NULL) {
         sched_yield();
     }
@@ -68,9 +68,9 @@ static void read_changes(struct reader *reader, const struct eye_snapshot *now,
 static void *run_reader(void *context)
 {
     struct reader *reader = context;
-    struct eye_snapshot *before = NULL;
+    const struct eye_snapshot *before = NULL;
     for (size_t round = 0; round < ROUNDS; round++) {
-        struct eye_snapshot *now = receive(reader, round);
+        const struct eye_snapshot *now = receive(reader, round);
         read_changes(reader, now, before);
         eye_snapshot_unref(before);
         before = now;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bins against the keys of Datadog's agent and against sorted values. */
+#include <errno.h>
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -258,6 +259,42 @@ static void quantile__sees_only_what_came_since(void **state)
     check_quantiles(fixture, VALUES, &random);
 }
 
+static void new_frozen__is_what_was_frozen(void **state)
+{
+    struct fixture *fixture = *state;
+    record(fixture, 0.5, 3);
+    record(fixture, 2, 4);
+    struct eye_distribution *frozen = freeze(fixture);
+    assert_int_equal(eye_distribution_new_frozen(frozen->first_key, frozen->bins, frozen->size,
+                                                 frozen->sum, &fixture->now),
+                     0);
+    assert_int_equal(fixture->now->count, 7);
+    assert_true(fixture->now->sum == frozen->sum);
+    assert_int_equal(eye_distribution_bin_since(fixture->now, frozen, eye_distribution_key(2)), 0);
+    eye_distribution_unref(frozen);
+}
+
+static void new_frozen__refuses_what_cannot_be(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint64_t bins[] = {UINT64_MAX, 1};
+    static const struct {
+        uint32_t first_key;
+        size_t first_bin;
+        size_t size;
+        double sum;
+    } table[] = {
+        {LAST_KEY, 0, 2, 0},    {LAST_KEY + 1, 0, 0, 0}, {UINT32_MAX, 0, 1, 0}, {0, 0, 2, 1},
+        {0, 1, 1, (double)NAN}, {0, 1, 1, -1},           {0, 1, 0, 1},          {0, 1, 1, HUGE_VAL},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(table); i++) {
+        assert_int_equal(eye_distribution_new_frozen(table[i].first_key, bins + table[i].first_bin,
+                                                     table[i].size, table[i].sum, &fixture->now),
+                         -EINVAL);
+        assert_null(fixture->now);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +311,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(since__subtracts, setup, teardown),
         cmocka_unit_test_setup_teardown(quantile__is_near_the_sorted_values, setup, teardown),
         cmocka_unit_test_setup_teardown(quantile__sees_only_what_came_since, setup, teardown),
+        cmocka_unit_test_setup_teardown(new_frozen__is_what_was_frozen, setup, teardown),
+        cmocka_unit_test_setup_teardown(new_frozen__refuses_what_cannot_be, setup, teardown),
     };
     return cmocka_run_group_tests_name("distribution", tests, NULL, NULL);
 }

@@ -56,6 +56,7 @@ int main(int argc, char **argv)
     enum eye_page_format format = openmetrics ? EYE_PAGE_OPENMETRICS : EYE_PAGE_TEXT;
     struct sample *sample = sample_new(NULL);
     struct eye_selection selection;
+    struct eye_pages pages;
     struct eye_text page;
     struct eye_page_counts counts;
     sample->config.tags = (struct eye_text_list){tags, EYE_ARRAY_LENGTH(tags)};
@@ -63,7 +64,11 @@ int main(int argc, char **argv)
     eye_text_init(&page, 16 << 20);
     int result = eye_selection_init(&selection, &sample->setup);
     if (result == 0) {
-        result = eye_page_write(sample_take(sample), &selection, format, &page, &counts);
+        result = eye_pages_init(&pages, &selection, true);
+    }
+    if (result == 0) {
+        result = eye_pages_write(&pages, sample_take(sample), format, &page, &counts);
+        eye_pages_done(&pages);
         eye_selection_done(&selection);
     }
     fwrite(eye_text_string(&page), 1, page.length, stdout);

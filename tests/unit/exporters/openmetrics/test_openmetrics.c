@@ -13,36 +13,19 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "collector/base/clock.h"
 #include "exporters/openmetrics/listener.h"
-#include "tests/unit/exporters/sample.h"
-
-extern const struct eye_exporter_type eye_exporter_openmetrics;
+#include "tests/unit/exporters/openmetrics/server.h"
 
 #define ANSWER_MAX_BYTES 65536
 
 struct fixture {
-    struct sample *sample;
-    char listen[64];
-    char *values; /* the exporter's: struct { char *listen; } */
-    void *exporter;
+    struct server server;
     int fd;
     char answer[ANSWER_MAX_BYTES];
     size_t length;
     char *body; /* in answer */
 };
-
-/* A port of loopback that was free a moment ago. */
-static unsigned free_port(void)
-{
-    EYE_AUTOCLOSE int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof(address);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, length) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &length) != 0) {
-        return 0;
-    }
-    return ntohs(address.sin_port);
-}
 
 static int make_fixture(void **state)
 {
@@ -52,28 +35,18 @@ static int make_fixture(void **state)
     }
     *state = fixture;
     fixture->fd = -1;
-    fixture->values = fixture->listen;
-    fixture->sample = sample_new(&fixture->values);
-    snprintf(fixture->listen, sizeof(fixture->listen), "127.0.0.1:%u", free_port());
-    return eye_exporter_openmetrics.open(&fixture->sample->setup, &fixture->exporter, NULL);
+    server_init(&fixture->server);
+    server_set_duration(&fixture->server, "expiry", EYE_NS_PER_SECOND * 300);
+    return server_open(&fixture->server, NULL);
 }
 
 static int free_fixture(void **state)
 {
     struct fixture *fixture = *state;
     eye_cleanup_close(&fixture->fd);
-    eye_exporter_openmetrics.close(fixture->exporter);
-    sample_free(fixture->sample);
+    server_done(&fixture->server);
     free(fixture);
     return 0;
-}
-
-static void deliver(struct fixture *fixture)
-{
-    bool started = false;
-    assert_int_equal(eye_exporter_openmetrics.deliver(
-                         fixture->exporter, sample_take(fixture->sample), NULL, &started, NULL),
-                     0);
 }
 
 static void read_answer(struct fixture *fixture)
@@ -95,7 +68,7 @@ static int ask(struct fixture *fixture, const char *request)
     socklen_t length = 0;
     char head[512];
     int status = 0;
-    assert_int_equal(eye_listen_parse(fixture->listen, &address, &length), 0);
+    assert_int_equal(eye_listen_parse(fixture->server.listen, &address, &length), 0);
     fixture->fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fixture->fd, (struct sockaddr *)&address, length), 0);
     int size = snprintf(head, sizeof(head), "%sHost: x\r\nConnection: close\r\n\r\n", request);
@@ -125,8 +98,8 @@ static const char text_page[] =
 
 static void add_one(struct fixture *fixture)
 {
-    sample_add(fixture->sample, EYE_METRIC_TCP_OPENED, 5, SAMPLE_TAGS({EYE_TAG_PORT, "80"}));
-    deliver(fixture);
+    sample_add(fixture->server.sample, EYE_METRIC_TCP_OPENED, 5, SAMPLE_TAGS({EYE_TAG_PORT, "80"}));
+    server_deliver(&fixture->server);
 }
 
 static void scrape__gets_text_unless_it_asks_for_more(void **state)
@@ -137,8 +110,8 @@ static void scrape__gets_text_unless_it_asks_for_more(void **state)
     assert_header(fixture, "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n");
     assert_header(fixture, "\r\nVary: Accept, Accept-Encoding\r\n");
     assert_string_equal(fixture->body, text_page);
-    assert_int_equal(fixture->sample->stats.points, 1);
-    assert_int_equal(fixture->sample->stats.bytes, strlen(text_page));
+    assert_int_equal(fixture->server.sample->stats.points, 1);
+    assert_int_equal(fixture->server.sample->stats.bytes, strlen(text_page));
 }
 
 static void scrape__gets_openmetrics(void **state)
@@ -175,13 +148,14 @@ static void scrape__sees_the_newest_snapshot(void **state)
 static void scrape__counts_collisions(void **state)
 {
     struct fixture *fixture = *state;
-    struct sample *sample = fixture->sample;
+    struct sample *sample = fixture->server.sample;
     sample_add(sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS({EYE_TAG_SERVICE, "\xFE"}));
     sample_add(sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS({EYE_TAG_SERVICE, "\xFF"}));
-    deliver(fixture);
+    server_deliver(&fixture->server);
     assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
     assert_int_equal(sample->stats.points, 1);
     assert_int_equal(sample->stats.dropped[EYE_EXPORT_COLLISION], 1);
+    assert_int_equal(sample->stats.seen, 2);
 }
 
 static void unzip(const struct fixture *fixture, char *out, size_t size)
@@ -218,7 +192,7 @@ static void head__has_no_body_and_counts_nothing(void **state)
     snprintf(header, sizeof(header), "\r\nContent-Length: %zu\r\n", strlen(text_page));
     assert_header(fixture, header);
     assert_string_equal(fixture->body, "");
-    assert_int_equal(fixture->sample->stats.points, 0);
+    assert_int_equal(fixture->server.sample->stats.points, 0);
 }
 
 static void other_paths_and_methods__are_refused(void **state)
@@ -233,26 +207,44 @@ static void other_paths_and_methods__are_refused(void **state)
     assert_int_equal(ask(fixture, "POST /metrics HTTP/1.1\r\nContent-Length: 0\r\n"), 405);
 }
 
+static void scrape__gets_no_values_that_are_too_old(void **state)
+{
+    struct fixture *fixture = *state;
+    struct server *server = &fixture->server;
+    eye_exporter_openmetrics.close(EYE_TAKE(server->exporter));
+    server->sample->config.interval_ns = 100 * EYE_NS_PER_MS;
+    server_set_duration(server, "expiry", 0); /* two intervals, then */
+    assert_int_equal(server_open(server, NULL), 0);
+    add_one(fixture);
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
+    assert_string_equal(fixture->body, text_page);
+    usleep(300000);
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
+    assert_string_equal(fixture->body, "");
+    add_one(fixture);
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
+    assert_non_null(strstr(fixture->body, "_total{port=\"80\"} 10\n"));
+}
+
 static void open__names_a_port_in_use(void **state)
 {
     struct fixture *fixture = *state;
+    struct server *server = &fixture->server;
     struct eye_error error = {""};
     void *second = NULL;
-    assert_int_equal(eye_exporter_openmetrics.open(&fixture->sample->setup, &second, &error),
+    assert_int_equal(eye_exporter_openmetrics.open(&server->sample->setup, &second, &error),
                      -EADDRINUSE);
     assert_null(second);
-    assert_non_null(strstr(error.text, fixture->listen));
+    assert_non_null(strstr(error.text, server->listen));
     assert_non_null(strstr(error.text, strerror(EADDRINUSE)));
 }
 
 static void open__listens_on_ipv6(void **state)
 {
     struct fixture *fixture = *state;
-    eye_exporter_openmetrics.close(fixture->exporter);
-    fixture->exporter = NULL;
-    snprintf(fixture->listen, sizeof(fixture->listen), "[::1]:%u", free_port());
-    assert_int_equal(
-        eye_exporter_openmetrics.open(&fixture->sample->setup, &fixture->exporter, NULL), 0);
+    eye_exporter_openmetrics.close(EYE_TAKE(fixture->server.exporter));
+    server_listen_on(&fixture->server, "[::1]");
+    assert_int_equal(server_open(&fixture->server, NULL), 0);
     assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
 }
 
@@ -269,6 +261,7 @@ int main(void)
         TEST(scrape__is_compressed_when_allowed),
         TEST(head__has_no_body_and_counts_nothing),
         TEST(other_paths_and_methods__are_refused),
+        TEST(scrape__gets_no_values_that_are_too_old),
         TEST(open__names_a_port_in_use),
         TEST(open__listens_on_ipv6),
     };

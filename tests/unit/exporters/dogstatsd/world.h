@@ -33,7 +33,12 @@ struct tally_entry {
 struct tally {
     struct tally_entry *entries;
     size_t count;
-    size_t lines;
+    size_t lines;  /* of metrics */
+    size_t times;  /* lines with a time */
+    size_t fields; /* c:, e: and card: */
+    size_t events;
+    size_t checks;
+    struct tally *client; /* gets datadog.dogstatsd.client.*; NULL: they count like any other */
 };
 
 void tally_done(struct tally *tally);

@@ -10,12 +10,13 @@
 #include <jansson.h>
 #include <math.h>
 
-#include "exporters/console/json.h"
+#include "exporters/json_line.h"
 #include "tests/unit/exporters/sample.h"
 
 struct fixture {
     struct sample *sample;
     struct eye_selection selection;
+    struct eye_json_lines lines;
     struct eye_text out;
     json_t *parsed;
 };
@@ -30,7 +31,9 @@ static int make_fixture(void **state)
     fixture.sample->config.tags = (struct eye_text_list){tags, EYE_ARRAY_LENGTH(tags)};
     eye_text_init(&fixture.out, 1 << 20);
     *state = &fixture;
-    return eye_selection_init(&fixture.selection, &fixture.sample->setup);
+    int result = eye_selection_init(&fixture.selection, &fixture.sample->setup);
+    eye_json_lines_init(&fixture.lines, &fixture.selection, false);
+    return result;
 }
 
 static int free_fixture(void **state)
@@ -38,6 +41,7 @@ static int free_fixture(void **state)
     struct fixture *fixture = *state;
     json_decref(fixture->parsed);
     eye_text_done(&fixture->out);
+    eye_json_lines_done(&fixture->lines);
     eye_selection_done(&fixture->selection);
     sample_free(fixture->sample);
     return 0;
@@ -50,11 +54,12 @@ static const char *render(struct fixture *fixture, const struct eye_snapshot *be
     struct eye_changes changes;
     struct eye_change change;
     eye_text_clear(&fixture->out);
+    assert_int_equal(eye_json_lines_begin(&fixture->lines, now, before), 0);
     eye_changes_begin(&changes, now, before);
-    while (eye_changes_next(&changes, &change)) {
-        if (eye_console_json_wants(&fixture->selection, &change)) {
-            assert_int_equal(
-                eye_console_json_append(&fixture->selection, now, 10, &change, &fixture->out), 0);
+    for (size_t index = 0; eye_changes_next(&changes, &change); index++) {
+        if (eye_json_lines_wants(&fixture->lines, &change)) {
+            assert_int_equal(eye_json_lines_append(&fixture->lines, index, &change, &fixture->out),
+                             0);
         }
     }
     return eye_text_string(&fixture->out);
@@ -136,6 +141,43 @@ static void append__writes_null_for_what_is_no_number(void **state)
     assert_non_null(strstr(render(fixture, NULL), "\"value\":null}\n"));
 }
 
+static void append__adds_totals_and_the_largest_value(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample *sample = fixture->sample;
+    fixture->lines.details = true;
+    sample_add(sample, EYE_METRIC_TCP_SENT_BYTES, 5, SAMPLE_TAGS());
+    sample_add(sample, EYE_METRIC_SELF_CPU, 5e6, SAMPLE_TAGS());
+    const struct eye_snapshot *before = sample_take(sample);
+    sample_add(sample, EYE_METRIC_TCP_SENT_BYTES, 7, SAMPLE_TAGS());
+    sample_add(sample, EYE_METRIC_SELF_CPU, 15e6, SAMPLE_TAGS());
+    sample_add(sample, EYE_METRIC_TCP_RTT, 1, SAMPLE_TAGS());
+    const char *lines = render(fixture, before);
+    assert_non_null(strstr(lines, ",\"value\":7,\"rate\":0.7,\"total\":12}\n"));
+    assert_non_null(strstr(lines, ",\"value\":0.015,\"rate\":0.0015,\"total\":0.02}\n"));
+    assert_non_null(strstr(lines, ",\"p99\":1.0,\"max\":1.0}\n"));
+}
+
+/* What the sum of two values carries beyond 15 digits is no one's measurement. */
+static void append__rounds_to_what_was_measured(void **state)
+{
+    struct fixture *fixture = *state;
+    sample_add(fixture->sample, EYE_METRIC_TCP_RTT, 0.1, SAMPLE_TAGS());
+    sample_add(fixture->sample, EYE_METRIC_TCP_RTT, 0.2, SAMPLE_TAGS());
+    assert_non_null(strstr(render(fixture, NULL), ",\"sum\":0.3,"));
+}
+
+static void seconds_between__covers_skipped_intervals(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct eye_snapshot *before = sample_take(fixture->sample);
+    sample_take(fixture->sample);
+    const struct eye_snapshot *now = sample_take(fixture->sample);
+    assert_true(eye_seconds_between(now, before) == 20);
+    assert_true(eye_seconds_between(now, NULL) == 10);
+    assert_true(eye_seconds_between(before, now) == 10); /* a clock that was set back */
+}
+
 static void append__reports_a_full_buffer(void **state)
 {
     struct fixture *fixture = *state;
@@ -145,11 +187,12 @@ static void append__reports_a_full_buffer(void **state)
     struct eye_change change;
     struct eye_text small;
     eye_text_init(&small, 10);
+    assert_int_equal(eye_json_lines_begin(&fixture->lines, now, NULL), 0);
     eye_changes_begin(&changes, now, NULL);
     assert_true(eye_changes_next(&changes, &change));
-    int result = eye_console_json_append(&fixture->selection, now, 10, &change, &small);
+    int result = eye_json_lines_append(&fixture->lines, 0, &change, &small);
     eye_text_done(&small);
-    assert_int_equal(result, -ENOMEM);
+    assert_int_equal(result, -ENOBUFS);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
@@ -161,6 +204,9 @@ int main(void)
         TEST(wants__nothing_at_rest),
         TEST(append__stays_valid_with_hostile_tags),
         TEST(append__writes_null_for_what_is_no_number),
+        TEST(append__adds_totals_and_the_largest_value),
+        TEST(append__rounds_to_what_was_measured),
+        TEST(seconds_between__covers_skipped_intervals),
         TEST(append__reports_a_full_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,14 +12,18 @@
 
 #include "exporters/dogstatsd/lines.h"
 #include "exporters/dogstatsd/rate.h"
-#include "tests/unit/exporters/dogstatsd_world.h"
+#include "tests/unit/exporters/dogstatsd/world.h"
 
 struct fixture {
     struct world world;
     struct eye_selection selection;
+    struct eye_environment environment; /* without a variable set */
+    struct eye_labels labels;
     struct eye_lines lines;
-    struct eye_snapshot *before;
-    struct eye_snapshot *now;
+    struct eye_identities identities;
+    struct eye_text payload;
+    const struct eye_snapshot *before;
+    const struct eye_snapshot *now;
     struct eye_text output;
     struct tally tally;
 };
@@ -34,10 +38,18 @@ static int set_up(void **state)
     return 0;
 }
 
+static void end_lines(struct fixture *fixture)
+{
+    eye_identities_done(&fixture->identities);
+    eye_lines_done(&fixture->lines);
+    eye_labels_done(&fixture->labels);
+    eye_text_done(&fixture->payload);
+}
+
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    eye_lines_done(&fixture->lines);
+    end_lines(fixture);
     eye_snapshot_unref(fixture->before);
     eye_snapshot_unref(fixture->now);
     world_done(&fixture->world);
@@ -47,10 +59,41 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* From here on a payload has at most @max_bytes. */
 static void limit_lines(struct fixture *fixture, size_t max_bytes)
 {
-    eye_lines_done(&fixture->lines);
-    assert_int_equal(eye_lines_init(&fixture->lines, &fixture->selection, max_bytes), 0);
+    const struct eye_labels_source source = {.environment = &fixture->environment};
+    end_lines(fixture);
+    eye_text_init(&fixture->payload, max_bytes);
+    assert_int_equal(eye_labels_init(&fixture->labels, &fixture->selection, &source, 4096), 0);
+    assert_int_equal(
+        eye_lines_init(&fixture->lines, &fixture->selection, &fixture->labels, max_bytes), 0);
+    eye_identities_init(&fixture->identities, eye_lines_write_identity, &fixture->lines,
+                        fixture->selection.wanted, max_bytes);
+}
+
+static void flush(struct fixture *fixture)
+{
+    const struct eye_text *payload = &fixture->payload;
+    assert_true(payload->length <= payload->max_bytes);
+    eye_text_append_bytes(&fixture->output, eye_text_string(payload), payload->length);
+    eye_text_clear(&fixture->payload);
+}
+
+/* Adds @change; full payloads go to the output. */
+static int add(struct fixture *fixture, size_t index, const struct eye_change *change)
+{
+    const struct eye_identity *identity = eye_identities_at(&fixture->identities, index);
+    size_t part = 0;
+    int result = 0;
+    while ((result = eye_lines_add(&fixture->lines, identity, change, &part, &fixture->payload)) ==
+           -ENOBUFS) {
+        assert_false(fixture->payload.failed);
+        assert_true(fixture->payload.length > 0);
+        flush(fixture);
+    }
+    assert_false(fixture->payload.failed);
+    return result;
 }
 
 /* Encodes all changes since the last call; returns the number of points refused. */
@@ -59,24 +102,18 @@ static size_t encode(struct fixture *fixture)
     eye_snapshot_unref(fixture->before);
     fixture->before = fixture->now;
     fixture->now = world_snapshot(&fixture->world);
+    assert_int_equal(eye_identities_follow(&fixture->identities, fixture->now), 0);
     eye_text_clear(&fixture->output);
     struct eye_changes changes;
     struct eye_change change;
     size_t refused = 0;
     eye_changes_begin(&changes, fixture->now, fixture->before);
-    while (eye_changes_next(&changes, &change)) {
-        if (eye_lines_begin(&fixture->lines, &change) != 0) {
-            refused++;
-            assert_false(eye_lines_next(&fixture->lines));
-            continue;
-        }
-        while (eye_lines_next(&fixture->lines)) {
-            const struct eye_text *line = &fixture->lines.line;
-            assert_false(line->failed);
-            assert_true(line->length <= line->max_bytes);
-            eye_text_append_bytes(&fixture->output, line->data, line->length);
+    for (size_t index = 0; eye_changes_next(&changes, &change); index++) {
+        if (eye_lines_has_news(&change)) {
+            refused += add(fixture, index, &change) != 0 ? 1 : 0;
         }
     }
+    flush(fixture);
     return refused;
 }
 
@@ -249,10 +286,12 @@ static void lines__tag_values_are_sanitised(void **state)
     };
     limit_lines(fixture, 1432);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(values); i++) {
-        eye_counter_add(sent(fixture, values[i].value), 1);
-        encode(fixture);
+        char value[64]; /* each another one: what is left of two may be the same */
         char expected[256];
-        snprintf(expected, sizeof(expected), "sockeye.tcp.sent.bytes:1|c|#service:%s\n",
+        snprintf(value, sizeof(value), "%zu%s", i, values[i].value);
+        eye_counter_add(sent(fixture, value), 1);
+        encode(fixture);
+        snprintf(expected, sizeof(expected), "sockeye.tcp.sent.bytes:1|c|#service:%zu%s\n", i,
                  values[i].written);
         assert_output(fixture, expected);
     }
@@ -264,8 +303,9 @@ static void lines__every_byte_keeps_one_line_with_one_tag(void **state)
     limit_lines(fixture, 1432);
     uint64_t random = 88172645463325252U;
     for (size_t round = 0; round < 3000; round++) {
-        char value[24] = {0};
-        for (size_t i = 0; i < sizeof(value) - 1; i++) {
+        char value[24] = {0}; /* begins with the number of the round */
+        for (size_t i = (size_t)snprintf(value, sizeof(value), "%zu", round); i < sizeof(value) - 1;
+             i++) {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
@@ -293,7 +333,7 @@ static void lines__long_tag_is_cut_at_the_limit(void **state)
     eye_counter_add(sent(fixture, value), 1);
     encode(fixture);
     const char *tag = strchr(eye_text_string(&fixture->output), '#') + 1;
-    assert_int_equal(strlen(tag), EYE_LINES_TAG_MAX_BYTES + 1);
+    assert_int_equal(strlen(tag), EYE_LABELS_TAG_MAX_BYTES + 1);
 }
 
 /* ---- Limits and weights ---- */
@@ -392,37 +432,118 @@ static void lines__distribution_goes_whole_or_not_at_all(void **state)
     }
 }
 
-static void lines_init__refuses_fixed_tags_beyond_the_limit(void **state)
+/* Wherever a payload is full, the part tells where the next one goes on. */
+static void lines__go_on_at_every_place(void **state)
 {
     struct fixture *fixture = *state;
-    char key[] = "key", value[] = "0123456789";
-    struct eye_fixed_tag fixed[] = {{key, value}, {key, value}};
-    struct eye_selection selection = world_selection(fixed, 2);
-    struct eye_lines lines;
-    assert_int_equal(eye_lines_init(&lines, &selection, 20), -EMSGSIZE);
-    assert_int_equal(eye_lines_init(&fixture->lines, &selection, 40), 0);
+    uint64_t count = fill_distribution(route(fixture, "/a"));
+    limit_lines(fixture, 400);
+    for (size_t used = 0; used <= 400; used++) {
+        eye_snapshot_unref(fixture->now);
+        fixture->now = NULL;
+        end_lines(fixture);
+        limit_lines(fixture, 400);
+        for (size_t i = 0; i < used; i++) {
+            eye_text_append_char(&fixture->payload, i + 1 == used ? '\n' : 'x');
+        }
+        encode(fixture);
+        const char *text = eye_text_string(&fixture->output);
+        tally_done(&fixture->tally);
+        assert_true(tally_read(&fixture->tally, text + used, fixture->output.length - used));
+        assert_int_equal(fixture->tally.count, 1);
+        assert_int_equal(fixture->tally.entries[0].weight, count);
+    }
 }
 
-static void lines__same_change_gives_the_same_lines(void **state)
+static void lines__same_place_gives_the_same_payload(void **state)
 {
     struct fixture *fixture = *state;
     fill_distribution(route(fixture, "/a"));
-    fixture->now = world_snapshot(&fixture->world);
     limit_lines(fixture, 300);
+    encode(fixture);
     struct eye_changes changes;
     struct eye_change change;
-    struct eye_text *runs[] = {&fixture->output, &(struct eye_text){.max_bytes = 1 << 20}};
     eye_changes_begin(&changes, fixture->now, NULL);
     assert_true(eye_changes_next(&changes, &change));
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(runs); i++) {
-        assert_int_equal(eye_lines_begin(&fixture->lines, &change), 0);
-        while (eye_lines_next(&fixture->lines)) {
-            eye_text_append(runs[i], eye_text_string(&fixture->lines.line));
-        }
+    size_t part = 0;
+    int result = -ENOBUFS;
+    for (size_t i = 0; result == -ENOBUFS; i++) {
+        char first[301];
+        size_t again = part;
+        const struct eye_identity *identity = eye_identities_at(&fixture->identities, 0);
+        result = eye_lines_add(&fixture->lines, identity, &change, &part, &fixture->payload);
+        eye_copy_string(first, sizeof(first), eye_text_string(&fixture->payload));
+        eye_text_clear(&fixture->payload);
+        assert_int_equal(
+            eye_lines_add(&fixture->lines, identity, &change, &again, &fixture->payload), result);
+        assert_string_equal(eye_text_string(&fixture->payload), first);
+        assert_true(result == 0 || part == again);
+        eye_text_clear(&fixture->payload);
     }
-    bool same = strcmp(eye_text_string(runs[0]), eye_text_string(runs[1])) == 0;
-    eye_text_done(runs[1]);
-    assert_true(same);
+    assert_int_equal(result, 0);
+}
+
+/* Long runs of bins without news before, between and behind those that got values. */
+static void lines__find_every_bin_that_grew(void **state)
+{
+    struct fixture *fixture = *state;
+    limit_lines(fixture, 1432);
+    struct eye_series *series = route(fixture, "/a");
+    for (uint32_t key = 1000; key < 1400; key++) {
+        eye_distribution_add(series, eye_distribution_key_value(key), 3);
+    }
+    encode(fixture);
+    for (uint32_t key = 990; key < 1410; key++) {
+        eye_distribution_add(series, eye_distribution_key_value(key), 1);
+        eye_distribution_add(series, eye_distribution_key_value(2400 - key), 700);
+        assert_int_equal(encode(fixture), 0);
+        read_output(fixture);
+        assert_int_equal(fixture->tally.entries[0].weight, 701);
+        double sum = eye_distribution_key_value(key) + 700 * eye_distribution_key_value(2400 - key);
+        assert_true(fabs(fixture->tally.entries[0].sum - sum) < 1e-9 * sum);
+    }
+}
+
+static void lines__time_is_of_counters_and_gauges_only(void **state)
+{
+    struct fixture *fixture = *state;
+    limit_lines(fixture, 1432);
+    eye_lines_set_time(&fixture->lines, UINT64_C(1785672010) * 1000000000 + 999999999);
+    eye_counter_add(sent(fixture, "api"), 1);
+    eye_gauge_set(world_series(&fixture->world, EYE_METRIC_SELF_MEMORY, EYE_TAG_COUNT, NULL), 5);
+    eye_distribution_add(route(fixture, "/a"), 1, 1);
+    encode(fixture);
+    assert_output(fixture, "sockeye.tcp.sent.bytes:1|c|T1785672010|#service:api\n"
+                           "sockeye.http.server.request.duration:1|d|#route:/a\n"
+                           "sockeye.memory.resident:5|g|T1785672010\n");
+}
+
+static void lines__fields_stand_behind_the_tags(void **state)
+{
+    struct fixture *fixture = *state;
+    char external[] = "it-false,cn-x";
+    fixture->environment.external = external;
+    fixture->environment.tags[0] = (struct eye_environment_tag){NULL, "env", "prod"};
+    const struct eye_labels_source source = {&fixture->environment, false, "low"};
+    limit_lines(fixture, 1432);
+    eye_labels_done(&fixture->labels);
+    assert_int_equal(eye_labels_init(&fixture->labels, &fixture->selection, &source, 4096), 0);
+    eye_counter_add(sent(fixture, "api"), 1);
+    eye_distribution_add(route(fixture, "/a"), 1, 2);
+    encode(fixture);
+    assert_output(fixture,
+                  "sockeye.tcp.sent.bytes:1|c|#env:prod,service:api|card:low\n"
+                  "sockeye.http.server.request.duration:1:1|d|#env:prod,route:/a|card:low\n");
+}
+
+static void lines__collisions_are_told(void **state)
+{
+    struct fixture *fixture = *state;
+    limit_lines(fixture, 1432);
+    eye_counter_add(sent(fixture, "a|b"), 1);
+    eye_counter_add(sent(fixture, "a,b"), 1);
+    assert_int_equal(encode(fixture), 1);
+    assert_output(fixture, "sockeye.tcp.sent.bytes:1|c|#service:a_b\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -448,8 +569,12 @@ int main(void)
         TEST(lines__values_read_back_exactly),
         TEST(lines__too_long_is_refused_exactly),
         TEST(lines__distribution_goes_whole_or_not_at_all),
-        TEST(lines_init__refuses_fixed_tags_beyond_the_limit),
-        TEST(lines__same_change_gives_the_same_lines),
+        TEST(lines__go_on_at_every_place),
+        TEST(lines__same_place_gives_the_same_payload),
+        TEST(lines__find_every_bin_that_grew),
+        TEST(lines__time_is_of_counters_and_gauges_only),
+        TEST(lines__fields_stand_behind_the_tags),
+        TEST(lines__collisions_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

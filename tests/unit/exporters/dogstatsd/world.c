@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Registry, and lines as an Agent reads them: weights are int(1 / rate). */
-#include "tests/unit/exporters/dogstatsd_world.h"
+#include "tests/unit/exporters/dogstatsd/world.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ void tally_done(struct tally *tally)
         free(tally->entries[i].key);
     }
     free(tally->entries);
-    *tally = (struct tally){0};
+    *tally = (struct tally){.client = tally->client};
 }
 
 static struct tally_entry *find(const struct tally *tally, const char *key)
@@ -95,8 +95,32 @@ static uint64_t read_weight(char **rest)
     return good ? (uint64_t)(1 / rate) : 0;
 }
 
-/* "name:v1:v2|type[|@rate][|#tags]" without its LF. */
-static bool read_line(struct tally *tally, char *line)
+/* Cuts the fields behind the tags off, and a time before them. False: a field that is none. */
+static bool cut_fields(struct tally *tally, char *rest)
+{
+    static const char *const fields[] = {"|c:", "|e:", "|card:"};
+    if (strncmp(rest, "|T", 2) == 0) {
+        size_t length = 2 + strspn(rest + 2, "0123456789");
+        tally->times++;
+        memmove(rest, rest + length, strlen(rest + length) + 1);
+    }
+    size_t end = strlen(rest);
+    for (size_t i = EYE_ARRAY_LENGTH(fields); i-- > 0;) {
+        char *field = strstr(rest, fields[i]);
+        if (field != NULL) {
+            if (strcspn(field + 1, "|") != (size_t)(rest + end - field) - 1) {
+                return false;
+            }
+            end = (size_t)(field - rest);
+            *field = '\0';
+            tally->fields++;
+        }
+    }
+    return true;
+}
+
+/* "name:v1:v2|type[|@rate][|Ttime][|#tags][|fields]" without its LF. */
+static bool read_metric(struct tally *tally, char *line)
 {
     char *values = strchr(line, ':');
     char *bar = values == NULL ? NULL : strchr(values, '|');
@@ -106,7 +130,7 @@ static bool read_line(struct tally *tally, char *line)
     char type = bar[1];
     char *rest = bar + 2;
     uint64_t weight = read_weight(&rest);
-    if (weight == 0 ||
+    if (weight == 0 || !cut_fields(tally, rest) ||
         (rest[0] != '\0' && (strncmp(rest, "|#", 2) != 0 || strchr(rest + 2, '|')))) {
         return false;
     }
@@ -125,6 +149,22 @@ static bool read_line(struct tally *tally, char *line)
     }
     tally->lines++;
     return true;
+}
+
+static bool read_line(struct tally *tally, char *line)
+{
+    static const char client[] = "datadog.dogstatsd.client.";
+    if (strncmp(line, "_e{", 3) == 0) {
+        tally->events++;
+        return true;
+    }
+    if (strncmp(line, "_sc|", 4) == 0) {
+        tally->checks++;
+        return true;
+    }
+    return strncmp(line, client, sizeof(client) - 1) == 0
+               ? read_metric(tally->client == NULL ? tally : tally->client, line)
+               : read_metric(tally, line);
 }
 
 bool tally_read(struct tally *tally, const char *bytes, size_t length)

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What receivers know after what they took, each by its own rules.
+
+DatadogIntake, Carbon and RemoteWrite answer total(metric, **tags) and weight(metric, **tags) in
+the daemon's names, so that one truth can be compared with all of them.
+"""
+
+import collections
+import json
+import math
+import struct
+import threading
+
+import snappy
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+def fields(data):
+    """(number, value) of each field of a protobuf message: int, 8 or 4 bytes, or bytes."""
+    at = 0
+    while at < len(data):
+        key, at = snappy.read_varint(data, at)
+        number, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, at = snappy.read_varint(data, at)
+        else:
+            if kind == _BYTES:
+                size, at = snappy.read_varint(data, at)
+            else:
+                size = {_FIXED64: 8, _FIXED32: 4}[kind]
+            value, at = data[at:at + size], at + size
+            if len(value) != size:
+                raise ValueError("a field is longer than its message")
+        yield number, value
+
+
+def grouped(data):
+    """{number: [values]} of a message."""
+    found = collections.defaultdict(list)
+    for number, value in fields(data):
+        found[number].append(value)
+    return found
+
+
+def double(data):
+    return struct.unpack("<d", data)[0]
+
+
+def varints(data):
+    """A packed repeated field."""
+    at, values = 0, []
+    while at < len(data):
+        value, at = snappy.read_varint(data, at)
+        values.append(value)
+    return values
+
+
+class Points:
+    """Points by (metric, tags, time). Sent twice the last one counts, as the intake, Carbon and
+    Prometheus have it; a repeated point with another value is in `overwritten`.
+    """
+
+    def __init__(self):
+        self.values = {}       # (metric, tags, time) -> value
+        self.kinds = {}        # metric -> kind
+        self.overwritten = []  # (key, old value, new value)
+        self.count = 0         # points, repeated ones included
+
+    def add(self, metric, tags, time, value, kind):
+        key = (metric.removeprefix("sockeye."), frozenset(tags.items()), time)
+        old = self.values.get(key)
+        if old is not None and old != value:
+            self.overwritten.append((key, old, value))
+        self.values[key] = value
+        self.kinds[key[0]] = kind
+        self.count += 1
+
+    def select(self, metric, tags):
+        """[(tags, time, value)]"""
+        wanted = {(name, str(value)) for name, value in tags.items()}
+        return [(own, time, value) for (name, own, time), value in list(self.values.items())
+                if name == metric.removeprefix("sockeye.") and wanted <= own]
+
+    def times(self):
+        """Every time of a point, in order."""
+        return sorted({time for _, _, time in self.values})
+
+
+class DatadogIntake:
+    """/api/v2/series as JSON, /api/beta/sketches as protobuf."""
+
+    SERIES, SKETCHES = "/api/v2/series", "/api/beta/sketches"
+    KINDS = {1: "counter", 2: "rate", 3: "gauge"}
+
+    def __init__(self):
+        self.series = Points()
+        self.sketches = Points()
+
+    @classmethod
+    def of(cls, requests):
+        intake = cls()
+        for request in requests:
+            intake.add(request)
+        return intake
+
+    def add(self, request):
+        if request.path == self.SERIES:
+            for entry in json.loads(request.body)["series"]:
+                self._add_series(entry)
+        elif request.path == self.SKETCHES:
+            for number, sketch in fields(request.body):
+                if number == 1:
+                    self._add_sketch(grouped(sketch))
+
+    @staticmethod
+    def _tags(texts):
+        return dict(text.partition(":")[::2] for text in texts)
+
+    def _add_series(self, entry):
+        kind = self.KINDS[entry["type"]]
+        if kind == "counter" and entry["interval"] < 1:
+            raise ValueError(f"interval of {entry}")
+        for point in entry["points"]:
+            self.series.add(entry["metric"], self._tags(entry.get("tags", ())),
+                            point["timestamp"], point["value"], kind)
+
+    def _add_sketch(self, sketch):
+        tags = self._tags(text.decode() for text in sketch[4])
+        for point in sketch[7]:
+            own = grouped(point)
+            count, bins = own[2][0], [n for part in own[8] for n in (
+                varints(part) if isinstance(part, bytes) else [part])]
+            if sum(bins) != count:
+                raise ValueError(f"bins of {sum(bins)} values, not {count}")
+            self.sketches.add(sketch[1][0].decode(), tags, own[1][0], count, "distribution")
+
+    def total(self, metric, /, **tags):
+        """Sum over the points of counts."""
+        return sum(value for _, _, value in self.series.select(metric, tags))
+
+    def weight(self, metric, /, **tags):
+        """Values in the sketches."""
+        return sum(value for _, _, value in self.sketches.select(metric, tags))
+
+    @property
+    def points(self):
+        return self.series.count + self.sketches.count
+
+    @property
+    def overwritten(self):
+        return self.series.overwritten + self.sketches.overwritten
+
+
+class Carbon:
+    """Plaintext lines "path;tag=value value time": the increases of intervals."""
+
+    LINE_MAX_BYTES = 16384
+
+    def __init__(self):
+        self.series = Points()
+        self.malformed = []
+        self._lock = threading.Lock()
+
+    def add(self, line):
+        """One line without its LF, as carbon's MetricLineReceiver takes it."""
+        with self._lock:
+            try:
+                path, value, time = line.decode("ascii").split()
+                name, *tags = path.split(";")
+                number = float(value)
+                if len(line) > self.LINE_MAX_BYTES or math.isnan(number):
+                    raise ValueError("too long, or not a number")
+                self.series.add(name, dict(tag.split("=", 1) for tag in tags), float(time), number,
+                                "value")
+            except ValueError as error:
+                self.malformed.append((line[:200], str(error)))
+
+    def total(self, metric, /, **tags):
+        return sum(value for _, _, value in self.series.select(metric, tags))
+
+    def weight(self, metric, /, **tags):
+        return self.total(metric + ".count", **tags)
+
+    @property
+    def overwritten(self):
+        return self.series.overwritten
+
+
+class RemoteWrite:
+    """Remote write 1.0: cumulative values. A sample that is older than one of its series that came
+    before is in `out_of_order`: Prometheus would not take it."""
+
+    PATH = "/api/v1/write"
+    SEMANTIC = {"http.server.request.duration", "http.client.request.duration"}
+    LABELS = {"method": "http_request_method", "status": "http_response_status_code",
+              "route": "http_route", "port": "server_port"}
+
+    def __init__(self):
+        self.series = Points()
+        self.newest = {}
+        self.out_of_order = []
+
+    @classmethod
+    def of(cls, requests):
+        receiver = cls()
+        for request in requests:
+            if request.path == cls.PATH:
+                receiver.add(request.body)
+        return receiver
+
+    def add(self, body):
+        for number, series in fields(body):
+            if number == 1:
+                own = grouped(series)
+                labels = {}
+                for label in own[1]:
+                    pair = grouped(label)
+                    labels[pair[1][0].decode()] = pair[2][0].decode()
+                for sample in own[2]:
+                    self._add_sample(labels, grouped(sample))
+
+    def _add_sample(self, labels, sample):
+        name = labels["__name__"]
+        tags = {key: value for key, value in labels.items() if key != "__name__"}
+        time, value = sample[2][0], double(sample[1][0]) if sample[1] else 0.0
+        key = (name, frozenset(tags.items()))
+        if time < self.newest.get(key, 0):
+            self.out_of_order.append((key, time))
+        self.newest[key] = max(time, self.newest.get(key, 0))
+        self.series.add(name, tags, time, value, "value")
+
+    def _last(self, name, tags):
+        """Sum over series of what they came to; a run that began anew (a smaller value) adds."""
+        by_series = collections.defaultdict(list)
+        for own, time, value in self.series.select(name, tags):
+            if not math.isnan(value):
+                by_series[own].append((time, value))
+        total = 0.0
+        for samples in by_series.values():
+            values = [value for _, value in sorted(samples)]
+            total += sum(old for old, new in zip(values, values[1:]) if new < old) + values[-1]
+        return total
+
+    def total(self, metric, /, **tags):
+        return self._last("sockeye_" + metric.removeprefix("sockeye.").replace(".", "_") + "_total",
+                          tags)
+
+    def weight(self, metric, /, **tags):
+        if metric not in self.SEMANTIC:
+            return self._last("sockeye_" + metric.replace(".", "_") + "_seconds_count", tags)
+        return self._last(metric.replace(".", "_") + "_seconds_count",
+                          {self.LABELS.get(key, key): value for key, value in tags.items()})
+
+    @property
+    def overwritten(self):
+        return self.series.overwritten

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* DD_* variables. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "exporters/dogstatsd/environment.h"
+
+static const char *const variables[] = {
+    "DD_DOGSTATSD_URL", "DD_AGENT_HOST",  "DD_DOGSTATSD_PORT",   "DD_ENTITY_ID",
+    "DD_ENV",           "DD_SERVICE",     "DD_VERSION",          "DD_ORIGIN_DETECTION_ENABLED",
+    "DD_EXTERNAL_ENV",  "DD_CARDINALITY", "DATADOG_CARDINALITY",
+};
+
+static int set_up(void **state)
+{
+    struct eye_environment *environment = calloc(1, sizeof(*environment));
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(variables); i++) {
+        unsetenv(variables[i]);
+    }
+    *state = environment;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    eye_environment_done(*state);
+    free(*state);
+    return 0;
+}
+
+static void read_again(struct eye_environment *environment)
+{
+    struct eye_error error;
+    eye_environment_done(environment);
+    assert_int_equal(eye_environment_read(environment, &error), 0);
+}
+
+static void environment__may_be_empty(void **state)
+{
+    struct eye_environment *environment = *state;
+    setenv("DD_ENV", "", 1);
+    read_again(environment);
+    assert_null(environment->url);
+    assert_null(environment->external);
+    assert_null(environment->cardinality);
+    assert_true(environment->origin_detection);
+    for (size_t i = 0; i < EYE_ENVIRONMENT_TAGS; i++) {
+        assert_null(environment->tags[i].value);
+    }
+}
+
+static void environment__url_goes_before_host_and_port(void **state)
+{
+    struct eye_environment *environment = *state;
+    setenv("DD_DOGSTATSD_PORT", "9125", 1);
+    read_again(environment);
+    assert_null(environment->url);
+    setenv("DD_AGENT_HOST", "agent", 1);
+    read_again(environment);
+    assert_string_equal(environment->url, "udp://agent:9125");
+    unsetenv("DD_DOGSTATSD_PORT");
+    read_again(environment);
+    assert_string_equal(environment->url, "udp://agent:8125");
+    setenv("DD_AGENT_HOST", "fd00::1", 1);
+    read_again(environment);
+    assert_string_equal(environment->url, "udp://[fd00::1]:8125");
+    setenv("DD_DOGSTATSD_URL", "unix:///run/dsd.socket", 1);
+    read_again(environment);
+    assert_string_equal(environment->url, "unix:///run/dsd.socket");
+}
+
+static void environment__has_the_unified_tags(void **state)
+{
+    struct eye_environment *environment = *state;
+    setenv("DD_ENTITY_ID", "pod-1", 1);
+    setenv("DD_VERSION", "7", 1);
+    read_again(environment);
+    assert_string_equal(environment->tags[0].key, "dd.internal.entity_id");
+    assert_string_equal(environment->tags[0].value, "pod-1");
+    assert_null(environment->tags[1].value);
+    assert_string_equal(environment->tags[3].key, "version");
+    assert_string_equal(environment->tags[3].value, "7");
+}
+
+static void environment__can_switch_origin_detection_off(void **state)
+{
+    struct eye_environment *environment = *state;
+    static const struct {
+        const char *value;
+        bool detected;
+    } values[] = {{"false", false}, {"FALSE", false}, {"0", false}, {"no", false},
+                  {"true", true},   {"1", true},      {"", true}};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(values); i++) {
+        setenv("DD_ORIGIN_DETECTION_ENABLED", values[i].value, 1);
+        read_again(environment);
+        assert_int_equal(environment->origin_detection, values[i].detected);
+    }
+}
+
+static void environment__external_is_cleaned_and_bounded(void **state)
+{
+    struct eye_environment *environment = *state;
+    setenv("DD_EXTERNAL_ENV", " it-false,|cn-n\xc3\xa4me\n,pu-1\x01 2|#x:y", 1);
+    read_again(environment);
+    assert_string_equal(environment->external, "it-false,cn-nme,pu-12#x:y");
+    char longer[1000];
+    memset(longer, 'x', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    setenv("DD_EXTERNAL_ENV", longer, 1);
+    read_again(environment);
+    assert_int_equal(strlen(environment->external), EYE_ENVIRONMENT_MAX_BYTES);
+}
+
+static void environment__cardinality_has_an_order(void **state)
+{
+    struct eye_environment *environment = *state;
+    setenv("DATADOG_CARDINALITY", "high", 1);
+    read_again(environment);
+    assert_string_equal(environment->cardinality, "high");
+    setenv("DD_CARDINALITY", "none", 1);
+    read_again(environment);
+    assert_string_equal(environment->cardinality, "none");
+}
+
+static void environment__wrong_cardinality_is_refused(void **state)
+{
+    struct eye_environment *environment = *state;
+    struct eye_environment untouched;
+    struct eye_error error;
+    memcpy(&untouched, environment, sizeof(untouched));
+    setenv("DD_CARDINALITY", "low|#x", 1);
+    setenv("DD_AGENT_HOST", "agent", 1);
+    assert_int_equal(eye_environment_read(environment, &error), -EINVAL);
+    assert_memory_equal(&untouched, environment, sizeof(untouched));
+    assert_non_null(strstr(error.text, "DD_CARDINALITY"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(environment__may_be_empty),
+        TEST(environment__url_goes_before_host_and_port),
+        TEST(environment__has_the_unified_tags),
+        TEST(environment__can_switch_origin_detection_off),
+        TEST(environment__external_is_cleaned_and_bounded),
+        TEST(environment__cardinality_has_an_order),
+        TEST(environment__wrong_cardinality_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

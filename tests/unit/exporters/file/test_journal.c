@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole lines in a file, whatever happens: rotation, full disks, kill -9, other programs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "collector/base/base.h"
+#include "exporters/file/journal.h"
+
+#define LINE "{\"time\":1}\n"
+#define LINE_BYTES (sizeof(LINE) - 1)
+
+struct fixture {
+    char folder[64];
+    char path[128];
+    struct eye_journal journal;
+    struct eye_error error;
+    pid_t child;
+    bool mounted;
+};
+
+/* PATH, or PATH.@number of a rotated one. */
+static void name_file(const struct fixture *fixture, int number, char *ret_name, size_t size)
+{
+    if (number == 0) {
+        snprintf(ret_name, size, "%s", fixture->path);
+    } else {
+        snprintf(ret_name, size, "%s.%d", fixture->path, number);
+    }
+}
+
+static int make_fixture(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    if (fixture == NULL) {
+        return -1;
+    }
+    fixture->journal.fd = -1;
+    *state = fixture;
+    snprintf(fixture->folder, sizeof(fixture->folder), "/tmp/eye-journal-XXXXXX");
+    if (mkdtemp(fixture->folder) == NULL) {
+        return -1;
+    }
+    snprintf(fixture->path, sizeof(fixture->path), "%s/lines", fixture->folder);
+    return 0;
+}
+
+static int free_fixture(void **state)
+{
+    struct fixture *fixture = *state;
+    eye_journal_close(&fixture->journal);
+    if (fixture->child > 0) {
+        kill(fixture->child, SIGKILL);
+        waitpid(fixture->child, NULL, 0);
+    }
+    if (fixture->mounted) {
+        umount(fixture->folder);
+    }
+    for (int i = 0; i < 10; i++) {
+        char name[160];
+        name_file(fixture, i, name, sizeof(name));
+        unlink(name);
+    }
+    rmdir(fixture->folder);
+    free(fixture);
+    return 0;
+}
+
+static void open_journal(struct fixture *fixture, uint64_t max_bytes, uint64_t keep)
+{
+    assert_int_equal(eye_journal_open(&fixture->journal, fixture->path, max_bytes, keep, NULL), 0);
+}
+
+static int append(struct fixture *fixture, const char *text)
+{
+    return eye_journal_append(&fixture->journal, text, strlen(text), &fixture->error);
+}
+
+static void write_file(const char *path, const char *content)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t count = write(fd, content, strlen(content));
+    close(fd);
+    assert_int_equal(count, strlen(content));
+}
+
+/* The content of PATH, or PATH.@number; "absent" when there is no such file. */
+static const char *content_of(const struct fixture *fixture, int number)
+{
+    static char content[4096];
+    char name[160];
+    name_file(fixture, number, name, sizeof(name));
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return "absent";
+    }
+    ssize_t count = read(fd, content, sizeof(content) - 1);
+    close(fd);
+    content[count > 0 ? count : 0] = '\0';
+    return content;
+}
+
+static off_t size_of(const struct fixture *fixture)
+{
+    struct stat status;
+    assert_int_equal(stat(fixture->path, &status), 0);
+    return status.st_size;
+}
+
+static void open__makes_a_file_for_owner_and_group(void **state)
+{
+    struct fixture *fixture = *state;
+    mode_t mask = umask(0);
+    int result = eye_journal_open(&fixture->journal, fixture->path, 0, 1, NULL);
+    umask(mask);
+    struct stat status;
+    assert_int_equal(result, 0);
+    assert_int_equal(stat(fixture->path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0640);
+}
+
+static void open__cuts_a_torn_line_of_ours(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *before;
+        const char *after;
+    } cases[] = {
+        {"", LINE},
+        {LINE, LINE LINE},
+        {LINE "{\"time\":1", LINE LINE},
+        {LINE "{\"ti", LINE LINE},
+        {"{", LINE},
+        {"notes\n{\"time\":\"2026", "notes\n" LINE},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        write_file(fixture->path, cases[i].before);
+        open_journal(fixture, 0, 1);
+        assert_int_equal(append(fixture, LINE), 0);
+        assert_string_equal(content_of(fixture, 0), cases[i].after);
+        eye_journal_close(&fixture->journal);
+    }
+}
+
+static void open__leaves_what_is_not_ours(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const contents[] = {"secret", "a\nb", "{\"tim\":"};
+    struct eye_journal journal = {.fd = 77};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(contents); i++) {
+        write_file(fixture->path, contents[i]);
+        assert_int_equal(eye_journal_open(&journal, fixture->path, 0, 1, &fixture->error), -EINVAL);
+        assert_string_equal(content_of(fixture, 0), contents[i]);
+        assert_int_equal(journal.fd, 77);
+        assert_non_null(strstr(fixture->error.text, fixture->path));
+    }
+}
+
+static void open__refuses_what_is_no_file(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_journal journal = {.fd = 77};
+    assert_int_equal(mkfifo(fixture->path, 0600), 0);
+    assert_int_equal(eye_journal_open(&journal, fixture->path, 0, 1, &fixture->error), -EINVAL);
+    assert_int_equal(eye_journal_open(&journal, fixture->folder, 0, 1, &fixture->error), -EISDIR);
+    assert_int_equal(eye_journal_open(&journal, "/nowhere/lines", 0, 1, &fixture->error), -ENOENT);
+    assert_int_equal(journal.fd, 77);
+}
+
+static void open__refuses_a_second_writer(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_journal journal = {.fd = 77};
+    open_journal(fixture, 0, 1);
+    assert_int_equal(eye_journal_open(&journal, fixture->path, 0, 1, &fixture->error), -EBUSY);
+    assert_int_equal(journal.fd, 77);
+}
+
+static void append__rotates_before_the_file_grows_beyond(void **state)
+{
+    struct fixture *fixture = *state;
+    open_journal(fixture, 2 * LINE_BYTES, 2);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(append(fixture, LINE), 0);
+    }
+    assert_string_equal(content_of(fixture, 0), LINE);
+    assert_string_equal(content_of(fixture, 1), LINE LINE);
+    assert_string_equal(content_of(fixture, 2), LINE LINE);
+    assert_string_equal(content_of(fixture, 3), "absent");
+}
+
+static void append__writes_what_is_larger_than_a_file(void **state)
+{
+    struct fixture *fixture = *state;
+    open_journal(fixture, 5, 1);
+    assert_int_equal(append(fixture, LINE), 0);
+    assert_string_equal(content_of(fixture, 0), LINE);
+    assert_string_equal(content_of(fixture, 1), "absent");
+}
+
+static void append__makes_a_file_that_was_moved_away_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    char moved[160];
+    snprintf(moved, sizeof(moved), "%s.1", fixture->path);
+    open_journal(fixture, 0, 5);
+    assert_int_equal(append(fixture, LINE), 0);
+    assert_int_equal(rename(fixture->path, moved), 0);
+    assert_int_equal(append(fixture, LINE LINE), 0);
+    assert_string_equal(content_of(fixture, 0), LINE LINE);
+    assert_string_equal(content_of(fixture, 1), LINE);
+    assert_int_equal(unlink(fixture->path), 0);
+    assert_int_equal(append(fixture, LINE), 0);
+    assert_string_equal(content_of(fixture, 0), LINE);
+}
+
+static void append__goes_on_behind_a_file_that_was_cut(void **state)
+{
+    struct fixture *fixture = *state;
+    open_journal(fixture, 0, 5);
+    assert_int_equal(append(fixture, LINE LINE), 0);
+    assert_int_equal(truncate(fixture->path, 0), 0); /* logrotate's copytruncate */
+    assert_int_equal(append(fixture, LINE), 0);
+    assert_string_equal(content_of(fixture, 0), LINE);
+}
+
+static void set_file_limit(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* The kernel writes what is allowed and refuses the rest. */
+static void append__takes_back_what_went_in_by_half(void **state)
+{
+    struct fixture *fixture = *state;
+    open_journal(fixture, 0, 1);
+    assert_int_equal(append(fixture, LINE), 0);
+    set_file_limit(LINE_BYTES + 3);
+    int result = append(fixture, LINE LINE);
+    set_file_limit(RLIM_INFINITY);
+    assert_int_equal(result, -EFBIG);
+    assert_string_equal(content_of(fixture, 0), LINE);
+    assert_int_equal(append(fixture, LINE LINE), 0);
+    assert_string_equal(content_of(fixture, 0), LINE LINE LINE);
+}
+
+/* A namespace of our own, where a small disk may be mounted; false without the right to. */
+static bool mount_small_disk(struct fixture *fixture)
+{
+    fixture->mounted = unshare(CLONE_NEWNS) == 0 &&
+                       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                       mount("tmpfs", fixture->folder, "tmpfs", 0, "size=64k") == 0;
+    return fixture->mounted;
+}
+
+static void append__takes_back_what_a_full_disk_did_not_take(void **state)
+{
+    struct fixture *fixture = *state;
+    static char lines[40000];
+    char other[160];
+    if (!mount_small_disk(fixture)) {
+        print_message("needs CAP_SYS_ADMIN for a small tmpfs\n");
+        skip();
+    }
+    for (size_t i = 0; i + LINE_BYTES < sizeof(lines); i += LINE_BYTES) {
+        memcpy(lines + i, LINE, LINE_BYTES + 1);
+    }
+    open_journal(fixture, 0, 1);
+    assert_int_equal(append(fixture, lines), 0);
+    assert_int_equal(append(fixture, lines), -ENOSPC);
+    assert_int_equal(size_of(fixture), strlen(lines));
+    assert_non_null(strstr(fixture->error.text, "No space left"));
+    /* What was written moves to where it takes no room, as an administrator would make some. */
+    snprintf(other, sizeof(other), "%s.1", fixture->path);
+    assert_int_equal(rename(fixture->path, other), 0);
+    assert_int_equal(truncate(other, 0), 0);
+    assert_int_equal(append(fixture, lines), 0);
+    assert_int_equal(size_of(fixture), strlen(lines));
+}
+
+static void append_forever(const char *path)
+{
+    static char lines[LINE_BYTES * 20000 + 1];
+    struct eye_journal journal;
+    for (size_t i = 0; i < 20000; i++) {
+        memcpy(lines + i * LINE_BYTES, LINE, LINE_BYTES);
+    }
+    if (eye_journal_open(&journal, path, 8 << 20, 1, NULL) == 0) {
+        while (eye_journal_append(&journal, lines, sizeof(lines) - 1, NULL) == 0) {
+        }
+    }
+    _exit(EXIT_FAILURE);
+}
+
+static void open__finds_whole_lines_after_a_kill(void **state)
+{
+    struct fixture *fixture = *state;
+    off_t torn = 0;
+    for (int round = 0; round < 20; round++) {
+        fixture->child = fork();
+        assert_true(fixture->child >= 0);
+        if (fixture->child == 0) {
+            append_forever(fixture->path);
+        }
+        usleep(3000 + 777 * (useconds_t)round);
+        kill(fixture->child, SIGKILL);
+        waitpid(fixture->child, NULL, 0);
+        fixture->child = 0;
+        torn += access(fixture->path, F_OK) == 0 && size_of(fixture) % (off_t)LINE_BYTES != 0;
+        open_journal(fixture, 0, 1);
+        assert_int_equal(size_of(fixture) % (off_t)LINE_BYTES, 0);
+        eye_journal_close(&fixture->journal);
+    }
+    print_message("torn lines cut: %d of 20 kills\n", (int)torn);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
+
+int main(void)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    const struct CMUnitTest tests[] = {
+        TEST(open__makes_a_file_for_owner_and_group),
+        TEST(open__cuts_a_torn_line_of_ours),
+        TEST(open__leaves_what_is_not_ours),
+        TEST(open__refuses_what_is_no_file),
+        TEST(open__refuses_a_second_writer),
+        TEST(append__rotates_before_the_file_grows_beyond),
+        TEST(append__writes_what_is_larger_than_a_file),
+        TEST(append__makes_a_file_that_was_moved_away_anew),
+        TEST(append__goes_on_behind_a_file_that_was_cut),
+        TEST(append__takes_back_what_went_in_by_half),
+        TEST(append__takes_back_what_a_full_disk_did_not_take),
+        TEST(open__finds_whole_lines_after_a_kill),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

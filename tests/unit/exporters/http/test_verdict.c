@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of statuses, and what a failure says of the answer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "exporters/http/http.h"
+
+static void verdict__follows_the_table(void **state)
+{
+    static const struct {
+        long status;
+        enum eye_verdict verdict;
+        enum eye_export_reason reason;
+    } cases[] = {
+        {200, EYE_VERDICT_DONE, EYE_EXPORT_OTHER},
+        {202, EYE_VERDICT_DONE, EYE_EXPORT_OTHER},
+        {204, EYE_VERDICT_DONE, EYE_EXPORT_OTHER},
+        {101, EYE_VERDICT_RETRY, EYE_EXPORT_BAD_ANSWER},
+        {301, EYE_VERDICT_RETRY, EYE_EXPORT_REDIRECTED},
+        {307, EYE_VERDICT_RETRY, EYE_EXPORT_REDIRECTED},
+        {400, EYE_VERDICT_GIVE_UP, EYE_EXPORT_REJECTED},
+        {401, EYE_VERDICT_RETRY, EYE_EXPORT_UNAUTHORIZED},
+        {403, EYE_VERDICT_GIVE_UP, EYE_EXPORT_UNAUTHORIZED},
+        {404, EYE_VERDICT_RETRY, EYE_EXPORT_REJECTED},
+        {407, EYE_VERDICT_RETRY, EYE_EXPORT_UNAUTHORIZED},
+        {408, EYE_VERDICT_RETRY, EYE_EXPORT_SERVER_ERROR},
+        {413, EYE_VERDICT_TOO_LARGE, EYE_EXPORT_TOO_LARGE},
+        {415, EYE_VERDICT_RETRY, EYE_EXPORT_REJECTED},
+        {422, EYE_VERDICT_GIVE_UP, EYE_EXPORT_REJECTED},
+        {425, EYE_VERDICT_RETRY, EYE_EXPORT_SERVER_ERROR},
+        {429, EYE_VERDICT_RETRY, EYE_EXPORT_THROTTLED},
+        {500, EYE_VERDICT_RETRY, EYE_EXPORT_SERVER_ERROR},
+        {501, EYE_VERDICT_GIVE_UP, EYE_EXPORT_REJECTED},
+        {503, EYE_VERDICT_RETRY, EYE_EXPORT_SERVER_ERROR},
+        {600, EYE_VERDICT_RETRY, EYE_EXPORT_BAD_ANSWER},
+        {0, EYE_VERDICT_RETRY, EYE_EXPORT_BAD_ANSWER},
+    };
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
+        const struct eye_http_answer answer = {
+            .status = cases[i].status, .retry_after_ns = 7, .body = ""};
+        assert_int_equal(eye_http_verdict(&answer, &failure), cases[i].verdict);
+        assert_int_equal(failure.reason, cases[i].reason);
+        assert_int_equal(failure.retry_after_ns, cases[i].verdict == EYE_VERDICT_DONE ? 0 : 7);
+    }
+}
+
+static void verdict__leaves_the_failure_of_a_success_alone(void **state)
+{
+    (void)state;
+    struct eye_export_failure failure = {.reason = EYE_EXPORT_TLS, .cause.text = "old"};
+    const struct eye_http_answer answer = {.status = 202, .body = "fine"};
+    assert_int_equal(eye_http_verdict(&answer, &failure), EYE_VERDICT_DONE);
+    assert_int_equal(failure.reason, EYE_EXPORT_TLS);
+    assert_string_equal(failure.cause.text, "old");
+}
+
+static void verdict__tells_the_first_line_harmlessly(void **state)
+{
+    static const struct {
+        const char *body;
+        const char *cause;
+    } cases[] = {
+        {"", "answer 400"},
+        {"\nsecond", "answer 400"},
+        {"bad label\nsecond", "answer 400: bad label"},
+        {"bad\r\nsecond", "answer 400: bad"},
+        {"a\x1b[2Jb\x7f", "answer 400: a?[2Jb?"},
+        {"caf\xc3\xa9 \xc2\x85", "answer 400: caf\xc3\xa9 ?"},
+    };
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct eye_export_failure failure = {0};
+        const struct eye_http_answer answer = {.status = 400, .body = cases[i].body};
+        eye_http_verdict(&answer, &failure);
+        assert_string_equal(failure.cause.text, cases[i].cause);
+    }
+}
+
+static void verdict__cuts_a_long_line(void **state)
+{
+    char body[1000];
+    (void)state;
+    memset(body, 'x', sizeof(body));
+    body[sizeof(body) - 1] = '\0';
+    struct eye_export_failure failure = {0};
+    const struct eye_http_answer answer = {.status = 500, .body = body};
+    eye_http_verdict(&answer, &failure);
+    assert_int_equal(strlen(failure.cause.text), strlen("answer 500: ") + 200 + strlen("..."));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(verdict__follows_the_table),
+        cmocka_unit_test(verdict__leaves_the_failure_of_a_success_alone),
+        cmocka_unit_test(verdict__tells_the_first_line_harmlessly),
+        cmocka_unit_test(verdict__cuts_a_long_line),
+    };
+    return cmocka_run_group_tests_name("http_verdict", tests, NULL, NULL);
+}
