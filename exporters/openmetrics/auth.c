@@ -3,8 +3,9 @@
 #include "exporters/openmetrics/auth.h"
 
 #include <errno.h>
-#include <gnutls/gnutls.h>
 #include <string.h>
+
+#include "exporters/openmetrics/libraries.h"
 
 int eye_auth_open(const char *user, const char *password_file, struct eye_auth *ret_auth,
                   struct eye_error *ret_error)
@@ -37,7 +38,7 @@ static bool same_text(const char *given, const char *right)
 {
     size_t length = strlen(given);
     bool same_length = length == strlen(right);
-    return (gnutls_memcmp(given, same_length ? right : given, length) == 0) & same_length;
+    return (eye_gnutls.memcmp(given, same_length ? right : given, length) == 0) & same_length;
 }
 
 bool eye_auth_allows(const struct eye_auth *auth, const char *user, const char *password)

@@ -4,11 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gnutls/x509.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "exporters/openmetrics/libraries.h"
 #include "exporters/secret.h"
 
 /* A chain of several certificates has a few kilobytes each. */
@@ -72,15 +72,15 @@ static int id_of_certificate(const char *pem, unsigned char ret_id[static KEY_ID
     gnutls_x509_crt_t *chain = NULL;
     unsigned count = 0;
     size_t size = KEY_ID_BYTES;
-    int result = gnutls_x509_crt_list_import2(&chain, &count, &datum, GNUTLS_X509_FMT_PEM, 0);
+    int result = eye_gnutls.x509_crt_list_import2(&chain, &count, &datum, GNUTLS_X509_FMT_PEM, 0);
     if (result < 0) {
         return result;
     }
-    result = gnutls_x509_crt_get_key_id(chain[0], GNUTLS_KEYID_USE_SHA256, ret_id, &size);
+    result = eye_gnutls.x509_crt_get_key_id(chain[0], GNUTLS_KEYID_USE_SHA256, ret_id, &size);
     for (unsigned i = 0; i < count; i++) {
-        gnutls_x509_crt_deinit(chain[i]);
+        eye_gnutls.x509_crt_deinit(chain[i]);
     }
-    gnutls_free(chain);
+    (*eye_gnutls.free)(chain);
     return result;
 }
 
@@ -89,15 +89,15 @@ static int id_of_key(const char *pem, unsigned char ret_id[static KEY_ID_BYTES])
     gnutls_datum_t datum = datum_of(pem);
     gnutls_x509_privkey_t key = NULL;
     size_t size = KEY_ID_BYTES;
-    int result = gnutls_x509_privkey_init(&key);
+    int result = eye_gnutls.x509_privkey_init(&key);
     if (result < 0) {
         return result;
     }
-    result = gnutls_x509_privkey_import2(key, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
+    result = eye_gnutls.x509_privkey_import2(key, &datum, GNUTLS_X509_FMT_PEM, NULL, 0);
     if (result >= 0) {
-        result = gnutls_x509_privkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, ret_id, &size);
+        result = eye_gnutls.x509_privkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, ret_id, &size);
     }
-    gnutls_x509_privkey_deinit(key);
+    eye_gnutls.x509_privkey_deinit(key);
     return result;
 }
 
@@ -109,12 +109,12 @@ static int check_pair(const struct eye_certificate *pair, const char *certificat
     int result = id_of_certificate(pair->certificate, of_certificate);
     if (result < 0) {
         return eye_error_set(ret_error, -EINVAL, "cannot use `tls.cert_file` %s: %s",
-                             certificate_file, gnutls_strerror(result));
+                             certificate_file, eye_gnutls.strerror(result));
     }
     result = id_of_key(pair->key, of_key);
     if (result < 0) {
         return eye_error_set(ret_error, -EINVAL, "cannot use `tls.key_file` %s: %s", key_file,
-                             gnutls_strerror(result));
+                             eye_gnutls.strerror(result));
     }
     return memcmp(of_certificate, of_key, KEY_ID_BYTES) == 0
                ? 0

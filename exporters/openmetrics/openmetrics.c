@@ -9,7 +9,6 @@
  * stand still would look like a host at rest.
  */
 #include <errno.h>
-#include <microhttpd.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "exporters/openmetrics/auth.h"
 #include "exporters/openmetrics/certificate.h"
 #include "exporters/openmetrics/gzip.h"
+#include "exporters/openmetrics/libraries.h"
 #include "exporters/openmetrics/listener.h"
 #include "exporters/openmetrics/page.h"
 
@@ -153,7 +153,7 @@ static struct reply plain_reply(unsigned status, const char *words)
 
 static const char *get_header(struct MHD_Connection *connection, const char *name)
 {
-    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+    return eye_mhd.lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
 /* The page that is written, compressed if @gzip; what cannot be compressed goes as it is. */
@@ -194,10 +194,10 @@ static struct reply metrics_reply(struct openmetrics *exporter, struct MHD_Conne
 static bool is_allowed(const struct openmetrics *exporter, struct MHD_Connection *connection)
 {
     char *password = NULL;
-    char *user = MHD_basic_auth_get_username_password(connection, &password);
+    char *user = eye_mhd.basic_auth_get_username_password(connection, &password);
     bool allowed = eye_auth_allows(&exporter->auth, user, password);
-    MHD_free(user);
-    MHD_free(password);
+    eye_mhd.free(user);
+    eye_mhd.free(password);
     return allowed;
 }
 
@@ -225,19 +225,19 @@ static struct reply make_reply(struct openmetrics *exporter, struct MHD_Connecti
 
 static void add_headers(struct MHD_Response *response, const struct reply *reply)
 {
-    MHD_add_response_header(response, "Content-Type", reply->content_type);
+    eye_mhd.add_response_header(response, "Content-Type", reply->content_type);
     if (reply->gzip) {
-        MHD_add_response_header(response, "Content-Encoding", "gzip");
+        eye_mhd.add_response_header(response, "Content-Encoding", "gzip");
     }
     if (reply->memory == MHD_RESPMEM_MUST_FREE) {
-        MHD_add_response_header(response, "Vary", "Accept, Accept-Encoding");
+        eye_mhd.add_response_header(response, "Vary", "Accept, Accept-Encoding");
     }
     if (reply->status == MHD_HTTP_UNAUTHORIZED) {
-        MHD_add_response_header(response, "WWW-Authenticate",
-                                "Basic realm=\"sockeye\", charset=\"UTF-8\"");
+        eye_mhd.add_response_header(response, "WWW-Authenticate",
+                                    "Basic realm=\"sockeye\", charset=\"UTF-8\"");
     }
     if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-        MHD_add_response_header(response, "Allow", "GET, HEAD");
+        eye_mhd.add_response_header(response, "Allow", "GET, HEAD");
     }
 }
 
@@ -245,7 +245,7 @@ static void add_headers(struct MHD_Response *response, const struct reply *reply
 static enum MHD_Result send_reply(struct MHD_Connection *connection, const struct reply *reply)
 {
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(reply->length, reply->body, reply->memory);
+        eye_mhd.create_response_from_buffer(reply->length, reply->body, reply->memory);
     if (response == NULL) {
         if (reply->memory == MHD_RESPMEM_MUST_FREE) {
             free(reply->body);
@@ -253,8 +253,8 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, const struc
         return MHD_NO; /* closes the connection */
     }
     add_headers(response, reply);
-    enum MHD_Result result = MHD_queue_response(connection, reply->status, response);
-    MHD_destroy_response(response);
+    enum MHD_Result result = eye_mhd.queue_response(connection, reply->status, response);
+    eye_mhd.destroy_response(response);
     return result;
 }
 
@@ -311,12 +311,12 @@ static struct MHD_Daemon *start_daemon(struct openmetrics *exporter, int fd)
     };
     bool secure = exporter->certificate.key != NULL;
     unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0U);
-    return MHD_start_daemon(flags, 0, NULL, NULL, answer, exporter, MHD_OPTION_EXTERNAL_LOGGER,
-                            log_server, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-                            MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-                            MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX_BYTES, MHD_OPTION_ARRAY,
-                            secure ? tls : &tls[EYE_ARRAY_LENGTH(tls) - 1], MHD_OPTION_END);
+    return eye_mhd.start_daemon(
+        flags, 0, NULL, NULL, answer, exporter, MHD_OPTION_EXTERNAL_LOGGER, log_server, NULL,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        REQUEST_MAX_BYTES, MHD_OPTION_ARRAY, secure ? tls : &tls[EYE_ARRAY_LENGTH(tls) - 1],
+        MHD_OPTION_END);
 }
 
 /* The server's thread inherits the mask: signals are for the main thread. */
@@ -339,7 +339,7 @@ static void openmetrics_close(void *state)
         return;
     }
     if (exporter->server != NULL) {
-        MHD_stop_daemon(exporter->server);
+        eye_mhd.stop_daemon(exporter->server);
     }
     eye_snapshot_unref(exporter->snapshot);
     eye_pages_done(&exporter->pages);
@@ -399,7 +399,10 @@ static int openmetrics_open(const struct eye_exporter_setup *setup, void **ret_s
     exporter->stats = setup->stats;
     eye_text_init(&exporter->page, PAGE_MAX_BYTES);
     exporter->expiry_ns = expiry_of(config, setup->config->interval_ns);
-    int result = read_secrets(exporter, config, ret_error);
+    int result = eye_openmetrics_load(ret_error);
+    if (result == 0) {
+        result = read_secrets(exporter, config, ret_error);
+    }
     if (result == 0) {
         result = listen_and_serve(exporter, config->listen, ret_error);
     }

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libmicrohttpd and the GnuTLS behind it, opened when the first exporter of this type is
+ * (exporters/shared_library.h): together 2 MiB that no other daemon needs. Their functions are
+ * called as eye_mhd.start_daemon() and eye_gnutls.memcmp().
+ */
+#pragma once
+
+#include <gnutls/x509.h>
+#include <microhttpd.h>
+
+#include "collector/base/error.h"
+
+#define EYE_MHD_FUNCTIONS(X)                                                                       \
+    X(add_response_header)                                                                         \
+    X(basic_auth_get_username_password)                                                            \
+    X(create_response_from_buffer)                                                                 \
+    X(destroy_response)                                                                            \
+    X(free)                                                                                        \
+    X(lookup_connection_value)                                                                     \
+    X(queue_response)                                                                              \
+    X(start_daemon)                                                                                \
+    X(stop_daemon)
+
+#define EYE_GNUTLS_FUNCTIONS(X)                                                                    \
+    X(free) /* a variable that holds a function */                                                 \
+    X(memcmp)                                                                                      \
+    X(strerror)                                                                                    \
+    X(x509_crt_deinit)                                                                             \
+    X(x509_crt_get_key_id)                                                                         \
+    X(x509_crt_list_import2)                                                                       \
+    X(x509_privkey_deinit)                                                                         \
+    X(x509_privkey_get_key_id)                                                                     \
+    X(x509_privkey_import2)                                                                        \
+    X(x509_privkey_init)
+
+struct eye_mhd {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares a name */
+#define X(name) __typeof__(&MHD_##name) name;
+    EYE_MHD_FUNCTIONS(X)
+#undef X
+};
+
+struct eye_gnutls {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares a name */
+#define X(name) __typeof__(&gnutls_##name) name;
+    EYE_GNUTLS_FUNCTIONS(X)
+#undef X
+};
+
+/* Filled by eye_openmetrics_load(), constant afterwards. */
+extern struct eye_mhd eye_mhd;
+extern struct eye_gnutls eye_gnutls;
+
+/** Opens both, once; main thread. 0, or -ELIBACC with a message. */
+int eye_openmetrics_load(struct eye_error *ret_error);
