@@ -25,7 +25,7 @@ struct request {
 };
 
 struct http_server {
-    const struct http_script *scripts;
+    struct http_script *scripts; /* a copy, its answers too: those of a test may be gone */
     size_t count;
     int listener;
     uint16_t port;
@@ -193,11 +193,22 @@ static void *run(void *context)
     return NULL;
 }
 
+static struct http_script *copy_scripts(const struct http_script *scripts, size_t count)
+{
+    struct http_script *copies = calloc(count, sizeof(copies[0]));
+    assert(copies != NULL);
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = scripts[i];
+        copies[i].answer = scripts[i].answer == NULL ? NULL : strdup(scripts[i].answer);
+    }
+    return copies;
+}
+
 struct http_server *http_server_start(const struct http_script *scripts, size_t count)
 {
     struct http_server *server = calloc(1, sizeof(*server));
     assert(server != NULL);
-    server->scripts = scripts;
+    server->scripts = copy_scripts(scripts, count);
     server->count = count;
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
@@ -222,6 +233,10 @@ void http_server_stop(struct http_server *server)
     for (size_t i = 0; i < HTTP_REQUESTS_MAX; i++) {
         free(server->requests[i].bytes);
     }
+    for (size_t i = 0; i < server->count; i++) {
+        free((void *)(uintptr_t)server->scripts[i].answer);
+    }
+    free(server->scripts);
     free(server);
 }
 

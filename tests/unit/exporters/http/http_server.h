@@ -30,7 +30,7 @@ struct http_script {
 
 struct http_server;
 
-/* @scripts: of the first, second ... request; the last one answers all further ones too. */
+/* @scripts: of the first, second ... request; the last one answers all further ones too. Copied. */
 struct http_server *http_server_start(const struct http_script *scripts, size_t count);
 
 /* Takes NULL. */
