@@ -48,6 +48,9 @@ enum eye_export_reason eye_export_reason_of(int error)
 
 int eye_deadline_slice_ms(const struct eye_deadline *deadline, uint64_t until_ns)
 {
+    if (deadline->meanwhile != NULL) {
+        deadline->meanwhile(deadline->context);
+    }
     uint64_t end_ns = atomic_load(&deadline->at_ns);
     uint64_t now_ns = eye_clock_monotonic_ns();
     end_ns = until_ns < end_ns ? until_ns : end_ns;

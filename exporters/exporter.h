@@ -74,7 +74,9 @@ struct eye_export_stats {
 
 /* When everything has to end: set once by eye_worker_stop(), read between short waits. */
 struct eye_deadline {
-    atomic_uint_fast64_t at_ns; /* monotonic; UINT64_MAX: not stopping */
+    atomic_uint_fast64_t at_ns;       /* monotonic; UINT64_MAX: not stopping */
+    void (*meanwhile)(void *context); /* called between short waits; NULL: nothing */
+    void *context;
 };
 
 /* No wait is longer than this, so that a stop is noticed. */

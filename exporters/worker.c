@@ -215,6 +215,18 @@ static void spill(struct eye_worker *worker)
     }
 }
 
+/*
+ * Between the waits of a delivery. One that takes longer than an interval may never end, and the
+ * daemon may be killed before it is known to have failed: what has come meanwhile goes to disk.
+ */
+static void save_meanwhile(void *context)
+{
+    struct eye_worker *worker = context;
+    if (!worker->backlog.failing && run_in_memory(worker) != 0) {
+        spill(worker);
+    }
+}
+
 /* ---- Deliveries ---- */
 
 static void note_success(struct eye_worker *worker)
@@ -525,6 +537,10 @@ static int open_worker(struct eye_worker *worker, const struct eye_exporter_setu
     if (result == 0) {
         result = eye_backlog_open(&worker->backlog, worker->type, setup->own, worker->name,
                                   &worker->stats, &cause);
+    }
+    if (worker->backlog.spool != NULL) {
+        worker->deadline.meanwhile = save_meanwhile;
+        worker->deadline.context = worker;
     }
     return result == 0 ? 0
                        : eye_error_set(ret_error, result, "%s: exporter %s: %s", setup->own->origin,

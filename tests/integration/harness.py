@@ -37,6 +37,12 @@ def binary():
     return path
 
 
+def is_sanitized():
+    """The daemon under test is built with a sanitizer: memory and speed are others then."""
+    with open(binary(), "rb") as file:
+        return b"__asan_init" in file.read()
+
+
 def need(*programs):
     """Fails, naming what is missing: tests are never skipped silently."""
     missing = [name for name in programs if shutil.which(name) is None]

@@ -62,36 +62,39 @@ class Points:
     """
 
     def __init__(self):
-        self.values = {}       # (metric, tags, time) -> value
-        self.kinds = {}        # metric -> kind
-        self.overwritten = []  # (key, old value, new value)
+        self.values = collections.defaultdict(dict)  # metric -> (tags, time) -> value
+        self.overwritten = []  # (metric, (tags, time), old value, new value)
         self.count = 0         # points, repeated ones included
 
-    def add(self, metric, tags, time, value, kind):
-        key = (metric.removeprefix("sockeye."), frozenset(tags.items()), time)
-        old = self.values.get(key)
+    def add(self, metric, tags, time, value):
+        values, key = self.values[metric.removeprefix("sockeye.")], (frozenset(tags.items()), time)
+        old = values.get(key)
         if old is not None and old != value:
-            self.overwritten.append((key, old, value))
-        self.values[key] = value
-        self.kinds[key[0]] = kind
+            self.overwritten.append((metric, key, old, value))
+        values[key] = value
         self.count += 1
+
+    def __len__(self):
+        """Points, repeated ones counted once."""
+        return sum(map(len, self.values.values()))
 
     def select(self, metric, tags):
         """[(tags, time, value)]"""
         wanted = {(name, str(value)) for name, value in tags.items()}
-        return [(own, time, value) for (name, own, time), value in list(self.values.items())
-                if name == metric.removeprefix("sockeye.") and wanted <= own]
+        values = self.values[metric.removeprefix("sockeye.")]
+        return [(own, time, value) for (own, time), value in list(values.items())
+                if wanted <= own]
 
     def times(self):
         """Every time of a point, in order."""
-        return sorted({time for _, _, time in self.values})
+        return sorted({time for values in self.values.values() for _, time in values})
 
 
 class DatadogIntake:
     """/api/v2/series as JSON, /api/beta/sketches as protobuf."""
 
     SERIES, SKETCHES = "/api/v2/series", "/api/beta/sketches"
-    KINDS = {1: "counter", 2: "rate", 3: "gauge"}
+    COUNT, GAUGE = 1, 3
 
     def __init__(self):
         self.series = Points()
@@ -118,12 +121,12 @@ class DatadogIntake:
         return dict(text.partition(":")[::2] for text in texts)
 
     def _add_series(self, entry):
-        kind = self.KINDS[entry["type"]]
-        if kind == "counter" and entry["interval"] < 1:
-            raise ValueError(f"interval of {entry}")
+        if entry["type"] != self.GAUGE and (entry["type"], entry["interval"] >= 1) != (
+                self.COUNT, True):
+            raise ValueError(f"no gauge, nor a count of an interval: {entry}")
         for point in entry["points"]:
             self.series.add(entry["metric"], self._tags(entry.get("tags", ())),
-                            point["timestamp"], point["value"], kind)
+                            point["timestamp"], point["value"])
 
     def _add_sketch(self, sketch):
         tags = self._tags(text.decode() for text in sketch[4])
@@ -133,7 +136,7 @@ class DatadogIntake:
                 varints(part) if isinstance(part, bytes) else [part])]
             if sum(bins) != count:
                 raise ValueError(f"bins of {sum(bins)} values, not {count}")
-            self.sketches.add(sketch[1][0].decode(), tags, own[1][0], count, "distribution")
+            self.sketches.add(sketch[1][0].decode(), tags, own[1][0], count)
 
     def total(self, metric, /, **tags):
         """Sum over the points of counts."""
@@ -171,8 +174,7 @@ class Carbon:
                 number = float(value)
                 if len(line) > self.LINE_MAX_BYTES or math.isnan(number):
                     raise ValueError("too long, or not a number")
-                self.series.add(name, dict(tag.split("=", 1) for tag in tags), float(time), number,
-                                "value")
+                self.series.add(name, dict(tag.split("=", 1) for tag in tags), float(time), number)
             except ValueError as error:
                 self.malformed.append((line[:200], str(error)))
 
@@ -200,6 +202,7 @@ class RemoteWrite:
         self.series = Points()
         self.newest = {}
         self.out_of_order = []
+        self._labels = {}  # by their bytes: they come again with each sample
 
     @classmethod
     def of(cls, requests):
@@ -213,12 +216,16 @@ class RemoteWrite:
         for number, series in fields(body):
             if number == 1:
                 own = grouped(series)
-                labels = {}
-                for label in own[1]:
-                    pair = grouped(label)
-                    labels[pair[1][0].decode()] = pair[2][0].decode()
                 for sample in own[2]:
-                    self._add_sample(labels, grouped(sample))
+                    self._add_sample(self._read_labels(tuple(own[1])), grouped(sample))
+
+    def _read_labels(self, packed):
+        labels = self._labels.get(packed)
+        if labels is None:
+            pairs = [grouped(label) for label in packed]
+            labels = {pair[1][0].decode(): pair[2][0].decode() for pair in pairs}
+            self._labels[packed] = labels
+        return labels
 
     def _add_sample(self, labels, sample):
         name = labels["__name__"]
@@ -228,7 +235,7 @@ class RemoteWrite:
         if time < self.newest.get(key, 0):
             self.out_of_order.append((key, time))
         self.newest[key] = max(time, self.newest.get(key, 0))
-        self.series.add(name, tags, time, value, "value")
+        self.series.add(name, tags, time, value)
 
     def _last(self, name, tags):
         """Sum over series of what they came to; a run that began anew (a smaller value) adds."""

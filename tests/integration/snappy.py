@@ -35,9 +35,8 @@ def _copy(data, at, tag, out):
         at += width
     if not 0 < offset <= len(out):
         raise ValueError(f"a copy from {offset} bytes before {len(out)}")
-    start = len(out) - offset
-    for i in range(size):
-        out.append(out[start + i])
+    pattern = out[len(out) - offset:][:size]
+    out += (pattern * (size // len(pattern) + 1))[:size]  # it may reach into what it makes
     return at
 
 

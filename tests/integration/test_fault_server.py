@@ -148,9 +148,9 @@ class Decoders(unittest.TestCase):
     def test_points_sent_twice_count_once(self):
         points = payloads.Points()
         for value in (3, 3, 4):
-            points.add("sockeye.a", {"x": "1"}, 7, value, "counter")
+            points.add("sockeye.a", {"x": "1"}, 7, value)
         self.assertEqual([value for _, _, value in points.select("a", {"x": 1})], [4])
-        self.assertEqual((points.count, len(points.overwritten)), (3, 1))
+        self.assertEqual((points.count, len(points), len(points.overwritten)), (3, 1, 1))
 
     def test_carbon(self):
         carbon = payloads.Carbon()

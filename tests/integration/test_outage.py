@@ -49,6 +49,14 @@ class Receivers:
         for receiver in self._all:
             receiver.up()
 
+    def hush(self):
+        """Those over HTTP read and do not answer any more."""
+        self.intake.usual = self.prometheus.usual = fault_server.silence()
+
+    def speak(self):
+        self.intake.usual = fault_server.answer()
+        self.prometheus.usual = fault_server.answer(204, b"")
+
     def known(self):
         """{what it is: what it knows}"""
         return {"datadog": payloads.DatadogIntake.of(self.intake.taken),
@@ -58,15 +66,12 @@ class Receivers:
     def problems(self, truth):
         """What is wrong, as texts: counts that are not the truth, points that took another's place,
         bytes that no receiver would take."""
-        found = [f"{name}: {row}" for name, known in self.known().items()
-                 for row in truth.difference(known)]
-        found += [f"{name}: overwritten {row}" for name, known in self.known().items()
-                  for row in known.overwritten[:5]]
-        found += [str(row) for rows in (self.carbon.malformed, self.lines.torn, self.intake.errors,
-                                        self.prometheus.errors,
-                                        self.known()["remote_write"].out_of_order)
-                  for row in rows[:5]]
-        return found
+        every = self.known()
+        found = [f"{name}: {row}" for name, known in every.items()
+                 for row in truth.difference(known) + known.overwritten[:5]]
+        return found + [str(row) for rows in (
+            self.carbon.malformed, self.lines.torn, self.intake.errors, self.prometheus.errors,
+            every["remote_write"].out_of_order) for row in rows[:5]]
 
 
 def times_of(requests):
@@ -186,7 +191,6 @@ class Spool(Frame):
 
     def started_again(self):
         """With less traffic than before, so that cumulative counts show where they begin anew."""
-        self.receivers.up()
         self.start(self.receivers.exporters)
         self.wait_for(lambda name: self.waiting(name) == [], self.receivers.WORKERS)
         self.truth.add(self, 10)
@@ -201,6 +205,7 @@ class Spool(Frame):
     def test_kill_in_the_middle(self):
         self.killed_in_the_middle()
         found = {name: len(self.waiting(name)) for name in self.receivers.WORKERS}
+        self.receivers.up()
         self.started_again()
         print(f"segments replayed: {found}")
         self.assertEqual(self.receivers.problems(self.truth), [])
@@ -213,6 +218,28 @@ class Spool(Frame):
                 self.assertEqual(self.books.failures(name), {})
                 self.assertEqual(self.books.problems(name), [])
 
+    def test_kill_while_nobody_answers(self):
+        """A request that hangs has not failed yet; what comes meanwhile is on disk all the same."""
+        self.start(self.receivers.exporters)
+        with self.truth.live(self):
+            self.daemon.wait_for_snapshots(2)
+            self.receivers.hush()
+            self.daemon.wait_for_snapshots(4)
+        self.daemon.wait_for_snapshots(2)
+        time.sleep(0.4)  # in the middle of an interval
+        self.daemon.kill()
+        self.assertEqual(self.truth.difference(self.daemon), [])
+        found = {name: len(self.waiting(name)) for name in self.receivers.WORKERS}
+        print(f"segments on disk without a failure: {found}")
+        for name in ("datadog.series", "remote_write"):
+            self.assertGreaterEqual(found[name], 5)
+            self.assertEqual(self.books.failures(name), {})
+        self.receivers.speak()
+        self.started_again()
+        self.assertEqual(self.receivers.problems(self.truth), [])
+        self.assert_in_order(self.receivers.intake.taken)
+        self.assert_nothing_left()
+
     def test_corrupt_segment(self):
         """Counted and skipped; its changes go with the next one."""
         self.killed_in_the_middle()
@@ -223,6 +250,7 @@ class Spool(Frame):
                 content[len(content) // 2] ^= 0x40
                 file.seek(0)
                 file.write(content)
+        self.receivers.up()
         self.started_again()
         self.assertEqual(self.receivers.problems(self.truth), [])
         self.assert_nothing_left()
@@ -241,6 +269,7 @@ class Spool(Frame):
         self.assertEqual(self.daemon.stop(), 0)
         for name in self.receivers.WORKERS:
             self.assertEqual(len(self.books.said(name, "waits in its spool")), 1, self.daemon.log)
+        self.receivers.up()
         self.started_again()
         self.assertEqual(self.receivers.problems(self.truth), [])
         self.assert_nothing_left()

@@ -28,8 +28,9 @@ struct taken {
 };
 
 struct receiver {
+    const struct eye_deadline *deadline;
     atomic_bool away;
-    atomic_size_t attempts;
+    atomic_bool silent; /* deliveries hang */
     atomic_size_t count;
     struct taken taken[MAX_CALLS];
 };
@@ -48,7 +49,9 @@ static int receiver_open(const struct eye_exporter_setup *setup, void **ret_stat
                          struct eye_error *ret_error)
 {
     (void)ret_error;
-    *ret_state = setup->own->values;
+    struct receiver *receiver = setup->own->values;
+    receiver->deadline = setup->deadline;
+    *ret_state = receiver;
     return 0;
 }
 
@@ -68,7 +71,10 @@ static int receiver_deliver(void *state, const struct eye_snapshot *now,
                             const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
     struct receiver *receiver = state;
-    atomic_fetch_add(&receiver->attempts, 1);
+    while (atomic_load(&receiver->silent) &&
+           eye_deadline_slice_ms(receiver->deadline, UINT64_MAX) > 0) {
+        usleep(1000);
+    }
     if (atomic_load(&receiver->away)) {
         return eye_export_fail(failure, -ECONNREFUSED, EYE_EXPORT_REFUSED, "away");
     }
@@ -390,6 +396,26 @@ static void spool__too_old_run_is_given_up_point_by_point(void **state)
     assert_int_equal(atomic_load(&stats->skipped), 2);
 }
 
+static void spool__takes_what_comes_while_a_delivery_hangs(void **state)
+{
+    struct fixture *fixture = *state;
+    start_worker(fixture);
+    publish(fixture, 3);
+    wait_until_idle(fixture);
+    atomic_store(&fixture->receiver.silent, true);
+    publish(fixture, 1);
+    publish_many(fixture, 3);
+    wait_for_files(fixture, 5); /* and the one delivered last */
+    atomic_store(&fixture->receiver.silent, false);
+    wait_until_idle(fixture);
+    static const uint64_t opened[] = {3, 1, 1, 1, 1};
+    assert_int_equal(atomic_load(&fixture->receiver.count), EYE_ARRAY_LENGTH(opened));
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(opened); i++) {
+        assert_taken(fixture, i, i + 1, opened[i]);
+    }
+    wait_for_files(fixture, 0);
+}
+
 static void spool__small_one_drops_the_oldest_and_no_counts(void **state)
 {
     struct fixture *fixture = *state;
@@ -445,6 +471,7 @@ int main(void)
         TEST(spool__format_without_time_gets_one_sum_per_run),
         TEST(spool__spoiled_segment_costs_resolution_and_is_counted),
         TEST(spool__too_old_run_is_given_up_point_by_point),
+        TEST(spool__takes_what_comes_while_a_delivery_hangs),
         TEST(spool__small_one_drops_the_oldest_and_no_counts),
         TEST(spool__type_without_receiver_refuses_it),
     };
