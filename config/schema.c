@@ -10,6 +10,7 @@
 #define SECOND EYE_NS_PER_SECOND
 #define MINUTE (60 * SECOND)
 #define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
 #define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)
 #define GIB (1024 * MIB)
@@ -159,7 +160,7 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, limits.idle_ns),
         .default_value = "5m",
         .min = 10 * SECOND,
-        .max = 24 * HOUR,
+        .max = DAY,
         .help = "A series without news for so long is forgotten.",
     },
 };
@@ -223,7 +224,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, queue_age_ns),
         .default_value = "1h",
         .min = SECOND,
-        .max = 30 * 24 * HOUR,
+        .max = 30 * DAY,
         .help = "Older ones are not sent; their changes go with a newer one.",
     },
     {
@@ -249,7 +250,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, spool_age_ns),
         .default_value = "24h",
         .min = SECOND,
-        .max = 30 * 24 * HOUR,
+        .max = 30 * DAY,
         .help = "Older ones are not sent; the last one of an earlier run is lost then, counted.",
     },
 };

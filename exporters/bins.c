@@ -2,6 +2,7 @@
 /* One walk over the bins, and a text for each key. */
 #include "exporters/bins.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "exporters/decimal.h"
@@ -59,15 +60,25 @@ void eye_bin_texts_done(struct eye_bin_texts *texts)
     texts->texts = NULL;
 }
 
+static void make_text(const struct eye_bin_texts *texts, double value, struct eye_bin_text *bin)
+{
+    struct eye_text text = {
+        .data = bin->digits, .capacity = sizeof(bin->digits), .max_bytes = EYE_BIN_DIGITS};
+    if (texts->places == EYE_BIN_SHORTEST) {
+        eye_decimal_append(&text, value);
+    } else {
+        eye_decimal_append_rounded(&text, value, texts->places);
+    }
+    assert(!text.failed);
+    bin->digits[text.length] = ':';
+    bin->length = (uint8_t)text.length;
+}
+
 const struct eye_bin_text *eye_bin_text(struct eye_bin_texts *texts, uint32_t key)
 {
     struct eye_bin_text *bin = &texts->texts[key];
     if (bin->length == 0) {
-        struct eye_text text = {
-            .data = bin->digits, .capacity = sizeof(bin->digits), .max_bytes = EYE_BIN_DIGITS - 1};
-        double value = eye_distribution_key_value(key) * texts->scale;
-        eye_decimal_append_rounded(&text, value, texts->places);
-        bin->length = (uint8_t)text.length;
+        make_text(texts, eye_distribution_key_value(key) * texts->scale, bin);
     }
     return bin;
 }

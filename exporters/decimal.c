@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* Smaller ones are written without exponent by eye_text_append_double(). */
@@ -64,4 +65,53 @@ void eye_decimal_append_rounded(struct eye_text *text, double value, unsigned pl
     }
     eye_text_append_u64(text, whole);
     append_fraction(text, fraction, places);
+}
+
+/* ---- Sample rates ---- */
+
+#define RATE_MAX_DIGITS (EYE_RATE_TEXT_BYTES - 2)
+
+static size_t write_rate(uint64_t numerator, size_t digits, char *ret_text)
+{
+    ret_text[0] = '0';
+    ret_text[1] = '.';
+    for (size_t place = digits; place > 0; place--) {
+        ret_text[1 + place] = (char)('0' + numerator % 10);
+        numerator /= 10;
+    }
+    return 2 + digits;
+}
+
+/* What a receiver counts; nothing at all is infinitely much. */
+static double weight_of(uint64_t numerator, double denominator)
+{
+    return numerator == 0 ? INFINITY : 1.0 / ((double)numerator / denominator);
+}
+
+/*
+ * Long division of 1 by the weight. Numerator and denominator are exact doubles, so their quotient
+ * is what reading the text gives.
+ */
+size_t eye_decimal_format_rate(uint64_t weight, double excess, char *ret_text)
+{
+    assert(weight >= 2 && weight <= EYE_RATE_MAX_WEIGHT);
+    uint64_t quotient = 0;
+    uint64_t remainder = 1;
+    double denominator = 1;
+    for (size_t digits = 1; digits <= RATE_MAX_DIGITS; digits++) {
+        remainder *= 10;
+        quotient = quotient * 10 + remainder / weight;
+        remainder %= weight;
+        denominator *= 10;
+        /* 1/n itself may weigh a little less than n, as for 3125: then the next smaller one. */
+        uint64_t numerator = quotient;
+        if (weight_of(numerator, denominator) < (double)weight) {
+            numerator--;
+        }
+        if (weight_of(numerator, denominator) < (double)weight + excess) {
+            return write_rate(numerator, digits, ret_text);
+        }
+    }
+    assert(false); /* log10(weight) + 12 digits are always enough */
+    return 0;
 }

@@ -165,9 +165,7 @@ int eye_json_lines_begin(struct eye_json_lines *lines, const struct eye_snapshot
 
 bool eye_json_lines_wants(const struct eye_json_lines *lines, const struct eye_change *change)
 {
-    const struct eye_metric *metric = change->point->metric;
-    bool news = metric->kind == EYE_GAUGE || change->counter > 0 || change->count > 0;
-    return news && lines->selection->wanted[metric->id];
+    return lines->selection->wanted[change->point->metric->id] && eye_change_has_news(change);
 }
 
 /* A whole number where the unit is counted whole. */

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "collector/base/file.h"
+
 /* What a file may hold: the secret, a line break of either kind, and one byte to see more by. */
 #define CONTENT_BYTES (EYE_SECRET_MAX_BYTES + 3)
 
@@ -108,29 +110,14 @@ static int take_value(const char *value, const char *origin, char **ret_value,
     return 0;
 }
 
-/* Reads up to @size - 1 bytes of @fd and ends them with a NUL; their number or -errno. */
-static ssize_t read_content(int fd, char *content, size_t size)
-{
-    size_t length = 0;
-    ssize_t got;
-    while (length < size - 1 && (got = read(fd, content + length, size - 1 - length)) != 0) {
-        if (got < 0 && errno != EINTR) {
-            return -errno;
-        }
-        length += got > 0 ? (size_t)got : 0;
-    }
-    content[length] = '\0';
-    return (ssize_t)length;
-}
-
 static int read_file(const char *path, char **ret_value, struct eye_error *ret_error)
 {
     EYE_AUTOCLOSE int fd = open_checked(path, ret_error);
     if (fd < 0) {
         return fd;
     }
-    char content[CONTENT_BYTES + 1];
-    ssize_t length = read_content(fd, content, sizeof(content));
+    char content[CONTENT_BYTES + 1] = "";
+    ssize_t length = eye_file_read(fd, content, CONTENT_BYTES);
     int result;
     if (length < 0) {
         result = eye_error_set(ret_error, (int)length, "cannot read %s: %s", path,

@@ -198,14 +198,25 @@ static void cleanup_folder(DIR **folder)
     }
 }
 
+/* With a descriptor of its own; NULL with errno. */
+static DIR *open_stream(int folder)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+    if (stream == NULL) {
+        int error = errno;
+        eye_cleanup_close(&fd);
+        errno = error;
+    }
+    return stream;
+}
+
 static int read_folder(struct eye_spool *spool)
 {
-    EYE_AUTOCLOSE int fd = openat(spool->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    EYE_CLEANUP(cleanup_folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    EYE_CLEANUP(cleanup_folder) DIR *folder = open_stream(spool->folder);
     if (folder == NULL) {
         return -errno;
     }
-    fd = -1; /* the stream's */
     int result = 0;
     while (result == 0) {
         errno = 0;
@@ -292,31 +303,28 @@ static int open_folder(const char *path, const char *exporter, int *ret_fd,
     return 0;
 }
 
-static void cleanup_spool(struct eye_spool **spool)
-{
-    eye_spool_close(*spool);
-}
-
 int eye_spool_open(const char *path, const char *exporter, uint64_t max_bytes,
                    struct eye_spool **ret_spool, struct eye_error *ret_error)
 {
-    EYE_CLEANUP(cleanup_spool) struct eye_spool *spool = calloc(1, sizeof(*spool));
-    if (spool == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
-    spool->folder = -1;
-    spool->max_bytes = max_bytes;
-    int result = open_folder(path, exporter, &spool->folder, ret_error);
+    EYE_AUTOCLOSE int folder = -1;
+    int result = open_folder(path, exporter, &folder, ret_error);
     if (result != 0) {
         return result;
     }
+    struct eye_spool *spool = calloc(1, sizeof(*spool));
+    if (spool == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    spool->folder = EYE_TAKE_FD(folder);
+    spool->max_bytes = max_bytes;
     result = read_folder(spool);
     if (result != 0) {
+        eye_spool_close(spool);
         return eye_error_set(ret_error, result, "cannot read the spool %s/%s: %s", path, exporter,
                              strerror(-result));
     }
     drop_delivered(spool, 1);
-    *ret_spool = EYE_TAKE(spool);
+    *ret_spool = spool;
     return 0;
 }
 
@@ -352,9 +360,12 @@ static void cleanup_compressor(ZSTD_CCtx **context)
 static int compress(const struct eye_text *plain, struct bytes *ret_frame)
 {
     EYE_CLEANUP(cleanup_compressor) ZSTD_CCtx *context = ZSTD_createCCtx();
+    if (context == NULL) {
+        return -ENOMEM;
+    }
     size_t bound = ZSTD_compressBound(plain->length);
     EYE_AUTOFREE char *frame = malloc(bound);
-    if (context == NULL || frame == NULL) {
+    if (frame == NULL) {
         return -ENOMEM;
     }
     ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, COMPRESSION_LEVEL);
@@ -497,7 +508,7 @@ static size_t choose_victim(const struct segments *waiting, uint64_t run)
 
 static int make_room(struct eye_spool *spool, uint64_t run, uint64_t more, size_t *ret_evicted)
 {
-    struct shortage shortage;
+    struct shortage shortage = {.block_bytes = 1};
     int result = find_shortage(spool, more, &shortage);
     if (result != 0) {
         return result;
@@ -563,7 +574,7 @@ int eye_spool_set_delivered(struct eye_spool *spool, const struct eye_snapshot *
 {
     EYE_CLEANUP(cleanup_bytes) struct bytes frame = {0};
     struct eye_spool_segment segment = segment_of(snapshot);
-    struct shortage shortage;
+    struct shortage shortage = {.block_bytes = 1};
     if (segments_have(&spool->delivered, &segment)) {
         return 0;
     }

@@ -2,7 +2,6 @@
 /* A new thread inherits the signal mask of its maker: block, make, restore. */
 #include "collector/base/thread.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include "collector/base/text.h"
@@ -17,14 +16,19 @@ static void set_name(pthread_t thread, const char *name)
     pthread_setname_np(thread, full);
 }
 
+void eye_thread_block_signals(sigset_t *ret_previous)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, ret_previous);
+}
+
 int eye_thread_start(const char *name, void *(*run)(void *context), void *context,
                      pthread_t *ret_thread)
 {
-    sigset_t all;
     sigset_t previous;
     pthread_t thread;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &previous);
+    eye_thread_block_signals(&previous);
     int result = pthread_create(&thread, NULL, run, context);
     pthread_sigmask(SIG_SETMASK, &previous, NULL);
     if (result == 0) {

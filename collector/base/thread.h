@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Starting threads the way all of ours are: without signals, with a name. */
+/* Starting threads the way all of ours are: without signals, with a name. Any thread. */
 #pragma once
 
 #include <pthread.h>
+#include <signal.h>
 
 /**
  * Starts @run(@context) in a joinable thread called "eye:<name>" (cut to the kernel's 15 bytes).
@@ -11,3 +12,9 @@
  */
 int eye_thread_start(const char *name, void *(*run)(void *context), void *context,
                      pthread_t *ret_thread);
+
+/**
+ * Blocks all signals of the calling thread, so that threads which a library starts have them
+ * blocked too. @ret_previous: for pthread_sigmask(SIG_SETMASK) afterwards.
+ */
+void eye_thread_block_signals(sigset_t *ret_previous);

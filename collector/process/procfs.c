@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collector/base/file.h"
 #include "collector/base/parse.h"
 #include "collector/base/text.h"
 
@@ -199,16 +200,11 @@ static int read_file(int directory, const char *name, char *buffer, size_t size,
     if (fd < 0) {
         return -errno;
     }
-    size_t used = 0;
-    ssize_t count;
-    do {
-        count = read(fd, buffer + used, size - used);
-        if (count < 0) {
-            return -errno;
-        }
-        used += (size_t)count;
-    } while (count > 0);
-    *ret_text = (struct span){buffer, used};
+    ssize_t length = eye_file_read(fd, buffer, size);
+    if (length < 0) {
+        return (int)length;
+    }
+    *ret_text = (struct span){buffer, (size_t)length};
     return 0;
 }
 

@@ -12,7 +12,7 @@
 
 #include "collector/snapshot/codec.pb-c.h"
 
-#define FAMILY_POINTS 64
+#define FAMILY_POINTS ((size_t)64)
 
 /* Of one family. A varint has at most 10 bytes. */
 #define POINT_MAX_BYTES                                                                            \
@@ -495,7 +495,7 @@ int eye_snapshot_decode(const void *bytes, size_t length, const struct eye_snaps
         result = decode(&decoder, (Eye__Snapshot__Snapshot *)message);
     }
     if (result != 0) {
-        return result;
+        return result; /* NOLINT(clang-analyzer-unix.Malloc): decoder_done() frees it */
     }
     *ret_unknown = decoder.unknown;
     *ret_snapshot = EYE_TAKE(decoder.snapshot);

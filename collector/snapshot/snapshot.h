@@ -75,6 +75,12 @@ void eye_changes_begin(struct eye_changes *changes, const struct eye_snapshot *n
  * allocation. */
 bool eye_changes_next(struct eye_changes *changes, struct eye_change *ret_change);
 
+/** Whether an interval without @change would look the same; a gauge tells about now. */
+static inline bool eye_change_has_news(const struct eye_change *change)
+{
+    return change->point->metric->kind == EYE_GAUGE || change->counter > 0 || change->count > 0;
+}
+
 /**
  * The series of @before that are not in @now, with the values they had, as a snapshot with the
  * sequence and times of @now: for formats that say when a series ended. 0 with NULL when none is

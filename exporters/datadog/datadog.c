@@ -158,18 +158,7 @@ static void begin(void *state, const struct eye_snapshot *now)
 static bool wants(void *state, const struct eye_change *change)
 {
     const struct datadog *datadog = state;
-    if (!datadog->selection.wanted[change->point->metric->id]) {
-        return false;
-    }
-    switch (change->point->metric->kind) {
-    case EYE_COUNTER:
-        return change->counter > 0;
-    case EYE_GAUGE:
-        return true;
-    case EYE_DISTRIBUTION:
-        return change->count > 0;
-    }
-    return false;
+    return datadog->selection.wanted[change->point->metric->id] && eye_change_has_news(change);
 }
 
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)

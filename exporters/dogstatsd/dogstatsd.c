@@ -72,7 +72,7 @@ static void begin(void *state, const struct eye_snapshot *now)
 static bool wants(void *state, const struct eye_change *change)
 {
     const struct dogstatsd *dogstatsd = state;
-    return dogstatsd->selection.wanted[change->point->metric->id] && eye_lines_has_news(change);
+    return dogstatsd->selection.wanted[change->point->metric->id] && eye_change_has_news(change);
 }
 
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
@@ -117,13 +117,10 @@ static enum eye_verdict send_points(void *state, uint64_t points, uint64_t *ret_
     (void)ret_rejected;
     struct dogstatsd *dogstatsd = state;
     int result = send_payload(dogstatsd, failure);
-    if (result != 0) {
-        return result == -EMSGSIZE ? EYE_VERDICT_TOO_LARGE : EYE_VERDICT_RETRY;
-    }
-    for (size_t i = 0; i < KINDS; i++) {
+    for (size_t i = 0; result == 0 && i < KINDS; i++) {
         eye_client_count_points(&dogstatsd->client, (enum eye_metric_kind)i, dogstatsd->kinds[i]);
     }
-    return EYE_VERDICT_DONE;
+    return eye_link_verdict(result);
 }
 
 static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_failure *failure)

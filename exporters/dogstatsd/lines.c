@@ -7,15 +7,15 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
-#include "exporters/dogstatsd/rate.h"
+#include "exporters/decimal.h"
 
 #define LENGTH_OF(literal) (sizeof(literal) - 1)
 
-/* The longest value (1e-9 with 17 digits and no exponent) has 28 bytes. */
-#define VALUE_MAX_BYTES 31
-
 /* "|T" and the seconds until the clock's end */
 #define TIMESTAMP_MAX_BYTES 24
+
+/* Agents truncate 1 / rate; that this is less than 1 leaves room for other arithmetic. */
+#define RATE_EXCESS 0.999
 
 #define RATE_MARK "|@"
 #define DISTRIBUTION_MARK "|d"
@@ -25,23 +25,15 @@
  * this does not fit, so that a series is sent whole or not at all.
  */
 #define DISTRIBUTION_MAX_BYTES                                                                     \
-    (VALUE_MAX_BYTES + LENGTH_OF(DISTRIBUTION_MARK) + LENGTH_OF(RATE_MARK) + EYE_RATE_TEXT_BYTES)
-
-/*
- * Shortest decimals take a microsecond each and a distribution has up to hundreds of bins, but
- * there are few keys: each is written once.
- */
-struct eye_line_bin {
-    uint8_t length;                 /* without the colon; 0: not made yet */
-    char text[VALUE_MAX_BYTES + 1]; /* with a colon behind it */
-};
+    (EYE_BIN_DIGITS + LENGTH_OF(DISTRIBUTION_MARK) + LENGTH_OF(RATE_MARK) + EYE_RATE_TEXT_BYTES)
 
 int eye_lines_init(struct eye_lines *lines, const struct eye_selection *selection,
                    const struct eye_labels *labels, size_t max_bytes)
 {
-    struct eye_line_bin *bins = calloc(EYE_DISTRIBUTION_KEYS, sizeof(*bins));
-    if (bins == NULL) {
-        return -ENOMEM;
+    struct eye_bin_texts bins;
+    int result = eye_bin_texts_init(&bins, 1, EYE_BIN_SHORTEST);
+    if (result != 0) {
+        return result;
     }
     *lines = (struct eye_lines){
         .selection = selection,
@@ -56,8 +48,7 @@ int eye_lines_init(struct eye_lines *lines, const struct eye_selection *selectio
 void eye_lines_done(struct eye_lines *lines)
 {
     eye_text_done(&lines->timestamp);
-    free(lines->bins);
-    lines->bins = NULL;
+    eye_bin_texts_done(&lines->bins);
 }
 
 void eye_lines_set_time(struct eye_lines *lines, uint64_t time_ns)
@@ -230,23 +221,14 @@ static void leave_bin(struct walk *walk, uint64_t count)
 }
 
 /* The value of the bin at hand. */
-static const struct eye_line_bin *bin_text(const struct walk *walk)
+static const struct eye_bin_text *bin_text(const struct walk *walk)
 {
     uint32_t key = walk->change->point->distribution->first_key + walk->index;
-    struct eye_line_bin *bin = &walk->lines->bins[key];
-    if (bin->length == 0) {
-        EYE_CLEANUP(eye_text_done) struct eye_text digits;
-        eye_text_init(&digits, VALUE_MAX_BYTES);
-        eye_text_append_double(&digits, eye_distribution_key_value(key));
-        memcpy(bin->text, eye_text_string(&digits), digits.length);
-        bin->text[digits.length] = ':';
-        bin->length = (uint8_t)digits.length;
-    }
-    return bin;
+    return eye_bin_text(&walk->lines->bins, key);
 }
 
 /* Whether @count copies of a bin's value in a shared line are shorter than a line with a weight. */
-static bool is_packed(const struct walk *walk, const struct eye_line_bin *bin, uint64_t count)
+static bool is_packed(const struct walk *walk, const struct eye_bin_text *bin, uint64_t count)
 {
     if (count == 1 || count > walk->lines->max_bytes) {
         return count == 1;
@@ -261,13 +243,13 @@ static bool is_packed(const struct walk *walk, const struct eye_line_bin *bin, u
         return copies <= weighted;
     }
     char rate[EYE_RATE_TEXT_BYTES];
-    return copies <= weighted + eye_rate_format(count, rate);
+    return copies <= weighted + eye_decimal_format_rate(count, RATE_EXCESS, rate);
 }
 
 /* ---- Distributions: the first round ---- */
 
 /* Appends the value at hand as often as it is left and fits; false when the payload is full. */
-static bool pack_bin(struct walk *walk, const struct eye_line_bin *bin, uint64_t count)
+static bool pack_bin(struct walk *walk, const struct eye_bin_text *bin, uint64_t count)
 {
     struct eye_text *payload = walk->payload;
     size_t end_bytes = LENGTH_OF(DISTRIBUTION_MARK) + tail_length(walk->identity);
@@ -276,7 +258,7 @@ static bool pack_bin(struct walk *walk, const struct eye_line_bin *bin, uint64_t
             return false;
         }
         /* The head ends in the first colon. */
-        eye_text_append_bytes(payload, bin->text, bin->length + LENGTH_OF(":"));
+        eye_text_append_bytes(payload, bin->digits, bin->length + LENGTH_OF(":"));
         if (payload->failed) {
             return false;
         }
@@ -289,7 +271,7 @@ static bool pack_bins(struct walk *walk)
 {
     uint64_t count = 0;
     while ((count = find_bin(walk)) > 0) {
-        const struct eye_line_bin *bin = bin_text(walk);
+        const struct eye_bin_text *bin = bin_text(walk);
         if (!is_packed(walk, bin, count)) {
             walk->mixed = true;
         } else if (!pack_bin(walk, bin, count)) {
@@ -318,16 +300,16 @@ static bool first_round(struct walk *walk)
 
 /* ---- Distributions: the second round ---- */
 
-static void append_weighted(const struct walk *walk, const struct eye_line_bin *bin,
+static void append_weighted(const struct walk *walk, const struct eye_bin_text *bin,
                             uint64_t weight)
 {
     struct eye_text *payload = walk->payload;
     append_head(payload, walk->identity);
-    eye_text_append_bytes(payload, bin->text, bin->length);
+    eye_text_append_bytes(payload, bin->digits, bin->length);
     eye_text_append(payload, DISTRIBUTION_MARK);
     if (weight > 1) {
         char rate[EYE_RATE_TEXT_BYTES];
-        size_t length = eye_rate_format(weight, rate);
+        size_t length = eye_decimal_format_rate(weight, RATE_EXCESS, rate);
         eye_text_append(payload, RATE_MARK);
         eye_text_append_bytes(payload, rate, length);
     }
@@ -335,7 +317,7 @@ static void append_weighted(const struct walk *walk, const struct eye_line_bin *
 }
 
 /* Lines for the bin at hand: one, unless its weight is huge. False when the payload is full. */
-static bool weigh_bin(struct walk *walk, const struct eye_line_bin *bin, uint64_t count)
+static bool weigh_bin(struct walk *walk, const struct eye_bin_text *bin, uint64_t count)
 {
     uint64_t rest = count - walk->done * EYE_RATE_MAX_WEIGHT;
     while (rest > 0) {
@@ -355,7 +337,7 @@ static bool second_round(struct walk *walk)
 {
     uint64_t count = 0;
     while ((count = find_bin(walk)) > 0) {
-        const struct eye_line_bin *bin = bin_text(walk);
+        const struct eye_bin_text *bin = bin_text(walk);
         if (!is_packed(walk, bin, count) && !weigh_bin(walk, bin, count)) {
             return false;
         }
@@ -384,19 +366,6 @@ static int add_distribution(struct eye_lines *lines, const struct eye_identity *
 }
 
 /* ---- The encoder ---- */
-
-bool eye_lines_has_news(const struct eye_change *change)
-{
-    switch (change->point->metric->kind) {
-    case EYE_COUNTER:
-        return change->counter > 0;
-    case EYE_GAUGE:
-        return true;
-    case EYE_DISTRIBUTION:
-        return change->count > 0;
-    }
-    return false;
-}
 
 int eye_lines_add(struct eye_lines *lines, const struct eye_identity *identity,
                   const struct eye_change *change, size_t *part, struct eye_text *payload)

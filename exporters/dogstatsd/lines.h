@@ -9,17 +9,16 @@
  */
 #pragma once
 
+#include "exporters/bins.h"
 #include "exporters/dogstatsd/labels.h"
 #include "exporters/identities.h"
-
-struct eye_line_bin;
 
 struct eye_lines {
     const struct eye_selection *selection;
     const struct eye_labels *labels;
     size_t max_bytes;          /* of a payload */
     struct eye_text timestamp; /* "|T" and the seconds of the snapshot in work; else empty */
-    struct eye_line_bin *bins; /* texts of values by key, made when first needed; owned */
+    struct eye_bin_texts bins;
 };
 
 /** @selection and @labels must outlive it. 0 or -ENOMEM. */
@@ -35,9 +34,6 @@ void eye_lines_set_time(struct eye_lines *lines, uint64_t time_ns);
 /** An eye_identity_write; @context is the struct eye_lines. */
 void eye_lines_write_identity(void *context, const struct eye_point *point, struct eye_text *text,
                               uint32_t *ret_cut);
-
-/** Whether @change has news: increments of zero are not sent. */
-bool eye_lines_has_news(const struct eye_change *change);
 
 /**
  * Appends lines of @change to @payload from part *@part on, as add() of exporters/delivery.h says.

@@ -81,14 +81,7 @@ static enum eye_verdict send_payload(void *state, uint64_t points, uint64_t *ret
     (void)points;
     (void)ret_rejected;
     eye_graphite_points_end(&graphite->points);
-    switch (eye_link_send(graphite->link, payload->data, payload->length, failure)) {
-    case 0:
-        return EYE_VERDICT_DONE;
-    case -EMSGSIZE:
-        return EYE_VERDICT_TOO_LARGE;
-    default:
-        return EYE_VERDICT_RETRY;
-    }
+    return eye_link_verdict(eye_link_send(graphite->link, payload->data, payload->length, failure));
 }
 
 static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_failure *failure)

@@ -93,6 +93,18 @@ int eye_link_send(struct eye_link *link, const void *bytes, size_t length,
     return link->transport->send(link, bytes, length, failure);
 }
 
+enum eye_verdict eye_link_verdict(int result)
+{
+    switch (result) {
+    case 0:
+        return EYE_VERDICT_DONE;
+    case -EMSGSIZE:
+        return EYE_VERDICT_TOO_LARGE;
+    default:
+        return EYE_VERDICT_RETRY;
+    }
+}
+
 enum eye_confirmation eye_link_confirm(struct eye_link *link, bool wait,
                                        struct eye_export_failure *failure)
 {

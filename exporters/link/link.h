@@ -75,6 +75,9 @@ int eye_link_open(struct eye_link *link, struct eye_export_failure *failure);
 int eye_link_send(struct eye_link *link, const void *bytes, size_t length,
                   struct eye_export_failure *failure);
 
+/** What eye_link_send()'s @result means for the payload: done, too large, or later. */
+enum eye_verdict eye_link_verdict(int result);
+
 /**
  * What became of everything sent: for payload formats (exporters/delivery.h). UDP: no refusal
  * (ICMP) came back, waited for 5 ms; of a receiver on this host send() has told. TCP and TLS: the

@@ -24,12 +24,6 @@ static int null_open(const struct eye_exporter_setup *setup, void **ret_state,
     return 0;
 }
 
-/* A gauge tells about now, so it counts in every interval. */
-static bool has_news(const struct eye_change *change)
-{
-    return change->point->metric->kind == EYE_GAUGE || change->counter > 0 || change->count > 0;
-}
-
 static int null_deliver(void *state, const struct eye_snapshot *now,
                         const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
@@ -40,7 +34,8 @@ static int null_deliver(void *state, const struct eye_snapshot *now,
     uint64_t points = 0;
     eye_changes_begin(&changes, now, before);
     while (eye_changes_next(&changes, &change)) {
-        points += exporter->selection.wanted[change.point->metric->id] && has_news(&change);
+        points +=
+            exporter->selection.wanted[change.point->metric->id] && eye_change_has_news(&change);
     }
     atomic_fetch_add(&exporter->stats->seen, points);
     atomic_fetch_add(&exporter->stats->points, points);

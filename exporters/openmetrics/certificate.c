@@ -2,12 +2,14 @@
 /* Reading PEM files, and whether they belong together. */
 #include "exporters/openmetrics/certificate.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "collector/base/file.h"
 #include "exporters/openmetrics/libraries.h"
 #include "exporters/secret.h"
 
@@ -23,7 +25,7 @@ static void wipe(char **bytes)
     }
 }
 
-/* The whole file as text; short reads of a regular file are its end. */
+/* The whole file as text. */
 static int read_text(const char *path, char **ret_text)
 {
     struct stat status;
@@ -38,8 +40,9 @@ static int read_text(const char *path, char **ret_text)
     if (text == NULL) {
         return -ENOMEM;
     }
-    if (read(fd, text, (size_t)status.st_size) < 0) {
-        return -errno;
+    ssize_t length = eye_file_read(fd, text, (size_t)status.st_size);
+    if (length < 0) {
+        return (int)length;
     }
     *ret_text = EYE_TAKE(text);
     return 0;
@@ -104,6 +107,7 @@ static int id_of_key(const char *pem, unsigned char ret_id[static KEY_ID_BYTES])
 static int check_pair(const struct eye_certificate *pair, const char *certificate_file,
                       const char *key_file, struct eye_error *ret_error)
 {
+    assert(pair->certificate != NULL && pair->key != NULL);
     unsigned char of_certificate[KEY_ID_BYTES] = {0};
     unsigned char of_key[KEY_ID_BYTES] = {0};
     int result = id_of_certificate(pair->certificate, of_certificate);

@@ -10,12 +10,12 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/base/thread.h"
 #include "exporters/openmetrics/auth.h"
 #include "exporters/openmetrics/certificate.h"
 #include "exporters/openmetrics/gzip.h"
@@ -322,12 +322,10 @@ static struct MHD_Daemon *start_daemon(struct openmetrics *exporter, int fd)
 /* The server's thread inherits the mask: signals are for the main thread. */
 static int start_server(struct openmetrics *exporter, int fd)
 {
-    sigset_t all;
-    sigset_t old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    sigset_t previous;
+    eye_thread_block_signals(&previous);
     struct MHD_Daemon *server = start_daemon(exporter, fd);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
     exporter->server = server;
     return server == NULL ? -ENOMEM : 0;
 }

@@ -345,15 +345,15 @@ static void append_head(struct writer *writer, const struct eye_metric *metric)
 static void append_points(struct writer *writer)
 {
     const struct eye_snapshot *snapshot = writer->snapshot;
-    const struct eye_metric *family = NULL;
+    enum eye_metric_id family = EYE_METRIC_COUNT; /* none yet */
     for (size_t i = 0; i < snapshot->count && !writer->text->failed; i++) {
         const struct eye_metric *metric = snapshot->points[i].metric;
         if (eye_identities_at(&writer->pages->identities, i) == NULL) {
             continue;
         }
-        if (metric != family) {
+        if (metric->id != family) {
             append_head(writer, metric);
-            family = metric;
+            family = metric->id;
         }
         append_point(writer, i);
     }

@@ -132,7 +132,7 @@ static enum eye_verdict send_request(void *state, uint64_t points, uint64_t *ret
                                      struct eye_export_failure *failure)
 {
     struct otlp *otlp = state;
-    struct eye_http_answer answer;
+    struct eye_http_answer answer = {0};
     if (post(otlp, &answer, failure) != 0) {
         return EYE_VERDICT_RETRY;
     }

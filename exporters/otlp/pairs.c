@@ -50,7 +50,7 @@ int eye_otlp_read_pairs(const char *list, eye_otlp_pair *take, void *context)
     if (result != 0) {
         return result;
     }
-    EYE_AUTOFREE char *copy = strdup(list);
+    char *copy = strdup(list);
     if (copy == NULL) {
         return -ENOMEM;
     }
@@ -60,5 +60,6 @@ int eye_otlp_read_pairs(const char *list, eye_otlp_pair *take, void *context)
         bool empty = *trim(item) == '\0';
         result = empty ? 0 : read_pair(item, take, context);
     }
+    free(copy);
     return result;
 }

@@ -384,23 +384,17 @@ static void pack_scope(struct eye_text *text)
     pack_into(&scope.base, text);
 }
 
-static int pack_resource(const struct eye_otlp_model *model, struct eye_text *text)
+/* Attribute by attribute: messages one after the other are one message. */
+static void pack_resource(const struct eye_otlp_model *model, struct eye_text *text)
 {
-    /* One more: no attributes must not look like a lack of memory. */
-    size_t room = model->resource_count + 1;
-    EYE_AUTOFREE struct key_value *pairs = calloc(room, sizeof(*pairs));
-    EYE_AUTOFREE EyeOtlp__KeyValue **messages = calloc(room, sizeof(EyeOtlp__KeyValue *));
-    if (pairs == NULL || messages == NULL) {
-        return -ENOMEM;
-    }
     for (size_t i = 0; i < model->resource_count; i++) {
-        messages[i] = fill_key_value(&pairs[i], &model->resource[i]);
+        struct key_value pair;
+        EyeOtlp__KeyValue *message = fill_key_value(&pair, &model->resource[i]);
+        EyeOtlp__Resource resource = EYE_OTLP__RESOURCE__INIT;
+        resource.attributes = &message;
+        resource.n_attributes = 1;
+        pack_into(&resource.base, text);
     }
-    EyeOtlp__Resource resource = EYE_OTLP__RESOURCE__INIT;
-    resource.attributes = messages;
-    resource.n_attributes = model->resource_count;
-    pack_into(&resource.base, text);
-    return text->failed ? -ENOMEM : 0;
 }
 
 static int fill_encoder(struct encoder *encoder)
@@ -411,10 +405,11 @@ static int fill_encoder(struct encoder *encoder)
         failed |= encoder->families[i].name.failed;
     }
     pack_scope(&encoder->scope);
+    pack_resource(encoder->model, &encoder->resource);
     encoder->bytes = malloc(EYE_OTLP_REQUEST_BYTES);
     encoder->points = calloc(POINTS_MAX, sizeof(encoder->points[0]));
-    failed |= encoder->scope.failed || encoder->bytes == NULL || encoder->points == NULL;
-    return failed ? -ENOMEM : pack_resource(encoder->model, &encoder->resource);
+    failed |= encoder->scope.failed || encoder->resource.failed;
+    return failed || encoder->bytes == NULL || encoder->points == NULL ? -ENOMEM : 0;
 }
 
 static int open_encoder(const struct eye_otlp_model *model, void **ret_encoder)

@@ -40,17 +40,17 @@ static struct eye_fixed_tag *find_tag(struct eye_otlp_resource *resource, const 
 /* eye_otlp_pair: 0 or -ENOMEM. */
 static int set(void *context, const char *key, const char *value)
 {
-    EYE_AUTOFREE char *clean_key = copy_utf8(key);
-    EYE_AUTOFREE char *clean_value = copy_utf8(value);
-    if (clean_key == NULL || clean_value == NULL) {
-        return -ENOMEM;
-    }
-    struct eye_fixed_tag *tag = find_tag(context, clean_key);
-    if (tag == NULL) {
+    EYE_CLEANUP(eye_text_done) struct eye_text clean_key;
+    eye_text_init(&clean_key, VALUE_MAX_BYTES);
+    eye_otlp_append_utf8(&clean_key, key);
+    struct eye_fixed_tag *tag =
+        clean_key.failed ? NULL : find_tag(context, eye_text_string(&clean_key));
+    char *clean_value = tag == NULL ? NULL : copy_utf8(value);
+    if (clean_value == NULL) {
         return -ENOMEM;
     }
     free(tag->value);
-    tag->value = EYE_TAKE(clean_value);
+    tag->value = clean_value;
     return 0;
 }
 

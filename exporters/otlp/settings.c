@@ -260,7 +260,6 @@ static int decide_all(struct eye_otlp_settings *settings, const struct eye_otlp_
 int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_otlp_values *values,
                            struct eye_error *ret_error)
 {
-    EYE_CLEANUP(eye_otlp_settings_done)
     struct eye_otlp_settings made = {
         .exponential = values->histograms == EYE_OTLP_HISTOGRAMS_EXPONENTIAL,
         .http = values->http,
@@ -270,10 +269,10 @@ int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_
     decide_file(&made.http.tls.key_file, "CLIENT_KEY");
     int result = decide_all(&made, values, ret_error);
     if (result != 0) {
+        eye_otlp_settings_done(&made);
         return result == -ENOMEM ? eye_error_set(ret_error, result, "out of memory") : result;
     }
     *settings = made;
-    made = (struct eye_otlp_settings){0};
     return 0;
 }
 

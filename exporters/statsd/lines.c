@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "exporters/decimal.h"
-#include "exporters/statsd/rate.h"
 
 /* Nanoseconds, in either unit. */
 #define PLAIN_PLACES 9
 #define MILLISECOND_PLACES 6
+
+/* etsy's server adds 1 / rate as it is: of counts up to 10^9 this is less than anybody prints. */
+#define RATE_EXCESS EYE_RATE_MIN_EXCESS
 
 int eye_statsd_lines_init(struct eye_statsd_lines *lines, enum eye_statsd_dialect_id dialect,
                           enum eye_statsd_distributions distributions)
@@ -82,9 +84,10 @@ static void end_line(const struct eye_statsd_lines *lines, const struct eye_iden
 {
     eye_text_append(payload, type);
     if (weight > 1) {
-        char rate[EYE_STATSD_RATE_BYTES];
+        char rate[EYE_RATE_TEXT_BYTES];
         eye_text_append(payload, "|@");
-        eye_text_append_bytes(payload, rate, eye_statsd_rate_format(weight, rate));
+        eye_text_append_bytes(payload, rate,
+                              eye_decimal_format_rate(weight, (double)weight * RATE_EXCESS, rate));
     }
     if (lines->tags_last) {
         append_tags(payload, identity);
@@ -144,7 +147,7 @@ static const struct eye_bin_text *bin_text(struct eye_statsd_lines *lines,
 static uint64_t max_weight(uint64_t count)
 {
     uint64_t weight = (count - 1) / EYE_STATSD_SAMPLES + 1;
-    return weight < EYE_STATSD_MAX_WEIGHT ? weight : EYE_STATSD_MAX_WEIGHT;
+    return weight < EYE_RATE_MAX_WEIGHT ? weight : EYE_RATE_MAX_WEIGHT;
 }
 
 /* Appends lines @from .. @count - 1 of a bin's @values. *@ret_done: the first that is not in. */
@@ -235,19 +238,6 @@ static int add_gauges(struct eye_statsd_lines *lines, const struct eye_identity 
 }
 
 /* ---- The encoder ---- */
-
-bool eye_statsd_lines_wants(const struct eye_change *change)
-{
-    switch (change->point->metric->kind) {
-    case EYE_COUNTER:
-        return change->counter > 0;
-    case EYE_GAUGE:
-        return true;
-    case EYE_DISTRIBUTION:
-        return change->count > 0;
-    }
-    return false;
-}
 
 int eye_statsd_lines_add(struct eye_statsd_lines *lines, const struct eye_identity *identity,
                          const struct eye_change *change, struct eye_text *payload, size_t *part)

@@ -41,9 +41,6 @@ int eye_statsd_lines_init(struct eye_statsd_lines *lines, enum eye_statsd_dialec
 /** Takes a zeroed one. */
 void eye_statsd_lines_done(struct eye_statsd_lines *lines);
 
-/** True when @change has something to say: gauges always do. */
-bool eye_statsd_lines_wants(const struct eye_change *change);
-
 /**
  * The add() of exporters/delivery.h: appends the lines of @change from line *@part on to @payload,
  * which never grows beyond its maximum. @identity is not longer than that less

@@ -51,7 +51,7 @@ static void begin(void *state, const struct eye_snapshot *now)
 static bool wants(void *state, const struct eye_change *change)
 {
     const struct statsd *statsd = state;
-    return statsd->selection.wanted[change->point->metric->id] && eye_statsd_lines_wants(change);
+    return statsd->selection.wanted[change->point->metric->id] && eye_change_has_news(change);
 }
 
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
@@ -67,14 +67,8 @@ static enum eye_verdict send_payload(void *state, uint64_t points, uint64_t *ret
     struct statsd *statsd = state;
     (void)points;
     (void)ret_rejected;
-    switch (eye_link_send(statsd->link, statsd->payload.data, statsd->payload.length, failure)) {
-    case 0:
-        return EYE_VERDICT_DONE;
-    case -EMSGSIZE:
-        return EYE_VERDICT_TOO_LARGE;
-    default:
-        return EYE_VERDICT_RETRY;
-    }
+    const struct eye_text *payload = &statsd->payload;
+    return eye_link_verdict(eye_link_send(statsd->link, payload->data, payload->length, failure));
 }
 
 static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_failure *failure)

@@ -23,6 +23,7 @@
 #include "collector/base/log.h"
 #include "collector/snapshot/snapshot.h"
 #include "exporters/exporter.h"
+#include "exporters/openmetrics/page.h"
 #include "exporters/selection.h"
 #include "tests/bench/receiver.h"
 
@@ -189,6 +190,54 @@ static void world_done(struct world *world)
     eye_registry_free(world->registry);
 }
 
+/* ---- the page of openmetrics, which waits for a scraper: here its making is the delivery ---- */
+
+struct page_maker {
+    struct eye_selection selection;
+    struct eye_pages pages;
+    struct eye_text page;
+    struct eye_export_stats *stats;
+};
+
+static int open_page(const struct eye_exporter_setup *setup, void **ret_state,
+                     struct eye_error *ret_error)
+{
+    (void)ret_error;
+    struct page_maker *maker = calloc(1, sizeof(*maker));
+    assert(maker != NULL);
+    maker->stats = setup->stats;
+    eye_text_init(&maker->page, (size_t)256 << 20);
+    int result = eye_selection_init(&maker->selection, setup);
+    *ret_state = maker;
+    return result == 0 ? eye_pages_init(&maker->pages, &maker->selection, false) : result;
+}
+
+static int deliver_page(void *state, const struct eye_snapshot *now,
+                        const struct eye_snapshot *before, struct eye_export_failure *failure)
+{
+    (void)before;
+    (void)failure;
+    struct page_maker *maker = state;
+    struct eye_page_counts counts = {0};
+    eye_text_clear(&maker->page);
+    int result = eye_pages_write(&maker->pages, now, EYE_PAGE_OPENMETRICS, &maker->page, &counts);
+    atomic_fetch_add(&maker->stats->points, counts.points);
+    atomic_fetch_add(&maker->stats->bytes, maker->page.length);
+    return result;
+}
+
+static void close_page(void *state)
+{
+    struct page_maker *maker = state;
+    eye_pages_done(&maker->pages);
+    eye_text_done(&maker->page);
+    eye_selection_done(&maker->selection);
+    free(maker);
+}
+
+static const struct eye_exporter_type page_type = {
+    .section = {.type = "page"}, .open = open_page, .deliver = deliver_page, .close = close_page};
+
 /* ---- exporters ---- */
 
 /* The keys of one configured exporter; %u is the receiver's port. */
@@ -216,6 +265,7 @@ static const struct subject {
     {"otlp json", "otlp",
      "url: 'http://127.0.0.1:%u/v1/metrics', compression: none, encoding: json", false},
     {"otlp gzip", "otlp", "url: 'http://127.0.0.1:%u/v1/metrics'", false},
+    {"openmetrics page", "page", "tags: []", false},
     {"pushgateway", "pushgateway", "url: 'http://127.0.0.1:%u'", false},
 };
 
@@ -375,6 +425,11 @@ static void print_run(FILE *out, struct run *run)
             median(run->allocations, run->rounds) / points, (double)run->peak / 1024);
 }
 
+static const struct eye_exporter_type *find_type(const char *name)
+{
+    return strcmp(name, page_type.section.type) == 0 ? &page_type : eye_exporter_type_find(name);
+}
+
 static void measure(FILE *out, const struct world *world, size_t rounds,
                     const struct bench_receiver *receiver)
 {
@@ -383,7 +438,7 @@ static void measure(FILE *out, const struct world *world, size_t rounds,
     pthread_barrier_init(&start, NULL, SUBJECTS);
     for (size_t i = 0; i < SUBJECTS; i++) {
         runs[i] = (struct run){.subject = &subjects[i],
-                               .type = eye_exporter_type_find(subjects[i].type),
+                               .type = find_type(subjects[i].type),
                                .world = world,
                                .rounds = rounds,
                                .start = &start};

@@ -14,33 +14,10 @@
 
 #include "collector/base/parse.h"
 #include "exporters/dogstatsd/lines.h"
+#include "tests/reference/points.h"
 
 #define FIRST_TAG 5
 #define PAYLOAD_BYTES 1432
-
-static bool find_tag(const char *name, enum eye_tag *ret_tag)
-{
-    for (size_t i = 0; i < EYE_TAG_COUNT; i++) {
-        if (strcmp(eye_tag_info((enum eye_tag)i)->name, name) == 0) {
-            *ret_tag = (enum eye_tag)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct eye_tag_set *read_tags(char **arguments, size_t count)
-{
-    struct eye_tag_value tags[EYE_TAG_COUNT];
-    size_t used = 0;
-    for (size_t i = 0; i + 1 < count && used < EYE_TAG_COUNT; i += 2, used++) {
-        if (!find_tag(arguments[i], &tags[used].tag)) {
-            return NULL;
-        }
-        tags[used].value = arguments[i + 1];
-    }
-    return eye_tag_set_new(tags, used);
-}
 
 /* The lines of the one point of a snapshot that is not there. */
 static int print_payloads(struct eye_lines *lines, const struct eye_identity *identity,
@@ -135,10 +112,7 @@ int main(int count, char **arguments)
         .kind = (enum eye_metric_kind)(kind - kinds),
         .scale = 1,
     };
-    struct eye_tag_set *tags = read_tags(arguments + FIRST_TAG, (size_t)count - FIRST_TAG);
-    if (tags == NULL) {
-        return EXIT_FAILURE;
-    }
+    struct eye_tag_set *tags = points_tag_set(arguments + FIRST_TAG, (size_t)count - FIRST_TAG);
     struct eye_point point = {.metric = &metric, .tags = tags};
     int result = print_point(&point, strtod(arguments[3], NULL), weight);
     eye_tag_set_unref(tags);

@@ -4,15 +4,13 @@ tests/data, JSON through json. Both become the same plain structure.
 
 read(body, content_type) -> [Point]; whatever is not by the specification raises Malformed.
 """
-import codecs
 import collections
 import json
 import math
-import os
 import re
-import subprocess
 
-DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")
+import protoc
+from protoc import Malformed, one
 
 Point = collections.namedtuple("Point", "resource scope metric unit kind temporality monotonic "
                                         "attributes start time value")
@@ -21,54 +19,12 @@ KINDS = ("gauge", "sum", "histogram", "exponential_histogram")
 TEMPORALITIES = {"AGGREGATION_TEMPORALITY_DELTA": 1, "AGGREGATION_TEMPORALITY_CUMULATIVE": 2}
 
 
-class Malformed(Exception):
-    """Not what the specification says."""
-
-
 def demand(condition, what):
     if not condition:
         raise Malformed(what)
 
 
-# ---- protobuf ----
-
-_TOKEN = re.compile(rb'\s*(?:(\w+)\s*\{|(\})|(\w+):\s*("(?:[^"\\]|\\.)*"|\S+))')
-
-
-def _parse_text(text):
-    """protoc's text format as dicts of lists."""
-    stack = [{}]
-    position, end = 0, len(text.rstrip())
-    while position < end:
-        match = _TOKEN.match(text, position)
-        demand(match, f"text at {position}")
-        position = match.end()
-        message, closing, name, value = match.groups()
-        if message:
-            stack.append({})
-            stack[-2].setdefault(message.decode(), []).append(stack[-1])
-        elif closing:
-            stack.pop()
-        else:
-            demand(not name.isdigit(), f"a field that the schema does not have: {name}")
-            text_value = value.decode()
-            if value.startswith(b'"'):
-                text_value = codecs.escape_decode(value[1:-1])[0].decode("utf-8")
-            stack[-1].setdefault(name.decode(), []).append(text_value)
-    demand(len(stack) == 1, "unbalanced")
-    return stack[0]
-
-
-def decode(message, body):
-    """The message as dicts of lists, by protoc."""
-    done = subprocess.run(["protoc", f"--proto_path={DATA}", f"--decode=opentelemetry.{message}",
-                           "otlp.proto"], input=body, capture_output=True, timeout=120, check=False)
-    demand(done.returncode == 0, done.stderr.decode())
-    demand(not re.search(rb"^\s*\d+[:\s]", done.stdout, re.M), "a field of no schema")
-    return _parse_text(done.stdout)
-
-
-# ---- JSON, brought into the form of the above ----
+# ---- JSON, brought into the form of protoc.decode() ----
 
 _INTEGERS_AS_TEXT = {"asInt", "count", "zeroCount", "bucketCounts", "startTimeUnixNano",
                      "timeUnixNano", "intValue"}
@@ -103,12 +59,6 @@ def _read_json(body):
 
 
 # ---- points ----
-
-def one(message, name, default=None):
-    values = message.get(name, [])
-    demand(len(values) <= 1, f"{name} more than once")
-    return values[0] if values else default
-
 
 def _value(any_value):
     demand(len(any_value) == 1, "a value of one kind")
@@ -208,7 +158,7 @@ def read(body, content_type):
     """All points of a request; no series twice."""
     demand(content_type in ("application/json", "application/x-protobuf"), content_type)
     request = _read_json(body) if content_type == "application/json" else \
-        decode("ExportMetricsServiceRequest", body)
+        protoc.decode("otlp.proto", "opentelemetry.ExportMetricsServiceRequest", body)
     points = list(_all_points(request))
     keys = {(point.metric, tuple(sorted(point.attributes.items(), key=str))) for point in points}
     demand(len(keys) == len(points), "a series twice")

@@ -5,17 +5,17 @@ field by field what went in.
 
 usage: test_datadog_body.py DATADOG_BODY_PROGRAM
 """
-import codecs
 import collections
 import json
 import math
-import os
 import re
 import subprocess
 import sys
 import unittest
 
-DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")
+import protoc
+from protoc import one
+
 PROGRAM = sys.argv.pop(1)
 
 TIME = 1785672010
@@ -81,49 +81,6 @@ def body_of(encoding, points):
                           capture_output=True, timeout=60).stdout
 
 
-TOKEN = re.compile(rb'\s*(?:(\w+)\s*\{|(\})|(\w+):\s*("(?:[^"\\]|\\.)*"|\S+))')
-
-
-def parse_text(text):
-    """protoc's text format as lists of (name, value), messages nested."""
-    stack = [[]]
-    position = 0
-    text = text.rstrip()
-    while position < len(text):
-        match = TOKEN.match(text, position)
-        position = match.end()
-        message, end, name, value = match.groups()
-        if message:
-            stack.append([])
-            stack[-2].append((message.decode(), stack[-1]))
-        elif end:
-            stack.pop()
-        elif value.startswith(b'"'):
-            stack[-1].append((name.decode(), codecs.escape_decode(value[1:-1])[0].decode()))
-        else:
-            stack[-1].append((name.decode(), value.decode()))
-    assert len(stack) == 1
-    return stack[0]
-
-
-def decode(message, body):
-    text = subprocess.run(["protoc", f"--proto_path={DATA}", f"--decode=reference.{message}",
-                           "datadog.proto"], input=body, check=True, capture_output=True,
-                          timeout=60)
-    assert not re.search(rb"^\s*\d+:", text.stdout, re.M), "a field that the schema does not have"
-    return parse_text(text.stdout)
-
-
-def all_of(message, name):
-    return [value for field, value in message if field == name]
-
-
-def one(message, name, default=None):
-    values = all_of(message, name)
-    assert len(values) <= 1, (name, values)
-    return values[0] if values else default
-
-
 def key_of(metric, tags):
     return (name_of(metric), tuple(tags_of(tags)))
 
@@ -163,18 +120,19 @@ class Series(unittest.TestCase):
         self.check(found)
 
     def test_protobuf(self):
-        payload = decode("MetricPayload", body_of("protobuf", SERIES))
+        payload = protoc.decode("datadog.proto", "reference.MetricPayload",
+                                body_of("protobuf", SERIES))
         types = {"COUNT": 1, "RATE": 2, "GAUGE": 3}
         found = []
-        for entry in all_of(payload, "series"):
-            self.assertLessEqual({name for name, _ in entry},
+        for entry in payload.get("series", []):
+            self.assertLessEqual(set(entry),
                                  {"resources", "metric", "tags", "points", "type", "unit",
                                   "interval"})
-            self.assertEqual(one(entry, "resources"), [("type", "host"), ("name", "reference")])
+            self.assertEqual(one(entry, "resources"), {"type": ["host"], "name": ["reference"]})
             self.assertEqual(int(one(entry, "interval")), INTERVAL)
             point = one(entry, "points")
             self.assertEqual(int(one(point, "timestamp")), TIME)
-            found.append(((one(entry, "metric"), tuple(all_of(entry, "tags"))),
+            found.append(((one(entry, "metric"), tuple(entry.get("tags", []))),
                           (types[one(entry, "type")], one(entry, "unit", ""),
                            float(one(point, "value", "0")))))
         self.check(found)
@@ -196,14 +154,15 @@ class Sketches(unittest.TestCase):
         expected = collections.defaultdict(list)
         for metric, value, tags in SKETCHES:
             expected[key_of(metric, tags)].append(value)
-        payload = decode("SketchPayload", body_of("sketches", SKETCHES))
-        sketches = all_of(payload, "sketches")
+        payload = protoc.decode("datadog.proto", "reference.SketchPayload",
+                                body_of("sketches", SKETCHES))
+        sketches = payload.get("sketches", [])
         self.assertEqual(len(sketches), len(expected))
         for sketch in sketches:
-            self.assertLessEqual({name for name, _ in sketch},
+            self.assertLessEqual(set(sketch),
                                  {"metric", "host", "tags", "dogsketches"})
             self.assertEqual(one(sketch, "host"), "reference")
-            values = expected.pop((one(sketch, "metric"), tuple(all_of(sketch, "tags"))))
+            values = expected.pop((one(sketch, "metric"), tuple(sketch.get("tags", []))))
             self.check(one(sketch, "dogsketches"), values)
         self.assertEqual(expected, {})
 
@@ -212,8 +171,8 @@ class Sketches(unittest.TestCase):
         total = sum(values)
         self.assertEqual(int(one(sketch, "ts")), TIME)
         self.assertEqual(int(one(sketch, "cnt")), len(values))
-        self.assertEqual([int(key) for key in all_of(sketch, "k")], [key for key, _ in bins])
-        self.assertEqual([int(count) for count in all_of(sketch, "n")], [n for _, n in bins])
+        self.assertEqual([int(key) for key in sketch.get("k", [])], [key for key, _ in bins])
+        self.assertEqual([int(count) for count in sketch.get("n", [])], [n for _, n in bins])
         for field, number in (("sum", total), ("avg", total / len(values)),
                               ("min", bin_value(bins[0][0])), ("max", bin_value(bins[-1][0]))):
             self.assertTrue(math.isclose(float(one(sketch, field, "0")), number, rel_tol=1e-12),

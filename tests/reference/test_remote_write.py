@@ -7,15 +7,14 @@ field with what they ought to hold.
 """
 
 import math
-import os
-import re
 import shutil
 import struct
 import subprocess
 import sys
 import unittest
 
-SCHEMAS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")
+import protoc
+
 PROGRAM = ""
 TIME, START = 1785672010123, 1785672000000
 MESSAGES = {1: "WriteRequest", 2: "Request"}
@@ -23,32 +22,6 @@ BOUNDARIES = (1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 
               0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 GAMMA = 1.015625
 TYPES = {"counter": "COUNTER", "gauge": "GAUGE", "histogram": "HISTOGRAM"}
-TOKEN = re.compile(r'\s*(?:(\w+) \{|(\})|(\w+): (?:"((?:[^"\\]|\\.)*)"|(\S+)))')
-
-
-def parse(text):
-    """protoc's text as {field: [values]}: dicts, bytes or words."""
-    stack, at = [{}], 0
-    text = text.rstrip()
-    while at < len(text):
-        match = TOKEN.match(text, at)
-        if match is None:
-            raise ValueError(f"not protoc's text: {text[at:at + 80]!r}")
-        at = match.end()
-        opened, closed, name, string, word = match.groups()
-        if opened:
-            stack[-1].setdefault(opened, []).append({})
-            stack.append(stack[-1][opened][-1])
-        elif closed:
-            stack.pop()
-        else:
-            value = word if string is None else unescape(string)
-            stack[-1].setdefault(name, []).append(value)
-    return stack[0]
-
-
-def unescape(string):
-    return string.encode("latin-1").decode("unicode_escape").encode("latin-1").decode("utf-8")
 
 
 def body(version, histograms, metric, value, weight=1, **tags):
@@ -59,10 +32,7 @@ def body(version, histograms, metric, value, weight=1, **tags):
 
 
 def read(version, data):
-    done = subprocess.run(("protoc", f"--proto_path={SCHEMAS}",
-                           f"--decode=remote_write.{MESSAGES[version]}", "remote_write.proto"),
-                          input=data, stdout=subprocess.PIPE, timeout=60, check=True)
-    return parse(done.stdout.decode())
+    return protoc.decode("remote_write.proto", f"remote_write.{MESSAGES[version]}", data)
 
 
 class Series:
@@ -91,7 +61,7 @@ def read_series(version, data):
 
 def number(message, field):
     """A field of protoc's text; what proto3 leaves out is zero."""
-    return float(message.get(field, ["0"])[0])
+    return float(protoc.one(message, field, "0"))
 
 
 def key_of(value):

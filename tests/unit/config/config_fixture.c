@@ -7,11 +7,11 @@
 
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "collector/base/base.h"
+#include "tests/support/folder.h"
 #include "tests/unit/config/config_fixture.h"
 
 static const char *const dialects[] = {"none", "datadog", "graphite", NULL};
@@ -98,19 +98,11 @@ int fixture_set_up(void **state)
     return mkdtemp(fixture->folder) == NULL ? -1 : 0;
 }
 
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(path);
-}
-
 int fixture_tear_down(void **state)
 {
     struct fixture *fixture = *state;
     eye_config_free(fixture->config);
-    int result = nftw(fixture->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    int result = folder_remove(fixture->folder);
     free(fixture);
     return result;
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,19 +13,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *position)
-{
-    (void)status;
-    (void)type;
-    (void)position;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
+#include "tests/support/folder.h"
 
 void fake_proc_init(struct fake_proc *proc)
 {
@@ -36,7 +23,7 @@ void fake_proc_init(struct fake_proc *proc)
 
 void fake_proc_done(struct fake_proc *proc)
 {
-    remove_tree(proc->root);
+    folder_remove(proc->root);
 }
 
 void fake_proc_write(const struct fake_proc *proc, uint32_t pid, const char *name,
@@ -77,7 +64,7 @@ void fake_proc_end(const struct fake_proc *proc, uint32_t pid)
 {
     char path[128];
     snprintf(path, sizeof(path), "%s/%u", proc->root, pid);
-    remove_tree(path);
+    folder_remove(path);
 }
 
 void fake_proc_set_executable(const struct fake_proc *proc, uint32_t pid, const char *target)

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
+#include "exporters/decimal.h"
 #include "exporters/dogstatsd/lines.h"
-#include "exporters/dogstatsd/rate.h"
 #include "tests/unit/exporters/dogstatsd/world.h"
 
 struct fixture {
@@ -109,7 +109,7 @@ static size_t encode(struct fixture *fixture)
     size_t refused = 0;
     eye_changes_begin(&changes, fixture->now, fixture->before);
     for (size_t index = 0; eye_changes_next(&changes, &change); index++) {
-        if (eye_lines_has_news(&change)) {
+        if (eye_change_has_news(&change)) {
             refused += add(fixture, index, &change) != 0 ? 1 : 0;
         }
     }

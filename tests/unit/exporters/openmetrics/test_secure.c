@@ -2,7 +2,6 @@
 /* The server behind TLS and a password, asked by libcurl; the certificate is made by openssl. */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -16,6 +15,7 @@
 #include <curl/curl.h>
 
 #include "collector/base/text.h"
+#include "tests/support/folder.h"
 #include "tests/unit/exporters/openmetrics/server.h"
 
 struct fixture {
@@ -89,21 +89,13 @@ static int setup(void **state)
                : -1;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
     curl_easy_cleanup(fixture->curl);
     eye_text_done(&fixture->body);
     server_done(&fixture->server);
-    return nftw(fixture->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(fixture->folder);
 }
 
 static void use_tls(struct fixture *fixture)

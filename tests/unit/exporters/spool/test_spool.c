@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -18,6 +17,7 @@
 #include <cmocka.h>
 
 #include "exporters/spool.h"
+#include "tests/support/folder.h"
 #include "tests/support/random.h"
 #include "tests/unit/exporters/sample.h"
 
@@ -45,14 +45,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *where)
-{
-    (void)status;
-    (void)kind;
-    (void)where;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
@@ -62,7 +54,7 @@ static int teardown(void **state)
     if (fixture->mounted) {
         umount2(fixture->path, MNT_DETACH);
     }
-    return nftw(fixture->path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    return folder_remove(fixture->path);
 }
 
 static int open_spool(struct fixture *fixture, uint64_t max_bytes)

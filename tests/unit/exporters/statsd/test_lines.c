@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
+#include "exporters/decimal.h"
 #include "exporters/statsd/lines.h"
-#include "exporters/statsd/rate.h"
 #include "tests/support/random.h"
 #include "tests/unit/exporters/sample.h"
 
@@ -113,7 +113,7 @@ static const char *encode(struct fixture *fixture)
     struct eye_change change;
     eye_changes_begin(&changes, now, before);
     for (size_t index = 0; eye_changes_next(&changes, &change); index++) {
-        if (eye_statsd_lines_wants(&change)) {
+        if (eye_change_has_news(&change)) {
             add(fixture, index, &change);
         }
     }
@@ -346,7 +346,7 @@ static void samples__huge_counts_are_split(void **state)
 {
     struct fixture *fixture = *state;
     use(fixture, EYE_STATSD_NONE, EYE_STATSD_AS_SAMPLES, 1432);
-    uint64_t count = 750 * EYE_STATSD_MAX_WEIGHT;
+    uint64_t count = 750 * EYE_RATE_MAX_WEIGHT;
     eye_distribution_add(route(fixture, "a"), 1, count);
     struct sum sum = read_timers(encode(fixture));
     assert_int_equal(sum.lines, 750);
