@@ -40,7 +40,8 @@ def binary():
 def is_sanitized():
     """The daemon under test is built with a sanitizer: memory and speed are others then."""
     with open(binary(), "rb") as file:
-        return b"__asan_init" in file.read()
+        program = file.read()
+    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 def need(*programs):
