@@ -8,7 +8,7 @@
 #include "collector/base/error.h"
 #include "collector/kernel/kernel.h"
 #include "config/config.h"
-#include "exporters/worker.h"
+#include "exporters/engine/worker.h"
 
 struct eye_collector;
 

@@ -13,7 +13,7 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/collector.h"
-#include "exporters/worker.h"
+#include "exporters/engine/worker.h"
 
 struct daemon {
     const struct eye_config *config;

@@ -10,7 +10,7 @@
 #include "collector/telemetry/telemetry.h"
 #include "collector/tracer/tracer.h"
 #include "collector/usm/usm.h"
-#include "exporters/worker.h"
+#include "exporters/engine/worker.h"
 
 /* What is looked at; none is owned. */
 struct eye_health {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What an exporter type is: a const table of functions. Each configured exporter runs in a worker
- * thread of its own (exporters/worker.h); its functions run there, except open(), which runs in the
- * main thread before any worker starts so that a mistake is told at start.
+ * thread of its own (exporters/engine/worker.h); its functions run there, except open(), which runs
+ * in the main thread before any worker starts so that a mistake is told at start.
  *
  * An exporter has one receiver. A type whose format has two endpoints that may fail each on its own
  * declares lanes: one worker, queue and backoff for each.

@@ -115,6 +115,9 @@ static const double powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6, 
 /* How many digits a decimal may have so that every one of them survives a double. */
 #define SAFE_DIGITS 15
 
+/* Above, rounding to so many digits ends beyond the largest double. */
+#define ROUNDED_MAX 1.79769313486231e308
+
 /* A decimal: digits / 10^places. */
 struct decimal {
     uint64_t digits;
@@ -228,6 +231,8 @@ void eye_text_append_rounded(struct eye_text *text, double value)
         eye_text_append_char(text, '0');
     } else if (round_to_decimal(fabs(value), &decimal)) {
         append_decimal(text, value < 0, decimal);
+    } else if (fabs(value) > ROUNDED_MAX) {
+        eye_text_append_double(text, value);
     } else {
         eye_text_appendf(text, "%.*g", SAFE_DIGITS, value);
     }

@@ -12,7 +12,7 @@
 
 #include "collector/base/clock.h"
 #include "exporters/console/table.h"
-#include "exporters/json_line.h"
+#include "exporters/encode/json_line.h"
 #include "exporters/stdout.h"
 
 /* Lines of JSON are encoded in pieces of about this size; a table is one piece. */

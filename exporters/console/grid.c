@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "exporters/utf8.h"
+#include "exporters/encode/utf8.h"
 
 #define GAP 2           /* spaces between columns */
 #define SHORTENED_MIN 8 /* a column of text is not made narrower than this */

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "collector/base/table.h"
-#include "exporters/selection.h"
+#include "exporters/encode/selection.h"
 
 enum eye_console_section { EYE_CONSOLE_TCP, EYE_CONSOLE_HTTP, EYE_CONSOLE_SECTIONS };
 

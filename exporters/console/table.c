@@ -9,7 +9,7 @@
 #include "exporters/console/grid.h"
 #include "exporters/console/human.h"
 #include "exporters/console/rows.h"
-#include "exporters/utf8.h"
+#include "exporters/encode/utf8.h"
 
 #define COLOUR_BOLD "\033[1m"
 #define COLOUR_OFF "\033[0m"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "exporters/console/style.h"
-#include "exporters/selection.h"
+#include "exporters/encode/selection.h"
 
 /* Rows of each section at most. */
 #define EYE_CONSOLE_ROWS 20

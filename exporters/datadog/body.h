@@ -9,7 +9,7 @@
 #pragma once
 
 #include "exporters/datadog/labels.h"
-#include "exporters/identities.h"
+#include "exporters/encode/identities.h"
 
 struct eye_datadog_body;
 
@@ -80,7 +80,7 @@ void eye_datadog_body_set_time(struct eye_datadog_body *body, const struct eye_s
 /** Empties the body. */
 void eye_datadog_body_begin(struct eye_datadog_body *body);
 
-/** As add() of exporters/delivery.h; points have one part. */
+/** As add() of exporters/engine/delivery.h; points have one part. */
 int eye_datadog_body_add(struct eye_datadog_body *body, const struct eye_identity *identity,
                          const struct eye_change *change);
 

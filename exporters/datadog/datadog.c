@@ -11,9 +11,9 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
-#include "exporters/compress.h"
 #include "exporters/datadog/body.h"
-#include "exporters/delivery.h"
+#include "exporters/engine/delivery.h"
+#include "exporters/http/compress.h"
 #include "exporters/http/http.h"
 
 #define DEFAULT_SITE "datadoghq.com"

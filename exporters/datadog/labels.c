@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "exporters/utf8.h"
+#include "exporters/encode/utf8.h"
 
 /* Room for 60 tags of full length. */
 #define STORAGE_MAX_BYTES ((size_t)12 << 10)

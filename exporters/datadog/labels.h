@@ -6,7 +6,7 @@
 #pragma once
 
 #include "collector/snapshot/snapshot.h"
-#include "exporters/selection.h"
+#include "exporters/encode/selection.h"
 
 /* Datadog cuts longer names and tags, key and colon included. */
 #define EYE_DATADOG_TAG_MAX_BYTES 200

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "exporters/dogstatsd/origin.h"
-#include "exporters/utf8.h"
+#include "exporters/encode/utf8.h"
 
 /* ---- Text that breaks nothing ---- */
 

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "exporters/dogstatsd/environment.h"
-#include "exporters/selection.h"
+#include "exporters/encode/selection.h"
 
 /* Datadog cuts longer tags, key and colon included. */
 #define EYE_LABELS_TAG_MAX_BYTES 200

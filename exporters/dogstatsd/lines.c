@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
-#include "exporters/decimal.h"
+#include "exporters/encode/decimal.h"
 
 #define LENGTH_OF(literal) (sizeof(literal) - 1)
 

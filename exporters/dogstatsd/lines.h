@@ -9,9 +9,9 @@
  */
 #pragma once
 
-#include "exporters/bins.h"
 #include "exporters/dogstatsd/labels.h"
-#include "exporters/identities.h"
+#include "exporters/encode/bins.h"
+#include "exporters/encode/identities.h"
 
 struct eye_lines {
     const struct eye_selection *selection;
@@ -36,9 +36,9 @@ void eye_lines_write_identity(void *context, const struct eye_point *point, stru
                               uint32_t *ret_cut);
 
 /**
- * Appends lines of @change to @payload from part *@part on, as add() of exporters/delivery.h says.
- * A part of a distribution is a place in its bins, so lines fill what room there is. 0, -ENOBUFS,
- * -EMSGSIZE: no line of it fits an empty payload. -EINVAL: a gauge that is not finite.
+ * Appends lines of @change to @payload from part *@part on, as add() of exporters/engine/delivery.h
+ * says. A part of a distribution is a place in its bins, so lines fill what room there is. 0,
+ * -ENOBUFS, -EMSGSIZE: no line of it fits an empty payload. -EINVAL: a gauge that is not finite.
  */
 int eye_lines_add(struct eye_lines *lines, const struct eye_identity *identity,
                   const struct eye_change *change, size_t *part, struct eye_text *payload);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Exporter "file": lines of JSON (exporters/json_line.h) to a file or to standard output, for
- * whoever has something else to read them with.
+ * Exporter "file": lines of JSON (exporters/encode/json_line.h) to a file or to standard output,
+ * for whoever has something else to read them with.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "exporters/delivery.h"
+#include "exporters/encode/json_line.h"
+#include "exporters/engine/delivery.h"
 #include "exporters/file/journal.h"
-#include "exporters/json_line.h"
 #include "exporters/stdout.h"
 
 /* Lines are written in pieces of this size; one line of any names fits beside it. */

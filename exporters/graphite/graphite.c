@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
-#include "exporters/delivery.h"
+#include "exporters/engine/delivery.h"
 #include "exporters/graphite/paths.h"
 #include "exporters/graphite/points.h"
 #include "exporters/http/tls.h"

@@ -11,7 +11,7 @@
  */
 #pragma once
 
-#include "exporters/template.h"
+#include "exporters/encode/template.h"
 
 /* Order of the choices of `style`. */
 enum eye_graphite_style { EYE_GRAPHITE_TAGGED, EYE_GRAPHITE_DOTTED };

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "exporters/decimal.h"
+#include "exporters/encode/decimal.h"
 #include "exporters/graphite/pickle.h"
 
 /* Nanoseconds. */

@@ -6,8 +6,8 @@
  */
 #pragma once
 
+#include "exporters/encode/identities.h"
 #include "exporters/graphite/values.h"
-#include "exporters/identities.h"
 
 enum eye_graphite_protocol { EYE_GRAPHITE_LINES, EYE_GRAPHITE_PICKLE };
 
@@ -45,7 +45,7 @@ size_t eye_graphite_points_max_path(const struct eye_graphite_points *points);
 /** Starts an empty payload of points at @time_s, seconds since 1970. */
 void eye_graphite_points_begin(struct eye_graphite_points *points, int64_t time_s);
 
-/** The add() of exporters/delivery.h. */
+/** The add() of exporters/engine/delivery.h. */
 int eye_graphite_points_add(struct eye_graphite_points *points, const struct eye_identity *identity,
                             const struct eye_change *change, size_t *part);
 

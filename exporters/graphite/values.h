@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "exporters/bins.h"
+#include "exporters/encode/bins.h"
 
 /*
  * Order of the choices of `counters`. The increase of each interval is what StatsD leaves in

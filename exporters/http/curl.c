@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "exporters/shared_library.h"
+#include "exporters/engine/shared_library.h"
 
 struct eye_curl eye_curl;
 

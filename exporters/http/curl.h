@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libcurl, opened when the first exporter that needs it is (exporters/shared_library.h). Its
+ * libcurl, opened when the first exporter that needs it is (exporters/engine/shared_library.h). Its
  * functions are called as eye_curl.easy_init() and so on: curl_easy_init() of the manual. What
  * exporters over TLS tell it about certificates stands here too, once for all of them.
  */

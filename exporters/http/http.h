@@ -11,9 +11,9 @@
 #pragma once
 
 #include "collector/base/clock.h"
-#include "exporters/delivery.h"
+#include "exporters/engine/delivery.h"
+#include "exporters/http/secret.h"
 #include "exporters/http/tls.h"
-#include "exporters/secret.h"
 
 /* Of an answer; receivers explain errors in a few hundred bytes, OTLP allows 4 MiB. */
 #define EYE_HTTP_ANSWER_MAX_BYTES ((size_t)64 << 10)

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "exporters/secret.h"
+#include "exporters/http/secret.h"
 
 static int check_readable(const char *key, const char *path, struct eye_error *ret_error)
 {

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "exporters/encode/utf8.h"
 #include "exporters/http/http.h"
-#include "exporters/utf8.h"
 
 /* Of the answer's first line in a cause: enough for what receivers explain. */
 #define EXPLANATION_BYTES 200

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "exporters/selection.h"
+#include "exporters/encode/selection.h"
 
 struct null_exporter {
     struct eye_selection selection;

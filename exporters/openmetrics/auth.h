@@ -2,7 +2,7 @@
 /* HTTP basic authentication of scrapers (RFC 7617). Const once open; any thread. */
 #pragma once
 
-#include "exporters/secret.h"
+#include "exporters/http/secret.h"
 
 struct eye_auth {
     const char *user; /* of the configuration; NULL: everybody may scrape */

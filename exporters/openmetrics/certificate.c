@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 
 #include "collector/base/file.h"
+#include "exporters/http/secret.h"
 #include "exporters/openmetrics/libraries.h"
-#include "exporters/secret.h"
 
 /* A chain of several certificates has a few kilobytes each. */
 #define FILE_MAX_BYTES ((size_t)1 << 20)

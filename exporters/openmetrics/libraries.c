@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "exporters/shared_library.h"
+#include "exporters/engine/shared_library.h"
 
 struct eye_mhd eye_mhd;
 struct eye_gnutls eye_gnutls;

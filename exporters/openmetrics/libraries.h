@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libmicrohttpd and the GnuTLS behind it, opened when the first exporter of this type is
- * (exporters/shared_library.h): together 2 MiB that no other daemon needs. Their functions are
- * called as eye_mhd.start_daemon() and eye_gnutls.memcmp().
+ * (exporters/engine/shared_library.h): together 2 MiB that no other daemon needs. Their functions
+ * are called as eye_mhd.start_daemon() and eye_gnutls.memcmp().
  */
 #pragma once
 

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
-#include "exporters/buckets.h"
+#include "exporters/encode/buckets.h"
+#include "exporters/encode/utf8.h"
 #include "exporters/prometheus/names.h"
-#include "exporters/utf8.h"
 
 /* Name and labels of one series: a few tags of 200 bytes, each byte at most 3 when replaced. */
 #define SERIES_MAX_BYTES ((size_t)1 << 20)

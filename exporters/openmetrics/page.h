@@ -3,16 +3,16 @@
  * A snapshot as a page of OpenMetrics 1.0 or Prometheus text 0.0.4. Names and labels are those of
  * exporters/prometheus/names.h, with "_total" for counters. A label without a value is left out,
  * because Prometheus takes it as absent. Distributions become classic histograms over one list of
- * boundaries that never changes (exporters/buckets.h).
+ * boundaries that never changes (exporters/encode/buckets.h).
  *
  * What a page says of a series before its values is made once, when the series appears. Belongs to
  * the one thread that makes the pages.
  */
 #pragma once
 
-#include "exporters/identities.h"
+#include "exporters/encode/identities.h"
+#include "exporters/encode/selection.h"
 #include "exporters/openmetrics/negotiate.h"
-#include "exporters/selection.h"
 
 /* What all series of a metric have in common. */
 struct eye_page_family {

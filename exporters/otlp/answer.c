@@ -6,8 +6,8 @@
 #include <jansson.h>
 
 #include "collector/base/parse.h"
+#include "exporters/encode/utf8.h"
 #include "exporters/otlp/otlp.pb-c.h"
-#include "exporters/utf8.h"
 
 /* Of the receiver's message. */
 #define MESSAGE_BYTES 200

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "exporters/identities.h"
+#include "exporters/encode/identities.h"
 #include "exporters/otlp/model.h"
 
 /* A request holds at most about this much, uncompressed. */

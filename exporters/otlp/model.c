@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "collector/base/parse.h"
-#include "exporters/utf8.h"
+#include "exporters/encode/utf8.h"
 
 /* Attributes that the semantic conventions define as integers. */
 #define INTEGER_TAGS (EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(PORT))

@@ -10,8 +10,8 @@
  */
 #pragma once
 
-#include "exporters/buckets.h"
-#include "exporters/selection.h"
+#include "exporters/encode/buckets.h"
+#include "exporters/encode/selection.h"
 
 /* The scope of all our metrics. */
 #define EYE_OTLP_SCOPE "sockeye"

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "exporters/compress.h"
+#include "exporters/http/compress.h"
 #include "exporters/http/http.h"
 #include "exporters/otlp/encoding.h"
 

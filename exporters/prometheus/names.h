@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "exporters/selection.h"
+#include "exporters/encode/selection.h"
 
 /** Appends the family's name as OpenMetrics has it: with unit, without "_total". */
 void eye_prometheus_append_family(const struct eye_selection *selection,

@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "exporters/compress.h"
+#include "exporters/http/compress.h"
 #include "exporters/http/http.h"
 #include "exporters/openmetrics/page.h"
 #include "exporters/pushgateway/group.h"

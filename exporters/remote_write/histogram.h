@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "exporters/buckets.h"
+#include "exporters/encode/buckets.h"
 #include "exporters/remote_write/write.pb-c.h"
 
 /* Everything that a message points to, kept to be used again. */

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exporters/encode/utf8.h"
 #include "exporters/prometheus/names.h"
-#include "exporters/utf8.h"
 
 /* A few tags of 200 bytes, each byte at most 3 when replaced, and what the configuration adds. */
 #define TEXT_MAX_BYTES ((size_t)1 << 20)

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "exporters/selection.h"
+#include "exporters/encode/selection.h"
 
 #define EYE_WRITE_JOB "sockeye"
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
-#include "exporters/compress.h"
+#include "exporters/http/compress.h"
 #include "exporters/http/http.h"
 #include "exporters/remote_write/version.h"
 

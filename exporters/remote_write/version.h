@@ -10,8 +10,8 @@
  */
 #pragma once
 
-#include "exporters/buckets.h"
-#include "exporters/identities.h"
+#include "exporters/encode/buckets.h"
+#include "exporters/encode/identities.h"
 #include "exporters/remote_write/histogram.h"
 #include "exporters/remote_write/labels.h"
 

@@ -19,7 +19,7 @@
 
 #include <stdbool.h>
 
-#include "exporters/template.h"
+#include "exporters/encode/template.h"
 
 /* Order of the choices of `dialect`. */
 enum eye_statsd_dialect_id {

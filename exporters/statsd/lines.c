@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "exporters/decimal.h"
+#include "exporters/encode/decimal.h"
 
 /* Nanoseconds, in either unit. */
 #define PLAIN_PLACES 9

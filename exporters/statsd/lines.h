@@ -14,8 +14,8 @@
  */
 #pragma once
 
-#include "exporters/bins.h"
-#include "exporters/identities.h"
+#include "exporters/encode/bins.h"
+#include "exporters/encode/identities.h"
 #include "exporters/statsd/dialect.h"
 
 /* Lines of a distribution, and one more for each of its bins at most. */
@@ -42,8 +42,8 @@ int eye_statsd_lines_init(struct eye_statsd_lines *lines, enum eye_statsd_dialec
 void eye_statsd_lines_done(struct eye_statsd_lines *lines);
 
 /**
- * The add() of exporters/delivery.h: appends the lines of @change from line *@part on to @payload,
- * which never grows beyond its maximum. @identity is not longer than that less
+ * The add() of exporters/engine/delivery.h: appends the lines of @change from line *@part on to
+ * @payload, which never grows beyond its maximum. @identity is not longer than that less
  * EYE_STATSD_LINE_BYTES.
  */
 int eye_statsd_lines_add(struct eye_statsd_lines *lines, const struct eye_identity *identity,

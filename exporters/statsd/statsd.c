@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "exporters/delivery.h"
+#include "exporters/engine/delivery.h"
 #include "exporters/link/link.h"
 #include "exporters/statsd/lines.h"
 

@@ -22,9 +22,9 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/snapshot/snapshot.h"
+#include "exporters/encode/selection.h"
 #include "exporters/exporter.h"
 #include "exporters/openmetrics/page.h"
-#include "exporters/selection.h"
 #include "tests/bench/receiver.h"
 
 #define ROUNDS_MAX 7

@@ -31,6 +31,10 @@ LAYERS = {
     "collector/aggregate": ["collector/tracer/tracer.h", "collector/usm/usm.h",
                             "collector/usm/http/route.h", "collector/telemetry",
                             "collector/process", "config", "collector/base"],
+    "exporters/engine": ["exporters/exporter.h", "collector/snapshot", "collector/telemetry",
+                         "collector/base", "config"],
+    "exporters/encode": ["exporters/exporter.h", "collector/snapshot", "collector/telemetry",
+                         "collector/base", "config"],
     "exporters": ["collector/snapshot", "collector/telemetry", "collector/base", "config"],
     "collector": ["bpf/abi.h", "collector", "config", "exporters"],
 }

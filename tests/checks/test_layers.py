@@ -17,7 +17,7 @@ class Includes(unittest.TestCase):
         for path, included in (("collector/tracer/tracer.c", "bpf/abi.h"),
                                ("exporters/null/null.c", "collector/snapshot/snapshot.h"),
                                ("collector/aggregate/a.c", "collector/usm/usm.h"),
-                               ("collector/daemon.c", "exporters/worker.h")):
+                               ("collector/daemon.c", "exporters/engine/worker.h")):
             self.assertEqual(self.problems(path, f'#include "{included}"'), [])
 
     def test_a_stage_may_not_know_the_one_after_it(self):

@@ -239,6 +239,8 @@ static void append_rounded__leaves_what_is_no_measurement(void **state)
         {99999999999999, "99999999999999"},
         {123456789012345, "123456789012345"},
         {1e300, "1e+300"},
+        {-1.7976931348623e308, "-1.7976931348623e+308"},
+        {1.7976931348623157e308, "1.7976931348623157e+308"},
     };
     struct eye_text *text = *state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {

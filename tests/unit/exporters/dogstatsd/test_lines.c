@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "exporters/decimal.h"
 #include "exporters/dogstatsd/lines.h"
+#include "exporters/encode/decimal.h"
 #include "tests/unit/exporters/dogstatsd/world.h"
 
 struct fixture {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "collector/snapshot/snapshot.h"
-#include "exporters/selection.h"
+#include "exporters/encode/selection.h"
 
 struct world {
     struct eye_registry *registry;

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "exporters/compress.h"
+#include "exporters/http/compress.h"
 
 #define SAMPLE_BYTES ((size_t)3 << 20)
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "collector/base/text.h"
-#include "exporters/secret.h"
+#include "exporters/http/secret.h"
 
 #define CREDENTIAL "api_key"
 #define VARIABLE "SOCKEYE_TEST_SECRET"

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "exporters/decimal.h"
+#include "exporters/encode/decimal.h"
 #include "exporters/statsd/lines.h"
 #include "tests/support/random.h"
 #include "tests/unit/exporters/sample.h"

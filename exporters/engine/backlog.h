@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What waits in an exporter's spool, and which of it is delivered next. Used by one worker thread.
+ */
+#pragma once
+
+#include "exporters/engine/spool.h"
+#include "exporters/exporter.h"
+
+struct eye_backlog {
+    struct eye_spool *spool; /* NULL: none is configured, and nothing ever waits here */
+    struct eye_export_stats *stats;
+    const char *name; /* of the exporter */
+    uint64_t max_age_ns;
+    bool timestamped;
+    bool failing;   /* the spool cannot be written; said once */
+    size_t skipped; /* segments given up; the worker moves them to the stats */
+};
+
+/** Opens the spool that @own asks for, if any; what an earlier run left is counted as replayed. 0,
+ * or -errno with a message. @name must outlive it. */
+int eye_backlog_open(struct eye_backlog *backlog, const struct eye_exporter_type *type,
+                     const struct eye_exporter_config *own, const char *name,
+                     struct eye_export_stats *stats, struct eye_error *ret_error);
+void eye_backlog_close(struct eye_backlog *backlog);
+
+/** True when the oldest segment holds @snapshot. */
+bool eye_backlog_begins_with(const struct eye_backlog *backlog,
+                             const struct eye_snapshot *snapshot);
+
+/** True when something waits. */
+bool eye_backlog_has_work(const struct eye_backlog *backlog);
+
+/**
+ * Puts @snapshot on disk, and before it @before (may be NULL) as the one delivered last when
+ * nothing waited. True when it is there; then the caller's reference is no longer needed.
+ */
+bool eye_backlog_store(struct eye_backlog *backlog, const struct eye_snapshot *snapshot,
+                       const struct eye_snapshot *before);
+
+/**
+ * Reads the snapshot to deliver next, with one reference, or NULL when nothing is left. On the way
+ * goes what need not be delivered: segments that cannot be read, and those whose changes a newer
+ * one of the same run carries when the format has no time or they are too old. @memory_run_ns: the
+ * run of newer ones that wait in memory; 0: none wait.
+ */
+const struct eye_snapshot *eye_backlog_next(struct eye_backlog *backlog, uint64_t memory_run_ns);
+
+/**
+ * What a delivery of @snapshot, the first of its run in this process, compares with: what an
+ * earlier process delivered last, or NULL for nothing; with one reference. When that cannot be read
+ * it is @snapshot itself: a loss of one interval, counted, rather than a run that counts twice.
+ */
+const struct eye_snapshot *eye_backlog_before(struct eye_backlog *backlog,
+                                              const struct eye_snapshot *snapshot);
+
+/** The snapshot that eye_backlog_next() gave is delivered. */
+void eye_backlog_delivered(struct eye_backlog *backlog);

@@ -1,0 +1,618 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Queue and thread of one exporter. Every number of snapshots in the stats changes under the mutex:
+ *
+ *   published + replayed = delivered + queued (waiting or in work) + skipped
+ */
+#include "exporters/engine/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/base/clock.h"
+#include "collector/base/log.h"
+#include "collector/base/text.h"
+#include "collector/base/thread.h"
+#include "exporters/engine/backlog.h"
+#include "exporters/engine/backoff.h"
+#include "exporters/engine/queue.h"
+
+/* A delivery that is under way at the deadline may finish: its waits for buffers are this short. */
+#define JOIN_GRACE_NS (250 * EYE_NS_PER_MS)
+
+#define NEVER UINT64_MAX
+
+#define NAME_MAX_BYTES 256
+
+struct eye_worker {
+    const struct eye_exporter_type *type;
+    char *name;  /* owned */
+    void *state; /* of the exporter */
+    struct eye_export_stats stats;
+    struct eye_deadline deadline;
+    pthread_t thread;
+
+    /* The thread's, which reads and writes the spool without the mutex. */
+    struct eye_backlog backlog;
+    const struct eye_snapshot *work;   /* in delivery, or failed and kept; NULL: none */
+    const struct eye_snapshot *before; /* delivered last; NULL: none */
+    uint64_t retry_at_ns;              /* monotonic; 0: at once */
+    uint64_t failing_since_ns;         /* monotonic; 0: not failing */
+    uint64_t max_age_ns;               /* of what waits in memory, when the format has time */
+    struct eye_backoff backoff;
+    bool work_spooled; /* it is the oldest segment of the backlog */
+    bool started;      /* a part of `work` was sent: it cannot be given up */
+    bool hurries;      /* it has seen that the time left is short */
+    bool refusing;     /* the receiver refused points of the last delivery */
+
+    bool running; /* main thread's: there is a thread to join */
+
+    bool ended; /* the thread's last word; this and all below under the mutex */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    struct eye_queue queue;
+    uint64_t run_ns; /* start_ns of what is published */
+};
+
+static bool is_stopping(const struct eye_worker *worker)
+{
+    return atomic_load(&worker->deadline.at_ns) != NEVER;
+}
+
+/* Snapshots that were given up: what changed in them goes with a later one. Under the mutex. */
+static void count_skipped(struct eye_worker *worker, size_t count)
+{
+    atomic_fetch_sub(&worker->stats.queued, count);
+    atomic_fetch_add(&worker->stats.skipped, count);
+}
+
+static void skip(struct eye_worker *worker, const struct eye_snapshot *snapshot)
+{
+    eye_snapshot_unref(snapshot);
+    count_skipped(worker, 1);
+}
+
+/* ---- What to deliver next ---- */
+
+static bool is_too_old(const struct eye_worker *worker, const struct eye_snapshot *snapshot)
+{
+    uint64_t now_ns = eye_clock_wall_ns();
+    return now_ns > snapshot->time_ns && now_ns - snapshot->time_ns > worker->max_age_ns;
+}
+
+/*
+ * Whether @snapshot need not be delivered when a newer one of its run waits. What merely came
+ * together goes out in order; only behind a failure or an end is time short.
+ */
+static bool is_superseded(const struct eye_worker *worker, const struct eye_snapshot *snapshot)
+{
+    if (is_stopping(worker)) {
+        /* Without a spool the end of the time left would take the newest counts. */
+        return !worker->type->timestamped || worker->backlog.spool == NULL;
+    }
+    bool behind = worker->retry_at_ns != 0;
+    return (behind && !worker->type->timestamped) || is_too_old(worker, snapshot);
+}
+
+/* Takes from memory what goes next, also instead of a `work` that failed. */
+static void choose_from_memory(struct eye_worker *worker)
+{
+    struct eye_queue *queue = &worker->queue;
+    pthread_mutex_lock(&worker->mutex);
+    while (queue->count > 0 && (worker->work == NULL || is_superseded(worker, worker->work))) {
+        if (worker->work != NULL) {
+            skip(worker, worker->work);
+        }
+        worker->work = eye_queue_pop(queue);
+    }
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+/* The run of what waits in memory; 0: nothing waits. */
+static uint64_t run_in_memory(struct eye_worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    uint64_t run_ns = worker->queue.count > 0 ? worker->run_ns : 0;
+    pthread_mutex_unlock(&worker->mutex);
+    return run_ns;
+}
+
+static void settle_skipped(struct eye_worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    count_skipped(worker, worker->backlog.skipped);
+    worker->backlog.skipped = 0;
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+/* Chooses `work`; may find that nothing is to be delivered after all. */
+static void choose_work(struct eye_worker *worker)
+{
+    if (worker->started) {
+        return;
+    }
+    if (eye_backlog_has_work(&worker->backlog) && (worker->work == NULL || worker->work_spooled)) {
+        eye_snapshot_unref(EYE_TAKE(worker->work)); /* it is the oldest segment */
+        worker->work = eye_backlog_next(&worker->backlog, run_in_memory(worker));
+        worker->work_spooled = worker->work != NULL;
+        settle_skipped(worker);
+    }
+    if (!worker->work_spooled) {
+        choose_from_memory(worker);
+    }
+}
+
+/* A run is compared with itself only. */
+static void choose_before(struct eye_worker *worker)
+{
+    if (worker->before != NULL && worker->before->start_ns == worker->work->start_ns) {
+        return;
+    }
+    eye_snapshot_unref(worker->before);
+    worker->before =
+        worker->work_spooled ? eye_backlog_before(&worker->backlog, worker->work) : NULL;
+}
+
+/* ---- The spool ---- */
+
+static bool store(struct eye_worker *worker, const struct eye_snapshot *snapshot)
+{
+    bool stored = eye_backlog_store(&worker->backlog, snapshot, worker->before);
+    if (worker->work_spooled && !eye_backlog_begins_with(&worker->backlog, worker->work)) {
+        /* It went for want of room; `work` is still in memory. */
+        worker->work_spooled = false;
+        worker->backlog.skipped--;
+    }
+    settle_skipped(worker);
+    return stored;
+}
+
+static const struct eye_snapshot *pop(struct eye_worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    const struct eye_snapshot *oldest =
+        worker->queue.count > 0 ? eye_queue_pop(&worker->queue) : NULL;
+    pthread_mutex_unlock(&worker->mutex);
+    return oldest;
+}
+
+static void put_back(struct eye_worker *worker, const struct eye_snapshot *snapshot)
+{
+    pthread_mutex_lock(&worker->mutex);
+    if (eye_queue_has_room(&worker->queue, snapshot->bytes)) {
+        eye_queue_push_front(&worker->queue, snapshot);
+    } else {
+        skip(worker, snapshot);
+    }
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+/*
+ * Moves what waits in memory to disk, oldest first, as long as that works: first `work`, which
+ * failed, then the queue.
+ */
+static void spill(struct eye_worker *worker)
+{
+    if (worker->backlog.spool == NULL) {
+        return;
+    }
+    if (worker->work != NULL && !worker->work_spooled && !eye_backlog_has_work(&worker->backlog)) {
+        if (!store(worker, worker->work)) {
+            return;
+        }
+        worker->work_spooled = true;
+    }
+    const struct eye_snapshot *oldest;
+    while ((oldest = pop(worker)) != NULL) {
+        if (!store(worker, oldest)) {
+            put_back(worker, oldest);
+            return;
+        }
+        eye_snapshot_unref(oldest);
+    }
+}
+
+/*
+ * Between the waits of a delivery. One that takes longer than an interval may never end, and the
+ * daemon may be killed before it is known to have failed: what has come meanwhile goes to disk.
+ */
+static void save_meanwhile(void *context)
+{
+    struct eye_worker *worker = context;
+    if (!worker->backlog.failing && run_in_memory(worker) != 0) {
+        spill(worker);
+    }
+}
+
+/* ---- Deliveries ---- */
+
+static void note_success(struct eye_worker *worker)
+{
+    if (worker->failing_since_ns != 0) {
+        uint64_t failing_ns = eye_clock_monotonic_ns() - worker->failing_since_ns;
+        eye_log_info("exporter %s: delivering again after %.1f s", worker->name,
+                     (double)failing_ns / (double)EYE_NS_PER_SECOND);
+        worker->failing_since_ns = 0;
+    }
+}
+
+static void note_refused(struct eye_worker *worker, const char *cause)
+{
+    bool refusing = cause[0] != '\0';
+    if (refusing && !worker->refusing) {
+        eye_log_warning("exporter %s: the receiver refuses points: %s", worker->name, cause);
+    } else if (!refusing && worker->refusing) {
+        eye_log_info("exporter %s: the receiver takes all points again", worker->name);
+    }
+    worker->refusing = refusing;
+}
+
+static void note_failure(struct eye_worker *worker, const char *cause)
+{
+    if (worker->failing_since_ns == 0) {
+        eye_log_warning("exporter %s: cannot deliver, retrying: %s", worker->name, cause);
+        worker->failing_since_ns = eye_clock_monotonic_ns();
+    }
+}
+
+static void count_delivered(struct eye_worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    if (worker->before->start_ns == worker->run_ns) {
+        atomic_store(&worker->stats.delivered_sequence, worker->before->sequence);
+    }
+    atomic_fetch_sub(&worker->stats.queued, 1);
+    atomic_fetch_add(&worker->stats.delivered, 1);
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+/* `work` is delivered. */
+static void finish_work(struct eye_worker *worker)
+{
+    eye_snapshot_unref(worker->before);
+    worker->before = EYE_TAKE(worker->work);
+    if (worker->work_spooled) {
+        eye_backlog_delivered(&worker->backlog);
+    }
+    worker->work_spooled = false;
+    worker->started = false;
+    worker->retry_at_ns = 0;
+    eye_backoff_succeed(&worker->backoff);
+    atomic_store(&worker->stats.failing, 0);
+    count_delivered(worker);
+}
+
+/* `work` is not, or not all of it. */
+static void postpone_work(struct eye_worker *worker, const struct eye_export_failure *failure)
+{
+    worker->started = worker->started || failure->started;
+    uint64_t pause_ns = eye_backoff_fail(&worker->backoff, failure->retry_after_ns);
+    worker->retry_at_ns = eye_clock_monotonic_ns() + pause_ns;
+    atomic_fetch_add(&worker->stats.failing, 1);
+    atomic_fetch_add(&worker->stats.failures[failure->reason], 1);
+    spill(worker);
+}
+
+static void attempt(struct eye_worker *worker)
+{
+    struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
+    int result = worker->type->deliver(worker->state, worker->work, worker->before, &failure);
+    const char *cause = failure.cause.text;
+    if (result == 0) {
+        note_success(worker);
+        note_refused(worker, cause);
+        finish_work(worker);
+    } else {
+        note_failure(worker, cause[0] != '\0' ? cause : strerror(-result));
+        postpone_work(worker, &failure);
+    }
+}
+
+/* ---- Thread ---- */
+
+static bool has_work(const struct eye_worker *worker)
+{
+    return worker->work != NULL || worker->queue.count > 0 ||
+           eye_backlog_has_work(&worker->backlog);
+}
+
+static bool is_over(const struct eye_worker *worker)
+{
+    return is_stopping(worker) &&
+           (!has_work(worker) || eye_clock_monotonic_ns() >= atomic_load(&worker->deadline.at_ns));
+}
+
+/* Sleeps with the mutex given up; may wake early. @until_ns: monotonic. */
+static void wait_until(struct eye_worker *worker, uint64_t until_ns)
+{
+    if (until_ns == NEVER) {
+        pthread_cond_wait(&worker->wake, &worker->mutex);
+        return;
+    }
+    const struct timespec until = {
+        .tv_sec = (time_t)(until_ns / EYE_NS_PER_SECOND),
+        .tv_nsec = (long)(until_ns % EYE_NS_PER_SECOND),
+    };
+    pthread_cond_timedwait(&worker->wake, &worker->mutex, &until);
+}
+
+/* The time left is short: try at once, and often. */
+static void hurry(struct eye_worker *worker)
+{
+    if (is_stopping(worker) && !worker->hurries) {
+        worker->hurries = true;
+        worker->retry_at_ns = 0;
+        worker->backoff.failures = 0;
+    }
+}
+
+enum step { STEP_DELIVER, STEP_SPILL, STEP_END };
+
+/* Sleeps until there is something to do. */
+static enum step wait_for_step(struct eye_worker *worker)
+{
+    enum step step = STEP_END;
+    pthread_mutex_lock(&worker->mutex);
+    while (!is_over(worker)) {
+        hurry(worker);
+        bool due = eye_clock_monotonic_ns() >= worker->retry_at_ns;
+        if (has_work(worker) && due) {
+            step = STEP_DELIVER;
+            break;
+        }
+        if (!due && worker->queue.count > 0 && worker->backlog.spool != NULL &&
+            !worker->backlog.failing) {
+            step = STEP_SPILL;
+            break;
+        }
+        uint64_t until_ns = has_work(worker) ? worker->retry_at_ns : NEVER;
+        uint64_t deadline_ns = atomic_load(&worker->deadline.at_ns);
+        wait_until(worker, deadline_ns < until_ns ? deadline_ns : until_ns);
+    }
+    pthread_mutex_unlock(&worker->mutex);
+    return step;
+}
+
+static void deliver_next(struct eye_worker *worker)
+{
+    choose_work(worker);
+    if (worker->work != NULL) {
+        choose_before(worker);
+        attempt(worker);
+    }
+}
+
+static void *run(void *argument)
+{
+    struct eye_worker *worker = argument;
+    enum step step;
+    while ((step = wait_for_step(worker)) != STEP_END) {
+        if (step == STEP_DELIVER) {
+            deliver_next(worker);
+        } else {
+            spill(worker);
+        }
+    }
+    if (worker->type->finish != NULL) {
+        worker->type->finish(worker->state, worker->before);
+    }
+    spill(worker);
+    pthread_mutex_lock(&worker->mutex);
+    worker->ended = true;
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->mutex);
+    return NULL;
+}
+
+int eye_worker_start(struct eye_worker *worker)
+{
+    assert(!worker->running);
+    int result = eye_thread_start(worker->name, run, worker, &worker->thread);
+    worker->running = result == 0;
+    return result;
+}
+
+/* ---- The other threads' side ---- */
+
+void eye_worker_publish(struct eye_worker *worker, const struct eye_snapshot *snapshot)
+{
+    struct eye_queue *queue = &worker->queue;
+    pthread_mutex_lock(&worker->mutex);
+    while (!eye_queue_has_room(queue, snapshot->bytes)) {
+        skip(worker, eye_queue_pop(queue));
+    }
+    eye_queue_push(queue, eye_snapshot_ref(snapshot));
+    worker->run_ns = snapshot->start_ns;
+    atomic_fetch_add(&worker->stats.queued, 1);
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+void eye_worker_stop(struct eye_worker *worker, uint64_t deadline_ns)
+{
+    pthread_mutex_lock(&worker->mutex);
+    atomic_store(&worker->deadline.at_ns, deadline_ns);
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+const char *eye_worker_name(const struct eye_worker *worker)
+{
+    return worker->name;
+}
+
+const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker)
+{
+    return &worker->stats;
+}
+
+struct eye_worker_counts eye_worker_count(struct eye_worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    struct eye_worker_counts counts = {
+        .delivered = atomic_load(&worker->stats.delivered),
+        .queued = atomic_load(&worker->stats.queued),
+        .skipped = atomic_load(&worker->stats.skipped),
+    };
+    pthread_mutex_unlock(&worker->mutex);
+    return counts;
+}
+
+/* ---- Life ---- */
+
+static void init_sync(struct eye_worker *worker)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&worker->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&worker->mutex, NULL);
+}
+
+/* There is no thread (any more). Takes one that is half made. */
+static void destroy(struct eye_worker *worker)
+{
+    worker->type->close(worker->state);
+    eye_backlog_close(&worker->backlog);
+    eye_queue_done(&worker->queue);
+    eye_snapshot_unref(worker->work);
+    eye_snapshot_unref(worker->before);
+    pthread_cond_destroy(&worker->wake);
+    pthread_mutex_destroy(&worker->mutex);
+    free(worker->name);
+    free(worker);
+}
+
+unsigned eye_worker_lanes(const struct eye_exporter_type *type)
+{
+    unsigned count = 0;
+    while (type->lanes != NULL && type->lanes[count] != NULL) {
+        count++;
+    }
+    return count > 0 ? count : 1;
+}
+
+static char *make_name(const struct eye_exporter_type *type, const char *exporter, unsigned lane)
+{
+    struct eye_text name;
+    eye_text_init(&name, NAME_MAX_BYTES);
+    eye_text_append(&name, exporter);
+    if (type->lanes != NULL) {
+        eye_text_append_char(&name, '.');
+        eye_text_append(&name, type->lanes[lane]);
+    }
+    return name.failed ? NULL : name.data;
+}
+
+static struct eye_worker *make_worker(const struct eye_exporter_type *type,
+                                      const struct eye_exporter_config *own, unsigned lane)
+{
+    struct eye_worker *worker = calloc(1, sizeof(*worker));
+    if (worker == NULL) {
+        return NULL;
+    }
+    init_sync(worker);
+    worker->type = type;
+    worker->name = make_name(type, own->name, lane);
+    worker->max_age_ns = own->common.queue_age_ns;
+    worker->backoff.max_ns = type->retry_max_ns > 0 ? type->retry_max_ns : EYE_RETRY_DEFAULT_MAX_NS;
+    atomic_store(&worker->deadline.at_ns, NEVER);
+    if (worker->name == NULL ||
+        eye_queue_init(&worker->queue, own->common.queue_snapshots, own->common.queue_bytes) != 0) {
+        destroy(worker);
+        return NULL;
+    }
+    return worker;
+}
+
+static int open_worker(struct eye_worker *worker, const struct eye_exporter_setup *setup,
+                       struct eye_error *ret_error)
+{
+    struct eye_error cause = {0};
+    int result = worker->type->open(setup, &worker->state, &cause);
+    if (result == 0) {
+        result = eye_backlog_open(&worker->backlog, worker->type, setup->own, worker->name,
+                                  &worker->stats, &cause);
+    }
+    if (worker->backlog.spool != NULL) {
+        worker->deadline.meanwhile = save_meanwhile;
+        worker->deadline.context = worker;
+    }
+    return result == 0 ? 0
+                       : eye_error_set(ret_error, result, "%s: exporter %s: %s", setup->own->origin,
+                                       worker->name, cause.text);
+}
+
+int eye_worker_new(const struct eye_exporter_type *type, const struct eye_config *config,
+                   const struct eye_exporter_config *own, unsigned lane,
+                   struct eye_worker **ret_worker, struct eye_error *ret_error)
+{
+    struct eye_worker *worker = make_worker(type, own, lane);
+    if (worker == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "exporter %s: out of memory", own->name);
+    }
+    const struct eye_exporter_setup setup = {
+        .config = config,
+        .own = own,
+        .lane = lane,
+        .stats = &worker->stats,
+        .deadline = &worker->deadline,
+    };
+    int result = open_worker(worker, &setup, ret_error);
+    if (result != 0) {
+        destroy(worker);
+        return result;
+    }
+    *ret_worker = worker;
+    return 0;
+}
+
+/* False when the thread hangs in a call that does not end in time (a name server that is silent).
+ */
+static bool join_thread(struct eye_worker *worker)
+{
+    pthread_mutex_lock(&worker->mutex);
+    uint64_t until_ns = atomic_load(&worker->deadline.at_ns) + JOIN_GRACE_NS;
+    while (!worker->ended && eye_clock_monotonic_ns() < until_ns) {
+        wait_until(worker, until_ns);
+    }
+    bool ended = worker->ended;
+    pthread_mutex_unlock(&worker->mutex);
+    return ended && pthread_join(worker->thread, NULL) == 0;
+}
+
+static enum eye_worker_end say_end(const struct eye_worker *worker)
+{
+    if (!has_work(worker)) {
+        return EYE_WORKER_DELIVERED;
+    }
+    if (worker->queue.count == 0 && (worker->work == NULL || worker->work_spooled)) {
+        eye_log_info("exporter %s: what could not be delivered waits in its spool", worker->name);
+        return EYE_WORKER_SPOOLED;
+    }
+    eye_log_warning("exporter %s could not deliver everything before shutdown_timeout",
+                    worker->name);
+    return EYE_WORKER_BEHIND;
+}
+
+enum eye_worker_end eye_worker_free(struct eye_worker *worker)
+{
+    if (worker == NULL) {
+        return EYE_WORKER_DELIVERED;
+    }
+    if (worker->running && !is_stopping(worker)) {
+        eye_worker_stop(worker, eye_clock_monotonic_ns());
+    }
+    if (worker->running && !join_thread(worker)) {
+        pthread_detach(worker->thread);
+        eye_log_warning("exporter %s hangs and could not deliver everything", worker->name);
+        return EYE_WORKER_STUCK;
+    }
+    enum eye_worker_end end = say_end(worker);
+    destroy(worker);
+    return end;
+}

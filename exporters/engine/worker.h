@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One exporter's thread and its queue. publish() and stop() are called by the main and collector
+ * threads and never wait for the network; everything else happens in the worker.
+ *
+ * The queue is bounded in snapshots and bytes; when it is full the oldest goes, which costs time
+ * resolution only, because changes are taken against the last delivered snapshot. With a spool
+ * (exporters/engine/backlog.h) what waits for a receiver that is away lies on disk instead, and
+ * what is left at the end waits there for the next run.
+ *
+ * A failed delivery is tried again after a pause that grows (exporters/engine/backoff.h). Failing
+ * and recovering are logged once each, and so are points that the receiver refuses for good.
+ */
+#pragma once
+
+#include "exporters/exporter.h"
+
+struct eye_worker;
+
+/* The longest pause between two attempts where the type names none. */
+#define EYE_RETRY_DEFAULT_MAX_NS UINT64_C(5000000000)
+
+/** How many workers a configured exporter of @type needs: one per lane. */
+unsigned eye_worker_lanes(const struct eye_exporter_type *type);
+
+/**
+ * Opens lane @lane of the exporter and makes its worker; the thread starts with eye_worker_start().
+ * 0, or -errno with a message that names the exporter and its place in the configuration.
+ */
+int eye_worker_new(const struct eye_exporter_type *type, const struct eye_config *config,
+                   const struct eye_exporter_config *own, unsigned lane,
+                   struct eye_worker **ret_worker, struct eye_error *ret_error);
+
+/** 0 or -errno of pthread_create. */
+int eye_worker_start(struct eye_worker *worker);
+
+/** Queues a snapshot (takes its own reference). Never blocks on I/O. */
+void eye_worker_publish(struct eye_worker *worker, const struct eye_snapshot *snapshot);
+
+/** Asks the thread to deliver what is queued and end by @deadline_ns (monotonic). Returns at once.
+ */
+void eye_worker_stop(struct eye_worker *worker, uint64_t deadline_ns);
+
+enum eye_worker_end {
+    EYE_WORKER_DELIVERED, /* everything */
+    EYE_WORKER_SPOOLED,   /* something was left; the next run delivers it */
+    EYE_WORKER_BEHIND,    /* something was left when time was up, and is lost */
+    EYE_WORKER_STUCK,     /* its thread hangs in a call and still uses worker and configuration */
+};
+
+/**
+ * Waits for the thread until shortly after the deadline given to stop (if it was started), says
+ * what was left behind, and frees everything. After EYE_WORKER_STUCK nothing was freed, and the
+ * process must end without freeing what the thread may use.
+ */
+enum eye_worker_end eye_worker_free(struct eye_worker *worker);
+
+/** The exporter's name, and behind a dot its lane's. */
+const char *eye_worker_name(const struct eye_worker *worker);
+const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker);
+
+/* Snapshots at one moment: what was published, and replayed, is their sum. */
+struct eye_worker_counts {
+    uint64_t delivered;
+    uint64_t queued; /* waiting or in work */
+    uint64_t skipped;
+};
+
+/** Reads the three together, so that their sum holds. */
+struct eye_worker_counts eye_worker_count(struct eye_worker *worker);

@@ -1,0 +1,707 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The worker, driven by an exporter whose results are scripted and whose deliveries can be held. */
+#include <errno.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+#include "collector/base/clock.h"
+#include "exporters/engine/worker.h"
+
+#define MAX_CALLS 256
+#define PATIENCE_NS (10 * EYE_NS_PER_SECOND)
+
+struct scripted {
+    int result;
+    bool started;
+    uint64_t retry_after_ns;
+    const char *refused; /* with result 0: what was refused for good */
+};
+
+struct call {
+    uint64_t now;    /* sequence */
+    uint64_t before; /* 0: none */
+};
+
+struct fake {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool held; /* deliveries wait */
+    bool delivering;
+    struct scripted script[MAX_CALLS]; /* behind its end: success */
+    size_t script_length;
+    struct scripted rest; /* result behind the script */
+    struct call calls[MAX_CALLS];
+    size_t call_count;
+    size_t failure_count;
+    char thread_name[16];
+    bool signals_blocked;
+    int open_result;
+    size_t finishes;
+    uint64_t finished_with; /* sequence */
+    bool closed;
+};
+
+struct fixture {
+    struct fake fake;
+    const struct eye_exporter_type *type;
+    struct eye_config config;
+    struct eye_exporter_config own;
+    struct eye_worker *worker;
+    uint64_t published;
+    int saved_stderr;
+    int log;
+};
+
+/* ---- The exporter ---- */
+
+static int fake_open(const struct eye_exporter_setup *setup, void **ret_state,
+                     struct eye_error *ret_error)
+{
+    struct fake *fake = setup->own->values;
+    if (fake->open_result != 0) {
+        return eye_error_set(ret_error, fake->open_result, "no such luck");
+    }
+    *ret_state = fake;
+    return 0;
+}
+
+static void look_around(struct fake *fake)
+{
+    sigset_t blocked;
+    pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+    fake->signals_blocked = sigismember(&blocked, SIGTERM) == 1 &&
+                            sigismember(&blocked, SIGHUP) == 1 &&
+                            sigismember(&blocked, SIGUSR1) == 1;
+    pthread_getname_np(pthread_self(), fake->thread_name, sizeof(fake->thread_name));
+}
+
+static int fake_deliver(void *state, const struct eye_snapshot *now,
+                        const struct eye_snapshot *before, struct eye_export_failure *failure)
+{
+    struct fake *fake = state;
+    pthread_mutex_lock(&fake->mutex);
+    look_around(fake);
+    fake->delivering = true;
+    pthread_cond_broadcast(&fake->changed);
+    while (fake->held) {
+        pthread_cond_wait(&fake->changed, &fake->mutex);
+    }
+    fake->delivering = false;
+    size_t index = fake->call_count++;
+    struct scripted scripted = index < fake->script_length ? fake->script[index] : fake->rest;
+    fake->failure_count += scripted.result != 0 ? 1 : 0;
+    fake->calls[index % MAX_CALLS] =
+        (struct call){now->sequence, before == NULL ? 0 : before->sequence};
+    pthread_cond_broadcast(&fake->changed);
+    pthread_mutex_unlock(&fake->mutex);
+    if (scripted.result != 0) {
+        failure->started = scripted.started;
+        failure->retry_after_ns = scripted.retry_after_ns;
+        return eye_export_fail(failure, scripted.result, EYE_EXPORT_REFUSED, "the wire is cut");
+    }
+    if (scripted.refused != NULL) {
+        eye_error_set(&failure->cause, 0, "%s", scripted.refused);
+    }
+    return 0;
+}
+
+static void fake_finish(void *state, const struct eye_snapshot *last)
+{
+    struct fake *fake = state;
+    fake->finished_with = last == NULL ? 0 : last->sequence;
+    fake->finishes++;
+}
+
+static void fake_close(void *state)
+{
+    if (state != NULL) {
+        ((struct fake *)state)->closed = true;
+    }
+}
+
+static const struct eye_exporter_type fake_type = {
+    .section = {.type = "fake"},
+    .open = fake_open,
+    .deliver = fake_deliver,
+    .finish = fake_finish,
+    .close = fake_close,
+};
+
+/* The same with a format that has time. */
+static const struct eye_exporter_type timestamped_type = {
+    .section = {.type = "fake"},
+    .timestamped = true,
+    .retry_max_ns = 200 * EYE_NS_PER_MS,
+    .open = fake_open,
+    .deliver = fake_deliver,
+    .close = fake_close,
+};
+
+static const char *const lane_names[] = {"left", "right", NULL};
+
+static const struct eye_exporter_type laned_type = {
+    .section = {.type = "fake"},
+    .lanes = lane_names,
+    .open = fake_open,
+    .deliver = fake_deliver,
+    .close = fake_close,
+};
+
+/* ---- Fixture ---- */
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    pthread_mutex_init(&fixture->fake.mutex, NULL);
+    pthread_cond_init(&fixture->fake.changed, NULL);
+    static char name[] = "a-rather-long-name";
+    static char origin[] = "test.yaml:7";
+    fixture->type = &fake_type;
+    fixture->own = (struct eye_exporter_config){
+        .section = &fake_type.section,
+        .name = name,
+        .common = {.queue_snapshots = 4,
+                   .queue_bytes = 1 << 20,
+                   .queue_age_ns = 3600 * EYE_NS_PER_SECOND},
+        .values = &fixture->fake,
+        .origin = origin,
+    };
+    fixture->log = memfd_create("log", MFD_CLOEXEC);
+    fixture->saved_stderr = dup(STDERR_FILENO);
+    dup2(fixture->log, STDERR_FILENO);
+    *state = fixture;
+    return 0;
+}
+
+static void release(struct fake *fake)
+{
+    pthread_mutex_lock(&fake->mutex);
+    fake->held = false;
+    pthread_cond_broadcast(&fake->changed);
+    pthread_mutex_unlock(&fake->mutex);
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    dup2(fixture->saved_stderr, STDERR_FILENO);
+    close(fixture->saved_stderr);
+    close(fixture->log);
+    release(&fixture->fake);
+    eye_worker_free(fixture->worker);
+    pthread_cond_destroy(&fixture->fake.changed);
+    pthread_mutex_destroy(&fixture->fake.mutex);
+    free(fixture);
+    return 0;
+}
+
+static void make_worker(struct fixture *fixture)
+{
+    struct eye_error error = {0};
+    assert_int_equal(
+        eye_worker_new(fixture->type, &fixture->config, &fixture->own, 0, &fixture->worker, &error),
+        0);
+}
+
+static void start_worker(struct fixture *fixture)
+{
+    make_worker(fixture);
+    assert_int_equal(eye_worker_start(fixture->worker), 0);
+}
+
+static void publish_aged(struct fixture *fixture, size_t bytes, uint64_t age_ns)
+{
+    struct eye_snapshot *snapshot = calloc(1, sizeof(*snapshot));
+    atomic_init(&snapshot->references, 1);
+    snapshot->sequence = ++fixture->published;
+    snapshot->bytes = bytes;
+    snapshot->start_ns = 1;
+    snapshot->time_ns = eye_clock_wall_ns() - age_ns;
+    eye_worker_publish(fixture->worker, snapshot);
+    eye_snapshot_unref(snapshot);
+}
+
+static void publish(struct fixture *fixture, size_t bytes)
+{
+    publish_aged(fixture, bytes, 0);
+}
+
+static void publish_many(struct fixture *fixture, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        publish(fixture, 100);
+    }
+}
+
+static void wait_for(struct fake *fake, const size_t *number, size_t at_least)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += (time_t)(PATIENCE_NS / EYE_NS_PER_SECOND);
+    pthread_mutex_lock(&fake->mutex);
+    int result = 0;
+    while (*number < at_least && result == 0) {
+        result = pthread_cond_timedwait(&fake->changed, &fake->mutex, &until);
+    }
+    pthread_mutex_unlock(&fake->mutex);
+    assert_int_equal(result, 0);
+}
+
+static void wait_for_calls(struct fake *fake, size_t count)
+{
+    wait_for(fake, &fake->call_count, count);
+}
+
+/* Holds the worker inside the delivery of a first snapshot. */
+static void hold_first(struct fixture *fixture)
+{
+    struct fake *fake = &fixture->fake;
+    fake->held = true;
+    publish(fixture, 100);
+    pthread_mutex_lock(&fake->mutex);
+    while (!fake->delivering) {
+        pthread_cond_wait(&fake->changed, &fake->mutex);
+    }
+    pthread_mutex_unlock(&fake->mutex);
+}
+
+static void wait_until_idle(const struct fixture *fixture)
+{
+    const struct eye_export_stats *stats = eye_worker_stats(fixture->worker);
+    uint64_t until = eye_clock_monotonic_ns() + PATIENCE_NS;
+    while (atomic_load(&stats->queued) > 0 && eye_clock_monotonic_ns() < until) {
+        usleep(500);
+    }
+    assert_int_equal(atomic_load(&stats->queued), 0);
+}
+
+static void assert_stats(const struct fixture *fixture, uint64_t delivered, uint64_t queued,
+                         uint64_t skipped)
+{
+    const struct eye_export_stats *stats = eye_worker_stats(fixture->worker);
+    assert_int_equal(atomic_load(&stats->delivered), delivered);
+    assert_int_equal(atomic_load(&stats->queued), queued);
+    assert_int_equal(atomic_load(&stats->skipped), skipped);
+    assert_int_equal(delivered + queued + skipped, fixture->published);
+}
+
+static void assert_calls(const struct fake *fake, const struct call *expected, size_t count)
+{
+    assert_int_equal(fake->call_count, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(fake->calls[i].now, expected[i].now);
+        assert_int_equal(fake->calls[i].before, expected[i].before);
+    }
+}
+
+static size_t count_in_log(const struct fixture *fixture, const char *word)
+{
+    char text[65536];
+    ssize_t length = pread(fixture->log, text, sizeof(text) - 1, 0);
+    text[length < 0 ? 0 : length] = '\0';
+    size_t count = 0;
+    for (const char *hit = strstr(text, word); hit != NULL; hit = strstr(hit + 1, word)) {
+        count++;
+    }
+    return count;
+}
+
+static bool free_worker(struct fixture *fixture)
+{
+    struct eye_worker *worker = fixture->worker;
+    fixture->worker = NULL;
+    return eye_worker_free(worker) == EYE_WORKER_DELIVERED;
+}
+
+static uint64_t in_ms(uint64_t milliseconds)
+{
+    return eye_clock_monotonic_ns() + milliseconds * EYE_NS_PER_MS;
+}
+
+/* ---- Tests ---- */
+
+static void worker__delivers_in_order_against_the_last_delivered(void **state)
+{
+    struct fixture *fixture = *state;
+    start_worker(fixture);
+    publish_many(fixture, 3);
+    wait_until_idle(fixture);
+    const struct call expected[] = {{1, 0}, {2, 1}, {3, 2}};
+    assert_calls(&fixture->fake, expected, 3);
+    assert_stats(fixture, 3, 0, 0);
+    assert_int_equal(atomic_load(&eye_worker_stats(fixture->worker)->delivered_sequence), 3);
+    assert_string_equal(eye_worker_name(fixture->worker), "a-rather-long-name");
+}
+
+static void worker__full_queue_gives_up_the_oldest(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->own.common.queue_snapshots = 2;
+    start_worker(fixture);
+    hold_first(fixture);
+    publish_many(fixture, 4);
+    assert_stats(fixture, 0, 3, 2);
+    release(&fixture->fake);
+    wait_until_idle(fixture);
+    const struct call expected[] = {{1, 0}, {4, 1}, {5, 4}};
+    assert_calls(&fixture->fake, expected, 3);
+    assert_stats(fixture, 3, 0, 2);
+}
+
+static void worker__queue_is_bounded_in_bytes(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->own.common.queue_bytes = 1000;
+    start_worker(fixture);
+    hold_first(fixture);
+    publish(fixture, 400);
+    publish(fixture, 400);
+    assert_stats(fixture, 0, 3, 0);
+    publish(fixture, 201);
+    assert_stats(fixture, 0, 3, 1);
+    publish(fixture, 5000); /* alone it may be too large: else it would never go */
+    assert_stats(fixture, 0, 2, 3);
+    release(&fixture->fake);
+    wait_until_idle(fixture);
+    const struct call expected[] = {{1, 0}, {5, 1}};
+    assert_calls(&fixture->fake, expected, 2);
+    assert_stats(fixture, 2, 0, 3);
+}
+
+static void worker__after_failure_takes_the_newest(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->fake.script[0] = (struct scripted){.result = -ECONNREFUSED};
+    fixture->fake.script_length = 1;
+    start_worker(fixture);
+    hold_first(fixture);
+    publish_many(fixture, 2);
+    release(&fixture->fake);
+    wait_until_idle(fixture);
+    const struct call expected[] = {{1, 0}, {3, 0}};
+    assert_calls(&fixture->fake, expected, 2);
+    assert_stats(fixture, 1, 0, 2);
+    assert_int_equal(atomic_load(&eye_worker_stats(fixture->worker)->delivered_sequence), 3);
+}
+
+static void worker__started_snapshot_is_retried_until_delivered(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->fake.script[0] = (struct scripted){.result = -ECONNREFUSED, .started = true};
+    fixture->fake.script[1] = (struct scripted){.result = -ECONNREFUSED};
+    fixture->fake.script_length = 2;
+    start_worker(fixture);
+    hold_first(fixture);
+    publish_many(fixture, 2);
+    release(&fixture->fake);
+    wait_until_idle(fixture);
+    const struct call expected[] = {{1, 0}, {1, 0}, {1, 0}, {2, 1}, {3, 2}};
+    assert_calls(&fixture->fake, expected, 5);
+    assert_stats(fixture, 3, 0, 0);
+}
+
+static void worker__waits_as_long_as_the_receiver_asks(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->fake.script[0] =
+        (struct scripted){.result = -EAGAIN, .retry_after_ns = 700 * EYE_NS_PER_MS};
+    fixture->fake.script_length = 1;
+    start_worker(fixture);
+    uint64_t begin = eye_clock_monotonic_ns();
+    publish(fixture, 100);
+    wait_for_calls(&fixture->fake, 2);
+    assert_true(eye_clock_monotonic_ns() - begin >= 700 * EYE_NS_PER_MS);
+}
+
+static void worker__counts_failures_by_reason_and_in_a_row(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->type = &timestamped_type;
+    for (size_t i = 0; i < 3; i++) {
+        fixture->fake.script[i] = (struct scripted){.result = -EAGAIN};
+    }
+    fixture->fake.script_length = 3;
+    start_worker(fixture);
+    publish(fixture, 100);
+    wait_for_calls(&fixture->fake, 3);
+    wait_until_idle(fixture);
+    const struct eye_export_stats *stats = eye_worker_stats(fixture->worker);
+    assert_int_equal(atomic_load(&stats->failures[EYE_EXPORT_REFUSED]), 3);
+    assert_int_equal(atomic_load(&stats->failing), 0);
+}
+
+static void worker__format_with_time_delivers_what_waited_in_order(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->type = &timestamped_type;
+    fixture->fake.script[0] = (struct scripted){.result = -ECONNREFUSED};
+    fixture->fake.script_length = 1;
+    start_worker(fixture);
+    hold_first(fixture);
+    publish_many(fixture, 3);
+    release(&fixture->fake);
+    wait_until_idle(fixture);
+    const struct call expected[] = {{1, 0}, {1, 0}, {2, 1}, {3, 2}, {4, 3}};
+    assert_calls(&fixture->fake, expected, 5);
+    assert_stats(fixture, 4, 0, 0);
+}
+
+static void worker__what_is_too_old_gives_way_to_what_is_newer(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->type = &timestamped_type;
+    fixture->fake.script[0] = (struct scripted){.result = -ECONNREFUSED};
+    fixture->fake.script_length = 1;
+    start_worker(fixture);
+    hold_first(fixture);
+    publish_aged(fixture, 100, 7200 * EYE_NS_PER_SECOND);
+    publish_aged(fixture, 100, 3599 * EYE_NS_PER_SECOND);
+    publish(fixture, 100);
+    release(&fixture->fake);
+    wait_until_idle(fixture);
+    const struct call expected[] = {{1, 0}, {1, 0}, {3, 1}, {4, 3}};
+    assert_calls(&fixture->fake, expected, 4);
+    assert_stats(fixture, 3, 0, 1);
+}
+
+static void worker__stop_sends_the_newest_even_of_a_format_with_time(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->type = &timestamped_type;
+    start_worker(fixture);
+    hold_first(fixture);
+    publish_many(fixture, 3);
+    eye_worker_stop(fixture->worker, in_ms(5000));
+    release(&fixture->fake);
+    wait_until_idle(fixture);
+    const struct call expected[] = {{1, 0}, {4, 1}};
+    assert_calls(&fixture->fake, expected, 2);
+}
+
+static void worker__says_once_that_points_are_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->fake.script[0] = (struct scripted){.refused = "403 Forbidden"};
+    fixture->fake.script[1] = (struct scripted){.refused = "403 Forbidden"};
+    fixture->fake.script_length = 2;
+    start_worker(fixture);
+    for (size_t i = 0; i < 4; i++) {
+        publish(fixture, 100);
+        wait_until_idle(fixture);
+    }
+    assert_int_equal(count_in_log(fixture, "the receiver refuses points: 403 Forbidden"), 1);
+    assert_int_equal(count_in_log(fixture, "the receiver takes all points again"), 1);
+}
+
+static void worker__says_goodbye_after_the_last_delivery(void **state)
+{
+    struct fixture *fixture = *state;
+    start_worker(fixture);
+    publish_many(fixture, 2);
+    wait_until_idle(fixture);
+    assert_int_equal(fixture->fake.finishes, 0);
+    eye_worker_stop(fixture->worker, in_ms(5000));
+    assert_true(free_worker(fixture));
+    assert_int_equal(fixture->fake.finishes, 1);
+    assert_int_equal(fixture->fake.finished_with, 2);
+}
+
+static void worker__each_lane_has_a_name(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_error error = {0};
+    assert_int_equal(eye_worker_lanes(&fake_type), 1);
+    assert_int_equal(eye_worker_lanes(&laned_type), 2);
+    assert_int_equal(
+        eye_worker_new(&laned_type, &fixture->config, &fixture->own, 1, &fixture->worker, &error),
+        0);
+    assert_string_equal(eye_worker_name(fixture->worker), "a-rather-long-name.right");
+}
+
+static void worker__logs_failing_and_recovery_once(void **state)
+{
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < 3; i++) {
+        fixture->fake.script[i] = (struct scripted){.result = -ECONNREFUSED};
+    }
+    fixture->fake.script_length = 3;
+    start_worker(fixture);
+    publish(fixture, 100);
+    wait_until_idle(fixture);
+    publish(fixture, 100);
+    wait_until_idle(fixture);
+    assert_int_equal(count_in_log(fixture, "a-rather-long-name: cannot deliver, retrying"), 1);
+    assert_int_equal(count_in_log(fixture, "the wire is cut"), 1);
+    assert_int_equal(count_in_log(fixture, "delivering again after"), 1);
+}
+
+static void worker__stop_delivers_only_the_newest(void **state)
+{
+    struct fixture *fixture = *state;
+    start_worker(fixture);
+    hold_first(fixture);
+    publish_many(fixture, 3);
+    eye_worker_stop(fixture->worker, in_ms(5000));
+    release(&fixture->fake);
+    wait_until_idle(fixture);
+    const struct call expected[] = {{1, 0}, {4, 1}};
+    assert_calls(&fixture->fake, expected, 2);
+    assert_stats(fixture, 2, 0, 2);
+    assert_true(free_worker(fixture));
+    assert_true(fixture->fake.closed);
+}
+
+static void worker__stop_ends_a_long_retry_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < 4; i++) {
+        fixture->fake.script[i] = (struct scripted){
+            .result = -ECONNREFUSED, .retry_after_ns = i == 3 ? 60 * EYE_NS_PER_SECOND : 0};
+    }
+    fixture->fake.script_length = 4;
+    start_worker(fixture);
+    publish(fixture, 100);
+    wait_for_calls(&fixture->fake, 4);
+    uint64_t begin = eye_clock_monotonic_ns();
+    eye_worker_stop(fixture->worker, in_ms(5000));
+    assert_true(free_worker(fixture));
+    assert_true(eye_clock_monotonic_ns() - begin < 600 * EYE_NS_PER_MS);
+    assert_int_equal(fixture->fake.call_count, 5);
+}
+
+static void worker__stop_retries_until_the_deadline_and_no_longer(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->fake.rest = (struct scripted){.result = -ECONNREFUSED};
+    start_worker(fixture);
+    publish(fixture, 100);
+    wait_for_calls(&fixture->fake, 1);
+    uint64_t begin = eye_clock_monotonic_ns();
+    eye_worker_stop(fixture->worker, in_ms(400));
+    assert_false(free_worker(fixture));
+    uint64_t passed = eye_clock_monotonic_ns() - begin;
+    assert_in_range(passed, 390 * EYE_NS_PER_MS, 650 * EYE_NS_PER_MS);
+    assert_true(fixture->fake.call_count >= 2);
+    assert_true(fixture->fake.closed);
+}
+
+static void worker__stop_without_work_ends_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    start_worker(fixture);
+    uint64_t begin = eye_clock_monotonic_ns();
+    eye_worker_stop(fixture->worker, in_ms(5000));
+    assert_true(free_worker(fixture));
+    assert_true(eye_clock_monotonic_ns() - begin < EYE_NS_PER_SECOND);
+}
+
+static void worker__free_without_start_releases_what_is_queued(void **state)
+{
+    struct fixture *fixture = *state;
+    make_worker(fixture);
+    publish_many(fixture, 6);
+    assert_stats(fixture, 0, 4, 2);
+    assert_false(free_worker(fixture));
+    assert_true(fixture->fake.closed);
+    assert_int_equal(fixture->fake.call_count, 0);
+}
+
+static void worker__thread_has_a_name_and_no_signals(void **state)
+{
+    struct fixture *fixture = *state;
+    start_worker(fixture);
+    publish(fixture, 100);
+    wait_until_idle(fixture);
+    assert_string_equal(fixture->fake.thread_name, "eye:a-rather-lo");
+    assert_true(fixture->fake.signals_blocked);
+    sigset_t own;
+    pthread_sigmask(SIG_BLOCK, NULL, &own);
+    assert_int_equal(sigismember(&own, SIGTERM), 0);
+}
+
+static void worker_new__failure_names_the_exporter_and_leaves_output(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->fake.open_result = -EADDRINUSE;
+    struct eye_worker *worker = (struct eye_worker *)fixture;
+    struct eye_error error = {0};
+    assert_int_equal(
+        eye_worker_new(&fake_type, &fixture->config, &fixture->own, 0, &worker, &error),
+        -EADDRINUSE);
+    assert_ptr_equal(worker, fixture);
+    assert_string_equal(error.text, "test.yaml:7: exporter a-rather-long-name: no such luck");
+}
+
+static void *publish_in_bursts(void *argument)
+{
+    struct fixture *fixture = argument;
+    for (size_t i = 0; i < 400; i++) {
+        publish(fixture, 50 + i % 300);
+        if (i % 4 == 0) {
+            usleep(8000);
+        }
+    }
+    return NULL;
+}
+
+static void worker__identity_holds_under_mixed_results(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake *fake = &fixture->fake;
+    fixture->own.common.queue_bytes = 900;
+    for (size_t i = 0; i < 40; i++) {
+        bool fails = i == 5 || i == 9 || i == 10;
+        fake->script[i] = (struct scripted){.result = fails ? -ECONNREFUSED : 0, .started = i == 9};
+    }
+    fake->script_length = 40;
+    start_worker(fixture);
+    pthread_t publisher;
+    pthread_create(&publisher, NULL, publish_in_bursts, fixture);
+    pthread_join(publisher, NULL);
+    wait_until_idle(fixture);
+    const struct eye_export_stats *stats = eye_worker_stats(fixture->worker);
+    uint64_t delivered = atomic_load(&stats->delivered);
+    assert_int_equal(fake->failure_count, 3);
+    assert_int_equal(fake->call_count, delivered + 3);
+    assert_stats(fixture, delivered, 0, 400 - delivered);
+    assert_int_equal(atomic_load(&stats->delivered_sequence), 400);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(worker__delivers_in_order_against_the_last_delivered),
+        TEST(worker__full_queue_gives_up_the_oldest),
+        TEST(worker__queue_is_bounded_in_bytes),
+        TEST(worker__after_failure_takes_the_newest),
+        TEST(worker__started_snapshot_is_retried_until_delivered),
+        TEST(worker__waits_as_long_as_the_receiver_asks),
+        TEST(worker__counts_failures_by_reason_and_in_a_row),
+        TEST(worker__format_with_time_delivers_what_waited_in_order),
+        TEST(worker__what_is_too_old_gives_way_to_what_is_newer),
+        TEST(worker__stop_sends_the_newest_even_of_a_format_with_time),
+        TEST(worker__says_once_that_points_are_refused),
+        TEST(worker__says_goodbye_after_the_last_delivery),
+        TEST(worker__each_lane_has_a_name),
+        TEST(worker__logs_failing_and_recovery_once),
+        TEST(worker__stop_delivers_only_the_newest),
+        TEST(worker__stop_ends_a_long_retry_wait),
+        TEST(worker__stop_retries_until_the_deadline_and_no_longer),
+        TEST(worker__stop_without_work_ends_at_once),
+        TEST(worker__free_without_start_releases_what_is_queued),
+        TEST(worker__thread_has_a_name_and_no_signals),
+        TEST(worker_new__failure_names_the_exporter_and_leaves_output),
+        TEST(worker__identity_holds_under_mixed_results),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
