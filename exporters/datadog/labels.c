@@ -49,7 +49,7 @@ static char *find_host(const struct eye_selection *selection)
     for (size_t i = selection->fixed_count; i > 0; i--) {
         if (is_host(&selection->fixed[i - 1])) {
             struct eye_text text;
-            eye_text_init(&text, HOST_BYTES);
+            eye_text_init(&text, STORAGE_MAX_BYTES);
             eye_utf8_append(&text, selection->fixed[i - 1].value, replace_in_tag);
             return text.data;
         }

@@ -185,8 +185,8 @@ class LiveConnection(unittest.TestCase):
         table inet loss {
             chain input {
                 type filter hook input priority 0;
-                tcp dport PORT numgen random mod 10 == 0 drop
-                tcp sport PORT numgen random mod 10 == 0 drop
+                tcp dport PORT numgen inc mod 10 == 9 drop
+                tcp sport PORT numgen inc mod 10 == 9 drop
             }
         }"""
 
