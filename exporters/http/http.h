@@ -4,8 +4,8 @@
  * Everything about an answer is bounded: the whole request by `timeout` and the daemon's deadline,
  * headers and body by the constants below; what comes beyond is not read. Redirects are not
  * followed and no cookies kept, since requests carry secrets. Proxies: `proxy`, else HTTPS_PROXY,
- * http_proxy (libcurl reads that one in lower case only) and NO_PROXY of the environment; an invalid
- * proxy fails, it is never bypassed.
+ * http_proxy (libcurl reads that one in lower case only) and NO_PROXY of the environment; an
+ * invalid proxy fails, it is never bypassed.
  *
  * Used by one worker thread; eye_http_new() by the main thread.
  */
