@@ -24,19 +24,11 @@ void eye_delivery_init(struct eye_delivery *delivery, const struct eye_payload_f
 
 /* ---- Tallies ---- */
 
-static uint64_t sum_dropped(const struct eye_payload_tally *tally)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < EYE_EXPORT_REASON_COUNT; i++) {
-        sum += tally->dropped[i];
-    }
-    return sum;
-}
-
 /* Appends @more to @tally. */
 static void merge(struct eye_payload_tally *tally, const struct eye_payload_tally *more)
 {
     tally->next = more->next;
+    tally->seen += more->seen;
     tally->points += more->points;
     for (size_t i = 0; i < EYE_EXPORT_REASON_COUNT; i++) {
         tally->dropped[i] += more->dropped[i];
@@ -48,7 +40,7 @@ static void settle(struct eye_delivery *delivery, struct eye_payload_tally *tall
 {
     struct eye_export_stats *stats = delivery->stats;
     atomic_fetch_add(&stats->points, tally->points);
-    atomic_fetch_add(&stats->seen, tally->points + sum_dropped(tally));
+    atomic_fetch_add(&stats->seen, tally->seen);
     for (size_t i = 0; i < EYE_EXPORT_REASON_COUNT; i++) {
         if (tally->dropped[i] > 0) {
             atomic_fetch_add(&stats->dropped[i], tally->dropped[i]);
@@ -205,6 +197,8 @@ static int walk(struct eye_delivery *delivery, const struct eye_snapshot *now,
             continue;
         }
         int result = add_change(delivery, index, &change, now, failure);
+        /* Counted apart from what becomes of it, so that the sum can show a mistake. */
+        delivery->filling.seen += result == 0;
         if (result == 0 && delivery->filling.points >= delivery->points_max) {
             result = send_payload(delivery, now, failure);
         }

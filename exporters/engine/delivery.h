@@ -65,6 +65,7 @@ struct eye_payload_format {
 /* What one or more payloads carry. */
 struct eye_payload_tally {
     struct eye_cursor next;                    /* behind them */
+    uint64_t seen;                             /* points that the walk met and that end in them */
     uint64_t points;                           /* that end in them */
     uint64_t dropped[EYE_EXPORT_REASON_COUNT]; /* given up on the way */
 };
