@@ -409,17 +409,20 @@ static bool read_program(const struct eye_kernel *kernel, enum eye_program progr
     return fd >= 0 && bpf_obj_get_info_by_fd(fd, ret_info, &size) == 0;
 }
 
-/* Runs that the kernel skipped because the program was running on that CPU already. */
-static uint64_t recursion_misses(const struct eye_kernel *kernel)
+/*
+ * State changes that the kernel skipped in both programs, because each was running on that CPU
+ * already: at most as many as the one skipped that skipped less.
+ */
+static uint64_t skipped_changes(const struct eye_kernel *kernel)
 {
-    uint64_t misses = 0;
-    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
-        struct bpf_prog_info info;
-        if (read_program(kernel, (enum eye_program)i, &info)) {
-            misses += info.recursion_misses;
-        }
+    struct bpf_prog_info first;
+    struct bpf_prog_info second;
+    if (!read_program(kernel, EYE_PROGRAM_tcp_state, &first) ||
+        !read_program(kernel, EYE_PROGRAM_tcp_state_again, &second)) {
+        return 0;
     }
-    return misses;
+    return first.recursion_misses < second.recursion_misses ? first.recursion_misses
+                                                            : second.recursion_misses;
 }
 
 void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_LOSS_COUNT])
@@ -434,7 +437,7 @@ void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_
             ret_losses[loss] += kernel->cpu_values[cpu];
         }
     }
-    ret_losses[EYE_LOSS_TCP_RECURSION] += recursion_misses(kernel);
+    ret_losses[EYE_LOSS_TCP_RECURSION] += skipped_changes(kernel);
 }
 
 double eye_kernel_ring_fill(const struct eye_kernel *kernel, enum eye_ring ring)

@@ -31,7 +31,8 @@ const char *eye_ability_cost(enum eye_ability ability);
 
 /* X(program, ability): an ability needs all of its programs. */
 #define EYE_PROGRAMS(X)                                                                            \
-    X(tcp_state, CONNECTIONS)                                                                      \
+    X(tcp_state, CONNECTIONS) /* first: tcp_state_again is called behind it */                     \
+    X(tcp_state_again, CONNECTIONS)                                                                \
     X(tcp_live, CONNECTIONS)                                                                       \
     X(tcp_seed, OLDER_SOCKETS)                                                                     \
     X(owner_seed, OLDER_SOCKETS)                                                                   \

@@ -16,7 +16,7 @@ from harness import (EXIT_FAILURE, EXIT_OK, OBSERVING, UNPRIVILEGED, Daemon, com
 from traffic import talk
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CONNECTIONS = ("tcp_state", "tcp_live")
+CONNECTIONS = ("tcp_state", "tcp_state_again", "tcp_live")
 OLDER = ("tcp_seed", "owner_seed")
 PROTOCOLS = ("payload_sent", "payload_received")
 # The kernel gives up at one million; verifiers differ by a factor between releases.
