@@ -133,6 +133,9 @@ enum eye_loss {
         EYE_LOSS_COUNT,
 };
 
+/* Counted beside the losses: state changes that tcp_state_again handled for tcp_state. */
+enum { EYE_COUNT_HEALED = EYE_LOSS_COUNT, EYE_COUNT_COUNT };
+
 #ifdef __bpf__
 #define EYE_ABI_ASSERT(condition) _Static_assert(condition, #condition)
 #else

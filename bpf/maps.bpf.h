@@ -66,6 +66,8 @@ struct eye_socket {
     __u8 protocol; /* enum eye_protocol */
     __u8 looks;    /* payloads that matched no protocol */
     char comm[EYE_COMM_BYTES];
+    __u8 state; /* of the last change that was handled (include/net/tcp_states.h) */
+    __u8 padding[7];
 };
 
 static __always_inline void eye_count_look(struct eye_socket *socket)
@@ -102,10 +104,10 @@ struct {
     __uint(max_entries, 1024 * 1024);
 } requests SEC(".maps");
 
-/* enum eye_loss -> events lost on this CPU. */
+/* enum eye_loss -> events lost on this CPU; EYE_COUNT_HEALED -> healed. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, EYE_LOSS_COUNT);
+    __uint(max_entries, EYE_COUNT_COUNT);
     __type(key, __u32);
     __type(value, __u64);
 } losses SEC(".maps");
@@ -114,14 +116,18 @@ struct {
 __u32 eye_pass = 1;        /* number of the present counting pass */
 bool eye_pass_full = true; /* report every socket that the pass has not counted, moved or not */
 
-static __always_inline void eye_lose(enum eye_loss loss, __u64 amount)
+static __always_inline void eye_count(__u32 key, __u64 amount)
 {
-    __u32 key = loss;
     __u64 *count = bpf_map_lookup_elem(&losses, &key);
     if (count) {
         /* Atomic: the handlers of one CPU interrupt each other. */
         __sync_fetch_and_add(count, amount);
     }
+}
+
+static __always_inline void eye_lose(enum eye_loss loss, __u64 amount)
+{
+    eye_count(loss, amount);
 }
 
 /*

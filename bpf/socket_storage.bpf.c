@@ -12,6 +12,7 @@ static __always_inline void on_state(struct sock *sk, int old_state, int new_sta
     if (new_state == TCP_CLOSE) {
         eye_http_on_close(sk);
     }
+    eye_note_state(sk, new_state);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -28,6 +29,7 @@ int BPF_PROG(tcp_state_again, struct sock *sk, int old_state, int new_state)
 {
     if (eye_was_skipped(sk, new_state)) {
         on_state(sk, old_state, new_state);
+        eye_count(EYE_COUNT_HEALED, 1);
     }
     return 0;
 }
