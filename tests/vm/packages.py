@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages of any suite and architecture, fetched and unpacked without installing them.
+
+One private apt directory for each suite and architecture: the host's own lists, its dpkg status
+and its package cache are only read. Downloads are kept by apt under names with their version;
+unpacked trees are kept until a package in them has another version.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import archive
+from archive import Unavailable
+
+LISTS_SECONDS = 24 * 3600
+HOST_STATUS = "/var/lib/dpkg/status"
+
+
+def run(*words, **options):
+    """A command's stdout; fails with the end of what it said."""
+    done = subprocess.run(words, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False, **options)
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
+        raise Unavailable(f"{words[0]} {words[-1]}: exit {done.returncode}: {' | '.join(said)}")
+    return done.stdout
+
+
+class Suite:
+    """The packages of one suite (or several) for one architecture.
+
+    `status` is the dpkg status that dependencies are resolved against: the host's for what runs on
+    the host, an empty one (the default) for a tree that must be complete in itself.
+    """
+
+    def __init__(self, cache, suites, architecture="amd64", status=None):
+        self.suites = suites
+        self.architecture = architecture
+        self._folder = os.path.join(cache, "apt", f"{'+'.join(suites)}-{architecture}")
+        self._trees = os.path.join(cache, "trees")
+        self._status = status or os.path.join(self._folder, "status")
+        self._options = self._prepare()
+        self._update()
+
+    def _prepare(self):
+        folder = self._folder
+        for name in ("lists/partial", "archives/partial"):
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+        # apt itself fetches as root here: the cache may lie where its own user cannot go.
+        if self._status.startswith(folder):
+            open(self._status, "w", encoding="ascii").close()
+        with open(os.path.join(folder, "sources.list"), "w", encoding="utf-8") as file:
+            file.writelines(archive.source_line(suite) + "\n" for suite in self.suites)
+        settings = {
+            "APT::Architecture": self.architecture, "APT::Architectures": self.architecture,
+            "APT::Sandbox::User": "root", "APT::Install-Recommends": "false",
+            "Acquire::Check-Valid-Until": "false", "Acquire::Languages": "none",
+            "Dir::Etc::SourceList": f"{folder}/sources.list", "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::Etc::Preferences": "/dev/null", "Dir::Etc::PreferencesParts": "/dev/null",
+            "Dir::State::Lists": f"{folder}/lists", "Dir::State::status": self._status,
+            "Dir::State::extended_states": f"{folder}/extended_states",
+            "Dir::Cache": folder, "Dir::Cache::archives": f"{folder}/archives",
+            "Debug::NoLocking": "true",
+        }
+        return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+
+    def _apt(self, tool, *words, **options):
+        return run(tool, "-q", *self._options, *words, **options)
+
+    def _update(self):
+        """Fetches the lists, once a day."""
+        stamp = os.path.join(self._folder, "updated")
+        if os.path.exists(stamp) and time.time() - os.path.getmtime(stamp) < LISTS_SECONDS:
+            return
+        self._apt("apt-get", "-o", "APT::Update::Error-Mode=any", "update")
+        with open(stamp, "w", encoding="ascii"):
+            pass
+
+    def depends(self, package, pattern):
+        """Names of the direct dependencies of the package's newest version that match."""
+        shown = self._apt("apt-cache", "--no-all-versions", "show", package)
+        depends = " ".join(re.findall(r"^Depends: (.*)$", shown, re.MULTILINE))
+        names = re.findall(r"[a-z0-9][a-z0-9+.-]+", re.sub(r"\([^)]*\)", "", depends))
+        return [name for name in names if re.fullmatch(pattern, name)]
+
+    def fetch(self, packages):
+        """Paths of the .deb files of exactly these packages."""
+        return self._fetch("download", *packages)
+
+    def fetch_all(self, packages):
+        """Paths of the .deb files of these packages and of everything that they need."""
+        return self._fetch("install", "-y", "--download-only", "--reinstall", "-t",
+                           self.suites[-1], *packages)
+
+    def _fetch(self, *words):
+        """apt names the files first (asked for an empty archive it names all), then gets them."""
+        nothing = os.path.join(self._folder, "nothing")
+        os.makedirs(os.path.join(nothing, "partial"), exist_ok=True)
+        planned = self._apt("apt-get", "-o", f"Dir::Cache::archives={nothing}", "--print-uris",
+                            *words)
+        names = re.findall(r"^'[^']+' (\S+\.deb) ", planned, re.MULTILINE)
+        folder = os.path.join(self._folder, "archives")
+        paths = [os.path.join(folder, name) for name in names]
+        if not all(map(os.path.exists, paths)):
+            self._apt("apt-get", *words, cwd=folder)
+        missing = [path for path in paths if not os.path.exists(path)]
+        if missing:
+            raise Unavailable(f"apt-get {' '.join(words)} did not bring {', '.join(missing)}")
+        return paths
+
+    def unpack(self, paths):
+        """The folder of a tree that holds these packages, unpacked once."""
+        names = " ".join(sorted(os.path.basename(path) for path in paths))
+        key = hashlib.sha256(f"{self.architecture} {names}".encode()).hexdigest()[:16]
+        tree = os.path.join(self._trees, key)
+        if not os.path.isdir(tree):
+            unfinished = tree + ".unfinished"
+            shutil.rmtree(unfinished, ignore_errors=True)
+            os.makedirs(unfinished)
+            for path in paths:
+                run("dpkg-deb", "-x", path, unfinished)
+            os.rename(unfinished, tree)
+        return tree
+
+
+def kernel(cache, suite, architecture="amd64"):
+    """The tree of the kernel for virtual machines that a suite offers today.
+
+    linux-image-cloud-* depends on the image of today; newer releases split it further.
+    """
+    packages = Suite(cache, [suite], architecture)
+    part = r"linux-(image|binary|modules|base-modules)-\d.*"
+    images = packages.depends(f"linux-image-cloud-{architecture}", part)
+    if not images:
+        raise Unavailable(f"linux-image-cloud-{architecture} of {suite} depends on no image")
+    more = [name for image in images for name in packages.depends(image, part)]
+    return packages.unpack(packages.fetch(sorted({*images, *more})))
