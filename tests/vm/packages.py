@@ -30,6 +30,17 @@ def run(*words, **options):
     return done.stdout
 
 
+def _keep_links_inside(tree):
+    """Makes absolute links relative: as they are they would lead to the host's own files."""
+    for folder, folders, files in os.walk(tree):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            if os.path.islink(path) and os.readlink(path).startswith("/"):
+                target = tree + os.readlink(path)
+                os.unlink(path)
+                os.symlink(os.path.relpath(target, folder), path)
+
+
 class Suite:
     """The packages of one suite (or several) for one architecture.
 
@@ -123,6 +134,7 @@ class Suite:
             os.makedirs(unfinished)
             for path in paths:
                 run("dpkg-deb", "-x", path, unfinished)
+            _keep_links_inside(unfinished)
             os.rename(unfinished, tree)
         return tree
 
