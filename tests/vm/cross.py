@@ -31,7 +31,7 @@ def build(source, root):
     if shutil.which(COMPILER) is None:
         raise Unavailable(f"{COMPILER} is not installed (gcc-aarch64-linux-gnu)")
     folder = os.path.join(source, "build", "arm64")
-    packages.run("cmake", "-S", source, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+    packages.run("cmake", "-S", source, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
                  f"-DCMAKE_TOOLCHAIN_FILE={os.path.dirname(os.path.abspath(__file__))}/aarch64.cmake",
                  "-DEYE_TESTS=OFF", f"-DEYE_SYSROOT={root}")
     packages.run("cmake", "--build", folder, "--target", "sockeye")
