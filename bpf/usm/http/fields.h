@@ -194,7 +194,7 @@ static __always_inline void eye_http_end_headers(struct eye_http_run *run,
     __u8 flags = stream->flags;
     stream->phase = EYE_HTTP_START;
     if (flags & EYE_HTTP_TUNNEL) {
-        run->verdict = EYE_HTTP_ENDED;
+        run->at.verdict = EYE_HTTP_ENDED;
         eye_http_lost(run, stream);
     } else if (flags & (EYE_HTTP_TRAILERS | EYE_HTTP_BODYLESS)) {
         return;
