@@ -20,13 +20,17 @@ LISTS_SECONDS = 24 * 3600
 HOST_STATUS = "/var/lib/dpkg/status"
 
 
+class Failed(Exception):
+    """A command that should have worked: a fault, not something that is missing here."""
+
+
 def run(*words, **options):
-    """A command's stdout; fails with the end of what it said."""
+    """A command's stdout; raises Failed with the end of what it said."""
     done = subprocess.run(words, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, check=False, **options)
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
-        raise Unavailable(f"{words[0]} {words[-1]}: exit {done.returncode}: {' | '.join(said)}")
+        raise Failed(f"{words[0]} {words[-1]}: exit {done.returncode}: {' | '.join(said)}")
     return done.stdout
 
 
@@ -80,7 +84,10 @@ class Suite:
         return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
 
     def _apt(self, tool, *words, **options):
-        return run(tool, "-q", *self._options, *words, **options)
+        try:
+            return run(tool, "-q", *self._options, *words, **options)
+        except Failed as failure:
+            raise Unavailable(f"{'+'.join(self.suites)} {self.architecture}: {failure}") from None
 
     def _update(self):
         """Fetches the lists, once a day."""
@@ -136,6 +143,7 @@ class Suite:
                 run("dpkg-deb", "-x", path, unfinished)
             _keep_links_inside(unfinished)
             os.rename(unfinished, tree)
+        os.utime(tree)
         return tree
 
 

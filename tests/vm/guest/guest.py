@@ -30,6 +30,28 @@ class Scope(contextlib.ExitStack):
         self.callback(function, *words, **options)
 
 
+class RememberedDaemon(harness.Daemon):
+    """The one that ran last, so that a failure can tell what the kernel lost meanwhile."""
+
+    last = None
+
+    def __init__(self, *words, **options):
+        RememberedDaemon.last = self
+        super().__init__(*words, **options)
+
+
+harness.Daemon = RememberedDaemon
+
+
+def system():
+    """Which kernel this is, and whether it is locked down."""
+    lockdown = "absent"
+    with contextlib.suppress(OSError), open("/sys/kernel/security/lockdown",
+                                            encoding="ascii") as file:
+        lockdown = file.read().strip()
+    say("system", release=os.uname().release, lockdown=lockdown)
+
+
 def probe():
     """`sockeye probe --json` as it is."""
     start = time.monotonic()
@@ -69,9 +91,10 @@ class Results(unittest.TestResult):
         self._start = time.monotonic()
 
     def _say(self, test, outcome, text=""):
-        daemon = getattr(test, "daemon", None)
-        losses = {"/".join(key): value for key, value in daemon.losses().items()} if daemon else {}
-        say("test", name=test.id(), outcome=outcome, text=text, losses=losses,
+        daemon = RememberedDaemon.last
+        losses = daemon.losses() if daemon else {}
+        say("test", name=test.id(), outcome=outcome, text=text,
+            losses={"/".join(key): value for key, value in losses.items()},
             seconds=time.monotonic() - getattr(self, "_start", time.monotonic()))
 
     def addSuccess(self, test):
@@ -98,6 +121,7 @@ def scenarios(names):
 def main():
     with open("/tests/plan.json", encoding="utf-8") as file:
         plan = json.load(file)
+    system()
     probe()
     live()
     if plan["nobody"]:

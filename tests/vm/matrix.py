@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""sockeye on the kernels that people have: a guest for each, under QEMU without KVM.
+
+In each: `probe --json`, the daemon, and the project's own live tests, unchanged. It fails when a
+scenario is not exact, when probe and the live run disagree, or when a program comes near the
+verifier's limit. A kernel that the mirror does not have is skipped, with the reason.
+"""
+
+import argparse
+import concurrent.futures
+import glob
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+
+import archive
+import boot
+import cross
+import modules
+import packages
+import report
+import userland
+from cells import CELLS
+from initramfs import Archive
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SOURCE = os.path.dirname(os.path.dirname(HERE))
+CACHE = os.environ.get("SOCKEYE_CACHE", "/var/cache/sockeye-dev")
+GUEST_SECONDS = 300
+AT_ONCE = 2
+
+
+class Guests:
+    """What guests are made of: kernels, the base of each architecture, the daemon with its tests."""
+
+    def __init__(self, cache, binary, scratch):
+        self._cache = cache
+        self._scratch = scratch
+        self._binaries = {"amd64": binary}
+        self._release = archive.codename()
+        self._roots = {}
+        self._lock = threading.Lock()
+        self.qemu = boot.Qemu(cache, self._release)
+
+    def _root(self, architecture):
+        """(programs and libraries, path of the base archive), made once."""
+        if architecture not in self._roots:
+            path = "/" if architecture == "amd64" else cross.tree(self._cache, self._release)
+            if architecture not in self._binaries:
+                self._binaries[architecture] = cross.build(SOURCE, path)
+            root = userland.Root(path, architecture)
+            static = packages.Suite(self._cache, [self._release], architecture)
+            shell = static.unpack(static.fetch(["busybox-static"]))
+            busybox = userland.Root(shell, architecture).program("busybox")
+            init = os.path.join(HERE, "guest", "init")
+            self._roots[architecture] = root, userland.base(self._cache, root, init, busybox)
+        return self._roots[architecture]
+
+    def _payload(self, cell, root):
+        """The daemon, the live tests, and the plan of this cell."""
+        payload = Archive()
+        root.add_program(payload, self._binaries[cell.architecture], "usr/bin/sockeye")
+        for path in glob.glob(os.path.join(SOURCE, "tests", "integration", "*.py")):
+            payload.file(f"tests/integration/{os.path.basename(path)}", path)
+        payload.file("tests/guest.py", os.path.join(HERE, "guest", "guest.py"))
+        payload.text("tests/plan.json", json.dumps({"tests": cell.tests, "nobody": cell.nobody}))
+        target = os.path.join(self._scratch, f"{cell.name.replace(' ', '-')}.cpio")
+        payload.write(target)
+        return target
+
+    def run(self, cell):
+        """Boots a cell. One thread at a time prepares: caches are shared."""
+        with self._lock:
+            tree = packages.kernel(self._cache, cell.suite, cell.architecture)
+            root, base = self._root(cell.architecture)
+            archives = [base, modules.modules(self._cache, tree), self._payload(cell, root)]
+        return boot.boot(self.qemu, cell.architecture, modules.image(tree), archives, cell.append,
+                         GUEST_SECONDS)
+
+
+class Verdict:
+    """One cell's end: `faults` is empty when all is well, `skipped` the reason when it did not run."""
+
+    def __init__(self, cell, faults=(), skipped="", found=None, seconds=0.0):
+        self.cell = cell
+        self.faults = list(faults)
+        self.skipped = skipped
+        self.found = found
+        self.seconds = seconds
+
+    @property
+    def row(self):
+        """This cell's row of the table."""
+        return self.cell.name, self.found.system["release"], self.found.programs
+
+    def __str__(self):
+        name = f"{self.cell.name:20}"
+        if self.skipped:
+            return f"{name} skipped: {self.skipped}"
+        good = sum(test["outcome"] == "ok" for test in self.found.tests) if self.found else 0
+        count = len(self.found.tests) if self.found else 0
+        state = "FAILED" if self.faults else "ok"
+        lines = [f"{name} {state:6} {good} of {count} scenarios exact, {self.seconds:.0f} s"]
+        lines += ["    " + fault.replace("\n", "\n        ") for fault in self.faults]
+        return "\n".join(lines)
+
+
+def judge(cell, guest):
+    """Compares what a guest said with what must hold in its cell."""
+    found = report.Report(guest.results)
+    faults = []
+    if guest.exit_code != 0:
+        end = "died" if guest.exit_code is None else f"ended with {guest.exit_code}"
+        faults.append("\n".join([f"the guest {end}", *found.noise, "console:", *guest.tail]))
+    if found.system is None:
+        return Verdict(cell, faults, seconds=guest.seconds)
+    if cell.lockdown and f"[{cell.lockdown}]" not in found.system["lockdown"]:
+        faults.append(f"lockdown is {found.system['lockdown']}, not {cell.lockdown}")
+    faults += report.wrong_tier(found.probe, cell.tier)
+    faults += report.disagreements(found.probe, found.live)
+    faults += report.over_budget(found.programs)
+    faults += report.inexact(found.tests, cell.tests)
+    if cell.nobody:
+        faults += report.wrong_rights(found.nobody)
+    return Verdict(cell, faults, found=found, seconds=guest.seconds)
+
+
+def run_cell(guests, cell):
+    """Runs and judges one cell; whatever goes wrong is this cell's fault or reason to skip."""
+    try:
+        verdict = judge(cell, guests.run(cell))
+    except archive.Unavailable as missing:
+        verdict = Verdict(cell, skipped=str(missing))
+    except (packages.Failed, OSError) as failure:
+        verdict = Verdict(cell, faults=[str(failure)])
+    print(verdict, flush=True)
+    return verdict
+
+
+def run_all(cells, cache, binary):
+    """Every cell, some at once; returns the verdicts in the order of the cells."""
+    with tempfile.TemporaryDirectory(prefix="sockeye-vm-") as scratch:
+        guests = Guests(cache, binary, scratch)
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(lambda cell: run_cell(guests, cell), cells))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sockeye", required=True, help="the daemon under test (amd64)")
+    parser.add_argument("--cache", default=CACHE, help="kept from run to run (%(default)s)")
+    parser.add_argument("--only", action="append", metavar="NAME", help="this cell; may be repeated",
+                        choices=[cell.name for cell in CELLS])
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    start = time.monotonic()
+    cells = [cell for cell in CELLS if not options.only or cell.name in options.only]
+    cache = os.path.join(options.cache, "vm")
+    os.makedirs(cache, exist_ok=True)
+    try:
+        verdicts = run_all(cells, cache, os.path.abspath(options.sockeye))
+    except (archive.Unavailable, packages.Failed) as failure:
+        print(f"tests/vm: no cell can run: {failure}", file=sys.stderr)
+        return 1
+    print("\ninstructions that the verifier processed, by kernel and program:")
+    print(report.table([verdict.row for verdict in verdicts if verdict.found]))
+    failed = sum(bool(verdict.faults) for verdict in verdicts)
+    skipped = sum(bool(verdict.skipped) for verdict in verdicts)
+    print(f"\n{len(verdicts) - failed - skipped} cells ok, {failed} failed, {skipped} skipped; "
+          f"{time.monotonic() - start:.0f} s")
+    return 1 if failed or skipped == len(verdicts) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
