@@ -63,6 +63,7 @@ class Boot:
 
     def __init__(self, results, console, seconds):
         self.results = results.splitlines()
+        self.console = console
         ends = [re.match(r"EXIT (\d+) ", line) for line in self.results[-1:]]
         self.exit_code = int(ends[0][1]) if ends and ends[0] else None
         self.seconds = seconds

@@ -78,8 +78,19 @@ class Guests:
             tree = packages.kernel(self._cache, cell.suite, cell.architecture)
             root, base = self._root(cell.architecture)
             archives = [base, modules.modules(self._cache, tree), self._payload(cell, root)]
-        return boot.boot(self.qemu, cell.architecture, modules.image(tree), archives, cell.append,
-                         GUEST_SECONDS)
+        guest = boot.boot(self.qemu, cell.architecture, modules.image(tree), archives, cell.append,
+                          GUEST_SECONDS)
+        self._keep(cell, guest)
+        return guest
+
+    def _keep(self, cell, guest):
+        """The last run of a cell, to be read when its verdict does not tell enough."""
+        folder = os.path.join(self._cache, "last")
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, cell.name.replace(" ", "-"))
+        for kind, text in (("results", "\n".join(guest.results)), ("console", guest.console)):
+            with open(f"{path}.{kind}", "w", encoding="utf-8") as file:
+                file.write(text)
 
 
 class Verdict:
