@@ -298,6 +298,28 @@ static __always_inline void eye_handle_state(struct sock *sk, int old_state, int
     }
 }
 
+/*
+ * The phase that eye_handle_state() leaves behind tells whether it was run for this change. Changes
+ * that leave none only look for the owner, which a later one does too.
+ */
+static __always_inline bool eye_was_skipped(struct sock *sk, int new_state)
+{
+    __u8 phase;
+    if (new_state == TCP_SYN_SENT) {
+        phase = EYE_SOCKET_CONNECTING;
+    } else if (new_state == TCP_LISTEN) {
+        phase = EYE_SOCKET_LISTENING;
+    } else if (new_state == TCP_ESTABLISHED) {
+        phase = EYE_SOCKET_ESTABLISHED;
+    } else if (new_state == TCP_CLOSE) {
+        phase = EYE_SOCKET_NEW;
+    } else {
+        return false;
+    }
+    const struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    return socket ? socket->phase != phase : new_state != TCP_CLOSE;
+}
+
 /* How this socket's record changes what is counted active. */
 static __always_inline __u8 eye_pass_flags(const struct eye_socket *socket)
 {
