@@ -112,12 +112,22 @@ class Verdict:
         name = f"{self.cell.name:20}"
         if self.skipped:
             return f"{name} skipped: {self.skipped}"
-        good = sum(test["outcome"] == "ok" for test in self.found.tests) if self.found else 0
-        count = len(self.found.tests) if self.found else 0
         state = "FAILED" if self.faults else "ok"
-        lines = [f"{name} {state:6} {good} of {count} scenarios exact, {self.seconds:.0f} s"]
+        lines = [f"{name} {state:6} {self.seconds:4.0f} s  {self._scenarios()}"]
         lines += ["    " + fault.replace("\n", "\n        ") for fault in self.faults]
         return "\n".join(lines)
+
+    def _scenarios(self):
+        """What was shown, in a few words."""
+        if self.found is None:
+            return "no results"
+        good = sum(test["outcome"] == "ok" for test in self.found.tests)
+        shown = [f"probe: tier {(self.found.probe or {}).get('tier')}"]
+        if self.cell.tests:
+            shown.append(f"{good} of {len(self.cell.tests)} scenarios exact")
+        if self.cell.nobody:
+            shown.append("run as nobody too")
+        return ", ".join(shown)
 
 
 def judge(cell, guest):

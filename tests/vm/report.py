@@ -64,6 +64,11 @@ def _nothing_loads(probe, live):
     return []
 
 
+def works(program):
+    """Loaded and attached when tried alone; "unknown" (no right to try) is not yes."""
+    return program.get("works") == "yes"
+
+
 def disagreements(probe, live):
     """Where `probe --json` and the live daemon tell different things; empty when they agree."""
     if probe is None or live is None:
@@ -75,20 +80,21 @@ def disagreements(probe, live):
     programs = probe.get("programs", [])
     found = [] if programs else ["probe names no programs"]
     for program in programs:
-        name, loads = program["name"], bool(program["loads"])
+        name = program["name"]
         attached = live["attached"].get(name)
         if attached is None:
             found.append(f"{name}: the daemon does not say whether it is attached")
-        elif bool(attached) != loads:
-            found.append(f"{name}: probe says loads={loads}, the daemon attached={bool(attached)}")
+        elif bool(attached) != works(program):
+            found.append(f"{name}: probe says works={program.get('works')}, the daemon says "
+                         f"attached={attached:g}")
     return found + _protocols(probe)
 
 
 def _protocols(probe):
     """The summary must follow from the programs."""
-    loads = {program["name"]: bool(program["loads"]) for program in probe.get("programs", ())}
-    both = all(loads.get(name, False) for name in PROTOCOL_PROGRAMS)
-    if loads and bool(probe.get("protocols")) != both:
+    working = {program["name"] for program in probe.get("programs", ()) if works(program)}
+    both = working.issuperset(PROTOCOL_PROGRAMS)
+    if bool(probe.get("protocols")) != both:
         return [f"probe: protocols={probe.get('protocols')}, its programs say {both}"]
     return []
 
@@ -108,7 +114,7 @@ def refusals(probe):
     """The verifier's last words on each program that does not load."""
     return "; ".join(f"{program['name']}: errno {program['errno']} {program['error']} "
                      f"{program['verifier']}" for program in probe.get("programs", ())
-                     if not program["loads"])
+                     if not works(program))
 
 
 def over_budget(programs):
@@ -121,10 +127,8 @@ def inexact(tests, planned):
     """Scenarios that failed, were skipped, or never came to an end."""
     ended = {test["name"] for test in tests}
     found = [_failure(test) for test in tests if test["outcome"] != "ok"]
-    if not any(test["outcome"] == "failed" for test in tests):
-        found += [f"{name}: no result" for name in planned
-                  if not any(end == name or end.startswith(name + ".") for end in ended)]
-    return found
+    return found + [f"{name}: no result" for name in planned
+                    if not any(end == name or end.startswith(name + ".") for end in ended)]
 
 
 def _failure(test):
@@ -158,4 +162,4 @@ def table(rows):
 def _entry(program):
     if program is None:
         return "-"
-    return str(program["instructions"]) if program["loads"] else f"errno {program['errno']}"
+    return str(program["instructions"]) if works(program) else f"errno {program['errno']}"
