@@ -34,7 +34,7 @@ class Qemu:
         if not self._host_is_new_enough():
             suites = packages.Suite(cache, [release, f"{release}-backports"],
                                     status=packages.HOST_STATUS)
-            self._root = suites.unpack(suites.fetch_all(["qemu-system-x86", "qemu-system-arm"]))
+            self._root = suites.tree(["qemu-system-x86", "qemu-system-arm"], complete=True)
 
     @staticmethod
     def _host_is_new_enough():

@@ -22,8 +22,7 @@ PACKAGES = (
 
 def tree(cache, release):
     """What to link against and to run: -dev packages, Python, the tools of the tests."""
-    suite = packages.Suite(cache, [release], "arm64")
-    return suite.unpack(suite.fetch_all(PACKAGES))
+    return packages.Suite(cache, [release], "arm64").tree(PACKAGES, complete=True)
 
 
 def build(source, root):

@@ -14,11 +14,11 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
 
 import archive
 import boot
+import cache
 import cross
 import modules
 import packages
@@ -37,14 +37,13 @@ AT_ONCE = 2
 class Guests:
     """What guests are made of: kernels, the base of each architecture, the daemon with its tests."""
 
-    def __init__(self, cache, binary, scratch):
-        self._cache = cache
+    def __init__(self, folder, binary, scratch):
+        self._cache = folder
         self._scratch = scratch
         self._binaries = {"amd64": binary}
         self._release = archive.codename()
         self._roots = {}
-        self._lock = threading.Lock()
-        self.qemu = boot.Qemu(cache, self._release)
+        self.qemu = boot.Qemu(folder, self._release)
 
     def _root(self, architecture):
         """(programs and libraries, path of the base archive), made once."""
@@ -53,8 +52,8 @@ class Guests:
             if architecture not in self._binaries:
                 self._binaries[architecture] = cross.build(SOURCE, path)
             root = userland.Root(path, architecture)
-            static = packages.Suite(self._cache, [self._release], architecture)
-            shell = static.unpack(static.fetch(["busybox-static"]))
+            shell = packages.Suite(self._cache, [self._release], architecture).tree(
+                ["busybox-static"])
             busybox = userland.Root(shell, architecture).program("busybox")
             init = os.path.join(HERE, "guest", "init")
             self._roots[architecture] = root, userland.base(self._cache, root, init, busybox)
@@ -73,8 +72,8 @@ class Guests:
         return target
 
     def run(self, cell):
-        """Boots a cell. One thread at a time prepares: caches are shared."""
-        with self._lock:
+        """Prepares and boots a cell."""
+        with cache.locked(self._cache):
             tree = packages.kernel(self._cache, cell.suite, cell.architecture)
             root, base = self._root(cell.architecture)
             archives = [base, modules.modules(self._cache, tree), self._payload(cell, root)]
@@ -162,10 +161,10 @@ def run_cell(guests, cell):
     return verdict
 
 
-def run_all(cells, cache, binary):
+def run_all(cells, folder, binary):
     """Every cell, some at once; returns the verdicts in the order of the cells."""
     with tempfile.TemporaryDirectory(prefix="sockeye-vm-") as scratch:
-        guests = Guests(cache, binary, scratch)
+        guests = Guests(folder, binary, scratch)
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(lambda cell: run_cell(guests, cell), cells))
 
@@ -183,10 +182,11 @@ def main():
     options = arguments()
     start = time.monotonic()
     cells = [cell for cell in CELLS if not options.only or cell.name in options.only]
-    cache = os.path.join(options.cache, "vm")
-    os.makedirs(cache, exist_ok=True)
+    folder = os.path.join(options.cache, "vm")
+    os.makedirs(folder, exist_ok=True)
+    cache.prune(folder)
     try:
-        verdicts = run_all(cells, cache, os.path.abspath(options.sockeye))
+        verdicts = run_all(cells, folder, os.path.abspath(options.sockeye))
     except (archive.Unavailable, packages.Failed) as failure:
         print(f"tests/vm: no cell can run: {failure}", file=sys.stderr)
         return 1

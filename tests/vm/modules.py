@@ -7,6 +7,7 @@ import os
 import shutil
 
 import packages
+from cache import kept
 from initramfs import Archive
 from packages import Unavailable
 
@@ -73,7 +74,7 @@ def modules(cache, tree):
     """The path of the archive with a kernel's modules."""
     version, folder = release(tree)
     target = os.path.join(cache, f"modules-{version}-{os.path.basename(tree)}.cpio")
-    if os.path.exists(target):
+    if kept(target):
         return target
     archive = Archive()
     index = _index(folder, version)

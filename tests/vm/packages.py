@@ -2,8 +2,8 @@
 """Packages of any suite and architecture, fetched and unpacked without installing them.
 
 One private apt directory for each suite and architecture: the host's own lists, its dpkg status
-and its package cache are only read. Downloads are kept by apt under names with their version;
-unpacked trees are kept until a package in them has another version.
+and its package cache are only read. Unpacked trees are kept, each under a name made of all its
+packages with their versions.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import time
 
 import archive
 from archive import Unavailable
+from cache import kept
 
 LISTS_SECONDS = 24 * 3600
 HOST_STATUS = "/var/lib/dpkg/status"
@@ -56,6 +57,7 @@ class Suite:
         self.suites = suites
         self.architecture = architecture
         self._folder = os.path.join(cache, "apt", f"{'+'.join(suites)}-{architecture}")
+        self._archives = os.path.join(self._folder, "archives")
         self._trees = os.path.join(cache, "trees")
         self._status = status or os.path.join(self._folder, "status")
         self._options = self._prepare()
@@ -78,7 +80,7 @@ class Suite:
             "Dir::Etc::Preferences": "/dev/null", "Dir::Etc::PreferencesParts": "/dev/null",
             "Dir::State::Lists": f"{folder}/lists", "Dir::State::status": self._status,
             "Dir::State::extended_states": f"{folder}/extended_states",
-            "Dir::Cache": folder, "Dir::Cache::archives": f"{folder}/archives",
+            "Dir::Cache": folder, "Dir::Cache::archives": self._archives,
             "Debug::NoLocking": "true",
         }
         return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
@@ -105,46 +107,46 @@ class Suite:
         names = re.findall(r"[a-z0-9][a-z0-9+.-]+", re.sub(r"\([^)]*\)", "", depends))
         return [name for name in names if re.fullmatch(pattern, name)]
 
-    def fetch(self, packages):
-        """Paths of the .deb files of exactly these packages."""
-        return self._fetch("download", *packages)
+    def tree(self, packages, complete=False):
+        """The folder with these packages unpacked; `complete`: with everything that they need."""
+        words = ["download", *packages]
+        if complete:
+            words = ["install", "-y", "--download-only", "--reinstall", "-t", self.suites[-1],
+                     *packages]
+        names = self._plan(words)
+        key = hashlib.sha256(" ".join([self.architecture, *names]).encode()).hexdigest()[:16]
+        tree = os.path.join(self._trees, key)
+        if not kept(tree):
+            self._download(words, names)
+            self._unpack(names, tree)
+        return tree
 
-    def fetch_all(self, packages):
-        """Paths of the .deb files of these packages and of everything that they need."""
-        return self._fetch("install", "-y", "--download-only", "--reinstall", "-t",
-                           self.suites[-1], *packages)
-
-    def _fetch(self, *words):
-        """apt names the files first (asked for an empty archive it names all), then gets them."""
+    def _plan(self, words):
+        """The names of the .deb files, versions included; asked for an empty archive apt tells all.
+        """
         nothing = os.path.join(self._folder, "nothing")
         os.makedirs(os.path.join(nothing, "partial"), exist_ok=True)
         planned = self._apt("apt-get", "-o", f"Dir::Cache::archives={nothing}", "--print-uris",
                             *words)
-        names = re.findall(r"^'[^']+' (\S+\.deb) ", planned, re.MULTILINE)
-        folder = os.path.join(self._folder, "archives")
-        paths = [os.path.join(folder, name) for name in names]
-        if not all(map(os.path.exists, paths)):
-            self._apt("apt-get", *words, cwd=folder)
-        missing = [path for path in paths if not os.path.exists(path)]
+        return sorted(re.findall(r"^'[^']+' (\S+\.deb) ", planned, re.MULTILINE))
+
+    def _download(self, words, names):
+        self._apt("apt-get", *words, cwd=self._archives)
+        missing = [name for name in names if not os.path.exists(os.path.join(self._archives, name))]
         if missing:
             raise Unavailable(f"apt-get {' '.join(words)} did not bring {', '.join(missing)}")
-        return paths
 
-    def unpack(self, paths):
-        """The folder of a tree that holds these packages, unpacked once."""
-        names = " ".join(sorted(os.path.basename(path) for path in paths))
-        key = hashlib.sha256(f"{self.architecture} {names}".encode()).hexdigest()[:16]
-        tree = os.path.join(self._trees, key)
-        if not os.path.isdir(tree):
-            unfinished = tree + ".unfinished"
-            shutil.rmtree(unfinished, ignore_errors=True)
-            os.makedirs(unfinished)
-            for path in paths:
-                run("dpkg-deb", "-x", path, unfinished)
-            _keep_links_inside(unfinished)
-            os.rename(unfinished, tree)
-        os.utime(tree)
-        return tree
+    def _unpack(self, names, tree):
+        """Whole or not at all; the packages are not needed any more then."""
+        unfinished = tree + ".unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        os.makedirs(unfinished)
+        for name in names:
+            run("dpkg-deb", "-x", os.path.join(self._archives, name), unfinished)
+        _keep_links_inside(unfinished)
+        os.rename(unfinished, tree)
+        for name in names:
+            os.unlink(os.path.join(self._archives, name))
 
 
 def kernel(cache, suite, architecture="amd64"):
@@ -158,4 +160,4 @@ def kernel(cache, suite, architecture="amd64"):
     if not images:
         raise Unavailable(f"linux-image-cloud-{architecture} of {suite} depends on no image")
     more = [name for image in images for name in packages.depends(image, part)]
-    return packages.unpack(packages.fetch(sorted({*images, *more})))
+    return packages.tree(sorted({*images, *more}))

@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 import packages
+from cache import kept
 from initramfs import Archive
 from packages import Unavailable
 
@@ -131,7 +132,7 @@ def _key(root, init, busybox):
 def base(cache, root, init, busybox):
     """The path of the archive that every guest with this root starts from."""
     target = os.path.join(cache, f"base-{root.architecture}-{_key(root, init, busybox)}.cpio")
-    if not os.path.exists(target):
+    if not kept(target):
         archive = Archive()
         _add_system(archive, init)
         archive.file("usr/bin/busybox", busybox, 0o755)

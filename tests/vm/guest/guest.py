@@ -105,6 +105,10 @@ class Results(unittest.TestResult):
 
     addError = addFailure
 
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self._say(subtest, "failed", self._exc_info_to_string(err, test))
+
     def addSkip(self, test, reason):
         self._say(test, "skipped", reason)
 

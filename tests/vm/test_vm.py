@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 # pylint: disable=wrong-import-position
 import archive
+import cache
 import initramfs
 import modules
 import report
@@ -195,6 +196,26 @@ deb http://mirror/security bookworm-security main
     def test_no_archive_is_a_reason_to_skip(self):
         with self.assertRaisesRegex(archive.Unavailable, "trixie"):
             archive.source_line("sid", list(archive.lines(self.LINES)), "trixie")
+
+
+class Cache(unittest.TestCase):
+    """What is kept, and what goes."""
+
+    def test_only_what_is_not_used_goes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("trees/old", "trees/used"):
+                os.makedirs(os.path.join(folder, name, "below"))
+            for name in ("old.cpio", "trees/old", "trees/used"):
+                path = os.path.join(folder, name)
+                if name.endswith(".cpio"):
+                    with open(path, "wb"):
+                        pass
+                os.utime(path, (1, 1))
+            self.assertTrue(cache.kept(os.path.join(folder, "trees/used")))
+            self.assertFalse(cache.kept(os.path.join(folder, "trees/none")))
+            cache.prune(folder)
+            self.assertEqual(os.listdir(os.path.join(folder, "trees")), ["used"])
+            self.assertFalse(os.path.exists(os.path.join(folder, "old.cpio")))
 
 
 class Images(unittest.TestCase):
