@@ -7,23 +7,23 @@ needs it.
 
 import dataclasses
 
-EXACT = (
+# Classes and methods of tests/integration that need no more than a guest has.
+SHORT = (
     "test_connections.ExactCounts",
-    "test_connections.ReusedSocket",
     "test_connections.Failures.test_refused",
-    "test_connections.Failures.test_refused_over_ipv6",
     "test_http.MessageFraming.test_keep_alive",
-    "test_http.MessageFraming.test_pipeline_of_16_is_followed",
     "test_http.MessageFraming.test_chunked_bodies_with_extensions_and_trailers",
-    "test_http.MessageFraming.test_ipv6",
 )
-MORE = (
+FULL = SHORT + (
+    "test_connections.ReusedSocket",
+    "test_connections.Failures.test_refused_over_ipv6",
     "test_connections.LiveConnection",
     "test_connections.OlderConnections.test_ipv4",
     "test_connections.AcceptedSockets.test_bytes_move_to_the_serving_child",
+    "test_http.MessageFraming.test_pipeline_of_16_is_followed",
     "test_http.MessageFraming.test_single_byte_segments",
     "test_http.MessageFraming.test_split_at_every_byte",
-    "test_http.MessageFraming.test_heads_larger_than_a_segment",
+    "test_http.MessageFraming.test_ipv6",
     "test_http.JoinedMidStream.test_within_the_body_of_a_response",
 )
 
@@ -39,11 +39,11 @@ class Cell:
     lockdown: str = ""
     tier: str = "socket-storage"
     nobody: bool = False
-    tests: tuple = EXACT + MORE
+    tests: tuple = FULL
 
 
 def _locked_down(mode):
-    return Cell(f"6.1 {mode}", "bookworm", append=(f"lockdown={mode}",), lockdown=mode, tests=EXACT)
+    return Cell(f"6.1 {mode}", "bookworm", append=(f"lockdown={mode}",), lockdown=mode, tests=SHORT)
 
 
 CELLS = (
