@@ -30,7 +30,9 @@ FULL = SHORT + (
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One boot. `tier` is what probe must find; `append` goes to the kernel's command line."""
+    """One boot. `tier` is what probe must find with the rights that the daemon needs; `rights` are
+    those of guest.py under which probe and daemon are compared; `append` goes to the kernel's
+    command line."""
 
     name: str
     suite: str
@@ -38,7 +40,7 @@ class Cell:
     append: tuple = ()
     lockdown: str = ""
     tier: str = "socket-storage"
-    nobody: bool = False
+    rights: tuple = ("root",)
     tests: tuple = FULL
 
 
@@ -49,7 +51,7 @@ def _locked_down(mode):
 CELLS = (
     # Below 5.11 there is no socket storage in tracing programs: probe and run must agree on that.
     Cell("5.10", "bullseye-security", tier="none", tests=()),
-    Cell("6.1", "bookworm", nobody=True),
+    Cell("6.1", "bookworm", rights=("root", "needed capabilities", "nobody")),
     Cell("6.12", "bookworm-backports"),
     Cell("newest", "sid"),
     Cell("6.1 arm64", "bookworm", architecture="arm64"),

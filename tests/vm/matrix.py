@@ -66,7 +66,7 @@ class Guests:
         for path in glob.glob(os.path.join(SOURCE, "tests", "integration", "*.py")):
             payload.file(f"tests/integration/{os.path.basename(path)}", path)
         payload.file("tests/guest.py", os.path.join(HERE, "guest", "guest.py"))
-        payload.text("tests/plan.json", json.dumps({"tests": cell.tests, "nobody": cell.nobody}))
+        payload.text("tests/plan.json", json.dumps({"tests": cell.tests, "rights": cell.rights}))
         target = os.path.join(self._scratch, f"{cell.name.replace(' ', '-')}.cpio")
         payload.write(target)
         return target
@@ -121,12 +121,21 @@ class Verdict:
         if self.found is None:
             return "no results"
         good = sum(test["outcome"] == "ok" for test in self.found.tests)
-        shown = [f"probe: tier {(self.found.probe or {}).get('tier')}"]
+        shown = [f"{who}: tier {(self.found.probe(who) or {}).get('tier')}"
+                 for who in self.cell.rights]
         if self.cell.tests:
             shown.append(f"{good} of {len(self.cell.tests)} scenarios exact")
-        if self.cell.nobody:
-            shown.append("run as nobody too")
         return ", ".join(shown)
+
+
+def judge_rights(found, cell, who):
+    """Probe and daemon with one kind of rights."""
+    probe, live = found.probe(who), found.live(who)
+    faults = report.wrong_tier(probe, "none" if who == "nobody" else cell.tier)
+    faults += report.disagreements(probe, live)
+    if who == "nobody":
+        faults += report.wrong_refusal(probe, live)
+    return faults
 
 
 def judge(cell, guest):
@@ -140,12 +149,9 @@ def judge(cell, guest):
         return Verdict(cell, faults, seconds=guest.seconds)
     if cell.lockdown and f"[{cell.lockdown}]" not in found.system["lockdown"]:
         faults.append(f"lockdown is {found.system['lockdown']}, not {cell.lockdown}")
-    faults += report.wrong_tier(found.probe, cell.tier)
-    faults += report.disagreements(found.probe, found.live)
+    faults += [f"{who}: {fault}" for who in cell.rights for fault in judge_rights(found, cell, who)]
     faults += report.over_budget(found.programs)
     faults += report.inexact(found.tests, cell.tests)
-    if cell.nobody:
-        faults += report.wrong_rights(found.nobody)
     return Verdict(cell, faults, found=found, seconds=guest.seconds)
 
 
@@ -180,6 +186,9 @@ def arguments():
 
 def main():
     options = arguments()
+    if os.uname().machine != "x86_64":
+        print("tests/vm: guests take their programs from an x86_64 host", file=sys.stderr)
+        return 1
     start = time.monotonic()
     cells = [cell for cell in CELLS if not options.only or cell.name in options.only]
     folder = os.path.join(options.cache, "vm")

@@ -12,12 +12,13 @@ PROTOCOL_PROGRAMS = ("payload_sent", "payload_received")
 
 
 class Report:
-    """The results of one guest, by kind: `tests` is a list, the others are one object or None."""
+    """The results of one guest: the system, looks by whose rights they were taken, tests."""
 
     def __init__(self, lines):
+        self.system = None
         self.tests = []
         self.noise = []
-        self._single = {}
+        self._looks = {}
         for line in lines:
             self._take(line)
 
@@ -31,27 +32,27 @@ class Report:
             return
         if kind == "test":
             self.tests.append(result)
+        elif kind == "system":
+            self.system = result
         else:
-            self._single[kind] = result
+            self._looks[kind, result["who"]] = result
 
-    def __getattr__(self, kind):
-        if kind in ("system", "live", "nobody"):
-            return self._single.get(kind)
-        raise AttributeError(kind)
+    def live(self, who="root"):
+        """How the daemon fared; None when there is no result."""
+        return self._looks.get(("live", who))
 
-    @property
-    def probe(self):
+    def probe(self, who="root"):
         """What `probe --json` printed; None when that was no JSON object."""
         try:
-            answer = json.loads(self._single["probe"]["text"])
+            answer = json.loads(self._looks["probe", who]["text"])
         except (KeyError, ValueError):
             return None
         return answer if isinstance(answer, dict) else None
 
     @property
     def programs(self):
-        """{name: its part of the probe}."""
-        return {program["name"]: program for program in (self.probe or {}).get("programs", ())}
+        """{name: its part of root's probe}."""
+        return {program["name"]: program for program in (self.probe() or {}).get("programs", ())}
 
 
 def _nothing_loads(probe, live):
@@ -132,19 +133,23 @@ def inexact(tests, planned):
 
 
 def _failure(test):
-    lost = f"; sockeye.kernel.lost: {test['losses']}" if test.get("losses") else ""
-    return f"{test['name']}: {test['outcome']}{lost}\n{test['text'].strip()}"
+    return (f"{test['name']}: {test['outcome']}; sockeye.kernel.lost: "
+            f"{test['losses'] or 'nothing'}\n{test['text'].strip()}")
 
 
-def wrong_rights(nobody):
-    """Without rights: exit 1 and one line that names the capabilities."""
-    if nobody is None:
-        return ["nobody: no result"]
-    lines = nobody["lines"]
-    if nobody["code"] != 1 or len(lines) != 1 or "cap_" not in lines[0]:
-        return [f"nobody: exit {nobody['code']} with {lines}: wanted is exit 1 and one line that "
-                "names the missing capabilities"]
-    return []
+def wrong_refusal(probe, live):
+    """Without rights: exit 1 with one line that names the capabilities, and nothing is concluded
+    about what could not be tried."""
+    if probe is None or live is None:
+        return ["no result"]
+    lines = live["log"]
+    found = []
+    if live["code"] != 1 or len(lines) != 1 or "cap_" not in lines[0]:
+        found.append(f"exit {live['code']} with {lines}: wanted is exit 1 and one line that names "
+                     "the missing capabilities")
+    known = [program["name"] for program in probe.get("programs", ())
+             if program.get("works") != "unknown"]
+    return found + [f"probe concludes on {name} without the right to try it" for name in known]
 
 
 def table(rows):

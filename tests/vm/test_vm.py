@@ -123,32 +123,38 @@ class Verdicts(unittest.TestCase):
         bad = {"name": "module.Class.test_a", "outcome": "failed", "text": "", "losses": {}}
         self.assertEqual(len(report.inexact([bad], ["module.Class", "module.Other"])), 2)
 
-    def test_rights(self):
+    def test_refusal(self):
         line = "cannot observe the kernel: missing cap_bpf"
-        self.assertEqual(report.wrong_rights({"code": 1, "lines": [line]}), [])
-        for code, lines in ((0, [line]), (1, [line, line]), (1, []), (1, ["use kernel 5.8"])):
-            self.assertTrue(report.wrong_rights({"code": code, "lines": lines}))
-        self.assertTrue(report.wrong_rights(None))
+        probe = changed(NONE, programs=[{"name": "tcp_state", "works": "unknown"}])
+        live = {"code": 1, "log": [line]}
+        self.assertEqual(report.wrong_refusal(probe, live), [])
+        for code, log in ((0, [line]), (1, [line, line]), (1, []), (1, ["use kernel 5.8"])):
+            self.assertTrue(report.wrong_refusal(probe, {"code": code, "log": log}))
+        self.assertIn("tcp_state", report.wrong_refusal(changed(probe, tcp_state__works="no"),
+                                                        live)[0])
+        self.assertTrue(report.wrong_refusal(None, live))
+        self.assertTrue(report.wrong_refusal(probe, None))
 
 
 class Reading(unittest.TestCase):
     """Lines of a guest."""
 
     def test_kinds(self):
-        probe = {"kind": "probe", "text": json.dumps(PROBE)}
+        probe = {"kind": "probe", "who": "root", "text": json.dumps(PROBE)}
         test = {"kind": "test", "name": "a", "outcome": "ok"}
         found = report.Report(["UP 1", "Traceback", json.dumps(probe), json.dumps(test), "7",
                                "EXIT 0 9"])
-        self.assertEqual(found.probe, PROBE)
+        self.assertEqual(found.probe(), PROBE)
+        self.assertIsNone(found.probe("nobody"))
         self.assertEqual(set(found.programs), set(NAMES))
         self.assertEqual([one["name"] for one in found.tests], ["a"])
         self.assertEqual(found.noise, ["Traceback", "7"])
-        self.assertIsNone(found.live)
+        self.assertIsNone(found.live())
 
     def test_a_probe_that_is_no_json(self):
         for text in ("", "[]", "sockeye: usage"):
-            found = report.Report([json.dumps({"kind": "probe", "text": text})])
-            self.assertIsNone(found.probe)
+            found = report.Report([json.dumps({"kind": "probe", "who": "root", "text": text})])
+            self.assertIsNone(found.probe())
             self.assertEqual(found.programs, {})
 
     def test_table(self):

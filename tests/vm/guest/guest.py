@@ -15,7 +15,13 @@ import unittest
 sys.path.insert(0, os.getcwd())
 import harness  # pylint: disable=wrong-import-position
 
-NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all")
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+NEEDED = "+bpf,+perfmon,+net_admin"
+RIGHTS = {
+    "root": (),
+    "needed capabilities": (*NOBODY, f"--inh-caps={NEEDED}", f"--ambient-caps={NEEDED}"),
+    "nobody": (*NOBODY, "--bounding-set=-all"),
+}
 
 
 def say(kind, **fields):
@@ -52,19 +58,18 @@ def system():
     say("system", release=os.uname().release, lockdown=lockdown)
 
 
-def probe():
+def probe(who):
     """`sockeye probe --json` as it is."""
     start = time.monotonic()
-    done = harness.sockeye("probe", "--json", timeout=120)
-    say("probe", code=done.returncode, text=done.stdout, error=done.stderr,
-        seconds=time.monotonic() - start)
+    done = harness.sockeye("probe", "--json", prefix=RIGHTS[who], timeout=120)
+    say("probe", who=who, text=done.stdout, seconds=time.monotonic() - start)
 
 
-def live():
+def live(who):
     """Does the daemon run, and which of its programs are attached?"""
     with Scope() as scope:
-        daemon = harness.Daemon(scope, wait=False)
         start = time.monotonic()
+        daemon = harness.Daemon(scope, prefix=RIGHTS[who], wait=False)
         error = ""
         try:
             daemon.wait_until_observing(120)
@@ -74,13 +79,8 @@ def live():
         if not error:
             daemon.wait_for_snapshots(2)
         attached = {tags["program"]: entry[1] for tags, entry in daemon.series("bpf.attached")}
-        say("live", error=error, attached=attached, log=daemon.log, seconds=seconds)
-
-
-def nobody():
-    """The daemon without any right: it must end, naming the cause in one line."""
-    done = harness.sockeye("run", prefix=NOBODY)
-    say("nobody", code=done.returncode, lines=done.stderr.splitlines())
+        say("live", who=who, error=error, code=daemon.process.poll(), attached=attached,
+            log=daemon.log, seconds=seconds)
 
 
 class Results(unittest.TestResult):
@@ -126,10 +126,9 @@ def main():
     with open("/tests/plan.json", encoding="utf-8") as file:
         plan = json.load(file)
     system()
-    probe()
-    live()
-    if plan["nobody"]:
-        nobody()
+    for who in plan["rights"]:
+        probe(who)
+        live(who)
     scenarios(plan["tests"])
 
 
