@@ -19,7 +19,7 @@ static bool begins_with(const char *line, const char *start)
 static bool is_statistics(const char *line)
 {
     return begins_with(line, PROCESSED) || begins_with(line, "verification time ") ||
-           begins_with(line, "stack depth ");
+           begins_with(line, "stack depth ") || begins_with(line, "insns processed ");
 }
 
 /* "processed 1236 insns (limit 1000000) ..." */

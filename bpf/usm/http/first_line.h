@@ -45,7 +45,9 @@ EYE_PART __u32 eye_http_copy_target(const struct eye_http_stream *stream,
         }
         __u64 word = eye_load_word(stream->window + from + length);
         if (request) {
-            eye_store_word(request->bytes + length, word);
+            struct eye_http_request *checked = request;
+            eye_pin(checked); /* else clang 19 does its arithmetic before the check */
+            eye_store_word(checked->bytes + length, word);
         }
         /* Two searches: each one's lowest mark is right, so the lower of both is. */
         __u64 end = eye_find_byte(word, ' ') | eye_find_byte(word, '\n');

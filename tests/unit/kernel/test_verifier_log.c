@@ -31,6 +31,10 @@ static void verifier_log_read__finds_last_words_and_instructions(void **state)
         {"Validating eye_http_advance() func#3...\n"
          "R2 unbounded memory access, make sure to bounds check any such access\nprocessed 4" TAIL,
          "R2 unbounded memory access, make sure to bounds check any such access", 4},
+        {"R4 pointer arithmetic on mem_or_null prohibited, null-check it first\n"
+         "verification time 469134 usec\nstack depth 120+0+8 max 0\n"
+         "insns processed 8765+1213+10\nprocessed 9988" TAIL,
+         "R4 pointer arithmetic on mem_or_null prohibited, null-check it first", 9988},
         {"BPF program is too large. Processed 1000001 insn\nprocessed 1000001" TAIL,
          "BPF program is too large. Processed 1000001 insn", 1000001},
         {"number of funcs in func_info doesn't match number of subprogs\n",
