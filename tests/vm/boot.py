@@ -89,10 +89,10 @@ def boot(qemu, architecture, kernel, archives, append=(), timeout=240):
         arguments = (f"console={machine['console']} eye_results={machine['results']} "
                      f"panic=-1 quiet {' '.join(append)}")
         # timeout(1) ends the guest even when this process is killed.
-        words = ["timeout", "--kill-after=5", str(timeout), *words, *machine["options"], "-accel", "tcg,thread=multi", "-m", "1024",
-                 "-smp", "2", "-display", "none", "-nodefaults", "-no-reboot", "-kernel", kernel,
-                 "-initrd", initrd, "-serial", f"file:{console}", "-serial", f"file:{results}",
-                 "-append", arguments]
+        words = ["timeout", "--kill-after=5", str(timeout), *words, *machine["options"],
+                 "-accel", "tcg,thread=multi", "-m", "1024", "-smp", "2", "-display", "none",
+                 "-nodefaults", "-no-reboot", "-kernel", kernel, "-initrd", initrd,
+                 "-serial", f"file:{console}", "-serial", f"file:{results}", "-append", arguments]
         start = time.monotonic()
         subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, check=False)
         return Boot(_read(results), _read(console), time.monotonic() - start)

@@ -30,8 +30,9 @@ def build(source, root):
     if shutil.which(COMPILER) is None:
         raise Unavailable(f"{COMPILER} is not installed (gcc-aarch64-linux-gnu)")
     folder = os.path.join(source, "build", "arm64")
-    packages.run("cmake", "-S", source, "-B", folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
-                 f"-DCMAKE_TOOLCHAIN_FILE={os.path.dirname(os.path.abspath(__file__))}/aarch64.cmake",
-                 "-DEYE_TESTS=OFF", f"-DEYE_SYSROOT={root}")
+    toolchain = os.path.join(os.path.dirname(os.path.abspath(__file__)), "aarch64.cmake")
+    packages.run("cmake", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DEYE_TESTS=OFF",
+                 f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DEYE_SYSROOT={root}", "-B", folder,
+                 "-S", source)
     packages.run("cmake", "--build", folder, "--target", "sockeye")
     return os.path.join(folder, "collector", "sockeye")

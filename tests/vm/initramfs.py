@@ -15,7 +15,8 @@ class Archive:
     Folders above a path come by themselves. Nothing is read before write().
     """
 
-    # The order that the kernel's unpacker expects: cpio(5), "New ASCII Format".
+    # Inode, mode, owner, group, links, time, size, four device numbers, length of the name,
+    # checksum: cpio(5), "New ASCII Format".
     _HEADER = "070701" + "{:08x}" * 13
 
     def __init__(self):
@@ -63,6 +64,7 @@ class Archive:
             with open(content, "rb") as source:
                 content = source.read()
         name = path.encode() + b"\0"
-        header = self._HEADER.format(inode, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0, len(name), 0)
+        header = self._HEADER.format(inode, mode, 0, 0, 1, 0, len(content), 0, 0, 0, 0,
+                                     len(name), 0)
         for part in (header.encode() + name, content):
             file.write(part + bytes(-len(part) % 4))

@@ -9,91 +9,24 @@ verifier's limit. A kernel that the mirror does not have is skipped, with the re
 
 import argparse
 import concurrent.futures
-import glob
-import json
 import os
 import sys
 import tempfile
 import time
 
 import archive
-import boot
 import cache
-import cross
-import modules
 import packages
 import report
-import userland
 from cells import CELLS
-from initramfs import Archive
+from guests import Guests
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SOURCE = os.path.dirname(os.path.dirname(HERE))
 CACHE = os.environ.get("SOCKEYE_CACHE", "/var/cache/sockeye-dev")
-GUEST_SECONDS = 300
 AT_ONCE = 2
 
 
-class Guests:
-    """What guests are made of: kernels, the base of each architecture, the daemon with its tests."""
-
-    def __init__(self, folder, binary, scratch):
-        self._cache = folder
-        self._scratch = scratch
-        self._binaries = {"amd64": binary}
-        self._release = archive.codename()
-        self._roots = {}
-        self.qemu = boot.Qemu(folder, self._release)
-
-    def _root(self, architecture):
-        """(programs and libraries, path of the base archive), made once."""
-        if architecture not in self._roots:
-            path = "/" if architecture == "amd64" else cross.tree(self._cache, self._release)
-            if architecture not in self._binaries:
-                self._binaries[architecture] = cross.build(SOURCE, path)
-            root = userland.Root(path, architecture)
-            shell = packages.Suite(self._cache, [self._release], architecture).tree(
-                ["busybox-static"])
-            busybox = userland.Root(shell, architecture).program("busybox")
-            init = os.path.join(HERE, "guest", "init")
-            self._roots[architecture] = root, userland.base(self._cache, root, init, busybox)
-        return self._roots[architecture]
-
-    def _payload(self, cell, root):
-        """The daemon, the live tests, and the plan of this cell."""
-        payload = Archive()
-        root.add_program(payload, self._binaries[cell.architecture], "usr/bin/sockeye")
-        for path in glob.glob(os.path.join(SOURCE, "tests", "integration", "*.py")):
-            payload.file(f"tests/integration/{os.path.basename(path)}", path)
-        payload.file("tests/guest.py", os.path.join(HERE, "guest", "guest.py"))
-        payload.text("tests/plan.json", json.dumps({"tests": cell.tests, "rights": cell.rights}))
-        target = os.path.join(self._scratch, f"{cell.name.replace(' ', '-')}.cpio")
-        payload.write(target)
-        return target
-
-    def run(self, cell):
-        """Prepares and boots a cell."""
-        with cache.locked(self._cache):
-            tree = packages.kernel(self._cache, cell.suite, cell.architecture)
-            root, base = self._root(cell.architecture)
-            archives = [base, modules.modules(self._cache, tree), self._payload(cell, root)]
-        guest = boot.boot(self.qemu, cell.architecture, modules.image(tree), archives, cell.append,
-                          GUEST_SECONDS)
-        self._keep(cell, guest)
-        return guest
-
-    def _keep(self, cell, guest):
-        """The last run of a cell, to be read when its verdict does not tell enough."""
-        folder = os.path.join(self._cache, "last")
-        os.makedirs(folder, exist_ok=True)
-        path = os.path.join(folder, cell.name.replace(" ", "-"))
-        for kind, text in (("results", "\n".join(guest.results)), ("console", guest.console)):
-            with open(f"{path}.{kind}", "w", encoding="utf-8") as file:
-                file.write(text)
-
-
 class Verdict:
-    """One cell's end: `faults` is empty when all is well, `skipped` the reason when it did not run."""
+    """One cell's end: no `faults` when all is well; `skipped` is the reason when it did not run."""
 
     def __init__(self, cell, faults=(), skipped="", found=None, seconds=0.0):
         self.cell = cell
@@ -124,7 +57,8 @@ class Verdict:
         shown = [f"{who}: tier {(self.found.probe(who) or {}).get('tier')}"
                  for who in self.cell.rights]
         if self.cell.tests:
-            shown.append(f"{good} of {len(self.cell.tests)} scenarios exact")
+            count = max(len(self.found.tests), len(self.cell.tests))
+            shown.append(f"{good} of {count} scenarios exact")
         return ", ".join(shown)
 
 
@@ -179,8 +113,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sockeye", required=True, help="the daemon under test (amd64)")
     parser.add_argument("--cache", default=CACHE, help="kept from run to run (%(default)s)")
-    parser.add_argument("--only", action="append", metavar="NAME", help="this cell; may be repeated",
-                        choices=[cell.name for cell in CELLS])
+    parser.add_argument("--only", action="append", metavar="NAME",
+                        help="this cell; may be repeated", choices=[cell.name for cell in CELLS])
     return parser.parse_args()
 
 
@@ -188,6 +122,9 @@ def main():
     options = arguments()
     if os.uname().machine != "x86_64":
         print("tests/vm: guests take their programs from an x86_64 host", file=sys.stderr)
+        return 1
+    if not os.access(options.sockeye, os.X_OK):
+        print(f"tests/vm: {options.sockeye} is no program: build it first", file=sys.stderr)
         return 1
     start = time.monotonic()
     cells = [cell for cell in CELLS if not options.only or cell.name in options.only]

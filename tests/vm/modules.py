@@ -13,8 +13,9 @@ from packages import Unavailable
 
 # What the live tests use: veth pairs, nftables with its expressions, sock_diag for ss.
 WANTED = (
-    "veth", "tcp_diag", "inet_diag", "nf_tables", "nft_reject", "nft_reject_inet", "nft_reject_ipv4",
-    "nft_reject_ipv6", "nft_numgen", "nft_ct", "nft_counter", "crc32c_generic", "libcrc32c",
+    "veth", "tcp_diag", "inet_diag", "nf_tables", "nft_reject", "nft_reject_inet",
+    "nft_reject_ipv4", "nft_reject_ipv6", "nft_numgen", "nft_ct", "nft_counter", "crc32c_generic",
+    "libcrc32c",
 )
 INDEXES = ("modules.alias", "modules.symbols", "modules.softdep", "modules.builtin",
            "modules.builtin.modinfo", "modules.order")

@@ -67,11 +67,11 @@ class Suite:
         folder = self._folder
         for name in ("lists/partial", "archives/partial"):
             os.makedirs(os.path.join(folder, name), exist_ok=True)
-        # apt itself fetches as root here: the cache may lie where its own user cannot go.
         if self._status.startswith(folder):
             open(self._status, "w", encoding="ascii").close()
         with open(os.path.join(folder, "sources.list"), "w", encoding="utf-8") as file:
             file.writelines(archive.source_line(suite) + "\n" for suite in self.suites)
+        # As root, because the cache may lie where apt's own user cannot go.
         settings = {
             "APT::Architecture": self.architecture, "APT::Architectures": self.architecture,
             "APT::Sandbox::User": "root", "APT::Install-Recommends": "false",

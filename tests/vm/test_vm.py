@@ -173,7 +173,7 @@ class Sources(unittest.TestCase):
 URIs: http://mirror/debian
 Suites: bookworm bookworm-updates
 Components: main
-Signed-By: /usr/share/keyrings/debian.gpg
+Signed-By: /k.gpg
 
 Types: deb
 URIs: http://mirror/security
@@ -192,10 +192,9 @@ deb http://mirror/security bookworm-security main
 """
 
     def test_both_styles(self):
-        for known, keyring in ((list(archive.stanzas(self.DEB822)), "/usr/share/keyrings/debian.gpg"),
-                               (list(archive.lines(self.LINES)), "/k.gpg")):
+        for known in (list(archive.stanzas(self.DEB822)), list(archive.lines(self.LINES))):
             self.assertEqual(archive.source_line("sid", known, "bookworm"),
-                             f"deb [signed-by={keyring}] http://mirror/debian sid main")
+                             "deb [signed-by=/k.gpg] http://mirror/debian sid main")
             self.assertEqual(archive.source_line("bullseye-security", known, "bookworm"),
                              "deb http://mirror/security bullseye-security main")
 
