@@ -32,8 +32,8 @@ def build(source, root):
     folder = os.path.join(source, "build", "arm64")
     toolchain = os.path.join(os.path.dirname(os.path.abspath(__file__)), "aarch64.cmake")
     # --fresh: CMake would keep what it found in the tree of yesterday's packages.
-    packages.run("cmake", "--fresh", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DEYE_TESTS=OFF",
-                 f"-DCMAKE_TOOLCHAIN_FILE={toolchain}", f"-DEYE_SYSROOT={root}", "-B", folder,
-                 "-S", source)
+    packages.run("cmake", "--fresh", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+                 "-DEYE_TESTS=OFF", f"-DCMAKE_TOOLCHAIN_FILE={toolchain}",
+                 f"-DEYE_SYSROOT={root}", "-B", folder, "-S", source)
     packages.run("cmake", "--build", folder, "--target", "sockeye")
     return os.path.join(folder, "collector", "sockeye")

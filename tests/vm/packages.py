@@ -26,13 +26,20 @@ class Failed(Exception):
 
 
 def run(*words, **options):
-    """A command's stdout; raises Failed with the end of what it said."""
+    """A command's stdout; raises Failed with what it said of the error."""
     done = subprocess.run(words, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, check=False, **options)
     if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip()).splitlines()[-3:]
-        raise Failed(f"{words[0]} {words[-1]}: exit {done.returncode}: {' | '.join(said)}")
+        raise Failed(f"{words[0]} {words[-1]}: exit {done.returncode}: "
+                     + last_words(done.stdout + done.stderr))
     return done.stdout
+
+
+def last_words(text, count=3):
+    """The last lines of a failed command that speak of an error; else its last lines."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if re.search(r"\berror\b|^E: ", line, re.IGNORECASE)]
+    return " | ".join((errors or lines)[-count:])
 
 
 def _keep_links_inside(tree):

@@ -15,6 +15,7 @@ import archive
 import cache
 import initramfs
 import modules
+import packages
 import report
 
 NAMES = ("tcp_state", "tcp_live", "payload_sent", "payload_received")
@@ -201,6 +202,19 @@ deb http://mirror/security bookworm-security main
     def test_no_archive_is_a_reason_to_skip(self):
         with self.assertRaisesRegex(archive.Unavailable, "trixie"):
             archive.source_line("sid", list(archive.lines(self.LINES)), "trixie")
+
+
+class Commands(unittest.TestCase):
+    """What is told of a command that failed."""
+
+    def test_last_words(self):
+        self.assertEqual(packages.last_words("Reading\nE: no such suite\n\nDone\n"),
+                         "E: no such suite")
+        self.assertEqual(packages.last_words("a\nb\nc\nd\n\n"), "b | c | d")
+
+    def test_failure_names_the_command(self):
+        with self.assertRaisesRegex(packages.Failed, "ls /nonexistent: exit 2: .*No such file"):
+            packages.run("ls", "/nonexistent")
 
 
 class Cache(unittest.TestCase):
