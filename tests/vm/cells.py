@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cells of the matrix: which kernel, how it is started, what must hold in it.
+
+A cell can go when its release is not supported by Debian any more, or when no tier of the daemon
+needs it.
+"""
+
+import dataclasses
+
+# Classes and methods of tests/integration that need no more than a guest has.
+SHORT = (
+    "test_connections.ExactCounts",
+    "test_connections.Failures.test_refused",
+    "test_http.MessageFraming.test_keep_alive",
+    "test_http.MessageFraming.test_chunked_bodies_with_extensions_and_trailers",
+)
+FULL = SHORT + (
+    "test_connections.ReusedSocket",
+    "test_connections.Failures.test_refused_over_ipv6",
+    "test_connections.LiveConnection",
+    "test_connections.OlderConnections.test_ipv4",
+    "test_connections.AcceptedSockets.test_bytes_move_to_the_serving_child",
+    "test_http.MessageFraming.test_pipeline_of_16_is_followed",
+    "test_http.MessageFraming.test_single_byte_segments",
+    "test_http.MessageFraming.test_split_at_every_byte",
+    "test_http.MessageFraming.test_ipv6",
+    "test_http.JoinedMidStream.test_within_the_body_of_a_response",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One boot. `tier` is what probe must find with the rights that the daemon needs; `rights` are
+    those of guest.py under which probe and daemon are compared; `append` goes to the kernel's
+    command line."""
+
+    name: str
+    suite: str
+    architecture: str = "amd64"
+    append: tuple = ()
+    lockdown: str = ""
+    tier: str = "socket-storage"
+    rights: tuple = ("root",)
+    tests: tuple = FULL
+
+
+def _locked_down(mode):
+    return Cell(f"6.1 {mode}", "bookworm", append=(f"lockdown={mode}",), lockdown=mode, tests=SHORT)
+
+
+CELLS = (
+    # Below 5.11 there is no socket storage in tracing programs: probe and run must agree on that.
+    Cell("5.10", "bullseye-security", tier="none", tests=()),
+    Cell("6.1", "bookworm", rights=("root", "needed capabilities", "nobody")),
+    Cell("6.12", "bookworm-backports"),
+    Cell("newest", "sid"),
+    Cell("6.1 arm64", "bookworm", architecture="arm64"),
+    _locked_down("integrity"),
+    _locked_down("confidentiality"),
+)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main program of a guest: probe, the live daemon, the project's own live tests.
+
+It runs in tests/integration and prints one JSON object for each result: what the host compares.
+/tests/plan.json says what to run.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.getcwd())
+import harness  # pylint: disable=wrong-import-position
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+NEEDED = "+bpf,+perfmon,+net_admin"
+RIGHTS = {
+    "root": (),
+    "needed capabilities": (*NOBODY, f"--inh-caps={NEEDED}", f"--ambient-caps={NEEDED}"),
+    "nobody": (*NOBODY, "--bounding-set=-all"),
+}
+
+
+def say(kind, **fields):
+    """One result; whatever stdout is while a test runs."""
+    print(json.dumps({"kind": kind, **fields}), file=sys.__stdout__, flush=True)
+
+
+class Scope(contextlib.ExitStack):
+    """What the harness' helpers want of a running test."""
+
+    def addCleanup(self, function, *words, **options):  # pylint: disable=invalid-name
+        self.callback(function, *words, **options)
+
+
+class RememberedDaemon(harness.Daemon):
+    """The one that ran last, so that a failure can tell what the kernel lost meanwhile."""
+
+    last = None
+
+    def __init__(self, *words, **options):
+        RememberedDaemon.last = self
+        super().__init__(*words, **options)
+
+
+harness.Daemon = RememberedDaemon
+
+
+def system():
+    """Which kernel this is, and whether it is locked down."""
+    lockdown = "absent"
+    with contextlib.suppress(OSError), open("/sys/kernel/security/lockdown",
+                                            encoding="ascii") as file:
+        lockdown = file.read().strip()
+    say("system", release=os.uname().release, lockdown=lockdown)
+
+
+def probe(who):
+    """`sockeye probe --json` as it is."""
+    start = time.monotonic()
+    done = harness.sockeye("probe", "--json", prefix=RIGHTS[who], timeout=120)
+    say("probe", who=who, text=done.stdout, seconds=time.monotonic() - start)
+
+
+def live(who):
+    """Does the daemon run, and which of its programs are attached?"""
+    with Scope() as scope:
+        start = time.monotonic()
+        daemon = harness.Daemon(scope, prefix=RIGHTS[who], wait=False)
+        error = ""
+        try:
+            daemon.wait_until_observing(120)
+        except AssertionError as failure:
+            error = str(failure)
+        seconds = time.monotonic() - start
+        if not error:
+            daemon.wait_for_snapshots(2)
+        attached = {tags["program"]: entry[1] for tags, entry in daemon.series("bpf.attached")}
+        say("live", who=who, error=error, code=daemon.process.poll(), attached=attached,
+            log=daemon.log, seconds=seconds)
+
+
+class Results(unittest.TestResult):
+    """One line for each test, with what the kernel lost when it failed."""
+
+    def startTest(self, test):
+        super().startTest(test)
+        self._start = time.monotonic()
+
+    def _say(self, test, outcome, text=""):
+        daemon = RememberedDaemon.last
+        losses = daemon.losses() if daemon else {}
+        say("test", name=test.id(), outcome=outcome, text=text,
+            losses={"/".join(key): value for key, value in losses.items()},
+            seconds=time.monotonic() - getattr(self, "_start", time.monotonic()))
+
+    def addSuccess(self, test):
+        self._say(test, "ok")
+
+    def addFailure(self, test, err):
+        self._say(test, "failed", self._exc_info_to_string(err, test))
+
+    addError = addFailure
+
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self._say(subtest, "failed", self._exc_info_to_string(err, test))
+
+    def addSkip(self, test, reason):
+        self._say(test, "skipped", reason)
+
+
+def scenarios(names):
+    """The live tests of these names, unchanged."""
+    suite = unittest.defaultTestLoader.loadTestsFromNames(names)
+    with open(os.devnull, "w", encoding="ascii") as nowhere:
+        # What the tests print is for a person who reads along; say() keeps its own way out.
+        with contextlib.redirect_stdout(nowhere):
+            suite.run(Results())
+
+
+def main():
+    with open("/tests/plan.json", encoding="utf-8") as file:
+        plan = json.load(file)
+    system()
+    for who in plan["rights"]:
+        probe(who)
+        live(who)
+    scenarios(plan["tests"])
+
+
+main()
