@@ -112,9 +112,10 @@ struct eye_request_record {
  * counter each; shown as sockeye.kernel.lost.
  */
 #define EYE_LOSSES(X)                                                                              \
-    X(TCP_STORAGE, "tcp", "no_storage")         /* no memory for a socket's state: not seen */     \
-    X(TCP_RING, "tcp", "ring_full")             /* record of a close or failure */                 \
-    X(TCP_COUNTERS, "tcp", "counters_reset")    /* a socket's counters went backwards */           \
+    X(TCP_STORAGE, "tcp", "no_storage")      /* no memory for a socket's state: not seen */        \
+    X(TCP_RING, "tcp", "ring_full")          /* record of a close or failure */                    \
+    X(TCP_RECURSION, "tcp", "recursion")     /* skipped by the kernel: the program was running */  \
+    X(TCP_COUNTERS, "tcp", "counters_reset") /* a socket's counters went backwards */              \
     X(SEED_LISTENERS, "seed", "listeners_full") /* direction of older sockets guessed */           \
     X(HTTP_STORAGE, "http", "no_storage")       /* no memory for a socket's parser */              \
     X(HTTP_RING, "http", "ring_full")           /* one answered request */                         \

@@ -1,17 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Entry points of the tier "socket-storage": thin sections over the handlers. Kernel 5.17+. */
+/* Entry points of the tier "socket-storage": thin sections over the handlers. Kernel 5.12+. */
 #include "bpf/tracer/seed.bpf.h"
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/usm/usm.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state)
+static __always_inline void on_state(struct sock *sk, int old_state, int new_state)
 {
     eye_handle_state(sk, old_state, new_state);
     if (new_state == TCP_CLOSE) {
         eye_http_on_close(sk);
+    }
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state)
+{
+    on_state(sk, old_state, new_state);
+    return 0;
+}
+
+/* Attached behind tcp_state. A state change that interrupts tcp_state on its CPU finds it active,
+ * and the kernel skips it; this one is not active then. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state_again, struct sock *sk, int old_state, int new_state)
+{
+    if (eye_was_skipped(sk, new_state)) {
+        on_state(sk, old_state, new_state);
     }
     return 0;
 }

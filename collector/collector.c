@@ -47,7 +47,7 @@ struct eye_collector {
     uint64_t start_ns;     /* wall */
     uint64_t previous_ns;  /* wall: end of the last interval */
     uint64_t full_pass_ns; /* monotonic: the last one */
-    uint64_t closes_lost;  /* EYE_LOSS_TCP_RING at the last one */
+    uint64_t changes_lost; /* state changes that were lost until the last one */
     uint32_t pass;
 };
 
@@ -221,9 +221,10 @@ static bool full_pass_is_due(struct eye_collector *collector, uint64_t now_ns)
 {
     uint64_t losses[EYE_LOSS_COUNT];
     eye_kernel_losses(collector->kernel, losses);
-    bool due = collector->pass == 0 || losses[EYE_LOSS_TCP_RING] != collector->closes_lost ||
+    uint64_t lost = losses[EYE_LOSS_TCP_RING] + losses[EYE_LOSS_TCP_RECURSION];
+    bool due = collector->pass == 0 || lost != collector->changes_lost ||
                now_ns - collector->full_pass_ns >= FULL_PASS_INTERVAL_NS;
-    collector->closes_lost = losses[EYE_LOSS_TCP_RING];
+    collector->changes_lost = lost;
     return due;
 }
 

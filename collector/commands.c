@@ -4,13 +4,11 @@
 
 #include <bpf/libbpf.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 
 #include "collector/daemon.h"
-#include "collector/kernel/features.h"
+#include "collector/probe.h"
 #include "collector/telemetry/catalogue.h"
 #include "exporters/exporter.h"
 
@@ -148,44 +146,6 @@ int eye_command_check(int argc, char **argv)
     return EYE_EXIT_OK;
 }
 
-static void print_features(const struct eye_feature_state *features, const char *tier,
-                           const struct eye_error *why_not)
-{
-    struct utsname kernel;
-    uname(&kernel);
-    printf("kernel %s\n\n", kernel.release);
-    for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        printf("  %-3s  %-37s  %s\n", features[i].available ? "yes" : "no", features[i].name,
-               features[i].detail);
-        if (!features[i].available) {
-            printf("       needed for %s: %s\n", features[i].needed_for, features[i].remedy);
-        }
-    }
-    printf("\ntier: %s\n", tier);
-    if (why_not->text[0] != '\0') {
-        printf("%s\n", why_not->text);
-    }
-}
-
-static void print_features_json(const struct eye_feature_state *features, const char *tier,
-                                const struct eye_error *why_not)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        json_array_append_new(
-            list, json_pack("{s:s, s:b, s:s, s:s, s:s}", "name", features[i].name, "available",
-                            features[i].available, "detail", features[i].detail, "needed_for",
-                            features[i].needed_for, "remedy", features[i].remedy));
-    }
-    struct utsname kernel;
-    uname(&kernel);
-    json_t *root = json_pack("{s:s, s:s, s:s, s:o}", "kernel", kernel.release, "tier", tier,
-                             "why_not", why_not->text, "features", list);
-    json_dumpf(root, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(root);
-}
-
 int eye_command_probe(int argc, char **argv)
 {
     static const struct option longs[] = {{"json", no_argument, NULL, OPTION_JSON},
@@ -195,18 +155,12 @@ int eye_command_probe(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    struct eye_feature_state features[EYE_FEATURE_COUNT];
-    struct eye_error why_not = {""};
-    eye_features_probe(features);
-    bool connections = eye_features_check(features, false, &why_not) == 0;
-    const char *tier = connections ? "socket-storage" : "none";
-    if (connections) {
-        eye_features_check(features, true, &why_not);
-    }
+    struct eye_probe probe;
+    eye_probe_run(&probe);
     if (options.json) {
-        print_features_json(features, tier, &why_not);
+        eye_probe_print_json(&probe, stdout);
     } else {
-        print_features(features, tier, &why_not);
+        eye_probe_print(&probe, stdout);
     }
     return EYE_EXIT_OK;
 }

@@ -91,6 +91,9 @@ static int start(struct daemon *daemon, struct eye_error *ret_error)
                         "daemon are not seen there; grant cap_sys_admin",
                         unseeded);
     }
+    for (size_t i = 0; i < eye_kernel_shortcomings(kernel); i++) {
+        eye_log_warning("%s", eye_kernel_shortcoming(kernel, i));
+    }
     result = eye_collector_new(daemon->config, kernel, daemon->workers, daemon->worker_count,
                                &daemon->collector, ret_error);
     for (size_t i = 0; i < daemon->worker_count && result == 0; i++) {
@@ -153,8 +156,8 @@ int eye_daemon_run(const struct eye_config *config, bool once)
     struct eye_error error = {""};
     int result = start(&daemon, &error);
     if (result == 0) {
-        eye_log_info("observing every network namespace, tier socket-storage, %zu exporters",
-                     daemon.worker_count);
+        eye_log_info("observing every network namespace, tier socket-storage, %zu exporter%s",
+                     daemon.worker_count, daemon.worker_count == 1 ? "" : "s");
         wait_for_end(&daemon, once);
     } else {
         eye_log_error("%s", error.text[0] != '\0' ? error.text : strerror(-result));

@@ -8,8 +8,6 @@
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
 
-#define PROGRAMS_MAX 16
-
 static struct eye_series *series_1(const struct eye_health *health, enum eye_metric_id metric,
                                    enum eye_tag tag, const char *value)
 {
@@ -53,9 +51,12 @@ static void update_rings(const struct eye_health *health)
 
 static void update_programs(const struct eye_health *health)
 {
-    struct eye_program_stats stats[PROGRAMS_MAX];
-    size_t count = eye_kernel_program_stats(health->kernel, stats, PROGRAMS_MAX);
-    for (size_t i = 0; i < count && i < PROGRAMS_MAX; i++) {
+    struct eye_program_stats stats[EYE_PROGRAM_COUNT];
+    size_t count = eye_kernel_programs(health->kernel, stats);
+    for (size_t i = 0; i < count; i++) {
+        eye_gauge_set(
+            series_1(health, EYE_METRIC_SELF_BPF_ATTACHED, EYE_TAG_PROGRAM, stats[i].name),
+            stats[i].works ? 1 : 0);
         if (stats[i].runs > 0) {
             eye_counter_set(
                 series_1(health, EYE_METRIC_SELF_BPF_RUNS, EYE_TAG_PROGRAM, stats[i].name),

@@ -101,7 +101,6 @@ static __always_inline void eye_handle_file(struct task_struct *task, struct fil
     }
     struct eye_socket *socket = bpf_sk_storage_get(&sockets, file_socket->sk, 0, 0);
     if (socket && socket->pid == 0) {
-        socket->pid = task->tgid;
-        bpf_probe_read_kernel_str(socket->comm, sizeof(socket->comm), task->group_leader->comm);
+        eye_note_owner(socket, task);
     }
 }

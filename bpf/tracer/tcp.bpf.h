@@ -22,10 +22,25 @@ static __always_inline __u8 eye_family_of(const struct sock_common *common)
                                                                                  : EYE_IPV6;
 }
 
+/*
+ * The process and the command name of @task: the program's, not its thread's. Plain loads, because
+ * cgroup_skb programs have bpf_get_current_pid_tgid() since 6.10 and bpf_get_current_comm() since
+ * 6.18 only, and lockdown=confidentiality refuses bpf_probe_read_kernel().
+ */
+static __always_inline void eye_note_owner(struct eye_socket *socket,
+                                           const struct task_struct *task)
+{
+    __u64 *comm = (__u64 *)socket->comm;
+    const __u64 *name = (const __u64 *)task->group_leader->comm;
+    socket->pid = task->tgid;
+    comm[0] = name[0];
+    comm[1] = name[1];
+}
+
+/* The current process has shown itself as the one that uses the socket. */
 static __always_inline void eye_set_owner(struct eye_socket *socket)
 {
-    socket->pid = bpf_get_current_pid_tgid() >> 32;
-    bpf_get_current_comm(socket->comm, sizeof(socket->comm));
+    eye_note_owner(socket, bpf_get_current_task_btf());
     socket->flags &= ~EYE_SOCKET_INHERITED;
 }
 
@@ -63,7 +78,10 @@ static __always_inline void eye_fill_remote(struct eye_connection_record *record
         words[2] = bpf_htonl(0xffff);
         words[3] = common->skc_daddr;
     } else {
-        bpf_probe_read_kernel(record->remote, sizeof(record->remote), &common->skc_v6_daddr);
+        __u64 *words = (__u64 *)record->remote;
+        const __u64 *address = (const __u64 *)&common->skc_v6_daddr;
+        words[0] = address[0];
+        words[1] = address[1];
     }
 }
 
@@ -278,6 +296,28 @@ static __always_inline void eye_handle_state(struct sock *sk, int old_state, int
     } else if (new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK) {
         eye_on_shutdown(sk);
     }
+}
+
+/*
+ * The phase that eye_handle_state() leaves behind tells whether it was run for this change. Changes
+ * that leave none only look for the owner, which a later one does too.
+ */
+static __always_inline bool eye_was_skipped(struct sock *sk, int new_state)
+{
+    __u8 phase;
+    if (new_state == TCP_SYN_SENT) {
+        phase = EYE_SOCKET_CONNECTING;
+    } else if (new_state == TCP_LISTEN) {
+        phase = EYE_SOCKET_LISTENING;
+    } else if (new_state == TCP_ESTABLISHED) {
+        phase = EYE_SOCKET_ESTABLISHED;
+    } else if (new_state == TCP_CLOSE) {
+        phase = EYE_SOCKET_NEW;
+    } else {
+        return false;
+    }
+    const struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    return socket ? socket->phase != phase : new_state != TCP_CLOSE;
 }
 
 /* How this socket's record changes what is counted active. */

@@ -45,6 +45,18 @@ volatile __u32 eye_unknown_zero;
 #define eye_pin(value) (void)(value)
 #endif
 
+/*
+ * @n, which is 1 .. 256, in a form whose bounds every verifier follows: before kernel 6.8 a
+ * comparison with zero did not raise a value's lower bound.
+ */
+static __always_inline __u64 eye_1_to_256(__u64 n)
+{
+    eye_pin(n);
+    n = (n - 1) & 255;
+    eye_pin(n);
+    return n + 1;
+}
+
 /* "ABCDEFGH" as the word that loading these eight bytes gives. */
 #define EYE_WORD(a, b, c, d, e, f, g, h)                                                           \
     ((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |       \

@@ -4,11 +4,14 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "collector/base/text.h"
 
@@ -18,11 +21,15 @@ static const struct {
     unsigned int number;
 } needed_capabilities[] = {
     {"cap_net_admin", 12},
-    {"cap_sys_ptrace", 19},
     {"cap_perfmon", 38},
     {"cap_bpf", 39},
 };
 #define CAP_SYS_ADMIN 21
+
+static enum eye_answer answer_of(bool available)
+{
+    return available ? EYE_ANSWER_YES : EYE_ANSWER_NO;
+}
 
 static uint64_t effective_capabilities(void)
 {
@@ -46,7 +53,7 @@ static bool has_capability(uint64_t mask, unsigned int number)
     return (mask >> number & 1) != 0;
 }
 
-static bool probe_capabilities(struct eye_feature_state *state)
+static enum eye_answer probe_capabilities(struct eye_feature_state *state)
 {
     uint64_t mask = effective_capabilities();
     struct eye_text missing;
@@ -62,124 +69,197 @@ static bool probe_capabilities(struct eye_feature_state *state)
     snprintf(state->detail, sizeof(state->detail), "%s%s", complete ? "complete" : "missing",
              eye_text_string(&missing));
     eye_text_done(&missing);
-    return complete;
+    return answer_of(complete);
 }
 
-static bool probe_btf(struct eye_feature_state *state)
+/* What the kernel says to the simplest of all maps. */
+static enum eye_answer probe_syscall(struct eye_feature_state *state)
+{
+    EYE_AUTOCLOSE int fd =
+        bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(__u32), sizeof(__u32), 1, NULL);
+    int error = errno;
+    if (fd < 0 && error == ENOSYS) {
+        state->remedy = "use a kernel built with CONFIG_BPF_SYSCALL, or let it through seccomp";
+    }
+    snprintf(state->detail, sizeof(state->detail), "%s", fd < 0 ? strerror(error) : "available");
+    return answer_of(fd >= 0);
+}
+
+static enum eye_answer probe_btf(struct eye_feature_state *state)
 {
     static const char path[] = "/sys/kernel/btf/vmlinux";
     bool readable = access(path, R_OK) == 0;
     snprintf(state->detail, sizeof(state->detail), "%s%s%s", path, readable ? "" : ": ",
              readable ? "" : strerror(errno));
-    return readable;
+    return answer_of(readable);
 }
 
-static bool tell(struct eye_feature_state *state, int result)
+static enum eye_answer probe_map(struct eye_feature_state *state, enum bpf_map_type type)
 {
+    int result = libbpf_probe_bpf_map_type(type, NULL);
     snprintf(state->detail, sizeof(state->detail), "%s",
              result > 0    ? "available"
-             : result == 0 ? "the kernel refuses it"
+             : result == 0 ? "the kernel does not know it"
                            : strerror(-result));
-    return result > 0;
+    return answer_of(result > 0);
 }
 
-static bool probe_ring_buffer(struct eye_feature_state *state)
+static enum eye_answer probe_ring_buffer(struct eye_feature_state *state)
 {
-    return tell(state, libbpf_probe_bpf_map_type(BPF_MAP_TYPE_RINGBUF, NULL));
+    return probe_map(state, BPF_MAP_TYPE_RINGBUF);
 }
 
-static bool probe_socket_storage(struct eye_feature_state *state)
+static enum eye_answer probe_socket_storage(struct eye_feature_state *state)
 {
-    return tell(state, libbpf_probe_bpf_map_type(BPF_MAP_TYPE_SK_STORAGE, NULL));
+    return probe_map(state, BPF_MAP_TYPE_SK_STORAGE);
 }
 
-/* Not libbpf's own probe: it tries fentry, which some kernels refuse while tp_btf works. */
-static bool probe_tracing(struct eye_feature_state *state)
-{
-    int id = libbpf_find_vmlinux_btf_id("inet_sock_set_state", BPF_TRACE_RAW_TP);
-    if (id < 0) {
-        snprintf(state->detail, sizeof(state->detail), "no tracepoint inet_sock_set_state: %s",
-                 strerror(-id));
-        return false;
-    }
-    static const struct bpf_insn program[] = {
-        {.code = BPF_ALU64 | BPF_MOV | BPF_K}, /* r0 = 0 */
-        {.code = BPF_JMP | BPF_EXIT},
-    };
-    LIBBPF_OPTS(bpf_prog_load_opts, options);
-    options.expected_attach_type = BPF_TRACE_RAW_TP;
-    options.attach_btf_id = (__u32)id;
-    EYE_AUTOCLOSE int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "eye_probe", "GPL", program,
-                                         EYE_ARRAY_LENGTH(program), &options);
-    return tell(state, fd < 0 ? fd : 1);
-}
-
-static bool probe_cgroup_skb(struct eye_feature_state *state)
-{
-    return tell(state, libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SKB, NULL));
-}
-
-static bool probe_loop(struct eye_feature_state *state)
-{
-    return tell(state, libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_loop, NULL));
-}
-
-static bool probe_cgroup2(struct eye_feature_state *state)
+static enum eye_answer probe_cgroup2(struct eye_feature_state *state)
 {
     EYE_AUTOCLOSE int fd = eye_cgroup2_open(state->detail, sizeof(state->detail));
     if (fd < 0) {
         snprintf(state->detail, sizeof(state->detail), "%s",
                  fd == -ENOENT ? "not mounted" : strerror(-fd));
     }
-    return fd >= 0;
+    return answer_of(fd >= 0);
 }
 
-static bool probe_namespaces(struct eye_feature_state *state)
+/* True when @pid is a process of another user; *ret_error: of reading its environment, 0: it can
+ * be read. */
+static bool read_environment(int proc, const char *pid, int *ret_error)
+{
+    char path[NAME_MAX + sizeof("/environ")];
+    struct stat status;
+    if (fstatat(proc, pid, &status, 0) != 0 || status.st_uid == geteuid()) {
+        return false;
+    }
+    snprintf(path, sizeof(path), "%s/environ", pid);
+    EYE_AUTOCLOSE int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    char byte;
+    int error = fd < 0 || read(fd, &byte, 1) < 0 ? errno : 0;
+    if (error == ENOENT || error == ESRCH) {
+        return false; /* it has ended */
+    }
+    *ret_error = error;
+    return true;
+}
+
+/* By its effect: which capabilities it takes differs between kernels. */
+static enum eye_answer probe_environment(struct eye_feature_state *state)
+{
+    DIR *proc = opendir("/proc");
+    bool found = false;
+    int error = 0;
+    for (struct dirent *entry = proc == NULL ? NULL : readdir(proc); entry != NULL && !found;
+         entry = readdir(proc)) {
+        found = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+                read_environment(dirfd(proc), entry->d_name, &error);
+    }
+    if (proc != NULL) {
+        closedir(proc);
+    }
+    snprintf(state->detail, sizeof(state->detail), "%s",
+             !found       ? "no process of another user to try it on"
+             : error == 0 ? "readable"
+                          : strerror(error));
+    return found ? answer_of(error == 0) : EYE_ANSWER_UNKNOWN;
+}
+
+static enum eye_answer probe_namespaces(struct eye_feature_state *state)
 {
     bool allowed = has_capability(effective_capabilities(), CAP_SYS_ADMIN);
     snprintf(state->detail, sizeof(state->detail), "%s",
              allowed ? "available" : "missing cap_sys_admin");
-    return allowed;
+    return answer_of(allowed);
+}
+
+/* Tried with bpf(2): without the rights to it any answer would be about them. */
+static bool needs_rights(enum eye_feature feature)
+{
+    return feature == EYE_FEATURE_SYSCALL || feature == EYE_FEATURE_RING_BUFFER ||
+           feature == EYE_FEATURE_SOCKET_STORAGE;
+}
+
+const char *eye_answer_name(enum eye_answer answer)
+{
+    static const char *const names[] = {"no", "yes", "unknown"};
+    return names[answer];
 }
 
 void eye_features_probe(struct eye_feature_state ret_states[EYE_FEATURE_COUNT])
 {
     static const struct eye_feature_state features[EYE_FEATURE_COUNT] = {
-#define X(identifier, name, needed_for, remedy)                                                    \
-    [EYE_FEATURE_##identifier] = {name, needed_for, remedy, false, ""},
+#define X(identifier, name, needed_for, cost, remedy)                                              \
+    [EYE_FEATURE_##identifier] = {name, needed_for, cost, remedy, EYE_ANSWER_UNKNOWN, ""},
         EYE_FEATURES(X)
 #undef X
     };
-    static bool (*const probes[EYE_FEATURE_COUNT])(struct eye_feature_state * state) = {
+    static enum eye_answer (*const probes[EYE_FEATURE_COUNT])(struct eye_feature_state * state) = {
         [EYE_FEATURE_CAPABILITIES] = probe_capabilities,
+        [EYE_FEATURE_SYSCALL] = probe_syscall,
         [EYE_FEATURE_BTF] = probe_btf,
         [EYE_FEATURE_RING_BUFFER] = probe_ring_buffer,
         [EYE_FEATURE_SOCKET_STORAGE] = probe_socket_storage,
-        [EYE_FEATURE_TRACING] = probe_tracing,
-        [EYE_FEATURE_CGROUP_SKB] = probe_cgroup_skb,
-        [EYE_FEATURE_LOOP] = probe_loop,
         [EYE_FEATURE_CGROUP2] = probe_cgroup2,
+        [EYE_FEATURE_ENVIRONMENT] = probe_environment,
         [EYE_FEATURE_NAMESPACES] = probe_namespaces,
     };
     libbpf_print_fn_t printer = libbpf_set_print(NULL);
+    const char *missing = NULL;
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        ret_states[i] = features[i];
-        ret_states[i].available = probes[i](&ret_states[i]);
+        struct eye_feature_state *state = &ret_states[i];
+        *state = features[i];
+        if (missing != NULL && needs_rights((enum eye_feature)i)) {
+            snprintf(state->detail, sizeof(state->detail), "cannot be tried without %s", missing);
+            continue;
+        }
+        state->available = probes[i](state);
+        if (i <= EYE_FEATURE_SYSCALL && missing == NULL && state->available != EYE_ANSWER_YES) {
+            missing = state->name;
+        }
     }
     libbpf_set_print(printer);
 }
 
-int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT], bool protocols,
+int eye_feature_check(const struct eye_feature_state *state, struct eye_error *ret_error)
+{
+    if (state->available == EYE_ANSWER_YES) {
+        return 0;
+    }
+    return eye_error_set(ret_error, -ENOTSUP, "%s: %s: %s; %s", state->cost, state->name,
+                         state->detail, state->remedy);
+}
+
+int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT],
                        struct eye_error *ret_error)
 {
-    enum eye_feature last = protocols ? EYE_FEATURE_CGROUP2 : EYE_FEATURE_TRACING;
-    for (size_t i = 0; i <= (size_t)last; i++) {
-        if (!states[i].available) {
-            return eye_error_set(ret_error, -ENOTSUP, "cannot observe the kernel: %s: %s; %s",
-                                 states[i].name, states[i].detail, states[i].remedy);
+    int result = 0;
+    for (size_t i = 0; i <= EYE_FEATURE_SOCKET_STORAGE && result == 0; i++) {
+        result = eye_feature_check(&states[i], ret_error);
+    }
+    return result;
+}
+
+/* The present one stands in brackets: "none [integrity] confidentiality". */
+const char *eye_lockdown(void)
+{
+    static const char *const levels[] = {"none", "integrity", "confidentiality"};
+    FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+    char line[128] = "";
+    char bracketed[32];
+    if (file != NULL) {
+        if (fgets(line, sizeof(line), file) == NULL) {
+            line[0] = '\0';
+        }
+        fclose(file);
+    }
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(levels); i++) {
+        snprintf(bracketed, sizeof(bracketed), "[%s]", levels[i]);
+        if (strstr(line, bracketed) != NULL) {
+            return levels[i];
         }
     }
-    return 0;
+    return "unknown";
 }
 
 /* The mount point of the first cgroup2 line of mountinfo (proc_pid_mountinfo(5)): field 5, and

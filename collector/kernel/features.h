@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this kernel and these capabilities allow. Each feature is tried, never guessed from a
- * version. Used by `sockeye probe` and, before loading, by the daemon. Any thread.
+ * What this kernel and these rights allow, apart from the programs themselves (trial.h). Each
+ * feature is tried, never guessed from a version; rights come first, because without them nothing
+ * else can be known. Used by `sockeye probe` and, before loading, by the daemon. Main thread only.
  */
 #pragma once
 
@@ -10,22 +11,27 @@
 
 #include "collector/base/error.h"
 
-/* X(identifier, name, needed for, what to do) */
+/* X(identifier, name, needed for, what is lost without it, what to do). The first ones, up to
+ * SOCKET_STORAGE, are needed for everything. */
 #define EYE_FEATURES(X)                                                                            \
-    X(CAPABILITIES, "capabilities", "everything",                                                  \
-      "run as root or grant cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,cap_sys_admin+ep")    \
-    X(BTF, "kernel BTF", "everything",                                                             \
+    X(CAPABILITIES, "capabilities", "everything", "cannot observe the kernel",                     \
+      "run as root or grant cap_bpf,cap_perfmon,cap_net_admin+ep")                                 \
+    X(SYSCALL, "bpf system call", "everything", "cannot observe the kernel",                       \
+      "a seccomp filter, a user namespace or a security module refuses it: let it through")        \
+    X(BTF, "kernel BTF", "everything", "cannot observe the kernel",                                \
       "use a kernel built with CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)")                   \
-    X(RING_BUFFER, "ring buffer map", "everything", "use kernel 5.8 or newer")                     \
-    X(SOCKET_STORAGE, "socket storage map", "everything", "use kernel 5.11 or newer")              \
-    X(TRACING, "tracing programs (tp_btf, iterators)", "TCP",                                      \
-      "use kernel 5.11 or newer with CONFIG_BPF_EVENTS")                                           \
-    X(CGROUP_SKB, "cgroup_skb programs", "protocols", "use a kernel with CONFIG_CGROUP_BPF")       \
-    X(LOOP, "bpf_loop", "protocols", "use kernel 5.17 or newer, or set protocols.http: false")     \
-    X(CGROUP2, "cgroup v2 tree", "protocols",                                                      \
+    X(RING_BUFFER, "ring buffer map", "everything", "cannot observe the kernel",                   \
+      "use kernel 5.8 or newer")                                                                   \
+    X(SOCKET_STORAGE, "socket storage map", "everything", "cannot observe the kernel",             \
+      "use kernel 5.11 or newer")                                                                  \
+    X(CGROUP2, "cgroup v2 tree", "protocols", "requests of protocols are not seen",                \
       "mount it (mount -t cgroup2 none /sys/fs/cgroup/unified) or set protocols.http: false")      \
+    X(ENVIRONMENT, "environment of other users' processes", "services by DD_SERVICE",              \
+      "services are called by their unit, container or executable only",                           \
+      "run as root or grant cap_sys_ptrace,cap_dac_read_search+ep")                                \
     X(NAMESPACES, "entering network namespaces", "older sockets of other namespaces",              \
-      "grant cap_sys_admin")
+      "connections older than the daemon are seen in its own network namespace only",              \
+      "run as root or grant cap_sys_admin,cap_sys_ptrace+ep")
 
 enum eye_feature {
 #define X(identifier, ...) EYE_FEATURE_##identifier,
@@ -34,23 +40,36 @@ enum eye_feature {
         EYE_FEATURE_COUNT,
 };
 
+enum eye_answer { EYE_ANSWER_NO, EYE_ANSWER_YES, EYE_ANSWER_UNKNOWN };
+
+/** "no", "yes", "unknown". */
+const char *eye_answer_name(enum eye_answer answer);
+
 struct eye_feature_state {
     const char *name;
     const char *needed_for;
+    const char *cost; /* what is lost without it */
     const char *remedy;
-    bool available;
-    char detail[160]; /* what was found, or why it is not available */
+    enum eye_answer available; /* UNKNOWN: the rights to try it are missing */
+    char detail[160];          /* what was found, or why it is not available */
 };
 
 /** Tries every feature. */
 void eye_features_probe(struct eye_feature_state ret_states[EYE_FEATURE_COUNT]);
 
 /**
- * The first feature that is missing for TCP, and with @protocols for the protocols, as one line
- * "object: cause; remedy". 0 when none is.
+ * The first feature that is missing among those needed for everything, as the line "what is lost:
+ * object: cause; remedy" and -ENOTSUP. 0 when none is.
  */
-int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT], bool protocols,
+int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT],
                        struct eye_error *ret_error);
+
+/** The same for one feature. */
+int eye_feature_check(const struct eye_feature_state *state, struct eye_error *ret_error);
+
+/** The kernel's lockdown: "none", "integrity", "confidentiality", or "unknown" when securityfs is
+ * not mounted or not readable. */
+const char *eye_lockdown(void);
 
 /**
  * Opens the root of the cgroup v2 tree, wherever it is mounted. The descriptor, or -ENOENT (not

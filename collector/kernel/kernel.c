@@ -2,6 +2,7 @@
 /* Loads the BPF object, attaches it, reads its rings and counters. */
 #include "collector/kernel/kernel.h"
 
+#include <assert.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include "collector/kernel/features.h"
 #include "collector/kernel/iterator.h"
 #include "collector/kernel/seed.h"
+#include "collector/kernel/trial.h"
 
 #include "bpf/socket_storage.skel.h"
 
@@ -30,9 +32,11 @@ struct ring {
 
 struct eye_kernel {
     struct socket_storage *programs;
-    struct bpf_link *live;
-    struct bpf_link *egress;
-    struct bpf_link *ingress;
+    bool wanted[EYE_ABILITY_COUNT]; /* by the configuration */
+    bool works[EYE_ABILITY_COUNT];
+    struct eye_error shortcomings[EYE_SHORTCOMINGS_MAX];
+    size_t shortcoming_count;
+    struct bpf_link *links[EYE_PROGRAM_COUNT];
     struct ring_buffer *reader;
     struct ring rings[EYE_RING_COUNT];
     size_t drained; /* in the present drain */
@@ -136,14 +140,33 @@ static int open_rings(struct eye_kernel *kernel, struct eye_error *ret_error)
     return 0;
 }
 
-static int load(struct eye_kernel *kernel, bool protocols, struct eye_error *ret_error)
+static void note_shortcoming(struct eye_kernel *kernel, const struct eye_error *why)
 {
+    assert(kernel->shortcoming_count < EYE_SHORTCOMINGS_MAX);
+    kernel->shortcomings[kernel->shortcoming_count++] = *why;
+}
+
+/* The rest goes on without it. */
+static void give_up(struct eye_kernel *kernel, enum eye_ability ability,
+                    const struct eye_error *why)
+{
+    kernel->works[ability] = false;
+    note_shortcoming(kernel, why);
+}
+
+/* Loads the programs of what works. */
+static int load_at_once(struct eye_kernel *kernel, struct eye_error *ret_error)
+{
+    socket_storage__destroy(kernel->programs);
     kernel->programs = socket_storage__open();
     if (kernel->programs == NULL) {
         return eye_error_set(ret_error, -errno, "cannot open the BPF object: %s", strerror(errno));
     }
-    bpf_program__set_autoload(kernel->programs->progs.payload_sent, protocols);
-    bpf_program__set_autoload(kernel->programs->progs.payload_received, protocols);
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        enum eye_program program = (enum eye_program)i;
+        bpf_program__set_autoload(eye_program_of(kernel->programs, program),
+                                  kernel->works[eye_program_ability(program)]);
+    }
     int result = socket_storage__load(kernel->programs);
     if (result != 0) {
         return eye_error_set(
@@ -154,69 +177,121 @@ static int load(struct eye_kernel *kernel, bool protocols, struct eye_error *ret
     return 0;
 }
 
-static int attach_protocols(struct eye_kernel *kernel, struct eye_error *ret_error)
+/* Gives up what this kernel refuses; -errno when nothing useful is left. */
+static int give_up_what_is_refused(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
-    char path[256] = "";
-    EYE_AUTOCLOSE int root = eye_cgroup2_open(path, sizeof(path));
-    if (root < 0) {
-        return eye_error_set(ret_error, root, "cannot open the cgroup v2 tree: %s",
-                             strerror(-root));
+    struct eye_program_trial trials[EYE_PROGRAM_COUNT];
+    eye_programs_try(trials);
+    int result = eye_programs_check(trials, EYE_ABILITY_CONNECTIONS, ret_error);
+    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT && result == 0; i++) {
+        struct eye_error why;
+        if (kernel->works[i] && eye_programs_check(trials, (enum eye_ability)i, &why) != 0) {
+            give_up(kernel, (enum eye_ability)i, &why);
+        }
     }
-    kernel->egress = bpf_program__attach_cgroup(kernel->programs->progs.payload_sent, root);
-    if (kernel->egress != NULL) {
-        kernel->ingress =
-            bpf_program__attach_cgroup(kernel->programs->progs.payload_received, root);
-    }
-    if (kernel->ingress == NULL) {
-        int result = -errno;
-        return eye_error_set(ret_error, result, "cannot attach to cgroup %s: %s", path,
-                             strerror(-result));
-    }
-    return 0;
+    return result;
 }
 
-static int attach(struct eye_kernel *kernel, bool protocols, struct eye_error *ret_error)
+/* All programs at once, as almost every kernel takes them; only after a refusal one by one. */
+static int load(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
-    struct socket_storage *programs = kernel->programs;
-    programs->links.tcp_state = bpf_program__attach(programs->progs.tcp_state);
-    if (programs->links.tcp_state == NULL) {
-        int result = -errno;
-        return eye_error_set(ret_error, result, "cannot attach to inet_sock_set_state: %s",
-                             strerror(-result));
+    if (load_at_once(kernel, NULL) == 0) {
+        return 0;
     }
-    union bpf_iter_link_info info;
-    memset(&info, 0, sizeof(info));
-    info.map.map_fd = (__u32)bpf_map__fd(programs->maps.sockets);
-    /* Assigned one by one: an initialiser would leave the padding at the struct's end undefined. */
-    LIBBPF_OPTS(bpf_iter_attach_opts, options);
-    options.link_info = &info;
-    options.link_info_len = sizeof(info);
-    kernel->live = bpf_program__attach_iter(programs->progs.tcp_live, &options);
-    if (kernel->live == NULL) {
-        int result = -errno;
-        return eye_error_set(ret_error, result, "cannot make the socket-storage iterator: %s",
-                             strerror(-result));
+    int result = give_up_what_is_refused(kernel, ret_error);
+    return result == 0 ? load_at_once(kernel, ret_error) : result;
+}
+
+static void detach(struct eye_kernel *kernel, enum eye_ability ability)
+{
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        if (eye_program_ability((enum eye_program)i) == ability) {
+            bpf_link__destroy(kernel->links[i]);
+            kernel->links[i] = NULL;
+        }
     }
-    return protocols ? attach_protocols(kernel, ret_error) : 0;
+}
+
+/* All programs of an ability, or none. */
+static int attach(struct eye_kernel *kernel, enum eye_ability ability, struct eye_error *ret_error)
+{
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        enum eye_program program = (enum eye_program)i;
+        if (eye_program_ability(program) != ability) {
+            continue;
+        }
+        kernel->links[i] = eye_program_attach(kernel->programs, program);
+        if (kernel->links[i] == NULL) {
+            int error = errno;
+            detach(kernel, ability);
+            return eye_program_refused(program, error, NULL, ret_error);
+        }
+    }
+    return 0;
 }
 
 /* Older sockets: first their entries, namespace by namespace, then the owners of their files. */
 static int seed(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
-    struct bpf_link *sockets = bpf_program__attach_iter(kernel->programs->progs.tcp_seed, NULL);
-    struct bpf_link *files = bpf_program__attach_iter(kernel->programs->progs.owner_seed, NULL);
-    int result = sockets == NULL || files == NULL ? -errno : 0;
-    if (result == 0) {
-        kernel->unseeded = eye_seed_namespaces(sockets);
-        result = eye_iterator_run(files, 0, NULL, NULL);
-    }
-    bpf_link__destroy(sockets);
-    bpf_link__destroy(files);
+    int result = attach(kernel, EYE_ABILITY_OLDER_SOCKETS, ret_error);
     if (result != 0) {
-        return eye_error_set(ret_error, result, "cannot look at the sockets that exist: %s",
-                             strerror(-result));
+        return result;
+    }
+    kernel->unseeded = eye_seed_namespaces(kernel->links[EYE_PROGRAM_tcp_seed]);
+    result = eye_iterator_run(kernel->links[EYE_PROGRAM_owner_seed], 0, NULL, NULL);
+    detach(kernel, EYE_ABILITY_OLDER_SOCKETS);
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "%s: cannot look at open files: %s",
+                             eye_ability_cost(EYE_ABILITY_OLDER_SOCKETS), strerror(-result));
     }
     return 0;
+}
+
+static int attach_protocols(struct eye_kernel *kernel, struct eye_error *ret_error)
+{
+    return attach(kernel, EYE_ABILITY_PROTOCOLS, ret_error);
+}
+
+/* What can be done without, step by step: a step that fails costs that and nothing else. */
+static void attach_the_rest(struct eye_kernel *kernel)
+{
+    static int (*const steps[EYE_ABILITY_COUNT])(struct eye_kernel *, struct eye_error *) = {
+        [EYE_ABILITY_OLDER_SOCKETS] = seed,
+        [EYE_ABILITY_PROTOCOLS] = attach_protocols,
+    };
+    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT; i++) {
+        struct eye_error why;
+        if (kernel->works[i] && steps[i](kernel, &why) != 0) {
+            give_up(kernel, (enum eye_ability)i, &why);
+        }
+    }
+}
+
+static void note_missing_features(struct eye_kernel *kernel,
+                                  const struct eye_feature_state features[EYE_FEATURE_COUNT])
+{
+    struct eye_error why;
+    if (kernel->works[EYE_ABILITY_PROTOCOLS] &&
+        eye_feature_check(&features[EYE_FEATURE_CGROUP2], &why) != 0) {
+        give_up(kernel, EYE_ABILITY_PROTOCOLS, &why);
+    }
+    if (features[EYE_FEATURE_ENVIRONMENT].available == EYE_ANSWER_NO) {
+        eye_feature_check(&features[EYE_FEATURE_ENVIRONMENT], &why);
+        note_shortcoming(kernel, &why);
+    }
+}
+
+static int start(struct eye_kernel *kernel, struct eye_error *ret_error)
+{
+    int result = load(kernel, ret_error);
+    if (result == 0) {
+        result = attach(kernel, EYE_ABILITY_CONNECTIONS, ret_error);
+    }
+    if (result == 0) {
+        attach_the_rest(kernel);
+        result = open_rings(kernel, ret_error);
+    }
+    return result;
 }
 
 int eye_kernel_open(const struct eye_config *config, struct eye_kernel **ret_kernel,
@@ -224,7 +299,7 @@ int eye_kernel_open(const struct eye_config *config, struct eye_kernel **ret_ker
 {
     struct eye_feature_state features[EYE_FEATURE_COUNT];
     eye_features_probe(features);
-    int result = eye_features_check(features, config->protocols.http, ret_error);
+    int result = eye_features_check(features, ret_error);
     if (result != 0) {
         return result;
     }
@@ -239,16 +314,12 @@ int eye_kernel_open(const struct eye_config *config, struct eye_kernel **ret_ker
         eye_kernel_close(kernel);
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    result = load(kernel, config->protocols.http, ret_error);
-    if (result == 0) {
-        result = attach(kernel, config->protocols.http, ret_error);
+    for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
+        kernel->wanted[i] = i != EYE_ABILITY_PROTOCOLS || config->protocols.http;
+        kernel->works[i] = kernel->wanted[i];
     }
-    if (result == 0) {
-        result = seed(kernel, ret_error);
-    }
-    if (result == 0) {
-        result = open_rings(kernel, ret_error);
-    }
+    note_missing_features(kernel, features);
+    result = start(kernel, ret_error);
     if (result != 0) {
         eye_kernel_close(kernel);
         return result;
@@ -269,9 +340,9 @@ void eye_kernel_close(struct eye_kernel *kernel)
     if (kernel == NULL) {
         return;
     }
-    bpf_link__destroy(kernel->ingress);
-    bpf_link__destroy(kernel->egress);
-    bpf_link__destroy(kernel->live);
+    for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
+        detach(kernel, (enum eye_ability)i);
+    }
     ring_buffer__free(kernel->reader);
     for (size_t i = 0; i < EYE_RING_COUNT; i++) {
         unmap(kernel->rings[i].consumer);
@@ -323,10 +394,35 @@ int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
     struct live_reader reader = {handler, context, 0};
     kernel->programs->data->eye_pass = pass;
     kernel->programs->data->eye_pass_full = full;
-    int result =
-        eye_iterator_run(kernel->live, sizeof(struct eye_connection_record), split_live, &reader);
+    int result = eye_iterator_run(kernel->links[EYE_PROGRAM_tcp_live],
+                                  sizeof(struct eye_connection_record), split_live, &reader);
     kernel->live_records += reader.records;
     return result;
+}
+
+static bool read_program(const struct eye_kernel *kernel, enum eye_program program,
+                         struct bpf_prog_info *ret_info)
+{
+    __u32 size = sizeof(*ret_info);
+    int fd = bpf_program__fd(eye_program_of(kernel->programs, program));
+    memset(ret_info, 0, sizeof(*ret_info));
+    return fd >= 0 && bpf_obj_get_info_by_fd(fd, ret_info, &size) == 0;
+}
+
+/*
+ * State changes that the kernel skipped in both programs, because each was running on that CPU
+ * already: at most as many as the one skipped that skipped less.
+ */
+static uint64_t skipped_changes(const struct eye_kernel *kernel)
+{
+    struct bpf_prog_info first;
+    struct bpf_prog_info second;
+    if (!read_program(kernel, EYE_PROGRAM_tcp_state, &first) ||
+        !read_program(kernel, EYE_PROGRAM_tcp_state_again, &second)) {
+        return 0;
+    }
+    return first.recursion_misses < second.recursion_misses ? first.recursion_misses
+                                                            : second.recursion_misses;
 }
 
 void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_LOSS_COUNT])
@@ -341,6 +437,7 @@ void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_
             ret_losses[loss] += kernel->cpu_values[cpu];
         }
     }
+    ret_losses[EYE_LOSS_TCP_RECURSION] += skipped_changes(kernel);
 }
 
 double eye_kernel_ring_fill(const struct eye_kernel *kernel, enum eye_ring ring)
@@ -360,29 +457,36 @@ uint64_t eye_kernel_live_records(const struct eye_kernel *kernel)
     return kernel->live_records;
 }
 
-size_t eye_kernel_program_stats(const struct eye_kernel *kernel,
-                                struct eye_program_stats *ret_stats, size_t max)
+size_t eye_kernel_programs(const struct eye_kernel *kernel,
+                           struct eye_program_stats ret_stats[EYE_PROGRAM_COUNT])
 {
     size_t count = 0;
-    struct bpf_program *program;
-    bpf_object__for_each_program(program, kernel->programs->obj)
-    {
-        struct bpf_prog_info info = {0};
-        __u32 size = sizeof(info);
-        int fd = bpf_program__fd(program);
-        if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) != 0) {
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        enum eye_program program = (enum eye_program)i;
+        enum eye_ability ability = eye_program_ability(program);
+        struct bpf_prog_info info;
+        if (!kernel->wanted[ability]) {
             continue;
         }
-        if (count < max) {
-            ret_stats[count] = (struct eye_program_stats){
-                .name = bpf_program__name(program),
-                .runs = info.run_cnt,
-                .time_ns = info.run_time_ns,
-            };
-        }
-        count++;
+        read_program(kernel, program, &info);
+        ret_stats[count++] = (struct eye_program_stats){
+            .name = eye_program_name(program),
+            .works = kernel->works[ability],
+            .runs = info.run_cnt,
+            .time_ns = info.run_time_ns,
+        };
     }
     return count;
+}
+
+size_t eye_kernel_shortcomings(const struct eye_kernel *kernel)
+{
+    return kernel->shortcoming_count;
+}
+
+const char *eye_kernel_shortcoming(const struct eye_kernel *kernel, size_t index)
+{
+    return kernel->shortcomings[index].text;
 }
 
 size_t eye_kernel_unseeded_namespaces(const struct eye_kernel *kernel)

@@ -14,6 +14,7 @@
 
 #include "bpf/abi.h"
 #include "collector/base/error.h"
+#include "collector/kernel/programs.h"
 #include "config/config.h"
 
 struct eye_kernel;
@@ -28,12 +29,20 @@ const char *eye_ring_name(enum eye_ring ring);
 typedef void eye_record_handler(void *context, const void *record, size_t bytes);
 
 /**
- * Loads, attaches and seeds sockets that exist already, in every network namespace. 0 or -errno;
- * @ret_error then says what is missing and what to do, in one line.
+ * Loads, attaches and seeds sockets that exist already, in every network namespace. What this
+ * kernel refuses is done without, as long as connections are seen: eye_kernel_shortcomings(). 0 or
+ * -errno; @ret_error then says what is missing and what to do, in one line.
  */
 int eye_kernel_open(const struct eye_config *config, struct eye_kernel **ret_kernel,
                     struct eye_error *ret_error);
 void eye_kernel_close(struct eye_kernel *kernel);
+
+/** At most one for each ability, and one for what may be read of processes. */
+#define EYE_SHORTCOMINGS_MAX (EYE_ABILITY_COUNT + 1)
+
+/** How many things cannot be seen here; each as one line: what is lost, why, what to do. */
+size_t eye_kernel_shortcomings(const struct eye_kernel *kernel);
+const char *eye_kernel_shortcoming(const struct eye_kernel *kernel, size_t index);
 
 /** Where a ring's records go. Set before the first drain. */
 void eye_kernel_on_record(struct eye_kernel *kernel, enum eye_ring ring,
@@ -53,7 +62,7 @@ size_t eye_kernel_drain(struct eye_kernel *kernel);
 int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
                          eye_record_handler *handler, void *context);
 
-/** Cumulative losses, summed over the CPUs. */
+/** Cumulative losses, summed over the CPUs; EYE_LOSS_TCP_RECURSION from the kernel's own count. */
 void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_LOSS_COUNT]);
 
 /** Program and reason of a loss, as tags. */
@@ -69,13 +78,14 @@ uint64_t eye_kernel_live_records(const struct eye_kernel *kernel);
 
 struct eye_program_stats {
     const char *name;
+    bool works;    /* loaded, and attached or run; else this kernel refused it or its ability */
     uint64_t runs; /* 0 unless the kernel counts (kernel.bpf_stats_enabled) */
     uint64_t time_ns;
 };
 
-/** Fills at most @max entries; returns how many programs are loaded. */
-size_t eye_kernel_program_stats(const struct eye_kernel *kernel,
-                                struct eye_program_stats *ret_stats, size_t max);
+/** The programs that the configuration wants; returns how many. */
+size_t eye_kernel_programs(const struct eye_kernel *kernel,
+                           struct eye_program_stats ret_stats[EYE_PROGRAM_COUNT]);
 
 /** Network namespaces that could not be entered: their older sockets are not known. */
 size_t eye_kernel_unseeded_namespaces(const struct eye_kernel *kernel);

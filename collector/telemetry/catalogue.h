@@ -110,6 +110,9 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
       "records read from the kernel")                                                              \
     X(SELF_RING_FILL, "sockeye.kernel.ring.fill", GAUGE, RATIO, 1, EYE_TAG_BIT(RING), false,       \
       "used part of a ring buffer when the interval ended")                                        \
+    X(SELF_BPF_ATTACHED, "sockeye.bpf.attached", GAUGE, NONE, 1, EYE_TAG_BIT(PROGRAM), false,      \
+      "1: a kernel program does its work; 0: this kernel or host refuses it, and the log and "     \
+      "\"sockeye probe\" say why")                                                                 \
     X(SELF_BPF_RUNS, "sockeye.bpf.runs", COUNTER, NONE, 1, EYE_TAG_BIT(PROGRAM), false,            \
       "runs of a kernel program; only while the kernel counts them (kernel.bpf_stats_enabled)")    \
     X(SELF_BPF_TIME, "sockeye.bpf.time", COUNTER, SECONDS, 1e-9, EYE_TAG_BIT(PROGRAM), false,      \

@@ -90,8 +90,8 @@ part_reference() {
 
 part_live() {
     skip_unless_live build/dev/collector/sockeye
-    # Most of them wait for intervals to end: two at once still find the machine idle.
-    tests dev integration --parallel 2
+    # Most of them wait for intervals to end: three at once still find the machine idle.
+    tests dev integration --parallel 3
 }
 
 part_fresh() {

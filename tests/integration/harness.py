@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +25,13 @@ JSON_CONSOLE = "{type: console, format: json}"
 OBSERVING = "observing every network namespace"
 START_SECONDS = 60
 STOP_SECONDS = 60
+
+# What the commands of the daemon exit with.
+EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_CONFIG = 0, 1, 2, 78
+# Words before a command that is to run as a user without any right.
+UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                "--inh-caps=-all", "--bounding-set=-all")
+LOG_LINE = re.compile(r"\d\d:\d\d:\d\d sockeye (error|warning|info|debug): (.*)")
 
 # Below the ephemeral ports, so that no client's own port is taken for the test's.
 FIRST_PORT, LAST_PORT = 20000, 32000
@@ -105,6 +113,11 @@ def sockeye(*arguments, prefix=(), timeout=60, **changes):
     """One short command of the daemon: its CompletedProcess, whatever its exit code."""
     return command(*prefix, binary(), *arguments, timeout=timeout, check=False,
                    env=clean_environment(**changes))
+
+
+def messages(text):
+    """The texts of log lines."""
+    return [match[2] for match in map(LOG_LINE.fullmatch, text.splitlines()) if match]
 
 
 def end_process(process):

@@ -15,7 +15,7 @@ _CLONE_NEWNS = 0x00020000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _mount_point():
+def mount_point():
     """Where the cgroup v2 tree is mounted (proc_pid_mountinfo(5), field 5)."""
     with open("/proc/self/mountinfo", encoding="utf-8") as lines:
         for line in lines:
@@ -38,7 +38,7 @@ def enter(add_cleanup):
 
     add_cleanup is unittest.addModuleCleanup or the like. Call it before there are threads.
     """
-    tree = _mount_point()
+    tree = mount_point()
     own = os.path.join(tree, f"sockeye-test-{os.getpid()}")
     if _libc.unshare(_CLONE_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "unshare: needs root")

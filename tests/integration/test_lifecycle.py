@@ -16,14 +16,11 @@ import threading
 import unittest
 
 import harness
-from harness import Daemon, free_port, wait_until
+from harness import (EXIT_CONFIG, EXIT_FAILURE, EXIT_OK, EXIT_USAGE, UNPRIVILEGED, Daemon,
+                     free_port, messages, wait_until)
 
 NULL = '{type: "null"}'
-EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_CONFIG = 0, 1, 2, 78
 KINDS = ("prog", "map", "link")
-UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                "--inh-caps=-all", "--bounding-set=-all")
-LOG_LINE = re.compile(r"\d\d:\d\d:\d\d sockeye (error|warning|info|debug): (.*)")
 
 
 def openmetrics(port):
@@ -65,11 +62,6 @@ def cgroup_programs():
     text = harness.command("bpftool", "-j", "cgroup", "tree", check=False).stdout
     return {program["id"] for cgroup in json.loads(text or "[]")
             for program in cgroup.get("programs", ())}
-
-
-def messages(text):
-    """The texts of log lines."""
-    return [match[2] for match in map(LOG_LINE.fullmatch, text.splitlines()) if match]
 
 
 class Connection:
@@ -324,93 +316,6 @@ class Signals(unittest.TestCase):
         count = array.array("i", [0])
         fcntl.ioctl(pipe, termios.FIONREAD, count)
         return count[0]
-
-
-class RefusedStart(unittest.TestCase):
-    """Missing capability, no BTF, no cgroup v2: one line naming the object, the cause and the
-    remedy, exit 1; `probe` says the same without failing."""
-
-    # Arguments: the words to run where neither mounts nor unmounts reach anybody else.
-    WITHOUT_CGROUP2 = """
-        for mount in $(findmnt --noheadings --raw --types cgroup2 --output TARGET); do
-            umount --lazy "$mount" || exit 90
-        done
-        exec "$@" """
-    WITHOUT_BTF = 'mount -t tmpfs none /sys/kernel/btf || exit 90; exec "$@"'
-
-    @staticmethod
-    def mounts_changed(script):
-        return ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh")
-
-    def public_copy(self):
-        """A copy of the daemon that everybody can reach."""
-        path = os.path.join(harness.temporary_folder(self), "sockeye")
-        shutil.copy(harness.binary(), path)
-        os.chmod(path, 0o755)
-        return path
-
-    def run_once(self, prefix, program, *settings):
-        words = [word for setting in settings for word in ("--set", setting)]
-        return harness.command(*prefix, program, "run", "-c", "/dev/null", "--once", "--set",
-                               "interval=1s", *words, check=False,
-                               env=harness.clean_environment())
-
-    def check(self, prefix, *expected, program=None):
-        """run and probe say one line with all the words, run fails and probe does not."""
-        program = program or harness.binary()
-        run = self.run_once(prefix, program)
-        self.assertEqual(run.returncode, EXIT_FAILURE, run.stderr)
-        self.assertEqual(run.stdout, "")
-        self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
-        said = messages(run.stderr)[0]
-        for text in expected:
-            self.assertIn(text, said)
-        probe = harness.command(*prefix, program, "probe", check=False,
-                                env=harness.clean_environment())
-        self.assertEqual(probe.returncode, EXIT_OK, probe.stderr)
-        self.assertIn(said, probe.stdout.splitlines())
-        as_json = json.loads(harness.command(*prefix, program, "probe", "--json", check=False,
-                                             env=harness.clean_environment()).stdout)
-        self.assertEqual(as_json["why_not"], said)
-        print(said, end="; ")
-
-    def test_missing_capabilities(self):
-        harness.need("setpriv")
-        self.check(UNPRIVILEGED, "capabilities: missing", "cap_net_admin", "cap_bpf",
-                   "cap_perfmon", "run as root or", program=self.public_copy())
-
-    def test_one_missing_capability_is_named(self):
-        harness.need("setpriv")
-        without = ("setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin")
-        self.check(without, "capabilities: missing cap_net_admin;", "run as root or")
-
-    def test_the_remedy_helps(self):
-        """Another user with the capabilities of the message can run the daemon."""
-        harness.need("setpriv")
-        refused = self.run_once(UNPRIVILEGED, self.public_copy()).stderr
-        named = re.search(r"grant (cap_[a-z_,]+)\+ep", refused)[1].split(",")
-        granted = "-all," + ",".join("+" + name.removeprefix("cap_") for name in named)
-        prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                  f"--inh-caps={granted}", f"--ambient-caps={granted}")
-        done = self.run_once(prefix, self.public_copy())
-        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
-        self.assertIn(harness.OBSERVING, done.stderr)
-
-    def test_no_cgroup2(self):
-        harness.need("unshare", "findmnt")
-        self.check(self.mounts_changed(self.WITHOUT_CGROUP2), "cgroup v2 tree: not mounted",
-                   "protocols.http")
-
-    def test_no_cgroup2_is_no_obstacle_without_protocols(self):
-        done = self.run_once(self.mounts_changed(self.WITHOUT_CGROUP2), harness.binary(),
-                             "protocols.http=false", f"exporters=[{harness.JSON_CONSOLE}]")
-        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
-        self.assertIn(harness.OBSERVING, done.stderr)
-        self.assertIn("sockeye.memory.resident", done.stdout)
-
-    def test_no_btf(self):
-        self.check(self.mounts_changed(self.WITHOUT_BTF), "kernel BTF: /sys/kernel/btf/vmlinux",
-                   "CONFIG_DEBUG_INFO_BTF")
 
 
 class Ports(unittest.TestCase):

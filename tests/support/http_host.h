@@ -120,14 +120,12 @@ static inline void http_host_segment(struct http_host *host, __u32 stream, __u32
     struct eye_http_run run = {
         .http = &host->http,
         .environment = host,
-        .stream = stream,
-        .offset = seen,
-        .end = (__u32)size,
+        .at = {.stream = stream, .offset = seen, .end = (__u32)size},
     };
     while (eye_http_step(&run)) {
     }
-    host->verdict = run.verdict;
-    host->stopped = run.verdict != EYE_HTTP_GO_ON;
+    host->verdict = run.at.verdict;
+    host->stopped = run.at.verdict != EYE_HTTP_GO_ON;
 }
 
 /* The next bytes of a direction, in order. */

@@ -116,7 +116,7 @@ EYE_PART int eye_http_read_length(struct eye_http_stream *stream, __u32 from)
     return 0; /* a global function of a kernel program returns a number */
 }
 
-/* Bytes of CR and white space behind a value that are passed over. */
+/* Bytes of CR and white space behind a value that are passed over; a mask, too. */
 #define EYE_HTTP_PADDING_MAX 3
 
 /* One to seven digits behind at most one space, eight bytes at once; false: none, or more. */
@@ -160,6 +160,8 @@ static __always_inline bool eye_http_ends_chunked(const struct eye_http_stream *
         bool blank = byte == '\r' || byte == ' ' || byte == '\t';
         padding += blank && padding == (__u32)i - 1 ? 1 : 0;
     }
+    eye_pin(padding); /* clang 19 makes it a negative mask, whose bounds 6.12 does not see */
+    padding &= EYE_HTTP_PADDING_MAX;
     __u64 word = eye_lower(eye_load_word(stream->window + (end - padding - 8))) >> 8;
     return word == EYE_WORD('c', 'h', 'u', 'n', 'k', 'e', 'd', 0);
 }
@@ -194,7 +196,7 @@ static __always_inline void eye_http_end_headers(struct eye_http_run *run,
     __u8 flags = stream->flags;
     stream->phase = EYE_HTTP_START;
     if (flags & EYE_HTTP_TUNNEL) {
-        run->verdict = EYE_HTTP_ENDED;
+        run->at.verdict = EYE_HTTP_ENDED;
         eye_http_lost(run, stream);
     } else if (flags & (EYE_HTTP_TRAILERS | EYE_HTTP_BODYLESS)) {
         return;

@@ -9,7 +9,7 @@ static __always_inline void eye_http_lost(struct eye_http_run *run, struct eye_h
 {
     stream->phase = EYE_HTTP_LOST;
     stream->held = 0;
-    run->offset = run->end;
+    run->at.offset = run->at.end;
 }
 
 /* What stands here is no message. */
@@ -17,7 +17,7 @@ static __always_inline void eye_http_mismatch(struct eye_http_run *run,
                                               struct eye_http_stream *stream)
 {
     if (!run->http->confirmed) {
-        run->verdict = EYE_HTTP_NOT_HTTP;
+        run->at.verdict = EYE_HTTP_NOT_HTTP;
     } else if (stream->phase != EYE_HTTP_LOST) {
         eye_lose(EYE_LOSS_HTTP_MALFORMED, 1);
         eye_http_forget_requests(run->http);
@@ -45,7 +45,9 @@ EYE_PART __u32 eye_http_copy_target(const struct eye_http_stream *stream,
         }
         __u64 word = eye_load_word(stream->window + from + length);
         if (request) {
-            eye_store_word(request->bytes + length, word);
+            struct eye_http_request *checked = request;
+            eye_pin(checked); /* else clang 19 does its arithmetic before the check */
+            eye_store_word(checked->bytes + length, word);
         }
         /* Two searches: each one's lowest mark is right, so the lower of both is. */
         __u64 end = eye_find_byte(word, ' ') | eye_find_byte(word, '\n');
@@ -178,18 +180,18 @@ static __always_inline __u32 eye_http_start(struct eye_http_run *run,
         return 1; /* RFC 9112 section 2.2: empty lines before a request line */
     }
     bool partial = false;
-    if (eye_http_may_carry(run->http, run->stream, false) && eye_http_is_version(word, filled)) {
+    if (eye_http_may_carry(run->http, run->at.stream, false) && eye_http_is_version(word, filled)) {
         if (filled >= EYE_HTTP_STATUS_BYTES) {
-            eye_http_fix_carrier(run->http, run->stream, false);
+            eye_http_fix_carrier(run->http, run->at.stream, false);
             return eye_http_start_response(run, stream, filled);
         }
         partial = true;
     }
-    if (eye_http_may_carry(run->http, run->stream, true)) {
+    if (eye_http_may_carry(run->http, run->at.stream, true)) {
         __u32 token_bytes = 0;
         __u8 method = eye_http_match_method(word, filled, &token_bytes, &partial);
         if (method) {
-            eye_http_fix_carrier(run->http, run->stream, true);
+            eye_http_fix_carrier(run->http, run->at.stream, true);
             return eye_http_start_request(run, stream, filled, method, token_bytes);
         }
     }

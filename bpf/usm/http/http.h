@@ -16,10 +16,10 @@
 static __always_inline void eye_http_skip_body(struct eye_http_run *run,
                                                struct eye_http_stream *stream)
 {
-    __u64 left = run->end - run->offset;
+    __u64 left = run->at.end - run->at.offset;
     __u64 skipped = stream->body < left ? stream->body : left;
     stream->body -= skipped;
-    run->offset += (__u32)skipped;
+    run->at.offset += (__u32)skipped;
     if (stream->body == 0) {
         stream->phase = stream->flags & EYE_HTTP_CHUNKED ? EYE_HTTP_CHUNK_SIZE : EYE_HTTP_START;
     }
@@ -52,14 +52,14 @@ static __always_inline __u32 eye_http_use_window(struct eye_http_run *run,
  * in one payload is one step. False: the payload is used up. */
 static __always_inline bool eye_http_step(struct eye_http_run *run)
 {
-    struct eye_http_stream *stream = &run->http->streams[run->stream & 1];
-    if (run->offset >= run->end || run->verdict != EYE_HTTP_GO_ON ||
+    struct eye_http_stream *stream = &run->http->streams[run->at.stream & 1];
+    if (run->at.offset >= run->at.end || run->at.verdict != EYE_HTTP_GO_ON ||
         stream->phase == EYE_HTTP_IGNORE) {
         return false;
     }
     if (stream->phase == EYE_HTTP_BODY) {
         eye_http_skip_body(run, stream);
-        return run->offset < run->end;
+        return run->at.offset < run->at.end;
     }
     __u32 held = stream->held;
     if (held >= EYE_HTTP_WINDOW_BYTES) {
@@ -71,28 +71,28 @@ static __always_inline bool eye_http_step(struct eye_http_run *run)
     if (held > 0 && room > EYE_HTTP_REFILL_BYTES) {
         room = EYE_HTTP_REFILL_BYTES;
     }
-    __u32 bytes = run->end - run->offset;
+    __u32 bytes = run->at.end - run->at.offset;
     eye_pin(bytes);
     bytes = bytes < room ? bytes : room;
-    if (bytes == 0 || eye_http_load(run, run->offset, stream->window + held, bytes) != 0) {
+    if (eye_http_load(run, run->at.offset, stream->window + held, eye_1_to_256(bytes)) != 0) {
         eye_http_mismatch(run, stream);
         return false;
     }
     __u32 used = eye_http_use_window(run, stream, held + bytes);
-    if (run->offset >= run->end) {
+    if (run->at.offset >= run->at.end) {
         return false; /* given up */
     }
     if (used > held) {
         stream->held = 0;
-        run->offset += used - held;
+        run->at.offset += used - held;
     } else {
         stream->held = (__u16)(held + bytes);
-        run->offset += bytes;
+        run->at.offset += bytes;
     }
     if (stream->phase == EYE_HTTP_BODY) {
         eye_http_skip_body(run, stream);
     }
-    return run->offset < run->end;
+    return run->at.offset < run->at.end;
 }
 
 /*

@@ -86,9 +86,10 @@ struct eye_http {
     struct eye_http_request first;
 };
 
-/* The slots that only a pipelining connection needs. */
+/* The slots that only a pipelining connection needs. The first one is never used (struct eye_http
+ * has it): an index that is masked, not compared, is what every verifier follows. */
 struct eye_http_pipeline {
-    struct eye_http_request slots[EYE_HTTP_PIPELINE - 1];
+    struct eye_http_request slots[EYE_HTTP_PIPELINE];
 };
 
 enum eye_http_verdict {
@@ -97,15 +98,20 @@ enum eye_http_verdict {
     EYE_HTTP_ENDED,    /* upgraded or tunnelled */
 };
 
-/* One payload in work. */
-struct eye_http_run {
-    struct eye_http *http;
-    void *environment;
+/* Where the work on a payload stands. */
+struct eye_http_cursor {
     __u64 now_ns;  /* 0: not read yet */
     __u32 stream;  /* index into http->streams */
     __u32 offset;  /* next byte to load */
     __u32 end;     /* behind the last byte */
     __u32 verdict; /* enum eye_http_verdict */
+};
+
+/* One payload in work. */
+struct eye_http_run {
+    struct eye_http *http;
+    void *environment;
+    struct eye_http_cursor at;
 };
 
 static __always_inline long eye_http_load(struct eye_http_run *run, __u32 offset, void *target,

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asks the kernel, draws the conclusion, prints both. */
+#include "collector/probe.h"
+
+#include <jansson.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+static const char *tier_of(const struct eye_probe *probe)
+{
+    return probe->connections ? "socket-storage" : "none";
+}
+
+/* The first message stays. */
+static void note(struct eye_probe *probe, const struct eye_error *why)
+{
+    if (probe->why_not.text[0] == '\0') {
+        probe->why_not = *why;
+    }
+}
+
+static void conclude(struct eye_probe *probe)
+{
+    struct eye_error why;
+    probe->connections = eye_programs_check(probe->programs, EYE_ABILITY_CONNECTIONS, &why) == 0;
+    if (!probe->connections) {
+        note(probe, &why);
+        return;
+    }
+    if (eye_programs_check(probe->programs, EYE_ABILITY_OLDER_SOCKETS, &why) != 0) {
+        note(probe, &why);
+    }
+    probe->protocols = eye_feature_check(&probe->features[EYE_FEATURE_CGROUP2], &why) == 0 &&
+                       eye_programs_check(probe->programs, EYE_ABILITY_PROTOCOLS, &why) == 0;
+    if (!probe->protocols) {
+        note(probe, &why);
+    }
+}
+
+void eye_probe_run(struct eye_probe *ret_probe)
+{
+    memset(ret_probe, 0, sizeof(*ret_probe));
+    eye_features_probe(ret_probe->features);
+    ret_probe->tried = eye_features_check(ret_probe->features, &ret_probe->why_not) == 0;
+    if (ret_probe->tried) {
+        eye_programs_try(ret_probe->programs);
+        conclude(ret_probe);
+    }
+}
+
+static void print_feature(const struct eye_feature_state *feature, FILE *out)
+{
+    fprintf(out, "  %-7s  %-37s  %s\n", eye_answer_name(feature->available), feature->name,
+            feature->detail);
+    if (feature->available == EYE_ANSWER_NO) {
+        fprintf(out, "           needed for %s: %s\n", feature->needed_for, feature->remedy);
+    }
+}
+
+static void print_program(const struct eye_probe *probe, enum eye_program program, FILE *out)
+{
+    const struct eye_program_trial *trial = &probe->programs[program];
+    const char *name = eye_program_name(program);
+    const char *needed_for = eye_ability_name(eye_program_ability(program));
+    if (!probe->tried) {
+        fprintf(out, "  unknown  %-17s  %s\n", name, needed_for);
+    } else if (trial->attaches) {
+        fprintf(out, "  yes      %-17s  %-18s  %u instructions verified\n", name, needed_for,
+                trial->instructions);
+    } else {
+        fprintf(out, "  no       %-17s  %-18s  %s: %s\n", name, needed_for,
+                trial->loads ? "it cannot be attached" : trial->reason, strerror(trial->error));
+    }
+}
+
+void eye_probe_print(const struct eye_probe *probe, FILE *out)
+{
+    struct utsname kernel;
+    uname(&kernel);
+    fprintf(out, "kernel %s (%s), lockdown: %s\n\n", kernel.release, kernel.machine,
+            eye_lockdown());
+    for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
+        print_feature(&probe->features[i], out);
+    }
+    fputs("\nkernel programs, each loaded alone\n", out);
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        print_program(probe, (enum eye_program)i, out);
+    }
+    fprintf(out, "\ntier: %s, protocols: %s\n", tier_of(probe), probe->protocols ? "yes" : "no");
+    if (probe->why_not.text[0] != '\0') {
+        fprintf(out, "%s\n", probe->why_not.text);
+    }
+}
+
+static json_t *pack_features(const struct eye_probe *probe)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
+        const struct eye_feature_state *feature = &probe->features[i];
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", feature->name,
+                                              "available", eye_answer_name(feature->available),
+                                              "detail", feature->detail, "needed_for",
+                                              feature->needed_for, "remedy", feature->remedy));
+    }
+    return list;
+}
+
+static json_t *pack_programs(const struct eye_probe *probe)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        const struct eye_program_trial *trial = &probe->programs[i];
+        enum eye_program program = (enum eye_program)i;
+        json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:s}", "name", eye_program_name(program),
+                      "needed_for", eye_ability_name(eye_program_ability(program)), "works",
+                      eye_answer_name(!probe->tried     ? EYE_ANSWER_UNKNOWN
+                                      : trial->attaches ? EYE_ANSWER_YES
+                                                        : EYE_ANSWER_NO),
+                      "errno", trial->error, "error",
+                      trial->error == 0 ? "" : strerror(trial->error), "instructions",
+                      (json_int_t)trial->instructions, "verifier", trial->reason));
+    }
+    return list;
+}
+
+void eye_probe_print_json(const struct eye_probe *probe, FILE *out)
+{
+    struct utsname kernel;
+    uname(&kernel);
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o}", "kernel", kernel.release, "machine",
+                  kernel.machine, "lockdown", eye_lockdown(), "tier", tier_of(probe), "protocols",
+                  probe->protocols, "why_not", probe->why_not.text, "features",
+                  pack_features(probe), "programs", pack_programs(probe));
+    json_dumpf(root, out, JSON_INDENT(2));
+    fputc('\n', out);
+    json_decref(root);
+}
