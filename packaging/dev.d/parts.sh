@@ -74,6 +74,14 @@ tests() {
     local preset=$1 label=$2
     shift 2
     ctest --test-dir "build/$preset" -L "^$label\$" --no-tests=error --output-on-failure "$@"
+    remark_skips "build/$preset/Testing/Temporary/LastTest.log"
+}
+
+# remark_skips LOG: tests that pass without having tried say so ("... skipped 'why'", "skipped: why").
+remark_skips() {
+    local skips
+    skips=$(sed -nE "s/^(.* \.\.\. skipped |skipped: )(.*)/\2/p" "$1")
+    [ -z "$skips" ] || remark "$(wc -l <<<"$skips") tests skipped: $(sort -u <<<"$skips" | paste -sd ';' | cut -c 1-160)"
 }
 
 part_check() {
