@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # they share their variables
 # SPDX-License-Identifier: Apache-2.0
 # Building, and what a build leaves in a clone.
 
@@ -8,7 +8,7 @@ build() {
     shift
     say "building $preset"
     log=$(mktemp)
-    if ! { cmake --preset "$preset" && cmake --build "build/$preset" ${*:+--target "$@"}; } >"$log" 2>&1; then
+    if ! { cmake --preset "$preset" && cmake --build "build/$preset" ${1:+--target "$@"}; } >"$log" 2>&1; then
         tail -n 60 "$log" >&2
         rm -f "$log"
         fail "the preset $preset does not build: see above"
@@ -35,9 +35,8 @@ prepare_host() {
 }
 
 # What git says must not depend on who asks (it refuses root the clones of others) nor on what he
-# has configured, and asking must not write.
+# has configured, and asking must not write. use_git_as_it_is FILE: for a configuration of its own.
 use_git_as_it_is() {
-    git_config=$1
     printf '[safe]\n\tdirectory = *\n' >"$1"
     export GIT_CONFIG_GLOBAL=$1 GIT_OPTIONAL_LOCKS=0
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # they share their variables
 # SPDX-License-Identifier: Apache-2.0
 # The compilers and libraries of the Debian releases that people have, in roots made by debootstrap.
 # Kept in the cache: the root with its packages, never anything of ours.

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # they share their variables
 # SPDX-License-Identifier: Apache-2.0
 # Debian packages by what needs them. No version of a tool is named: the lists are for 12 and 13.
 build_packages=(
@@ -8,17 +8,18 @@ build_packages=(
 )
 # Builds the tests, and runs those that need no kernel.
 unit_packages=(
-    git libcmocka-dev python3 python3-prometheus-client prometheus openssl protobuf-compiler nodejs npm
+    git libcmocka-dev python3 python3-prometheus-client prometheus openssl
 )
+reference_packages=(protobuf-compiler nodejs npm)
 live_packages=(
     iproute2 nftables nginx-light wrk curl valgrind libcap2-bin util-linux procps iperf3
-    graphite-carbon prometheus-pushgateway
+    graphite-carbon prometheus-pushgateway nodejs npm protobuf-compiler
 )
 style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)
 debian_packages=(debootstrap)
 # What `packaging/dev test` installs.
-test_packages=("${unit_packages[@]}" "${live_packages[@]}")
+test_packages=("${unit_packages[@]}" "${reference_packages[@]}" "${live_packages[@]}")
 
 say() {
     if [ -t 2 ]; then
@@ -99,10 +100,10 @@ boot_links() {
 
 # disable_new_links PACKAGES LINKS: those were installed and there before.
 disable_new_links() {
-    local new link unit
+    local new brought link unit
     new=$(comm -13 <(echo "$1") <(installed_packages))
     [ -n "$new" ] || return 0
-    # Word splitting is meant.
+    # shellcheck disable=SC2086 # words of it are meant
     brought=$(dpkg-query -L $new | sed -nE 's,^(/usr)?/lib/systemd/system/,,p; s,^/etc/init\.d/,,p' | sort -u)
     comm -13 <(echo "$2") <(boot_links) | while read -r link; do
         unit=$(basename "$(readlink "$link")")

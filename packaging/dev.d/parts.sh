@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # they share their variables
 # SPDX-License-Identifier: Apache-2.0
 # The parts of the tests. Each is a function part_NAME that runs in a shell of its own and fails as
 # soon as a command of it does; skip() and remark() tell what could not be tried.
@@ -7,7 +7,7 @@
 parts="
 check      test    dev    -         layers, includes, banned functions
 unit       test    dev    -         unit tests
-reference  test    dev    -         formats against other implementations
+reference  test    dev    reference formats against other implementations
 live       test    dev    live      the daemon on this kernel
 fresh      test    dev    -         README's first command in a clean clone
 style      deep    dev    style     clang-format and clang-tidy

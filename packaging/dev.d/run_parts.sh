@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # they share their variables
 # SPDX-License-Identifier: Apache-2.0
 # Runs parts one after the other, times them, and says at the end what became of each.
 skipped_code=77
@@ -22,6 +22,7 @@ run_parts() {
     trap 'rm -rf "$work"; hand_back' EXIT
     use_git_as_it_is "$work/gitconfig"
     export PYTHONDONTWRITEBYTECODE=1
+    # shellcheck disable=SC2046 # words of it are meant
     step install need $(packages_of "$@")
     if $ok; then
         for part in "$@"; do
