@@ -2,13 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # Building, and what a build leaves in a clone.
 
-# build PRESET [TARGET]...
+# build PRESET [TARGET]...: one at a time in one clone.
 build() {
     local preset=$1 log
     shift
     say "building $preset"
     log=$(mktemp)
-    if ! { cmake --preset "$preset" && cmake --build "build/$preset" ${1:+--target "$@"}; } >"$log" 2>&1; then
+    mkdir -p build
+    if ! {
+        flock 8 && cmake --preset "$preset" && cmake --build "build/$preset" ${1:+--target "$@"}
+    } >"$log" 2>&1 8>build/.lock; then
         tail -n 60 "$log" >&2
         rm -f "$log"
         fail "the preset $preset does not build: see above"
