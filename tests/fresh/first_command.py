@@ -75,7 +75,7 @@ class FirstCommand:
         words = (*UNCONFIGURED, *COMMAND) if os.path.isdir("/etc/sockeye") else COMMAND
         self.process = subprocess.Popen(words, cwd=clone, text=True, env=harness.clean_environment(),
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+                                        stderr=subprocess.PIPE, start_new_session=True)
         self.observing = threading.Event()
         self.tables = []
         self._readers = [threading.Thread(target=work) for work in (self._table, self._log)]
@@ -110,8 +110,9 @@ class FirstCommand:
         return "".join(self.tables)
 
     def end(self):
+        """With all that it started, a compiler perhaps."""
         with contextlib.suppress(ProcessLookupError):
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         for reader in self._readers:
             reader.join()
