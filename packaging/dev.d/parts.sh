@@ -128,6 +128,7 @@ part_tsan() {
 part_sanitizer() {
     local reason
     tests "$1" unit
+    tests "$1" reference
     reason=$(why_not_live "build/$1/collector/sockeye")
     if [ -n "$reason" ]; then
         remark "without live tests: $reason"
