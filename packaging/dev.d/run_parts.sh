@@ -11,7 +11,7 @@ skip() {
 
 # remark TEXT, within a part: something of it cannot be tried here.
 remark() {
-    echo "$*" >"$work/remark"
+    echo "$*" >>"$work/remark"
 }
 
 # run_parts PART...
@@ -91,7 +91,7 @@ step() {
 # remarked SEPARATOR
 remarked() {
     if [ -s "$work/remark" ]; then
-        printf '%s%s' "$1" "$(head -n 1 "$work/remark")"
+        printf '%s%s' "$1" "$(paste -sd ';' "$work/remark")"
     fi
 }
 
