@@ -2,6 +2,7 @@
 /* Taking pictures and comparing them. */
 #include "collector/snapshot/snapshot.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -214,8 +215,10 @@ int eye_snapshot_gone(const struct eye_snapshot *now, const struct eye_snapshot 
     atomic_init(&gone->references, 1);
     size_t now_index = 0;
     size_t index = 0;
-    while (gone->count < count) {
-        copy_point(gone, next_gone(now, &now_index, before, &index));
+    const struct eye_point *point = next_gone(now, &now_index, before, &index);
+    for (; point != NULL; point = next_gone(now, &now_index, before, &index)) {
+        assert(gone->count < count); /* the same walk as count_gone()'s */
+        copy_point(gone, point);
     }
     *ret_gone = gone;
     return 0;

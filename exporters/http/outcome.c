@@ -7,6 +7,9 @@
 
 #include "exporters/http/url.h"
 
+/* CURLE_TOO_LARGE of libcurl 8.6 and newer: what is opened may be newer than our headers. */
+#define TOO_LARGE ((CURLcode)100)
+
 struct meaning {
     CURLcode code;
     enum eye_export_reason reason;
@@ -29,7 +32,8 @@ static const struct meaning meanings[] = {
     {CURLE_UNSUPPORTED_PROTOCOL, EYE_EXPORT_BAD_ANSWER}, /* HTTP/0.9: bytes without a status */
     {CURLE_WEIRD_SERVER_REPLY, EYE_EXPORT_BAD_ANSWER},
     {CURLE_WRITE_ERROR, EYE_EXPORT_BAD_ANSWER},   /* ours: more headers than we read */
-    {CURLE_OUT_OF_MEMORY, EYE_EXPORT_BAD_ANSWER}, /* also a header line over libcurl's limit */
+    {CURLE_OUT_OF_MEMORY, EYE_EXPORT_BAD_ANSWER}, /* before 8.6 also a header line too long */
+    {TOO_LARGE, EYE_EXPORT_BAD_ANSWER},           /* a header line over libcurl's limit */
 };
 
 static enum eye_export_reason look_up(CURLcode code)

@@ -1,6 +1,6 @@
 # eye_bpf_object(NAME SOURCE): compiles SOURCE with clang for BPF and makes an INTERFACE target
 # eye_bpf_NAME whose users can include "bpf/NAME.skel.h".
-find_program(EYE_BPF_CLANG NAMES clang-19 clang-16 clang-14 clang REQUIRED)
+find_program(EYE_BPF_CLANG clang REQUIRED)
 find_program(EYE_BPFTOOL bpftool PATHS /usr/sbin /sbin REQUIRED)
 
 set(EYE_BPF_ARCH x86)
@@ -14,12 +14,13 @@ function(eye_bpf_object name source)
     add_custom_command(
         OUTPUT ${object}
         COMMAND ${EYE_BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_${EYE_BPF_ARCH}
-                -Wall -Wextra -Werror -Wno-unused-function -Wno-unused-parameter -Wno-missing-declarations
+                -Wall -Wextra $<$<BOOL:${EYE_WERROR}>:-Werror> -Wno-unused-function -Wno-unused-parameter -Wno-missing-declarations
                 -I${CMAKE_SOURCE_DIR} -isystem ${CMAKE_SYSROOT}/usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE} -MD -MF ${object}.d -MT ${object}
                 -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
         DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source}
         DEPFILE ${object}.d
         COMMENT "BPF object ${name}"
+        COMMAND_EXPAND_LISTS
         VERBATIM)
     # -L: the stripped object with BTF for CO-RE; DWARF would triple the binary.
     add_custom_command(

@@ -2,6 +2,7 @@
 option(EYE_TESTS "build the tests" ON)
 option(EYE_FUZZ "build the fuzzers (clang)" OFF)
 option(EYE_COVERAGE "instrument for coverage" OFF)
+option(EYE_WERROR "stop at warnings: for developers, whose compilers are known" OFF)
 set(EYE_SANITIZE "" CACHE STRING "sanitizers, as after -fsanitize=")
 
 set(CMAKE_C_STANDARD 17)
@@ -14,7 +15,7 @@ target_include_directories(eye_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(eye_options INTERFACE _GNU_SOURCE EYE_VERSION="${PROJECT_VERSION}")
 target_compile_options(eye_options INTERFACE
     -Wall -Wextra -Wshadow -Wformat=2 -Wundef -Wvla -Wconversion -Wsign-conversion -Wcast-qual
-    -Wnull-dereference -Wstrict-prototypes -Wmissing-prototypes -Werror
+    -Wnull-dereference -Wstrict-prototypes -Wmissing-prototypes $<$<BOOL:${EYE_WERROR}>:-Werror>
     -fno-common -fvisibility=hidden)
 # assert() guards against programming mistakes in every build type.
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")

@@ -404,17 +404,33 @@ class Authority:
     def _openssl(*words):
         harness.command("openssl", *words)
 
-    def context(self, name="IP:127.0.0.1", days=2, self_signed=False):
-        """What a server shows: a certificate for `name`; days=-1: it has expired."""
-        base = self._path(f"{name.replace(':', '_')}.{days}.{self_signed}")
+    def context(self, name="IP:127.0.0.1", expired=False, self_signed=False):
+        """What a server shows: a certificate for `name`."""
+        base = self._path(f"{name.replace(':', '_')}.{expired}.{self_signed}")
         with open(base + ".ext", "w", encoding="ascii") as file:
             file.write(f"subjectAltName={name}\n")
         self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                       "-keyout", base + ".key", "-out", base + ".csr", "-subj", "/CN=server")
-        signer = (("-signkey", base + ".key") if self_signed else
-                  ("-CA", self.certificate, "-CAkey", self._path("ca.key"), "-CAcreateserial"))
-        self._openssl("x509", "-req", "-in", base + ".csr", "-out", base + ".pem", "-extfile",
-                      base + ".ext", "-days", str(days), *signer)
+        files = ("-in", base + ".csr", "-out", base + ".pem", "-extfile", base + ".ext")
+        if expired:
+            self._sign_for_the_past(files)
+        elif self_signed:
+            self._openssl("x509", "-req", *files, "-days", "2", "-signkey", base + ".key")
+        else:
+            self._openssl("x509", "-req", *files, "-days", "2", "-CA", self.certificate, "-CAkey",
+                          self._path("ca.key"), "-CAcreateserial")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(base + ".pem", base + ".key")
         return context
+
+    def _sign_for_the_past(self, files):
+        """openssl ca takes dates that are over; openssl x509 no longer does (3.5)."""
+        with open(self._path("ca.cnf"), "w", encoding="utf-8") as file:
+            file.write(f"[ca]\ndefault_ca=d\n[d]\nnew_certs_dir={self.folder}\nrand_serial=yes\n"
+                       f"database={self._path('list.txt')}\ndefault_md=sha256\npolicy=p\n"
+                       "unique_subject=no\n[p]\ncommonName=supplied\n")
+        with open(self._path("list.txt"), "a", encoding="utf-8"):
+            pass
+        self._openssl("ca", "-batch", "-notext", "-config", self._path("ca.cnf"), *files,
+                      "-cert", self.certificate, "-keyfile", self._path("ca.key"),
+                      "-startdate", "20200101000000Z", "-enddate", "20200102000000Z")

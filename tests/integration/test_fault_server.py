@@ -103,7 +103,7 @@ class Behaviours(unittest.TestCase):
     def test_certificates(self):
         authority = fault_server.Authority(self)
         for context, code in ((authority.context(), EXIT_OK),
-                              (authority.context(days=-1), BAD_CERTIFICATE),
+                              (authority.context(expired=True), BAD_CERTIFICATE),
                               (authority.context(self_signed=True), BAD_CERTIFICATE),
                               (authority.context("DNS:elsewhere.test"), BAD_CERTIFICATE)):
             with self.subTest(code=code):

@@ -421,7 +421,7 @@ class Encrypted(Lasting):
     def test_certificates(self):
         authority = fault_server.Authority(self)
         right = authority.context()
-        wrong = {"expired": authority.context(days=-1),
+        wrong = {"expired": authority.context(expired=True),
                  "self-signed": authority.context(self_signed=True),
                  "wrong-name": authority.context("DNS:elsewhere.test"),
                  "stranger": fault_server.Authority(self).context(),

@@ -98,7 +98,8 @@ class Carbon:
 
 
 class Terminator:
-    """TLS before carbon, which knows none, with a certificate of its own for "localhost"."""
+    """TLS before carbon, which knows none, with a certificate of its own for "localhost",
+    whose addresses libcurl knows without /etc/hosts."""
 
     def __init__(self, test, carbon):
         harness.need("openssl")

@@ -20,6 +20,14 @@
 #define ARGUMENTS_MAX 32
 #define START_MS 10000
 
+#define HOST_SAN "subjectAltName=IP:127.0.0.1"
+#define CLIENT_SAN "subjectAltName=DNS:client"
+
+/* Dates of certificates; openssl ca takes those that are over, openssl x509 no longer does. */
+#define BEGINNING "20200101000000Z"
+#define YEARS_AGO "20200102000000Z"
+#define FAR_END "20480101000000Z"
+
 /* Runs @arguments with @output as standard output; the child ends with the test. */
 static pid_t spawn(const char *const *arguments, int output)
 {
@@ -85,39 +93,58 @@ static void make_authority(const char *folder, const char *name)
     run(arguments);
 }
 
-static void write_extension(const char *path, const char *name)
+static void write_text(const char *folder, const char *name, const char *suffix, const char *text)
 {
+    char path[TLS_PATH_BYTES];
+    tls_path(folder, name, suffix, path);
     FILE *file = fopen(path, "we");
     assert(file != NULL);
-    fprintf(file, "subjectAltName=%s\n", name);
+    fputs(text, file);
     fclose(file);
 }
 
-/* A certificate for @subject ("IP:127.0.0.1") by @authority. */
+/* What openssl ca wants to know: where its list of certificates is, what a subject must have. */
+static void make_settings(const char *folder)
+{
+    char text[4 * TLS_PATH_BYTES];
+    int length = snprintf(text, sizeof(text),
+                          "[ca]\ndefault_ca=d\n"
+                          "[d]\nnew_certs_dir=%s\ndatabase=%s/list.txt\nrand_serial=yes\n"
+                          "default_md=sha256\npolicy=p\nunique_subject=no\n"
+                          "[p]\ncommonName=supplied\n",
+                          folder, folder);
+    assert(length > 0 && (size_t)length < sizeof(text));
+    write_text(folder, "settings", ".cnf", text);
+    write_text(folder, "list", ".txt", "");
+}
+
+/* A certificate for @san ("subjectAltName=IP:127.0.0.1") by @authority, until @end. */
 static void make_certificate(const char *folder, const char *name, const char *authority,
-                             const char *subject, const char *days)
+                             const char *san, const char *end)
 {
     char certificate[TLS_PATH_BYTES];
     char key[TLS_PATH_BYTES];
     char request[TLS_PATH_BYTES];
     char extension[TLS_PATH_BYTES];
+    char settings[TLS_PATH_BYTES];
     char by[TLS_PATH_BYTES];
     char by_key[TLS_PATH_BYTES];
     tls_path(folder, name, ".pem", certificate);
     tls_path(folder, name, ".key", key);
     tls_path(folder, name, ".csr", request);
     tls_path(folder, name, ".ext", extension);
+    tls_path(folder, "settings", ".cnf", settings);
     tls_path(folder, authority, ".pem", by);
     tls_path(folder, authority, ".key", by_key);
-    write_extension(extension, subject);
+    write_text(folder, name, ".ext", san);
     const char *const ask[] = {
         "openssl", "req",   "-newkey",  "ec",      "-pkeyopt", "ec_paramgen_curve:P-256",
         "-nodes",  "-subj", "/CN=test", "-keyout", key,        "-out",
         request,   NULL};
-    const char *const sign[] = {"openssl",   "x509", "-req",     "-in",     request,
-                                "-CA",       by,     "-CAkey",   by_key,    "-CAcreateserial",
-                                "-days",     days,   "-extfile", extension, "-out",
-                                certificate, NULL};
+    const char *const sign[] = {
+        "openssl", "ca",        "-batch",     "-notext", "-config",  settings,   "-cert",
+        by,        "-keyfile",  by_key,       "-in",     request,    "-extfile", extension,
+        "-out",    certificate, "-startdate", BEGINNING, "-enddate", end,        NULL};
     run(ask);
     run(sign);
 }
@@ -126,13 +153,15 @@ void tls_folder_new(char ret_folder[TLS_PATH_BYTES])
 {
     eye_copy_string(ret_folder, TLS_PATH_BYTES, "/tmp/tls-XXXXXX");
     assert(mkdtemp(ret_folder) != NULL);
+    make_settings(ret_folder);
     make_authority(ret_folder, TLS_AUTHORITY);
     make_authority(ret_folder, TLS_STRANGER);
-    make_certificate(ret_folder, TLS_GOOD, TLS_AUTHORITY, "IP:127.0.0.1", "2");
-    make_certificate(ret_folder, TLS_EXPIRED, TLS_AUTHORITY, "IP:127.0.0.1", "-1");
-    make_certificate(ret_folder, TLS_WRONG_NAME, TLS_AUTHORITY, "DNS:other.example", "2");
-    make_certificate(ret_folder, TLS_CLIENT, TLS_AUTHORITY, "DNS:client", "2");
-    make_certificate(ret_folder, TLS_STRANGE_CLIENT, TLS_STRANGER, "DNS:client", "2");
+    make_certificate(ret_folder, TLS_GOOD, TLS_AUTHORITY, HOST_SAN, FAR_END);
+    make_certificate(ret_folder, TLS_EXPIRED, TLS_AUTHORITY, HOST_SAN, YEARS_AGO);
+    make_certificate(ret_folder, TLS_WRONG_NAME, TLS_AUTHORITY, "subjectAltName=DNS:other.example",
+                     FAR_END);
+    make_certificate(ret_folder, TLS_CLIENT, TLS_AUTHORITY, CLIENT_SAN, FAR_END);
+    make_certificate(ret_folder, TLS_STRANGE_CLIENT, TLS_STRANGER, CLIENT_SAN, FAR_END);
 }
 
 void tls_folder_free(const char *folder)

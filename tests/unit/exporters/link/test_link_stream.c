@@ -12,6 +12,7 @@
 
 #include "collector/base/clock.h"
 #include "tests/unit/exporters/link/link_fixture.h"
+#include "tests/unit/exporters/link/names.h"
 
 /* More than both kernels' buffers of a loopback connection hold. */
 #define FLOOD_BYTES ((size_t)64 << 20)
@@ -62,7 +63,7 @@ static void tcp__tries_all_addresses_of_a_name(void **state)
 {
     struct fixture *fixture = *state;
     fixture_bind_inet(fixture, SOCK_STREAM, 0);
-    fixture_link(fixture, "tcp://localhost:%");
+    fixture_link(fixture, "tcp://" NAME_OF_BOTH ":%");
     assert_int_equal(fixture_send(fixture, "one"), 0);
     fixture_accept(fixture);
     fixture_expect(fixture->accepted, "one");

@@ -165,6 +165,7 @@ class Tls(unittest.TestCase):
         self.assertEqual((receiver.received, receiver.connections), (b"one\ntwo\n", 1))
 
     def test_name_of_the_certificate_counts(self):
+        """libcurl knows the addresses of localhost by itself: /etc/hosts is not needed."""
         receiver = self.receiver(*self.good)
         self.assertEqual(self.send(receiver, ["one"], host="localhost"), ["confirmed"])
 

@@ -1,0 +1,156 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # they share their variables
+# SPDX-License-Identifier: Apache-2.0
+# The parts of the tests. Each is a function part_NAME that runs in a shell of its own and fails as
+# soon as a command of it does; skip() and remark() tell what could not be tried.
+
+# name     command preset packages  what it passes
+parts="
+check      test    dev    -         layers, includes, banned functions
+unit       test    dev    -         unit tests
+reference  test    dev    reference formats against other implementations
+live       test    dev    live      the daemon on this kernel
+fresh      test    dev    -         README's first command in a clean clone
+style      deep    dev    style     clang-format and clang-tidy
+clang      deep    clang  -         unit tests built by the second compiler
+asan       deep    asan   live      address and undefined-behaviour sanitizers
+tsan       deep    tsan   live      thread sanitizer
+fuzz       deep    fuzz   fuzz      fuzzers
+vm         deep    dev    -         other kernels
+debian     deep    -      debian    both Debians: release and dev without a warning, unit tests
+"
+
+# part_column PART NUMBER
+part_column() {
+    awk -v part="$1" -v column="$2" '$1 == part { print $column }' <<<"$parts"
+}
+
+part_title() {
+    sed -nE "s/^$1( +[^ ]+){3} +//p" <<<"$parts"
+}
+
+# expand_parts [deep|PART]...: the names of the parts meant; without any, those for everybody.
+expand_parts() {
+    local word
+    for word in "${@:-test}"; do
+        case "$word" in
+        test | deep) awk -v command="$word" '$2 == command { print $1 }' <<<"$parts" ;;
+        *)
+            if [ -z "$(part_column "$word" 1)" ]; then
+                echo "packaging/dev test: unknown part '$word'; there are: deep" \
+                    "$(awk 'NF { print $1 }' <<<"$parts" | paste -sd ' ')" >&2
+                return 2
+            fi
+            echo "$word"
+            ;;
+        esac
+    done
+}
+
+# why_not_live SOCKEYE: prints why the daemon cannot observe this machine; nothing when it can.
+# Only the user and the word of `sockeye probe` count: whatever else goes wrong is a failure.
+why_not_live() {
+    local probe
+    if ! is_root; then
+        echo "needs root"
+        return
+    fi
+    probe=$("$1" probe --json) || fail "$1 probe --json: exit code $?, expected 0 and what this machine allows"
+    /usr/bin/python3 -c '
+import json, sys
+probe = json.load(sys.stdin)
+if probe["tier"] == "none":
+    print(probe["why_not"] or "sockeye probe: tier none")' <<<"$probe"
+}
+
+skip_unless_live() {
+    local reason
+    reason=$(why_not_live "$1")
+    [ -z "$reason" ] || skip "$reason"
+    prepare_host
+}
+
+# tests PRESET LABEL [CTEST ARGUMENTS]...
+tests() {
+    local preset=$1 label=$2
+    shift 2
+    ctest --test-dir "build/$preset" -L "^$label\$" --no-tests=error --output-on-failure "$@"
+    remark_skips "build/$preset/Testing/Temporary/LastTest.log"
+}
+
+# remark_skips LOG: tests that pass without having tried say so ("... skipped 'why'", "skipped: why").
+remark_skips() {
+    local skips
+    skips=$(sed -nE "s/^(.* \.\.\. skipped |skipped: )(.*)/\2/p" "$1")
+    [ -z "$skips" ] || remark "$(wc -l <<<"$skips") tests skipped: $(sort -u <<<"$skips" | paste -sd ';' | cut -c 1-160)"
+}
+
+part_check() {
+    tests dev check
+}
+
+part_unit() {
+    tests dev unit
+}
+
+part_reference() {
+    tests dev reference
+}
+
+part_live() {
+    skip_unless_live build/dev/collector/sockeye
+    # Most of them wait for intervals to end: three at once still find the machine idle.
+    tests dev integration --parallel 3
+}
+
+part_fresh() {
+    skip_unless_live build/dev/collector/sockeye
+    clean_clone build/fresh
+    /usr/bin/python3 tests/fresh/first_command.py build/fresh
+    rm -rf build/fresh
+}
+
+part_style() {
+    tests dev style
+}
+
+part_clang() {
+    tests clang unit
+}
+
+part_asan() {
+    part_sanitizer asan
+}
+
+part_tsan() {
+    part_sanitizer tsan
+}
+
+part_sanitizer() {
+    local reason
+    tests "$1" unit
+    tests "$1" reference
+    reason=$(why_not_live "build/$1/collector/sockeye")
+    if [ -n "$reason" ]; then
+        remark "without live tests: $reason"
+        return
+    fi
+    prepare_host
+    tests "$1" integration
+}
+
+part_fuzz() {
+    tests fuzz fuzz --parallel "$(nproc)"
+}
+
+part_vm() {
+    /usr/bin/python3 tests/vm/matrix.py --sockeye build/dev/collector/sockeye
+}
+
+part_debian() {
+    is_root || skip "needs root"
+    local suite
+    for suite in "${debian_suites[@]}"; do
+        debian_root "$suite"
+        debian_tests "$suite"
+    done
+}
