@@ -17,6 +17,7 @@ live_packages=(
 )
 style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)
+vm_packages=(gcc-aarch64-linux-gnu kmod iproute2 nftables)
 debian_packages=(debootstrap)
 # What `packaging/dev test` installs.
 test_packages=("${unit_packages[@]}" "${reference_packages[@]}" "${live_packages[@]}")

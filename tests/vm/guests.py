@@ -22,9 +22,10 @@ GUEST_SECONDS = 300
 class Guests:
     """Makes them of a kernel, the base of its architecture, and the daemon with its tests."""
 
-    def __init__(self, folder, binary, scratch):
+    def __init__(self, folder, binary, other, scratch):
         self._cache = folder
         self._scratch = scratch
+        self._other = other
         self._binaries = {"amd64": binary}
         self._release = archive.codename()
         self._roots = {}
@@ -50,13 +51,20 @@ class Guests:
         """The daemon, the live tests, and the plan of this cell."""
         payload = Archive()
         root.add_program(payload, self._binaries[cell.architecture], "usr/bin/sockeye")
+        if self.try_other(cell):
+            root.add_program(payload, self._other, "usr/bin/sockeye.other")
         for path in glob.glob(os.path.join(SOURCE, "tests", "integration", "*.py")):
             payload.file(f"tests/integration/{os.path.basename(path)}", path)
         payload.file("tests/guest.py", os.path.join(HERE, "guest", "guest.py"))
-        payload.text("tests/plan.json", json.dumps({"tests": cell.tests, "rights": cell.rights}))
+        payload.text("tests/plan.json", json.dumps({
+            "tests": cell.tests, "rights": cell.rights, "other": self.try_other(cell)}))
         target = os.path.join(self._scratch, f"{cell.name.replace(' ', '-')}.cpio")
         payload.write(target)
         return target
+
+    def try_other(self, cell):
+        """Whether the other daemon is probed in this cell; it is of the host's architecture."""
+        return bool(self._other) and cell.architecture == "amd64"
 
     def run(self, cell):
         """Prepares and boots a cell."""

@@ -23,6 +23,7 @@ from guests import Guests
 
 CACHE = os.environ.get("SOCKEYE_CACHE", "/var/cache/sockeye-dev")
 AT_ONCE = 2
+OTHER = "other clang"  # as guest.py calls it
 
 
 class Verdict:
@@ -36,9 +37,13 @@ class Verdict:
         self.seconds = seconds
 
     @property
-    def row(self):
-        """This cell's row of the table."""
-        return self.cell.name, self.found.system["release"], self.found.programs
+    def rows(self):
+        """This cell's rows of the table: one for each compiler of the programs."""
+        release = self.found.system["release"]
+        rows = [(self.cell.name, release, self.found.programs())]
+        if self.found.programs(OTHER):
+            rows.append((f"{self.cell.name}, {OTHER}", release, self.found.programs(OTHER)))
+        return rows
 
     def __str__(self):
         name = f"{self.cell.name:20}"
@@ -72,7 +77,7 @@ def judge_rights(found, cell, who):
     return faults
 
 
-def judge(cell, guest):
+def judge(cell, guest, other):
     """Compares what a guest said with what must hold in its cell."""
     found = report.Report(guest.results)
     faults = []
@@ -84,7 +89,11 @@ def judge(cell, guest):
     if cell.lockdown and f"[{cell.lockdown}]" not in found.system["lockdown"]:
         faults.append(f"lockdown is {found.system['lockdown']}, not {cell.lockdown}")
     faults += [f"{who}: {fault}" for who in cell.rights for fault in judge_rights(found, cell, who)]
-    faults += report.over_budget(found.programs)
+    if other:
+        faults += [f"{OTHER}: {fault}" for fault in
+                   report.wrong_tier(found.probe(OTHER), cell.tier)
+                   + report.over_budget(found.programs(OTHER))]
+    faults += report.over_budget(found.programs())
     faults += report.inexact(found.tests, cell.tests)
     return Verdict(cell, faults, found=found, seconds=guest.seconds)
 
@@ -92,7 +101,7 @@ def judge(cell, guest):
 def run_cell(guests, cell):
     """Runs and judges one cell; whatever goes wrong is this cell's fault or reason to skip."""
     try:
-        verdict = judge(cell, guests.run(cell))
+        verdict = judge(cell, guests.run(cell), guests.try_other(cell))
     except archive.Unavailable as missing:
         verdict = Verdict(cell, skipped=str(missing))
     except (packages.Failed, OSError) as failure:
@@ -101,10 +110,10 @@ def run_cell(guests, cell):
     return verdict
 
 
-def run_all(cells, folder, binary):
+def run_all(cells, folder, binary, other):
     """Every cell, some at once; returns the verdicts in the order of the cells."""
     with tempfile.TemporaryDirectory(prefix="sockeye-vm-") as scratch:
-        guests = Guests(folder, binary, scratch)
+        guests = Guests(folder, binary, other, scratch)
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(lambda cell: run_cell(guests, cell), cells))
 
@@ -112,6 +121,8 @@ def run_all(cells, folder, binary):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sockeye", required=True, help="the daemon under test (amd64)")
+    parser.add_argument("--other", help="the same with kernel programs that another clang compiled: "
+                        "each is tried on each kernel (amd64)")
     parser.add_argument("--cache", default=CACHE, help="kept from run to run (%(default)s)")
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="this cell; may be repeated", choices=[cell.name for cell in CELLS])
@@ -123,21 +134,23 @@ def main():
     if os.uname().machine != "x86_64":
         print("tests/vm: guests take their programs from an x86_64 host", file=sys.stderr)
         return 1
-    if not os.access(options.sockeye, os.X_OK):
-        print(f"tests/vm: {options.sockeye} is no program: build it first", file=sys.stderr)
-        return 1
+    for path in filter(None, (options.sockeye, options.other)):
+        if not os.access(path, os.X_OK):
+            print(f"tests/vm: {path} is no program: build it first", file=sys.stderr)
+            return 1
     start = time.monotonic()
     cells = [cell for cell in CELLS if not options.only or cell.name in options.only]
     folder = os.path.join(options.cache, "vm")
     os.makedirs(folder, exist_ok=True)
     cache.prune(folder)
     try:
-        verdicts = run_all(cells, folder, os.path.abspath(options.sockeye))
+        verdicts = run_all(cells, folder, os.path.abspath(options.sockeye),
+                           options.other and os.path.abspath(options.other))
     except (archive.Unavailable, packages.Failed) as failure:
         print(f"tests/vm: no cell can run: {failure}", file=sys.stderr)
         return 1
     print("\ninstructions that the verifier processed, by kernel and program:")
-    print(report.table([verdict.row for verdict in verdicts if verdict.found]))
+    print(report.table([row for verdict in verdicts if verdict.found for row in verdict.rows]))
     failed = sum(bool(verdict.faults) for verdict in verdicts)
     skipped = sum(bool(verdict.skipped) for verdict in verdicts)
     print(f"\n{len(verdicts) - failed - skipped} cells ok, {failed} failed, {skipped} skipped; "

@@ -49,10 +49,9 @@ class Report:
             return None
         return answer if isinstance(answer, dict) else None
 
-    @property
-    def programs(self):
-        """{name: its part of root's probe}."""
-        return {program["name"]: program for program in (self.probe() or {}).get("programs", ())}
+    def programs(self, who="root"):
+        """{name: its part of the probe}."""
+        return {program["name"]: program for program in (self.probe(who) or {}).get("programs", ())}
 
 
 def _nothing_loads(probe, live):

@@ -147,7 +147,7 @@ class Reading(unittest.TestCase):
                                "EXIT 0 9"])
         self.assertEqual(found.probe(), PROBE)
         self.assertIsNone(found.probe("nobody"))
-        self.assertEqual(set(found.programs), set(NAMES))
+        self.assertEqual(set(found.programs()), set(NAMES))
         self.assertEqual([one["name"] for one in found.tests], ["a"])
         self.assertEqual(found.noise, ["Traceback", "7"])
         self.assertIsNone(found.live())
@@ -156,7 +156,7 @@ class Reading(unittest.TestCase):
         for text in ("", "[]", "sockeye: usage"):
             found = report.Report([json.dumps({"kind": "probe", "who": "root", "text": text})])
             self.assertIsNone(found.probe())
-            self.assertEqual(found.programs, {})
+            self.assertEqual(found.programs(), {})
 
     def test_table(self):
         programs = {program["name"]: program for program in

@@ -58,10 +58,11 @@ def system():
     say("system", release=os.uname().release, lockdown=lockdown)
 
 
-def probe(who):
+def probe(who, program, prefix=()):
     """`sockeye probe --json` as it is."""
     start = time.monotonic()
-    done = harness.sockeye("probe", "--json", prefix=RIGHTS[who], timeout=120)
+    done = harness.command(*prefix, program, "probe", "--json", check=False, timeout=120,
+                           env=harness.clean_environment())
     say("probe", who=who, text=done.stdout, seconds=time.monotonic() - start)
 
 
@@ -127,8 +128,10 @@ def main():
         plan = json.load(file)
     system()
     for who in plan["rights"]:
-        probe(who)
+        probe(who, harness.binary(), RIGHTS[who])
         live(who)
+    if plan["other"]:
+        probe("other clang", harness.binary() + ".other")
     scenarios(plan["tests"])
 
 
