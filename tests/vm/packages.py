@@ -131,8 +131,8 @@ class Suite:
             words = ["install", "-y", "--download-only", "--reinstall", "-t", self.suites[-1],
                      *packages]
         names = self._plan(words)
-        key = hashlib.sha256(" ".join([TREE_FORM, self.architecture, *names]).encode()).hexdigest()[:16]
-        tree = os.path.join(self._trees, key)
+        identity = " ".join([TREE_FORM, self.architecture, *names])
+        tree = os.path.join(self._trees, hashlib.sha256(identity.encode()).hexdigest()[:16])
         if not kept(tree):
             self._download(words, names)
             self._unpack(names, tree)
