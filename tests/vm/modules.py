@@ -23,7 +23,7 @@ INDEXES = ("modules.alias", "modules.symbols", "modules.softdep", "modules.built
 
 def image(tree):
     """The kernel in an unpacked package: where it lies differs by release."""
-    for pattern in ("boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz", "lib/modules/*/vmlinuz"):
+    for pattern in ("boot/vmlinuz-*", "lib/modules/*/vmlinuz"):
         for path in glob.glob(os.path.join(tree, pattern)):
             return path
     raise Unavailable(f"no vmlinuz in {tree}")
@@ -31,9 +31,8 @@ def image(tree):
 
 def release(tree):
     """uname -r of an unpacked kernel, and the folder of its modules."""
-    for pattern in ("lib/modules/*", "usr/lib/modules/*"):
-        for path in glob.glob(os.path.join(tree, pattern)):
-            return os.path.basename(path), path
+    for path in glob.glob(os.path.join(tree, "lib/modules/*")):
+        return os.path.basename(path), path
     raise Unavailable(f"no modules in {tree}")
 
 
@@ -64,7 +63,6 @@ def _index(folder, version):
     """depmod(8) where the package was unpacked: Debian runs it at installation only."""
     if not os.path.exists(os.path.join(folder, "modules.dep")):
         top = folder.removesuffix(f"/lib/modules/{version}")
-        # depmod looks into /lib/modules below its base, newer packages have /usr/lib/modules.
         packages.run(shutil.which("depmod", path="/usr/sbin:/sbin:/usr/bin") or "depmod",
                      "-b", top, version)
     with open(os.path.join(folder, "modules.dep"), encoding="utf-8") as file:

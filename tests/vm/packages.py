@@ -17,6 +17,8 @@ import archive
 from archive import Unavailable
 from cache import kept
 
+# Another form of the trees than the cached ones have needs another word here.
+TREE_FORM = "2"
 LISTS_SECONDS = 24 * 3600
 HOST_STATUS = "/var/lib/dpkg/status"
 
@@ -51,6 +53,14 @@ def _keep_links_inside(tree):
                 target = tree + os.readlink(path)
                 os.unlink(path)
                 os.symlink(os.path.relpath(target, folder), path)
+
+
+def _link_tops(tree):
+    """/lib and its kind, which base-files makes from Debian 13 on; linker scripts name them."""
+    for name in ("bin", "sbin", "lib", "lib64"):
+        if not os.path.lexists(os.path.join(tree, name)) \
+                and os.path.isdir(os.path.join(tree, "usr", name)):
+            os.symlink(f"usr/{name}", os.path.join(tree, name))
 
 
 class Suite:
@@ -121,8 +131,8 @@ class Suite:
             words = ["install", "-y", "--download-only", "--reinstall", "-t", self.suites[-1],
                      *packages]
         names = self._plan(words)
-        key = hashlib.sha256(" ".join([self.architecture, *names]).encode()).hexdigest()[:16]
-        tree = os.path.join(self._trees, key)
+        identity = " ".join([TREE_FORM, self.architecture, *names])
+        tree = os.path.join(self._trees, hashlib.sha256(identity.encode()).hexdigest()[:16])
         if not kept(tree):
             self._download(words, names)
             self._unpack(names, tree)
@@ -150,6 +160,7 @@ class Suite:
         os.makedirs(unfinished)
         for name in names:
             run("dpkg-deb", "-x", os.path.join(self._archives, name), unfinished)
+        _link_tops(unfinished)
         _keep_links_inside(unfinished)
         os.rename(unfinished, tree)
         for name in names:
