@@ -16,7 +16,8 @@ from initramfs import Archive
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
-GUEST_SECONDS = 300
+# Five times what a free machine needs: only a guest that hangs is ended.
+GUEST_SECONDS = 600
 
 
 class Guests:
