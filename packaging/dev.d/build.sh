@@ -2,19 +2,28 @@
 # SPDX-License-Identifier: Apache-2.0
 # Building, and what a build leaves in a clone.
 
-# build PRESET [TARGET]...: one at a time in one clone.
+# build PRESET [TARGET]...
 build() {
-    local preset=$1 log
+    local preset=$1
     shift
-    say "building $preset"
+    build_in "$preset" "$preset" "" "$@"
+}
+
+# build_in FOLDER PRESET SETTING [TARGET]...: below build/, with one setting of the preset changed;
+# one at a time in one clone.
+build_in() {
+    local folder=build/$1 preset=$2 setting=$3 log
+    shift 3
+    say "building ${folder#build/}"
     log=$(mktemp)
     mkdir -p build
     if ! {
-        flock 8 && cmake --preset "$preset" && cmake --build "build/$preset" ${1:+--target "$@"}
+        flock 8 && cmake --preset "$preset" -B "$folder" ${setting:+"$setting"} &&
+            cmake --build "$folder" ${1:+--target "$@"}
     } >"$log" 2>&1 8>build/.lock; then
         tail -n 60 "$log" >&2
         rm -f "$log"
-        fail "the preset $preset does not build: see above"
+        fail "the preset $preset does not build in $folder: see above"
     fi
     rm -f "$log"
 }

@@ -151,8 +151,7 @@ part_vm() {
     local clang
     clang=$(newest_clang)
     need "$clang"
-    cmake --preset dev -B build/other_clang -DEYE_TESTS=OFF -DEYE_BPF_CLANG="$(command -v "$clang")"
-    cmake --build build/other_clang --target sockeye
+    build_in other_clang dev "-DEYE_BPF_CLANG=$(command -v "$clang")" sockeye
     /usr/bin/python3 tests/vm/matrix.py --sockeye build/dev/collector/sockeye \
         --other build/other_clang/collector/sockeye
 }

@@ -64,8 +64,9 @@ class Guests:
         return target
 
     def try_other(self, cell):
-        """Whether the other daemon is probed in this cell; it is of the host's architecture."""
-        return bool(self._other) and cell.architecture == "amd64"
+        """Whether the other daemon is probed in this cell: once on each kernel of the host's
+        architecture."""
+        return bool(self._other) and cell.architecture == "amd64" and not cell.lockdown
 
     def run(self, cell):
         """Prepares and boots a cell."""

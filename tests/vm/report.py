@@ -80,13 +80,15 @@ def disagreements(probe, live):
     programs = probe.get("programs", [])
     found = [] if programs else ["probe names no programs"]
     for program in programs:
-        name = program["name"]
+        name, purpose = program["name"], program["needed_for"]
         attached = live["attached"].get(name)
+        # What one program of an ability lacks, the daemon does without all of them.
+        wanted = all(works(other) for other in programs if other["needed_for"] == purpose)
         if attached is None:
             found.append(f"{name}: the daemon does not say whether it is attached")
-        elif bool(attached) != works(program):
-            found.append(f"{name}: probe says works={program.get('works')}, the daemon says "
-                         f"attached={attached:g}")
+        elif bool(attached) != wanted:
+            found.append(f"{name}: probe says that {purpose} {'work' if wanted else 'do not work'}, "
+                         f"the daemon says attached={attached:g}")
     return found + _protocols(probe)
 
 

@@ -22,7 +22,9 @@ NAMES = ("tcp_state", "tcp_live", "payload_sent", "payload_received")
 PROBE = {
     "tier": "socket-storage", "protocols": True, "why_not": "",
     "programs": [{"name": name, "works": "yes", "errno": 0, "error": "", "instructions": 1000,
-                  "verifier": ""} for name in NAMES],
+                  "verifier": "",
+                  "needed_for": "protocols" if name.startswith("payload") else "connections"}
+                 for name in NAMES],
 }
 LIVE = {"error": "", "attached": {name: 1.0 for name in NAMES}}
 NONE = {"tier": "none", "protocols": False, "why_not": "tcp_state: no BTF", "programs": []}
@@ -56,6 +58,13 @@ class Disagreements(unittest.TestCase):
 
     def test_probe_says_no_but_it_is_attached(self):
         self.assert_found("tcp_live", changed(PROBE, tcp_live__works="no"), LIVE)
+
+    def test_an_ability_works_whole_or_not_at_all(self):
+        probe = changed(PROBE, payload_sent__works="no", protocols=False)
+        without = {**LIVE["attached"], "payload_sent": 0.0, "payload_received": 0.0}
+        self.assertEqual(report.disagreements(probe, {**LIVE, "attached": without}), [])
+        half = {**without, "payload_received": 1.0}
+        self.assert_found("payload_received", probe, {**LIVE, "attached": half})
 
     def test_not_known_is_not_yes(self):
         self.assert_found("tcp_live", changed(PROBE, tcp_live__works="unknown"), LIVE)
