@@ -278,6 +278,9 @@ static void publish(struct eye_collector *collector, uint64_t end_ns)
 static void end_interval(struct eye_collector *collector, uint64_t end_ns)
 {
     uint64_t now_ns = eye_clock_monotonic_ns();
+    if (eye_kernel_retry(collector->kernel)) {
+        eye_log_info("requests of protocols are seen from now on");
+    }
     read_live(collector, now_ns);
     eye_processes_sweep(collector->processes, now_ns);
     eye_health_update(&collector->health);

@@ -256,13 +256,30 @@ static __always_inline void eye_learn_owner(struct eye_socket *socket, const str
     }
 }
 
-static __always_inline void eye_on_close(struct sock *sk)
+/*
+ * A socket that we know from its beginning and that leaves a state behind ESTABLISHED was
+ * established, though that change was missed. When is not known.
+ */
+static __always_inline void eye_make_good(struct sock *sk, struct eye_socket *socket, int old_state)
+{
+    __u64 since_ns = socket->phase == EYE_SOCKET_CONNECTING ? socket->since_ns : 0;
+    if ((socket->phase != EYE_SOCKET_CONNECTING && socket->phase != EYE_SOCKET_LISTENING) ||
+        old_state == TCP_SYN_SENT || old_state == TCP_SYN_RECV || old_state == TCP_LISTEN) {
+        return;
+    }
+    eye_on_established(sk, old_state);
+    socket->connect_us = 0;
+    socket->since_ns = since_ns;
+}
+
+static __always_inline void eye_on_close(struct sock *sk, int old_state)
 {
     struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
     if (!socket || !tcp) {
         return;
     }
+    eye_make_good(sk, socket, old_state);
     __u8 phase = socket->phase;
     socket->phase = EYE_SOCKET_NEW;
     eye_learn_owner(socket, sk);
@@ -275,10 +292,14 @@ static __always_inline void eye_on_close(struct sock *sk)
 }
 
 /* close() and shutdown() of an established socket come from its owner. */
-static __always_inline void eye_on_shutdown(struct sock *sk)
+static __always_inline void eye_on_shutdown(struct sock *sk, int old_state)
 {
     struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (socket && socket->phase == EYE_SOCKET_ESTABLISHED) {
+    if (!socket) {
+        return;
+    }
+    eye_make_good(sk, socket, old_state);
+    if (socket->phase == EYE_SOCKET_ESTABLISHED) {
         eye_learn_owner(socket, sk);
     }
 }
@@ -292,9 +313,9 @@ static __always_inline void eye_handle_state(struct sock *sk, int old_state, int
     } else if (new_state == TCP_ESTABLISHED) {
         eye_on_established(sk, old_state);
     } else if (new_state == TCP_CLOSE) {
-        eye_on_close(sk);
+        eye_on_close(sk, old_state);
     } else if (new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK) {
-        eye_on_shutdown(sk);
+        eye_on_shutdown(sk, old_state);
     }
 }
 

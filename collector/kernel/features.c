@@ -186,39 +186,40 @@ const char *eye_answer_name(enum eye_answer answer)
     return names[answer];
 }
 
+static const struct {
+    struct eye_feature_state state;
+    enum eye_answer (*probe)(struct eye_feature_state *state);
+} features[EYE_FEATURE_COUNT] = {
+#define X(identifier, probe, name, needed_for, cost, remedy)                                       \
+    [EYE_FEATURE_##                                                                                \
+        identifier] = {{name, needed_for, cost, remedy, EYE_ANSWER_UNKNOWN, ""}, probe_##probe},
+    EYE_FEATURES(X)
+#undef X
+};
+
+void eye_feature_probe(enum eye_feature feature, struct eye_feature_state *ret_state)
+{
+    libbpf_print_fn_t printer = libbpf_set_print(NULL);
+    *ret_state = features[feature].state;
+    ret_state->available = features[feature].probe(ret_state);
+    libbpf_set_print(printer);
+}
+
 void eye_features_probe(struct eye_feature_state ret_states[EYE_FEATURE_COUNT])
 {
-    static const struct eye_feature_state features[EYE_FEATURE_COUNT] = {
-#define X(identifier, name, needed_for, cost, remedy)                                              \
-    [EYE_FEATURE_##identifier] = {name, needed_for, cost, remedy, EYE_ANSWER_UNKNOWN, ""},
-        EYE_FEATURES(X)
-#undef X
-    };
-    static enum eye_answer (*const probes[EYE_FEATURE_COUNT])(struct eye_feature_state * state) = {
-        [EYE_FEATURE_CAPABILITIES] = probe_capabilities,
-        [EYE_FEATURE_SYSCALL] = probe_syscall,
-        [EYE_FEATURE_BTF] = probe_btf,
-        [EYE_FEATURE_RING_BUFFER] = probe_ring_buffer,
-        [EYE_FEATURE_SOCKET_STORAGE] = probe_socket_storage,
-        [EYE_FEATURE_CGROUP2] = probe_cgroup2,
-        [EYE_FEATURE_ENVIRONMENT] = probe_environment,
-        [EYE_FEATURE_NAMESPACES] = probe_namespaces,
-    };
-    libbpf_print_fn_t printer = libbpf_set_print(NULL);
     const char *missing = NULL;
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
         struct eye_feature_state *state = &ret_states[i];
-        *state = features[i];
         if (missing != NULL && needs_rights((enum eye_feature)i)) {
+            *state = features[i].state;
             snprintf(state->detail, sizeof(state->detail), "cannot be tried without %s", missing);
             continue;
         }
-        state->available = probes[i](state);
+        eye_feature_probe((enum eye_feature)i, state);
         if (i <= EYE_FEATURE_SYSCALL && missing == NULL && state->available != EYE_ANSWER_YES) {
             missing = state->name;
         }
     }
-    libbpf_set_print(printer);
 }
 
 int eye_feature_check(const struct eye_feature_state *state, struct eye_error *ret_error)

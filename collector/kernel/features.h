@@ -2,7 +2,7 @@
 /*
  * What this kernel and these rights allow, apart from the programs themselves (trial.h). Each
  * feature is tried, never guessed from a version; rights come first, because without them nothing
- * else can be known. Used by `sockeye probe` and, before loading, by the daemon. Main thread only.
+ * else can be known. Used by `sockeye probe` and by the daemon. One thread at a time.
  */
 #pragma once
 
@@ -11,25 +11,25 @@
 
 #include "collector/base/error.h"
 
-/* X(identifier, name, needed for, what is lost without it, what to do). The first ones, up to
- * SOCKET_STORAGE, are needed for everything. */
+/* X(identifier, probe of features.c, name, needed for, what is lost without it, what to do). The
+ * first ones, up to SOCKET_STORAGE, are needed for everything. */
 #define EYE_FEATURES(X)                                                                            \
-    X(CAPABILITIES, "capabilities", "everything", "cannot observe the kernel",                     \
+    X(CAPABILITIES, capabilities, "capabilities", "everything", "cannot observe the kernel",       \
       "run as root or grant cap_bpf,cap_perfmon,cap_net_admin+ep")                                 \
-    X(SYSCALL, "bpf system call", "everything", "cannot observe the kernel",                       \
+    X(SYSCALL, syscall, "bpf system call", "everything", "cannot observe the kernel",              \
       "a seccomp filter, a user namespace or a security module refuses it: let it through")        \
-    X(BTF, "kernel BTF", "everything", "cannot observe the kernel",                                \
+    X(BTF, btf, "kernel BTF", "everything", "cannot observe the kernel",                           \
       "use a kernel built with CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)")                   \
-    X(RING_BUFFER, "ring buffer map", "everything", "cannot observe the kernel",                   \
+    X(RING_BUFFER, ring_buffer, "ring buffer map", "everything", "cannot observe the kernel",      \
       "use kernel 5.8 or newer")                                                                   \
-    X(SOCKET_STORAGE, "socket storage map", "everything", "cannot observe the kernel",             \
-      "use kernel 5.11 or newer")                                                                  \
-    X(CGROUP2, "cgroup v2 tree", "protocols", "requests of protocols are not seen",                \
+    X(SOCKET_STORAGE, socket_storage, "socket storage map", "everything",                          \
+      "cannot observe the kernel", "use kernel 5.11 or newer")                                     \
+    X(CGROUP2, cgroup2, "cgroup v2 tree", "protocols", "requests of protocols are not seen",       \
       "mount it (mount -t cgroup2 none /sys/fs/cgroup/unified) or set protocols.http: false")      \
-    X(ENVIRONMENT, "environment of other users' processes", "services by DD_SERVICE",              \
+    X(ENVIRONMENT, environment, "environment of other users' processes", "services by DD_SERVICE", \
       "services are called by their unit, container or executable only",                           \
       "run as root or grant cap_sys_ptrace,cap_dac_read_search+ep")                                \
-    X(NAMESPACES, "entering network namespaces", "older sockets of other namespaces",              \
+    X(NAMESPACES, namespaces, "entering network namespaces", "older sockets of other namespaces",  \
       "connections older than the daemon are seen in its own network namespace only",              \
       "run as root or grant cap_sys_admin,cap_sys_ptrace+ep")
 
@@ -54,7 +54,10 @@ struct eye_feature_state {
     char detail[160];          /* what was found, or why it is not available */
 };
 
-/** Tries every feature. */
+/** Tries one feature, whatever the rights. */
+void eye_feature_probe(enum eye_feature feature, struct eye_feature_state *ret_state);
+
+/** Tries every feature, those that need rights only with them. */
 void eye_features_probe(struct eye_feature_state ret_states[EYE_FEATURE_COUNT]);
 
 /**

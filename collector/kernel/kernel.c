@@ -30,10 +30,16 @@ struct ring {
     size_t bytes;                           /* its size */
 };
 
+enum ability_state {
+    NOT_WANTED, /* by the configuration */
+    REFUSED,    /* this kernel does not take its programs: for good */
+    DETACHED,   /* its programs can be loaded, but are not attached: what hinders may go */
+    WORKS,
+};
+
 struct eye_kernel {
     struct socket_storage *programs;
-    bool wanted[EYE_ABILITY_COUNT]; /* by the configuration */
-    bool works[EYE_ABILITY_COUNT];
+    enum ability_state states[EYE_ABILITY_COUNT];
     struct eye_error shortcomings[EYE_SHORTCOMINGS_MAX];
     size_t shortcoming_count;
     struct bpf_link *links[EYE_PROGRAM_COUNT];
@@ -146,15 +152,7 @@ static void note_shortcoming(struct eye_kernel *kernel, const struct eye_error *
     kernel->shortcomings[kernel->shortcoming_count++] = *why;
 }
 
-/* The rest goes on without it. */
-static void give_up(struct eye_kernel *kernel, enum eye_ability ability,
-                    const struct eye_error *why)
-{
-    kernel->works[ability] = false;
-    note_shortcoming(kernel, why);
-}
-
-/* Loads the programs of what works. */
+/* Loads the programs of what is wanted and not refused. */
 static int load_at_once(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
     socket_storage__destroy(kernel->programs);
@@ -165,7 +163,7 @@ static int load_at_once(struct eye_kernel *kernel, struct eye_error *ret_error)
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(kernel->programs, program),
-                                  kernel->works[eye_program_ability(program)]);
+                                  kernel->states[eye_program_ability(program)] >= DETACHED);
     }
     int result = socket_storage__load(kernel->programs);
     if (result != 0) {
@@ -185,8 +183,10 @@ static int give_up_what_is_refused(struct eye_kernel *kernel, struct eye_error *
     int result = eye_programs_check(trials, EYE_ABILITY_CONNECTIONS, ret_error);
     for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT && result == 0; i++) {
         struct eye_error why;
-        if (kernel->works[i] && eye_programs_check(trials, (enum eye_ability)i, &why) != 0) {
-            give_up(kernel, (enum eye_ability)i, &why);
+        if (kernel->states[i] == DETACHED &&
+            eye_programs_check(trials, (enum eye_ability)i, &why) != 0) {
+            kernel->states[i] = REFUSED;
+            note_shortcoming(kernel, &why);
         }
     }
     return result;
@@ -249,7 +249,10 @@ static int seed(struct eye_kernel *kernel, struct eye_error *ret_error)
 
 static int attach_protocols(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
-    return attach(kernel, EYE_ABILITY_PROTOCOLS, ret_error);
+    struct eye_feature_state cgroup2;
+    eye_feature_probe(EYE_FEATURE_CGROUP2, &cgroup2);
+    int result = eye_feature_check(&cgroup2, ret_error);
+    return result == 0 ? attach(kernel, EYE_ABILITY_PROTOCOLS, ret_error) : result;
 }
 
 /* What can be done without, step by step: a step that fails costs that and nothing else. */
@@ -261,24 +264,24 @@ static void attach_the_rest(struct eye_kernel *kernel)
     };
     for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT; i++) {
         struct eye_error why;
-        if (kernel->works[i] && steps[i](kernel, &why) != 0) {
-            give_up(kernel, (enum eye_ability)i, &why);
+        if (kernel->states[i] != DETACHED) {
+            continue;
+        }
+        if (steps[i](kernel, &why) == 0) {
+            kernel->states[i] = WORKS;
+        } else {
+            note_shortcoming(kernel, &why);
         }
     }
 }
 
-static void note_missing_features(struct eye_kernel *kernel,
-                                  const struct eye_feature_state features[EYE_FEATURE_COUNT])
+bool eye_kernel_retry(struct eye_kernel *kernel)
 {
-    struct eye_error why;
-    if (kernel->works[EYE_ABILITY_PROTOCOLS] &&
-        eye_feature_check(&features[EYE_FEATURE_CGROUP2], &why) != 0) {
-        give_up(kernel, EYE_ABILITY_PROTOCOLS, &why);
+    if (kernel->states[EYE_ABILITY_PROTOCOLS] != DETACHED || attach_protocols(kernel, NULL) != 0) {
+        return false;
     }
-    if (features[EYE_FEATURE_ENVIRONMENT].available == EYE_ANSWER_NO) {
-        eye_feature_check(&features[EYE_FEATURE_ENVIRONMENT], &why);
-        note_shortcoming(kernel, &why);
-    }
+    kernel->states[EYE_ABILITY_PROTOCOLS] = WORKS;
+    return true;
 }
 
 static int start(struct eye_kernel *kernel, struct eye_error *ret_error)
@@ -288,6 +291,7 @@ static int start(struct eye_kernel *kernel, struct eye_error *ret_error)
         result = attach(kernel, EYE_ABILITY_CONNECTIONS, ret_error);
     }
     if (result == 0) {
+        kernel->states[EYE_ABILITY_CONNECTIONS] = WORKS;
         attach_the_rest(kernel);
         result = open_rings(kernel, ret_error);
     }
@@ -315,10 +319,14 @@ int eye_kernel_open(const struct eye_config *config, struct eye_kernel **ret_ker
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
-        kernel->wanted[i] = i != EYE_ABILITY_PROTOCOLS || config->protocols.http;
-        kernel->works[i] = kernel->wanted[i];
+        bool wanted = i != EYE_ABILITY_PROTOCOLS || config->protocols.http;
+        kernel->states[i] = wanted ? DETACHED : NOT_WANTED;
     }
-    note_missing_features(kernel, features);
+    if (features[EYE_FEATURE_ENVIRONMENT].available == EYE_ANSWER_NO) {
+        struct eye_error why;
+        eye_feature_check(&features[EYE_FEATURE_ENVIRONMENT], &why);
+        note_shortcoming(kernel, &why);
+    }
     result = start(kernel, ret_error);
     if (result != 0) {
         eye_kernel_close(kernel);
@@ -467,13 +475,13 @@ size_t eye_kernel_programs(const struct eye_kernel *kernel,
         enum eye_program program = (enum eye_program)i;
         enum eye_ability ability = eye_program_ability(program);
         struct bpf_prog_info info;
-        if (!kernel->wanted[ability]) {
+        if (kernel->states[ability] == NOT_WANTED) {
             continue;
         }
         read_program(kernel, program, &info);
         ret_stats[count++] = (struct eye_program_stats){
             .name = eye_program_name(program),
-            .works = kernel->works[ability],
+            .works = kernel->states[ability] == WORKS,
             .runs = info.run_cnt,
             .time_ns = info.run_time_ns,
         };

@@ -40,9 +40,16 @@ void eye_kernel_close(struct eye_kernel *kernel);
 /** At most one for each ability, and one for what may be read of processes. */
 #define EYE_SHORTCOMINGS_MAX (EYE_ABILITY_COUNT + 1)
 
-/** How many things cannot be seen here; each as one line: what is lost, why, what to do. */
+/** How many things could not be seen at the start; each as one line: what is lost, why, what to do.
+ */
 size_t eye_kernel_shortcomings(const struct eye_kernel *kernel);
 const char *eye_kernel_shortcoming(const struct eye_kernel *kernel, size_t index);
+
+/**
+ * Attaches what could not be attached before, once: an exclusive program may have gone, a cgroup v2
+ * tree may be mounted by now. True when protocols are seen from now on.
+ */
+bool eye_kernel_retry(struct eye_kernel *kernel);
 
 /** Where a ring's records go. Set before the first drain. */
 void eye_kernel_on_record(struct eye_kernel *kernel, enum eye_ring ring,

@@ -160,6 +160,13 @@ def tell(process, line):
     process.stdin.flush()
 
 
+class Scope(contextlib.ExitStack):
+    """What the harness' helpers want of a running test."""
+
+    def addCleanup(self, function, *words, **options):  # pylint: disable=invalid-name
+        self.callback(function, *words, **options)
+
+
 class Daemon:
     """`sockeye run` with the JSON console on stdout, and everything that it has told so far.
 

@@ -138,6 +138,21 @@ class WithoutProtocols(unittest.TestCase):
         ExclusiveProgram(self, own_cgroup.mount_point())
         self.check("payload_sent", "Operation not permitted", "cannot be attached")
 
+    def test_what_hinders_may_go(self):
+        """The exclusive program is detached while the daemon runs: then requests are seen."""
+        with harness.Scope() as hindrance:
+            ExclusiveProgram(hindrance, own_cgroup.mount_point())
+            daemon = Daemon(self)
+            daemon.wait_for_snapshots(2)
+            self.assertEqual(daemon.last_gauge(ATTACHED, program="payload_sent"), 0)
+        harness.wait_until(lambda: daemon.last_gauge(ATTACHED, program="payload_sent") == 1, 10,
+                           "payload_sent attached")
+        port, _, _ = talk(self, 3)
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertIn("requests of protocols are seen from now on",
+                      messages("\n".join(daemon.log)))
+        self.assertEqual(daemon.weight("http.server.request.duration", port=port), 3)
+
 
 class RefusedStart(unittest.TestCase):
     """Missing capability, no BTF, bpf(2) refused: one line naming the object, the cause and the

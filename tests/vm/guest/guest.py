@@ -29,13 +29,6 @@ def say(kind, **fields):
     print(json.dumps({"kind": kind, **fields}), file=sys.__stdout__, flush=True)
 
 
-class Scope(contextlib.ExitStack):
-    """What the harness' helpers want of a running test."""
-
-    def addCleanup(self, function, *words, **options):  # pylint: disable=invalid-name
-        self.callback(function, *words, **options)
-
-
 class RememberedDaemon(harness.Daemon):
     """The one that ran last, so that a failure can tell what the kernel lost meanwhile."""
 
@@ -68,7 +61,7 @@ def probe(who, program, prefix=()):
 
 def live(who):
     """Does the daemon run, and which of its programs are attached?"""
-    with Scope() as scope:
+    with harness.Scope() as scope:
         start = time.monotonic()
         daemon = harness.Daemon(scope, prefix=RIGHTS[who], wait=False)
         error = ""
