@@ -115,6 +115,7 @@ struct eye_request_record {
     X(TCP_STORAGE, "tcp", "no_storage")      /* no memory for a socket's state: not seen */        \
     X(TCP_RING, "tcp", "ring_full")          /* record of a close or failure */                    \
     X(TCP_RECURSION, "tcp", "recursion")     /* skipped by the kernel: the program was running */  \
+    X(TCP_VANISHED, "tcp", "vanished")       /* established, gone, and its end was not seen */     \
     X(TCP_COUNTERS, "tcp", "counters_reset") /* a socket's counters went backwards */              \
     X(SEED_LISTENERS, "seed", "listeners_full") /* direction of older sockets guessed */           \
     X(HTTP_STORAGE, "http", "no_storage")       /* no memory for a socket's parser */              \
@@ -133,8 +134,14 @@ enum eye_loss {
         EYE_LOSS_COUNT,
 };
 
-/* Counted beside the losses: state changes that tcp_state_again handled for tcp_state. */
-enum { EYE_COUNT_HEALED = EYE_LOSS_COUNT, EYE_COUNT_COUNT };
+/* Counted beside the losses. */
+enum eye_count {
+    EYE_COUNT_HEALED =
+        EYE_LOSS_COUNT, /* state changes that tcp_state_again handled for tcp_state */
+    EYE_COUNT_ENTERED,  /* sockets that became established, counted just after */
+    EYE_COUNT_LEFT,     /* and no longer are, counted just before */
+    EYE_COUNT_COUNT,
+};
 
 #ifdef __bpf__
 #define EYE_ABI_ASSERT(condition) _Static_assert(condition, #condition)

@@ -104,7 +104,7 @@ struct {
     __uint(max_entries, 1024 * 1024);
 } requests SEC(".maps");
 
-/* enum eye_loss -> events lost on this CPU; EYE_COUNT_HEALED -> healed. */
+/* enum eye_loss, enum eye_count -> events on this CPU. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
     __uint(max_entries, EYE_COUNT_COUNT);

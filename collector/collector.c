@@ -49,6 +49,7 @@ struct eye_collector {
     uint64_t full_pass_ns; /* monotonic: the last one */
     uint64_t changes_lost; /* state changes that were lost until the last one */
     uint32_t pass;
+    bool ending; /* the last interval counts afresh, too */
 };
 
 static int watch(struct eye_collector *collector, enum event_source source, int fd)
@@ -222,7 +223,7 @@ static bool full_pass_is_due(struct eye_collector *collector, uint64_t now_ns)
     uint64_t losses[EYE_LOSS_COUNT];
     eye_kernel_losses(collector->kernel, losses);
     uint64_t lost = losses[EYE_LOSS_TCP_RING] + losses[EYE_LOSS_TCP_RECURSION];
-    bool due = collector->pass == 0 || lost != collector->changes_lost ||
+    bool due = collector->pass == 0 || collector->ending || lost != collector->changes_lost ||
                now_ns - collector->full_pass_ns >= FULL_PASS_INTERVAL_NS;
     collector->changes_lost = lost;
     return due;
@@ -352,6 +353,7 @@ static void *run(void *context)
             going = handle(collector, (enum event_source)events[i].data.u32);
         }
     }
+    collector->ending = true;
     end_interval(collector, eye_clock_wall_ns());
     return NULL;
 }

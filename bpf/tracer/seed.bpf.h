@@ -75,7 +75,7 @@ static __always_inline void eye_seed_connection(struct sock *sk, const struct tc
     }
     /* It may still wait in its accept queue, or be held by a parent that does not serve it. */
     socket->flags = EYE_SOCKET_OLDER | (incoming ? EYE_SOCKET_INHERITED : 0);
-    socket->phase = EYE_SOCKET_ESTABLISHED;
+    eye_enter(socket);
 }
 
 static __always_inline void eye_handle_seed(struct sock_common *common)

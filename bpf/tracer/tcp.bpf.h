@@ -217,6 +217,12 @@ static __always_inline void eye_on_listen(struct sock *sk)
     eye_set_owner(socket);
 }
 
+static __always_inline void eye_enter(struct eye_socket *socket)
+{
+    socket->phase = EYE_SOCKET_ESTABLISHED;
+    eye_count(EYE_COUNT_ENTERED, 1);
+}
+
 /* An accepted child reaches ESTABLISHED in softirq, where the current process means nothing. */
 static __always_inline void eye_on_established(struct sock *sk, int old_state)
 {
@@ -242,7 +248,7 @@ static __always_inline void eye_on_established(struct sock *sk, int old_state)
         socket->flags = EYE_SOCKET_INHERITED;
     }
     socket->since_ns = now;
-    socket->phase = EYE_SOCKET_ESTABLISHED;
+    eye_enter(socket);
 }
 
 /*
@@ -281,6 +287,9 @@ static __always_inline void eye_on_close(struct sock *sk, int old_state)
     }
     eye_make_good(sk, socket, old_state);
     __u8 phase = socket->phase;
+    if (phase == EYE_SOCKET_ESTABLISHED) {
+        eye_count(EYE_COUNT_LEFT, 1);
+    }
     socket->phase = EYE_SOCKET_NEW;
     eye_learn_owner(socket, sk);
     if (phase == EYE_SOCKET_CONNECTING) {

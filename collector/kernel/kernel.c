@@ -48,6 +48,7 @@ struct eye_kernel {
     size_t drained; /* in the present drain */
     uint64_t live_records;
     size_t unseeded;
+    uint64_t vanished; /* connections whose end was not seen */
     int cpus;
     uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
 };
@@ -396,27 +397,6 @@ static void split_live(void *context, const void *data, size_t bytes)
     }
 }
 
-int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
-                         eye_record_handler *handler, void *context)
-{
-    struct live_reader reader = {handler, context, 0};
-    kernel->programs->data->eye_pass = pass;
-    kernel->programs->data->eye_pass_full = full;
-    int result = eye_iterator_run(kernel->links[EYE_PROGRAM_tcp_live],
-                                  sizeof(struct eye_connection_record), split_live, &reader);
-    kernel->live_records += reader.records;
-    return result;
-}
-
-static bool read_program(const struct eye_kernel *kernel, enum eye_program program,
-                         struct bpf_prog_info *ret_info)
-{
-    __u32 size = sizeof(*ret_info);
-    int fd = bpf_program__fd(eye_program_of(kernel->programs, program));
-    memset(ret_info, 0, sizeof(*ret_info));
-    return fd >= 0 && bpf_obj_get_info_by_fd(fd, ret_info, &size) == 0;
-}
-
 static uint64_t sum_over_cpus(const struct eye_kernel *kernel, uint32_t key)
 {
     uint64_t sum = 0;
@@ -427,6 +407,44 @@ static uint64_t sum_over_cpus(const struct eye_kernel *kernel, uint32_t key)
         }
     }
     return sum;
+}
+
+/*
+ * Every socket that became established before the pass has left by its end or was alive in it; the
+ * others have vanished. Those that entered or left meanwhile make the difference too small, so the
+ * largest ever found is the truth or less.
+ */
+static void balance(struct eye_kernel *kernel, uint64_t entered, uint64_t alive)
+{
+    uint64_t known = sum_over_cpus(kernel, EYE_COUNT_LEFT) + alive;
+    if (entered > known && entered - known > kernel->vanished) {
+        kernel->vanished = entered - known;
+    }
+}
+
+int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
+                         eye_record_handler *handler, void *context)
+{
+    struct live_reader reader = {handler, context, 0};
+    uint64_t entered = sum_over_cpus(kernel, EYE_COUNT_ENTERED);
+    kernel->programs->data->eye_pass = pass;
+    kernel->programs->data->eye_pass_full = full;
+    int result = eye_iterator_run(kernel->links[EYE_PROGRAM_tcp_live],
+                                  sizeof(struct eye_connection_record), split_live, &reader);
+    kernel->live_records += reader.records;
+    if (full && result == 0) {
+        balance(kernel, entered, reader.records);
+    }
+    return result;
+}
+
+static bool read_program(const struct eye_kernel *kernel, enum eye_program program,
+                         struct bpf_prog_info *ret_info)
+{
+    __u32 size = sizeof(*ret_info);
+    int fd = bpf_program__fd(eye_program_of(kernel->programs, program));
+    memset(ret_info, 0, sizeof(*ret_info));
+    return fd >= 0 && bpf_obj_get_info_by_fd(fd, ret_info, &size) == 0;
 }
 
 /*
@@ -448,6 +466,7 @@ void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_
         ret_losses[loss] = sum_over_cpus(kernel, loss);
     }
     ret_losses[EYE_LOSS_TCP_RECURSION] = count_skipped(kernel);
+    ret_losses[EYE_LOSS_TCP_VANISHED] = kernel->vanished;
 }
 
 double eye_kernel_ring_fill(const struct eye_kernel *kernel, enum eye_ring ring)

@@ -69,7 +69,8 @@ size_t eye_kernel_drain(struct eye_kernel *kernel);
 int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
                          eye_record_handler *handler, void *context);
 
-/** Cumulative losses, summed over the CPUs; EYE_LOSS_TCP_RECURSION from the kernel's own count. */
+/** Cumulative losses, summed over the CPUs; EYE_LOSS_TCP_RECURSION from the kernel's own count,
+ * EYE_LOSS_TCP_VANISHED as of the last full pass. */
 void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_LOSS_COUNT]);
 
 /** Program and reason of a loss, as tags. */

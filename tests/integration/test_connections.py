@@ -136,6 +136,50 @@ class ExactCounts(unittest.TestCase):
             self.check(daemon, kind, family)
 
 
+class Churn(unittest.TestCase):
+    """Connections as fast as they come while every CPU is busy: each is closed, or counted lost.
+
+    Softirqs interrupt the kernel programs then, and whatever a kernel does not tell them of must
+    show in the balance of what entered and what left.
+    """
+
+    CHILDREN = 3
+    SECONDS = 5
+    SOURCE = """
+import socket, sys, threading, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=4096)
+
+def serve():
+    while True:
+        listener.accept()[0].close()
+
+threading.Thread(target=serve, daemon=True).start()
+made, end = 0, time.monotonic() + int(sys.argv[2])
+while time.monotonic() < end:
+    socket.create_connection(listener.getsockname()).close()
+    made += 1
+time.sleep(1)
+print(made)
+"""
+
+    def test_closed_or_counted(self):
+        daemon = Daemon(self, "protocols.http=false")
+        ports = [free_port() for _ in range(self.CHILDREN)]
+        children = [harness.spawn_python(self, self.SOURCE, port, self.SECONDS) for port in ports]
+        made = [int(child.stdout.readline()) for child in children]
+        time.sleep(2)
+        self.assertEqual(daemon.stop(), 0)
+        missing = [2 * count - daemon.total(CLOSED, port=port) for port, count in zip(ports, made)]
+        lost = sum(daemon.losses().get(("tcp", reason), 0)
+                   for reason in ("ring_full", "recursion", "vanished"))
+        print(f"{sum(made)} connections, ends not closed {missing}, counted lost {lost}", end="; ")
+        self.assertGreaterEqual(min(missing), 0)
+        self.assertLessEqual(sum(missing), lost)
+        for port in ports:
+            self.assertEqual(daemon.total(FAILED, port=port), 0)
+            self.assertEqual(active(daemon, port=port), 0)
+
+
 class SocketStatistics:
     """What `ss -tin` says of one socket, found by its own port and its peer's."""
 

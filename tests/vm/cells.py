@@ -15,6 +15,7 @@ SHORT = (
     "test_http.MessageFraming.test_chunked_bodies_with_extensions_and_trailers",
 )
 FULL = SHORT + (
+    "test_connections.Churn",
     "test_connections.ReusedSocket",
     "test_connections.Failures.test_refused_over_ipv6",
     "test_connections.LiveConnection",
