@@ -2,6 +2,7 @@
 /* Asks the kernel, draws the conclusion, prints both. */
 #include "collector/probe.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -57,20 +58,28 @@ static void print_feature(const struct eye_feature_state *feature, FILE *out)
     }
 }
 
+/* A load that ends in EPERM says nothing about the kernel. */
+static enum eye_answer works(const struct eye_probe *probe, const struct eye_program_trial *trial)
+{
+    if (!probe->tried || (!trial->loads && trial->error == EPERM)) {
+        return EYE_ANSWER_UNKNOWN;
+    }
+    return trial->attaches ? EYE_ANSWER_YES : EYE_ANSWER_NO;
+}
+
 static void print_program(const struct eye_probe *probe, enum eye_program program, FILE *out)
 {
     const struct eye_program_trial *trial = &probe->programs[program];
     const char *name = eye_program_name(program);
     const char *needed_for = eye_ability_name(eye_program_ability(program));
-    if (!probe->tried) {
-        fprintf(out, "  unknown  %-17s  %s\n", name, needed_for);
-    } else if (trial->attaches) {
-        fprintf(out, "  yes      %-17s  %-18s  %u instructions verified\n", name, needed_for,
-                trial->instructions);
-    } else {
-        fprintf(out, "  no       %-17s  %-18s  %s: %s\n", name, needed_for,
-                trial->loads ? "it cannot be attached" : trial->reason, strerror(trial->error));
+    fprintf(out, "  %-7s  %-17s  %-18s", eye_answer_name(works(probe, trial)), name, needed_for);
+    if (trial->attaches) {
+        fprintf(out, "  %u instructions verified", trial->instructions);
+    } else if (probe->tried) {
+        fprintf(out, "  %s: %s", trial->loads ? "it cannot be attached" : trial->reason,
+                strerror(trial->error));
     }
+    fputc('\n', out);
 }
 
 void eye_probe_print(const struct eye_probe *probe, FILE *out)
@@ -115,10 +124,7 @@ static json_t *pack_programs(const struct eye_probe *probe)
             list,
             json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:s}", "name", eye_program_name(program),
                       "needed_for", eye_ability_name(eye_program_ability(program)), "works",
-                      eye_answer_name(!probe->tried     ? EYE_ANSWER_UNKNOWN
-                                      : trial->attaches ? EYE_ANSWER_YES
-                                                        : EYE_ANSWER_NO),
-                      "errno", trial->error, "error",
+                      eye_answer_name(works(probe, trial)), "errno", trial->error, "error",
                       trial->error == 0 ? "" : strerror(trial->error), "instructions",
                       (json_int_t)trial->instructions, "verifier", trial->reason));
     }

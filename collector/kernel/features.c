@@ -8,44 +8,37 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #include "collector/base/text.h"
 
-/* include/uapi/linux/capability.h */
 static const struct {
     const char *name;
     unsigned int number;
 } needed_capabilities[] = {
-    {"cap_net_admin", 12},
-    {"cap_perfmon", 38},
-    {"cap_bpf", 39},
+    {"cap_net_admin", CAP_NET_ADMIN},
+    {"cap_perfmon", CAP_PERFMON},
+    {"cap_bpf", CAP_BPF},
 };
-#define CAP_SYS_ADMIN 21
 
 static enum eye_answer answer_of(bool available)
 {
     return available ? EYE_ANSWER_YES : EYE_ANSWER_NO;
 }
 
+/* From the kernel, not from /proc, which may be missing. */
 static uint64_t effective_capabilities(void)
 {
-    FILE *status = fopen("/proc/self/status", "re");
-    uint64_t mask = 0;
-    char line[256];
-    while (status != NULL && fgets(line, sizeof(line), status) != NULL) {
-        unsigned long long value;
-        if (sscanf(line, "CapEff: %llx", &value) == 1) { /* NOLINT: the kernel's own number */
-            mask = value;
-        }
-    }
-    if (status != NULL) {
-        fclose(status);
-    }
-    return mask;
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return syscall(SYS_capget, &header, data) == 0
+               ? data[0].effective | (uint64_t)data[1].effective << 32
+               : 0;
 }
 
 static bool has_capability(uint64_t mask, unsigned int number)
@@ -60,7 +53,8 @@ static enum eye_answer probe_capabilities(struct eye_feature_state *state)
     eye_text_init(&missing, sizeof(state->detail) - 16);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(needed_capabilities); i++) {
         /* Before 5.8 CAP_SYS_ADMIN was both cap_bpf and cap_perfmon, and still implies them. */
-        bool implied = needed_capabilities[i].number >= 38 && has_capability(mask, CAP_SYS_ADMIN);
+        bool implied =
+            needed_capabilities[i].number >= CAP_PERFMON && has_capability(mask, CAP_SYS_ADMIN);
         if (!implied && !has_capability(mask, needed_capabilities[i].number)) {
             eye_text_appendf(&missing, " %s", needed_capabilities[i].name);
         }
@@ -94,26 +88,6 @@ static enum eye_answer probe_btf(struct eye_feature_state *state)
     return answer_of(readable);
 }
 
-static enum eye_answer probe_map(struct eye_feature_state *state, enum bpf_map_type type)
-{
-    int result = libbpf_probe_bpf_map_type(type, NULL);
-    snprintf(state->detail, sizeof(state->detail), "%s",
-             result > 0    ? "available"
-             : result == 0 ? "the kernel does not know it"
-                           : strerror(-result));
-    return answer_of(result > 0);
-}
-
-static enum eye_answer probe_ring_buffer(struct eye_feature_state *state)
-{
-    return probe_map(state, BPF_MAP_TYPE_RINGBUF);
-}
-
-static enum eye_answer probe_socket_storage(struct eye_feature_state *state)
-{
-    return probe_map(state, BPF_MAP_TYPE_SK_STORAGE);
-}
-
 static enum eye_answer probe_cgroup2(struct eye_feature_state *state)
 {
     EYE_AUTOCLOSE int fd = eye_cgroup2_open(state->detail, sizeof(state->detail));
@@ -144,25 +118,32 @@ static bool read_environment(int proc, const char *pid, int *ret_error)
     return true;
 }
 
-/* By its effect: which capabilities it takes differs between kernels. */
+/*
+ * By its effect: which capabilities it takes differs between kernels. One that can be read is
+ * enough: some processes are closed even to root.
+ */
 static enum eye_answer probe_environment(struct eye_feature_state *state)
 {
     DIR *proc = opendir("/proc");
     bool found = false;
+    bool readable = false;
     int error = 0;
-    for (struct dirent *entry = proc == NULL ? NULL : readdir(proc); entry != NULL && !found;
+    for (struct dirent *entry = proc == NULL ? NULL : readdir(proc); entry != NULL && !readable;
          entry = readdir(proc)) {
-        found = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-                read_environment(dirfd(proc), entry->d_name, &error);
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+            read_environment(dirfd(proc), entry->d_name, &error)) {
+            found = true;
+            readable = error == 0;
+        }
     }
     if (proc != NULL) {
         closedir(proc);
     }
     snprintf(state->detail, sizeof(state->detail), "%s",
-             !found       ? "no process of another user to try it on"
-             : error == 0 ? "readable"
-                          : strerror(error));
-    return found ? answer_of(error == 0) : EYE_ANSWER_UNKNOWN;
+             !found     ? "no process of another user to try it on"
+             : readable ? "readable"
+                        : strerror(error));
+    return found ? answer_of(readable) : EYE_ANSWER_UNKNOWN;
 }
 
 static enum eye_answer probe_namespaces(struct eye_feature_state *state)
@@ -171,13 +152,6 @@ static enum eye_answer probe_namespaces(struct eye_feature_state *state)
     snprintf(state->detail, sizeof(state->detail), "%s",
              allowed ? "available" : "missing cap_sys_admin");
     return answer_of(allowed);
-}
-
-/* Tried with bpf(2): without the rights to it any answer would be about them. */
-static bool needs_rights(enum eye_feature feature)
-{
-    return feature == EYE_FEATURE_SYSCALL || feature == EYE_FEATURE_RING_BUFFER ||
-           feature == EYE_FEATURE_SOCKET_STORAGE;
 }
 
 const char *eye_answer_name(enum eye_answer answer)
@@ -207,18 +181,13 @@ void eye_feature_probe(enum eye_feature feature, struct eye_feature_state *ret_s
 
 void eye_features_probe(struct eye_feature_state ret_states[EYE_FEATURE_COUNT])
 {
-    const char *missing = NULL;
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        struct eye_feature_state *state = &ret_states[i];
-        if (missing != NULL && needs_rights((enum eye_feature)i)) {
-            *state = features[i].state;
-            snprintf(state->detail, sizeof(state->detail), "cannot be tried without %s", missing);
-            continue;
-        }
-        eye_feature_probe((enum eye_feature)i, state);
-        if (i <= EYE_FEATURE_SYSCALL && missing == NULL && state->available != EYE_ANSWER_YES) {
-            missing = state->name;
-        }
+        eye_feature_probe((enum eye_feature)i, &ret_states[i]);
+    }
+    if (ret_states[EYE_FEATURE_CAPABILITIES].available != EYE_ANSWER_YES) {
+        struct eye_feature_state *state = &ret_states[EYE_FEATURE_SYSCALL];
+        state->available = EYE_ANSWER_UNKNOWN; /* the answer is about the capabilities */
+        snprintf(state->detail, sizeof(state->detail), "cannot be tried without capabilities");
     }
 }
 
@@ -235,7 +204,7 @@ int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT],
                        struct eye_error *ret_error)
 {
     int result = 0;
-    for (size_t i = 0; i <= EYE_FEATURE_SOCKET_STORAGE && result == 0; i++) {
+    for (size_t i = 0; i <= EYE_FEATURE_BTF && result == 0; i++) {
         result = eye_feature_check(&states[i], ret_error);
     }
     return result;

@@ -20,10 +20,6 @@
       "a seccomp filter, a user namespace or a security module refuses it: let it through")        \
     X(BTF, btf, "kernel BTF", "everything", "cannot observe the kernel",                           \
       "use a kernel built with CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)")                   \
-    X(RING_BUFFER, ring_buffer, "ring buffer map", "everything", "cannot observe the kernel",      \
-      "use kernel 5.8 or newer")                                                                   \
-    X(SOCKET_STORAGE, socket_storage, "socket storage map", "everything",                          \
-      "cannot observe the kernel", "use kernel 5.11 or newer")                                     \
     X(CGROUP2, cgroup2, "cgroup v2 tree", "protocols", "requests of protocols are not seen",       \
       "mount it (mount -t cgroup2 none /sys/fs/cgroup/unified) or set protocols.http: false")      \
     X(ENVIRONMENT, environment, "environment of other users' processes", "services by DD_SERVICE", \
@@ -54,10 +50,10 @@ struct eye_feature_state {
     char detail[160];          /* what was found, or why it is not available */
 };
 
-/** Tries one feature, whatever the rights. */
+/** Tries one feature. */
 void eye_feature_probe(enum eye_feature feature, struct eye_feature_state *ret_state);
 
-/** Tries every feature, those that need rights only with them. */
+/** Tries every feature; what says nothing but that rights are missing is UNKNOWN. */
 void eye_features_probe(struct eye_feature_state ret_states[EYE_FEATURE_COUNT]);
 
 /**

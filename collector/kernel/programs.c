@@ -95,11 +95,23 @@ struct bpf_link *eye_program_attach(const struct socket_storage *object, enum ey
     return bpf_program__attach(eye_program_of(object, program));
 }
 
-static const char *remedy_of_attach(enum eye_ability ability)
+/* @ability: of a program that loads, but cannot be attached; else EYE_ABILITY_COUNT. */
+static const char *remedy_of(int error, enum eye_ability ability)
 {
-    return ability == EYE_ABILITY_PROTOCOLS
-               ? "does another program there let none be beside it (bpftool cgroup tree)?"
-               : "is the kernel built with CONFIG_BPF_EVENTS?";
+    if (error == EMFILE || error == ENFILE) {
+        return "allow more open files (ulimit -n, LimitNOFILE=)";
+    }
+    if (ability == EYE_ABILITY_PROTOCOLS) {
+        return error == E2BIG ? "a cgroup takes 64 programs (bpftool cgroup tree)"
+                              : "does another program there let none be beside it (bpftool cgroup "
+                                "tree), or is bpf(2) filtered?";
+    }
+    if (error == EPERM) {
+        return "not the kernel's version but a seccomp filter, a security module or a missing "
+               "right refuses it";
+    }
+    return ability == EYE_ABILITY_COUNT ? "kernels from 6.1 on are tested"
+                                        : "is the kernel built with CONFIG_BPF_EVENTS?";
 }
 
 int eye_program_refused(enum eye_program program, int error, const char *reason,
@@ -109,6 +121,5 @@ int eye_program_refused(enum eye_program program, int error, const char *reason,
     return eye_error_set(ret_error, -error, "%s: kernel program %s: %s: %s; %s",
                          eye_ability_cost(ability), eye_program_name(program),
                          reason != NULL ? reason : "it cannot be attached", strerror(error),
-                         reason != NULL ? "kernels from 6.1 on are tested"
-                                        : remedy_of_attach(ability));
+                         remedy_of(error, reason != NULL ? EYE_ABILITY_COUNT : ability));
 }

@@ -57,7 +57,7 @@ need() {
     if [ ${#missing[@]} -eq 0 ]; then
         return
     fi
-    is_root || fail "missing packages: ${missing[*]}; as root this installs them, or: apt-get install ${missing[*]}"
+    is_root || fail "missing packages: ${missing[*]}; as root this installs them, and nothing of them starts"
     say "installing ${missing[*]}"
     log=$(mktemp)
     if ! install_idle "${missing[@]}" >"$log" 2>&1; then
@@ -96,7 +96,7 @@ installed_packages() {
 
 # The links by which systemd and init start things at a boot.
 boot_links() {
-    { find /etc/systemd/system /etc/rc?.d -type l 2>/dev/null || true; } | sort
+    { find /etc/systemd/system /etc/rc[2-5].d -type l 2>/dev/null || true; } | sort
 }
 
 # disable_new_links PACKAGES LINKS: those were installed and there before.

@@ -33,11 +33,15 @@ run_parts() {
     [ "$failed" -eq 0 ]
 }
 
+# packages_of PART...: live tests are skipped unless root runs them.
 packages_of() {
     local part list
     echo "${build_packages[@]}" "${unit_packages[@]}"
     for part in "$@"; do
         list="$(part_column "$part" 4)_packages[@]"
+        if [ "$list" = "live_packages[@]" ] && ! is_root; then
+            continue
+        fi
         [ "$list" = "-_packages[@]" ] || echo "${!list}"
     done
 }

@@ -46,24 +46,24 @@ WITHOUT_CGROUP2 = """
 
 
 class ExclusiveProgram:
-    """A program on the egress of the test's cgroup that lets no other be attached beside it, as
-    old tools do (BPF_PROG_ATTACH without BPF_F_ALLOW_MULTI)."""
+    """A program on the test's cgroup that lets no other be attached beside it, as old tools do
+    (BPF_PROG_ATTACH without BPF_F_ALLOW_MULTI)."""
 
     NUMBER = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
     PROG_LOAD, PROG_ATTACH, PROG_DETACH = 5, 8, 9
-    CGROUP_SKB, EGRESS = 8, 1
+    CGROUP_SKB, INGRESS, EGRESS = 8, 0, 1
     PASS = struct.pack("<BBhi", 0xb7, 0, 0, 1) + struct.pack("<BBhi", 0x95, 0, 0, 0)
 
-    def __init__(self, test, cgroup):
+    def __init__(self, test, cgroup, place=EGRESS):
         self._libc = ctypes.CDLL(None, use_errno=True)
         code, license_ = (ctypes.create_string_buffer(data) for data in (self.PASS, b"GPL"))
         program = self._bpf(self.PROG_LOAD, struct.pack(
             "<IIQQIIQIIIII", self.CGROUP_SKB, 2, ctypes.addressof(code),
-            ctypes.addressof(license_), 0, 0, 0, 0, 0, 0, 0, self.EGRESS)[:72])
+            ctypes.addressof(license_), 0, 0, 0, 0, 0, 0, 0, place)[:72])
         test.addCleanup(os.close, program)
         folder = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
         test.addCleanup(os.close, folder)
-        target = struct.pack("<IIII", folder, program, self.EGRESS, 0)
+        target = struct.pack("<IIII", folder, program, place, 0)
         self._bpf(self.PROG_ATTACH, target)
         test.addCleanup(self._bpf, self.PROG_DETACH, target)
 
@@ -137,6 +137,17 @@ class WithoutProtocols(unittest.TestCase):
     def test_cgroup_taken_by_an_exclusive_program(self):
         ExclusiveProgram(self, own_cgroup.mount_point())
         self.check("payload_sent", "Operation not permitted", "cannot be attached")
+
+    def test_one_of_two_is_none(self):
+        """What can be attached does not stay behind alone."""
+        cgroup = own_cgroup.mount_point()
+        ExclusiveProgram(self, cgroup, ExclusiveProgram.INGRESS)
+        daemon = Daemon(self)
+        daemon.wait_for_snapshots(2)
+        shown = command("bpftool", "cgroup", "show", cgroup).stdout
+        self.assertNotIn("payload_sent", shown)
+        self.assertEqual(daemon.last_gauge(ATTACHED, program="payload_sent"), 0)
+        self.assertIn("payload_received", " ".join(daemon.log))
 
     def test_what_hinders_may_go(self):
         """The exclusive program is detached while the daemon runs: then requests are seen."""
