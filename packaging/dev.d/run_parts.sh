@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs parts one after the other, times them, and says at the end what became of each.
 skipped_code=77
+# Of a part that failed, repeated at the end: who sees only the end of a log sees why.
+last_words=60
 
 # skip REASON, within a part: it cannot be tried here.
 skip() {
@@ -75,8 +77,8 @@ step() {
     : >"$work/remark"
     # Not in a condition: there, "set -e" would not count inside.
     set +e
-    (set -e && "$@")
-    code=$?
+    (set -e && "$@") 2>&1 | tee "$work/output"
+    code=${PIPESTATUS[0]}
     set -e
     ok=true
     case "$code" in
@@ -84,6 +86,7 @@ step() {
     "$skipped_code") record "$name" $((SECONDS - start)) "skipped$(remarked ': ')" ;;
     *)
         record "$name" $((SECONDS - start)) "FAILED"
+        tail -n "$last_words" "$work/output" >"$work/failed.$name"
         failed=$((failed + 1)) ok=false
         ;;
     esac
@@ -105,7 +108,12 @@ record() {
 }
 
 summary() {
-    local line
+    local line log
+    for log in "$work"/failed.*; do
+        [ -e "$log" ] || continue
+        echo "== ${log##*/failed.} FAILED; its last $last_words lines:"
+        cat "$log"
+    done
     echo
     for line in "${results[@]}"; do
         if [ -t 1 ] && [[ $line = *FAILED* ]]; then

@@ -44,6 +44,13 @@ def close_with_reset(connection):
     connection.close()
 
 
+def resets_sent():
+    """How often this host has answered with RST."""
+    with open("/proc/net/snmp", encoding="ascii") as file:
+        names, values = [line.split() for line in file if line.startswith("Tcp:")]
+    return int(values[names.index("OutRsts")])
+
+
 class Exchange:
     """Connections of random sizes to one port; the client's first bytes tell both sizes."""
 
@@ -165,6 +172,7 @@ print(made)
 
     def test_closed_or_counted(self):
         daemon = Daemon(self, "protocols.http=false")
+        resets = resets_sent()
         ports = [free_port() for _ in range(self.CHILDREN)]
         children = [harness.spawn_python(self, self.SOURCE, port, self.SECONDS) for port in ports]
         made = [int(child.stdout.readline()) for child in children]
@@ -177,8 +185,11 @@ print(made)
         self.assertGreaterEqual(min(missing), 0)
         self.assertLessEqual(sum(missing), lost)
         for port in ports:
-            self.assertEqual(daemon.total(FAILED, port=port), 0)
             self.assertEqual(active(daemon, port=port), 0)
+            self.assertLessEqual(set(daemon.values(FAILED, "reason", port=port)), {"reset"})
+        # A host whose TIME_WAIT buckets are full (a small guest's are) answers late FINs with RST.
+        failed = sum(daemon.total(FAILED, port=port) for port in ports)
+        self.assertLessEqual(failed, resets_sent() - resets)
 
 
 class ShortLivedOwner(unittest.TestCase):

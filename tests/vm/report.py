@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the results of a guest mean: is everything exact, and do probe and the live run agree?
 
-Only texts and dictionaries here, no guest: test_report.py shows that each verdict can fail.
+Only texts and dictionaries here, no guest: test_vm.py shows that each verdict can fail.
 """
 
 import json
