@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -401,6 +402,92 @@ static void open__says_what_is_wrong_with_the_path(void **state)
     }
 }
 
+/* Who may rename in the folder above puts a spool of his own there. */
+static void folder__stands_where_nobody_can_replace_it(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        mode_t mode;
+        int result;
+    } table[] = {{0777, -EPERM}, {0720, -EPERM}, {0702, -EPERM}, {01777, 0}, {0755, 0}};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(table); i++) {
+        assert_int_equal(chmod(fixture->path, table[i].mode), 0);
+        assert_int_equal(open_spool(fixture, MIB), table[i].result);
+        eye_spool_close(EYE_TAKE(fixture->spool));
+    }
+    if (chown(fixture->path, 65534, 65534) == 0) {
+        assert_int_equal(open_spool(fixture, MIB), -EPERM);
+        assert_null(fixture->spool);
+        assert_non_null(strstr(fixture->error.text, fixture->path));
+    }
+}
+
+/* ---- A disk that cannot keep what it took ---- */
+
+/* Stand before those of libc; errno of the next call, 0: none. */
+static int next_file_error;
+static int next_folder_error;
+
+static int fail_once(int *error)
+{
+    errno = *error;
+    *error = 0;
+    return -1;
+}
+
+int fdatasync(int fd)
+{
+    return next_file_error != 0 ? fail_once(&next_file_error) : (int)syscall(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+    return next_folder_error != 0 ? fail_once(&next_folder_error) : (int)syscall(SYS_fsync, fd);
+}
+
+static int set_delivered(struct fixture *fixture, uint64_t sequence)
+{
+    const struct eye_snapshot *snapshot = make(fixture->sample, RUN, sequence);
+    int result = eye_spool_set_delivered(fixture->spool, snapshot);
+    eye_snapshot_unref(snapshot);
+    return result;
+}
+
+static void failed_write__leaves_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    int *const errors[] = {&next_file_error, &next_folder_error};
+    size_t evicted = 0;
+    assert_int_equal(open_spool(fixture, MIB), 0);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(errors); i++) {
+        *errors[i] = EIO;
+        assert_int_equal(append_evicting(fixture, RUN, 1, &evicted), -EIO);
+        *errors[i] = EDQUOT;
+        assert_int_equal(set_delivered(fixture, 1), -EDQUOT);
+        assert_int_equal(count_waiting(fixture), 0);
+        assert_int_equal(read_delivered(fixture, RUN), -ENOENT);
+        assert_int_equal(eye_spool_bytes(fixture->spool), 0);
+        assert_int_equal(bytes_of_files(fixture), 0);
+    }
+    append(fixture, RUN, 1);
+    reopen(fixture, MIB);
+    assert_waiting(fixture, "a1");
+}
+
+static void failed_advance__leaves_what_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(open_spool(fixture, MIB), 0);
+    append(fixture, RUN, 1);
+    next_folder_error = EIO;
+    assert_int_equal(eye_spool_advance(fixture->spool), -EIO);
+    assert_waiting(fixture, "a1");
+    assert_int_equal(read_delivered(fixture, RUN), -ENOENT);
+    assert_int_equal(read_oldest(fixture), 0);
+    assert_int_equal(eye_spool_advance(fixture->spool), 0);
+    assert_int_equal(read_delivered(fixture, RUN), 0);
+}
+
 /* ---- Damage ---- */
 
 static void segment_path(const struct fixture *fixture, char ret_path[static 256])
@@ -655,6 +742,9 @@ int main(void)
         TEST(two_delivered__become_the_newer),
         TEST(folder__is_locked_and_private),
         TEST(open__says_what_is_wrong_with_the_path),
+        TEST(folder__stands_where_nobody_can_replace_it),
+        TEST(failed_write__leaves_nothing),
+        TEST(failed_advance__leaves_what_waits),
         TEST(damaged_segment__is_refused_wherever_the_bit_is),
         TEST(truncated_or_longer_segment__is_refused),
         TEST(renamed_segment__is_refused),
