@@ -14,6 +14,7 @@ import accounts
 import fault_server
 import harness
 import payloads
+import receivers
 from conversation import Conversation, answer, get
 from harness import Daemon, free_port
 from test_connections import ACTIVE, CLOSED, FAILED, OPENED, RECEIVED, SENT, active
@@ -150,17 +151,19 @@ print(made)
 
 class StuckExporter(unittest.TestCase):
     """Series that are idle for longer than limits.idle stay until a receiver that is away has their
-    last value; one that is well does not hold them, one that is away does."""
+    last value, and no longer."""
 
     IDLE = 10
 
     def test_counts_outlive_their_series_idleness(self):
         receiver = fault_server.FaultServer(self)
         receiver.usual = fault_server.answer(204, b"")
+        page = receivers.Page()
         url = receiver.url + payloads.RemoteWrite.PATH
         # Only the newest interval waits: an older one cannot bring the counts.
         daemon = Daemon(self, f"limits.idle={self.IDLE}s", "protocols.http=false", exporters=(
-            f"{{type: remote_write, version: 1, url: '{url}', queue: {{snapshots: 1}}}}",))
+            f"{{type: remote_write, version: 1, url: '{url}', queue: {{snapshots: 1}}}}",
+            page.exporter))
         books = accounts.Accounts(daemon)
         daemon.wait_for_snapshots(2)
         receiver.down()
@@ -172,8 +175,13 @@ class StuckExporter(unittest.TestCase):
                 listener.accept()[0].close()
         daemon.wait_for_total(CLOSED, 6, port=port)
         daemon.wait_for_snapshots(self.IDLE + 2)
+        name, labels = "sockeye_tcp_connections_closed_total", {"port": port}
+        self.assertEqual(receivers.sum_samples(receivers.parse_openmetrics(page.get()[1]), name,
+                                               **labels), 6)
         receiver.up()
         harness.wait_until(lambda: books.is_delivering("remote_write"), 60, "delivering again")
+        harness.wait_until(lambda: not receivers.sum_samples(
+            receivers.parse_openmetrics(page.get()[1]), name, **labels), 20, "series forgotten")
         self.assertEqual(daemon.stop(), 0)
         known = payloads.RemoteWrite.of(receiver.taken)
         self.assertEqual(known.total(CLOSED, port=port), 6)

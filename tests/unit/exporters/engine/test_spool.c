@@ -474,6 +474,16 @@ static void failed_write__leaves_nothing(void **state)
     assert_waiting(fixture, "a1");
 }
 
+/* Otherwise the name of the folder could be gone after a crash, and all that lies in it. */
+static void open__makes_the_folder_durable(void **state)
+{
+    struct fixture *fixture = *state;
+    next_folder_error = EIO;
+    assert_int_equal(open_spool(fixture, MIB), -EIO);
+    assert_null(fixture->spool);
+    assert_int_equal(open_spool(fixture, MIB), 0);
+}
+
 static void failed_advance__leaves_what_waits(void **state)
 {
     struct fixture *fixture = *state;
@@ -582,6 +592,49 @@ static void renamed_segment__is_refused(void **state)
     assert_int_equal(read_oldest(fixture), -EBADMSG);
     eye_spool_drop_oldest(fixture->spool);
     assert_int_equal(bytes_of_files(fixture), 0);
+}
+
+/* Nobody else writes in the folder; should a link be there, it is neither read nor written. */
+static void links__are_not_followed(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[256];
+    char elsewhere[256];
+    char name[64];
+    size_t evicted = 0;
+    assert_int_equal(open_spool(fixture, MIB), 0);
+    append(fixture, RUN, 1);
+    segment_path(fixture, path);
+    path_in(fixture, "elsewhere", elsewhere);
+    assert_int_equal(rename(path, elsewhere), 0);
+    assert_int_equal(symlink("elsewhere", path), 0);
+    assert_int_equal(read_oldest(fixture), -ELOOP);
+    eye_spool_drop_oldest(fixture->spool);
+    write_text(fixture, "victim", "mine");
+    snprintf(name, sizeof(name), "%016" PRIx64 "-%016" PRIx64 ".new", RUN, UINT64_C(2));
+    path_in(fixture, name, path);
+    assert_int_equal(symlink("victim", path), 0);
+    assert_int_equal(append_evicting(fixture, RUN, 2, &evicted), -ELOOP);
+    assert_false(exists(fixture, name));
+    path_in(fixture, "victim", path);
+    char content[8];
+    assert_int_equal(load(path, content, sizeof(content)), strlen("mine"));
+}
+
+/* What says that it is larger than any snapshot is refused before memory is asked for it. */
+static void segments_beyond_every_size__are_refused(void **state)
+{
+    /* RFC 8878: magic number, content size of 8 bytes in a single segment, an empty last block. */
+    static const char frame[] = "\x28\xb5\x2f\xfd\xe0\0\0\0\0\0\x40\0\0\x01\0\0";
+    struct fixture *fixture = *state;
+    char path[256];
+    assert_int_equal(open_spool(fixture, MIB), 0);
+    append(fixture, RUN, 1);
+    segment_path(fixture, path);
+    store(path, frame, sizeof(frame) - 1);
+    assert_int_equal(read_oldest(fixture), -EBADMSG);
+    assert_int_equal(truncate(path, (off_t)1 << 42), 0);
+    assert_int_equal(read_oldest(fixture), -EBADMSG);
 }
 
 static void vanished_segment__is_said(void **state)
@@ -744,7 +797,10 @@ int main(void)
         TEST(open__says_what_is_wrong_with_the_path),
         TEST(folder__stands_where_nobody_can_replace_it),
         TEST(failed_write__leaves_nothing),
+        TEST(open__makes_the_folder_durable),
         TEST(failed_advance__leaves_what_waits),
+        TEST(links__are_not_followed),
+        TEST(segments_beyond_every_size__are_refused),
         TEST(damaged_segment__is_refused_wherever_the_bit_is),
         TEST(truncated_or_longer_segment__is_refused),
         TEST(renamed_segment__is_refused),
