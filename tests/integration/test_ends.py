@@ -11,35 +11,37 @@ class Ends(unittest.TestCase):
 
     COUNT = 3
 
-    def setUp(self):
-        self.daemon = Daemon(self, "protocols.http=false")
-        self.port = free_port()
-        self.server, self.client = Peer(self, "ending-server"), Peer(self, "ending-client")
-        self.server.listen("127.0.0.1", self.port)
-        self.client.connect("127.0.0.1", self.port, self.COUNT)
-        self.server.accept(self.COUNT)
+    def connected(self, name):
+        """(port, server, client) of connections between two processes."""
+        port = free_port()
+        server, client = Peer(self, f"{name}-server"), Peer(self, f"{name}-client")
+        server.listen("127.0.0.1", port)
+        client.connect("127.0.0.1", port, self.COUNT)
+        server.accept(self.COUNT)
+        return port, server, client
 
-    def test_active_is_right_before_anything_is_counted_afresh(self):
-        """The last interval counts afresh, and one each minute: the gauge is looked at before."""
-        wait_for_active(self.daemon, 2 * self.COUNT, port=self.port)
-        self.client.close()
-        self.server.close()
-        self.daemon.wait_for_total(CLOSED, 2 * self.COUNT, port=self.port)
-        self.daemon.wait_for_snapshots(1)
-        self.assertEqual(active(self.daemon, port=self.port), 0)
-        self.assertEqual(self.daemon.stop(), 0)
-
-    def test_what_others_end_stays_with_its_owner(self):
-        """A reset takes the server's sockets away while the client's process is running."""
-        wait_for_active(self.daemon, self.COUNT, port=self.port, service="ending-server")
-        self.client.abort()
-        self.daemon.wait_for_total(CLOSED, 2 * self.COUNT, port=self.port)
-        self.assertEqual(self.daemon.stop(), 0)
-        for direction, service in (("incoming", "ending-server"), ("outgoing", "ending-client")):
-            tags = {"port": self.port, "direction": direction}
-            self.assertEqual(self.daemon.values(CLOSED, "service", **tags), [service])
-        self.assertEqual(self.daemon.total(FAILED, port=self.port, reason="reset",
-                                           service="ending-server"), self.COUNT)
+    def test_owners_and_what_is_active(self):
+        """A reset takes a server's sockets away while the client's process is running. The last
+        interval counts afresh what is active, and one each minute: it is looked at before."""
+        daemon = Daemon(self, "protocols.http=false")
+        closed, server, client = self.connected("closing")
+        reset, _, aborting = self.connected("reset")
+        for port, service in ((closed, "closing-server"), (reset, "reset-server")):
+            wait_for_active(daemon, self.COUNT, port=port, service=service)
+        client.close()
+        server.close()
+        aborting.abort()
+        for port in (closed, reset):
+            daemon.wait_for_total(CLOSED, 2 * self.COUNT, port=port)
+        daemon.wait_for_snapshots(1)
+        for port in (closed, reset):
+            self.assertEqual(active(daemon, port=port), 0)
+        self.assertEqual(daemon.stop(), 0)
+        for direction, service in (("incoming", "reset-server"), ("outgoing", "reset-client")):
+            tags = {"port": reset, "direction": direction}
+            self.assertEqual(daemon.values(CLOSED, "service", **tags), [service])
+        self.assertEqual(daemon.total(FAILED, port=reset, reason="reset", service="reset-server"),
+                         self.COUNT)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Intervals(unittest.TestCase):
         daemon = Daemon(self, "protocols.http=false", interval=f"{self.SECONDS}s", exporters=(
             f"{{type: file, path: '{path}'}}", collector.exporter("encoding: json")))
         self.assertEqual(nice_of_thread(daemon.pid, "eye:collector"), -10)
-        daemon.wait_for_snapshots(2)
+        daemon.wait_for_snapshots(1)
         stopping = time.time()
         self.assertEqual(daemon.stop(), 0)
         spans = read_spans(path)

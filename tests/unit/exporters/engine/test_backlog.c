@@ -30,8 +30,15 @@ struct fixture {
     int log;
 };
 
-/* Stands before that of libc; errno of all calls, 0: none. */
+/* Stand before those of libc; errno of all calls, 0: none. */
 static int file_error;
+static int folder_error;
+
+int fsync(int fd)
+{
+    errno = folder_error;
+    return folder_error != 0 ? -1 : (int)syscall(SYS_fsync, fd);
+}
 
 int fdatasync(int fd)
 {
@@ -73,7 +80,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    file_error = 0;
+    file_error = folder_error = 0;
     dup2(fixture->saved_stderr, STDERR_FILENO);
     close(fixture->saved_stderr);
     close(fixture->log);
@@ -147,6 +154,22 @@ static void store__that_fails_is_told_once_and_counted_each_time(void **state)
     file_error = EIO;
     assert_false(store(fixture, 0));
     assert_int_equal(count_in_log(fixture, "cannot write its spool"), 2);
+}
+
+/* What is delivered and could not be noted comes again: twice rather than never. */
+static void delivered__that_cannot_be_noted_is_told_and_waits_on(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_true(store(fixture, 0));
+    assert_int_equal(next(fixture, 0), 1);
+    folder_error = EIO;
+    eye_backlog_delivered(&fixture->backlog);
+    assert_int_equal(failures(fixture), 1);
+    assert_int_equal(count_in_log(fixture, "cannot write its spool: Input/output error"), 1);
+    folder_error = 0;
+    assert_int_equal(next(fixture, 0), 1);
+    eye_backlog_delivered(&fixture->backlog);
+    assert_int_equal(next(fixture, 0), 0);
 }
 
 static void before__is_what_was_delivered_last_in_the_run(void **state)
@@ -229,6 +252,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(store__that_fails_is_told_once_and_counted_each_time),
+        TEST(delivered__that_cannot_be_noted_is_told_and_waits_on),
         TEST(before__is_what_was_delivered_last_in_the_run),
         TEST(before__that_cannot_be_read_costs_one_interval),
         TEST(next__without_time_is_the_last_of_each_run),
