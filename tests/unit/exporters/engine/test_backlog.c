@@ -231,6 +231,21 @@ static void next__without_time_is_the_last_of_each_run(void **state)
     assert_int_equal(fixture->backlog.skipped, 3);
 }
 
+static void next__that_is_too_old_is_given_up_with_its_points(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct eye_export_stats *stats = &fixture->sample->stats;
+    fixture->own.common.spool_age_ns = 1000000000; /* the sample's intervals are of another year */
+    open_backlog(fixture);
+    assert_true(store(fixture, 0));
+    assert_true(store(fixture, 0));
+    assert_int_equal(next(fixture, 0), 0);
+    assert_int_equal(fixture->backlog.skipped, 2);
+    assert_int_equal(atomic_load(&stats->dropped[EYE_EXPORT_EXPIRED]), 1);
+    assert_int_equal(atomic_load(&stats->seen), 1);
+    assert_int_equal(count_in_log(fixture, "gave up 1 points"), 1);
+}
+
 static void next__with_time_is_each_in_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -256,6 +271,7 @@ int main(void)
         TEST(before__is_what_was_delivered_last_in_the_run),
         TEST(before__that_cannot_be_read_costs_one_interval),
         TEST(next__without_time_is_the_last_of_each_run),
+        TEST(next__that_is_too_old_is_given_up_with_its_points),
         TEST(next__with_time_is_each_in_order),
     };
     return cmocka_run_group_tests_name("backlog", tests, NULL, NULL);

@@ -308,6 +308,17 @@ static void delivery__point_of_many_parts_crosses_payloads(void **state)
     assert_stats(fixture, SERIES, EYE_EXPORT_OTHER, 0);
 }
 
+/* A part of the first point has arrived: nothing else may come in its place. */
+static void delivery__part_of_a_point_is_a_start(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->fake.parts = 25;
+    fixture->fake.script[1].verdict = EYE_VERDICT_RETRY;
+    assert_int_equal(deliver(fixture), -EIO);
+    assert_int_equal(fixture->delivery.settled.point, 0);
+    assert_true(fixture->failure.started);
+}
+
 static void use_confirmations(struct fixture *fixture)
 {
     eye_delivery_init(&fixture->delivery, &confirmed, &fixture->fake, &fixture->sample->stats);
@@ -369,6 +380,7 @@ int main(void)
         TEST(delivery__payload_of_the_least_size_is_given_up),
         TEST(delivery__points_that_cannot_be_said_are_counted),
         TEST(delivery__point_of_many_parts_crosses_payloads),
+        TEST(delivery__part_of_a_point_is_a_start),
         TEST(delivery__unconfirmed_payloads_are_not_counted),
         TEST(delivery__loss_after_a_confirmation_goes_back_to_it),
         TEST(delivery__nothing_to_say_sends_nothing),
