@@ -129,6 +129,8 @@ class OlderConnections(unittest.TestCase):
         with pair.right.entered():
             listeners = [harness.listen(self, own, Pair.RIGHT) for own in (older_port, port)]
         older, connecting = pair.left.socket(), pair.left.socket()
+        # Both ports are such as services have: only the listener tells who connected.
+        older.bind((Pair.LEFT, free_port()))
         older.connect((Pair.RIGHT, older_port))
         server, _ = listeners[0].accept()
         self.drop(pair, port)
@@ -136,7 +138,8 @@ class OlderConnections(unittest.TestCase):
         self.assertEqual(connecting.connect_ex((Pair.RIGHT, port)), errno.EINPROGRESS)
         begin = time.monotonic()
         daemon = Daemon(self, "protocols.http=false")
-        wait_for_active(daemon, 2, port=older_port)
+        for direction in ("incoming", "outgoing"):
+            wait_for_active(daemon, 1, port=older_port, direction=direction)
         pair.right.run("nft", "flush ruleset")
         connecting.setblocking(True)
         self.assertEqual(connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0)
