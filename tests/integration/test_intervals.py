@@ -46,7 +46,8 @@ class Intervals(unittest.TestCase):
         begin = time.time()
         daemon = Daemon(self, "protocols.http=false", interval=f"{self.SECONDS}s", exporters=(
             f"{{type: file, path: '{path}'}}", collector.exporter("encoding: json")))
-        self.assertEqual(nice_of_thread(daemon.pid, "eye:collector"), -10)
+        harness.wait_until(lambda: nice_of_thread(daemon.pid, "eye:collector") == -10, 30,
+                           "the collector's precedence")
         daemon.wait_for_snapshots(1)
         stopping = time.time()
         self.assertEqual(daemon.stop(), 0)
