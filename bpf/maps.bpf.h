@@ -19,7 +19,6 @@ enum eye_socket_phase {
 enum eye_socket_flag {
     EYE_SOCKET_OLDER = 1,     /* established before the daemon looked: never "opened" */
     EYE_SOCKET_INHERITED = 2, /* owner is the listener's until the real one shows itself */
-    EYE_SOCKET_OPENED = 4,    /* its opening was reported */
 };
 
 /* What protocol a socket speaks, as far as its first bytes told. */
@@ -46,9 +45,11 @@ struct eye_counters {
  * the iterator takes FREE -> ITERATING and gives it back; the close sets CLOSED. Whoever finds the
  * other one there leaves the last record to the iterator, so each byte is reported once.
  *
- * `pass` is the number of the counting pass in which the socket was counted active; 0: never. The
- * collector numbers its full passes; a socket that was not counted in the present pass enters it
- * at its next record, and only one counted in the present pass leaves it.
+ * `pass` is the number of the counting pass in which the socket was counted active; 0: never, and
+ * then its opening was not reported either. (No flag says that: the iterator writes none, since the
+ * socket's own CPU may be writing them.) The collector numbers its full passes; a socket that was
+ * not counted in the present pass enters it at its next record, and only one counted in the present
+ * pass leaves it.
  */
 struct eye_socket {
     __u64 claim;    /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */

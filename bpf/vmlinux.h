@@ -43,6 +43,27 @@ struct sock_common {
 };
 
 typedef struct {
+    int counter;
+} atomic_t;
+
+struct qspinlock {
+    atomic_t val;
+};
+
+typedef struct qspinlock arch_spinlock_t;
+
+struct raw_spinlock {
+    arch_spinlock_t raw_lock;
+};
+
+struct spinlock {
+    struct raw_spinlock rlock; /* absent from CONFIG_PREEMPT_RT */
+};
+
+typedef struct spinlock spinlock_t;
+
+typedef struct {
+    spinlock_t slock;
     int owned;
 } socket_lock_t;
 

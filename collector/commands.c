@@ -84,6 +84,8 @@ static struct eye_config *load_config(const struct options *options)
     struct eye_error error = {""};
     if (eye_config_load(&source, &config, &error) != 0) {
         fprintf(stderr, "%s\n", error.text);
+    } else if (config->warnings != NULL) {
+        fputs(config->warnings, stderr);
     }
     return config;
 }

@@ -41,6 +41,7 @@ void eye_builder_init(struct eye_builder *builder, const struct eye_config_secti
 {
     *builder = (struct eye_builder){.sections = {sections, section_count}};
     eye_problems_init(&builder->problems);
+    eye_problems_init(&builder->warnings);
     struct eye_scope scope = scope_of(builder);
     eye_scope_set_defaults(&scope, &builder->problems);
 }
@@ -52,6 +53,7 @@ void eye_builder_done(struct eye_builder *builder)
     eye_exporter_list_done(&builder->exporters);
     eye_route_list_done(&builder->routes);
     eye_problems_done(&builder->problems);
+    eye_problems_done(&builder->warnings);
 }
 
 void eye_builder_add_file(struct eye_builder *builder, const char *label, const char *bytes,
@@ -158,6 +160,7 @@ void eye_builder_add_assignment(struct eye_builder *builder, const char *assignm
 static void hand_out(struct eye_builder *builder, struct eye_config *config)
 {
     *config = builder->config;
+    config->warnings = EYE_TAKE(builder->warnings.lines.data);
     config->exporters = builder->exporters.items;
     config->exporter_count = builder->exporters.count;
     config->routes.rules = builder->routes.rules;

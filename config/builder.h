@@ -16,6 +16,7 @@ struct eye_builder {
     struct eye_route_list routes;
     struct eye_section_list sections;
     struct eye_problems problems;
+    struct eye_problems warnings; /* lines of eye_config.warnings; no failure */
 };
 
 /** @sections: the exporter types; must outlive the builder and its result. */

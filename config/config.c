@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "collector/base/text.h"
 #include "config/builder.h"
@@ -33,10 +35,34 @@ static int read_all(int fd, struct eye_text *text)
     return text->failed ? -ENOMEM : 0;
 }
 
-static int read_file(const char *path, struct eye_text *text)
+/* Who writes the configuration decides what the daemon reads and writes, in its user's name. */
+static void check_rights(struct eye_problems *warnings, const char *path, int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return;
+    }
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        eye_problems_add(warnings, 0,
+                         "%s: others may write this file (mode %04o), and so decide what the "
+                         "daemon does; run chmod go-w on it",
+                         path, status.st_mode & 07777U);
+    } else if (status.st_uid != 0 && status.st_uid != geteuid()) {
+        eye_problems_add(warnings, 0,
+                         "%s: user %u may write this file, and so decide what the daemon does; "
+                         "run chown on it",
+                         path, (unsigned int)status.st_uid);
+    }
+}
+
+static int read_file(const char *path, struct eye_problems *warnings, struct eye_text *text)
 {
     EYE_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    return fd < 0 ? -errno : read_all(fd, text);
+    if (fd < 0) {
+        return -errno;
+    }
+    check_rights(warnings, path, fd);
+    return read_all(fd, text);
 }
 
 /* @may_miss: that there is no such file is no problem. */
@@ -44,7 +70,7 @@ static void add_file(struct eye_builder *builder, const char *path, bool may_mis
 {
     EYE_CLEANUP(eye_text_done) struct eye_text text;
     eye_text_init(&text, 2 * EYE_DOCUMENT_BYTES_MAX);
-    int result = read_file(path, &text);
+    int result = read_file(path, &builder->warnings, &text);
     if (result == 0) {
         eye_builder_add_file(builder, path, eye_text_string(&text), text.length);
     } else if (result != -ENOENT || !may_miss) {
@@ -143,5 +169,6 @@ void eye_config_free(struct eye_config *config)
     eye_scope_done(&scope);
     eye_exporter_list_done(&exporters);
     eye_route_list_done(&routes);
+    free(config->warnings);
     free(config);
 }

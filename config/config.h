@@ -128,6 +128,7 @@ struct eye_config {
         uint64_t tag_values; /* limits.tag_values: 1000 (1 .. 1000000) */
         uint64_t idle_ns;    /* limits.idle: 5m (10s .. 24h) */
     } limits;
+    char *warnings; /* lines about what is valid and still unsafe; NULL: none; owned */
     struct eye_exporter_config
         *exporters; /* owned; without any in the configuration: one console */
     size_t exporter_count;

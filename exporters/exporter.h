@@ -25,7 +25,7 @@
     X(TIMEOUT, "timeout")           /* no connection or no answer in time */                       \
     X(RESET, "reset")               /* the connection broke, also in the middle of an answer */    \
     X(TLS, "tls")                   /* handshake, certificate or its name */                       \
-    X(BUSY, "busy")                 /* EAGAIN, ENOBUFS: buffers full for longer than we wait */    \
+    X(BUSY, "busy")                 /* buffers full for longer than we wait; a scraper gave way */ \
     X(THROTTLED, "throttled")       /* 429 */                                                      \
     X(SERVER_ERROR, "server_error") /* 408, 425, 5xx but 501 */                                    \
     X(UNAUTHORIZED, "unauthorized") /* 401, 403, 407 */                                            \

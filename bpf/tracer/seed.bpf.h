@@ -68,7 +68,7 @@ static __always_inline void eye_seed_connection(struct sock *sk, const struct tc
     socket->direction = incoming ? EYE_INCOMING : EYE_OUTGOING;
     socket->port = incoming ? key.port : remote_port;
     socket->family = eye_family_of(&sk->__sk_common);
-    eye_read_counters(tcp, &socket->reported);
+    eye_read_counters(tcp, false, &socket->reported);
     if (sk->__sk_common.skc_state == TCP_SYN_SENT) {
         socket->phase = EYE_SOCKET_CONNECTING;
         return;

@@ -44,16 +44,36 @@ static __always_inline void eye_set_owner(struct eye_socket *socket)
     socket->flags &= ~EYE_SOCKET_INHERITED;
 }
 
-static __always_inline void eye_read_counters(const struct tcp_sock *tcp,
+/* A process or a softirq is at work on the socket now. */
+static __always_inline bool eye_is_locked(const struct sock *sk)
+{
+    return sk->sk_lock.owned || (bpf_core_field_exists(sk->sk_lock.slock.rlock) &&
+                                 sk->sk_lock.slock.rlock.raw_lock.val.counter);
+}
+
+/*
+ * bytes_received counts the FIN as one byte; tcp_fin() leaves SOCK_DONE behind, a moment later. So
+ * of a socket that is at work on another CPU meanwhile the last byte waits for the next look.
+ */
+static __always_inline __u64 eye_read_received(const struct tcp_sock *tcp, bool at_work_elsewhere)
+{
+    const struct sock *sk = &tcp->inet_conn.icsk_inet.sk;
+    __u64 received = tcp->bytes_received;
+    barrier();
+    bool waits = at_work_elsewhere && eye_is_locked(sk);
+    barrier();
+    bool fin = sk->__sk_common.skc_flags >> bpf_core_enum_value(enum sock_flags, SOCK_DONE) & 1;
+    return received > 0 ? received - (fin || waits) : 0;
+}
+
+/* @at_work_elsewhere: nobody keeps other CPUs from the socket. */
+static __always_inline void eye_read_counters(const struct tcp_sock *tcp, bool at_work_elsewhere,
                                               struct eye_counters *counters)
 {
-    /* bytes_received counts the FIN as one byte; tcp_fin() leaves SOCK_DONE behind. */
-    __u64 fin = (tcp->inet_conn.icsk_inet.sk.__sk_common.skc_flags >>
-                 bpf_core_enum_value(enum sock_flags, SOCK_DONE)) &
-                1;
-    __u64 received = tcp->bytes_received;
-    counters->sent_bytes = tcp->bytes_sent - tcp->bytes_retrans;
-    counters->received_bytes = received > 0 ? received - fin : 0;
+    counters->received_bytes = eye_read_received(tcp, at_work_elsewhere);
+    counters->sent_bytes = tcp->bytes_sent;
+    barrier(); /* a retransmission counts in bytes_retrans first */
+    counters->sent_bytes -= tcp->bytes_retrans;
     counters->sent_segments = tcp->segs_out;
     counters->received_segments = tcp->segs_in;
     counters->retransmits = tcp->total_retrans;
@@ -117,7 +137,7 @@ static __always_inline void eye_fill_record(struct eye_connection_record *record
     record->family = socket->family;
     __builtin_memcpy(record->comm, socket->comm, sizeof(record->comm));
     eye_fill_remote(record, common);
-    if (!(socket->flags & (EYE_SOCKET_OLDER | EYE_SOCKET_OPENED))) {
+    if (!(socket->flags & EYE_SOCKET_OLDER) && socket->pass == 0) {
         record->flags |= EYE_CONNECTION_OPENED;
         record->connect_us = socket->connect_us;
     }
@@ -159,7 +179,7 @@ static __always_inline void eye_report_closed(const struct eye_socket *socket,
 {
     struct eye_connection_record record = {.kind = EYE_CONNECTION_CLOSED};
     struct eye_counters now;
-    eye_read_counters(tcp, &now);
+    eye_read_counters(tcp, false, &now);
     eye_fill_record(&record, socket, tcp, &now);
     record.failure = eye_failure_of(tcp->inet_conn.icsk_inet.sk.sk_err);
     record.flags |= socket->pass == record.pass ? EYE_CONNECTION_LEAVES : 0;
@@ -173,7 +193,7 @@ static __always_inline void eye_report_failed(const struct eye_socket *socket,
     struct eye_connection_record record = {.kind = EYE_CONNECTION_FAILED};
     struct eye_counters now;
     __u8 failure = eye_failure_of(tcp->inet_conn.icsk_inet.sk.sk_err);
-    eye_read_counters(tcp, &now);
+    eye_read_counters(tcp, false, &now);
     eye_fill_record(&record, socket, tcp, &now);
     record.flags = 0;
     record.failure = failure == EYE_FAILURE_NONE ? EYE_FAILURE_CANCELLED : failure;
@@ -356,12 +376,25 @@ static __always_inline __u8 eye_pass_flags(const struct eye_socket *socket)
     return socket->counted_pid != socket->pid ? EYE_CONNECTION_MOVES : 0;
 }
 
+/* What is read while another CPU changes it may be too little; the next look finds the rest. */
+static __always_inline void eye_keep_reported(struct eye_counters *now,
+                                              const struct eye_counters *reported)
+{
+    if (now->sent_bytes < reported->sent_bytes) {
+        now->sent_bytes = reported->sent_bytes;
+    }
+    if (now->received_bytes < reported->received_bytes) {
+        now->received_bytes = reported->received_bytes;
+    }
+}
+
 static __always_inline void eye_report_live(struct seq_file *seq, struct eye_socket *socket,
                                             const struct tcp_sock *tcp)
 {
     struct eye_connection_record record = {.kind = EYE_CONNECTION_LIVE};
     struct eye_counters now;
-    eye_read_counters(tcp, &now);
+    eye_read_counters(tcp, true, &now);
+    eye_keep_reported(&now, &socket->reported);
     record.flags = eye_pass_flags(socket);
     bool due = eye_pass_full || socket->pass == 0;
     if (!eye_moved(&now, &socket->reported) &&
@@ -374,7 +407,6 @@ static __always_inline void eye_report_live(struct seq_file *seq, struct eye_soc
         socket->reported = now;
         socket->pass = record.pass;
         socket->counted_pid = record.pid;
-        socket->flags |= EYE_SOCKET_OPENED;
     }
 }
 

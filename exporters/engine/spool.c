@@ -253,13 +253,22 @@ static void drop_delivered(struct eye_spool *spool, size_t keep)
     }
 }
 
-static int open_folder_of(const char *path, const char *exporter, int *ret_fd)
+static int open_parent(const char *path, int *ret_fd)
 {
     if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST) {
         return -errno;
     }
-    EYE_AUTOCLOSE int parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (parent < 0 || (mkdirat(parent, exporter, S_IRWXU) != 0 && errno != EEXIST)) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+static int open_child(int parent, const char *exporter, int *ret_fd)
+{
+    if (mkdirat(parent, exporter, S_IRWXU) != 0 && errno != EEXIST) {
         return -errno;
     }
     EYE_AUTOCLOSE int fd =
@@ -279,14 +288,41 @@ static bool is_private(int folder)
            (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
+/* Who can rename in the folder above puts another one in its place. In one with the sticky bit
+ * (as /tmp has) only owners can. */
+static bool keeps_what_is_in_it(int folder)
+{
+    struct stat status;
+    return fstat(folder, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) &&
+           ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (status.st_mode & S_ISVTX) != 0);
+}
+
+static int fail_to_open(int error, const char *path, const char *exporter,
+                        struct eye_error *ret_error)
+{
+    return eye_error_set(ret_error, error, "cannot open the spool %s/%s: %s", path, exporter,
+                         strerror(-error));
+}
+
 static int open_folder(const char *path, const char *exporter, int *ret_fd,
                        struct eye_error *ret_error)
 {
+    EYE_AUTOCLOSE int parent = -1;
     EYE_AUTOCLOSE int fd = -1;
-    int result = open_folder_of(path, exporter, &fd);
+    int result = open_parent(path, &parent);
     if (result != 0) {
-        return eye_error_set(ret_error, result, "cannot open the spool %s/%s: %s", path, exporter,
-                             strerror(-result));
+        return fail_to_open(result, path, exporter, ret_error);
+    }
+    if (!keeps_what_is_in_it(parent)) {
+        return eye_error_set(ret_error, -EPERM,
+                             "the spool's folder %s belongs to another user or others may write "
+                             "there, and so put another spool in its place; run chown and chmod "
+                             "0700 on it",
+                             path);
+    }
+    result = open_child(parent, exporter, &fd);
+    if (result != 0) {
+        return fail_to_open(result, path, exporter, ret_error);
     }
     if (!is_private(fd)) {
         return eye_error_set(ret_error, -EPERM,

@@ -17,8 +17,8 @@
 /* What every line of ours begins with. */
 #define LINE_START "{\"time\":"
 
-/* The longest line that a torn one can be of. */
-#define TAIL_BYTES ((size_t)256 << 10)
+/* Two lines of the longest: the last whole one, and one that is torn. */
+#define TAIL_BYTES ((size_t)512 << 10)
 
 static int fail(const struct eye_journal *journal, int code, const char *what,
                 struct eye_error *ret_error)
@@ -34,11 +34,24 @@ void eye_journal_close(struct eye_journal *journal)
 
 /* ---- Opening ---- */
 
-/* The beginning of the torn line at the end of @tail; its length when there is none. */
-static size_t find_torn(const char *tail, size_t length)
+/* The beginning of the line that goes on until @end. */
+static size_t find_line(const char *tail, size_t end)
 {
-    const char *newline = memrchr(tail, '\n', length);
+    const char *newline = memrchr(tail, '\n', end);
     return newline == NULL ? 0 : (size_t)(newline - tail) + 1;
+}
+
+/* Whether we wrote the last whole line of @tail and what stands behind it from @torn on. */
+static bool is_ours(const char *tail, size_t torn, size_t length)
+{
+    size_t start_length = strlen(LINE_START);
+    size_t compared = length - torn < start_length ? length - torn : start_length;
+    if (memcmp(tail + torn, LINE_START, compared) != 0) {
+        return false;
+    }
+    size_t last = torn == 0 ? 0 : find_line(tail, torn - 1);
+    return torn == 0 ||
+           (torn - last > start_length && memcmp(tail + last, LINE_START, start_length) == 0);
 }
 
 /* Cuts what a killed process left of a line, if it is one of ours. */
@@ -46,18 +59,16 @@ static int repair(const struct eye_journal *journal, int fd, off_t size,
                   struct eye_error *ret_error)
 {
     size_t length = (size_t)size < TAIL_BYTES ? (size_t)size : TAIL_BYTES;
-    EYE_AUTOFREE char *tail = malloc(length + 1);
+    EYE_AUTOFREE char *tail = malloc(length + 1); /* never of no bytes */
     if (tail == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     if (pread(fd, tail, length, size - (off_t)length) != (ssize_t)length) {
         return fail(journal, -EIO, "read", ret_error);
     }
-    tail[length] = '\0';
-    size_t torn = find_torn(tail, length);
+    size_t torn = find_line(tail, length);
     size_t torn_length = length - torn;
-    size_t compared = torn_length < strlen(LINE_START) ? torn_length : strlen(LINE_START);
-    if (strncmp(tail + torn, LINE_START, compared) != 0) {
+    if (!is_ours(tail, torn, length)) {
         return eye_error_set(ret_error, -EINVAL,
                              "%s does not end with a line that sockeye wrote: choose another path",
                              journal->path);

@@ -17,6 +17,7 @@
     X(create_response_from_buffer)                                                                 \
     X(destroy_response)                                                                            \
     X(free)                                                                                        \
+    X(get_connection_info)                                                                         \
     X(lookup_connection_value)                                                                     \
     X(queue_response)                                                                              \
     X(start_daemon)                                                                                \

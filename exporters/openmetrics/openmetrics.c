@@ -2,12 +2,13 @@
 /*
  * The OpenMetrics exporter: a small HTTP server that answers GET /metrics with the newest snapshot.
  * Delivering is putting that snapshot where the server's own thread finds it; each scrape renders
- * its page anew. A scraper that reads slowly holds one of 16 connections for as long as it takes
- * bytes, and none for longer than 10 s without.
+ * its page anew. A scraper that reads slowly keeps its connection for as long as it takes bytes,
+ * and for 10 s without, unless a newer one needs the place or the memory (peers.h).
  *
  * A snapshot that nothing newer replaced for longer than `expiry` is served no more: values that
  * stand still would look like a host at rest.
  */
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,8 +23,8 @@
 #include "exporters/openmetrics/libraries.h"
 #include "exporters/openmetrics/listener.h"
 #include "exporters/openmetrics/page.h"
+#include "exporters/openmetrics/peers.h"
 
-#define CONNECTIONS_MAX 16U
 #define TIMEOUT_SECONDS 10U
 #define REQUEST_MAX_BYTES ((size_t)16 << 10) /* of the head of a request, per connection */
 #define PAGE_MAX_BYTES ((size_t)256 << 20)
@@ -50,8 +51,9 @@ struct openmetrics {
     struct eye_auth auth;
     struct eye_certificate certificate;
     struct MHD_Daemon *server;
-    struct eye_pages pages; /* of the server's thread, like the next */
-    struct eye_text page;   /* kept from scrape to scrape: new memory costs more than the text */
+    struct eye_peers peers; /* of the server's thread, like the next two */
+    struct eye_pages pages;
+    struct eye_text page; /* kept from scrape to scrape: new memory costs more than the text */
     uint64_t expiry_ns;
     pthread_mutex_t lock;                /* of the two below */
     const struct eye_snapshot *snapshot; /* newest; one reference, NULL at first */
@@ -241,6 +243,17 @@ static void add_headers(struct MHD_Response *response, const struct reply *reply
     }
 }
 
+static union MHD_ConnectionInfo info_of(struct MHD_Connection *connection,
+                                        enum MHD_ConnectionInfoType type)
+{
+    return *eye_mhd.get_connection_info(connection, type);
+}
+
+static struct eye_peer *peer_of(struct MHD_Connection *connection)
+{
+    return info_of(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT).socket_context;
+}
+
 /* Takes the body over. */
 static enum MHD_Result send_reply(struct MHD_Connection *connection, const struct reply *reply)
 {
@@ -279,11 +292,37 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     (void)request_context;
     struct openmetrics *exporter = context;
     struct reply reply = make_reply(exporter, connection, path, method);
+    if (reply.memory == MHD_RESPMEM_MUST_FREE) {
+        eye_peers_serve(&exporter->peers, peer_of(connection), reply.length);
+    }
     enum MHD_Result result = send_reply(connection, &reply);
     if (result == MHD_YES && strcmp(method, MHD_HTTP_METHOD_GET) == 0) {
         count_scrape(exporter->stats, &reply);
     }
     return result;
+}
+
+/* An answer is sent, or given up: what it held is free. */
+static void end_answer(void *context, struct MHD_Connection *connection, void **request_context,
+                       enum MHD_RequestTerminationCode why)
+{
+    (void)request_context;
+    (void)why;
+    struct openmetrics *exporter = context;
+    eye_peers_served(&exporter->peers, peer_of(connection));
+}
+
+static void note_connection(void *context, struct MHD_Connection *connection, void **peer,
+                            enum MHD_ConnectionNotificationCode what)
+{
+    struct openmetrics *exporter = context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *peer = eye_peers_join(&exporter->peers,
+                               info_of(connection, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd);
+        assert(*peer != NULL); /* the server's own limit is the same */
+    } else {
+        eye_peers_leave(*peer);
+    }
 }
 
 /* What goes wrong with one scraper is that scraper's business. */
@@ -313,10 +352,11 @@ static struct MHD_Daemon *start_daemon(struct openmetrics *exporter, int fd)
     unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0U);
     return eye_mhd.start_daemon(
         flags, 0, NULL, NULL, answer, exporter, MHD_OPTION_EXTERNAL_LOGGER, log_server, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        REQUEST_MAX_BYTES, MHD_OPTION_ARRAY, secure ? tls : &tls[EYE_ARRAY_LENGTH(tls) - 1],
-        MHD_OPTION_END);
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, EYE_PEERS_MAX,
+        MHD_OPTION_NOTIFY_CONNECTION, note_connection, exporter, MHD_OPTION_NOTIFY_COMPLETED,
+        end_answer, exporter, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX_BYTES, MHD_OPTION_ARRAY,
+        secure ? tls : &tls[EYE_ARRAY_LENGTH(tls) - 1], MHD_OPTION_END);
 }
 
 /* The server's thread inherits the mask: signals are for the main thread. */
@@ -396,6 +436,7 @@ static int openmetrics_open(const struct eye_exporter_setup *setup, void **ret_s
     }
     exporter->stats = setup->stats;
     eye_text_init(&exporter->page, PAGE_MAX_BYTES);
+    eye_peers_init(&exporter->peers, &setup->stats->failures[EYE_EXPORT_BUSY]);
     exporter->expiry_ns = expiry_of(config, setup->config->interval_ns);
     int result = eye_openmetrics_load(ret_error);
     if (result == 0) {

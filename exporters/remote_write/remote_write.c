@@ -359,7 +359,10 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     return result;
 }
 
-/* The identities of what lives go first: then everything is gone. */
+/*
+ * The identities of what lives go first: then everything is gone. Those of what is gone go, too:
+ * they may follow a snapshot that has the number of @last and other series.
+ */
 static void finish(void *state, const struct eye_snapshot *last)
 {
     struct remote_write *remote = state;
@@ -369,6 +372,8 @@ static void finish(void *state, const struct eye_snapshot *last)
     }
     drop_identities(&remote->live);
     init_identities(&remote->live);
+    drop_identities(&remote->gone);
+    init_identities(&remote->gone);
     remote->describing = false;
     remote->time.now_ms =
         later((int64_t)(eye_clock_wall_ns() / EYE_NS_PER_MS), remote->time.now_ms + 1);

@@ -605,8 +605,8 @@ class Peer:
 
     Each call returns when the command is done: peer.listen("127.0.0.1", port), peer.accept(3),
     peer.connect(host, port, 3), peer.send(size), peer.receive(size), peer.shutdown(), peer.drain(),
-    peer.close(); sizes are for each connection. begin() and finish() split a call, so that both
-    ends can work at once.
+    peer.abort(), peer.close(); sizes are for each connection. begin() and finish() split a call, so
+    that both ends can work at once.
     """
 
     def __init__(self, test, service, namespace=None):

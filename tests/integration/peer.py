@@ -8,6 +8,7 @@ number, or with "error NAME" for an error of the system.
 import errno
 import os
 import socket
+import struct
 import sys
 
 CHUNK = bytes(range(256)) * 256
@@ -71,6 +72,12 @@ class Peer:
     def close(self):
         while self.connections:
             self.connections.pop().close()
+
+    def abort(self):
+        """RST instead of FIN, on every connection."""
+        for connection in self.connections:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
 
     def hand_over(self, service):
         """Gives all connections to a new process of another service, which then reads stdin."""

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
@@ -292,6 +294,42 @@ static void load__finds_the_folder_beside_a_bare_name(void **state)
     assert_int_equal(fixture->config->interval_ns, 3 * EYE_NS_PER_SECOND);
 }
 
+/* Whoever may write one of the files decides what the daemon does. */
+static void load__warns_of_files_that_others_may_write(void **state)
+{
+    static const struct {
+        mode_t mode;
+        const char *warning;
+    } table[] = {
+        {0600, NULL},
+        {0644, NULL},
+        {0664, "main.yaml: others may write this file (mode 0664)"},
+        {0602, "main.yaml: others may write this file (mode 0602)"},
+    };
+    struct fixture *fixture = *state;
+    char path[256];
+    snprintf(path, sizeof(path), "%s/main.yaml", fixture->folder);
+    fixture_write(fixture, "main.yaml", "interval: 20s\n");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(table); i++) {
+        assert_int_equal(chmod(path, table[i].mode), 0);
+        assert_int_equal(fixture_load(fixture, NULL), 0);
+        const char *warnings = fixture->config->warnings;
+        assert_int_equal(warnings == NULL, table[i].warning == NULL);
+        assert_true(warnings == NULL || strstr(warnings, table[i].warning) != NULL);
+    }
+    assert_int_equal(chmod(path, 0600), 0);
+    fixture_write(fixture, "conf.d/part.yaml", "");
+    snprintf(path, sizeof(path), "%s/conf.d/part.yaml", fixture->folder);
+    assert_int_equal(chmod(path, 0666), 0);
+    assert_int_equal(fixture_load(fixture, NULL), 0);
+    assert_non_null(strstr(fixture->config->warnings, "part.yaml: others may write"));
+    assert_int_equal(chmod(path, 0600), 0);
+    if (chown(path, 65534, 65534) == 0) {
+        assert_int_equal(fixture_load(fixture, NULL), 0);
+        assert_non_null(strstr(fixture->config->warnings, "part.yaml: user 65534 may write"));
+    }
+}
+
 static void load__leaves_output_on_failure(void **state)
 {
     struct fixture *fixture = *state;
@@ -329,6 +367,7 @@ int main(void)
         TEST(load__follows_anchors),
         TEST(load__takes_no_file_for_the_default_one),
         TEST(load__finds_the_folder_beside_a_bare_name),
+        TEST(load__warns_of_files_that_others_may_write),
         TEST(load__leaves_output_on_failure),
         TEST(load__leaves_error_on_success),
     };

@@ -292,6 +292,42 @@ static void framer__counts_retransmissions_once(void **state)
     free(host);
 }
 
+/* Sends @text, and once more whole, its first half, and its second. */
+static void send_again_and_again(struct http_host *host, __u32 stream, const char *text)
+{
+    size_t bytes = strlen(text);
+    size_t half = bytes / 2;
+    __u32 sequence = host->sequence[stream];
+    http_host_send(host, stream, text, bytes);
+    http_host_segment(host, stream, sequence, text, bytes);
+    http_host_segment(host, stream, sequence, text, half);
+    http_host_segment(host, stream, sequence + (__u32)half, text + half, bytes - half);
+}
+
+/* Sequence numbers pass 2^32 at every byte of a conversation, in both directions. */
+static void framer__counts_retransmissions_once_across_the_wrap(void **state)
+{
+    (void)state;
+    for (__u32 before = 0; before < 150; before++) {
+        struct http_host *host = new_host();
+        host->sequence[0] = -before;
+        host->sequence[1] = -before;
+        send_again_and_again(host, 0, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
+        send_again_and_again(host, 1, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n01234");
+        send_again_and_again(host, 0, "POST /b HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
+        send_again_and_again(host, 1, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+        assert_int_equal(host->record_count, 2);
+        assert_string_equal(host->records[0].path, "/a");
+        assert_int_equal(host->records[0].record.status, 200);
+        assert_string_equal(host->records[1].path, "/b");
+        assert_int_equal(host->records[1].record.status, 404);
+        for (size_t i = 0; i < EYE_LOSS_COUNT; i++) {
+            assert_int_equal(host->losses[i], 0);
+        }
+        free(host);
+    }
+}
+
 static void framer__skips_gaps_inside_bodies(void **state)
 {
     (void)state;
@@ -446,6 +482,7 @@ int main(void)
         cmocka_unit_test(framer__measures_first_byte_to_first_byte),
         cmocka_unit_test(framer__cuts_long_targets),
         cmocka_unit_test(framer__counts_retransmissions_once),
+        cmocka_unit_test(framer__counts_retransmissions_once_across_the_wrap),
         cmocka_unit_test(framer__skips_gaps_inside_bodies),
         cmocka_unit_test(framer__counts_gaps_and_recovers_at_the_next_message),
         cmocka_unit_test(framer__counts_requests_beyond_the_pipeline),

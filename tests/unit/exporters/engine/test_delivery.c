@@ -248,6 +248,31 @@ static void delivery__receiver_that_finds_everything_too_large_costs_few_request
     assert_stats(fixture, 0, EYE_EXPORT_TOO_LARGE, SERIES);
 }
 
+/* 16 points are not halved again, 17 are. */
+static void delivery__payload_of_the_least_size_is_given_up(void **state)
+{
+    static const struct {
+        size_t points;
+        size_t sends; /* of payloads that got smaller: the first one once more in halves of 8 */
+        uint64_t dropped;
+    } cases[] = {{15, 1 + 2, 15}, {16, 1 + 2, 16}, {17, 1 + 5, 0}};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct fixture *fixture = *state;
+        memset(&fixture->sample->stats, 0, sizeof(fixture->sample->stats));
+        fixture->fake = (struct fake){
+            .capacity = cases[i].points,
+            .parts = 1,
+            .poisoned = SIZE_MAX,
+            .script = {{.verdict = EYE_VERDICT_TOO_LARGE}},
+        };
+        eye_delivery_init(&fixture->delivery, &plain, &fixture->fake, &fixture->sample->stats);
+        assert_int_equal(deliver(fixture), 0);
+        assert_int_equal(fixture->fake.send_count, cases[i].sends);
+        assert_stats(fixture, SERIES - cases[i].dropped, EYE_EXPORT_TOO_LARGE, cases[i].dropped);
+        assert_int_equal(atomic_load(&fixture->sample->stats.failures[EYE_EXPORT_TOO_LARGE]), 1);
+    }
+}
+
 static void delivery__points_that_cannot_be_said_are_counted(void **state)
 {
     static const struct {
@@ -281,6 +306,17 @@ static void delivery__point_of_many_parts_crosses_payloads(void **state)
     assert_int_equal(deliver(fixture), 0);
     assert_int_equal(fixture->fake.send_count, 101);
     assert_stats(fixture, SERIES, EYE_EXPORT_OTHER, 0);
+}
+
+/* A part of the first point has arrived: nothing else may come in its place. */
+static void delivery__part_of_a_point_is_a_start(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->fake.parts = 25;
+    fixture->fake.script[1].verdict = EYE_VERDICT_RETRY;
+    assert_int_equal(deliver(fixture), -EIO);
+    assert_int_equal(fixture->delivery.settled.point, 0);
+    assert_true(fixture->failure.started);
 }
 
 static void use_confirmations(struct fixture *fixture)
@@ -341,8 +377,10 @@ int main(void)
         TEST(delivery__counts_what_the_receiver_took_out),
         TEST(delivery__learns_how_much_a_payload_may_hold),
         TEST(delivery__receiver_that_finds_everything_too_large_costs_few_requests),
+        TEST(delivery__payload_of_the_least_size_is_given_up),
         TEST(delivery__points_that_cannot_be_said_are_counted),
         TEST(delivery__point_of_many_parts_crosses_payloads),
+        TEST(delivery__part_of_a_point_is_a_start),
         TEST(delivery__unconfirmed_payloads_are_not_counted),
         TEST(delivery__loss_after_a_confirmation_goes_back_to_it),
         TEST(delivery__nothing_to_say_sends_nothing),

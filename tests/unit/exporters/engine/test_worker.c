@@ -438,6 +438,50 @@ static void worker__counts_failures_by_reason_and_in_a_row(void **state)
     assert_int_equal(atomic_load(&stats->failing), 0);
 }
 
+static void worker__tells_how_often_it_has_failed_until_it_succeeds(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->type = &timestamped_type;
+    fixture->fake.rest = (struct scripted){.result = -EAGAIN};
+    start_worker(fixture);
+    const struct eye_export_stats *stats = eye_worker_stats(fixture->worker);
+    publish(fixture, 100);
+    wait_for_calls(&fixture->fake, 4);
+    /* The fourth may not be noted yet. */
+    assert_in_range(atomic_load(&stats->failing), 3, MAX_CALLS);
+    pthread_mutex_lock(&fixture->fake.mutex);
+    fixture->fake.rest = (struct scripted){0};
+    pthread_mutex_unlock(&fixture->fake.mutex);
+    wait_until_idle(fixture);
+    assert_int_equal(atomic_load(&stats->failing), 0);
+}
+
+/* Each success takes back the failure before it: pauses of 0.1 s on the average. They would be of
+ * 20 s together. */
+static void worker__pauses_do_not_grow_over_failures_that_passed(void **state)
+{
+    static const struct eye_exporter_type type = {
+        .section = {.type = "fake"},
+        .timestamped = true,
+        .open = fake_open,
+        .deliver = fake_deliver,
+        .close = fake_close,
+    };
+    struct fixture *fixture = *state;
+    enum { FAILURES = 12 };
+    fixture->type = &type;
+    fixture->own.common.queue_snapshots = FAILURES;
+    for (size_t i = 0; i < 2 * FAILURES; i += 2) {
+        fixture->fake.script[i] = (struct scripted){.result = -EAGAIN};
+    }
+    fixture->fake.script_length = 2 * FAILURES;
+    start_worker(fixture);
+    publish_many(fixture, FAILURES);
+    wait_for_calls(&fixture->fake, (size_t)2 * FAILURES);
+    wait_until_idle(fixture);
+    assert_stats(fixture, FAILURES, 0, 0);
+}
+
 static void worker__format_with_time_delivers_what_waited_in_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -687,6 +731,8 @@ int main(void)
         TEST(worker__started_snapshot_is_retried_until_delivered),
         TEST(worker__waits_as_long_as_the_receiver_asks),
         TEST(worker__counts_failures_by_reason_and_in_a_row),
+        TEST(worker__tells_how_often_it_has_failed_until_it_succeeds),
+        TEST(worker__pauses_do_not_grow_over_failures_that_passed),
         TEST(worker__format_with_time_delivers_what_waited_in_order),
         TEST(worker__what_is_too_old_gives_way_to_what_is_newer),
         TEST(worker__stop_sends_the_newest_even_of_a_format_with_time),

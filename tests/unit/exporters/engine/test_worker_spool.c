@@ -169,7 +169,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void start_worker(struct fixture *fixture)
+static void make_worker(struct fixture *fixture)
 {
     struct eye_error error = {0};
     int result =
@@ -177,6 +177,11 @@ static void start_worker(struct fixture *fixture)
     if (result != 0) {
         fail_msg("%s", error.text);
     }
+}
+
+static void start_worker(struct fixture *fixture)
+{
+    make_worker(fixture);
     assert_int_equal(eye_worker_start(fixture->worker), 0);
 }
 
@@ -445,6 +450,24 @@ static void spool__small_one_drops_the_oldest_and_no_counts(void **state)
     }
     assert_int_equal(sum, 11);
     assert_true(atomic_load(&stats->skipped) >= 2);
+    assert_int_equal(atomic_load(&stats->delivered) + atomic_load(&stats->skipped),
+                     5 + atomic_load(&stats->replayed));
+}
+
+/* Published when the time for deliveries is over: the next run has it. */
+static void spool__takes_what_nobody_had_time_for(void **state)
+{
+    struct fixture *fixture = *state;
+    make_worker(fixture);
+    publish_many(fixture, 3);
+    eye_worker_stop(fixture->worker, eye_clock_monotonic_ns());
+    assert_int_equal(eye_worker_start(fixture->worker), 0);
+    assert_int_equal(eye_worker_free(EYE_TAKE(fixture->worker)), EYE_WORKER_SPOOLED);
+    assert_int_equal(each_file(fixture, NULL), 3);
+    start_worker(fixture);
+    wait_until_idle(fixture);
+    assert_int_equal(atomic_load(&fixture->receiver.count), 3);
+    assert_taken(fixture, 2, 3, 1);
 }
 
 static void spool__type_without_receiver_refuses_it(void **state)
@@ -473,6 +496,7 @@ int main(void)
         TEST(spool__too_old_run_is_given_up_point_by_point),
         TEST(spool__takes_what_comes_while_a_delivery_hangs),
         TEST(spool__small_one_drops_the_oldest_and_no_counts),
+        TEST(spool__takes_what_nobody_had_time_for),
         TEST(spool__type_without_receiver_refuses_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

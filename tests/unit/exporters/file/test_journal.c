@@ -139,12 +139,8 @@ static void open__cuts_a_torn_line_of_ours(void **state)
         const char *before;
         const char *after;
     } cases[] = {
-        {"", LINE},
-        {LINE, LINE LINE},
-        {LINE "{\"time\":1", LINE LINE},
-        {LINE "{\"ti", LINE LINE},
+        {"", LINE},  {LINE, LINE LINE}, {LINE "{\"time\":1", LINE LINE}, {LINE "{\"ti", LINE LINE},
         {"{", LINE},
-        {"notes\n{\"time\":\"2026", "notes\n" LINE},
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         write_file(fixture->path, cases[i].before);
@@ -158,7 +154,18 @@ static void open__cuts_a_torn_line_of_ours(void **state)
 static void open__leaves_what_is_not_ours(void **state)
 {
     struct fixture *fixture = *state;
-    static const char *const contents[] = {"secret", "a\nb", "{\"tim\":"};
+    static const char *const contents[] = {
+        "secret",
+        "a\nb",
+        "{\"tim\":",
+        "key = value\n",
+        "\n",
+        LINE "\n",
+        LINE "key = value\n",
+        LINE "{\"tim\n",
+        "key = value\n{\"time\":1",
+        "key = value\n{",
+    };
     struct eye_journal journal = {.fd = 77};
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(contents); i++) {
         write_file(fixture->path, contents[i]);

@@ -15,6 +15,7 @@
 
 #include "collector/base/clock.h"
 #include "exporters/openmetrics/listener.h"
+#include "exporters/openmetrics/peers.h"
 #include "tests/unit/exporters/openmetrics/server.h"
 
 #define ANSWER_MAX_BYTES 65536
@@ -61,16 +62,22 @@ static void read_answer(struct fixture *fixture)
     fixture->answer[fixture->length] = '\0';
 }
 
-/* One request on one connection; returns the status. */
-static int ask(struct fixture *fixture, const char *request)
+static int connect_to(const struct fixture *fixture)
 {
     struct sockaddr_storage address;
     socklen_t length = 0;
+    assert_int_equal(eye_listen_parse(fixture->server.listen, &address, &length), 0);
+    int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, length), 0);
+    return fd;
+}
+
+/* One request on one connection; returns the status. */
+static int ask(struct fixture *fixture, const char *request)
+{
     char head[512];
     int status = 0;
-    assert_int_equal(eye_listen_parse(fixture->server.listen, &address, &length), 0);
-    fixture->fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(connect(fixture->fd, (struct sockaddr *)&address, length), 0);
+    fixture->fd = connect_to(fixture);
     int size = snprintf(head, sizeof(head), "%sHost: x\r\nConnection: close\r\n\r\n", request);
     assert_int_equal(send(fixture->fd, head, (size_t)size, MSG_NOSIGNAL), size);
     read_answer(fixture);
@@ -226,6 +233,28 @@ static void scrape__gets_no_values_that_are_too_old(void **state)
     assert_non_null(strstr(fixture->body, "_total{port=\"80\"} 10\n"));
 }
 
+/* Half of them say nothing, half of them never end their request: a scraper is served at once, and
+ * the server holds no more connections than it may. */
+static void scrape__is_served_beside_any_number_of_idle_connections(void **state)
+{
+    struct fixture *fixture = *state;
+    int idle[3 * EYE_PEERS_MAX];
+    add_one(fixture);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(idle); i++) {
+        idle[i] = connect_to(fixture);
+        if (i % 2 == 0) {
+            send(idle[i], "GET /metrics HTTP/1.1\r\nA: ", 26, MSG_NOSIGNAL);
+        }
+    }
+    assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
+    assert_string_equal(fixture->body, text_page);
+    assert_true(fixture->server.sample->stats.failures[EYE_EXPORT_BUSY] >=
+                EYE_ARRAY_LENGTH(idle) - EYE_PEERS_MAX);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(idle); i++) {
+        close(idle[i]);
+    }
+}
+
 static void open__names_a_port_in_use(void **state)
 {
     struct fixture *fixture = *state;
@@ -262,6 +291,7 @@ int main(void)
         TEST(head__has_no_body_and_counts_nothing),
         TEST(other_paths_and_methods__are_refused),
         TEST(scrape__gets_no_values_that_are_too_old),
+        TEST(scrape__is_served_beside_any_number_of_idle_connections),
         TEST(open__names_a_port_in_use),
         TEST(open__listens_on_ipv6),
     };

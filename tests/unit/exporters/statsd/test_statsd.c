@@ -174,7 +174,7 @@ static void open__refuses(void **state)
         {"type: statsd, url: 'udp://'", "udp://HOST:PORT"},
         {"type: statsd, url: 'udp://h:99999'", "udp://HOST:PORT"},
         {"type: statsd, dialect: dogma", "dogma"},
-        {"type: statsd, payload: 100B", "512"},
+        {"type: statsd, payload: 511B", "512"},
         {"type: statsd, payload: 1MiB", "payload"},
         {"type: statsd, template: '{metric}.{nope}'", "{nope}"},
         {"type: statsd, dialect: graphite, template: '{metric}'", "dialect: graphite"},
