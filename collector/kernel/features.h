@@ -66,6 +66,12 @@ int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT],
 /** The same for one feature. */
 int eye_feature_check(const struct eye_feature_state *state, struct eye_error *ret_error);
 
+/**
+ * Does this kernel let programs of @type (enum bpf_prog_type) call @helper (enum bpf_func_id)?
+ * Asked of the verifier. False also when it cannot be asked.
+ */
+bool eye_helper_allowed(unsigned type, int helper);
+
 /** The kernel's lockdown: "none", "integrity", "confidentiality", or "unknown" when securityfs is
  * not mounted or not readable. */
 const char *eye_lockdown(void);

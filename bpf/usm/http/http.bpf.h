@@ -86,16 +86,10 @@ static __always_inline void eye_http_emit(struct eye_http_run *run,
     if (path_bytes > EYE_HTTP_PATH_BYTES) {
         return;
     }
-    record->pid = socket->pid;
+    record->owner = socket->owner;
     record->port = socket->port;
     if (run->http->requests_in == EYE_HTTP_REQUESTS_SENT) {
         record->flags |= EYE_REQUEST_CLIENT;
-    }
-    if (!run->http->announced) {
-        run->http->announced = 1;
-        record->flags |= EYE_REQUEST_COMM;
-        __builtin_memcpy(request->bytes + path_bytes, socket->comm, sizeof(socket->comm));
-        bytes += sizeof(socket->comm);
     }
     if (bpf_ringbuf_output(&requests, record, bytes,
                            eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
