@@ -9,6 +9,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Of MPTCP the subflows are what is counted: they are TCP sockets like any other. */
 static __always_inline void on_state(struct sock *sk, int old_state, int new_state)
 {
+    if (sk->sk_protocol == IPPROTO_MPTCP) {
+        eye_note_multipath(sk, new_state);
+    }
     if (sk->sk_protocol != IPPROTO_TCP) {
         return;
     }

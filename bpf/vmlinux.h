@@ -60,6 +60,11 @@ struct inet_sock {
 
 struct inet_connection_sock {
     struct inet_sock icsk_inet;
+    void *icsk_ulp_data;
+};
+
+struct mptcp_subflow_context {
+    struct sock *conn;
 };
 
 struct tcp_sock {
@@ -196,6 +201,7 @@ enum cgroup_subsys_id { pids_cgrp_id = 0 };
 #define PF_KTHREAD 0x00200000
 
 #define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
 
 /* include/linux/socket.h, include/uapi/asm-generic/errno.h */
 #define AF_INET 2

@@ -242,6 +242,47 @@ static __always_inline void eye_introduce(struct task_struct *task)
     }
 }
 
+/*
+ * MPTCP socket (its address) -> key of the program that connected it. Written at its own state
+ * changes; read when a kernel worker connects one more subflow, which the program may never use
+ * itself. What is thrown out costs subflows their name.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, 1024);
+    __type(key, __u64);
+    __type(value, __u64);
+} multipath_owners SEC(".maps");
+
+static __always_inline void eye_note_multipath(struct sock *sk, int new_state)
+{
+    const struct task_struct *task = bpf_get_current_task_btf();
+    __u64 key = (__u64)sk;
+    if (new_state == TCP_SYN_SENT && !(task->flags & PF_KTHREAD)) {
+        __u64 owner = eye_owner_of(task);
+        bpf_map_update_elem(&multipath_owners, &key, &owner, BPF_ANY);
+    } else if (new_state == TCP_CLOSE) {
+        bpf_map_delete_elem(&multipath_owners, &key);
+    }
+}
+
+static __always_inline bool eye_is_subflow(const struct tcp_sock *tcp)
+{
+    return bpf_core_field_exists(tcp->is_mptcp) && tcp->is_mptcp;
+}
+
+static __always_inline __u64 eye_owner_of_subflow(struct sock *sk)
+{
+    const struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+    if (!tcp || !eye_is_subflow(tcp) || !eye_reads_strings) {
+        return EYE_OWNER_UNKNOWN;
+    }
+    const struct mptcp_subflow_context *subflow = tcp->inet_conn.icsk_ulp_data;
+    __u64 key = (__u64)BPF_CORE_READ(subflow, conn);
+    const __u64 *owner = bpf_map_lookup_elem(&multipath_owners, &key);
+    return owner ? *owner : EYE_OWNER_UNKNOWN;
+}
+
 /* A socket of the kernel's own. Those of MPTCP's subflows are marked like them, but are the
  * program's. */
 static __always_inline bool eye_is_kernels(struct sock *sk)
@@ -250,10 +291,11 @@ static __always_inline bool eye_is_kernels(struct sock *sk)
         return false;
     }
     const struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-    return !tcp || !bpf_core_field_exists(tcp->is_mptcp) || !tcp->is_mptcp;
+    return !tcp || !eye_is_subflow(tcp);
 }
 
-/* The current process uses the socket. A kernel thread works for somebody else. */
+/* The current process uses the socket. A kernel thread works for somebody else, who is known
+ * already unless it connects a subflow. */
 static __always_inline void eye_set_owner(struct eye_socket *socket, struct sock *sk)
 {
     const struct task_struct *task = bpf_get_current_task_btf();
@@ -262,6 +304,8 @@ static __always_inline void eye_set_owner(struct eye_socket *socket, struct sock
     } else if (!(task->flags & PF_KTHREAD)) {
         socket->owner = eye_owner_of(task);
         eye_introduce_tracing();
+    } else if (socket->owner == EYE_OWNER_UNKNOWN) {
+        socket->owner = eye_owner_of_subflow(sk);
     }
 }
 
