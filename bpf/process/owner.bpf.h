@@ -5,7 +5,9 @@
  *
  * Fields of tasks and sockets are plain loads, which every program type and
  * lockdown=confidentiality allow. Strings behind pointers need bpf_probe_read_kernel_str(), which
- * that lockdown refuses: then short names come from the dentry, and cgroups from /proc.
+ * that lockdown refuses; and libbpf, when it finds that refused, makes bpf_probe_read() of the one
+ * that reads user memory, too. Then short names come from the dentry, and the collector is woken to
+ * ask /proc for the rest.
  */
 #pragma once
 
@@ -13,7 +15,7 @@
 #include "bpf/usm/bytes.h"
 
 /* Set by the collector before loading, from what this kernel lets programs do. */
-const volatile bool eye_reads_strings = true;      /* bpf_probe_read_kernel_str() */
+const volatile bool eye_probes_memory = true;      /* bpf_probe_read_*() */
 const volatile bool eye_egress_introduces = false; /* cgroup_skb may do what tracing may */
 
 #define EYE_OWNERS_WAKE_BYTES (512 * 1024)
@@ -75,7 +77,7 @@ static __always_inline void eye_read_executable(struct eye_owner_record *record,
     if (!dentry) {
         return;
     }
-    if (eye_reads_strings) {
+    if (eye_probes_memory) {
         bpf_probe_read_kernel_str(record->executable, sizeof(record->executable),
                                   dentry->d_name.name);
     } else if (dentry->d_name.len < sizeof(dentry->d_iname)) {
@@ -120,7 +122,7 @@ static __always_inline void eye_read_cgroups(struct eye_owner_record *record,
     for (int i = 0; i < EYE_CGROUP_LEVELS; i++) {
         record->cgroups[i][0] = '\0';
     }
-    if (!eye_reads_strings) {
+    if (!eye_probes_memory) {
         record->flags |= EYE_OWNER_NO_CGROUP;
         return;
     }
@@ -180,7 +182,8 @@ static __always_inline bool eye_write_owner(const struct task_struct *task,
     if (environment >= 0) {
         eye_read_environment(record, mm, environment, room);
     }
-    bpf_ringbuf_submit(record, eye_wake_flag(&owners, EYE_OWNERS_WAKE_BYTES));
+    bpf_ringbuf_submit(record, eye_probes_memory ? eye_wake_flag(&owners, EYE_OWNERS_WAKE_BYTES)
+                                                 : BPF_RB_FORCE_WAKEUP);
     return true;
 }
 
@@ -202,7 +205,7 @@ static __always_inline int eye_introduce_current(void)
         eye_write_owner(task, NULL, -1, EYE_ENVIRONMENT_SMALL);
         return 0;
     }
-    __u64 bytes = mm->env_end - mm->env_start;
+    __s64 bytes = eye_probes_memory ? (__s64)(mm->env_end - mm->env_start) : -1;
     bool written =
         bytes < EYE_ENVIRONMENT_SMALL   ? eye_write_owner(task, mm, bytes, EYE_ENVIRONMENT_SMALL)
         : bytes < EYE_ENVIRONMENT_USUAL ? eye_write_owner(task, mm, bytes, EYE_ENVIRONMENT_USUAL)
@@ -274,11 +277,12 @@ static __always_inline bool eye_is_subflow(const struct tcp_sock *tcp)
 static __always_inline __u64 eye_owner_of_subflow(struct sock *sk)
 {
     const struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-    if (!tcp || !eye_is_subflow(tcp) || !eye_reads_strings) {
+    if (!tcp || !eye_is_subflow(tcp) || !eye_probes_memory) {
         return EYE_OWNER_UNKNOWN;
     }
     const struct mptcp_subflow_context *subflow = tcp->inet_conn.icsk_ulp_data;
-    __u64 key = (__u64)BPF_CORE_READ(subflow, conn);
+    __u64 key = 0;
+    bpf_core_read(&key, sizeof(key), &subflow->conn);
     const __u64 *owner = bpf_map_lookup_elem(&multipath_owners, &key);
     return owner ? *owner : EYE_OWNER_UNKNOWN;
 }

@@ -82,10 +82,12 @@ static __always_inline void eye_http_emit(struct eye_http_run *run,
     struct eye_socket *socket = eye_http_environment(run)->socket;
     struct eye_request_record *record = &request->record;
     __u64 path_bytes = record->path_bytes;
-    __u64 bytes = sizeof(*record) + path_bytes;
+    eye_pin(path_bytes);
     if (path_bytes > EYE_HTTP_PATH_BYTES) {
         return;
     }
+    eye_pin(path_bytes); /* added to after the check, in the register that was checked */
+    __u64 bytes = sizeof(*record) + path_bytes;
     record->owner = socket->owner;
     record->port = socket->port;
     if (run->http->requests_in == EYE_HTTP_REQUESTS_SENT) {
