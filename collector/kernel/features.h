@@ -23,7 +23,7 @@
     X(CGROUP2, cgroup2, "cgroup v2 tree", "protocols", "requests of protocols are not seen",       \
       "mount it (mount -t cgroup2 none /sys/fs/cgroup/unified) or set protocols.http: false")      \
     X(ENVIRONMENT, environment, "environment of other users' processes", "services by DD_SERVICE", \
-      "services are called by their unit, container or executable only",                           \
+      "older services are called by their unit, container or executable only",                     \
       "run as root or grant cap_sys_ptrace,cap_dac_read_search+ep")                                \
     X(NAMESPACES, namespaces, "entering network namespaces", "older sockets of other namespaces",  \
       "connections older than the daemon are seen in its own network namespace only",              \

@@ -178,6 +178,20 @@ static unsigned missing_names(const struct eye_owner_record *record, const struc
     return missing;
 }
 
+/* Asks /proc for what is missing. It may run another program by now: its executable tells. */
+static unsigned complete(struct eye_processes *processes, unsigned missing, struct sketch *sketch)
+{
+    struct eye_process asked = sketch->process;
+    unsigned got =
+        eye_procfs_describe(&processes->procfs, missing | EYE_NAMES_EXECUTABLE, &asked) & missing;
+    if (sketch->process.executable[0] != '\0' &&
+        strcmp(sketch->process.executable, asked.executable) != 0) {
+        return 0;
+    }
+    sketch->process = asked;
+    return got;
+}
+
 static void sketch_record(struct eye_processes *processes, const struct eye_owner_record *record,
                           struct sketch *ret_sketch)
 {
@@ -189,7 +203,7 @@ static void sketch_record(struct eye_processes *processes, const struct eye_owne
     eye_names_of_executable(process, record->executable, strlen(record->executable));
     copy_parent(processes, record->parent, ret_sketch);
     unsigned missing = missing_names(record, ret_sketch);
-    unsigned got = missing != 0 ? eye_procfs_describe(&processes->procfs, missing, process) : 0;
+    unsigned got = missing != 0 ? complete(processes, missing, ret_sketch) : 0;
     if ((got & EYE_NAMES_CGROUP) == 0) {
         join_cgroups(record, path);
         eye_names_of_cgroup(process, path, strlen(path), true);

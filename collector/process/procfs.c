@@ -59,7 +59,7 @@ static int content_of(struct eye_procfs *procfs, int directory, const char *name
  * has neither environment nor executable. */
 static bool parse_start(struct eye_span stat, uint64_t *ret_ticks)
 {
-    const char *command_end = memrchr(stat.start, ')', stat.length);
+    const char *command_end = stat.length == 0 ? NULL : memrchr(stat.start, ')', stat.length);
     if (command_end == NULL) {
         return false;
     }
@@ -109,7 +109,7 @@ static void read_cgroup_line(struct eye_span line, struct eye_process *process)
 
 static bool read_cgroup(struct eye_procfs *procfs, int directory, struct eye_process *process)
 {
-    struct eye_span rest;
+    struct eye_span rest = {0};
     struct eye_span line;
     if (content_of(procfs, directory, "cgroup", &rest) != 0) {
         return false;
@@ -122,7 +122,7 @@ static bool read_cgroup(struct eye_procfs *procfs, int directory, struct eye_pro
 
 static bool read_environment(struct eye_procfs *procfs, int directory, struct eye_process *process)
 {
-    struct eye_span environment;
+    struct eye_span environment = {0};
     if (content_of(procfs, directory, "environ", &environment) != 0) {
         return false;
     }

@@ -81,20 +81,19 @@ static __always_inline void eye_http_emit(struct eye_http_run *run,
 {
     struct eye_socket *socket = eye_http_environment(run)->socket;
     struct eye_request_record *record = &request->record;
-    __u64 path_bytes = record->path_bytes;
-    eye_pin(path_bytes);
-    if (path_bytes > EYE_HTTP_PATH_BYTES) {
-        return;
-    }
-    eye_pin(path_bytes); /* added to after the check, in the register that was checked */
-    __u64 bytes = sizeof(*record) + path_bytes;
     record->owner = socket->owner;
     record->port = socket->port;
     if (run->http->requests_in == EYE_HTTP_REQUESTS_SENT) {
         record->flags |= EYE_REQUEST_CLIENT;
     }
-    if (bpf_ringbuf_output(&requests, record, bytes,
-                           eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
+    __u64 wake = eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES);
+    __u64 path_bytes =
+        record->path_bytes; /* read here: 6.1 forgets the bounds of what is spilled */
+    eye_pin(path_bytes);
+    if (path_bytes > EYE_HTTP_PATH_BYTES) {
+        return;
+    }
+    if (bpf_ringbuf_output(&requests, record, sizeof(*record) + path_bytes, wake) != 0) {
         eye_lose(EYE_LOSS_HTTP_RING, 1);
     }
 }

@@ -266,6 +266,19 @@ static void take__completes_with_proc(void **state)
     assert_string_equal(service_of(fixture->processes, other.owner), "exe");
 }
 
+/* Under the pid of the key another program runs by now: an exec in between. */
+static void take__asks_proc_for_the_same_program_only(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction who = {
+        .owner = OWNER, .flags = EYE_OWNER_NO_ENVIRONMENT, .executable = "before"};
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_set_executable(&fixture->proc, PID, "/bin/after");
+    fake_proc_write_text(&fixture->proc, PID, "environ", "DD_SERVICE=after");
+    introduce(fixture->processes, &who);
+    assert_string_equal(service_of(fixture->processes, OWNER), "before");
+}
+
 static void ask(void *context)
 {
     struct fixture *fixture = context;
@@ -495,6 +508,7 @@ int main(void)
         TEST(take__keeps_the_first_whole_answer),
         TEST(take__asks_the_parent),
         TEST(take__completes_with_proc),
+        TEST(take__asks_proc_for_the_same_program_only),
         TEST(find__asks_for_introductions_that_wait),
         TEST(find__asks_proc_without_introduction),
         TEST(find__keeps_both_users_of_a_pid_apart),
