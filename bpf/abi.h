@@ -14,8 +14,38 @@
 #include <stddef.h>
 #endif
 
-#define EYE_COMM_BYTES 16    /* TASK_COMM_LEN, with its NUL */
 #define EYE_ADDRESS_BYTES 16 /* IPv4 as ::ffff:a.b.c.d */
+
+/*
+ * The owner of a socket is one program: a process from one exec to the next. Its key, made in the
+ * kernel:
+ *
+ *   bits 63..42  thread group id in the root pid namespace (at most 2^22: PID_MAX_LIMIT)
+ *   bits 41..12  start of the process since boot in units of 2^20 ns, modulo 2^30 (13 days)
+ *   bits 11..0   execs of the process and of those that it was forked from (self_exec_id),
+ *                modulo 2^12
+ *
+ * Two programs share one only when a pid is given again within the same millisecond, or 13 days
+ * later to the millisecond, or when a process execs 4096 times.
+ */
+#define EYE_OWNER_PID_SHIFT 42
+#define EYE_OWNER_START_SHIFT 12
+#define EYE_OWNER_START_BITS 30
+#define EYE_OWNER_START_UNIT_SHIFT 20
+#define EYE_OWNER_START_MASK ((1U << EYE_OWNER_START_BITS) - 1)
+#define EYE_OWNER_EXEC_MASK ((1U << EYE_OWNER_START_SHIFT) - 1)
+
+/* No process has pid 0. */
+#define EYE_OWNER_UNKNOWN 0
+#define EYE_OWNER_KERNEL 1 /* a socket of the kernel's own: NFS, tunnels */
+
+static inline __u64 eye_owner_key(__u32 pid, __u64 start_ns, __u64 execs)
+{
+    return (__u64)pid << EYE_OWNER_PID_SHIFT |
+           (start_ns >> EYE_OWNER_START_UNIT_SHIFT & EYE_OWNER_START_MASK)
+               << EYE_OWNER_START_SHIFT |
+           (execs & EYE_OWNER_EXEC_MASK);
+}
 
 enum eye_direction { EYE_INCOMING = 1, EYE_OUTGOING = 2 };
 enum eye_family { EYE_IPV4 = 4, EYE_IPV6 = 6 };
@@ -42,8 +72,8 @@ enum eye_connection_kind {
 enum eye_connection_flag {
     EYE_CONNECTION_OPENED = 1, /* first record of a connection whose start was seen */
     EYE_CONNECTION_ENTERS = 2, /* counts as active from now on */
-    EYE_CONNECTION_MOVES = 4,  /* was counted active under previous_pid, now under pid */
-    EYE_CONNECTION_LEAVES = 8, /* was counted active under previous_pid, no longer */
+    EYE_CONNECTION_MOVES = 4,  /* was counted active under previous_owner, now under owner */
+    EYE_CONNECTION_LEAVES = 8, /* was counted active under previous_owner, no longer */
 };
 
 /* One connection: what happened since its last record. Ring "connections" and the live iterator. */
@@ -51,25 +81,55 @@ struct eye_connection_record {
     __u64 sent_bytes;     /* payload, each byte once */
     __u64 received_bytes; /* payload in order, without the FIN that tcp_sock counts */
     __u64 lifetime_ns;    /* CLOSED: established to closed; else 0 */
+    __u64 owner;          /* key, or EYE_OWNER_UNKNOWN, EYE_OWNER_KERNEL */
+    __u64 previous_owner; /* MOVES, LEAVES */
     __u32 sent_segments;
     __u32 received_segments;
-    __u32 retransmits;  /* segments */
-    __u32 rtt_us;       /* smoothed; 0: not measured yet */
-    __u32 connect_us;   /* SYN to established, once, in the OPENED record; 0: incoming */
-    __u32 pid;          /* owner (thread group), root pid namespace; 0: unknown or the kernel */
-    __u32 previous_pid; /* MOVES, LEAVES */
-    __u32 pass;         /* number of the counting pass that the flags refer to */
-    __u32 netns;        /* inode number */
-    __u16 port;         /* of the service: local when incoming, remote when outgoing */
-    __u8 kind;          /* enum eye_connection_kind */
-    __u8 flags;         /* enum eye_connection_flag */
-    __u8 direction;     /* enum eye_direction */
-    __u8 family;        /* enum eye_family */
-    __u8 failure;       /* enum eye_failure */
+    __u32 retransmits; /* segments */
+    __u32 rtt_us;      /* smoothed; 0: not measured yet */
+    __u32 connect_us;  /* SYN to established, once, in the OPENED record; 0: incoming */
+    __u32 pass;        /* number of the counting pass that the flags refer to */
+    __u32 netns;       /* inode number */
+    __u16 port;        /* of the service: local when incoming, remote when outgoing */
+    __u8 kind;         /* enum eye_connection_kind */
+    __u8 flags;        /* enum eye_connection_flag */
+    __u8 direction;    /* enum eye_direction */
+    __u8 family;       /* enum eye_family */
+    __u8 failure;      /* enum eye_failure */
     __u8 padding[5];
     __u8 remote[EYE_ADDRESS_BYTES]; /* network byte order */
-    char comm[EYE_COMM_BYTES];      /* command name of the owner when it took the socket */
 };
+
+#define EYE_EXECUTABLE_BYTES 64   /* longer names are cut */
+#define EYE_CGROUP_LEVELS 4       /* the innermost ones tell unit and container */
+#define EYE_CGROUP_NAME_BYTES 128 /* longer names are cut, flagged */
+
+/* eye_owner_record.flags */
+enum eye_owner_flag {
+    EYE_OWNER_NO_ENVIRONMENT = 1,  /* unreadable, out of reach, or given back at the end */
+    EYE_OWNER_CUT_ENVIRONMENT = 2, /* more than fits */
+    EYE_OWNER_CUT_CGROUP = 4,      /* a name is cut, or there are more levels */
+    EYE_OWNER_NO_CGROUP = 8,       /* lockdown keeps its names from us */
+};
+
+/*
+ * Who a key is, written when the process first uses a socket, while all of it is true. Ring
+ * "owners". Texts end with a NUL; what is behind it means nothing.
+ */
+struct eye_owner_record {
+    __u64 owner;
+    __u64 parent; /* the process that it was forked from and runs the same program; 0: none */
+    __u32 environment_bytes;               /* that follow the record: "NAME=value", NUL, ... */
+    __u32 flags;                           /* enum eye_owner_flag */
+    char executable[EYE_EXECUTABLE_BYTES]; /* basename; "": not known */
+    /* Innermost first; the root has none. */
+    char cgroups[EYE_CGROUP_LEVELS][EYE_CGROUP_NAME_BYTES];
+};
+
+/* Room for the environment behind a record: the smallest that holds it is taken. */
+#define EYE_ENVIRONMENT_SMALL 1024
+#define EYE_ENVIRONMENT_USUAL 4096
+#define EYE_ENVIRONMENT_LARGE 32768 /* Kubernetes names every service seven times */
 
 enum eye_http_method {
     EYE_HTTP_METHOD_OTHER,
@@ -89,7 +149,6 @@ enum eye_http_method {
 enum eye_request_flag {
     EYE_REQUEST_CLIENT = 1,    /* seen at the client's end */
     EYE_REQUEST_TRUNCATED = 2, /* the path was longer than EYE_HTTP_PATH_BYTES */
-    EYE_REQUEST_COMM = 4,      /* EYE_COMM_BYTES of command name follow the path */
 };
 
 #define EYE_HTTP_PATH_BYTES 160 /* longer request targets are cut */
@@ -97,14 +156,13 @@ enum eye_request_flag {
 /* One answered request, as long as its content. Ring "requests". */
 struct eye_request_record {
     __u64 duration_ns; /* first byte of the request to first byte of the response */
-    __u32 pid;         /* as in eye_connection_record */
+    __u64 owner;       /* as in eye_connection_record */
     __u16 port;        /* as in eye_connection_record */
     __u16 status;      /* 100 .. 999 */
     __u8 method;       /* enum eye_http_method */
     __u8 flags;        /* enum eye_request_flag */
     __u16 path_bytes;  /* at most EYE_HTTP_PATH_BYTES */
-    __u32 padding;
-    /* path_bytes of the request target as on the wire, then the command name if flagged */
+    /* path_bytes of the request target as on the wire */
 };
 
 /*
@@ -117,15 +175,17 @@ struct eye_request_record {
     X(TCP_RECURSION, "tcp", "recursion")     /* skipped by the kernel: the program was running */  \
     X(TCP_VANISHED, "tcp", "vanished")       /* established, gone, and its end was not seen */     \
     X(TCP_COUNTERS, "tcp", "counters_reset") /* a socket's counters went backwards */              \
-    X(SEED_LISTENERS, "seed", "listeners_full") /* direction of older sockets guessed */           \
-    X(HTTP_STORAGE, "http", "no_storage")       /* no memory for a socket's parser */              \
-    X(HTTP_RING, "http", "ring_full")           /* one answered request */                         \
-    X(HTTP_PIPELINE, "http", "pipeline_full")   /* a request beyond the pipeline's depth */        \
-    X(HTTP_UNMATCHED, "http", "response_alone") /* response whose request was not seen */          \
-    X(HTTP_UNANSWERED, "http", "request_alone") /* request without response at close or gap */     \
-    X(HTTP_GAP, "http", "gap")                  /* bytes not seen where a message could start */   \
-    X(HTTP_MALFORMED, "http", "malformed")      /* bytes that are no message in an HTTP stream */  \
-    X(HTTP_STEPS, "http", "too_many_messages")  /* rest of a buffer beyond the work allowed */
+    X(OWNER_RING, "owner", "ring_full")      /* who a process is: asked of /proc instead */        \
+    X(OWNER_ENVIRONMENT, "owner", "environment") /* not readable, too long: asked of /proc */      \
+    X(SEED_LISTENERS, "seed", "listeners_full")  /* direction of older sockets guessed */          \
+    X(HTTP_STORAGE, "http", "no_storage")        /* no memory for a socket's parser */             \
+    X(HTTP_RING, "http", "ring_full")            /* one answered request */                        \
+    X(HTTP_PIPELINE, "http", "pipeline_full")    /* a request beyond the pipeline's depth */       \
+    X(HTTP_UNMATCHED, "http", "response_alone")  /* response whose request was not seen */         \
+    X(HTTP_UNANSWERED, "http", "request_alone")  /* request without response at close or gap */    \
+    X(HTTP_GAP, "http", "gap")                   /* bytes not seen where a message could start */  \
+    X(HTTP_MALFORMED, "http", "malformed")       /* bytes that are no message in an HTTP stream */ \
+    X(HTTP_STEPS, "http", "too_many_messages")   /* rest of a buffer beyond the work allowed */
 
 enum eye_loss {
 #define X(identifier, program, reason) EYE_LOSS_##identifier,
@@ -149,7 +209,9 @@ enum eye_count {
 #define EYE_ABI_ASSERT(condition) static_assert(condition, #condition)
 #endif
 
-EYE_ABI_ASSERT(sizeof(struct eye_connection_record) == 104);
-EYE_ABI_ASSERT(__builtin_offsetof(struct eye_connection_record, remote) == 72);
+EYE_ABI_ASSERT(sizeof(struct eye_connection_record) == 96);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_connection_record, remote) == 80);
+EYE_ABI_ASSERT(sizeof(struct eye_owner_record) == 600);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_owner_record, cgroups) == 88);
 EYE_ABI_ASSERT(sizeof(struct eye_request_record) == 24);
-EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_record, path_bytes) == 18);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_record, path_bytes) == 22);

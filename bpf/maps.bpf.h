@@ -17,8 +17,7 @@ enum eye_socket_phase {
 };
 
 enum eye_socket_flag {
-    EYE_SOCKET_OLDER = 1,     /* established before the daemon looked: never "opened" */
-    EYE_SOCKET_INHERITED = 2, /* owner is the listener's until the real one shows itself */
+    EYE_SOCKET_OLDER = 1, /* established before the daemon looked: never "opened" */
 };
 
 /* What protocol a socket speaks, as far as its first bytes told. */
@@ -55,8 +54,8 @@ struct eye_socket {
     __u64 claim;    /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
     __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
     struct eye_counters reported;
-    __u32 pid;
-    __u32 counted_pid; /* under which it was counted active */
+    __u64 owner;         /* who used it last; an accepted one begins with its listener's */
+    __u64 counted_owner; /* under which it was counted active */
     __u32 pass;
     __u32 connect_us;
     __u16 port; /* of the service; host order */
@@ -66,8 +65,7 @@ struct eye_socket {
     __u8 family;
     __u8 protocol; /* enum eye_protocol */
     __u8 looks;    /* payloads that matched no protocol */
-    char comm[EYE_COMM_BYTES];
-    __u8 state; /* of the last change that was handled (include/net/tcp_states.h) */
+    __u8 state;    /* of the last change that was handled (include/net/tcp_states.h) */
     __u8 padding[7];
 };
 
@@ -98,6 +96,13 @@ struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 512 * 1024);
 } connections SEC(".maps");
+
+/* struct eye_owner_record and an environment. Written by process/owner.bpf.h, read by the collector
+ * before the other rings. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1024 * 1024);
+} owners SEC(".maps");
 
 /* struct eye_request_record. Written by the protocol programs, read by the collector. */
 struct {

@@ -6,8 +6,15 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* Of MPTCP the subflows are what is counted: they are TCP sockets like any other. */
 static __always_inline void on_state(struct sock *sk, int old_state, int new_state)
 {
+    if (sk->sk_protocol == IPPROTO_MPTCP) {
+        eye_note_multipath(sk, new_state);
+    }
+    if (sk->sk_protocol != IPPROTO_TCP) {
+        return;
+    }
     eye_handle_state(sk, old_state, new_state);
     if (new_state == TCP_CLOSE) {
         eye_http_on_close(sk);
@@ -27,7 +34,7 @@ int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state_again, struct sock *sk, int old_state, int new_state)
 {
-    if (eye_was_skipped(sk, new_state)) {
+    if (sk->sk_protocol == IPPROTO_TCP && eye_was_skipped(sk, new_state)) {
         on_state(sk, old_state, new_state);
         eye_count(EYE_COUNT_HEALED, 1);
     }

@@ -71,6 +71,8 @@ struct sock {
     struct sock_common __sk_common;
     socket_lock_t sk_lock;
     int sk_err;
+    __u8 sk_kern_sock : 1;
+    __u16 sk_protocol;
 };
 
 struct inet_sock {
@@ -79,6 +81,11 @@ struct inet_sock {
 
 struct inet_connection_sock {
     struct inet_sock icsk_inet;
+    void *icsk_ulp_data;
+};
+
+struct mptcp_subflow_context {
+    struct sock *conn;
 };
 
 struct tcp_sock {
@@ -90,18 +97,79 @@ struct tcp_sock {
     __u32 segs_out;
     __u32 total_retrans;
     __u32 srtt_us; /* << 3 */
+    bool is_mptcp; /* CONFIG_MPTCP */
 };
 
 struct socket {
     struct sock *sk;
 };
 
-struct file;
+struct qstr {
+    __u32 len;
+    const unsigned char *name;
+};
+
+/* Short names lie in the dentry itself: as d_iname, from 6.14 on as d_shortname. */
+struct dentry {
+    struct qstr d_name;
+    unsigned char d_iname[32];
+};
+
+union shortname_store {
+    unsigned char string[32];
+};
+
+struct dentry___shortname {
+    union shortname_store d_shortname;
+};
+
+struct path {
+    struct dentry *dentry;
+};
+
+struct file {
+    struct path f_path;
+};
+
+struct mm_struct {
+    unsigned long env_start;
+    unsigned long env_end;
+    struct file *exe_file;
+};
+
+/* `parent` until 6.14, `__parent` after it. */
+struct kernfs_node {
+    const char *name;
+    struct kernfs_node *__parent;
+};
+
+struct kernfs_node___parent {
+    struct kernfs_node *parent;
+};
+
+struct cgroup {
+    struct kernfs_node *kn;
+};
+
+struct cgroup_subsys_state {
+    struct cgroup *cgroup;
+};
+
+struct css_set {
+    struct cgroup_subsys_state *subsys[1]; /* longer: indexed by hand */
+    struct cgroup *dfl_cgrp;
+};
 
 struct task_struct {
+    unsigned int flags;
     int tgid;
+    __u64 start_boottime;
+    __u64 self_exec_id;
+    __u64 parent_exec_id;
     struct task_struct *group_leader;
-    char comm[16];
+    struct task_struct *real_parent;
+    struct mm_struct *mm;
+    struct css_set *cgroups;
 };
 
 struct seq_file;
@@ -146,6 +214,15 @@ enum {
 
 /* include/net/sock.h; tcp_fin() alone sets SOCK_DONE on a TCP socket. */
 enum sock_flags { SOCK_DEAD, SOCK_DONE };
+
+/* include/linux/cgroup_subsys.h: the number depends on the configuration. */
+enum cgroup_subsys_id { pids_cgrp_id = 0 };
+
+/* include/linux/sched.h */
+#define PF_KTHREAD 0x00200000
+
+#define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
 
 /* include/linux/socket.h, include/uapi/asm-generic/errno.h */
 #define AF_INET 2

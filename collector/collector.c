@@ -48,6 +48,7 @@ struct eye_collector {
     uint64_t previous_ns;  /* wall: end of the last interval */
     uint64_t full_pass_ns; /* monotonic: the last one */
     uint64_t changes_lost; /* state changes that were lost until the last one */
+    uint64_t doubts;       /* and names that were in doubt */
     uint32_t pass;
     bool ending; /* the last interval counts afresh, too */
 };
@@ -112,6 +113,12 @@ static int open_events(struct eye_collector *collector)
     return arm_interval(collector);
 }
 
+/* An eye_introductions: a program may introduce itself and close while a drain goes on. */
+static void take_introductions(void *kernel)
+{
+    eye_kernel_drain_owners(kernel);
+}
+
 static int make_stages(struct eye_collector *collector)
 {
     const struct eye_limits limits = {
@@ -144,6 +151,9 @@ static int make_stages(struct eye_collector *collector)
         .workers = collector->workers,
         .worker_count = collector->worker_count,
     };
+    eye_kernel_on_record(collector->kernel, EYE_RING_OWNERS, eye_processes_take,
+                         collector->processes);
+    eye_processes_on_unknown(collector->processes, take_introductions, collector->kernel);
     eye_kernel_on_record(collector->kernel, EYE_RING_CONNECTIONS, eye_tracer_take,
                          &collector->tracer);
     eye_kernel_on_record(collector->kernel, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
@@ -214,7 +224,6 @@ int eye_collector_published_fd(const struct eye_collector *collector)
 
 static void drain(struct eye_collector *collector)
 {
-    eye_aggregate_set_time(collector->aggregate, eye_clock_monotonic_ns());
     eye_kernel_drain(collector->kernel);
 }
 
@@ -223,17 +232,20 @@ static bool full_pass_is_due(struct eye_collector *collector, uint64_t now_ns)
     uint64_t losses[EYE_LOSS_COUNT];
     eye_kernel_losses(collector->kernel, losses);
     uint64_t lost = losses[EYE_LOSS_TCP_RING] + losses[EYE_LOSS_TCP_RECURSION];
+    uint64_t doubts = eye_aggregate_doubts(collector->aggregate);
     bool due = collector->pass == 0 || collector->ending || lost != collector->changes_lost ||
+               doubts != collector->doubts ||
                now_ns - collector->full_pass_ns >= FULL_PASS_INTERVAL_NS;
     collector->changes_lost = lost;
+    collector->doubts = doubts;
     return due;
 }
 
 /* Live sockets. The ring is read first: its closes belong to the time before. */
 static void read_live(struct eye_collector *collector, uint64_t now_ns)
 {
-    bool full = full_pass_is_due(collector, now_ns);
     drain(collector);
+    bool full = full_pass_is_due(collector, now_ns);
     if (full) {
         collector->full_pass_ns = now_ns;
         eye_aggregate_begin_pass(collector->aggregate, ++collector->pass);
@@ -283,7 +295,7 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns)
         eye_log_info("requests of protocols are seen from now on");
     }
     read_live(collector, now_ns);
-    eye_processes_sweep(collector->processes, now_ns);
+    eye_processes_sweep(collector->processes, collector->pass);
     eye_health_update(&collector->health);
     uint64_t delivered = delivered_sequence(collector);
     collector->sequence++;

@@ -179,6 +179,8 @@ void eye_health_update(const struct eye_health *health)
     update_rings(health);
     update_programs(health);
     update_samples(health, "tracer", health->tracer->samples, health->tracer->malformed);
+    update_samples(health, "process", eye_kernel_ring_records(health->kernel, EYE_RING_OWNERS),
+                   eye_processes_malformed(health->processes));
     update_samples(health, "usm", health->usm->samples, health->usm->malformed);
     for (size_t i = 0; i < health->worker_count; i++) {
         update_exporter(health, health->workers[i]);

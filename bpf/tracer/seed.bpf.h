@@ -73,8 +73,7 @@ static __always_inline void eye_seed_connection(struct sock *sk, const struct tc
         socket->phase = EYE_SOCKET_CONNECTING;
         return;
     }
-    /* It may still wait in its accept queue, or be held by a parent that does not serve it. */
-    socket->flags = EYE_SOCKET_OLDER | (incoming ? EYE_SOCKET_INHERITED : 0);
+    socket->flags = EYE_SOCKET_OLDER;
     eye_enter(socket);
 }
 
@@ -100,7 +99,8 @@ static __always_inline void eye_handle_file(struct task_struct *task, struct fil
         return;
     }
     struct eye_socket *socket = bpf_sk_storage_get(&sockets, file_socket->sk, 0, 0);
-    if (socket && socket->pid == 0) {
-        eye_note_owner(socket, task);
+    if (socket && socket->owner == EYE_OWNER_UNKNOWN && !(task->flags & PF_KTHREAD)) {
+        socket->owner = eye_owner_of(task);
+        eye_introduce(task);
     }
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "bpf/maps.bpf.h"
+#include "bpf/process/owner.bpf.h"
 
 #define EYE_CONNECTIONS_WAKE_BYTES (64 * 1024)
 
@@ -20,28 +21,6 @@ static __always_inline __u8 eye_family_of(const struct sock_common *common)
 {
     return common->skc_family == AF_INET || eye_is_mapped(&common->skc_v6_daddr) ? EYE_IPV4
                                                                                  : EYE_IPV6;
-}
-
-/*
- * The process and the command name of @task: the program's, not its thread's. Plain loads, because
- * cgroup_skb programs have bpf_get_current_pid_tgid() since 6.10 and bpf_get_current_comm() since
- * 6.18 only, and lockdown=confidentiality refuses bpf_probe_read_kernel().
- */
-static __always_inline void eye_note_owner(struct eye_socket *socket,
-                                           const struct task_struct *task)
-{
-    __u64 *comm = (__u64 *)socket->comm;
-    const __u64 *name = (const __u64 *)task->group_leader->comm;
-    socket->pid = task->tgid;
-    comm[0] = name[0];
-    comm[1] = name[1];
-}
-
-/* The current process has shown itself as the one that uses the socket. */
-static __always_inline void eye_set_owner(struct eye_socket *socket)
-{
-    eye_note_owner(socket, bpf_get_current_task_btf());
-    socket->flags &= ~EYE_SOCKET_INHERITED;
 }
 
 /* A process or a softirq is at work on the socket now. */
@@ -128,14 +107,13 @@ static __always_inline void eye_fill_record(struct eye_connection_record *record
     record->received_segments = now->received_segments - socket->reported.received_segments;
     record->retransmits = now->retransmits - socket->reported.retransmits;
     record->rtt_us = tcp->srtt_us >> 3;
-    record->pid = socket->pid;
-    record->previous_pid = socket->counted_pid;
+    record->owner = socket->owner;
+    record->previous_owner = socket->counted_owner;
     record->pass = eye_pass;
     record->netns = common->skc_net.net->ns.inum;
     record->port = socket->port;
     record->direction = socket->direction;
     record->family = socket->family;
-    __builtin_memcpy(record->comm, socket->comm, sizeof(record->comm));
     eye_fill_remote(record, common);
     if (!(socket->flags & EYE_SOCKET_OLDER) && socket->pass == 0) {
         record->flags |= EYE_CONNECTION_OPENED;
@@ -222,7 +200,7 @@ static __always_inline void eye_on_connect(struct sock *sk)
     socket->family = eye_family_of(&sk->__sk_common);
     socket->port = bpf_ntohs(sk->__sk_common.skc_dport);
     socket->since_ns = bpf_ktime_get_ns();
-    eye_set_owner(socket);
+    eye_set_owner(socket, sk);
 }
 
 /* listen(): process context. Children inherit the entry. */
@@ -234,7 +212,7 @@ static __always_inline void eye_on_listen(struct sock *sk)
     }
     __builtin_memset(socket, 0, sizeof(*socket));
     socket->phase = EYE_SOCKET_LISTENING;
-    eye_set_owner(socket);
+    eye_set_owner(socket, sk);
 }
 
 static __always_inline void eye_enter(struct eye_socket *socket)
@@ -265,21 +243,10 @@ static __always_inline void eye_on_established(struct sock *sk, int old_state)
         socket->direction = EYE_INCOMING;
         socket->family = eye_family_of(&sk->__sk_common);
         socket->port = sk->__sk_common.skc_num;
-        socket->flags = EYE_SOCKET_INHERITED;
+        socket->flags = 0;
     }
     socket->since_ns = now;
     eye_enter(socket);
-}
-
-/*
- * A locked socket (sk_lock.owned) that changes state or sends is in the hands of the current
- * process: softirq work is put off while it is owned. So here its real owner shows itself.
- */
-static __always_inline void eye_learn_owner(struct eye_socket *socket, const struct sock *sk)
-{
-    if (socket->flags & EYE_SOCKET_INHERITED && sk->sk_lock.owned) {
-        eye_set_owner(socket);
-    }
 }
 
 /*
@@ -373,7 +340,7 @@ static __always_inline __u8 eye_pass_flags(const struct eye_socket *socket)
     if (socket->pass != eye_pass) {
         return EYE_CONNECTION_ENTERS;
     }
-    return socket->counted_pid != socket->pid ? EYE_CONNECTION_MOVES : 0;
+    return socket->counted_owner != socket->owner ? EYE_CONNECTION_MOVES : 0;
 }
 
 /* What is read while another CPU changes it may be too little; the next look finds the rest. */
@@ -406,7 +373,7 @@ static __always_inline void eye_report_live(struct seq_file *seq, struct eye_soc
     if (bpf_seq_write(seq, &record, sizeof(record)) == 0) {
         socket->reported = now;
         socket->pass = record.pass;
-        socket->counted_pid = record.pid;
+        socket->counted_owner = record.owner;
     }
 }
 

@@ -11,7 +11,6 @@
 
 #define EYE_ETH_P_IP 0x0800
 #define EYE_ETH_P_IPV6 0x86dd
-#define EYE_IPPROTO_TCP 6
 
 struct eye_ipv4_header {
     __u8 version_ihl;
@@ -51,13 +50,13 @@ static __always_inline __u32 eye_find_tcp(const struct __sk_buff *skb)
     const void *data_end = (const void *)(long)skb->data_end;
     if (skb->protocol == bpf_htons(EYE_ETH_P_IP)) {
         const struct eye_ipv4_header *ip = data;
-        if ((const void *)(ip + 1) > data_end || ip->protocol != EYE_IPPROTO_TCP) {
+        if ((const void *)(ip + 1) > data_end || ip->protocol != IPPROTO_TCP) {
             return 0;
         }
         return (ip->version_ihl & 15) * 4;
     }
     const struct eye_ipv6_header *ip = data;
-    if ((const void *)(ip + 1) > data_end || ip->next_header != EYE_IPPROTO_TCP) {
+    if ((const void *)(ip + 1) > data_end || ip->next_header != IPPROTO_TCP) {
         return 0;
     }
     return sizeof(*ip);
@@ -112,11 +111,8 @@ static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 stre
     if (!socket || socket->phase == EYE_SOCKET_LISTENING) {
         return;
     }
-    if (stream == 0 && socket->flags & EYE_SOCKET_INHERITED) {
-        struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-        if (tcp) {
-            eye_learn_owner(socket, (struct sock *)tcp);
-        }
+    if (stream == 0) {
+        eye_learn_sender(socket, sk);
     }
     if (socket->protocol == EYE_PROTOCOL_NONE ||
         (socket->protocol == EYE_PROTOCOL_UNKNOWN && !eye_recognise(skb, socket, &segment))) {

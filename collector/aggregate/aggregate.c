@@ -65,7 +65,7 @@ struct eye_aggregate {
     struct request_slot requests[REQUEST_SLOTS];
     uint64_t registry_generation;
     uint64_t process_generation;
-    uint64_t now_ns;
+    uint64_t doubts;
     uint32_t pass;
 };
 
@@ -107,11 +107,6 @@ void eye_aggregate_free(struct eye_aggregate *aggregate)
     eye_table_done(&aggregate->bundles);
     eye_routes_free(aggregate->routes);
     free(aggregate);
-}
-
-void eye_aggregate_set_time(struct eye_aggregate *aggregate, uint64_t now_ns)
-{
-    aggregate->now_ns = now_ns;
 }
 
 /* Empties the memories when what they point to may be gone. */
@@ -197,12 +192,11 @@ static struct bundle *new_bundle(struct eye_aggregate *aggregate, const struct c
     return bundle;
 }
 
-/* The bundle of a sample if @pid owned it; NULL when out of memory. */
+/* The bundle of a sample if @owner had it; NULL when out of memory. */
 static struct bundle *find_bundle(struct eye_aggregate *aggregate,
-                                  const struct eye_connection_record *sample, uint32_t pid)
+                                  const struct eye_connection_record *sample, uint64_t owner)
 {
-    const struct eye_process *process =
-        eye_processes_find(aggregate->processes, pid, sample->comm, aggregate->now_ns);
+    const struct eye_process *process = eye_processes_find(aggregate->processes, owner);
     check_generations(aggregate);
     struct connection_key key = {
         .process = process->id,
@@ -258,10 +252,28 @@ static void record_seconds(struct eye_aggregate *aggregate, struct bundle *bundl
     }
 }
 
-static void change_active(struct eye_aggregate *aggregate, struct bundle *bundle, double amount)
+static void enter_active(struct eye_aggregate *aggregate,
+                         const struct eye_connection_record *sample)
 {
+    struct bundle *bundle = find_bundle(aggregate, sample, sample->owner);
     if (bundle != NULL) {
-        eye_gauge_add(series_of(aggregate, bundle, EYE_METRIC_TCP_ACTIVE), amount);
+        eye_gauge_add(series_of(aggregate, bundle, EYE_METRIC_TCP_ACTIVE), 1);
+    }
+}
+
+/* Taken back under the name that it was counted under. Where that is not known any more, or
+ * nothing is left under it, the next pass counts afresh. */
+static void leave_active(struct eye_aggregate *aggregate,
+                         const struct eye_connection_record *sample)
+{
+    bool known = eye_processes_knows(aggregate->processes, sample->previous_owner);
+    struct bundle *bundle = known ? find_bundle(aggregate, sample, sample->previous_owner) : NULL;
+    struct eye_series *active =
+        bundle == NULL ? NULL : series_of(aggregate, bundle, EYE_METRIC_TCP_ACTIVE);
+    if (active == NULL || active->gauge < 1) {
+        aggregate->doubts++;
+    } else {
+        eye_gauge_add(active, -1);
     }
 }
 
@@ -273,10 +285,10 @@ static void count_active(struct eye_aggregate *aggregate,
         return;
     }
     if (sample->flags & (EYE_CONNECTION_MOVES | EYE_CONNECTION_LEAVES)) {
-        change_active(aggregate, find_bundle(aggregate, sample, sample->previous_pid), -1);
+        leave_active(aggregate, sample);
     }
     if (sample->flags & (EYE_CONNECTION_MOVES | EYE_CONNECTION_ENTERS)) {
-        change_active(aggregate, find_bundle(aggregate, sample, sample->pid), 1);
+        enter_active(aggregate, sample);
     }
 }
 
@@ -298,7 +310,7 @@ void eye_aggregate_connection(void *context, const struct eye_connection_record 
 {
     struct eye_aggregate *aggregate = context;
     count_active(aggregate, sample);
-    struct bundle *bundle = find_bundle(aggregate, sample, sample->pid);
+    struct bundle *bundle = find_bundle(aggregate, sample, sample->owner);
     if (bundle == NULL) {
         return;
     }
@@ -317,6 +329,11 @@ void eye_aggregate_connection(void *context, const struct eye_connection_record 
     if (sample->failure != EYE_FAILURE_NONE) {
         eye_counter_add(failed_series(aggregate, bundle, (enum eye_failure)sample->failure), 1);
     }
+}
+
+uint64_t eye_aggregate_doubts(const struct eye_aggregate *aggregate)
+{
+    return aggregate->doubts + eye_processes_renamed(aggregate->processes);
 }
 
 void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass)
@@ -356,8 +373,7 @@ void eye_aggregate_request(void *context, const struct eye_request_sample *sampl
     struct request_slot *slot = &aggregate->requests[sample->fingerprint % REQUEST_SLOTS];
     check_generations(aggregate);
     if (slot->series == NULL || slot->fingerprint != sample->fingerprint) {
-        const struct eye_process *process =
-            eye_processes_find(aggregate->processes, sample->pid, sample->comm, aggregate->now_ns);
+        const struct eye_process *process = eye_processes_find(aggregate->processes, sample->owner);
         check_generations(aggregate);
         slot->series = request_series(aggregate, sample, process);
         slot->fingerprint = sample->fingerprint;

@@ -32,5 +32,6 @@ void eye_aggregate_request(void *aggregate, const struct eye_request_sample *sam
  */
 void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass);
 
-/** The time that process look-ups refer to; set before each batch of samples. */
-void eye_aggregate_set_time(struct eye_aggregate *aggregate, uint64_t now_ns);
+/** Grows when what is active may stand under a wrong name: a full pass is due before anybody sees
+ * it. */
+uint64_t eye_aggregate_doubts(const struct eye_aggregate *aggregate);

@@ -56,3 +56,12 @@ const char *eye_text_string(const struct eye_text *text);
  * Returns false when it was cut.
  */
 bool eye_copy_string(char *target, size_t size, const char *source);
+
+/**
+ * Copies the @length bytes at @bytes, which may be anything, into @target of @size bytes: as far as
+ * whole characters fit, NUL-terminated. "_" stands for every byte outside of UTF-8 (RFC 3629), and
+ * for every character that is not seen or changes how others are shown: controls, formats,
+ * separators but the blank, fillers (Unicode 15: Cc, Cf, Zs, Zl, Zp, Default_Ignorable). So two
+ * names that look alike are alike.
+ */
+void eye_copy_clean(char *target, size_t size, const char *bytes, size_t length);

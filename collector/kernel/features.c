@@ -210,6 +210,24 @@ int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT],
     return result;
 }
 
+/* A call without arguments is refused all the same; the words say why. */
+bool eye_helper_allowed(unsigned type, int helper)
+{
+    const struct bpf_insn instructions[] = {
+        {.code = BPF_JMP | BPF_CALL, .imm = helper},
+        {.code = BPF_JMP | BPF_EXIT},
+    };
+    char log[4096] = "";
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .log_level = 1, .log_buf = log,
+                .log_size = sizeof(log));
+    EYE_AUTOCLOSE int fd = bpf_prog_load((enum bpf_prog_type)type, NULL, "GPL", instructions,
+                                         EYE_ARRAY_LENGTH(instructions), &options);
+    /* "unknown func" until 6.10, "program of this type cannot use helper" from then on. */
+    return fd >= 0 ||
+           (log[0] != '\0' && strstr(log, "unknown func") == NULL &&
+            strstr(log, "invalid func") == NULL && strstr(log, "cannot use helper") == NULL);
+}
+
 /* The present one stands in brackets: "none [integrity] confidentiality". */
 const char *eye_lockdown(void)
 {

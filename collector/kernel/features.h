@@ -23,7 +23,7 @@
     X(CGROUP2, cgroup2, "cgroup v2 tree", "protocols", "requests of protocols are not seen",       \
       "mount it (mount -t cgroup2 none /sys/fs/cgroup/unified) or set protocols.http: false")      \
     X(ENVIRONMENT, environment, "environment of other users' processes", "services by DD_SERVICE", \
-      "services are called by their unit, container or executable only",                           \
+      "older services are called by their unit, container or executable only",                     \
       "run as root or grant cap_sys_ptrace,cap_dac_read_search+ep")                                \
     X(NAMESPACES, namespaces, "entering network namespaces", "older sockets of other namespaces",  \
       "connections older than the daemon are seen in its own network namespace only",              \
@@ -65,6 +65,12 @@ int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT],
 
 /** The same for one feature. */
 int eye_feature_check(const struct eye_feature_state *state, struct eye_error *ret_error);
+
+/**
+ * Does this kernel let programs of @type (enum bpf_prog_type) call @helper (enum bpf_func_id)?
+ * Asked of the verifier. False also when it cannot be asked.
+ */
+bool eye_helper_allowed(unsigned type, int helper);
 
 /** The kernel's lockdown: "none", "integrity", "confidentiality", or "unknown" when securityfs is
  * not mounted or not readable. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 
 #include "collector/kernel/features.h"
@@ -43,7 +44,8 @@ struct eye_kernel {
     struct eye_error shortcomings[EYE_SHORTCOMINGS_MAX];
     size_t shortcoming_count;
     struct bpf_link *links[EYE_PROGRAM_COUNT];
-    struct ring_buffer *reader;
+    struct ring_buffer *owners; /* a reader of its own: see eye_kernel_drain_owners() */
+    struct ring_buffer *reader; /* of the other rings */
     struct ring rings[EYE_RING_COUNT];
     size_t drained; /* in the present drain */
     uint64_t live_records;
@@ -55,7 +57,7 @@ struct eye_kernel {
 
 const char *eye_ring_name(enum eye_ring ring)
 {
-    static const char *const names[] = {"connections", "requests"};
+    static const char *const names[] = {"owners", "connections", "requests"};
     return names[ring];
 }
 
@@ -98,17 +100,21 @@ static int take_record(void *context, void *record, size_t bytes)
     return ++ring->kernel->drained < DRAIN_MAX ? 0 : -EAGAIN;
 }
 
-static int map_of_ring(const struct eye_kernel *kernel, enum eye_ring ring)
+static struct bpf_map *map_of_ring(const struct eye_kernel *kernel, enum eye_ring ring)
 {
-    return bpf_map__fd(ring == EYE_RING_CONNECTIONS ? kernel->programs->maps.connections
-                                                    : kernel->programs->maps.requests);
+    struct bpf_map *const maps[] = {
+        [EYE_RING_OWNERS] = kernel->programs->maps.owners,
+        [EYE_RING_CONNECTIONS] = kernel->programs->maps.connections,
+        [EYE_RING_REQUESTS] = kernel->programs->maps.requests,
+    };
+    return maps[ring];
 }
 
 /* The two position pages of a ring (kernel/bpf/ringbuf.c): consumer first, then producer. */
 static int map_positions(struct eye_kernel *kernel, enum eye_ring index)
 {
     struct ring *ring = &kernel->rings[index];
-    int fd = map_of_ring(kernel, index);
+    int fd = bpf_map__fd(map_of_ring(kernel, index));
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     void *consumer = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0);
     void *producer = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, (off_t)page);
@@ -117,10 +123,27 @@ static int map_positions(struct eye_kernel *kernel, enum eye_ring index)
     }
     ring->consumer = consumer;
     ring->producer = producer;
-    ring->bytes =
-        bpf_map__max_entries(index == EYE_RING_CONNECTIONS ? kernel->programs->maps.connections
-                                                           : kernel->programs->maps.requests);
+    ring->bytes = bpf_map__max_entries(map_of_ring(kernel, index));
     return 0;
+}
+
+static int add_to_reader(struct ring_buffer **reader, int fd, struct ring *ring)
+{
+    if (*reader != NULL) {
+        return ring_buffer__add(*reader, fd, take_record, ring);
+    }
+    *reader = ring_buffer__new(fd, take_record, ring, NULL);
+    return *reader == NULL ? -errno : 0;
+}
+
+/* Whoever waits for the other rings is woken by the owners', too. */
+static int join_readers(struct eye_kernel *kernel)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    return epoll_ctl(ring_buffer__epoll_fd(kernel->reader), EPOLL_CTL_ADD,
+                     ring_buffer__epoll_fd(kernel->owners), &event) != 0
+               ? -errno
+               : 0;
 }
 
 static int open_rings(struct eye_kernel *kernel, struct eye_error *ret_error)
@@ -128,14 +151,9 @@ static int open_rings(struct eye_kernel *kernel, struct eye_error *ret_error)
     for (size_t i = 0; i < EYE_RING_COUNT; i++) {
         struct ring *ring = &kernel->rings[i];
         ring->kernel = kernel;
-        int fd = map_of_ring(kernel, (enum eye_ring)i);
-        int result = 0;
-        if (kernel->reader == NULL) {
-            kernel->reader = ring_buffer__new(fd, take_record, ring, NULL);
-            result = kernel->reader == NULL ? -errno : 0;
-        } else {
-            result = ring_buffer__add(kernel->reader, fd, take_record, ring);
-        }
+        int fd = bpf_map__fd(map_of_ring(kernel, (enum eye_ring)i));
+        int result =
+            add_to_reader(i == EYE_RING_OWNERS ? &kernel->owners : &kernel->reader, fd, ring);
         if (result == 0) {
             result = map_positions(kernel, (enum eye_ring)i);
         }
@@ -144,7 +162,10 @@ static int open_rings(struct eye_kernel *kernel, struct eye_error *ret_error)
                                  eye_ring_name((enum eye_ring)i), strerror(-result));
         }
     }
-    return 0;
+    int result = join_readers(kernel);
+    return result == 0 ? 0
+                       : eye_error_set(ret_error, result, "cannot watch ring buffers: %s",
+                                       strerror(-result));
 }
 
 static void note_shortcoming(struct eye_kernel *kernel, const struct eye_error *why)
@@ -157,7 +178,7 @@ static void note_shortcoming(struct eye_kernel *kernel, const struct eye_error *
 static int load_at_once(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
     socket_storage__destroy(kernel->programs);
-    kernel->programs = socket_storage__open();
+    kernel->programs = eye_programs_open();
     if (kernel->programs == NULL) {
         return eye_error_set(ret_error, -errno, "cannot open the BPF object: %s", strerror(errno));
     }
@@ -353,6 +374,7 @@ void eye_kernel_close(struct eye_kernel *kernel)
         detach(kernel, (enum eye_ability)i);
     }
     ring_buffer__free(kernel->reader);
+    ring_buffer__free(kernel->owners);
     for (size_t i = 0; i < EYE_RING_COUNT; i++) {
         unmap(kernel->rings[i].consumer);
         unmap(kernel->rings[i].producer);
@@ -377,8 +399,14 @@ int eye_kernel_fd(const struct eye_kernel *kernel)
 size_t eye_kernel_drain(struct eye_kernel *kernel)
 {
     kernel->drained = 0;
+    ring_buffer__consume(kernel->owners);
     ring_buffer__consume(kernel->reader);
     return kernel->drained;
+}
+
+void eye_kernel_drain_owners(struct eye_kernel *kernel)
+{
+    ring_buffer__consume(kernel->owners);
 }
 
 struct live_reader {

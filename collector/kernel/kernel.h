@@ -19,9 +19,10 @@
 
 struct eye_kernel;
 
-enum eye_ring { EYE_RING_CONNECTIONS, EYE_RING_REQUESTS, EYE_RING_COUNT };
+/* Owners are read before the others, whose records name them. */
+enum eye_ring { EYE_RING_OWNERS, EYE_RING_CONNECTIONS, EYE_RING_REQUESTS, EYE_RING_COUNT };
 
-/** "connections", "requests". */
+/** "owners", "connections", "requests". */
 const char *eye_ring_name(enum eye_ring ring);
 
 /** Takes one record of @bytes (as the kernel wrote it, not validated). Good during the call only.
@@ -61,6 +62,9 @@ int eye_kernel_fd(const struct eye_kernel *kernel);
 /** Reads the rings. Returns the records read; stops after a bounded number, so that nothing else
  * starves. */
 size_t eye_kernel_drain(struct eye_kernel *kernel);
+
+/** Reads the ring of owners alone, also while a record of another ring is being handled. */
+void eye_kernel_drain_owners(struct eye_kernel *kernel);
 
 /**
  * Runs the live iterator over every socket of every namespace. @pass, @full: see

@@ -51,6 +51,21 @@ enum eye_ability eye_program_ability(enum eye_program program)
     return abilities[program];
 }
 
+struct socket_storage *eye_programs_open(void)
+{
+    struct socket_storage *object = socket_storage__open();
+    if (object != NULL) {
+        object->rodata->eye_probes_memory =
+            eye_helper_allowed(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_probe_read_kernel_str);
+        object->rodata->eye_egress_introduces =
+            eye_helper_allowed(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_task_storage_get) &&
+            eye_helper_allowed(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_probe_read_user) &&
+            (!object->rodata->eye_probes_memory ||
+             eye_helper_allowed(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_probe_read_kernel_str));
+    }
+    return object;
+}
+
 struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program)
 {
     struct bpf_program *const programs[] = {

@@ -68,7 +68,7 @@ static void try_program(enum eye_program program, char *log, struct eye_program_
 {
     log[0] = '\0';
     first_warning[0] = '\0';
-    struct socket_storage *object = socket_storage__open();
+    struct socket_storage *object = eye_programs_open();
     int result = object == NULL ? -errno : load_alone(object, program, log);
     *ret_trial = (struct eye_program_trial){.loads = result == 0, .error = -result};
     read_log(log, ret_trial);

@@ -1,59 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The processes that were seen: a hash table by pid, and three queues. An entry waits in `running`
- * (longest unused first), in `ended` (longest ended first), or, thrown out while pointers to it may
- * still be held, in `retired` until the next sweep.
+ * The programs that were heard of: a hash table by key, and a queue with the longest unused first.
  */
 #include "collector/process/process.h"
 
-#include <errno.h>
 #include <string.h>
 #include <sys/queue.h>
 
+#include "bpf/abi.h"
 #include "collector/base/hash.h"
 #include "collector/base/table.h"
+#include "collector/base/text.h"
+#include "collector/process/names.h"
 #include "collector/process/procfs.h"
 
-/*
- * Evictions between two sweeps. Whoever starts more processes than this beyond EYE_PROCESS_MAX
- * within one interval gets "unknown" for the rest of it.
- */
-#define RETIRED_MAX 4096
+/* A path of cgroups put together: each name behind a "/", and the NUL. */
+#define CGROUP_PATH_BYTES (EYE_CGROUP_LEVELS * EYE_CGROUP_NAME_BYTES + 1)
 
 struct entry {
-    uint64_t round; /* sweeps before the last look-up */
+    uint32_t pass; /* when it was last heard of */
     TAILQ_ENTRY(entry) link;
-    bool ended;
-    uint64_t ended_ns;
+    bool settled; /* its environment was read, by the kernel or in /proc: no record tells more */
+    bool by_environment; /* its service is from there */
     struct eye_process process;
 };
 
 TAILQ_HEAD(queue, entry);
 
 struct eye_processes {
-    struct eye_table table; /* pid to struct entry, running or ended */
-    struct queue running;
-    struct queue ended;
-    struct queue retired;
-    size_t retired_count;
-    uint64_t round;
+    struct eye_table table; /* key to struct entry */
+    struct queue used;
+    uint32_t pass;
     uint64_t generation;
+    uint64_t renamed;
+    uint64_t malformed;
     uint64_t last_id;
+    eye_introductions *more; /* may be NULL */
+    void *more_context;
     struct eye_process kernel;
     struct eye_process unknown;
     struct eye_procfs procfs;
 };
 
-static uint64_t hash_of(uint32_t pid)
+static uint64_t hash_of(uint64_t owner)
 {
-    return eye_hash_bytes(&pid, sizeof(pid));
+    return eye_hash_bytes(&owner, sizeof(owner));
 }
 
-static bool has_pid(const void *item, const void *key)
+static bool has_key(const void *item, const void *key)
 {
     const struct entry *entry = item;
-    const uint32_t *pid = key;
-    return entry->process.pid == *pid;
+    const uint64_t *owner = key;
+    return entry->process.owner == *owner;
 }
 
 struct eye_processes *eye_processes_new(const char *root)
@@ -62,15 +60,15 @@ struct eye_processes *eye_processes_new(const char *root)
     if (processes == NULL) {
         return NULL;
     }
-    TAILQ_INIT(&processes->running);
-    TAILQ_INIT(&processes->ended);
-    TAILQ_INIT(&processes->retired);
+    TAILQ_INIT(&processes->used);
     processes->kernel = (struct eye_process){
+        .owner = EYE_OWNER_KERNEL,
         .id = ++processes->last_id,
         .service = "kernel",
         .executable = "kernel",
     };
     processes->unknown = (struct eye_process){
+        .owner = EYE_OWNER_UNKNOWN,
         .id = ++processes->last_id,
         .service = "unknown",
         .executable = "unknown",
@@ -79,159 +77,291 @@ struct eye_processes *eye_processes_new(const char *root)
     return processes;
 }
 
-static void free_queue(struct queue *queue)
-{
-    struct entry *next;
-    for (struct entry *entry = TAILQ_FIRST(queue); entry != NULL; entry = next) {
-        next = TAILQ_NEXT(entry, link);
-        free(entry);
-    }
-    TAILQ_INIT(queue);
-}
-
 void eye_processes_free(struct eye_processes *processes)
 {
     if (processes == NULL) {
         return;
     }
-    free_queue(&processes->running);
-    free_queue(&processes->ended);
-    free_queue(&processes->retired);
+    struct entry *entry;
+    eye_table_for_each (&processes->table, entry) {
+        free(entry);
+    }
     eye_table_done(&processes->table);
     eye_procfs_done(&processes->procfs);
     free(processes);
 }
 
-static struct queue *queue_of(struct eye_processes *processes, const struct entry *entry)
+void eye_processes_on_unknown(struct eye_processes *processes, eye_introductions *more,
+                              void *context)
 {
-    return entry->ended ? &processes->ended : &processes->running;
+    processes->more = more;
+    processes->more_context = context;
 }
 
-/* Takes the entry out of everything; its memory is the caller's. */
-static void take_out(struct eye_processes *processes, struct entry *entry)
+static struct entry *look_up(const struct eye_processes *processes, uint64_t owner)
 {
-    TAILQ_REMOVE(queue_of(processes, entry), entry, link);
-    eye_table_remove(&processes->table, hash_of(entry->process.pid), entry);
-    processes->generation++;
+    return eye_table_find(&processes->table, hash_of(owner), has_key, &owner);
 }
 
-/* Room for one more entry, or false when too many were thrown out since the last sweep. */
-static bool make_room(struct eye_processes *processes)
-{
-    if (processes->table.count < EYE_PROCESS_MAX) {
-        return true;
-    }
-    if (processes->retired_count >= RETIRED_MAX) {
-        return false;
-    }
-    struct entry *victim = TAILQ_FIRST(&processes->ended);
-    if (victim == NULL) {
-        victim = TAILQ_FIRST(&processes->running);
-    }
-    take_out(processes, victim);
-    TAILQ_INSERT_TAIL(&processes->retired, victim, link);
-    processes->retired_count++;
-    return true;
-}
-
-static struct entry *add(struct eye_processes *processes, uint32_t pid, const char *comm,
-                         uint64_t now_ns)
-{
-    if (!make_room(processes)) {
-        return NULL;
-    }
-    EYE_AUTOFREE struct entry *entry = calloc(1, sizeof(*entry));
-    if (entry == NULL || eye_table_insert(&processes->table, hash_of(pid), entry) != 0) {
-        return NULL;
-    }
-    entry->ended = !eye_procfs_describe(&processes->procfs, pid, comm, &entry->process);
-    entry->ended_ns = now_ns;
-    entry->process.id = ++processes->last_id;
-    entry->round = processes->round;
-    TAILQ_INSERT_TAIL(queue_of(processes, entry), entry, link);
-    return EYE_TAKE(entry);
-}
-
-/* Once per round is enough to know the longest unused, and keeps the queue out of most look-ups. */
+/* Once per pass is enough to know the longest unused, and keeps the queue out of most look-ups. */
 static void touch(struct eye_processes *processes, struct entry *entry)
 {
-    if (entry->round == processes->round) {
-        return;
+    if (entry->pass != processes->pass) {
+        entry->pass = processes->pass;
+        TAILQ_REMOVE(&processes->used, entry, link);
+        TAILQ_INSERT_TAIL(&processes->used, entry, link);
     }
-    entry->round = processes->round;
-    if (!entry->ended) {
-        TAILQ_REMOVE(&processes->running, entry, link);
-        TAILQ_INSERT_TAIL(&processes->running, entry, link);
-    }
-}
-
-const struct eye_process *eye_processes_find(struct eye_processes *processes, uint32_t pid,
-                                             const char *comm, uint64_t now_ns)
-{
-    if (pid == 0) {
-        return &processes->kernel;
-    }
-    struct entry *entry = eye_table_find(&processes->table, hash_of(pid), has_pid, &pid);
-    if (entry != NULL) {
-        touch(processes, entry);
-        return &entry->process;
-    }
-    entry = add(processes, pid, comm, now_ns);
-    return entry != NULL ? &entry->process : &processes->unknown;
 }
 
 static void forget(struct eye_processes *processes, struct entry *entry)
 {
-    take_out(processes, entry);
+    TAILQ_REMOVE(&processes->used, entry, link);
+    eye_table_remove(&processes->table, hash_of(entry->process.owner), entry);
+    processes->generation++;
     free(entry);
 }
 
-static void end(struct eye_processes *processes, struct entry *entry, uint64_t now_ns)
-{
-    TAILQ_REMOVE(&processes->running, entry, link);
-    entry->ended = true;
-    entry->ended_ns = now_ns;
-    TAILQ_INSERT_TAIL(&processes->ended, entry, link);
-}
+/* ---- names ---- */
 
-static bool is_same(const struct eye_process *process, const struct eye_process_image *image)
-{
-    return image->start_ticks == process->start_ticks && image->start_stack == process->start_stack;
-}
+/* A program in the making. */
+struct sketch {
+    bool settled;
+    bool by_environment;
+    struct eye_process process;
+};
 
-/* A pid that runs another program by now (used again, or an exec) is described when it is next
- * asked for. */
-static void check(struct eye_processes *processes, struct entry *entry, uint64_t now_ns)
+static void copy_parent(const struct eye_processes *processes, uint64_t owner,
+                        struct sketch *sketch)
 {
-    if (entry->ended && now_ns >= entry->ended_ns + EYE_PROCESS_KEEP_NS) {
-        forget(processes, entry);
+    const struct entry *parent = look_up(processes, owner);
+    struct eye_process *process = &sketch->process;
+    if (owner == 0 || parent == NULL) {
         return;
     }
-    struct eye_process_image image;
-    int result = eye_procfs_image(&processes->procfs, entry->process.pid, &image);
-    if (result == 0 && !is_same(&entry->process, &image)) {
+    if (parent->by_environment && !sketch->by_environment) {
+        memcpy(process->service, parent->process.service, sizeof(process->service));
+        sketch->by_environment = true;
+    }
+    if (process->executable[0] == '\0') {
+        memcpy(process->executable, parent->process.executable, sizeof(process->executable));
+    }
+}
+
+static void join_cgroups(const struct eye_owner_record *record, char path[CGROUP_PATH_BYTES])
+{
+    size_t used = 0;
+    for (size_t i = EYE_CGROUP_LEVELS; i > 0; i--) {
+        size_t length = strlen(record->cgroups[i - 1]);
+        if (length > 0) {
+            path[used++] = '/';
+            memcpy(path + used, record->cgroups[i - 1], length);
+            used += length;
+        }
+    }
+    path[used] = '\0';
+}
+
+/* What the record does not tell, and what in it may not be all: asked of /proc. */
+static unsigned missing_names(const struct eye_owner_record *record, const struct sketch *sketch)
+{
+    unsigned missing = 0;
+    if (!sketch->by_environment &&
+        (record->flags & (EYE_OWNER_NO_ENVIRONMENT | EYE_OWNER_CUT_ENVIRONMENT)) != 0) {
+        missing |= EYE_NAMES_ENVIRONMENT;
+    }
+    if ((record->flags & (EYE_OWNER_CUT_CGROUP | EYE_OWNER_NO_CGROUP)) != 0) {
+        missing |= EYE_NAMES_CGROUP;
+    }
+    if (record->executable[0] == '\0') {
+        missing |= EYE_NAMES_EXECUTABLE;
+    }
+    return missing;
+}
+
+/* Asks /proc for what is missing. It may run another program by now: its executable tells. */
+static unsigned complete(struct eye_processes *processes, unsigned missing, struct sketch *sketch)
+{
+    struct eye_process asked = sketch->process;
+    unsigned got =
+        eye_procfs_describe(&processes->procfs, missing | EYE_NAMES_EXECUTABLE, &asked) & missing;
+    if (sketch->process.executable[0] != '\0' &&
+        strcmp(sketch->process.executable, asked.executable) != 0) {
+        return 0;
+    }
+    sketch->process = asked;
+    return got;
+}
+
+static void sketch_record(struct eye_processes *processes, const struct eye_owner_record *record,
+                          struct sketch *ret_sketch)
+{
+    char path[CGROUP_PATH_BYTES];
+    struct eye_process *process = &ret_sketch->process;
+    *ret_sketch = (struct sketch){.process.owner = record->owner};
+    eye_names_of_environment(process, (const char *)(record + 1), record->environment_bytes);
+    ret_sketch->by_environment = process->service[0] != '\0';
+    eye_names_of_executable(process, record->executable, strlen(record->executable));
+    copy_parent(processes, record->parent, ret_sketch);
+    unsigned missing = missing_names(record, ret_sketch);
+    unsigned got = missing != 0 ? complete(processes, missing, ret_sketch) : 0;
+    if ((got & EYE_NAMES_CGROUP) == 0) {
+        join_cgroups(record, path);
+        eye_names_of_cgroup(process, path, strlen(path), true);
+    }
+    ret_sketch->settled = ((missing & ~got) & EYE_NAMES_ENVIRONMENT) == 0;
+    eye_names_finish(process);
+}
+
+/* Names of a program that was not introduced. Without its executable it is nobody we know. */
+static void sketch_unknown(struct eye_processes *processes, uint64_t owner,
+                           struct sketch *ret_sketch)
+{
+    struct eye_process *process = &ret_sketch->process;
+    *ret_sketch = (struct sketch){.process.owner = owner};
+    unsigned got = eye_procfs_describe(&processes->procfs, EYE_NAMES_ENVIRONMENT, process);
+    ret_sketch->settled = got != 0;
+    ret_sketch->by_environment = process->service[0] != '\0';
+    eye_procfs_describe(&processes->procfs, EYE_NAMES_CGROUP | EYE_NAMES_EXECUTABLE, process);
+    eye_names_finish(process);
+}
+
+/* ---- entries ---- */
+
+static void make_room(struct eye_processes *processes)
+{
+    if (processes->table.count >= EYE_PROCESS_MAX) {
+        forget(processes, TAILQ_FIRST(&processes->used));
+    }
+}
+
+/* Copies the id of @sketch's process, too. */
+static void set(struct entry *entry, const struct sketch *sketch)
+{
+    entry->settled = sketch->settled;
+    entry->by_environment = sketch->by_environment;
+    entry->process = sketch->process;
+}
+
+static struct entry *add(struct eye_processes *processes, struct sketch *sketch)
+{
+    make_room(processes);
+    EYE_AUTOFREE struct entry *entry = calloc(1, sizeof(*entry));
+    if (entry == NULL ||
+        eye_table_insert(&processes->table, hash_of(sketch->process.owner), entry) != 0) {
+        return NULL;
+    }
+    sketch->process.id = ++processes->last_id;
+    set(entry, sketch);
+    entry->pass = processes->pass;
+    TAILQ_INSERT_TAIL(&processes->used, entry, link);
+    return EYE_TAKE(entry);
+}
+
+static bool has_names(const struct eye_process *process, const struct eye_process *other)
+{
+    return strcmp(process->service, other->service) == 0 &&
+           strcmp(process->executable, other->executable) == 0 &&
+           strcmp(process->container, other->container) == 0;
+}
+
+static bool is_nobody(const struct eye_process *process)
+{
+    return strcmp(process->executable, "unknown") == 0;
+}
+
+/* A better answer than the one that was given. */
+static void correct(struct eye_processes *processes, struct entry *entry, struct sketch *sketch)
+{
+    sketch->process.id = entry->process.id;
+    if (!has_names(&entry->process, &sketch->process)) {
+        sketch->process.id = ++processes->last_id;
+        processes->generation++;
+        processes->renamed++;
+    }
+    set(entry, sketch);
+}
+
+static bool is_valid(const struct eye_owner_record *record, size_t bytes)
+{
+    if (bytes < sizeof(*record) || record->environment_bytes > bytes - sizeof(*record) ||
+        record->owner >> EYE_OWNER_PID_SHIFT == 0 ||
+        memchr(record->executable, '\0', sizeof(record->executable)) == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < EYE_CGROUP_LEVELS; i++) {
+        if (memchr(record->cgroups[i], '\0', sizeof(record->cgroups[i])) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void eye_processes_take(void *context, const void *bytes, size_t size)
+{
+    struct eye_processes *processes = context;
+    const struct eye_owner_record *record = bytes;
+    if (!is_valid(record, size)) {
+        processes->malformed++;
+        return;
+    }
+    struct entry *entry = look_up(processes, record->owner);
+    if (entry != NULL) {
+        touch(processes, entry);
+    }
+    /* The first whole answer stays: programs write over their environment. */
+    if (entry != NULL && entry->settled) {
+        return;
+    }
+    struct sketch sketch;
+    sketch_record(processes, record, &sketch);
+    if (entry == NULL) {
+        add(processes, &sketch);
+    } else if (sketch.settled || is_nobody(&entry->process)) {
+        correct(processes, entry, &sketch);
+    }
+}
+
+bool eye_processes_knows(const struct eye_processes *processes, uint64_t owner)
+{
+    return owner == EYE_OWNER_KERNEL || owner == EYE_OWNER_UNKNOWN ||
+           look_up(processes, owner) != NULL;
+}
+
+const struct eye_process *eye_processes_find(struct eye_processes *processes, uint64_t owner)
+{
+    if (owner == EYE_OWNER_KERNEL || owner == EYE_OWNER_UNKNOWN) {
+        return owner == EYE_OWNER_KERNEL ? &processes->kernel : &processes->unknown;
+    }
+    struct entry *entry = look_up(processes, owner);
+    if (entry == NULL && processes->more != NULL) {
+        processes->more(processes->more_context);
+        entry = look_up(processes, owner);
+    }
+    if (entry == NULL) {
+        struct sketch sketch;
+        sketch_unknown(processes, owner, &sketch);
+        entry = add(processes, &sketch);
+    }
+    if (entry == NULL) {
+        return &processes->unknown; /* out of memory */
+    }
+    touch(processes, entry);
+    return &entry->process;
+}
+
+void eye_processes_sweep(struct eye_processes *processes, uint32_t pass)
+{
+    struct entry *entry;
+    processes->pass = pass;
+    while ((entry = TAILQ_FIRST(&processes->used)) != NULL &&
+           pass - entry->pass > EYE_PROCESS_KEEP_PASSES) {
         forget(processes, entry);
-    } else if ((result == -ENOENT || result == -ESRCH) && !entry->ended) {
-        end(processes, entry, now_ns);
     }
 }
 
-static void check_queue(struct eye_processes *processes, struct queue *queue, uint64_t now_ns)
+uint64_t eye_processes_malformed(const struct eye_processes *processes)
 {
-    struct entry *next;
-    for (struct entry *entry = TAILQ_FIRST(queue); entry != NULL; entry = next) {
-        next = TAILQ_NEXT(entry, link);
-        check(processes, entry, now_ns);
-    }
-}
-
-void eye_processes_sweep(struct eye_processes *processes, uint64_t now_ns)
-{
-    free_queue(&processes->retired);
-    processes->retired_count = 0;
-    check_queue(processes, &processes->ended, now_ns);
-    check_queue(processes, &processes->running, now_ns);
-    processes->round++;
+    return processes->malformed;
 }
 
 size_t eye_processes_count(const struct eye_processes *processes)
@@ -242,4 +372,9 @@ size_t eye_processes_count(const struct eye_processes *processes)
 uint64_t eye_processes_generation(const struct eye_processes *processes)
 {
     return processes->generation;
+}
+
+uint64_t eye_processes_renamed(const struct eye_processes *processes)
+{
+    return processes->renamed;
 }

@@ -1,31 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who owns a socket: from a pid to service, executable and container. Read from /proc when a pid
- * is first seen; kept for two minutes after the process ended, so that its last records find it.
- * Belongs to the collector thread.
+ * Who owns a socket: from the key of a program (bpf/abi.h) to service, executable and container.
+ * The kernel side introduces a program when it first uses a socket; one without introduction (found
+ * by the seed, or its record lost) is looked up in /proc, where its start must be the key's. Never
+ * somebody else's name: what cannot be known is "unknown". Belongs to the collector thread.
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "collector/base/error.h"
 
-/* Processes remembered; beyond it the longest dead, then the least recently used goes. */
+/* Programs remembered; beyond it the least recently used goes. */
 #define EYE_PROCESS_MAX 16384
 
-/* How long an ended process is remembered. */
-#define EYE_PROCESS_KEEP_NS (UINT64_C(120) * 1000000000)
+/*
+ * Counting passes that a program is remembered for after it was last heard of. Each pass names the
+ * owner of every live socket, and a program that goes on using sockets is introduced again every
+ * EYE_INTRODUCE_PASSES of the kernel side, which has to be less.
+ */
+#define EYE_PROCESS_KEEP_PASSES 4
 
 /* Strings are cut to fit and never empty but container ("" outside of one). */
 struct eye_process {
-    uint32_t pid;         /* thread group id as the root pid namespace sees it */
-    uint64_t start_ticks; /* field 22 of /proc/PID/stat; 0: it was gone before it could be read */
-    uint64_t start_stack; /* field 28: another address after an exec; 0: not shown to us */
-    uint64_t id;          /* unique within the run: a pid used again has another */
-    char service[128]; /* DD_SERVICE, else OTEL_SERVICE_NAME of its environment, else systemd unit,
-                          container, executable */
-    char executable[64]; /* basename of /proc/PID/exe, else the command name */
+    uint64_t owner;      /* key */
+    uint64_t id;         /* unique within the run; another one when the names change */
+    char service[128];   /* DD_SERVICE, else OTEL_SERVICE_NAME, else service.name of
+                            OTEL_RESOURCE_ATTRIBUTES of its environment, else systemd unit,
+                            container, executable */
+    char executable[64]; /* basename, never the name of a thread */
     char container[13];  /* first 12 hex digits of the container id */
 };
 
@@ -35,21 +40,39 @@ struct eye_processes;
 struct eye_processes *eye_processes_new(const char *root);
 void eye_processes_free(struct eye_processes *processes);
 
-/**
- * The process @pid. @comm is the command name that the kernel saw (NUL-terminated, may be ""): the
- * answer when /proc no longer has the pid. pid 0 is the kernel: service "kernel". Never NULL: what
- * cannot be known is service "unknown". Good until the next eye_processes_sweep().
- */
-const struct eye_process *eye_processes_find(struct eye_processes *processes, uint32_t pid,
-                                             const char *comm, uint64_t now_ns);
+/** Takes introductions that wait: eye_processes_take() is called for each. */
+typedef void eye_introductions(void *context);
+
+/** @more is called when a key is not known, before /proc is asked. */
+void eye_processes_on_unknown(struct eye_processes *processes, eye_introductions *more,
+                              void *context);
+
+/** Takes one record of the ring "owners". An eye_record_handler with the struct eye_processes as
+ * context. */
+void eye_processes_take(void *processes, const void *record, size_t bytes);
+
+/** Records that were no owner records. */
+uint64_t eye_processes_malformed(const struct eye_processes *processes);
 
 /**
- * Once per interval: notices ended processes and reused pids, forgets those ended for
- * EYE_PROCESS_KEEP_NS.
+ * The program with the key @owner. EYE_OWNER_KERNEL is service "kernel"; what cannot be known is
+ * "unknown". Never NULL. Good until the next call of eye_processes_find(), _take(), _sweep().
  */
-void eye_processes_sweep(struct eye_processes *processes, uint64_t now_ns);
+const struct eye_process *eye_processes_find(struct eye_processes *processes, uint64_t owner);
+
+/** False when it was forgotten, or never heard of: what was counted under its name may have been
+ * counted under another one. */
+bool eye_processes_knows(const struct eye_processes *processes, uint64_t owner);
+
+/** Once per interval, with the number of the present counting pass: forgets those not heard of for
+ * EYE_PROCESS_KEEP_PASSES. */
+void eye_processes_sweep(struct eye_processes *processes, uint32_t pass);
 
 size_t eye_processes_count(const struct eye_processes *processes);
 
-/** Grows whenever an entry was forgotten or replaced: cached pointers are then void. */
+/** Grows whenever an entry was forgotten or got another name: cached ids are then void. */
 uint64_t eye_processes_generation(const struct eye_processes *processes);
+
+/** How often a name changed that was given already: what was counted under it and moves must be
+ * counted afresh. */
+uint64_t eye_processes_renamed(const struct eye_processes *processes);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One process as /proc tells it: when it started and what it is called. Names are the process'
- * own word and hostile: control characters and bytes outside UTF-8 become "_". Belongs to the
- * collector thread.
+ * What /proc tells of one program: asked when its owner record is missing or not whole. Belongs to
+ * the collector thread.
  */
 #pragma once
 
@@ -22,22 +21,19 @@ struct eye_procfs {
 void eye_procfs_init(struct eye_procfs *procfs, const char *root);
 void eye_procfs_done(struct eye_procfs *procfs);
 
-/* What tells one program in a process from the next: a pid used again, or an exec. */
-struct eye_process_image {
-    uint64_t start_ticks; /* clock ticks after boot: field 22 of stat (proc(5)) */
-    uint64_t start_stack; /* address of the stack's bottom: field 28; random, 0 when not shown */
+/* What there is to know of a program. */
+enum eye_names {
+    EYE_NAMES_ENVIRONMENT = 1,
+    EYE_NAMES_CGROUP = 2,
+    EYE_NAMES_EXECUTABLE = 4,
+    EYE_NAMES_ALL = 7,
 };
 
 /**
- * What runs as @pid now. 0, or -ENOENT or -ESRCH when there is no such process, or another -errno
- * when that cannot be known now.
+ * Fills those @wanted (enum eye_names) of @process' names that can be read, when process->owner is
+ * what runs under its pid now, as far as its start tells; what is not wanted is left alone.
+ * Returns what was read: 0 when the program is gone. Less than @wanted: the rest may not be read
+ * (environment and executable of other users: cap_sys_ptrace, cap_dac_read_search).
  */
-int eye_procfs_image(const struct eye_procfs *procfs, uint32_t pid,
-                     struct eye_process_image *ret_image);
-
-/**
- * Fills all of @ret_process but its id. True when the process was there; else it is named after
- * @comm, and after that "unknown".
- */
-bool eye_procfs_describe(struct eye_procfs *procfs, uint32_t pid, const char *comm,
-                         struct eye_process *ret_process);
+unsigned eye_procfs_describe(struct eye_procfs *procfs, unsigned wanted,
+                             struct eye_process *process);

@@ -3,14 +3,12 @@
 #include "collector/tracer/tracer.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 static bool is_valid(const struct eye_connection_record *record)
 {
     return record->kind <= EYE_CONNECTION_FAILED && record->failure < EYE_FAILURE_COUNT &&
            (record->direction == EYE_INCOMING || record->direction == EYE_OUTGOING) &&
-           (record->family == EYE_IPV4 || record->family == EYE_IPV6) &&
-           memchr(record->comm, '\0', sizeof(record->comm)) != NULL;
+           (record->family == EYE_IPV4 || record->family == EYE_IPV6);
 }
 
 void eye_tracer_take(void *context, const void *bytes, size_t size)

@@ -11,8 +11,7 @@
 #include "bpf/abi.h"
 
 /**
- * A sample is a validated record: enums within their ranges, strings NUL-terminated. Good during
- * the call only.
+ * A sample is a validated record: enums within their ranges. Good during the call only.
  */
 typedef void eye_connection_handler(void *context, const struct eye_connection_record *sample);
 

@@ -18,19 +18,17 @@ static const char *const methods[EYE_HTTP_METHOD_COUNT] = {
 /* Length that the header promises must be what came; the ring rounds nothing. */
 static bool is_valid(const struct eye_request_record *record, size_t bytes)
 {
-    size_t expected = sizeof(*record) + record->path_bytes +
-                      (record->flags & EYE_REQUEST_COMM ? EYE_COMM_BYTES : 0);
+    size_t expected = sizeof(*record) + record->path_bytes;
     return bytes == expected && record->path_bytes <= EYE_HTTP_PATH_BYTES &&
            record->method < EYE_HTTP_METHOD_COUNT && record->status >= 100 && record->status <= 999;
 }
 
-/* Everything that decides the series: the record behind its duration, without the comm flag. */
+/* Everything that decides the series: the record behind its duration. */
 static uint64_t fingerprint(const struct eye_request_record *record)
 {
     uint8_t identity[sizeof(*record) + EYE_HTTP_PATH_BYTES];
     struct eye_request_record head = *record;
     head.duration_ns = 0;
-    head.flags &= (uint8_t)~EYE_REQUEST_COMM;
     memcpy(identity, &head, sizeof(head));
     memcpy(identity + sizeof(head), record + 1, record->path_bytes);
     return eye_hash_bytes(identity, sizeof(head) + record->path_bytes);
@@ -45,20 +43,15 @@ void eye_usm_take(void *context, const void *bytes, size_t size)
         return;
     }
     const char *path = (const char *)(record + 1);
-    char comm[EYE_COMM_BYTES + 1] = "";
-    if (record->flags & EYE_REQUEST_COMM) {
-        memcpy(comm, path + record->path_bytes, EYE_COMM_BYTES);
-    }
     struct eye_request_sample sample = {
         .duration_ns = record->duration_ns,
         .fingerprint = fingerprint(record),
-        .pid = record->pid,
+        .owner = record->owner,
         .port = record->port,
         .status = record->status,
         .client = (record->flags & EYE_REQUEST_CLIENT) != 0,
         .truncated = (record->flags & EYE_REQUEST_TRUNCATED) != 0,
         .method = methods[record->method],
-        .comm = comm,
         .path = path,
         .path_bytes = record->path_bytes,
     };

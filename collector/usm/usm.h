@@ -15,13 +15,12 @@
 struct eye_request_sample {
     uint64_t duration_ns;
     uint64_t fingerprint; /* equal for two samples that differ in duration only; seeded hash */
-    uint32_t pid;         /* owner of the socket; 0: unknown */
+    uint64_t owner;       /* of the socket: a key (bpf/abi.h) */
     uint16_t port;        /* of the service */
     uint16_t status;      /* 100 .. 999 */
     bool client;          /* seen at the client's end */
     bool truncated;       /* the path was cut in the kernel */
     const char *method;   /* "GET", ...; "_OTHER" */
-    const char *comm;     /* command name of the owner, "" when not sent along */
     const char *path;     /* path_bytes of the request target as on the wire: hostile */
     size_t path_bytes;
 };

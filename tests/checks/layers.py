@@ -21,7 +21,7 @@ LAYERS = {
     "config": ["collector/base"],
     "collector/telemetry": ["collector/base"],
     "collector/snapshot": ["collector/telemetry", "collector/base"],
-    "collector/process": ["collector/base", "collector/telemetry", "config"],
+    "collector/process": ["bpf/abi.h", "collector/base", "collector/telemetry", "config"],
     "collector/kernel": ["bpf/abi.h", "bpf/socket_storage.skel.h", "collector/base",
                          "collector/telemetry", "config"],
     "collector/tracer": ["bpf/abi.h", "collector/base", "collector/telemetry", "config",

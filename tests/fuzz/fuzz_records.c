@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a record of both rings. Property: a record is either counted as malformed or handed
+ * Any bytes as a record of each ring. Property: a record is either counted as malformed or handed
  * on once, and then everything lies in the range that the headers promise, texts lie within the
- * record, and the fingerprint does not depend on the duration.
+ * record, and the fingerprint does not depend on the duration. An owner record is malformed, or its
+ * program is known then, with names that are not empty.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "collector/base/base.h"
+#include "collector/process/process.h"
 #include "collector/tracer/tracer.h"
 #include "collector/usm/usm.h"
 
@@ -31,7 +33,6 @@ static void check_connection(void *context, const struct eye_connection_record *
     assert(sample->kind <= EYE_CONNECTION_FAILED);
     assert(sample->direction == EYE_INCOMING || sample->direction == EYE_OUTGOING);
     assert(sample->family == EYE_IPV4 || sample->family == EYE_IPV6);
-    assert(strnlen(sample->comm, sizeof(sample->comm)) < sizeof(sample->comm));
     assert((eye_failure_name((enum eye_failure)sample->failure) == NULL) ==
            (sample->failure == EYE_FAILURE_NONE));
     probe->calls++;
@@ -42,7 +43,7 @@ static void check_request(void *context, const struct eye_request_sample *sample
     struct probe *probe = context;
     const uint8_t *path = (const uint8_t *)sample->path;
     assert(sample->status >= 100 && sample->status <= 999);
-    assert(strlen(sample->method) >= 3 && strlen(sample->comm) <= EYE_COMM_BYTES);
+    assert(strlen(sample->method) >= 3);
     assert(path == probe->bytes + sizeof(struct eye_request_record));
     assert(sample->path_bytes <= EYE_HTTP_PATH_BYTES);
     assert(path + sample->path_bytes <= probe->bytes + probe->size);
@@ -64,6 +65,21 @@ static void take_request(struct probe *probe)
     probe->calls = 0;
     eye_usm_take(&usm, probe->bytes, probe->size);
     assert(usm.samples == probe->calls && usm.samples + usm.malformed == 1);
+}
+
+static void take_owner(const struct probe *probe)
+{
+    struct eye_processes *processes = eye_processes_new("/nonexistent");
+    assert(processes != NULL);
+    eye_processes_take(processes, probe->bytes, probe->size);
+    assert(eye_processes_count(processes) + eye_processes_malformed(processes) == 1);
+    if (eye_processes_count(processes) == 1) {
+        uint64_t owner = ((const struct eye_owner_record *)(const void *)probe->bytes)->owner;
+        const struct eye_process *process = eye_processes_find(processes, owner);
+        assert(process->owner == owner && eye_processes_count(processes) == 1);
+        assert(strlen(process->service) > 0 && strlen(process->executable) > 0);
+    }
+    eye_processes_free(processes);
 }
 
 static void check_fingerprint(struct probe *probe)
@@ -88,5 +104,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (probe.calls > 0) {
         check_fingerprint(&probe);
     }
+    take_owner(&probe);
     return 0;
 }

@@ -192,41 +192,6 @@ print(made)
         self.assertLessEqual(failed, resets_sent() - resets)
 
 
-class ShortLivedOwner(unittest.TestCase):
-    """A process that is gone before its executable can be read has the program's command name,
-    whole, and not that of the thread that connected."""
-
-    NAME = "longprogname12"
-    SOURCE = """
-import ctypes, os, socket, sys, threading
-
-def connect():
-    ctypes.CDLL(None).prctl(15, b"thread-name-xyz")
-    socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-    os._exit(0)
-
-threading.Thread(target=connect).start()
-"""
-
-    def test_name_of_the_program(self):
-        program = os.path.join(harness.temporary_folder(self), self.NAME)
-        os.symlink(harness.PYTHON, program)
-        daemon = Daemon(self, "protocols.http=false", interval="2s")
-        port = free_port()
-        listener = harness.listen(self, port)
-        for _ in range(20):
-            harness.command(program, "-c", self.SOURCE, str(port),
-                            env=harness.clean_environment())
-            listener.accept()[0].close()
-        daemon.wait_for_total(CLOSED, 40, port=port)
-        services = daemon.values(OPENED, "service", port=port, direction="outgoing")
-        print(services, end="; ")
-        self.assertIn(self.NAME, services)
-        # Some may be read while they live: then the executable has the name.
-        executable = os.path.basename(os.path.realpath(harness.PYTHON))
-        self.assertLessEqual(set(services), {self.NAME, executable})
-
-
 class SocketStatistics:
     """What `ss -tin` says of one socket, found by its own port and its peer's."""
 

@@ -81,24 +81,19 @@ static __always_inline void eye_http_emit(struct eye_http_run *run,
 {
     struct eye_socket *socket = eye_http_environment(run)->socket;
     struct eye_request_record *record = &request->record;
-    __u64 path_bytes = record->path_bytes;
-    __u64 bytes = sizeof(*record) + path_bytes;
-    if (path_bytes > EYE_HTTP_PATH_BYTES) {
-        return;
-    }
-    record->pid = socket->pid;
+    record->owner = socket->owner;
     record->port = socket->port;
     if (run->http->requests_in == EYE_HTTP_REQUESTS_SENT) {
         record->flags |= EYE_REQUEST_CLIENT;
     }
-    if (!run->http->announced) {
-        run->http->announced = 1;
-        record->flags |= EYE_REQUEST_COMM;
-        __builtin_memcpy(request->bytes + path_bytes, socket->comm, sizeof(socket->comm));
-        bytes += sizeof(socket->comm);
+    __u64 wake = eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES);
+    __u64 path_bytes =
+        record->path_bytes; /* read here: 6.1 forgets the bounds of what is spilled */
+    eye_pin(path_bytes);
+    if (path_bytes > EYE_HTTP_PATH_BYTES) {
+        return;
     }
-    if (bpf_ringbuf_output(&requests, record, bytes,
-                           eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
+    if (bpf_ringbuf_output(&requests, record, sizeof(*record) + path_bytes, wake) != 0) {
         eye_lose(EYE_LOSS_HTTP_RING, 1);
     }
 }

@@ -63,7 +63,7 @@ struct eye_http_stream {
 struct eye_http_request {
     __u64 started_ns;
     struct eye_request_record record;
-    __u8 bytes[EYE_HTTP_PATH_BYTES + EYE_COMM_BYTES];
+    __u8 bytes[EYE_HTTP_PATH_BYTES];
 };
 
 enum eye_http_requests_in {
@@ -81,8 +81,8 @@ struct eye_http {
     __u32 overflow; /* requests beyond the pipeline, whose responses come last */
     __u8 requests_in;
     __u8 confirmed; /* a whole first line was valid */
-    __u8 announced; /* a record with the command name was sent */
     __u8 noted;     /* slot `pushed` holds the request whose line is being read */
+    __u8 padding;
     struct eye_http_request first;
 };
 

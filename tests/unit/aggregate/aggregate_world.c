@@ -18,12 +18,13 @@ static void start_processes(const struct fake_proc *proc)
 {
     static const char cgroup[] = "0::/system.slice/docker-" WORLD_CONTAINER
                                  "0123456789abcdef0123456789abcdef0123456789abcdef0123.scope\n";
-    fake_proc_start(proc, WORLD_SHOP_PID, 1000);
+    fake_proc_start(proc, WORLD_SHOP_PID, WORLD_SHOP_TICKS);
     fake_proc_set_executable(proc, WORLD_SHOP_PID, "/usr/sbin/nginx");
     fake_proc_write_text(proc, WORLD_SHOP_PID, "environ", "DD_SERVICE=shop");
     fake_proc_write_text(proc, WORLD_SHOP_PID, "cgroup", cgroup);
-    fake_proc_start(proc, WORLD_CACHE_PID, 2000);
+    fake_proc_start(proc, WORLD_CACHE_PID, WORLD_CACHE_TICKS);
     fake_proc_set_executable(proc, WORLD_CACHE_PID, "/usr/bin/redis");
+    fake_proc_write_text(proc, WORLD_CACHE_PID, "environ", "");
 }
 
 int world_setup(void **state)
@@ -65,20 +66,18 @@ void world_begin(struct world *world)
     assert_non_null(world->registry);
     world->aggregate = eye_aggregate_new(&world->config, world->registry, world->processes);
     assert_non_null(world->aggregate);
-    eye_aggregate_set_time(world->aggregate, 1);
 }
 
 struct eye_connection_record world_connection(void)
 {
     return (struct eye_connection_record){
-        .pid = WORLD_SHOP_PID,
+        .owner = WORLD_SHOP,
         .netns = 4026531840,
         .port = 80,
         .kind = EYE_CONNECTION_LIVE,
         .direction = EYE_INCOMING,
         .family = EYE_IPV4,
         .remote = {[10] = 0xff, 0xff, 10, 1, 2, 3},
-        .comm = "comm",
     };
 }
 

@@ -12,6 +12,15 @@
 #define WORLD_CACHE_PID 200 /* service and executable "redis", no container */
 #define WORLD_CONTAINER "0123456789ab"
 
+/* When they started, and their keys. */
+#define WORLD_SHOP_TICKS 1000
+#define WORLD_CACHE_TICKS 2000
+#define WORLD_TICK_NS UINT64_C(10000000)
+#define WORLD_SHOP eye_owner_key(WORLD_SHOP_PID, WORLD_SHOP_TICKS *WORLD_TICK_NS, 1)
+#define WORLD_CACHE eye_owner_key(WORLD_CACHE_PID, WORLD_CACHE_TICKS *WORLD_TICK_NS, 1)
+/* Of one that /proc does not have. */
+#define WORLD_GONE eye_owner_key(999, WORLD_TICK_NS, 1)
+
 struct world {
     struct fake_proc proc;
     struct eye_config config;

@@ -17,12 +17,11 @@
 
 #define SOCKETS 50
 
-static const uint32_t pids[] = {WORLD_SHOP_PID, WORLD_CACHE_PID};
-static const char *const owners[] = {"service=shop,port=80", "service=redis,port=80"};
+static const char *const names[] = {"service=shop,port=80", "service=redis,port=80"};
 
 static double active(const struct world *world, size_t owner)
 {
-    const struct eye_series *series = world_series(world, EYE_METRIC_TCP_ACTIVE, owners[owner]);
+    const struct eye_series *series = world_series(world, EYE_METRIC_TCP_ACTIVE, names[owner]);
     return series == NULL ? 0 : series->gauge;
 }
 
@@ -32,14 +31,14 @@ static void assert_active(const struct world *world, double shop, double redis)
     assert_true(active(world, 1) == redis);
 }
 
-static void give(struct world *world, uint32_t pass, unsigned flags, uint32_t previous_pid,
-                 uint32_t pid)
+static void give(struct world *world, uint32_t pass, unsigned flags, uint64_t previous_owner,
+                 uint64_t owner)
 {
     struct eye_connection_record sample = world_connection();
     sample.pass = pass;
     sample.flags = (uint8_t)flags;
-    sample.previous_pid = previous_pid;
-    sample.pid = pid;
+    sample.previous_owner = previous_owner;
+    sample.owner = owner;
     eye_aggregate_connection(world->aggregate, &sample);
 }
 
@@ -54,8 +53,8 @@ static struct world *begin(void **state, uint32_t pass)
 static void enters__adds_one_to_the_owner(void **state)
 {
     struct world *world = begin(state, 1);
-    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
-    give(world, 1, EYE_CONNECTION_ENTERS | EYE_CONNECTION_OPENED, 0, WORLD_SHOP_PID);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    give(world, 1, EYE_CONNECTION_ENTERS | EYE_CONNECTION_OPENED, 0, WORLD_SHOP);
     assert_active(world, 2, 0);
     assert_int_equal(world_total(world, EYE_METRIC_TCP_OPENED), 1);
 }
@@ -63,9 +62,9 @@ static void enters__adds_one_to_the_owner(void **state)
 static void moves__takes_from_one_and_gives_to_the_other(void **state)
 {
     struct world *world = begin(state, 1);
-    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
-    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
-    give(world, 1, EYE_CONNECTION_MOVES, WORLD_SHOP_PID, WORLD_CACHE_PID);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    give(world, 1, EYE_CONNECTION_MOVES, WORLD_SHOP, WORLD_CACHE);
     assert_active(world, 1, 1);
 }
 
@@ -73,18 +72,18 @@ static void moves__takes_from_one_and_gives_to_the_other(void **state)
 static void leaves__takes_from_the_previous_owner(void **state)
 {
     struct world *world = begin(state, 1);
-    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
-    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_CACHE_PID);
-    give(world, 1, EYE_CONNECTION_LEAVES, WORLD_SHOP_PID, WORLD_CACHE_PID);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_CACHE);
+    give(world, 1, EYE_CONNECTION_LEAVES, WORLD_SHOP, WORLD_CACHE);
     assert_active(world, 0, 1);
 }
 
 static void no_flag__leaves_active_alone(void **state)
 {
     struct world *world = begin(state, 1);
-    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
-    give(world, 1, EYE_CONNECTION_OPENED, WORLD_CACHE_PID, WORLD_SHOP_PID);
-    give(world, 1, 0, WORLD_CACHE_PID, WORLD_SHOP_PID);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    give(world, 1, EYE_CONNECTION_OPENED, WORLD_CACHE, WORLD_SHOP);
+    give(world, 1, 0, WORLD_CACHE, WORLD_SHOP);
     assert_active(world, 1, 0);
 }
 
@@ -93,10 +92,10 @@ static void records_of_other_passes__do_not_change_active(void **state)
     static const unsigned flags[] = {EYE_CONNECTION_ENTERS, EYE_CONNECTION_MOVES,
                                      EYE_CONNECTION_LEAVES};
     struct world *world = begin(state, 5);
-    give(world, 5, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
+    give(world, 5, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(flags); i++) {
-        give(world, 4, flags[i], WORLD_SHOP_PID, WORLD_CACHE_PID);
-        give(world, 6, flags[i], WORLD_SHOP_PID, WORLD_CACHE_PID);
+        give(world, 4, flags[i], WORLD_SHOP, WORLD_CACHE);
+        give(world, 6, flags[i], WORLD_SHOP, WORLD_CACHE);
         assert_active(world, 1, 0);
     }
 }
@@ -120,21 +119,69 @@ static void records_of_other_passes__count_otherwise(void **state)
 static void begin_pass__starts_from_zero(void **state)
 {
     struct world *world = begin(state, 1);
-    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
-    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_CACHE_PID);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_CACHE);
     eye_aggregate_begin_pass(world->aggregate, 2);
     assert_active(world, 0, 0);
-    give(world, 2, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP_PID);
+    give(world, 2, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
     assert_active(world, 1, 0);
+}
+
+/* What cannot be taken back says so, and the gauge stays what it can be. */
+static void leaves__never_goes_below_zero(void **state)
+{
+    struct world *world = begin(state, 1);
+    uint64_t doubts = eye_aggregate_doubts(world->aggregate);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_CACHE);
+    give(world, 1, EYE_CONNECTION_LEAVES, WORLD_CACHE, WORLD_CACHE);
+    assert_int_equal(eye_aggregate_doubts(world->aggregate), doubts);
+    give(world, 1, EYE_CONNECTION_LEAVES, WORLD_CACHE, WORLD_CACHE);
+    assert_active(world, 0, 0);
+    assert_int_equal(eye_aggregate_doubts(world->aggregate), doubts + 1);
+}
+
+/* Another one's count must not pay for it. */
+static void leaves__takes_nothing_from_unknown_for_the_forgotten(void **state)
+{
+    struct world *world = begin(state, 1);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, EYE_OWNER_UNKNOWN);
+    uint64_t doubts = eye_aggregate_doubts(world->aggregate);
+    give(world, 1, EYE_CONNECTION_LEAVES, WORLD_GONE, WORLD_CACHE);
+    const struct eye_series *unknown =
+        world_series(world, EYE_METRIC_TCP_ACTIVE, "service=unknown,port=80");
+    assert_true(unknown->gauge == 1);
+    assert_int_equal(eye_aggregate_doubts(world->aggregate), doubts + 1);
+}
+
+/* A name that was given is another one by now: what was counted under it is in doubt. */
+static void renamed_owner__is_in_doubt(void **state)
+{
+    struct world *world = begin(state, 1);
+    const struct eye_owner_record record = {.owner = WORLD_GONE, .executable = "late"};
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_GONE);
+    uint64_t doubts = eye_aggregate_doubts(world->aggregate);
+    eye_processes_take(world->processes, &record, sizeof(record));
+    assert_int_equal(eye_aggregate_doubts(world->aggregate), doubts + 1);
+    eye_aggregate_begin_pass(world->aggregate, 2);
+    give(world, 2, EYE_CONNECTION_ENTERS, 0, WORLD_GONE);
+    assert_true(world_series(world, EYE_METRIC_TCP_ACTIVE, "service=unknown,port=80")->gauge == 0);
+    assert_true(world_series(world, EYE_METRIC_TCP_ACTIVE, "service=late,port=80")->gauge == 1);
 }
 
 /* ---- the kernel side as a model ---- */
 
+#define OWNERS 2
+
+static uint64_t owner_at(uint64_t index)
+{
+    return index == 0 ? WORLD_SHOP : WORLD_CACHE;
+}
+
 struct socket {
     bool open;
     uint32_t pass; /* it was counted in; 0: in none */
-    uint32_t pid;
-    uint32_t counted_pid;
+    uint64_t owner;
+    uint64_t counted_owner;
 };
 
 struct model {
@@ -148,7 +195,7 @@ static void close_socket(struct model *model, struct socket *socket, bool lost)
 {
     if (!lost) {
         give(model->world, model->pass, socket->pass == model->pass ? EYE_CONNECTION_LEAVES : 0,
-             socket->counted_pid, socket->pid);
+             socket->counted_owner, socket->owner);
     }
     *socket = (struct socket){0};
 }
@@ -157,11 +204,11 @@ static void live_an_interval(struct model *model, bool losing)
 {
     for (int i = 0; i < 40; i++) {
         struct socket *socket = &model->sockets[random_below(&model->random, SOCKETS)];
-        uint32_t pid = pids[random_below(&model->random, EYE_ARRAY_LENGTH(pids))];
+        uint64_t owner = owner_at(random_below(&model->random, OWNERS));
         if (!socket->open) {
-            *socket = (struct socket){.open = true, .pid = pid};
+            *socket = (struct socket){.open = true, .owner = owner};
         } else if (random_below(&model->random, 2) == 0) {
-            socket->pid = pid;
+            socket->owner = owner;
         } else {
             close_socket(model, socket, losing && random_below(&model->random, 3) == 0);
         }
@@ -170,14 +217,14 @@ static void live_an_interval(struct model *model, bool losing)
 
 static void report_live(struct model *model, struct socket *socket, bool full)
 {
-    unsigned flags = socket->pass != model->pass          ? EYE_CONNECTION_ENTERS
-                     : socket->counted_pid != socket->pid ? EYE_CONNECTION_MOVES
-                                                          : 0;
+    unsigned flags = socket->pass != model->pass              ? EYE_CONNECTION_ENTERS
+                     : socket->counted_owner != socket->owner ? EYE_CONNECTION_MOVES
+                                                              : 0;
     bool due = full || socket->pass == 0 || flags == EYE_CONNECTION_MOVES;
     if (socket->open && due) {
-        give(model->world, model->pass, flags, socket->counted_pid, socket->pid);
+        give(model->world, model->pass, flags, socket->counted_owner, socket->owner);
         socket->pass = model->pass;
-        socket->counted_pid = socket->pid;
+        socket->counted_owner = socket->owner;
     }
 }
 
@@ -193,10 +240,10 @@ static void read_live(struct model *model, bool full)
 
 static void check_model(const struct model *model)
 {
-    for (size_t owner = 0; owner < EYE_ARRAY_LENGTH(pids); owner++) {
+    for (size_t owner = 0; owner < OWNERS; owner++) {
         double truth = 0;
         for (size_t i = 0; i < SOCKETS; i++) {
-            truth += model->sockets[i].open && model->sockets[i].pid == pids[owner] ? 1 : 0;
+            truth += model->sockets[i].open && model->sockets[i].owner == owner_at(owner) ? 1 : 0;
         }
         assert_true(active(model->world, owner) == truth);
     }
@@ -238,6 +285,9 @@ int main(void)
         TEST(records_of_other_passes__do_not_change_active),
         TEST(records_of_other_passes__count_otherwise),
         TEST(begin_pass__starts_from_zero),
+        TEST(leaves__never_goes_below_zero),
+        TEST(leaves__takes_nothing_from_unknown_for_the_forgotten),
+        TEST(renamed_owner__is_in_doubt),
         TEST(active__is_true_after_every_pass),
         TEST(active__recovers_from_lost_records_in_a_full_pass),
     };

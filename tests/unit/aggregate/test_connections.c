@@ -201,7 +201,7 @@ static void tags__tell_the_other_values(void **state)
     world_begin(world);
     struct eye_connection_record sample = world_connection();
     sample.sent_bytes = 5;
-    sample.pid = WORLD_CACHE_PID;
+    sample.owner = WORLD_CACHE;
     sample.direction = EYE_OUTGOING;
     sample.family = EYE_IPV6;
     sample.port = 65535;
@@ -218,12 +218,12 @@ static void owners__may_be_gone_or_the_kernel(void **state)
     struct world *world = begin(state);
     struct eye_connection_record sample = world_connection();
     sample.sent_bytes = 5;
-    sample.pid = 0;
+    sample.owner = EYE_OWNER_KERNEL;
     give(world, &sample);
-    sample.pid = 999;
+    sample.owner = WORLD_GONE;
     give(world, &sample);
     assert_int_equal(counter(world, EYE_METRIC_TCP_SENT_BYTES, "service=kernel,port=80"), 5);
-    assert_int_equal(counter(world, EYE_METRIC_TCP_SENT_BYTES, "service=comm,port=80"), 5);
+    assert_int_equal(counter(world, EYE_METRIC_TCP_SENT_BYTES, "service=unknown,port=80"), 5);
 }
 
 /* What is no tag must not split series. */
@@ -284,12 +284,14 @@ static void reused_pid__gets_the_new_service(void **state)
     struct eye_connection_record sample = world_connection();
     sample.sent_bytes = 5;
     give(world, &sample);
-    fake_proc_end(&world->proc, WORLD_SHOP_PID);
     fake_proc_start(&world->proc, WORLD_SHOP_PID, 5000);
     fake_proc_set_executable(&world->proc, WORLD_SHOP_PID, "/bin/successor");
-    eye_processes_sweep(world->processes, 2);
+    fake_proc_write_text(&world->proc, WORLD_SHOP_PID, "environ", "");
+    fake_proc_write_text(&world->proc, WORLD_SHOP_PID, "cgroup", "");
     give(world, &sample);
-    assert_int_equal(counter(world, EYE_METRIC_TCP_SENT_BYTES, SHOP), 5);
+    sample.owner = eye_owner_key(WORLD_SHOP_PID, 5000 * WORLD_TICK_NS, 1);
+    give(world, &sample);
+    assert_int_equal(counter(world, EYE_METRIC_TCP_SENT_BYTES, SHOP), 10);
     assert_int_equal(counter(world, EYE_METRIC_TCP_SENT_BYTES, "service=successor,port=80"), 5);
 }
 

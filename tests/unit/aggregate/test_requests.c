@@ -25,11 +25,10 @@ static struct eye_request_sample request(const char *path)
     return (struct eye_request_sample){
         .duration_ns = 5 * MS,
         .fingerprint = 1,
-        .pid = WORLD_SHOP_PID,
+        .owner = WORLD_SHOP,
         .port = 8080,
         .status = 200,
         .method = "GET",
-        .comm = "comm",
         .path = path,
         .path_bytes = strlen(path),
     };
@@ -65,7 +64,7 @@ static void client_request__has_its_own_metric(void **state)
     struct world *world = begin(state);
     struct eye_request_sample sample = request("/");
     sample.client = true;
-    sample.pid = WORLD_CACHE_PID;
+    sample.owner = WORLD_CACHE;
     sample.method = "_OTHER";
     sample.status = 503;
     give(world, &sample);
@@ -177,24 +176,27 @@ static void removed_series__are_made_anew(void **state)
 static void reused_pid__gets_the_new_service(void **state)
 {
     struct world *world = begin(state);
-    const struct eye_request_sample sample = request("/");
+    struct eye_request_sample sample = request("/");
     give(world, &sample);
-    fake_proc_end(&world->proc, WORLD_SHOP_PID);
     fake_proc_start(&world->proc, WORLD_SHOP_PID, 5000);
     fake_proc_set_executable(&world->proc, WORLD_SHOP_PID, "/bin/successor");
-    eye_processes_sweep(world->processes, 2);
+    fake_proc_write_text(&world->proc, WORLD_SHOP_PID, "environ", "");
+    fake_proc_write_text(&world->proc, WORLD_SHOP_PID, "cgroup", "");
     give(world, &sample);
-    assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/"), 1);
+    sample.owner = eye_owner_key(WORLD_SHOP_PID, 5000 * WORLD_TICK_NS, 1);
+    sample.fingerprint++;
+    give(world, &sample);
+    assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/"), 2);
     assert_int_equal(values(world, "service=successor,port=8080,method=GET,status=200,route=/"), 1);
 }
 
-static void unknown_owner__is_the_command_name(void **state)
+static void owner_that_is_gone__is_unknown(void **state)
 {
     struct world *world = begin(state);
     struct eye_request_sample sample = request("/");
-    sample.pid = 999;
+    sample.owner = WORLD_GONE;
     give(world, &sample);
-    assert_int_equal(values(world, "service=comm,port=8080,method=GET,status=200,route=/"), 1);
+    assert_int_equal(values(world, "service=unknown,port=8080,method=GET,status=200,route=/"), 1);
 }
 
 /* Connections and requests use the memories of one aggregate; emptying both must not mix them. */
@@ -231,7 +233,7 @@ int main(void)
         TEST(colliding_fingerprints__keep_their_series),
         TEST(removed_series__are_made_anew),
         TEST(reused_pid__gets_the_new_service),
-        TEST(unknown_owner__is_the_command_name),
+        TEST(owner_that_is_gone__is_unknown),
         TEST(requests_and_connections__live_together),
     };
     return cmocka_run_group_tests_name("aggregate_requests", tests, NULL, NULL);

@@ -331,6 +331,56 @@ static void copy_string__cuts_and_says_so(void **state)
     }
 }
 
+static void copy_clean__keeps_what_can_be_seen(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *copy;
+    } cases[] = {
+        {"", ""},
+        {"a b|c", "a b|c"},
+        {"na\xc3\xafve \xe2\x82\xac \xf0\x9f\x90\x9f",
+         "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x90\x9f"},
+        {"a\nb\x1b[0m\x7f", "a_b_[0m_"},
+        {"\xff\xc3\xe2\x82", "____"},
+        {"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80", "_________"},
+        {"c1\xc2\x80\xc2\x9f|", "c1__|"},
+        {"nbsp\xc2\xa0shy\xc2\xad", "nbsp_shy_"},
+        {"zwsp\xe2\x80\x8b|lrm\xe2\x80\x8e", "zwsp_|lrm_"},
+        {"bidi\xe2\x80\xaa\xe2\x80\xae\xe2\x81\xa6\xe2\x81\xa9", "bidi____"},
+        {"alm\xd8\x9c|bom\xef\xbb\xbf", "alm_|bom_"},
+        {"line\xe2\x80\xa8par\xe2\x80\xa9wide\xe3\x80\x80", "line_par_wide_"},
+        {"filler\xe1\x85\x9f\xe3\x85\xa4\xef\xbe\xa0|vs\xef\xb8\x8f", "filler___|vs_"},
+        {"tag\xf3\xa0\x81\x81|non\xef\xbf\xbe", "tag_|non_"},
+        {"next\xe2\x80\x90\xe2\x80\xb0", "next\xe2\x80\x90\xe2\x80\xb0"},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        char target[64];
+        eye_copy_clean(target, sizeof(target), cases[i].source, strlen(cases[i].source));
+        assert_string_equal(target, cases[i].copy);
+    }
+}
+
+static void copy_clean__cuts_between_characters(void **state)
+{
+    (void)state;
+    for (size_t size = 1; size <= 8; size++) {
+        char target[9] = "########";
+        static const char *const copies[] = {"",
+                                             "",
+                                             "a",
+                                             "a",
+                                             "a",
+                                             "a\xe2\x82\xac",
+                                             "a\xe2\x82\xac_",
+                                             "a\xe2\x82\xac_b",
+                                             "a\xe2\x82\xac_b"};
+        eye_copy_clean(target, size, "a\xe2\x82\xac\0b", 6);
+        assert_string_equal(target, copies[size]);
+        assert_true(size == 8 || target[size] == '#');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +405,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(append_double__returns_short_decimals_as_written, setup,
                                         teardown),
         cmocka_unit_test(copy_string__cuts_and_says_so),
+        cmocka_unit_test(copy_clean__keeps_what_can_be_seen),
+        cmocka_unit_test(copy_clean__cuts_between_characters),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

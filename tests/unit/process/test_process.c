@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Remembered processes: ends, reused pids, the limits, and some of the real /proc. */
+/* Owners by key: introductions, /proc in their place, corrections, the limits, the real /proc. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -11,19 +11,26 @@
 
 #include <cmocka.h>
 
+#include "bpf/abi.h"
 #include "collector/base/base.h"
+#include "collector/base/text.h"
 #include "collector/process/process.h"
 #include "tests/unit/process/fake_proc.h"
 
-#define SECOND UINT64_C(1000000000)
 #define PID 4242
 #define START 98765
+#define TICK_NS UINT64_C(10000000)
+#define OWNER eye_owner_key(PID, START *TICK_NS, 7)
+#define PARENT eye_owner_key(PID - 1, START * TICK_NS, 7)
+#define ID "4f6d9ac25a1b4a36a6f1d3e0c9b8a7564f6d9ac25a1b4a36a6f1d3e0c9b8a756"
 
 struct fixture {
     struct fake_proc proc;
     struct eye_processes *processes;
     struct eye_processes *real; /* of /proc */
     pid_t child;
+    uint64_t waiting; /* its introduction comes when it is asked for; 0: none */
+    unsigned asked;
 };
 
 static int setup(void **state)
@@ -59,21 +66,340 @@ static int teardown(void **state)
     return 0;
 }
 
+/* An owner record in parts. */
+struct introduction {
+    uint64_t owner, parent;
+    uint32_t flags;
+    const char *executable;
+    const char *cgroups[EYE_CGROUP_LEVELS];
+    const char *environment; /* one variable, without its NUL */
+};
+
+static void introduce(struct eye_processes *processes, const struct introduction *who)
+{
+    struct {
+        struct eye_owner_record head;
+        char environment[256];
+    } record = {.head = {.owner = who->owner, .parent = who->parent, .flags = who->flags}};
+    const char *environment = who->environment == NULL ? "" : who->environment;
+    eye_copy_string(record.head.executable, sizeof(record.head.executable),
+                    who->executable == NULL ? "" : who->executable);
+    for (size_t i = 0; i < EYE_CGROUP_LEVELS; i++) {
+        eye_copy_string(record.head.cgroups[i], sizeof(record.head.cgroups[i]),
+                        who->cgroups[i] == NULL ? "" : who->cgroups[i]);
+    }
+    record.head.environment_bytes = (uint32_t)strlen(environment);
+    eye_copy_string(record.environment, sizeof(record.environment), environment);
+    eye_processes_take(processes, &record, sizeof(record));
+    assert_int_equal(eye_processes_malformed(processes), 0);
+}
+
+static const char *service_of(struct eye_processes *processes, uint64_t owner)
+{
+    return eye_processes_find(processes, owner)->service;
+}
+
 static void free__takes_null(void **state)
 {
     (void)state;
     eye_processes_free(NULL);
 }
 
-static void find__knows_the_kernel(void **state)
+/* The parts are where the kernel side puts them, cut to what there is room for. */
+static void key__has_its_parts(void **state)
+{
+    (void)state;
+    assert_int_equal(eye_owner_key(1, 0, 0), UINT64_C(1) << 42);
+    assert_int_equal(eye_owner_key(0, UINT64_C(1) << 20, 0), UINT64_C(1) << 12);
+    assert_int_equal(eye_owner_key(0, (UINT64_C(1) << 20) - 1, 5), 5);
+    assert_int_equal(eye_owner_key(0, UINT64_C(1) << 50, 4096), 0);
+    assert_int_equal(eye_owner_key((1U << 22) - 1, UINT64_MAX, UINT64_MAX), UINT64_MAX);
+}
+
+static void find__knows_the_kernel_and_nobody(void **state)
 {
     struct fixture *fixture = *state;
-    const struct eye_process *process = eye_processes_find(fixture->processes, 0, "swapper", 1);
-    assert_string_equal(process->service, "kernel");
-    assert_string_equal(process->executable, "kernel");
-    assert_string_equal(process->container, "");
-    assert_int_equal(process->pid, 0);
+    const struct eye_process *kernel = eye_processes_find(fixture->processes, EYE_OWNER_KERNEL);
+    assert_string_equal(kernel->service, "kernel");
+    assert_string_equal(kernel->executable, "kernel");
+    assert_string_equal(kernel->container, "");
+    assert_string_equal(service_of(fixture->processes, EYE_OWNER_UNKNOWN), "unknown");
     assert_int_equal(eye_processes_count(fixture->processes), 0);
+    assert_true(eye_processes_knows(fixture->processes, EYE_OWNER_KERNEL));
+    assert_true(eye_processes_knows(fixture->processes, EYE_OWNER_UNKNOWN));
+}
+
+static void take__names_the_program(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        struct introduction who;
+        const char *service, *executable, *container;
+    } cases[] = {
+        {{.executable = "nginx"}, "nginx", "nginx", ""},
+        {{.executable = "nginx", .environment = "DD_SERVICE=shop"}, "shop", "nginx", ""},
+        {{.executable = "python3.11", .cgroups = {"job.service", "system.slice"}},
+         "job",
+         "python3.11",
+         ""},
+        {{.executable = "a", .cgroups = {"inner", "db.service", "system.slice"}}, "db", "a", ""},
+        {{.executable = "a", .cgroups = {"docker-" ID ".scope", "system.slice"}},
+         "4f6d9ac25a1b",
+         "a",
+         "4f6d9ac25a1b"},
+        {{.executable = "a",
+          .cgroups = {"cri-containerd-" ID ".scope", "kubepods-pod1.slice", "kubepods.slice",
+                      "containerd.service"}},
+         "4f6d9ac25a1b",
+         "a",
+         "4f6d9ac25a1b"},
+        {{.executable = "a", .environment = "OTEL_SERVICE_NAME=o", .cgroups = {"b.service"}},
+         "o",
+         "a",
+         ""},
+        {{.executable = "a\n\xe2\x80\xae"}, "a__", "a__", ""},
+        {{.executable = "kernel"}, "kernel_", "kernel_", ""},
+        {{.executable = ""}, "unknown", "unknown", ""},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct introduction who = cases[i].who;
+        who.owner = OWNER + i;
+        introduce(fixture->processes, &who);
+        const struct eye_process *process = eye_processes_find(fixture->processes, who.owner);
+        assert_string_equal(process->service, cases[i].service);
+        assert_string_equal(process->executable, cases[i].executable);
+        assert_string_equal(process->container, cases[i].container);
+        assert_int_equal(process->owner, who.owner);
+    }
+    assert_int_equal(eye_processes_renamed(fixture->processes), 0);
+}
+
+static void take__counts_what_is_no_record(void **state)
+{
+    struct fixture *fixture = *state;
+    struct {
+        struct eye_owner_record head;
+        char environment[8];
+    } record = {.head = {.owner = OWNER, .executable = "a", .environment_bytes = 8}};
+    eye_processes_take(fixture->processes, &record, sizeof(record.head) - 1);
+    eye_processes_take(fixture->processes, &record, sizeof(record) - 1);
+    record.head.owner = EYE_OWNER_KERNEL;
+    eye_processes_take(fixture->processes, &record, sizeof(record));
+    record.head.owner = OWNER;
+    memset(record.head.executable, 'x', sizeof(record.head.executable));
+    eye_processes_take(fixture->processes, &record, sizeof(record));
+    record.head.executable[1] = '\0';
+    memset(record.head.cgroups[3], 'x', sizeof(record.head.cgroups[3]));
+    eye_processes_take(fixture->processes, &record, sizeof(record));
+    assert_int_equal(eye_processes_malformed(fixture->processes), 5);
+    assert_int_equal(eye_processes_count(fixture->processes), 0);
+    record.head.cgroups[3][0] = '\0';
+    eye_processes_take(fixture->processes, &record, sizeof(record));
+    assert_int_equal(eye_processes_count(fixture->processes), 1);
+}
+
+/* nginx and others write their title over their environment after the start. */
+static void take__keeps_the_first_whole_answer(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction first = {
+        .owner = OWNER, .executable = "nginx", .environment = "DD_SERVICE=shop"};
+    const struct introduction again = {.owner = OWNER, .executable = "nginx"};
+    introduce(fixture->processes, &first);
+    introduce(fixture->processes, &again);
+    assert_string_equal(service_of(fixture->processes, OWNER), "shop");
+    assert_int_equal(eye_processes_renamed(fixture->processes), 0);
+}
+
+/* A worker that was forked from it is the same program. */
+static void take__asks_the_parent(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction parent = {
+        .owner = PARENT, .executable = "nginx", .environment = "DD_SERVICE=shop"};
+    const struct introduction child = {.owner = OWNER, .parent = PARENT, .executable = "nginx"};
+    const struct introduction named = {.owner = OWNER + 1,
+                                       .parent = PARENT,
+                                       .executable = "nginx",
+                                       .environment = "DD_SERVICE=own"};
+    const struct introduction ended = {
+        .owner = OWNER + 2, .parent = PARENT, .flags = EYE_OWNER_NO_ENVIRONMENT};
+    const struct introduction orphan = {.owner = OWNER + 3, .executable = "nginx"};
+    introduce(fixture->processes, &parent);
+    introduce(fixture->processes, &child);
+    introduce(fixture->processes, &named);
+    introduce(fixture->processes, &ended);
+    introduce(fixture->processes, &orphan);
+    assert_string_equal(service_of(fixture->processes, OWNER), "shop");
+    assert_string_equal(service_of(fixture->processes, OWNER + 1), "own");
+    assert_string_equal(service_of(fixture->processes, OWNER + 2), "shop");
+    assert_string_equal(eye_processes_find(fixture->processes, OWNER + 2)->executable, "nginx");
+    assert_string_equal(service_of(fixture->processes, OWNER + 3), "nginx");
+}
+
+/* What the kernel side could not read is asked of /proc, if it is the same process. */
+static void take__completes_with_proc(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint32_t flags[] = {EYE_OWNER_NO_ENVIRONMENT, EYE_OWNER_CUT_ENVIRONMENT};
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_write_text(&fixture->proc, PID, "environ", "DD_SERVICE=of-proc");
+    fake_proc_write_text(&fixture->proc, PID, "cgroup", "0::/of-proc.service/" ID "\n");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(flags); i++) {
+        const struct introduction who = {
+            .owner = OWNER + i, .flags = flags[i], .executable = "exe", .cgroups = {"own.service"}};
+        introduce(fixture->processes, &who);
+        assert_string_equal(service_of(fixture->processes, who.owner), "of-proc");
+    }
+    const struct introduction cut = {.owner = OWNER + 10,
+                                     .flags = EYE_OWNER_CUT_CGROUP,
+                                     .executable = "exe",
+                                     .cgroups = {"cut", "off"}};
+    introduce(fixture->processes, &cut);
+    assert_string_equal(service_of(fixture->processes, OWNER + 10), "of-proc");
+    assert_string_equal(eye_processes_find(fixture->processes, OWNER + 10)->container,
+                        "4f6d9ac25a1b");
+    const struct introduction other = {.owner = OWNER + (UINT64_C(1000) << EYE_OWNER_START_SHIFT),
+                                       .flags = EYE_OWNER_NO_ENVIRONMENT,
+                                       .executable = "exe"};
+    introduce(fixture->processes, &other);
+    assert_string_equal(service_of(fixture->processes, other.owner), "exe");
+}
+
+/* Under the pid of the key another program runs by now: an exec in between. */
+static void take__asks_proc_for_the_same_program_only(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction who = {
+        .owner = OWNER, .flags = EYE_OWNER_NO_ENVIRONMENT, .executable = "before"};
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_set_executable(&fixture->proc, PID, "/bin/after");
+    fake_proc_write_text(&fixture->proc, PID, "environ", "DD_SERVICE=after");
+    introduce(fixture->processes, &who);
+    assert_string_equal(service_of(fixture->processes, OWNER), "before");
+}
+
+static void ask(void *context)
+{
+    struct fixture *fixture = context;
+    const struct introduction who = {.owner = fixture->waiting, .executable = "waited"};
+    fixture->asked++;
+    if (fixture->waiting != 0) {
+        introduce(fixture->processes, &who);
+    }
+}
+
+static void find__asks_for_introductions_that_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    eye_processes_on_unknown(fixture->processes, ask, fixture);
+    fixture->waiting = OWNER;
+    assert_string_equal(service_of(fixture->processes, OWNER), "waited");
+    assert_string_equal(service_of(fixture->processes, OWNER), "waited");
+    assert_int_equal(fixture->asked, 1);
+    fixture->waiting = 0;
+    assert_string_equal(service_of(fixture->processes, OWNER + 1), "unknown");
+    assert_int_equal(fixture->asked, 2);
+    assert_int_equal(eye_processes_renamed(fixture->processes), 0);
+}
+
+static void find__asks_proc_without_introduction(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_write_text(&fixture->proc, PID, "environ", "DD_SERVICE=shop");
+    assert_string_equal(service_of(fixture->processes, OWNER), "shop");
+    fake_proc_write_text(&fixture->proc, PID, "environ", "DD_SERVICE=after");
+    assert_string_equal(service_of(fixture->processes, OWNER), "shop");
+    assert_int_equal(eye_processes_count(fixture->processes), 1);
+}
+
+/* A pid that is used again is another key: it neither gets the old name nor takes it away. */
+static void find__keeps_both_users_of_a_pid_apart(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t successor = eye_owner_key(PID, (START + 3) * TICK_NS, 7);
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_write_text(&fixture->proc, PID, "environ", "DD_SERVICE=old");
+    assert_string_equal(service_of(fixture->processes, OWNER), "old");
+    fake_proc_start(&fixture->proc, PID, START + 3);
+    fake_proc_write_text(&fixture->proc, PID, "environ", "DD_SERVICE=new");
+    assert_string_equal(service_of(fixture->processes, successor), "new");
+    assert_string_equal(service_of(fixture->processes, OWNER), "old");
+    assert_string_equal(service_of(fixture->processes, OWNER - (UINT64_C(99) << 12)), "unknown");
+}
+
+static void take__corrects_what_was_not_known(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction who = {
+        .owner = OWNER, .executable = "exe", .environment = "DD_SERVICE=late"};
+    uint64_t id = eye_processes_find(fixture->processes, OWNER)->id;
+    uint64_t generation = eye_processes_generation(fixture->processes);
+    introduce(fixture->processes, &who);
+    assert_string_equal(service_of(fixture->processes, OWNER), "late");
+    assert_int_not_equal(eye_processes_find(fixture->processes, OWNER)->id, id);
+    assert_int_equal(eye_processes_generation(fixture->processes), generation + 1);
+    assert_int_equal(eye_processes_renamed(fixture->processes), 1);
+    assert_int_equal(eye_processes_count(fixture->processes), 1);
+}
+
+/* One that is ending has nothing left to tell. */
+static void take__never_exchanges_a_name_for_none(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction seeded = {
+        .owner = OWNER, .flags = EYE_OWNER_NO_ENVIRONMENT, .executable = "exe"};
+    const struct introduction ending = {.owner = OWNER, .flags = EYE_OWNER_NO_ENVIRONMENT};
+    const struct introduction whole = {
+        .owner = OWNER, .executable = "exe", .environment = "DD_SERVICE=shop"};
+    introduce(fixture->processes, &seeded);
+    introduce(fixture->processes, &ending);
+    assert_string_equal(service_of(fixture->processes, OWNER), "exe");
+    introduce(fixture->processes, &whole);
+    assert_string_equal(service_of(fixture->processes, OWNER), "shop");
+    introduce(fixture->processes, &ending);
+    assert_string_equal(service_of(fixture->processes, OWNER), "shop");
+}
+
+static void sweep__forgets_who_was_not_heard_of(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction who = {.owner = OWNER, .executable = "exe"};
+    introduce(fixture->processes, &who);
+    eye_processes_sweep(fixture->processes, EYE_PROCESS_KEEP_PASSES);
+    assert_true(eye_processes_knows(fixture->processes, OWNER));
+    assert_string_equal(service_of(fixture->processes, OWNER), "exe");
+    eye_processes_sweep(fixture->processes, 2 * EYE_PROCESS_KEEP_PASSES);
+    introduce(fixture->processes, &who);
+    eye_processes_sweep(fixture->processes, 3 * EYE_PROCESS_KEEP_PASSES);
+    assert_int_equal(eye_processes_generation(fixture->processes), 0);
+    eye_processes_sweep(fixture->processes, 3 * EYE_PROCESS_KEEP_PASSES + 1);
+    assert_int_equal(eye_processes_count(fixture->processes), 0);
+    assert_false(eye_processes_knows(fixture->processes, OWNER));
+    assert_int_equal(eye_processes_generation(fixture->processes), 1);
+}
+
+static void fill(struct eye_processes *processes, uint64_t first, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        eye_processes_find(processes, first + i);
+    }
+}
+
+static void find__throws_out_the_least_used(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture->processes, OWNER, EYE_PROCESS_MAX);
+    eye_processes_sweep(fixture->processes, 1);
+    eye_processes_find(fixture->processes, OWNER);
+    uint64_t generation = eye_processes_generation(fixture->processes);
+    eye_processes_find(fixture->processes, OWNER + EYE_PROCESS_MAX);
+    assert_int_equal(eye_processes_count(fixture->processes), EYE_PROCESS_MAX);
+    assert_int_equal(eye_processes_generation(fixture->processes), generation + 1);
+    assert_true(eye_processes_knows(fixture->processes, OWNER));
+    assert_false(eye_processes_knows(fixture->processes, OWNER + 1));
+    assert_true(eye_processes_knows(fixture->processes, OWNER + 2));
 }
 
 static void find__lives_without_proc(void **state)
@@ -81,179 +407,8 @@ static void find__lives_without_proc(void **state)
     (void)state;
     struct eye_processes *processes = eye_processes_new("/nonexistent");
     assert_non_null(processes);
-    assert_string_equal(eye_processes_find(processes, 1, "init", 0)->service, "init");
-    eye_processes_sweep(processes, 1);
-    assert_int_equal(eye_processes_count(processes), 1);
+    assert_string_equal(service_of(processes, OWNER), "unknown");
     eye_processes_free(processes);
-}
-
-static void find__answers_from_memory(void **state)
-{
-    struct fixture *fixture = *state;
-    fake_proc_start(&fixture->proc, PID, START);
-    fake_proc_write_text(&fixture->proc, PID, "comm", "before\n");
-    const struct eye_process *first = eye_processes_find(fixture->processes, PID, "", 1);
-    fake_proc_write_text(&fixture->proc, PID, "comm", "after\n");
-    assert_ptr_equal(eye_processes_find(fixture->processes, PID, "", 2), first);
-    eye_processes_sweep(fixture->processes, 3);
-    assert_ptr_equal(eye_processes_find(fixture->processes, PID, "", 4), first);
-    assert_string_equal(first->service, "before");
-    assert_int_equal(eye_processes_count(fixture->processes), 1);
-    assert_int_equal(eye_processes_generation(fixture->processes), 0);
-}
-
-static void sweep__forgets_the_ended_after_a_while(void **state)
-{
-    struct fixture *fixture = *state;
-    fake_proc_start(&fixture->proc, PID, START);
-    const struct eye_process *process = eye_processes_find(fixture->processes, PID, "", SECOND);
-    fake_proc_end(&fixture->proc, PID);
-    eye_processes_sweep(fixture->processes, 10 * SECOND);
-    eye_processes_sweep(fixture->processes, 10 * SECOND + EYE_PROCESS_KEEP_NS - 1);
-    assert_ptr_equal(eye_processes_find(fixture->processes, PID, "", 11 * SECOND), process);
-    assert_int_equal(eye_processes_generation(fixture->processes), 0);
-    eye_processes_sweep(fixture->processes, 10 * SECOND + EYE_PROCESS_KEEP_NS);
-    assert_int_equal(eye_processes_count(fixture->processes), 0);
-    assert_int_equal(eye_processes_generation(fixture->processes), 1);
-}
-
-static void sweep__counts_what_was_never_read_as_ended_when_first_seen(void **state)
-{
-    struct fixture *fixture = *state;
-    eye_processes_find(fixture->processes, PID, "gone", SECOND);
-    eye_processes_sweep(fixture->processes, SECOND + EYE_PROCESS_KEEP_NS - 1);
-    assert_int_equal(eye_processes_count(fixture->processes), 1);
-    eye_processes_sweep(fixture->processes, SECOND + EYE_PROCESS_KEEP_NS);
-    assert_int_equal(eye_processes_count(fixture->processes), 0);
-}
-
-static void sweep__lives_with_a_clock_behind_the_last_look_up(void **state)
-{
-    struct fixture *fixture = *state;
-    eye_processes_find(fixture->processes, PID, "gone", 10 * SECOND);
-    eye_processes_sweep(fixture->processes, 9 * SECOND);
-    assert_int_equal(eye_processes_count(fixture->processes), 1);
-}
-
-static void sweep__notices_a_reused_pid(void **state)
-{
-    struct fixture *fixture = *state;
-    fake_proc_start(&fixture->proc, PID, START);
-    fake_proc_write_text(&fixture->proc, PID, "comm", "old\n");
-    uint64_t old_id = eye_processes_find(fixture->processes, PID, "", 1)->id;
-    fake_proc_start(&fixture->proc, PID, START + 1);
-    fake_proc_write_text(&fixture->proc, PID, "comm", "new\n");
-    eye_processes_sweep(fixture->processes, 2);
-    assert_int_equal(eye_processes_generation(fixture->processes), 1);
-    const struct eye_process *process = eye_processes_find(fixture->processes, PID, "", 3);
-    assert_string_equal(process->service, "new");
-    assert_int_equal(process->start_ticks, START + 1);
-    assert_int_not_equal(process->id, old_id);
-}
-
-/* Fields up to the 28th, start_stack: exec gives another one under the same pid and start time. */
-static void sweep__notices_an_exec(void **state)
-{
-    struct fixture *fixture = *state;
-    static const char before[] = "4242 (a) S 1 2 2 0 -1 0 3 4 5 6 7 8 9 10 20 0 1 0 77 1 2 3 4 5 6";
-    static const char after[] = "4242 (b) S 1 2 2 0 -1 0 3 4 5 6 7 8 9 10 20 0 1 0 77 1 2 3 4 5 9";
-    fake_proc_start(&fixture->proc, PID, START);
-    fake_proc_write_text(&fixture->proc, PID, "stat", before);
-    fake_proc_write_text(&fixture->proc, PID, "comm", "old\n");
-    assert_string_equal(eye_processes_find(fixture->processes, PID, "", 1)->service, "old");
-    fake_proc_write_text(&fixture->proc, PID, "stat", after);
-    fake_proc_write_text(&fixture->proc, PID, "comm", "new\n");
-    eye_processes_sweep(fixture->processes, 2);
-    assert_string_equal(eye_processes_find(fixture->processes, PID, "", 3)->service, "new");
-}
-
-static void sweep__notices_a_pid_reused_after_its_end(void **state)
-{
-    struct fixture *fixture = *state;
-    fake_proc_start(&fixture->proc, PID, START);
-    eye_processes_find(fixture->processes, PID, "", 1);
-    eye_processes_find(fixture->processes, PID + 1, "gone", 1);
-    fake_proc_end(&fixture->proc, PID);
-    eye_processes_sweep(fixture->processes, 2);
-    fake_proc_start(&fixture->proc, PID, START + 1);
-    fake_proc_start(&fixture->proc, PID + 1, START + 2);
-    eye_processes_sweep(fixture->processes, 3);
-    assert_int_equal(eye_processes_count(fixture->processes), 0);
-    assert_int_equal(eye_processes_generation(fixture->processes), 2);
-}
-
-static void sweep__keeps_what_it_cannot_check_now(void **state)
-{
-    struct fixture *fixture = *state;
-    fake_proc_start(&fixture->proc, PID, START);
-    eye_processes_find(fixture->processes, PID, "", 1);
-    fake_proc_write_text(&fixture->proc, PID, "stat", "");
-    eye_processes_sweep(fixture->processes, 2);
-    fake_proc_start(&fixture->proc, PID, START);
-    eye_processes_sweep(fixture->processes, 2 + EYE_PROCESS_KEEP_NS);
-    assert_int_equal(eye_processes_count(fixture->processes), 1);
-}
-
-static void fill(struct eye_processes *processes, uint32_t first_pid, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        eye_processes_find(processes, first_pid + (uint32_t)i, "gone", 1);
-    }
-}
-
-static void find__throws_out_the_longest_ended_first(void **state)
-{
-    struct fixture *fixture = *state;
-    fake_proc_start(&fixture->proc, PID, START);
-    const struct eye_process *running = eye_processes_find(fixture->processes, PID, "", 1);
-    const struct eye_process *oldest = eye_processes_find(fixture->processes, 100000, "old", 1);
-    fill(fixture->processes, 100001, EYE_PROCESS_MAX - 2);
-    assert_int_equal(eye_processes_generation(fixture->processes), 0);
-    eye_processes_find(fixture->processes, 1, "one more", 1);
-    assert_int_equal(eye_processes_count(fixture->processes), EYE_PROCESS_MAX);
-    assert_int_equal(eye_processes_generation(fixture->processes), 1);
-    assert_string_equal(oldest->service, "old");
-    assert_ptr_equal(eye_processes_find(fixture->processes, PID, "", 1), running);
-    uint64_t id = oldest->id;
-    assert_int_not_equal(eye_processes_find(fixture->processes, 100000, "old", 1)->id, id);
-}
-
-static void find__throws_out_the_least_used_when_none_ended(void **state)
-{
-    struct fixture *fixture = *state;
-    for (uint32_t pid = 1; pid <= EYE_PROCESS_MAX; pid++) {
-        fake_proc_start(&fixture->proc, pid, START);
-    }
-    fill(fixture->processes, 1, EYE_PROCESS_MAX);
-    eye_processes_sweep(fixture->processes, 2);
-    uint64_t first_id = eye_processes_find(fixture->processes, 1, "", 3)->id;
-    uint64_t second_id = eye_processes_find(fixture->processes, 2, "", 3)->id;
-    uint64_t third_id = eye_processes_find(fixture->processes, 3, "", 3)->id;
-    eye_processes_find(fixture->processes, 1, "", 3);
-    uint64_t generation = eye_processes_generation(fixture->processes);
-    fake_proc_start(&fixture->proc, EYE_PROCESS_MAX + 1, START);
-    eye_processes_find(fixture->processes, EYE_PROCESS_MAX + 1, "", 4);
-    assert_int_equal(eye_processes_generation(fixture->processes), generation + 1);
-    assert_int_equal(eye_processes_find(fixture->processes, 1, "", 5)->id, first_id);
-    assert_int_equal(eye_processes_find(fixture->processes, 2, "", 5)->id, second_id);
-    assert_int_equal(eye_processes_find(fixture->processes, 3, "", 5)->id, third_id);
-    assert_int_equal(eye_processes_generation(fixture->processes), generation + 1);
-    eye_processes_find(fixture->processes, 4, "", 6);
-    assert_int_equal(eye_processes_generation(fixture->processes), generation + 2);
-}
-
-static void find__stays_bounded_between_sweeps(void **state)
-{
-    struct fixture *fixture = *state;
-    const struct eye_process *first = eye_processes_find(fixture->processes, 1, "first", 1);
-    fill(fixture->processes, 2, (size_t)4 * EYE_PROCESS_MAX);
-    assert_int_equal(eye_processes_count(fixture->processes), EYE_PROCESS_MAX);
-    assert_string_equal(first->service, "first");
-    const struct eye_process *refused = eye_processes_find(fixture->processes, 999999, "x", 1);
-    assert_string_equal(refused->service, "unknown");
-    assert_string_equal(refused->executable, "unknown");
-    eye_processes_sweep(fixture->processes, 2);
-    assert_string_equal(eye_processes_find(fixture->processes, 999999, "x", 2)->service, "x");
 }
 
 /* The pipe closes in the child at the moment of execve(). */
@@ -275,45 +430,55 @@ static pid_t start_sleep(void)
     return child;
 }
 
+/* The key of a real process, as far as /proc tells its start. */
+static uint64_t real_owner(pid_t pid)
+{
+    char path[64];
+    char line[1024] = "";
+    unsigned long long ticks = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    EYE_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(read(fd, line, sizeof(line) - 1) > 0);
+    const char *field = strrchr(line, ')');
+    for (int number = 2; field != NULL && number < 22; number++) {
+        field = strchr(field + 1, ' ');
+    }
+    assert_non_null(field);
+    assert_int_equal(sscanf(field, "%llu", &ticks), 1); /* NOLINT: the kernel's number */
+    return eye_owner_key((uint32_t)pid, ticks * TICK_NS, 1);
+}
+
 static void find__reads_a_real_process(void **state)
 {
     struct fixture *fixture = *state;
     fixture->child = start_sleep();
     assert_true(fixture->child > 0);
-    uint32_t pid = (uint32_t)fixture->child;
-    const struct eye_process *process = eye_processes_find(fixture->real, pid, "", SECOND);
+    uint64_t owner = real_owner(fixture->child);
+    const struct eye_process *process = eye_processes_find(fixture->real, owner);
     assert_string_equal(process->service, "real-shop");
     assert_string_equal(process->executable, "sleep");
-    assert_true(process->start_ticks > 0);
-    eye_processes_sweep(fixture->real, 2 * SECOND);
+    uint64_t predecessor = owner - (UINT64_C(1000) << EYE_OWNER_START_SHIFT);
+    assert_string_equal(service_of(fixture->real, predecessor), "unknown");
     end_child(fixture);
-
-    uint64_t noticed = SECOND + 2 * EYE_PROCESS_KEEP_NS;
-    eye_processes_sweep(fixture->real, noticed);
-    assert_ptr_equal(eye_processes_find(fixture->real, pid, "", noticed), process);
-    assert_string_equal(process->service, "real-shop");
-    eye_processes_sweep(fixture->real, noticed + EYE_PROCESS_KEEP_NS);
-    assert_int_equal(eye_processes_count(fixture->real), 0);
-    const struct eye_process *late = eye_processes_find(fixture->real, pid, "late", noticed);
-    assert_string_equal(late->service, "late");
+    assert_string_equal(service_of(fixture->real, owner), "real-shop");
 }
 
-/* In a child without privileges: what process 1 is, where environ and exe are refused. */
-static int describe_init_as_nobody(struct eye_processes *processes)
+/* In a child without privileges: what process 1 is, where environ and exe are refused. What the
+ * kernel side told of its executable stays. */
+static int name_init_as_nobody(struct eye_processes *processes)
 {
-    char comm[32] = "";
-    EYE_AUTOCLOSE int fd = open("/proc/1/comm", O_RDONLY | O_CLOEXEC);
-    ssize_t length = read(fd, comm, sizeof(comm) - 1);
-    if (length < 2 || (getuid() == 0 && setuid(65534) != 0)) {
+    char target[8];
+    uint64_t owner = real_owner(1);
+    const struct introduction who = {
+        .owner = owner, .flags = EYE_OWNER_NO_ENVIRONMENT, .executable = "init-of-ours"};
+    if (getuid() == 0 && setuid(65534) != 0) {
         return 1;
     }
-    comm[length - 1] = '\0';
-    char target[8];
     if (readlink("/proc/1/exe", target, sizeof(target)) != -1) {
         return 2;
     }
-    const struct eye_process *process = eye_processes_find(processes, 1, "given", 1);
-    return strcmp(process->executable, comm) == 0 && process->service[0] != '\0' ? 0 : 3;
+    introduce(processes, &who);
+    return strcmp(eye_processes_find(processes, owner)->executable, "init-of-ours") == 0 ? 0 : 3;
 }
 
 static void find__names_processes_of_other_users(void **state)
@@ -322,7 +487,7 @@ static void find__names_processes_of_other_users(void **state)
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {
-        _exit(describe_init_as_nobody(fixture->real));
+        _exit(name_init_as_nobody(fixture->real));
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -336,19 +501,22 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(free__takes_null),
-        TEST(find__knows_the_kernel),
+        cmocka_unit_test(key__has_its_parts),
+        TEST(find__knows_the_kernel_and_nobody),
+        TEST(take__names_the_program),
+        TEST(take__counts_what_is_no_record),
+        TEST(take__keeps_the_first_whole_answer),
+        TEST(take__asks_the_parent),
+        TEST(take__completes_with_proc),
+        TEST(take__asks_proc_for_the_same_program_only),
+        TEST(find__asks_for_introductions_that_wait),
+        TEST(find__asks_proc_without_introduction),
+        TEST(find__keeps_both_users_of_a_pid_apart),
+        TEST(take__corrects_what_was_not_known),
+        TEST(take__never_exchanges_a_name_for_none),
+        TEST(sweep__forgets_who_was_not_heard_of),
+        TEST(find__throws_out_the_least_used),
         TEST(find__lives_without_proc),
-        TEST(find__answers_from_memory),
-        TEST(sweep__forgets_the_ended_after_a_while),
-        TEST(sweep__counts_what_was_never_read_as_ended_when_first_seen),
-        TEST(sweep__lives_with_a_clock_behind_the_last_look_up),
-        TEST(sweep__notices_a_reused_pid),
-        TEST(sweep__notices_an_exec),
-        TEST(sweep__notices_a_pid_reused_after_its_end),
-        TEST(sweep__keeps_what_it_cannot_check_now),
-        TEST(find__throws_out_the_longest_ended_first),
-        TEST(find__throws_out_the_least_used_when_none_ended),
-        TEST(find__stays_bounded_between_sweeps),
         TEST(find__reads_a_real_process),
         TEST(find__names_processes_of_other_users),
     };

@@ -9,7 +9,9 @@
 
 #include <cmocka.h>
 
+#include "bpf/abi.h"
 #include "collector/base/base.h"
+#include "collector/process/names.h"
 #include "collector/process/procfs.h"
 #include "tests/unit/process/fake_proc.h"
 
@@ -18,6 +20,8 @@
 #define OTHER_ID "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define PID 4242
 #define START 98765
+#define TICK_NS UINT64_C(10000000)
+#define OWNER eye_owner_key(PID, START *TICK_NS, 7)
 
 struct fixture {
     struct fake_proc proc;
@@ -43,26 +47,82 @@ static int teardown(void **state)
     return 0;
 }
 
-static void describe__names_what_is_gone_after_its_command(void **state)
+/* All names of the program with the key OWNER. Returns what was read. */
+static unsigned describe(struct fixture *fixture, struct eye_process *ret_process)
+{
+    *ret_process = (struct eye_process){.owner = OWNER};
+    unsigned got = eye_procfs_describe(&fixture->procfs, EYE_NAMES_ALL, ret_process);
+    eye_names_finish(ret_process);
+    return got;
+}
+
+static void describe__knows_nothing_of_what_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_process process;
+    assert_int_equal(describe(fixture, &process), 0);
+    assert_string_equal(process.service, "unknown");
+    assert_string_equal(process.executable, "unknown");
+    assert_string_equal(process.container, "");
+}
+
+/* A pid that was given to another, and the smallest differences in time. A tick of /proc is 10 ms,
+ * a unit of the key about one. */
+static void describe__wants_the_start_of_the_key(void **state)
 {
     struct fixture *fixture = *state;
     static const struct {
-        const char *comm, *name;
+        int64_t later_ns;
+        bool same;
     } cases[] = {
-        {"curl", "curl"},
-        {"", "unknown"},
-        {"a\nb|\xff", "a_b|_"},
-        {"na\xc3\xafve", "na\xc3\xafve"},
+        {0, true},
+        {9999999, true},
+        {(int64_t)1 << 20, true},
+        {-((int64_t)2 << 20), false},
+        {-(int64_t)TICK_NS, false},
+        {2 * (int64_t)TICK_NS, false},
+        {(int64_t)1 << 40, false},
     };
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_set_executable(&fixture->proc, PID, "/bin/other");
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
-        struct eye_process process;
-        eye_procfs_describe(&fixture->procfs, PID, cases[i].comm, &process);
-        assert_int_equal(process.pid, PID);
-        assert_int_equal(process.start_ticks, 0);
-        assert_string_equal(process.service, cases[i].name);
-        assert_string_equal(process.executable, cases[i].name);
-        assert_string_equal(process.container, "");
+        uint64_t start_ns = (uint64_t)((int64_t)(START * TICK_NS) + cases[i].later_ns);
+        struct eye_process process = {.owner = eye_owner_key(PID, start_ns, 1)};
+        unsigned got = eye_procfs_describe(&fixture->procfs, EYE_NAMES_EXECUTABLE, &process);
+        assert_int_equal(got, cases[i].same ? EYE_NAMES_EXECUTABLE : 0);
+        assert_string_equal(process.executable, cases[i].same ? "other" : "");
     }
+}
+
+static void describe__reads_only_what_is_wanted(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_set_executable(&fixture->proc, PID, "/bin/exe");
+    fake_proc_write_text(&fixture->proc, PID, "environ", "DD_SERVICE=shop");
+    fake_proc_write_text(&fixture->proc, PID, "cgroup", "0::/a.service/" ID "\n");
+    for (unsigned wanted = 0; wanted <= EYE_NAMES_ALL; wanted++) {
+        struct eye_process process = {.owner = OWNER};
+        assert_int_equal(eye_procfs_describe(&fixture->procfs, wanted, &process), wanted);
+        const char *service = wanted & EYE_NAMES_ENVIRONMENT ? "shop"
+                              : wanted & EYE_NAMES_CGROUP    ? "a"
+                                                             : "";
+        assert_string_equal(process.service, service);
+        assert_string_equal(process.container, wanted & EYE_NAMES_CGROUP ? ID_12 : "");
+        assert_string_equal(process.executable, wanted & EYE_NAMES_EXECUTABLE ? "exe" : "");
+    }
+}
+
+/* Its environment and executable are given back: an empty environment would be a lie. */
+static void describe__knows_nothing_of_a_zombie(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_process process;
+    fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_write_text(&fixture->proc, PID, "stat",
+                         "4242 (a) Z 1 2 2 0 -1 0 3 4 5 6 7 8 9 10 20 0 1 0 98765 1 2 3 4 5 6");
+    fake_proc_write_text(&fixture->proc, PID, "environ", "");
+    assert_int_equal(describe(fixture, &process), 0);
 }
 
 struct environment_case {
@@ -99,7 +159,12 @@ static void describe__takes_the_service_of_the_environment(void **state)
         ENVIRONMENT("DD_SERVICE=a\nb\x1b[0m\x7f\0", "a_b_[0m_"),
         ENVIRONMENT("DD_SERVICE=\xff\xc3\xe2\x82\0", "____"),
         ENVIRONMENT("DD_SERVICE=\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80\0", "_________"),
-        ENVIRONMENT("DD_SERVICE=\xc2\x85|\xc2\xa0\0", "__|\xc2\xa0"),
+        ENVIRONMENT("DD_SERVICE=\xc2\x85|\xc2\xa0\0", "_|_"),
+        ENVIRONMENT("DD_SERVICE=sh\xe2\x80\x8bop\xe2\x80\xae\0", "sh_op_"),
+        ENVIRONMENT("DD_SERVICE=kernel\0", "kernel_"),
+        ENVIRONMENT("DD_SERVICE=unknown\0", "unknown_"),
+        ENVIRONMENT("DD_SERVICE=__other__\0", "__other___"),
+        ENVIRONMENT("DD_SERVICE=kernels\0", "kernels"),
         ENVIRONMENT("DD_SERVICE=\xe2\x82\xac\xf0\x9f\x90\x9f\0", "\xe2\x82\xac\xf0\x9f\x90\x9f"),
     };
     fake_proc_start(&fixture->proc, PID, START);
@@ -107,7 +172,7 @@ static void describe__takes_the_service_of_the_environment(void **state)
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         struct eye_process process;
         fake_proc_write(&fixture->proc, PID, "environ", cases[i].bytes, cases[i].length);
-        eye_procfs_describe(&fixture->procfs, PID, "", &process);
+        describe(fixture, &process);
         assert_string_equal(process.service, cases[i].service);
         assert_string_equal(process.executable, "fallback");
     }
@@ -121,12 +186,12 @@ static void describe__cuts_a_service_between_characters(void **state)
     memset(environment + 11, 's', 200);
     fake_proc_start(&fixture->proc, PID, START);
     fake_proc_write_text(&fixture->proc, PID, "environ", environment);
-    eye_procfs_describe(&fixture->procfs, PID, "", &process);
+    describe(fixture, &process);
     assert_int_equal(strlen(process.service), sizeof(process.service) - 1);
 
     memcpy(environment + 11 + 125, "\xe2\x82\xac", 3);
     fake_proc_write_text(&fixture->proc, PID, "environ", environment);
-    eye_procfs_describe(&fixture->procfs, PID, "", &process);
+    describe(fixture, &process);
     assert_int_equal(strlen(process.service), 125);
 }
 
@@ -139,13 +204,13 @@ static void describe__reads_no_more_environment_than_its_bound(void **state)
     memcpy(environment + EYE_PROCFS_FILE_BYTES - 14, "\0DD_SERVICE=abc", 15);
     fake_proc_start(&fixture->proc, PID, START);
     fake_proc_write(&fixture->proc, PID, "environ", environment, sizeof(environment));
-    eye_procfs_describe(&fixture->procfs, PID, "", &process);
+    describe(fixture, &process);
     assert_string_equal(process.service, "ab");
 
     memcpy(environment + EYE_PROCFS_FILE_BYTES - 14, "xxxxxxxxxxxxxx\0DD_SERVICE=abc", 29);
     fake_proc_write(&fixture->proc, PID, "environ", environment, sizeof(environment));
-    eye_procfs_describe(&fixture->procfs, PID, "given", &process);
-    assert_string_equal(process.service, "given");
+    describe(fixture, &process);
+    assert_string_equal(process.service, "unknown");
 }
 
 struct cgroup_case {
@@ -221,7 +286,7 @@ static void describe__takes_unit_and_container_of_the_cgroup(void **state)
         const struct cgroup_case *wanted = &cgroup_cases[i];
         struct eye_process process;
         fake_proc_write_text(&fixture->proc, PID, "cgroup", wanted->cgroup);
-        eye_procfs_describe(&fixture->procfs, PID, "", &process);
+        describe(fixture, &process);
         if (strcmp(process.service, wanted->service) != 0 ||
             strcmp(process.container, wanted->container) != 0) {
             fail_msg("%s: service \"%s\", container \"%s\"", wanted->cgroup, process.service,
@@ -237,7 +302,7 @@ static void describe__prefers_the_environment_to_the_cgroup(void **state)
     fake_proc_start(&fixture->proc, PID, START);
     fake_proc_write_text(&fixture->proc, PID, "environ", "DD_SERVICE=shop");
     fake_proc_write_text(&fixture->proc, PID, "cgroup", "0::/system.slice/a.service/" ID "\n");
-    eye_procfs_describe(&fixture->procfs, PID, "", &process);
+    describe(fixture, &process);
     assert_string_equal(process.service, "shop");
     assert_string_equal(process.container, ID_12);
 }
@@ -254,40 +319,33 @@ static void describe__takes_the_name_of_the_executable(void **state)
         {"/memfd:payload (deleted)", "memfd:payload"},
         {"/opt/my app/a\nb\xfe", "a_b_"},
         {"relative", "relative"},
-        {"/", "comm"},
+        {"/", "unknown"},
         {"/bin/" ID, ID},
     };
     fake_proc_start(&fixture->proc, PID, START);
-    fake_proc_write_text(&fixture->proc, PID, "comm", "comm\n");
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         struct eye_process process;
         fake_proc_set_executable(&fixture->proc, PID, cases[i].target);
-        eye_procfs_describe(&fixture->procfs, PID, "given", &process);
+        describe(fixture, &process);
         assert_int_equal(strncmp(process.executable, cases[i].name, 63), 0);
         assert_string_equal(process.service, process.executable);
     }
 }
 
-static void describe__falls_back_to_command_names(void **state)
+/* Not the command name: any thread may write it, and it is not what the same program is called
+ * when its executable can be read. */
+static void describe__takes_no_command_name(void **state)
 {
     struct fixture *fixture = *state;
     struct eye_process process;
     fake_proc_start(&fixture->proc, PID, START);
-    eye_procfs_describe(&fixture->procfs, PID, "given", &process);
-    assert_string_equal(process.executable, "given");
-
     fake_proc_write_text(&fixture->proc, PID, "comm", "kworker/0:1\n");
-    eye_procfs_describe(&fixture->procfs, PID, "given", &process);
-    assert_string_equal(process.executable, "kworker/0:1");
-
-    fake_proc_write_text(&fixture->proc, PID, "comm", "\n");
-    eye_procfs_describe(&fixture->procfs, PID, "", &process);
+    describe(fixture, &process);
     assert_string_equal(process.executable, "unknown");
-    assert_int_equal(process.start_ticks, START);
 }
 
 /* A directory in the place of a file opens, and then refuses to be read. */
-static void describe__passes_over_files_that_cannot_be_read(void **state)
+static void describe__tells_what_cannot_be_read(void **state)
 {
     struct fixture *fixture = *state;
     struct eye_process process;
@@ -296,24 +354,24 @@ static void describe__passes_over_files_that_cannot_be_read(void **state)
     snprintf(path, sizeof(path), "%s/%u/environ", fixture->proc.root, PID);
     assert_int_equal(mkdir(path, 0700), 0);
     fake_proc_write_text(&fixture->proc, PID, "cgroup", "0::/system.slice/a.service\n");
-    eye_procfs_describe(&fixture->procfs, PID, "given", &process);
+    assert_int_equal(describe(fixture, &process), EYE_NAMES_CGROUP);
     assert_string_equal(process.service, "a");
 }
 
 static void describe__finds_the_start_behind_any_command(void **state)
 {
     struct fixture *fixture = *state;
-    static const char *const comms[] = {"a", "a b", ") S 1 2 3", "((", "))", "", "x) (y"};
+    static const char *const comms[] = {"a", "a b", ") S 1 2 3", "((", "))", "", "x) (y", ") Z ("};
     fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_set_executable(&fixture->proc, PID, "/bin/exe");
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(comms); i++) {
         struct eye_process process;
-        fake_proc_write_stat(&fixture->proc, PID, comms[i], START + i);
-        eye_procfs_describe(&fixture->procfs, PID, "", &process);
-        assert_int_equal(process.start_ticks, START + i);
+        fake_proc_write_stat(&fixture->proc, PID, comms[i], START);
+        assert_int_equal(describe(fixture, &process), EYE_NAMES_EXECUTABLE);
     }
 }
 
-static void image__leaves_output_on_failure(void **state)
+static void describe__leaves_output_when_the_start_cannot_be_read(void **state)
 {
     struct fixture *fixture = *state;
     static const char *const stats[] = {
@@ -325,14 +383,14 @@ static void image__leaves_output_on_failure(void **state)
         "4242 (a) S 1 2 2 0 -1 4194560 3 4 5 6 7 8 9 10 20 0 1 0  1",
         "4242 (a) S 1 2 2 0 -1 4194560 3 4 5 6 7 8 9 10 20 0 1 0 99999999999999999999 1",
     };
-    struct eye_process_image image = {.start_ticks = 7, .start_stack = 8};
-    assert_int_equal(eye_procfs_image(&fixture->procfs, PID, &image), -ENOENT);
+    const struct eye_process before = {.owner = OWNER, .service = "before"};
     fake_proc_start(&fixture->proc, PID, START);
+    fake_proc_set_executable(&fixture->proc, PID, "/bin/exe");
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(stats); i++) {
+        struct eye_process process = before;
         fake_proc_write_text(&fixture->proc, PID, "stat", stats[i]);
-        assert_true(eye_procfs_image(&fixture->procfs, PID, &image) < 0);
-        assert_int_equal(image.start_ticks, 7);
-        assert_int_equal(image.start_stack, 8);
+        assert_int_equal(eye_procfs_describe(&fixture->procfs, EYE_NAMES_ALL, &process), 0);
+        assert_memory_equal(&process, &before, sizeof(before));
     }
 }
 
@@ -341,17 +399,20 @@ static void image__leaves_output_on_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(describe__names_what_is_gone_after_its_command),
+        TEST(describe__knows_nothing_of_what_is_gone),
+        TEST(describe__wants_the_start_of_the_key),
+        TEST(describe__reads_only_what_is_wanted),
+        TEST(describe__knows_nothing_of_a_zombie),
         TEST(describe__takes_the_service_of_the_environment),
         TEST(describe__cuts_a_service_between_characters),
         TEST(describe__reads_no_more_environment_than_its_bound),
         TEST(describe__takes_unit_and_container_of_the_cgroup),
         TEST(describe__prefers_the_environment_to_the_cgroup),
         TEST(describe__takes_the_name_of_the_executable),
-        TEST(describe__falls_back_to_command_names),
-        TEST(describe__passes_over_files_that_cannot_be_read),
+        TEST(describe__takes_no_command_name),
+        TEST(describe__tells_what_cannot_be_read),
         TEST(describe__finds_the_start_behind_any_command),
-        TEST(image__leaves_output_on_failure),
+        TEST(describe__leaves_output_when_the_start_cannot_be_read),
     };
     return cmocka_run_group_tests_name("procfs", tests, NULL, NULL);
 }

@@ -50,7 +50,6 @@ static struct eye_connection_record good_record(void)
         .kind = EYE_CONNECTION_LIVE,
         .direction = EYE_INCOMING,
         .family = EYE_IPV4,
-        .comm = "nginx",
     };
 }
 
@@ -115,17 +114,6 @@ static void take__refuses_values_outside_of_enums(void **state)
     }
 }
 
-static void take__wants_a_terminated_name(void **state)
-{
-    struct eye_connection_record record = good_record();
-    memset(record.comm, 'x', sizeof(record.comm));
-    assert_false(is_taken(*state, &record));
-    record.comm[EYE_COMM_BYTES - 1] = '\0';
-    assert_true(is_taken(*state, &record));
-    record.comm[0] = '\0';
-    assert_true(is_taken(*state, &record));
-}
-
 static void failures__have_names(void **state)
 {
     (void)state;
@@ -144,7 +132,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(take__hands_a_record_on_unchanged, setup, teardown),
         cmocka_unit_test_setup_teardown(take__refuses_every_other_length, setup, teardown),
         cmocka_unit_test_setup_teardown(take__refuses_values_outside_of_enums, setup, teardown),
-        cmocka_unit_test_setup_teardown(take__wants_a_terminated_name, setup, teardown),
         cmocka_unit_test(failures__have_names),
     };
     return cmocka_run_group_tests_name("tracer", tests, NULL, NULL);

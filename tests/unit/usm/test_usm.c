@@ -14,7 +14,6 @@
 struct fixture {
     struct eye_usm usm;
     struct eye_request_sample last; /* its texts are below */
-    char comm[64];
     char path[EYE_HTTP_PATH_BYTES];
     uint64_t calls;
     uint8_t *bytes; /* ends where the record ends, for the address sanitizer */
@@ -24,7 +23,6 @@ struct fixture {
 struct request {
     struct eye_request_record record; /* path_bytes is filled in */
     const char *path;
-    const char *comm; /* NULL: not sent along */
 };
 
 static void keep(void *context, const struct eye_request_sample *sample)
@@ -34,8 +32,6 @@ static void keep(void *context, const struct eye_request_sample *sample)
     fixture->last = *sample;
     assert_true(sample->path_bytes <= sizeof(fixture->path));
     memcpy(fixture->path, sample->path, sample->path_bytes);
-    assert_true(strlen(sample->comm) < sizeof(fixture->comm));
-    memcpy(fixture->comm, sample->comm, strlen(sample->comm) + 1);
 }
 
 static int setup(void **state)
@@ -58,7 +54,7 @@ static struct request good_request(void)
 {
     return (struct request){
         .record = {.duration_ns = 1500000,
-                   .pid = 42,
+                   .owner = 42,
                    .port = 8080,
                    .status = 200,
                    .method = EYE_HTTP_GET},
@@ -74,9 +70,6 @@ static bool is_taken_with_size(struct fixture *fixture, const struct eye_request
     size_t path_bytes = strlen(request->path);
     memcpy(whole, record, sizeof(*record));
     memcpy(whole + sizeof(*record), request->path, path_bytes);
-    if (request->comm != NULL) {
-        memcpy(whole + sizeof(*record) + path_bytes, request->comm, strlen(request->comm));
-    }
     assert_true(size <= sizeof(whole));
     free(fixture->bytes);
     fixture->bytes = malloc(size > 0 ? size : 1);
@@ -93,15 +86,13 @@ static bool is_taken_with_size(struct fixture *fixture, const struct eye_request
 
 static size_t true_size(const struct request *request)
 {
-    return sizeof(request->record) + strlen(request->path) +
-           (request->comm != NULL ? EYE_COMM_BYTES : 0);
+    return sizeof(request->record) + strlen(request->path);
 }
 
 static bool is_taken(struct fixture *fixture, const struct request *request)
 {
     struct eye_request_record record = request->record;
     record.path_bytes = (uint16_t)strlen(request->path);
-    record.flags |= request->comm != NULL ? EYE_REQUEST_COMM : 0;
     return is_taken_with_size(fixture, &record, request, true_size(request));
 }
 
@@ -111,13 +102,12 @@ static void take__hands_every_field_on(void **state)
     struct request request = good_request();
     assert_true(is_taken(fixture, &request));
     assert_int_equal(fixture->last.duration_ns, 1500000);
-    assert_int_equal(fixture->last.pid, 42);
+    assert_int_equal(fixture->last.owner, 42);
     assert_int_equal(fixture->last.port, 8080);
     assert_int_equal(fixture->last.status, 200);
     assert_false(fixture->last.client);
     assert_false(fixture->last.truncated);
     assert_string_equal(fixture->last.method, "GET");
-    assert_string_equal(fixture->comm, "");
     assert_int_equal(fixture->last.path_bytes, 10);
     assert_memory_equal(fixture->path, "/users/7?q", 10);
 }
@@ -132,29 +122,6 @@ static void take__understands_the_flags(void **state)
         assert_int_equal(fixture->last.client, (flags & EYE_REQUEST_CLIENT) != 0);
         assert_int_equal(fixture->last.truncated, (flags & EYE_REQUEST_TRUNCATED) != 0);
     }
-}
-
-static void take__reads_the_name_behind_the_path(void **state)
-{
-    static const char *const names[] = {"", "nginx", "fifteen_letters"};
-    struct fixture *fixture = *state;
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(names); i++) {
-        struct request request = good_request();
-        request.comm = names[i];
-        assert_true(is_taken(fixture, &request));
-        assert_string_equal(fixture->comm, names[i]);
-        assert_memory_equal(fixture->path, "/users/7?q", 10);
-    }
-}
-
-/* All 16 bytes used: cut off behind them, not run over. */
-static void take__ends_an_unterminated_name(void **state)
-{
-    struct fixture *fixture = *state;
-    struct request request = good_request();
-    request.comm = "sixteen_letters_";
-    assert_true(is_taken(fixture, &request));
-    assert_string_equal(fixture->comm, "sixteen_letters_");
 }
 
 static void take__knows_every_method(void **state)
@@ -184,17 +151,12 @@ static void take__wants_a_status_of_three_digits(void **state)
 
 static void take__refuses_every_wrong_length(void **state)
 {
-    static const char *const comms[] = {NULL, "nginx"};
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(comms); i++) {
-        struct request request = good_request();
-        request.comm = comms[i];
-        struct eye_request_record record = request.record;
-        record.path_bytes = (uint16_t)strlen(request.path);
-        record.flags |= comms[i] != NULL ? EYE_REQUEST_COMM : 0;
-        for (size_t size = 0; size < 300; size++) {
-            assert_int_equal(is_taken_with_size(*state, &record, &request, size),
-                             size == true_size(&request));
-        }
+    struct request request = good_request();
+    struct eye_request_record record = request.record;
+    record.path_bytes = (uint16_t)strlen(request.path);
+    for (size_t size = 0; size < 300; size++) {
+        assert_int_equal(is_taken_with_size(*state, &record, &request, size),
+                         size == true_size(&request));
     }
 }
 
@@ -229,16 +191,12 @@ static uint64_t fingerprint_of(struct fixture *fixture, const struct request *re
     return fixture->last.fingerprint;
 }
 
-static void fingerprint__ignores_duration_and_name(void **state)
+static void fingerprint__ignores_the_duration(void **state)
 {
     struct request request = good_request();
     uint64_t fingerprint = fingerprint_of(*state, &request);
     assert_int_equal(fingerprint_of(*state, &request), fingerprint);
     request.record.duration_ns = 1;
-    assert_int_equal(fingerprint_of(*state, &request), fingerprint);
-    request.comm = "nginx";
-    assert_int_equal(fingerprint_of(*state, &request), fingerprint);
-    request.comm = "other";
     assert_int_equal(fingerprint_of(*state, &request), fingerprint);
 }
 
@@ -249,7 +207,7 @@ static void fingerprint__differs_with_all_that_decides_the_series(void **state)
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(requests); i++) {
         requests[i] = good_request();
     }
-    requests[1].record.pid = 43;
+    requests[1].record.owner = 43;
     requests[2].record.port = 8081;
     requests[3].record.status = 201;
     requests[4].record.method = EYE_HTTP_POST;
@@ -272,14 +230,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(take__hands_every_field_on),
         TEST(take__understands_the_flags),
-        TEST(take__reads_the_name_behind_the_path),
-        TEST(take__ends_an_unterminated_name),
         TEST(take__knows_every_method),
         TEST(take__wants_a_status_of_three_digits),
         TEST(take__refuses_every_wrong_length),
         TEST(take__refuses_every_wrong_path_length),
         TEST(take__refuses_paths_longer_than_the_kernel_sends),
-        TEST(fingerprint__ignores_duration_and_name),
+        TEST(fingerprint__ignores_the_duration),
         TEST(fingerprint__differs_with_all_that_decides_the_series),
     };
     return cmocka_run_group_tests_name("usm", tests, NULL, NULL);
