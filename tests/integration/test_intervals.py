@@ -63,8 +63,8 @@ class Intervals(unittest.TestCase):
         self.assertLessEqual(spans[-1][0], time.time() + ROUNDING)
         collector.read()
         self.assertEqual(collector.malformed, [])
-        self.assertAlmostEqual(min(point.start for point in collector.points if point.start) / 1e9, start,
-                               delta=ROUNDING)
+        first = min(point.start for point in collector.points if point.start)
+        self.assertAlmostEqual(first / 1e9, start, delta=ROUNDING)
 
 
 if __name__ == "__main__":

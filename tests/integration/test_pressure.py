@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts while something is in the way: a daemon that does not read, an iterator that meets a close,
-a receiver that is away while series expire, packets with unusual heads.
+"""Counts while something is in the way: a daemon that does not read, an iterator that meets a
+close, a receiver that is away while series expire, packets with unusual heads.
 """
 
 import os
