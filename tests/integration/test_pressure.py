@@ -53,9 +53,9 @@ held = pairs(kept)
 old = pairs(earlier)
 print("open", flush=True)
 sys.stdin.readline()
-close(old)
 for _ in range(meanwhile):
     close(pairs(1))
+close(old)
 print("closed", flush=True)
 sys.stdin.readline()
 """
