@@ -65,9 +65,9 @@ class Intervals(unittest.TestCase):
             self.assertAlmostEqual(end % self.SECONDS, 0, delta=ROUNDING)
         self.assertGreaterEqual(spans[-1][0], stopping - ROUNDING)
         self.assertLessEqual(spans[-1][0], time.time() + ROUNDING)
-        # Carbon's slots lie around the middles of intervals.
-        slots = {(end - seconds / 2) // self.SECONDS * self.SECONDS for end, seconds in spans}
-        self.assertEqual(set(carbon.series.times()), slots)
+        # Carbon's slots lie around the middles of intervals: no two are in one.
+        self.assertGreaterEqual(len(carbon.series.times()), 3)
+        self.assertEqual(carbon.overwritten, [])
         collector.read()
         self.assertEqual(collector.malformed, [])
         first = min(point.start for point in collector.points if point.start)
