@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every default and every boundary of the configuration: one table, which `sockeye check --default`,
-`sockeye check` itself, config/config.h and README.md agree with.
+"""Every default and every boundary of the configuration: one table, which `check --default`,
+`check` itself, config/config.h and README.md agree with.
 
 A new key is a line here. The daemon is found through the environment variable SOCKEYE.
 """
@@ -76,7 +76,7 @@ HTTP = {
     **TLS,
 }
 
-# 0: a size that fits the transport. That less than 512B is refused depends on it, when it is opened.
+# 0: a size that fits the transport. That less than 512B is refused is seen when it is opened.
 PAYLOAD = Range("0", "-1B", "0B", "65467B", "65468B")
 
 EXPORTERS = {
@@ -196,8 +196,9 @@ class Documented(unittest.TestCase):
         for comment in comments:
             if match := HEADER_RANGE.match(comment):
                 row, ranges = rows[match[1]], ranges + 1
-                self.assertEqual([amount(part) for part in match.groups()[1:]],
-                                 [amount(row.default), amount(row.least), amount(row.most)], comment)
+                self.assertEqual(
+                    [amount(part) for part in match.groups()[1:]],
+                    [amount(row.default), amount(row.least), amount(row.most)], comment)
             elif (match := HEADER_DEFAULT.match(comment)) and match[1] in COMMON:
                 self.assertEqual(match[2], COMMON[match[1]].default, comment)
                 defaults += 1

@@ -39,11 +39,12 @@ class SlowWire:
 
     @staticmethod
     def _tun(test, namespace, own, peer):
-        tun_set_iff, tun_without_header = 0x400454ca, 0x1001
+        set_iff, tun_without_header = 0x400454ca, 0x1001
         with namespace.entered():
             descriptor = os.open("/dev/net/tun", os.O_RDWR)
             test.addCleanup(os.close, descriptor)
-            fcntl.ioctl(descriptor, tun_set_iff, struct.pack("16sH22x", b"wire", tun_without_header))
+            request = struct.pack("16sH22x", b"wire", tun_without_header)
+            fcntl.ioctl(descriptor, set_iff, request)
         namespace.run("ip", "address", "add", own, "peer", peer, "dev", "wire")
         namespace.run("ip", "link", "set", "wire", "up")
         return descriptor

@@ -9,8 +9,10 @@ import time
 import unittest
 
 import harness
+import payloads
 import test_otlp
 from harness import Daemon
+from line_server import LineServer
 
 # Times are written in milliseconds.
 ROUNDING = 0.002
@@ -42,13 +44,15 @@ class Intervals(unittest.TestCase):
 
     def test_times(self):
         path = os.path.join(harness.temporary_folder(self), "lines")
-        collector = test_otlp.Collector(self)
+        collector, carbon = test_otlp.Collector(self), payloads.Carbon()
+        lines = LineServer(self, carbon.add)
         begin = time.time()
         daemon = Daemon(self, "protocols.http=false", interval=f"{self.SECONDS}s", exporters=(
-            f"{{type: file, path: '{path}'}}", collector.exporter("encoding: json")))
+            f"{{type: file, path: '{path}'}}", collector.exporter("encoding: json"),
+            f"{{type: graphite, url: 'tcp://127.0.0.1:{lines.port}'}}"))
         harness.wait_until(lambda: nice_of_thread(daemon.pid, "eye:collector") == -10, 30,
                            "the collector's precedence")
-        daemon.wait_for_snapshots(1)
+        daemon.wait_for_snapshots(2)
         stopping = time.time()
         self.assertEqual(daemon.stop(), 0)
         spans = read_spans(path)
@@ -61,10 +65,13 @@ class Intervals(unittest.TestCase):
             self.assertAlmostEqual(end % self.SECONDS, 0, delta=ROUNDING)
         self.assertGreaterEqual(spans[-1][0], stopping - ROUNDING)
         self.assertLessEqual(spans[-1][0], time.time() + ROUNDING)
+        # Carbon's slots lie around the middles of intervals: no two are in one.
+        self.assertGreaterEqual(len(carbon.series.times()), 3)
+        self.assertEqual(carbon.overwritten, [])
         collector.read()
         self.assertEqual(collector.malformed, [])
-        self.assertAlmostEqual(min(point.start for point in collector.points if point.start) / 1e9, start,
-                               delta=ROUNDING)
+        first = min(point.start for point in collector.points if point.start)
+        self.assertAlmostEqual(first / 1e9, start, delta=ROUNDING)
 
 
 if __name__ == "__main__":
