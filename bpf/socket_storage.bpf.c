@@ -2,30 +2,39 @@
 /* Entry points of the tier "socket-storage": thin sections over the handlers. Kernel 5.12+. */
 #include "bpf/tracer/seed.bpf.h"
 #include "bpf/tracer/tcp.bpf.h"
+#include "bpf/usm/first_payload.bpf.h"
 #include "bpf/usm/usm.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+static __always_inline void on_state(struct sock *sk, struct eye_socket *socket, int old_state,
+                                     int new_state)
+{
+    if (old_state == TCP_LISTEN && new_state == TCP_SYN_RECV) {
+        eye_take_first_payload(sk, socket);
+    }
+    eye_handle_state(sk, socket, old_state, new_state);
+    if (new_state == TCP_CLOSE && socket->protocol == EYE_PROTOCOL_HTTP) {
+        eye_http_on_close(sk);
+    }
+    socket->state = (__u8)new_state;
+}
+
 /* Of MPTCP the subflows are what is counted: they are TCP sockets like any other. */
-static __always_inline void on_state(struct sock *sk, int old_state, int new_state)
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state)
 {
     if (sk->sk_protocol == IPPROTO_MPTCP) {
         eye_note_multipath(sk, new_state);
     }
     if (sk->sk_protocol != IPPROTO_TCP) {
-        return;
+        return 0;
     }
-    eye_handle_state(sk, old_state, new_state);
-    if (new_state == TCP_CLOSE) {
-        eye_http_on_close(sk);
+    struct eye_socket *socket =
+        eye_begins(old_state, new_state) ? eye_make_socket(sk) : eye_find_socket(sk);
+    if (socket) {
+        on_state(sk, socket, old_state, new_state);
     }
-    eye_note_state(sk, new_state);
-}
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state)
-{
-    on_state(sk, old_state, new_state);
     return 0;
 }
 
@@ -34,8 +43,18 @@ int BPF_PROG(tcp_state, struct sock *sk, int old_state, int new_state)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state_again, struct sock *sk, int old_state, int new_state)
 {
-    if (sk->sk_protocol == IPPROTO_TCP && eye_was_skipped(sk, new_state)) {
-        on_state(sk, old_state, new_state);
+    if (sk->sk_protocol != IPPROTO_TCP) {
+        return 0;
+    }
+    struct eye_socket *socket = eye_find_socket(sk);
+    if (!eye_was_skipped(socket, old_state, new_state)) {
+        return 0;
+    }
+    if (!socket) {
+        socket = eye_make_socket(sk);
+    }
+    if (socket) {
+        on_state(sk, socket, old_state, new_state);
         eye_count(EYE_COUNT_HEALED, 1);
     }
     return 0;

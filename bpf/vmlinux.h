@@ -77,6 +77,7 @@ struct sock {
 
 struct inet_sock {
     struct sock sk;
+    __be16 inet_sport;
 };
 
 struct inet_connection_sock {
@@ -90,6 +91,7 @@ struct mptcp_subflow_context {
 
 struct tcp_sock {
     struct inet_connection_sock inet_conn;
+    __u64 tcp_clock_cache; /* CLOCK_MONOTONIC, ns */
     __u64 bytes_sent;
     __u64 bytes_retrans;
     __u64 bytes_received;
@@ -205,10 +207,13 @@ enum {
     TCP_SYN_SENT = 2,
     TCP_SYN_RECV = 3,
     TCP_FIN_WAIT1 = 4,
+    TCP_FIN_WAIT2 = 5,
     TCP_TIME_WAIT = 6,
     TCP_CLOSE = 7,
+    TCP_CLOSE_WAIT = 8,
     TCP_LAST_ACK = 9,
     TCP_LISTEN = 10,
+    TCP_CLOSING = 11,
     TCP_NEW_SYN_RECV = 12,
 };
 

@@ -15,13 +15,11 @@
 #include "collector/base/log.h"
 #include "collector/base/thread.h"
 #include "collector/health.h"
+#include "collector/kernel/accounts.h"
 #include "collector/snapshot/snapshot.h"
 
 /* Rings are read at least this often; a ring that fills faster wakes us. */
 #define DRAIN_INTERVAL_NS (100 * EYE_NS_PER_MS)
-
-/* Full counting passes: they put right what a lost record left in tcp.connections.active. */
-#define FULL_PASS_INTERVAL_NS (60 * EYE_NS_PER_SECOND)
 
 #define COLLECTOR_NICE (-10)
 
@@ -44,13 +42,10 @@ struct eye_collector {
     int fds[EVENT_COUNT]; /* EVENT_RINGS: the kernel's */
     int published_fd;
     uint64_t sequence;
-    uint64_t start_ns;     /* wall */
-    uint64_t previous_ns;  /* wall: end of the last interval */
-    uint64_t full_pass_ns; /* monotonic: the last one */
-    uint64_t changes_lost; /* state changes that were lost until the last one */
-    uint64_t doubts;       /* and names that were in doubt */
-    uint32_t pass;
-    bool ending; /* the last interval counts afresh, too */
+    uint64_t start_ns;        /* wall */
+    uint64_t previous_ns;     /* wall: end of the last interval */
+    struct eye_passes passes; /* they put right what a lost record left in tcp.connections.active */
+    bool ending;              /* the last interval counts afresh, too */
 };
 
 static int watch(struct eye_collector *collector, enum event_source source, int fd)
@@ -227,31 +222,20 @@ static void drain(struct eye_collector *collector)
     eye_kernel_drain(collector->kernel);
 }
 
-static bool full_pass_is_due(struct eye_collector *collector, uint64_t now_ns)
-{
-    uint64_t losses[EYE_LOSS_COUNT];
-    eye_kernel_losses(collector->kernel, losses);
-    uint64_t lost = losses[EYE_LOSS_TCP_RING] + losses[EYE_LOSS_TCP_RECURSION];
-    uint64_t doubts = eye_aggregate_doubts(collector->aggregate);
-    bool due = collector->pass == 0 || collector->ending || lost != collector->changes_lost ||
-               doubts != collector->doubts ||
-               now_ns - collector->full_pass_ns >= FULL_PASS_INTERVAL_NS;
-    collector->changes_lost = lost;
-    collector->doubts = doubts;
-    return due;
-}
-
 /* Live sockets. The ring is read first: its closes belong to the time before. */
 static void read_live(struct eye_collector *collector, uint64_t now_ns)
 {
+    uint64_t losses[EYE_LOSS_COUNT];
     drain(collector);
-    bool full = full_pass_is_due(collector, now_ns);
+    eye_kernel_losses(collector->kernel, losses);
+    bool full =
+        eye_passes_begin(&collector->passes, losses, eye_aggregate_doubts(collector->aggregate),
+                         now_ns, collector->ending);
     if (full) {
-        collector->full_pass_ns = now_ns;
-        eye_aggregate_begin_pass(collector->aggregate, ++collector->pass);
+        eye_aggregate_begin_pass(collector->aggregate, collector->passes.number);
     }
-    int result = eye_kernel_read_live(collector->kernel, collector->pass, full, eye_tracer_take,
-                                      &collector->tracer);
+    int result = eye_kernel_read_live(collector->kernel, collector->passes.number, full,
+                                      eye_tracer_take, &collector->tracer);
     if (result != 0) {
         eye_log_error("cannot read live sockets: %s", strerror(-result));
     }
@@ -295,7 +279,7 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns)
         eye_log_info("requests of protocols are seen from now on");
     }
     read_live(collector, now_ns);
-    eye_processes_sweep(collector->processes, collector->pass);
+    eye_processes_sweep(collector->processes, collector->passes.number);
     eye_health_update(&collector->health);
     uint64_t delivered = delivered_sequence(collector);
     collector->sequence++;

@@ -84,6 +84,12 @@ static __always_inline void eye_fill_remote(struct eye_connection_record *record
     }
 }
 
+/* Of two clocks, or CPUs, that may disagree by some nanoseconds. */
+static __always_inline __u64 eye_elapsed(__u64 now_ns, __u64 then_ns)
+{
+    return now_ns > then_ns ? now_ns - then_ns : 0;
+}
+
 /* 64-bit counters of one socket never go back; if they do, the difference is unknown. */
 static __always_inline __u64 eye_increase(__u64 now, __u64 before)
 {
@@ -143,39 +149,36 @@ static __always_inline __u8 eye_failure_of(int error)
     }
 }
 
-static __always_inline void eye_send_record(struct eye_connection_record *record)
+/* The last record of a socket, written in the ring itself: established ones close, others fail. */
+static __always_inline void eye_report_end(const struct eye_socket *socket,
+                                           const struct tcp_sock *tcp, __u8 kind)
 {
-    __u64 wake = eye_wake_flag(&connections, EYE_CONNECTIONS_WAKE_BYTES);
-    if (bpf_ringbuf_output(&connections, record, sizeof(*record), wake) != 0) {
+    struct eye_connection_record *record = bpf_ringbuf_reserve(&connections, sizeof(*record), 0);
+    if (!record) {
         eye_lose(EYE_LOSS_TCP_RING, 1);
+        return;
     }
-}
-
-/* The last record of an established connection. */
-static __always_inline void eye_report_closed(const struct eye_socket *socket,
-                                              const struct tcp_sock *tcp)
-{
-    struct eye_connection_record record = {.kind = EYE_CONNECTION_CLOSED};
-    struct eye_counters now;
-    eye_read_counters(tcp, false, &now);
-    eye_fill_record(&record, socket, tcp, &now);
-    record.failure = eye_failure_of(tcp->inet_conn.icsk_inet.sk.sk_err);
-    record.flags |= socket->pass == record.pass ? EYE_CONNECTION_LEAVES : 0;
-    record.lifetime_ns = socket->since_ns ? bpf_ktime_get_ns() - socket->since_ns : 0;
-    eye_send_record(&record);
-}
-
-static __always_inline void eye_report_failed(const struct eye_socket *socket,
-                                              const struct tcp_sock *tcp)
-{
-    struct eye_connection_record record = {.kind = EYE_CONNECTION_FAILED};
     struct eye_counters now;
     __u8 failure = eye_failure_of(tcp->inet_conn.icsk_inet.sk.sk_err);
+    __builtin_memset(record, 0, sizeof(*record));
     eye_read_counters(tcp, false, &now);
-    eye_fill_record(&record, socket, tcp, &now);
-    record.flags = 0;
-    record.failure = failure == EYE_FAILURE_NONE ? EYE_FAILURE_CANCELLED : failure;
-    eye_send_record(&record);
+    eye_fill_record(record, socket, tcp, &now);
+    record->kind = kind;
+    if (kind == EYE_CONNECTION_CLOSED) {
+        record->flags |= socket->pass == record->pass ? EYE_CONNECTION_LEAVES : 0;
+        record->lifetime_ns =
+            socket->since_ns ? eye_elapsed(bpf_ktime_get_ns(), socket->since_ns) : 0;
+    } else {
+        record->flags = 0;
+        failure = failure == EYE_FAILURE_NONE ? EYE_FAILURE_CANCELLED : failure;
+    }
+    record->failure = failure;
+    bpf_ringbuf_submit(record, eye_wake_flag(&connections, EYE_CONNECTIONS_WAKE_BYTES));
+}
+
+static __always_inline struct eye_socket *eye_find_socket(struct sock *sk)
+{
+    return bpf_sk_storage_get(&sockets, sk, 0, 0);
 }
 
 static __always_inline struct eye_socket *eye_make_socket(struct sock *sk)
@@ -187,29 +190,52 @@ static __always_inline struct eye_socket *eye_make_socket(struct sock *sk)
     return socket;
 }
 
-/* connect(): process context, so the current process is the owner. */
-static __always_inline void eye_on_connect(struct sock *sk)
+/* The states of a connection that has left its handshake behind. */
+#define EYE_OPEN_STATES                                                                            \
+    (1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_TIME_WAIT |         \
+     1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK | 1 << TCP_CLOSING)
+
+static __always_inline bool eye_is_open(int state)
 {
-    struct eye_socket *socket = eye_make_socket(sk);
-    if (!socket) {
-        return;
-    }
-    __builtin_memset(socket, 0, sizeof(*socket));
+    return EYE_OPEN_STATES >> (state & 31) & 1;
+}
+
+/* A socket gets its entry when it begins something; what is older than we are gets it by seed. */
+static __always_inline bool eye_begins(int old_state, int new_state)
+{
+    return !eye_is_open(old_state) && new_state != TCP_CLOSE;
+}
+
+static __always_inline void eye_note_outgoing(struct sock *sk, struct eye_socket *socket)
+{
     socket->phase = EYE_SOCKET_CONNECTING;
     socket->direction = EYE_OUTGOING;
     socket->family = eye_family_of(&sk->__sk_common);
     socket->port = bpf_ntohs(sk->__sk_common.skc_dport);
+}
+
+/* A listener's child: its owner is the listener's until it shows itself. */
+static __always_inline void eye_note_incoming(const struct tcp_sock *tcp, struct eye_socket *socket)
+{
+    const struct inet_sock *inet = &tcp->inet_conn.icsk_inet;
+    socket->direction = EYE_INCOMING;
+    socket->family = eye_family_of(&inet->sk.__sk_common);
+    socket->port = bpf_ntohs(inet->inet_sport); /* skc_num is zero at the close */
+    socket->flags = 0;
+}
+
+/* connect(): process context, so the current process is the owner. */
+static __always_inline void eye_on_connect(struct sock *sk, struct eye_socket *socket)
+{
+    __builtin_memset(socket, 0, sizeof(*socket));
+    eye_note_outgoing(sk, socket);
     socket->since_ns = bpf_ktime_get_ns();
     eye_set_owner(socket, sk);
 }
 
 /* listen(): process context. Children inherit the entry. */
-static __always_inline void eye_on_listen(struct sock *sk)
+static __always_inline void eye_on_listen(struct sock *sk, struct eye_socket *socket)
 {
-    struct eye_socket *socket = eye_make_socket(sk);
-    if (!socket) {
-        return;
-    }
     __builtin_memset(socket, 0, sizeof(*socket));
     socket->phase = EYE_SOCKET_LISTENING;
     eye_set_owner(socket, sk);
@@ -221,117 +247,90 @@ static __always_inline void eye_enter(struct eye_socket *socket)
     eye_count(EYE_COUNT_ENTERED, 1);
 }
 
-/* An accepted child reaches ESTABLISHED in softirq, where the current process means nothing. */
-static __always_inline void eye_on_established(struct sock *sk, int old_state)
+/*
+ * Mostly a connection opens by reaching ESTABLISHED; with fast open it may be answered and closed
+ * before the handshake's last segment, and goes from SYN_RECV to FIN_WAIT1 or CLOSE_WAIT. A change
+ * that was missed shows at the next one, if the socket is known from its beginning.
+ */
+static __always_inline bool eye_opens(const struct eye_socket *socket, int old_state, int new_state)
 {
-    struct eye_socket *socket = eye_make_socket(sk);
-    if (!socket) {
+    if (socket->phase == EYE_SOCKET_ESTABLISHED) {
+        return false;
+    }
+    return eye_is_open(old_state) ? socket->phase != EYE_SOCKET_NEW : eye_is_open(new_state);
+}
+
+/* The other end's SYN was answered, or ours. In softirq: the current process means nothing. */
+static __always_inline void eye_on_open(struct sock *sk, struct eye_socket *socket, int old_state)
+{
+    struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+    if (!tcp) {
         return;
     }
-    if (old_state == TCP_SYN_SENT && socket->phase == EYE_SOCKET_NEW) {
-        /* Its SYN left before we were attached, and the seed iterator has not met it yet. */
-        socket->phase = EYE_SOCKET_CONNECTING;
-        socket->direction = EYE_OUTGOING;
-        socket->family = eye_family_of(&sk->__sk_common);
-        socket->port = bpf_ntohs(sk->__sk_common.skc_dport);
+    if (socket->phase == EYE_SOCKET_NEW) {
+        __builtin_memset(socket, 0, sizeof(*socket)); /* of a former life */
+        if (old_state == TCP_SYN_SENT) {
+            /* Its SYN left before we were attached, and the seed iterator has not met it yet. */
+            eye_note_outgoing(sk, socket);
+        }
     }
-    __u64 now = bpf_ktime_get_ns();
+    __u64 syn_ns = 0;
     if (socket->phase == EYE_SOCKET_CONNECTING) {
-        socket->connect_us = socket->since_ns ? (now - socket->since_ns) / 1000 : 0;
+        syn_ns = socket->since_ns;
     } else {
-        socket->claim = EYE_CLAIM_FREE;
-        socket->direction = EYE_INCOMING;
-        socket->family = eye_family_of(&sk->__sk_common);
-        socket->port = sk->__sk_common.skc_num;
-        socket->flags = 0;
+        eye_note_incoming(tcp, socket);
     }
-    socket->since_ns = now;
+    socket->since_ns = syn_ns;
+    if (!eye_is_open(old_state)) {               /* else nobody knows when */
+        socket->since_ns = tcp->tcp_clock_cache; /* read for the segment that is in work */
+        socket->connect_us = syn_ns ? eye_elapsed(socket->since_ns, syn_ns) / 1000 : 0;
+    }
     eye_enter(socket);
 }
 
-/*
- * A socket that we know from its beginning and that leaves a state behind ESTABLISHED was
- * established, though that change was missed. When is not known.
- */
-static __always_inline void eye_make_good(struct sock *sk, struct eye_socket *socket, int old_state)
+static __always_inline void eye_on_close(struct sock *sk, struct eye_socket *socket)
 {
-    __u64 since_ns = socket->phase == EYE_SOCKET_CONNECTING ? socket->since_ns : 0;
-    if ((socket->phase != EYE_SOCKET_CONNECTING && socket->phase != EYE_SOCKET_LISTENING) ||
-        old_state == TCP_SYN_SENT || old_state == TCP_SYN_RECV || old_state == TCP_LISTEN) {
-        return;
-    }
-    eye_on_established(sk, old_state);
-    socket->connect_us = 0;
-    socket->since_ns = since_ns;
-}
-
-static __always_inline void eye_on_close(struct sock *sk, int old_state)
-{
-    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-    if (!socket || !tcp) {
+    __u8 phase = socket->phase;
+    if (!tcp) {
         return;
     }
-    eye_make_good(sk, socket, old_state);
-    __u8 phase = socket->phase;
     if (phase == EYE_SOCKET_ESTABLISHED) {
         eye_count(EYE_COUNT_LEFT, 1);
     }
     socket->phase = EYE_SOCKET_NEW;
     eye_learn_owner(socket, sk);
     if (phase == EYE_SOCKET_CONNECTING) {
-        eye_report_failed(socket, tcp);
+        eye_report_end(socket, tcp, EYE_CONNECTION_FAILED);
     } else if (phase == EYE_SOCKET_ESTABLISHED &&
                __sync_lock_test_and_set(&socket->claim, EYE_CLAIM_CLOSED) == EYE_CLAIM_FREE) {
-        eye_report_closed(socket, tcp);
+        eye_report_end(socket, tcp, EYE_CONNECTION_CLOSED);
     }
 }
 
-/* close() and shutdown() of an established socket come from its owner. */
-static __always_inline void eye_on_shutdown(struct sock *sk, int old_state)
-{
-    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (!socket) {
-        return;
-    }
-    eye_make_good(sk, socket, old_state);
-    if (socket->phase == EYE_SOCKET_ESTABLISHED) {
-        eye_learn_owner(socket, sk);
-    }
-}
-
-static __always_inline void eye_handle_state(struct sock *sk, int old_state, int new_state)
+static __always_inline void eye_handle_state(struct sock *sk, struct eye_socket *socket,
+                                             int old_state, int new_state)
 {
     if (new_state == TCP_SYN_SENT) {
-        eye_on_connect(sk);
+        eye_on_connect(sk, socket);
     } else if (new_state == TCP_LISTEN) {
-        eye_on_listen(sk);
-    } else if (new_state == TCP_ESTABLISHED) {
-        eye_on_established(sk, old_state);
-    } else if (new_state == TCP_CLOSE) {
-        eye_on_close(sk, old_state);
-    } else if (new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK) {
-        eye_on_shutdown(sk, old_state);
+        eye_on_listen(sk, socket);
+    } else if (eye_opens(socket, old_state, new_state)) {
+        eye_on_open(sk, socket, old_state);
+    }
+    if (new_state == TCP_CLOSE) {
+        eye_on_close(sk, socket);
+    } else if ((new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK) &&
+               socket->phase == EYE_SOCKET_ESTABLISHED) {
+        eye_learn_owner(socket, sk); /* close() and shutdown() come from the owner */
     }
 }
 
-/* This state change has been handled. */
-static __always_inline void eye_note_state(struct sock *sk, int new_state)
+/* Did tcp_state, which notes each change that it has handled, not run for this one? */
+static __always_inline bool eye_was_skipped(const struct eye_socket *socket, int old_state,
+                                            int new_state)
 {
-    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (socket) {
-        socket->state = new_state;
-    }
-}
-
-/* A socket without an entry gets one at the states that begin something. */
-static __always_inline bool eye_was_skipped(struct sock *sk, int new_state)
-{
-    const struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (socket) {
-        return socket->state != new_state;
-    }
-    return new_state == TCP_SYN_SENT || new_state == TCP_LISTEN || new_state == TCP_ESTABLISHED;
+    return socket ? socket->state != new_state : eye_begins(old_state, new_state);
 }
 
 /* How this socket's record changes what is counted active. */
@@ -389,6 +388,6 @@ static __always_inline void eye_handle_live(struct seq_file *seq, struct sock *s
     eye_report_live(seq, socket, tcp);
     if (__sync_val_compare_and_swap(&socket->claim, EYE_CLAIM_ITERATING, EYE_CLAIM_FREE) ==
         EYE_CLAIM_CLOSED) {
-        eye_report_closed(socket, tcp);
+        eye_report_end(socket, tcp, EYE_CONNECTION_CLOSED);
     }
 }

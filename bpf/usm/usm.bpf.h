@@ -7,7 +7,7 @@
 #pragma once
 
 #include "bpf/tracer/tcp.bpf.h"
-#include "bpf/usm/http/http.bpf.h"
+#include "bpf/usm/first_payload.bpf.h"
 
 #define EYE_ETH_P_IP 0x0800
 #define EYE_ETH_P_IPV6 0x86dd
@@ -27,6 +27,8 @@ struct eye_ipv6_header {
     __u8 rest[33];
 };
 
+#define EYE_TCP_SYN 2
+
 struct eye_tcp_header {
     __be16 source;
     __be16 destination;
@@ -38,9 +40,10 @@ struct eye_tcp_header {
 };
 
 struct eye_segment {
-    __u32 sequence;
-    __u32 offset; /* of the payload in the skb */
+    __u32 sequence; /* of the first byte of payload */
+    __u32 offset;   /* of the payload in the skb */
     __u32 bytes;
+    __be16 source; /* port */
 };
 
 /* Offset of the TCP header; 0: not TCP. IPv6 extension headers before TCP are not followed. */
@@ -76,9 +79,11 @@ static __always_inline bool eye_read_segment(const struct __sk_buff *skb,
     if (payload >= skb->len) {
         return false; /* a pure acknowledgement */
     }
-    ret_segment->sequence = bpf_ntohl(tcp->sequence);
+    /* A SYN takes a number of its own, which the data of a fast open come behind (RFC 7413). */
+    ret_segment->sequence = bpf_ntohl(tcp->sequence) + (tcp->flags & EYE_TCP_SYN ? 1 : 0);
     ret_segment->offset = payload;
     ret_segment->bytes = skb->len - payload;
+    ret_segment->source = tcp->source;
     return true;
 }
 
@@ -100,15 +105,37 @@ static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_sock
     return false;
 }
 
+/* A payload that comes before its socket (first_payload.bpf.h). */
+static __always_inline void eye_handle_first_payload(struct __sk_buff *skb, struct bpf_sock *sk,
+                                                     const struct eye_segment *segment)
+{
+    struct eye_first_payload *first =
+        eye_begin_first_payload(bpf_sk_storage_get(&sockets, sk, 0, 0), segment->source);
+    if (first && eye_recognise(skb, &first->socket, segment)) {
+        eye_http_read_first(skb, first, segment->sequence, segment->offset, segment->bytes);
+    }
+}
+
 static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 stream)
 {
     struct eye_segment segment;
     struct bpf_sock *sk = skb->sk;
-    if (!sk || !eye_read_segment(skb, &segment)) {
+    if (!sk) {
+        return;
+    }
+    bool listener = stream == 1 && sk->state == TCP_LISTEN;
+    if (!eye_read_segment(skb, &segment)) {
+        if (listener) {
+            eye_forget_first_payload();
+        }
+        return;
+    }
+    if (listener) {
+        eye_handle_first_payload(skb, sk, &segment);
         return;
     }
     struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (!socket || socket->phase == EYE_SOCKET_LISTENING) {
+    if (!socket) {
         return;
     }
     if (stream == 0) {

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
+#include "collector/kernel/accounts.h"
 #include "collector/kernel/features.h"
 #include "collector/kernel/iterator.h"
 #include "collector/kernel/seed.h"
@@ -437,19 +438,6 @@ static uint64_t sum_over_cpus(const struct eye_kernel *kernel, uint32_t key)
     return sum;
 }
 
-/*
- * Every socket that became established before the pass has left by its end or was alive in it; the
- * others have vanished. Those that entered or left meanwhile make the difference too small, so the
- * largest ever found is the truth or less.
- */
-static void balance(struct eye_kernel *kernel, uint64_t entered, uint64_t alive)
-{
-    uint64_t known = sum_over_cpus(kernel, EYE_COUNT_LEFT) + alive;
-    if (entered > known && entered - known > kernel->vanished) {
-        kernel->vanished = entered - known;
-    }
-}
-
 int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
                          eye_record_handler *handler, void *context)
 {
@@ -461,7 +449,12 @@ int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
                                   sizeof(struct eye_connection_record), split_live, &reader);
     kernel->live_records += reader.records;
     if (full && result == 0) {
-        balance(kernel, entered, reader.records);
+        struct eye_balance balance = {
+            .entered = entered,
+            .left = sum_over_cpus(kernel, EYE_COUNT_LEFT),
+            .alive = reader.records,
+        };
+        kernel->vanished = eye_account_vanished(&balance, kernel->vanished);
     }
     return result;
 }
@@ -475,17 +468,12 @@ static bool read_program(const struct eye_kernel *kernel, enum eye_program progr
     return fd >= 0 && bpf_obj_get_info_by_fd(fd, ret_info, &size) == 0;
 }
 
-/*
- * State changes that were handled by neither program. The skipped ones are read first: those that
- * are healed in between make the difference too small for now, and never too large.
- */
-static uint64_t count_skipped(const struct eye_kernel *kernel)
+static uint64_t count_unhandled(const struct eye_kernel *kernel)
 {
     struct bpf_prog_info info;
     uint64_t skipped =
         read_program(kernel, EYE_PROGRAM_tcp_state, &info) ? info.recursion_misses : 0;
-    uint64_t healed = sum_over_cpus(kernel, EYE_COUNT_HEALED);
-    return skipped > healed ? skipped - healed : 0;
+    return eye_account_unhandled(skipped, sum_over_cpus(kernel, EYE_COUNT_HEALED));
 }
 
 void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_LOSS_COUNT])
@@ -493,7 +481,7 @@ void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_
     for (uint32_t loss = 0; loss < EYE_LOSS_COUNT; loss++) {
         ret_losses[loss] = sum_over_cpus(kernel, loss);
     }
-    ret_losses[EYE_LOSS_TCP_RECURSION] = count_skipped(kernel);
+    ret_losses[EYE_LOSS_TCP_RECURSION] = count_unhandled(kernel);
     ret_losses[EYE_LOSS_TCP_VANISHED] = kernel->vanished;
 }
 

@@ -26,6 +26,10 @@ FULL = SHORT + (
     "test_http.MessageFraming.test_split_at_every_byte",
     "test_http.MessageFraming.test_ipv6",
     "test_http.JoinedMidStream.test_within_the_body_of_a_response",
+    "test_first_payload.Handshakes.test_syn_cookies_and_bare_acknowledgement_lost",
+    "test_first_payload.Handshakes.test_fast_open_answered_and_closed_before_the_handshake_ends",
+    "test_first_payload.FirstSegments.test_pipeline_of_16",
+    "test_first_payload.FirstSegments.test_long_head_and_body",
 )
 
 

@@ -32,7 +32,11 @@ struct eye_http_skb {
     struct __sk_buff *skb;
     struct bpf_sock *sk;
     struct eye_socket *socket;
+    bool listener; /* sk has not made the socket yet that this belongs to */
 };
+
+/* Of what a listener receives (first_payload.bpf.h). */
+static __always_inline struct eye_http_pipeline *eye_http_first_pipeline(void);
 
 static __always_inline struct eye_http_skb *eye_http_environment(struct eye_http_run *run)
 {
@@ -66,8 +70,11 @@ static __always_inline struct eye_http_request *eye_http_slot(struct eye_http_ru
     if (place == 0) {
         return &run->http->first;
     }
-    struct eye_http_pipeline *pipeline = bpf_sk_storage_get(
-        &http_pipelines, eye_http_environment(run)->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    struct eye_http_skb *environment = eye_http_environment(run);
+    struct eye_http_pipeline *pipeline =
+        environment->listener
+            ? eye_http_first_pipeline()
+            : bpf_sk_storage_get(&http_pipelines, environment->sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!pipeline) {
         return NULL;
     }
@@ -106,7 +113,8 @@ EYE_PART int eye_http_advance(struct __sk_buff *skb, struct eye_http *http,
     if (!sk || !http || !socket || !cursor) {
         return 0;
     }
-    struct eye_http_skb environment = {.skb = skb, .sk = sk, .socket = socket};
+    struct eye_http_skb environment = {
+        .skb = skb, .sk = sk, .socket = socket, .listener = sk->state == TCP_LISTEN};
     struct eye_http_run run = {.http = http, .environment = &environment, .at = *cursor};
     int more = eye_http_step(&run);
     *cursor = run.at;
