@@ -21,6 +21,10 @@
 /* Rings are read at least this often; a ring that fills faster wakes us. */
 #define DRAIN_INTERVAL_NS (100 * EYE_NS_PER_MS)
 
+/* The first interval is not shorter, nor than half of the others: what comes in a moment would make
+ * rates that nobody sent. */
+#define FIRST_INTERVAL_MIN_NS EYE_NS_PER_SECOND
+
 #define COLLECTOR_NICE (-10)
 
 enum event_source { EVENT_STOP, EVENT_RINGS, EVENT_DRAIN, EVENT_INTERVAL, EVENT_COUNT };
@@ -44,7 +48,9 @@ struct eye_collector {
     uint64_t sequence;
     uint64_t start_ns;        /* wall */
     uint64_t previous_ns;     /* wall: end of the last interval */
+    uint64_t read_ns;         /* monotonic: the same moment */
     struct eye_passes passes; /* they put right what a lost record left in tcp.connections.active */
+    bool once;                /* the first interval is the last */
     bool ending;              /* the last interval counts afresh, too */
 };
 
@@ -55,11 +61,15 @@ static int watch(struct eye_collector *collector, enum event_source source, int 
     return fd < 0 || epoll_ctl(collector->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ? -errno : 0;
 }
 
-/* The next multiple of the interval. */
+/* The next multiple of the interval that an interval may end on; wall clock. */
 static uint64_t next_boundary_ns(const struct eye_collector *collector)
 {
     uint64_t interval = collector->config->interval_ns;
-    return (eye_clock_wall_ns() / interval + 1) * interval;
+    uint64_t now_ns = eye_clock_wall_ns();
+    uint64_t boundary_ns = (now_ns / interval + 1) * interval;
+    uint64_t min_ns = interval / 2 < FIRST_INTERVAL_MIN_NS ? interval / 2 : FIRST_INTERVAL_MIN_NS;
+    bool too_short = collector->sequence == 0 && boundary_ns - collector->start_ns < min_ns;
+    return too_short ? boundary_ns + interval : boundary_ns;
 }
 
 static struct timespec timespec_of(uint64_t ns)
@@ -68,14 +78,17 @@ static struct timespec timespec_of(uint64_t ns)
                              .tv_nsec = (long)(ns % EYE_NS_PER_SECOND)};
 }
 
-/* Wall-clock time, and told when somebody sets the clock: the boundary then is another. */
+/* Wall-clock time, and told when somebody sets the clock: the boundary then is another. A single
+ * interval has no boundary, only its length. */
 static int arm_interval(struct eye_collector *collector)
 {
     struct itimerspec timer = {.it_value = timespec_of(next_boundary_ns(collector))};
-    return timerfd_settime(collector->fds[EVENT_INTERVAL],
-                           TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &timer, NULL) != 0
-               ? -errno
-               : 0;
+    int flags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
+    if (collector->once) {
+        timer.it_value = timespec_of(collector->config->interval_ns);
+        flags = 0;
+    }
+    return timerfd_settime(collector->fds[EVENT_INTERVAL], flags, &timer, NULL) != 0 ? -errno : 0;
 }
 
 static int open_events(struct eye_collector *collector)
@@ -156,7 +169,7 @@ static int make_stages(struct eye_collector *collector)
 }
 
 int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel,
-                      struct eye_worker *const *workers, size_t worker_count,
+                      struct eye_worker *const *workers, size_t worker_count, bool once,
                       struct eye_collector **ret_collector, struct eye_error *ret_error)
 {
     struct eye_collector *collector = calloc(1, sizeof(*collector));
@@ -168,12 +181,14 @@ int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel
     collector->kernel = kernel;
     collector->workers = workers;
     collector->worker_count = worker_count;
+    collector->once = once;
     collector->epoll_fd = -1;
     collector->published_fd = -1;
     for (size_t i = 0; i < EVENT_COUNT; i++) {
         collector->fds[i] = -1;
     }
-    collector->start_ns = eye_clock_wall_ns();
+    collector->read_ns = eye_kernel_since_ns(kernel);
+    collector->start_ns = eye_clock_wall_ns() - (eye_clock_monotonic_ns() - collector->read_ns);
     collector->previous_ns = collector->start_ns;
     int result = make_stages(collector);
     if (result == 0) {
@@ -251,17 +266,25 @@ static uint64_t delivered_sequence(const struct eye_collector *collector)
     return delivered;
 }
 
-static void publish(struct eye_collector *collector, uint64_t end_ns)
+/* By the wall clock, so that intervals add up; when it was set back, by the other one. */
+static uint64_t length_ns(const struct eye_collector *collector, uint64_t end_ns, uint64_t now_ns)
+{
+    return end_ns > collector->previous_ns ? end_ns - collector->previous_ns
+                                           : now_ns - collector->read_ns;
+}
+
+static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t now_ns)
 {
     struct eye_snapshot *snapshot =
         eye_snapshot_take(collector->registry, collector->sequence, end_ns,
-                          end_ns - collector->previous_ns, collector->start_ns);
+                          length_ns(collector, end_ns, now_ns), collector->start_ns);
     if (snapshot == NULL) {
         eye_log_error("cannot take snapshot %llu: out of memory; the next one holds its changes",
                       (unsigned long long)collector->sequence);
         return;
     }
     collector->previous_ns = end_ns;
+    collector->read_ns = now_ns;
     for (size_t i = 0; i < collector->worker_count; i++) {
         eye_worker_publish(collector->workers[i], snapshot);
     }
@@ -284,14 +307,18 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns)
     uint64_t delivered = delivered_sequence(collector);
     collector->sequence++;
     eye_registry_close_interval(collector->registry, collector->sequence, now_ns, delivered);
-    publish(collector, end_ns);
+    publish(collector, end_ns, now_ns);
 }
 
-static void on_interval(struct eye_collector *collector)
+/* False when it was the only one: it ends as the last one does. */
+static bool on_interval(struct eye_collector *collector)
 {
     uint64_t expirations;
     ssize_t got = read(collector->fds[EVENT_INTERVAL], &expirations, sizeof(expirations));
     /* ECANCELED: the clock was set; only the next boundary is another. */
+    if (got > 0 && collector->once) {
+        return false;
+    }
     if (got > 0) {
         uint64_t interval = collector->config->interval_ns;
         uint64_t end_ns = eye_clock_wall_ns() / interval * interval;
@@ -300,6 +327,7 @@ static void on_interval(struct eye_collector *collector)
     if (arm_interval(collector) != 0) {
         eye_log_error("cannot arm the interval timer: %s", strerror(errno));
     }
+    return true;
 }
 
 static void on_drain_timer(struct eye_collector *collector)
@@ -322,8 +350,7 @@ static bool handle(struct eye_collector *collector, enum event_source source)
         on_drain_timer(collector);
         break;
     case EVENT_INTERVAL:
-        on_interval(collector);
-        break;
+        return on_interval(collector);
     case EVENT_COUNT:
         break;
     }

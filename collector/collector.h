@@ -2,6 +2,8 @@
 /*
  * The collector thread: reads the kernel, aggregates, and once per interval takes a snapshot and
  * hands it to the exporters. Intervals end on multiples of the interval since 1970 (:00, :10, ...).
+ * The first one begins when the kernel side began to see, and takes a second or half an interval at
+ * least.
  */
 #pragma once
 
@@ -13,11 +15,11 @@
 struct eye_collector;
 
 /**
- * Takes over @kernel (closed by eye_collector_free). @workers: borrowed, must outlive it. 0 or
- * -errno.
+ * Takes over @kernel (closed by eye_collector_free). @workers: borrowed, must outlive it. @once:
+ * the thread ends by itself after one whole interval, wherever the clock stands. 0 or -errno.
  */
 int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel,
-                      struct eye_worker *const *workers, size_t worker_count,
+                      struct eye_worker *const *workers, size_t worker_count, bool once,
                       struct eye_collector **ret_collector, struct eye_error *ret_error);
 
 /** Starts the thread. 0 or -errno. */

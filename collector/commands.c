@@ -2,8 +2,6 @@
 /* What each subcommand does with its options. */
 #include "collector/commands.h"
 
-#include <bpf/libbpf.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,52 +10,8 @@
 #include "collector/telemetry/catalogue.h"
 #include "exporters/exporter.h"
 
-/* Assignments on one command line. */
-#define ASSIGNMENTS_MAX 64
 /* Exporter types compiled in. */
 #define SECTIONS_MAX 32
-
-enum option_code { OPTION_SET = 256, OPTION_ONCE, OPTION_JSON, OPTION_MARKDOWN, OPTION_DEFAULT };
-
-struct options {
-    const char *file;
-    const char *assignments[ASSIGNMENTS_MAX];
-    size_t assignment_count;
-    bool once;
-    bool json;
-    bool markdown;
-    bool print_default;
-};
-
-/* Reads @accepted options; -1 when all is well, else the exit code. */
-static int parse_options(int argc, char **argv, const char *accepted, const struct option *longs,
-                         struct options *ret_options)
-{
-    int code;
-    optind = 1;
-    while ((code = getopt_long(argc, argv, accepted, longs, NULL)) != -1) {
-        if (code == 'c') {
-            ret_options->file = optarg;
-        } else if (code == OPTION_SET && ret_options->assignment_count < ASSIGNMENTS_MAX) {
-            ret_options->assignments[ret_options->assignment_count++] = optarg;
-        } else if (code == OPTION_ONCE) {
-            ret_options->once = true;
-        } else if (code == OPTION_JSON) {
-            ret_options->json = true;
-        } else if (code == OPTION_MARKDOWN) {
-            ret_options->markdown = true;
-        } else if (code == OPTION_DEFAULT) {
-            ret_options->print_default = true;
-        } else {
-            return EYE_EXIT_USAGE;
-        }
-    }
-    if (optind < argc) {
-        fprintf(stderr, "sockeye %s: unexpected argument \"%s\"\n", argv[0], argv[optind]);
-        return EYE_EXIT_USAGE;
-    }
-    return -1;
-}
 
 static size_t list_sections(const struct eye_config_section *ret_sections[static SECTIONS_MAX])
 {
@@ -69,7 +23,7 @@ static size_t list_sections(const struct eye_config_section *ret_sections[static
 }
 
 /* Loads the configuration or prints its problems. */
-static struct eye_config *load_config(const struct options *options)
+static struct eye_config *load_config(const struct eye_options *options)
 {
     const struct eye_config_section *sections[SECTIONS_MAX];
     const struct eye_config_source source = {
@@ -90,25 +44,14 @@ static struct eye_config *load_config(const struct options *options)
     return config;
 }
 
-int eye_command_run(int argc, char **argv)
+int eye_command_run(const struct eye_options *options)
 {
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"set", required_argument, NULL, OPTION_SET},
-        {"once", no_argument, NULL, OPTION_ONCE},
-        {NULL, 0, NULL, 0},
-    };
-    struct options options = {0};
-    int code = parse_options(argc, argv, "c:", longs, &options);
-    if (code >= 0) {
-        return code;
-    }
-    struct eye_config *config = load_config(&options);
+    struct eye_config *config = load_config(options);
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }
     eye_log_set_level((enum eye_log_level)config->log_level);
-    code = eye_daemon_run(config, options.once);
+    int code = eye_daemon_run(config, options->once);
     eye_config_free(config);
     return code;
 }
@@ -122,25 +65,14 @@ static int print_default_config(void)
 }
 
 /* Valid also means that exporters can be found; nothing is opened or bound. */
-int eye_command_check(int argc, char **argv)
+int eye_command_check(const struct eye_options *options)
 {
-    static const struct option longs[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"set", required_argument, NULL, OPTION_SET},
-        {"default", no_argument, NULL, OPTION_DEFAULT},
-        {NULL, 0, NULL, 0},
-    };
-    struct options options = {0};
-    int code = parse_options(argc, argv, "c:", longs, &options);
-    if (code >= 0) {
-        return code;
-    }
-    if (options.print_default) {
+    if (options->print_default) {
         return print_default_config();
     }
-    struct eye_config *config = load_config(&options);
+    struct eye_config *config = load_config(options);
     if (config == NULL) {
-        return EYE_EXIT_FAILURE;
+        return EYE_EXIT_CONFIG;
     }
     printf("valid: %zu exporter%s\n", config->exporter_count,
            config->exporter_count == 1 ? "" : "s");
@@ -148,23 +80,19 @@ int eye_command_check(int argc, char **argv)
     return EYE_EXIT_OK;
 }
 
-int eye_command_probe(int argc, char **argv)
+int eye_command_probe(const struct eye_options *options)
 {
-    static const struct option longs[] = {{"json", no_argument, NULL, OPTION_JSON},
-                                          {NULL, 0, NULL, 0}};
-    struct options options = {0};
-    int code = parse_options(argc, argv, "", longs, &options);
-    if (code >= 0) {
-        return code;
-    }
     struct eye_probe probe;
     eye_probe_run(&probe);
-    if (options.json) {
+    if (options->json) {
         eye_probe_print_json(&probe, stdout);
     } else {
         eye_probe_print(&probe, stdout);
     }
-    return EYE_EXIT_OK;
+    if (!probe.connections) {
+        return EYE_EXIT_FAILURE;
+    }
+    return probe.protocols ? EYE_EXIT_OK : EYE_EXIT_PARTLY;
 }
 
 /* "direction service port" */
@@ -195,37 +123,18 @@ static void print_metric_markdown(const struct eye_metric *metric)
     printf(" | %s |\n", metric->help);
 }
 
-int eye_command_metrics(int argc, char **argv)
+int eye_command_metrics(const struct eye_options *options)
 {
-    static const struct option longs[] = {{"markdown", no_argument, NULL, OPTION_MARKDOWN},
-                                          {NULL, 0, NULL, 0}};
-    struct options options = {0};
-    int code = parse_options(argc, argv, "", longs, &options);
-    if (code >= 0) {
-        return code;
-    }
-    if (options.markdown) {
+    if (options->markdown) {
         puts("| name | kind | unit | tags | meaning |\n|---|---|---|---|---|");
     }
     for (int i = 0; i < EYE_METRIC_COUNT; i++) {
         const struct eye_metric *metric = eye_metric((enum eye_metric_id)i);
-        if (options.markdown) {
+        if (options->markdown) {
             print_metric_markdown(metric);
         } else {
             print_metric(metric);
         }
     }
-    return EYE_EXIT_OK;
-}
-
-int eye_command_version(int argc, char **argv)
-{
-    static const struct option longs[] = {{NULL, 0, NULL, 0}};
-    struct options options = {0};
-    int code = parse_options(argc, argv, "", longs, &options);
-    if (code >= 0) {
-        return code;
-    }
-    printf("sockeye %s (libbpf %s)\n", EYE_VERSION, libbpf_version_string());
     return EYE_EXIT_OK;
 }

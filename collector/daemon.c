@@ -14,6 +14,14 @@
 #include "collector/base/log.h"
 #include "collector/collector.h"
 #include "exporters/engine/worker.h"
+#include "exporters/stdout.h"
+
+/* A wrapper may send SIGINT to us and again to our group (timeout(1) does), and ^C ends the reader
+ * of our output at the same time: what comes within this time is no second wish. */
+#define SAME_INTERRUPT_MS 100
+
+/* Why the daemon ends. */
+enum cause { CAUSE_ONCE, CAUSE_SIGNAL, CAUSE_INTERRUPT, CAUSE_READER_GONE };
 
 struct daemon {
     const struct eye_config *config;
@@ -23,17 +31,29 @@ struct daemon {
     int signals;
 };
 
+/* What each signal does. All others do what they do to any program. */
+static const int ending_signals[] = {SIGTERM, SIGINT, SIGQUIT};
+static const int ignored_signals[] = {
+    SIGPIPE, SIGXFSZ, /* the writer hears of it by errno */
+    SIGUSR1, SIGUSR2, /* no meaning, and no reason to end */
+};
+
 /* Blocked before any thread starts, so that every thread inherits it and only signalfd sees them.
- */
+ * The descriptor or -errno. */
 static int open_signals(void)
 {
     sigset_t wanted;
     sigemptyset(&wanted);
-    sigaddset(&wanted, SIGTERM);
-    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGHUP);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(ending_signals); i++) {
+        sigaddset(&wanted, ending_signals[i]);
+    }
     pthread_sigmask(SIG_BLOCK, &wanted, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(ignored_signals); i++) {
+        signal(ignored_signals[i], SIG_IGN);
+    }
+    int fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd < 0 ? -errno : fd;
 }
 
 static size_t count_workers(const struct eye_config *config)
@@ -73,8 +93,32 @@ static int open_workers(struct daemon *daemon, struct eye_error *ret_error)
     return result;
 }
 
-static int start(struct daemon *daemon, struct eye_error *ret_error)
+static int no_thread(const char *name, int result, struct eye_error *ret_error)
 {
+    return eye_error_set(ret_error, result,
+                         "cannot start a thread for %s: %s; allow more threads (ulimit -u, "
+                         "TasksMax=, pids.max)",
+                         name, strerror(-result));
+}
+
+static int start_threads(struct daemon *daemon, struct eye_error *ret_error)
+{
+    for (size_t i = 0; i < daemon->worker_count; i++) {
+        int result = eye_worker_start(daemon->workers[i]);
+        if (result != 0) {
+            return no_thread(eye_worker_name(daemon->workers[i]), result, ret_error);
+        }
+    }
+    int result = eye_collector_start(daemon->collector);
+    return result == 0 ? 0 : no_thread("the collector", result, ret_error);
+}
+
+static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
+{
+    if (daemon->signals < 0) {
+        return eye_error_set(ret_error, daemon->signals, "cannot listen for signals: %s",
+                             strerror(-daemon->signals));
+    }
     int result = open_workers(daemon, ret_error);
     struct eye_kernel *kernel = NULL;
     if (result == 0) {
@@ -87,81 +131,144 @@ static int start(struct daemon *daemon, struct eye_error *ret_error)
     malloc_trim(0);
     size_t unseeded = eye_kernel_unseeded_namespaces(kernel);
     if (unseeded > 0) {
-        eye_log_warning("%zu network namespaces could not be entered: connections older than the "
+        eye_log_warning("%zu network namespace%s could not be entered: connections older than the "
                         "daemon are not seen there; grant cap_sys_admin",
-                        unseeded);
+                        unseeded, unseeded == 1 ? "" : "s");
     }
     for (size_t i = 0; i < eye_kernel_shortcomings(kernel); i++) {
         eye_log_warning("%s", eye_kernel_shortcoming(kernel, i));
     }
-    result = eye_collector_new(daemon->config, kernel, daemon->workers, daemon->worker_count,
+    result = eye_collector_new(daemon->config, kernel, daemon->workers, daemon->worker_count, once,
                                &daemon->collector, ret_error);
-    for (size_t i = 0; i < daemon->worker_count && result == 0; i++) {
-        result = eye_worker_start(daemon->workers[i]);
-    }
-    if (result == 0) {
-        result = eye_collector_start(daemon->collector);
-    }
-    return result;
+    return result == 0 ? start_threads(daemon, ret_error) : result;
 }
 
-/* Returns true when a worker's thread hangs. */
-static bool end_workers(struct daemon *daemon)
+/* The worst end that one of them came to. */
+static enum eye_worker_end end_workers(struct daemon *daemon)
 {
-    bool stuck = false;
+    enum eye_worker_end worst = EYE_WORKER_DELIVERED;
     uint64_t deadline = eye_clock_monotonic_ns() + daemon->config->shutdown_timeout_ns;
     for (size_t i = 0; i < daemon->worker_count; i++) {
         eye_worker_stop(daemon->workers[i], deadline);
     }
     for (size_t i = 0; i < daemon->worker_count; i++) {
-        stuck |= eye_worker_free(daemon->workers[i]) == EYE_WORKER_STUCK;
+        enum eye_worker_end end = eye_worker_free(daemon->workers[i]);
+        worst = end > worst ? end : worst;
     }
-    return stuck;
+    return worst;
 }
 
-static void stop(struct daemon *daemon)
+/* The exit code: what was to be sent once and was not is a failure. */
+static int stop(struct daemon *daemon, enum cause cause)
 {
     if (daemon->collector != NULL) {
         eye_collector_stop(daemon->collector);
     }
-    bool stuck = end_workers(daemon);
+    enum eye_worker_end end = end_workers(daemon);
     eye_collector_free(daemon->collector);
-    if (stuck) {
+    int code = cause == CAUSE_ONCE && end >= EYE_WORKER_BEHIND ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (end == EYE_WORKER_STUCK) {
         /* The thread uses the configuration until the process is gone. */
-        _exit(EXIT_SUCCESS);
+        _exit(code);
     }
     free(daemon->workers);
     if (daemon->signals >= 0) {
         close(daemon->signals);
     }
+    return code;
 }
 
-static void wait_for_end(const struct daemon *daemon, bool once)
+/* ---- Waiting for the end ---- */
+
+/* The number of a signal that asks for the end; 0: none is there. */
+static int next_ending_signal(const struct daemon *daemon)
+{
+    struct signalfd_siginfo info;
+    while (read(daemon->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo != SIGHUP) {
+            return (int)info.ssi_signo;
+        }
+        eye_log_info("SIGHUP is ignored: a changed configuration needs a restart");
+    }
+    return 0;
+}
+
+static enum cause wait_for_end(const struct daemon *daemon, bool once)
 {
     struct pollfd fds[] = {
         {.fd = daemon->signals, .events = POLLIN},
         {.fd = once ? eye_collector_published_fd(daemon->collector) : -1, .events = POLLIN},
+        /* Without events: the reader has gone, or the terminal was hung up. */
+        {.fd = eye_stdout_is_used() ? STDOUT_FILENO : -1},
     };
-    while (poll(fds, EYE_ARRAY_LENGTH(fds), -1) < 0 && errno == EINTR) {
+    for (;;) {
+        if (poll(fds, EYE_ARRAY_LENGTH(fds), -1) < 0) {
+            continue; /* EINTR: stopped and continued */
+        }
+        int number = next_ending_signal(daemon);
+        if (number != 0) {
+            eye_log_info("stopping on SIG%s%s", sigabbrev_np(number),
+                         number == SIGINT ? "; a second one ends at once" : "");
+            return number == SIGINT ? CAUSE_INTERRUPT : CAUSE_SIGNAL;
+        }
+        if (fds[1].revents != 0) {
+            return CAUSE_ONCE;
+        }
+        if (fds[2].revents != 0) {
+            eye_log_info("stopping: nobody reads standard output any more");
+            return CAUSE_READER_GONE;
+        }
     }
-    struct signalfd_siginfo info;
-    if (read(daemon->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        eye_log_info("stopping on %s", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+static void end_now(int number)
+{
+    _exit(128 + number);
+}
+
+/* What @number does to any program, it does to this one again. By itself the kernel does nothing to
+ * the first process of a container. */
+static void restore_signal(int number)
+{
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    signal(number, getpid() == 1 ? end_now : SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+}
+
+/* From here on SIGINT does not wait for anybody. */
+static void allow_interrupt(const struct daemon *daemon, enum cause cause)
+{
+    if (cause == CAUSE_INTERRUPT || cause == CAUSE_READER_GONE) {
+        poll(NULL, 0, SAME_INTERRUPT_MS);
+        while (next_ending_signal(daemon) != 0) {
+        }
     }
+    restore_signal(SIGINT);
 }
 
 int eye_daemon_run(const struct eye_config *config, bool once)
 {
+    eye_log_open();
     struct daemon daemon = {.config = config, .signals = open_signals()};
     struct eye_error error = {""};
-    int result = start(&daemon, &error);
-    if (result == 0) {
-        eye_log_info("observing every network namespace, tier socket-storage, %zu exporter%s",
-                     daemon.worker_count, daemon.worker_count == 1 ? "" : "s");
-        wait_for_end(&daemon, once);
-    } else {
+    int result = start(&daemon, once, &error);
+    if (result != 0) {
         eye_log_error("%s", error.text[0] != '\0' ? error.text : strerror(-result));
+        allow_interrupt(&daemon, CAUSE_SIGNAL);
+        stop(&daemon, CAUSE_SIGNAL);
+        return EXIT_FAILURE;
     }
-    stop(&daemon);
-    return result == 0 ? 0 : 1;
+    eye_log_info("observing every network namespace, tier socket-storage, %zu exporter%s",
+                 config->exporter_count, config->exporter_count == 1 ? "" : "s");
+    enum cause cause = wait_for_end(&daemon, once);
+    allow_interrupt(&daemon, cause);
+    int code = stop(&daemon, cause);
+    if (cause == CAUSE_READER_GONE) {
+        /* As any program in a pipe ends. */
+        restore_signal(SIGPIPE);
+        raise(SIGPIPE);
+    }
+    return code;
 }

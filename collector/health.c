@@ -7,6 +7,7 @@
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
+#include "collector/base/log.h"
 
 static struct eye_series *series_1(const struct eye_health *health, enum eye_metric_id metric,
                                    enum eye_tag tag, const char *value)
@@ -171,6 +172,8 @@ static void update_self(const struct eye_health *health)
                   resident_bytes());
     eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_PROCESSES, NULL, 0),
                   (double)eye_processes_count(health->processes));
+    eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_LOG_DROPPED, NULL, 0),
+                    eye_log_dropped());
 }
 
 void eye_health_update(const struct eye_health *health)

@@ -1,56 +1,191 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finds the subcommand. */
+/* Finds the subcommand, and sees to it that what it wrote has arrived. */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "collector/base/base.h"
 #include "collector/base/hash.h"
 #include "collector/commands.h"
+#include "config/nearest.h"
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *usage;
-} commands[] = {
-    {"run", eye_command_run,
-     "run [-c FILE] [--set KEY=VALUE]... [--once]   the daemon, in the foreground"},
-    {"check", eye_command_check,
-     "check [-c FILE] [--set KEY=VALUE]... [--default]  is the configuration valid?; print the "
-     "default"},
-    {"probe", eye_command_probe,
-     "probe [--json]                                what this kernel allows"},
-    {"metrics", eye_command_metrics,
-     "metrics [--markdown]                          every metric that can be sent"},
-    {"version", eye_command_version, "version"},
+static int print_version(void)
+{
+    printf("sockeye %s (libbpf %s)\n", EYE_VERSION, libbpf_version_string());
+    return EYE_EXIT_OK;
+}
+
+static int version(const struct eye_options *options)
+{
+    (void)options;
+    return print_version();
+}
+
+/* "help" stands apart: a command may follow it. */
+static const struct eye_command commands[] = {
+    {
+        .name = "run",
+        .meaning = "the daemon, in the foreground",
+        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(ONCE),
+        .notes = "Without a configuration file it watches everything and prints to the console.\n"
+                 "The list of exporters is a key, too:\n\n"
+                 "  sockeye run --set 'exporters=[{type: console, format: json}]'\n\n"
+                 "SIGTERM, SIGINT and SIGQUIT end it when what was counted has been sent, a\n"
+                 "second SIGINT at once.\n\n"
+                 "Exit codes: 0; 1 it could not start, or --once not be delivered; 2 wrong usage;\n"
+                 "78 invalid configuration.\n",
+        .run = eye_command_run,
+    },
+    {
+        .name = "check",
+        .meaning = "is the configuration valid?",
+        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(DEFAULT),
+        .notes = "Exit codes: 0 valid; 2 wrong usage; 78 invalid.\n",
+        .run = eye_command_check,
+    },
+    {
+        .name = "probe",
+        .meaning = "what this kernel and these rights allow, and why not",
+        .options = EYE_OPTION_BIT(JSON),
+        .notes = "Exit codes: 0 connections and protocols can be seen; 3 connections only;\n"
+                 "1 nothing, and \"run\" would not start; 2 wrong usage.\n",
+        .run = eye_command_probe,
+    },
+    {
+        .name = "metrics",
+        .meaning = "every metric: name, kind, unit, tags, meaning",
+        .options = EYE_OPTION_BIT(MARKDOWN),
+        .run = eye_command_metrics,
+    },
+    {.name = "version", .meaning = "the version", .run = version},
 };
 
 static void print_usage(FILE *out)
 {
     fputs("usage: sockeye COMMAND [OPTION]...\n\n", out);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
-        fprintf(out, "  sockeye %s\n", commands[i].usage);
+        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].meaning);
     }
-    fputs("\nWithout a configuration file \"run\" watches everything and prints to the console.\n",
+    fputs("  help     this, or with a COMMAND its options\n\n"
+          "Without a configuration file \"run\" watches everything and prints to the console.\n",
           out);
 }
 
-int main(int argc, char **argv)
+static const struct eye_command *find_command(const char *name)
 {
-    eye_hash_seed();
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int refuse(const char *word)
+{
+    static const char *const others[] = {"help", "--help", "--version"};
+    struct eye_nearest nearest;
+    eye_nearest_init(&nearest, word);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
+        eye_nearest_offer(&nearest, commands[i].name, strlen(commands[i].name));
+    }
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(others); i++) {
+        eye_nearest_offer(&nearest, others[i], strlen(others[i]));
+    }
+    fprintf(stderr, "sockeye: unknown %s \"%s\"", word[0] == '-' ? "option" : "command", word);
+    if (nearest.best != NULL) {
+        fprintf(stderr, ", did you mean \"%.*s\"?", (int)nearest.best_length, nearest.best);
+    }
+    fprintf(stderr, "\n\n");
+    print_usage(stderr);
+    return EYE_EXIT_USAGE;
+}
+
+/* @name: NULL for all of them. */
+static int help(const char *name)
+{
+    const struct eye_command *command = name == NULL ? NULL : find_command(name);
+    if (command != NULL) {
+        eye_options_print_help(command, stdout);
+    } else if (name == NULL || strcmp(name, "help") == 0 || name[0] == '-') {
+        print_usage(stdout);
+    } else {
+        return refuse(name);
+    }
+    return EYE_EXIT_OK;
+}
+
+static int run_command(const struct eye_command *command, int argc, char **argv)
+{
+    struct eye_options options;
+    switch (eye_options_parse(command, argc, argv, &options)) {
+    case EYE_PARSED_RUN:
+        return command->run(&options);
+    case EYE_PARSED_HELP:
+        return help(command->name);
+    case EYE_PARSED_VERSION:
+        return print_version();
+    case EYE_PARSED_WRONG:
+        break;
+    }
+    return EYE_EXIT_USAGE;
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0 || (c != NULL && strcmp(word, c) == 0);
+}
+
+static int dispatch(int argc, char **argv)
+{
     if (argc < 2) {
         print_usage(stderr);
         return EYE_EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_usage(stdout);
-        return EYE_EXIT_OK;
+    if (is_one_of(argv[1], "help", "--help", "-h")) {
+        return help(argv[2]);
     }
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
-        if (strcmp(argv[1], commands[i].name) == 0) {
-            return commands[i].run(argc - 1, argv + 1);
+    if (is_one_of(argv[1], "--version", "-V", NULL)) {
+        return print_version();
+    }
+    const struct eye_command *command = find_command(argv[1]);
+    return command != NULL ? run_command(command, argc - 1, argv + 1) : refuse(argv[1]);
+}
+
+/* What is opened takes the lowest free number: a standard stream that whoever started us closed
+ * would become one of our files or sockets, with log lines and tables in it. */
+static int fill_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) { /* NOLINT: inherited */
+            fprintf(stderr, "sockeye: cannot open /dev/null in place of a closed stream: %s\n",
+                    strerror(errno));
+            return EYE_EXIT_FAILURE;
         }
     }
-    fprintf(stderr, "sockeye: unknown command \"%s\"\n\n", argv[1]);
-    print_usage(stderr);
-    return EYE_EXIT_USAGE;
+    return EYE_EXIT_OK;
+}
+
+/* A configuration that a full disk cut short must not be taken for a whole one. */
+static int close_stdout(int code)
+{
+    errno = 0;
+    bool failed = ferror(stdout) != 0;
+    failed |= fclose(stdout) != 0;
+    if (!failed) {
+        return code;
+    }
+    fprintf(stderr, "sockeye: cannot write to standard output: %s\n", strerror(errno));
+    return code == EYE_EXIT_OK ? EYE_EXIT_FAILURE : code;
+}
+
+int main(int argc, char **argv)
+{
+    if (fill_standard_streams() != EYE_EXIT_OK) {
+        return EYE_EXIT_FAILURE;
+    }
+    eye_hash_seed();
+    return close_stdout(dispatch(argc, argv));
 }

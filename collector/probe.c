@@ -7,6 +7,15 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "collector/base/text.h"
+
+/* Characters of a line, and where a long one goes on: in the tables, and below them. */
+#define WIDTH 80
+#define TABLE_INDENT 11
+#define INDENT 2
+
+#define PAGE_MAX_BYTES ((size_t)64 << 10)
+
 static const char *tier_of(const struct eye_probe *probe)
 {
     return probe->connections ? "socket-storage" : "none";
@@ -49,12 +58,22 @@ void eye_probe_run(struct eye_probe *ret_probe)
     }
 }
 
-static void print_feature(const struct eye_feature_state *feature, FILE *out)
+/* Ends the line with @words, or goes on in as many as they take. */
+static void end_line(struct eye_text *page, const char *words, size_t indent)
 {
-    fprintf(out, "  %-7s  %-37s  %s\n", eye_answer_name(feature->available), feature->name,
-            feature->detail);
+    eye_text_append_wrapped(page, words, indent, WIDTH);
+    eye_text_append_char(page, '\n');
+}
+
+static void print_feature(const struct eye_feature_state *feature, struct eye_text *page)
+{
+    eye_text_appendf(page, "  %-7s  %-37s  ", eye_answer_name(feature->available), feature->name);
+    end_line(page, feature->detail, TABLE_INDENT);
     if (feature->available == EYE_ANSWER_NO) {
-        fprintf(out, "           needed for %s: %s\n", feature->needed_for, feature->remedy);
+        struct eye_error words;
+        eye_error_set(&words, 0, "needed for %s: %s", feature->needed_for, feature->remedy);
+        eye_text_appendf(page, "%*s", TABLE_INDENT, "");
+        end_line(page, words.text, TABLE_INDENT);
     }
 }
 
@@ -67,38 +86,51 @@ static enum eye_answer works(const struct eye_probe *probe, const struct eye_pro
     return trial->attaches ? EYE_ANSWER_YES : EYE_ANSWER_NO;
 }
 
-static void print_program(const struct eye_probe *probe, enum eye_program program, FILE *out)
+static void print_program(const struct eye_probe *probe, enum eye_program program,
+                          struct eye_text *page)
 {
     const struct eye_program_trial *trial = &probe->programs[program];
     const char *name = eye_program_name(program);
     const char *needed_for = eye_ability_name(eye_program_ability(program));
-    fprintf(out, "  %-7s  %-17s  %-18s", eye_answer_name(works(probe, trial)), name, needed_for);
+    struct eye_error found = {""};
     if (trial->attaches) {
-        fprintf(out, "  %u instructions verified", trial->instructions);
+        eye_error_set(&found, 0, "%u instructions verified", trial->instructions);
     } else if (probe->tried) {
-        fprintf(out, "  %s: %s", trial->loads ? "it cannot be attached" : trial->reason,
-                strerror(trial->error));
+        eye_error_set(&found, 0, "%s: %s", trial->loads ? "it cannot be attached" : trial->reason,
+                      strerror(trial->error));
     }
-    fputc('\n', out);
+    bool known = found.text[0] != '\0';
+    eye_text_appendf(page, known ? "  %-7s  %-17s  %-18s  " : "  %-7s  %-17s  %s",
+                     eye_answer_name(works(probe, trial)), name, needed_for);
+    end_line(page, found.text, TABLE_INDENT);
+}
+
+static void print_page(const struct eye_probe *probe, struct eye_text *page)
+{
+    struct utsname kernel;
+    uname(&kernel);
+    eye_text_appendf(page, "kernel %s (%s), lockdown: %s\n\n", kernel.release, kernel.machine,
+                     eye_lockdown());
+    for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
+        print_feature(&probe->features[i], page);
+    }
+    eye_text_append(page, "\nkernel programs, each loaded alone\n");
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        print_program(probe, (enum eye_program)i, page);
+    }
+    eye_text_appendf(page, "\ntier: %s, protocols: %s\n", tier_of(probe),
+                     probe->protocols ? "yes" : "no");
+    if (probe->why_not.text[0] != '\0') {
+        end_line(page, probe->why_not.text, INDENT);
+    }
 }
 
 void eye_probe_print(const struct eye_probe *probe, FILE *out)
 {
-    struct utsname kernel;
-    uname(&kernel);
-    fprintf(out, "kernel %s (%s), lockdown: %s\n\n", kernel.release, kernel.machine,
-            eye_lockdown());
-    for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        print_feature(&probe->features[i], out);
-    }
-    fputs("\nkernel programs, each loaded alone\n", out);
-    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
-        print_program(probe, (enum eye_program)i, out);
-    }
-    fprintf(out, "\ntier: %s, protocols: %s\n", tier_of(probe), probe->protocols ? "yes" : "no");
-    if (probe->why_not.text[0] != '\0') {
-        fprintf(out, "%s\n", probe->why_not.text);
-    }
+    EYE_CLEANUP(eye_text_done) struct eye_text page;
+    eye_text_init(&page, PAGE_MAX_BYTES);
+    print_page(probe, &page);
+    fputs(eye_text_string(&page), out);
 }
 
 static json_t *pack_features(const struct eye_probe *probe)

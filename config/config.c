@@ -39,8 +39,8 @@ static int read_all(int fd, struct eye_text *text)
 static void check_rights(struct eye_problems *warnings, const char *path, int fd)
 {
     struct stat status;
-    if (fstat(fd, &status) != 0) {
-        return;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        return; /* what is written to /dev/null or a pipe stays nowhere */
     }
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
         eye_problems_add(warnings, 0,

@@ -97,7 +97,8 @@ struct eye_exporter_setup {
 /* Why deliver() did not succeed, or that the receiver refused a part for good. */
 struct eye_export_failure {
     enum eye_export_reason reason;
-    bool started;            /* a part of @now is delivered: the same @now and @before come again */
+    bool started; /* a part of @now is delivered: the same @now and @before come again */
+    bool gone;    /* for ever, and the daemon ends with it: no attempt is worth a pause */
     uint64_t retry_after_ns; /* the pause that the receiver asks for; 0: it does not say */
     struct eye_error cause;  /* for the log, never with a secret; empty: nothing to tell */
 };

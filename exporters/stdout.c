@@ -3,36 +3,68 @@
 #include "exporters/stdout.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A reader that stalls is asked again by the worker, which must not be late for its deadline. */
 #define TIMEOUT_MS 200
 
-/* At most PIPE_BUF bytes: that many fit a pipe which poll() calls writable. */
-static int write_some(const char *bytes, size_t length, size_t *written)
+static bool is_used;
+
+void eye_stdout_open(struct eye_output *output)
 {
-    struct pollfd descriptor = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    eye_output_open(output, STDOUT_FILENO);
+    is_used = true;
+}
+
+bool eye_stdout_is_used(void)
+{
+    return is_used;
+}
+
+static int write_some(const struct eye_output *output, const char *bytes, size_t length,
+                      size_t *written)
+{
+    struct pollfd descriptor = {.fd = output->fd, .events = POLLOUT};
     int ready = poll(&descriptor, 1, TIMEOUT_MS);
     if (ready <= 0) {
         return ready == 0 ? -EAGAIN : -errno;
     }
-    ssize_t count = write(STDOUT_FILENO, bytes, length < PIPE_BUF ? length : PIPE_BUF);
+    ssize_t count = eye_output_write(output, bytes, length);
     if (count < 0) {
-        return -errno;
+        return (int)count;
     }
     *written += (size_t)count;
     return 0;
 }
 
-int eye_stdout_write(const char *bytes, size_t length, size_t *written)
+int eye_stdout_write(const struct eye_output *output, const char *bytes, size_t length,
+                     size_t *written)
 {
     while (*written < length) {
-        int result = write_some(bytes + *written, length - *written, written);
+        int result = write_some(output, bytes + *written, length - *written, written);
         if (result != 0 && result != -EINTR) {
             return result;
         }
     }
     return 0;
+}
+
+const char *eye_stdout_error(int result)
+{
+    return result == -EAGAIN ? "nobody reads it" : strerror(-result);
+}
+
+/* After a hang-up isatty(3) says no. */
+static bool is_device(void)
+{
+    struct stat status;
+    return fstat(STDOUT_FILENO, &status) == 0 && S_ISCHR(status.st_mode);
+}
+
+bool eye_stdout_is_gone(int result)
+{
+    return result == -EPIPE || result == -ECONNRESET || (result == -EIO && is_device());
 }

@@ -2,10 +2,28 @@
 /* Writing to standard output, where a reader that stalls delays nobody but the worker. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "collector/base/output.h"
+
+/** Opens @output (closed with eye_output_close) for an exporter that writes there. Main thread. */
+void eye_stdout_open(struct eye_output *output);
+
+/** Whether any exporter has opened it: then the daemon has nobody to live for when its reader goes.
+ * Main thread. */
+bool eye_stdout_is_used(void);
 
 /**
  * Writes @bytes from *@written on, which goes on with what went out. 0 when all did, -EAGAIN when
  * the reader took nothing for 200 ms, or another -errno; then call again with the same later.
  */
-int eye_stdout_write(const char *bytes, size_t length, size_t *written);
+int eye_stdout_write(const struct eye_output *output, const char *bytes, size_t length,
+                     size_t *written);
+
+/** What @result of eye_stdout_write() means, for the log. */
+const char *eye_stdout_error(int result);
+
+/** Whether @result of eye_stdout_write() says that the reader has gone for good: a broken pipe or
+ * connection, or a terminal that was hung up. */
+bool eye_stdout_is_gone(int result);

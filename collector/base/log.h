@@ -3,8 +3,14 @@
  * Log lines on stderr, one write per line. Under systemd's journal each line starts with its
  * "<N>" priority; elsewhere with the local time and the level. Safe from every thread. Only the
  * daemon, main and exporter workers log above debug.
+ *
+ * A reader of stderr that stands still delays nobody: once eye_log_open() was called, a line that
+ * cannot be written at once is dropped and counted, and the next line that can is preceded by
+ * "N log lines were not written".
  */
 #pragma once
+
+#include <stdint.h>
 
 #include "collector/base/base.h"
 
@@ -12,6 +18,12 @@ enum eye_log_level { EYE_LOG_ERROR, EYE_LOG_WARNING, EYE_LOG_INFO, EYE_LOG_DEBUG
 
 /** Lines above @level are dropped. The default is EYE_LOG_INFO. Call before threads start. */
 void eye_log_set_level(enum eye_log_level level);
+
+/** From here on no line waits for the reader of stderr. Call before threads start. */
+void eye_log_open(void);
+
+/** Lines that were dropped so far, because stderr did not take them. */
+uint64_t eye_log_dropped(void);
 
 /** Writes one line; a line break inside the message is written as a space. */
 void eye_log(enum eye_log_level level, const char *format, ...) EYE_PRINTF(2, 3);

@@ -238,6 +238,49 @@ void eye_text_append_rounded(struct eye_text *text, double value)
     }
 }
 
+/* Characters of UTF-8. */
+static size_t count_characters(const char *bytes, size_t length)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < length; i++) {
+        count += (bytes[i] & 0xC0) != 0x80;
+    }
+    return count;
+}
+
+/* Characters behind the last line break. */
+static size_t current_column(const struct eye_text *text)
+{
+    size_t start = text->length;
+    while (start > 0 && text->data[start - 1] != '\n') {
+        start--;
+    }
+    return text->length == 0 ? 0 : count_characters(text->data + start, text->length - start);
+}
+
+void eye_text_append_wrapped(struct eye_text *text, const char *words, size_t indent, size_t width)
+{
+    size_t column = current_column(text);
+    size_t line_start = 0; /* a line that has nothing yet takes a word of any length */
+    bool first = true;
+    while (*words != '\0') {
+        size_t length = strcspn(words, " ");
+        size_t characters = count_characters(words, length);
+        if (column > line_start && column + !first + characters > width) {
+            eye_text_appendf(text, "\n%*s", (int)indent, "");
+            column = indent;
+            line_start = indent;
+        } else if (!first) {
+            eye_text_append_char(text, ' ');
+            column++;
+        }
+        eye_text_append_bytes(text, words, length);
+        column += characters;
+        first = false;
+        words += length + strspn(words + length, " ");
+    }
+}
+
 const char *eye_text_string(const struct eye_text *text)
 {
     return text->data == NULL ? "" : text->data;

@@ -48,6 +48,13 @@ void eye_text_append_double(struct eye_text *text, double value);
  * that 0.1 + 0.2 is 0.3. Beyond 1e-7 and 1e14 with an exponent. */
 void eye_text_append_rounded(struct eye_text *text, double value);
 
+/**
+ * Appends @words, broken at spaces where a line would pass @width characters; each line but the
+ * first begins with @indent spaces. The first one goes on where @text stands. No word is broken,
+ * and no line break is added at the end.
+ */
+void eye_text_append_wrapped(struct eye_text *text, const char *words, size_t indent, size_t width);
+
 /** The text, never NULL. Valid until the next append. */
 const char *eye_text_string(const struct eye_text *text);
 

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
+#include "collector/base/clock.h"
 #include "collector/kernel/accounts.h"
 #include "collector/kernel/features.h"
 #include "collector/kernel/iterator.h"
@@ -51,6 +52,7 @@ struct eye_kernel {
     size_t drained; /* in the present drain */
     uint64_t live_records;
     size_t unseeded;
+    uint64_t since_ns; /* monotonic: the programs see */
     uint64_t vanished; /* connections whose end was not seen */
     int cpus;
     uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
@@ -315,6 +317,7 @@ static int start(struct eye_kernel *kernel, struct eye_error *ret_error)
     }
     if (result == 0) {
         kernel->states[EYE_ABILITY_CONNECTIONS] = WORKS;
+        kernel->since_ns = eye_clock_monotonic_ns();
         attach_the_rest(kernel);
         result = open_rings(kernel, ret_error);
     }
@@ -383,6 +386,11 @@ void eye_kernel_close(struct eye_kernel *kernel)
     socket_storage__destroy(kernel->programs);
     free(kernel->cpu_values);
     free(kernel);
+}
+
+uint64_t eye_kernel_since_ns(const struct eye_kernel *kernel)
+{
+    return kernel->since_ns;
 }
 
 void eye_kernel_on_record(struct eye_kernel *kernel, enum eye_ring ring,

@@ -52,6 +52,9 @@ const char *eye_kernel_shortcoming(const struct eye_kernel *kernel, size_t index
  */
 bool eye_kernel_retry(struct eye_kernel *kernel);
 
+/** When the programs began to see; what older sockets sent before does not count. Monotonic. */
+uint64_t eye_kernel_since_ns(const struct eye_kernel *kernel);
+
 /** Where a ring's records go. Set before the first drain. */
 void eye_kernel_on_record(struct eye_kernel *kernel, enum eye_ring ring,
                           eye_record_handler *handler, void *context);

@@ -133,6 +133,8 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
       "CPU time of the daemon, user and system")                                                   \
     X(SELF_MEMORY, "sockeye.memory.resident", GAUGE, BYTES, 1, 0, false,                           \
       "resident memory of the daemon")                                                             \
+    X(SELF_LOG_DROPPED, "sockeye.log.dropped", COUNTER, NONE, 1, 0, false,                         \
+      "log lines that standard error did not take: nobody reads it, or a disk is full")            \
     X(SELF_SNAPSHOTS, "sockeye.exporter.snapshots", COUNTER, NONE, 1,                              \
       EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(OUTCOME), false,                                         \
       "snapshots handed to an exporter: delivered, or skipped (their changes went with a later "   \

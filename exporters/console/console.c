@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/parse.h"
 #include "exporters/console/table.h"
 #include "exporters/encode/json_line.h"
 #include "exporters/stdout.h"
@@ -18,6 +19,10 @@
 /* Lines of JSON are encoded in pieces of about this size; a table is one piece. */
 #define PIECE_BYTES ((size_t)64 << 10)
 #define PIECE_MAX_BYTES ((size_t)4 << 20)
+
+/* Characters of a line. */
+#define PAGE_WIDTH 80
+#define PAGE_MAX_WIDTH 10000
 
 enum format { FORMAT_TABLE, FORMAT_JSON };
 
@@ -28,6 +33,7 @@ struct console_config {
 struct console {
     struct eye_selection selection;
     struct eye_export_stats *stats;
+    struct eye_output output;
     enum format format;
     bool terminal;
     bool colour;
@@ -71,6 +77,7 @@ static int console_open(const struct eye_exporter_setup *setup, void **ret_state
     }
     console->stats = setup->stats;
     console->format = (enum format)config->format;
+    eye_stdout_open(&console->output);
     console->terminal = isatty(STDOUT_FILENO) == 1;
     console->colour = console->terminal && wants_colour();
     eye_json_lines_init(&console->lines, &console->selection, false);
@@ -90,18 +97,24 @@ static int begin(struct console *console, const struct eye_snapshot *now,
     return console->format == FORMAT_JSON ? eye_json_lines_begin(&console->lines, now, before) : 0;
 }
 
-static size_t terminal_width(const struct console *console)
+/* The terminal's, now; of other readers nobody knows it, unless $COLUMNS tells. */
+static size_t page_width(const struct console *console)
 {
     struct winsize size;
-    bool known = console->terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-    return known ? size.ws_col : 0;
+    if (console->terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col;
+    }
+    const char *columns = getenv("COLUMNS");
+    uint64_t width = 0;
+    bool known = columns != NULL && eye_parse_u64(columns, &width) == 0 && width > 0;
+    return known && width < PAGE_MAX_WIDTH ? (size_t)width : PAGE_WIDTH;
 }
 
 static int encode_table(struct console *console)
 {
     const struct eye_console_style style = {
         .colour = console->colour,
-        .width = terminal_width(console),
+        .width = page_width(console),
     };
     int result = eye_console_table(&console->selection, &style, console->changes.now,
                                    console->changes.before, console->seconds, &console->piece);
@@ -163,7 +176,8 @@ static int encode_piece(struct console *console)
 static int write_piece(struct console *console)
 {
     size_t before = console->written;
-    int result = eye_stdout_write(console->piece.data, console->piece.length, &console->written);
+    int result = eye_stdout_write(&console->output, console->piece.data, console->piece.length,
+                                  &console->written);
     console->begun = console->begun || console->written > 0;
     atomic_fetch_add(&console->stats->bytes, console->written - before);
     return result;
@@ -207,9 +221,11 @@ static int console_deliver(void *state, const struct eye_snapshot *now,
         result = write_snapshot(console);
     }
     if (result != 0) {
+        failure->gone = eye_stdout_is_gone(result);
+        console->begun = console->begun && !failure->gone;
         failure->started = console->begun;
         return eye_export_fail(failure, result, eye_export_reason_of(result),
-                               "cannot write to standard output: %s", strerror(-result));
+                               "cannot write to standard output: %s", eye_stdout_error(result));
     }
     console->begun = false;
     count_points(console, now, before);
@@ -223,6 +239,7 @@ static void console_close(void *state)
         eye_json_lines_done(&console->lines);
         eye_selection_done(&console->selection);
         eye_text_done(&console->piece);
+        eye_output_close(&console->output);
         free(console);
     }
 }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Measuring, shortening and writing the cells. */
+/* Measuring, leaving out, folding and writing the cells. */
 #include "exporters/console/grid.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <string.h>
 
 #include "exporters/encode/utf8.h"
 
-#define GAP 2           /* spaces between columns */
-#define SHORTENED_MIN 8 /* a column of text is not made narrower than this */
+#define GAP 2             /* spaces between columns */
+#define FOLDED_MIN 8      /* a column of text is not made narrower than this */
+#define FOLDED_AT_EASE 20 /* nor than this as long as there is a column to leave out */
+
+/* Headings of all columns. */
+#define LEFT_OUT_MAX_BYTES 512
 
 #define COLOUR_DIM "\033[2m"
 #define COLOUR_OFF "\033[0m"
@@ -21,9 +26,12 @@ void eye_grid_init(struct eye_grid *grid, struct eye_text *text)
     grid->cells = 0;
 }
 
-void eye_grid_column(struct eye_grid *grid, const char *heading, bool numeric)
+void eye_grid_column(struct eye_grid *grid, const char *heading, bool numeric, unsigned rank)
 {
     assert(grid->columns < EYE_GRID_COLUMNS_MAX && grid->cells == grid->columns);
+    grid->headings[grid->columns] = heading;
+    grid->ranks[grid->columns] = rank;
+    grid->left_out[grid->columns] = false;
     grid->numeric[grid->columns++] = numeric;
     eye_text_append(grid->text, heading);
     eye_grid_end_cell(grid);
@@ -67,18 +75,20 @@ static size_t line_width(const struct eye_grid *grid)
 {
     size_t width = 0;
     for (size_t i = 0; i < grid->columns; i++) {
-        width += grid->widths[i] + (i == 0 ? 0 : GAP);
+        if (!grid->left_out[i]) {
+            width += grid->widths[i] + (width == 0 ? 0 : GAP);
+        }
     }
     return width;
 }
 
-/* The widest column of text that may still be shortened; grid->columns when there is none. */
-static size_t widest_text(const struct eye_grid *grid)
+/* The widest column of text of more than @min characters; grid->columns when there is none. */
+static size_t widest_text(const struct eye_grid *grid, size_t min)
 {
     size_t widest = grid->columns;
-    size_t width = SHORTENED_MIN;
+    size_t width = min;
     for (size_t i = 0; i < grid->columns; i++) {
-        if (!grid->numeric[i] && grid->widths[i] > width) {
+        if (!grid->left_out[i] && !grid->numeric[i] && grid->widths[i] > width) {
             widest = i;
             width = grid->widths[i];
         }
@@ -86,16 +96,60 @@ static size_t widest_text(const struct eye_grid *grid)
     return widest;
 }
 
-static void shorten(struct eye_grid *grid, size_t width)
+/* Makes texts narrower, down to @min, until lines fit @width if they can. */
+static void fold(struct eye_grid *grid, size_t width, size_t min)
 {
     size_t excess = line_width(grid) > width ? line_width(grid) - width : 0;
     for (; excess > 0; excess--) {
-        size_t widest = widest_text(grid);
+        size_t widest = widest_text(grid, min);
         if (widest == grid->columns) {
             return;
         }
         grid->widths[widest]--;
     }
+}
+
+/* Every row says none or zero. */
+static bool shows_nothing(const struct eye_grid *grid, size_t column)
+{
+    bool nothing = grid->numeric[column];
+    for (size_t i = grid->columns + column; i < grid->cells && nothing; i += grid->columns) {
+        struct cell cell = cell_at(grid, i);
+        bool zero = cell.bytes[0] == '0' && (cell.length == 1 || cell.bytes[1] == ' ');
+        nothing = zero || (cell.length == 1 && cell.bytes[0] == '-');
+    }
+    return nothing;
+}
+
+/* Leaves out the column that is missed least; false when all that are left are needed. */
+static bool leave_one_out(struct eye_grid *grid)
+{
+    size_t least = grid->columns;
+    unsigned highest = 0;
+    for (size_t i = 0; i < grid->columns; i++) {
+        unsigned rank = grid->ranks[i];
+        if (rank > 0 && shows_nothing(grid, i)) {
+            rank += UINT_MAX / 2;
+        }
+        if (!grid->left_out[i] && rank > highest) {
+            least = i;
+            highest = rank;
+        }
+    }
+    if (least == grid->columns) {
+        return false;
+    }
+    grid->left_out[least] = true;
+    return true;
+}
+
+static void fit(struct eye_grid *grid, size_t width)
+{
+    fold(grid, width, FOLDED_AT_EASE);
+    while (line_width(grid) > width && leave_one_out(grid)) {
+    }
+    measure(grid); /* what was left out may have made room */
+    fold(grid, width, FOLDED_MIN);
 }
 
 /* Bytes that the first @count characters take. */
@@ -114,14 +168,18 @@ static void append_padding(struct eye_text *out, size_t count)
     eye_text_appendf(out, "%*s", (int)count, "");
 }
 
-/* A shortened cell ends in ~. */
+/* What of @cell stands in line @line of its row. */
+static struct cell slice(const struct cell *cell, size_t line, size_t width)
+{
+    size_t start = bytes_of(cell, line * width);
+    struct cell rest = {.bytes = cell->bytes + start, .length = cell->length - start};
+    rest.length = bytes_of(&rest, width);
+    rest.width = eye_utf8_count(rest.bytes, rest.length);
+    return rest;
+}
+
 static void append_cell(const struct cell *cell, size_t width, bool numeric, struct eye_text *out)
 {
-    if (cell->width > width) {
-        eye_text_append_bytes(out, cell->bytes, bytes_of(cell, width - 1));
-        eye_text_append_char(out, '~');
-        return;
-    }
     if (numeric) {
         append_padding(out, width - cell->width);
     }
@@ -131,29 +189,46 @@ static void append_cell(const struct cell *cell, size_t width, bool numeric, str
     }
 }
 
-/* Removes the spaces that padding left at the end, and what lies beyond @width characters. */
-static void trim_line(struct eye_text *out, size_t start, size_t width)
+/* Removes the spaces that padding left at the end. */
+static void trim_line(struct eye_text *out, size_t start)
 {
     if (out->failed) {
         return; /* truncating would hide it */
     }
-    struct cell line = {.bytes = eye_text_string(out) + start, .length = out->length - start};
-    size_t length = width == 0 ? line.length : bytes_of(&line, width);
-    while (length > 0 && line.bytes[length - 1] == ' ') {
+    size_t length = out->length;
+    while (length > start && out->data[length - 1] == ' ') {
         length--;
     }
-    eye_text_truncate(out, start + length);
+    eye_text_truncate(out, length);
 }
 
-static void append_line(const struct eye_grid *grid, size_t row, size_t width, struct eye_text *out)
+/* True when the row needs another line. */
+static bool append_line(const struct eye_grid *grid, size_t row, size_t line, struct eye_text *out)
 {
     size_t start = out->length;
+    bool more = false;
     for (size_t i = 0; i < grid->columns; i++) {
+        if (grid->left_out[i]) {
+            continue;
+        }
         struct cell cell = cell_at(grid, row * grid->columns + i);
-        append_padding(out, i == 0 ? 0 : GAP);
-        append_cell(&cell, grid->widths[i], grid->numeric[i], out);
+        struct cell part = slice(&cell, line, grid->widths[i]);
+        append_padding(out, out->length == start ? 0 : GAP);
+        append_cell(&part, grid->widths[i], grid->numeric[i], out);
+        more |= cell.width > (line + 1) * grid->widths[i];
     }
-    trim_line(out, start, width);
+    trim_line(out, start);
+    return more && !out->failed;
+}
+
+static void append_row(const struct eye_grid *grid, size_t row, bool dim, struct eye_text *out)
+{
+    bool more = true;
+    for (size_t line = 0; more; line++) {
+        eye_text_append(out, dim ? COLOUR_DIM : "");
+        more = append_line(grid, row, line, out);
+        eye_text_append(out, dim ? COLOUR_OFF "\n" : "\n");
+    }
 }
 
 void eye_grid_write(struct eye_grid *grid, const struct eye_console_style *style,
@@ -162,12 +237,27 @@ void eye_grid_write(struct eye_grid *grid, const struct eye_console_style *style
     assert(grid->columns > 0 && grid->cells % grid->columns == 0);
     measure(grid);
     if (style->width > 0) {
-        shorten(grid, style->width);
+        fit(grid, style->width);
     }
     for (size_t row = 0; row < grid->cells / grid->columns; row++) {
-        bool dim = row == 0 && style->colour;
-        eye_text_append(out, dim ? COLOUR_DIM : "");
-        append_line(grid, row, style->width, out);
-        eye_text_append(out, dim ? COLOUR_OFF "\n" : "\n");
+        append_row(grid, row, row == 0 && style->colour, out);
+    }
+}
+
+void eye_grid_write_left_out(const struct eye_grid *grid, const struct eye_console_style *style,
+                             struct eye_text *out)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text words;
+    eye_text_init(&words, LEFT_OUT_MAX_BYTES);
+    for (size_t i = 0; i < grid->columns; i++) {
+        if (grid->left_out[i]) {
+            eye_text_append(&words, words.length == 0 ? "no room for " : ", ");
+            eye_text_append(&words, grid->headings[i]);
+        }
+    }
+    if (words.length > 0) {
+        eye_text_append(out, style->colour ? COLOUR_DIM : "");
+        eye_text_append_wrapped(out, eye_text_string(&words), 0, style->width);
+        eye_text_append(out, style->colour ? COLOUR_OFF "\n" : "\n");
     }
 }

@@ -35,47 +35,56 @@ enum look {
     LOOK_QUANTILE,
 };
 
+/* `rank`: where the terminal is narrow, the highest goes first; 0: never (grid.h). One order for
+ * the tags and measures of a section. */
 struct measure {
     const char *heading;
     enum eye_console_slot slot;
     enum look look;
     double quantile;
+    unsigned rank;
+};
+
+struct tag_column {
+    enum eye_tag tag;
+    unsigned rank;
 };
 
 static const struct measure tcp_measures[] = {
-    {"active", EYE_SLOT_ACTIVE, LOOK_VALUE, 0},
-    {"opened/s", EYE_SLOT_OPENED, LOOK_RATE, 0},
-    {"closed/s", EYE_SLOT_CLOSED, LOOK_RATE, 0},
-    {"failed", EYE_SLOT_FAILED, LOOK_COUNT, 0},
-    {"sent/s", EYE_SLOT_SENT, LOOK_BYTES_RATE, 0},
-    {"recv/s", EYE_SLOT_RECEIVED, LOOK_BYTES_RATE, 0},
-    {"retrans", EYE_SLOT_RETRANSMITS, LOOK_COUNT, 0},
-    {"rtt p50", EYE_SLOT_RTT, LOOK_QUANTILE, 0.5},
-    {"rtt p99", EYE_SLOT_RTT, LOOK_QUANTILE, 0.99},
-    {"connect p50", EYE_SLOT_CONNECT, LOOK_QUANTILE, 0.5},
-    {"connect p99", EYE_SLOT_CONNECT, LOOK_QUANTILE, 0.99},
+    {"active", EYE_SLOT_ACTIVE, LOOK_VALUE, 0, 0},
+    {"opened/s", EYE_SLOT_OPENED, LOOK_RATE, 0, 3},
+    {"closed/s", EYE_SLOT_CLOSED, LOOK_RATE, 0, 12},
+    {"failed", EYE_SLOT_FAILED, LOOK_COUNT, 0, 2},
+    {"sent/s", EYE_SLOT_SENT, LOOK_BYTES_RATE, 0, 0},
+    {"recv/s", EYE_SLOT_RECEIVED, LOOK_BYTES_RATE, 0, 0},
+    {"retrans", EYE_SLOT_RETRANSMITS, LOOK_COUNT, 0, 4},
+    {"rtt p50", EYE_SLOT_RTT, LOOK_QUANTILE, 0.5, 9},
+    {"rtt p99", EYE_SLOT_RTT, LOOK_QUANTILE, 0.99, 13},
+    {"connect p50", EYE_SLOT_CONNECT, LOOK_QUANTILE, 0.5, 10},
+    {"connect p99", EYE_SLOT_CONNECT, LOOK_QUANTILE, 0.99, 14},
 };
 
 static const struct measure http_measures[] = {
-    {"requests/s", EYE_SLOT_REQUESTS, LOOK_VALUES_RATE, 0},
-    {"p50", EYE_SLOT_REQUESTS, LOOK_QUANTILE, 0.5},
-    {"p95", EYE_SLOT_REQUESTS, LOOK_QUANTILE, 0.95},
-    {"p99", EYE_SLOT_REQUESTS, LOOK_QUANTILE, 0.99},
+    {"requests/s", EYE_SLOT_REQUESTS, LOOK_VALUES_RATE, 0, 0},
+    {"p50", EYE_SLOT_REQUESTS, LOOK_QUANTILE, 0.5, 4},
+    {"p95", EYE_SLOT_REQUESTS, LOOK_QUANTILE, 0.95, 5},
+    {"p99", EYE_SLOT_REQUESTS, LOOK_QUANTILE, 0.99, 1},
 };
 
-static const enum eye_tag tcp_tags[] = {
-    EYE_TAG_DIRECTION, EYE_TAG_SERVICE,   EYE_TAG_PORT,   EYE_TAG_FAMILY,
-    EYE_TAG_PROCESS,   EYE_TAG_CONTAINER, EYE_TAG_REMOTE, EYE_TAG_NETNS,
+static const struct tag_column tcp_tags[] = {
+    {EYE_TAG_DIRECTION, 1}, {EYE_TAG_SERVICE, 0},   {EYE_TAG_PORT, 0},   {EYE_TAG_FAMILY, 11},
+    {EYE_TAG_PROCESS, 7},   {EYE_TAG_CONTAINER, 6}, {EYE_TAG_REMOTE, 5}, {EYE_TAG_NETNS, 8},
 };
 
-static const enum eye_tag http_tags[] = {
-    EYE_TAG_SERVICE, EYE_TAG_PORT, EYE_TAG_METHOD, EYE_TAG_ROUTE, EYE_TAG_STATUS,
+static const struct tag_column http_tags[] = {
+    {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 3},   {EYE_TAG_METHOD, 2},
+    {EYE_TAG_ROUTE, 0},   {EYE_TAG_STATUS, 0},
 };
 
 struct section {
     const char *title;
     bool sides;
-    const enum eye_tag *tags; /* columns, those without any value left out */
+    const struct tag_column *tags; /* columns, those without any value left out */
     size_t tag_count;
     const struct measure *measures;
     size_t measure_count;
@@ -161,7 +170,7 @@ static uint32_t used_tags(const struct section *section, const struct eye_consol
     uint32_t used = 0;
     for (size_t row = 0; row < shown_rows(list); row++) {
         for (size_t i = 0; i < section->tag_count; i++) {
-            if (eye_tag_set_value(list->rows[row]->tags, section->tags[i]) != NULL) {
+            if (eye_tag_set_value(list->rows[row]->tags, section->tags[i].tag) != NULL) {
                 used |= UINT32_C(1) << i;
             }
         }
@@ -172,15 +181,17 @@ static uint32_t used_tags(const struct section *section, const struct eye_consol
 static void add_columns(struct eye_grid *grid, const struct section *section, uint32_t used)
 {
     if (section->sides) {
-        eye_grid_column(grid, "side", false);
+        eye_grid_column(grid, "side", false, 0);
     }
     for (size_t i = 0; i < section->tag_count; i++) {
         if ((used >> i & 1) != 0) {
-            eye_grid_column(grid, eye_tag_info(section->tags[i])->name, false);
+            const struct tag_column *column = &section->tags[i];
+            eye_grid_column(grid, eye_tag_info(column->tag)->name, false, column->rank);
         }
     }
     for (size_t i = 0; i < section->measure_count; i++) {
-        eye_grid_column(grid, section->measures[i].heading, true);
+        const struct measure *measure = &section->measures[i];
+        eye_grid_column(grid, measure->heading, true, measure->rank);
     }
 }
 
@@ -193,7 +204,7 @@ static void add_row(const struct page *page, struct eye_grid *grid, const struct
     }
     for (size_t i = 0; i < section->tag_count; i++) {
         if ((used >> i & 1) != 0) {
-            const char *value = eye_tag_set_value(row->tags, section->tags[i]);
+            const char *value = eye_tag_set_value(row->tags, section->tags[i].tag);
             eye_utf8_append(grid->text, value == NULL ? "-" : value, hide_control);
             eye_grid_end_cell(grid);
         }
@@ -222,6 +233,7 @@ static void append_section(const struct page *page, const struct section *sectio
     if (list->count > shown_rows(list)) {
         eye_text_appendf(page->out, "... and %zu more\n", list->count - shown_rows(list));
     }
+    eye_grid_write_left_out(&grid, page->style, page->out);
 }
 
 static int append_sections(const struct page *page, const struct eye_console_rows *rows)

@@ -154,9 +154,9 @@ static void expire(struct eye_backlog *backlog, const struct eye_snapshot *snaps
         eye_snapshot_unref(before);
         atomic_fetch_add(&backlog->stats->seen, lost);
         atomic_fetch_add(&backlog->stats->dropped[EYE_EXPORT_EXPIRED], lost);
-        eye_log_warning("exporter %s: gave up %llu points of an earlier run: older than "
+        eye_log_warning("exporter %s: gave up %llu point%s of an earlier run: older than "
                         "spool.max_age",
-                        backlog->name, (unsigned long long)lost);
+                        backlog->name, (unsigned long long)lost, lost == 1 ? "" : "s");
     }
     drop_oldest(backlog);
 }

@@ -296,6 +296,16 @@ static void postpone_work(struct eye_worker *worker, const struct eye_export_fai
     spill(worker);
 }
 
+/* There will be nobody for `work`, nor for what follows until the daemon has ended. */
+static void give_up_work(struct eye_worker *worker, enum eye_export_reason reason)
+{
+    worker->started = false;
+    atomic_fetch_add(&worker->stats.failures[reason], 1);
+    pthread_mutex_lock(&worker->mutex);
+    skip(worker, EYE_TAKE(worker->work));
+    pthread_mutex_unlock(&worker->mutex);
+}
+
 static void attempt(struct eye_worker *worker)
 {
     struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
@@ -305,6 +315,8 @@ static void attempt(struct eye_worker *worker)
         note_success(worker);
         note_refused(worker, cause);
         finish_work(worker);
+    } else if (failure.gone) {
+        give_up_work(worker, failure.reason);
     } else {
         note_failure(worker, cause[0] != '\0' ? cause : strerror(-result));
         postpone_work(worker, &failure);

@@ -28,6 +28,7 @@ struct file {
     struct eye_text piece;
     struct eye_delivery delivery;
     bool is_stdout;
+    struct eye_output output;   /* standard output */
     struct eye_journal journal; /* unless it is standard output */
     size_t written;             /* of the piece, to standard output */
 };
@@ -63,14 +64,16 @@ static int add(void *state, size_t index, const struct eye_change *change, size_
     return result;
 }
 
-static int write_stdout(struct file *file, struct eye_error *ret_error)
+static int write_stdout(struct file *file, struct eye_export_failure *failure)
 {
     size_t before = file->written;
-    int result = eye_stdout_write(file->piece.data, file->piece.length, &file->written);
+    int result =
+        eye_stdout_write(&file->output, file->piece.data, file->piece.length, &file->written);
     atomic_fetch_add(&file->stats->bytes, file->written - before);
     if (result != 0) {
-        return eye_error_set(ret_error, result, "cannot write to standard output: %s",
-                             strerror(-result));
+        failure->gone = eye_stdout_is_gone(result);
+        return eye_error_set(&failure->cause, result, "cannot write to standard output: %s",
+                             eye_stdout_error(result));
     }
     file->written = 0;
     return 0;
@@ -92,8 +95,8 @@ static enum eye_verdict send_piece(void *state, uint64_t points, uint64_t *ret_r
     struct file *file = state;
     (void)points;
     (void)ret_rejected;
-    int result = file->is_stdout ? write_stdout(file, &failure->cause)
-                                 : write_journal(file, &failure->cause);
+    int result =
+        file->is_stdout ? write_stdout(file, failure) : write_journal(file, &failure->cause);
     failure->reason = result == 0 ? EYE_EXPORT_OTHER : eye_export_reason_of(result);
     return result == 0 ? EYE_VERDICT_DONE : EYE_VERDICT_RETRY;
 }
@@ -125,6 +128,7 @@ static void close_exporter(void *state)
         return;
     }
     eye_journal_close(&file->journal);
+    eye_output_close(&file->output);
     eye_json_lines_done(&file->lines);
     eye_text_done(&file->piece);
     eye_selection_done(&file->selection);
@@ -153,9 +157,13 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     eye_json_lines_init(&file->lines, &file->selection, true);
     eye_text_init(&file->piece, PIECE_MAX_BYTES);
     eye_delivery_init(&file->delivery, &format, file, setup->stats);
-    int result = file->is_stdout ? 0
-                                 : eye_journal_open(&file->journal, values->path, values->max_bytes,
-                                                    values->keep, ret_error);
+    int result = 0;
+    if (file->is_stdout) {
+        eye_stdout_open(&file->output);
+    } else {
+        result = eye_journal_open(&file->journal, values->path, values->max_bytes, values->keep,
+                                  ret_error);
+    }
     if (result == 0) {
         *ret_state = EYE_TAKE(file);
     }

@@ -28,8 +28,8 @@ RUN_SECONDS = 15
 STOP_SECONDS = 30
 PIECE, PAUSE_SECONDS = 64 * 1024, 0.02
 
-# direction  service  port  family  active
-ROW = re.compile(r"^(incoming|outgoing)\s+\S.*?\s+(\d+)\s+(ipv[46])\s+(-?\d+)\s", re.MULTILINE)
+# direction  service  port  family (if there is room)  active
+ROW = re.compile(r"^(incoming|outgoing)\s+\S.*?\s+(\d+)\s+(?:ipv[46]\s+)?(-?\d+)\s", re.MULTILINE)
 
 # What is configured on this machine is no matter of a newcomer.
 UNCONFIGURED = ("unshare", "--mount", "--propagation", "private", "sh", "-c",
@@ -121,7 +121,7 @@ class FirstCommand:
 def active_ends(tables, port):
     """{direction: the most that a table shows as active on the port}"""
     ends = {}
-    for direction, row_port, _, active in ROW.findall(tables):
+    for direction, row_port, active in ROW.findall(tables):
         if int(row_port) == port:
             ends[direction] = max(ends.get(direction, 0), int(active))
     return ends

@@ -27,7 +27,7 @@ START_SECONDS = 60
 STOP_SECONDS = 60
 
 # What the commands of the daemon exit with.
-EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_CONFIG = 0, 1, 2, 78
+EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_PARTLY, EXIT_CONFIG = 0, 1, 2, 3, 78
 # Words before a command that is to run as a user without any right.
 UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                 "--inh-caps=-all", "--bounding-set=-all")
@@ -189,6 +189,7 @@ class Daemon:
         self._last_gauges = {}  # gauges of the last whole snapshot
         self._last_points = {}  # (metric, tags) -> the last point of it, as received
         self._snapshots = 0
+        self.intervals = []    # the length in seconds of every snapshot that has begun to come
         self.log = []          # lines of stderr
         self.lines = []        # lines of stdout that are no JSON
         self.process = None
@@ -285,6 +286,7 @@ class Daemon:
         if batch != self._batch:
             self._end_batch()
             self._batch = batch
+            self.intervals.append(point["interval"])
         key = (point["metric"].removeprefix("sockeye."), tuple(sorted(point["tags"].items())))
         self._last_points[key] = point
         if point["kind"] == "gauge":

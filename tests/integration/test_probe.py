@@ -12,7 +12,7 @@ import unittest
 
 import harness
 import own_cgroup
-from harness import (EXIT_FAILURE, EXIT_OK, OBSERVING, UNPRIVILEGED, Daemon, command, messages)
+from harness import (EXIT_FAILURE, EXIT_OK, EXIT_PARTLY, UNPRIVILEGED, Daemon, command, messages)
 from traffic import talk
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -110,6 +110,7 @@ class WithoutProtocols(unittest.TestCase):
     def check(self, *expected, prefix=()):
         said = probe(prefix)
         self.assertEqual((said["tier"], said["protocols"]), ("socket-storage", False))
+        self.assertEqual(harness.sockeye("probe", prefix=prefix).returncode, EXIT_PARTLY)
         daemon = Daemon(self, prefix=prefix)
         port, to_server, from_server = talk(self, 3)
         daemon.wait_for_total("tcp.connections.closed", 2, port=port)
@@ -167,7 +168,7 @@ class WithoutProtocols(unittest.TestCase):
 
 class RefusedStart(unittest.TestCase):
     """Missing capability, no BTF, bpf(2) refused: one line naming the object, the cause and the
-    remedy, exit 1; `probe` says the same without failing."""
+    remedy, exit 1; `probe` says and does the same."""
 
     WITHOUT_BTF = 'mount -t tmpfs none /sys/kernel/btf || exit 90; exec "$@"'
 
@@ -185,7 +186,7 @@ class RefusedStart(unittest.TestCase):
                                env=harness.clean_environment())
 
     def check(self, prefix, *expected, program=None):
-        """run and probe say one line with all the words, run fails and probe does not."""
+        """run and probe say one line with all the words, and both fail."""
         program = program or harness.binary()
         run = self.run_once(prefix, program)
         self.assertEqual(run.returncode, EXIT_FAILURE, run.stderr)
@@ -196,8 +197,9 @@ class RefusedStart(unittest.TestCase):
             self.assertIn(text, said)
         probe = harness.command(*prefix, program, "probe", check=False,
                                 env=harness.clean_environment())
-        self.assertEqual(probe.returncode, EXIT_OK, probe.stderr)
-        self.assertIn(said, probe.stdout.splitlines())
+        self.assertEqual((probe.returncode, probe.stderr), (EXIT_FAILURE, ""))
+        self.assertIn(said, " ".join(probe.stdout.split()))
+        self.assertLessEqual(max(map(len, probe.stdout.splitlines())), 80, probe.stdout)
         as_json = json.loads(harness.command(*prefix, program, "probe", "--json", check=False,
                                              env=harness.clean_environment()).stdout)
         self.assertEqual(as_json["why_not"], said)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Log lines: stderr is a pipe while the code under test writes, and itself again for assertions. */
 #include <fcntl.h>
+#include <pty.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <termios.h>
 
 #include <cmocka.h>
 
@@ -158,6 +160,94 @@ static void long_lines__are_cut_and_end_once(void **state)
     }
 }
 
+/* ---- A reader that stands still ---- */
+
+/* As the daemon has it: the pipe is standard error, blocking, and full. */
+static void begin_full(struct fixture *fixture)
+{
+    char bytes[4096];
+    memset(bytes, 'x', sizeof(bytes));
+    while (write(fixture->pipe[1], bytes, sizeof(bytes)) > 0) {
+    }
+    fcntl(fixture->pipe[1], F_SETFL, 0);
+    claim_journal(fixture, "");
+    begin_capture(fixture);
+    eye_log_open();
+}
+
+static void end_full(struct fixture *fixture)
+{
+    dup2(fixture->stderr_fd, STDERR_FILENO);
+    unsetenv("JOURNAL_STREAM");
+    eye_log_open();
+}
+
+static void empty_pipe(struct fixture *fixture)
+{
+    while (read(fixture->pipe[0], fixture->text, sizeof(fixture->text)) > 0) {
+    }
+}
+
+static void line__is_dropped_and_counted_when_nobody_reads(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t before = eye_log_dropped();
+    begin_full(fixture);
+    eye_log_info("one");
+    eye_log_error("two");
+    uint64_t dropped = eye_log_dropped() - before;
+    empty_pipe(fixture);
+    eye_log_info("three");
+    eye_log_info("four");
+    end_full(fixture);
+    ssize_t length = read(fixture->pipe[0], fixture->text, sizeof(fixture->text) - 1);
+    fixture->text[length > 0 ? length : 0] = '\0';
+    assert_int_equal(dropped, 2);
+    assert_int_equal(eye_log_dropped() - before, 2);
+    assert_string_equal(
+        fixture->text,
+        "<4>2 log lines were not written: nobody read standard error, or its disk was "
+        "full\n"
+        "<6>three\n<6>four\n");
+}
+
+/* A terminal may take a part of a line: what comes next begins a line of its own. */
+static void line__that_was_torn_is_ended(void **state)
+{
+    struct fixture *fixture = *state;
+    int pair[2];
+    assert_int_equal(openpty(&pair[0], &pair[1], NULL, NULL, NULL), 0);
+    struct termios raw;
+    tcgetattr(pair[1], &raw);
+    cfmakeraw(&raw);
+    tcsetattr(pair[1], TCSANOW, &raw);
+    dup2(pair[1], STDERR_FILENO);
+    eye_log_open();
+    uint64_t before = eye_log_dropped();
+    while (eye_log_dropped() == before) {
+        eye_log_info("%02000d", 7); /* more than one of its buffers */
+    }
+    static char text[1 << 20];
+    size_t length = 0;
+    ssize_t count;
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    while ((count = read(pair[0], text + length, sizeof(text) - length)) > 0) {
+        length += (size_t)count;
+    }
+    size_t taken = length;
+    eye_log_info("last");
+    while ((count = read(pair[0], text + length, sizeof(text) - length)) > 0) {
+        length += (size_t)count;
+    }
+    end_full(fixture);
+    close(pair[0]);
+    close(pair[1]);
+    assert_true(taken > 1000 && text[taken - 1] != '\n');
+    assert_int_equal(text[taken], '\n');
+    assert_non_null(strstr(text + taken, "1 log line was not written: "));
+    assert_non_null(strstr(text + taken, "info: last\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +257,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(level__drops_lines_above, setup, teardown),
         cmocka_unit_test_setup_teardown(line_breaks__become_spaces, setup, teardown),
         cmocka_unit_test_setup_teardown(long_lines__are_cut_and_end_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(line__is_dropped_and_counted_when_nobody_reads, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(line__that_was_torn_is_ended, setup, teardown),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

@@ -41,6 +41,36 @@ static void new_text__is_empty_and_not_null(void **state)
     assert_string_equal(eye_text_string(text), "");
 }
 
+static void append_wrapped__breaks_at_spaces_only(void **state)
+{
+    struct eye_text *text = *state;
+    static const struct {
+        const char *before;
+        const char *words;
+        size_t indent;
+        size_t width;
+        const char *expected;
+    } cases[] = {
+        {"", "", 2, 10, ""},
+        {"", "one", 2, 10, "one"},
+        {"", "one two", 2, 7, "one two"},
+        {"", "one two", 2, 6, "one\n  two"},
+        {"", "one  two ", 0, 80, "one two"},
+        {"", "a-word-longer-than-the-line", 2, 10, "a-word-longer-than-the-line"},
+        {"", "a a-word-longer-than-the-line a", 2, 10, "a\n  a-word-longer-than-the-line\n  a"},
+        {"line\nhead ", "one two", 2, 8, "line\nhead one\n  two"},
+        {"head of it ", "one two", 2, 8, "head of it \n  one\n  two"},
+        {"", "\xC3\xA9\xC3\xA9 \xC3\xA9\xC3\xA9", 0, 5, "\xC3\xA9\xC3\xA9 \xC3\xA9\xC3\xA9"},
+        {"", "one two", 0, 0, "one\ntwo"},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        eye_text_clear(text);
+        eye_text_append(text, cases[i].before);
+        eye_text_append_wrapped(text, cases[i].words, cases[i].indent, cases[i].width);
+        assert_string_equal(eye_text_string(text), cases[i].expected);
+    }
+}
+
 static void done__takes_zeroed_and_twice(void **state)
 {
     (void)state;
@@ -393,6 +423,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(failed__without_any_room, setup, teardown),
         cmocka_unit_test_setup_teardown(truncate__cuts_and_clears_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(clear__keeps_the_storage, setup, teardown),
+        cmocka_unit_test_setup_teardown(append_wrapped__breaks_at_spaces_only, setup, teardown),
         cmocka_unit_test_setup_teardown(append_u64__writes_every_digit, setup, teardown),
         cmocka_unit_test_setup_teardown(appendf__appends_whole_or_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(append_double__writes_the_shortest_form, setup, teardown),

@@ -56,23 +56,36 @@ static int free_fixture(void **state)
     return 0;
 }
 
+/* What is written meanwhile goes into the pipe. */
+static void begin_capture(const struct fixture *fixture)
+{
+    fflush(stdout);
+    dup2(fixture->pipe[1], STDOUT_FILENO);
+}
+
+static void end_capture(const struct fixture *fixture)
+{
+    dup2(fixture->saved_stdout, STDOUT_FILENO);
+}
+
 static void open_exporter(struct fixture *fixture, int format)
 {
     fixture->format = format;
-    assert_int_equal(eye_exporter_console.open(&fixture->sample->setup, &fixture->exporter, NULL),
-                     0);
+    begin_capture(fixture);
+    int result = eye_exporter_console.open(&fixture->sample->setup, &fixture->exporter, NULL);
+    end_capture(fixture);
+    assert_int_equal(result, 0);
 }
 
 /* Asserts only after standard output is back. */
 static int deliver(struct fixture *fixture, const struct eye_snapshot *now,
                    const struct eye_snapshot *before, bool *ret_started)
 {
-    fflush(stdout);
-    dup2(fixture->pipe[1], STDOUT_FILENO);
+    begin_capture(fixture);
     fixture->failure = (struct eye_export_failure){0};
     int result = eye_exporter_console.deliver(fixture->exporter, now, before, &fixture->failure);
     *ret_started = fixture->failure.started;
-    dup2(fixture->saved_stdout, STDOUT_FILENO);
+    end_capture(fixture);
     return result;
 }
 
@@ -173,6 +186,7 @@ static void deliver__fails_without_a_reader(void **state)
     assert_int_equal(deliver(fixture, sample_take(fixture->sample), NULL, &started), -EPIPE);
     assert_false(started);
     assert_int_equal(fixture->failure.reason, EYE_EXPORT_RESET);
+    assert_true(fixture->failure.gone);
     assert_int_equal(fixture->sample->stats.points, 0);
 }
 

@@ -45,6 +45,7 @@ static const char *render(struct fixture *fixture, const struct eye_console_styl
 }
 
 static const struct eye_console_style plain = {.colour = false, .width = 0};
+static const struct eye_console_style narrow = {.colour = false, .width = 80};
 
 #define NGINX                                                                                      \
     {EYE_TAG_DIRECTION, "incoming"}, {EYE_TAG_SERVICE, "nginx"}, {EYE_TAG_PORT, "80"},             \
@@ -195,19 +196,94 @@ static void table__keeps_control_bytes_from_the_terminal(void **state)
     assert_null(strchr(page, '\x1b'));
 }
 
-static void table__fits_the_terminal(void **state)
+/* What says something stays, in order of importance; what shows nothing goes first. */
+static void table__leaves_out_columns_that_have_no_room(void **state)
 {
     struct fixture *fixture = *state;
     fill(fixture->sample);
-    sample_add(fixture->sample, EYE_METRIC_HTTP_SERVER_DURATION, 1,
-               SAMPLE_TAGS({EYE_TAG_ROUTE, "/a/very/long/route/that/does/not/fit/the/terminal"}));
-    const struct eye_console_style narrow = {.colour = false, .width = 80};
+    assert_string_equal(
+        render(fixture, &narrow, sample_take(fixture->sample), NULL),
+        "2026-08-02 12:00:10 UTC  last 10 s\n"
+        "\n"
+        "TCP\n"
+        "direction  service  port  active  opened/s  failed    sent/s    recv/s  retrans\n"
+        "incoming   nginx    80        10       120       0  5.00 MiB  2.00 KiB        7\n"
+        "outgoing   api      5432       0      2.50       5     100 B       0 B        0\n"
+        "no room for family, closed/s, rtt p50, rtt p99, connect p50, connect p99\n"
+        "\n"
+        "HTTP\n"
+        "side    service  port  method  route     status  requests/s      p50      p99\n"
+        "server  nginx    80    GET     /users/*  200           0.10  2.52 ms  2.52 ms\n"
+        "client  api      -     POST    -         500           0.10   1.50 s   1.50 s\n"
+        "no room for p95\n"
+        "\n"
+        "sockeye  memory 5.25 MiB\n"
+        "  lost in the kernel: 4  reason ring_full  program tcp\n"
+        "  dropped by an exporter: 6  reason too_long  exporter dogstatsd\n"
+        "\n");
+}
+
+static void table__leaves_out_first_what_shows_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    sample_add(fixture->sample, EYE_METRIC_TCP_RTT, 0.001, SAMPLE_TAGS(NGINX));
+    sample_add(fixture->sample, EYE_METRIC_TCP_CONNECT, 0.001, SAMPLE_TAGS(NGINX));
     const char *page = render(fixture, &narrow, sample_take(fixture->sample), NULL);
-    assert_non_null(strstr(page, "  /a/very~  "));
+    static const char expected[] =
+        "direction  service  port  family  active  sent/s  recv/s  rtt p50  connect p50\n"
+        "incoming   nginx    80    ipv4         0     0 B     0 B   993 us       993 us\n"
+        "no room for opened/s, closed/s, failed, retrans, rtt p99, connect p99\n";
+    assert_non_null(strstr(page, expected));
+}
+
+static size_t longest_line(const char *page)
+{
+    size_t longest = 0;
     while (*page != '\0') {
         size_t length = strcspn(page, "\n");
-        assert_in_range(length, 0, 80);
+        longest = length > longest ? length : longest;
         page += length + 1;
+    }
+    return longest;
+}
+
+static void table__folds_texts_and_cuts_none(void **state)
+{
+    struct fixture *fixture = *state;
+    sample_add(fixture->sample, EYE_METRIC_HTTP_SERVER_DURATION, 1,
+               SAMPLE_TAGS({EYE_TAG_SERVICE, "a-service-whose-name-is-long"},
+                           {EYE_TAG_ROUTE, "/a/long/route/that/does/not/fit/whatever/is/left/out"},
+                           {EYE_TAG_STATUS, "200"}));
+    const char *page = render(fixture, &narrow, sample_take(fixture->sample), NULL);
+    static const char expected[] =
+        "side    service                route                  status  requests/s     p99\n"
+        "server  a-service-whose-name-  /a/long/route/that/do  200           0.10  1.00 s\n"
+        "        is-long                es/not/fit/whatever/i\n"
+        "                               s/left/out\n"
+        "no room for p50, p95\n";
+    assert_non_null(strstr(page, expected));
+    assert_in_range(longest_line(page), 1, 80);
+}
+
+/* The columns that are never left out, and the losses below the tables. */
+#define ALWAYS_FITS 65
+
+static void table__cuts_nothing_at_any_width(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture->sample);
+    const struct eye_snapshot *now = sample_take(fixture->sample);
+    size_t whole = longest_line(render(fixture, &plain, now, NULL));
+    assert_in_range(whole, 100, 199);
+    for (size_t width = 20; width < 200; width++) {
+        const struct eye_console_style style = {.colour = false, .width = width};
+        const char *page = render(fixture, &style, now, NULL);
+        if (width >= ALWAYS_FITS) {
+            assert_in_range(longest_line(page), 1, width);
+        }
+        assert_non_null(strstr(page, "5.00 MiB"));
+        assert_non_null(strstr(page, "5432"));
+        assert_true((strstr(page, "no room") == NULL) == (width >= whole));
     }
 }
 
@@ -246,7 +322,10 @@ int main(void)
         TEST(table__says_that_nothing_was_seen),
         TEST(table__says_how_many_rows_are_missing),
         TEST(table__keeps_control_bytes_from_the_terminal),
-        TEST(table__fits_the_terminal),
+        TEST(table__leaves_out_columns_that_have_no_room),
+        TEST(table__leaves_out_first_what_shows_nothing),
+        TEST(table__folds_texts_and_cuts_none),
+        TEST(table__cuts_nothing_at_any_width),
         TEST(table__marks_headings_in_colour),
         TEST(table__shows_only_wanted_metrics),
     };

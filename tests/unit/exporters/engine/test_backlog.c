@@ -243,7 +243,7 @@ static void next__that_is_too_old_is_given_up_with_its_points(void **state)
     assert_int_equal(fixture->backlog.skipped, 2);
     assert_int_equal(atomic_load(&stats->dropped[EYE_EXPORT_EXPIRED]), 1);
     assert_int_equal(atomic_load(&stats->seen), 1);
-    assert_int_equal(count_in_log(fixture, "gave up 1 points"), 1);
+    assert_int_equal(count_in_log(fixture, "gave up 1 point of"), 1);
 }
 
 static void next__with_time_is_each_in_order(void **state)

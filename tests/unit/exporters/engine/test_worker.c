@@ -21,6 +21,7 @@
 struct scripted {
     int result;
     bool started;
+    bool gone;
     uint64_t retry_after_ns;
     const char *refused; /* with result 0: what was refused for good */
 };
@@ -104,6 +105,7 @@ static int fake_deliver(void *state, const struct eye_snapshot *now,
     pthread_mutex_unlock(&fake->mutex);
     if (scripted.result != 0) {
         failure->started = scripted.started;
+        failure->gone = scripted.gone;
         failure->retry_after_ns = scripted.retry_after_ns;
         return eye_export_fail(failure, scripted.result, EYE_EXPORT_REFUSED, "the wire is cut");
     }
@@ -570,6 +572,26 @@ static void worker__each_lane_has_a_name(void **state)
     assert_string_equal(eye_worker_name(fixture->worker), "a-rather-long-name.right");
 }
 
+/* No pause, no retry, no word: the daemon says it and ends. */
+static void worker__receiver_that_has_gone_is_not_tried_twice(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fake *fake = &fixture->fake;
+    fake->rest = (struct scripted){.result = -EPIPE, .started = true, .gone = true};
+    start_worker(fixture);
+    publish_many(fixture, 3);
+    wait_for_calls(fake, 3);
+    wait_until_idle(fixture);
+    static const struct call expected[] = {{1, 0}, {2, 0}, {3, 0}};
+    assert_calls(fake, expected, 3);
+    assert_stats(fixture, 0, 0, 3);
+    const struct eye_export_stats *stats = eye_worker_stats(fixture->worker);
+    assert_int_equal(atomic_load(&stats->failures[EYE_EXPORT_REFUSED]), 3);
+    eye_worker_stop(fixture->worker, in_ms(60000));
+    assert_true(free_worker(fixture));
+    assert_int_equal(count_in_log(fixture, "exporter"), 0);
+}
+
 static void worker__logs_failing_and_recovery_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -739,6 +761,7 @@ int main(void)
         TEST(worker__says_once_that_points_are_refused),
         TEST(worker__says_goodbye_after_the_last_delivery),
         TEST(worker__each_lane_has_a_name),
+        TEST(worker__receiver_that_has_gone_is_not_tried_twice),
         TEST(worker__logs_failing_and_recovery_once),
         TEST(worker__stop_delivers_only_the_newest),
         TEST(worker__stop_ends_a_long_retry_wait),

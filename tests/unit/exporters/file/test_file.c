@@ -223,14 +223,33 @@ static void deliver__goes_on_when_there_is_room_again(void **state)
     assert_int_equal(fixture->sample->stats.bytes, fixture->length);
 }
 
-/* Asserts only after standard output is back. */
-static int deliver_to_pipe(struct fixture *fixture, const struct eye_snapshot *now)
+static void begin_capture(const struct fixture *fixture)
 {
     fflush(stdout);
     dup2(fixture->pipe[1], STDOUT_FILENO);
-    int result = deliver(fixture, now, NULL);
+}
+
+static void end_capture(const struct fixture *fixture)
+{
     dup2(fixture->saved_stdout, STDOUT_FILENO);
+}
+
+/* Asserts only after standard output is back. */
+static int deliver_to_pipe(struct fixture *fixture, const struct eye_snapshot *now)
+{
+    begin_capture(fixture);
+    int result = deliver(fixture, now, NULL);
+    end_capture(fixture);
     return result;
+}
+
+static void open_on_pipe(struct fixture *fixture)
+{
+    fixture->values.path = "-";
+    begin_capture(fixture);
+    int result = eye_exporter_file.open(&fixture->sample->setup, &fixture->exporter, NULL);
+    end_capture(fixture);
+    assert_int_equal(result, 0);
 }
 
 static void drain(struct fixture *fixture)
@@ -247,8 +266,7 @@ static void drain(struct fixture *fixture)
 static void deliver__continues_where_a_full_pipe_stopped_it(void **state)
 {
     struct fixture *fixture = *state;
-    fixture->values.path = "-";
-    open_exporter(fixture);
+    open_on_pipe(fixture);
     add_many(fixture->sample);
     const struct eye_snapshot *now = sample_take(fixture->sample);
     int attempts = 0;
@@ -264,6 +282,18 @@ static void deliver__continues_where_a_full_pipe_stopped_it(void **state)
     assert_int_equal(count_lines(fixture), now->count);
     assert_int_equal(fixture->sample->stats.points, now->count);
     assert_int_equal(fixture->sample->stats.bytes, fixture->length);
+}
+
+static void deliver__says_that_the_reader_has_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    open_on_pipe(fixture);
+    add_many(fixture->sample);
+    eye_cleanup_close(&fixture->pipe[0]);
+    fixture->pipe[0] = -1;
+    assert_true(deliver_to_pipe(fixture, sample_take(fixture->sample)) < 0);
+    assert_true(fixture->failure.gone);
+    assert_int_equal(fixture->failure.reason, EYE_EXPORT_RESET);
 }
 
 static void open__reports_a_path_that_cannot_be_written(void **state)
@@ -289,6 +319,7 @@ int main(void)
         TEST(deliver__rotates),
         TEST(deliver__goes_on_when_there_is_room_again),
         TEST(deliver__continues_where_a_full_pipe_stopped_it),
+        TEST(deliver__says_that_the_reader_has_gone),
         TEST(open__reports_a_path_that_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

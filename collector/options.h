@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line as data: each subcommand is a row that names its options, and what is read, what
+ * help says and which name a mistyped one most likely means follow from the rows. Main thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Exit codes of every command. 78 is EX_CONFIG of sysexits.h. */
+enum eye_exit {
+    EYE_EXIT_OK = 0,
+    EYE_EXIT_FAILURE = 1,
+    EYE_EXIT_USAGE = 2,
+    EYE_EXIT_PARTLY = 3, /* probe: some things can be seen, others not */
+    EYE_EXIT_CONFIG = 78,
+};
+
+/* --set on one command line. */
+#define EYE_ASSIGNMENTS_MAX 64
+
+struct eye_options {
+    const char *file; /* NULL: the usual place */
+    const char *assignments[EYE_ASSIGNMENTS_MAX];
+    size_t assignment_count;
+    bool once;
+    bool json;
+    bool markdown;
+    bool print_default;
+};
+
+/* X(identifier, short name or 0, long name, what its value is or NULL, meaning) */
+#define EYE_OPTIONS(X)                                                                             \
+    X(CONFIG, 'c', "config", "FILE", "this configuration instead of /etc/sockeye/sockeye.yaml")    \
+    X(SET, 0, "set", "KEY=VALUE", "one key, over file and environment; may be repeated")           \
+    X(ONCE, 0, "once", NULL, "one whole interval, then the end")                                   \
+    X(DEFAULT, 0, "default", NULL, "print a commented file with every key and its default")        \
+    X(JSON, 0, "json", NULL, "for programs")                                                       \
+    X(MARKDOWN, 0, "markdown", NULL, "as a table")                                                 \
+    X(HELP, 'h', "help", NULL, "this text")                                                        \
+    X(VERSION, 'V', "version", NULL, "the version")
+
+enum eye_option {
+#define X(identifier, ...) EYE_OPTION_##identifier,
+    EYE_OPTIONS(X)
+#undef X
+        EYE_OPTION_COUNT,
+};
+
+#define EYE_OPTION_BIT(option) (UINT32_C(1) << EYE_OPTION_##option)
+
+struct eye_command {
+    const char *name;
+    const char *meaning; /* one line */
+    uint32_t options;    /* EYE_OPTION_BIT of its own; help and version are everybody's */
+    const char *notes;   /* ends its help; NULL: nothing to add */
+    int (*run)(const struct eye_options *options); /* the exit code */
+};
+
+enum eye_parsed { EYE_PARSED_RUN, EYE_PARSED_HELP, EYE_PARSED_VERSION, EYE_PARSED_WRONG };
+
+/**
+ * Reads what follows the command's name (argv[0]). WRONG: said on stderr, with the nearest known
+ * name. @ret_options points into @argv.
+ */
+enum eye_parsed eye_options_parse(const struct eye_command *command, int argc, char **argv,
+                                  struct eye_options *ret_options);
+
+/** What may follow the command, within 80 columns. */
+void eye_options_print_help(const struct eye_command *command, FILE *out);
