@@ -69,6 +69,20 @@ static void update_programs(const struct eye_health *health)
     }
 }
 
+static void update_features(const struct eye_health *health)
+{
+    for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
+        const struct eye_feature_state *state =
+            eye_kernel_feature(health->kernel, (enum eye_feature)i);
+        if (state->available != EYE_ANSWER_UNKNOWN) {
+            eye_gauge_set(series_1(health, EYE_METRIC_SELF_FEATURE, EYE_TAG_FEATURE, state->key),
+                          state->available == EYE_ANSWER_YES ? 1 : 0);
+        }
+    }
+    eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_UNSEEDED, NULL, 0),
+                  (double)eye_kernel_unseeded_namespaces(health->kernel));
+}
+
 static void update_samples(const struct eye_health *health, const char *source, uint64_t aggregated,
                            uint64_t malformed)
 {
@@ -181,6 +195,7 @@ void eye_health_update(const struct eye_health *health)
     update_losses(health);
     update_rings(health);
     update_programs(health);
+    update_features(health);
     update_samples(health, "tracer", health->tracer->samples, health->tracer->malformed);
     update_samples(health, "process", eye_kernel_ring_records(health->kernel, EYE_RING_OWNERS),
                    eye_processes_malformed(health->processes));

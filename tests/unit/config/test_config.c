@@ -49,6 +49,8 @@ static void load__empty_file_gives_defaults(void **state)
     assert_int_equal(config->log_level, EYE_LOG_INFO);
     assert_int_equal(config->tags.count, 0);
     assert_int_equal(config->source.tier, EYE_TIER_AUTO);
+    assert_string_equal(config->source.proc, "/proc");
+    assert_null(config->source.cgroup);
     assert_int_equal(config->connections.tags,
                      1U << EYE_CONNECTION_DIRECTION | 1U << EYE_CONNECTION_SERVICE |
                          1U << EYE_CONNECTION_PORT | 1U << EYE_CONNECTION_FAMILY);
@@ -84,7 +86,7 @@ static void load__reads_every_key(void **state)
                             "shutdown_timeout: 0\n"
                             "tags: [env:prod, canary, 'team: a']\n"
                             "log: {level: debug}\n"
-                            "source: {tier: socket-storage}\n"
+                            "source: {tier: socket-storage, proc: /host/proc, cgroup: /host/cgroup}\n"
                             "connections:\n"
                             "  tags: [port, netns]\n"
                             "  remote: zone\n"
@@ -96,6 +98,8 @@ static void load__reads_every_key(void **state)
     assert_list(&config->tags, "env:prod canary team: a");
     assert_int_equal(config->log_level, EYE_LOG_DEBUG);
     assert_int_equal(config->source.tier, EYE_TIER_SOCKET_STORAGE);
+    assert_string_equal(config->source.proc, "/host/proc");
+    assert_string_equal(config->source.cgroup, "/host/cgroup");
     assert_int_equal(config->connections.tags,
                      1U << EYE_CONNECTION_PORT | 1U << EYE_CONNECTION_NETNS);
     assert_int_equal(config->connections.remote, EYE_REMOTE_ZONE);
