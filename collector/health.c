@@ -162,6 +162,7 @@ static uint64_t timeval_ns(struct timeval value)
     return (uint64_t)value.tv_sec * EYE_NS_PER_SECOND + (uint64_t)value.tv_usec * EYE_NS_PER_US;
 }
 
+/* 0: it cannot be read. */
 static double resident_bytes(void)
 {
     unsigned long total = 0;
@@ -182,8 +183,10 @@ static void update_self(const struct eye_health *health)
     getrusage(RUSAGE_SELF, &usage);
     eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_CPU, NULL, 0),
                     timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime));
-    eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_MEMORY, NULL, 0),
-                  resident_bytes());
+    double resident = resident_bytes();
+    if (resident > 0) {
+        eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_MEMORY, NULL, 0), resident);
+    }
     eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_PROCESSES, NULL, 0),
                   (double)eye_processes_count(health->processes));
     eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_LOG_DROPPED, NULL, 0),

@@ -16,6 +16,14 @@
 
 #define PAGE_MAX_BYTES ((size_t)64 << 10)
 
+/* What no kernel program of ours looks at, whatever the host allows. */
+static const char *const never_seen[] = {
+    "UDP",
+    "HTTP/2, and everything inside TLS",
+    "protocols over IPv6 with extension headers before TCP",
+    "connects that the routing table refuses before a SYN is sent",
+};
+
 static const char *tier_of(const struct eye_probe *probe)
 {
     return probe->connections ? "socket-storage" : "none";
@@ -158,6 +166,10 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
     for (size_t i = 0; i < probe->not_seen_count; i++) {
         end_line(page, probe->not_seen[i].text, INDENT);
     }
+    eye_text_append(page, "\nseen on no host yet\n");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(never_seen); i++) {
+        eye_text_appendf(page, "  %s\n", never_seen[i]);
+    }
 }
 
 void eye_probe_print(const struct eye_probe *probe, FILE *out)
@@ -191,6 +203,15 @@ static json_t *pack_not_seen(const struct eye_probe *probe)
     return list;
 }
 
+static json_t *pack_never_seen(void)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(never_seen); i++) {
+        json_array_append_new(list, json_string(never_seen[i]));
+    }
+    return list;
+}
+
 static json_t *pack_programs(const struct eye_probe *probe)
 {
     json_t *list = json_array();
@@ -212,12 +233,12 @@ void eye_probe_print_json(const struct eye_probe *probe, FILE *out)
 {
     struct utsname kernel;
     uname(&kernel);
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o}", "kernel",
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o}", "kernel",
                              kernel.release, "machine", kernel.machine, "lockdown", eye_lockdown(),
                              "tier", tier_of(probe), "protocols", probe->protocols, "why_not",
                              probe->not_seen_count > 0 ? probe->not_seen[0].text : "", "not_seen",
-                             pack_not_seen(probe), "features", pack_features(probe), "programs",
-                             pack_programs(probe));
+                             pack_not_seen(probe), "never_seen", pack_never_seen(), "features",
+                             pack_features(probe), "programs", pack_programs(probe));
     json_dumpf(root, out, JSON_INDENT(2));
     fputc('\n', out);
     json_decref(root);

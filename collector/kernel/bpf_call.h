@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which commands of bpf(2) are let through at all. Main thread, before there are others. */
+/* Which commands of bpf(2) are let through at all. Forks. */
 #pragma once
 
 /**

@@ -97,12 +97,13 @@ static enum eye_answer probe_descriptors(const struct eye_config *config,
     for (size_t i = 0; i < count; i++) {
         close(fds[i]);
     }
+    if (error == 0) {
+        return found(state, EYE_ANSWER_YES, "%d more can be opened", EYE_DESCRIPTORS);
+    }
     struct rlimit limit = {0};
     getrlimit(RLIMIT_NOFILE, &limit);
-    return error == 0
-               ? found(state, EYE_ANSWER_YES, "%d more can be opened", EYE_DESCRIPTORS)
-               : found(state, EYE_ANSWER_NO, "%s: the limit is %" PRIu64 ", and %d more are needed",
-                       strerror(error), (uint64_t)limit.rlim_cur, EYE_DESCRIPTORS);
+    return found(state, EYE_ANSWER_NO, "%s: the limit is %" PRIu64 ", and %d more are needed",
+                 strerror(error), (uint64_t)limit.rlim_cur, EYE_DESCRIPTORS);
 }
 
 /* Each command, and what the kernel says to the simplest of all maps. */

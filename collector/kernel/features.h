@@ -3,7 +3,7 @@
  * What this kernel, this host and these rights allow, apart from the programs themselves (trial.h).
  * Each feature is tried, never guessed from a version or from a capability's name; rights come
  * first, because without them nothing else can be known. Used by `sockeye probe` and by the daemon.
- * Main thread, before there are others.
+ * Main thread.
  */
 #pragma once
 

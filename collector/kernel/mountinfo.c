@@ -12,7 +12,6 @@
 #define FIELD_ID 0
 #define FIELD_PATH 4
 #define FIELD_TYPE 0
-#define FIELD_OPTIONS 2
 
 static char *skip_fields(char *text, int count)
 {
@@ -58,15 +57,13 @@ int eye_mount_parse(char *line, struct eye_mount *ret_mount)
     *behind = '\0';
     behind += strlen(separator);
     char *path = skip_fields(line, FIELD_PATH);
-    char *options = skip_fields(behind, FIELD_OPTIONS);
-    struct eye_mount mount = {.path = path, .type = behind + FIELD_TYPE, .options = options};
-    if (path == NULL || options == NULL) {
+    struct eye_mount mount = {.path = path, .type = behind + FIELD_TYPE};
+    if (path == NULL) {
         return -EBADMSG;
     }
     end_field(line + FIELD_ID);
     end_field(path);
     end_field(behind + FIELD_TYPE);
-    end_field(options);
     if (eye_parse_u64(line + FIELD_ID, &mount.id) != 0) {
         return -EBADMSG;
     }

@@ -11,8 +11,7 @@
 struct eye_mount {
     uint64_t id; /* statx(2) tells the same of what is open */
     const char *path;
-    const char *type;    /* of the file system: "cgroup2" */
-    const char *options; /* of the file system, not of the mount: "rw,hidepid=invisible" */
+    const char *type; /* of the file system: "cgroup2" */
 };
 
 /**

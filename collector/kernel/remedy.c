@@ -33,7 +33,8 @@ const char *eye_remedy(int error, const char *otherwise)
         return "a seccomp filter is in force: let it through (SystemCallFilter=, --security-opt "
                "seccomp=)";
     }
-    return error == ENOSYS ? otherwise : "a security module refuses it: let it through";
+    return error == ENOSYS ? otherwise
+                           : "a security module or a user namespace refuses it: let it through";
 }
 
 const char *eye_remedy_of_rights(int error, unsigned int capability, const char *rights)

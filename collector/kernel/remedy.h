@@ -5,7 +5,8 @@
 /**
  * The end of a message: what to do where a call ended in @error. A refusal of the kernel (EPERM,
  * EACCES, ENOSYS) although every right is there has another cause than a right: a seccomp filter,
- * as far as one is in force, or a security module. @otherwise: for every other error.
+ * as far as one is in force, or a security module, or that the rights are those of a user
+ * namespace. @otherwise: for every other error.
  */
 const char *eye_remedy(int error, const char *otherwise);
 

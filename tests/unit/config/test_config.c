@@ -82,16 +82,17 @@ static void load__without_exporters_adds_a_console(void **state)
 static void load__reads_every_key(void **state)
 {
     struct fixture *fixture = *state;
-    load_good_text(fixture, "interval: 1m\n"
-                            "shutdown_timeout: 0\n"
-                            "tags: [env:prod, canary, 'team: a']\n"
-                            "log: {level: debug}\n"
-                            "source: {tier: socket-storage, proc: /host/proc, cgroup: /host/cgroup}\n"
-                            "connections:\n"
-                            "  tags: [port, netns]\n"
-                            "  remote: zone\n"
-                            "protocols: {http: false}\n"
-                            "limits: {series: 10, tag_values: 1000000, idle: 24h}\n");
+    load_good_text(fixture,
+                   "interval: 1m\n"
+                   "shutdown_timeout: 0\n"
+                   "tags: [env:prod, canary, 'team: a']\n"
+                   "log: {level: debug}\n"
+                   "source: {tier: socket-storage, proc: /host/proc, cgroup: /host/cgroup}\n"
+                   "connections:\n"
+                   "  tags: [port, netns]\n"
+                   "  remote: zone\n"
+                   "protocols: {http: false}\n"
+                   "limits: {series: 10, tag_values: 1000000, idle: 24h}\n");
     const struct eye_config *config = fixture->config;
     assert_int_equal(config->interval_ns, 60 * EYE_NS_PER_SECOND);
     assert_int_equal(config->shutdown_timeout_ns, 0);
