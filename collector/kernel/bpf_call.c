@@ -47,6 +47,9 @@ static int call(int command)
     memset(&attributes, 0, sizeof(attributes));
     /* The first member of all that take one is a descriptor. */
     attributes.map_fd = takes_descriptor ? UINT32_MAX : 0;
+    if (command == BPF_PROG_LOAD) {
+        attributes.license = (uintptr_t) "";
+    }
     long result = syscall(SYS_bpf, command, &attributes, sizeof(attributes));
     return result >= 0 || is_of_the_kernel(errno) ? 0 : errno;
 }
