@@ -351,7 +351,7 @@ class SeenInPart(unittest.TestCase):
 
     def test_no_proc(self):
         """Without it there is no mount table either: that is not a tree that is not mounted."""
-        self.check(("proc", "services are called unknown",
+        self.check(("proc", "older services are called unknown",
                     "host's processes: /proc: not a proc file", "mount it (mount -t proc proc /proc)"),
                    ("cgroup2", "/proc/self/mountinfo: No such file or directory;", "mount /proc"),
                    settings=("source.cgroup=null",),
