@@ -161,8 +161,7 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         print_program(probe, (enum eye_program)i, page);
     }
-    eye_text_appendf(page, "\ntier: %s, protocols: %s\n", tier_of(probe),
-                     protocols_of(probe));
+    eye_text_appendf(page, "\ntier: %s, protocols: %s\n", tier_of(probe), protocols_of(probe));
     for (size_t i = 0; i < probe->not_seen_count; i++) {
         end_line(page, probe->not_seen[i].text, INDENT);
     }
