@@ -52,6 +52,7 @@ struct eye_collector {
     struct eye_passes passes; /* they put right what a lost record left in tcp.connections.active */
     bool once;                /* the first interval is the last */
     bool ending;              /* the last interval counts afresh, too */
+    bool blind;               /* the last live pass failed */
 };
 
 static int watch(struct eye_collector *collector, enum event_source source, int fd)
@@ -135,7 +136,7 @@ static int make_stages(struct eye_collector *collector)
         .idle_ns = collector->config->limits.idle_ns,
     };
     collector->registry = eye_registry_new(&limits);
-    collector->processes = eye_processes_new("/proc");
+    collector->processes = eye_processes_new(eye_kernel_proc(collector->kernel));
     if (collector->registry == NULL || collector->processes == NULL) {
         return -ENOMEM;
     }
@@ -251,9 +252,13 @@ static void read_live(struct eye_collector *collector, uint64_t now_ns)
     }
     int result = eye_kernel_read_live(collector->kernel, collector->passes.number, full,
                                       eye_tracer_take, &collector->tracer);
-    if (result != 0) {
-        eye_log_error("cannot read live sockets: %s", strerror(-result));
+    if (result != 0 && !collector->blind) {
+        eye_log_error("cannot read live sockets: %s; what they did is told when this is over",
+                      strerror(-result));
+    } else if (result == 0 && collector->blind) {
+        eye_log_info("live sockets can be read again");
     }
+    collector->blind = result != 0;
 }
 
 static uint64_t delivered_sequence(const struct eye_collector *collector)
@@ -294,13 +299,23 @@ static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t n
     (void)ignored;
 }
 
+static void retry(struct eye_collector *collector)
+{
+    struct eye_error why;
+    if (!eye_kernel_retry(collector->kernel)) {
+        return;
+    }
+    eye_log_info("requests of protocols are seen from now on");
+    if (eye_feature_check(eye_kernel_feature(collector->kernel, EYE_FEATURE_CGROUP2), &why) != 0) {
+        eye_log_warning("%s", why.text);
+    }
+}
+
 /* Ends the interval at @end_ns (wall clock). */
 static void end_interval(struct eye_collector *collector, uint64_t end_ns)
 {
     uint64_t now_ns = eye_clock_monotonic_ns();
-    if (eye_kernel_retry(collector->kernel)) {
-        eye_log_info("requests of protocols are seen from now on");
-    }
+    retry(collector);
     read_live(collector, now_ns);
     eye_processes_sweep(collector->processes, collector->passes.number);
     eye_health_update(&collector->health);

@@ -82,8 +82,13 @@ int eye_command_check(const struct eye_options *options)
 
 int eye_command_probe(const struct eye_options *options)
 {
+    struct eye_config *config = load_config(options);
+    if (config == NULL) {
+        return EYE_EXIT_CONFIG;
+    }
     struct eye_probe probe;
-    eye_probe_run(&probe);
+    eye_probe_run(config, &probe);
+    eye_config_free(config);
     if (options->json) {
         eye_probe_print_json(&probe, stdout);
     } else {

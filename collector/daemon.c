@@ -119,22 +119,21 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
         return eye_error_set(ret_error, daemon->signals, "cannot listen for signals: %s",
                              strerror(-daemon->signals));
     }
-    int result = open_workers(daemon, ret_error);
+    struct eye_feature_state features[EYE_FEATURE_COUNT];
+    eye_features_probe(daemon->config, features);
+    int result = eye_features_check(features, ret_error);
     struct eye_kernel *kernel = NULL;
     if (result == 0) {
-        result = eye_kernel_open(daemon->config, &kernel, ret_error);
+        result = open_workers(daemon, ret_error);
+    }
+    if (result == 0) {
+        result = eye_kernel_open(daemon->config, features, &kernel, ret_error);
     }
     if (result != 0) {
         return result;
     }
     /* Loading parses the kernel's whole BTF: several MiB that are free now, back to the kernel. */
     malloc_trim(0);
-    size_t unseeded = eye_kernel_unseeded_namespaces(kernel);
-    if (unseeded > 0) {
-        eye_log_warning("%zu network namespace%s could not be entered: connections older than the "
-                        "daemon are not seen there; grant cap_sys_admin",
-                        unseeded, unseeded == 1 ? "" : "s");
-    }
     for (size_t i = 0; i < eye_kernel_shortcomings(kernel); i++) {
         eye_log_warning("%s", eye_kernel_shortcoming(kernel, i));
     }

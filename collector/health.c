@@ -69,6 +69,20 @@ static void update_programs(const struct eye_health *health)
     }
 }
 
+static void update_features(const struct eye_health *health)
+{
+    for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
+        const struct eye_feature_state *state =
+            eye_kernel_feature(health->kernel, (enum eye_feature)i);
+        if (state->available != EYE_ANSWER_UNKNOWN) {
+            eye_gauge_set(series_1(health, EYE_METRIC_SELF_FEATURE, EYE_TAG_FEATURE, state->key),
+                          state->available == EYE_ANSWER_YES ? 1 : 0);
+        }
+    }
+    eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_UNSEEDED, NULL, 0),
+                  (double)eye_kernel_unseeded_namespaces(health->kernel));
+}
+
 static void update_samples(const struct eye_health *health, const char *source, uint64_t aggregated,
                            uint64_t malformed)
 {
@@ -148,6 +162,7 @@ static uint64_t timeval_ns(struct timeval value)
     return (uint64_t)value.tv_sec * EYE_NS_PER_SECOND + (uint64_t)value.tv_usec * EYE_NS_PER_US;
 }
 
+/* 0: it cannot be read. */
 static double resident_bytes(void)
 {
     unsigned long total = 0;
@@ -168,8 +183,10 @@ static void update_self(const struct eye_health *health)
     getrusage(RUSAGE_SELF, &usage);
     eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_CPU, NULL, 0),
                     timeval_ns(usage.ru_utime) + timeval_ns(usage.ru_stime));
-    eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_MEMORY, NULL, 0),
-                  resident_bytes());
+    double resident = resident_bytes();
+    if (resident > 0) {
+        eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_MEMORY, NULL, 0), resident);
+    }
     eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_PROCESSES, NULL, 0),
                   (double)eye_processes_count(health->processes));
     eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_LOG_DROPPED, NULL, 0),
@@ -181,6 +198,7 @@ void eye_health_update(const struct eye_health *health)
     update_losses(health);
     update_rings(health);
     update_programs(health);
+    update_features(health);
     update_samples(health, "tracer", health->tracer->samples, health->tracer->malformed);
     update_samples(health, "process", eye_kernel_ring_records(health->kernel, EYE_RING_OWNERS),
                    eye_processes_malformed(health->processes));

@@ -48,7 +48,7 @@ static const struct eye_command commands[] = {
     {
         .name = "probe",
         .meaning = "what this kernel and these rights allow, and why not",
-        .options = EYE_OPTION_BIT(JSON),
+        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(JSON),
         .notes = "Exit codes: 0 connections and protocols can be seen; 3 connections only;\n"
                  "1 nothing, and \"run\" would not start; 2 wrong usage.\n",
         .run = eye_command_probe,

@@ -16,46 +16,89 @@
 
 #define PAGE_MAX_BYTES ((size_t)64 << 10)
 
+/* What no kernel program of ours looks at, whatever the host allows. */
+static const char *const never_seen[] = {
+    "UDP",
+    "HTTP/2, and everything inside TLS",
+    "protocols over IPv6 with extension headers before TCP",
+    "connects that the routing table refuses before a SYN is sent",
+};
+
 static const char *tier_of(const struct eye_probe *probe)
 {
     return probe->connections ? "socket-storage" : "none";
 }
 
-/* The first message stays. */
 static void note(struct eye_probe *probe, const struct eye_error *why)
 {
-    if (probe->why_not.text[0] == '\0') {
-        probe->why_not = *why;
-    }
+    probe->not_seen[probe->not_seen_count++] = *why;
 }
 
-static void conclude(struct eye_probe *probe)
+static bool note_ability(struct eye_probe *probe, enum eye_ability ability)
 {
     struct eye_error why;
-    probe->connections = eye_programs_check(probe->programs, EYE_ABILITY_CONNECTIONS, &why) == 0;
-    if (!probe->connections) {
+    bool works = eye_programs_check(probe->programs, ability, &why) == 0;
+    if (!works) {
         note(probe, &why);
+    }
+    return works;
+}
+
+static bool note_feature(struct eye_probe *probe, enum eye_feature feature)
+{
+    struct eye_error why;
+    bool works = eye_feature_check(&probe->features[feature], &why) == 0;
+    if (!works) {
+        note(probe, &why);
+    }
+    return works;
+}
+
+/* A part of the cgroup tree costs the rest of it; no tree at all is the only cause that is told. */
+static void conclude_protocols(struct eye_probe *probe)
+{
+    bool tree = note_feature(probe, EYE_FEATURE_CGROUP2);
+    struct eye_error ignored;
+    probe->protocols =
+        tree ? note_ability(probe, EYE_ABILITY_PROTOCOLS)
+             : eye_programs_check(probe->programs, EYE_ABILITY_PROTOCOLS, &ignored) == 0;
+}
+
+static void conclude(struct eye_probe *probe, const struct eye_config *config)
+{
+    probe->connections = note_ability(probe, EYE_ABILITY_CONNECTIONS);
+    if (!probe->connections) {
         return;
     }
-    if (eye_programs_check(probe->programs, EYE_ABILITY_OLDER_SOCKETS, &why) != 0) {
-        note(probe, &why);
+    note_ability(probe, EYE_ABILITY_OLDER_SOCKETS);
+    if (config->protocols.http) {
+        conclude_protocols(probe);
     }
-    probe->protocols = eye_feature_check(&probe->features[EYE_FEATURE_CGROUP2], &why) == 0 &&
-                       eye_programs_check(probe->programs, EYE_ABILITY_PROTOCOLS, &why) == 0;
-    if (!probe->protocols) {
-        note(probe, &why);
+    for (size_t i = EYE_FEATURE_CPUS + 1; i < EYE_FEATURE_COUNT; i++) {
+        if (i != EYE_FEATURE_CGROUP2) {
+            note_feature(probe, (enum eye_feature)i);
+        }
     }
 }
 
-void eye_probe_run(struct eye_probe *ret_probe)
+void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
 {
+    struct eye_error why;
     memset(ret_probe, 0, sizeof(*ret_probe));
-    eye_features_probe(ret_probe->features);
-    ret_probe->tried = eye_features_check(ret_probe->features, &ret_probe->why_not) == 0;
+    eye_features_probe(config, ret_probe->features);
+    ret_probe->tried = eye_features_check(ret_probe->features, &why) == 0;
     if (ret_probe->tried) {
-        eye_programs_try(ret_probe->programs);
-        conclude(ret_probe);
+        eye_programs_try(config, ret_probe->programs);
+        conclude(ret_probe, config);
+    } else {
+        note(ret_probe, &why);
     }
+}
+
+static const char *protocols_of(const struct eye_probe *probe)
+{
+    bool whole = probe->features[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
+    return !probe->protocols ? "no" : whole ? "yes" : "in part";
 }
 
 /* Ends the line with @words, or goes on in as many as they take. */
@@ -118,10 +161,13 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         print_program(probe, (enum eye_program)i, page);
     }
-    eye_text_appendf(page, "\ntier: %s, protocols: %s\n", tier_of(probe),
-                     probe->protocols ? "yes" : "no");
-    if (probe->why_not.text[0] != '\0') {
-        end_line(page, probe->why_not.text, INDENT);
+    eye_text_appendf(page, "\ntier: %s, protocols: %s\n", tier_of(probe), protocols_of(probe));
+    for (size_t i = 0; i < probe->not_seen_count; i++) {
+        end_line(page, probe->not_seen[i].text, INDENT);
+    }
+    eye_text_append(page, "\nseen on no host yet\n");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(never_seen); i++) {
+        eye_text_appendf(page, "  %s\n", never_seen[i]);
     }
 }
 
@@ -138,10 +184,29 @@ static json_t *pack_features(const struct eye_probe *probe)
     json_t *list = json_array();
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
         const struct eye_feature_state *feature = &probe->features[i];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "name", feature->name,
-                                              "available", eye_answer_name(feature->available),
-                                              "detail", feature->detail, "needed_for",
-                                              feature->needed_for, "remedy", feature->remedy));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "feature",
+                                              feature->key, "name", feature->name, "available",
+                                              eye_answer_name(feature->available), "detail",
+                                              feature->detail, "needed_for", feature->needed_for,
+                                              "cost", feature->cost, "remedy", feature->remedy));
+    }
+    return list;
+}
+
+static json_t *pack_not_seen(const struct eye_probe *probe)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < probe->not_seen_count; i++) {
+        json_array_append_new(list, json_string(probe->not_seen[i].text));
+    }
+    return list;
+}
+
+static json_t *pack_never_seen(void)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(never_seen); i++) {
+        json_array_append_new(list, json_string(never_seen[i]));
     }
     return list;
 }
@@ -167,11 +232,12 @@ void eye_probe_print_json(const struct eye_probe *probe, FILE *out)
 {
     struct utsname kernel;
     uname(&kernel);
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o}", "kernel", kernel.release, "machine",
-                  kernel.machine, "lockdown", eye_lockdown(), "tier", tier_of(probe), "protocols",
-                  probe->protocols, "why_not", probe->why_not.text, "features",
-                  pack_features(probe), "programs", pack_programs(probe));
+    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o}", "kernel",
+                             kernel.release, "machine", kernel.machine, "lockdown", eye_lockdown(),
+                             "tier", tier_of(probe), "protocols", probe->protocols, "why_not",
+                             probe->not_seen_count > 0 ? probe->not_seen[0].text : "", "not_seen",
+                             pack_not_seen(probe), "never_seen", pack_never_seen(), "features",
+                             pack_features(probe), "programs", pack_programs(probe));
     json_dumpf(root, out, JSON_INDENT(2));
     fputc('\n', out);
     json_decref(root);

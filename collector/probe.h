@@ -8,19 +8,21 @@
 #include <stdio.h>
 
 #include "collector/kernel/features.h"
+#include "collector/kernel/kernel.h"
 #include "collector/kernel/trial.h"
 
 struct eye_probe {
     struct eye_feature_state features[EYE_FEATURE_COUNT];
     struct eye_program_trial programs[EYE_PROGRAM_COUNT];
-    bool tried;               /* false: a feature is missing that all programs need */
-    bool connections;         /* the tier is "socket-storage", else "none" */
-    bool protocols;           /* requests are seen too */
-    struct eye_error why_not; /* the first thing that cannot be seen; empty: all can */
+    bool tried;       /* false: a feature is missing that all programs need */
+    bool connections; /* the tier is "socket-storage", else "none" */
+    bool protocols;   /* requests are seen too, at least of a part of the host */
+    struct eye_error not_seen[EYE_SHORTCOMINGS_MAX]; /* what cannot be seen, a line each */
+    size_t not_seen_count;
 };
 
-/** Tries everything. Takes about half a second. */
-void eye_probe_run(struct eye_probe *ret_probe);
+/** Tries everything, looking where @config says. Takes about half a second. */
+void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe);
 
 /** For people. */
 void eye_probe_print(const struct eye_probe *probe, FILE *out);

@@ -110,7 +110,9 @@ struct eye_config {
     int log_level;                /* log.level: error warning info debug; enum eye_log_level */
     struct eye_text_list tags;    /* tags: "key:value" on every point of every exporter */
     struct {
-        int tier; /* source.tier: auto socket-storage; enum eye_tier */
+        int tier;     /* source.tier: auto socket-storage; enum eye_tier */
+        char *proc;   /* source.proc: where the host's /proc is mounted; default "/proc" */
+        char *cgroup; /* source.cgroup: protocols are watched below it; NULL: found */
     } source;
     struct {
         uint32_t tags; /* connections.tags: 1 << enum eye_connection_tag */

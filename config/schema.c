@@ -114,6 +114,23 @@ const struct eye_config_key eye_config_keys[] = {
         .help = "How the kernel is asked; auto takes the best that this kernel allows.",
     },
     {
+        .path = "source.proc",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, source.proc),
+        .default_value = "/proc",
+        .valid = is_absolute_path,
+        .expects = "an absolute path",
+        .help = "Where the host's /proc is mounted; in a container perhaps /host/proc.",
+    },
+    {
+        .path = "source.cgroup",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, source.cgroup),
+        .valid = is_absolute_path,
+        .expects = "an absolute path",
+        .help = "Protocols of what runs in this cgroup v2 directory; without it of the whole host.",
+    },
+    {
         .path = "connections.tags",
         .type = EYE_CONFIG_FLAGS,
         .offset = offsetof(struct eye_config, connections.tags),

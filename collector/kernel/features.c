@@ -3,19 +3,30 @@
 #include "collector/kernel/features.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
+#include <sys/vfs.h>
 
 #include "collector/base/text.h"
+#include "collector/kernel/bpf_call.h"
+#include "collector/kernel/capabilities.h"
+#include "collector/kernel/host.h"
+#include "collector/kernel/remedy.h"
 
 static const struct {
     const char *name;
@@ -31,71 +42,228 @@ static enum eye_answer answer_of(bool available)
     return available ? EYE_ANSWER_YES : EYE_ANSWER_NO;
 }
 
-/* From the kernel, not from /proc, which may be missing. */
-static uint64_t effective_capabilities(void)
+/* Writes what was found. Returns @answer, so that a finding is one line. */
+__attribute__((format(printf, 3, 4))) static enum eye_answer found(struct eye_feature_state *state,
+                                                                   enum eye_answer answer,
+                                                                   const char *format, ...)
 {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
-    return syscall(SYS_capget, &header, data) == 0
-               ? data[0].effective | (uint64_t)data[1].effective << 32
-               : 0;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(state->detail, sizeof(state->detail), format, arguments);
+    va_end(arguments);
+    return answer;
 }
 
-static bool has_capability(uint64_t mask, unsigned int number)
+/* Capabilities count in the user namespace that they are of. Which one that is cannot be known
+ * without /proc: then bpf(2) itself will tell. */
+static bool is_in_other_user_namespace(const struct eye_config *config)
 {
-    return (mask >> number & 1) != 0;
+    bool initial;
+    return eye_host_namespace(config->source.proc, EYE_HOST_USER, &initial) == 0 && !initial;
 }
 
-static enum eye_answer probe_capabilities(struct eye_feature_state *state)
+static enum eye_answer probe_capabilities(const struct eye_config *config,
+                                          struct eye_feature_state *state)
 {
-    uint64_t mask = effective_capabilities();
-    struct eye_text missing;
+    if (is_in_other_user_namespace(config)) {
+        state->remedy = "run it in the host's user namespace (not rootless, no PrivateUsers=, "
+                        "--userns=host)";
+        return found(state, EYE_ANSWER_NO, "those of a user namespace that is not the host's");
+    }
+    EYE_CLEANUP(eye_text_done) struct eye_text missing;
     eye_text_init(&missing, sizeof(state->detail) - 16);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(needed_capabilities); i++) {
-        /* Before 5.8 CAP_SYS_ADMIN was both cap_bpf and cap_perfmon, and still implies them. */
-        bool implied =
-            needed_capabilities[i].number >= CAP_PERFMON && has_capability(mask, CAP_SYS_ADMIN);
-        if (!implied && !has_capability(mask, needed_capabilities[i].number)) {
+        if (!eye_capability_has(needed_capabilities[i].number)) {
             eye_text_appendf(&missing, " %s", needed_capabilities[i].name);
         }
     }
     bool complete = missing.length == 0;
-    snprintf(state->detail, sizeof(state->detail), "%s%s", complete ? "complete" : "missing",
-             eye_text_string(&missing));
-    eye_text_done(&missing);
-    return answer_of(complete);
+    return found(state, answer_of(complete), "%s%s", complete ? "complete" : "missing",
+                 eye_text_string(&missing));
 }
 
-/* What the kernel says to the simplest of all maps. */
-static enum eye_answer probe_syscall(struct eye_feature_state *state)
+static enum eye_answer probe_descriptors(const struct eye_config *config,
+                                         struct eye_feature_state *state)
 {
-    EYE_AUTOCLOSE int fd =
-        bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(__u32), sizeof(__u32), 1, NULL);
-    int error = errno;
-    if (fd < 0 && error == ENOSYS) {
-        state->remedy = "use a kernel built with CONFIG_BPF_SYSCALL, or let it through seccomp";
+    (void)config;
+    int fds[EYE_DESCRIPTORS];
+    size_t count = 0;
+    int error = 0;
+    while (count < EYE_DESCRIPTORS && error == 0) {
+        fds[count] = eventfd(0, EFD_CLOEXEC);
+        error = fds[count] < 0 ? errno : 0;
+        count += error == 0;
     }
-    snprintf(state->detail, sizeof(state->detail), "%s", fd < 0 ? strerror(error) : "available");
-    return answer_of(fd >= 0);
+    for (size_t i = 0; i < count; i++) {
+        close(fds[i]);
+    }
+    if (error == 0) {
+        return found(state, EYE_ANSWER_YES, "%d more can be opened", EYE_DESCRIPTORS);
+    }
+    struct rlimit limit = {0};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return found(state, EYE_ANSWER_NO, "%s: the limit is %" PRIu64 ", and %d more are needed",
+                 strerror(error), (uint64_t)limit.rlim_cur, EYE_DESCRIPTORS);
 }
 
-static enum eye_answer probe_btf(struct eye_feature_state *state)
+/* Each command, and what the kernel says to the simplest of all maps. */
+static enum eye_answer probe_syscall(const struct eye_config *config,
+                                     struct eye_feature_state *state)
 {
+    (void)config;
+    const char *command;
+    int refused = eye_bpf_call_refused(&command);
+    if (refused < 0) {
+        state->remedy = "a seccomp filter kills who calls it: let it through (SystemCallFilter=, "
+                        "--security-opt seccomp=)";
+        return found(state, EYE_ANSWER_NO, "%s: Bad system call (SIGSYS)", command);
+    }
+    EYE_AUTOCLOSE int fd = -1;
+    if (refused == 0) {
+        command = "BPF_MAP_CREATE";
+        fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, sizeof(__u32), sizeof(__u32), 1, NULL);
+        refused = fd < 0 ? errno : 0;
+    }
+    if (refused != 0) {
+        state->remedy = eye_remedy(refused, state->remedy);
+        return found(state, EYE_ANSWER_NO, "%s: %s", command, strerror(refused));
+    }
+    return found(state, EYE_ANSWER_YES, "available");
+}
+
+static bool is_sysfs(void)
+{
+    struct statfs system;
+    return statfs("/sys", &system) == 0 && system.f_type == SYSFS_MAGIC;
+}
+
+/* libbpf, which is to use it, has to understand it. */
+static enum eye_answer probe_btf(const struct eye_config *config, struct eye_feature_state *state)
+{
+    (void)config;
     static const char path[] = "/sys/kernel/btf/vmlinux";
-    bool readable = access(path, R_OK) == 0;
-    snprintf(state->detail, sizeof(state->detail), "%s%s%s", path, readable ? "" : ": ",
-             readable ? "" : strerror(errno));
-    return answer_of(readable);
+    struct btf *btf = btf__parse_raw(path);
+    int error = errno;
+    if (btf != NULL) {
+        btf__free(btf);
+        return found(state, EYE_ANSWER_YES, "%s", path);
+    }
+    if (!is_sysfs()) {
+        state->remedy = "mount sysfs (mount -t sysfs sysfs /sys)";
+    } else if (error != ENOENT) {
+        state->remedy = eye_remedy(error, "this is not what the kernel put there: is something "
+                                          "mounted over it?");
+    }
+    return found(state, EYE_ANSWER_NO, "%s: %s%s", path, strerror(error),
+                 is_sysfs() ? "" : " (/sys is not mounted)");
 }
 
-static enum eye_answer probe_cgroup2(struct eye_feature_state *state)
+/* Counters of the kernel side are one for each CPU. */
+static enum eye_answer probe_cpus(const struct eye_config *config, struct eye_feature_state *state)
 {
-    EYE_AUTOCLOSE int fd = eye_cgroup2_open(state->detail, sizeof(state->detail));
-    if (fd < 0) {
-        snprintf(state->detail, sizeof(state->detail), "%s",
-                 fd == -ENOENT ? "not mounted" : strerror(-fd));
+    (void)config;
+    int count = libbpf_num_possible_cpus();
+    return count > 0 ? found(state, EYE_ANSWER_YES, "%d", count)
+                     : found(state, EYE_ANSWER_NO, "/sys/devices/system/cpu/possible: %s",
+                             strerror(-count));
+}
+
+static enum eye_answer say_hiding(struct eye_feature_state *state, const char *proc, int error)
+{
+    state->cost = "older services of other users are called unknown";
+    state->remedy = "grant cap_sys_ptrace, or mount /proc without hidepid= (gid= admits a group)";
+    return found(state, EYE_ANSWER_NO, "%s/2: %s: processes of other users are hidden (hidepid)",
+                 proc, strerror(error));
+}
+
+static enum eye_answer probe_proc(const struct eye_config *config, struct eye_feature_state *state)
+{
+    const char *proc = config->source.proc;
+    int error;
+    switch (eye_proc_look(proc, &error)) {
+    case EYE_PROC_HOST:
+        break;
+    case EYE_PROC_HIDING:
+        return say_hiding(state, proc, error);
+    case EYE_PROC_FOREIGN:
+        return found(state, EYE_ANSWER_NO, "%s is of another pid namespace than the host's", proc);
+    case EYE_PROC_ABSENT:
+        state->remedy = "mount it (mount -t proc proc /proc), or set source.proc to where it is";
+        return found(state, EYE_ANSWER_NO, "%s: %s", proc,
+                     error == 0 ? "not a proc file system" : strerror(error));
     }
-    return answer_of(fd >= 0);
+    return found(state, EYE_ANSWER_YES, "%s", proc);
+}
+
+static enum eye_answer say_no_cgroup(const struct eye_config *config,
+                                     struct eye_feature_state *state, const char *path, int error)
+{
+    if (error == ENOENT && path[0] == '\0') {
+        return found(state, EYE_ANSWER_NO, "not mounted");
+    }
+    if (config->source.cgroup != NULL) {
+        state->remedy = "set source.cgroup to a directory of a mounted cgroup v2 tree, or leave it "
+                        "out";
+    } else if (error == ENOENT) {
+        state->remedy = "mount /proc, or set source.cgroup to where the tree is mounted";
+    }
+    state->remedy = eye_remedy(error, state->remedy);
+    return found(state, EYE_ANSWER_NO, "%s: %s", path,
+                 error == ENOTSUP ? "not in a cgroup v2 tree" : strerror(error));
+}
+
+/* What is configured is taken as given, also when it is a part of the tree. */
+static enum eye_answer probe_cgroup2(const struct eye_config *config,
+                                     struct eye_feature_state *state)
+{
+    struct eye_cgroup cgroup;
+    int result = eye_cgroup_open(config->source.cgroup, config->source.proc, &cgroup);
+    if (result != 0) {
+        return say_no_cgroup(config, state, cgroup.path, -result);
+    }
+    close(cgroup.fd);
+    if (eye_cgroup_is_root(&cgroup)) {
+        return found(state, EYE_ANSWER_YES, "%s", cgroup.path);
+    }
+    if (config->source.cgroup != NULL) {
+        return found(state, EYE_ANSWER_YES, "%s, a part of it (source.cgroup)", cgroup.path);
+    }
+    state->cost = "requests of protocols are seen in a part of the host only";
+    state->remedy = "run it in the host's cgroup namespace (--cgroupns=host) or mount the host's "
+                    "tree into the container; source.cgroup takes a part on purpose";
+    return found(state, EYE_ANSWER_NO,
+                 "%s is a part of the host's tree (inode %" PRIu64 ", the root has 1)", cgroup.path,
+                 cgroup.inode);
+}
+
+/* Whether looking at other processes says something about the host's. */
+static bool sees_host(const struct eye_config *config)
+{
+    int error;
+    enum eye_proc_state state = eye_proc_look(config->source.proc, &error);
+    return state == EYE_PROC_HOST || state == EYE_PROC_HIDING;
+}
+
+static enum eye_answer cannot_see_host(struct eye_feature_state *state)
+{
+    return found(state, EYE_ANSWER_UNKNOWN, "the host's processes are not visible");
+}
+
+/* Paths in /proc/PID/cgroup begin at the reader's own root. */
+static enum eye_answer probe_cgroup_names(const struct eye_config *config,
+                                          struct eye_feature_state *state)
+{
+    bool initial;
+    if (!sees_host(config)) {
+        return cannot_see_host(state);
+    }
+    int result = eye_host_namespace(config->source.proc, EYE_HOST_CGROUP, &initial);
+    if (result != 0) {
+        return found(state, EYE_ANSWER_UNKNOWN, "%s/self/ns/cgroup: %s", config->source.proc,
+                     strerror(-result));
+    }
+    return initial ? found(state, EYE_ANSWER_YES, "shared")
+                   : found(state, EYE_ANSWER_NO, "this process is in another one");
 }
 
 /* True when @pid is a process of another user; *ret_error: of reading its environment, 0: it can
@@ -122,36 +290,75 @@ static bool read_environment(int proc, const char *pid, int *ret_error)
  * By its effect: which capabilities it takes differs between kernels. One that can be read is
  * enough: some processes are closed even to root.
  */
-static enum eye_answer probe_environment(struct eye_feature_state *state)
+static enum eye_answer probe_environment(const struct eye_config *config,
+                                         struct eye_feature_state *state)
 {
-    DIR *proc = opendir("/proc");
-    bool found = false;
+    if (!sees_host(config)) {
+        return cannot_see_host(state);
+    }
+    DIR *proc = opendir(config->source.proc);
+    if (proc == NULL) {
+        return found(state, EYE_ANSWER_UNKNOWN, "%s: %s", config->source.proc, strerror(errno));
+    }
+    bool met = false;
     bool readable = false;
     int error = 0;
-    for (struct dirent *entry = proc == NULL ? NULL : readdir(proc); entry != NULL && !readable;
-         entry = readdir(proc)) {
+    for (struct dirent *entry = readdir(proc); entry != NULL && !readable; entry = readdir(proc)) {
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
             read_environment(dirfd(proc), entry->d_name, &error)) {
-            found = true;
+            met = true;
             readable = error == 0;
         }
     }
-    if (proc != NULL) {
-        closedir(proc);
+    closedir(proc);
+    if (!met) {
+        return found(state, EYE_ANSWER_UNKNOWN, "no process of another user to try it on");
     }
-    snprintf(state->detail, sizeof(state->detail), "%s",
-             !found     ? "no process of another user to try it on"
-             : readable ? "readable"
-                        : strerror(error));
-    return found ? answer_of(readable) : EYE_ANSWER_UNKNOWN;
+    state->remedy = eye_remedy_of_rights(error, CAP_DAC_READ_SEARCH, state->remedy);
+    return found(state, answer_of(readable), "%s", readable ? "readable" : strerror(error));
 }
 
-static enum eye_answer probe_namespaces(struct eye_feature_state *state)
+/* Enters the namespace that we are in, and opens that of kthreadd, which is no process of ours.
+ * 0, or errno and what ended in it. */
+static int try_namespaces(const char *proc, unsigned int *ret_capability, const char **ret_step)
 {
-    bool allowed = has_capability(effective_capabilities(), CAP_SYS_ADMIN);
-    snprintf(state->detail, sizeof(state->detail), "%s",
-             allowed ? "available" : "missing cap_sys_admin");
-    return answer_of(allowed);
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/self/ns/net", proc);
+    *ret_step = "its own";
+    *ret_capability = CAP_SYS_PTRACE;
+    EYE_AUTOCLOSE int own = open(path, O_RDONLY | O_CLOEXEC);
+    if (own < 0) {
+        return errno;
+    }
+    *ret_step = "setns";
+    *ret_capability = CAP_SYS_ADMIN;
+    if (setns(own, CLONE_NEWNET) != 0) {
+        return errno;
+    }
+    snprintf(path, sizeof(path), "%s/2/ns/net", proc);
+    *ret_step = "those of other users' processes";
+    *ret_capability = CAP_SYS_PTRACE;
+    EYE_AUTOCLOSE int other = open(path, O_RDONLY | O_CLOEXEC);
+    return other < 0 ? errno : 0;
+}
+
+static enum eye_answer probe_namespaces(const struct eye_config *config,
+                                        struct eye_feature_state *state)
+{
+    if (is_in_other_user_namespace(config)) {
+        return found(state, EYE_ANSWER_UNKNOWN, "cannot be tried in this user namespace");
+    }
+    if (!sees_host(config)) {
+        return cannot_see_host(state);
+    }
+    const char *step;
+    unsigned int capability;
+    int error = try_namespaces(config->source.proc, &capability, &step);
+    if (error == 0) {
+        return found(state, EYE_ANSWER_YES, "available");
+    }
+    state->remedy = eye_remedy_of_rights(error, capability, state->remedy);
+    return found(state, EYE_ANSWER_NO, "%s: %s", step, strerror(error));
 }
 
 const char *eye_answer_name(enum eye_answer answer)
@@ -162,38 +369,40 @@ const char *eye_answer_name(enum eye_answer answer)
 
 static const struct {
     struct eye_feature_state state;
-    enum eye_answer (*probe)(struct eye_feature_state *state);
+    enum eye_answer (*probe)(const struct eye_config *config, struct eye_feature_state *state);
 } features[EYE_FEATURE_COUNT] = {
 #define X(identifier, probe, name, needed_for, cost, remedy)                                       \
-    [EYE_FEATURE_##                                                                                \
-        identifier] = {{name, needed_for, cost, remedy, EYE_ANSWER_UNKNOWN, ""}, probe_##probe},
+    [EYE_FEATURE_##identifier] = {                                                                 \
+        {#probe, name, needed_for, cost, remedy, EYE_ANSWER_UNKNOWN, ""}, probe_##probe},
     EYE_FEATURES(X)
 #undef X
 };
 
-void eye_feature_probe(enum eye_feature feature, struct eye_feature_state *ret_state)
+void eye_feature_probe(const struct eye_config *config, enum eye_feature feature,
+                       struct eye_feature_state *ret_state)
 {
     libbpf_print_fn_t printer = libbpf_set_print(NULL);
     *ret_state = features[feature].state;
-    ret_state->available = features[feature].probe(ret_state);
+    ret_state->available = features[feature].probe(config, ret_state);
     libbpf_set_print(printer);
 }
 
-void eye_features_probe(struct eye_feature_state ret_states[EYE_FEATURE_COUNT])
+void eye_features_probe(const struct eye_config *config,
+                        struct eye_feature_state ret_states[EYE_FEATURE_COUNT])
 {
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        eye_feature_probe((enum eye_feature)i, &ret_states[i]);
+        eye_feature_probe(config, (enum eye_feature)i, &ret_states[i]);
     }
     if (ret_states[EYE_FEATURE_CAPABILITIES].available != EYE_ANSWER_YES) {
         struct eye_feature_state *state = &ret_states[EYE_FEATURE_SYSCALL];
-        state->available = EYE_ANSWER_UNKNOWN; /* the answer is about the capabilities */
-        snprintf(state->detail, sizeof(state->detail), "cannot be tried without capabilities");
+        /* The answer is about the capabilities. */
+        state->available = found(state, EYE_ANSWER_UNKNOWN, "cannot be tried without capabilities");
     }
 }
 
 int eye_feature_check(const struct eye_feature_state *state, struct eye_error *ret_error)
 {
-    if (state->available == EYE_ANSWER_YES) {
+    if (state->available != EYE_ANSWER_NO) {
         return 0;
     }
     return eye_error_set(ret_error, -ENOTSUP, "%s: %s: %s; %s", state->cost, state->name,
@@ -204,7 +413,7 @@ int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT],
                        struct eye_error *ret_error)
 {
     int result = 0;
-    for (size_t i = 0; i <= EYE_FEATURE_BTF && result == 0; i++) {
+    for (size_t i = 0; i <= EYE_FEATURE_CPUS && result == 0; i++) {
         result = eye_feature_check(&states[i], ret_error);
     }
     return result;
@@ -248,45 +457,4 @@ const char *eye_lockdown(void)
         }
     }
     return "unknown";
-}
-
-/* The mount point of the first cgroup2 line of mountinfo (proc_pid_mountinfo(5)): field 5, and
- * the type behind " - ". */
-static bool read_cgroup2_mount(const char *line, char *ret_path, size_t size)
-{
-    const char *separator = strstr(line, " - cgroup2 ");
-    const char *field = line;
-    for (int i = 0; i < 4 && field != NULL; i++) {
-        field = strchr(field, ' ');
-        field = field == NULL ? NULL : field + 1;
-    }
-    if (separator == NULL || field == NULL) {
-        return false;
-    }
-    size_t length = strcspn(field, " ");
-    if (length >= size) {
-        return false;
-    }
-    memcpy(ret_path, field, length);
-    ret_path[length] = '\0';
-    return true;
-}
-
-int eye_cgroup2_open(char *ret_path, size_t size)
-{
-    FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    if (mounts == NULL) {
-        return -errno;
-    }
-    char line[4096];
-    bool found = false;
-    while (!found && fgets(line, sizeof(line), mounts) != NULL) {
-        found = read_cgroup2_mount(line, ret_path, size);
-    }
-    fclose(mounts);
-    if (!found) {
-        return -ENOENT;
-    }
-    int fd = open(ret_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What this kernel and these rights allow, apart from the programs themselves (trial.h). Each
- * feature is tried, never guessed from a version; rights come first, because without them nothing
- * else can be known. Used by `sockeye probe` and by the daemon. One thread at a time.
+ * What this kernel, this host and these rights allow, apart from the programs themselves (trial.h).
+ * Each feature is tried, never guessed from a version or from a capability's name; rights come
+ * first, because without them nothing else can be known. Used by `sockeye probe` and by the daemon.
+ * Main thread.
  */
 #pragma once
 
@@ -10,21 +11,39 @@
 #include <stddef.h>
 
 #include "collector/base/error.h"
+#include "config/config.h"
 
-/* X(identifier, probe of features.c, name, needed for, what is lost without it, what to do). The
- * first ones, up to SOCKET_STORAGE, are needed for everything. */
+/* Descriptors that the daemon must be able to open: maps, programs, links, iterators, a receiver
+ * and some files of /proc at once. The usual limit is 1024. */
+#define EYE_DESCRIPTORS 64
+
+/* X(identifier, probe of features.c and value of the tag `feature`, name, needed for, what is lost
+ * without it, what to do). The first ones, up to CPUS, are needed for everything. What is lost and
+ * what to do are the usual case: a probe that knows better says so. */
 #define EYE_FEATURES(X)                                                                            \
     X(CAPABILITIES, capabilities, "capabilities", "everything", "cannot observe the kernel",       \
       "run as root or grant cap_bpf,cap_perfmon,cap_net_admin+ep")                                 \
+    X(DESCRIPTORS, descriptors, "open files", "everything", "cannot observe the kernel",           \
+      "allow more open files (ulimit -n, LimitNOFILE=)")                                           \
     X(SYSCALL, syscall, "bpf system call", "everything", "cannot observe the kernel",              \
-      "a seccomp filter, a user namespace or a security module refuses it: let it through")        \
+      "use a kernel built with CONFIG_BPF_SYSCALL")                                                \
     X(BTF, btf, "kernel BTF", "everything", "cannot observe the kernel",                           \
       "use a kernel built with CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)")                   \
-    X(CGROUP2, cgroup2, "cgroup v2 tree", "protocols", "requests of protocols are not seen",       \
+    X(CPUS, cpus, "number of CPUs", "everything", "cannot observe the kernel",                     \
+      "mount sysfs (mount -t sysfs sysfs /sys)")                                                   \
+    X(PROC, proc, "host's processes", "names of services",                                         \
+      "older services are called unknown, and connections older than the daemon are seen in its "  \
+      "own network namespace only",                                                                \
+      "run it in the host's pid namespace (--pid=host, hostPID: true), or mount the host's /proc " \
+      "and set source.proc")                                                                       \
+    X(CGROUP2, cgroup2, "cgroup v2 root", "protocols", "requests of protocols are not seen",       \
       "mount it (mount -t cgroup2 none /sys/fs/cgroup/unified) or set protocols.http: false")      \
     X(ENVIRONMENT, environment, "environment of other users' processes", "services by DD_SERVICE", \
       "older services are called by their unit, container or executable only",                     \
       "run as root or grant cap_sys_ptrace,cap_dac_read_search+ep")                                \
+    X(CGROUP_NAMES, cgroup_names, "host's cgroup namespace", "services by unit or container",      \
+      "older services of the daemon's own cgroup have neither unit nor container",                 \
+      "run it in the host's cgroup namespace (--cgroupns=host)")                                   \
     X(NAMESPACES, namespaces, "entering network namespaces", "older sockets of other namespaces",  \
       "connections older than the daemon are seen in its own network namespace only",              \
       "run as root or grant cap_sys_admin,cap_sys_ptrace+ep")
@@ -41,20 +60,26 @@ enum eye_answer { EYE_ANSWER_NO, EYE_ANSWER_YES, EYE_ANSWER_UNKNOWN };
 /** "no", "yes", "unknown". */
 const char *eye_answer_name(enum eye_answer answer);
 
+/* Of what was found: most are short, paths are not. */
+#define EYE_FEATURE_DETAIL_BYTES 512
+
 struct eye_feature_state {
+    const char *key; /* as a tag value: "cgroup2" */
     const char *name;
     const char *needed_for;
     const char *cost; /* what is lost without it */
     const char *remedy;
-    enum eye_answer available; /* UNKNOWN: the rights to try it are missing */
-    char detail[160];          /* what was found, or why it is not available */
+    enum eye_answer available;             /* UNKNOWN: it cannot be tried here */
+    char detail[EYE_FEATURE_DETAIL_BYTES]; /* what was found, or why it is not available */
 };
 
-/** Tries one feature. */
-void eye_feature_probe(enum eye_feature feature, struct eye_feature_state *ret_state);
+/** Tries one feature. @config: where to look. */
+void eye_feature_probe(const struct eye_config *config, enum eye_feature feature,
+                       struct eye_feature_state *ret_state);
 
 /** Tries every feature; what says nothing but that rights are missing is UNKNOWN. */
-void eye_features_probe(struct eye_feature_state ret_states[EYE_FEATURE_COUNT]);
+void eye_features_probe(const struct eye_config *config,
+                        struct eye_feature_state ret_states[EYE_FEATURE_COUNT]);
 
 /**
  * The first feature that is missing among those needed for everything, as the line "what is lost:
@@ -63,7 +88,7 @@ void eye_features_probe(struct eye_feature_state ret_states[EYE_FEATURE_COUNT]);
 int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT],
                        struct eye_error *ret_error);
 
-/** The same for one feature. */
+/** The same for one feature; one that cannot be tried is not missing. */
 int eye_feature_check(const struct eye_feature_state *state, struct eye_error *ret_error);
 
 /**
@@ -75,9 +100,3 @@ bool eye_helper_allowed(unsigned type, int helper);
 /** The kernel's lockdown: "none", "integrity", "confidentiality", or "unknown" when securityfs is
  * not mounted or not readable. */
 const char *eye_lockdown(void);
-
-/**
- * Opens the root of the cgroup v2 tree, wherever it is mounted. The descriptor, or -ENOENT (not
- * mounted) or another -errno. @ret_path: where; @size bytes.
- */
-int eye_cgroup2_open(char *ret_path, size_t size);

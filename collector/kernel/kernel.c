@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,8 +14,9 @@
 
 #include "collector/base/clock.h"
 #include "collector/kernel/accounts.h"
-#include "collector/kernel/features.h"
+#include "collector/kernel/host.h"
 #include "collector/kernel/iterator.h"
+#include "collector/kernel/remedy.h"
 #include "collector/kernel/seed.h"
 #include "collector/kernel/trial.h"
 
@@ -22,6 +24,8 @@
 
 /* Records per drain: a second of the busiest traffic measured; the next drain goes on. */
 #define DRAIN_MAX 400000
+
+#define DEBUG_SHOWS "log.level: debug shows what libbpf and the verifier said"
 
 struct ring {
     struct eye_kernel *kernel;
@@ -41,6 +45,8 @@ enum ability_state {
 };
 
 struct eye_kernel {
+    const struct eye_config *config;
+    struct eye_feature_state features[EYE_FEATURE_COUNT];
     struct socket_storage *programs;
     enum ability_state states[EYE_ABILITY_COUNT];
     struct eye_error shortcomings[EYE_SHORTCOMINGS_MAX];
@@ -51,7 +57,7 @@ struct eye_kernel {
     struct ring rings[EYE_RING_COUNT];
     size_t drained; /* in the present drain */
     uint64_t live_records;
-    size_t unseeded;
+    size_t unseeded;   /* network namespaces */
     uint64_t since_ns; /* monotonic: the programs see */
     uint64_t vanished; /* connections whose end was not seen */
     int cpus;
@@ -161,8 +167,9 @@ static int open_rings(struct eye_kernel *kernel, struct eye_error *ret_error)
             result = map_positions(kernel, (enum eye_ring)i);
         }
         if (result != 0) {
-            return eye_error_set(ret_error, result, "cannot map ring buffer %s: %s",
-                                 eye_ring_name((enum eye_ring)i), strerror(-result));
+            return eye_error_set(ret_error, result, "cannot map ring buffer %s: %s; %s",
+                                 eye_ring_name((enum eye_ring)i), strerror(-result),
+                                 eye_remedy(-result, DEBUG_SHOWS));
         }
     }
     int result = join_readers(kernel);
@@ -192,10 +199,8 @@ static int load_at_once(struct eye_kernel *kernel, struct eye_error *ret_error)
     }
     int result = socket_storage__load(kernel->programs);
     if (result != 0) {
-        return eye_error_set(
-            ret_error, result,
-            "cannot load BPF programs: %s; log.level: debug shows the verifier's log",
-            strerror(-result));
+        return eye_error_set(ret_error, result, "cannot load BPF programs: %s; %s",
+                             strerror(-result), eye_remedy(-result, DEBUG_SHOWS));
     }
     return 0;
 }
@@ -204,7 +209,7 @@ static int load_at_once(struct eye_kernel *kernel, struct eye_error *ret_error)
 static int give_up_what_is_refused(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
     struct eye_program_trial trials[EYE_PROGRAM_COUNT];
-    eye_programs_try(trials);
+    eye_programs_try(kernel->config, trials);
     int result = eye_programs_check(trials, EYE_ABILITY_CONNECTIONS, ret_error);
     for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT && result == 0; i++) {
         struct eye_error why;
@@ -237,15 +242,16 @@ static void detach(struct eye_kernel *kernel, enum eye_ability ability)
     }
 }
 
-/* All programs of an ability, or none. */
-static int attach(struct eye_kernel *kernel, enum eye_ability ability, struct eye_error *ret_error)
+/* All programs of an ability, or none. @cgroup: as eye_program_attach() takes it. */
+static int attach(struct eye_kernel *kernel, enum eye_ability ability, int cgroup,
+                  struct eye_error *ret_error)
 {
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         if (eye_program_ability(program) != ability) {
             continue;
         }
-        kernel->links[i] = eye_program_attach(kernel->programs, program);
+        kernel->links[i] = eye_program_attach(kernel->programs, program, cgroup);
         if (kernel->links[i] == NULL) {
             int error = errno;
             detach(kernel, ability);
@@ -255,29 +261,69 @@ static int attach(struct eye_kernel *kernel, enum eye_ability ability, struct ey
     return 0;
 }
 
+static void note_feature(struct eye_kernel *kernel, enum eye_feature feature)
+{
+    struct eye_error why;
+    if (eye_feature_check(&kernel->features[feature], &why) != 0) {
+        note_shortcoming(kernel, &why);
+    }
+}
+
+/* What it costs is known only now: where there are no other namespaces, nothing. */
+static void note_seed(struct eye_kernel *kernel, const struct eye_seed *found)
+{
+    const struct eye_feature_state *feature = &kernel->features[EYE_FEATURE_NAMESPACES];
+    kernel->unseeded = found->unseeded;
+    if (found->unseeded == 0 || feature->available == EYE_ANSWER_UNKNOWN) {
+        if (found->closed > 0 || kernel->features[EYE_FEATURE_PROC].available == EYE_ANSWER_NO) {
+            note_feature(kernel, EYE_FEATURE_NAMESPACES);
+        }
+        return;
+    }
+    struct eye_error why;
+    eye_error_set(&why, -found->error,
+                  "connections older than the daemon are not seen in %zu network namespace%s: %s: "
+                  "%s; %s",
+                  found->unseeded, found->unseeded == 1 ? "" : "s", found->step,
+                  strerror(found->error),
+                  eye_remedy_of_rights(found->error, CAP_SYS_ADMIN, feature->remedy));
+    note_shortcoming(kernel, &why);
+}
+
 /* Older sockets: first their entries, namespace by namespace, then the owners of their files. */
 static int seed(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
-    int result = attach(kernel, EYE_ABILITY_OLDER_SOCKETS, ret_error);
+    int result = attach(kernel, EYE_ABILITY_OLDER_SOCKETS, -ENOENT, ret_error);
     if (result != 0) {
         return result;
     }
-    kernel->unseeded = eye_seed_namespaces(kernel->links[EYE_PROGRAM_tcp_seed]);
+    struct eye_seed found;
+    eye_seed_namespaces(kernel->links[EYE_PROGRAM_tcp_seed], kernel->config->source.proc, &found);
+    note_seed(kernel, &found);
     result = eye_iterator_run(kernel->links[EYE_PROGRAM_owner_seed], 0, NULL, NULL);
     detach(kernel, EYE_ABILITY_OLDER_SOCKETS);
     if (result != 0) {
-        return eye_error_set(ret_error, result, "%s: cannot look at open files: %s",
-                             eye_ability_cost(EYE_ABILITY_OLDER_SOCKETS), strerror(-result));
+        return eye_error_set(ret_error, result, "%s: cannot look at open files: %s; %s",
+                             eye_ability_cost(EYE_ABILITY_OLDER_SOCKETS), strerror(-result),
+                             eye_remedy(-result, DEBUG_SHOWS));
     }
     return 0;
 }
 
+/* A part of the tree is better than nothing: what it costs is a shortcoming of its own. */
 static int attach_protocols(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
-    struct eye_feature_state cgroup2;
-    eye_feature_probe(EYE_FEATURE_CGROUP2, &cgroup2);
-    int result = eye_feature_check(&cgroup2, ret_error);
-    return result == 0 ? attach(kernel, EYE_ABILITY_PROTOCOLS, ret_error) : result;
+    const struct eye_config *config = kernel->config;
+    struct eye_cgroup cgroup;
+    int result = eye_cgroup_open(config->source.cgroup, config->source.proc, &cgroup);
+    eye_feature_probe(config, EYE_FEATURE_CGROUP2, &kernel->features[EYE_FEATURE_CGROUP2]);
+    if (result != 0) {
+        eye_feature_check(&kernel->features[EYE_FEATURE_CGROUP2], ret_error);
+        return result;
+    }
+    result = attach(kernel, EYE_ABILITY_PROTOCOLS, cgroup.fd, ret_error);
+    close(cgroup.fd);
+    return result;
 }
 
 /* What can be done without, step by step: a step that fails costs that and nothing else. */
@@ -298,6 +344,9 @@ static void attach_the_rest(struct eye_kernel *kernel)
             note_shortcoming(kernel, &why);
         }
     }
+    if (kernel->states[EYE_ABILITY_PROTOCOLS] == WORKS) {
+        note_feature(kernel, EYE_FEATURE_CGROUP2);
+    }
 }
 
 bool eye_kernel_retry(struct eye_kernel *kernel)
@@ -313,7 +362,7 @@ static int start(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
     int result = load(kernel, ret_error);
     if (result == 0) {
-        result = attach(kernel, EYE_ABILITY_CONNECTIONS, ret_error);
+        result = attach(kernel, EYE_ABILITY_CONNECTIONS, -ENOENT, ret_error);
     }
     if (result == 0) {
         kernel->states[EYE_ABILITY_CONNECTIONS] = WORKS;
@@ -324,36 +373,45 @@ static int start(struct eye_kernel *kernel, struct eye_error *ret_error)
     return result;
 }
 
-int eye_kernel_open(const struct eye_config *config, struct eye_kernel **ret_kernel,
-                    struct eye_error *ret_error)
+static int count_cpus(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
-    struct eye_feature_state features[EYE_FEATURE_COUNT];
-    eye_features_probe(features);
-    int result = eye_features_check(features, ret_error);
-    if (result != 0) {
-        return result;
+    kernel->cpus = libbpf_num_possible_cpus();
+    if (kernel->cpus <= 0) {
+        return eye_error_set(ret_error, kernel->cpus, "cannot count CPUs: %s",
+                             strerror(-kernel->cpus));
     }
+    kernel->cpu_values = calloc((size_t)kernel->cpus, sizeof(uint64_t));
+    return kernel->cpu_values == NULL ? eye_error_set(ret_error, -ENOMEM, "out of memory") : 0;
+}
+
+/* The features that cost nothing but names. */
+static void note_names(struct eye_kernel *kernel)
+{
+    note_feature(kernel, EYE_FEATURE_PROC);
+    note_feature(kernel, EYE_FEATURE_ENVIRONMENT);
+    note_feature(kernel, EYE_FEATURE_CGROUP_NAMES);
+}
+
+int eye_kernel_open(const struct eye_config *config,
+                    const struct eye_feature_state features[EYE_FEATURE_COUNT],
+                    struct eye_kernel **ret_kernel, struct eye_error *ret_error)
+{
     struct eye_kernel *kernel = calloc(1, sizeof(*kernel));
     if (kernel == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     libbpf_set_print(print_debug);
-    kernel->cpus = libbpf_num_possible_cpus();
-    kernel->cpu_values = calloc(kernel->cpus > 0 ? (size_t)kernel->cpus : 1, sizeof(uint64_t));
-    if (kernel->cpu_values == NULL) {
-        eye_kernel_close(kernel);
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
+    kernel->config = config;
+    memcpy(kernel->features, features, sizeof(kernel->features));
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
         bool wanted = i != EYE_ABILITY_PROTOCOLS || config->protocols.http;
         kernel->states[i] = wanted ? DETACHED : NOT_WANTED;
     }
-    if (features[EYE_FEATURE_ENVIRONMENT].available == EYE_ANSWER_NO) {
-        struct eye_error why;
-        eye_feature_check(&features[EYE_FEATURE_ENVIRONMENT], &why);
-        note_shortcoming(kernel, &why);
+    note_names(kernel);
+    int result = count_cpus(kernel, ret_error);
+    if (result == 0) {
+        result = start(kernel, ret_error);
     }
-    result = start(kernel, ret_error);
     if (result != 0) {
         eye_kernel_close(kernel);
         return result;
@@ -545,4 +603,17 @@ const char *eye_kernel_shortcoming(const struct eye_kernel *kernel, size_t index
 size_t eye_kernel_unseeded_namespaces(const struct eye_kernel *kernel)
 {
     return kernel->unseeded;
+}
+
+const struct eye_feature_state *eye_kernel_feature(const struct eye_kernel *kernel,
+                                                   enum eye_feature feature)
+{
+    return &kernel->features[feature];
+}
+
+const char *eye_kernel_proc(const struct eye_kernel *kernel)
+{
+    int error;
+    enum eye_proc_state state = eye_proc_look(kernel->config->source.proc, &error);
+    return state == EYE_PROC_HOST || state == EYE_PROC_HIDING ? kernel->config->source.proc : NULL;
 }

@@ -14,6 +14,7 @@
 
 #include "bpf/abi.h"
 #include "collector/base/error.h"
+#include "collector/kernel/features.h"
 #include "collector/kernel/programs.h"
 #include "config/config.h"
 
@@ -30,16 +31,19 @@ const char *eye_ring_name(enum eye_ring ring);
 typedef void eye_record_handler(void *context, const void *record, size_t bytes);
 
 /**
- * Loads, attaches and seeds sockets that exist already, in every network namespace. What this
- * kernel refuses is done without, as long as connections are seen: eye_kernel_shortcomings(). 0 or
- * -errno; @ret_error then says what is missing and what to do, in one line.
+ * Loads, attaches and seeds sockets that exist already, in every network namespace. @features: as
+ * eye_features_probe() found them, with all that is needed for everything. What this kernel or host
+ * refuses is done without, as long as connections are seen: eye_kernel_shortcomings(). @config must
+ * outlive the kernel. 0 or -errno; @ret_error then says what is missing and what to do, in one
+ * line.
  */
-int eye_kernel_open(const struct eye_config *config, struct eye_kernel **ret_kernel,
-                    struct eye_error *ret_error);
+int eye_kernel_open(const struct eye_config *config,
+                    const struct eye_feature_state features[EYE_FEATURE_COUNT],
+                    struct eye_kernel **ret_kernel, struct eye_error *ret_error);
 void eye_kernel_close(struct eye_kernel *kernel);
 
-/** At most one for each ability, and one for what may be read of processes. */
-#define EYE_SHORTCOMINGS_MAX (EYE_ABILITY_COUNT + 1)
+/** At most one for each ability and one for each feature. */
+#define EYE_SHORTCOMINGS_MAX (EYE_ABILITY_COUNT + EYE_FEATURE_COUNT)
 
 /** How many things could not be seen at the start; each as one line: what is lost, why, what to do.
  */
@@ -104,3 +108,12 @@ size_t eye_kernel_programs(const struct eye_kernel *kernel,
 
 /** Network namespaces that could not be entered: their older sockets are not known. */
 size_t eye_kernel_unseeded_namespaces(const struct eye_kernel *kernel);
+
+/** What was found at the start; what is mounted or let go since then is found by
+ * eye_kernel_retry(). */
+const struct eye_feature_state *eye_kernel_feature(const struct eye_kernel *kernel,
+                                                   enum eye_feature feature);
+
+/** Where the host's processes stand under the numbers that records have: source.proc; NULL when
+ * they stand nowhere, because what is there is of another pid namespace, or nothing. */
+const char *eye_kernel_proc(const struct eye_kernel *kernel);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "collector/kernel/features.h"
+#include "collector/kernel/remedy.h"
 
 #include "bpf/socket_storage.skel.h"
 
@@ -88,45 +89,45 @@ static struct bpf_link *attach_live(const struct socket_storage *object)
     return bpf_program__attach_iter(object->progs.tcp_live, &options);
 }
 
-static struct bpf_link *attach_to_cgroup(const struct bpf_program *program)
+static struct bpf_link *attach_to_cgroup(const struct bpf_program *program, int cgroup)
 {
-    char path[256];
-    EYE_AUTOCLOSE int root = eye_cgroup2_open(path, sizeof(path));
-    if (root < 0) {
-        errno = -root;
+    if (cgroup < 0) {
+        errno = -cgroup;
         return NULL;
     }
-    return bpf_program__attach_cgroup(program, root);
+    return bpf_program__attach_cgroup(program, cgroup);
 }
 
-struct bpf_link *eye_program_attach(const struct socket_storage *object, enum eye_program program)
+struct bpf_link *eye_program_attach(const struct socket_storage *object, enum eye_program program,
+                                    int cgroup)
 {
     if (program == EYE_PROGRAM_tcp_live) {
         return attach_live(object);
     }
     if (eye_program_ability(program) == EYE_ABILITY_PROTOCOLS) {
-        return attach_to_cgroup(eye_program_of(object, program));
+        return attach_to_cgroup(eye_program_of(object, program), cgroup);
     }
     return bpf_program__attach(eye_program_of(object, program));
+}
+
+bool eye_program_is_iterator(enum eye_program program)
+{
+    return program == EYE_PROGRAM_tcp_live ||
+           eye_program_ability(program) == EYE_ABILITY_OLDER_SOCKETS;
 }
 
 /* @ability: of a program that loads, but cannot be attached; else EYE_ABILITY_COUNT. */
 static const char *remedy_of(int error, enum eye_ability ability)
 {
-    if (error == EMFILE || error == ENFILE) {
-        return "allow more open files (ulimit -n, LimitNOFILE=)";
+    if (ability == EYE_ABILITY_PROTOCOLS && error == E2BIG) {
+        return "a cgroup takes 64 programs (bpftool cgroup tree)";
     }
-    if (ability == EYE_ABILITY_PROTOCOLS) {
-        return error == E2BIG ? "a cgroup takes 64 programs (bpftool cgroup tree)"
-                              : "does another program there let none be beside it (bpftool cgroup "
-                                "tree), or is bpf(2) filtered?";
+    if (ability == EYE_ABILITY_PROTOCOLS && error == EPERM) {
+        return "does another program there let none be beside it (bpftool cgroup tree)?";
     }
-    if (error == EPERM) {
-        return "not the kernel's version but a seccomp filter, a security module or a missing "
-               "right refuses it";
-    }
-    return ability == EYE_ABILITY_COUNT ? "kernels from 6.1 on are tested"
-                                        : "is the kernel built with CONFIG_BPF_EVENTS?";
+    return eye_remedy(error, ability == EYE_ABILITY_COUNT
+                                 ? "kernels from 6.1 on are tested"
+                                 : "is the kernel built with CONFIG_BPF_EVENTS?");
 }
 
 int eye_program_refused(enum eye_program program, int error, const char *reason,

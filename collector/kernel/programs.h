@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "collector/base/error.h"
@@ -59,10 +60,15 @@ struct socket_storage *eye_programs_open(void);
 struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program);
 
 /**
- * Attaches a loaded program: to its tracepoint, to the root of the cgroup v2 tree, or as an
- * iterator that can be run. The link is the caller's; NULL with errno.
+ * Attaches a loaded program: to its tracepoint, to a cgroup v2 directory, or as an iterator that
+ * can be run. @cgroup: descriptor of the directory, or -errno of opening it. The link is the
+ * caller's; NULL with errno.
  */
-struct bpf_link *eye_program_attach(const struct socket_storage *object, enum eye_program program);
+struct bpf_link *eye_program_attach(const struct socket_storage *object, enum eye_program program,
+                                    int cgroup);
+
+/** Whether it is an iterator. */
+bool eye_program_is_iterator(enum eye_program program);
 
 /**
  * The message of a program that this kernel refuses, "what is lost: program: reason: error; what

@@ -3,6 +3,7 @@
 #include "collector/kernel/seed.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -20,10 +21,19 @@
 #define NAMESPACES_MAX 4096
 
 struct visit {
-    ino_t seen[NAMESPACES_MAX];
+    const struct bpf_link *tcp_seed;
+    struct eye_seed seed;
     size_t count;
-    size_t failed;
+    ino_t seen[NAMESPACES_MAX];
 };
+
+static void fail(struct visit *visit, const char *step, int error)
+{
+    if (visit->seed.unseeded++ == 0) {
+        visit->seed.step = step;
+        visit->seed.error = error;
+    }
+}
 
 /* True when @inode is new and was noted. */
 static bool note(struct visit *visit, ino_t inode)
@@ -34,18 +44,28 @@ static bool note(struct visit *visit, ino_t inode)
         }
     }
     if (visit->count == NAMESPACES_MAX) {
-        visit->failed++;
+        fail(visit, "more than 4096", E2BIG);
         return false;
     }
     visit->seen[visit->count++] = inode;
     return true;
 }
 
-static void enter(struct visit *visit, int namespace_fd, const struct bpf_link *tcp_seed)
+static void look(struct visit *visit)
 {
-    if (setns(namespace_fd, CLONE_NEWNET) != 0 || eye_iterator_run(tcp_seed, 0, NULL, NULL) != 0) {
-        visit->failed++;
+    int result = eye_iterator_run(visit->tcp_seed, 0, NULL, NULL);
+    if (result != 0) {
+        fail(visit, "iterator", -result);
     }
+}
+
+static void enter(struct visit *visit, int namespace_fd)
+{
+    if (setns(namespace_fd, CLONE_NEWNET) != 0) {
+        fail(visit, "setns", errno);
+        return;
+    }
+    look(visit);
 }
 
 static bool is_namespace(int fd)
@@ -54,64 +74,87 @@ static bool is_namespace(int fd)
     return fstatfs(fd, &system) == 0 && system.f_type == NSFS_MAGIC;
 }
 
-/* @path: of a namespace file, below the directory @folder. */
-static void visit_path(struct visit *visit, int folder, const char *path,
-                       const struct bpf_link *tcp_seed)
+/* A process that ended meanwhile has no namespace to enter; one of another user may be closed. */
+static void note_refusal(struct visit *visit, int error)
 {
-    struct stat status;
-    EYE_AUTOCLOSE int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
-    /* A process that ended meanwhile has no namespace to enter, nor has a name left behind. */
-    if (fd >= 0 && is_namespace(fd) && fstat(fd, &status) == 0 && note(visit, status.st_ino)) {
-        enter(visit, fd, tcp_seed);
+    if (error == EACCES || error == EPERM) {
+        visit->seed.closed++;
+    } else if (error != ENOENT && error != ESRCH) {
+        fail(visit, "open", error);
     }
 }
 
-static void visit_process(struct visit *visit, int proc, const char *pid,
-                          const struct bpf_link *tcp_seed)
+/* @path: of a namespace file, below the directory @folder. A name may be left behind without one.
+ */
+static void visit_path(struct visit *visit, int folder, const char *path)
+{
+    struct stat status;
+    EYE_AUTOCLOSE int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        note_refusal(visit, errno);
+    } else if (is_namespace(fd) && fstat(fd, &status) == 0 && note(visit, status.st_ino)) {
+        enter(visit, fd);
+    }
+}
+
+static void visit_process(struct visit *visit, int proc, const char *pid)
 {
     char path[NAME_MAX + sizeof("/ns/net")];
     snprintf(path, sizeof(path), "%s/ns/net", pid);
-    visit_path(visit, proc, path, tcp_seed);
+    visit_path(visit, proc, path);
 }
 
-static void visit_processes(struct visit *visit, DIR *proc, const struct bpf_link *tcp_seed)
+static void visit_processes(struct visit *visit, DIR *proc)
 {
     for (struct dirent *entry = readdir(proc); entry != NULL; entry = readdir(proc)) {
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') {
-            visit_process(visit, dirfd(proc), entry->d_name, tcp_seed);
+            visit_process(visit, dirfd(proc), entry->d_name);
         }
     }
 }
 
 /* Namespaces with a name (ip-netns(8)) may have sockets but no process. */
-static void visit_named(struct visit *visit, const struct bpf_link *tcp_seed)
+static void visit_named(struct visit *visit)
 {
     DIR *names = opendir("/run/netns");
     if (names == NULL) {
         return;
     }
     for (struct dirent *entry = readdir(names); entry != NULL; entry = readdir(names)) {
-        visit_path(visit, dirfd(names), entry->d_name, tcp_seed);
+        visit_path(visit, dirfd(names), entry->d_name);
     }
     closedir(names);
 }
 
-size_t eye_seed_namespaces(const struct bpf_link *tcp_seed)
+/* Those of others, from where @own leads back. */
+static void visit_others(struct visit *visit, DIR *proc, int own)
 {
-    struct visit visit = {.count = 0};
-    EYE_AUTOCLOSE int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    DIR *proc = opendir("/proc");
+    visit_processes(visit, proc);
+    visit_named(visit);
+    if (setns(own, CLONE_NEWNET) != 0) {
+        fail(visit, "setns", errno);
+    }
+}
+
+void eye_seed_namespaces(const struct bpf_link *tcp_seed, const char *proc,
+                         struct eye_seed *ret_seed)
+{
+    struct visit visit = {.tcp_seed = tcp_seed};
     struct stat status;
-    if (own >= 0 && fstat(own, &status) == 0 && note(&visit, status.st_ino)) {
-        enter(&visit, own, tcp_seed);
+    DIR *processes = opendir(proc);
+    EYE_AUTOCLOSE int own =
+        processes == NULL ? -1 : openat(dirfd(processes), "self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (own < 0) {
+        fail(&visit, "open", errno);
+    } else if (fstat(own, &status) == 0) {
+        note(&visit, status.st_ino);
     }
-    if (proc != NULL) {
-        visit_processes(&visit, proc, tcp_seed);
-        closedir(proc);
+    look(&visit);
+    if (own >= 0) {
+        visit_others(&visit, processes, own);
     }
-    visit_named(&visit, tcp_seed);
-    if (own < 0 || proc == NULL || setns(own, CLONE_NEWNET) != 0) {
-        visit.failed++;
+    if (processes != NULL) {
+        closedir(processes);
     }
-    return visit.failed;
+    *ret_seed = visit.seed;
 }

@@ -6,9 +6,16 @@
 
 struct bpf_link;
 
+struct eye_seed {
+    size_t unseeded;  /* namespaces that could not be entered or looked at */
+    int error;        /* errno of the first of these ... */
+    const char *step; /* ... and what ended in it: "setns" */
+    size_t closed;    /* processes whose namespace may not be looked at: perhaps another one */
+};
+
 /**
- * Runs the iterator `tcp_seed` in the network namespace of every process, each namespace once,
- * and comes back to the own one. The calling thread must be the only one (setns is per thread).
- * Returns the namespaces that could not be entered.
+ * Runs the iterator `tcp_seed` in its own network namespace and in that of every process, each
+ * namespace once, and comes back. setns(2) is per thread. @proc: "/proc".
  */
-size_t eye_seed_namespaces(const struct bpf_link *tcp_seed);
+void eye_seed_namespaces(const struct bpf_link *tcp_seed, const char *proc,
+                         struct eye_seed *ret_seed);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "collector/base/text.h"
+#include "collector/kernel/host.h"
 #include "collector/kernel/verifier_log.h"
 
 #include "bpf/socket_storage.skel.h"
@@ -53,18 +54,26 @@ static int load_alone(struct socket_storage *object, enum eye_program program, c
     return socket_storage__load(object);
 }
 
-static void attach_alone(const struct socket_storage *object, enum eye_program program,
+/* An iterator does nothing before it is run. */
+static int make_iterator(const struct bpf_link *link)
+{
+    EYE_AUTOCLOSE int fd = bpf_iter_create(bpf_link__fd(link));
+    return fd < 0 ? errno : 0;
+}
+
+static void attach_alone(const struct socket_storage *object, enum eye_program program, int cgroup,
                          struct eye_program_trial *trial)
 {
-    struct bpf_link *link = eye_program_attach(object, program);
-    trial->attaches = link != NULL;
-    if (link == NULL) {
-        trial->error = errno;
-    }
+    struct bpf_link *link = eye_program_attach(object, program, cgroup);
+    trial->error = link == NULL                       ? errno
+                   : eye_program_is_iterator(program) ? make_iterator(link)
+                                                      : 0;
+    trial->attaches = trial->error == 0;
     bpf_link__destroy(link);
 }
 
-static void try_program(enum eye_program program, char *log, struct eye_program_trial *ret_trial)
+static void try_program(enum eye_program program, int cgroup, char *log,
+                        struct eye_program_trial *ret_trial)
 {
     log[0] = '\0';
     first_warning[0] = '\0';
@@ -73,19 +82,23 @@ static void try_program(enum eye_program program, char *log, struct eye_program_
     *ret_trial = (struct eye_program_trial){.loads = result == 0, .error = -result};
     read_log(log, ret_trial);
     if (ret_trial->loads) {
-        attach_alone(object, program, ret_trial);
+        attach_alone(object, program, cgroup, ret_trial);
     }
     socket_storage__destroy(object);
 }
 
-void eye_programs_try(struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT])
+void eye_programs_try(const struct eye_config *config,
+                      struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT])
 {
     EYE_AUTOFREE char *log = calloc(1, LOG_BYTES);
+    struct eye_cgroup cgroup;
+    int result = eye_cgroup_open(config->source.cgroup, config->source.proc, &cgroup);
+    EYE_AUTOCLOSE int fd = result == 0 ? cgroup.fd : result;
     libbpf_print_fn_t printer = libbpf_set_print(keep_warning);
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         ret_trials[i] = (struct eye_program_trial){.error = ENOMEM};
         if (log != NULL) {
-            try_program((enum eye_program)i, log, &ret_trials[i]);
+            try_program((enum eye_program)i, fd, log, &ret_trials[i]);
         }
     }
     libbpf_set_print(printer);

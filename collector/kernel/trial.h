@@ -9,10 +9,11 @@
 #include <stdint.h>
 
 #include "collector/kernel/programs.h"
+#include "config/config.h"
 
 struct eye_program_trial {
     bool loads;
-    bool attaches;         /* and it loads: it works here */
+    bool attaches;         /* and it loads: it works here; of an iterator: it can be run */
     int error;             /* errno of the refusal; 0 when it attaches */
     uint32_t instructions; /* that the verifier processed; 0: it did not come to that */
     char reason[256];      /* why it does not load: the verifier's last words, else libbpf's */
@@ -20,9 +21,10 @@ struct eye_program_trial {
 
 /**
  * Loads and attaches every program alone, and takes it away again. Takes about 0.1 s each. Without
- * the rights (eye_features_check()) every answer is EPERM.
+ * the rights (eye_features_check()) every answer is EPERM. @config: where the cgroup is.
  */
-void eye_programs_try(struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT]);
+void eye_programs_try(const struct eye_config *config,
+                      struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT]);
 
 /** 0 when every program of @ability works; else -errno of the first that does not, with
  * eye_program_refused()'s message. */

@@ -36,7 +36,11 @@ struct eye_process {
 
 struct eye_processes;
 
-/** @root is "/proc" (tests give another). NULL when out of memory. */
+/**
+ * @root is the host's /proc (tests give another). NULL: there is none, and a number in any other
+ * one would be a stranger's, so only programs that were introduced have a name. Returns NULL when
+ * out of memory.
+ */
 struct eye_processes *eye_processes_new(const char *root);
 void eye_processes_free(struct eye_processes *processes);
 

@@ -169,7 +169,7 @@ unsigned eye_procfs_describe(struct eye_procfs *procfs, unsigned wanted,
 
 void eye_procfs_init(struct eye_procfs *procfs, const char *root)
 {
-    procfs->root = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    procfs->root = root == NULL ? -1 : open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 void eye_procfs_done(struct eye_procfs *procfs)

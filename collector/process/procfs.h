@@ -17,7 +17,7 @@ struct eye_procfs {
     char content[EYE_PROCFS_FILE_BYTES]; /* of the file being read */
 };
 
-/** @root: "/proc"; where it cannot be opened, every process is gone. */
+/** @root: "/proc"; where it cannot be opened, or is NULL, every process is gone. */
 void eye_procfs_init(struct eye_procfs *procfs, const char *root);
 void eye_procfs_done(struct eye_procfs *procfs);
 

@@ -36,6 +36,7 @@ const char *eye_unit_word(enum eye_unit unit);
     X(STATUS, "status", "http.response.status_code", "HTTP status code")                           \
     X(ROUTE, "route", "http.route", "path with variable segments as *, or the user's own route")   \
     X(PROGRAM, "program", "", "kernel program")                                                    \
+    X(FEATURE, "feature", "", "what the host, the kernel or a right allows")                       \
     X(RING, "ring", "", "kernel ring buffer, or live for the iterator over live sockets")          \
     X(EXPORTER, "exporter", "", "name of the exporter")                                            \
     X(OUTCOME, "outcome", "", "what became of it")                                                 \
@@ -117,6 +118,12 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
       "runs of a kernel program; only while the kernel counts them (kernel.bpf_stats_enabled)")    \
     X(SELF_BPF_TIME, "sockeye.bpf.time", COUNTER, SECONDS, 1e-9, EYE_TAG_BIT(PROGRAM), false,      \
       "time spent in a kernel program; only while the kernel counts it")                           \
+    X(SELF_FEATURE, "sockeye.feature.available", GAUGE, NONE, 1, EYE_TAG_BIT(FEATURE), false,      \
+      "1: there; 0: missing, and the log and \"sockeye probe\" say what that costs and what to "   \
+      "do")                                                                                        \
+    X(SELF_UNSEEDED, "sockeye.namespaces.unseeded", GAUGE, NONE, 1, 0, false,                      \
+      "network namespaces that could not be entered: connections older than the daemon are not "   \
+      "seen there")                                                                                \
     X(SELF_SAMPLES, "sockeye.samples", COUNTER, NONE, 1,                                           \
       EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), false,                                           \
       "samples by stage: aggregated, malformed, or values lost for want of memory")                \

@@ -39,6 +39,8 @@ DAEMON = {
     "tags": LIST,
     "log.level": Choice("info", ("error", "warning", "debug")),
     "source.tier": choice("auto", "socket-storage"),
+    "source.proc": Plain("/proc"),
+    "source.cgroup": NONE,
     "connections.tags": Flags("[direction, service, port, family]",
                               ("direction", "service", "port", "family", "process", "container",
                                "netns")),

@@ -31,6 +31,8 @@ EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_PARTLY, EXIT_CONFIG = 0, 1, 2, 3, 78
 # Words before a command that is to run as a user without any right.
 UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                 "--inh-caps=-all", "--bounding-set=-all")
+# Assignments that every daemon under test gets before its own (own_cgroup.py).
+SETTINGS = []
 LOG_LINE = re.compile(r"\d\d:\d\d:\d\d sockeye (error|warning|info|debug): (.*)")
 
 # Below the ephemeral ports, so that no client's own port is taken for the test's.
@@ -197,7 +199,7 @@ class Daemon:
         words = ["run", "-c", self._write_config(test, config), "--set", f"interval={interval}"]
         if every:
             words += ["--set", f"exporters=[{', '.join(every)}]"]
-        for setting in settings:
+        for setting in (*SETTINGS, *settings):
             words += ["--set", setting]
         self._start([*prefix, binary(), *words, *arguments], environment or {})
         test.addCleanup(self.kill)

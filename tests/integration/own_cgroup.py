@@ -2,17 +2,13 @@
 """A cgroup of the test's own that the daemon takes for the whole machine.
 
 The loss counters of the protocol programs have no port: on a busy machine everybody's losses are
-in them. The daemon attaches these programs to the cgroup v2 tree of its mount table. So the test
-enters a mount namespace in which that place shows a child cgroup with the test's processes only:
-what the daemon then counts as lost was lost by the test's own traffic.
+in them. So the test moves into a child cgroup and tells every daemon to watch that one alone
+(source.cgroup): what is then counted as lost was lost by the test's own traffic.
 """
 
-import ctypes
 import os
-import subprocess
 
-_CLONE_NEWNS = 0x00020000
-_libc = ctypes.CDLL(None, use_errno=True)
+import harness
 
 
 def mount_point():
@@ -24,28 +20,30 @@ def mount_point():
     raise AssertionError("no cgroup v2 tree is mounted: mount -t cgroup2 none DIRECTORY")
 
 
-def _join(folder, pid):
-    with open(os.path.join(folder, "cgroup.procs"), "w", encoding="ascii") as file:
+def folder():
+    """This process' own, made by enter() or make()."""
+    return os.path.join(mount_point(), f"sockeye-test-{os.getpid()}")
+
+
+def _join(where, pid):
+    with open(os.path.join(where, "cgroup.procs"), "w", encoding="ascii") as file:
         file.write(str(pid))
 
 
-def _mount(*words):
-    subprocess.run(("mount", *words), check=True, timeout=60)
-
-
-def enter(add_cleanup):
-    """Moves this process, and all that it starts from now on, into a cgroup of its own.
-
-    add_cleanup is unittest.addModuleCleanup or the like. Call it before there are threads.
-    """
-    tree = mount_point()
-    own = os.path.join(tree, f"sockeye-test-{os.getpid()}")
-    if _libc.unshare(_CLONE_NEWNS) != 0:
-        raise OSError(ctypes.get_errno(), "unshare: needs root")
-    _mount("--make-rprivate", "/")
+def make(add_cleanup):
+    """Moves this process, and all that it starts from now on, into a cgroup of its own."""
+    own = folder()
     os.mkdir(own)
     add_cleanup(os.rmdir, own)
     _join(own, os.getpid())
-    add_cleanup(_join, tree, os.getpid())
-    _mount("--bind", own, tree)
-    add_cleanup(subprocess.run, ("umount", tree), check=True, timeout=60)
+    add_cleanup(_join, mount_point(), os.getpid())
+
+
+def enter(add_cleanup):
+    """The same, and every daemon watches it alone.
+
+    add_cleanup is unittest.addModuleCleanup or the like.
+    """
+    make(add_cleanup)
+    harness.SETTINGS.append(f"source.cgroup={folder()}")
+    add_cleanup(harness.SETTINGS.pop)

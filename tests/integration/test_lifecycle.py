@@ -232,6 +232,7 @@ class StartsAndStops(unittest.TestCase):
             file.write(self.SUPPRESSIONS)
         valgrind = ("valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=all",
                     "--errors-for-leak-kinds=all", "--error-exitcode=99", "--num-callers=40",
+                    "--child-silent-after-fork=yes",  # it tries system calls and is gone
                     f"--suppressions={path}")
         daemon = Daemon(self, prefix=valgrind, start_seconds=120,
                         exporters=[openmetrics(free_port()), NULL])

@@ -28,9 +28,27 @@ def setUpModule():  # pylint: disable=invalid-name
     own_cgroup.enter(unittest.addModuleCleanup)
 
 
-def probe(prefix=()):
+def probe(prefix=(), settings=()):
     """What `sockeye probe --json` says."""
-    return json.loads(harness.sockeye("probe", "--json", prefix=prefix).stdout)
+    words = [word for setting in (*harness.SETTINGS, *settings) for word in ("--set", setting)]
+    return json.loads(harness.sockeye("probe", "--json", "-c", "/dev/null", *words,
+                                      prefix=prefix).stdout)
+
+
+def filtered(*rules):
+    """The words to run where system calls are refused (filtered.py)."""
+    return (harness.PYTHON, os.path.join(HERE, "filtered.py"), *rules, "--")
+
+
+def limited(limit):
+    """The words to run with no more descriptors than that."""
+    return ("sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh")
+
+
+def warnings(daemon):
+    """What the daemon warned of."""
+    return [match[2] for match in map(harness.LOG_LINE.fullmatch, daemon.log)
+            if match and match[1] == "warning"]
 
 
 def mounts_changed(script):
@@ -107,17 +125,14 @@ class WithoutProtocols(unittest.TestCase):
     """Where the programs of the protocols cannot be had, connections are exact all the same, and
     probe, the log and a metric say what is missing."""
 
-    def check(self, *expected, prefix=()):
-        said = probe(prefix)
+    def check(self, *expected, prefix=(), settings=()):
+        said = probe(prefix, settings)
         self.assertEqual((said["tier"], said["protocols"]), ("socket-storage", False))
-        self.assertEqual(harness.sockeye("probe", prefix=prefix).returncode, EXIT_PARTLY)
-        daemon = Daemon(self, prefix=prefix)
+        daemon = Daemon(self, *settings, prefix=prefix)
         port, to_server, from_server = talk(self, 3)
         daemon.wait_for_total("tcp.connections.closed", 2, port=port)
         self.assertEqual(daemon.stop(), EXIT_OK)
-        warnings = [match[2] for match in map(harness.LOG_LINE.fullmatch, daemon.log)
-                    if match and match[1] == "warning"]
-        self.assertEqual(warnings, [said["why_not"]])
+        self.assertEqual(warnings(daemon), [said["why_not"]])
         for text in ("requests of protocols are not seen", *expected):
             self.assertIn(text, said["why_not"])
         self.assertEqual(daemon.total("tcp.sent.bytes", port=port, direction="incoming"),
@@ -132,16 +147,22 @@ class WithoutProtocols(unittest.TestCase):
 
     def test_no_cgroup2(self):
         harness.need("unshare", "findmnt")
-        self.check("cgroup v2 tree: not mounted", "mount it",
+        self.check("cgroup v2 root: not mounted", "mount it", settings=("source.cgroup=null",),
                    prefix=mounts_changed(WITHOUT_CGROUP2))
 
+    def test_configured_cgroup_is_none(self):
+        self.check("cgroup v2 root: /tmp: not in a cgroup v2 tree", "set source.cgroup",
+                   settings=("source.cgroup=/tmp",))
+        self.assertIn("cgroup v2 root: /nonexistent: No such file or directory; set source.cgroup",
+                      probe(settings=("source.cgroup=/nonexistent",))["why_not"])
+
     def test_cgroup_taken_by_an_exclusive_program(self):
-        ExclusiveProgram(self, own_cgroup.mount_point())
+        ExclusiveProgram(self, own_cgroup.folder())
         self.check("payload_sent", "Operation not permitted", "cannot be attached")
 
     def test_one_of_two_is_none(self):
         """What can be attached does not stay behind alone."""
-        cgroup = own_cgroup.mount_point()
+        cgroup = own_cgroup.folder()
         ExclusiveProgram(self, cgroup, ExclusiveProgram.INGRESS)
         daemon = Daemon(self)
         daemon.wait_for_snapshots(2)
@@ -153,7 +174,7 @@ class WithoutProtocols(unittest.TestCase):
     def test_what_hinders_may_go(self):
         """The exclusive program is detached while the daemon runs: then requests are seen."""
         with harness.Scope() as hindrance:
-            ExclusiveProgram(hindrance, own_cgroup.mount_point())
+            ExclusiveProgram(hindrance, own_cgroup.folder())
             daemon = Daemon(self)
             daemon.wait_for_snapshots(2)
             self.assertEqual(daemon.last_gauge(ATTACHED, program="payload_sent"), 0)
@@ -233,8 +254,152 @@ class RefusedStart(unittest.TestCase):
 
     def test_bpf_refused_by_seccomp(self):
         """The cause is the filter, not the kernel's version."""
-        self.check((harness.PYTHON, os.path.join(HERE, "without_bpf.py")), "bpf system call",
-                   "Operation not permitted", "seccomp")
+        self.check(filtered("bpf=EPERM"), "bpf system call: BPF_MAP_CREATE: Operation not permitted;",
+                   "seccomp filter")
+
+    def test_bpf_filtered_away(self):
+        self.check(filtered("bpf=ENOSYS"), "BPF_MAP_CREATE: Function not implemented;",
+                   "seccomp filter")
+
+    def test_bpf_kills(self):
+        """A filter may end whoever calls it, as systemd's does by default."""
+        self.check(filtered("bpf=KILL"), "BPF_MAP_CREATE: Bad system call (SIGSYS);",
+                   "seccomp filter")
+
+    def test_one_command_of_bpf_refused(self):
+        """Numbers as in linux/bpf.h."""
+        for name, number in (("MAP_LOOKUP_ELEM", 1), ("PROG_LOAD", 5), ("OBJ_GET_INFO_BY_FD", 15),
+                             ("BTF_LOAD", 18), ("LINK_CREATE", 28), ("ITER_CREATE", 33)):
+            with self.subTest(name):
+                self.check(filtered(f"bpf:{number}=EPERM"),
+                           f"bpf system call: BPF_{name}: Operation not permitted;",
+                           "seccomp filter")
+
+    def test_user_namespace(self):
+        """All capabilities, and none of them is the host's."""
+        self.check(("unshare", "--user", "--map-root-user"), "capabilities: those of a user namespace "
+                   "that is not the host's;", "run it in the host's user namespace")
+
+    def test_descriptors_used_up(self):
+        for limit in (12, 34, 60):
+            with self.subTest(limit):
+                self.check(limited(limit), f"open files: Too many open files: the limit is {limit},",
+                           "LimitNOFILE=")
+
+    def test_sys_not_mounted(self):
+        """Not to be blamed on the kernel."""
+        self.check(mounts_changed('mount -t tmpfs none /sys || exit 90; exec "$@"'),
+                   "kernel BTF: /sys/kernel/btf/vmlinux: No such file or directory",
+                   "mount sysfs (mount -t sysfs sysfs /sys)")
+
+    def test_cpus_cannot_be_counted(self):
+        self.check(mounts_changed('mount -t tmpfs none /sys/devices || exit 90; exec "$@"'),
+                   "number of CPUs: /sys/devices/system/cpu/possible: No such file or directory",
+                   "mount sysfs")
+
+    def test_garbage_btf(self):
+        folder = harness.temporary_folder(self)
+        with open("/sys/kernel/btf/vmlinux", "rb") as file:
+            whole = file.read()
+        for name, content in (("random", os.urandom(100_000)), ("empty", b""),
+                              ("cut", whole[:len(whole) // 2])):
+            path = os.path.join(folder, name)
+            with open(path, "wb") as file:
+                file.write(content)
+            with self.subTest(name):
+                self.check(mounts_changed(f"mount --bind {path} /sys/kernel/btf/vmlinux || exit 90;"
+                                          'exec "$@"'),
+                           "kernel BTF: /sys/kernel/btf/vmlinux: ", "mounted over it?")
+
+    def test_no_thread(self):
+        """What is short comes to light only when the thread is made."""
+        done = self.run_once(filtered("clone3=ENOSYS", "clone=EAGAIN"), harness.binary())
+        self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
+        said = messages(done.stderr)
+        self.assertEqual(len(said), 1, said)
+        for text in ("cannot start a thread for console: Resource temporarily unavailable;",
+                     "TasksMax="):
+            self.assertIn(text, said[0])
+
+    def test_enough_descriptors(self):
+        """What probe takes for enough is enough."""
+        least = next(limit for limit in range(66, 100)
+                     if probe(limited(limit))["tier"] != "none")
+        done = self.run_once(limited(least + 1), harness.binary())
+        self.assertEqual((done.returncode, len(messages(done.stderr))), (EXIT_OK, 1), done.stderr)
+        self.assertIn(OBSERVING, done.stderr)
+
+
+class SeenInPart(unittest.TestCase):
+    """What can be done without is done without: run goes on, warns of just what probe tells, and a
+    metric says so."""
+
+    def check(self, *lines, prefix=(), settings=()):
+        """For each of `lines` one with all its words, and no other; first the feature's key."""
+        said = probe(prefix, settings)
+        daemon = Daemon(self, *settings, prefix=prefix)
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertEqual(sorted(warnings(daemon)), sorted(said["not_seen"]))
+        self.assertEqual(len(warnings(daemon)), len(lines))
+        features = {entry["feature"]: entry for entry in said["features"]}
+        for key, *words in lines:
+            self.assertEqual(features[key]["available"], "no")
+            self.assertEqual(daemon.last_gauge("feature.available", feature=key), 0)
+            found = [line for line in warnings(daemon) if all(word in line for word in words)]
+            self.assertEqual(len(found), 1, warnings(daemon))
+            print(found[0], end="; ")
+
+    def test_no_proc(self):
+        """Without it there is no mount table either: that is not a tree that is not mounted."""
+        self.check(("proc", "older services are called unknown",
+                    "host's processes: /proc: not a proc file", "mount it (mount -t proc proc /proc)"),
+                   ("cgroup2", "/proc/self/mountinfo: No such file or directory;", "mount /proc"),
+                   settings=("source.cgroup=null",),
+                   prefix=mounts_changed('mount -t tmpfs none /proc || exit 90; exec "$@"'))
+
+    def test_configured_proc_is_none(self):
+        self.check(("proc", "host's processes: /nonexistent: No such file or directory",
+                    "set source.proc"), settings=("source.proc=/nonexistent",))
+
+    def test_setns_refused(self):
+        """By the effect: every capability is there. What it costs depends on who else is there."""
+        harness.Namespace(self)
+        prefix = filtered("setns=EPERM")
+        said = {entry["feature"]: entry for entry in probe(prefix)["features"]}["namespaces"]
+        self.assertEqual((said["available"], said["detail"]),
+                         ("no", "setns: Operation not permitted"))
+        self.assertIn("seccomp filter", said["remedy"])
+        daemon = Daemon(self, prefix=prefix)
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertGreaterEqual(daemon.last_gauge("namespaces.unseeded"), 1)
+        self.assertEqual(len(warnings(daemon)), 1)
+        for text in ("connections older than the daemon are not seen in ", "network namespace",
+                     "setns: Operation not permitted;", said["remedy"]):
+            self.assertIn(text, warnings(daemon)[0])
+
+    def test_other_users_are_hidden(self):
+        """hidepid=: what cannot be seen is not gone."""
+        harness.need("setpriv")
+        granted = "-all,+bpf,+perfmon,+net_admin"
+        folder = harness.temporary_folder(self)
+        shutil.copy(harness.binary(), os.path.join(folder, "sockeye"))
+        for hidepid, cause in ((1, "Operation not permitted"), (2, "No such file or directory")):
+            # A mount of its own: to change that of the host would change it for everybody.
+            prefix = mounts_changed(f"mount -t proc -o hidepid={hidepid} proc /proc || exit 90; "
+                                    "shift; exec setpriv --reuid=65534 --regid=65534 "
+                                    f"--clear-groups --inh-caps={granted} --ambient-caps={granted} "
+                                    f'{folder}/sockeye "$@"')
+            with self.subTest(hidepid):
+                said = {entry["feature"]: entry for entry in probe(prefix)["features"]}["proc"]
+                self.assertEqual(said["available"], "no")
+                for text in (f"/proc/2: {cause}", "hidden (hidepid)"):
+                    self.assertIn(text, said["detail"])
+                self.assertIn("cap_sys_ptrace", said["remedy"])
+                daemon = Daemon(self, prefix=prefix)
+                self.assertEqual(daemon.stop(), EXIT_OK)
+                self.assertEqual(daemon.last_gauge("feature.available", feature="proc"), 0)
+                self.assertIn(f"{said['cost']}: {said['name']}: {said['detail']}; {said['remedy']}",
+                              warnings(daemon))
 
 
 if __name__ == "__main__":

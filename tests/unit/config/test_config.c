@@ -49,6 +49,8 @@ static void load__empty_file_gives_defaults(void **state)
     assert_int_equal(config->log_level, EYE_LOG_INFO);
     assert_int_equal(config->tags.count, 0);
     assert_int_equal(config->source.tier, EYE_TIER_AUTO);
+    assert_string_equal(config->source.proc, "/proc");
+    assert_null(config->source.cgroup);
     assert_int_equal(config->connections.tags,
                      1U << EYE_CONNECTION_DIRECTION | 1U << EYE_CONNECTION_SERVICE |
                          1U << EYE_CONNECTION_PORT | 1U << EYE_CONNECTION_FAMILY);
@@ -80,22 +82,25 @@ static void load__without_exporters_adds_a_console(void **state)
 static void load__reads_every_key(void **state)
 {
     struct fixture *fixture = *state;
-    load_good_text(fixture, "interval: 1m\n"
-                            "shutdown_timeout: 0\n"
-                            "tags: [env:prod, canary, 'team: a']\n"
-                            "log: {level: debug}\n"
-                            "source: {tier: socket-storage}\n"
-                            "connections:\n"
-                            "  tags: [port, netns]\n"
-                            "  remote: zone\n"
-                            "protocols: {http: false}\n"
-                            "limits: {series: 10, tag_values: 1000000, idle: 24h}\n");
+    load_good_text(fixture,
+                   "interval: 1m\n"
+                   "shutdown_timeout: 0\n"
+                   "tags: [env:prod, canary, 'team: a']\n"
+                   "log: {level: debug}\n"
+                   "source: {tier: socket-storage, proc: /host/proc, cgroup: /host/cgroup}\n"
+                   "connections:\n"
+                   "  tags: [port, netns]\n"
+                   "  remote: zone\n"
+                   "protocols: {http: false}\n"
+                   "limits: {series: 10, tag_values: 1000000, idle: 24h}\n");
     const struct eye_config *config = fixture->config;
     assert_int_equal(config->interval_ns, 60 * EYE_NS_PER_SECOND);
     assert_int_equal(config->shutdown_timeout_ns, 0);
     assert_list(&config->tags, "env:prod canary team: a");
     assert_int_equal(config->log_level, EYE_LOG_DEBUG);
     assert_int_equal(config->source.tier, EYE_TIER_SOCKET_STORAGE);
+    assert_string_equal(config->source.proc, "/host/proc");
+    assert_string_equal(config->source.cgroup, "/host/cgroup");
     assert_int_equal(config->connections.tags,
                      1U << EYE_CONNECTION_PORT | 1U << EYE_CONNECTION_NETNS);
     assert_int_equal(config->connections.remote, EYE_REMOTE_ZONE);

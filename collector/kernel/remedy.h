@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What to do about an errno. No state, any thread. */
+#pragma once
+
+/**
+ * The end of a message: what to do where a call ended in @error. A refusal of the kernel (EPERM,
+ * EACCES, ENOSYS) although every right is there has another cause than a right: a seccomp filter,
+ * as far as one is in force, or a security module, or that the rights are those of a user
+ * namespace. @otherwise: for every other error.
+ */
+const char *eye_remedy(int error, const char *otherwise);
+
+/** The same where @error may as well come of a missing right: then @rights says what to grant. */
+const char *eye_remedy_of_rights(int error, unsigned int capability, const char *rights);
