@@ -98,7 +98,7 @@ struct {
 } connections SEC(".maps");
 
 /* struct eye_owner_record and an environment. Written by process/owner.bpf.h, read by the collector
- * before the other rings. */
+ * before the other rings. Mapped twice, as all of them: its size is memory of the daemon. */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 1024 * 1024);

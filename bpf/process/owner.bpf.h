@@ -18,7 +18,7 @@
 const volatile bool eye_probes_memory = true;      /* bpf_probe_read_*() */
 const volatile bool eye_egress_introduces = false; /* cgroup_skb may do what tracing may */
 
-#define EYE_OWNERS_WAKE_BYTES (512 * 1024)
+#define EYE_OWNERS_WAKE_BYTES (128 * 1024)
 
 /* A process that still uses sockets is introduced again after so many counting passes: the
  * collector forgets who was not heard of for longer. */
