@@ -90,7 +90,8 @@ struct eye_connection_record {
     __u32 connect_us;  /* SYN to established, once, in the OPENED record; 0: incoming */
     __u32 pass;        /* number of the counting pass that the flags refer to */
     __u32 netns;       /* inode number */
-    __u16 port;        /* of the service: local when incoming, remote when outgoing */
+    __u16 port;        /* of the service: local when incoming, remote when outgoing; 0: the kernel
+                        * chose it for the listener */
     __u8 kind;         /* enum eye_connection_kind */
     __u8 flags;        /* enum eye_connection_flag */
     __u8 direction;    /* enum eye_direction */

@@ -63,10 +63,11 @@ struct eye_socket {
     __u8 flags;
     __u8 direction;
     __u8 family;
-    __u8 protocol; /* enum eye_protocol */
-    __u8 looks;    /* payloads that matched no protocol */
-    __u8 state;    /* of the last change that was handled (include/net/tcp_states.h) */
-    __u8 padding[7];
+    __u8 protocol;       /* enum eye_protocol */
+    __u8 looks;          /* payloads that matched no protocol */
+    __u8 state;          /* of the last change that was handled (include/net/tcp_states.h) */
+    __u8 port_is_chosen; /* the listener was bound to port 0: the number is no name */
+    __u8 padding[6];
 };
 
 static __always_inline void eye_count_look(struct eye_socket *socket)

@@ -70,6 +70,8 @@ typedef struct {
 struct sock {
     struct sock_common __sk_common;
     socket_lock_t sk_lock;
+    /* A bit field in 6.1, a byte of its own in 6.18: to be read with BPF_CORE_READ_BITFIELD. */
+    unsigned char sk_userlocks : 4;
     int sk_err;
     __u8 sk_kern_sock : 1;
     __u16 sk_protocol;
@@ -228,6 +230,9 @@ enum cgroup_subsys_id { pids_cgrp_id = 0 };
 
 #define IPPROTO_TCP 6
 #define IPPROTO_MPTCP 262
+
+/* include/net/sock.h; bind() to a port other than 0 alone sets it */
+#define SOCK_BINDPORT_LOCK 8
 
 /* include/linux/socket.h, include/uapi/asm-generic/errno.h */
 #define AF_INET 2

@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 
 #include "collector/aggregate/aggregate.h"
+#include "collector/aggregate/ports.h"
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/base/thread.h"
@@ -26,6 +27,14 @@
 #define FIRST_INTERVAL_MIN_NS EYE_NS_PER_SECOND
 
 #define COLLECTOR_NICE (-10)
+
+/* Of all metrics together, in page and memory: 2.8 MB with the default limit of 2000 series per
+ * metric, so that whatever is counted a page stays below 4 MiB and the daemon below 24 MiB. Who
+ * wants fewer series does not need less. */
+#define VOLUME_PER_SERIES_BYTES UINT64_C(1400)
+#define VOLUME_LEAST_BYTES UINT64_C(2800000)
+
+#define EPHEMERAL_PORTS "/proc/sys/net/ipv4/ip_local_port_range"
 
 enum event_source { EVENT_STOP, EVENT_RINGS, EVENT_DRAIN, EVENT_INTERVAL, EVENT_COUNT };
 
@@ -128,12 +137,32 @@ static void take_introductions(void *kernel)
     eye_kernel_drain_owners(kernel);
 }
 
+static void set_ephemeral_ports(struct eye_collector *collector)
+{
+    uint16_t first;
+    uint16_t last;
+    int result = eye_ports_read_range(EPHEMERAL_PORTS, &first, &last);
+    if (result != 0) {
+        eye_log_warning("cannot read " EPHEMERAL_PORTS ": %s; taking %d to %d for ephemeral ports",
+                        strerror(-result), EYE_EPHEMERAL_FIRST, EYE_EPHEMERAL_LAST);
+        return;
+    }
+    eye_aggregate_set_ephemeral_ports(collector->aggregate, first, last);
+}
+
+static uint64_t volume_of(uint64_t series)
+{
+    uint64_t bytes = series * VOLUME_PER_SERIES_BYTES;
+    return bytes > VOLUME_LEAST_BYTES ? bytes : VOLUME_LEAST_BYTES;
+}
+
 static int make_stages(struct eye_collector *collector)
 {
     const struct eye_limits limits = {
         .series_per_metric = (uint32_t)collector->config->limits.series,
         .values_per_tag = (uint32_t)collector->config->limits.tag_values,
         .idle_ns = collector->config->limits.idle_ns,
+        .volume_bytes = volume_of(collector->config->limits.series),
     };
     collector->registry = eye_registry_new(&limits);
     collector->processes = eye_processes_new(eye_kernel_proc(collector->kernel));
@@ -146,6 +175,7 @@ static int make_stages(struct eye_collector *collector)
     if (collector->aggregate == NULL || health_group == NULL) {
         return -ENOMEM;
     }
+    set_ephemeral_ports(collector);
     collector->tracer =
         (struct eye_tracer){.handler = eye_aggregate_connection, .context = collector->aggregate};
     collector->usm =
@@ -249,6 +279,7 @@ static void read_live(struct eye_collector *collector, uint64_t now_ns)
                          now_ns, collector->ending);
     if (full) {
         eye_aggregate_begin_pass(collector->aggregate, collector->passes.number);
+        eye_aggregate_judge_ports(collector->aggregate, now_ns);
     }
     int result = eye_kernel_read_live(collector->kernel, collector->passes.number, full,
                                       eye_tracer_take, &collector->tracer);

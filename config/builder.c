@@ -165,6 +165,7 @@ static void hand_out(struct eye_builder *builder, struct eye_config *config)
     config->exporter_count = builder->exporters.count;
     config->routes.rules = builder->routes.rules;
     config->routes.count = builder->routes.count;
+    config->routes.names = builder->routes.names;
     builder->config = (struct eye_config){0};
     builder->exporters = (struct eye_exporter_list){0};
     builder->routes = (struct eye_route_list){0};

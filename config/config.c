@@ -165,7 +165,7 @@ void eye_config_free(struct eye_config *config)
     }
     struct eye_scope scope = {.tables = {{eye_config_keys, eye_config_key_count, config}}};
     struct eye_exporter_list exporters = {config->exporters, config->exporter_count};
-    struct eye_route_list routes = {config->routes.rules, config->routes.count};
+    struct eye_route_list routes = {.rules = config->routes.rules, .count = config->routes.count};
     eye_scope_done(&scope);
     eye_exporter_list_done(&exporters);
     eye_route_list_done(&routes);

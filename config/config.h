@@ -76,6 +76,9 @@ enum eye_connection_tag {
 /* none, zone (loopback, link-local, private, public), or the address itself. */
 enum eye_remote { EYE_REMOTE_NONE, EYE_REMOTE_ZONE, EYE_REMOTE_IP };
 
+/* How a path is named that no rule matches: by its shape, or not at all. */
+enum eye_route_names { EYE_ROUTE_NAMES_GUESSED, EYE_ROUTE_NAMES_LISTED };
+
 /* http.routes: paths matching @pattern (segments; * is one segment, ** the rest) are @route. */
 struct eye_route_rule {
     char *pattern;
@@ -122,8 +125,9 @@ struct eye_config {
         bool http; /* protocols.http: true */
     } protocols;
     struct {
-        struct eye_route_rule *rules; /* http.routes: [{pattern, route}]; owned */
+        struct eye_route_rule *rules; /* http.routes.rules: [{pattern, route}]; owned */
         size_t count;
+        int names; /* http.routes.names: guessed listed; enum eye_route_names */
     } routes;
     struct {
         uint64_t series;     /* limits.series: per metric, 2000 (10 .. 1000000) */

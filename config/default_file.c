@@ -22,8 +22,10 @@ static const char introduction[] =
 static const char routes[] =
     "\n# http:\n"
     "##   Names for paths, the first match wins: * is one segment, ** (last) any rest. Paths that\n"
-    "##   match none get a name by themselves: /users/17 becomes /users/*. Example:\n"
-    "##   [{pattern: /users/*/orders, route: \"/users/{id}/orders\"}]\n"
+    "##   match none get a name by themselves, with * for what may be data: /users/17 becomes\n"
+    "##   /users/*. Example: [{pattern: /users/*/orders, route: \"/users/{id}/orders\"}]\n"
+    "##   The word listed instead lets rules alone name: all other paths are __unmatched__. With\n"
+    "##   rules: {rules: [...], names: listed}. The default is guessed.\n"
     "#   routes: []\n";
 
 static const char exporters[] =

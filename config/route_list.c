@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads routes: each a mapping of two texts, which are keys like all others. */
+/* Reads routes: rules are mappings of two texts, which are keys like all others. */
 #include "config/route_list.h"
 
 #include <string.h>
 
 #include "config/scope.h"
+#include "config/value.h"
 
 /* A route becomes a tag value. */
 #define ROUTE_BYTES_MAX 150
@@ -36,6 +37,20 @@ static const struct eye_config_key keys[] = {
         .valid = is_route,
         .expects = "at most 150 bytes without comma or pipe, like /users/{id}",
     },
+};
+
+static const char *const names[] = {
+    [EYE_ROUTE_NAMES_GUESSED] = "guessed",
+    [EYE_ROUTE_NAMES_LISTED] = "listed",
+    [EYE_ROUTE_NAMES_LISTED + 1] = NULL,
+};
+
+static const struct eye_config_key names_key = {
+    .path = "names",
+    .type = EYE_CONFIG_CHOICE,
+    .offset = offsetof(struct eye_route_list, names),
+    .default_value = "guessed",
+    .choices = names,
 };
 
 static void rule_done(struct eye_route_rule *rule)
@@ -80,11 +95,21 @@ static void read_rules(struct eye_document *document, const yaml_node_t *node,
     }
 }
 
-void eye_route_list_read(struct eye_document *document, const yaml_node_t *node,
-                         struct eye_route_list *list)
+static void clear_rules(struct eye_route_list *list)
 {
+    for (size_t i = 0; i < list->count; i++) {
+        rule_done(&list->rules[i]);
+    }
+    free(list->rules);
+    list->rules = NULL;
+    list->count = 0;
+}
+
+static void read_list(struct eye_document *document, const yaml_node_t *node, void *context)
+{
+    struct eye_route_list *list = context;
     if (eye_node_is_null(node)) {
-        eye_route_list_done(list);
+        clear_rules(list);
         return;
     }
     if (!eye_document_expect(document, node, YAML_SEQUENCE_NODE, "http.routes", "a list")) {
@@ -96,7 +121,7 @@ void eye_route_list_read(struct eye_document *document, const yaml_node_t *node,
                              "%zu routes, at most %d are allowed", count, EYE_ROUTES_MAX);
         return;
     }
-    eye_route_list_done(list);
+    clear_rules(list);
     list->rules = calloc(count + 1, sizeof(*list->rules));
     if (list->rules == NULL) {
         eye_problems_add_out_of_memory(document->problems);
@@ -105,11 +130,29 @@ void eye_route_list_read(struct eye_document *document, const yaml_node_t *node,
     read_rules(document, node, list);
 }
 
+void eye_route_list_read(struct eye_document *document, const yaml_node_t *node,
+                         struct eye_route_list *list)
+{
+    const struct eye_scope scope = {
+        .tables = {{&names_key, 1, list}},
+        .specials = {{"rules", read_list}},
+        .context = list,
+    };
+    if (eye_node_is_null(node)) {
+        eye_route_list_done(list);
+    } else if (node->type == YAML_MAPPING_NODE) {
+        eye_scope_read(&scope, document, node);
+    } else if (node->type == YAML_SCALAR_NODE) {
+        struct eye_config_key key = names_key;
+        key.path = "http.routes";
+        eye_value_read(document, node, &key, list);
+    } else {
+        read_list(document, node, list);
+    }
+}
+
 void eye_route_list_done(struct eye_route_list *list)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        rule_done(&list->rules[i]);
-    }
-    free(list->rules);
+    clear_rules(list);
     *list = (struct eye_route_list){0};
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list `http.routes` of a configuration. Used by one thread. */
+/*
+ * `http.routes` of a configuration: a list of rules, or a word that says what names paths, or a
+ * mapping of both. Used by one thread.
+ */
 #pragma once
 
 #include "config/config.h"
@@ -10,9 +13,11 @@
 struct eye_route_list {
     struct eye_route_rule *rules; /* owned */
     size_t count;
+    int names; /* enum eye_route_names */
 };
 
-/** Replaces @list by what @node holds; null: an empty list. Mistakes are problems of @document. */
+/** Replaces the part of @list that @node holds; null: as by default. Mistakes are problems of
+ * @document. */
 void eye_route_list_read(struct eye_document *document, const yaml_node_t *node,
                          struct eye_route_list *list);
 

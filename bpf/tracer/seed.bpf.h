@@ -14,8 +14,9 @@ struct eye_listener {
     __u16 padding;
 };
 
-/* Listening ports by namespace: tell the direction of older sockets. Filled and read by the seed
- * iterator only, never emptied; beyond its size directions are guessed from the ports, counted. */
+/* Listening ports by namespace, and whether the kernel chose them: tell the direction and the port
+ * of older sockets. Filled and read by the seed iterator only, never emptied; beyond its size
+ * directions are guessed from the ports, counted. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 8192);
@@ -36,24 +37,24 @@ static __always_inline struct eye_listener eye_listener_of(const struct sock_com
 static __always_inline void eye_seed_listener(struct sock *sk)
 {
     struct eye_listener key = eye_listener_of(&sk->__sk_common);
-    __u8 present = 1;
-    if (bpf_map_update_elem(&listeners, &key, &present, BPF_ANY) != 0) {
+    __u8 is_chosen = eye_port_is_chosen(sk);
+    if (bpf_map_update_elem(&listeners, &key, &is_chosen, BPF_ANY) != 0) {
         eye_lose(EYE_LOSS_SEED_LISTENERS, 1);
     }
     struct eye_socket *socket = eye_make_socket(sk);
     if (socket && socket->phase == EYE_SOCKET_NEW) {
         socket->phase = EYE_SOCKET_LISTENING;
+        socket->port_is_chosen = is_chosen;
     }
 }
 
 /* Linux gives outgoing connections local ports from here on (ip_local_port_range's default). */
 #define EYE_EPHEMERAL_FIRST 32768
 
-/* Accepted by a listener; when that is gone, the ports tell what they can. */
-static __always_inline bool eye_is_incoming(const struct eye_listener *local, __u16 remote_port)
+/* When its listener is gone, the ports tell what they can. */
+static __always_inline bool eye_is_incoming(__u16 local_port, __u16 remote_port)
 {
-    return bpf_map_lookup_elem(&listeners, local) != NULL ||
-           (local->port < EYE_EPHEMERAL_FIRST && remote_port >= EYE_EPHEMERAL_FIRST);
+    return local_port < EYE_EPHEMERAL_FIRST && remote_port >= EYE_EPHEMERAL_FIRST;
 }
 
 static __always_inline void eye_seed_connection(struct sock *sk, const struct tcp_sock *tcp)
@@ -64,9 +65,11 @@ static __always_inline void eye_seed_connection(struct sock *sk, const struct tc
     }
     struct eye_listener key = eye_listener_of(&sk->__sk_common);
     __u16 remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-    bool incoming = eye_is_incoming(&key, remote_port);
+    const __u8 *port_is_chosen = bpf_map_lookup_elem(&listeners, &key);
+    bool incoming = port_is_chosen || eye_is_incoming(key.port, remote_port);
+    __u16 local_port = port_is_chosen && *port_is_chosen ? 0 : key.port;
     socket->direction = incoming ? EYE_INCOMING : EYE_OUTGOING;
-    socket->port = incoming ? key.port : remote_port;
+    socket->port = incoming ? local_port : remote_port;
     socket->family = eye_family_of(&sk->__sk_common);
     eye_read_counters(tcp, false, &socket->reported);
     if (sk->__sk_common.skc_state == TCP_SYN_SENT) {

@@ -220,7 +220,8 @@ static __always_inline void eye_note_incoming(const struct tcp_sock *tcp, struct
     const struct inet_sock *inet = &tcp->inet_conn.icsk_inet;
     socket->direction = EYE_INCOMING;
     socket->family = eye_family_of(&inet->sk.__sk_common);
-    socket->port = bpf_ntohs(inet->inet_sport); /* skc_num is zero at the close */
+    /* Not skc_num, which is zero at the close. */
+    socket->port = socket->port_is_chosen ? 0 : bpf_ntohs(inet->inet_sport);
     socket->flags = 0;
 }
 
@@ -233,11 +234,19 @@ static __always_inline void eye_on_connect(struct sock *sk, struct eye_socket *s
     eye_set_owner(socket, sk);
 }
 
+/* The kernel chose the port of this listener. Its children do not know: sk_clone_lock() clears it.
+ */
+static __always_inline __u8 eye_port_is_chosen(struct sock *sk)
+{
+    return (BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_BINDPORT_LOCK) == 0;
+}
+
 /* listen(): process context. Children inherit the entry. */
 static __always_inline void eye_on_listen(struct sock *sk, struct eye_socket *socket)
 {
     __builtin_memset(socket, 0, sizeof(*socket));
     socket->phase = EYE_SOCKET_LISTENING;
+    socket->port_is_chosen = eye_port_is_chosen(sk);
     eye_set_owner(socket, sk);
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/aggregate/ports.h"
 #include "collector/aggregate/remote.h"
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
@@ -18,8 +19,9 @@
 #include "collector/base/table.h"
 #include "collector/usm/http/route.h"
 
-/* Bundles remembered; reached only with remote: ip, and then all are forgotten and made anew. */
-#define BUNDLES_MAX 16384
+/* Bundles remembered, a kilobyte each; reached with remote: ip or by thousands of short processes,
+ * and then all are forgotten and made anew. */
+#define BUNDLES_MAX 4096
 
 /* Request series remembered, by the low bits of the fingerprint: a collision only costs a look-up.
  */
@@ -29,7 +31,7 @@
 struct connection_key {
     uint64_t process; /* struct eye_process.id */
     uint32_t netns;   /* 0 unless it is a tag */
-    uint16_t port;
+    uint16_t port;    /* 0: no name */
     uint8_t direction;
     uint8_t family;
     uint8_t remote[EYE_ADDRESS_BYTES]; /* zero unless it is a tag */
@@ -40,7 +42,7 @@ struct bundle {
     struct connection_key key;
     struct eye_tag_value tags[EYE_TAG_COUNT];
     size_t tag_count;
-    char port[8];
+    char port[EYE_PORT_BYTES];
     char netns[16];
     char remote[INET6_ADDRSTRLEN];
     char service[sizeof(((struct eye_process *)0)->service)];
@@ -67,6 +69,7 @@ struct eye_aggregate {
     uint64_t process_generation;
     uint64_t doubts;
     uint32_t pass;
+    struct eye_ports ports;
 };
 
 struct eye_aggregate *eye_aggregate_new(const struct eye_config *config,
@@ -81,7 +84,9 @@ struct eye_aggregate *eye_aggregate_new(const struct eye_config *config,
     aggregate->registry = registry;
     aggregate->processes = processes;
     aggregate->group = eye_group_new(registry, NULL, 0);
-    aggregate->routes = eye_routes_new(config->routes.rules, config->routes.count);
+    aggregate->routes = eye_routes_new(config->routes.rules, config->routes.count,
+                                       (enum eye_route_names)config->routes.names);
+    eye_ports_init(&aggregate->ports, EYE_EPHEMERAL_FIRST, EYE_EPHEMERAL_LAST);
     if (aggregate->group == NULL || aggregate->routes == NULL) {
         eye_aggregate_free(aggregate);
         return NULL;
@@ -109,6 +114,39 @@ void eye_aggregate_free(struct eye_aggregate *aggregate)
     free(aggregate);
 }
 
+void eye_aggregate_set_ephemeral_ports(struct eye_aggregate *aggregate, uint16_t first,
+                                       uint16_t last)
+{
+    eye_ports_init(&aggregate->ports, first, last);
+}
+
+static void forget_everything(struct eye_aggregate *aggregate)
+{
+    forget_bundles(aggregate);
+    memset(aggregate->requests, 0, sizeof(aggregate->requests));
+}
+
+static bool has_other(const struct eye_tag_set *tags)
+{
+    for (uint32_t i = 0; i < tags->count; i++) {
+        if (strcmp(tags->tags[i].value, EYE_TAG_OTHER) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Something is counted active under __other__: it may have a name of its own by now. */
+static bool has_nameless_active(const struct eye_aggregate *aggregate)
+{
+    const struct eye_series *series =
+        eye_registry_first(aggregate->registry, EYE_METRIC_TCP_ACTIVE);
+    while (series != NULL && !has_other(series->tags)) {
+        series = series->next;
+    }
+    return series != NULL;
+}
+
 /* Empties the memories when what they point to may be gone. */
 static void check_generations(struct eye_aggregate *aggregate)
 {
@@ -117,10 +155,12 @@ static void check_generations(struct eye_aggregate *aggregate)
     if (series == aggregate->registry_generation && processes == aggregate->process_generation) {
         return;
     }
+    if (series != aggregate->registry_generation && has_nameless_active(aggregate)) {
+        aggregate->doubts++;
+    }
     aggregate->registry_generation = series;
     aggregate->process_generation = processes;
-    forget_bundles(aggregate);
-    memset(aggregate->requests, 0, sizeof(aggregate->requests));
+    forget_everything(aggregate);
 }
 
 /* ---- connections ---- */
@@ -147,7 +187,7 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
                         const struct eye_process *process)
 {
     const struct connection_key *key = &bundle->key;
-    snprintf(bundle->port, sizeof(bundle->port), "%u", (unsigned int)key->port);
+    eye_ports_format(key->port, bundle->port);
     snprintf(bundle->netns, sizeof(bundle->netns), "%u", (unsigned int)key->netns);
     memcpy(bundle->service, process->service, sizeof(bundle->service));
     memcpy(bundle->executable, process->executable, sizeof(bundle->executable));
@@ -201,7 +241,8 @@ static struct bundle *find_bundle(struct eye_aggregate *aggregate,
     struct connection_key key = {
         .process = process->id,
         .netns = has_tag(aggregate, EYE_CONNECTION_NETNS) ? sample->netns : 0,
-        .port = sample->port,
+        .port =
+            eye_ports_name(&aggregate->ports, (enum eye_direction)sample->direction, sample->port),
         .direction = sample->direction,
         .family = sample->family,
     };
@@ -213,12 +254,22 @@ static struct bundle *find_bundle(struct eye_aggregate *aggregate,
     return bundle == NULL ? new_bundle(aggregate, &key, hash, process) : bundle;
 }
 
+/* Whoever connects to a service chooses its remote addresses; a client's are the program's. */
+static struct eye_series *find_series(struct eye_aggregate *aggregate, enum eye_metric_id metric,
+                                      const struct bundle *bundle, const struct eye_tag_value *tags,
+                                      size_t count)
+{
+    return eye_group_series_chosen(aggregate->group, metric, tags, count, EYE_TAG_REMOTE,
+                                   bundle->key.direction == EYE_INCOMING ? EYE_CHOICE_CLIENTS
+                                                                         : EYE_CHOICE_OURS);
+}
+
 static struct eye_series *series_of(struct eye_aggregate *aggregate, struct bundle *bundle,
                                     enum eye_metric_id metric)
 {
     if (bundle->series[metric] == NULL) {
         bundle->series[metric] =
-            eye_group_series(aggregate->group, metric, bundle->tags, bundle->tag_count);
+            find_series(aggregate, metric, bundle, bundle->tags, bundle->tag_count);
     }
     return bundle->series[metric];
 }
@@ -231,7 +282,7 @@ static struct eye_series *failed_series(struct eye_aggregate *aggregate, struct 
         memcpy(tags, bundle->tags, bundle->tag_count * sizeof(tags[0]));
         tags[bundle->tag_count] = (struct eye_tag_value){EYE_TAG_REASON, eye_failure_name(failure)};
         bundle->failed[failure] =
-            eye_group_series(aggregate->group, EYE_METRIC_TCP_FAILED, tags, bundle->tag_count + 1);
+            find_series(aggregate, EYE_METRIC_TCP_FAILED, bundle, tags, bundle->tag_count + 1);
     }
     return bundle->failed[failure];
 }
@@ -296,6 +347,9 @@ static void count_opened(struct eye_aggregate *aggregate, struct bundle *bundle,
                          const struct eye_connection_record *sample)
 {
     add(aggregate, bundle, EYE_METRIC_TCP_OPENED, 1);
+    if (sample->direction == EYE_OUTGOING) {
+        eye_ports_note_opened(&aggregate->ports, sample->port);
+    }
     record_seconds(aggregate, bundle, EYE_METRIC_TCP_CONNECT, sample->connect_us * 1e-6);
 }
 
@@ -345,26 +399,72 @@ void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass)
     }
 }
 
+void eye_aggregate_judge_ports(struct eye_aggregate *aggregate, uint64_t now_ns)
+{
+    if (eye_ports_judge(&aggregate->ports, now_ns)) {
+        forget_everything(aggregate);
+    }
+}
+
 /* ---- requests ---- */
 
+/* The service says that it does not know the path: whoever asks made it up (RFC 9110, 15.5). */
+static bool is_unknown_path(uint16_t status)
+{
+    return status == 400 || status == 404 || status == 405 || status == 410 || status == 414;
+}
+
+/* What the status says about a route that the client's words made; without one nobody answered. */
+static enum eye_choice choice_of(uint16_t status)
+{
+    bool refused = status < 100 || (status >= 400 && status < 500);
+    return refused ? EYE_CHOICE_REFUSED : EYE_CHOICE_CLIENTS;
+}
+
+/* Paths that a service does not know share one route, unless other requests have made it known. */
 static struct eye_series *request_series(struct eye_aggregate *aggregate,
                                          const struct eye_request_sample *sample,
-                                         const struct eye_process *process)
+                                         const struct eye_process *process, bool *ret_lasting)
 {
-    char port[8];
+    enum eye_metric_id metric =
+        sample->client ? EYE_METRIC_HTTP_CLIENT_DURATION : EYE_METRIC_HTTP_SERVER_DURATION;
+    char port[EYE_PORT_BYTES];
     char status[8];
     char route[EYE_ROUTE_BYTES];
-    snprintf(port, sizeof(port), "%u", (unsigned int)sample->port);
+    eye_ports_format(eye_ports_name(&aggregate->ports, sample->client ? EYE_OUTGOING : EYE_INCOMING,
+                                    sample->port),
+                     port);
     snprintf(status, sizeof(status), "%u", (unsigned int)sample->status);
-    eye_routes_name(aggregate->routes, sample->path, sample->path_bytes, sample->truncated, route);
+    bool chosen = eye_routes_name(aggregate->routes, sample->path, sample->path_bytes,
+                                  sample->truncated, route);
+    bool unmatched =
+        chosen && is_unknown_path(sample->status) &&
+        !eye_group_knows(aggregate->group, metric, process->service, EYE_TAG_ROUTE, route);
     const struct eye_tag_value tags[] = {
-        {EYE_TAG_METHOD, sample->method},    {EYE_TAG_STATUS, status}, {EYE_TAG_ROUTE, route},
-        {EYE_TAG_SERVICE, process->service}, {EYE_TAG_PORT, port},
+        {EYE_TAG_METHOD, sample->method},
+        {EYE_TAG_STATUS, status},
+        {EYE_TAG_ROUTE, unmatched ? EYE_ROUTE_UNMATCHED : route},
+        {EYE_TAG_SERVICE, process->service},
+        {EYE_TAG_PORT, port},
     };
-    return eye_group_series(aggregate->group,
-                            sample->client ? EYE_METRIC_HTTP_CLIENT_DURATION
-                                           : EYE_METRIC_HTTP_SERVER_DURATION,
-                            tags, EYE_ARRAY_LENGTH(tags));
+    *ret_lasting = !unmatched;
+    return eye_group_series_chosen(
+        aggregate->group, metric, tags, EYE_ARRAY_LENGTH(tags), EYE_TAG_ROUTE,
+        chosen && !unmatched ? choice_of(sample->status) : EYE_CHOICE_OURS);
+}
+
+static struct eye_series *look_up(struct eye_aggregate *aggregate,
+                                  const struct eye_request_sample *sample,
+                                  struct request_slot *slot)
+{
+    const struct eye_process *process = eye_processes_find(aggregate->processes, sample->owner);
+    check_generations(aggregate);
+    bool lasting;
+    struct eye_series *series = request_series(aggregate, sample, process, &lasting);
+    if (lasting) {
+        *slot = (struct request_slot){.fingerprint = sample->fingerprint, .series = series};
+    }
+    return series;
 }
 
 void eye_aggregate_request(void *context, const struct eye_request_sample *sample)
@@ -372,11 +472,8 @@ void eye_aggregate_request(void *context, const struct eye_request_sample *sampl
     struct eye_aggregate *aggregate = context;
     struct request_slot *slot = &aggregate->requests[sample->fingerprint % REQUEST_SLOTS];
     check_generations(aggregate);
-    if (slot->series == NULL || slot->fingerprint != sample->fingerprint) {
-        const struct eye_process *process = eye_processes_find(aggregate->processes, sample->owner);
-        check_generations(aggregate);
-        slot->series = request_series(aggregate, sample, process);
-        slot->fingerprint = sample->fingerprint;
-    }
-    eye_distribution_add(slot->series, (double)sample->duration_ns * 1e-9, 1);
+    struct eye_series *series = slot->series != NULL && slot->fingerprint == sample->fingerprint
+                                    ? slot->series
+                                    : look_up(aggregate, sample, slot);
+    eye_distribution_add(series, (double)sample->duration_ns * 1e-9, 1);
 }

@@ -35,3 +35,11 @@ void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass);
 /** Grows when what is active may stand under a wrong name: a full pass is due before anybody sees
  * it. */
 uint64_t eye_aggregate_doubts(const struct eye_aggregate *aggregate);
+
+/** The ports that this host's kernel gives to clients, both included; Linux' default until then. */
+void eye_aggregate_set_ephemeral_ports(struct eye_aggregate *aggregate, uint16_t first,
+                                       uint16_t last);
+
+/** Whether remote ports are names is judged again, once a minute. To be called when a full pass has
+ * begun: what is active would be taken back under another port otherwise. */
+void eye_aggregate_judge_ports(struct eye_aggregate *aggregate, uint64_t now_ns);

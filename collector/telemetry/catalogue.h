@@ -25,7 +25,8 @@ const char *eye_unit_word(enum eye_unit unit);
     X(SERVICE, "service", "service.name",                                                          \
       "DD_SERVICE, OTEL_SERVICE_NAME, unit, container or executable")                              \
     X(PORT, "port", "server.port",                                                                 \
-      "port of the service: local when incoming, remote when outgoing")                            \
+      "port of the service: local when incoming, remote when outgoing; ephemeral when the kernel " \
+      "chose it")                                                                                  \
     X(FAMILY, "family", "network.type", "ipv4 or ipv6; v4-mapped addresses are ipv4")              \
     X(PROCESS, "process", "process.executable.name", "name of the executable")                     \
     X(CONTAINER, "container", "container.id", "first 12 digits of the container id")               \

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Registry, groups and series with their budgets.
+ * Registry, groups and series. What a metric may hold, and who of it: budget.h.
  *
- * Budgets of one metric: ordinary series take up to three quarters of the budget, those with an
- * __other__ tag up to all but one place, and that last place is for a series whose tags are all
- * __other__. Once it is taken, series that find no place are counted there, even if they carry
- * other tags. So overflow always has somewhere to go, and the metric never holds more series than
- * its budget.
+ * Ordinary series take up to three quarters of the budget, those with an __other__ tag up to all
+ * but one place, and that last place is for a series whose tags are all __other__. Once it is
+ * taken, series that find no place are counted there, even if they carry other tags. So overflow
+ * always has somewhere to go, and the metric never holds more series than its budget.
  */
 #include "collector/telemetry/telemetry.h"
 
@@ -17,21 +16,25 @@
 
 #include "collector/base/hash.h"
 #include "collector/base/table.h"
+#include "collector/telemetry/budget.h"
 
-/* How many series of one metric use one value of one tag. */
-struct value_use {
-    uint64_t hash;
-    enum eye_tag tag;
-    uint32_t series;
-};
+/* Intervals without use after which a series that came in a crowd and was used in one interval
+ * makes room. */
+#define CROWD_INTERVALS 3
+
+/* Newcomers are refused from 75 percent of a limit on, see eye_budget_fill(). */
+#define FILL_RELAXED 50
+#define FILL_CROWDED 75
+#define FILL_FULL 95
+
+/* The part of limits.idle_ns after which any series makes room. */
+#define ROOM_IDLE_PART 5
 
 struct metric_state {
     struct eye_series *first;
     struct eye_series *last;
     struct eye_series *overflow; /* youngest whose tags are all __other__; not NULL when full */
-    uint32_t count;
-    uint32_t distinct[EYE_TAG_COUNT]; /* values in use, by tag */
-    struct eye_table values;          /* struct value_use */
+    struct eye_budget budget;
 };
 
 struct eye_group {
@@ -46,8 +49,10 @@ struct eye_registry {
     struct eye_group *groups;
     struct eye_table series; /* struct eye_series by metric and tags */
     struct metric_state metrics[EYE_METRIC_COUNT];
+    struct eye_budget_rules rules;
+    uint64_t closed_ns;          /* end of the last interval, monotonic */
+    uint64_t delivered_sequence; /* by every exporter, when it ended */
     uint64_t next_id;
-    uint64_t sequence; /* of the snapshot to come */
     uint64_t generation;
     uint64_t lost;
     uint64_t expired;
@@ -59,6 +64,10 @@ struct eye_registry {
 struct series_key {
     const struct eye_metric *metric;
     uint32_t count;
+    enum eye_tag chosen; /* the tag that `choice` is about; EYE_TAG_COUNT: none */
+    enum eye_choice choice;
+    uint64_t service; /* hash of its service's name; set when the series is not there yet */
+    bool owned;       /* it has a service */
     struct eye_tag_value tags[EYE_TAG_COUNT]; /* sorted by tag */
 };
 
@@ -80,7 +89,8 @@ struct eye_registry *eye_registry_new(const struct eye_limits *limits)
     }
     assert(limits->series_per_metric > 0);
     registry->limits = *limits;
-    registry->sequence = 1;
+    registry->rules.limits = &registry->limits;
+    registry->rules.sequence = 1;
     registry->next_id = 1;
     init_scratch(registry);
     registry->self = eye_group_new(registry, NULL, 0);
@@ -108,11 +118,7 @@ static void free_metric(struct metric_state *state)
         state->first = series->next;
         free_series(series);
     }
-    struct value_use *use;
-    eye_table_for_each (&state->values, use) {
-        free(use);
-    }
-    eye_table_done(&state->values);
+    eye_budget_done(&state->budget);
 }
 
 void eye_registry_free(struct eye_registry *registry)
@@ -174,6 +180,8 @@ static void make_key(struct series_key *key, const struct eye_group *group,
 {
     key->metric = eye_metric(metric);
     key->count = 0;
+    key->chosen = EYE_TAG_COUNT;
+    key->choice = EYE_CHOICE_OURS;
     for (uint32_t i = 0; group->tags != NULL && i < group->tags->count; i++) {
         add_tag(key, &group->tags->tags[i]);
     }
@@ -182,17 +190,11 @@ static void make_key(struct series_key *key, const struct eye_group *group,
     }
 }
 
-static uint64_t hash_value(enum eye_tag tag, const char *value)
-{
-    uint64_t mixed = eye_hash_bytes(value, strnlen(value, EYE_TAG_VALUE_MAX_BYTES));
-    return mixed ^ (((uint64_t)tag + 1) * UINT64_C(0x9e3779b97f4a7c15));
-}
-
 static uint64_t hash_key(const struct series_key *key)
 {
     uint64_t hash = (uint64_t)key->metric->id;
     for (uint32_t i = 0; i < key->count; i++) {
-        hash = (hash ^ hash_value(key->tags[i].tag, key->tags[i].value)) *
+        hash = (hash ^ eye_value_hash(key->tags[i].tag, key->tags[i].value)) *
                UINT64_C(0xff51afd7ed558ccd);
         hash ^= hash >> 32;
     }
@@ -216,69 +218,6 @@ static bool series_matches(const void *item, const void *wanted)
     return true;
 }
 
-static bool value_matches(const void *item, const void *wanted)
-{
-    const struct value_use *use = item;
-    const struct value_use *key = wanted;
-    return use->hash == key->hash && use->tag == key->tag;
-}
-
-static struct value_use *find_value(const struct metric_state *state, enum eye_tag tag,
-                                    const char *value)
-{
-    struct value_use key = {.hash = hash_value(tag, value), .tag = tag};
-    return eye_table_find(&state->values, key.hash, value_matches, &key);
-}
-
-static int use_value(struct metric_state *state, enum eye_tag tag, const char *value)
-{
-    struct value_use *use = find_value(state, tag, value);
-    if (use != NULL) {
-        use->series++;
-        return 0;
-    }
-    use = calloc(1, sizeof(*use));
-    if (use == NULL) {
-        return -ENOMEM;
-    }
-    *use = (struct value_use){.hash = hash_value(tag, value), .tag = tag, .series = 1};
-    if (eye_table_insert(&state->values, use->hash, use) != 0) {
-        free(use);
-        return -ENOMEM;
-    }
-    state->distinct[tag]++;
-    return 0;
-}
-
-static void release_value(struct metric_state *state, enum eye_tag tag, const char *value)
-{
-    struct value_use *use = find_value(state, tag, value);
-    if (use != NULL && --use->series == 0) {
-        eye_table_remove(&state->values, use->hash, use);
-        state->distinct[tag]--;
-        free(use);
-    }
-}
-
-static void release_values(struct metric_state *state, const struct eye_tag_set *tags,
-                           uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        release_value(state, tags->tags[i].tag, tags->tags[i].value);
-    }
-}
-
-static int use_values(struct metric_state *state, const struct eye_tag_set *tags)
-{
-    for (uint32_t i = 0; i < tags->count; i++) {
-        if (use_value(state, tags->tags[i].tag, tags->tags[i].value) != 0) {
-            release_values(state, tags, i);
-            return -ENOMEM;
-        }
-    }
-    return 0;
-}
-
 static void append_series(struct metric_state *state, struct eye_series *series)
 {
     series->previous = state->last;
@@ -288,7 +227,6 @@ static void append_series(struct metric_state *state, struct eye_series *series)
         state->last->next = series;
     }
     state->last = series;
-    state->count++;
 }
 
 static bool is_other(const struct eye_tag_value *tag)
@@ -305,6 +243,31 @@ static uint32_t count_others(const struct series_key *key)
     return others;
 }
 
+/* The daemon's own tags (programs, reasons, metrics, exporters) are few by construction: however
+ * small the user's budgets are, its health stays visible. */
+static bool has_budget(const struct eye_metric *metric)
+{
+    return strncmp(metric->name, "sockeye.", strlen("sockeye.")) != 0;
+}
+
+/* Counted in the table and, unless it is of the daemon itself, in the budget. */
+static int enter_series(struct eye_registry *registry, struct eye_series *series, uint64_t hash)
+{
+    struct eye_budget *budget = &registry->metrics[series->metric->id].budget;
+    if (eye_table_insert(&registry->series, hash, series) != 0) {
+        return -ENOMEM;
+    }
+    if (!has_budget(series->metric)) {
+        budget->series++;
+        return 0;
+    }
+    int result = eye_budget_add(budget, &registry->rules, series);
+    if (result != 0) {
+        eye_table_remove(&registry->series, hash, series);
+    }
+    return result;
+}
+
 static struct eye_series *new_series(struct eye_registry *registry, const struct series_key *key,
                                      uint64_t hash)
 {
@@ -315,13 +278,10 @@ static struct eye_series *new_series(struct eye_registry *registry, const struct
     }
     series->metric = key->metric;
     series->lost = &registry->lost;
+    series->chosen = key->choice != EYE_CHOICE_OURS;
+    series->volume_bytes = (uint32_t)eye_series_volume(key->metric, key->tags, key->count);
     series->tags = eye_tag_set_new(key->tags, key->count);
-    if (series->tags == NULL || use_values(state, series->tags) != 0) {
-        free_series(series);
-        return NULL;
-    }
-    if (eye_table_insert(&registry->series, hash, series) != 0) {
-        release_values(state, series->tags, series->tags->count);
+    if (series->tags == NULL || enter_series(registry, series, hash) != 0) {
         free_series(series);
         return NULL;
     }
@@ -332,6 +292,16 @@ static struct eye_series *new_series(struct eye_registry *registry, const struct
         state->overflow = series;
     }
     return series;
+}
+
+static void note_service(struct series_key *key)
+{
+    const char *service = NULL;
+    for (uint32_t i = 0; i < key->count; i++) {
+        service = key->tags[i].tag == EYE_TAG_SERVICE ? key->tags[i].value : service;
+    }
+    key->owned = service != NULL;
+    key->service = eye_value_hash(EYE_TAG_SERVICE, service == NULL ? "" : service);
 }
 
 /* Counts the overflow under the daemon's own metric, which has no budget and so no overflow. */
@@ -345,61 +315,209 @@ static void count_overflow(struct eye_registry *registry, const struct eye_metri
     eye_counter_add(eye_group_series(registry->self, EYE_METRIC_SELF_OVERFLOW, tags, 2), 1);
 }
 
-static void replace_tag(struct eye_registry *registry, struct series_key *key, uint32_t index)
+/* @service: whose limit it is, EYE_ANYBODY for the metric's. */
+static void replace_tag(struct eye_registry *registry, struct series_key *key, uint32_t index,
+                        uint64_t service)
 {
+    struct eye_budget *budget = &registry->metrics[key->metric->id].budget;
+    eye_budget_note_refusal(budget, &registry->rules, service);
     count_overflow(registry, key->metric, key->tags[index].tag);
     key->tags[index].value = EYE_TAG_OTHER;
+    if (key->tags[index].tag == EYE_TAG_SERVICE) {
+        note_service(key);
+    }
 }
 
-/* The daemon's own tags (programs, reasons, metrics, exporters) are few by construction: however
- * small the user's budgets are, its health stays visible. */
-static bool has_budget(const struct eye_metric *metric)
+/* Whose series have to make room for the value of this tag. */
+static uint64_t who_fills(const struct series_key *key, uint32_t index)
 {
-    return strncmp(metric->name, "sockeye.", strlen("sockeye.")) != 0;
+    bool chosen = key->tags[index].tag == key->chosen && key->choice != EYE_CHOICE_OURS;
+    return chosen ? key->service : EYE_ANYBODY;
 }
 
-/* New values of tags that have used up their budget become __other__. */
+static enum eye_answer ask_value(struct eye_registry *registry, const struct series_key *key,
+                                 uint32_t index)
+{
+    const struct eye_tag_value *tag = &key->tags[index];
+    return eye_budget_ask_value(&registry->metrics[key->metric->id].budget, &registry->rules,
+                                key->metric->id, tag, key->service,
+                                tag->tag == key->chosen ? key->choice : EYE_CHOICE_OURS);
+}
+
+static void leave_budget(struct eye_registry *registry, struct eye_series *series)
+{
+    struct eye_budget *budget = &registry->metrics[series->metric->id].budget;
+    if (has_budget(series->metric)) {
+        eye_budget_remove(budget, &registry->rules, series);
+    } else {
+        budget->series--;
+    }
+}
+
+void eye_series_remove(struct eye_registry *registry, struct eye_series *series)
+{
+    struct metric_state *state = &registry->metrics[series->metric->id];
+    struct series_key key = {.metric = series->metric, .count = series->tags->count};
+    memcpy(key.tags, series->tags->tags, key.count * sizeof(key.tags[0]));
+    eye_table_remove(&registry->series, hash_key(&key), series);
+    leave_budget(registry, series);
+    *(series->previous == NULL ? &state->first : &series->previous->next) = series->next;
+    *(series->next == NULL ? &state->last : &series->next->previous) = series->previous;
+    state->overflow = state->overflow == series ? NULL : state->overflow;
+    registry->generation++;
+    free_series(series);
+}
+
+/* Nobody would miss it: every exporter has delivered its last value. */
+static bool may_go(const struct eye_registry *registry, const struct eye_series *series)
+{
+    return !series->changed && !series->kept_elsewhere &&
+           (series->metric->kind != EYE_GAUGE || series->gauge == 0) &&
+           series->changed_sequence <= registry->delivered_sequence;
+}
+
+static void expire(struct eye_registry *registry, struct eye_series *series)
+{
+    registry->expired++;
+    eye_series_remove(registry, series);
+}
+
+/* ---- room ---- */
+
+static bool has_other(const struct eye_series *series)
+{
+    for (uint32_t i = 0; i < series->tags->count; i++) {
+        if (is_other(&series->tags->tags[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_idle(const struct eye_registry *registry, const struct eye_series *series)
+{
+    return registry->closed_ns - series->changed_ns >= registry->limits.idle_ns / ROOM_IDLE_PART;
+}
+
+/* Used in one interval and not since; of a crowd, one need not wait long to know. */
+static bool was_in_crowd(const struct eye_registry *registry, const struct eye_series *series)
+{
+    uint64_t intervals = registry->rules.sequence - series->changed_sequence;
+    return series->crowded && series->intervals <= 1 && intervals > CROWD_INTERVALS;
+}
+
+static bool passed_by(const struct eye_registry *registry, const struct eye_series *series)
+{
+    return series->intervals <= 1 && is_idle(registry, series);
+}
+
+/* Idle series of @service go, oldest first, until its limits are used to @fill percent. */
+static void let_go(struct eye_registry *registry, enum eye_metric_id metric, uint64_t service,
+                   bool (*idle)(const struct eye_registry *, const struct eye_series *),
+                   uint32_t fill)
+{
+    struct metric_state *state = &registry->metrics[metric];
+    struct eye_series *series = state->first;
+    while (series != NULL && eye_budget_fill(&state->budget, &registry->rules, service) > fill) {
+        struct eye_series *next = series->next;
+        if ((service == EYE_ANYBODY || series->holder->hash == service) && !has_other(series) &&
+            may_go(registry, series) && idle(registry, series)) {
+            expire(registry, series);
+        }
+        series = next;
+    }
+}
+
+/*
+ * Somebody finds no place: what passed by makes room, half of all; what was used more often only
+ * when nothing is left even for those that come again. True when it was worth it.
+ */
+static bool make_room(struct eye_registry *registry, enum eye_metric_id metric, uint64_t service,
+                      bool newcomer)
+{
+    struct eye_budget *budget = &registry->metrics[metric].budget;
+    uint64_t expired = registry->expired;
+    if (!eye_budget_may_look_for_room(budget, &registry->rules, service, newcomer)) {
+        return false;
+    }
+    let_go(registry, metric, service, was_in_crowd, FILL_RELAXED);
+    let_go(registry, metric, service, passed_by, FILL_RELAXED);
+    if (eye_budget_fill(budget, &registry->rules, service) >= FILL_FULL) {
+        let_go(registry, metric, service, is_idle, FILL_CROWDED);
+    }
+    return registry->expired > expired;
+}
+
+static bool takes_value(struct eye_registry *registry, const struct series_key *key, uint32_t index)
+{
+    enum eye_answer answer = ask_value(registry, key, index);
+    if (answer != EYE_ANSWER_YES &&
+        make_room(registry, key->metric->id, who_fills(key, index), answer == EYE_ANSWER_NOT_YET)) {
+        answer = ask_value(registry, key, index);
+    }
+    return answer == EYE_ANSWER_YES;
+}
+
+/* New values that find no place become __other__. By tag: the service's comes before those that
+ * its clients choose, which belong to what it is then. */
 static void apply_value_budgets(struct eye_registry *registry, struct series_key *key)
 {
-    const struct metric_state *state = &registry->metrics[key->metric->id];
-    if (!has_budget(key->metric)) {
-        return;
-    }
-    for (uint32_t i = 0; i < key->count; i++) {
-        enum eye_tag tag = key->tags[i].tag;
-        if (state->distinct[tag] >= registry->limits.values_per_tag &&
-            find_value(state, tag, key->tags[i].value) == NULL && !is_other(&key->tags[i])) {
-            replace_tag(registry, key, i);
+    for (uint32_t i = 0; has_budget(key->metric) && i < key->count; i++) {
+        if (!is_other(&key->tags[i]) && !takes_value(registry, key, i)) {
+            replace_tag(registry, key, i, who_fills(key, i));
         }
     }
 }
 
-/* Index of the tag with most values that is not __other__ yet; key->count when all are. */
-static uint32_t widest_tag(const struct metric_state *state, const struct series_key *key)
+/* Index of the tag with most values that is not __other__ yet, @spared only when it is the last
+ * one; key->count when all are. */
+static uint32_t widest_tag(const struct eye_budget *budget, const struct series_key *key,
+                           enum eye_tag spared)
 {
     uint32_t widest = key->count;
     for (uint32_t i = 0; i < key->count; i++) {
         if (!is_other(&key->tags[i]) &&
-            (widest == key->count ||
-             state->distinct[key->tags[i].tag] > state->distinct[key->tags[widest].tag])) {
+            (widest == key->count || key->tags[widest].tag == spared ||
+             (key->tags[i].tag != spared &&
+              budget->distinct[key->tags[i].tag] > budget->distinct[key->tags[widest].tag]))) {
             widest = i;
         }
     }
     return widest;
 }
 
-static bool fits(const struct eye_registry *registry, const struct series_key *key)
+enum verdict { VERDICT_FITS, VERDICT_SERVICE_IS_FULL, VERDICT_METRIC_IS_FULL };
+
+static enum verdict judge(const struct eye_registry *registry, const struct series_key *key)
 {
-    uint32_t budget = registry->limits.series_per_metric;
+    const struct eye_budget *budget = &registry->metrics[key->metric->id].budget;
+    const struct eye_claim claim = {
+        .service = key->service,
+        .owned = key->owned,
+        .others = count_others(key),
+        .count = key->count,
+        .volume_bytes = eye_series_volume(key->metric, key->tags, key->count),
+    };
     if (!has_budget(key->metric)) {
-        return true;
+        return VERDICT_FITS;
     }
-    uint32_t count = registry->metrics[key->metric->id].count;
-    uint32_t others = count_others(key);
-    if (others == key->count) {
-        return count < budget;
+    if (!eye_budget_takes_share(budget, &registry->rules, &claim)) {
+        return VERDICT_SERVICE_IS_FULL;
     }
-    return count + 1 < budget && (others > 0 || count < budget - budget / 4);
+    return eye_budget_takes_series(budget, &registry->rules, &claim) ? VERDICT_FITS
+                                                                     : VERDICT_METRIC_IS_FULL;
+}
+
+static enum verdict judge_after_making_room(struct eye_registry *registry,
+                                            const struct series_key *key)
+{
+    enum verdict verdict = judge(registry, key);
+    if (verdict != VERDICT_FITS &&
+        make_room(registry, key->metric->id,
+                  verdict == VERDICT_SERVICE_IS_FULL ? key->service : EYE_ANYBODY, false)) {
+        verdict = judge(registry, key);
+    }
+    return verdict;
 }
 
 static struct eye_series *find_series(const struct eye_registry *registry,
@@ -414,34 +532,57 @@ static struct eye_series *lose(struct eye_registry *registry, enum eye_metric_id
     return &registry->scratch[metric];
 }
 
-struct eye_series *eye_group_series(struct eye_group *group, enum eye_metric_id metric,
-                                    const struct eye_tag_value *tags, size_t count)
+/* The series of a key that is not there yet, or of the one that it becomes by the budgets. */
+static struct eye_series *make_series(struct eye_registry *registry, struct series_key *key)
 {
-    struct eye_registry *registry = group->registry;
-    struct series_key key;
-    make_key(&key, group, metric, tags, count);
-    uint64_t hash = hash_key(&key);
-    struct eye_series *series = find_series(registry, &key, hash);
-    if (series != NULL) {
-        return series;
-    }
-    apply_value_budgets(registry, &key);
+    enum eye_metric_id metric = key->metric->id;
+    note_service(key);
+    apply_value_budgets(registry, key);
     for (;;) {
-        hash = hash_key(&key);
-        series = find_series(registry, &key, hash);
+        uint64_t hash = hash_key(key);
+        struct eye_series *series = find_series(registry, key, hash);
         if (series != NULL) {
             return series;
         }
-        if (fits(registry, &key)) {
-            series = new_series(registry, &key, hash);
+        enum verdict verdict = judge_after_making_room(registry, key);
+        if (verdict == VERDICT_FITS) {
+            series = new_series(registry, key, hash);
             return series == NULL ? lose(registry, metric) : series;
         }
-        uint32_t widest = widest_tag(&registry->metrics[metric], &key);
-        if (widest == key.count) {
+        uint32_t widest =
+            widest_tag(&registry->metrics[metric].budget, key,
+                       verdict == VERDICT_SERVICE_IS_FULL ? EYE_TAG_SERVICE : EYE_TAG_COUNT);
+        if (widest == key->count) {
             return registry->metrics[metric].overflow;
         }
-        replace_tag(registry, &key, widest);
+        replace_tag(registry, key, widest,
+                    verdict == VERDICT_SERVICE_IS_FULL ? key->service : EYE_ANYBODY);
     }
+}
+
+struct eye_series *eye_group_series_chosen(struct eye_group *group, enum eye_metric_id metric,
+                                           const struct eye_tag_value *tags, size_t count,
+                                           enum eye_tag chosen, enum eye_choice choice)
+{
+    struct series_key key;
+    make_key(&key, group, metric, tags, count);
+    key.chosen = chosen;
+    key.choice = choice;
+    struct eye_series *series = find_series(group->registry, &key, hash_key(&key));
+    return series != NULL ? series : make_series(group->registry, &key);
+}
+
+struct eye_series *eye_group_series(struct eye_group *group, enum eye_metric_id metric,
+                                    const struct eye_tag_value *tags, size_t count)
+{
+    return eye_group_series_chosen(group, metric, tags, count, EYE_TAG_COUNT, EYE_CHOICE_OURS);
+}
+
+bool eye_group_knows(const struct eye_group *group, enum eye_metric_id metric, const char *service,
+                     enum eye_tag tag, const char *value)
+{
+    return eye_budget_knows(&group->registry->metrics[metric].budget, tag,
+                            eye_value_hash(tag, value), eye_value_hash(EYE_TAG_SERVICE, service));
 }
 
 uint64_t eye_registry_generation(const struct eye_registry *registry)
@@ -491,56 +632,56 @@ void eye_distribution_add(struct eye_series *series, double value, uint64_t weig
     }
 }
 
-void eye_series_remove(struct eye_registry *registry, struct eye_series *series)
+/* ---- the end of an interval ---- */
+
+static void note_change(struct eye_registry *registry, struct eye_series *series)
 {
-    struct metric_state *state = &registry->metrics[series->metric->id];
-    struct series_key key = {.metric = series->metric, .count = series->tags->count};
-    memcpy(key.tags, series->tags->tags, key.count * sizeof(key.tags[0]));
-    eye_table_remove(&registry->series, hash_key(&key), series);
-    release_values(state, series->tags, series->tags->count);
-    *(series->previous == NULL ? &state->first : &series->previous->next) = series->next;
-    *(series->next == NULL ? &state->last : &series->next->previous) = series->previous;
-    state->overflow = state->overflow == series ? NULL : state->overflow;
-    state->count--;
-    registry->generation++;
-    free_series(series);
+    series->changed = false;
+    series->changed_sequence = registry->rules.sequence;
+    series->changed_ns = registry->closed_ns;
+    series->crowded |= series->intervals == 0 && has_budget(series->metric) &&
+                       eye_budget_was_refused(&registry->metrics[series->metric->id].budget,
+                                              &registry->rules, series);
+    series->intervals += series->intervals < UINT32_MAX ? 1 : 0;
+    if (series->metric->kind == EYE_DISTRIBUTION) {
+        eye_distribution_unref(series->frozen);
+        series->frozen = NULL;
+    }
 }
 
-static bool may_expire(const struct eye_series *series)
-{
-    return !series->kept_elsewhere && (series->metric->kind != EYE_GAUGE || series->gauge == 0);
-}
-
-static void close_series(struct eye_registry *registry, struct eye_series *series, uint64_t now_ns,
-                         uint64_t delivered_sequence)
+static void close_series(struct eye_registry *registry, struct eye_series *series)
 {
     if (series->changed) {
-        series->changed = false;
-        series->changed_sequence = registry->sequence;
-        series->changed_ns = now_ns;
-        if (series->metric->kind == EYE_DISTRIBUTION) {
-            eye_distribution_unref(series->frozen);
-            series->frozen = NULL;
-        }
-    } else if (now_ns - series->changed_ns >= registry->limits.idle_ns &&
-               series->changed_sequence <= delivered_sequence && may_expire(series)) {
-        registry->expired++;
-        eye_series_remove(registry, series);
+        note_change(registry, series);
+    } else if (may_go(registry, series) &&
+               registry->closed_ns - series->changed_ns >= registry->limits.idle_ns) {
+        expire(registry, series);
     }
+}
+
+/* What was refused is asked for anew: the answer may be another now. */
+static void begin_interval(struct eye_registry *registry)
+{
+    registry->generation += registry->rules.refused ? 1 : 0;
+    registry->rules.refused = false;
+    registry->rules.sequence++;
 }
 
 void eye_registry_close_interval(struct eye_registry *registry, uint64_t sequence, uint64_t now_ns,
                                  uint64_t delivered_sequence)
 {
-    registry->sequence = sequence;
+    registry->rules.sequence = sequence;
+    registry->closed_ns = now_ns;
+    registry->delivered_sequence = delivered_sequence;
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
         struct eye_series *series = registry->metrics[i].first;
         while (series != NULL) {
             struct eye_series *next = series->next;
-            close_series(registry, series, now_ns, delivered_sequence);
+            close_series(registry, series);
             series = next;
         }
     }
+    begin_interval(registry);
     if (registry->expired > 0) {
         eye_counter_set(eye_group_series(registry->self, EYE_METRIC_SELF_EXPIRED, NULL, 0),
                         registry->expired);
@@ -555,5 +696,5 @@ struct eye_series *eye_registry_first(const struct eye_registry *registry,
 
 size_t eye_registry_count(const struct eye_registry *registry, enum eye_metric_id metric)
 {
-    return registry->metrics[metric].count;
+    return registry->metrics[metric].budget.series;
 }

@@ -7,8 +7,9 @@
  *
  * Cardinality is bounded per metric. A tag value beyond the tag's budget, and a series beyond the
  * metric's, is counted under the same metric with that tag set to "__other__", so sums stay whole;
- * sockeye.series.overflow names the metric and the tag. Metrics of
- * the daemon itself (sockeye.*) have no budget: their tags are few by construction.
+ * sockeye.series.overflow names the metric and the tag. Budgets are shared: what a service's
+ * clients choose has a share per service, and idle series make room (budget.h). Metrics of the
+ * daemon itself (sockeye.*) have no budget: their tags are few by construction.
  */
 #pragma once
 
@@ -27,7 +28,17 @@ struct eye_limits {
     uint32_t series_per_metric; /* default 2000 */
     uint32_t values_per_tag;    /* distinct values of one tag within one metric; default 1000 */
     uint64_t idle_ns;           /* series unchanged for so long may expire; default 5 min */
+    uint64_t volume_bytes;      /* of all series with a budget: page and memory; 0: no limit */
 };
+
+/* Who chose a tag's value. */
+enum eye_choice {
+    EYE_CHOICE_OURS,    /* a program, the configuration, the kernel: the metric's budget */
+    EYE_CHOICE_CLIENTS, /* whoever talks to a service: that service's share of the budget */
+    EYE_CHOICE_REFUSED, /* the same, and the service refused it: the first quarter of the share */
+};
+
+struct eye_holder;
 
 struct eye_series {
     const struct eye_metric *metric;
@@ -41,10 +52,15 @@ struct eye_series {
         struct eye_distribution distribution;
     };
     struct eye_distribution *frozen; /* last picture of the distribution; NULL: changed since */
-    bool changed;                    /* since the last snapshot */
-    bool kept_elsewhere;             /* made anew, its whole total would be counted again */
-    uint64_t *lost;                  /* of its registry */
-    struct eye_series *next;         /* in the metric's list, oldest first */
+    struct eye_holder *holder;       /* whose share it counts in; NULL: without budget */
+    uint32_t intervals;              /* in which it changed */
+    uint32_t volume_bytes;
+    bool chosen;             /* clients chose the value of a tag */
+    bool crowded;            /* in its first interval others found no place */
+    bool changed;            /* since the last snapshot */
+    bool kept_elsewhere;     /* made anew, its whole total would be counted again */
+    uint64_t *lost;          /* of its registry */
+    struct eye_series *next; /* in the metric's list, oldest first */
     struct eye_series *previous;
 };
 
@@ -70,7 +86,23 @@ struct eye_group *eye_group_new(struct eye_registry *registry, const struct eye_
 struct eye_series *eye_group_series(struct eye_group *group, enum eye_metric_id metric,
                                     const struct eye_tag_value *tags, size_t count);
 
-/** Grows whenever series were removed: cached series pointers are then void. */
+/**
+ * The same, where the value of the tag @chosen (EYE_TAG_ROUTE or EYE_TAG_REMOTE) was not chosen on
+ * this host.
+ */
+struct eye_series *eye_group_series_chosen(struct eye_group *group, enum eye_metric_id metric,
+                                           const struct eye_tag_value *tags, size_t count,
+                                           enum eye_tag chosen, enum eye_choice choice);
+
+/** Whether a series of @metric and @service has this value of @tag, or one of any service has it
+ * that no client chose. */
+bool eye_group_knows(const struct eye_group *group, enum eye_metric_id metric, const char *service,
+                     enum eye_tag tag, const char *value);
+
+/**
+ * Grows whenever series were removed, or may be had that were refused: cached series pointers are
+ * then void. A look-up that makes a series may remove idle ones of the same metric.
+ */
 uint64_t eye_registry_generation(const struct eye_registry *registry);
 
 /** Look-ups and values lost because memory ran out. */
@@ -92,8 +124,8 @@ void eye_series_remove(struct eye_registry *registry, struct eye_series *series)
 /**
  * Marks the end of an interval: called by the snapshot with its sequence number and the monotonic
  * time, before it copies. Removes series idle for limits.idle_ns whose last change is in a
- * snapshot that every exporter has delivered (@delivered_sequence or older). Gauges at zero expire
- * like counters; other gauges stay.
+ * snapshot that every exporter has delivered (@delivered_sequence or older), and sooner where a
+ * budget runs short. Gauges at zero expire like counters; other gauges stay.
  */
 void eye_registry_close_interval(struct eye_registry *registry, uint64_t sequence, uint64_t now_ns,
                                  uint64_t delivered_sequence);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a request target. The first byte chooses whether the target is truncated and whether
- * a rule is there. Property: a route is "*" or starts with "/", is short, has no byte that means
- * something to a metric format, and is its own route unless a rule named it.
+ * Any bytes as a request target. The first byte chooses whether the target is truncated, whether a
+ * rule is there and whether only rules name. Property: a route is "*", the one for what nothing
+ * names, or starts with "/"; it is short, has no byte that means something to a metric format, and
+ * is its own route unless a rule named it.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -19,7 +20,7 @@ static bool is_clean(const char *route)
             return false;
         }
     }
-    return route[0] == '/' || strcmp(route, "*") == 0;
+    return route[0] == '/' || strcmp(route, "*") == 0 || strcmp(route, EYE_ROUTE_UNMATCHED) == 0;
 }
 
 static void check(const struct eye_routes *routes, const char *target, size_t length,
@@ -42,7 +43,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    struct eye_routes *routes = eye_routes_new(rules, (data[0] & 2) != 0 ? 2 : 0);
+    struct eye_routes *routes =
+        eye_routes_new(rules, (data[0] & 2) != 0 ? 2 : 0,
+                       (data[0] & 4) != 0 ? EYE_ROUTE_NAMES_LISTED : EYE_ROUTE_NAMES_GUESSED);
     assert(routes != NULL);
     check(routes, (const char *)data + 1, size - 1, (data[0] & 1) != 0);
     eye_routes_free(routes);

@@ -1,43 +1,87 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every byte of a path is looked at once: a table gives its traits, a segment's traits are the OR
- * and the AND of its bytes', and they say whether the segment is a name or a value.
+ * Every byte of a segment is looked at once: counted by kind, and the counts say whether the
+ * segment reads as a name. What does not is a value, however harmless it may be.
  */
 #include "collector/usm/http/route.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A segment longer than this is a value; with a digit in it, the shorter limit counts. */
+/* Beyond these a segment is a value. */
 #define NAME_MAX_BYTES 40
-#define NAME_WITH_DIGIT_MAX_BYTES 24
+#define NAME_MAX_DIGITS 2
+#define NAME_WITH_DIGIT_MAX_BYTES 12
+#define NAME_WITH_INNER_DIGIT_MAX_BYTES 5 /* "i18n", "k8s" */
+#define NAME_MAX_SEPARATORS 4 /* more words are a title: "ten-ways-to-do-this-and-that" */
 
-#define HEX_MIN_DIGITS 8
-#define UUID_BYTES 36
+/* Of one run of letters. Longer runs of one case, or more consonants in a row than words of English
+ * have ("catchphrase": 6), are keys. */
+#define WORD_MAX_LETTERS 20
+#define CAPITALS_MAX_LETTERS 15
+#define CONSONANTS_MAX 6
+
+/* "getUserByID": at most every third letter of a name begins a new part. */
+#define HUMP_LETTERS 3
+#define HUMPS_MIN_LETTERS 8
+
+/* Hexadecimal, with or without "-", from here on is a hash or a UUID, not "facade". */
+#define HEX_MIN_BYTES 8
 
 /* "/" and "*": what stands for the rest of a route that is cut. */
 #define REST_BYTES 2
 
-enum trait {
-    TRAIT_DIGIT = 1 << 0,
-    TRAIT_HEX = 1 << 1,  /* digits and a-f */
-    TRAIT_UUID = 1 << 2, /* hex and "-" */
-    TRAIT_SAFE = 1 << 3, /* printable, and no metric format gives it a meaning */
-    TRAIT_SLASH = 1 << 4,
+enum kind {
+    KIND_DIGIT = 1 << 0,
+    KIND_LOWER = 1 << 1,
+    KIND_UPPER = 1 << 2,
+    KIND_VOWEL = 1 << 3,
+    KIND_HEX = 1 << 4,
+    KIND_SEPARATOR = 1 << 5,
 };
 
-#define OTHER TRAIT_SAFE
-#define LETTER (TRAIT_SAFE | TRAIT_UUID | TRAIT_HEX)
-#define DIGIT (LETTER | TRAIT_DIGIT)
+#define KIND_LETTER (KIND_LOWER | KIND_UPPER)
 
-/* Bytes that are not listed are unsafe. */
-static const unsigned char traits[256] = {
-    ['!'] = OTHER,         ['#' ... '+'] = OTHER,  ['-'] = OTHER | TRAIT_UUID,
-    ['.'] = OTHER,         ['/'] = TRAIT_SLASH,    ['0' ... '9'] = DIGIT,
-    [':' ... '@'] = OTHER, ['A' ... 'F'] = LETTER, ['G' ... '['] = OTHER,
-    [']' ... '`'] = OTHER, ['a' ... 'f'] = LETTER, ['g' ... '{'] = OTHER,
-    ['}' ... '~'] = OTHER,
+/* Bytes of kind 0 have no place in a name. */
+static const unsigned char kinds[256] = {
+    ['0' ... '9'] = KIND_DIGIT | KIND_HEX,
+    ['a'] = KIND_LOWER | KIND_HEX | KIND_VOWEL,
+    ['b' ... 'd'] = KIND_LOWER | KIND_HEX,
+    ['e'] = KIND_LOWER | KIND_HEX | KIND_VOWEL,
+    ['f'] = KIND_LOWER | KIND_HEX,
+    ['g' ... 'h'] = KIND_LOWER,
+    ['i'] = KIND_LOWER | KIND_VOWEL,
+    ['j' ... 'n'] = KIND_LOWER,
+    ['o'] = KIND_LOWER | KIND_VOWEL,
+    ['p' ... 't'] = KIND_LOWER,
+    ['u'] = KIND_LOWER | KIND_VOWEL,
+    ['v' ... 'x'] = KIND_LOWER,
+    ['y'] = KIND_LOWER | KIND_VOWEL,
+    ['z'] = KIND_LOWER,
+    ['A'] = KIND_UPPER | KIND_HEX | KIND_VOWEL,
+    ['B' ... 'D'] = KIND_UPPER | KIND_HEX,
+    ['E'] = KIND_UPPER | KIND_HEX | KIND_VOWEL,
+    ['F'] = KIND_UPPER | KIND_HEX,
+    ['G' ... 'H'] = KIND_UPPER,
+    ['I'] = KIND_UPPER | KIND_VOWEL,
+    ['J' ... 'N'] = KIND_UPPER,
+    ['O'] = KIND_UPPER | KIND_VOWEL,
+    ['P' ... 'T'] = KIND_UPPER,
+    ['U'] = KIND_UPPER | KIND_VOWEL,
+    ['V' ... 'X'] = KIND_UPPER,
+    ['Y'] = KIND_UPPER | KIND_VOWEL,
+    ['Z'] = KIND_UPPER,
+    ['-'] = KIND_SEPARATOR,
+    ['_'] = KIND_SEPARATOR,
+};
+
+/* Of pages, scripts and what belongs to them. Documents and pictures are somebody's, and so may be
+ * what they are called. */
+static const char *const extensions[] = {
+    "action", "asmx",  "asp",  "aspx", "atom", "cfm",  "cgi", "css",  "do",  "htm",
+    "html",   "ico",   "ini",  "js",   "jsf",  "json", "jsp", "jspx", "map", "mjs",
+    "php",    "pl",    "py",   "rb",   "rss",  "svc",  "svg", "ttf",  "txt", "wasm",
+    "woff",   "woff2", "wsdl", "xml",  "xsd",  "yaml", "yml",
 };
 
 /* A path without its first "/", or a part of one. */
@@ -46,22 +90,32 @@ struct span {
     size_t length;
 };
 
-struct segment {
-    size_t length;
-    unsigned any; /* traits that one byte has */
-    unsigned all; /* traits that every byte has */
+/* What a segment without its extension consists of. */
+struct counts {
+    size_t digits;
+    size_t letters;
+    size_t separators;
+    size_t hex;        /* digits and a-f */
+    size_t humps;      /* a capital behind a small letter */
+    size_t word;       /* letters of the longest run without a hump */
+    size_t capitals;   /* letters of the longest run of capitals */
+    size_t consonants; /* the most in a row */
+    bool inner_digit;  /* between letters */
+    bool foreign;      /* a byte that has no place in a name */
 };
 
 struct eye_routes {
     const struct eye_route_rule *rules;
     size_t count;
+    enum eye_route_names names;
 };
 
-struct eye_routes *eye_routes_new(const struct eye_route_rule *rules, size_t count)
+struct eye_routes *eye_routes_new(const struct eye_route_rule *rules, size_t count,
+                                  enum eye_route_names names)
 {
     struct eye_routes *routes = malloc(sizeof(*routes));
     if (routes != NULL) {
-        *routes = (struct eye_routes){.rules = rules, .count = count};
+        *routes = (struct eye_routes){.rules = rules, .count = count, .names = names};
     }
     return routes;
 }
@@ -127,14 +181,19 @@ static bool find_path(struct span target, bool cut, struct span *ret_path)
     return true;
 }
 
-/* "*" does not match an empty segment: "/users/" lists users and is not one of them. */
+static bool same(struct span a, struct span b)
+{
+    return a.length == b.length && memcmp(a.start, b.start, a.length) == 0;
+}
+
+/* "*" does not match an empty segment: "/users/" lists users and is not one of them. Parameters of
+ * the segment matter only to a rule that has them, too. */
 static bool segment_matches(struct span wanted, struct span segment)
 {
     if (equals(wanted, "*")) {
         return segment.length > 0;
     }
-    return wanted.length == segment.length &&
-           memcmp(wanted.start, segment.start, segment.length) == 0;
+    return same(wanted, segment) || same(wanted, until(segment, ';'));
 }
 
 /* A segment that is cut, and what may have followed it, is matched by "**" alone. */
@@ -185,54 +244,152 @@ static bool name_by_rule(const struct eye_routes *routes, struct span path, bool
     return false;
 }
 
-static struct segment read_segment(struct span path)
+static bool is_known_extension(struct span text)
 {
-    struct segment segment = {.all = UINT_MAX};
-    while (segment.length < path.length) {
-        unsigned byte_traits = traits[(unsigned char)path.start[segment.length]];
-        if (byte_traits == TRAIT_SLASH) {
-            break;
+    for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {
+        if (equals(text, extensions[i])) {
+            return true;
         }
-        segment.any |= byte_traits;
-        segment.all &= byte_traits;
-        segment.length++;
     }
-    return segment;
+    return false;
 }
 
-/* 8-4-4-4-12 hex digits (RFC 9562 section 4). */
-static bool is_uuid(const char *text, const struct segment *segment)
+/* Without the end "." and @extension, if it has that. */
+static struct span without_end(struct span text, const char *extension)
 {
-    return segment->length == UUID_BYTES && (segment->all & TRAIT_UUID) != 0 && text[8] == '-' &&
-           text[13] == '-' && text[18] == '-' && text[23] == '-';
+    size_t length = strlen(extension) + 1;
+    if (text.length > length && text.start[text.length - length] == '.' &&
+        equals(skip(text, text.length - length + 1), extension)) {
+        text.length -= length;
+    }
+    return text;
 }
 
-static bool is_value(const char *text, const struct segment *segment)
+/* "index" of "index.html", "app" of "app.min.js", "well-known" of ".well-known"; any other dot
+ * stays. */
+static struct span stem_of(struct span segment)
 {
-    if (segment->length == 0) {
+    const char *dot = memrchr(segment.start, '.', segment.length);
+    if (dot == segment.start) {
+        return skip(segment, 1);
+    }
+    if (dot == NULL || !is_known_extension(skip(segment, (size_t)(dot + 1 - segment.start)))) {
+        return segment;
+    }
+    segment.length = (size_t)(dot - segment.start);
+    return without_end(segment, "min");
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static struct counts count(struct span text)
+{
+    struct counts counts = {0};
+    size_t run = 0;
+    size_t capitals = 0;
+    size_t consonants = 0;
+    unsigned before = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned kind = kinds[(unsigned char)text.start[i]];
+        bool letter = (kind & KIND_LETTER) != 0;
+        bool hump = (kind & KIND_UPPER) != 0 && (before & KIND_LOWER) != 0;
+        run = !letter ? 0 : hump ? 1 : run + 1;
+        capitals = (kind & KIND_UPPER) != 0 ? capitals + 1 : 0;
+        consonants = letter && (kind & KIND_VOWEL) == 0 ? consonants + 1 : 0;
+        counts.foreign |= kind == 0;
+        counts.inner_digit |= letter && (before & KIND_DIGIT) != 0 && counts.letters > 0;
+        counts.digits += (kind & KIND_DIGIT) != 0;
+        counts.letters += letter;
+        counts.separators += (kind & KIND_SEPARATOR) != 0;
+        counts.hex += (kind & KIND_HEX) != 0;
+        counts.humps += hump;
+        counts.word = larger(counts.word, run);
+        counts.capitals = larger(counts.capitals, capitals);
+        counts.consonants = larger(counts.consonants, consonants);
+        before = kind;
+    }
+    return counts;
+}
+
+static size_t digits_at(struct span text)
+{
+    size_t length = 0;
+    while (length < text.length && text.start[length] >= '0' && text.start[length] <= '9') {
+        length++;
+    }
+    return length;
+}
+
+/* "v1", "v1.2", "v2beta1": at most two digits in each place. */
+static bool is_version(struct span text)
+{
+    if (text.length == 0 || text.start[0] != 'v') {
         return false;
     }
-    size_t name_max =
-        (segment->any & TRAIT_DIGIT) != 0 ? NAME_WITH_DIGIT_MAX_BYTES : NAME_MAX_BYTES;
-    return (segment->all & TRAIT_SAFE) == 0 || (segment->all & TRAIT_DIGIT) != 0 ||
-           segment->length > name_max ||
-           ((segment->all & TRAIT_HEX) != 0 && segment->length >= HEX_MIN_DIGITS) ||
-           is_uuid(text, segment);
+    text = skip(text, 1);
+    size_t digits = digits_at(text);
+    if (digits == 0 || digits > NAME_MAX_DIGITS) {
+        return false;
+    }
+    text = skip(text, digits);
+    static const char *const stages[] = {".", "alpha", "beta"};
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]) && text.length > 0; i++) {
+        size_t length = strlen(stages[i]);
+        if (text.length > length && memcmp(text.start, stages[i], length) == 0) {
+            text = skip(text, length);
+            digits = digits_at(text);
+            return digits == text.length && digits <= NAME_MAX_DIGITS;
+        }
+    }
+    return text.length == 0;
+}
+
+static bool is_hexadecimal(const struct counts *counts, size_t length)
+{
+    return counts->hex >= HEX_MIN_BYTES && counts->hex + counts->separators == length;
+}
+
+/* Letters as keys have them, not words. */
+static bool is_key(const struct counts *counts)
+{
+    return counts->word > WORD_MAX_LETTERS || counts->capitals > CAPITALS_MAX_LETTERS ||
+           counts->consonants > CONSONANTS_MAX ||
+           (counts->letters >= HUMPS_MIN_LETTERS && counts->humps * HUMP_LETTERS > counts->letters);
+}
+
+static bool is_name(struct span segment)
+{
+    if (segment.length == 0 || equals(segment, ".") || equals(segment, "..") ||
+        is_version(segment)) {
+        return true;
+    }
+    struct span stem = stem_of(segment);
+    const struct counts counts = count(stem);
+    size_t digit_limit =
+        counts.inner_digit ? NAME_WITH_INNER_DIGIT_MAX_BYTES : NAME_WITH_DIGIT_MAX_BYTES;
+    return segment.length <= NAME_MAX_BYTES && !counts.foreign &&
+           counts.separators <= NAME_MAX_SEPARATORS && counts.digits <= NAME_MAX_DIGITS &&
+           (counts.digits == 0 || (counts.letters > 0 && stem.length <= digit_limit)) &&
+           !is_hexadecimal(&counts, stem.length) && !is_key(&counts);
 }
 
 static void name_by_shape(struct span path, bool cut, char *ret_route)
 {
+    static const struct span star = {"*", 1};
     size_t used = 0;
     bool last = false;
     while (!last) {
-        struct segment segment = read_segment(path);
+        struct span segment = until(path, '/');
+        struct span shown = until(segment, ';');
         last = segment.length == path.length;
-        bool value = (last && cut) || is_value(path.start, &segment);
-        struct span shown =
-            value ? (struct span){"*", 1} : (struct span){path.start, segment.length};
+        bool half = last && cut && shown.length == segment.length;
+        shown = half || !is_name(shown) ? star : shown;
         size_t reserved = last ? 0 : REST_BYTES;
         if (used + 1 + shown.length + reserved >= EYE_ROUTE_BYTES) {
-            shown = (struct span){"*", 1};
+            shown = star;
             last = true;
         }
         ret_route[used++] = '/';
@@ -243,16 +400,25 @@ static void name_by_shape(struct span path, bool cut, char *ret_route)
     ret_route[used] = '\0';
 }
 
-void eye_routes_name(const struct eye_routes *routes, const char *path, size_t length,
+bool eye_routes_name(const struct eye_routes *routes, const char *path, size_t length,
                      bool truncated, char ret_route[static EYE_ROUTE_BYTES])
 {
     struct span target = {length > 0 ? path : "", length};
     struct span known = until(until(target, '?'), '#');
     bool cut = truncated && known.length == length;
     struct span found;
-    if (!find_path(known, cut, &found)) {
-        copy_route("*", ret_route);
-    } else if (!name_by_rule(routes, found, cut, ret_route)) {
-        name_by_shape(found, cut, ret_route);
+    bool has_path = find_path(known, cut, &found);
+    if (has_path && name_by_rule(routes, found, cut, ret_route)) {
+        return false;
     }
+    if (routes->names == EYE_ROUTE_NAMES_LISTED) {
+        copy_route(EYE_ROUTE_UNMATCHED, ret_route);
+        return false;
+    }
+    if (!has_path) {
+        copy_route("*", ret_route);
+        return false;
+    }
+    name_by_shape(found, cut, ret_route);
+    return true;
 }

@@ -60,7 +60,8 @@ int world_teardown(void **state)
 
 void world_begin(struct world *world)
 {
-    const struct eye_limits limits = {100000, 100000, 1};
+    const struct eye_limits limits = {
+        .series_per_metric = 100000, .values_per_tag = 1000000, .idle_ns = 1};
     end(world);
     world->registry = eye_registry_new(&limits);
     assert_non_null(world->registry);

@@ -273,6 +273,60 @@ static void active__recovers_from_lost_records_in_a_full_pass(void **state)
     }
 }
 
+/* A number that has earned it becomes a name with a pass, so nothing is taken back elsewhere. */
+static void ephemeral_port__changes_its_name_with_a_pass(void **state)
+{
+    struct world *world = begin(state, 1);
+    eye_aggregate_set_ephemeral_ports(world->aggregate, 40000, 50000);
+    struct eye_connection_record sample = world_connection();
+    sample.direction = EYE_OUTGOING;
+    sample.port = 45000;
+    for (uint32_t pass = 1; pass <= 8; pass++) {
+        sample.pass = pass;
+        sample.flags = EYE_CONNECTION_OPENED | EYE_CONNECTION_ENTERS;
+        eye_aggregate_connection(world->aggregate, &sample);
+        bool named = pass > 4;
+        const char *tags = named ? "service=shop,port=45000" : "service=shop,port=ephemeral";
+        struct eye_series *series = world_series(world, EYE_METRIC_TCP_ACTIVE, tags);
+        assert_non_null(series);
+        assert_true(series->gauge == 1);
+        sample.flags = EYE_CONNECTION_LEAVES;
+        sample.previous_owner = sample.owner;
+        eye_aggregate_connection(world->aggregate, &sample);
+        assert_true(series->gauge == 0);
+        eye_aggregate_begin_pass(world->aggregate, pass + 1);
+        eye_aggregate_judge_ports(world->aggregate, pass * 60 * UINT64_C(1000000000));
+    }
+    assert_int_equal(world_total(world, EYE_METRIC_TCP_OPENED), 8);
+    assert_non_null(world_series(world, EYE_METRIC_TCP_OPENED, "service=shop,port=ephemeral"));
+    assert_non_null(world_series(world, EYE_METRIC_TCP_OPENED, "service=shop,port=45000"));
+}
+
+/* Under __other__ first, under its name as soon as there is a place: counted afresh in between. */
+static void refused_names__need_a_pass(void **state)
+{
+    struct world *world = *state;
+    world_begin(world);
+    eye_aggregate_free(world->aggregate);
+    eye_registry_free(world->registry);
+    const struct eye_limits limits = {
+        .series_per_metric = 100, .values_per_tag = 1, .idle_ns = 1000000};
+    world->registry = eye_registry_new(&limits);
+    assert_non_null(world->registry);
+    world->aggregate = eye_aggregate_new(&world->config, world->registry, world->processes);
+    assert_non_null(world->aggregate);
+    eye_aggregate_begin_pass(world->aggregate, 1);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    eye_registry_close_interval(world->registry, 1, 1, 0);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_CACHE);
+    uint64_t doubts = eye_aggregate_doubts(world->aggregate);
+    give(world, 1, 0, 0, WORLD_SHOP);
+    assert_int_equal(eye_aggregate_doubts(world->aggregate), doubts);
+    eye_registry_close_interval(world->registry, 2, 2, 1);
+    give(world, 1, 0, 0, WORLD_SHOP);
+    assert_true(eye_aggregate_doubts(world->aggregate) > doubts);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
 
 int main(void)
@@ -290,6 +344,8 @@ int main(void)
         TEST(renamed_owner__is_in_doubt),
         TEST(active__is_true_after_every_pass),
         TEST(active__recovers_from_lost_records_in_a_full_pass),
+        TEST(ephemeral_port__changes_its_name_with_a_pass),
+        TEST(refused_names__need_a_pass),
     };
     return cmocka_run_group_tests_name("aggregate_active", tests, NULL, NULL);
 }

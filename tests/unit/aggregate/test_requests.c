@@ -3,12 +3,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "collector/base/base.h"
+#include "collector/usm/http/route.h"
 #include "tests/unit/aggregate/aggregate_world.h"
 
 #define MS UINT64_C(1000000)
@@ -218,6 +220,104 @@ static void requests_and_connections__live_together(void **state)
     assert_int_equal(world_total(world, EYE_METRIC_TCP_SENT_BYTES), 9);
 }
 
+static uint64_t of_route(const struct world *world, const char *status, const char *route)
+{
+    char tags[128];
+    snprintf(tags, sizeof(tags), "service=shop,port=8080,method=GET,status=%s,route=%s", status,
+             route);
+    return values(world, tags);
+}
+
+static void ask(struct world *world, const char *path, uint16_t status)
+{
+    static uint64_t fingerprint = 1000;
+    struct eye_request_sample sample = request(path);
+    sample.fingerprint = fingerprint++;
+    sample.status = status;
+    give(world, &sample);
+}
+
+/* Whoever asks for it made it up, until the service has answered otherwise. */
+static void unknown_paths__share_a_route(void **state)
+{
+    struct world *world = begin(state);
+    for (int i = 0; i < 1000; i++) {
+        char path[32];
+        snprintf(path, sizeof(path), "/x%c%c/%c", 'a' + i % 26, 'a' + i / 26 % 26, 'a' + i / 676);
+        ask(world, path, 404);
+    }
+    ask(world, "/real", 405);
+    ask(world, "/real", 200);
+    ask(world, "/real", 404);
+    assert_int_equal(of_route(world, "404", EYE_ROUTE_UNMATCHED), 1000);
+    assert_int_equal(of_route(world, "405", EYE_ROUTE_UNMATCHED), 1);
+    assert_int_equal(of_route(world, "200", "/real"), 1);
+    assert_int_equal(of_route(world, "404", "/real"), 1);
+    assert_int_equal(eye_registry_count(world->registry, EYE_METRIC_HTTP_SERVER_DURATION), 4);
+}
+
+/* The same request, asked for again after its path has become known. */
+static void unknown_path__is_not_unknown_for_ever(void **state)
+{
+    struct world *world = begin(state);
+    struct eye_request_sample sample = request("/late");
+    sample.status = 404;
+    give(world, &sample);
+    give(world, &sample);
+    ask(world, "/late", 204);
+    give(world, &sample);
+    assert_int_equal(of_route(world, "404", EYE_ROUTE_UNMATCHED), 2);
+    assert_int_equal(of_route(world, "404", "/late"), 1);
+}
+
+static void rules__name_unknown_paths_too(void **state)
+{
+    static char texts[][16] = {"/users/*", "/users/{id}"};
+    struct eye_route_rule rules[] = {{texts[0], texts[1]}};
+    struct world *world = *state;
+    world->config.routes.rules = rules;
+    world->config.routes.count = EYE_ARRAY_LENGTH(rules);
+    world_begin(world);
+    ask(world, "/users/bob", 404);
+    assert_int_equal(of_route(world, "404", "/users/{id}"), 1);
+}
+
+static void listed_routes__are_the_only_ones(void **state)
+{
+    static char texts[][16] = {"/users/*", "/users/{id}"};
+    struct eye_route_rule rules[] = {{texts[0], texts[1]}};
+    struct world *world = *state;
+    world->config.routes.rules = rules;
+    world->config.routes.count = EYE_ARRAY_LENGTH(rules);
+    world->config.routes.names = EYE_ROUTE_NAMES_LISTED;
+    world_begin(world);
+    ask(world, "/users/bob", 200);
+    ask(world, "/other", 200);
+    ask(world, "/another", 200);
+    assert_int_equal(of_route(world, "200", "/users/{id}"), 1);
+    assert_int_equal(of_route(world, "200", EYE_ROUTE_UNMATCHED), 2);
+}
+
+/* The listener's port was the kernel's choice; a client sees a number that has not earned it. */
+static void ephemeral_ports__are_no_names(void **state)
+{
+    struct world *world = begin(state);
+    eye_aggregate_set_ephemeral_ports(world->aggregate, 40000, 50000);
+    struct eye_request_sample sample = request("/");
+    sample.port = 0;
+    give(world, &sample);
+    sample.fingerprint = 2;
+    sample.port = 45000;
+    give(world, &sample);
+    sample.fingerprint = 3;
+    sample.client = true;
+    give(world, &sample);
+    assert_int_equal(values(world, "service=shop,port=ephemeral,method=GET,status=200,route=/"), 1);
+    assert_int_equal(values(world, "service=shop,port=45000,method=GET,status=200,route=/"), 1);
+    assert_non_null(world_series(world, EYE_METRIC_HTTP_CLIENT_DURATION,
+                                 "service=shop,port=ephemeral,method=GET,status=200,route=/"));
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
 
 int main(void)
@@ -235,6 +335,11 @@ int main(void)
         TEST(reused_pid__gets_the_new_service),
         TEST(owner_that_is_gone__is_unknown),
         TEST(requests_and_connections__live_together),
+        TEST(unknown_paths__share_a_route),
+        TEST(unknown_path__is_not_unknown_for_ever),
+        TEST(rules__name_unknown_paths_too),
+        TEST(listed_routes__are_the_only_ones),
+        TEST(ephemeral_ports__are_no_names),
     };
     return cmocka_run_group_tests_name("aggregate_requests", tests, NULL, NULL);
 }

@@ -57,6 +57,7 @@ static void load__empty_file_gives_defaults(void **state)
     assert_int_equal(config->connections.remote, EYE_REMOTE_NONE);
     assert_true(config->protocols.http);
     assert_int_equal(config->routes.count, 0);
+    assert_int_equal(config->routes.names, EYE_ROUTE_NAMES_GUESSED);
     assert_int_equal(config->limits.series, 2000);
     assert_int_equal(config->limits.tag_values, 1000);
     assert_int_equal(config->limits.idle_ns, 300 * EYE_NS_PER_SECOND);
@@ -251,6 +252,46 @@ static void load__a_later_list_replaces_the_whole(void **state)
     assert_string_equal(fixture->config->routes.rules[0].route, "/rest");
 }
 
+static void load__takes_rules_and_names_of_routes_apart_or_together(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t count;
+        enum eye_route_names names;
+    } cases[] = {
+        {"http: {routes: listed}", 0, EYE_ROUTE_NAMES_LISTED},
+        {"http: {routes: guessed}", 0, EYE_ROUTE_NAMES_GUESSED},
+        {"http: {routes: [{pattern: /a, route: /b}]}", 1, EYE_ROUTE_NAMES_GUESSED},
+        {"http: {routes: {rules: [{pattern: /a, route: /b}]}}", 1, EYE_ROUTE_NAMES_GUESSED},
+        {"http: {routes: {rules: [{pattern: /a, route: /b}], names: listed}}", 1,
+         EYE_ROUTE_NAMES_LISTED},
+        {"http: {routes: {names: listed}}", 0, EYE_ROUTE_NAMES_LISTED},
+        {"http: {routes: }", 0, EYE_ROUTE_NAMES_GUESSED},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        fixture_write(fixture, "main.yaml", cases[i].text);
+        load_good(fixture, NULL);
+        assert_int_equal(fixture->config->routes.count, cases[i].count);
+        assert_int_equal(fixture->config->routes.names, cases[i].names);
+    }
+}
+
+/* A word of a later layer leaves the rules, a list leaves the word. */
+static void load__lets_layers_say_a_part_of_routes(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_write(fixture, "main.yaml", "http: {routes: [{pattern: /a, route: /b}]}\n");
+    fixture_write(fixture, "conf.d/a.yaml", "http: {routes: listed}\n");
+    load_good(fixture, NULL);
+    assert_int_equal(fixture->config->routes.count, 1);
+    assert_int_equal(fixture->config->routes.names, EYE_ROUTE_NAMES_LISTED);
+    fixture_write(fixture, "conf.d/b.yaml", "http: {routes: []}\n");
+    load_good(fixture, NULL);
+    assert_int_equal(fixture->config->routes.count, 0);
+    assert_int_equal(fixture->config->routes.names, EYE_ROUTE_NAMES_LISTED);
+}
+
 static void load__names_exporters_after_their_type(void **state)
 {
     static const char *const expected[] = {"sink", "null", "sink-3", "sink-2", "sink-4"};
@@ -368,6 +409,8 @@ int main(void)
         TEST(load__reads_exporter_keys),
         TEST(load__exporter_keys_have_defaults),
         TEST(load__a_later_list_replaces_the_whole),
+        TEST(load__takes_rules_and_names_of_routes_apart_or_together),
+        TEST(load__lets_layers_say_a_part_of_routes),
         TEST(load__names_exporters_after_their_type),
         TEST(load__follows_anchors),
         TEST(load__takes_no_file_for_the_default_one),

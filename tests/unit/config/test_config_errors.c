@@ -158,7 +158,10 @@ static void values__have_the_kind_of_their_key(void **state)
         {"exporters: [console]",
          "1:13: exporters: expected a mapping with \"type\", not a single value"},
         {"exporters: [~]", "1:13: exporters: expected a mapping with \"type\", not nothing"},
-        {"http: {routes: /a}", "1:16: http.routes: expected a list, not a single value"},
+        {"http: {routes: /a}", "1:16: http.routes: unknown \"/a\" (known: guessed, listed)"},
+        {"http: {routes: {rules: /a}}", "1:24: http.routes: expected a list, not a single value"},
+        {"http: {routes: {names: none}}", "1:24: names: unknown \"none\" (known: guessed, listed)"},
+        {"http: {routes: {rule: []}}", "1:17: unknown key \"rule\", did you mean \"rules\"?"},
         {"http: {routes: [/a]}",
          "1:17: http.routes: expected a mapping with \"pattern\" and \"route\", not a single "
          "value"},

@@ -13,7 +13,7 @@ struct sample *sample_new(void *values)
     assert(sample != NULL);
     sample->start_ns = SAMPLE_TIME_NS - SAMPLE_INTERVAL_NS;
     const struct eye_limits limits = {
-        .series_per_metric = 2000, .values_per_tag = 1000, .idle_ns = UINT64_MAX};
+        .series_per_metric = 2000, .values_per_tag = 2000, .idle_ns = UINT64_MAX};
     sample->registry = eye_registry_new(&limits);
     assert(sample->registry != NULL);
     sample->group = eye_group_new(sample->registry, NULL, 0);

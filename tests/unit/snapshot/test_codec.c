@@ -28,7 +28,8 @@ struct fixture {
 static int setup(void **state)
 {
     static struct fixture fixture;
-    const struct eye_limits limits = {100000, 100000, SECOND};
+    const struct eye_limits limits = {
+        .series_per_metric = 100000, .values_per_tag = 100000, .idle_ns = SECOND};
     fixture = (struct fixture){.registry = eye_registry_new(&limits), .unknown = 77};
     assert_non_null(fixture.registry);
     fixture.group = eye_group_new(fixture.registry, NULL, 0);

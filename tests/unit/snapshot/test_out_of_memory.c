@@ -82,7 +82,8 @@ static int teardown(void **state)
 
 static bool make_registry(struct fixture *fixture)
 {
-    const struct eye_limits limits = {1000, 10, 1};
+    const struct eye_limits limits = {
+        .series_per_metric = 1000, .values_per_tag = 10, .idle_ns = 1};
     const struct eye_tag_value tags[] = {{EYE_TAG_SERVICE, "shop"}};
     fixture->registry = eye_registry_new(&limits);
     if (fixture->registry == NULL) {

@@ -28,7 +28,8 @@ static int setup(void **state)
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
     *state = fixture;
-    const struct eye_limits limits = {1000, 1000, SECOND};
+    const struct eye_limits limits = {
+        .series_per_metric = 1000, .values_per_tag = 1000, .idle_ns = SECOND};
     fixture->registry = eye_registry_new(&limits);
     assert_non_null(fixture->registry);
     fixture->group = eye_group_new(fixture->registry, NULL, 0);

@@ -107,7 +107,8 @@ static int setup(void **state)
 {
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
-    const struct eye_limits limits = {1000, 1000, 1};
+    const struct eye_limits limits = {
+        .series_per_metric = 1000, .values_per_tag = 1000, .idle_ns = 1};
     world->registry = eye_registry_new(&limits);
     assert_non_null(world->registry);
     world->group = eye_group_new(world->registry, NULL, 0);

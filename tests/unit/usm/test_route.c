@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -35,7 +36,7 @@ static void assert_route(const struct eye_routes *routes, const struct route_cas
 static void assert_routes(const struct eye_route_rule *rules, size_t rule_count,
                           const struct route_case *cases, size_t count)
 {
-    struct eye_routes *routes = eye_routes_new(rules, rule_count);
+    struct eye_routes *routes = eye_routes_new(rules, rule_count, EYE_ROUTE_NAMES_GUESSED);
     assert_non_null(routes);
     for (size_t i = 0; i < count; i++) {
         assert_route(routes, &cases[i]);
@@ -85,64 +86,298 @@ static void name__understands_every_form_of_target(void **state)
     assert_routes(NULL, 0, cases, EYE_ARRAY_LENGTH(cases));
 }
 
-static void name__stars_values_and_keeps_names(void **state)
+static void name__keeps_names(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "/a",
+        "/users",
+        "/v1/users",
+        "/v12/x",
+        "/v1.2/x",
+        "/v2beta1/x",
+        "/v1alpha2/x",
+        "/a2/2b",
+        "/forgot-password",
+        "/terms_of_service",
+        "/wp-login.php",
+        "/index.html",
+        "/favicon.ico",
+        "/app.min.js",
+        "/robots.txt",
+        "/openapi.yaml",
+        "/.well-known/openid-configuration",
+        "/.git/config",
+        "/oauth2/token",
+        "/s3/bucket",
+        "/ipv4",
+        "/utf8",
+        "/sha2",
+        "/page12",
+        "/getUserByID",
+        "/iOS",
+        "/eBay",
+        "/k8s",
+        "/i18n",
+        "/p2p",
+        "/objectsV2",
+        "/getCustomerOrderHistoryByDate",
+        "/API/SOAP",
+        "/facade",
+        "/deadbee",
+        "/dead-end",
+        "/" TEN TEN,
+        "/" TEN "-" TEN "_" TEN,
+        "/catchphrase",
+        "/knightsbridge",
+        "/..",
+        "/.",
+        "/a//b",
+        "/abcdefag-abcd-abcd-abcd-abcdefabcdef",
+        "/_",
+        "/-",
+        "/internationalization",
+        "/LongClassNameOfJava.do",
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(names); i++) {
+        const struct route_case wanted = {.target = names[i], .route = names[i]};
+        assert_routes(NULL, 0, &wanted, 1);
+    }
+}
+
+/* Nothing of these may be seen, whatever they are. */
+static void name__stars_what_may_be_private(void **state)
+{
+    (void)state;
+    static const char *const values[] = {
+        /* numbers, dates, telephones, money, places */
+        "0",
+        "42",
+        "1-2",
+        "2024-05-01",
+        "20240501",
+        "2024_05",
+        "05-01",
+        "12h30m15",
+        "2024-W18",
+        "1716239022",
+        "555-0123",
+        "+49-30-901820",
+        "00493090182",
+        "(030)901820",
+        "tel:5551234",
+        "19.99",
+        "52.52,13.40",
+        "-1",
+        "1e10",
+        "10.0.0.1",
+        "fe80::1",
+        "[::1]",
+        "127.0.0.1:8080",
+        "00:1B:44:11:3A:B7",
+        "4111-1111-1111-1111",
+        "DE89370400440532013000",
+        "123-45-6789",
+        /* people */
+        "john.doe@example.com",
+        "john.doe",
+        "j.r.tolkien",
+        "~john",
+        "@john",
+        "user:password",
+        "john+doe",
+        "user1234",
+        "jane.doe.pdf",
+        "mailto:x@y",
+        "john@",
+        "o'neill",
+        /* identifiers */
+        UUID,
+        "123E4567-E89B-12D3-A456-426614174000",
+        "abcdefab-abcd-abcd-abcd-abcdefabcdef",
+        "{" UUID "}",
+        "deadbeef",
+        "DEADBEEF",
+        "1234567a",
+        "dead-beef",
+        "feedfacecafe",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "507f1f77bcf86cd799439011",
+        "4c9b5f8",
+        "cjld2cjxh0000qzrmn831i7rn",
+        "A12345",
+        "AB12CDE",
+        "INV-000123",
+        "order-2024",
+        "ord_9f3k2",
+        "ISBN9783161484100",
+        "B000123",
+        "urn:isbn:0451450523",
+        "arn:aws:s3",
+        "x509cert123",
+        /* keys and tokens */
+        "AKIAIOSFODNN7EXAMPLE",
+        "AKIAIOSFODNNEXAMPLE",
+        "sk_live_4eC39HqLyjWDarjtT1zdp7dc",
+        "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+        "xoxb-17653672481-19874698323",
+        "eyJhbGciOiJIUzI1NiJ9.eyJ1IjoxfQ.abc",
+        "eyJhbGciOiJIUzINiJ.eyJ1IjoxfQ.abc",
+        "Zm9vYmFyYmF6cXV4",
+        "dQwWgXcQaBcDeF",
+        "QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+        "a+b=",
+        "TmV2ZXJHb25uYUdpdmVZb3VVcA",
+        "xkcdqwrtzpsdfg",
+        "MZXW6YTBOI",
+        "hunter123!",
+        "p4ssw0rd",
+        "3f2a9c",
+        "5d41402abc4b2a76b9719d911017c592",
+        "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "$2b$10$abc",
+        "abcdefghijk12345",
+        TEN TEN "k",
+        FORTY "k",
+        TEN "-" TEN "-" TEN "-" TEN,
+        "abcdefghijkl7",
+        /* documents and titles */
+        "report.pdf",
+        "holiday.jpg",
+        "salaries.csv",
+        "letter.docx",
+        "app.8f3d2c1b.js",
+        "jquery-3.6.0.min.js",
+        "backup.tar.gz",
+        "a.b.html",
+        "ten-ways-to-do-this-and-that",
+        "my_very_long_title_of_a_post",
+        /* encodings and what only machines write */
+        "red%20shoes",
+        "%2e%2e",
+        "%00",
+        "caf%C3%A9",
+        "a=b",
+        "k=v&x=y",
+        "a&b",
+        "a+b",
+        "a:b",
+        "a!b",
+        "a$b",
+        "a'b",
+        "a(b)",
+        "a*b",
+        "*",
+        "a<b>",
+        "a[b]",
+        "a^b",
+        "a`b`",
+        "{id}",
+        "a~b",
+        "a|b",
+        "a,b",
+        "a\"b",
+        "a\\b",
+        "a b",
+        "a\tb",
+        "\x7f",
+        "\xc3\xa4",
+        "\xff",
+        "a\x01",
+        "\xe2\x80\xae",
+        "vine\xe2\x80\x8b",
+        "v123",
+        "v1gamma1",
+        "v1.",
+        "v1.2.3",
+        "...",
+        ".env.local",
+        "x.",
+        "x.unknown",
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(values); i++) {
+        char target[128];
+        snprintf(target, sizeof(target), "/before/%s/after", values[i]);
+        const struct route_case wanted = {.target = target, .route = "/before/*/after"};
+        assert_routes(NULL, 0, &wanted, 1);
+    }
+}
+
+static void name__leaves_path_parameters_out(void **state)
 {
     (void)state;
     static const struct route_case cases[] = {
-        {.target = "/users/42/orders/7", .route = "/users/*/orders/*"},
-        {.target = "/0", .route = "/*"},
-        {.target = "/v1/a2/2b", .route = "/v1/a2/2b"},
-        {.target = "/" UUID "/x", .route = "/*/x"},
-        {.target = "/123E4567-E89B-12D3-A456-426614174000", .route = "/*"},
-        {.target = "/abcdefab-abcd-abcd-abcd-abcdefabcdef", .route = "/*"},
-        {.target = "/abcdefab-abcd-abcd-abcdeabcdefabcdef",
-         .route = "/abcdefab-abcd-abcd-abcdeabcdefabcdef"},
-        {.target = "/abcdefag-abcd-abcd-abcd-abcdefabcdef",
-         .route = "/abcdefag-abcd-abcd-abcd-abcdefabcdef"},
-        {.target = "/deadbeef", .route = "/*"},
-        {.target = "/DEADBEEF", .route = "/*"},
-        {.target = "/deadbee", .route = "/deadbee"},
-        {.target = "/deadbeefg", .route = "/deadbeefg"},
-        {.target = "/1234567a", .route = "/*"},
-        {.target = "/abcdefghijklmnopqrstuvw1", .route = "/abcdefghijklmnopqrstuvw1"},
-        {.target = "/abcdefghijklmnopqrstuvwx1", .route = "/*"},
-        {.target = "/" FORTY, .route = "/" FORTY},
-        {.target = "/" FORTY "k", .route = "/*"},
-        {.target = "/*", .route = "/*"},
-        {.target = "/index.html", .route = "/index.html"},
-        {.target = "/!#", .route = "/!"},
-        {.target = "/$&'()+-.:;<=>@[]^_`{}~%", .route = "/$&'()+-.:;<=>@[]^_`{}~%"},
-        {.target = "/../.", .route = "/../."},
+        {.target = "/app;jsessionid=0A1B2C3D4E", .route = "/app"},
+        {.target = "/app;x=1;y=2/cart;z", .route = "/app/cart"},
+        {.target = "/42;x=1/cart", .route = "/*/cart"},
+        {.target = "/;x=1", .route = "/"},
+        {.target = "/app;jsessionid=0A1B", .route = "/app", .truncated = true},
     };
     assert_routes(NULL, 0, cases, EYE_ARRAY_LENGTH(cases));
 }
 
 /* Each byte alone inside a segment: it ends the path, splits it, is kept, or stars the segment. */
-static void name__stars_segments_with_unsafe_bytes(void **state)
+static void name__stars_segments_with_bytes_of_no_name(void **state)
 {
     (void)state;
-    struct eye_routes *routes = eye_routes_new(NULL, 0);
+    struct eye_routes *routes = eye_routes_new(NULL, 0, EYE_ROUTE_NAMES_GUESSED);
     assert_non_null(routes);
     for (int byte = 0; byte < 256; byte++) {
         const char target[] = {'/', 'x', (char)byte, 'y', '/', 'z'};
-        bool unsafe = byte <= ' ' || byte >= 0x7f || strchr("|,\"\\", byte) != NULL;
+        bool kept = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+                    (byte >= 'A' && byte <= 'Z') || (byte != 0 && strchr("-_/", byte) != NULL);
         char wanted[] = "/x?y/z";
         wanted[2] = (char)byte;
         char route[EYE_ROUTE_BYTES];
         eye_routes_name(routes, target, sizeof(target), false, route);
         if (byte == '?' || byte == '#') {
             assert_string_equal(route, "/x");
+        } else if (byte == ';') {
+            assert_string_equal(route, "/x/z");
         } else {
-            assert_string_equal(route, unsafe ? "/*/z" : wanted);
+            assert_string_equal(route, kept ? wanted : "/*/z");
         }
     }
     eye_routes_free(routes);
 }
 
+static void name__says_whose_words_they_are(void **state)
+{
+    (void)state;
+    static char texts[][16] = {"/users/*", "/users/{id}"};
+    static const struct eye_route_rule rules[] = {{texts[0], texts[1]}};
+    static const struct {
+        const char *target;
+        const char *guessed;
+        bool chosen;
+        const char *listed;
+    } cases[] = {
+        {"/users/bob;x=1", "/users/{id}", false, "/users/{id}"},
+        {"/other/17", "/other/*", true, EYE_ROUTE_UNMATCHED},
+        {"/", "/", true, EYE_ROUTE_UNMATCHED},
+        {"*", "*", false, EYE_ROUTE_UNMATCHED},
+        {"host:443", "*", false, EYE_ROUTE_UNMATCHED},
+    };
+    struct eye_routes *guessed = eye_routes_new(rules, 1, EYE_ROUTE_NAMES_GUESSED);
+    struct eye_routes *listed = eye_routes_new(rules, 1, EYE_ROUTE_NAMES_LISTED);
+    assert_true(guessed != NULL && listed != NULL);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        char route[EYE_ROUTE_BYTES];
+        size_t length = strlen(cases[i].target);
+        assert_int_equal(eye_routes_name(guessed, cases[i].target, length, false, route),
+                         cases[i].chosen);
+        assert_string_equal(route, cases[i].guessed);
+        assert_false(eye_routes_name(listed, cases[i].target, length, false, route));
+        assert_string_equal(route, cases[i].listed);
+    }
+    eye_routes_free(guessed);
+    eye_routes_free(listed);
+}
+
 static void name__takes_no_bytes_at_all(void **state)
 {
     (void)state;
-    struct eye_routes *routes = eye_routes_new(NULL, 0);
+    struct eye_routes *routes = eye_routes_new(NULL, 0, EYE_ROUTE_NAMES_GUESSED);
     assert_non_null(routes);
     char route[EYE_ROUTE_BYTES];
     eye_routes_name(routes, NULL, 0, false, route);
@@ -261,23 +496,25 @@ static void name__cuts_the_route_of_a_rule_between_characters(void **state)
     assert_routes(&rule, 1, &wanted, 1);
 }
 
-/* "/" and 39 letters are 40 bytes: four segments would be 160 and leave no room for the NUL. */
-#define SEGMENT "/" TEN TEN TEN "abcdefghi"
+#define WORDS TEN "-" TEN "-" TEN "-"
+
+/* "/" and 39 more are 40 bytes: four segments would be 160 and leave no room for the NUL. */
+#define SEGMENT "/" WORDS "abcdef"
 
 static void name__cuts_long_routes_at_a_segment(void **state)
 {
     (void)state;
     static const struct route_case cases[] = {
-        {.target = SEGMENT SEGMENT SEGMENT "/" TEN TEN TEN "abcdefgh",
-         .route = SEGMENT SEGMENT SEGMENT "/" TEN TEN TEN "abcdefgh"},
+        {.target = SEGMENT SEGMENT SEGMENT "/" WORDS "abcde",
+         .route = SEGMENT SEGMENT SEGMENT "/" WORDS "abcde"},
         {.target = SEGMENT SEGMENT SEGMENT SEGMENT, .route = SEGMENT SEGMENT SEGMENT "/*"},
         {.target = SEGMENT SEGMENT SEGMENT SEGMENT SEGMENT, .route = SEGMENT SEGMENT SEGMENT "/*"},
-        {.target = SEGMENT SEGMENT SEGMENT "/" TEN TEN TEN "abcdefgh/",
+        {.target = SEGMENT SEGMENT SEGMENT "/" WORDS "abcde/",
          .route = SEGMENT SEGMENT SEGMENT "/*"},
-        {.target = SEGMENT SEGMENT SEGMENT "/" TEN TEN TEN "abcdef/b",
-         .route = SEGMENT SEGMENT SEGMENT "/" TEN TEN TEN "abcdef/b"},
-        {.target = SEGMENT SEGMENT SEGMENT "/" TEN TEN TEN "abcdef/bc",
-         .route = SEGMENT SEGMENT SEGMENT "/" TEN TEN TEN "abcdef/*"},
+        {.target = SEGMENT SEGMENT SEGMENT "/" WORDS "abc/b",
+         .route = SEGMENT SEGMENT SEGMENT "/" WORDS "abc/b"},
+        {.target = SEGMENT SEGMENT SEGMENT "/" WORDS "abc/bc",
+         .route = SEGMENT SEGMENT SEGMENT "/" WORDS "abc/*"},
         {.target = SEGMENT SEGMENT SEGMENT SEGMENT "/x|y?q", .route = SEGMENT SEGMENT SEGMENT "/*"},
     };
     assert_routes(NULL, 0, cases, EYE_ARRAY_LENGTH(cases));
@@ -305,7 +542,7 @@ static void name__is_clean_whatever_comes(void **state)
 {
     (void)state;
     static const char likely[] = "/////aaaaaa0123fF-http://?#*|,\"\\ ";
-    struct eye_routes *routes = eye_routes_new(NULL, 0);
+    struct eye_routes *routes = eye_routes_new(NULL, 0, EYE_ROUTE_NAMES_GUESSED);
     assert_non_null(routes);
     uint32_t seed = 1;
     for (int round = 0; round < 20000; round++) {
@@ -328,8 +565,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(free__takes_null),
         cmocka_unit_test(name__understands_every_form_of_target),
-        cmocka_unit_test(name__stars_values_and_keeps_names),
-        cmocka_unit_test(name__stars_segments_with_unsafe_bytes),
+        cmocka_unit_test(name__keeps_names),
+        cmocka_unit_test(name__stars_what_may_be_private),
+        cmocka_unit_test(name__leaves_path_parameters_out),
+        cmocka_unit_test(name__stars_segments_with_bytes_of_no_name),
+        cmocka_unit_test(name__says_whose_words_they_are),
         cmocka_unit_test(name__takes_no_bytes_at_all),
         cmocka_unit_test(name__stars_the_segment_that_is_cut),
         cmocka_unit_test(name__prefers_the_first_rule_that_matches),
