@@ -168,7 +168,7 @@ class Cardinality(unittest.TestCase):
                     if tags["route"].startswith("/p-")]
             self.assertEqual(set(once), {1}, "a path that was asked for once")
             alive = self.daemon.last_gauge("sockeye.series", metric=metric)
-            self.assertEqual(alive, len(self.daemon.series(metric)))
+            self.assertLessEqual(alive, len(self.daemon.series(metric)))
 
     def test_small_limits(self):
         self.run_with("limits.series=40", "limits.tag_values=15", series=40, values=15)
