@@ -349,6 +349,8 @@ static void framer__counts_retransmissions_once_across_the_wrap(void **state)
         struct http_host *host = new_host();
         host->sequence[0] = -before;
         host->sequence[1] = -before;
+        http_host_receive(host, 0);
+        http_host_receive(host, 1);
         send_again_and_again(host, 0, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n");
         send_again_and_again(host, 1, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n01234");
         send_again_and_again(host, 0, "POST /b HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc");
