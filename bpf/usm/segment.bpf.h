@@ -35,6 +35,7 @@ struct eye_ipv6_header {
 };
 
 #define EYE_TCP_SYN 2
+#define EYE_TCP_ACK 16
 
 struct eye_extension_header {
     __u8 next_header;
@@ -52,11 +53,12 @@ struct eye_tcp_header {
 };
 
 struct eye_segment {
-    __u32 sequence;     /* of the first byte of payload */
-    __u32 acknowledged; /* 0 on a SYN */
-    __u32 offset;       /* of the payload in the skb */
+    __u32 sequence; /* of the first byte of payload */
+    __u32 acknowledged;
+    __u32 offset; /* of the payload in the skb */
     __u32 bytes;
     __be16 source; /* port */
+    bool opening;  /* a SYN that acknowledges nothing */
 };
 
 static __always_inline bool eye_is_extension(__u8 header)
@@ -132,6 +134,7 @@ static __always_inline bool eye_read_segment(struct __sk_buff *skb, struct eye_s
     /* A SYN takes a number of its own, which the data of a fast open come behind (RFC 7413). */
     ret_segment->sequence = bpf_ntohl(tcp->sequence) + (tcp->flags & EYE_TCP_SYN ? 1 : 0);
     ret_segment->source = tcp->source;
+    ret_segment->opening = (tcp->flags & (EYE_TCP_SYN | EYE_TCP_ACK)) == EYE_TCP_SYN;
     ret_segment->acknowledged = bpf_ntohl(tcp->acknowledged);
     ret_segment->offset = payload;
     ret_segment->bytes = skb->len - payload;

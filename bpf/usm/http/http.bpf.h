@@ -260,6 +260,7 @@ static __always_inline struct eye_http_cursor eye_http_cursor_at(const struct ey
         .end = segment->offset + segment->bytes,
         .origin = segment->sequence - segment->offset,
         .acknowledged = segment->acknowledged,
+        .opening = segment->opening,
     };
     return cursor;
 }

@@ -144,7 +144,7 @@ static __always_inline void eye_http_join(struct eye_http_run *run, struct eye_h
     stream->flags |= EYE_HTTP_SYNCED;
     stream->next_sequence = sequence;
     if (!(other->flags & EYE_HTTP_SYNCED) && eye_http_is_first(run)) {
-        if (run->at.acknowledged != 0) { /* a SYN with data acknowledges nothing */
+        if (!run->at.opening) {
             other->flags |= EYE_HTTP_SYNCED;
             other->next_sequence = run->at.acknowledged;
         }

@@ -146,6 +146,8 @@ struct eye_http_cursor {
     __u32 verdict;      /* enum eye_http_verdict */
     __u32 origin;       /* sequence number of the byte at offset 0 */
     __u32 acknowledged; /* by this segment */
+    __u32 opening;      /* 1: a SYN with data, which acknowledges nothing */
+    __u32 padding;
 };
 
 /* One payload in work. */
