@@ -24,7 +24,7 @@ static __always_inline void eye_http_forget_requests(struct eye_http *http)
 {
     __u32 waiting = eye_http_waiting(http);
     if (waiting > 0) {
-        eye_http_lose(http, EYE_LOSS_HTTP_UNANSWERED, waiting);
+        eye_http_note_loss(http, EYE_LOSS_HTTP_UNANSWERED, waiting);
     }
     http->popped = http->pushed;
     http->overflow = 0;
@@ -32,15 +32,20 @@ static __always_inline void eye_http_forget_requests(struct eye_http *http)
 }
 
 /* Something was missed: see enum eye_http_pairing. */
-EYE_PART int eye_http_break(struct eye_http *http, __u32 barrier)
+static __always_inline void eye_http_end_trust(struct eye_http *http, __u32 barrier)
 {
-    if (!http) {
-        return 0;
-    }
     eye_http_forget_requests(http);
     http->pairing =
         http->requests_in == EYE_HTTP_REQUESTS_UNKNOWN ? EYE_HTTP_JOINED : EYE_HTTP_BROKEN;
     http->barrier = barrier;
+}
+
+/* The same as a call. */
+EYE_PART int eye_http_break(struct eye_http *http, __u32 barrier)
+{
+    if (http) {
+        eye_http_end_trust(http, barrier);
+    }
     return 0;
 }
 
@@ -77,7 +82,7 @@ static __always_inline bool eye_http_pass_over(struct eye_http *http,
         eye_http_skip(stream, missing);
         return true;
     }
-    eye_http_lose(http, EYE_LOSS_HTTP_GAP, 1);
+    eye_http_note_loss(http, EYE_LOSS_HTTP_GAP, 1);
     stream->phase = EYE_HTTP_LOST;
     stream->held = 0;
     return false;
@@ -98,7 +103,7 @@ EYE_PART int eye_http_catch_up(struct eye_http *http, __u32 stream, __u32 acknow
     if (behind->flags & EYE_HTTP_SYNCED) {
         behind->next_sequence = acknowledged;
         if (!eye_http_pass_over(http, behind, missing)) {
-            eye_http_break(http, barrier);
+            eye_http_end_trust(http, barrier);
         }
     }
     return 0;
@@ -119,7 +124,7 @@ EYE_PART int eye_http_admit(struct eye_http *http, __u32 acknowledged)
             http->pipelined = 1;
         }
         if (http->pairing != EYE_HTTP_FROM_START) {
-            eye_http_break(http, acknowledged);
+            eye_http_end_trust(http, acknowledged);
         }
     }
     return eye_http_is_paired(http) ||
@@ -161,12 +166,12 @@ EYE_PART int eye_http_overflow(struct eye_http *http, __u32 stream)
     }
     const struct eye_http_stream *requests = &http->streams[stream & 1];
     if (!eye_http_is_paired(http)) {
-        eye_http_lose(http, EYE_LOSS_HTTP_UNANSWERED, 1);
+        eye_http_note_loss(http, EYE_LOSS_HTTP_UNANSWERED, 1);
         return 0;
     }
-    eye_http_lose(http, EYE_LOSS_HTTP_PIPELINE, 1);
+    eye_http_note_loss(http, EYE_LOSS_HTTP_PIPELINE, 1);
     if (http->overflow >= EYE_HTTP_OVERFLOW_MAX) {
-        eye_http_break(http, requests->first_acknowledged);
+        eye_http_end_trust(http, requests->first_acknowledged);
         return 0;
     }
     __u64 heads = requests->flags & EYE_HTTP_HEADS ? 1 : 0;
