@@ -70,10 +70,11 @@ enum eye_connection_kind {
 
 /* eye_connection_record.flags; pass rules are at struct eye_socket in bpf/tracer/tcp.bpf.h. */
 enum eye_connection_flag {
-    EYE_CONNECTION_OPENED = 1, /* first record of a connection whose start was seen */
-    EYE_CONNECTION_ENTERS = 2, /* counts as active from now on */
-    EYE_CONNECTION_MOVES = 4,  /* was counted active under previous_owner, now under owner */
-    EYE_CONNECTION_LEAVES = 8, /* was counted active under previous_owner, no longer */
+    EYE_CONNECTION_OPENED = 1,        /* first record of a connection whose start was seen */
+    EYE_CONNECTION_ENTERS = 2,        /* counts as active from now on */
+    EYE_CONNECTION_MOVES = 4,         /* was counted active under previous_owner, now under owner */
+    EYE_CONNECTION_LEAVES = 8,        /* was counted active under previous_owner, no longer */
+    EYE_CONNECTION_UNRECOGNISED = 16, /* CLOSED: payload went by, no protocol was recognised */
 };
 
 /* One connection: what happened since its last record. Ring "connections" and the live iterator. */
@@ -152,18 +153,38 @@ enum eye_request_flag {
     EYE_REQUEST_TRUNCATED = 2, /* the path was longer than EYE_HTTP_PATH_BYTES */
 };
 
+/* Why a request has no answer: what ended its connection. In the place of the status. */
+enum eye_request_error {
+    EYE_REQUEST_CANCELLED = 1, /* the client closed first */
+    EYE_REQUEST_CLOSED,        /* the server closed first, in order */
+    EYE_REQUEST_RESET,         /* an RST, whoever sent it */
+    EYE_REQUEST_TIMEOUT,       /* TCP gave up: nothing was acknowledged any more */
+    EYE_REQUEST_FAILED,        /* another error of the socket */
+    EYE_REQUEST_ERROR_COUNT,
+};
+
 #define EYE_HTTP_PATH_BYTES 160 /* longer request targets are cut */
 
-/* One answered request, as long as its content. Ring "requests". */
+/* One request, answered or ended with its connection; as long as its content. Ring "requests". */
 struct eye_request_record {
-    __u64 duration_ns; /* first byte of the request to first byte of the response */
+    __u64 duration_ns; /* first byte of the request to first byte of the response, or to the end */
     __u64 owner;       /* as in eye_connection_record */
     __u16 port;        /* as in eye_connection_record */
-    __u16 status;      /* 100 .. 999 */
+    __u16 status;      /* 100 .. 999; below: no answer, enum eye_request_error */
     __u8 method;       /* enum eye_http_method */
     __u8 flags;        /* enum eye_request_flag */
     __u16 path_bytes;  /* at most EYE_HTTP_PATH_BYTES */
     /* path_bytes of the request target as on the wire */
+};
+
+/* Losses of one connection's parser: who suffers. Ring "requests", told apart by its size. The sums
+ * over all services are the loss counters. */
+struct eye_loss_record {
+    __u64 owner;  /* as in eye_connection_record */
+    __u32 amount; /* 1 or more */
+    __u16 port;   /* as in eye_connection_record */
+    __u8 loss;    /* enum eye_loss */
+    __u8 client;  /* 1: seen at the client's end */
 };
 
 /*
@@ -180,13 +201,14 @@ struct eye_request_record {
     X(OWNER_ENVIRONMENT, "owner", "environment") /* not readable, too long: asked of /proc */      \
     X(SEED_LISTENERS, "seed", "listeners_full")  /* direction of older sockets guessed */          \
     X(HTTP_STORAGE, "http", "no_storage")        /* no memory for a socket's parser */             \
-    X(HTTP_RING, "http", "ring_full")            /* one answered request */                        \
+    X(HTTP_RING, "http", "ring_full")            /* one request */                                 \
     X(HTTP_PIPELINE, "http", "pipeline_full")    /* a request beyond the pipeline's depth */       \
-    X(HTTP_UNMATCHED, "http", "response_alone")  /* response whose request was not seen */         \
-    X(HTTP_UNANSWERED, "http", "request_alone")  /* request without response at close or gap */    \
+    X(HTTP_UNMATCHED, "http", "response_alone")  /* response that no request is known for */       \
+    X(HTTP_UNANSWERED, "http", "request_alone")  /* request whose response cannot be told */       \
     X(HTTP_GAP, "http", "gap")                   /* bytes not seen where a message could start */  \
     X(HTTP_MALFORMED, "http", "malformed")       /* bytes that are no message in an HTTP stream */ \
-    X(HTTP_STEPS, "http", "too_many_messages")   /* rest of a buffer beyond the work allowed */
+    X(HTTP_STEPS, "http", "too_many_messages")   /* rest of a buffer beyond the work allowed */    \
+    X(HTTP_HEADERS, "http", "extension_headers") /* IPv6 packet with more of them than followed */
 
 enum eye_loss {
 #define X(identifier, program, reason) EYE_LOSS_##identifier,
@@ -194,6 +216,10 @@ enum eye_loss {
 #undef X
         EYE_LOSS_COUNT,
 };
+
+/* The losses that a parser can attribute to its connection, in a row. */
+#define EYE_HTTP_LOSS_FIRST EYE_LOSS_HTTP_STORAGE
+#define EYE_HTTP_LOSS_COUNT 8
 
 /* Counted beside the losses. */
 enum eye_count {
@@ -216,3 +242,5 @@ EYE_ABI_ASSERT(sizeof(struct eye_owner_record) == 600);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_owner_record, cgroups) == 88);
 EYE_ABI_ASSERT(sizeof(struct eye_request_record) == 24);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_record, path_bytes) == 22);
+EYE_ABI_ASSERT(sizeof(struct eye_loss_record) == 16);
+EYE_ABI_ASSERT(EYE_HTTP_LOSS_FIRST + EYE_HTTP_LOSS_COUNT == EYE_LOSS_HTTP_STEPS + 1);

@@ -17,17 +17,24 @@ enum eye_socket_phase {
 };
 
 enum eye_socket_flag {
-    EYE_SOCKET_OLDER = 1, /* established before the daemon looked: never "opened" */
+    EYE_SOCKET_OLDER = 1,      /* established before the daemon looked: never "opened" */
+    EYE_SOCKET_RECOGNISED = 2, /* a protocol was recognised beyond doubt */
 };
 
 /* What protocol a socket speaks, as far as its first bytes told. */
-enum eye_protocol { EYE_PROTOCOL_UNKNOWN, EYE_PROTOCOL_HTTP, EYE_PROTOCOL_NONE };
+enum eye_protocol {
+    EYE_PROTOCOL_UNKNOWN, /* every payload is looked at */
+    EYE_PROTOCOL_HTTP,
+    EYE_PROTOCOL_NONE,   /* the first payload of each turn is: the other end spoke before it */
+    EYE_PROTOCOL_TUNNEL, /* a protocol said that something else follows: nothing is */
+};
 
-/* Payloads that match nothing before a socket is given up. More than one: proxies put a line of
- * their own before the first request, and older connections are joined within a body. */
+/* Payloads that match nothing before a socket is only looked at when the turn changes. More than
+ * one: proxies put lines of their own before the first request. */
 #define EYE_LOOKS_MAX 16
-/* Of a connection older than the daemon: it may be in the middle of a large body. */
-#define EYE_LOOKS_OLDER_MAX 255
+
+/* Who sent the last payload that was looked at. */
+enum eye_spoke { EYE_SPOKE_NOBODY, EYE_SPOKE_THIS_END, EYE_SPOKE_PEER };
 
 /* Counters of tcp_sock as last reported. */
 struct eye_counters {
@@ -64,18 +71,28 @@ struct eye_socket {
     __u8 direction;
     __u8 family;
     __u8 protocol;       /* enum eye_protocol */
-    __u8 looks;          /* payloads that matched no protocol */
+    __u8 looks;          /* payloads that matched no protocol, at most EYE_LOOKS_MAX */
     __u8 state;          /* of the last change that was handled (include/net/tcp_states.h) */
     __u8 port_is_chosen; /* the listener was bound to port 0: the number is no name */
-    __u8 padding[6];
+    __u8 spoke;          /* enum eye_spoke */
+    __u8 padding[5];
 };
 
 static __always_inline void eye_count_look(struct eye_socket *socket)
 {
-    __u8 most = socket->flags & EYE_SOCKET_OLDER ? EYE_LOOKS_OLDER_MAX : EYE_LOOKS_MAX;
-    if (++socket->looks >= most) {
+    if (socket->looks < EYE_LOOKS_MAX) {
+        socket->looks++;
+    }
+    if (socket->looks == EYE_LOOKS_MAX) {
         socket->protocol = EYE_PROTOCOL_NONE;
     }
+}
+
+/* Payload went by, and none of it told what protocol it is. */
+static __always_inline bool eye_is_unrecognised(const struct eye_socket *socket)
+{
+    return !(socket->flags & EYE_SOCKET_RECOGNISED) &&
+           (socket->looks > 0 || socket->protocol != EYE_PROTOCOL_UNKNOWN);
 }
 
 enum eye_claim { EYE_CLAIM_FREE, EYE_CLAIM_ITERATING, EYE_CLAIM_CLOSED };

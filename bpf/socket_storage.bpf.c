@@ -12,11 +12,12 @@ static __always_inline void on_state(struct sock *sk, struct eye_socket *socket,
 {
     if (old_state == TCP_LISTEN && new_state == TCP_SYN_RECV) {
         eye_take_first_payload(sk, socket);
+    } else if (new_state == TCP_CLOSE && socket->protocol == EYE_PROTOCOL_HTTP) {
+        eye_http_on_close(sk, socket, old_state); /* first: the last record tells of it */
+    } else if (new_state == TCP_SYN_SENT) {
+        eye_http_on_connect(sk);
     }
     eye_handle_state(sk, socket, old_state, new_state);
-    if (new_state == TCP_CLOSE && socket->protocol == EYE_PROTOCOL_HTTP) {
-        eye_http_on_close(sk);
-    }
     socket->state = (__u8)new_state;
 }
 

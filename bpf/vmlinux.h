@@ -99,6 +99,8 @@ struct tcp_sock {
     __u64 bytes_received;
     __u32 segs_in;
     __u32 segs_out;
+    __u32 rcv_nxt;
+    __u32 snd_nxt;
     __u32 total_retrans;
     __u32 srtt_us; /* << 3 */
     bool is_mptcp; /* CONFIG_MPTCP */

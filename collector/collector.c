@@ -178,8 +178,9 @@ static int make_stages(struct eye_collector *collector)
     set_ephemeral_ports(collector);
     collector->tracer =
         (struct eye_tracer){.handler = eye_aggregate_connection, .context = collector->aggregate};
-    collector->usm =
-        (struct eye_usm){.handler = eye_aggregate_request, .context = collector->aggregate};
+    collector->usm = (struct eye_usm){.on_request = eye_aggregate_request,
+                                      .on_loss = eye_aggregate_loss,
+                                      .context = collector->aggregate};
     collector->health = (struct eye_health){
         .registry = collector->registry,
         .group = health_group,

@@ -20,7 +20,6 @@
 static const char *const never_seen[] = {
     "UDP",
     "HTTP/2, and everything inside TLS",
-    "protocols over IPv6 with extension headers before TCP",
     "connects that the routing table refuses before a SYN is sent",
 };
 

@@ -166,6 +166,7 @@ static __always_inline void eye_report_end(const struct eye_socket *socket,
     record->kind = kind;
     if (kind == EYE_CONNECTION_CLOSED) {
         record->flags |= socket->pass == record->pass ? EYE_CONNECTION_LEAVES : 0;
+        record->flags |= eye_is_unrecognised(socket) ? EYE_CONNECTION_UNRECOGNISED : 0;
         record->lifetime_ns =
             socket->since_ns ? eye_elapsed(bpf_ktime_get_ns(), socket->since_ns) : 0;
     } else {

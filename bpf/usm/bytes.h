@@ -23,7 +23,7 @@
 #ifdef __bpf__
 #define EYE_PART __attribute__((noinline))
 #else
-#define EYE_PART static
+#define EYE_PART static __attribute__((unused)) /* not every includer calls every one */
 #endif
 
 /*

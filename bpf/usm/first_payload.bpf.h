@@ -89,17 +89,18 @@ static __always_inline struct eye_first_payload *eye_begin_first_payload(
 /* Reads a payload that looks like HTTP, wholly by calls: it is rare, and the verifier has seen
  * them. What cannot be followed to its end leaves a socket of which nothing is known. */
 static __always_inline void eye_http_read_first(struct __sk_buff *skb,
-                                                struct eye_first_payload *first, __u32 sequence,
-                                                __u32 offset, __u32 bytes)
+                                                struct eye_first_payload *first,
+                                                const struct eye_segment *segment)
 {
-    struct eye_http_cursor cursor = {.stream = 1, .offset = offset, .end = offset + bytes};
-    eye_http_place(&first->http, cursor.stream, sequence, bytes);
-    eye_http_go_on(skb, &first->http, &first->socket, &cursor);
+    struct eye_http_cursor cursor = eye_http_cursor_at(segment, 1);
+    eye_http_resolve_part(skb, &first->http, &cursor, segment->sequence, segment->bytes);
+    first->http.streams[1].next_sequence = segment->sequence + segment->bytes;
+    eye_http_go_far(skb, &first->http, &first->socket, &cursor);
     if (cursor.verdict == EYE_HTTP_GO_ON && cursor.offset >= cursor.end) {
         return;
     }
     if (cursor.verdict == EYE_HTTP_GO_ON) {
-        eye_lose(EYE_LOSS_HTTP_STEPS, 1);
+        eye_http_lose(&first->http, EYE_LOSS_HTTP_STEPS, 1);
     }
     eye_http_forget_requests(&first->http);
     first->socket.protocol = EYE_PROTOCOL_UNKNOWN;

@@ -48,7 +48,7 @@ struct bundle {
     char service[sizeof(((struct eye_process *)0)->service)];
     char executable[sizeof(((struct eye_process *)0)->executable)];
     char container[sizeof(((struct eye_process *)0)->container)];
-    struct eye_series *series[EYE_METRIC_TCP_RTT + 1];
+    struct eye_series *series[EYE_METRIC_USM_UNRECOGNISED + 1];
     struct eye_series *failed[EYE_FAILURE_COUNT];
 };
 
@@ -380,6 +380,9 @@ void eye_aggregate_connection(void *context, const struct eye_connection_record 
     if (sample->kind == EYE_CONNECTION_CLOSED) {
         count_closed(aggregate, bundle, sample);
     }
+    if (sample->flags & EYE_CONNECTION_UNRECOGNISED) {
+        add(aggregate, bundle, EYE_METRIC_USM_UNRECOGNISED, 1);
+    }
     if (sample->failure != EYE_FAILURE_NONE) {
         eye_counter_add(failed_series(aggregate, bundle, (enum eye_failure)sample->failure), 1);
     }
@@ -440,9 +443,12 @@ static struct eye_series *request_series(struct eye_aggregate *aggregate,
     bool unmatched =
         chosen && is_unknown_path(sample->status) &&
         !eye_group_knows(aggregate->group, metric, process->service, EYE_TAG_ROUTE, route);
+    const struct eye_tag_value outcome = sample->status > 0
+                                             ? (struct eye_tag_value){EYE_TAG_STATUS, status}
+                                             : (struct eye_tag_value){EYE_TAG_ERROR, sample->error};
     const struct eye_tag_value tags[] = {
         {EYE_TAG_METHOD, sample->method},
-        {EYE_TAG_STATUS, status},
+        outcome,
         {EYE_TAG_ROUTE, unmatched ? EYE_ROUTE_UNMATCHED : route},
         {EYE_TAG_SERVICE, process->service},
         {EYE_TAG_PORT, port},
@@ -476,4 +482,24 @@ void eye_aggregate_request(void *context, const struct eye_request_sample *sampl
                                     ? slot->series
                                     : look_up(aggregate, sample, slot);
     eye_distribution_add(series, (double)sample->duration_ns * 1e-9, 1);
+}
+
+void eye_aggregate_loss(void *context, const struct eye_loss_sample *sample)
+{
+    struct eye_aggregate *aggregate = context;
+    char port[EYE_PORT_BYTES];
+    eye_ports_format(eye_ports_name(&aggregate->ports, sample->client ? EYE_OUTGOING : EYE_INCOMING,
+                                    sample->port),
+                     port);
+    const struct eye_process *process = eye_processes_find(aggregate->processes, sample->owner);
+    const struct eye_tag_value tags[] = {
+        {EYE_TAG_DIRECTION, sample->client ? "outgoing" : "incoming"},
+        {EYE_TAG_SERVICE, process->service},
+        {EYE_TAG_PORT, port},
+        {EYE_TAG_REASON, sample->reason},
+    };
+    check_generations(aggregate);
+    eye_counter_add(
+        eye_group_series(aggregate->group, EYE_METRIC_USM_LOST, tags, EYE_ARRAY_LENGTH(tags)),
+        sample->amount);
 }

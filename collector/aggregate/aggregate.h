@@ -26,6 +26,9 @@ void eye_aggregate_connection(void *aggregate, const struct eye_connection_recor
 /** An eye_request_handler: the context is the struct eye_aggregate. */
 void eye_aggregate_request(void *aggregate, const struct eye_request_sample *sample);
 
+/** An eye_loss_handler: the context is the struct eye_aggregate. */
+void eye_aggregate_loss(void *aggregate, const struct eye_loss_sample *sample);
+
 /**
  * A full counting pass begins: nothing counts as active until its records say so. Records of
  * other passes no longer change what is active.

@@ -35,6 +35,10 @@ const char *eye_unit_word(enum eye_unit unit);
     X(REASON, "reason", "", "why it failed or was dropped")                                        \
     X(METHOD, "method", "http.request.method", "HTTP method, _OTHER when unknown")                 \
     X(STATUS, "status", "http.response.status_code", "HTTP status code")                           \
+    X(ERROR, "error_type", "error.type",                                                           \
+      "what ended a request without an answer, in the place of the status: cancelled (the client " \
+      "closed first), closed (the server did), reset, timeout, _OTHER; its duration is that to "   \
+      "the connection's end")                                                                      \
     X(ROUTE, "route", "http.route", "path with variable segments as *, or the user's own route")   \
     X(PROGRAM, "program", "", "kernel program")                                                    \
     X(FEATURE, "feature", "", "what the host, the kernel or a right allows")                       \
@@ -66,8 +70,10 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(FAMILY) |     \
      EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
 #define EYE_TAGS_HTTP                                                                              \
-    (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ROUTE) | EYE_TAG_BIT(SERVICE) |       \
-     EYE_TAG_BIT(PORT))
+    (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
+     EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+#define EYE_TAGS_USM_LOST                                                                          \
+    (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(REASON))
 
 /*
  * X(identifier, name, kind, unit, scale, tags, semantic, help)
@@ -101,6 +107,11 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
       "segments retransmitted")                                                                    \
     X(TCP_RTT, "tcp.rtt", DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, false,                    \
       "smoothed round-trip time of each connection that moved, once per interval and at close")    \
+    X(USM_UNRECOGNISED, "usm.connections.unrecognised", COUNTER, NONE, 1, EYE_TAGS_CONNECTION,     \
+      false, "connections closed whose payload was seen and told of no protocol that we know")     \
+    X(USM_LOST, "usm.lost", COUNTER, NONE, 1, EYE_TAGS_USM_LOST, false,                            \
+      "requests, responses and gaps that could not be followed or paired, by service; reasons "    \
+      "and sums as in sockeye.kernel.lost")                                                        \
     X(HTTP_SERVER_DURATION, "http.server.request.duration", DISTRIBUTION, SECONDS, 1,              \
       EYE_TAGS_HTTP, true, "first byte of the request to first byte of the response, server end")  \
     X(HTTP_CLIENT_DURATION, "http.client.request.duration", DISTRIBUTION, SECONDS, 1,              \

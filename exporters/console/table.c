@@ -78,7 +78,7 @@ static const struct tag_column tcp_tags[] = {
 
 static const struct tag_column http_tags[] = {
     {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 3},   {EYE_TAG_METHOD, 2},
-    {EYE_TAG_ROUTE, 0},   {EYE_TAG_STATUS, 0},
+    {EYE_TAG_ROUTE, 0},   {EYE_TAG_STATUS, 0}, {EYE_TAG_ERROR, 0},
 };
 
 struct section {

@@ -42,12 +42,21 @@ static void check_request(void *context, const struct eye_request_sample *sample
 {
     struct probe *probe = context;
     const uint8_t *path = (const uint8_t *)sample->path;
-    assert(sample->status >= 100 && sample->status <= 999);
+    assert(sample->error[0] == '\0' ? sample->status >= 100 && sample->status <= 999
+                                    : sample->status == 0);
     assert(strlen(sample->method) >= 3);
     assert(path == probe->bytes + sizeof(struct eye_request_record));
     assert(sample->path_bytes <= EYE_HTTP_PATH_BYTES);
     assert(path + sample->path_bytes <= probe->bytes + probe->size);
     probe->fingerprint = sample->fingerprint;
+    probe->calls++;
+}
+
+static void check_loss(void *context, const struct eye_loss_sample *sample)
+{
+    struct probe *probe = context;
+    assert(probe->size == sizeof(struct eye_loss_record));
+    assert(sample->amount > 0 && strlen(sample->reason) > 0);
     probe->calls++;
 }
 
@@ -61,7 +70,7 @@ static void take_connection(struct probe *probe)
 
 static void take_request(struct probe *probe)
 {
-    struct eye_usm usm = {.handler = check_request, .context = probe};
+    struct eye_usm usm = {.on_request = check_request, .on_loss = check_loss, .context = probe};
     probe->calls = 0;
     eye_usm_take(&usm, probe->bytes, probe->size);
     assert(usm.samples == probe->calls && usm.samples + usm.malformed == 1);
@@ -101,7 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct probe probe = {.bytes = bytes, .size = size};
     take_connection(&probe);
     take_request(&probe);
-    if (probe.calls > 0) {
+    if (probe.calls > 0 && size != sizeof(struct eye_loss_record)) {
         check_fingerprint(&probe);
     }
     take_owner(&probe);

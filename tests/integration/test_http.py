@@ -35,10 +35,11 @@ def setUpModule():  # pylint: disable=invalid-name
 
 
 def requests_seen(daemon, metric, port):
-    """{(method, status, route): count} of one end of one service."""
+    """{(method, status or error, route): count} of one end of one service."""
     seen = collections.Counter()
     for tags, (_, count, _) in daemon.series(metric, port=port):
-        seen[tags["method"], tags["status"], tags["route"]] += count
+        outcome = tags["status"] if "status" in tags else tags["error_type"]
+        seen[tags["method"], outcome, tags["route"]] += count
     return seen
 
 
@@ -355,10 +356,25 @@ class MessageFraming(HttpCase):
             self.talk.client_sends(request[-900:])
         self.assert_all_seen((("POST", "200", "/early"), 3))
 
-    def test_request_without_answer_is_a_loss_with_a_name(self):
-        self.talk.exchange(get("/answered"), answer())
-        self.talk.client_sends(get("/unanswered") * 3)
-        self.assert_all_seen(("GET", "200", "/answered"), losses={"request_alone": 2 * 3})
+    def test_final_answer_to_an_expectation_and_the_body_kept_back(self):
+        """The next request stands where the body would."""
+        for status in (417, 401, 413):
+            self.talk.exchange(head("PUT /refused HTTP/1.1", "Expect: 100-continue",
+                                    "Content-Length: 5000"), answer(status))
+            self.talk.exchange(head("PATCH /refused HTTP/1.1", "Expect: 100-continue",
+                                    "Transfer-Encoding: chunked"), answer(status))
+        self.talk.exchange(get("/after"), answer())
+        self.assert_all_seen(*((method, str(status), "/refused") for status in (417, 401, 413)
+                               for method in ("PUT", "PATCH")), ("GET", "200", "/after"))
+
+    def test_methods_of_other_specifications(self):
+        """Any token is a method (RFC 9110 section 9.1); the first one opens the connection."""
+        methods = ("PROPFIND", "MKCOL", "PURGE", "QUERY", "VERSION-CONTROL", "m-search")
+        for method in methods:
+            self.talk.client_sends(head(f"{method} /thing HTTP/1.1", "Content-Length: 50000"),
+                                   LOOKS_LIKE_A_RESPONSE + b"x" * (50000 - 38))
+            self.talk.server_sends(answer())
+        self.assert_all_seen((("_OTHER", "200", "/thing"), len(methods)))
 
     def test_two_services_are_kept_apart(self):
         other = self.converse()
@@ -477,6 +493,211 @@ table inet lossy {
         self.assertGreater(retransmits, 0)
 
 
+class Unanswered(HttpCase):
+    """Issue: "requests without an answer count per service and route as what they are"."""
+
+    def setUp(self):
+        self.start()
+        self.talk = self.converse()
+        self.addCleanup(self.talk.close)
+        self.talk.exchange(get("/answered"), answer())
+
+    def assert_ended(self, *errors, count=1):
+        """At the server's end and at the client's: the answered request, and those without."""
+        self.stop()
+        for metric, error in zip(ENDS, errors):
+            self.assertEqual(requests_seen(self.daemon, metric, self.talk.port), {
+                ("GET", "200", "/answered"): 1, ("GET", error, "/unanswered"): count}, metric)
+        self.assertEqual(http_losses(self.daemon), {})
+
+    def test_client_that_gives_up(self):
+        self.talk.client_sends(get("/unanswered"))
+        self.talk.close()
+        self.assert_ended("cancelled", "cancelled")
+
+    def test_pipeline_that_is_given_up(self):
+        self.talk.client_sends(get("/unanswered") * PIPELINE)
+        self.talk.close()
+        self.assert_ended("cancelled", "cancelled", count=PIPELINE)
+
+    def test_server_that_closes(self):
+        self.talk.client_sends(get("/unanswered"))
+        self.talk.server.close()
+        self.talk.close()
+        self.assert_ended("closed", "closed")
+
+    def test_server_that_resets(self):
+        self.talk.client_sends(get("/unanswered"))
+        self.talk.server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes([1] + [0] * 7))
+        self.talk.server.close()
+        self.talk.close()
+        self.assert_ended("reset", "reset")
+
+    def test_duration_is_the_time_waited(self):
+        for _ in range(3):
+            self.talk.client_sends(get("/unanswered"))
+            time.sleep(0.1)
+        self.talk.close()
+        self.assert_ended("cancelled", "cancelled", count=3)
+        for metric in ENDS:
+            _, total = self.daemon.distribution(metric, port=self.talk.port,
+                                                error_type="cancelled")
+            self.assertGreaterEqual(total, 0.3 + 0.2 + 0.1)
+
+    def test_request_whose_head_is_not_complete_is_none(self):
+        self.talk.client_sends(get("/unanswered")[:8])
+        self.talk.close()
+        self.stop()
+        for metric in ENDS:
+            self.assertEqual(requests_seen(self.daemon, metric, self.talk.port),
+                             {("GET", "200", "/answered"): 1})
+
+
+class Beginnings(HttpCase):
+    """Issue: "a first message that is not at byte 0 of a segment", "giving up is revocable"."""
+
+    V1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\n"
+    V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12)
+
+    def assert_begins(self, *pieces, before=()):
+        """`before` is said from both ends by turns, then come `pieces` of the client."""
+        self.start()
+        talk = self.converse()
+        self.addCleanup(talk.close)
+        for words in before:
+            talk.client_sends(*words)
+            talk.server_sends(b"+OK\r\n")
+        talk.client_sends(*pieces)
+        talk.server_sends(answer())
+        talk.exchange(get("/second"), answer(404))
+        talk.close()
+        self.assert_seen(talk.port, ("GET", "200", "/first"), ("GET", "404", "/second"))
+        self.assertEqual(self.daemon.total("usm.connections.unrecognised", port=talk.port), 0)
+
+    def test_proxy_line_in_the_same_segment(self):
+        self.assert_begins(self.V1 + get("/first"))
+
+    def test_proxy_line_in_its_own_segment(self):
+        self.assert_begins(self.V1, get("/first"))
+
+    def test_proxy_header_in_the_same_segment(self):
+        self.assert_begins(self.V2 + get("/first"))
+
+    def test_proxy_header_in_its_own_segments(self):
+        self.assert_begins(self.V2[:7], self.V2[7:], get("/first"))
+
+    def test_empty_lines(self):
+        self.assert_begins(b"\r\n\r\n" + get("/first"))
+
+    def test_unknown_line_before(self):
+        self.assert_begins(b"\0\1\2 what a proxy of our own says\n", get("/first"))
+
+    def test_another_protocol_before(self):
+        self.assert_begins(get("/first"), before=[[b"EHLO me\r\n"], [b"STARTHTTP\r\n"]])
+
+    def test_more_than_is_looked_at(self):
+        """Given up after 16 payloads; found again when the turn changes."""
+        self.assert_begins(get("/first"), before=[[b"\0binary\0"] * 40])
+
+    def test_more_turns_than_are_looked_at(self):
+        self.assert_begins(get("/first"), before=[[b"\0binary\0"]] * 40)
+
+
+class Unrecognised(HttpCase):
+    """Issue: "giving up is counted"."""
+
+    def test_connections_of_an_unknown_protocol(self):
+        self.start()
+        port = harness.free_port()
+        for _ in range(3):
+            talk = self.converse(port)
+            for _ in range(20):
+                talk.exchange(b"\0\0\0\1question", b"\0\0\0\2answer")
+            talk.close()
+        self.assert_seen(port)
+        for direction in ("incoming", "outgoing"):
+            self.assertEqual(self.daemon.total("usm.connections.unrecognised", port=port,
+                                               direction=direction), 3)
+
+    def test_connections_without_payload_and_with_http(self):
+        self.start()
+        port = harness.free_port()
+        self.converse(port).close()
+        talk = self.converse(port)
+        talk.exchange(get("/a"), answer())
+        talk.close()
+        talk = self.converse(port)
+        talk.client_sends(get("/never-answered"))
+        talk.close()
+        self.assert_seen(port, ("GET", "200", "/a"), ("GET", "cancelled", "/never-answered"))
+        self.assertEqual(self.daemon.total("usm.connections.unrecognised", port=port), 0)
+
+
+class AnotherLife(HttpCase):
+    """Issue: "parser state that outlives its subject: a socket that connects again"."""
+
+    def test_socket_that_connects_again(self):
+        self.start()
+        talk = self.converse()
+        self.addCleanup(talk.close)
+        for _ in range(3):
+            # The parser is left in the midst of a pipeline and of a body.
+            talk.client_sends(get("/left") * 3)
+            talk.server_sends(answer(200, b"x" * 5000)[:-4000])
+            harness.disconnect(talk.client)
+            talk.server.close()
+            talk.client.connect(("127.0.0.1", talk.port))
+            talk.server, _ = talk.listener.accept()
+            talk.exchange(get("/again"), answer(201))
+        talk.close()
+        self.stop()
+        client = requests_seen(self.daemon, CLIENT, talk.port)
+        self.assertEqual(client, {("GET", "200", "/left"): 3, ("GET", "cancelled", "/left"): 6,
+                                  ("GET", "201", "/again"): 3})
+        self.assertEqual(http_losses(self.daemon), {})
+
+
+class LossesOfAService(HttpCase):
+    """Issue: "losses of protocols carry the service where it is known"."""
+
+    def test_each_loss_names_its_service_and_end(self):
+        self.start()
+        talk = self.converse()
+        self.addCleanup(talk.close)
+        talk.exchange(get("/a"), answer())
+        talk.server_sends(answer(408))
+        talk.exchange(b"garbage\r\n" + get("/b"), answer())
+        talk.close()
+        self.stop()
+        losses = http_losses(self.daemon)
+        self.assertEqual(losses, {"response_alone": 4, "malformed": 2})
+        for direction in ("incoming", "outgoing"):
+            for reason, amount in losses.items():
+                found = self.daemon.series("usm.lost", port=talk.port, direction=direction,
+                                           reason=reason)
+                self.assertEqual([entry[1] for _, entry in found], [amount // 2], reason)
+                self.assertTrue(all("service" in tags for tags, _ in found))
+
+
+class BigTcp(HttpCase):
+    """Issue: "IPv6 BIG TCP": packets of more than 64 KiB have a header before TCP's."""
+
+    def test_large_bodies(self):
+        space = harness.Namespace(self)
+        space.run("ip", "link", "set", "lo", "mtu", "65536", "gso_max_size", "180000",
+                  "gro_max_size", "180000")
+        self.start()
+        talk = Conversation(self, None, ("::1", "::1"),
+                            [lambda: space.socket(socket.AF_INET6)] * 2)
+        body = LOOKS_LIKE_A_REQUEST * 50_000
+        for _ in range(5):
+            talk.exchange(post("/large", body), answer(201, body))
+        segments = talk.segments
+        talk.close()
+        self.assert_seen(talk.port, (("POST", "201", "/large"), 5))
+        print(f"{5 * len(body)} bytes each way in {segments} segments")
+
+
 class NotHttp(HttpCase):
     """Issue: "Bytes from the wire that are not HTTP cost a bounded look and nothing else"."""
 
@@ -510,6 +731,20 @@ class NotHttp(HttpCase):
             talk.server_sends(*single_bytes(b"$5\r\nvalue\r\n"))
         talk.close()
         self.assert_seen(talk.port)
+
+    def test_mail(self):
+        self.assert_nothing((b"EHLO me\r\n", b"250-you\r\n250 SIZE\r\n"),
+                            *[(b"MAIL FROM:<a@b>\r\n", b"250 ok\r\n"),
+                              (b"RCPT TO:<a@b>\r\n", b"250 ok\r\n"), (b"DATA\r\n", b"354\r\n"),
+                              (b"Subject: HTTP/1.1\r\n\r\nGET / HTTP/1.1 is no mail\r\n.\r\n",
+                               b"250 ok\r\n")] * 10)
+
+    def test_other_protocols_with_lines_like_requests(self):
+        self.assert_nothing((b"OPTIONS rtsp://a/b RTSP/1.0\r\nCSeq: 1\r\n\r\n",
+                             b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n"),
+                            (b"INVITE sip:a@b SIP/2.0\r\n\r\n", b"SIP/2.0 100 Trying\r\n\r\n"),
+                            (b"get key 0 0 HTTP/1.1x\r\n", b"END\r\n"),
+                            (b"NICK HTTP/1.1\r\n", b":a 001 b :HTTP/1.1 200\r\n"))
 
     def test_http_0_9(self):
         self.assert_nothing((b"GET /index.html\r\n", b"<html>GET POST HTTP</html>"))

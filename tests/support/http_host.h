@@ -37,6 +37,8 @@ struct http_host {
     size_t payload_bytes;
     __u64 clock_ns;
     __u32 sequence[2];
+    __u32 acknowledges[2]; /* what the next segment of a direction acknowledges */
+    bool joins;            /* the connection is older than the parser */
     __u32 verdict;
     bool stopped; /* given up or ended: later payloads are not looked at */
     __u64 losses[EYE_LOSS_COUNT];
@@ -86,6 +88,18 @@ static __always_inline void eye_http_emit(struct eye_http_run *run,
     host->record_count++;
 }
 
+static __always_inline bool eye_http_is_first(struct eye_http_run *run)
+{
+    const struct http_host *host = run->environment;
+    return !host->joins;
+}
+
+static __always_inline void eye_http_place_odd(struct eye_http_run *run, __u32 sequence,
+                                               __u32 bytes)
+{
+    eye_http_resolve(run, sequence, bytes);
+}
+
 static inline void http_host_reset(struct http_host *host)
 {
     size_t kept = host->record_count < HTTP_HOST_RECORDS ? host->record_count : HTTP_HOST_RECORDS;
@@ -94,6 +108,8 @@ static inline void http_host_reset(struct http_host *host)
     host->record_count = 0;
     host->sequence[0] = 0xfffffff0U; /* wraps early: sequence arithmetic must cope */
     host->sequence[1] = 1000;
+    host->acknowledges[0] = host->sequence[1];
+    host->acknowledges[1] = host->sequence[0];
 }
 
 static inline struct http_host *http_host_new(void)
@@ -103,7 +119,8 @@ static inline struct http_host *http_host_new(void)
     return host;
 }
 
-/* A segment at an explicit sequence number. @stream: 0 sent by this end, 1 received. */
+/* A segment at an explicit sequence number, as it passes by. @stream: 0 sent by this end, 1
+ * received. */
 static inline void http_host_segment(struct http_host *host, __u32 stream, __u32 sequence,
                                      const void *bytes, size_t size)
 {
@@ -111,27 +128,40 @@ static inline void http_host_segment(struct http_host *host, __u32 stream, __u32
     if (host->stopped || size == 0) {
         return;
     }
-    __u32 seen = eye_http_place(&host->http, stream, sequence, (__u32)size);
-    if (seen >= size) {
-        return;
-    }
     host->payload = bytes;
     host->payload_bytes = size;
     struct eye_http_run run = {
         .http = &host->http,
         .environment = host,
-        .at = {.stream = stream, .offset = seen, .end = (__u32)size},
+        .at = {.stream = stream,
+               .end = (__u32)size,
+               .origin = sequence,
+               .acknowledged = host->acknowledges[stream]},
     };
+    run.at.offset = eye_http_place(&run, sequence, (__u32)size);
     while (eye_http_step(&run)) {
     }
     host->verdict = run.at.verdict;
     host->stopped = run.at.verdict != EYE_HTTP_GO_ON;
 }
 
-/* The next bytes of a direction, in order. */
+/* The other end has received all that was sent: its next segment says so. */
+static inline void http_host_receive(struct http_host *host, __u32 stream)
+{
+    host->acknowledges[stream ^ 1] = host->sequence[stream];
+}
+
+/* The next bytes of a direction that pass by nowhere here: lost to the parser, not to TCP. */
+static inline void http_host_skip(struct http_host *host, __u32 stream, size_t size)
+{
+    host->sequence[stream] += (__u32)size;
+    http_host_receive(host, stream);
+}
+
+/* The next bytes of a direction, in order, and received. */
 static inline void http_host_send(struct http_host *host, __u32 stream, const void *bytes,
                                   size_t size)
 {
     http_host_segment(host, stream, host->sequence[stream], bytes, size);
-    host->sequence[stream] += (__u32)size;
+    http_host_skip(host, stream, size);
 }

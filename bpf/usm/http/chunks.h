@@ -35,6 +35,7 @@ static __always_inline __u32 eye_http_chunk_size(struct eye_http_run *run,
         eye_http_mismatch(run, stream);
         return 0;
     }
+    stream->flags |= EYE_HTTP_BEGUN;
     stream->body = size + 2; /* CR LF behind the data */
     stream->phase = EYE_HTTP_BODY;
     if (size == 0) {

@@ -5,40 +5,6 @@
 
 #include "bpf/usm/http/first_line.h"
 
-/* Position of the next LF at @from or behind, or @filled. */
-EYE_PART __u32 eye_http_find_line_end(const struct eye_http_stream *stream, __u32 from,
-                                      __u32 filled)
-{
-    if (!stream) {
-        return filled;
-    }
-    for (int i = 0; i < (EYE_HTTP_WINDOW_BYTES + EYE_HTTP_REFILL_BYTES) / 8; i++) {
-        from = eye_forget(from);
-        if (from >= filled || from > EYE_HTTP_WINDOW_BYTES + EYE_HTTP_REFILL_BYTES - 8) {
-            break;
-        }
-        __u64 marks = eye_find_byte(eye_load_word(stream->window + from), '\n');
-        if (marks) {
-            from += eye_first_index(marks);
-            break;
-        }
-        from += 8;
-    }
-    return from < filled ? from : filled;
-}
-
-/* " HTTP/1.1\r\n" ends a request line; @end is the LF. A bare LF is tolerated (section 2.2). Of a
- * long line the version may have left the window in part: then the method must do. */
-static __always_inline bool eye_http_version_before(const struct eye_http_stream *stream, __u32 end)
-{
-    eye_pin(end);
-    if (end < 9 || end >= EYE_HTTP_WINDOW_BYTES) {
-        return (stream->flags & EYE_HTTP_LONG) != 0;
-    }
-    __u32 last = stream->window[end - 1] == '\r' ? 1 : 0;
-    return eye_http_is_version(eye_load_word(stream->window + (end - last - 8)), 7);
-}
-
 /* The rest of the line is " HTTP/1.1\r\n", as almost always: no search is needed. */
 static __always_inline bool eye_http_rest_is_usual(const struct eye_http_stream *stream, __u32 from,
                                                    __u32 filled)
@@ -66,7 +32,9 @@ static __always_inline __u32 eye_http_request_rest(struct eye_http_run *run,
             stream->flags |= EYE_HTTP_LONG;
             return filled;
         }
-        if (!eye_http_version_before(stream, end)) {
+        /* A line that ends with the target has no version, whatever the target says. */
+        if ((end == from && !(stream->flags & EYE_HTTP_LONG)) ||
+            !eye_http_version_before(stream, end)) {
             eye_http_mismatch(run, stream);
             return 0;
         }
@@ -88,26 +56,51 @@ static __always_inline __u32 eye_http_skip_line(struct eye_http_stream *stream, 
     return end + 1;
 }
 
+/* Digits of a length that count; a number of more is as far from any body as one of these. */
+#define EYE_HTTP_LENGTH_DIGITS 18
+
+/* Where the value's first digit that counts is: behind blanks and zeros, of which *@zeros tells. */
+static __always_inline __u32 eye_http_skip_zeros(const struct eye_http_stream *stream, __u32 from,
+                                                 bool *zeros)
+{
+    __u8 byte = 0;
+    for (int i = 0; i < EYE_HTTP_WINDOW_BYTES; i++) {
+        from = eye_forget(from);
+        if (from >= EYE_HTTP_WINDOW_BYTES) {
+            break;
+        }
+        byte = stream->window[from];
+        if (byte != '0' && byte != ' ' && byte != '\t') {
+            break;
+        }
+        from++;
+    }
+    __u32 before = from - 1;
+    eye_pin(before);
+    *zeros = stream->window[before & (EYE_HTTP_WINDOW_BYTES - 1)] == '0';
+    return from;
+}
+
 EYE_PART int eye_http_read_length(struct eye_http_stream *stream, __u32 from)
 {
     if (!stream) {
         return 0;
     }
+    bool digits;
     __u64 value = 0;
-    bool digits = false;
-    for (int i = 0; i < 24; i++) {
+    from = eye_http_skip_zeros(stream, from, &digits);
+    for (int i = 0; i < EYE_HTTP_LENGTH_DIGITS; i++) {
         from = eye_forget(from);
         value = eye_forget(value);
         if (from >= EYE_HTTP_WINDOW_BYTES) {
             break;
         }
-        __u8 byte = stream->window[from++];
-        if (byte >= '0' && byte <= '9') {
-            value = value * 10 + (byte - '0');
-            digits = true;
-        } else if (digits || (byte != ' ' && byte != '\t')) {
+        __u32 digit = (__u32)stream->window[from++] - '0';
+        if (digit > 9) {
             break;
         }
+        value = value * 10 + digit;
+        digits = true;
     }
     if (digits) {
         stream->body = value;
@@ -193,7 +186,7 @@ static __always_inline void eye_http_header(struct eye_http_stream *stream, __u3
 static __always_inline void eye_http_end_headers(struct eye_http_run *run,
                                                  struct eye_http_stream *stream)
 {
-    __u8 flags = stream->flags;
+    __u16 flags = stream->flags;
     stream->phase = EYE_HTTP_START;
     if (flags & EYE_HTTP_TUNNEL) {
         run->at.verdict = EYE_HTTP_ENDED;

@@ -16,13 +16,44 @@
 static __always_inline void eye_http_skip_body(struct eye_http_run *run,
                                                struct eye_http_stream *stream)
 {
-    __u64 left = run->at.end - run->at.offset;
-    __u64 skipped = stream->body < left ? stream->body : left;
-    stream->body -= skipped;
-    run->at.offset += (__u32)skipped;
-    if (stream->body == 0) {
-        stream->phase = stream->flags & EYE_HTTP_CHUNKED ? EYE_HTTP_CHUNK_SIZE : EYE_HTTP_START;
+    __u32 left = run->at.end - run->at.offset;
+    __u32 skipped = stream->body < left ? (__u32)stream->body : left;
+    if (skipped > 0) {
+        eye_http_skip(stream, skipped);
+        run->at.offset += skipped;
     }
+}
+
+/*
+ * Is what comes the body after all, or the next request? Only a whole request line says so. Sets
+ * the phase once that is known; returns the bytes of a body that were used.
+ */
+EYE_PART __u32 eye_http_decide_withheld(struct eye_http_stream *stream, __u32 filled)
+{
+    if (!stream) {
+        return 0;
+    }
+    __u32 end = eye_http_find_line_end(stream, 0, filled);
+    bool word = eye_http_find_token(stream, filled) != 0;
+    bool chunked = stream->flags & EYE_HTTP_CHUNKED;
+    /* The line of a request that stands behind a short body begins with that body. */
+    if (word && end < filled && (chunked || end < stream->body || eye_http_knows(stream, filled)) &&
+        eye_http_has_version(stream, end)) {
+        stream->phase = EYE_HTTP_START;
+        return 0;
+    }
+    if (word && end == filled && filled < EYE_HTTP_WINDOW_BYTES &&
+        (chunked || filled < stream->body)) {
+        return 0; /* more of the line must come */
+    }
+    if (chunked) {
+        stream->phase = EYE_HTTP_CHUNK_SIZE;
+        return 0;
+    }
+    __u32 used = stream->body < filled ? (__u32)stream->body : filled;
+    stream->phase = EYE_HTTP_BODY;
+    eye_http_skip(stream, used);
+    return used;
 }
 
 /* Uses what the window holds; returns the bytes used. */
@@ -30,6 +61,15 @@ static __always_inline __u32 eye_http_use_window(struct eye_http_run *run,
                                                  struct eye_http_stream *stream, __u32 filled)
 {
     __u32 used = 0;
+    if (stream->phase == EYE_HTTP_WITHHELD) {
+        if (stream->held == 0) {
+            eye_http_mark_start(run, stream);
+        }
+        used = eye_http_decide_withheld(stream, filled);
+        if (used > 0 || stream->phase == EYE_HTTP_WITHHELD) {
+            return used;
+        }
+    }
     if (stream->phase == EYE_HTTP_CHUNK_SIZE) {
         return eye_http_chunk_size(run, stream, filled);
     }
@@ -95,47 +135,80 @@ static __always_inline bool eye_http_step(struct eye_http_run *run)
     return run->at.offset < run->at.end;
 }
 
-/*
- * Bytes were missed before the present payload (a gap of @missing): nothing is lost when they
- * belong to a body that is being skipped.
- */
-static __always_inline void eye_http_gap(struct eye_http *http, struct eye_http_stream *stream,
-                                         __u32 missing)
+/* The first payload that the parser sees of a direction. */
+static __always_inline void eye_http_join(struct eye_http_run *run, struct eye_http_stream *stream,
+                                          __u32 sequence)
 {
-    if (stream->phase == EYE_HTTP_IGNORE || stream->phase == EYE_HTTP_LOST) {
+    struct eye_http *http = run->http;
+    struct eye_http_stream *other = &http->streams[(run->at.stream ^ 1) & 1];
+    stream->flags |= EYE_HTTP_SYNCED;
+    stream->next_sequence = sequence;
+    if (!(other->flags & EYE_HTTP_SYNCED) && eye_http_is_first(run)) {
+        if (!run->at.opening) {
+            other->flags |= EYE_HTTP_SYNCED;
+            other->next_sequence = run->at.acknowledged;
+        }
+        http->pairing = EYE_HTTP_FROM_START;
+    }
+}
+
+/*
+ * While nothing is proved, a stream may be in the midst of a message that is none: a body that
+ * looked like one, an answer whose request was not known to be a HEAD. The other direction tells
+ * where the next message starts. @sequence: of the first byte that was not seen before.
+ */
+static __always_inline void eye_http_realign(struct eye_http_run *run,
+                                             struct eye_http_stream *stream, __u32 sequence)
+{
+    struct eye_http *http = run->http;
+    bool starts;
+    if (stream->phase == EYE_HTTP_START || stream->phase == EYE_HTTP_LOST) {
         return;
     }
-    if (stream->phase == EYE_HTTP_BODY && stream->body > missing) {
-        stream->body -= missing;
-        return;
+    if (eye_http_carries_requests(http, run->at.stream)) {
+        starts = eye_http_is_behind(stream->first_acknowledged, run->at.acknowledged);
+    } else {
+        starts = eye_http_waiting(http) > 0 && http->first.acknowledged == sequence;
     }
-    eye_lose(EYE_LOSS_HTTP_GAP, 1);
-    eye_http_forget_requests(http);
-    stream->phase = EYE_HTTP_LOST;
-    stream->held = 0;
+    if (starts) {
+        stream->phase = EYE_HTTP_LOST;
+        stream->held = 0;
+    }
+}
+
+/* A segment at @sequence that is not the next one of a stream that is followed without doubt. */
+static __always_inline void eye_http_resolve(struct eye_http_run *run, __u32 sequence, __u32 bytes)
+{
+    struct eye_http_stream *stream = &run->http->streams[run->at.stream & 1];
+    if (!(stream->flags & EYE_HTTP_SYNCED)) {
+        eye_http_join(run, stream, sequence);
+    }
+    __u32 missing = sequence - stream->next_sequence;
+    if (eye_http_is_behind(stream->next_sequence, sequence)) {
+        stream->next_sequence = sequence;
+        if (!eye_http_pass_over(run->http, stream, missing)) {
+            eye_http_doubt(run->http, run->at.stream, run->at.acknowledged);
+        }
+    }
+    if (eye_http_is_behind(stream->next_sequence, sequence + bytes) &&
+        !eye_http_is_paired(run->http)) {
+        eye_http_realign(run, stream, stream->next_sequence);
+    }
 }
 
 /*
  * Places a segment of @bytes at TCP sequence number @sequence in its stream. Returns how many of
  * its first bytes were seen before: @bytes when it is a retransmission.
  */
-static __always_inline __u32 eye_http_place(struct eye_http *http, __u32 stream_index,
-                                            __u32 sequence, __u32 bytes)
+static __always_inline __u32 eye_http_place(struct eye_http_run *run, __u32 sequence, __u32 bytes)
 {
-    struct eye_http_stream *stream = &http->streams[stream_index & 1];
-    if (!(stream->flags & EYE_HTTP_SYNCED)) {
-        stream->flags |= EYE_HTTP_SYNCED;
-        stream->next_sequence = sequence;
+    struct eye_http_stream *stream = &run->http->streams[run->at.stream & 1];
+    if (sequence != stream->next_sequence || !eye_http_is_paired(run->http)) {
+        eye_http_place_odd(run, sequence, bytes);
     }
-    __s32 ahead = (__s32)(sequence - stream->next_sequence);
-    __u32 seen = 0;
-    if (ahead > 0) {
-        eye_http_gap(http, stream, (__u32)ahead);
-    } else {
-        seen = (__u32)-ahead;
-        if (seen >= bytes) {
-            return bytes;
-        }
+    __u32 seen = stream->next_sequence - sequence;
+    if (seen >= bytes) {
+        return bytes;
     }
     stream->next_sequence = sequence + bytes;
     return seen;

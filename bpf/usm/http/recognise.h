@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* HTTP/1: recognising methods and versions by the first eight bytes. */
+/* HTTP/1: recognising methods and versions, by the first eight bytes and by the first line. */
 #pragma once
 
 #include "bpf/usm/http/state.h"
-
-#define EYE_HTTP_TOKEN_MAX 8
 
 /* Method and space (RFC 9110 section 9, RFC 5789); 8 bytes tell them apart. */
 #define EYE_HTTP_TOKENS(X)                                                                         \
@@ -19,6 +17,25 @@
     X(EYE_WORD('C', 'O', 'N', 'N', 'E', 'C', 'T', ' '), 8, EYE_HTTP_CONNECT)
 
 #define EYE_HTTP_VERSION EYE_WORD('H', 'T', 'T', 'P', '/', '1', '.', 0)
+#define EYE_HTTP_SPACE_VERSION EYE_WORD(' ', 'H', 'T', 'T', 'P', '/', '1', '.')
+/* " HTTP/1.1" */
+#define EYE_HTTP_VERSION_BYTES 9
+
+/*
+ * What load balancers put before the first byte of a connection (haproxy's
+ * doc/proxy-protocol.txt): a line of at most 107 bytes, or 12 bytes of signature, version and
+ * command, family, and the length of what follows.
+ */
+#define EYE_HTTP_PROXY_WORD EYE_WORD('P', 'R', 'O', 'X', 'Y', ' ', 0, 0)
+#define EYE_HTTP_PROXY_WORD_BYTES 6
+#define EYE_HTTP_PROXY_LINE_MAX 107
+#define EYE_HTTP_PROXY_SIGNATURE EYE_WORD('\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q')
+#define EYE_HTTP_PROXY_HEADER_BYTES 16
+/* From here on it is no empty line before a request. */
+#define EYE_HTTP_PROXY_CERTAIN_BYTES 5
+
+/* Of a first line that is looked at before any state is made. */
+#define EYE_HTTP_LOOK_BYTES 64
 
 /* The method whose token stands at the start of @word, of which @bytes are valid; 0: none.
  * *ret_bytes: length of the token. *ret_partial: what there is could still become one. */
@@ -45,12 +62,86 @@ static __always_inline bool eye_http_is_version(__u64 word, __u32 bytes)
     return eye_first_bytes(word, compared) == eye_first_bytes(EYE_HTTP_VERSION, compared);
 }
 
-/* Could the first @bytes (1 or more) of a direction be HTTP/1? Cheap: asked before any state is
- * made. */
-static __always_inline bool eye_http_looks_like(__u64 word, __u32 bytes)
+/* The bytes 33 .. 63 and 64 .. 126 that a token may have (RFC 9110 section 5.6.2): all visible ones
+ * but "(),/:;<=>?@[\]{}. */
+#define EYE_HTTP_TOKEN_LOW 0x03ff6cfa00000000ULL
+#define EYE_HTTP_TOKEN_HIGH 0x57ffffffc7fffffeULL
+
+static __always_inline bool eye_http_is_token_byte(__u8 byte)
 {
-    bool partial = false;
-    __u32 length;
-    return eye_http_match_method(word, bytes, &length, &partial) != 0 || partial ||
-           eye_http_is_version(word, bytes);
+    __u64 allowed = byte & 64 ? EYE_HTTP_TOKEN_HIGH : EYE_HTTP_TOKEN_LOW;
+    return byte < 128 && (allowed >> (byte & 63) & 1);
+}
+
+/*
+ * Could the first @bytes (1 or more) of a direction be HTTP/1, or stand before it? Cheap: asked
+ * before any state is made. Any token may be a method.
+ */
+EYE_PART int eye_http_looks_like(__u64 word, __u32 bytes)
+{
+    if (eye_http_is_version(word, bytes) ||
+        eye_first_bytes(word, bytes) == eye_first_bytes(EYE_HTTP_PROXY_SIGNATURE, bytes)) {
+        return 1;
+    }
+    bool empty = true; /* empty lines may stand before a request */
+    for (__u32 i = 0; i < sizeof(word) && i < bytes; i++) {
+        __u8 byte = (__u8)(word >> (i * 8));
+        bool line_end = byte == '\r' || byte == '\n';
+        if (byte == ' ') {
+            return !empty;
+        }
+        if (line_end ? !empty : !eye_http_is_token_byte(byte)) {
+            return 0;
+        }
+        empty = line_end;
+    }
+    return 1;
+}
+
+/* What stands before the first message may be anything but a request line. */
+static __always_inline bool eye_http_is_certain(__u64 word)
+{
+    return eye_http_is_version(word, sizeof(word)) || word == EYE_HTTP_PROXY_SIGNATURE ||
+           eye_first_bytes(word, EYE_HTTP_PROXY_WORD_BYTES) == EYE_HTTP_PROXY_WORD;
+}
+
+/* The first bytes of a payload, before there is a window for them. */
+struct eye_http_glance {
+    __u8 bytes[EYE_HTTP_LOOK_BYTES];
+};
+
+/*
+ * Does the first line of a payload, of which @filled bytes are here, end within them and not as a
+ * request line does? Commands of other protocols are lines that begin alike.
+ */
+EYE_PART int eye_http_is_other_line(const struct eye_http_glance *glance, __u32 filled)
+{
+    if (!glance || eye_http_is_certain(eye_load_word(glance->bytes))) {
+        return 0;
+    }
+    bool empty = true; /* empty lines may stand before a request */
+    __u32 end = 0;
+    for (int i = 0; i < EYE_HTTP_LOOK_BYTES; i++) {
+        end = eye_forget(end);
+        empty = eye_forget(empty);
+        if (end >= filled || end >= EYE_HTTP_LOOK_BYTES) {
+            return 0;
+        }
+        __u8 byte = glance->bytes[end];
+        if (byte == '\n' && !empty) {
+            break;
+        }
+        empty = empty && (byte == '\r' || byte == '\n');
+        end++;
+    }
+    if (end == 0 || end >= EYE_HTTP_LOOK_BYTES) {
+        return 0;
+    }
+    __u32 before_end = end - 1;
+    eye_pin(before_end);
+    __u32 last = glance->bytes[before_end & (EYE_HTTP_LOOK_BYTES - 1)] == '\r' ? 1 : 0;
+    __u32 start = end - last - EYE_HTTP_VERSION_BYTES; /* wraps when there is no room for it */
+    eye_pin(start);
+    return start > EYE_HTTP_LOOK_BYTES - sizeof(__u64) ||
+           eye_load_word(glance->bytes + start) != EYE_HTTP_SPACE_VERSION;
 }

@@ -113,6 +113,18 @@ static void closed_sample__counts_and_times_the_life(void **state)
     assert_true(world_series(world, EYE_METRIC_TCP_LIFETIME, SHOP)->distribution.sum == 2.5);
 }
 
+static void unrecognised_connection__is_counted_for_its_service(void **state)
+{
+    struct world *world = begin(state);
+    struct eye_connection_record sample = world_connection();
+    sample.kind = EYE_CONNECTION_CLOSED;
+    give(world, &sample);
+    assert_int_equal(world_total(world, EYE_METRIC_USM_UNRECOGNISED), 0);
+    sample.flags = EYE_CONNECTION_UNRECOGNISED;
+    give(world, &sample);
+    assert_int_equal(counter(world, EYE_METRIC_USM_UNRECOGNISED, SHOP), 1);
+}
+
 /* Shorter than an interval: opened and closed in one record. */
 static void short_connection__is_opened_and_closed(void **state)
 {
@@ -305,6 +317,7 @@ int main(void)
         TEST(live_sample__adds_what_moved),
         TEST(opened_sample__counts_once_and_times_the_connect),
         TEST(closed_sample__counts_and_times_the_life),
+        TEST(unrecognised_connection__is_counted_for_its_service),
         TEST(short_connection__is_opened_and_closed),
         TEST(failed_sample__counts_its_reason),
         TEST(reset_connection__is_closed_and_failed),

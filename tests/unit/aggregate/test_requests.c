@@ -31,6 +31,7 @@ static struct eye_request_sample request(const char *path)
         .port = 8080,
         .status = 200,
         .method = "GET",
+        .error = "",
         .path = path,
         .path_bytes = strlen(path),
     };
@@ -73,6 +74,40 @@ static void client_request__has_its_own_metric(void **state)
     assert_non_null(world_series(world, EYE_METRIC_HTTP_CLIENT_DURATION,
                                  "service=redis,port=8080,method=_OTHER,status=503,route=/"));
     assert_int_equal(eye_registry_count(world->registry, EYE_METRIC_HTTP_SERVER_DURATION), 0);
+}
+
+static void unanswered_request__has_an_error_in_the_place_of_its_status(void **state)
+{
+    struct world *world = begin(state);
+    struct eye_request_sample sample = request("/slow");
+    sample.status = 0;
+    sample.error = "cancelled";
+    give(world, &sample);
+    const struct eye_series *series =
+        world_series(world, EYE_METRIC_HTTP_SERVER_DURATION,
+                     "service=shop,port=8080,method=GET,error_type=cancelled,route=/slow");
+    assert_non_null(series);
+    assert_int_equal(series->distribution.count, 1);
+}
+
+static void loss__is_counted_for_its_service(void **state)
+{
+    struct world *world = begin(state);
+    struct eye_loss_sample sample = {
+        .amount = 3, .owner = WORLD_SHOP, .port = 8080, .reason = "gap"};
+    eye_aggregate_loss(world->aggregate, &sample);
+    eye_aggregate_loss(world->aggregate, &sample);
+    sample.client = true;
+    sample.amount = 1;
+    eye_aggregate_loss(world->aggregate, &sample);
+    const struct eye_series *series = world_series(
+        world, EYE_METRIC_USM_LOST, "direction=incoming,service=shop,port=8080,reason=gap");
+    assert_non_null(series);
+    assert_int_equal(series->counter, 6);
+    series = world_series(world, EYE_METRIC_USM_LOST,
+                          "direction=outgoing,service=shop,port=8080,reason=gap");
+    assert_non_null(series);
+    assert_int_equal(series->counter, 1);
 }
 
 static void truncated_path__ends_in_a_star(void **state)
@@ -325,6 +360,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(request__has_its_tags_and_duration),
         TEST(client_request__has_its_own_metric),
+        TEST(unanswered_request__has_an_error_in_the_place_of_its_status),
+        TEST(loss__is_counted_for_its_service),
         TEST(truncated_path__ends_in_a_star),
         TEST(hostile_path__makes_a_clean_route),
         TEST(routes__are_those_of_the_configuration),

@@ -16,6 +16,8 @@ struct fixture {
     struct eye_request_sample last; /* its texts are below */
     char path[EYE_HTTP_PATH_BYTES];
     uint64_t calls;
+    struct eye_loss_sample lost;
+    uint64_t losses;
     uint8_t *bytes; /* ends where the record ends, for the address sanitizer */
 };
 
@@ -34,11 +36,18 @@ static void keep(void *context, const struct eye_request_sample *sample)
     memcpy(fixture->path, sample->path, sample->path_bytes);
 }
 
+static void keep_loss(void *context, const struct eye_loss_sample *sample)
+{
+    struct fixture *fixture = context;
+    fixture->losses++;
+    fixture->lost = *sample;
+}
+
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
-    fixture->usm = (struct eye_usm){.handler = keep, .context = fixture};
+    fixture->usm = (struct eye_usm){.on_request = keep, .on_loss = keep_loss, .context = fixture};
     *state = fixture;
     return 0;
 }
@@ -145,8 +154,62 @@ static void take__wants_a_status_of_three_digits(void **state)
     for (unsigned status = 0; status <= UINT16_MAX; status += status < 1100 ? 1 : 97) {
         struct request request = good_request();
         request.record.status = (uint16_t)status;
-        assert_int_equal(is_taken(*state, &request), status >= 100 && status <= 999);
+        assert_int_equal(is_taken(*state, &request),
+                         (status >= 100 && status <= 999) ||
+                             (status > 0 && status < EYE_REQUEST_ERROR_COUNT));
     }
+}
+
+/* In the place of the status. */
+static void take__names_the_error_of_a_request_without_answer(void **state)
+{
+    static const char *const names[] = {NULL, "cancelled", "closed", "reset", "timeout", "_OTHER"};
+    static_assert(EYE_ARRAY_LENGTH(names) == EYE_REQUEST_ERROR_COUNT, "one name each");
+    struct fixture *fixture = *state;
+    struct request request = good_request();
+    assert_true(is_taken(fixture, &request));
+    assert_string_equal(fixture->last.error, "");
+    for (uint16_t error = 1; error < EYE_REQUEST_ERROR_COUNT; error++) {
+        request.record.status = error;
+        assert_true(is_taken(fixture, &request));
+        assert_int_equal(fixture->last.status, 0);
+        assert_string_equal(fixture->last.error, names[error]);
+    }
+}
+
+static struct eye_loss_record good_loss(void)
+{
+    return (struct eye_loss_record){
+        .amount = 3, .owner = 42, .port = 8080, .loss = EYE_LOSS_HTTP_GAP, .client = 1};
+}
+
+static void take__hands_losses_on(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_loss_record record = good_loss();
+    eye_usm_take(&fixture->usm, &record, sizeof(record));
+    assert_int_equal(fixture->losses, 1);
+    assert_int_equal(fixture->usm.samples, 1);
+    assert_int_equal(fixture->lost.amount, 3);
+    assert_int_equal(fixture->lost.owner, 42);
+    assert_int_equal(fixture->lost.port, 8080);
+    assert_true(fixture->lost.client);
+    assert_string_equal(fixture->lost.reason, "gap");
+}
+
+static void take__refuses_losses_out_of_range(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_loss_record records[3] = {good_loss(), good_loss(), good_loss()};
+    records[0].amount = 0;
+    records[1].loss = EYE_LOSS_COUNT;
+    records[2].client = 2;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(records); i++) {
+        eye_usm_take(&fixture->usm, &records[i], sizeof(records[i]));
+        assert_int_equal(fixture->usm.malformed, i + 1);
+    }
+    assert_int_equal(fixture->losses, 0);
+    assert_int_equal(fixture->usm.samples, 0);
 }
 
 static void take__refuses_every_wrong_length(void **state)
@@ -155,6 +218,9 @@ static void take__refuses_every_wrong_length(void **state)
     struct eye_request_record record = request.record;
     record.path_bytes = (uint16_t)strlen(request.path);
     for (size_t size = 0; size < 300; size++) {
+        if (size == sizeof(struct eye_loss_record)) {
+            continue; /* another kind of record */
+        }
         assert_int_equal(is_taken_with_size(*state, &record, &request, size),
                          size == true_size(&request));
     }
@@ -202,7 +268,7 @@ static void fingerprint__ignores_the_duration(void **state)
 
 static void fingerprint__differs_with_all_that_decides_the_series(void **state)
 {
-    struct request requests[9];
+    struct request requests[10];
     uint64_t fingerprints[EYE_ARRAY_LENGTH(requests)];
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(requests); i++) {
         requests[i] = good_request();
@@ -215,6 +281,7 @@ static void fingerprint__differs_with_all_that_decides_the_series(void **state)
     requests[6].record.flags = EYE_REQUEST_TRUNCATED;
     requests[7].path = "/users/8?q";
     requests[8].path = "/users/7?";
+    requests[9].record.status = EYE_REQUEST_CLOSED;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(requests); i++) {
         fingerprints[i] = fingerprint_of(*state, &requests[i]);
         for (size_t j = 0; j < i; j++) {
@@ -232,6 +299,9 @@ int main(void)
         TEST(take__understands_the_flags),
         TEST(take__knows_every_method),
         TEST(take__wants_a_status_of_three_digits),
+        TEST(take__names_the_error_of_a_request_without_answer),
+        TEST(take__hands_losses_on),
+        TEST(take__refuses_losses_out_of_range),
         TEST(take__refuses_every_wrong_length),
         TEST(take__refuses_every_wrong_path_length),
         TEST(take__refuses_paths_longer_than_the_kernel_sends),
