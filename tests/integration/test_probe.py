@@ -327,7 +327,7 @@ class RefusedStart(unittest.TestCase):
                      if probe(limited(limit))["tier"] != "none")
         done = self.run_once(limited(least + 8), harness.binary())
         self.assertEqual((done.returncode, len(messages(done.stderr))), (EXIT_OK, 1), done.stderr)
-        self.assertIn(OBSERVING, done.stderr)
+        self.assertIn(harness.OBSERVING, done.stderr)
 
 
 class SeenInPart(unittest.TestCase):
