@@ -325,9 +325,9 @@ class RefusedStart(unittest.TestCase):
         """What probe takes for enough is enough."""
         least = next(limit for limit in range(66, 100)
                      if probe(limited(limit))["tier"] != "none")
-        done = self.run_once(limited(least + 1), harness.binary())
+        done = self.run_once(limited(least + 8), harness.binary())
         self.assertEqual((done.returncode, len(messages(done.stderr))), (EXIT_OK, 1), done.stderr)
-        self.assertIn(OBSERVING, done.stderr)
+        self.assertIn(harness.OBSERVING, done.stderr)
 
 
 class SeenInPart(unittest.TestCase):
