@@ -16,7 +16,7 @@ import time
 import unittest
 
 import harness
-from harness import Daemon, Namespace, free_port, wait_until
+from harness import Daemon, free_port, wait_until
 from test_connections import ACTIVE, CLOSED, OPENED, RECEIVED, SENT
 
 OUTGOING = {"direction": "outgoing"}
