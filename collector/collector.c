@@ -259,6 +259,11 @@ void eye_collector_free(struct eye_collector *collector)
     free(collector);
 }
 
+bool eye_collector_sees_all(const struct eye_collector *collector)
+{
+    return eye_kernel_is_whole(collector->kernel);
+}
+
 int eye_collector_published_fd(const struct eye_collector *collector)
 {
     return collector->published_fd;

@@ -29,6 +29,9 @@ int eye_collector_start(struct eye_collector *collector);
  * has ended. */
 void eye_collector_stop(struct eye_collector *collector);
 
+/** Whether everything that the configuration asks for was observed at last. */
+bool eye_collector_sees_all(const struct eye_collector *collector);
+
 /** Takes NULL; the thread must not be running. */
 void eye_collector_free(struct eye_collector *collector);
 

@@ -157,15 +157,24 @@ static enum eye_worker_end end_workers(struct daemon *daemon)
     return worst;
 }
 
-/* The exit code: what was to be sent once and was not is a failure. */
+/* What was to be seen and sent once, and was not, is a failure. */
+static int exit_code(enum cause cause, bool saw_all, enum eye_worker_end end)
+{
+    return cause == CAUSE_ONCE && (!saw_all || end >= EYE_WORKER_BEHIND) ? EXIT_FAILURE
+                                                                         : EXIT_SUCCESS;
+}
+
+/* Returns the exit code. */
 static int stop(struct daemon *daemon, enum cause cause)
 {
+    bool saw_all = false;
     if (daemon->collector != NULL) {
         eye_collector_stop(daemon->collector);
+        saw_all = eye_collector_sees_all(daemon->collector);
     }
     enum eye_worker_end end = end_workers(daemon);
     eye_collector_free(daemon->collector);
-    int code = cause == CAUSE_ONCE && end >= EYE_WORKER_BEHIND ? EXIT_FAILURE : EXIT_SUCCESS;
+    int code = exit_code(cause, saw_all, end);
     if (end == EYE_WORKER_STUCK) {
         /* The thread uses the configuration until the process is gone. */
         _exit(code);

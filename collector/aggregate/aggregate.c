@@ -417,6 +417,10 @@ static bool is_unknown_path(uint16_t status)
     return status == 400 || status == 404 || status == 405 || status == 410 || status == 414;
 }
 
+/* So few routes may a service have of paths that it does not know, before they share one: what a
+ * client of its own asks for in vain is told, a scanner's list is not. */
+#define UNKNOWN_PATHS_MAX 8
+
 /* What the status says about a route that the client's words made; without one nobody answered. */
 static enum eye_choice choice_of(uint16_t status)
 {
@@ -424,7 +428,16 @@ static enum eye_choice choice_of(uint16_t status)
     return refused ? EYE_CHOICE_REFUSED : EYE_CHOICE_CLIENTS;
 }
 
-/* Paths that a service does not know share one route, unless other requests have made it known. */
+/* A path of a client's own making, which shares its route with all the others. */
+static bool is_unmatched(const struct eye_aggregate *aggregate, enum eye_metric_id metric,
+                         const struct eye_request_sample *sample, const char *service,
+                         const char *route)
+{
+    return is_unknown_path(sample->status) &&
+           !eye_group_knows(aggregate->group, metric, service, EYE_TAG_ROUTE, route) &&
+           eye_group_chosen(aggregate->group, metric, service, EYE_TAG_ROUTE) >= UNKNOWN_PATHS_MAX;
+}
+
 static struct eye_series *request_series(struct eye_aggregate *aggregate,
                                          const struct eye_request_sample *sample,
                                          const struct eye_process *process, bool *ret_lasting)
@@ -440,9 +453,7 @@ static struct eye_series *request_series(struct eye_aggregate *aggregate,
     snprintf(status, sizeof(status), "%u", (unsigned int)sample->status);
     bool chosen = eye_routes_name(aggregate->routes, sample->path, sample->path_bytes,
                                   sample->truncated, route);
-    bool unmatched =
-        chosen && is_unknown_path(sample->status) &&
-        !eye_group_knows(aggregate->group, metric, process->service, EYE_TAG_ROUTE, route);
+    bool unmatched = chosen && is_unmatched(aggregate, metric, sample, process->service, route);
     const struct eye_tag_value outcome = sample->status > 0
                                              ? (struct eye_tag_value){EYE_TAG_STATUS, status}
                                              : (struct eye_tag_value){EYE_TAG_ERROR, sample->error};

@@ -590,6 +590,16 @@ size_t eye_kernel_programs(const struct eye_kernel *kernel,
     return count;
 }
 
+bool eye_kernel_is_whole(const struct eye_kernel *kernel)
+{
+    for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
+        if (kernel->states[i] != WORKS && kernel->states[i] != NOT_WANTED) {
+            return false;
+        }
+    }
+    return true;
+}
+
 size_t eye_kernel_shortcomings(const struct eye_kernel *kernel)
 {
     return kernel->shortcoming_count;

@@ -50,6 +50,9 @@ void eye_kernel_close(struct eye_kernel *kernel);
 size_t eye_kernel_shortcomings(const struct eye_kernel *kernel);
 const char *eye_kernel_shortcoming(const struct eye_kernel *kernel, size_t index);
 
+/** Whether everything that the configuration asks for is attached now. */
+bool eye_kernel_is_whole(const struct eye_kernel *kernel);
+
 /**
  * Attaches what could not be attached before, once: an exclusive program may have gone, a cgroup v2
  * tree may be mounted by now. True when protocols are seen from now on.

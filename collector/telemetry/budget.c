@@ -106,6 +106,12 @@ bool eye_budget_knows(const struct eye_budget *budget, enum eye_tag tag, uint64_
            (eye_chosen_index(tag) >= 0 && find_value(budget, chosen_hash(value, service)) != NULL);
 }
 
+uint32_t eye_budget_chosen(const struct eye_budget *budget, enum eye_tag tag, uint64_t service)
+{
+    const struct eye_holder *holder = find_holder(budget, service);
+    return holder == NULL ? 0 : holder->chosen[eye_chosen_index(tag)];
+}
+
 static uint32_t part(uint32_t whole, uint32_t parts)
 {
     return whole / parts;
@@ -176,11 +182,9 @@ enum eye_answer eye_budget_ask_value(const struct eye_budget *budget,
                                      enum eye_choice choice)
 {
     bool chosen = choice != EYE_CHOICE_OURS;
-    const struct eye_holder *holder = chosen ? find_holder(budget, service) : NULL;
     uint32_t limit = chosen ? chosen_limit(budget, rules, tag->tag) : rules->limits->values_per_tag;
-    uint32_t used = !chosen          ? budget->distinct[tag->tag]
-                    : holder == NULL ? 0
-                                     : holder->chosen[eye_chosen_index(tag->tag)];
+    uint32_t used =
+        chosen ? eye_budget_chosen(budget, tag->tag, service) : budget->distinct[tag->tag];
     if (is_below(used, limit, false, choice)) {
         return EYE_ANSWER_YES;
     }

@@ -87,6 +87,9 @@ uint64_t eye_series_volume(const struct eye_metric *metric, const struct eye_tag
 bool eye_budget_knows(const struct eye_budget *budget, enum eye_tag tag, uint64_t value,
                       uint64_t service);
 
+/** How many values of @tag clients of @service have chosen. */
+uint32_t eye_budget_chosen(const struct eye_budget *budget, enum eye_tag tag, uint64_t service);
+
 enum eye_answer {
     EYE_ANSWER_YES,
     EYE_ANSWER_NOT_YET, /* a newcomer; remembered, it has better chances in the next interval */

@@ -585,6 +585,13 @@ bool eye_group_knows(const struct eye_group *group, enum eye_metric_id metric, c
                             eye_value_hash(tag, value), eye_value_hash(EYE_TAG_SERVICE, service));
 }
 
+uint32_t eye_group_chosen(const struct eye_group *group, enum eye_metric_id metric,
+                          const char *service, enum eye_tag tag)
+{
+    return eye_budget_chosen(&group->registry->metrics[metric].budget, tag,
+                             eye_value_hash(EYE_TAG_SERVICE, service));
+}
+
 uint64_t eye_registry_generation(const struct eye_registry *registry)
 {
     return registry->generation;

@@ -99,6 +99,10 @@ struct eye_series *eye_group_series_chosen(struct eye_group *group, enum eye_met
 bool eye_group_knows(const struct eye_group *group, enum eye_metric_id metric, const char *service,
                      enum eye_tag tag, const char *value);
 
+/** How many values of @tag (EYE_TAG_ROUTE or EYE_TAG_REMOTE) clients of @service have chosen. */
+uint32_t eye_group_chosen(const struct eye_group *group, enum eye_metric_id metric,
+                          const char *service, enum eye_tag tag);
+
 /**
  * Grows whenever series were removed, or may be had that were refused: cached series pointers are
  * then void. A look-up that makes a series may remove idle ones of the same metric.

@@ -1008,7 +1008,7 @@ end
     ROUTES = {("GET", "200", "/users"): ("GET", "200", "/users/*"),
               ("POST", "201", "/orders"): ("POST", "201", "/orders"),
               ("DELETE", "202", "/orders"): ("DELETE", "202", "/orders/*"),
-              ("GET", "404", "/missing"): ("GET", "404", "__unmatched__"),
+              ("GET", "404", "/missing"): ("GET", "404", "/missing"),
               ("PUT", "503", "/broken"): ("PUT", "503", "/broken")}
 
     def truth(self, nginx):

@@ -150,6 +150,12 @@ class WithoutProtocols(unittest.TestCase):
         self.check("cgroup v2 root: not mounted", "mount it", settings=("source.cgroup=null",),
                    prefix=mounts_changed(WITHOUT_CGROUP2))
 
+    def test_once_fails(self):
+        """What was to be seen once and was not."""
+        for cgroup, code in (("source.cgroup=/tmp", EXIT_FAILURE), ("source.cgroup=null", EXIT_OK)):
+            done = harness.sockeye("run", "--once", "--set", "interval=1s", "--set", cgroup)
+            self.assertEqual(done.returncode, code, done.stderr)
+
     def test_configured_cgroup_is_none(self):
         self.check("cgroup v2 root: /tmp: not in a cgroup v2 tree", "set source.cgroup",
                    settings=("source.cgroup=/tmp",))

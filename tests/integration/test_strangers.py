@@ -17,6 +17,8 @@ SERVER = "http.server.request.duration"
 CLIENT = "http.client.request.duration"
 OPENED = "tcp.connections.opened"
 ACTIVE = "tcp.connections.active"
+# So many of a service's unknown paths are told.
+UNKNOWN_PATHS_MAX = 8
 OTHER, UNMATCHED, EPHEMERAL = "__other__", "__unmatched__", "ephemeral"
 
 SERVE = """
@@ -84,7 +86,7 @@ class Paths(unittest.TestCase):
         self.assertEqual(self.daemon.stop(), 0)
         routes = self.daemon.values(SERVER, "route", port=self.port)
         print(f"{len(routes)} routes, {self.count(OTHER)} requests under {OTHER}")
-        self.assertEqual(self.count(UNMATCHED, status=404), 1000)
+        self.assertIn(1000 - self.count(UNMATCHED, status=404), range(UNKNOWN_PATHS_MAX + 1))
         self.assertEqual(self.count("/real/before"), 2)
         self.assertEqual(self.count("/real/after"), 1)
         self.assertLessEqual(len(routes), 100)
