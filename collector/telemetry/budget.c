@@ -12,7 +12,10 @@
  * What clients of one service may hold of a tag, in parts of what nobody holds: of 1000 routes one
  * service gets 83, two get 75 each, ten get 41 each.
  */
-static const uint32_t chosen_parts[EYE_CHOSEN_TAGS] = {8, 1};
+static uint32_t chosen_parts(enum eye_tag tag)
+{
+    return tag == EYE_TAG_ROUTE ? 8 : 1;
+}
 
 /* The last quarter of the tag's values is for services that have fewer. */
 #define CHOSEN_LEAST 8
@@ -141,7 +144,7 @@ static uint32_t chosen_limit(const struct eye_budget *budget, const struct eye_b
     uint32_t used = budget->distinct[tag];
     uint32_t left = for_newcomers(all) - smaller(for_newcomers(all), used);
     uint32_t least = smaller(CHOSEN_LEAST, part(all + 1 - smaller(all, used), 2));
-    return larger(part(left, chosen_parts[eye_chosen_index(tag)]), least);
+    return larger(part(left, chosen_parts(tag)), least);
 }
 
 /* Ordinary series, those without an __other__, leave a quarter of the metric's to the others. */

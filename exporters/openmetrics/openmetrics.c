@@ -352,7 +352,7 @@ static struct MHD_Daemon *start_daemon(struct openmetrics *exporter, int fd)
     unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0U);
     return eye_mhd.start_daemon(
         flags, 0, NULL, NULL, answer, exporter, MHD_OPTION_EXTERNAL_LOGGER, log_server, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, EYE_PEERS_MAX,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)EYE_PEERS_MAX,
         MHD_OPTION_NOTIFY_CONNECTION, note_connection, exporter, MHD_OPTION_NOTIFY_COMPLETED,
         end_answer, exporter, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX_BYTES, MHD_OPTION_ARRAY,

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 /* Connections that may stay. */
-#define EYE_PEERS_PLACES 16U
+#define EYE_PEERS_PLACES ((size_t)16)
 
 /* Those that may be open: the server needs a moment to close one that gave way. */
 #define EYE_PEERS_MAX (2 * EYE_PEERS_PLACES)
