@@ -305,7 +305,8 @@ class KernelAccounts(unittest.TestCase):
               f"in series of http {in_series}; lost {daemon.losses()}")
         self.assertGreaterEqual(requests, 2 * truth.requests)
         self.assertEqual(samples["usm", "aggregated"] + samples["usm", "malformed"], requests)
-        self.assertEqual(in_series, samples["usm", "aggregated"])
+        # The others tell of losses, one or more each: other connections of this host may have some.
+        self.assertIn(samples["usm", "aggregated"] - in_series, range(daemon.total("usm.lost") + 1))
         self.assertGreaterEqual(ring, 2 * truth.connections)
         self.assertEqual(samples["tracer", "aggregated"], ring + live)
         self.assertEqual(samples["usm", "malformed"], 0)
