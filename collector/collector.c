@@ -143,8 +143,8 @@ static void set_ephemeral_ports(struct eye_collector *collector)
     uint16_t last;
     int result = eye_ports_read_range(EPHEMERAL_PORTS, &first, &last);
     if (result != 0) {
-        eye_log_warning("cannot read " EPHEMERAL_PORTS ": %s; taking %d to %d for ephemeral ports",
-                        strerror(-result), EYE_EPHEMERAL_FIRST, EYE_EPHEMERAL_LAST);
+        eye_log_info("cannot read " EPHEMERAL_PORTS ": %s; taking %d to %d for ephemeral ports",
+                     strerror(-result), EYE_EPHEMERAL_FIRST, EYE_EPHEMERAL_LAST);
         return;
     }
     eye_aggregate_set_ephemeral_ports(collector->aggregate, first, last);

@@ -166,8 +166,9 @@ class StartsAndStops(unittest.TestCase):
 
     @staticmethod
     def resident_kib(pid):
+        """Of its own; the kernel's rings, whose size is fixed, become resident with their use."""
         with open(f"/proc/{pid}/status", encoding="ascii") as file:
-            return int(re.search(r"^VmRSS:\s+(\d+)", file.read(), re.M)[1])
+            return int(re.search(r"^RssAnon:\s+(\d+)", file.read(), re.M)[1])
 
     def known_kib(self, daemon):
         """What the daemon may need for the series and processes that it says it remembers: other

@@ -265,6 +265,17 @@ static __always_inline struct eye_http_cursor eye_http_cursor_at(const struct ey
     return cursor;
 }
 
+/* The FIN of a direction that is closed takes a number, too: whoever acknowledges it has not seen a
+ * byte more than we have. */
+static __always_inline void eye_http_discount_fin(struct eye_http_run *run,
+                                                  const struct bpf_sock *sk)
+{
+    const struct eye_http_stream *other = &run->http->streams[(run->at.stream ^ 1) & 1];
+    if (sk->state != TCP_ESTABLISHED && run->at.acknowledged == other->next_sequence + 1) {
+        run->at.acknowledged--;
+    }
+}
+
 /* One payload of a socket that speaks HTTP. @stream: 0 sent, 1 received. */
 static __always_inline void eye_handle_http(struct __sk_buff *skb, struct bpf_sock *sk,
                                             struct eye_socket *socket,
@@ -281,6 +292,7 @@ static __always_inline void eye_handle_http(struct __sk_buff *skb, struct bpf_so
         .environment = &environment,
         .at = eye_http_cursor_at(segment, stream),
     };
+    eye_http_discount_fin(&run, sk);
     run.at.offset += eye_forget(eye_http_place(&run, segment->sequence, segment->bytes));
     /* Mostly the payload is one message and one step. */
     if (eye_http_step(&run)) {
