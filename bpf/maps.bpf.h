@@ -19,6 +19,7 @@ enum eye_socket_phase {
 enum eye_socket_flag {
     EYE_SOCKET_OLDER = 1,      /* established before the daemon looked: never "opened" */
     EYE_SOCKET_RECOGNISED = 2, /* a protocol was recognised beyond doubt */
+    EYE_SOCKET_INHERITED = 4,  /* nobody has used it; its owner is its listener's */
 };
 
 /* What protocol a socket speaks, as far as its first bytes told. */

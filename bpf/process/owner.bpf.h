@@ -303,6 +303,7 @@ static __always_inline bool eye_is_kernels(struct sock *sk)
 static __always_inline void eye_set_owner(struct eye_socket *socket, struct sock *sk)
 {
     const struct task_struct *task = bpf_get_current_task_btf();
+    socket->flags &= ~EYE_SOCKET_INHERITED;
     if (eye_is_kernels(sk)) {
         socket->owner = EYE_OWNER_KERNEL;
     } else if (!(task->flags & PF_KTHREAD)) {
@@ -315,27 +316,34 @@ static __always_inline void eye_set_owner(struct eye_socket *socket, struct sock
 
 /*
  * A locked socket (sk_lock.owned) that changes state or sends is in the hands of the current
- * process: softirq work is put off while it is owned. So here its real owner shows itself: after an
- * accept, a fork, an exec, or when the descriptor was handed to another process.
+ * process: softirq work is put off while it is owned. Whoever closes it need not have used it (a
+ * child holds every descriptor of its parent, `ss -K` destroys what is others'): that names an
+ * accepted socket which nobody has used, and no other.
  */
-static __always_inline void eye_learn_owner(struct eye_socket *socket, struct sock *sk)
+static __always_inline void eye_learn_closer(struct eye_socket *socket, struct sock *sk)
 {
-    if (sk->sk_lock.owned) {
+    if (socket->flags & EYE_SOCKET_INHERITED && sk->sk_lock.owned) {
         eye_set_owner(socket, sk);
     }
 }
 
-/* The same of one that sends: almost always its owner. */
+/* Who sends uses it: almost always its owner; another one after an accept, a fork, an exec, or when
+ * the descriptor was handed on. */
 static __always_inline void eye_learn_sender(struct eye_socket *socket, struct bpf_sock *sk)
 {
     const struct task_struct *task = bpf_get_current_task_btf();
     __u64 owner = eye_owner_of(task);
-    if (socket->owner == owner || socket->owner == EYE_OWNER_KERNEL || task->flags & PF_KTHREAD) {
+    if (socket->owner == owner) {
+        socket->flags &= ~EYE_SOCKET_INHERITED;
+        return;
+    }
+    if (socket->owner == EYE_OWNER_KERNEL || task->flags & PF_KTHREAD) {
         return;
     }
     const struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
     if (tcp && tcp->inet_conn.icsk_inet.sk.sk_lock.owned) {
         socket->owner = owner;
+        socket->flags &= ~EYE_SOCKET_INHERITED;
         eye_introduce_sender();
     }
 }

@@ -76,7 +76,7 @@ static __always_inline void eye_seed_connection(struct sock *sk, const struct tc
         socket->phase = EYE_SOCKET_CONNECTING;
         return;
     }
-    socket->flags = EYE_SOCKET_OLDER;
+    socket->flags = EYE_SOCKET_OLDER | (incoming ? EYE_SOCKET_INHERITED : 0);
     eye_enter(socket);
 }
 

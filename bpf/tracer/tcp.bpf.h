@@ -223,7 +223,7 @@ static __always_inline void eye_note_incoming(const struct tcp_sock *tcp, struct
     socket->family = eye_family_of(&inet->sk.__sk_common);
     /* Not skc_num, which is zero at the close. */
     socket->port = socket->port_is_chosen ? 0 : bpf_ntohs(inet->inet_sport);
-    socket->flags = 0;
+    socket->flags = EYE_SOCKET_INHERITED;
 }
 
 /* connect(): process context, so the current process is the owner. */
@@ -309,7 +309,7 @@ static __always_inline void eye_on_close(struct sock *sk, struct eye_socket *soc
         eye_count(EYE_COUNT_LEFT, 1);
     }
     socket->phase = EYE_SOCKET_NEW;
-    eye_learn_owner(socket, sk);
+    eye_learn_closer(socket, sk);
     if (phase == EYE_SOCKET_CONNECTING) {
         eye_report_end(socket, tcp, EYE_CONNECTION_FAILED);
     } else if (phase == EYE_SOCKET_ESTABLISHED &&
@@ -332,7 +332,7 @@ static __always_inline void eye_handle_state(struct sock *sk, struct eye_socket 
         eye_on_close(sk, socket);
     } else if ((new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK) &&
                socket->phase == EYE_SOCKET_ESTABLISHED) {
-        eye_learn_owner(socket, sk); /* close() and shutdown() come from the owner */
+        eye_learn_closer(socket, sk);
     }
 }
 

@@ -138,6 +138,12 @@ static struct eye_span container_of_path(struct eye_span path)
     return id;
 }
 
+size_t eye_names_whole(const char *bytes, size_t length)
+{
+    const char *last = length == 0 ? NULL : memrchr(bytes, '\0', length);
+    return last == NULL ? 0 : (size_t)(last - bytes) + 1;
+}
+
 void eye_names_of_environment(struct eye_process *process, const char *bytes, size_t length)
 {
     const struct eye_span environment = {bytes, length};

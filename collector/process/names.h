@@ -20,6 +20,10 @@
  */
 void eye_names_of_environment(struct eye_process *process, const char *bytes, size_t length);
 
+/** How many bytes of an environment that was cut are whole strings: without the last part of one.
+ */
+size_t eye_names_whole(const char *bytes, size_t length);
+
 /**
  * Container and, unless a service is known already, unit of the path of a cgroup. Of several paths
  * the first with a container tells it. @systemd: the hierarchy is the one of units.

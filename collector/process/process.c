@@ -192,13 +192,20 @@ static unsigned complete(struct eye_processes *processes, unsigned missing, stru
     return got;
 }
 
+static size_t whole_bytes(const struct eye_owner_record *record)
+{
+    bool cut = (record->flags & EYE_OWNER_CUT_ENVIRONMENT) != 0;
+    return cut ? eye_names_whole((const char *)(record + 1), record->environment_bytes)
+               : record->environment_bytes;
+}
+
 static void sketch_record(struct eye_processes *processes, const struct eye_owner_record *record,
                           struct sketch *ret_sketch)
 {
     char path[CGROUP_PATH_BYTES];
     struct eye_process *process = &ret_sketch->process;
     *ret_sketch = (struct sketch){.process.owner = record->owner};
-    eye_names_of_environment(process, (const char *)(record + 1), record->environment_bytes);
+    eye_names_of_environment(process, (const char *)(record + 1), whole_bytes(record));
     ret_sketch->by_environment = process->service[0] != '\0';
     eye_names_of_executable(process, record->executable, strlen(record->executable));
     copy_parent(processes, record->parent, ret_sketch);

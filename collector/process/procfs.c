@@ -126,6 +126,9 @@ static bool read_environment(struct eye_procfs *procfs, int directory, struct ey
     if (content_of(procfs, directory, "environ", &environment) != 0) {
         return false;
     }
+    if (environment.length == sizeof(procfs->content)) {
+        environment.length = eye_names_whole(environment.start, environment.length);
+    }
     eye_names_of_environment(process, environment.start, environment.length);
     return true;
 }

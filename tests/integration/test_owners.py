@@ -17,7 +17,7 @@ import unittest
 
 import harness
 from harness import Daemon, free_port, wait_until
-from test_connections import ACTIVE, CLOSED, OPENED, RECEIVED, SENT
+from test_connections import ACTIVE, CLOSED, FAILED, OPENED, RECEIVED, SENT
 
 OUTGOING = {"direction": "outgoing"}
 PYTHON_NAME = os.path.basename(os.path.realpath(harness.PYTHON))
@@ -250,6 +250,33 @@ else:
         self.wait_for({"before": 1})
         self.close()
         self.assertEqual(counts(self.daemon, CLOSED, self.port, **OUTGOING), {"before": 1})
+
+    def test_whoever_closes_need_not_have_used_it(self):
+        """A child that holds every descriptor of its parent is the last one to close."""
+        port = free_port()
+        serve(self, port)
+        daemon = Daemon(self, interval="1s")
+        child = 'exec 3<>/dev/tcp/127.0.0.1/$0; echo -n x >&3; DD_SERVICE=heir bash -c "$1" & exit'
+        harness.command("bash", "-c", child, str(port), "sleep 1.5; exec 3>&-; sleep 0.1",
+                        env=harness.clean_environment(DD_SERVICE="testator"))
+        daemon.wait_for_total(CLOSED, 2, port=port)
+        self.assertEqual(daemon.stop(), 0)
+        for metric in (OPENED, CLOSED, SENT):
+            self.assertEqual(counts(daemon, metric, port, **OUTGOING), {"testator": 1}, metric)
+
+    def test_a_stranger_that_destroys_it(self):
+        harness.need("ss")
+        port = free_port()
+        harness.Server(self, harness.listen(self, port), harness.receive_all)
+        daemon = Daemon(self, interval="1s")
+        opener = harness.spawn_python(self, self.SOURCE, port, "fork", service="victim")
+        harness.read_word(opener, "connected")
+        harness.command("ss", "-K", "dport", "=", f":{port}",
+                        env=harness.clean_environment(DD_SERVICE="destroyer"))
+        daemon.wait_for_total(CLOSED, 2, port=port)
+        self.assertEqual(daemon.stop(), 0)
+        for metric in (OPENED, CLOSED, FAILED, SENT):
+            self.assertEqual(counts(daemon, metric, port, **OUTGOING), {"victim": 1}, metric)
 
     def state_of_opener(self):
         with open(f"/proc/{self.opener.pid}/stat", encoding="ascii") as file:

@@ -395,7 +395,7 @@ static __always_inline void eye_http_on_close(struct sock *sk, struct eye_socket
     }
     socket->flags |= http->confirmed ? EYE_SOCKET_RECOGNISED : 0;
     if (eye_http_waiting(http) > 0) {
-        eye_learn_owner(socket, sk);
+        eye_learn_closer(socket, sk);
         if (eye_http_is_paired(http) && !eye_http_missed_bytes(http, tcp)) {
             eye_http_end_requests(sk, http, socket, eye_http_error_of(sk, http, old_state));
         }

@@ -251,6 +251,12 @@ static void take__completes_with_proc(void **state)
         introduce(fixture->processes, &who);
         assert_string_equal(service_of(fixture->processes, who.owner), "of-proc");
     }
+    const struct introduction half = {.owner = OWNER + 9,
+                                      .flags = EYE_OWNER_CUT_ENVIRONMENT,
+                                      .executable = "exe",
+                                      .environment = "DD_SERVICE=of-h"};
+    introduce(fixture->processes, &half);
+    assert_string_equal(service_of(fixture->processes, OWNER + 9), "of-proc");
     const struct introduction cut = {.owner = OWNER + 10,
                                      .flags = EYE_OWNER_CUT_CGROUP,
                                      .executable = "exe",
