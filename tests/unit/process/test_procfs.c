@@ -207,7 +207,7 @@ static void describe__reads_no_more_environment_than_its_bound(void **state)
     describe(fixture, &process);
     assert_string_equal(process.service, "unknown"); /* not "ab": a part of a name is another */
 
-    memcpy(environment + EYE_PROCFS_FILE_BYTES - 14, "\0DD_SERVICE=ab\0", 15);
+    memcpy(environment + EYE_PROCFS_FILE_BYTES - 15, "\0DD_SERVICE=ab\0", 15);
     fake_proc_write(&fixture->proc, PID, "environ", environment, sizeof(environment));
     describe(fixture, &process);
     assert_string_equal(process.service, "ab");
