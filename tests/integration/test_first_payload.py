@@ -292,6 +292,7 @@ class Handshakes(FirstPayloadCase):
 
     def client(self, family=socket.AF_INET):
         client = self.pair.left.socket(family)
+        client.settimeout(60)
         self.addCleanup(client.close)
         return client
 

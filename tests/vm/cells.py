@@ -27,7 +27,8 @@ FULL = SHORT + (
     "test_http.MessageFraming.test_ipv6",
     "test_http.JoinedMidStream.test_within_the_body_of_a_response",
     "test_first_payload.Handshakes.test_syn_cookies_and_bare_acknowledgement_lost",
-    "test_first_payload.Handshakes.test_fast_open_answered_and_closed_before_the_handshake_ends",
+    "test_http.Unanswered.test_client_that_closes_its_half",
+    "test_owners.HandedOn.test_a_daemon_that_forks_after_connecting",
     "test_first_payload.FirstSegments.test_pipeline_of_16",
     "test_first_payload.FirstSegments.test_long_head_and_body",
 )
