@@ -86,8 +86,8 @@ uint64_t eye_log_dropped(void)
 }
 
 /* Formats a line of at most @size bytes, which ends in a line break, into @line; its length. */
-static size_t format_line(char *line, size_t size, enum eye_log_level level, const char *format,
-                          va_list arguments)
+static size_t EYE_PRINTF(4, 0) format_line(char *line, size_t size, enum eye_log_level level,
+                                           const char *format, va_list arguments)
 {
     size_t start = write_prefix(line, size, level);
     int written = vsnprintf(line + start, size - start - 1, format, arguments);
