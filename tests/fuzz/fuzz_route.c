@@ -3,13 +3,15 @@
  * Any bytes as a request target. The first byte chooses whether the target is truncated, whether a
  * rule is there and whether only rules name. Property: a route is "*", the one for what nothing
  * names, or starts with "/"; it is short, has no byte that means something to a metric format, and
- * is its own route unless a rule named it.
+ * is its own route unless a rule named it, or none did.
  */
 #include <assert.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "collector/usm/http/route.h"
+
+#define RULED "/ruled"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -32,13 +34,15 @@ static void check(const struct eye_routes *routes, const char *target, size_t le
     eye_routes_name(routes, target, length, truncated, route);
     assert(memchr(route, '\0', sizeof(route)) != NULL);
     assert(is_clean(route));
-    eye_routes_name(routes, route, strlen(route), false, again);
-    assert(strcmp(route, again) == 0);
+    if (strcmp(route, RULED) != 0 && strcmp(route, EYE_ROUTE_UNMATCHED) != 0) {
+        eye_routes_name(routes, route, strlen(route), false, again);
+        assert(strcmp(route, again) == 0);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static char texts[][16] = {"/api/*/x", "/ruled", "/static/**", "/ruled"};
+    static char texts[][16] = {"/api/*/x", RULED, "/static/**", RULED};
     static const struct eye_route_rule rules[] = {{texts[0], texts[1]}, {texts[2], texts[3]}};
     if (size == 0) {
         return 0;
