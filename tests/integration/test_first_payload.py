@@ -292,7 +292,6 @@ class Handshakes(FirstPayloadCase):
 
     def client(self, family=socket.AF_INET):
         client = self.pair.left.socket(family)
-        client.settimeout(60)
         self.addCleanup(client.close)
         return client
 
@@ -341,6 +340,7 @@ class Handshakes(FirstPayloadCase):
         for _ in range(self.COUNT):
             with self.client() as client:
                 client.sendto(requests[0], MSG_FASTOPEN, (Pair.RIGHT, self.port))
+                client.settimeout(60)
                 self.assertEqual(read_answers(client, 1), [200])
                 for request in requests[1:]:
                     client.sendall(request)
