@@ -83,7 +83,7 @@ static uint32_t units_since(uint64_t owner, uint64_t ns)
     return (uint32_t)(start - (ns >> EYE_OWNER_START_UNIT_SHIFT)) & EYE_OWNER_START_MASK;
 }
 
-/* A tick is some ten units long: the key's start lies within it. */
+/* A tick is 9.5 units long, and may reach into eleven of them: the key's start lies in one. */
 static bool is_same(int directory, uint64_t owner)
 {
     char buffer[STAT_BYTES];
@@ -93,7 +93,7 @@ static bool is_same(int directory, uint64_t owner)
         !parse_start(stat, &ticks)) {
         return false;
     }
-    return units_since(owner, ticks * TICK_NS) <= TICK_NS >> EYE_OWNER_START_UNIT_SHIFT;
+    return units_since(owner, ticks * TICK_NS) <= (TICK_NS >> EYE_OWNER_START_UNIT_SHIFT) + 1;
 }
 
 /* A line is "hierarchy:controllers:path" (cgroups(7)); systemd's own is named, or version 2. */

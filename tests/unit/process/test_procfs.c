@@ -94,6 +94,20 @@ static void describe__wants_the_start_of_the_key(void **state)
     }
 }
 
+/* Wherever ticks and units meet. */
+static void describe__knows_the_last_moment_of_every_tick(void **state)
+{
+    struct fixture *fixture = *state;
+    for (uint64_t ticks = START; ticks < START + 200; ticks++) {
+        uint64_t start_ns = (ticks + 1) * TICK_NS - 1;
+        struct eye_process process = {.owner = eye_owner_key(PID, start_ns, 1)};
+        fake_proc_start(&fixture->proc, PID, ticks);
+        fake_proc_set_executable(&fixture->proc, PID, "/bin/exe");
+        assert_int_equal(eye_procfs_describe(&fixture->procfs, EYE_NAMES_EXECUTABLE, &process),
+                         EYE_NAMES_EXECUTABLE);
+    }
+}
+
 static void describe__reads_only_what_is_wanted(void **state)
 {
     struct fixture *fixture = *state;
@@ -406,6 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(describe__knows_nothing_of_what_is_gone),
         TEST(describe__wants_the_start_of_the_key),
+        TEST(describe__knows_the_last_moment_of_every_tick),
         TEST(describe__reads_only_what_is_wanted),
         TEST(describe__knows_nothing_of_a_zombie),
         TEST(describe__takes_the_service_of_the_environment),
