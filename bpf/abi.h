@@ -47,6 +47,10 @@ static inline __u64 eye_owner_key(__u32 pid, __u64 start_ns, __u64 execs)
            (execs & EYE_OWNER_EXEC_MASK);
 }
 
+/* ip_local_port_range of a kernel that nobody has configured: what it gives to clients. */
+#define EYE_EPHEMERAL_FIRST 32768
+#define EYE_EPHEMERAL_LAST 60999
+
 enum eye_direction { EYE_INCOMING = 1, EYE_OUTGOING = 2 };
 enum eye_family { EYE_IPV4 = 4, EYE_IPV6 = 6 };
 

@@ -29,13 +29,14 @@ static const struct eye_command commands[] = {
         .name = "run",
         .meaning = "the daemon, in the foreground",
         .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(ONCE),
-        .notes = "Without a configuration file it watches everything and prints to the console.\n"
-                 "The list of exporters is a key, too:\n\n"
-                 "  sockeye run --set 'exporters=[{type: console, format: json}]'\n\n"
-                 "SIGTERM, SIGINT and SIGQUIT end it when what was counted has been sent, a\n"
-                 "second SIGINT at once.\n\n"
-                 "Exit codes: 0; 1 it could not start, or --once not be delivered; 2 wrong usage;\n"
-                 "78 invalid configuration.\n",
+        .notes =
+            "Without a configuration file it watches everything and prints to the console.\n"
+            "The list of exporters is a key, too:\n\n"
+            "  sockeye run --set 'exporters=[{type: console, format: json}]'\n\n"
+            "SIGTERM, SIGINT and SIGQUIT end it when what was counted has been sent, a\n"
+            "second SIGINT at once.\n\n"
+            "Exit codes: 0; 1 it could not start, or --once could not see or send everything;\n"
+            "2 wrong usage; 78 invalid configuration.\n",
         .run = eye_command_run,
     },
     {
@@ -49,8 +50,9 @@ static const struct eye_command commands[] = {
         .name = "probe",
         .meaning = "what this kernel and these rights allow, and why not",
         .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(JSON),
-        .notes = "Exit codes: 0 connections and protocols can be seen; 3 connections only;\n"
-                 "1 nothing, and \"run\" would not start; 2 wrong usage.\n",
+        .notes =
+            "Exit codes: 0 connections and protocols can be seen; 3 connections only;\n"
+            "1 nothing, and \"run\" would not start; 2 wrong usage; 78 invalid configuration.\n",
         .run = eye_command_probe,
     },
     {

@@ -334,7 +334,9 @@ static __always_inline void eye_learn_sender(struct eye_socket *socket, struct b
     const struct task_struct *task = bpf_get_current_task_btf();
     __u64 owner = eye_owner_of(task);
     if (socket->owner == owner) {
-        socket->flags &= ~EYE_SOCKET_INHERITED;
+        if (socket->flags & EYE_SOCKET_INHERITED) { /* once: a cache line that all packets read */
+            socket->flags &= ~EYE_SOCKET_INHERITED;
+        }
         return;
     }
     if (socket->owner == EYE_OWNER_KERNEL || task->flags & PF_KTHREAD) {

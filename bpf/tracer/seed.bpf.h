@@ -48,9 +48,6 @@ static __always_inline void eye_seed_listener(struct sock *sk)
     }
 }
 
-/* Linux gives outgoing connections local ports from here on (ip_local_port_range's default). */
-#define EYE_EPHEMERAL_FIRST 32768
-
 /* When its listener is gone, the ports tell what they can. */
 static __always_inline bool eye_is_incoming(__u16 local_port, __u16 remote_port)
 {

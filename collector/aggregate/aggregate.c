@@ -411,6 +411,13 @@ void eye_aggregate_judge_ports(struct eye_aggregate *aggregate, uint64_t now_ns)
 
 /* ---- requests ---- */
 
+static void format_port(const struct eye_aggregate *aggregate, bool client, uint16_t port,
+                        char ret_text[static EYE_PORT_BYTES])
+{
+    eye_ports_format(eye_ports_name(&aggregate->ports, client ? EYE_OUTGOING : EYE_INCOMING, port),
+                     ret_text);
+}
+
 /* The service says that it does not know the path: whoever asks made it up (RFC 9110, 15.5). */
 static bool is_unknown_path(uint16_t status)
 {
@@ -447,9 +454,7 @@ static struct eye_series *request_series(struct eye_aggregate *aggregate,
     char port[EYE_PORT_BYTES];
     char status[8];
     char route[EYE_ROUTE_BYTES];
-    eye_ports_format(eye_ports_name(&aggregate->ports, sample->client ? EYE_OUTGOING : EYE_INCOMING,
-                                    sample->port),
-                     port);
+    format_port(aggregate, sample->client, sample->port, port);
     snprintf(status, sizeof(status), "%u", (unsigned int)sample->status);
     bool chosen = eye_routes_name(aggregate->routes, sample->path, sample->path_bytes,
                                   sample->truncated, route);
@@ -499,9 +504,7 @@ void eye_aggregate_loss(void *context, const struct eye_loss_sample *sample)
 {
     struct eye_aggregate *aggregate = context;
     char port[EYE_PORT_BYTES];
-    eye_ports_format(eye_ports_name(&aggregate->ports, sample->client ? EYE_OUTGOING : EYE_INCOMING,
-                                    sample->port),
-                     port);
+    format_port(aggregate, sample->client, sample->port, port);
     const struct eye_process *process = eye_processes_find(aggregate->processes, sample->owner);
     const struct eye_tag_value tags[] = {
         {EYE_TAG_DIRECTION, sample->client ? "outgoing" : "incoming"},

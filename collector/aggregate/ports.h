@@ -20,10 +20,6 @@
 /* "65535", "ephemeral" */
 #define EYE_PORT_BYTES 10
 
-/* ip_local_port_range of a kernel that nobody has configured. */
-#define EYE_EPHEMERAL_FIRST 32768
-#define EYE_EPHEMERAL_LAST 60999
-
 struct eye_ports {
     uint16_t first; /* of the ephemeral range */
     uint16_t last;
