@@ -7,6 +7,7 @@ fails. The daemon is found through the environment variable SOCKEYE.
 
 import contextlib
 import ctypes
+import faulthandler
 import itertools
 import json
 import os
@@ -25,6 +26,10 @@ JSON_CONSOLE = "{type: console, format: json}"
 OBSERVING = "observing every network namespace"
 START_SECONDS = 60
 STOP_SECONDS = 60
+
+# A test that hangs says where, shortly before ctest, which sets this, ends it without a word.
+if "EYE_TEST_SECONDS" in os.environ:
+    faulthandler.dump_traceback_later(int(os.environ["EYE_TEST_SECONDS"]) - 10)
 
 # What the commands of the daemon exit with.
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_PARTLY, EXIT_CONFIG = 0, 1, 2, 3, 78

@@ -5,13 +5,8 @@ program, forked, or had its pid before.
 The truth is what the test started. All looks go by ports that the test owns.
 """
 
-import contextlib
-import ctypes
-import errno
 import os
 import shutil
-import signal
-import struct
 import time
 import unittest
 
@@ -301,56 +296,54 @@ class WrittenOver(unittest.TestCase):
                          ["titled"])
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_CLONE3 = 435
-
-
-def start_as(pid, words, environment):
-    """A process with this pid (clone3(2), set_tid)."""
-    tids = (ctypes.c_int32 * 1)(pid)
-    fields = struct.pack("11Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, ctypes.addressof(tids), 1, 0)
-    got = _libc.syscall(_CLONE3, fields, len(fields))
-    if got == 0:
-        with contextlib.suppress(OSError):
-            os.execve(words[0], words, environment)
-        os._exit(127)
-    if got < 0:
-        raise OSError(ctypes.get_errno(), "clone3")
-    return got
-
-
 class ReusedPid(unittest.TestCase):
     """A pid that is given again at once."""
 
-    TRIES = 50
+    # One thread only: what clone3 starts here may not wait for a lock of a thread that it has not.
+    SOURCE = """
+import ctypes, errno, os, signal, struct, sys
 
-    def run_with_pid(self, program, port, pid, service):
-        """True when the pid was to be had."""
-        words = [program, "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}; echo -n x >&3"]
+CLONE3 = 435
+TRIES = 50
+libc = ctypes.CDLL(None, use_errno=True)
+
+def connect(program, service):
+    script = "exec 3<>/dev/tcp/127.0.0.1/" + sys.argv[3] + "; echo -n x >&3"
+    return program, [program, "-c", script], {**os.environ, "DD_SERVICE": service}
+
+def start_as(pid, program, words, environment):
+    # The process with this pid (clone3(2), set_tid); 0 when the pid is taken.
+    tids = (ctypes.c_int32 * 1)(pid)
+    fields = struct.pack("11Q", 0, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, ctypes.addressof(tids), 1, 0)
+    got = libc.syscall(CLONE3, fields, len(fields))
+    if got == 0:
         try:
-            child = start_as(pid, words, harness.clean_environment(DD_SERVICE=service))
-        except OSError as error:
-            if error.errno != errno.EEXIST:
-                raise
-            return False
-        self.assertEqual(os.waitpid(child, 0), (child, 0))
-        return True
+            os.execve(program, words, environment)
+        finally:
+            os._exit(127)
+    if got < 0 and ctypes.get_errno() != errno.EEXIST:
+        raise OSError(ctypes.get_errno(), "clone3")
+    return max(got, 0)
+
+for runs in range(1, TRIES + 1):
+    pid = os.posix_spawn(*connect(sys.argv[1], "one"))
+    os.waitpid(pid, 0)
+    if start_as(pid, *connect(sys.argv[2], "two")):
+        os.waitpid(pid, 0)
+        print(runs)
+        break
+else:
+    sys.exit(f"each of {TRIES} pids was taken by another process")
+"""
 
     def test_the_second_process_has_its_own_name(self):
         first, second = copy_of_bash(self, "first", "second")
         port = free_port()
         serve(self, port)
         daemon = Daemon(self, interval="2s")
-        runs = 0
-        for _ in range(self.TRIES):
-            words = [first, "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}; echo -n x >&3"]
-            pid = os.posix_spawn(first, words, harness.clean_environment(DD_SERVICE="one"))
-            self.assertEqual(os.waitpid(pid, 0), (pid, 0))
-            runs += 1
-            if self.run_with_pid(second, port, pid, "two"):
-                break
-        else:
-            self.fail(f"each of {self.TRIES} pids was taken by another process")
+        done = harness.command(harness.PYTHON, "-c", self.SOURCE, first, second, str(port),
+                               env=harness.clean_environment())
+        runs = int(done.stdout)
         daemon.wait_for_total(CLOSED, 2 * (runs + 1), port=port)
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual(counts(daemon, OPENED, port, **OUTGOING), {"one": runs, "two": 1})
