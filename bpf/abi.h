@@ -60,9 +60,9 @@ enum eye_failure {
     EYE_FAILURE_REFUSED,     /* RST or ICMP port unreachable answered the SYN */
     EYE_FAILURE_TIMEOUT,     /* retransmissions used up */
     EYE_FAILURE_RESET,       /* RST on an established connection */
-    EYE_FAILURE_UNREACHABLE, /* ICMP host or network unreachable, neighbour not found */
+    EYE_FAILURE_UNREACHABLE, /* any other ICMP unreachable, neighbour not found */
     EYE_FAILURE_CANCELLED,   /* closed by its own process before it was established */
-    EYE_FAILURE_OTHER,
+    EYE_FAILURE_OTHER,       /* connect() itself failed (no free local port), or rare errors */
     EYE_FAILURE_COUNT,
 };
 

@@ -76,7 +76,8 @@ struct eye_socket {
     __u8 state;          /* of the last change that was handled (include/net/tcp_states.h) */
     __u8 port_is_chosen; /* the listener was bound to port 0: the number is no name */
     __u8 spoke;          /* enum eye_spoke */
-    __u8 padding[5];
+    __u8 errors_before;  /* CONNECTING: length of its error queue when it began, modulo 256 */
+    __u8 padding[4];
 };
 
 static __always_inline void eye_count_look(struct eye_socket *socket)

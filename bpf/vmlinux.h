@@ -10,6 +10,9 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+/* include/uapi/linux/net.h; while connect() is at work the socket is still unconnected */
+enum socket_state { SS_FREE, SS_UNCONNECTED };
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {
@@ -67,12 +70,36 @@ typedef struct {
     int owned;
 } socket_lock_t;
 
+struct sk_buff {
+    char cb[48]; /* what it holds depends on the queue that the buffer is in */
+};
+
+struct sk_buff_head {
+    struct sk_buff *prev; /* the newest */
+    __u32 qlen;
+};
+
+struct sock_extended_err {
+    __u32 ee_errno;
+    __u8 ee_origin;
+};
+
+/* The cb of what is in sk_error_queue. */
+struct sock_exterr_skb {
+    struct sock_extended_err ee;
+};
+
+struct socket;
+
 struct sock {
     struct sock_common __sk_common;
     socket_lock_t sk_lock;
     /* A bit field in 6.1, a byte of its own in 6.18: to be read with BPF_CORE_READ_BITFIELD. */
     unsigned char sk_userlocks : 4;
     int sk_err;
+    int sk_err_soft;
+    struct sk_buff_head sk_error_queue;
+    struct socket *sk_socket;
     __u8 sk_kern_sock : 1;
     __u16 sk_protocol;
 };
@@ -107,6 +134,7 @@ struct tcp_sock {
 };
 
 struct socket {
+    enum socket_state state;
     struct sock *sk;
 };
 
@@ -236,13 +264,21 @@ enum cgroup_subsys_id { pids_cgrp_id = 0 };
 /* include/net/sock.h; bind() to a port other than 0 alone sets it */
 #define SOCK_BINDPORT_LOCK 8
 
+/* include/uapi/linux/errqueue.h */
+#define SO_EE_ORIGIN_ICMP 2
+#define SO_EE_ORIGIN_ICMP6 3
+
 /* include/linux/socket.h, include/uapi/asm-generic/errno.h */
 #define AF_INET 2
 #define AF_INET6 10
+#define EACCES 13
 #define EPIPE 32
+#define ENONET 64
+#define ENOPROTOOPT 92
 #define ENETUNREACH 101
 #define ECONNABORTED 103
 #define ECONNRESET 104
 #define ETIMEDOUT 110
 #define ECONNREFUSED 111
+#define EHOSTDOWN 112
 #define EHOSTUNREACH 113

@@ -141,12 +141,59 @@ static __always_inline __u8 eye_failure_of(int error)
         return EYE_FAILURE_RESET;
     case EHOSTUNREACH:
     case ENETUNREACH:
+    case EACCES: /* ICMPv6: prohibited; of IPv4 that is EHOSTUNREACH */
+    case EHOSTDOWN:
+    case ENONET:
+    case ENOPROTOOPT:
         return EYE_FAILURE_UNREACHABLE;
     case ECONNABORTED: /* ss -K */
         return EYE_FAILURE_CANCELLED;
     default:
         return EYE_FAILURE_OTHER;
     }
+}
+
+static __always_inline bool eye_is_icmp_error(const struct sock_extended_err *error)
+{
+    return error->ee_origin == SO_EE_ORIGIN_ICMP || error->ee_origin == SO_EE_ORIGIN_ICMP6;
+}
+
+/*
+ * The ICMP error that came since connect(), out of the socket's error queue; 0: none. From 5.17 on
+ * (45af29ca761c) IPv4 leaves each one there, and wakes the program; of IPv6 only sockets with
+ * IPV6_RECVERR have them.
+ */
+static __always_inline int eye_icmp_error_of(const struct sock *sk, const struct eye_socket *socket)
+{
+    const struct sk_buff_head *queue = &sk->sk_error_queue;
+    if (!bpf_core_type_exists(struct sock_exterr_skb) || queue->qlen == 0 ||
+        (__u8)queue->qlen == socket->errors_before) {
+        return 0;
+    }
+    const struct sock_exterr_skb *newest = (const struct sock_exterr_skb *)queue->prev->cb;
+    return eye_is_icmp_error(&newest->ee) ? (int)newest->ee.ee_errno : 0;
+}
+
+/*
+ * Why there was no connection, as its program was told. An ICMP error that finds the socket in use
+ * (in connect(): whenever the router is a namespace or a rule of this host) does not end it: it is
+ * left in sk_err_soft. SO_ERROR clears that, so the close which follows finds it in the error queue
+ * only. What connect() returns itself is nowhere.
+ */
+static __always_inline __u8 eye_failure_to_connect(const struct sock *sk,
+                                                   const struct eye_socket *socket)
+{
+    int error = sk->sk_err;
+    if (error == 0) {
+        error = sk->sk_err_soft;
+    }
+    if (error == 0) {
+        error = eye_icmp_error_of(sk, socket);
+    }
+    if (error == 0) {
+        return sk->sk_socket->state == SS_UNCONNECTED ? EYE_FAILURE_OTHER : EYE_FAILURE_CANCELLED;
+    }
+    return eye_failure_of(error);
 }
 
 /* The last record of a socket, written in the ring itself: established ones close, others fail. */
@@ -159,21 +206,21 @@ static __always_inline void eye_report_end(const struct eye_socket *socket,
         return;
     }
     struct eye_counters now;
-    __u8 failure = eye_failure_of(tcp->inet_conn.icsk_inet.sk.sk_err);
+    const struct sock *sk = &tcp->inet_conn.icsk_inet.sk;
     __builtin_memset(record, 0, sizeof(*record));
     eye_read_counters(tcp, false, &now);
     eye_fill_record(record, socket, tcp, &now);
     record->kind = kind;
     if (kind == EYE_CONNECTION_CLOSED) {
+        record->failure = eye_failure_of(sk->sk_err);
         record->flags |= socket->pass == record->pass ? EYE_CONNECTION_LEAVES : 0;
         record->flags |= eye_is_unrecognised(socket) ? EYE_CONNECTION_UNRECOGNISED : 0;
         record->lifetime_ns =
             socket->since_ns ? eye_elapsed(bpf_ktime_get_ns(), socket->since_ns) : 0;
     } else {
+        record->failure = eye_failure_to_connect(sk, socket);
         record->flags = 0;
-        failure = failure == EYE_FAILURE_NONE ? EYE_FAILURE_CANCELLED : failure;
     }
-    record->failure = failure;
     bpf_ringbuf_submit(record, eye_wake_flag(&connections, EYE_CONNECTIONS_WAKE_BYTES));
 }
 
@@ -210,6 +257,7 @@ static __always_inline bool eye_begins(int old_state, int new_state)
 static __always_inline void eye_note_outgoing(struct sock *sk, struct eye_socket *socket)
 {
     socket->phase = EYE_SOCKET_CONNECTING;
+    socket->errors_before = (__u8)sk->sk_error_queue.qlen;
     socket->direction = EYE_OUTGOING;
     socket->family = eye_family_of(&sk->__sk_common);
     socket->port = bpf_ntohs(sk->__sk_common.skc_dport);

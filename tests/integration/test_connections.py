@@ -12,6 +12,7 @@ import errno
 import os
 import random
 import re
+import select
 import socket
 import struct
 import time
@@ -767,6 +768,84 @@ class Failures(unittest.TestCase):
         pair, _, port = self.blocked_pair()
         self.fail_to_connect(errno.EHOSTUNREACH, (Pair.RIGHT6, port), pair.left)
         self.check(port, "unreachable")
+
+    def connect_and_poll(self, client, address):
+        """As event loops do: the errno that SO_ERROR tells when poll() says that there is one;
+        None while there is none. (IPv6 does not wake the program, and tries again.)"""
+        client.setblocking(False)
+        self.assertEqual(client.connect_ex(address), errno.EINPROGRESS)
+        poll = select.poll()
+        poll.register(client, select.POLLOUT)
+        if not poll.poll(300):
+            return None
+        return errno.errorcode.get(client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    # what the router or the other end does, address, what the program is told, reason
+    ICMP = (
+        ("route unreachable", "10.98.0.1", "EHOSTUNREACH", "unreachable"),
+        ("route prohibit", "10.98.0.2", "EHOSTUNREACH", "unreachable"),
+        ("reject with icmp net-unreachable", Pair.RIGHT, "ENETUNREACH", "unreachable"),
+        ("reject with icmp port-unreachable", Pair.RIGHT, "ECONNREFUSED", "refused"),
+        ("reject with icmp host-prohibited", "::ffff:10.99.0.2", "EHOSTUNREACH", "unreachable"),
+        ("reject with tcp reset", Pair.RIGHT, "ECONNREFUSED", "refused"),
+        ("drop", Pair.RIGHT, None, "cancelled"),
+        ("reject with icmpv6 no-route", Pair.RIGHT6, "ENETUNREACH", "unreachable"),
+        ("reject with icmpv6 port-unreachable", Pair.RIGHT6, "ECONNREFUSED", "refused"),
+        ("reject with icmpv6 admin-prohibited", Pair.RIGHT6, "EACCES", "unreachable"),
+        ("drop", Pair.RIGHT6, None, "cancelled"),
+    )
+
+    def icmp_pair(self):
+        """Namespaces, and for each case of ICMP the port that the right one treats so."""
+        harness.need("nft")
+        pair = Pair(self)
+        ports = [free_port() for _ in self.ICMP]
+        rules = ""
+        for (does, address, *_), port in zip(self.ICMP, ports):
+            if does.startswith("route"):
+                pair.right.run("ip", "route", "add", does.split()[1], address)
+                pair.left.run("ip", "route", "add", address, "via", Pair.RIGHT)
+            else:
+                rules += f"tcp dport {port} {does}\n"
+        pair.right.run("nft", f"table inet block {{ chain input {{ type filter hook input "
+                              f"priority 0\n {rules} }}\n }}")
+        pair.right.run("sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0",
+                       "net.ipv4.ip_forward=1")
+        with contextlib.closing(pair.left.socket(socket.AF_INET6)) as client:
+            client.connect_ex((Pair.RIGHT6, free_port()))  # its neighbour is known from now on
+        return pair, ports
+
+    def test_icmp_that_finds_the_socket_in_connect(self):
+        pair, ports = self.icmp_pair()
+        for (does, address, told, _), port in zip(self.ICMP, ports):
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            with contextlib.closing(pair.left.socket(family)) as client:
+                heard = self.connect_and_poll(client, (address, port))
+            self.assertIn(heard, (told, None) if "icmpv6" in does else (told,), does)
+        refusing, dropping = ports[3], ports[6]
+        with contextlib.closing(pair.left.socket()) as client:
+            self.assertEqual(self.connect_and_poll(client, (Pair.RIGHT, refusing)), "ECONNREFUSED")
+            harness.disconnect(client)
+            self.assertIsNone(self.connect_and_poll(client, (Pair.RIGHT, dropping)))
+        self.daemon.wait_for_total(FAILED, 2, port=dropping)
+        self.daemon.wait_for_snapshots(1)
+        seen = [(*case[:3], *self.daemon.values(FAILED, "reason", port=port))
+                for case, port in zip(self.ICMP, ports)]
+        self.assertEqual(seen, list(self.ICMP))
+        for port in ports:
+            self.assertEqual(self.daemon.total(FAILED, port=port),
+                             2 if port in (refusing, dropping) else 1)
+
+    def test_no_local_port_is_left(self):
+        pair = Pair(self)
+        pair.left.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=40000 40000")
+        port = free_port()
+        with pair.right.entered():
+            harness.listen(self, port, Pair.RIGHT)
+        with contextlib.closing(pair.left.socket()) as first:
+            first.connect((Pair.RIGHT, port))
+            self.fail_to_connect(errno.EADDRNOTAVAIL, (Pair.RIGHT, port), pair.left)
+        self.check(port, "other", established=1)
 
     def test_cancelled_by_its_own_process(self):
         pair, port, _ = self.blocked_pair()
