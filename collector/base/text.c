@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collector/base/utf8.h"
+
 #define FIRST_CAPACITY 256
 
 void eye_text_init(struct eye_text *text, size_t max_bytes)
@@ -296,56 +298,6 @@ bool eye_copy_string(char *target, size_t size, const char *source)
     return fits;
 }
 
-/* Well-formed UTF-8 by its first two bytes (The Unicode Standard, table 3-7). */
-struct utf8_form {
-    unsigned char first_low, first_high;
-    unsigned char second_low, second_high;
-    size_t length;
-};
-
-static const struct utf8_form utf8_forms[] = {
-    {0x00, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-    {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-    {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
-};
-
-static bool has_form(const unsigned char *bytes, size_t length, const struct utf8_form *form)
-{
-    if (bytes[0] < form->first_low || bytes[0] > form->first_high || length < form->length) {
-        return false;
-    }
-    if (form->length > 1 && (bytes[1] < form->second_low || bytes[1] > form->second_high)) {
-        return false;
-    }
-    for (size_t i = 2; i < form->length; i++) {
-        if ((bytes[i] & 0xc0) != 0x80) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Bytes of the character that @bytes (not empty) starts with; 0 when it is none. */
-static size_t character_length(const unsigned char *bytes, size_t length)
-{
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(utf8_forms); i++) {
-        if (has_form(bytes, length, &utf8_forms[i])) {
-            return utf8_forms[i].length;
-        }
-    }
-    return 0;
-}
-
-static uint32_t code_point_of(const unsigned char *bytes, size_t length)
-{
-    static const unsigned char first_bits[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t code_point = bytes[0] & first_bits[length];
-    for (size_t i = 1; i < length; i++) {
-        code_point = code_point << 6 | (bytes[i] & 0x3f);
-    }
-    return code_point;
-}
-
 /* Sorted; first and last. */
 static const uint32_t invisible[][2] = {
     {0x0000, 0x001f},   {0x007f, 0x00a0},   {0x00ad, 0x00ad},   {0x034f, 0x034f},
@@ -372,9 +324,9 @@ void eye_copy_clean(char *target, size_t size, const char *bytes, size_t length)
 {
     size_t used = 0;
     while (length > 0) {
-        const unsigned char *text = (const unsigned char *)bytes;
-        size_t taken = character_length(text, length);
-        bool kept = taken > 0 && is_visible(code_point_of(text, taken));
+        uint32_t code_point = 0;
+        size_t taken = eye_utf8_decode(bytes, length, &code_point);
+        bool kept = taken > 0 && is_visible(code_point);
         taken = taken > 0 ? taken : 1;
         size_t put = kept ? taken : 1;
         if (used + put >= size) {

@@ -158,7 +158,7 @@ static size_t bytes_of(const struct cell *cell, size_t count)
     size_t length = 0;
     uint32_t code_point = 0;
     for (size_t i = 0; i < count && length < cell->length; i++) {
-        length += eye_utf8_decode(cell->bytes + length, &code_point);
+        length += eye_utf8_next(cell->bytes + length, cell->length - length, &code_point);
     }
     return length;
 }

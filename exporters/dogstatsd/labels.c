@@ -21,12 +21,12 @@ static bool is_plain(unsigned char byte, enum place place)
     return place == PLACE_TAG || (byte != ':' && byte != '@');
 }
 
-/* Length of the character of two or more bytes at @text; 0 when it is none or a control. */
-static size_t wide_character(const char *text)
+/* Bytes of the character of two or more that @text begins with; 0 when it is none or a control. */
+static size_t wide_character(const char *text, size_t length)
 {
-    uint32_t code_point;
-    size_t length = eye_utf8_decode(text, &code_point);
-    return length > 1 && code_point >= 0xa0 ? length : 0;
+    uint32_t code_point = 0;
+    size_t taken = eye_utf8_decode(text, length, &code_point);
+    return taken > 1 && code_point >= 0xa0 ? taken : 0;
 }
 
 /* Writes _ over everything from @start on that has a meaning in the format or none in text. */
@@ -34,7 +34,7 @@ static void clean(struct eye_text *text, size_t start, enum place place)
 {
     for (size_t i = start; i < text->length;) {
         unsigned char byte = (unsigned char)text->data[i];
-        size_t length = byte < 0x80 ? 0 : wide_character(text->data + i);
+        size_t length = byte < 0x80 ? 0 : wide_character(text->data + i, text->length - i);
         if (length == 0) {
             text->data[i] = is_plain(byte, place) ? text->data[i] : '_';
             length = 1;
