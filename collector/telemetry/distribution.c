@@ -36,6 +36,16 @@ double eye_distribution_key_value(uint32_t key)
     return key == 0 ? 0 : exp(((double)key - EYE_DISTRIBUTION_BIAS) * log_gamma);
 }
 
+double eye_distribution_least(uint32_t first_key, double mean)
+{
+    return fmin(eye_distribution_key_value(first_key), mean);
+}
+
+double eye_distribution_greatest(uint32_t last_key, double mean)
+{
+    return fmax(eye_distribution_key_value(last_key), mean);
+}
+
 void eye_distribution_init(struct eye_distribution *distribution)
 {
     memset(distribution, 0, sizeof(*distribution));

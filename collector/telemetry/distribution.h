@@ -35,6 +35,14 @@ uint32_t eye_distribution_key(double value);
 /** The value that stands for a bin: 0 for key 0. */
 double eye_distribution_key_value(uint32_t key);
 
+/**
+ * The least and the greatest of some values whose mean is @mean, as their first and their last bin
+ * tell: a bin is up to 0.8 % off, the mean is exact, so where the bin would be beyond the mean, the
+ * mean is nearer.
+ */
+double eye_distribution_least(uint32_t first_key, double mean);
+double eye_distribution_greatest(uint32_t last_key, double mean);
+
 void eye_distribution_init(struct eye_distribution *distribution);
 void eye_distribution_done(struct eye_distribution *distribution);
 

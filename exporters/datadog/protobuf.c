@@ -190,9 +190,9 @@ static int append_sketch(struct eye_datadog_body *body, const struct eye_identit
     Datadog__Dogsketch sketch = DATADOG__DOGSKETCH__INIT;
     sketch.ts = (int64_t)body->time_s;
     sketch.cnt = (int64_t)change->count;
-    sketch.min = eye_distribution_key_value((uint32_t)bins->keys[0]);
-    sketch.max = eye_distribution_key_value((uint32_t)bins->keys[size - 1]);
     sketch.avg = change->sum / (double)change->count;
+    sketch.min = eye_distribution_least((uint32_t)bins->keys[0], sketch.avg);
+    sketch.max = eye_distribution_greatest((uint32_t)bins->keys[size - 1], sketch.avg);
     sketch.sum = change->sum;
     sketch.n_k = size;
     sketch.k = bins->keys;

@@ -192,21 +192,26 @@ static const struct {
 
 #define QUANTILES EYE_ARRAY_LENGTH(quantiles)
 
-/* As eye_distribution_quantile_since(), all of them in one walk over the bins. */
+/* As eye_distribution_quantile_since(), all of them in one walk over the bins; the greatest is no
+ * less than the mean. */
 static void find_quantiles(const struct eye_change *change, double ret_values[QUANTILES])
 {
     const struct eye_distribution *now = change->point->distribution;
     uint32_t last = now->first_key + now->size - 1;
     uint64_t seen = 0;
     size_t found = 0;
+    uint32_t last_found = last;
     for (uint32_t key = now->first_key; found < QUANTILES; key++) {
         seen += eye_distribution_bin_since(now, change->before, key);
         while (found < QUANTILES &&
                (key >= last ||
                 (double)seen > quantiles[found].quantile * (double)(change->count - 1))) {
             ret_values[found++] = eye_distribution_key_value(key);
+            last_found = key;
         }
     }
+    ret_values[QUANTILES - 1] =
+        eye_distribution_greatest(last_found, change->sum / (double)change->count);
 }
 
 static void append_distribution(const struct eye_json_lines *lines, const struct eye_change *change,

@@ -28,6 +28,10 @@ static size_t of_distribution(const struct eye_change *change, enum eye_graphite
         for (size_t i = 0; i < EYE_QUANTILE_COUNT; i++) {
             ret_values[count++] = (struct eye_graphite_value){.ending = endings[i], .bin = keys[i]};
         }
+        double mean = change->sum / (double)change->count;
+        if (eye_distribution_greatest(keys[EYE_MAX], mean) == mean) {
+            ret_values[count - 1] = number(endings[EYE_MAX], mean);
+        }
     }
     return count;
 }

@@ -124,7 +124,7 @@ static int set_counter(const struct eye_otlp_model *model, const struct eye_chan
     return set_real(value, eye_counter_value(metric, counter));
 }
 
-/* The middle of the lowest and the highest bin that got something; not from the beginning of time
+/* The lowest and the highest that was seen; not from the beginning of time
  * on, where they would only ever move apart. */
 static void set_range(const struct eye_distribution *now, const struct eye_distribution *before,
                       struct eye_otlp_value *value)
@@ -138,8 +138,9 @@ static void set_range(const struct eye_distribution *now, const struct eye_distr
         last--;
     }
     value->has_range = true;
-    value->min = eye_distribution_key_value(first);
-    value->max = eye_distribution_key_value(last);
+    double mean = value->sum / (double)value->count;
+    value->min = eye_distribution_least(first, mean);
+    value->max = eye_distribution_greatest(last, mean);
 }
 
 static void set_explicit(const struct eye_distribution *now, const struct eye_distribution *before,

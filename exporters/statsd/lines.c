@@ -206,14 +206,16 @@ static void append_part(struct eye_statsd_lines *lines, const struct eye_change 
                         const uint32_t keys[EYE_QUANTILE_COUNT], size_t part,
                         struct eye_text *payload)
 {
-    if (part < EYE_QUANTILE_COUNT) {
-        const struct eye_bin_text *bin = bin_text(lines, change, keys[part]);
-        eye_text_append_bytes(payload, bin->digits, bin->length);
-    } else if (part == PART_MEAN) {
-        double mean = change->sum / (double)change->count;
+    double mean = change->sum / (double)change->count;
+    bool is_mean = part == PART_MEAN ||
+                   (part == EYE_MAX && eye_distribution_greatest(keys[EYE_MAX], mean) == mean);
+    if (is_mean) {
         bool seconds = is_in_seconds(change);
         eye_decimal_append_rounded(payload, seconds ? mean * 1000 : mean,
                                    seconds ? MILLISECOND_PLACES : PLAIN_PLACES);
+    } else if (part < EYE_QUANTILE_COUNT) {
+        const struct eye_bin_text *bin = bin_text(lines, change, keys[part]);
+        eye_text_append_bytes(payload, bin->digits, bin->length);
     } else {
         eye_text_append_u64(payload, change->count);
     }

@@ -169,14 +169,19 @@ class Sketches(unittest.TestCase):
     def check(self, sketch, values):
         bins = sorted(collections.Counter(bin_key(value) for value in values).items())
         total = sum(values)
+        mean = total / len(values)
         self.assertEqual(int(one(sketch, "ts")), TIME)
         self.assertEqual(int(one(sketch, "cnt")), len(values))
         self.assertEqual([int(key) for key in sketch.get("k", [])], [key for key, _ in bins])
         self.assertEqual([int(count) for count in sketch.get("n", [])], [n for _, n in bins])
-        for field, number in (("sum", total), ("avg", total / len(values)),
-                              ("min", bin_value(bins[0][0])), ("max", bin_value(bins[-1][0]))):
+        for field, number in (("sum", total), ("avg", mean),
+                              ("min", min(bin_value(bins[0][0]), mean)),
+                              ("max", max(bin_value(bins[-1][0]), mean))):
             self.assertTrue(math.isclose(float(one(sketch, field, "0")), number, rel_tol=1e-12),
                             (field, sketch, number))
+        least, average, greatest = (float(one(sketch, field, "0")) for field in
+                                    ("min", "avg", "max"))
+        self.assertTrue(least <= average <= greatest, sketch)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,22 @@ static void key_value__is_close_to_every_value(void **state)
     }
 }
 
+static void mean__lies_between_least_and_greatest(void **state)
+{
+    (void)state;
+    uint64_t random = 3;
+    for (int i = 0; i < 100000; i++) {
+        double value = pow(10, random_unit(&random) * 27 - 9);
+        uint32_t key = eye_distribution_key(value);
+        double least = eye_distribution_least(key, value);
+        double greatest = eye_distribution_greatest(key, value);
+        assert_true(least <= value && value <= greatest);
+        assert_true(least >= value * (1 - ERROR_MAX) && greatest <= value * (1 + ERROR_MAX));
+    }
+    assert_true(eye_distribution_least(0, 0) == 0 && eye_distribution_greatest(0, 0) == 0);
+    assert_true(eye_distribution_greatest(EYE_DISTRIBUTION_BIAS, 0.5) == 1);
+}
+
 static void record__counts_and_sums(void **state)
 {
     struct fixture *fixture = *state;
@@ -301,6 +317,7 @@ int main(void)
         cmocka_unit_test(key__is_the_one_of_datadog),
         cmocka_unit_test(key_value__lies_in_its_own_bin),
         cmocka_unit_test(key_value__is_close_to_every_value),
+        cmocka_unit_test(mean__lies_between_least_and_greatest),
         cmocka_unit_test_setup_teardown(record__counts_and_sums, setup, teardown),
         cmocka_unit_test_setup_teardown(record__takes_every_double, setup, teardown),
         cmocka_unit_test_setup_teardown(record__grows_both_ways, setup, teardown),

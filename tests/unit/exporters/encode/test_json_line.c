@@ -158,6 +158,19 @@ static void append__adds_totals_and_the_largest_value(void **state)
     assert_non_null(strstr(lines, ",\"p99\":1.0,\"max\":1.0}\n"));
 }
 
+/* The bin of both stands for 1. */
+static void append__the_largest_is_no_less_than_the_mean(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample *sample = fixture->sample;
+    fixture->lines.details = true;
+    sample_add(sample, EYE_METRIC_TCP_RTT, 1.007, SAMPLE_TAGS());
+    sample_add(sample, EYE_METRIC_TCP_RTT, 1.003, SAMPLE_TAGS());
+    const char *lines = render(fixture, NULL);
+    assert_non_null(strstr(lines, ",\"count\":2,\"sum\":2.01,"));
+    assert_non_null(strstr(lines, ",\"p99\":1.0,\"max\":1.005}\n"));
+}
+
 /* What the sum of two values carries beyond 15 digits is no one's measurement. */
 static void append__rounds_to_what_was_measured(void **state)
 {
@@ -205,6 +218,7 @@ int main(void)
         TEST(append__stays_valid_with_hostile_tags),
         TEST(append__writes_null_for_what_is_no_number),
         TEST(append__adds_totals_and_the_largest_value),
+        TEST(append__the_largest_is_no_less_than_the_mean),
         TEST(append__rounds_to_what_was_measured),
         TEST(seconds_between__covers_skipped_intervals),
         TEST(append__reports_a_full_buffer),

@@ -93,6 +93,18 @@ static void lines__distributions(void **state)
                                         "h.sockeye.tcp.rtt.a.sum 0 1785672010\n");
 }
 
+/* The bin of both stands for 1. */
+static void lines__the_greatest_is_no_less_than_the_mean(void **state)
+{
+    struct exporter_run *run = *state;
+    open_tcp(run, "style: dotted");
+    sample_add(run->sample, EYE_METRIC_TCP_RTT, 1.007, SAMPLE_TAGS({EYE_TAG_SERVICE, "a"}));
+    const char *lines = delivered(run);
+    assert_non_null(strstr(lines, "rtt.a.sum 1.007 "));
+    assert_non_null(strstr(lines, "rtt.a.p99 1 "));
+    assert_non_null(strstr(lines, "rtt.a.max 1.007 "));
+}
+
 static void lines__ending_stands_before_tags(void **state)
 {
     struct exporter_run *run = *state;
@@ -279,6 +291,7 @@ int main(void)
         TEST(lines__counters_are_increases),
         TEST(lines__counters_as_totals),
         TEST(lines__distributions),
+        TEST(lines__the_greatest_is_no_less_than_the_mean),
         TEST(lines__ending_stands_before_tags),
         TEST(lines__gauges_are_plain_numbers),
         TEST(time__is_the_slot_of_the_interval),

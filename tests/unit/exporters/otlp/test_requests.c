@@ -208,6 +208,28 @@ static void json__carries_what_happened_in_between(void **state)
     }
 }
 
+/* The bin of each stands for 1. */
+static void json__the_mean_lies_between_min_and_max(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample *sample = fixture->sample;
+    static const double values[] = {1.007, 0.993};
+    fixture->model.temporality = EYE_OTLP_DELTA;
+    open_encoder(fixture, &eye_otlp_json);
+    const struct eye_snapshot *before = sample_take(sample);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(values); i++) {
+        sample_add(sample, EYE_METRIC_TCP_RTT, values[i],
+                   SAMPLE_TAGS({EYE_TAG_SERVICE, i == 0 ? "a" : "b"}));
+    }
+    render_json(fixture, sample_take(sample), before);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(values); i++) {
+        const json_t *point = point_at(fixture, "exponentialHistogram", i);
+        assert_true(json_number_value(json_object_get(point, "sum")) == values[i]);
+        assert_true(json_number_value(json_object_get(point, "min")) <= values[i]);
+        assert_true(json_number_value(json_object_get(point, "max")) >= values[i]);
+    }
+}
+
 static void json__stays_valid_with_hostile_tags(void **state)
 {
     struct fixture *fixture = *state;
@@ -385,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(json__is_as_the_specification_shows),
         TEST(json__carries_what_happened_in_between),
+        TEST(json__the_mean_lies_between_min_and_max),
         TEST(json__stays_valid_with_hostile_tags),
         TEST(protobuf__shares_one_envelope_per_metric),
         TEST(add__leaves_a_full_request_as_it_was),

@@ -277,6 +277,22 @@ static void lines__gauges_of_distributions(void **state)
     assert_non_null(strstr(written, "\nsockeye.http.server.request.duration.count,route=a:1|c\n"));
 }
 
+/* The bin of both stands for 1. */
+static void lines__the_greatest_is_no_less_than_the_mean(void **state)
+{
+    struct fixture *fixture = *state;
+    use(fixture, EYE_STATSD_NONE, EYE_STATSD_AS_GAUGES, 1432);
+    eye_distribution_add(route(fixture, "a"), 1.007, 1);
+    const char *written = encode(fixture);
+    assert_non_null(strstr(written, ".p99:1000|g\n"));
+    assert_non_null(strstr(written, ".max:1007|g\n"));
+    assert_non_null(strstr(written, ".mean:1007|g\n"));
+    eye_distribution_add(route(fixture, "a"), 0.993, 1);
+    written = encode(fixture);
+    assert_non_null(strstr(written, ".max:1000|g\n"));
+    assert_non_null(strstr(written, ".mean:993|g\n"));
+}
+
 /* ---- Weights ---- */
 
 struct sum {
@@ -467,6 +483,7 @@ int main(void)
         TEST(lines__samples_are_milliseconds),
         TEST(lines__many_samples_have_rates_before_tags),
         TEST(lines__gauges_of_distributions),
+        TEST(lines__the_greatest_is_no_less_than_the_mean),
         TEST(samples__count_exactly_at_every_size),
         TEST(samples__unweighted_quantiles_are_nearly_right),
         TEST(samples__huge_counts_are_split),
