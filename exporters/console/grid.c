@@ -3,7 +3,6 @@
 #include "exporters/console/grid.h"
 
 #include <assert.h>
-#include <limits.h>
 #include <string.h>
 
 #include "exporters/encode/utf8.h"
@@ -32,6 +31,7 @@ void eye_grid_column(struct eye_grid *grid, const char *heading, bool numeric, u
     grid->headings[grid->columns] = heading;
     grid->ranks[grid->columns] = rank;
     grid->left_out[grid->columns] = false;
+    grid->empty[grid->columns] = false;
     grid->numeric[grid->columns++] = numeric;
     eye_text_append(grid->text, heading);
     eye_grid_end_cell(grid);
@@ -121,19 +121,16 @@ static bool shows_nothing(const struct eye_grid *grid, size_t column)
     return nothing;
 }
 
-/* Leaves out the column that is missed least; false when all that are left are needed. */
-static bool leave_one_out(struct eye_grid *grid)
+/* Leaves out the column that is missed least, of those that show nothing, or of all but the needed
+ * ones; false when there is none. */
+static bool leave_one_out(struct eye_grid *grid, bool nothing)
 {
     size_t least = grid->columns;
-    unsigned highest = 0;
     for (size_t i = 0; i < grid->columns; i++) {
-        unsigned rank = grid->ranks[i];
-        if (rank > 0 && shows_nothing(grid, i)) {
-            rank += UINT_MAX / 2;
-        }
-        if (!grid->left_out[i] && rank > highest) {
+        bool candidate = nothing ? grid->empty[i] : grid->ranks[i] > 0;
+        if (!grid->left_out[i] && candidate &&
+            (least == grid->columns || grid->ranks[i] > grid->ranks[least])) {
             least = i;
-            highest = rank;
         }
     }
     if (least == grid->columns) {
@@ -145,8 +142,13 @@ static bool leave_one_out(struct eye_grid *grid)
 
 static void fit(struct eye_grid *grid, size_t width)
 {
+    for (size_t i = 0; i < grid->columns; i++) {
+        grid->empty[i] = shows_nothing(grid, i);
+    }
+    while (line_width(grid) > width && leave_one_out(grid, true)) {
+    }
     fold(grid, width, FOLDED_AT_EASE);
-    while (line_width(grid) > width && leave_one_out(grid)) {
+    while (line_width(grid) > width && leave_one_out(grid, false)) {
     }
     measure(grid); /* what was left out may have made room */
     fold(grid, width, FOLDED_MIN);
@@ -244,17 +246,28 @@ void eye_grid_write(struct eye_grid *grid, const struct eye_console_style *style
     }
 }
 
+/* Names the columns that were left out, with @lead before them: those that show nothing, or the
+ * others. */
+static void append_left_out(const struct eye_grid *grid, bool nothing, const char *lead,
+                            struct eye_text *words)
+{
+    for (size_t i = 0; i < grid->columns; i++) {
+        if (grid->left_out[i] && grid->empty[i] == nothing) {
+            eye_text_append(words, lead);
+            eye_text_append(words, grid->headings[i]);
+            lead = ", ";
+        }
+    }
+}
+
 void eye_grid_write_left_out(const struct eye_grid *grid, const struct eye_console_style *style,
                              struct eye_text *out)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text words;
     eye_text_init(&words, LEFT_OUT_MAX_BYTES);
-    for (size_t i = 0; i < grid->columns; i++) {
-        if (grid->left_out[i]) {
-            eye_text_append(&words, words.length == 0 ? "no room for " : ", ");
-            eye_text_append(&words, grid->headings[i]);
-        }
-    }
+    append_left_out(grid, false, "no room for ", &words);
+    append_left_out(grid, true, words.length == 0 ? "no room and nothing in " : "; nothing in ",
+                    &words);
     if (words.length > 0) {
         eye_text_append(out, style->colour ? COLOUR_DIM : "");
         eye_text_append_wrapped(out, eye_text_string(&words), 0, style->width);

@@ -18,6 +18,7 @@ struct eye_grid {
     const char *headings[EYE_GRID_COLUMNS_MAX];
     unsigned ranks[EYE_GRID_COLUMNS_MAX];
     bool left_out[EYE_GRID_COLUMNS_MAX];
+    bool empty[EYE_GRID_COLUMNS_MAX]; /* numbers that are none or zero in every row */
     size_t cells;
     bool numeric[EYE_GRID_COLUMNS_MAX];                    /* aligned to the right */
     size_t ends[EYE_GRID_COLUMNS_MAX * EYE_GRID_ROWS_MAX]; /* of each cell in text */
@@ -28,8 +29,9 @@ struct eye_grid {
 void eye_grid_init(struct eye_grid *grid, struct eye_text *text);
 
 /**
- * Adds a column. @heading outlives the grid. @rank: 0 for one that is never left out, else the
- * higher the sooner. All columns come before the first row.
+ * Adds a column. @heading outlives the grid. @rank: the higher, the sooner it is left out; 0: only
+ * when it shows nothing. Whatever shows nothing goes before all that shows something. All columns
+ * come before the first row.
  */
 void eye_grid_column(struct eye_grid *grid, const char *heading, bool numeric, unsigned rank);
 

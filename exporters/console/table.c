@@ -35,8 +35,8 @@ enum look {
     LOOK_QUANTILE,
 };
 
-/* `rank`: where the terminal is narrow, the highest goes first; 0: never (grid.h). One order for
- * the tags and measures of a section. */
+/* `rank`: where the terminal is narrow, the highest goes first; 0: only when empty (grid.h). One
+ * order for the tags and measures of a section. */
 struct measure {
     const char *heading;
     enum eye_console_slot slot;
