@@ -5,13 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collector/base/clock.h"
 #include "collector/daemon.h"
 #include "collector/probe.h"
 #include "collector/telemetry/catalogue.h"
-#include "exporters/exporter.h"
+#include "exporters/encode/selection.h"
 
 /* Exporter types compiled in. */
 #define SECTIONS_MAX 32
+
+/* More of them nobody reads. */
+#define WARNINGS_BYTES_MAX 16384
 
 static size_t list_sections(const struct eye_config_section *ret_sections[static SECTIONS_MAX])
 {
@@ -20,6 +24,16 @@ static size_t list_sections(const struct eye_config_section *ret_sections[static
         ret_sections[count] = &eye_exporter_types[count]->section;
     }
     return count;
+}
+
+/* What is valid and most likely not what was meant. */
+static void print_warnings(const struct eye_config *config)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text warnings;
+    eye_text_init(&warnings, WARNINGS_BYTES_MAX);
+    eye_selection_append_warnings(config, &warnings);
+    fputs(config->warnings == NULL ? "" : config->warnings, stderr);
+    fputs(eye_text_string(&warnings), stderr);
 }
 
 /* Loads the configuration or prints its problems. */
@@ -38,8 +52,8 @@ static struct eye_config *load_config(const struct eye_options *options)
     struct eye_error error = {""};
     if (eye_config_load(&source, &config, &error) != 0) {
         fprintf(stderr, "%s\n", error.text);
-    } else if (config->warnings != NULL) {
-        fputs(config->warnings, stderr);
+    } else {
+        print_warnings(config);
     }
     return config;
 }
@@ -64,6 +78,23 @@ static int print_default_config(void)
     return EYE_EXIT_OK;
 }
 
+static void print_valid(const struct eye_config *config)
+{
+    if (config->file != NULL) {
+        printf("configuration %s is valid: ", config->file);
+    } else {
+        printf("there is no %s, the built-in configuration is valid: ", EYE_CONFIG_DEFAULT_FILE);
+    }
+    printf("%zu exporter%s (", config->exporter_count, config->exporter_count == 1 ? "" : "s");
+    for (size_t i = 0; i < config->exporter_count; i++) {
+        printf("%s%s", i == 0 ? "" : ", ", config->exporters[i].name);
+    }
+    printf("), interval %g s\n", (double)config->interval_ns / (double)EYE_NS_PER_SECOND);
+    if (config->sources != NULL) {
+        printf("over it: %s\n", config->sources);
+    }
+}
+
 /* Valid also means that exporters can be found; nothing is opened or bound. */
 int eye_command_check(const struct eye_options *options)
 {
@@ -74,8 +105,7 @@ int eye_command_check(const struct eye_options *options)
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }
-    printf("valid: %zu exporter%s\n", config->exporter_count,
-           config->exporter_count == 1 ? "" : "s");
+    print_valid(config);
     eye_config_free(config);
     return EYE_EXIT_OK;
 }

@@ -15,6 +15,9 @@
 /* Longer labels are cut; they only stand in messages. */
 #define LABEL_BYTES 128
 
+/* Sources are for people to read: what is beyond is left out. */
+#define SOURCES_BYTES_MAX 4096
+
 static void read_exporters(struct eye_document *document, const yaml_node_t *node, void *context)
 {
     struct eye_builder *builder = context;
@@ -42,6 +45,7 @@ void eye_builder_init(struct eye_builder *builder, const struct eye_config_secti
     *builder = (struct eye_builder){.sections = {sections, section_count}};
     eye_problems_init(&builder->problems);
     eye_problems_init(&builder->warnings);
+    eye_text_init(&builder->sources, SOURCES_BYTES_MAX);
     struct eye_scope scope = scope_of(builder);
     eye_scope_set_defaults(&scope, &builder->problems);
 }
@@ -54,6 +58,26 @@ void eye_builder_done(struct eye_builder *builder)
     eye_route_list_done(&builder->routes);
     eye_problems_done(&builder->problems);
     eye_problems_done(&builder->warnings);
+    eye_text_done(&builder->sources);
+    free(builder->file);
+}
+
+static void add_source(struct eye_builder *builder, const char *label)
+{
+    eye_text_append(&builder->sources, builder->sources.length == 0 ? "" : ", ");
+    eye_text_append(&builder->sources, label);
+}
+
+static void add_file_source(struct eye_builder *builder, const char *label)
+{
+    if (builder->file != NULL) {
+        add_source(builder, label);
+        return;
+    }
+    builder->file = strdup(label);
+    if (builder->file == NULL) {
+        eye_problems_add_out_of_memory(&builder->problems);
+    }
 }
 
 void eye_builder_add_file(struct eye_builder *builder, const char *label, const char *bytes,
@@ -61,6 +85,7 @@ void eye_builder_add_file(struct eye_builder *builder, const char *label, const 
 {
     struct eye_origin origin = {.label = label};
     struct eye_document document;
+    add_file_source(builder, label);
     if (eye_document_init(&document, &origin, bytes, length, &builder->problems) != 0) {
         return;
     }
@@ -78,6 +103,7 @@ static void assign(struct eye_builder *builder, const char *label, const char *p
 {
     struct eye_origin origin = {.label = label, .path = path};
     struct eye_document document;
+    add_source(builder, label);
     if (eye_document_init(&document, &origin, text, strlen(text), &builder->problems) != 0) {
         return;
     }
@@ -161,6 +187,8 @@ static void hand_out(struct eye_builder *builder, struct eye_config *config)
 {
     *config = builder->config;
     config->warnings = EYE_TAKE(builder->warnings.lines.data);
+    config->file = EYE_TAKE(builder->file);
+    config->sources = EYE_TAKE(builder->sources.data);
     config->exporters = builder->exporters.items;
     config->exporter_count = builder->exporters.count;
     config->routes.rules = builder->routes.rules;

@@ -17,6 +17,8 @@ struct eye_builder {
     struct eye_section_list sections;
     struct eye_problems problems;
     struct eye_problems warnings; /* lines of eye_config.warnings; no failure */
+    char *file;                   /* the first file; owned */
+    struct eye_text sources;      /* all that came behind it */
 };
 
 /** @sections: the exporter types; must outlive the builder and its result. */

@@ -14,7 +14,6 @@
 #include "config/schema.h"
 #include "config/scope.h"
 
-#define DEFAULT_FILE "/etc/sockeye/sockeye.yaml"
 #define FOLDER "conf.d"
 #define SUFFIX ".yaml"
 
@@ -125,7 +124,7 @@ static void add_folder(struct eye_builder *builder, const char *folder)
 /* The file and the folder beside it. */
 static void add_files(struct eye_builder *builder, const char *file)
 {
-    const char *path = file == NULL ? DEFAULT_FILE : file;
+    const char *path = file == NULL ? EYE_CONFIG_DEFAULT_FILE : file;
     add_file(builder, path, file == NULL);
     const char *slash = strrchr(path, '/');
     int length = slash == NULL ? 0 : (int)(slash - path) + 1;
@@ -169,6 +168,8 @@ void eye_config_free(struct eye_config *config)
     eye_scope_done(&scope);
     eye_exporter_list_done(&exporters);
     eye_route_list_done(&routes);
+    free(config->file);
+    free(config->sources);
     free(config->warnings);
     free(config);
 }

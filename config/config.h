@@ -22,6 +22,9 @@
 #include "collector/base/error.h"
 #include "collector/base/log.h"
 
+/* Read without -c FILE, if it exists. */
+#define EYE_CONFIG_DEFAULT_FILE "/etc/sockeye/sockeye.yaml"
+
 enum eye_config_type {
     EYE_CONFIG_BOOL,     /* bool */
     EYE_CONFIG_COUNT,    /* uint64_t: a whole number, no unit */
@@ -134,6 +137,9 @@ struct eye_config {
         uint64_t tag_values; /* limits.tag_values: 1000 (1 .. 1000000) */
         uint64_t idle_ns;    /* limits.idle: 5m (10s .. 24h) */
     } limits;
+    char *file;     /* the configuration file that was read; NULL: there is none; owned */
+    char *sources;  /* what was read over it, in order: "conf.d/a.yaml, --set interval"; NULL:
+                       nothing; owned */
     char *warnings; /* lines about what is valid and still unsafe; NULL: none; owned */
     struct eye_exporter_config
         *exporters; /* owned; without any in the configuration: one console */

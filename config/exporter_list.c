@@ -11,6 +11,9 @@
 
 #define NAME_BYTES_MAX 64
 
+/* For a message; what is longer is cut. */
+#define KNOWN_TYPES_BYTES 256
+
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 /* What the reader of `name` works on. */
@@ -135,14 +138,20 @@ static const struct eye_config_section *find_section(const struct eye_section_li
 static void unknown_type(struct eye_document *document, const yaml_mark_t *mark,
                          const struct eye_section_list *sections, const char *type)
 {
+    char known[KNOWN_TYPES_BYTES] = "";
+    size_t used = 0;
     struct eye_nearest nearest;
     eye_nearest_init(&nearest, type);
-    for (size_t i = 0; i < sections->count; i++) {
-        eye_nearest_offer(&nearest, sections->items[i]->type, strlen(sections->items[i]->type));
+    for (size_t i = 0; i < sections->count && used < sizeof(known); i++) {
+        const char *one = sections->items[i]->type;
+        eye_nearest_offer(&nearest, one, strlen(one));
+        used +=
+            (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "", one);
     }
     struct eye_excerpt excerpt = eye_excerpt_of(type);
     if (nearest.best == NULL) {
-        eye_document_problem(document, mark, NULL, "unknown exporter type \"%s\"", excerpt.text);
+        eye_document_problem(document, mark, NULL, "unknown exporter type \"%s\" (known: %s)",
+                             excerpt.text, known);
     } else {
         eye_document_problem(document, mark, NULL,
                              "unknown exporter type \"%s\", did you mean \"%s\"?", excerpt.text,

@@ -88,18 +88,38 @@ static void offer(struct eye_nearest *nearest, const char *path)
     eye_nearest_offer(nearest, path, strlen(path));
 }
 
+static const char *last_part(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot == NULL ? path : dot + 1;
+}
+
+/* The key that @path most likely means: one of the same name in another section, else the nearest.
+ */
+static void find_nearest(const struct eye_scope *scope, const char *path,
+                         struct eye_nearest *ret_nearest)
+{
+    const char *known;
+    eye_nearest_init(ret_nearest, path);
+    for (size_t i = 0; (known = eye_scope_path(scope, i)) != NULL; i++) {
+        if (strcmp(last_part(known), last_part(path)) == 0) {
+            ret_nearest->best = known;
+            ret_nearest->best_length = strlen(known);
+            return;
+        }
+        offer(ret_nearest, known);
+    }
+}
+
 static void unknown_key(const struct eye_scope *scope, struct eye_document *document,
                         const yaml_mark_t *mark, const char *path)
 {
     struct eye_nearest nearest;
-    eye_nearest_init(&nearest, path);
-    const char *known;
-    for (size_t i = 0; (known = eye_scope_path(scope, i)) != NULL; i++) {
-        offer(&nearest, known);
-    }
+    find_nearest(scope, path, &nearest);
     struct eye_excerpt excerpt = eye_excerpt_of(path);
     if (nearest.best == NULL) {
-        eye_document_problem(document, mark, NULL, "unknown key \"%s\"", excerpt.text);
+        eye_document_problem(document, mark, NULL,
+                             "unknown key \"%s\" (see \"sockeye check --default\")", excerpt.text);
     } else {
         eye_document_problem(document, mark, NULL, "unknown key \"%s\", did you mean \"%.*s\"?",
                              excerpt.text, (int)nearest.best_length, nearest.best);

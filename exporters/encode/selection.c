@@ -3,7 +3,10 @@
 #include "exporters/encode/selection.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "config/nearest.h"
 
 bool eye_name_matches(const char *pattern, const char *name)
 {
@@ -49,6 +52,107 @@ static void select_metrics(struct eye_selection *selection,
                                !matches_any(&common->deny, name);
     }
 }
+
+/* ---- What was mistyped ---- */
+
+static bool matches_any_metric(const char *pattern)
+{
+    bool matches = false;
+    for (int i = 0; i < EYE_METRIC_COUNT && !matches; i++) {
+        matches = eye_name_matches(pattern, eye_metric((enum eye_metric_id)i)->name);
+    }
+    return matches;
+}
+
+/* Offers all names, and with @sections what stands before each of their dots. */
+static void offer_names(struct eye_nearest *nearest, bool sections)
+{
+    for (int i = 0; i < EYE_METRIC_COUNT; i++) {
+        const char *name = eye_metric((enum eye_metric_id)i)->name;
+        const char *dot = sections ? strchr(name, '.') : NULL;
+        for (; dot != NULL; dot = strchr(dot + 1, '.')) {
+            eye_nearest_offer(nearest, name, (size_t)(dot - name));
+        }
+        eye_nearest_offer(nearest, name, strlen(name));
+    }
+}
+
+/* Appends the pattern that @pattern may mean; false when nothing is near. */
+static bool append_nearest(const char *pattern, struct eye_text *out)
+{
+    EYE_AUTOFREE char *stem = strdup(pattern);
+    if (stem == NULL) {
+        return false;
+    }
+    size_t length = strlen(stem);
+    const char *ending = "";
+    if (length > 2 && strcmp(stem + length - 2, ".*") == 0) {
+        ending = ".*";
+    } else if (length > 1 && stem[length - 1] == '*') {
+        ending = "*";
+    }
+    stem[length - strlen(ending)] = '\0';
+    struct eye_nearest nearest;
+    eye_nearest_init(&nearest, stem);
+    offer_names(&nearest, ending[0] != '\0');
+    if (nearest.best != NULL) {
+        eye_text_appendf(out, ", did you mean \"%.*s%s\"?", (int)nearest.best_length, nearest.best,
+                         ending);
+    }
+    return nearest.best != NULL;
+}
+
+/* Names of sections are taken for all that is in them, and those that a receiver shows begin with
+ * the prefix. */
+static void append_suggestion(const char *pattern, const char *prefix, struct eye_text *out)
+{
+    EYE_AUTOFREE char *section = NULL;
+    size_t length = strlen(prefix);
+    bool prefixed = length > 0 && strncmp(pattern, prefix, length) == 0;
+    if (asprintf(&section, "%s.*", pattern) < 0) {
+        section = NULL;
+        return;
+    }
+    if (matches_any_metric(section)) {
+        eye_text_appendf(out, ", did you mean \"%s\"?", section);
+    } else if (prefixed && matches_any_metric(pattern + length)) {
+        eye_text_appendf(out, ", did you mean \"%s\"? (without the prefix)", pattern + length);
+    } else if (!append_nearest(pattern, out) && prefixed) {
+        append_nearest(pattern + length, out);
+    }
+}
+
+static void append_unmatched(const struct eye_exporter_config *exporter, const char *key,
+                             const struct eye_text_list *patterns, struct eye_text *out)
+{
+    for (size_t i = 0; i < patterns->count; i++) {
+        if (!matches_any_metric(patterns->items[i])) {
+            eye_text_appendf(out, "%s: %s of exporter %s: no metric is called \"%s\"",
+                             exporter->origin, key, exporter->name, patterns->items[i]);
+            append_suggestion(patterns->items[i], exporter->common.prefix, out);
+            eye_text_append(out, " (\"sockeye metrics\" lists them)\n");
+        }
+    }
+}
+
+void eye_selection_append_warnings(const struct eye_config *config, struct eye_text *out)
+{
+    for (size_t i = 0; i < config->exporter_count; i++) {
+        const struct eye_exporter_config *exporter = &config->exporters[i];
+        struct eye_selection selection;
+        append_unmatched(exporter, "metrics.allow", &exporter->common.allow, out);
+        append_unmatched(exporter, "metrics.deny", &exporter->common.deny, out);
+        select_metrics(&selection, &exporter->common);
+        if (memchr(selection.wanted, true, sizeof(selection.wanted)) == NULL) {
+            eye_text_appendf(out,
+                             "%s: metrics.allow and metrics.deny leave exporter %s nothing to "
+                             "send\n",
+                             exporter->origin, exporter->name);
+        }
+    }
+}
+
+/* ---- Prefix and tags ---- */
 
 static int split_tag(struct eye_fixed_tag *tag, const char *text)
 {

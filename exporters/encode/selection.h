@@ -27,6 +27,12 @@ struct eye_selection {
 
 /** 0 or -ENOMEM. */
 int eye_selection_init(struct eye_selection *selection, const struct eye_exporter_setup *setup);
+/**
+ * Appends a line for each pattern of metrics.allow and metrics.deny that matches no metric, with
+ * the name that it may mean, and for each exporter that they leave nothing to send.
+ */
+void eye_selection_append_warnings(const struct eye_config *config, struct eye_text *out);
+
 void eye_selection_done(struct eye_selection *selection);
 
 /** Appends prefix and name; a name that already begins with the prefix gets no second one. */

@@ -101,10 +101,20 @@ class Mistakes(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (EXIT_CONFIG, ""))
 
     def test_counts_in_english(self):
-        for exporters, said in (("{type: console}", "valid: 1 exporter\n"),
-                                ('{type: console}, {type: "null"}', "valid: 2 exporters\n")):
+        for exporters, said in (("{type: console}", "1 exporter (console)"),
+                                ('{type: statsd}, {type: statsd}',
+                                 "2 exporters (statsd, statsd-2)")):
             done = sockeye("check", "-c", "/dev/null", "--set", f"exporters=[{exporters}]")
-            self.assertEqual(done.stdout, said)
+            self.assertEqual(done.stdout, f"configuration /dev/null is valid: {said}, interval "
+                                          "10 s\nover it: --set exporters\n")
+
+    def test_patterns_without_a_metric_are_told(self):
+        done = sockeye("check", "-c", "/dev/null", "--set",
+                       "exporters=[{type: console, metrics: {allow: [tpc.*, http.*]}}]")
+        self.assertEqual(done.returncode, EXIT_OK)
+        self.assertEqual(done.stderr, '--set exporters: metrics.allow of exporter console: no '
+                                      'metric is called "tpc.*", did you mean "tcp.*"? ("sockeye '
+                                      'metrics" lists them)\n')
 
 
 class Output(unittest.TestCase):

@@ -340,6 +340,26 @@ static void load__finds_the_folder_beside_a_bare_name(void **state)
     assert_int_equal(fixture->config->interval_ns, 3 * EYE_NS_PER_SECOND);
 }
 
+static void load__remembers_what_was_read(void **state)
+{
+    static const char *const assignments[] = {"log.level=debug"};
+    char *environment[] = {(char[]){"HOME=/"}, (char[]){"SOCKEYE_INTERVAL=5s"}, NULL};
+    struct fixture *fixture = *state;
+    const struct eye_config_source source = {
+        .environment = environment,
+        .assignments = assignments,
+        .assignment_count = EYE_ARRAY_LENGTH(assignments),
+    };
+    assert_int_equal(fixture_load_text(fixture, ""), 0);
+    assert_non_null(strstr(fixture->config->file, "/main.yaml"));
+    assert_null(fixture->config->sources);
+    fixture_write(fixture, "conf.d/part.yaml", "");
+    assert_int_equal(fixture_load(fixture, &source), 0);
+    assert_non_null(strstr(fixture->config->file, "/main.yaml"));
+    assert_non_null(
+        strstr(fixture->config->sources, "/conf.d/part.yaml, SOCKEYE_INTERVAL, --set log.level"));
+}
+
 /* Whoever may write one of the files decides what the daemon does. */
 static void load__warns_of_files_that_others_may_write(void **state)
 {
@@ -415,6 +435,7 @@ int main(void)
         TEST(load__follows_anchors),
         TEST(load__takes_no_file_for_the_default_one),
         TEST(load__finds_the_folder_beside_a_bare_name),
+        TEST(load__remembers_what_was_read),
         TEST(load__warns_of_files_that_others_may_write),
         TEST(load__leaves_output_on_failure),
         TEST(load__leaves_error_on_success),

@@ -15,6 +15,8 @@
 #include "collector/base/text.h"
 #include "tests/unit/config/config_fixture.h"
 
+#define SEE_DEFAULT " (see \"sockeye check --default\")"
+
 struct bad_text {
     const char *text;
     const char *error; /* without "main.yaml:" */
@@ -45,17 +47,21 @@ static void keys__unknown_ones_are_told_with_the_nearest(void **state)
         {"source:\n  teir: auto",
          "2:3: unknown key \"source.teir\", did you mean \"source.tier\"?"},
         {"exporter: []", "1:1: unknown key \"exporter\", did you mean \"exporters\"?"},
-        {"banana: 1", "1:1: unknown key \"banana\""},
-        {"'': 1", "1:1: unknown key \"\""},
-        {"<<: {interval: 5s}", "1:1: unknown key \"<<\""},
+        {"level: debug", "1:1: unknown key \"level\", did you mean \"log.level\"?"},
+        {"exporters: [{type: sink, allow: [a]}]",
+         "1:26: unknown key \"allow\", did you mean \"metrics.allow\"?"},
+        {"banana: 1", "1:1: unknown key \"banana\"" SEE_DEFAULT},
+        {"'': 1", "1:1: unknown key \"\"" SEE_DEFAULT},
+        {"<<: {interval: 5s}", "1:1: unknown key \"<<\"" SEE_DEFAULT},
         {"a12345678901234567890123456789012345678901234567890123456789012345: 1",
          "1:1: unknown key "
-         "\"a12345678901234567890123456789012345678901234567890123456789...\""},
+         "\"a12345678901234567890123456789012345678901234567890123456789...\"" SEE_DEFAULT},
         {"exporters: [{type: sink, ulr: x}]", "1:26: unknown key \"ulr\", did you mean \"url\"?"},
         {"exporters: [{type: sink, tls: {cb: x}}]",
          "1:32: unknown key \"tls.cb\", did you mean \"tls.ca\"?"},
-        {"exporters: [{type: console, url: x}]", "1:29: unknown key \"url\""},
-        {"http: {routes: [{pattern: /a, route: /b, methd: GET}]}", "1:42: unknown key \"methd\""},
+        {"exporters: [{type: console, url: x}]", "1:29: unknown key \"url\"" SEE_DEFAULT},
+        {"http: {routes: [{pattern: /a, route: /b, methd: GET}]}",
+         "1:42: unknown key \"methd\"" SEE_DEFAULT},
     };
     assert_errors(state, cases, EYE_ARRAY_LENGTH(cases));
 }
@@ -174,8 +180,9 @@ static void exporters__have_a_known_type_and_their_own_name(void **state)
     static const struct bad_text cases[] = {
         {"exporters:\n  - type: consol\n",
          "2:11: unknown exporter type \"consol\", did you mean \"console\"?"},
-        {"exporters: [{type: influx}]", "1:20: unknown exporter type \"influx\""},
-        {"exporters: [{type: }]", "1:20: unknown exporter type \"\""},
+        {"exporters: [{type: influx}]",
+         "1:20: unknown exporter type \"influx\" (known: console, null, sink)"},
+        {"exporters: [{type: }]", "1:20: unknown exporter type \"\" (known: console, null, sink)"},
         {"exporters: [{type: [sink]}]", "1:20: type: expected an exporter type, not a list"},
         {"exporters:\n  - name: a\n", "2:5: exporter without \"type\""},
         {"exporters: [{type: sink, name: a}, {name: a, type: console}]",
@@ -258,7 +265,8 @@ static void yaml__hostile_sizes_end_soon(void **state)
          "2:11: interval: \"1\" needs a unit, like 1s"},
         {"tags: [", "&a a,", 1000, "]", "1:508: too many anchors"},
         {"x: &x\n  type: sink\nexporters: [", "*x,", 65, "]",
-         "1:1: unknown key \"x\"\nmain.yaml:3:12: exporters: 65 exporters, at most 64 are allowed"},
+         "1:1: unknown key \"x\"" SEE_DEFAULT
+         "\nmain.yaml:3:12: exporters: 65 exporters, at most 64 are allowed"},
         {"http: {routes: [", "{},", 1001, "]}",
          "1:16: http.routes: 1001 routes, at most 1000 are allowed"},
         {"#", "x", 1 << 20, "", " larger than 1MiB"},
@@ -290,7 +298,7 @@ static void yaml__cycles_are_mistakes_like_others(void **state)
         {"tags: &t [*t]", "1:7: tags: expected a text, not a list"},
         {"exporters: &e [*e]", "1:12: exporters: expected a mapping with \"type\", not a list"},
         {"source: &s {tier: *s}", "1:9: source.tier: expected a single value, not a mapping"},
-        {"&r source: &s {source: *s}", "1:16: unknown key \"source.source\""},
+        {"&r source: &s {source: *s}", "1:16: unknown key \"source.source\"" SEE_DEFAULT},
     };
     assert_errors(state, cases, EYE_ARRAY_LENGTH(cases));
 }
@@ -311,7 +319,7 @@ static void problems__of_all_layers_are_told_at_once(void **state)
     };
     assert_int_equal(fixture_load(fixture, &source), -EINVAL);
     assert_string_equal(fixture_error(fixture),
-                        "main.yaml:1:1: unknown key \"a\"\n"
+                        "main.yaml:1:1: unknown key \"a\"" SEE_DEFAULT "\n"
                         "main.yaml:2:11: interval: \"0s\" is out of range: 1s to 1h\n"
                         "conf.d/1.yaml:2:1: did not find expected node content\n"
                         "conf.d/2.yaml:1:8: tags: expected a text, not a mapping\n"
@@ -335,7 +343,8 @@ static void problems__are_at_most_twenty(void **state)
     }
     assert_int_equal(fixture_load_text(fixture, eye_text_string(&text)), -EINVAL);
     fixture_error(fixture);
-    assert_non_null(strstr(fixture->error.text, "main.yaml:1:1: unknown key \"k0\"\n"));
+    assert_non_null(
+        strstr(fixture->error.text, "main.yaml:1:1: unknown key \"k0\"" SEE_DEFAULT "\n"));
     assert_null(strstr(fixture->error.text, "k20"));
 }
 

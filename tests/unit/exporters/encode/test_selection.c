@@ -158,6 +158,52 @@ static void append_name__adds_the_prefix_once(void **state)
     }
 }
 
+static void warnings__name_what_matches_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *pattern;
+        const char *said; /* behind the pattern; NULL: nothing is said */
+    } cases[] = {
+        {"tcp.*", NULL},
+        {"*", NULL},
+        {"sockeye.kernel.lost", NULL},
+        {"tpc.*", ", did you mean \"tcp.*\"?"},
+        {"htp*", ", did you mean \"http*\"?"},
+        {"tcp.snt.*", ", did you mean \"tcp.sent.*\"?"},
+        {"tcp", ", did you mean \"tcp.*\"?"},
+        {"tcp_sent_bytes", ", did you mean \"tcp.sent.bytes\"?"},
+        {"sockeye.kernel.lots", ", did you mean \"sockeye.kernel.lost\"?"},
+        {"sockeye.tcp.*", ", did you mean \"tcp.*\"? (without the prefix)"},
+        {"sockeye.http.client.request.duratoin",
+         ", did you mean \"http.client.request.duration\"?"},
+        {"nonsense", ""},
+        {"?", ""},
+    };
+    fixture->config.exporters = &fixture->own;
+    fixture->config.exporter_count = 1;
+    fixture->own.name = fixture->own.origin = dotted_prefix;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        EYE_AUTOFREE char *pattern = strdup(cases[i].pattern);
+        EYE_CLEANUP(eye_text_done) struct eye_text out;
+        char expected[256] = "";
+        eye_text_init(&out, 1024);
+        fixture->own.common.deny = (struct eye_text_list){&pattern, 1};
+        eye_selection_append_warnings(&fixture->config, &out);
+        if (cases[i].said != NULL) {
+            snprintf(expected, sizeof(expected),
+                     "sockeye.: metrics.deny of exporter sockeye.: no metric is called \"%s\"%s "
+                     "(\"sockeye metrics\" lists them)\n",
+                     pattern, cases[i].said);
+        } else if (strcmp(pattern, "*") == 0) {
+            snprintf(expected, sizeof(expected),
+                     "sockeye.: metrics.allow and metrics.deny leave exporter sockeye. nothing to "
+                     "send\n");
+        }
+        assert_string_equal(eye_text_string(&out), expected);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
 
 int main(void)
@@ -169,6 +215,7 @@ int main(void)
         TEST(init__denies_after_allowing),
         TEST(init__splits_tags_at_the_first_colon),
         TEST(append_name__adds_the_prefix_once),
+        TEST(warnings__name_what_matches_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
