@@ -31,8 +31,11 @@ struct daemon {
     int signals;
 };
 
-/* What each signal does. All others do what they do to any program. */
-static const int ending_signals[] = {SIGTERM, SIGINT, SIGQUIT};
+/* What each signal does. All that would end any program end this one in order, whoever sends them
+ * (an alarm(2) outlives exec); those that stand for a fault or cannot be caught do what they do. */
+static const int ending_signals[] = {
+    SIGTERM, SIGINT, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGIO, SIGPWR, SIGSTKFLT,
+};
 static const int ignored_signals[] = {
     SIGPIPE, SIGXFSZ, /* the writer hears of it by errno */
     SIGUSR1, SIGUSR2, /* no meaning, and no reason to end */
@@ -47,6 +50,9 @@ static int open_signals(void)
     sigaddset(&wanted, SIGHUP);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(ending_signals); i++) {
         sigaddset(&wanted, ending_signals[i]);
+    }
+    for (int number = SIGRTMIN; number <= SIGRTMAX; number++) {
+        sigaddset(&wanted, number);
     }
     pthread_sigmask(SIG_BLOCK, &wanted, NULL);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(ignored_signals); i++) {
@@ -142,26 +148,32 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     return result == 0 ? start_threads(daemon, ret_error) : result;
 }
 
-/* The worst end that one of them came to. */
-static enum eye_worker_end end_workers(struct daemon *daemon)
+struct ends {
+    enum eye_worker_end worst;
+    bool unwritten; /* one of them was EYE_WORKER_UNWRITTEN */
+};
+
+static struct ends end_workers(struct daemon *daemon)
 {
-    enum eye_worker_end worst = EYE_WORKER_DELIVERED;
+    struct ends ends = {.worst = EYE_WORKER_DELIVERED};
     uint64_t deadline = eye_clock_monotonic_ns() + daemon->config->shutdown_timeout_ns;
     for (size_t i = 0; i < daemon->worker_count; i++) {
         eye_worker_stop(daemon->workers[i], deadline);
     }
     for (size_t i = 0; i < daemon->worker_count; i++) {
         enum eye_worker_end end = eye_worker_free(daemon->workers[i]);
-        worst = end > worst ? end : worst;
+        ends.unwritten |= end == EYE_WORKER_UNWRITTEN;
+        ends.worst = end > ends.worst ? end : ends.worst;
     }
-    return worst;
+    return ends;
 }
 
-/* What was to be seen and sent once, and was not, is a failure. */
-static int exit_code(enum cause cause, bool saw_all, enum eye_worker_end end)
+/* Output that cannot be written is a failure of any program. That a receiver is away when the
+ * daemon is stopped is none; but what was to be seen and sent once, and was not, is. */
+static int exit_code(enum cause cause, bool saw_all, const struct ends *ends)
 {
-    return cause == CAUSE_ONCE && (!saw_all || end >= EYE_WORKER_BEHIND) ? EXIT_FAILURE
-                                                                         : EXIT_SUCCESS;
+    bool missed = cause == CAUSE_ONCE && (!saw_all || ends->worst >= EYE_WORKER_BEHIND);
+    return missed || ends->unwritten ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* Returns the exit code. */
@@ -172,10 +184,10 @@ static int stop(struct daemon *daemon, enum cause cause)
         eye_collector_stop(daemon->collector);
         saw_all = eye_collector_sees_all(daemon->collector);
     }
-    enum eye_worker_end end = end_workers(daemon);
+    const struct ends ends = end_workers(daemon);
     eye_collector_free(daemon->collector);
-    int code = exit_code(cause, saw_all, end);
-    if (end == EYE_WORKER_STUCK) {
+    int code = exit_code(cause, saw_all, &ends);
+    if (ends.worst == EYE_WORKER_STUCK) {
         /* The thread uses the configuration until the process is gone. */
         _exit(code);
     }
@@ -201,6 +213,17 @@ static int next_ending_signal(const struct daemon *daemon)
     return 0;
 }
 
+static void say_stopping(int number)
+{
+    const char *name = sigabbrev_np(number);
+    if (name == NULL) {
+        eye_log_info("stopping on SIGRTMIN+%d", number - SIGRTMIN);
+    } else {
+        eye_log_info("stopping on SIG%s%s", name,
+                     number == SIGINT ? "; a second one ends at once" : "");
+    }
+}
+
 static enum cause wait_for_end(const struct daemon *daemon, bool once)
 {
     struct pollfd fds[] = {
@@ -215,8 +238,7 @@ static enum cause wait_for_end(const struct daemon *daemon, bool once)
         }
         int number = next_ending_signal(daemon);
         if (number != 0) {
-            eye_log_info("stopping on SIG%s%s", sigabbrev_np(number),
-                         number == SIGINT ? "; a second one ends at once" : "");
+            say_stopping(number);
             return number == SIGINT ? CAUSE_INTERRUPT : CAUSE_SIGNAL;
         }
         if (fds[1].revents != 0) {

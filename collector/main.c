@@ -33,9 +33,10 @@ static const struct eye_command commands[] = {
             "Without a configuration file it watches everything and prints to the console.\n"
             "The list of exporters is a key, too:\n\n"
             "  sockeye run --set 'exporters=[{type: console, format: json}]'\n\n"
-            "SIGTERM, SIGINT and SIGQUIT end it when what was counted has been sent, a\n"
-            "second SIGINT at once.\n\n"
-            "Exit codes: 0; 1 it could not start, or --once could not see or send everything;\n"
+            "SIGTERM, SIGINT and other signals that end programs end it when what was counted\n"
+            "has been sent, a second SIGINT at once.\n\n"
+            "Exit codes: 0; 1 it could not start, the last table could not be written, or\n"
+            "--once could not see or send everything (what a spool took counts as sent);\n"
             "2 wrong usage; 78 invalid configuration.\n",
         .run = eye_command_run,
     },

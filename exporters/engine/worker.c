@@ -603,12 +603,15 @@ static enum eye_worker_end say_end(const struct eye_worker *worker)
         return EYE_WORKER_DELIVERED;
     }
     if (worker->queue.count == 0 && (worker->work == NULL || worker->work_spooled)) {
-        eye_log_info("exporter %s: what could not be delivered waits in its spool", worker->name);
+        eye_log_warning(
+            "exporter %s: what could not be delivered waits in its spool for the next run",
+            worker->name);
         return EYE_WORKER_SPOOLED;
     }
-    eye_log_warning("exporter %s could not deliver everything before shutdown_timeout",
-                    worker->name);
-    return EYE_WORKER_BEHIND;
+    bool unwritten = !worker->type->remote && atomic_load(&worker->stats.failing) > 0;
+    eye_log_warning("exporter %s could not %s everything before shutdown_timeout", worker->name,
+                    unwritten ? "write" : "deliver");
+    return unwritten ? EYE_WORKER_UNWRITTEN : EYE_WORKER_BEHIND;
 }
 
 enum eye_worker_end eye_worker_free(struct eye_worker *worker)

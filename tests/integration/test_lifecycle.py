@@ -279,6 +279,20 @@ class Intervals(unittest.TestCase):
         self.assertEqual(process.returncode, EXIT_FAILURE, said)
         self.assertIn("No space left on device", said)
 
+    def test_once_that_a_spool_took_is_sent_later(self):
+        folder = harness.temporary_folder(self)
+        os.chmod(folder, 0o700)
+        done = harness.sockeye(
+            "run", "-c", "/dev/null", "--once", "--set", "interval=1s", "--set",
+            "shutdown_timeout=200ms", "--set",
+            f"exporters=[{{type: graphite, url: 'tcp://127.0.0.1:{free_port()}', "
+            f"spool: {{path: {folder}/spool}}}}]")
+        said = messages(done.stderr)
+        self.assertEqual(done.returncode, EXIT_OK, said)
+        self.assertEqual([text for text in said if "spool" in text],
+                         ["exporter graphite: what could not be delivered waits in its spool for "
+                          "the next run"])
+
     def test_the_first_interval_is_no_moment(self):
         """Wherever between two boundaries the daemon happens to be ready."""
         daemons = []
@@ -294,8 +308,9 @@ class Intervals(unittest.TestCase):
 
 
 class Signals(unittest.TestCase):
-    """SIGTERM, SIGINT and SIGQUIT: a last snapshot with the open interval, delivered within
-    `shutdown_timeout`, exit 0. A second SIGINT does not wait. Other signals do not end it."""
+    """SIGTERM, SIGINT, SIGQUIT and what else ends programs: a last snapshot with the open interval,
+    delivered within `shutdown_timeout`, exit 0. A second SIGINT does not wait. Others do not end
+    it."""
 
     SIZE = 123_457
     # Two SIGINT this near to each other are one wish of a person.
@@ -330,6 +345,17 @@ class Signals(unittest.TestCase):
 
     def test_sigquit(self):
         self.show(signal.SIGQUIT)
+
+    def test_what_else_ends_programs(self):
+        daemons = {}
+        for by in (signal.SIGALRM, signal.SIGIO, signal.SIGPROF, signal.SIGRTMIN,
+                   signal.SIGRTMAX):
+            daemons[by] = Daemon(self, interval="1h", wait=False)
+        for daemon in daemons.values():
+            wait_until(lambda daemon=daemon: self.said(daemon, "observing"), 60, "observing")
+        for by, daemon in daemons.items():
+            self.assertEqual((daemon.stop(by), daemon.snapshots), (EXIT_OK, 1), by)
+            self.assertEqual(len(self.said(daemon, "stopping on SIG")), 1, daemon.log)
 
     def test_others_do_not_end_it(self):
         daemon = Daemon(self, interval="1h")
@@ -427,9 +453,10 @@ class Signals(unittest.TestCase):
         self.assertIn(harness.OBSERVING, process.stderr.readline())
         wait_until(lambda: self.is_stuck(read_end), 30, "a full pipe")
         process.terminate()
-        self.assertEqual(process.wait(60), EXIT_OK)
+        self.assertEqual(process.wait(60), EXIT_FAILURE)
         said = "\n".join(messages(process.stderr.read()))
         self.assertIn("cannot write to standard output: nobody reads it", said)
+        self.assertIn("exporter console could not write everything", said)
         self.assertIn("shutdown_timeout", said)
         print(said.replace("\n", "; "), end="; ")
 

@@ -15,7 +15,7 @@ import threading
 import unittest
 
 import harness
-from harness import EXIT_OK, OBSERVING, wait_until
+from harness import EXIT_FAILURE, EXIT_OK, OBSERVING, wait_until
 from test_lifecycle import Connection
 
 ESCAPE = re.compile(r"\x1b\[\d*m")
@@ -177,7 +177,8 @@ class Stalled(Run):
         self.assertEqual(process.wait(60), EXIT_OK)
 
     def test_terminal_that_is_stopped(self):
-        """^S: neither table nor log line goes out, the others get their points all the same."""
+        """^S: neither table nor log line goes out, the others get their points all the same. That
+        the last table went nowhere is a failure."""
         path, exporter = self.points_file()
         terminal = Terminal(self, 80)
         termios.tcflow(terminal.slave, termios.TCOOFF)
@@ -187,7 +188,7 @@ class Stalled(Run):
         wait_until(lambda: self.total(path, "exporter.failures") >= 1, 60, "a table not taken")
         wait_until(lambda: self.total(path, "log.dropped") >= 2, 60, "two lines of the log")
         process.terminate()
-        self.assertEqual(process.wait(60), EXIT_OK)
+        self.assertEqual(process.wait(60), EXIT_FAILURE)
 
     def test_terminal_that_goes_on(self):
         path, exporter = self.points_file()
