@@ -215,6 +215,43 @@ class Documented(unittest.TestCase):
                          {*EXPORTERS, "console`, `null"} - {"console", "null"})
 
 
+def reasons_in_the_code():
+    """{(metric, reason)}, as the macros and tables of names have them."""
+    def read(path):
+        return (ROOT / path).read_text(encoding="utf-8")
+
+    losses = re.findall(r"^ +X\(\w+, \"(\w+)\", \"(\w+)\"\)", read("bpf/abi.h"), re.M)
+    failures = re.findall(r"\[EYE_FAILURE_\w+\] = \"(\w+)\"", read("collector/tracer/tracer.c"))
+    errors = re.findall(r"\[EYE_REQUEST_\w+\] = \"(\w+)\"", read("collector/usm/usm.c"))
+    exports = re.findall(r"^ +X\([A-Z_]+, \"(\w+)\"\)", read("exporters/exporter.h"), re.M)
+    return ([(f"`kernel.lost`, {program}", reason) for program, reason in losses],
+            [("`tcp.connections.failed`", reason) for reason in failures],
+            [("`http.*.request.duration`", reason) for reason in errors],
+            [("`exporter.*`", reason) for reason in exports])
+
+
+class Reasons(unittest.TestCase):
+    """Whatever the tags `reason` and `error_type` may say is explained in ARCHITECTURE.md."""
+
+    maxDiff = None
+
+    def test_every_reason(self):
+        text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| (`[^|]+) \| `(\w+)` \| (\S[^|]+) \|$", text, re.M)
+        kinds = reasons_in_the_code()
+        self.assertTrue(all(len(kind) > 4 for kind in kinds), kinds)
+        self.assertEqual([(metric, reason) for metric, reason, _ in rows],
+                         [row for kind in kinds for row in kind])
+
+    def test_no_other_place_makes_reasons(self):
+        """A new one has to be added to reasons_in_the_code()."""
+        users = {str(path.relative_to(ROOT))
+                 for folder in ("collector", "exporters") for path in (ROOT / folder).rglob("*.c")
+                 if re.search("EYE_TAG_(REASON|ERROR)", path.read_text(encoding="utf-8"))}
+        self.assertEqual(users, {"collector/aggregate/aggregate.c", "collector/health.c",
+                                 "exporters/console/rows.c", "exporters/console/table.c"})
+
+
 class Boundaries(unittest.TestCase):
     """What `check` takes is what is documented."""
 

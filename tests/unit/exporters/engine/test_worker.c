@@ -147,6 +147,14 @@ static const struct eye_exporter_type timestamped_type = {
     .close = fake_close,
 };
 
+static const struct eye_exporter_type remote_type = {
+    .section = {.type = "fake"},
+    .remote = true,
+    .open = fake_open,
+    .deliver = fake_deliver,
+    .close = fake_close,
+};
+
 static const char *const lane_names[] = {"left", "right", NULL};
 
 static const struct eye_exporter_type laned_type = {
@@ -560,6 +568,31 @@ static void worker__says_goodbye_after_the_last_delivery(void **state)
     assert_int_equal(fixture->fake.finished_with, 2);
 }
 
+/* A receiver may be away; what cannot be written here is a failure. */
+static void worker__tells_unwritten_from_undelivered(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const struct eye_exporter_type *type;
+        enum eye_worker_end end;
+        const char *said;
+    } cases[] = {
+        {&fake_type, EYE_WORKER_UNWRITTEN, "could not write everything"},
+        {&remote_type, EYE_WORKER_BEHIND, "could not deliver everything"},
+    };
+    fixture->fake.rest = (struct scripted){.result = -EAGAIN};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        fixture->type = cases[i].type;
+        fixture->fake.call_count = 0;
+        start_worker(fixture);
+        publish_many(fixture, 1);
+        wait_for_calls(&fixture->fake, 1);
+        eye_worker_stop(fixture->worker, in_ms(50));
+        assert_int_equal(eye_worker_free(EYE_TAKE(fixture->worker)), cases[i].end);
+        assert_int_equal(count_in_log(fixture, cases[i].said), 1);
+    }
+}
+
 static void worker__each_lane_has_a_name(void **state)
 {
     struct fixture *fixture = *state;
@@ -769,6 +802,7 @@ int main(void)
         TEST(worker__stop_without_work_ends_at_once),
         TEST(worker__free_without_start_releases_what_is_queued),
         TEST(worker__thread_has_a_name_and_no_signals),
+        TEST(worker__tells_unwritten_from_undelivered),
         TEST(worker_new__failure_names_the_exporter_and_leaves_output),
         TEST(worker__identity_holds_under_mixed_results),
     };
