@@ -55,6 +55,9 @@ static void select_metrics(struct eye_selection *selection,
 
 /* ---- What was mistyped ---- */
 
+/* No name is longer, and none is near what is. */
+#define PATTERN_BYTES 128
+
 static bool matches_any_metric(const char *pattern)
 {
     bool matches = false;
@@ -80,8 +83,8 @@ static void offer_names(struct eye_nearest *nearest, bool sections)
 /* Appends the pattern that @pattern may mean; false when nothing is near. */
 static bool append_nearest(const char *pattern, struct eye_text *out)
 {
-    EYE_AUTOFREE char *stem = strdup(pattern);
-    if (stem == NULL) {
+    char stem[PATTERN_BYTES];
+    if (!eye_copy_string(stem, sizeof(stem), pattern)) {
         return false;
     }
     size_t length = strlen(stem);
