@@ -676,6 +676,31 @@ static void worker__stop_ends_a_long_retry_wait(void **state)
     assert_int_equal(fixture->fake.call_count, 5);
 }
 
+/* What is left of the time is for attempts: pauses begin with the shortest ones again, three of
+ * which are no longer than 1.4 s. Those that had grown would be of 11 s on the average. */
+static void worker__stop_makes_pauses_short_again(void **state)
+{
+    static const struct eye_exporter_type type = {
+        .section = {.type = "fake"},
+        .timestamped = true,
+        .retry_max_ns = 3600 * EYE_NS_PER_SECOND,
+        .open = fake_open,
+        .deliver = fake_deliver,
+        .close = fake_close,
+    };
+    struct fixture *fixture = *state;
+    fixture->type = &type;
+    for (size_t i = 0; i < 7; i++) {
+        fixture->fake.script[i] = (struct scripted){.result = -ECONNREFUSED};
+    }
+    fixture->fake.script_length = 7;
+    start_worker(fixture);
+    publish(fixture, 100);
+    wait_for_calls(&fixture->fake, 4);
+    eye_worker_stop(fixture->worker, in_ms(2500));
+    assert_true(free_worker(fixture));
+}
+
 static void worker__stop_retries_until_the_deadline_and_no_longer(void **state)
 {
     struct fixture *fixture = *state;
@@ -798,6 +823,7 @@ int main(void)
         TEST(worker__logs_failing_and_recovery_once),
         TEST(worker__stop_delivers_only_the_newest),
         TEST(worker__stop_ends_a_long_retry_wait),
+        TEST(worker__stop_makes_pauses_short_again),
         TEST(worker__stop_retries_until_the_deadline_and_no_longer),
         TEST(worker__stop_without_work_ends_at_once),
         TEST(worker__free_without_start_releases_what_is_queued),

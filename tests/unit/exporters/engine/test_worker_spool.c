@@ -2,12 +2,16 @@
 /* The worker with a spool: what waits outlives it, in order, and counts stay complete. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +47,8 @@ struct fixture {
     struct eye_exporter_config own;
     const struct eye_exporter_type *type;
     struct eye_worker *worker;
+    int saved_stderr;
+    int log;
 };
 
 static int receiver_open(const struct eye_exporter_setup *setup, void **ret_state,
@@ -121,6 +127,9 @@ static int set_up(void **state)
         .values = &fixture->receiver,
         .origin = origin,
     };
+    fixture->log = memfd_create("log", MFD_CLOEXEC);
+    fixture->saved_stderr = dup(STDERR_FILENO);
+    dup2(fixture->log, STDERR_FILENO);
     *state = fixture;
     return 0;
 }
@@ -156,6 +165,9 @@ static void remove_file(const char *path)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
+    dup2(fixture->saved_stderr, STDERR_FILENO);
+    close(fixture->saved_stderr);
+    close(fixture->log);
     eye_worker_free(fixture->worker);
     each_file(fixture, remove_file);
     char command[128];
@@ -229,6 +241,34 @@ static void wait_for_fourth(const struct fixture *fixture)
         usleep(1000);
     }
     assert_true(found_last);
+}
+
+/* Where the worker writes snapshot @sequence before it gets its name. */
+static void name_unfinished(const struct fixture *fixture, uint64_t sequence, char ret_path[256])
+{
+    snprintf(ret_path, 256, "%s/receiver/%016llx-%016llx.new", fixture->folder,
+             (unsigned long long)fixture->sample->start_ns, (unsigned long long)sequence);
+}
+
+static size_t count_in_log(const struct fixture *fixture, const char *words)
+{
+    char text[65536];
+    ssize_t length = pread(fixture->log, text, sizeof(text) - 1, 0);
+    text[length < 0 ? 0 : length] = '\0';
+    size_t count = 0;
+    for (const char *hit = strstr(text, words); hit != NULL; hit = strstr(hit + 1, words)) {
+        count++;
+    }
+    return count;
+}
+
+static void wait_for_number(const atomic_uint_fast64_t *number, uint64_t at_least)
+{
+    uint64_t until_ns = eye_clock_monotonic_ns() + PATIENCE_NS;
+    while (atomic_load(number) < at_least && eye_clock_monotonic_ns() < until_ns) {
+        usleep(1000);
+    }
+    assert_true(atomic_load(number) >= at_least);
 }
 
 static uint64_t bytes_on_disk;
@@ -454,6 +494,112 @@ static void spool__small_one_drops_the_oldest_and_no_counts(void **state)
                      5 + atomic_load(&stats->replayed));
 }
 
+/* What is in delivery goes from the disk meanwhile: it is delivered all the same, and no other one
+ * is taken for it. */
+static void spool__gives_up_the_segment_that_is_in_delivery(void **state)
+{
+    struct fixture *fixture = *state;
+    atomic_store(&fixture->receiver.away, true);
+    start_worker(fixture);
+    publish(fixture, 1);
+    wait_for_files(fixture, 1);
+    assert_int_equal(stop_worker(fixture), EYE_WORKER_SPOOLED);
+    bytes_on_disk = 0;
+    each_file(fixture, add_size);
+    fixture->own.common.spool_bytes = bytes_on_disk * 5 / 2; /* room for two */
+    atomic_store(&fixture->receiver.away, false);
+    atomic_store(&fixture->receiver.silent, true);
+    start_worker(fixture);
+    publish_many(fixture, 3);
+    wait_for_fourth(fixture);
+    atomic_store(&fixture->receiver.silent, false);
+    wait_until_idle(fixture);
+    assert_int_equal(atomic_load(&fixture->receiver.count), 3);
+    assert_taken(fixture, 0, 1, 1);
+    assert_taken(fixture, 1, 3, 2);
+    assert_taken(fixture, 2, 4, 1);
+    const struct eye_export_stats *stats = eye_worker_stats(fixture->worker);
+    assert_int_equal(atomic_load(&stats->delivered), 3);
+    assert_int_equal(atomic_load(&stats->skipped), 1);
+}
+
+/* Neither a delivery that hangs nor a pause writes in vain over and over. */
+static void spool__that_cannot_be_written_is_told_once_and_tried_with_each_attempt(void **state)
+{
+    struct fixture *fixture = *state;
+    struct receiver *receiver = &fixture->receiver;
+    char obstacle[256];
+    make_worker(fixture);
+    const struct eye_export_stats *stats = eye_worker_stats(fixture->worker);
+    name_unfinished(fixture, 1, obstacle);
+    assert_int_equal(mkdir(obstacle, S_IRWXU), 0);
+    atomic_store(&receiver->silent, true);
+    publish_many(fixture, 2);
+    assert_int_equal(eye_worker_start(fixture->worker), 0);
+    wait_for_number(&stats->failures[EYE_EXPORT_SPOOL], 1);
+    usleep(50000); /* fifty waits of the delivery */
+    assert_int_equal(atomic_load(&stats->failures[EYE_EXPORT_SPOOL]), 1);
+    atomic_store(&receiver->away, true);
+    atomic_store(&receiver->silent, false);
+    wait_for_number(&stats->failures[EYE_EXPORT_REFUSED], 5);
+    uint64_t failures = atomic_load(&stats->failures[EYE_EXPORT_SPOOL]);
+    assert_in_range(failures, 5, 1 + atomic_load(&stats->failures[EYE_EXPORT_REFUSED]));
+    assert_int_equal(count_in_log(fixture, "cannot write its spool: Is a directory"), 1);
+    assert_int_equal(rmdir(obstacle), 0);
+    wait_for_files(fixture, 2);
+    publish_many(fixture, 2);
+    wait_for_files(fixture, 4);
+    assert_int_equal(count_in_log(fixture, "its spool can be written again"), 1);
+    atomic_store(&receiver->away, false);
+    wait_until_idle(fixture);
+    assert_int_equal(atomic_load(&receiver->count), 4);
+}
+
+static int64_t fill(int pipe)
+{
+    static const char bytes[4096];
+    int64_t total = 0;
+    for (ssize_t count; (count = write(pipe, bytes, sizeof(bytes))) > 0;) {
+        total += count;
+    }
+    return total;
+}
+
+/* One that is not taken back by the disk, while the queue has filled up behind it, is skipped. */
+static void spool__that_fails_late_gives_up_what_has_no_place_any_more(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[256];
+    char bytes[4096];
+    fixture->own.common.queue_snapshots = 1;
+    atomic_store(&fixture->receiver.away, true);
+    start_worker(fixture);
+    publish(fixture, 1);
+    wait_for_files(fixture, 1);
+    /* The file is a full pipe: its writer waits, and cannot flush it to a disk in the end. */
+    name_unfinished(fixture, 2, path);
+    assert_int_equal(mkfifo(path, S_IRUSR | S_IWUSR), 0);
+    EYE_AUTOCLOSE int pipe = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    int64_t filling = fill(pipe);
+    EYE_AUTOCLOSE int watch = inotify_init1(IN_CLOEXEC);
+    assert_true(inotify_add_watch(watch, path, IN_OPEN) >= 0);
+    publish(fixture, 1);
+    struct pollfd opened = {.fd = watch, .events = POLLIN};
+    assert_int_equal(poll(&opened, 1, (int)(PATIENCE_NS / EYE_NS_PER_MS)), 1);
+    publish(fixture, 1);
+    while (filling > 0) {
+        filling -= read(pipe, bytes, sizeof(bytes));
+    }
+    const struct eye_export_stats *stats = eye_worker_stats(fixture->worker);
+    wait_for_number(&stats->skipped, 1);
+    atomic_store(&fixture->receiver.away, false);
+    wait_until_idle(fixture);
+    assert_int_equal(atomic_load(&fixture->receiver.count), 2);
+    assert_taken(fixture, 0, 1, 1);
+    assert_taken(fixture, 1, 3, 2);
+    assert_int_equal(atomic_load(&stats->skipped), 1);
+}
+
 /* Published when the time for deliveries is over: the next run has it. */
 static void spool__takes_what_nobody_had_time_for(void **state)
 {
@@ -496,6 +642,9 @@ int main(void)
         TEST(spool__too_old_run_is_given_up_point_by_point),
         TEST(spool__takes_what_comes_while_a_delivery_hangs),
         TEST(spool__small_one_drops_the_oldest_and_no_counts),
+        TEST(spool__gives_up_the_segment_that_is_in_delivery),
+        TEST(spool__that_cannot_be_written_is_told_once_and_tried_with_each_attempt),
+        TEST(spool__that_fails_late_gives_up_what_has_no_place_any_more),
         TEST(spool__takes_what_nobody_had_time_for),
         TEST(spool__type_without_receiver_refuses_it),
     };
