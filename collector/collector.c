@@ -16,15 +16,12 @@
 #include "collector/base/log.h"
 #include "collector/base/thread.h"
 #include "collector/health.h"
+#include "collector/intervals.h"
 #include "collector/kernel/accounts.h"
 #include "collector/snapshot/snapshot.h"
 
 /* Rings are read at least this often; a ring that fills faster wakes us. */
 #define DRAIN_INTERVAL_NS (100 * EYE_NS_PER_MS)
-
-/* The first interval is not shorter, nor than half of the others: what comes in a moment would make
- * rates that nobody sent. */
-#define FIRST_INTERVAL_MIN_NS EYE_NS_PER_SECOND
 
 #define COLLECTOR_NICE (-10)
 
@@ -55,9 +52,7 @@ struct eye_collector {
     int fds[EVENT_COUNT]; /* EVENT_RINGS: the kernel's */
     int published_fd;
     uint64_t sequence;
-    uint64_t start_ns;        /* wall */
-    uint64_t previous_ns;     /* wall: end of the last interval */
-    uint64_t read_ns;         /* monotonic: the same moment */
+    struct eye_intervals intervals;
     struct eye_passes passes; /* they put right what a lost record left in tcp.connections.active */
     bool once;                /* the first interval is the last */
     bool ending;              /* the last interval counts afresh, too */
@@ -71,17 +66,6 @@ static int watch(struct eye_collector *collector, enum event_source source, int 
     return fd < 0 || epoll_ctl(collector->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ? -errno : 0;
 }
 
-/* The next multiple of the interval that an interval may end on; wall clock. */
-static uint64_t next_boundary_ns(const struct eye_collector *collector)
-{
-    uint64_t interval = collector->config->interval_ns;
-    uint64_t now_ns = eye_clock_wall_ns();
-    uint64_t boundary_ns = (now_ns / interval + 1) * interval;
-    uint64_t min_ns = interval / 2 < FIRST_INTERVAL_MIN_NS ? interval / 2 : FIRST_INTERVAL_MIN_NS;
-    bool too_short = collector->sequence == 0 && boundary_ns - collector->start_ns < min_ns;
-    return too_short ? boundary_ns + interval : boundary_ns;
-}
-
 static struct timespec timespec_of(uint64_t ns)
 {
     return (struct timespec){.tv_sec = (time_t)(ns / EYE_NS_PER_SECOND),
@@ -92,10 +76,12 @@ static struct timespec timespec_of(uint64_t ns)
  * interval has no boundary, only its length. */
 static int arm_interval(struct eye_collector *collector)
 {
-    struct itimerspec timer = {.it_value = timespec_of(next_boundary_ns(collector))};
+    const struct eye_intervals *intervals = &collector->intervals;
+    uint64_t next_ns = eye_intervals_next_ns(intervals, eye_clock_wall_ns());
+    struct itimerspec timer = {.it_value = timespec_of(next_ns)};
     int flags = TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET;
     if (collector->once) {
-        timer.it_value = timespec_of(collector->config->interval_ns);
+        timer.it_value = timespec_of(intervals->length_ns);
         flags = 0;
     }
     return timerfd_settime(collector->fds[EVENT_INTERVAL], flags, &timer, NULL) != 0 ? -errno : 0;
@@ -219,9 +205,9 @@ int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel
     for (size_t i = 0; i < EVENT_COUNT; i++) {
         collector->fds[i] = -1;
     }
-    collector->read_ns = eye_kernel_since_ns(kernel);
-    collector->start_ns = eye_clock_wall_ns() - (eye_clock_monotonic_ns() - collector->read_ns);
-    collector->previous_ns = collector->start_ns;
+    uint64_t since_ns = eye_kernel_since_ns(kernel);
+    uint64_t start_ns = eye_clock_wall_ns() - (eye_clock_monotonic_ns() - since_ns);
+    collector->intervals = (struct eye_intervals){config->interval_ns, start_ns, start_ns, since_ns};
     int result = make_stages(collector);
     if (result == 0) {
         result = open_events(collector);
@@ -308,25 +294,19 @@ static uint64_t delivered_sequence(const struct eye_collector *collector)
     return delivered;
 }
 
-/* By the wall clock, so that intervals add up; when it was set back, by the other one. */
-static uint64_t length_ns(const struct eye_collector *collector, uint64_t end_ns, uint64_t now_ns)
-{
-    return end_ns > collector->previous_ns ? end_ns - collector->previous_ns
-                                           : now_ns - collector->read_ns;
-}
-
 static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t now_ns)
 {
-    struct eye_snapshot *snapshot =
-        eye_snapshot_take(collector->registry, collector->sequence, end_ns,
-                          length_ns(collector, end_ns, now_ns), collector->start_ns);
+    struct eye_intervals *intervals = &collector->intervals;
+    struct eye_snapshot *snapshot = eye_snapshot_take(
+        collector->registry, collector->sequence, end_ns,
+        eye_intervals_span_ns(intervals, end_ns, now_ns), intervals->start_ns);
     if (snapshot == NULL) {
         eye_log_error("cannot take snapshot %llu: out of memory; the next one holds its changes",
                       (unsigned long long)collector->sequence);
         return;
     }
-    collector->previous_ns = end_ns;
-    collector->read_ns = now_ns;
+    intervals->previous_ns = end_ns;
+    intervals->read_ns = now_ns;
     for (size_t i = 0; i < collector->worker_count; i++) {
         eye_worker_publish(collector->workers[i], snapshot);
     }
@@ -354,7 +334,6 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns)
     uint64_t now_ns = eye_clock_monotonic_ns();
     retry(collector);
     read_live(collector, now_ns);
-    eye_processes_sweep(collector->processes, collector->passes.number);
     eye_health_update(&collector->health);
     uint64_t delivered = delivered_sequence(collector);
     collector->sequence++;
@@ -372,9 +351,7 @@ static bool on_interval(struct eye_collector *collector)
         return false;
     }
     if (got > 0) {
-        uint64_t interval = collector->config->interval_ns;
-        uint64_t end_ns = eye_clock_wall_ns() / interval * interval;
-        end_interval(collector, end_ns > collector->previous_ns ? end_ns : eye_clock_wall_ns());
+        end_interval(collector, eye_intervals_end_ns(&collector->intervals, eye_clock_wall_ns()));
     }
     if (arm_interval(collector) != 0) {
         eye_log_error("cannot arm the interval timer: %s", strerror(errno));

@@ -396,6 +396,7 @@ uint64_t eye_aggregate_doubts(const struct eye_aggregate *aggregate)
 void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass)
 {
     aggregate->pass = pass;
+    eye_processes_sweep(aggregate->processes, pass);
     struct eye_series *series = eye_registry_first(aggregate->registry, EYE_METRIC_TCP_ACTIVE);
     for (; series != NULL; series = series->next) {
         eye_gauge_set(series, 0);

@@ -31,7 +31,7 @@ void eye_aggregate_loss(void *aggregate, const struct eye_loss_sample *sample);
 
 /**
  * A full counting pass begins: nothing counts as active until its records say so. Records of
- * other passes no longer change what is active.
+ * other passes no longer change what is active. Programs not heard of for long are forgotten.
  */
 void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass);
 

@@ -68,8 +68,8 @@ const struct eye_process *eye_processes_find(struct eye_processes *processes, ui
  * counted under another one. */
 bool eye_processes_knows(const struct eye_processes *processes, uint64_t owner);
 
-/** Once per interval, with the number of the present counting pass: forgets those not heard of for
- * EYE_PROCESS_KEEP_PASSES. */
+/** When counting pass @pass begins: forgets those not heard of in the last EYE_PROCESS_KEEP_PASSES.
+ */
 void eye_processes_sweep(struct eye_processes *processes, uint32_t pass);
 
 size_t eye_processes_count(const struct eye_processes *processes);

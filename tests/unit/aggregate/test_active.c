@@ -127,6 +127,21 @@ static void begin_pass__starts_from_zero(void **state)
     assert_active(world, 1, 0);
 }
 
+static void begin_pass__forgets_programs_not_heard_of(void **state)
+{
+    struct world *world = begin(state, 1);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_CACHE);
+    size_t count = eye_processes_count(world->processes);
+    for (uint32_t pass = 2; pass <= 2 + EYE_PROCESS_KEEP_PASSES; pass++) {
+        assert_int_equal(eye_processes_count(world->processes), count);
+        eye_aggregate_begin_pass(world->aggregate, pass);
+        give(world, pass, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    }
+    assert_true(eye_processes_knows(world->processes, WORLD_SHOP));
+    assert_false(eye_processes_knows(world->processes, WORLD_CACHE));
+}
+
 /* What cannot be taken back says so, and the gauge stays what it can be. */
 static void leaves__never_goes_below_zero(void **state)
 {
@@ -339,6 +354,7 @@ int main(void)
         TEST(records_of_other_passes__do_not_change_active),
         TEST(records_of_other_passes__count_otherwise),
         TEST(begin_pass__starts_from_zero),
+        TEST(begin_pass__forgets_programs_not_heard_of),
         TEST(leaves__never_goes_below_zero),
         TEST(leaves__takes_nothing_from_unknown_for_the_forgotten),
         TEST(renamed_owner__is_in_doubt),
