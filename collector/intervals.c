@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/intervals.h"
 
-#include <stdbool.h>
-
 #include "collector/base/clock.h"
 
 #define FIRST_MIN_NS EYE_NS_PER_SECOND
@@ -12,8 +10,7 @@ uint64_t eye_intervals_next_ns(const struct eye_intervals *intervals, uint64_t w
     uint64_t length_ns = intervals->length_ns;
     uint64_t next_ns = (wall_ns / length_ns + 1) * length_ns;
     uint64_t min_ns = length_ns / 2 < FIRST_MIN_NS ? length_ns / 2 : FIRST_MIN_NS;
-    bool first = intervals->previous_ns == intervals->start_ns;
-    return first && next_ns - intervals->start_ns < min_ns ? next_ns + length_ns : next_ns;
+    return next_ns - intervals->start_ns < min_ns ? next_ns + length_ns : next_ns;
 }
 
 uint64_t eye_intervals_end_ns(const struct eye_intervals *intervals, uint64_t wall_ns)
