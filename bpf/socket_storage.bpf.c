@@ -48,7 +48,7 @@ int BPF_PROG(tcp_state_again, struct sock *sk, int old_state, int new_state)
         return 0;
     }
     struct eye_socket *socket = eye_find_socket(sk);
-    if (!eye_was_skipped(socket, old_state, new_state)) {
+    if (!eye_was_skipped(socket ? &socket->state : NULL, old_state, new_state)) {
         return 0;
     }
     if (!socket) {

@@ -207,7 +207,8 @@ int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel
     }
     uint64_t since_ns = eye_kernel_since_ns(kernel);
     uint64_t start_ns = eye_clock_wall_ns() - (eye_clock_monotonic_ns() - since_ns);
-    collector->intervals = (struct eye_intervals){config->interval_ns, start_ns, start_ns, since_ns};
+    collector->intervals =
+        (struct eye_intervals){config->interval_ns, start_ns, start_ns, since_ns};
     int result = make_stages(collector);
     if (result == 0) {
         result = open_events(collector);
@@ -297,9 +298,9 @@ static uint64_t delivered_sequence(const struct eye_collector *collector)
 static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t now_ns)
 {
     struct eye_intervals *intervals = &collector->intervals;
-    struct eye_snapshot *snapshot = eye_snapshot_take(
-        collector->registry, collector->sequence, end_ns,
-        eye_intervals_span_ns(intervals, end_ns, now_ns), intervals->start_ns);
+    struct eye_snapshot *snapshot =
+        eye_snapshot_take(collector->registry, collector->sequence, end_ns,
+                          eye_intervals_span_ns(intervals, end_ns, now_ns), intervals->start_ns);
     if (snapshot == NULL) {
         eye_log_error("cannot take snapshot %llu: out of memory; the next one holds its changes",
                       (unsigned long long)collector->sequence);

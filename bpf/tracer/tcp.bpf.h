@@ -8,6 +8,7 @@
 
 #include "bpf/maps.bpf.h"
 #include "bpf/process/owner.bpf.h"
+#include "bpf/tracer/states.h"
 
 #define EYE_CONNECTIONS_WAKE_BYTES (64 * 1024)
 
@@ -238,22 +239,6 @@ static __always_inline struct eye_socket *eye_make_socket(struct sock *sk)
     return socket;
 }
 
-/* The states of a connection that has left its handshake behind. */
-#define EYE_OPEN_STATES                                                                            \
-    (1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_TIME_WAIT |         \
-     1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK | 1 << TCP_CLOSING)
-
-static __always_inline bool eye_is_open(int state)
-{
-    return EYE_OPEN_STATES >> (state & 31) & 1;
-}
-
-/* A socket gets its entry when it begins something; what is older than we are gets it by seed. */
-static __always_inline bool eye_begins(int old_state, int new_state)
-{
-    return !eye_is_open(old_state) && new_state != TCP_CLOSE;
-}
-
 static __always_inline void eye_note_outgoing(struct sock *sk, struct eye_socket *socket)
 {
     socket->phase = EYE_SOCKET_CONNECTING;
@@ -382,13 +367,6 @@ static __always_inline void eye_handle_state(struct sock *sk, struct eye_socket 
                socket->phase == EYE_SOCKET_ESTABLISHED) {
         eye_learn_closer(socket, sk);
     }
-}
-
-/* Did tcp_state, which notes each change that it has handled, not run for this one? */
-static __always_inline bool eye_was_skipped(const struct eye_socket *socket, int old_state,
-                                            int new_state)
-{
-    return socket ? socket->state != new_state : eye_begins(old_state, new_state);
 }
 
 /* How this socket's record changes what is counted active. */

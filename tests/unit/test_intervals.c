@@ -19,12 +19,9 @@ static void next__is_a_multiple_of_the_length(void **state)
         uint64_t wall_ns;
         uint64_t next_ns;
     } cases[] = {
-        {10 * S, 1000 * S + 1, 1010 * S},
-        {10 * S, 1009 * S, 1010 * S},
-        {10 * S, 1010 * S - 1, 1010 * S},
-        {10 * S, 1010 * S, 1020 * S}, /* over now: the next one */
-        {60 * S, 1000 * S, 1020 * S},
-        {100 * MS, 1000 * S + 250 * MS, 1000 * S + 300 * MS},
+        {10 * S, 1000 * S + 1, 1010 * S}, {10 * S, 1009 * S, 1010 * S},
+        {10 * S, 1010 * S - 1, 1010 * S}, {10 * S, 1010 * S, 1020 * S}, /* over now: the next one */
+        {60 * S, 1000 * S, 1020 * S},     {100 * MS, 1000 * S + 250 * MS, 1000 * S + 300 * MS},
         {10 * S, 777 * S, 780 * S}, /* the clock was set back */
     };
     (void)state;
