@@ -5,6 +5,8 @@ import datetime
 import itertools
 import json
 import os
+import re
+import socket
 import time
 import unittest
 
@@ -36,16 +38,64 @@ def nice_of_thread(pid, name):
     raise AssertionError(f"no thread {name}")
 
 
+class Timer:
+    """A timerfd of a process, as /proc/PID/fdinfo/FD shows it (proc_pid_fdinfo(5))."""
+
+    ABSTIME, CANCEL_ON_SET = 1, 2  # linux/timerfd.h
+
+    def __init__(self, text):
+        times = [int(seconds) + int(nanoseconds) / 1e9 for seconds, nanoseconds
+                 in re.findall(r"\((\d+), (\d+)\)", text)]
+        self.clock = int(re.search(r"^clockid: (\d+)", text, re.MULTILINE)[1])
+        self.flags = int(re.search(r"^settime flags: (\d+)", text, re.MULTILINE)[1], 8)
+        self.left, self.period = times
+
+    @staticmethod
+    def every(pid):
+        """{clock: timer} of a process that has one of each clock."""
+        timers = {}
+        for name in os.listdir(f"/proc/{pid}/fdinfo"):
+            with open(f"/proc/{pid}/fdinfo/{name}", encoding="ascii") as file:
+                text = file.read()
+            if "clockid:" in text:
+                timer = Timer(text)
+                timers[timer.clock] = timer
+        return timers
+
+
 class Intervals(unittest.TestCase):
     """They lie at multiples of the interval; each begins where the one before ended; the first
     begins with the daemon and the last ends with it."""
 
     SECONDS = 2
+    DRAIN_SECONDS = 0.1
+    IDLE = 100  # connections
+
+    def check_timers(self, daemon):
+        """What would show only when somebody sets the clock, or when the collector is too late:
+        as the kernel has it."""
+        before = time.time()
+        timers = Timer.every(daemon.pid)
+        after = time.time()
+        interval, drain = timers[time.CLOCK_REALTIME], timers[time.CLOCK_MONOTONIC]
+        self.assertEqual(interval.flags, Timer.ABSTIME | Timer.CANCEL_ON_SET)
+        self.assertEqual((interval.period, drain.period), (0, self.DRAIN_SECONDS))
+        # Due between before + left and after + left: there is an end of an interval.
+        due = (after + interval.left + ROUNDING) // self.SECONDS * self.SECONDS
+        self.assertGreaterEqual(due, before + interval.left - ROUNDING)
+
+    def connect_idle(self):
+        listener = harness.listen(self, harness.free_port())
+        for _ in range(self.IDLE):
+            client = socket.create_connection(listener.getsockname())
+            self.addCleanup(client.close)
+            self.addCleanup(listener.accept()[0].close)
 
     def test_times(self):
         path = os.path.join(harness.temporary_folder(self), "lines")
         collector, carbon = test_otlp.Collector(self), payloads.Carbon()
         lines = LineServer(self, carbon.add)
+        self.connect_idle()
         begin = time.time()
         daemon = Daemon(self, "protocols.http=false", interval=f"{self.SECONDS}s", exporters=(
             f"{{type: file, path: '{path}'}}", collector.exporter("encoding: json"),
@@ -53,8 +103,14 @@ class Intervals(unittest.TestCase):
         harness.wait_until(lambda: nice_of_thread(daemon.pid, "eye:collector") == -10, 30,
                            "the collector's precedence")
         daemon.wait_for_snapshots(2)
+        self.check_timers(daemon)
+        records = daemon.total("kernel.records", ring="live")
+        self.assertGreaterEqual(records, 2 * self.IDLE)
         stopping = time.time()
         self.assertEqual(daemon.stop(), 0)
+        # The last interval counts afresh what is active: also those that did nothing.
+        self.assertGreaterEqual(daemon.total("kernel.records", ring="live"),
+                                records + 2 * self.IDLE)
         spans = read_spans(path)
         print([(f"{end:.3f}", f"{seconds:.3f}") for end, seconds in spans], end="; ")
         start = spans[0][0] - spans[0][1]
