@@ -42,7 +42,7 @@ static __always_inline void eye_seed_listener(struct sock *sk)
         eye_lose(EYE_LOSS_SEED_LISTENERS, 1);
     }
     struct eye_socket *socket = eye_make_socket(sk);
-    if (socket && socket->phase == EYE_SOCKET_NEW) {
+    if (socket) {
         socket->phase = EYE_SOCKET_LISTENING;
         socket->port_is_chosen = is_chosen;
     }

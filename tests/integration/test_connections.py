@@ -538,6 +538,73 @@ class OlderConnections(unittest.TestCase):
         self.assertEqual(daemon.total(RECEIVED, **tags), self.COUNT * self.LATER)
         self.assertEqual(daemon.total(RECEIVED, port=port), self.COUNT * self.LATER)
 
+    SHARED = """
+import os, socket, subprocess, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+listener.close()
+another = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE,
+                           pass_fds=(client.fileno(), server.fileno()),
+                           env={**os.environ, "DD_SERVICE": "shared-by-another"})
+print(another.pid, flush=True)
+sys.stdin.read()
+"""
+
+    def shared(self):
+        """A connection that two processes hold, and whose listener is gone: its port, and the
+        service of the process with the lower pid, which the seed meets first."""
+        port = free_port()
+        holder = harness.spawn_python(self, self.SHARED, port, service="shared-by-one")
+        another = int(holder.stdout.readline())
+        return port, "shared-by-one" if holder.pid < another else "shared-by-another"
+
+    @staticmethod
+    def port_of_a_client():
+        """A free one among those that the kernel gives to clients."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            return listener.getsockname()[1]
+
+    SERVER = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print(listener.getsockname()[1], flush=True)
+accepted = []
+while True:
+    accepted.append(listener.accept())
+"""
+
+    def connect_to(self, port):
+        self.addCleanup(socket.create_connection(("127.0.0.1", port)).close)
+
+    def serve(self, service, port):
+        """The port of a server with one connection."""
+        server = harness.spawn_python(self, self.SERVER, port, service=service)
+        port = int(server.stdout.readline())
+        self.connect_to(port)
+        return port
+
+    def check_servers(self, daemon, numbered, count):
+        """So many connections of each, and all of them as the server's."""
+        for port, service in ((numbered, "numbered"), ("ephemeral", "chosen")):
+            wait_for_active(daemon, count, port=port, direction="incoming", service=service)
+            self.assertEqual(active(daemon, service=service), count)
+
+    def test_what_only_the_listener_tells(self):
+        """And the owner of what several processes hold, and who is the server without a listener.
+        Children of older listeners are as the older connections are."""
+        shared, holder = self.shared()
+        numbered = self.serve("numbered", self.port_of_a_client())
+        chosen = self.serve("chosen", 0)
+        daemon = Daemon(self, "protocols.http=false")
+        self.check_servers(daemon, numbered, 1)
+        self.connect_to(numbered)
+        self.connect_to(chosen)
+        self.check_servers(daemon, numbered, 2)
+        for direction in ("incoming", "outgoing"):
+            self.assertEqual(active(daemon, port=shared, direction=direction, service=holder), 1)
+        self.assertEqual(active(daemon, port=shared), 2)
+
     def test_waiting_in_the_accept_queue_at_the_start(self):
         port, server, client = self.older_peers("queued", "127.0.0.1", connections=0)
         client.connect("127.0.0.1", port, self.COUNT)
