@@ -2,6 +2,7 @@
 /* What each subcommand does with its options. */
 #include "collector/commands.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 #include "collector/probe.h"
 #include "collector/telemetry/catalogue.h"
 #include "exporters/encode/selection.h"
+#include "exporters/engine/workers.h"
 
 /* Exporter types compiled in. */
 #define SECTIONS_MAX 32
@@ -58,6 +60,19 @@ static struct eye_config *load_config(const struct eye_options *options)
     return config;
 }
 
+/* Exporters as `run` uses them, or their problems printed. EYE_EXIT_OK or another code. */
+static int make_exporters(const struct eye_config *config, struct eye_workers *workers)
+{
+    struct eye_error error = {""};
+    int result = eye_workers_new(config, workers, &error);
+    if (result == 0) {
+        return EYE_EXIT_OK;
+    }
+    fprintf(stderr, "%s\n", error.text);
+    bool is_ours = result == -ENOMEM || result == -ELIBACC;
+    return is_ours ? EYE_EXIT_FAILURE : EYE_EXIT_CONFIG;
+}
+
 int eye_command_run(const struct eye_options *options)
 {
     struct eye_config *config = load_config(options);
@@ -65,7 +80,11 @@ int eye_command_run(const struct eye_options *options)
         return EYE_EXIT_CONFIG;
     }
     eye_log_set_level((enum eye_log_level)config->log_level);
-    int code = eye_daemon_run(config, options->once);
+    struct eye_workers workers = {0};
+    int code = make_exporters(config, &workers);
+    if (code == EYE_EXIT_OK) {
+        code = eye_daemon_run(config, &workers, options->once);
+    }
     eye_config_free(config);
     return code;
 }
@@ -95,7 +114,20 @@ static void print_valid(const struct eye_config *config)
     }
 }
 
-/* Valid also means that exporters can be found; nothing is opened or bound. */
+/* With --open also what only opening can tell: an address in use, a file that cannot be written. */
+static int check_exporters(const struct eye_config *config, bool open)
+{
+    struct eye_workers workers = {0};
+    struct eye_error error = {""};
+    int code = make_exporters(config, &workers);
+    if (code == EYE_EXIT_OK && open && eye_workers_bind(&workers, &error) != 0) {
+        fprintf(stderr, "%s\n", error.text);
+        code = EYE_EXIT_FAILURE;
+    }
+    eye_workers_end(&workers, 0);
+    return code;
+}
+
 int eye_command_check(const struct eye_options *options)
 {
     if (options->print_default) {
@@ -105,9 +137,12 @@ int eye_command_check(const struct eye_options *options)
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }
-    print_valid(config);
+    int code = check_exporters(config, options->open);
+    if (code == EYE_EXIT_OK) {
+        print_valid(config);
+    }
     eye_config_free(config);
-    return EYE_EXIT_OK;
+    return code;
 }
 
 int eye_command_probe(const struct eye_options *options)

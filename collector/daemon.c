@@ -13,7 +13,7 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/collector.h"
-#include "exporters/engine/worker.h"
+#include "exporters/engine/workers.h"
 #include "exporters/stdout.h"
 
 /* A wrapper may send SIGINT to us and again to our group (timeout(1) does), and ^C ends the reader
@@ -25,8 +25,7 @@ enum cause { CAUSE_ONCE, CAUSE_SIGNAL, CAUSE_INTERRUPT, CAUSE_READER_GONE };
 
 struct daemon {
     const struct eye_config *config;
-    struct eye_worker **workers;
-    size_t worker_count;
+    struct eye_workers *workers;
     struct eye_collector *collector;
     int signals;
 };
@@ -62,43 +61,6 @@ static int open_signals(void)
     return fd < 0 ? -errno : fd;
 }
 
-static size_t count_workers(const struct eye_config *config)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < config->exporter_count; i++) {
-        count += eye_worker_lanes(eye_exporter_type_find(config->exporters[i].section->type));
-    }
-    return count;
-}
-
-static int open_lanes(struct daemon *daemon, const struct eye_exporter_config *own,
-                      struct eye_error *ret_error)
-{
-    const struct eye_exporter_type *type = eye_exporter_type_find(own->section->type);
-    int result = 0;
-    for (unsigned lane = 0; lane < eye_worker_lanes(type) && result == 0; lane++) {
-        result = eye_worker_new(type, daemon->config, own, lane,
-                                &daemon->workers[daemon->worker_count], ret_error);
-        daemon->worker_count += result == 0;
-    }
-    return result;
-}
-
-static int open_workers(struct daemon *daemon, struct eye_error *ret_error)
-{
-    const struct eye_config *config = daemon->config;
-    /* One more: the analyser cannot know that there is always an exporter. */
-    daemon->workers = calloc(count_workers(config) + 1, sizeof(struct eye_worker *));
-    if (daemon->workers == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
-    int result = 0;
-    for (size_t i = 0; i < config->exporter_count && result == 0; i++) {
-        result = open_lanes(daemon, &config->exporters[i], ret_error);
-    }
-    return result;
-}
-
 static int no_thread(const char *name, int result, struct eye_error *ret_error)
 {
     return eye_error_set(ret_error, result,
@@ -109,10 +71,11 @@ static int no_thread(const char *name, int result, struct eye_error *ret_error)
 
 static int start_threads(struct daemon *daemon, struct eye_error *ret_error)
 {
-    for (size_t i = 0; i < daemon->worker_count; i++) {
-        int result = eye_worker_start(daemon->workers[i]);
+    for (size_t i = 0; i < daemon->workers->count; i++) {
+        struct eye_worker *worker = daemon->workers->items[i];
+        int result = eye_worker_start(worker);
         if (result != 0) {
-            return no_thread(eye_worker_name(daemon->workers[i]), result, ret_error);
+            return no_thread(eye_worker_name(worker), result, ret_error);
         }
     }
     int result = eye_collector_start(daemon->collector);
@@ -130,7 +93,7 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     int result = eye_features_check(features, ret_error);
     struct eye_kernel *kernel = NULL;
     if (result == 0) {
-        result = open_workers(daemon, ret_error);
+        result = eye_workers_bind(daemon->workers, ret_error);
     }
     if (result == 0) {
         result = eye_kernel_open(daemon->config, features, &kernel, ret_error);
@@ -143,37 +106,17 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     for (size_t i = 0; i < eye_kernel_shortcomings(kernel); i++) {
         eye_log_warning("%s", eye_kernel_shortcoming(kernel, i));
     }
-    result = eye_collector_new(daemon->config, kernel, daemon->workers, daemon->worker_count, once,
-                               &daemon->collector, ret_error);
+    result = eye_collector_new(daemon->config, kernel, daemon->workers->items,
+                               daemon->workers->count, once, &daemon->collector, ret_error);
     return result == 0 ? start_threads(daemon, ret_error) : result;
-}
-
-struct ends {
-    enum eye_worker_end worst;
-    bool unwritten; /* one of them was EYE_WORKER_UNWRITTEN */
-};
-
-static struct ends end_workers(struct daemon *daemon)
-{
-    struct ends ends = {.worst = EYE_WORKER_DELIVERED};
-    uint64_t deadline = eye_clock_monotonic_ns() + daemon->config->shutdown_timeout_ns;
-    for (size_t i = 0; i < daemon->worker_count; i++) {
-        eye_worker_stop(daemon->workers[i], deadline);
-    }
-    for (size_t i = 0; i < daemon->worker_count; i++) {
-        enum eye_worker_end end = eye_worker_free(daemon->workers[i]);
-        ends.unwritten |= end == EYE_WORKER_UNWRITTEN;
-        ends.worst = end > ends.worst ? end : ends.worst;
-    }
-    return ends;
 }
 
 /* Output that cannot be written is a failure of any program. That a receiver is away when the
  * daemon is stopped is none; but what was to be seen and sent once, and was not, is. */
-static int exit_code(enum cause cause, bool saw_all, const struct ends *ends)
+static int exit_code(enum cause cause, bool saw_all, const struct eye_workers_end *end)
 {
-    bool missed = cause == CAUSE_ONCE && (!saw_all || ends->worst >= EYE_WORKER_BEHIND);
-    return missed || ends->unwritten ? EXIT_FAILURE : EXIT_SUCCESS;
+    bool missed = cause == CAUSE_ONCE && (!saw_all || end->worst >= EYE_WORKER_BEHIND);
+    return missed || end->unwritten ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* Returns the exit code. */
@@ -184,14 +127,14 @@ static int stop(struct daemon *daemon, enum cause cause)
         eye_collector_stop(daemon->collector);
         saw_all = eye_collector_sees_all(daemon->collector);
     }
-    const struct ends ends = end_workers(daemon);
+    uint64_t deadline = eye_clock_monotonic_ns() + daemon->config->shutdown_timeout_ns;
+    const struct eye_workers_end end = eye_workers_end(daemon->workers, deadline);
     eye_collector_free(daemon->collector);
-    int code = exit_code(cause, saw_all, &ends);
-    if (ends.worst == EYE_WORKER_STUCK) {
+    int code = exit_code(cause, saw_all, &end);
+    if (end.worst == EYE_WORKER_STUCK) {
         /* The thread uses the configuration until the process is gone. */
         _exit(code);
     }
-    free(daemon->workers);
     if (daemon->signals >= 0) {
         close(daemon->signals);
     }
@@ -278,10 +221,10 @@ static void allow_interrupt(const struct daemon *daemon, enum cause cause)
     restore_signal(SIGINT);
 }
 
-int eye_daemon_run(const struct eye_config *config, bool once)
+int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers, bool once)
 {
     eye_log_open();
-    struct daemon daemon = {.config = config, .signals = open_signals()};
+    struct daemon daemon = {.config = config, .workers = workers, .signals = open_signals()};
     struct eye_error error = {""};
     int result = start(&daemon, once, &error);
     if (result != 0) {

@@ -6,12 +6,14 @@
 #include <stdbool.h>
 
 #include "config/config.h"
+#include "exporters/engine/workers.h"
 
 /**
  * Runs until SIGTERM, SIGINT or SIGQUIT, until the reader of standard output has gone (if an
  * exporter writes there), or with @once until one whole interval was published. Then takes the last
- * snapshot and gives the exporters config->shutdown_timeout_ns to deliver it; a second SIGINT does
- * not wait for that. Returns the exit code: 0, or 1 when something could not be started (said in
- * the log) or, with @once, not be delivered. Without a reader it ends by SIGPIPE.
+ * snapshot and gives the @workers, made of this configuration and ended here,
+ * config->shutdown_timeout_ns to deliver it; a second SIGINT does not wait for that. Returns the
+ * exit code: 0, or 1 when something could not be started (said in the log) or, with @once, not be
+ * delivered. Without a reader it ends by SIGPIPE.
  */
-int eye_daemon_run(const struct eye_config *config, bool once);
+int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers, bool once);

@@ -43,8 +43,13 @@ static const struct eye_command commands[] = {
     {
         .name = "check",
         .meaning = "is the configuration valid?",
-        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(DEFAULT),
-        .notes = "Exit codes: 0 valid; 2 wrong usage; 78 invalid.\n",
+        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(OPEN) |
+                   EYE_OPTION_BIT(DEFAULT),
+        .notes =
+            "\"run\" refuses what \"check\" refuses, and what \"check --open\" refuses. To try\n"
+            "makes files and spools that do not exist yet.\n\n"
+            "Exit codes: 0 valid; 1 valid, but it could not be opened, or no memory;\n"
+            "2 wrong usage; 78 invalid.\n",
         .run = eye_command_check,
     },
     {

@@ -133,6 +133,9 @@ static bool take(struct eye_options *options, enum eye_option option)
     case EYE_OPTION_DEFAULT:
         options->print_default = true;
         break;
+    case EYE_OPTION_OPEN:
+        options->open = true;
+        break;
     case EYE_OPTION_JSON:
         options->json = true;
         break;

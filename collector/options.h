@@ -30,6 +30,7 @@ struct eye_options {
     bool json;
     bool markdown;
     bool print_default;
+    bool open;
 };
 
 /* X(identifier, short name or 0, long name, what its value is or NULL, meaning) */
@@ -38,6 +39,7 @@ struct eye_options {
     X(SET, 0, "set", "KEY=VALUE", "one key, over file and environment; may be repeated")           \
     X(ONCE, 0, "once", NULL, "one whole interval, then the end")                                   \
     X(DEFAULT, 0, "default", NULL, "print a commented file with every key and its default")        \
+    X(OPEN, 0, "open", NULL, "also try to listen, to write, to use spools")                        \
     X(JSON, 0, "json", NULL, "for programs")                                                       \
     X(MARKDOWN, 0, "markdown", NULL, "as a table")                                                 \
     X(HELP, 'h', "help", NULL, "this text")                                                        \

@@ -136,7 +136,8 @@ static struct variable_name variable_of(const char *path)
     return name;
 }
 
-/* The key that the variable @name sets; NULL, and a problem, when there is none. */
+/* The key that the variable @name sets; NULL, and a warning, when there is none: Kubernetes makes
+ * variables with this prefix for a Service of our name, and an environment has many authors. */
 static const char *path_of(struct eye_builder *builder, const char *name)
 {
     struct eye_scope scope = scope_of(builder);
@@ -151,7 +152,7 @@ static const char *path_of(struct eye_builder *builder, const char *name)
         }
         best = eye_nearest_offer(&nearest, known.text, strlen(known.text)) ? path : best;
     }
-    eye_problems_add(&builder->problems, -EINVAL, "%s: unknown variable%s%s%s", name,
+    eye_problems_add(&builder->warnings, -EINVAL, "%s sets no key and is passed over%s%s%s", name,
                      best == NULL ? "" : ", did you mean \"",
                      best == NULL ? "" : variable_of(best).text, best == NULL ? "" : "\"?");
     return NULL;

@@ -49,8 +49,10 @@ struct eye_config_key {
     const char *default_value; /* as one would write it in YAML; NULL: none (TEXT, LIST) */
     uint64_t min;              /* COUNT, DURATION (ns), SIZE (bytes); 0 and 0: no limits */
     uint64_t max;
-    const char *const *choices;      /* CHOICE, FLAGS: NULL-terminated */
-    bool (*valid)(const char *text); /* TEXT, LIST items: NULL accepts all */
+    const char *const *choices;          /* CHOICE, FLAGS: NULL-terminated */
+    bool (*valid)(const char *text);     /* TEXT, LIST items: NULL accepts all */
+    bool (*exclusive)(const char *text); /* TEXT: no two exporters of a type may have such a value
+                                            both: they would take it from each other */
     const char *expects; /* TEXT with `valid`: what a good value looks like, for the message */
     const char *help;
 };
@@ -107,7 +109,7 @@ struct eye_exporter_config {
     char *name; /* name: the type, with "-2", "-3" when used again; owned */
     struct eye_exporter_common common;
     void *values; /* section->values_size bytes, filled by section->keys; owned */
-    char *origin; /* "FILE:LINE" or "--set", for messages; owned */
+    char *origin; /* "FILE:LINE:COL" or "--set", for messages; owned */
 };
 
 struct eye_config {

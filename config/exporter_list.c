@@ -201,8 +201,49 @@ static char *origin_of(const struct eye_document *document, const yaml_node_t *n
     if (document->origin->path != NULL) {
         return strdup(document->origin->label);
     }
-    int length = asprintf(&origin, "%s:%zu", document->origin->label, node->start_mark.line + 1);
+    int length = asprintf(&origin, "%s:%zu:%zu", document->origin->label, node->start_mark.line + 1,
+                          node->start_mark.column + 1);
     return length < 0 ? NULL : origin;
+}
+
+static const char *text_of(const struct eye_exporter_config *exporter,
+                           const struct eye_config_key *key)
+{
+    char *const *value =
+        (char *const *)(const void *)((const char *)exporter->values + key->offset);
+    return *value;
+}
+
+/* An exporter before @exporter in @list with the same value of @key. */
+static bool has_rival(const struct eye_exporter_list *list,
+                      const struct eye_exporter_config *exporter, const struct eye_config_key *key)
+{
+    const char *value = text_of(exporter, key);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct eye_exporter_config *other = &list->items[i];
+        if (other->section == exporter->section && strcmp(text_of(other, key), value) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_rivals(struct eye_document *document, const yaml_node_t *node,
+                         const struct eye_exporter_list *list,
+                         const struct eye_exporter_config *exporter)
+{
+    const struct eye_config_section *section = exporter->section;
+    for (size_t i = 0; i < section->key_count; i++) {
+        const struct eye_config_key *key = &section->keys[i];
+        if (key->exclusive == NULL || !key->exclusive(text_of(exporter, key)) ||
+            !has_rival(list, exporter, key)) {
+            continue;
+        }
+        const yaml_node_t *value = find_value(document, node, key->path);
+        eye_document_problem(document, &(value == NULL ? node : value)->start_mark, key->path,
+                             "another %s exporter has \"%s\" already", section->type,
+                             eye_excerpt_of(text_of(exporter, key)).text);
+    }
 }
 
 /* Adds the exporter that @node describes to @list, which has room. */
@@ -222,6 +263,7 @@ static void read_exporter(struct eye_document *document, const yaml_node_t *node
     struct name_context context = {.exporter = exporter, .others = list};
     struct eye_scope scope = scope_of(&context);
     eye_scope_read(&scope, document, node);
+    check_rivals(document, node, list, exporter);
     list->count++;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What an exporter type is: a const table of functions. Each configured exporter runs in a worker
- * thread of its own (exporters/engine/worker.h); its functions run there, except open(), which runs
- * in the main thread before any worker starts so that a mistake is told at start.
+ * thread of its own (exporters/engine/worker.h); its functions run there, except open() and bind(),
+ * which run in the main thread before any worker starts so that a mistake is told at start.
  *
  * An exporter has one receiver. A type whose format has two endpoints that may fail each on its own
  * declares lanes: one worker, queue and backoff for each.
@@ -126,11 +126,19 @@ struct eye_exporter_type {
     uint64_t retry_max_ns;
 
     /**
-     * Makes the exporter: sockets bound, files opened, secrets read. 0, or -errno with a message. A
-     * receiver that is merely down is no error. @ret_state is handed to the functions below.
+     * Makes the exporter: the configuration and the variables of the environment understood,
+     * secrets read. Nothing is bound, created or sent, so that `check` can do the same. 0, or
+     * -errno with a message: it cannot be used as it is configured. @ret_state is handed to the
+     * functions below.
      */
     int (*open)(const struct eye_exporter_setup *setup, void **ret_state,
                 struct eye_error *ret_error);
+
+    /**
+     * Takes what only one process may have: an address to listen on, a file. 0, or -errno with a
+     * message. A receiver that is merely down is no error. NULL: it needs nothing.
+     */
+    int (*bind)(void *state, struct eye_error *ret_error);
 
     /**
      * Delivers what changed from @before (NULL: first delivery of this run) to @now. Both may come

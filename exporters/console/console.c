@@ -77,12 +77,19 @@ static int console_open(const struct eye_exporter_setup *setup, void **ret_state
     }
     console->stats = setup->stats;
     console->format = (enum format)config->format;
-    eye_stdout_open(&console->output);
-    console->terminal = isatty(STDOUT_FILENO) == 1;
-    console->colour = console->terminal && wants_colour();
     eye_json_lines_init(&console->lines, &console->selection, false);
     eye_text_init(&console->piece, PIECE_MAX_BYTES);
     *ret_state = EYE_TAKE(console);
+    return 0;
+}
+
+static int console_bind(void *state, struct eye_error *ret_error)
+{
+    struct console *console = state;
+    (void)ret_error;
+    eye_stdout_open(&console->output);
+    console->terminal = isatty(STDOUT_FILENO) == 1;
+    console->colour = console->terminal && wants_colour();
     return 0;
 }
 
@@ -253,6 +260,7 @@ const struct eye_exporter_type eye_exporter_console = {
             .values_size = sizeof(struct console_config),
         },
     .open = console_open,
+    .bind = console_bind,
     .deliver = console_deliver,
     .close = console_close,
 };

@@ -295,19 +295,13 @@ static bool url_valid(const char *url)
     return eye_link_parse(url, DEFAULT_PORT, &address) == 0 && is_our_scheme(address.scheme);
 }
 
-/* The configuration's URL, else the environment's. */
-static int choose_address(struct dogstatsd *dogstatsd, struct eye_error *ret_error)
+/* The configuration's URL, else the environment's: both are valid. */
+static void choose_address(struct dogstatsd *dogstatsd)
 {
     const char *told = dogstatsd->environment.url;
-    const char *url = dogstatsd->values->url;
-    if (url == NULL && told != NULL && !url_valid(told)) {
-        return eye_error_set(ret_error, -EINVAL,
-                             "DD_DOGSTATSD_URL or DD_AGENT_HOST: \"%.200s\" is no udp://HOST:PORT "
-                             "or unix://PATH",
-                             told);
-    }
-    url = url != NULL ? url : told != NULL ? told : DEFAULT_URL;
-    return eye_link_parse(url, DEFAULT_PORT, &dogstatsd->address);
+    const char *set = dogstatsd->values->url;
+    const char *url = set != NULL ? set : told != NULL ? told : DEFAULT_URL;
+    eye_link_parse(url, DEFAULT_PORT, &dogstatsd->address);
 }
 
 static size_t payload_bytes(const struct dogstatsd *dogstatsd)
@@ -366,12 +360,9 @@ static int make_buffers(struct dogstatsd *dogstatsd, size_t max_bytes)
 static int make_parts(struct dogstatsd *dogstatsd, const struct eye_exporter_setup *setup,
                       struct eye_error *ret_error)
 {
-    int result = choose_address(dogstatsd, ret_error);
-    if (result != 0) {
-        return result;
-    }
+    choose_address(dogstatsd);
     size_t max_bytes = payload_bytes(dogstatsd);
-    result = make_labels(dogstatsd, max_bytes, ret_error);
+    int result = make_labels(dogstatsd, max_bytes, ret_error);
     if (result != 0) {
         return result;
     }
@@ -393,8 +384,8 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     }
     dogstatsd->values = setup->own->values;
     int result = check_values(dogstatsd->values, setup, ret_error);
-    if (result == 0) {
-        result = eye_environment_read(&dogstatsd->environment, ret_error);
+    if (result == 0 && eye_environment_read(url_valid, &dogstatsd->environment) != 0) {
+        result = eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     if (result == 0) {
         result = make_parts(dogstatsd, setup, ret_error);

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "collector/base/log.h"
+
+#define DEFAULT_HOST "127.0.0.1"
 #define DEFAULT_PORT "8125"
 
 /* NULL when it is not set or empty. */
@@ -39,27 +42,55 @@ static bool says_no(const char *text)
     return false;
 }
 
+static bool is_url(const char *text)
+{
+    return strstr(text, "://") != NULL;
+}
+
+/* As the official clients read it: DD_AGENT_HOST may be a URL, or have a port of its own. */
+static char *url_of_host(const char *host, const char *port)
+{
+    if (is_url(host)) {
+        return strdup(host);
+    }
+    const char *colon = strchr(host, ':');
+    bool bare_ipv6 = colon != NULL && strchr(colon + 1, ':') != NULL && host[0] != '[';
+    bool has_port = !bare_ipv6 && strrchr(host, ':') > strrchr(host, ']');
+    char *url = NULL;
+    int length = asprintf(&url, "udp://%s%s%s%s%s", bare_ipv6 ? "[" : "", host,
+                          bare_ipv6 ? "]" : "", has_port ? "" : ":", has_port ? "" : port);
+    return length < 0 ? NULL : url;
+}
+
+/* Takes @url over if it is one. 0 or -ENOMEM. */
+static int take_url(char *url, const char *name, eye_environment_valid *valid, char **ret_url)
+{
+    if (url == NULL) {
+        return -ENOMEM;
+    }
+    if (valid(url)) {
+        *ret_url = url;
+        return 0;
+    }
+    eye_log_warning("%s is passed over: \"%.200s\" is no udp://HOST:PORT or unix://PATH", name,
+                    url);
+    free(url);
+    return 0;
+}
+
 /* DD_DOGSTATSD_URL, else a URL of host and port; *ret_url stays NULL without either. */
-static int read_url(char **ret_url)
+static int read_url(eye_environment_valid *valid, char **ret_url)
 {
     const char *url = variable("DD_DOGSTATSD_URL");
     const char *host = variable("DD_AGENT_HOST");
     const char *port = variable("DD_DOGSTATSD_PORT");
-    if (url != NULL) {
-        *ret_url = strdup(url);
-        return *ret_url == NULL ? -ENOMEM : 0;
+    int result = url == NULL ? 0 : take_url(strdup(url), "DD_DOGSTATSD_URL", valid, ret_url);
+    if (result != 0 || *ret_url != NULL || (host == NULL && port == NULL)) {
+        return result;
     }
-    if (host == NULL) {
-        return 0;
-    }
-    bool bare_ipv6 = strchr(host, ':') != NULL && host[0] != '[';
-    char *made = NULL;
-    if (asprintf(&made, "udp://%s%s%s:%s", bare_ipv6 ? "[" : "", host, bare_ipv6 ? "]" : "",
-                 port == NULL ? DEFAULT_PORT : port) < 0) {
-        return -ENOMEM;
-    }
-    *ret_url = made;
-    return 0;
+    return take_url(
+        url_of_host(host == NULL ? DEFAULT_HOST : host, port == NULL ? DEFAULT_PORT : port),
+        "DD_AGENT_HOST with DD_DOGSTATSD_PORT", valid, ret_url);
 }
 
 /* A field ends at a bar; the Agent takes printable characters only. */
@@ -82,34 +113,24 @@ static int read_external(char **ret_external)
     return 0;
 }
 
-static int read_cardinality(const char **ret_cardinality, struct eye_error *ret_error)
+/* NULL when neither names one. */
+static const char *read_cardinality(void)
 {
     static const char *const names[] = {"DD_CARDINALITY", "DATADOG_CARDINALITY"};
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(names); i++) {
         const char *value = variable(names[i]);
-        if (value == NULL) {
-            continue;
+        if (value != NULL && eye_environment_cardinality_valid(value)) {
+            return value;
         }
-        if (!eye_environment_cardinality_valid(value)) {
-            return eye_error_set(ret_error, -EINVAL,
-                                 "%s is not none, low, orchestrator or high: \"%.32s\"", names[i],
-                                 value);
+        if (value != NULL) {
+            eye_log_warning("%s is passed over: \"%.32s\" is not none, low, orchestrator or high",
+                            names[i], value);
         }
-        *ret_cardinality = value;
-        return 0;
     }
-    return 0;
+    return NULL;
 }
 
-static int read_texts(struct eye_environment *environment, struct eye_error *ret_error)
-{
-    if (read_url(&environment->url) != 0 || read_external(&environment->external) != 0) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
-    return read_cardinality(&environment->cardinality, ret_error);
-}
-
-int eye_environment_read(struct eye_environment *ret_environment, struct eye_error *ret_error)
+int eye_environment_read(eye_environment_valid *valid, struct eye_environment *ret_environment)
 {
     struct eye_environment made = {
         .tags = {{"DD_ENTITY_ID", "dd.internal.entity_id", NULL},
@@ -117,17 +138,17 @@ int eye_environment_read(struct eye_environment *ret_environment, struct eye_err
                  {"DD_SERVICE", "service", NULL},
                  {"DD_VERSION", "version", NULL}},
         .origin_detection = !says_no(variable("DD_ORIGIN_DETECTION_ENABLED")),
+        .cardinality = read_cardinality(),
     };
     for (size_t i = 0; i < EYE_ENVIRONMENT_TAGS; i++) {
         made.tags[i].value = variable(made.tags[i].variable);
     }
-    int result = read_texts(&made, ret_error);
-    if (result == 0) {
-        *ret_environment = made;
-    } else {
+    if (read_url(valid, &made.url) != 0 || read_external(&made.external) != 0) {
         eye_environment_done(&made);
+        return -ENOMEM;
     }
-    return result;
+    *ret_environment = made;
+    return 0;
 }
 
 void eye_environment_done(struct eye_environment *environment)

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "collector/base/error.h"
+#include "collector/base/base.h"
 #include "collector/base/text.h"
 
 /* Longest value of DD_EXTERNAL_ENV that is handed on: it goes with every line. */
@@ -33,8 +33,14 @@ struct eye_environment {
 /** True for none, low, orchestrator and high. */
 bool eye_environment_cardinality_valid(const char *text);
 
-/** Reads the variables. 0, -ENOMEM, or -EINVAL with a message that names the variable. */
-int eye_environment_read(struct eye_environment *ret_environment, struct eye_error *ret_error);
+/* Whether a URL can be used. */
+typedef bool eye_environment_valid(const char *url);
+
+/**
+ * Reads the variables as the official clients do. What cannot be used is told in the log and passed
+ * over, as if it was not set: others wrote it, for other programs too. 0 or -ENOMEM.
+ */
+int eye_environment_read(eye_environment_valid *valid, struct eye_environment *ret_environment);
 
 /** Takes a zeroed one. */
 void eye_environment_done(struct eye_environment *environment);

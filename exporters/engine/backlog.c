@@ -22,10 +22,6 @@ int eye_backlog_open(struct eye_backlog *backlog, const struct eye_exporter_type
     if (common->spool_path == NULL) {
         return 0;
     }
-    if (!type->remote) {
-        return eye_error_set(ret_error, -EINVAL,
-                             "`spool` has no use here: nothing waits for a receiver; remove it");
-    }
     int result =
         eye_spool_open(common->spool_path, name, common->spool_bytes, &backlog->spool, ret_error);
     if (result == 0) {

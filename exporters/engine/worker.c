@@ -29,6 +29,7 @@
 
 struct eye_worker {
     const struct eye_exporter_type *type;
+    const struct eye_exporter_config *own;
     char *name;  /* owned */
     void *state; /* of the exporter */
     struct eye_export_stats stats;
@@ -529,6 +530,7 @@ static struct eye_worker *make_worker(const struct eye_exporter_type *type,
     }
     init_sync(worker);
     worker->type = type;
+    worker->own = own;
     worker->name = make_name(type, own->name, lane);
     worker->max_age_ns = own->common.queue_age_ns;
     worker->backoff.max_ns = type->retry_max_ns > 0 ? type->retry_max_ns : EYE_RETRY_DEFAULT_MAX_NS;
@@ -541,22 +543,27 @@ static struct eye_worker *make_worker(const struct eye_exporter_type *type,
     return worker;
 }
 
+static int tell(const struct eye_worker *worker, int result, const struct eye_error *cause,
+                struct eye_error *ret_error)
+{
+    return result == 0 ? 0
+                       : eye_error_set(ret_error, result, "%s: exporter %s: %s",
+                                       worker->own->origin, worker->own->name, cause->text);
+}
+
 static int open_worker(struct eye_worker *worker, const struct eye_exporter_setup *setup,
                        struct eye_error *ret_error)
 {
     struct eye_error cause = {0};
-    int result = worker->type->open(setup, &worker->state, &cause);
+    int result = 0;
+    if (setup->own->common.spool_path != NULL && !worker->type->remote) {
+        result = eye_error_set(&cause, -EINVAL,
+                               "`spool` has no use here: nothing waits for a receiver; remove it");
+    }
     if (result == 0) {
-        result = eye_backlog_open(&worker->backlog, worker->type, setup->own, worker->name,
-                                  &worker->stats, &cause);
+        result = worker->type->open(setup, &worker->state, &cause);
     }
-    if (worker->backlog.spool != NULL) {
-        worker->deadline.meanwhile = save_meanwhile;
-        worker->deadline.context = worker;
-    }
-    return result == 0 ? 0
-                       : eye_error_set(ret_error, result, "%s: exporter %s: %s", setup->own->origin,
-                                       worker->name, cause.text);
+    return tell(worker, result, &cause, ret_error);
 }
 
 int eye_worker_new(const struct eye_exporter_type *type, const struct eye_config *config,
@@ -583,6 +590,21 @@ int eye_worker_new(const struct eye_exporter_type *type, const struct eye_config
     return 0;
 }
 
+int eye_worker_bind(struct eye_worker *worker, struct eye_error *ret_error)
+{
+    struct eye_error cause = {0};
+    int result = worker->type->bind == NULL ? 0 : worker->type->bind(worker->state, &cause);
+    if (result == 0) {
+        result = eye_backlog_open(&worker->backlog, worker->type, worker->own, worker->name,
+                                  &worker->stats, &cause);
+    }
+    if (worker->backlog.spool != NULL) {
+        worker->deadline.meanwhile = save_meanwhile;
+        worker->deadline.context = worker;
+    }
+    return tell(worker, result, &cause, ret_error);
+}
+
 /* False when the thread hangs in a call that does not end in time (a name server that is silent).
  */
 static bool join_thread(struct eye_worker *worker)
@@ -599,7 +621,9 @@ static bool join_thread(struct eye_worker *worker)
 
 static enum eye_worker_end say_end(const struct eye_worker *worker)
 {
-    if (!has_work(worker)) {
+    /* What an earlier run left in the spool is no news of one that did not begin. */
+    bool began = worker->running || worker->queue.count > 0;
+    if (!began || !has_work(worker)) {
         return EYE_WORKER_DELIVERED;
     }
     if (worker->queue.count == 0 && (worker->work == NULL || worker->work_spooled)) {

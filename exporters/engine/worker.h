@@ -24,14 +24,17 @@ struct eye_worker;
 unsigned eye_worker_lanes(const struct eye_exporter_type *type);
 
 /**
- * Opens lane @lane of the exporter and makes its worker; the thread starts with eye_worker_start().
- * 0, or -errno with a message that names the exporter and its place in the configuration.
+ * Opens lane @lane of the exporter and makes its worker. 0, or -errno with a message that names the
+ * exporter and its place in the configuration: it cannot be used as it is configured.
  */
 int eye_worker_new(const struct eye_exporter_type *type, const struct eye_config *config,
                    const struct eye_exporter_config *own, unsigned lane,
                    struct eye_worker **ret_worker, struct eye_error *ret_error);
 
-/** 0 or -errno of pthread_create. */
+/** Takes what only one process may have, and the spool. 0, or -errno with a message as above. */
+int eye_worker_bind(struct eye_worker *worker, struct eye_error *ret_error);
+
+/** Once bound. 0 or -errno of pthread_create. */
 int eye_worker_start(struct eye_worker *worker);
 
 /** Queues a snapshot (takes its own reference). Never blocks on I/O. */

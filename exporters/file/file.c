@@ -22,6 +22,7 @@ struct values {
 };
 
 struct file {
+    const struct values *values;
     struct eye_selection selection;
     struct eye_export_stats *stats;
     struct eye_json_lines lines;
@@ -153,26 +154,35 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     file->stats = setup->stats;
+    file->values = values;
     file->is_stdout = strcmp(values->path, "-") == 0;
     eye_json_lines_init(&file->lines, &file->selection, true);
     eye_text_init(&file->piece, PIECE_MAX_BYTES);
     eye_delivery_init(&file->delivery, &format, file, setup->stats);
-    int result = 0;
+    *ret_state = EYE_TAKE(file);
+    return 0;
+}
+
+static int bind_exporter(void *state, struct eye_error *ret_error)
+{
+    struct file *file = state;
+    const struct values *values = file->values;
     if (file->is_stdout) {
         eye_stdout_open(&file->output);
-    } else {
-        result = eye_journal_open(&file->journal, values->path, values->max_bytes, values->keep,
-                                  ret_error);
+        return 0;
     }
-    if (result == 0) {
-        *ret_state = EYE_TAKE(file);
-    }
-    return result;
+    return eye_journal_open(&file->journal, values->path, values->max_bytes, values->keep,
+                            ret_error);
+}
+
+static bool is_file(const char *text)
+{
+    return text[0] == '/';
 }
 
 static bool is_path(const char *text)
 {
-    return text[0] == '/' || strcmp(text, "-") == 0;
+    return is_file(text) || strcmp(text, "-") == 0;
 }
 
 static const struct eye_config_key keys[] = {
@@ -182,6 +192,7 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct values, path),
         .default_value = "'-'",
         .valid = is_path,
+        .exclusive = is_file,
         .expects = "an absolute path, or - for standard output",
         .help = "where the lines go; - is standard output",
     },
@@ -213,6 +224,7 @@ const struct eye_exporter_type eye_exporter_file = {
         },
     .timestamped = true,
     .open = open_exporter,
+    .bind = bind_exporter,
     .deliver = deliver,
     .close = close_exporter,
 };

@@ -46,6 +46,7 @@ struct openmetrics_config {
 };
 
 struct openmetrics {
+    const struct openmetrics_config *config;
     struct eye_selection selection;
     struct eye_export_stats *stats;
     struct eye_auth auth;
@@ -78,6 +79,7 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct openmetrics_config, listen),
         .default_value = "127.0.0.1:9464",
         .valid = eye_listen_valid,
+        .exclusive = eye_listen_valid,
         .expects = EYE_LISTEN_EXPECTS,
         .help = "address and port to serve /metrics on; [::1]:9464 for IPv6",
     },
@@ -403,9 +405,10 @@ static int read_secrets(struct openmetrics *exporter, const struct openmetrics_c
                                               &exporter->certificate, ret_error);
 }
 
-static int listen_and_serve(struct openmetrics *exporter, const char *address,
-                            struct eye_error *ret_error)
+static int openmetrics_bind(void *state, struct eye_error *ret_error)
 {
+    struct openmetrics *exporter = state;
+    const char *address = exporter->config->listen;
     int fd = -1;
     int result = eye_listen_open(address, &fd);
     if (result != 0) {
@@ -434,6 +437,7 @@ static int openmetrics_open(const struct eye_exporter_setup *setup, void **ret_s
         eye_pages_init(&exporter->pages, &exporter->selection, config->created) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
+    exporter->config = config;
     exporter->stats = setup->stats;
     eye_text_init(&exporter->page, PAGE_MAX_BYTES);
     eye_peers_init(&exporter->peers, &setup->stats->failures[EYE_EXPORT_BUSY]);
@@ -441,9 +445,6 @@ static int openmetrics_open(const struct eye_exporter_setup *setup, void **ret_s
     int result = eye_openmetrics_load(ret_error);
     if (result == 0) {
         result = read_secrets(exporter, config, ret_error);
-    }
-    if (result == 0) {
-        result = listen_and_serve(exporter, config->listen, ret_error);
     }
     if (result == 0) {
         *ret_state = EYE_TAKE(exporter);
@@ -477,6 +478,7 @@ const struct eye_exporter_type eye_exporter_openmetrics = {
             .values_size = sizeof(struct openmetrics_config),
         },
     .open = openmetrics_open,
+    .bind = openmetrics_bind,
     .deliver = openmetrics_deliver,
     .close = openmetrics_close,
 };

@@ -217,19 +217,12 @@ static int open_encoder(struct otlp *otlp)
 static int open_parts(struct otlp *otlp, const struct eye_exporter_setup *setup,
                       struct eye_error *ret_error)
 {
-    int result = eye_otlp_settings_init(&otlp->settings, setup->own->values, ret_error);
-    if (result == 0) {
-        result = eye_otlp_resource_init(&otlp->resource, &otlp->selection, ret_error);
-    }
-    if (result == 0) {
-        result = open_encoder(otlp);
-        result = result == 0 ? 0 : eye_error_set(ret_error, result, "out of memory");
-    }
-    if (result == 0) {
-        result = eye_http_new(&otlp->settings.http, setup, &otlp->http, ret_error);
+    if (eye_otlp_settings_init(&otlp->settings, setup->own->values) != 0 ||
+        eye_otlp_resource_init(&otlp->resource, &otlp->selection) != 0 || open_encoder(otlp) != 0) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     eye_delivery_init(&otlp->delivery, &format, otlp, setup->stats);
-    return result;
+    return eye_http_new(&otlp->settings.http, setup, &otlp->http, ret_error);
 }
 
 static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,

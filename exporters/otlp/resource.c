@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "collector/base/log.h"
 #include "exporters/otlp/pairs.h"
 
 #define VALUE_MAX_BYTES ((size_t)64 << 10)
@@ -65,11 +66,32 @@ static int set_own(struct eye_otlp_resource *resource)
     return result == 0 && *host != '\0' ? set(resource, "host.name", host) : result;
 }
 
+/* eye_otlp_pair */
+static int skip(void *context, const char *key, const char *value)
+{
+    (void)context;
+    (void)key;
+    (void)value;
+    return 0;
+}
+
+/* All of a list or nothing, as https://opentelemetry.io/docs/specs/otel/resource/sdk/ wants it. */
+static int set_list(struct eye_otlp_resource *resource, const char *list)
+{
+    int result = eye_otlp_read_pairs(list, skip, NULL);
+    if (result == -EINVAL) {
+        eye_log_warning("OTEL_RESOURCE_ATTRIBUTES is passed over: it is not a list of "
+                        "key=value,key=value");
+        return 0;
+    }
+    return result == 0 ? eye_otlp_read_pairs(list, set, resource) : result;
+}
+
 static int set_environment(struct eye_otlp_resource *resource)
 {
     const char *list = getenv("OTEL_RESOURCE_ATTRIBUTES");
     const char *service = getenv("OTEL_SERVICE_NAME");
-    int result = list == NULL ? 0 : eye_otlp_read_pairs(list, set, resource);
+    int result = list == NULL ? 0 : set_list(resource, list);
     bool named = service != NULL && *service != '\0';
     return result == 0 && named ? set(resource, "service.name", service) : result;
 }
@@ -97,16 +119,12 @@ static int make_attributes(struct eye_otlp_resource *resource)
 }
 
 int eye_otlp_resource_init(struct eye_otlp_resource *resource,
-                           const struct eye_selection *selection, struct eye_error *ret_error)
+                           const struct eye_selection *selection)
 {
     EYE_CLEANUP(eye_otlp_resource_done) struct eye_otlp_resource made = {0};
     int result = set_own(&made);
     if (result == 0) {
         result = set_environment(&made);
-    }
-    if (result == -EINVAL) {
-        return eye_error_set(ret_error, result,
-                             "OTEL_RESOURCE_ATTRIBUTES is not a list of key=value,key=value");
     }
     if (result == 0) {
         result = set_fixed(&made, selection);
@@ -115,7 +133,7 @@ int eye_otlp_resource_init(struct eye_otlp_resource *resource,
         result = make_attributes(&made);
     }
     if (result != 0) {
-        return eye_error_set(ret_error, result, "out of memory");
+        return result;
     }
     *resource = made;
     made = (struct eye_otlp_resource){0};

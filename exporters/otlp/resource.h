@@ -14,9 +14,9 @@ struct eye_otlp_resource {
     size_t count;
 };
 
-/** 0, -EINVAL with a message when the environment is malformed, or -ENOMEM. */
+/** 0 or -ENOMEM. A malformed list is told in the log and passed over. */
 int eye_otlp_resource_init(struct eye_otlp_resource *resource,
-                           const struct eye_selection *selection, struct eye_error *ret_error);
+                           const struct eye_selection *selection);
 
 /** Takes a zeroed one. */
 void eye_otlp_resource_done(struct eye_otlp_resource *resource);

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/log.h"
 #include "collector/base/parse.h"
 #include "exporters/otlp/pairs.h"
 
@@ -45,41 +46,32 @@ struct word {
     int choice;
 };
 
-/* The choice that @variable names, in any case; the words end with a NULL text. */
-static int choose(const struct variable *variable, const struct word *words, int *ret_choice,
-                  struct eye_error *ret_error)
+/* The choice that @variable names, in any case; @otherwise, said in the log, when it names none:
+ * https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/#enum. The words
+ * end with a NULL text. */
+static int choose(const struct variable *variable, const struct word *words, int otherwise)
 {
-    struct eye_text known;
-    for (const struct word *word = words; word->text != NULL; word++) {
-        if (strcasecmp(variable->value, word->text) == 0) {
-            *ret_choice = word->choice;
-            return 0;
-        }
-    }
+    EYE_CLEANUP(eye_text_done) struct eye_text known;
     eye_text_init(&known, EYE_ERROR_TEXT_BYTES);
     for (const struct word *word = words; word->text != NULL; word++) {
+        if (strcasecmp(variable->value, word->text) == 0) {
+            return word->choice;
+        }
         eye_text_appendf(&known, "%s%s", word == words ? "" : ", ", word->text);
     }
-    eye_error_set(ret_error, -EINVAL, "%s is \"%s\"; known are %s", variable->name, variable->value,
-                  eye_text_string(&known));
-    eye_text_done(&known);
-    return -EINVAL;
+    eye_log_warning("%s is passed over: \"%.64s\" is none of %s", variable->name, variable->value,
+                    eye_text_string(&known));
+    return otherwise;
 }
 
 /* @configured unless it is auto, then the variable's choice, then @otherwise. */
-static int decide(int configured, const char *name, const struct word *words, int otherwise,
-                  int *ret_choice, struct eye_error *ret_error)
+static int decide(int configured, const char *name, const struct word *words, int otherwise)
 {
     struct variable variable;
     if (configured != EYE_OTLP_AUTO) {
-        *ret_choice = configured;
-        return 0;
+        return configured;
     }
-    if (find_either(&variable, name)) {
-        return choose(&variable, words, ret_choice, ret_error);
-    }
-    *ret_choice = otherwise;
-    return 0;
+    return find_either(&variable, name) ? choose(&variable, words, otherwise) : otherwise;
 }
 
 /* ---- One setting each ---- */
@@ -98,8 +90,21 @@ static int set_url(struct eye_otlp_settings *settings, const char *url, const ch
     return settings->url == NULL ? -ENOMEM : 0;
 }
 
-static int decide_url(struct eye_otlp_settings *settings, const struct eye_otlp_values *values,
-                      struct eye_error *ret_error)
+/* The URL of a variable, if it can be used. */
+static int set_variable_url(struct eye_otlp_settings *settings, const struct variable *variable,
+                            const char *suffix)
+{
+    int result = set_url(settings, variable->value, suffix);
+    if (result == 0 && !eye_http_url_valid(settings->url)) {
+        /* Not shown: a URL that is wrong may hold a password. */
+        eye_log_warning("%s is passed over: it is no http://HOST:PORT without a password",
+                        variable->name);
+        free(EYE_TAKE(settings->url));
+    }
+    return result;
+}
+
+static int decide_url(struct eye_otlp_settings *settings, const struct eye_otlp_values *values)
 {
     struct variable variable;
     if (values->url != NULL) {
@@ -107,53 +112,42 @@ static int decide_url(struct eye_otlp_settings *settings, const struct eye_otlp_
     }
     int result = 0;
     if (find(&variable, "OTEL_EXPORTER_OTLP_METRICS_", "ENDPOINT")) {
-        result = set_url(settings, variable.value, "");
-    } else if (find(&variable, "OTEL_EXPORTER_OTLP_", "ENDPOINT")) {
-        result = set_url(settings, variable.value, "/v1/metrics");
-    } else {
-        return set_url(settings, DEFAULT_URL, "");
+        result = set_variable_url(settings, &variable, "");
     }
-    /* Not shown: a URL that is wrong may hold a password. */
-    return result == 0 && !eye_http_url_valid(settings->url)
-               ? eye_error_set(ret_error, -EINVAL,
-                               "%s is no URL: expected http://HOST:PORT without a password",
-                               variable.name)
-               : result;
+    if (result == 0 && settings->url == NULL &&
+        find(&variable, "OTEL_EXPORTER_OTLP_", "ENDPOINT")) {
+        result = set_variable_url(settings, &variable, "/v1/metrics");
+    }
+    return result != 0 || settings->url != NULL ? result : set_url(settings, DEFAULT_URL, "");
 }
 
-static int decide_encoding(struct eye_otlp_settings *settings, const struct eye_otlp_values *values,
-                           struct eye_error *ret_error)
+static void decide_encoding(struct eye_otlp_settings *settings,
+                            const struct eye_otlp_values *values)
 {
     static const struct word words[] = {
         {"http/protobuf", EYE_OTLP_ENCODING_PROTOBUF},
         {"http/json", EYE_OTLP_ENCODING_JSON},
         {NULL, 0},
     };
-    int choice;
-    int result =
-        decide(values->encoding, "PROTOCOL", words, EYE_OTLP_ENCODING_PROTOBUF, &choice, ret_error);
-    settings->json = result == 0 && choice == EYE_OTLP_ENCODING_JSON;
-    return result;
+    settings->json = decide(values->encoding, "PROTOCOL", words, EYE_OTLP_ENCODING_PROTOBUF) ==
+                     EYE_OTLP_ENCODING_JSON;
 }
 
-static int decide_compression(struct eye_otlp_settings *settings,
-                              const struct eye_otlp_values *values, struct eye_error *ret_error)
+static void decide_compression(struct eye_otlp_settings *settings,
+                               const struct eye_otlp_values *values)
 {
     static const struct word words[] = {
         {"gzip", EYE_OTLP_COMPRESSION_GZIP},
         {"none", EYE_OTLP_COMPRESSION_NONE},
         {NULL, 0},
     };
-    int choice;
-    int result = decide(values->compression, "COMPRESSION", words, EYE_OTLP_COMPRESSION_GZIP,
-                        &choice, ret_error);
-    bool gzip = result == 0 && choice == EYE_OTLP_COMPRESSION_GZIP;
+    bool gzip = decide(values->compression, "COMPRESSION", words, EYE_OTLP_COMPRESSION_GZIP) ==
+                EYE_OTLP_COMPRESSION_GZIP;
     settings->compression = gzip ? EYE_COMPRESSION_GZIP : EYE_COMPRESSION_NONE;
-    return result;
 }
 
-static int decide_temporality(struct eye_otlp_settings *settings,
-                              const struct eye_otlp_values *values, struct eye_error *ret_error)
+static void decide_temporality(struct eye_otlp_settings *settings,
+                               const struct eye_otlp_values *values)
 {
     /* Low memory means deltas for the instruments that we have. */
     static const struct word words[] = {
@@ -162,29 +156,26 @@ static int decide_temporality(struct eye_otlp_settings *settings,
         {"lowmemory", EYE_OTLP_TEMPORALITY_DELTA},
         {NULL, 0},
     };
-    int choice;
-    int result = decide(values->temporality, "TEMPORALITY_PREFERENCE", words,
-                        EYE_OTLP_TEMPORALITY_CUMULATIVE, &choice, ret_error);
-    bool delta = result == 0 && choice == EYE_OTLP_TEMPORALITY_DELTA;
+    bool delta = decide(values->temporality, "TEMPORALITY_PREFERENCE", words,
+                        EYE_OTLP_TEMPORALITY_CUMULATIVE) == EYE_OTLP_TEMPORALITY_DELTA;
     settings->temporality = delta ? EYE_OTLP_DELTA : EYE_OTLP_CUMULATIVE;
-    return result;
 }
 
 /* A number of milliseconds; a timeout in the configuration that is not the default wins. */
-static int decide_timeout(struct eye_otlp_settings *settings, struct eye_error *ret_error)
+static void decide_timeout(struct eye_otlp_settings *settings)
 {
     struct variable variable;
     uint64_t milliseconds;
     if (settings->http.timeout_ns != TIMEOUT_DEFAULT_NS || !find_either(&variable, "TIMEOUT")) {
-        return 0;
+        return;
     }
     if (eye_parse_u64(variable.value, &milliseconds) != 0 || milliseconds < TIMEOUT_MIN_MS ||
         milliseconds > TIMEOUT_MAX_MS) {
-        return eye_error_set(ret_error, -EINVAL, "%s is \"%s\"; expected milliseconds, %d to %d",
-                             variable.name, variable.value, TIMEOUT_MIN_MS, TIMEOUT_MAX_MS);
+        eye_log_warning("%s is passed over: \"%.32s\" is no number of milliseconds, %d to %d",
+                        variable.name, variable.value, TIMEOUT_MIN_MS, TIMEOUT_MAX_MS);
+        return;
     }
     settings->http.timeout_ns = milliseconds * EYE_NS_PER_MS;
-    return 0;
 }
 
 static void decide_file(char **file, const char *name)
@@ -220,45 +211,37 @@ static int add_header(void *context, const char *name, const char *value)
     return append_item(context, line.data);
 }
 
-static int decide_headers(struct eye_otlp_settings *settings, struct eye_error *ret_error)
+static void forget_headers(struct eye_text_list *headers)
+{
+    for (size_t i = 0; i < headers->count; i++) {
+        explicit_bzero(headers->items[i], strlen(headers->items[i]));
+        free(headers->items[i]);
+    }
+    free(headers->items);
+    *headers = (struct eye_text_list){0};
+}
+
+static int decide_headers(struct eye_otlp_settings *settings)
 {
     struct variable variable;
     if (!find_either(&variable, "HEADERS")) {
         return 0;
     }
     int result = eye_otlp_read_pairs(variable.value, add_header, &settings->headers);
+    if (result == -EINVAL) {
+        /* The content may be secret. */
+        eye_log_warning("%s is passed over: it is not a list of name=value,name=value",
+                        variable.name);
+        forget_headers(&settings->headers);
+        result = 0;
+    }
     settings->http.secret_headers = settings->headers;
-    /* The content may be secret. */
-    return result == -EINVAL
-               ? eye_error_set(ret_error, result, "%s is not a list of name=value,name=value",
-                               variable.name)
-               : result;
+    return result;
 }
 
 /* ---- All ---- */
 
-static int decide_all(struct eye_otlp_settings *settings, const struct eye_otlp_values *values,
-                      struct eye_error *ret_error)
-{
-    static int (*const deciders[])(struct eye_otlp_settings *, const struct eye_otlp_values *,
-                                   struct eye_error *) = {
-        decide_url,
-        decide_encoding,
-        decide_compression,
-        decide_temporality,
-    };
-    int result = 0;
-    for (size_t i = 0; result == 0 && i < EYE_ARRAY_LENGTH(deciders); i++) {
-        result = deciders[i](settings, values, ret_error);
-    }
-    if (result == 0) {
-        result = decide_timeout(settings, ret_error);
-    }
-    return result == 0 ? decide_headers(settings, ret_error) : result;
-}
-
-int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_otlp_values *values,
-                           struct eye_error *ret_error)
+int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_otlp_values *values)
 {
     struct eye_otlp_settings made = {
         .exponential = values->histograms == EYE_OTLP_HISTOGRAMS_EXPONENTIAL,
@@ -267,10 +250,13 @@ int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_
     decide_file(&made.http.tls.ca_file, "CERTIFICATE");
     decide_file(&made.http.tls.cert_file, "CLIENT_CERTIFICATE");
     decide_file(&made.http.tls.key_file, "CLIENT_KEY");
-    int result = decide_all(&made, values, ret_error);
-    if (result != 0) {
+    decide_encoding(&made, values);
+    decide_compression(&made, values);
+    decide_temporality(&made, values);
+    decide_timeout(&made);
+    if (decide_url(&made, values) != 0 || decide_headers(&made) != 0) {
         eye_otlp_settings_done(&made);
-        return result == -ENOMEM ? eye_error_set(ret_error, result, "out of memory") : result;
+        return -ENOMEM;
     }
     *settings = made;
     return 0;
@@ -278,11 +264,7 @@ int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_
 
 void eye_otlp_settings_done(struct eye_otlp_settings *settings)
 {
-    for (size_t i = 0; i < settings->headers.count; i++) {
-        explicit_bzero(settings->headers.items[i], strlen(settings->headers.items[i]));
-        free(settings->headers.items[i]);
-    }
-    free(settings->headers.items);
+    forget_headers(&settings->headers);
     free(settings->url);
     *settings = (struct eye_otlp_settings){0};
 }

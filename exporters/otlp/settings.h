@@ -39,9 +39,12 @@ struct eye_otlp_settings {
     struct eye_text_list headers; /* of the environment, maybe secret: http.secret_headers; owned */
 };
 
-/** 0, or -errno with a message that names the variable. @values outlives the settings. */
-int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_otlp_values *values,
-                           struct eye_error *ret_error);
+/**
+ * 0 or -ENOMEM. @values outlives the settings. A variable that cannot be used is told in the log
+ * and passed over as if it was not set, as the specification of the variables wants it.
+ */
+int eye_otlp_settings_init(struct eye_otlp_settings *settings,
+                           const struct eye_otlp_values *values);
 
 /** Takes a zeroed one. */
 void eye_otlp_settings_done(struct eye_otlp_settings *settings);

@@ -603,13 +603,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct hostile world;
     struct eye_otlp_resource resource;
-    struct eye_error error;
     hostile_init(&world, data, size);
     struct eye_otlp_model model = {.selection = &world.selection};
     model.temporality = hostile_choice(&world, 2) != 0 ? EYE_OTLP_DELTA : EYE_OTLP_CUMULATIVE;
     model.exponential = hostile_choice(&world, 2) != 0;
     hostile_make(&world, CROWD);
-    int result = eye_otlp_resource_init(&resource, &world.selection, &error);
+    int result = eye_otlp_resource_init(&resource, &world.selection);
     assert(result == 0);
     model.resource = resource.attributes;
     model.resource_count = resource.count;

@@ -242,7 +242,7 @@ static void load__a_later_list_replaces_the_whole(void **state)
                   "http: {routes: [{pattern: /x/**, route: /rest}]}\n");
     load_good(fixture, NULL);
     char origin[128];
-    snprintf(origin, sizeof(origin), "%s/conf.d/a.yaml:3", fixture->folder);
+    snprintf(origin, sizeof(origin), "%s/conf.d/a.yaml:3:13", fixture->folder);
     assert_list(&fixture->config->tags, "c");
     assert_int_equal(fixture->config->exporter_count, 1);
     assert_string_equal(fixture->config->exporters[0].origin, origin);
@@ -396,6 +396,27 @@ static void load__warns_of_files_that_others_may_write(void **state)
     }
 }
 
+/* Kubernetes writes such variables for each Service of the namespace; one is called sockeye. */
+static void load__warns_of_variables_that_set_no_key(void **state)
+{
+    struct fixture *fixture = *state;
+    char *environment[] = {(char[]){"SOCKEYE_PORT_9464_TCP_PROTO=tcp"},
+                           (char[]){"SOCKEYE_SERVICE_HOST=10.0.0.1"},
+                           (char[]){"SOCKEYE_INTERVALL=1s"},
+                           (char[]){"SOCKEYE_INTERVAL=7s"},
+                           (char[]){"SOCK=1"},
+                           NULL};
+    const struct eye_config_source source = {.environment = environment};
+    fixture_write(fixture, "main.yaml", "");
+    assert_int_equal(fixture_load(fixture, &source), 0);
+    assert_int_equal(fixture->config->interval_ns, 7 * EYE_NS_PER_SECOND);
+    assert_string_equal(fixture->config->warnings,
+                        "SOCKEYE_PORT_9464_TCP_PROTO sets no key and is passed over\n"
+                        "SOCKEYE_SERVICE_HOST sets no key and is passed over\n"
+                        "SOCKEYE_INTERVALL sets no key and is passed over, did you mean "
+                        "\"SOCKEYE_INTERVAL\"?\n");
+}
+
 static void load__leaves_output_on_failure(void **state)
 {
     struct fixture *fixture = *state;
@@ -437,6 +458,7 @@ int main(void)
         TEST(load__finds_the_folder_beside_a_bare_name),
         TEST(load__remembers_what_was_read),
         TEST(load__warns_of_files_that_others_may_write),
+        TEST(load__warns_of_variables_that_set_no_key),
         TEST(load__leaves_output_on_failure),
         TEST(load__leaves_error_on_success),
     };

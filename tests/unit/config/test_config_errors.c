@@ -306,8 +306,7 @@ static void yaml__cycles_are_mistakes_like_others(void **state)
 static void problems__of_all_layers_are_told_at_once(void **state)
 {
     static const char *const assignments[] = {"log.level=loud", "lgo.level=info", "interval"};
-    char *environment[] = {(char[]){"SOCKEYE_INTERVALL=1s"}, (char[]){"SOCKEYE_INTERVAL=10"},
-                           (char[]){"SOCKEYE_TAGS=[a"}, (char[]){"SOCKEYE_BANANA="}, NULL};
+    char *environment[] = {(char[]){"SOCKEYE_INTERVAL=10"}, (char[]){"SOCKEYE_TAGS=[a"}, NULL};
     struct fixture *fixture = *state;
     fixture_write(fixture, "main.yaml", "a: 1\ninterval: 0s\n");
     fixture_write(fixture, "conf.d/1.yaml", "interval: [");
@@ -323,10 +322,8 @@ static void problems__of_all_layers_are_told_at_once(void **state)
                         "main.yaml:2:11: interval: \"0s\" is out of range: 1s to 1h\n"
                         "conf.d/1.yaml:2:1: did not find expected node content\n"
                         "conf.d/2.yaml:1:8: tags: expected a text, not a mapping\n"
-                        "SOCKEYE_INTERVALL: unknown variable, did you mean \"SOCKEYE_INTERVAL\"?\n"
                         "SOCKEYE_INTERVAL: \"10\" needs a unit, like 10s\n"
                         "SOCKEYE_TAGS: did not find expected ',' or ']'\n"
-                        "SOCKEYE_BANANA: unknown variable\n"
                         "--set log.level: unknown \"loud\" (known: error, warning, info, debug)\n"
                         "--set lgo.level: unknown key \"lgo.level\", did you mean \"log.level\"?\n"
                         "--set interval: expected KEY=VALUE");

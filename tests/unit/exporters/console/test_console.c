@@ -73,6 +73,7 @@ static void open_exporter(struct fixture *fixture, int format)
     fixture->format = format;
     begin_capture(fixture);
     int result = eye_exporter_console.open(&fixture->sample->setup, &fixture->exporter, NULL);
+    result = result == 0 ? eye_exporter_console.bind(fixture->exporter, NULL) : result;
     end_capture(fixture);
     assert_int_equal(result, 0);
 }

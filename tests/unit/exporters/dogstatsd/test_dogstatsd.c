@@ -651,8 +651,6 @@ static void dogstatsd__environment_counts_without_a_url(void **state)
 {
     struct fixture *fixture = *state;
     set_text(fixture, "url", NULL);
-    setenv("DD_DOGSTATSD_URL", "tcp://127.0.0.1:1", 1);
-    assert_refused(fixture, "DD_DOGSTATSD_URL");
     setenv("DD_DOGSTATSD_URL", fixture->url, 1);
     open_exporter(fixture);
     unsetenv("DD_DOGSTATSD_URL");

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "exporters/dogstatsd/environment.h"
+#include "tests/support/log_file.h"
 
 static const char *const variables[] = {
     "DD_DOGSTATSD_URL", "DD_AGENT_HOST",  "DD_DOGSTATSD_PORT",   "DD_ENTITY_ID",
@@ -33,11 +34,24 @@ static int tear_down(void **state)
     return 0;
 }
 
+static void set(const char *name, const char *value)
+{
+    if (value == NULL) {
+        unsetenv(name);
+    } else {
+        setenv(name, value, 1);
+    }
+}
+
+static bool is_usable(const char *url)
+{
+    return strncmp(url, "udp://", 6) == 0 || strncmp(url, "unix://", 7) == 0;
+}
+
 static void read_again(struct eye_environment *environment)
 {
-    struct eye_error error;
     eye_environment_done(environment);
-    assert_int_equal(eye_environment_read(environment, &error), 0);
+    assert_int_equal(eye_environment_read(is_usable, environment), 0);
 }
 
 static void environment__may_be_empty(void **state)
@@ -54,24 +68,45 @@ static void environment__may_be_empty(void **state)
     }
 }
 
+/* As datadog-go and datadogpy combine them. */
 static void environment__url_goes_before_host_and_port(void **state)
 {
     struct eye_environment *environment = *state;
-    setenv("DD_DOGSTATSD_PORT", "9125", 1);
-    read_again(environment);
-    assert_null(environment->url);
-    setenv("DD_AGENT_HOST", "agent", 1);
-    read_again(environment);
-    assert_string_equal(environment->url, "udp://agent:9125");
-    unsetenv("DD_DOGSTATSD_PORT");
-    read_again(environment);
-    assert_string_equal(environment->url, "udp://agent:8125");
-    setenv("DD_AGENT_HOST", "fd00::1", 1);
-    read_again(environment);
-    assert_string_equal(environment->url, "udp://[fd00::1]:8125");
-    setenv("DD_DOGSTATSD_URL", "unix:///run/dsd.socket", 1);
-    read_again(environment);
-    assert_string_equal(environment->url, "unix:///run/dsd.socket");
+    static const struct {
+        const char *url;
+        const char *host;
+        const char *port;
+        const char *expected; /* NULL: nothing is told */
+        size_t warnings;
+    } cases[] = {
+        {NULL, NULL, NULL, NULL, 0},
+        {"", "", "", NULL, 0},
+        {NULL, NULL, "9125", "udp://127.0.0.1:9125", 0},
+        {NULL, "agent", NULL, "udp://agent:8125", 0},
+        {NULL, "agent", "9125", "udp://agent:9125", 0},
+        {NULL, "agent:7000", "9125", "udp://agent:7000", 0},
+        {NULL, "fd00::1", NULL, "udp://[fd00::1]:8125", 0},
+        {NULL, "[fd00::1]", "9125", "udp://[fd00::1]:9125", 0},
+        {NULL, "[fd00::1]:7000", NULL, "udp://[fd00::1]:7000", 0},
+        {NULL, "unix:///run/dsd.socket", "9125", "unix:///run/dsd.socket", 0},
+        {NULL, "tcp://10.0.0.1:8125", NULL, NULL, 1},
+        {"unix:///run/dsd.socket", "agent", "9125", "unix:///run/dsd.socket", 0},
+        {"http://agent", "agent", NULL, "udp://agent:8125", 1},
+        {"http://agent", NULL, NULL, NULL, 1},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct log_file log;
+        set("DD_DOGSTATSD_URL", cases[i].url);
+        set("DD_AGENT_HOST", cases[i].host);
+        set("DD_DOGSTATSD_PORT", cases[i].port);
+        log_file_begin(&log);
+        read_again(environment);
+        size_t warnings = log_file_count(&log, "is passed over");
+        log_file_end(&log);
+        assert_int_equal(warnings, cases[i].warnings);
+        assert_string_equal(environment->url == NULL ? "" : environment->url,
+                            cases[i].expected == NULL ? "" : cases[i].expected);
+    }
 }
 
 static void environment__has_the_unified_tags(void **state)
@@ -127,17 +162,18 @@ static void environment__cardinality_has_an_order(void **state)
     assert_string_equal(environment->cardinality, "none");
 }
 
-static void environment__wrong_cardinality_is_refused(void **state)
+static void environment__wrong_cardinality_is_passed_over(void **state)
 {
     struct eye_environment *environment = *state;
-    struct eye_environment untouched;
-    struct eye_error error;
-    memcpy(&untouched, environment, sizeof(untouched));
+    struct log_file log;
     setenv("DD_CARDINALITY", "low|#x", 1);
-    setenv("DD_AGENT_HOST", "agent", 1);
-    assert_int_equal(eye_environment_read(environment, &error), -EINVAL);
-    assert_memory_equal(&untouched, environment, sizeof(untouched));
-    assert_non_null(strstr(error.text, "DD_CARDINALITY"));
+    setenv("DATADOG_CARDINALITY", "high", 1);
+    log_file_begin(&log);
+    read_again(environment);
+    size_t warnings = log_file_count(&log, "DD_CARDINALITY is passed over");
+    log_file_end(&log);
+    assert_int_equal(warnings, 1);
+    assert_string_equal(environment->cardinality, "high");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -151,7 +187,7 @@ int main(void)
         TEST(environment__can_switch_origin_detection_off),
         TEST(environment__external_is_cleaned_and_bounded),
         TEST(environment__cardinality_has_an_order),
-        TEST(environment__wrong_cardinality_is_refused),
+        TEST(environment__wrong_cardinality_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 
 #include "exporters/engine/backlog.h"
 #include "tests/support/folder.h"
+#include "tests/support/log_file.h"
 #include "tests/unit/exporters/sample.h"
 
 struct fixture {
@@ -26,8 +27,7 @@ struct fixture {
     struct eye_backlog backlog;
     const struct eye_snapshot *next;
     const struct eye_snapshot *before;
-    int saved_stderr;
-    int log;
+    struct log_file log;
 };
 
 /* Stand before those of libc; errno of all calls, 0: none. */
@@ -70,9 +70,7 @@ static int set_up(void **state)
     fixture.sample = sample_new(NULL);
     fixture.own.common = (struct eye_exporter_common){
         .spool_path = fixture.path, .spool_bytes = 1 << 20, .spool_age_ns = UINT64_MAX};
-    fixture.log = memfd_create("log", MFD_CLOEXEC);
-    fixture.saved_stderr = dup(STDERR_FILENO);
-    dup2(fixture.log, STDERR_FILENO);
+    log_file_begin(&fixture.log);
     open_backlog(&fixture);
     return 0;
 }
@@ -81,9 +79,7 @@ static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
     file_error = folder_error = 0;
-    dup2(fixture->saved_stderr, STDERR_FILENO);
-    close(fixture->saved_stderr);
-    close(fixture->log);
+    log_file_end(&fixture->log);
     eye_snapshot_unref(fixture->next);
     eye_snapshot_unref(fixture->before);
     eye_backlog_close(&fixture->backlog);
@@ -127,17 +123,6 @@ static uint64_t failures(const struct fixture *fixture)
     return atomic_load(&fixture->sample->stats.failures[EYE_EXPORT_SPOOL]);
 }
 
-static size_t count_in_log(const struct fixture *fixture, const char *words)
-{
-    char text[4096] = "";
-    size_t count = 0;
-    assert_true(pread(fixture->log, text, sizeof(text) - 1, 0) >= 0);
-    for (const char *hit = strstr(text, words); hit != NULL; hit = strstr(hit + 1, words)) {
-        count++;
-    }
-    return count;
-}
-
 static void store__that_fails_is_told_once_and_counted_each_time(void **state)
 {
     struct fixture *fixture = *state;
@@ -145,15 +130,16 @@ static void store__that_fails_is_told_once_and_counted_each_time(void **state)
     assert_false(store(fixture, 0));
     assert_false(store(fixture, 0));
     assert_int_equal(failures(fixture), 2);
-    assert_int_equal(count_in_log(fixture, "cannot write its spool: Input/output error"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "cannot write its spool: Input/output error"),
+                     1);
     assert_false(eye_backlog_has_work(&fixture->backlog));
     file_error = 0;
     assert_true(store(fixture, 0));
-    assert_int_equal(count_in_log(fixture, "can be written again"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "can be written again"), 1);
     assert_int_equal(failures(fixture), 2);
     file_error = EIO;
     assert_false(store(fixture, 0));
-    assert_int_equal(count_in_log(fixture, "cannot write its spool"), 2);
+    assert_int_equal(log_file_count(&fixture->log, "cannot write its spool"), 2);
 }
 
 /* What is delivered and could not be noted comes again: twice rather than never. */
@@ -165,7 +151,8 @@ static void delivered__that_cannot_be_noted_is_told_and_waits_on(void **state)
     folder_error = EIO;
     eye_backlog_delivered(&fixture->backlog);
     assert_int_equal(failures(fixture), 1);
-    assert_int_equal(count_in_log(fixture, "cannot write its spool: Input/output error"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "cannot write its spool: Input/output error"),
+                     1);
     folder_error = 0;
     assert_int_equal(next(fixture, 0), 1);
     eye_backlog_delivered(&fixture->backlog);
@@ -212,7 +199,7 @@ static void before__that_cannot_be_read_costs_one_interval(void **state)
     assert_int_equal(next(fixture, 0), 2);
     assert_int_equal(before_next(fixture), 2);
     assert_int_equal(failures(fixture), 1);
-    assert_int_equal(count_in_log(fixture, "cannot read what its spool says"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "cannot read what its spool says"), 1);
 }
 
 static void next__without_time_is_the_last_of_each_run(void **state)
@@ -243,7 +230,7 @@ static void next__that_is_too_old_is_given_up_with_its_points(void **state)
     assert_int_equal(fixture->backlog.skipped, 2);
     assert_int_equal(atomic_load(&stats->dropped[EYE_EXPORT_EXPIRED]), 1);
     assert_int_equal(atomic_load(&stats->seen), 1);
-    assert_int_equal(count_in_log(fixture, "gave up 1 point of"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "gave up 1 point of"), 1);
 }
 
 static void next__with_time_is_each_in_order(void **state)

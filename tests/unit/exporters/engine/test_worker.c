@@ -14,6 +14,7 @@
 
 #include "collector/base/clock.h"
 #include "exporters/engine/worker.h"
+#include "tests/support/log_file.h"
 
 #define MAX_CALLS 256
 #define PATIENCE_NS (10 * EYE_NS_PER_SECOND)
@@ -57,8 +58,7 @@ struct fixture {
     struct eye_exporter_config own;
     struct eye_worker *worker;
     uint64_t published;
-    int saved_stderr;
-    int log;
+    struct log_file log;
 };
 
 /* ---- The exporter ---- */
@@ -184,9 +184,7 @@ static int set_up(void **state)
         .values = &fixture->fake,
         .origin = origin,
     };
-    fixture->log = memfd_create("log", MFD_CLOEXEC);
-    fixture->saved_stderr = dup(STDERR_FILENO);
-    dup2(fixture->log, STDERR_FILENO);
+    log_file_begin(&fixture->log);
     *state = fixture;
     return 0;
 }
@@ -202,9 +200,7 @@ static void release(struct fake *fake)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    dup2(fixture->saved_stderr, STDERR_FILENO);
-    close(fixture->saved_stderr);
-    close(fixture->log);
+    log_file_end(&fixture->log);
     release(&fixture->fake);
     eye_worker_free(fixture->worker);
     pthread_cond_destroy(&fixture->fake.changed);
@@ -224,6 +220,7 @@ static void make_worker(struct fixture *fixture)
 static void start_worker(struct fixture *fixture)
 {
     make_worker(fixture);
+    assert_int_equal(eye_worker_bind(fixture->worker, NULL), 0);
     assert_int_equal(eye_worker_start(fixture->worker), 0);
 }
 
@@ -310,18 +307,6 @@ static void assert_calls(const struct fake *fake, const struct call *expected, s
         assert_int_equal(fake->calls[i].now, expected[i].now);
         assert_int_equal(fake->calls[i].before, expected[i].before);
     }
-}
-
-static size_t count_in_log(const struct fixture *fixture, const char *word)
-{
-    char text[65536];
-    ssize_t length = pread(fixture->log, text, sizeof(text) - 1, 0);
-    text[length < 0 ? 0 : length] = '\0';
-    size_t count = 0;
-    for (const char *hit = strstr(text, word); hit != NULL; hit = strstr(hit + 1, word)) {
-        count++;
-    }
-    return count;
 }
 
 static bool free_worker(struct fixture *fixture)
@@ -551,8 +536,9 @@ static void worker__says_once_that_points_are_refused(void **state)
         publish(fixture, 100);
         wait_until_idle(fixture);
     }
-    assert_int_equal(count_in_log(fixture, "the receiver refuses points: 403 Forbidden"), 1);
-    assert_int_equal(count_in_log(fixture, "the receiver takes all points again"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "the receiver refuses points: 403 Forbidden"),
+                     1);
+    assert_int_equal(log_file_count(&fixture->log, "the receiver takes all points again"), 1);
 }
 
 static void worker__says_goodbye_after_the_last_delivery(void **state)
@@ -589,7 +575,7 @@ static void worker__tells_unwritten_from_undelivered(void **state)
         wait_for_calls(&fixture->fake, 1);
         eye_worker_stop(fixture->worker, in_ms(50));
         assert_int_equal(eye_worker_free(EYE_TAKE(fixture->worker)), cases[i].end);
-        assert_int_equal(count_in_log(fixture, cases[i].said), 1);
+        assert_int_equal(log_file_count(&fixture->log, cases[i].said), 1);
     }
 }
 
@@ -622,7 +608,7 @@ static void worker__receiver_that_has_gone_is_not_tried_twice(void **state)
     assert_int_equal(atomic_load(&stats->failures[EYE_EXPORT_REFUSED]), 3);
     eye_worker_stop(fixture->worker, in_ms(60000));
     assert_true(free_worker(fixture));
-    assert_int_equal(count_in_log(fixture, "exporter"), 0);
+    assert_int_equal(log_file_count(&fixture->log, "exporter"), 0);
 }
 
 static void worker__logs_failing_and_recovery_once(void **state)
@@ -637,9 +623,10 @@ static void worker__logs_failing_and_recovery_once(void **state)
     wait_until_idle(fixture);
     publish(fixture, 100);
     wait_until_idle(fixture);
-    assert_int_equal(count_in_log(fixture, "a-rather-long-name: cannot deliver, retrying"), 1);
-    assert_int_equal(count_in_log(fixture, "the wire is cut"), 1);
-    assert_int_equal(count_in_log(fixture, "delivering again after"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "a-rather-long-name: cannot deliver, retrying"),
+                     1);
+    assert_int_equal(log_file_count(&fixture->log, "the wire is cut"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "delivering again after"), 1);
 }
 
 static void worker__stop_delivers_only_the_newest(void **state)

@@ -186,6 +186,7 @@ static void make_worker(struct fixture *fixture)
     struct eye_error error = {0};
     int result =
         eye_worker_new(fixture->type, &fixture->config, &fixture->own, 0, &fixture->worker, &error);
+    result = result == 0 ? eye_worker_bind(fixture->worker, &error) : result;
     if (result != 0) {
         fail_msg("%s", error.text);
     }

@@ -83,6 +83,7 @@ static int free_fixture(void **state)
 static void open_exporter(struct fixture *fixture)
 {
     assert_int_equal(eye_exporter_file.open(&fixture->sample->setup, &fixture->exporter, NULL), 0);
+    assert_int_equal(eye_exporter_file.bind(fixture->exporter, NULL), 0);
 }
 
 static int deliver(struct fixture *fixture, const struct eye_snapshot *now,
@@ -248,6 +249,7 @@ static void open_on_pipe(struct fixture *fixture)
     fixture->values.path = "-";
     begin_capture(fixture);
     int result = eye_exporter_file.open(&fixture->sample->setup, &fixture->exporter, NULL);
+    result = result == 0 ? eye_exporter_file.bind(fixture->exporter, NULL) : result;
     end_capture(fixture);
     assert_int_equal(result, 0);
 }
@@ -296,14 +298,14 @@ static void deliver__says_that_the_reader_has_gone(void **state)
     assert_int_equal(fixture->failure.reason, EYE_EXPORT_RESET);
 }
 
-static void open__reports_a_path_that_cannot_be_written(void **state)
+static void bind__reports_a_path_that_cannot_be_written(void **state)
 {
     struct fixture *fixture = *state;
     struct eye_error error;
-    void *untouched = fixture;
     fixture->values.path = "/nowhere/at/all";
-    assert_int_equal(eye_exporter_file.open(&fixture->sample->setup, &untouched, &error), -ENOENT);
-    assert_ptr_equal(untouched, fixture);
+    assert_int_equal(eye_exporter_file.open(&fixture->sample->setup, &fixture->exporter, &error),
+                     0);
+    assert_int_equal(eye_exporter_file.bind(fixture->exporter, &error), -ENOENT);
     assert_non_null(strstr(error.text, "/nowhere/at/all"));
 }
 
@@ -320,7 +322,7 @@ int main(void)
         TEST(deliver__goes_on_when_there_is_room_again),
         TEST(deliver__continues_where_a_full_pipe_stopped_it),
         TEST(deliver__says_that_the_reader_has_gone),
-        TEST(open__reports_a_path_that_cannot_be_written),
+        TEST(bind__reports_a_path_that_cannot_be_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,7 +61,9 @@ void server_init(struct server *server)
 
 int server_open(struct server *server, struct eye_error *ret_error)
 {
-    return eye_exporter_openmetrics.open(&server->sample->setup, &server->exporter, ret_error);
+    const struct eye_exporter_type *type = &eye_exporter_openmetrics;
+    int result = type->open(&server->sample->setup, &server->exporter, ret_error);
+    return result == 0 ? type->bind(server->exporter, ret_error) : result;
 }
 
 void server_done(struct server *server)
