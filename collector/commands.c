@@ -162,8 +162,8 @@ int eye_command_probe(const struct eye_options *options)
     if (!probe.connections) {
         return EYE_EXIT_FAILURE;
     }
-    bool whole = probe.features[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
-    return probe.protocols && whole ? EYE_EXIT_OK : EYE_EXIT_PARTLY;
+    bool whole = probe.protocols && probe.features[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
+    return whole || !probe.protocols_wanted ? EYE_EXIT_OK : EYE_EXIT_PARTLY;
 }
 
 /* "direction service port" */

@@ -57,7 +57,8 @@ static const struct eye_command commands[] = {
         .meaning = "what this kernel and these rights allow, and why not",
         .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(JSON),
         .notes =
-            "Exit codes: 0 connections and protocols can be seen; 3 connections only;\n"
+            "Exit codes: 0 connections and protocols can be seen (or connections, where the\n"
+            "configuration switches protocols off); 3 connections only;\n"
             "1 nothing, and \"run\" would not start; 2 wrong usage; 78 invalid configuration.\n",
         .run = eye_command_probe,
     },
@@ -163,11 +164,12 @@ static int dispatch(int argc, char **argv)
 }
 
 /* What is opened takes the lowest free number: a standard stream that whoever started us closed
- * would become one of our files or sockets, with log lines and tables in it. */
+ * would become one of our files or sockets, with log lines and tables in it. What is written to one
+ * that was closed is an error still: nobody will read it. */
 static int fill_standard_streams(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) { /* NOLINT: inherited */
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDONLY) < 0) { /* NOLINT: inherited */
             fprintf(stderr, "sockeye: cannot open /dev/null in place of a closed stream: %s\n",
                     strerror(errno));
             return EYE_EXIT_FAILURE;

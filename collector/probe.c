@@ -84,6 +84,7 @@ void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
 {
     struct eye_error why;
     memset(ret_probe, 0, sizeof(*ret_probe));
+    ret_probe->protocols_wanted = config->protocols.http;
     eye_features_probe(config, ret_probe->features);
     ret_probe->tried = eye_features_check(ret_probe->features, &why) == 0;
     if (ret_probe->tried) {
@@ -97,6 +98,9 @@ void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
 static const char *protocols_of(const struct eye_probe *probe)
 {
     bool whole = probe->features[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
+    if (!probe->protocols_wanted) {
+        return "switched off (protocols.http: false)";
+    }
     return !probe->protocols ? "no" : whole ? "yes" : "in part";
 }
 

@@ -14,9 +14,10 @@
 struct eye_probe {
     struct eye_feature_state features[EYE_FEATURE_COUNT];
     struct eye_program_trial programs[EYE_PROGRAM_COUNT];
-    bool tried;       /* false: a feature is missing that all programs need */
-    bool connections; /* the tier is "socket-storage", else "none" */
-    bool protocols;   /* requests are seen too, at least of a part of the host */
+    bool tried;            /* false: a feature is missing that all programs need */
+    bool connections;      /* the tier is "socket-storage", else "none" */
+    bool protocols_wanted; /* by the configuration */
+    bool protocols;        /* requests are seen too, at least of a part of the host */
     struct eye_error not_seen[EYE_SHORTCOMINGS_MAX]; /* what cannot be seen, a line each */
     size_t not_seen_count;
 };

@@ -17,11 +17,18 @@ static bool has_position(mode_t mode)
     return !S_ISFIFO(mode) && !S_ISCHR(mode);
 }
 
+/* Opened once more it would be; what stands in for a closed stream is not. */
+static bool is_writable(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
 void eye_output_open(struct eye_output *output, int fd)
 {
     struct stat status = {0};
     *output = (struct eye_output){.fd = fd};
-    if (fstat(fd, &status) != 0 || has_position(status.st_mode)) {
+    if (fstat(fd, &status) != 0 || has_position(status.st_mode) || !is_writable(fd)) {
         output->socket = S_ISSOCK(status.st_mode);
         return;
     }

@@ -14,8 +14,10 @@
 /* "|T" and the seconds until the clock's end */
 #define TIMESTAMP_MAX_BYTES 24
 
-/* Agents truncate 1 / rate; that this is less than 1 leaves room for other arithmetic. */
-#define RATE_EXCESS 0.999
+/* Agents truncate 1 / rate, other receivers do not: what is too much is less than 1, and less than
+ * this part of the weight. */
+#define RATE_EXCESS_MAX 0.999
+#define RATE_ERROR 0.002
 
 #define RATE_MARK "|@"
 #define DISTRIBUTION_MARK "|d"
@@ -77,6 +79,13 @@ void eye_lines_write_identity(void *context, const struct eye_point *point, stru
     }
     eye_labels_append(text, &lines->labels->fields);
     *ret_cut = (uint32_t)cut;
+}
+
+static size_t format_rate(uint64_t weight, char ret_text[static EYE_RATE_TEXT_BYTES])
+{
+    double excess = (double)weight * RATE_ERROR;
+    return eye_decimal_format_rate(weight, excess < RATE_EXCESS_MAX ? excess : RATE_EXCESS_MAX,
+                                   ret_text);
 }
 
 static void append_head(struct eye_text *payload, const struct eye_identity *identity)
@@ -243,7 +252,7 @@ static bool is_packed(const struct walk *walk, const struct eye_bin_text *bin, u
         return copies <= weighted;
     }
     char rate[EYE_RATE_TEXT_BYTES];
-    return copies <= weighted + eye_decimal_format_rate(count, RATE_EXCESS, rate);
+    return copies <= weighted + format_rate(count, rate);
 }
 
 /* ---- Distributions: the first round ---- */
@@ -309,7 +318,7 @@ static void append_weighted(const struct walk *walk, const struct eye_bin_text *
     eye_text_append(payload, DISTRIBUTION_MARK);
     if (weight > 1) {
         char rate[EYE_RATE_TEXT_BYTES];
-        size_t length = eye_decimal_format_rate(weight, RATE_EXCESS, rate);
+        size_t length = format_rate(weight, rate);
         eye_text_append(payload, RATE_MARK);
         eye_text_append_bytes(payload, rate, length);
     }

@@ -153,10 +153,16 @@ class ClosedStreams(unittest.TestCase):
         wait_until(lambda: os.path.exists(path) and os.path.getsize(path) > 0, 60, "points")
         held = [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
         process.terminate()
-        self.assertEqual(process.wait(60), EXIT_OK)
+        self.assertEqual(process.wait(60), EXIT_FAILURE)  # the console wrote nothing
         self.assertEqual(held, ["/dev/null"] * 3)
         with open(path, encoding="utf-8") as file:
             self.assertEqual([line for line in file if not line.startswith("{")], [])
+
+    def test_what_is_written_to_a_closed_one_is_an_error(self):
+        done = harness.command("sh", "-c", 'exec "$@" 1>&-', "sh", harness.binary(), "version",
+                               check=False)
+        self.assertEqual((done.returncode, done.stderr), (
+            EXIT_FAILURE, "sockeye: cannot write to standard output: Bad file descriptor\n"))
 
     def test_one_that_is_open_is_kept(self):
         done = harness.command("sh", "-c", 'exec "$@" 0<&- 2>&-', "sh", harness.binary(), "version")

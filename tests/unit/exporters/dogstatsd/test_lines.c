@@ -207,7 +207,7 @@ static void lines__distribution_packs_few_and_weighs_many(void **state)
     eye_distribution_add(series, 1, 93);
     encode(fixture);
     assert_output(fixture, "sockeye.http.server.request.duration:0|d|#route:/a\n"
-                           "sockeye.http.server.request.duration:1|d|@0.0107|#route:/a\n");
+                           "sockeye.http.server.request.duration:1|d|@0.01075|#route:/a\n");
 }
 
 static void lines__single_bin_takes_the_shorter_form(void **state)
