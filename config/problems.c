@@ -109,10 +109,24 @@ static bool inside_character(char byte)
     return ((unsigned char)byte & 0xc0) == 0x80;
 }
 
+/* Where the user and password of a URL end: at "@"; NULL: it has none. */
+static const char *end_of_password(const char *authority)
+{
+    return memrchr(authority, '@', strcspn(authority, "/?#"));
+}
+
 struct eye_excerpt eye_excerpt_of(const char *text)
 {
     static const char dots[] = "...";
     struct eye_excerpt excerpt;
+    char masked[2 * sizeof(excerpt.text)];
+    const char *scheme_end = strstr(text, "://");
+    const char *secret = scheme_end == NULL ? NULL : scheme_end + strlen("://");
+    const char *rest = secret == NULL ? NULL : end_of_password(secret);
+    if (rest != NULL) {
+        snprintf(masked, sizeof(masked), "%.*s***%s", (int)(secret - text), text, rest);
+        text = masked;
+    }
     if (eye_copy_string(excerpt.text, sizeof(excerpt.text), text)) {
         return excerpt;
     }

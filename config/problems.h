@@ -46,5 +46,6 @@ struct eye_excerpt {
     char text[64];
 };
 
-/** Cuts behind a whole UTF-8 character and says so by "...". */
+/** Cuts behind a whole UTF-8 character and says so by "...". User and password of a URL are "***".
+ */
 struct eye_excerpt eye_excerpt_of(const char *text);

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "collector/base/log.h"
+#include "config/problems.h"
 
 #define DEFAULT_HOST "127.0.0.1"
 #define DEFAULT_PORT "8125"
@@ -72,8 +73,8 @@ static int take_url(char *url, const char *name, eye_environment_valid *valid, c
         *ret_url = url;
         return 0;
     }
-    eye_log_warning("%s is passed over: \"%.200s\" is no udp://HOST:PORT or unix://PATH", name,
-                    url);
+    eye_log_warning("%s is passed over: \"%s\" is no udp://HOST:PORT or unix://PATH", name,
+                    eye_excerpt_of(url).text);
     free(url);
     return 0;
 }

@@ -107,6 +107,25 @@ static void excerpt__keeps_short_texts_and_cuts_at_a_character(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void excerpt__shows_no_password(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *shown;
+    } cases[] = {
+        {"http://me:s3cret@host/a", "http://***@host/a"},
+        {"http://me:s3@cret@host", "http://***@host"},
+        {"http://host/a@b", "http://host/a@b"},
+        {"me@host", "me@host"},
+        {"http://me:a-password-that-is-longer-than-all-that-an-excerpt-could-ever-hold@host/",
+         "http://***@host/"},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        assert_string_equal(eye_excerpt_of(cases[i].text).text, cases[i].shown);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -116,6 +135,7 @@ int main(void)
         TEST(problems__are_cut_at_a_line),
         TEST(problems__cut_a_line_that_is_too_long_alone),
         cmocka_unit_test(excerpt__keeps_short_texts_and_cuts_at_a_character),
+        cmocka_unit_test(excerpt__shows_no_password),
     };
     return cmocka_run_group_tests_name("problems", tests, NULL, NULL);
 }
