@@ -181,7 +181,8 @@ static void print_tags(const struct eye_metric *metric, const char *before, cons
 static void print_metric(const struct eye_metric *metric)
 {
     printf("%s  %s%s%s\n    %s\n", metric->name, eye_metric_kind_name(metric->kind),
-           metric->unit == EYE_UNIT_NONE ? "" : ", ", eye_unit_word(metric->unit), metric->help);
+           *eye_unit_info(metric->unit)->word == '\0' ? "" : ", ",
+           eye_unit_info(metric->unit)->word, metric->help);
     print_tags(metric, "    tags: ", ", ");
     puts(metric->tags != 0 ? "\n" : "");
 }
@@ -189,7 +190,7 @@ static void print_metric(const struct eye_metric *metric)
 static void print_metric_markdown(const struct eye_metric *metric)
 {
     printf("| `%s` | %s | %s | ", metric->name, eye_metric_kind_name(metric->kind),
-           eye_unit_word(metric->unit));
+           eye_unit_info(metric->unit)->word);
     print_tags(metric, "", " ");
     printf(" | %s |\n", metric->help);
 }

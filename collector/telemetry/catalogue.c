@@ -19,15 +19,16 @@ static const struct eye_metric metrics[] = {
 
 static_assert(EYE_TAG_COUNT <= 32, "a metric's tags are a 32-bit mask");
 
-const char *eye_unit_word(enum eye_unit unit)
+static const struct eye_unit_info units[] = {
+#define X(identifier, word, ucum, datadog) {word, ucum, datadog},
+    EYE_UNITS(X)
+#undef X
+};
+
+const struct eye_unit_info *eye_unit_info(enum eye_unit unit)
 {
-    static const char *const words[] = {
-        [EYE_UNIT_NONE] = "",
-        [EYE_UNIT_SECONDS] = "seconds",
-        [EYE_UNIT_BYTES] = "bytes",
-        [EYE_UNIT_RATIO] = "ratio",
-    };
-    return words[unit];
+    assert(unit < EYE_UNIT_COUNT);
+    return &units[unit];
 }
 
 const struct eye_tag_info *eye_tag_info(enum eye_tag tag)

@@ -14,10 +14,47 @@
 
 enum eye_metric_kind { EYE_COUNTER, EYE_GAUGE, EYE_DISTRIBUTION };
 
-enum eye_unit { EYE_UNIT_NONE, EYE_UNIT_SECONDS, EYE_UNIT_BYTES, EYE_UNIT_RATIO };
+/*
+ * X(identifier, Prometheus' word or "", UCUM, Datadog's word or "")
+ * Prometheus ends names with its word. UCUM is OTLP's (https://ucum.org/ucum); what is counted is
+ * an annotation in braces, because receivers take a gauge of unit 1 for a ratio.
+ */
+#define EYE_UNITS(X)                                                                               \
+    X(SECONDS, "seconds", "s", "second")                                                           \
+    X(BYTES, "bytes", "By", "byte")                                                                \
+    X(RATIO, "ratio", "1", "fraction")                                                             \
+    X(CONNECTIONS, "", "{connection}", "")                                                         \
+    X(SEGMENTS, "", "{segment}", "")                                                               \
+    X(EVENTS, "", "{event}", "")                                                                   \
+    X(RECORDS, "", "{record}", "")                                                                 \
+    X(PROGRAMS, "", "{program}", "")                                                               \
+    X(RUNS, "", "{run}", "")                                                                       \
+    X(FEATURES, "", "{feature}", "")                                                               \
+    X(NAMESPACES, "", "{namespace}", "")                                                           \
+    X(SAMPLES, "", "{sample}", "")                                                                 \
+    X(SERIES, "", "{series}", "")                                                                  \
+    X(LOOKUPS, "", "{lookup}", "")                                                                 \
+    X(PROCESSES, "", "{process}", "")                                                              \
+    X(LINES, "", "{line}", "")                                                                     \
+    X(SNAPSHOTS, "", "{snapshot}", "")                                                             \
+    X(POINTS, "", "{point}", "")                                                                   \
+    X(ATTEMPTS, "", "{attempt}", "")
 
-/** The word that ends a Prometheus name: "seconds", "bytes", "ratio", or "" for none. */
-const char *eye_unit_word(enum eye_unit unit);
+enum eye_unit {
+#define X(identifier, ...) EYE_UNIT_##identifier,
+    EYE_UNITS(X)
+#undef X
+        EYE_UNIT_COUNT,
+};
+
+/* What the receivers of different families call a unit. */
+struct eye_unit_info {
+    const char *word; /* Prometheus and OpenMetrics */
+    const char *ucum; /* OTLP */
+    const char *datadog;
+};
+
+const struct eye_unit_info *eye_unit_info(enum eye_unit unit);
 
 /* X(identifier, name, OpenTelemetry attribute or "", help) */
 #define EYE_TAGS(X)                                                                                \
@@ -82,14 +119,14 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
  * unprefixed.
  */
 #define EYE_METRICS(X)                                                                             \
-    X(TCP_OPENED, "tcp.connections.opened", COUNTER, NONE, 1, EYE_TAGS_CONNECTION, false,          \
+    X(TCP_OPENED, "tcp.connections.opened", COUNTER, CONNECTIONS, 1, EYE_TAGS_CONNECTION, false,   \
       "TCP connections established")                                                               \
-    X(TCP_CLOSED, "tcp.connections.closed", COUNTER, NONE, 1, EYE_TAGS_CONNECTION, false,          \
+    X(TCP_CLOSED, "tcp.connections.closed", COUNTER, CONNECTIONS, 1, EYE_TAGS_CONNECTION, false,   \
       "established TCP connections that ended")                                                    \
-    X(TCP_FAILED, "tcp.connections.failed", COUNTER, NONE, 1,                                      \
+    X(TCP_FAILED, "tcp.connections.failed", COUNTER, CONNECTIONS, 1,                               \
       EYE_TAGS_CONNECTION | EYE_TAG_BIT(REASON), false,                                            \
       "TCP connections that were never established or were ended by an error")                     \
-    X(TCP_ACTIVE, "tcp.connections.active", GAUGE, NONE, 1, EYE_TAGS_CONNECTION, false,            \
+    X(TCP_ACTIVE, "tcp.connections.active", GAUGE, CONNECTIONS, 1, EYE_TAGS_CONNECTION, false,     \
       "established TCP connections now")                                                           \
     X(TCP_CONNECT, "tcp.connect.duration", DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, false,   \
       "time from the first SYN to established, outgoing connections")                              \
@@ -99,83 +136,84 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
       "payload sent, each byte once")                                                              \
     X(TCP_RECEIVED_BYTES, "tcp.received.bytes", COUNTER, BYTES, 1, EYE_TAGS_CONNECTION, false,     \
       "payload received in order, each byte once")                                                 \
-    X(TCP_SENT_SEGMENTS, "tcp.sent.segments", COUNTER, NONE, 1, EYE_TAGS_CONNECTION, false,        \
+    X(TCP_SENT_SEGMENTS, "tcp.sent.segments", COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION, false,    \
       "segments sent, retransmits and pure acknowledgements included")                             \
-    X(TCP_RECEIVED_SEGMENTS, "tcp.received.segments", COUNTER, NONE, 1, EYE_TAGS_CONNECTION,       \
+    X(TCP_RECEIVED_SEGMENTS, "tcp.received.segments", COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION,   \
       false, "segments received")                                                                  \
-    X(TCP_RETRANSMITS, "tcp.retransmits", COUNTER, NONE, 1, EYE_TAGS_CONNECTION, false,            \
+    X(TCP_RETRANSMITS, "tcp.retransmits", COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION, false,        \
       "segments retransmitted")                                                                    \
     X(TCP_RTT, "tcp.rtt", DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, false,                    \
       "smoothed round-trip time of each connection that moved, once per interval and at close")    \
-    X(USM_UNRECOGNISED, "usm.connections.unrecognised", COUNTER, NONE, 1, EYE_TAGS_CONNECTION,     \
-      false, "connections closed whose payload was seen and told of no protocol that we know")     \
-    X(USM_LOST, "usm.lost", COUNTER, NONE, 1, EYE_TAGS_USM_LOST, false,                            \
+    X(USM_UNRECOGNISED, "usm.connections.unrecognised", COUNTER, CONNECTIONS, 1,                   \
+      EYE_TAGS_CONNECTION, false,                                                                  \
+      "connections closed whose payload was seen and told of no protocol that we know")            \
+    X(USM_LOST, "usm.lost", COUNTER, EVENTS, 1, EYE_TAGS_USM_LOST, false,                          \
       "requests, responses and gaps that could not be followed or paired, by service; reasons "    \
       "and sums as in sockeye.kernel.lost")                                                        \
     X(HTTP_SERVER_DURATION, "http.server.request.duration", DISTRIBUTION, SECONDS, 1,              \
       EYE_TAGS_HTTP, true, "first byte of the request to first byte of the response, server end")  \
     X(HTTP_CLIENT_DURATION, "http.client.request.duration", DISTRIBUTION, SECONDS, 1,              \
       EYE_TAGS_HTTP, true, "first byte of the request to first byte of the response, client end")  \
-    X(SELF_KERNEL_LOST, "sockeye.kernel.lost", COUNTER, NONE, 1,                                   \
+    X(SELF_KERNEL_LOST, "sockeye.kernel.lost", COUNTER, EVENTS, 1,                                 \
       EYE_TAG_BIT(PROGRAM) | EYE_TAG_BIT(REASON), false,                                           \
       "what the kernel side saw and could not hand on, by program and reason")                     \
-    X(SELF_KERNEL_RECORDS, "sockeye.kernel.records", COUNTER, NONE, 1, EYE_TAG_BIT(RING), false,   \
-      "records read from the kernel")                                                              \
+    X(SELF_KERNEL_RECORDS, "sockeye.kernel.records", COUNTER, RECORDS, 1, EYE_TAG_BIT(RING),       \
+      false, "records read from the kernel")                                                       \
     X(SELF_RING_FILL, "sockeye.kernel.ring.fill", GAUGE, RATIO, 1, EYE_TAG_BIT(RING), false,       \
       "used part of a ring buffer when the interval ended")                                        \
-    X(SELF_BPF_ATTACHED, "sockeye.bpf.attached", GAUGE, NONE, 1, EYE_TAG_BIT(PROGRAM), false,      \
+    X(SELF_BPF_ATTACHED, "sockeye.bpf.attached", GAUGE, PROGRAMS, 1, EYE_TAG_BIT(PROGRAM), false,  \
       "1: a kernel program does its work; 0: this kernel or host refuses it, and the log and "     \
       "\"sockeye probe\" say why")                                                                 \
-    X(SELF_BPF_RUNS, "sockeye.bpf.runs", COUNTER, NONE, 1, EYE_TAG_BIT(PROGRAM), false,            \
+    X(SELF_BPF_RUNS, "sockeye.bpf.runs", COUNTER, RUNS, 1, EYE_TAG_BIT(PROGRAM), false,            \
       "runs of a kernel program; only while the kernel counts them (kernel.bpf_stats_enabled)")    \
     X(SELF_BPF_TIME, "sockeye.bpf.time", COUNTER, SECONDS, 1e-9, EYE_TAG_BIT(PROGRAM), false,      \
       "time spent in a kernel program; only while the kernel counts it")                           \
-    X(SELF_FEATURE, "sockeye.feature.available", GAUGE, NONE, 1, EYE_TAG_BIT(FEATURE), false,      \
+    X(SELF_FEATURE, "sockeye.feature.available", GAUGE, FEATURES, 1, EYE_TAG_BIT(FEATURE), false,  \
       "1: there; 0: missing, and the log and \"sockeye probe\" say what that costs and what to "   \
       "do")                                                                                        \
-    X(SELF_UNSEEDED, "sockeye.namespaces.unseeded", GAUGE, NONE, 1, 0, false,                      \
+    X(SELF_UNSEEDED, "sockeye.namespaces.unseeded", GAUGE, NAMESPACES, 1, 0, false,                \
       "network namespaces that could not be entered: connections older than the daemon are not "   \
       "seen there")                                                                                \
-    X(SELF_SAMPLES, "sockeye.samples", COUNTER, NONE, 1,                                           \
+    X(SELF_SAMPLES, "sockeye.samples", COUNTER, SAMPLES, 1,                                        \
       EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), false,                                           \
       "samples by stage: aggregated, malformed, or values lost for want of memory")                \
-    X(SELF_SERIES, "sockeye.series", GAUGE, NONE, 1, EYE_TAG_BIT(METRIC), false,                   \
+    X(SELF_SERIES, "sockeye.series", GAUGE, SERIES, 1, EYE_TAG_BIT(METRIC), false,                 \
       "series alive, by metric")                                                                   \
-    X(SELF_OVERFLOW, "sockeye.series.overflow", COUNTER, NONE, 1,                                  \
+    X(SELF_OVERFLOW, "sockeye.series.overflow", COUNTER, LOOKUPS, 1,                               \
       EYE_TAG_BIT(METRIC) | EYE_TAG_BIT(TAG), false,                                               \
       "look-ups whose tag value became __other__ because a budget was used up")                    \
-    X(SELF_EXPIRED, "sockeye.series.expired", COUNTER, NONE, 1, 0, false,                          \
+    X(SELF_EXPIRED, "sockeye.series.expired", COUNTER, SERIES, 1, 0, false,                        \
       "series removed after being idle")                                                           \
-    X(SELF_PROCESSES, "sockeye.processes", GAUGE, NONE, 1, 0, false,                               \
+    X(SELF_PROCESSES, "sockeye.processes", GAUGE, PROCESSES, 1, 0, false,                          \
       "processes whose service is remembered")                                                     \
     X(SELF_CPU, "sockeye.cpu.time", COUNTER, SECONDS, 1e-9, 0, false,                              \
       "CPU time of the daemon, user and system")                                                   \
     X(SELF_MEMORY, "sockeye.memory.resident", GAUGE, BYTES, 1, 0, false,                           \
       "resident memory of the daemon")                                                             \
-    X(SELF_LOG_DROPPED, "sockeye.log.dropped", COUNTER, NONE, 1, 0, false,                         \
+    X(SELF_LOG_DROPPED, "sockeye.log.dropped", COUNTER, LINES, 1, 0, false,                        \
       "log lines that standard error did not take: nobody reads it, or a disk is full")            \
-    X(SELF_SNAPSHOTS, "sockeye.exporter.snapshots", COUNTER, NONE, 1,                              \
+    X(SELF_SNAPSHOTS, "sockeye.exporter.snapshots", COUNTER, SNAPSHOTS, 1,                         \
       EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(OUTCOME), false,                                         \
       "snapshots handed to an exporter: delivered, or skipped (their changes went with a later "   \
       "one)")                                                                                      \
-    X(SELF_QUEUED, "sockeye.exporter.queued", GAUGE, NONE, 1, EYE_TAG_BIT(EXPORTER), false,        \
+    X(SELF_QUEUED, "sockeye.exporter.queued", GAUGE, SNAPSHOTS, 1, EYE_TAG_BIT(EXPORTER), false,   \
       "snapshots waiting in the exporter's queue")                                                 \
-    X(SELF_POINTS, "sockeye.exporter.points", COUNTER, NONE, 1, EYE_TAG_BIT(EXPORTER), false,      \
+    X(SELF_POINTS, "sockeye.exporter.points", COUNTER, POINTS, 1, EYE_TAG_BIT(EXPORTER), false,    \
       "points delivered")                                                                          \
-    X(SELF_POINTS_SEEN, "sockeye.exporter.points.seen", COUNTER, NONE, 1, EYE_TAG_BIT(EXPORTER),   \
+    X(SELF_POINTS_SEEN, "sockeye.exporter.points.seen", COUNTER, POINTS, 1, EYE_TAG_BIT(EXPORTER), \
       false, "points of the snapshots delivered: those delivered and those dropped")               \
-    X(SELF_FAILING, "sockeye.exporter.failing", GAUGE, NONE, 1, EYE_TAG_BIT(EXPORTER), false,      \
+    X(SELF_FAILING, "sockeye.exporter.failing", GAUGE, ATTEMPTS, 1, EYE_TAG_BIT(EXPORTER), false,  \
       "attempts that failed in a row, now; 0: the receiver is in reach")                           \
-    X(SELF_REPLAYED, "sockeye.exporter.spool.replayed", COUNTER, NONE, 1, EYE_TAG_BIT(EXPORTER),   \
-      false, "snapshots of an earlier run found in the exporter's spool")                          \
+    X(SELF_REPLAYED, "sockeye.exporter.spool.replayed", COUNTER, SNAPSHOTS, 1,                     \
+      EYE_TAG_BIT(EXPORTER), false, "snapshots of an earlier run found in the exporter's spool")   \
     X(SELF_SPOOL, "sockeye.exporter.spool.size", GAUGE, BYTES, 1, EYE_TAG_BIT(EXPORTER), false,    \
       "disk that the exporter's spool takes")                                                      \
     X(SELF_SENT_BYTES, "sockeye.exporter.sent.bytes", COUNTER, BYTES, 1, EYE_TAG_BIT(EXPORTER),    \
       false, "bytes written by the exporter")                                                      \
-    X(SELF_FAILURES, "sockeye.exporter.failures", COUNTER, NONE, 1,                                \
+    X(SELF_FAILURES, "sockeye.exporter.failures", COUNTER, ATTEMPTS, 1,                            \
       EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), false,                                          \
       "failed attempts to deliver; the data is kept and tried again")                              \
-    X(SELF_DROPPED, "sockeye.exporter.dropped", COUNTER, NONE, 1,                                  \
+    X(SELF_DROPPED, "sockeye.exporter.dropped", COUNTER, POINTS, 1,                                \
       EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), false, "points given up by an exporter")
 
 enum eye_metric_id {

@@ -96,17 +96,6 @@ void eye_datadog_body_end(struct eye_datadog_body *body)
     eye_text_append(&body->bytes, body->encoding->end);
 }
 
-const char *eye_datadog_unit(enum eye_unit unit)
-{
-    static const char *const names[] = {
-        [EYE_UNIT_NONE] = "",
-        [EYE_UNIT_SECONDS] = "second",
-        [EYE_UNIT_BYTES] = "byte",
-        [EYE_UNIT_RATIO] = "fraction",
-    };
-    return names[unit];
-}
-
 int eye_datadog_type(enum eye_metric_kind kind)
 {
     return kind == EYE_COUNTER ? 1 : 3;

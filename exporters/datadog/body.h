@@ -87,9 +87,6 @@ int eye_datadog_body_add(struct eye_datadog_body *body, const struct eye_identit
 /** Closes the body: bytes is ready to be sent until the next begin. */
 void eye_datadog_body_end(struct eye_datadog_body *body);
 
-/** Datadog's word for @unit, or "". */
-const char *eye_datadog_unit(enum eye_unit unit);
-
 /** The number that series have for a metric's kind: 1 count, 3 gauge. */
 int eye_datadog_type(enum eye_metric_kind kind);
 

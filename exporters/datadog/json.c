@@ -28,7 +28,7 @@ static json_t *make_tags(const struct eye_datadog_labels *labels)
 static json_t *make_identity(const struct eye_datadog_labels *labels,
                              const struct eye_metric *metric)
 {
-    const char *unit = eye_datadog_unit(metric->unit);
+    const char *unit = eye_unit_info(metric->unit)->datadog;
     return json_pack("{s:s, s:i, s:s*, s:[{s:s, s:s}], s:o}", "metric", labels->name, "type",
                      eye_datadog_type(metric->kind), "unit", unit[0] != '\0' ? unit : NULL,
                      "resources", "type", "host", "name", labels->host, "tags", make_tags(labels));

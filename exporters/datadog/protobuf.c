@@ -82,7 +82,7 @@ static void write_series_identity(void *context, const struct eye_point *point,
     identity.tags = labels->tags;
     identity.type = eye_datadog_type(point->metric->kind);
     /* protobuf-c reads it only. */
-    identity.unit = (char *)(uintptr_t)eye_datadog_unit(point->metric->unit);
+    identity.unit = (char *)(uintptr_t)eye_unit_info(point->metric->unit)->datadog;
     append_message(text, &identity.base);
 }
 

@@ -82,8 +82,8 @@ static void write_identity(void *context, const struct eye_point *point, struct 
     EYE_CLEANUP(cleanup_json)
     json_t *names =
         json_pack("{s:o, s:s, s:s, s:o}", "metric", make_name(selection, metric), "kind",
-                  eye_metric_kind_name(metric->kind), "unit", eye_unit_word(metric->unit), "tags",
-                  make_tags(selection, point->tags));
+                  eye_metric_kind_name(metric->kind), "unit", eye_unit_info(metric->unit)->word,
+                  "tags", make_tags(selection, point->tags));
     if (names == NULL ||
         json_dump_callback(names, append_dumped, text, JSON_COMPACT | JSON_EMBED) != 0) {
         text->failed = true;

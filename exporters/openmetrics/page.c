@@ -331,9 +331,9 @@ static void append_head(struct writer *writer, const struct eye_metric *metric)
     append_metadata(writer, metric, "TYPE", suffix);
     eye_text_append(writer->text, type_word(metric->kind));
     eye_text_append_char(writer->text, '\n');
-    if (openmetrics && metric->unit != EYE_UNIT_NONE) {
+    if (openmetrics && *eye_unit_info(metric->unit)->word != '\0') {
         append_metadata(writer, metric, "UNIT", suffix);
-        eye_text_append(writer->text, eye_unit_word(metric->unit));
+        eye_text_append(writer->text, eye_unit_info(metric->unit)->word);
         eye_text_append_char(writer->text, '\n');
     }
     append_metadata(writer, metric, "HELP", suffix);

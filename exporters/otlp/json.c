@@ -310,7 +310,7 @@ static void make_family(struct encoder *encoder, const struct eye_metric *metric
     eye_text_append(family, ",\"description\":");
     append_string(family, metric->help);
     eye_text_append(family, ",\"unit\":");
-    append_string(family, eye_otlp_unit(metric->unit));
+    append_string(family, eye_unit_info(metric->unit)->ucum);
     append_data_head(family, eye_otlp_kind_of(encoder->model, metric),
                      (int)encoder->model->temporality);
     family->failed |= encoder->scratch.failed;

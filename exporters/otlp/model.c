@@ -25,17 +25,6 @@ enum eye_otlp_kind eye_otlp_kind_of(const struct eye_otlp_model *model,
     return EYE_OTLP_GAUGE;
 }
 
-const char *eye_otlp_unit(enum eye_unit unit)
-{
-    static const char *const units[] = {
-        [EYE_UNIT_NONE] = "1",
-        [EYE_UNIT_SECONDS] = "s",
-        [EYE_UNIT_BYTES] = "By",
-        [EYE_UNIT_RATIO] = "1",
-    };
-    return units[unit];
-}
-
 static const char *replace_bad_bytes(uint32_t code_point)
 {
     return code_point == EYE_UTF8_REPLACEMENT ? EYE_UTF8_REPLACEMENT_TEXT : NULL;

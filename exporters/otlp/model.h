@@ -69,9 +69,6 @@ struct eye_otlp_model {
 enum eye_otlp_kind eye_otlp_kind_of(const struct eye_otlp_model *model,
                                     const struct eye_metric *metric);
 
-/** The unit in UCUM. */
-const char *eye_otlp_unit(enum eye_unit unit);
-
 void eye_otlp_append_name(const struct eye_otlp_model *model, const struct eye_metric *metric,
                           struct eye_text *text);
 

@@ -369,7 +369,7 @@ static void make_family(struct encoder *encoder, const struct eye_metric *metric
     eye_otlp__data__init(&family->data);
     family->metric.name = family->name.data;
     family->metric.description = unconst(metric->help);
-    family->metric.unit = unconst(eye_otlp_unit(metric->unit));
+    family->metric.unit = unconst(eye_unit_info(metric->unit)->ucum);
     set_data(family, kind);
     family->data.has_aggregation_temporality = kind != EYE_OTLP_GAUGE;
     family->data.aggregation_temporality = (int32_t)encoder->model->temporality;

@@ -30,7 +30,7 @@ static bool ends_with(const struct eye_text *text, const char *word)
 
 static void append_unit(struct eye_text *text, const struct eye_metric *metric)
 {
-    const char *word = eye_unit_word(metric->unit);
+    const char *word = eye_unit_info(metric->unit)->word;
     if (*word != '\0' && !ends_with(text, word)) {
         eye_text_append_char(text, '_');
         eye_text_append(text, word);

@@ -327,7 +327,7 @@ static void describe(void *context)
         metadata.type = eye_write_type(metric);
         metadata.metric_family_name = encoder->shared->family[i].data;
         metadata.help = (char *)(uintptr_t)metric->help;
-        metadata.unit = (char *)(uintptr_t)eye_unit_word(metric->unit);
+        metadata.unit = (char *)(uintptr_t)eye_unit_info(metric->unit)->word;
         field.metadata = &metadata;
         if (encoder->shared->selection->wanted[i]) {
             eye_packed_append(&encoder->body, &field.base);

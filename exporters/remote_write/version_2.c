@@ -120,7 +120,7 @@ static bool make_metric(struct encoder *encoder, const struct eye_metric *metric
 {
     size_t count = eye_write_part_count(encoder->shared, metric);
     encoder->helps[metric->id] = constant_of(metric->help);
-    encoder->units[metric->id] = constant_of(eye_unit_word(metric->unit));
+    encoder->units[metric->id] = constant_of(eye_unit_info(metric->unit)->word);
     return make_name(encoder, metric, 0, count) &&
            (count == 1 || (make_name(encoder, metric, EYE_WRITE_SUM, count) &&
                            make_name(encoder, metric, EYE_WRITE_COUNT, count)));

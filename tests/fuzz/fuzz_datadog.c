@@ -256,7 +256,7 @@ static void check_series(const struct hostile *world, const struct eye_change *c
     check_tags(world, point, series->tags, series->n_tags);
     assert(series->n_resources == 1 && strcmp(series->resources[0]->type, "host") == 0);
     check_host(world, series->resources[0]->name);
-    assert(strcmp(series->unit, eye_datadog_unit(point->metric->unit)) == 0);
+    assert(strcmp(series->unit, eye_unit_info(point->metric->unit)->datadog) == 0);
     assert(series->type == (counter ? REFERENCE__METRIC_PAYLOAD__METRIC_TYPE__COUNT
                                     : REFERENCE__METRIC_PAYLOAD__METRIC_TYPE__GAUGE));
     assert(series->interval == (int64_t)(world->before != NULL ? 10 : 20));

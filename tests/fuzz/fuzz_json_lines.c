@@ -120,7 +120,7 @@ static void check_names(const struct hostile *world, const json_t *line,
     assert(strcmp(json_string_value(json_object_get(line, "kind")),
                   eye_metric_kind_name(point->metric->kind)) == 0);
     assert(strcmp(json_string_value(json_object_get(line, "unit")),
-                  eye_unit_word(point->metric->unit)) == 0);
+                  eye_unit_info(point->metric->unit)->word) == 0);
     assert(strcmp(json_string_value(json_object_get(line, "time")), "2026-08-02T12:00:30.000Z") ==
            0);
 }

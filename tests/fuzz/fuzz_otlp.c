@@ -480,7 +480,7 @@ static void check_metric(const struct hostile *world, const struct eye_otlp_mode
     expected_append_name(&name, world, metric);
     assert(strcmp(message->name, metric->semantic ? metric->name : name.data) == 0);
     assert(strcmp(message->description, metric->help) == 0);
-    assert(strcmp(message->unit, eye_otlp_unit(metric->unit)) == 0);
+    assert(strcmp(message->unit, eye_unit_info(metric->unit)->ucum) == 0);
     assert(message->gauge->has_aggregation_temporality == !gauge);
     assert(gauge || message->gauge->aggregation_temporality == (int32_t)model->temporality);
 }

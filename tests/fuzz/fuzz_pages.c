@@ -276,7 +276,7 @@ static void check_metadata(struct page *page, const struct eye_metric *metric, c
 static void check_family(struct page *page, const struct eye_metric *metric)
 {
     check_metadata(page, metric, "TYPE");
-    if (page->format == EYE_PAGE_OPENMETRICS && metric->unit != EYE_UNIT_NONE) {
+    if (page->format == EYE_PAGE_OPENMETRICS && *eye_unit_info(metric->unit)->word != '\0') {
         check_metadata(page, metric, "UNIT");
     }
     check_metadata(page, metric, "HELP");

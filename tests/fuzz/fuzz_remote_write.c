@@ -371,7 +371,7 @@ static void check_metadata(const RemoteWrite__Request *request, const struct eye
 {
     assert(metadata != NULL && (int)metadata->type == (int)eye_write_type(metric));
     assert(strcmp(symbol(request, metadata->help_ref), metric->help) == 0);
-    assert(strcmp(symbol(request, metadata->unit_ref), eye_unit_word(metric->unit)) == 0);
+    assert(strcmp(symbol(request, metadata->unit_ref), eye_unit_info(metric->unit)->word) == 0);
 }
 
 static void check_symbols(const RemoteWrite__Request *request)

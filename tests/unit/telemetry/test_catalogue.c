@@ -83,8 +83,9 @@ static void metrics__have_the_unit_that_their_name_says(void **state)
         const char *end;
         enum eye_unit unit;
     } units[] = {
-        {".duration", EYE_UNIT_SECONDS}, {".rtt", EYE_UNIT_SECONDS}, {".time", EYE_UNIT_SECONDS},
-        {".bytes", EYE_UNIT_BYTES},      {".fill", EYE_UNIT_RATIO},  {".segments", EYE_UNIT_NONE},
+        {".duration", EYE_UNIT_SECONDS}, {".rtt", EYE_UNIT_SECONDS},
+        {".time", EYE_UNIT_SECONDS},     {".bytes", EYE_UNIT_BYTES},
+        {".fill", EYE_UNIT_RATIO},       {".segments", EYE_UNIT_SEGMENTS},
     };
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
         for (size_t j = 0; j < sizeof(units) / sizeof(units[0]); j++) {
@@ -121,21 +122,20 @@ static void tags__have_their_own_name_and_attribute(void **state)
     }
 }
 
-static void units__have_a_word(void **state)
+/* A name of UCUM for what is measured, an annotation for what is counted. */
+static void units__have_a_word_or_an_annotation(void **state)
 {
     (void)state;
-    static const struct {
-        enum eye_unit unit;
-        const char *word;
-    } cases[] = {
-        {EYE_UNIT_NONE, ""},
-        {EYE_UNIT_SECONDS, "seconds"},
-        {EYE_UNIT_BYTES, "bytes"},
-        {EYE_UNIT_RATIO, "ratio"},
-    };
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_string_equal(eye_unit_word(cases[i].unit), cases[i].word);
+    for (size_t i = 0; i < EYE_UNIT_COUNT; i++) {
+        const struct eye_unit_info *unit = eye_unit_info((enum eye_unit)i);
+        size_t length = strlen(unit->ucum);
+        bool annotated = unit->ucum[0] == '{' && unit->ucum[length - 1] == '}' && length > 2;
+        assert_int_equal(annotated, unit->word[0] == '\0');
+        assert_int_equal(annotated, unit->datadog[0] == '\0');
     }
+    assert_string_equal(eye_unit_info(EYE_UNIT_SECONDS)->ucum, "s");
+    assert_string_equal(eye_unit_info(EYE_UNIT_BYTES)->ucum, "By");
+    assert_string_equal(eye_unit_info(EYE_UNIT_RATIO)->ucum, "1");
 }
 
 static void kinds__have_names(void **state)
@@ -155,7 +155,7 @@ int main(void)
         cmocka_unit_test(metrics__have_the_unit_that_their_name_says),
         cmocka_unit_test(scales__belong_to_counters),
         cmocka_unit_test(tags__have_their_own_name_and_attribute),
-        cmocka_unit_test(units__have_a_word),
+        cmocka_unit_test(units__have_a_word_or_an_annotation),
         cmocka_unit_test(kinds__have_names),
     };
     return cmocka_run_group_tests_name("catalogue", tests, NULL, NULL);

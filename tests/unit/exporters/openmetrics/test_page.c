@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Pages letter by letter: names, labels, histograms, and what would collide. */
+#include <ctype.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "exporters/openmetrics/page.h"
+#include "exporters/otlp/model.h"
 #include "exporters/prometheus/names.h"
 #include "tests/unit/exporters/sample.h"
 
@@ -326,6 +328,44 @@ static void names__of_the_catalogue_are_distinct_under_any_prefix(void **state)
     }
 }
 
+/*
+ * What a receiver of OTLP calls a metric when it speaks Prometheus, "OTLP metric points to
+ * Prometheus" in https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
+ */
+static void append_translated(const struct fixture *fixture, const struct eye_metric *metric,
+                              struct eye_text *text)
+{
+    const struct eye_otlp_model model = {.selection = &fixture->selection};
+    const char *unit = eye_unit_info(metric->unit)->ucum;
+    eye_otlp_append_name(&model, metric, text);
+    for (char *byte = text->data; *byte != '\0'; byte++) {
+        *byte = isalnum((unsigned char)*byte) != 0 ? *byte : '_';
+    }
+    const char *word = strcmp(unit, "s") == 0 ? "seconds" : strcmp(unit, "By") == 0 ? "bytes" : "";
+    bool is_ratio = strcmp(unit, "1") == 0 && metric->kind == EYE_GAUGE;
+    word = is_ratio ? "ratio" : word;
+    if (*word != '\0' && strstr(text->data, word) == NULL) {
+        eye_text_appendf(text, "_%s", word);
+    }
+    eye_text_append(text, metric->kind == EYE_COUNTER ? "_total" : "");
+}
+
+static void names__are_the_same_by_otlp(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->selection.prefix = "sockeye.";
+    for (unsigned i = 0; i < EYE_METRIC_COUNT; i++) {
+        const struct eye_metric *metric = eye_metric((enum eye_metric_id)i);
+        EYE_CLEANUP(eye_text_done) struct eye_text translated;
+        eye_text_init(&translated, 256);
+        append_translated(fixture, metric, &translated);
+        eye_text_clear(&fixture->page);
+        eye_prometheus_append_family(&fixture->selection, metric, &fixture->page);
+        eye_text_append(&fixture->page, metric->kind == EYE_COUNTER ? "_total" : "");
+        assert_string_equal(eye_text_string(&translated), eye_text_string(&fixture->page));
+    }
+}
+
 static void series__come_and_go_between_pages(void **state)
 {
     struct fixture *fixture = *state;
@@ -410,6 +450,7 @@ int main(void)
         TEST(fixed_tags__yield_to_real_labels),
         TEST(names__take_any_prefix),
         TEST(names__of_the_catalogue_are_distinct_under_any_prefix),
+        TEST(names__are_the_same_by_otlp),
         TEST(series__come_and_go_between_pages),
         TEST(created__is_told_on_openmetrics_pages_when_asked_for),
         TEST(page__leaves_out_unwanted_metrics),

@@ -141,7 +141,8 @@ static void json__is_as_the_specification_shows(void **state)
         json, HEAD
         "{\"name\":\"sockeye.tcp.connections.active\",\"description\":\"established TCP "
         "connections "
-        "now\",\"unit\":\"1\",\"gauge\":{\"dataPoints\":[{\"attributes\":[{\"key\":\"port\","
+        "now\",\"unit\":\"{connection}\",\"gauge\":{\"dataPoints\":[{\"attributes\":[{\"key\":"
+        "\"port\","
         "\"value\":{\"stringValue\":\"80\"}}],\"timeUnixNano\":\"1785672010000000000\","
         "\"asDouble\":2.5}]}},"
         "{\"name\":\"sockeye.tcp.sent.bytes\",\"description\":\"payload sent, each byte "
