@@ -200,6 +200,7 @@ struct eye_loss_record {
     X(TCP_RING, "tcp", "ring_full")          /* record of a close or failure */                    \
     X(TCP_RECURSION, "tcp", "recursion")     /* skipped by the kernel: the program was running */  \
     X(TCP_VANISHED, "tcp", "vanished")       /* established, gone, and its end was not seen */     \
+    X(TCP_LOOK, "tcp", "look_incomplete")    /* live sockets, of which some may be missed */       \
     X(TCP_COUNTERS, "tcp", "counters_reset") /* a socket's counters went backwards */              \
     X(OWNER_RING, "owner", "ring_full")      /* who a process is: asked of /proc instead */        \
     X(OWNER_ENVIRONMENT, "owner", "environment") /* not readable, too long: asked of /proc */      \

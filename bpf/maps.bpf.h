@@ -77,7 +77,7 @@ struct eye_socket {
     __u8 port_is_chosen; /* the listener was bound to port 0: the number is no name */
     __u8 spoke;          /* enum eye_spoke */
     __u8 errors_before;  /* CONNECTING: length of its error queue when it began, modulo 256 */
-    __u8 padding[4];
+    __u32 met;           /* number of the look in which the live iterator met it last */
 };
 
 static __always_inline void eye_count_look(struct eye_socket *socket)
@@ -138,9 +138,17 @@ struct {
     __type(value, __u64);
 } losses SEC(".maps");
 
-/* Set by the collector before each run of the live iterator. */
-__u32 eye_pass = 1;        /* number of the present counting pass */
-bool eye_pass_full = true; /* report every socket that the pass has not counted, moved or not */
+/*
+ * Set by the collector before each run of the live iterator. A look is one reading of all sockets;
+ * it takes several runs when the first one is not proved to have met every socket: a full buffer
+ * ends a read, and the next one goes on behind as many entries of the bucket as were seen
+ * (bpf_sk_storage_map_seq_find_next()). When some of these are gone, it passes over as many others.
+ */
+__u32 eye_pass = 1;          /* number of the present counting pass */
+__u32 eye_live_look = 1;     /* number of the present look */
+bool eye_live_again = false; /* this run is for those that the look has not met */
+__u64 eye_live_began_ns = 0; /* monotonic */
+bool eye_live_ended = false; /* set by the program: the run has come to its end */
 
 static __always_inline void eye_count(__u32 key, __u64 amount)
 {

@@ -69,6 +69,8 @@ int tcp_live(struct bpf_iter__bpf_sk_storage_map *context)
     struct eye_socket *socket = context->value;
     if (sk && socket) {
         eye_handle_live(seq, sk, socket);
+    } else { /* called once more at the end */
+        eye_live_ended = true;
     }
     return 0;
 }

@@ -398,25 +398,33 @@ static __always_inline void eye_report_live(struct seq_file *seq, struct eye_soc
     eye_read_counters(tcp, true, &now);
     eye_keep_reported(&now, &socket->reported);
     record.flags = eye_pass_flags(socket);
-    bool due = eye_pass_full || socket->pass == 0;
-    if (!eye_moved(&now, &socket->reported) &&
-        !(due ? record.flags != 0 : record.flags == EYE_CONNECTION_MOVES)) {
+    if (record.flags == 0 && !eye_moved(&now, &socket->reported)) {
+        socket->met = eye_live_look;
         return;
     }
     eye_fill_record(&record, socket, tcp, &now);
     /* A full seq_file runs the program again for this socket: advance only what was taken. */
     if (bpf_seq_write(seq, &record, sizeof(record)) == 0) {
+        socket->met = eye_live_look;
         socket->reported = now;
         socket->pass = record.pass;
         socket->counted_owner = record.owner;
     }
 }
 
+/* Of a look that goes on: what it has met already, and what came since it began. The latter is the
+ * next look's, so that even a host with very many new connections comes to an end. */
+static __always_inline bool eye_is_done_with(const struct eye_socket *socket)
+{
+    return eye_live_again && (socket->met == eye_live_look ||
+                              (socket->pass == 0 && socket->since_ns > eye_live_began_ns));
+}
+
 static __always_inline void eye_handle_live(struct seq_file *seq, struct sock *sk,
                                             struct eye_socket *socket)
 {
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-    if (!tcp || socket->phase != EYE_SOCKET_ESTABLISHED ||
+    if (!tcp || socket->phase != EYE_SOCKET_ESTABLISHED || eye_is_done_with(socket) ||
         __sync_val_compare_and_swap(&socket->claim, EYE_CLAIM_FREE, EYE_CLAIM_ITERATING) !=
             EYE_CLAIM_FREE) {
         return;

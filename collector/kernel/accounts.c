@@ -15,7 +15,7 @@ uint64_t eye_account_vanished(const struct eye_balance *balance, uint64_t vanish
 {
     uint64_t known = balance->left + balance->alive;
     uint64_t found = balance->entered > known ? balance->entered - known : 0;
-    return found > vanished ? found : vanished;
+    return balance->whole && found > vanished ? found : vanished;
 }
 
 bool eye_passes_begin(struct eye_passes *passes, const uint64_t losses[EYE_LOSS_COUNT],

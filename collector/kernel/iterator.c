@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* What the kernel's own buffer holds (8 pages): no read gives more. */
@@ -21,14 +22,15 @@ int eye_iterator_run(const struct bpf_link *link, size_t record_bytes, eye_itera
     size_t held = 0;
     for (;;) {
         ssize_t got = read(fd, data + held, sizeof(data) - held);
-        /* EAGAIN: a million objects without output; reading on continues. */
-        if (got < 0 && (errno == EINTR || errno == EAGAIN)) {
+        if (got < 0 && errno == EINTR) {
             continue;
         }
-        if (got <= 0) {
+        /* EAGAIN: a million objects without output; reading on continues. */
+        bool on_its_way = got < 0 && errno == EAGAIN;
+        if (got <= 0 && !on_its_way) {
             return got < 0 ? -errno : 0;
         }
-        held += (size_t)got;
+        held += on_its_way ? 0 : (size_t)got;
         size_t whole = record_bytes == 0 ? held : held - held % record_bytes;
         if (sink != NULL) {
             sink(context, data, whole);

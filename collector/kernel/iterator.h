@@ -8,7 +8,8 @@
 
 struct bpf_link;
 
-/** Takes what one read gave: whole records as the program wrote them, @bytes together. */
+/** Takes what one read gave: whole records as the program wrote them, @bytes together; 0 when the
+ * kernel ended the read on its way, after a million objects without output. */
 typedef void eye_iterator_sink(void *context, const void *data, size_t bytes);
 
 /**

@@ -25,6 +25,11 @@
 /* Records per drain: a second of the busiest traffic measured; the next drain goes on. */
 #define DRAIN_MAX 400000
 
+/* Runs of the live iterator in one look. Each meets most of what is left, so that two or three are
+ * enough; of more than a million sockets the kernel shows no run whole. Counted as
+ * EYE_LOSS_TCP_LOOK. */
+#define LOOK_RUNS_MAX 8
+
 #define DEBUG_SHOWS "log.level: debug shows what libbpf and the verifier said"
 
 struct ring {
@@ -60,6 +65,7 @@ struct eye_kernel {
     size_t unseeded;   /* network namespaces */
     uint64_t since_ns; /* monotonic: the programs see */
     uint64_t vanished; /* connections whose end was not seen */
+    uint64_t unproved; /* looks that have perhaps not met every socket */
     int cpus;
     uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
 };
@@ -479,17 +485,46 @@ void eye_kernel_drain_owners(struct eye_kernel *kernel)
 struct live_reader {
     eye_record_handler *handler;
     void *context;
+    const volatile bool *ended; /* set by the program at the end of a run */
     uint64_t records;
+    uint64_t entering; /* of these: counted active from now on */
+    size_t reads;      /* of the present run, the last one not counted */
+    bool whole;        /* the present run was one read: it met every socket that lived through it */
 };
 
 static void split_live(void *context, const void *data, size_t bytes)
 {
     struct live_reader *reader = context;
     const struct eye_connection_record *record = data;
+    if (reader->reads++ == 0) {
+        reader->whole = *reader->ended;
+    }
     reader->records += bytes / sizeof(*record);
     for (size_t i = 0; i < bytes / sizeof(*record); i++) {
+        reader->entering += (record[i].flags & EYE_CONNECTION_ENTERS) != 0;
         reader->handler(reader->context, &record[i], sizeof(*record));
     }
+}
+
+static int run_live(const struct eye_kernel *kernel, struct live_reader *reader, bool again)
+{
+    kernel->programs->bss->eye_live_again = again;
+    kernel->programs->bss->eye_live_ended = false;
+    reader->reads = 0;
+    reader->whole = true; /* no read gave anything: the last one saw all */
+    return eye_iterator_run(kernel->links[EYE_PROGRAM_tcp_live],
+                            sizeof(struct eye_connection_record), split_live, reader);
+}
+
+/* All sockets, and those which the runs before passed over, until a run is whole. */
+static int look(const struct eye_kernel *kernel, struct live_reader *reader)
+{
+    int result = run_live(kernel, reader, false);
+    for (int runs = 1; runs < LOOK_RUNS_MAX && result == 0 && !reader->whole; runs++) {
+        result = run_live(kernel, reader, true);
+    }
+    kernel->programs->bss->eye_live_again = false;
+    return result;
 }
 
 static uint64_t sum_over_cpus(const struct eye_kernel *kernel, uint32_t key)
@@ -507,18 +542,24 @@ static uint64_t sum_over_cpus(const struct eye_kernel *kernel, uint32_t key)
 int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
                          eye_record_handler *handler, void *context)
 {
-    struct live_reader reader = {handler, context, 0};
+    struct live_reader reader = {
+        .handler = handler,
+        .context = context,
+        .ended = &kernel->programs->bss->eye_live_ended,
+    };
     uint64_t entered = sum_over_cpus(kernel, EYE_COUNT_ENTERED);
     kernel->programs->data->eye_pass = pass;
-    kernel->programs->data->eye_pass_full = full;
-    int result = eye_iterator_run(kernel->links[EYE_PROGRAM_tcp_live],
-                                  sizeof(struct eye_connection_record), split_live, &reader);
+    kernel->programs->data->eye_live_look++;
+    kernel->programs->bss->eye_live_began_ns = eye_clock_monotonic_ns();
+    int result = look(kernel, &reader);
     kernel->live_records += reader.records;
+    kernel->unproved += result == 0 && !reader.whole;
     if (full && result == 0) {
         struct eye_balance balance = {
             .entered = entered,
             .left = sum_over_cpus(kernel, EYE_COUNT_LEFT),
-            .alive = reader.records,
+            .alive = reader.entering,
+            .whole = reader.whole,
         };
         kernel->vanished = eye_account_vanished(&balance, kernel->vanished);
     }
@@ -549,6 +590,7 @@ void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_
     }
     ret_losses[EYE_LOSS_TCP_RECURSION] = count_unhandled(kernel);
     ret_losses[EYE_LOSS_TCP_VANISHED] = kernel->vanished;
+    ret_losses[EYE_LOSS_TCP_LOOK] = kernel->unproved;
 }
 
 double eye_kernel_ring_fill(const struct eye_kernel *kernel, enum eye_ring ring)

@@ -77,14 +77,16 @@ size_t eye_kernel_drain(struct eye_kernel *kernel);
 void eye_kernel_drain_owners(struct eye_kernel *kernel);
 
 /**
- * Runs the live iterator over every socket of every namespace. @pass, @full: see
- * eye_connection_record; a full pass reports every established socket. 0 or -errno.
+ * Looks at every socket of every namespace with the live iterator. @pass: see
+ * eye_connection_record; each established socket that it has not counted is reported, moved or not.
+ * @full: @pass begins with this look. 0 or -errno; what was not reached is reported by the next
+ * look.
  */
 int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
                          eye_record_handler *handler, void *context);
 
 /** Cumulative losses, summed over the CPUs; EYE_LOSS_TCP_RECURSION from the kernel's own count,
- * EYE_LOSS_TCP_VANISHED as of the last full pass. */
+ * EYE_LOSS_TCP_VANISHED as of the last full pass that is known to have met every socket. */
 void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_LOSS_COUNT]);
 
 /** Program and reason of a loss, as tags. */

@@ -3,6 +3,8 @@
 close, a receiver that is away while series expire, packets with unusual heads.
 """
 
+import datetime
+import json
 import os
 import signal
 import socket
@@ -99,6 +101,81 @@ sys.stdin.readline()
         self.assertGreaterEqual(opened, before)
         self.assertLessEqual(opened, truth + 2 * self.KEPT)
         self.assertEqual(daemon.total(FAILED, port=port), 0)
+
+
+class PassedOver(unittest.TestCase):
+    """Thousands of connections end while the daemon looks at the live sockets. The kernel's
+    iterator goes on by a number of entries then, and passes over as many others as are gone: what
+    is active is true in the very snapshot, and nothing has vanished."""
+
+    ROUNDS, KEPT, BRIEF = 4, 1000, 1500  # connections of each round
+    SOURCE = """
+import json, resource, socket, struct, sys, time
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+rounds, kept, brief = map(int, sys.argv[3:])
+
+def make(listener, count):
+    ends = []
+    for _ in range(count):
+        client = socket.create_connection(listener.getsockname())
+        ends += [client, listener.accept()[0]]
+    for end in ends:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return ends
+
+keeping, passing = (socket.create_server(("127.0.0.1", int(port)), backlog=4096)
+                    for port in sys.argv[1:3])
+held, truth = [], {}
+for number in range(rounds + 1):
+    held += make(keeping, kept)
+    ends = make(passing, brief)
+    if number == rounds:
+        print(json.dumps(truth), flush=True)
+        sys.stdin.readline()
+    else:
+        tick = int(time.time() + 1.1)
+        truth[tick] = len(held)
+        time.sleep(tick - time.time())
+    for end in ends:
+        end.close()
+print("closed", flush=True)
+sys.stdin.readline()
+"""
+
+    @staticmethod
+    def read_active(path, port):
+        """{end of the interval: what is active on the port}"""
+        found = {}
+        with open(path, encoding="utf-8") as file:
+            for point in map(json.loads, file):
+                if point["metric"].endswith(ACTIVE) and point["tags"].get("port") == str(port):
+                    end = datetime.datetime.fromisoformat(point["time"].replace("Z", "+00:00"))
+                    found.setdefault(end.timestamp(), 0)
+                    found[end.timestamp()] += point["value"]
+        return found
+
+    def test_active_and_vanished(self):
+        path = os.path.join(harness.temporary_folder(self), "lines")
+        daemon = Daemon(self, "protocols.http=false",
+                        exporters=(f"{{type: file, path: '{path}'}}",))
+        port = free_port()
+        child = harness.spawn_python(self, self.SOURCE, port, free_port(), self.ROUNDS, self.KEPT,
+                                     self.BRIEF)
+        truth = {float(tick): count for tick, count in json.loads(child.stdout.readline()).items()}
+        harness.tell(child, "close")
+        self.assertEqual(daemon.stop(), 0)
+        harness.read_word(child, "closed")
+        found = self.read_active(path, port)
+        # A daemon that gets no processor may join two intervals.
+        seen = {tick: (found[tick], count) for tick, count in truth.items() if tick in found}
+        print(f"active, truth: {list(seen.values())}, losses {daemon.losses()}", end="; ")
+        self.assertGreater(len(seen), 0)
+        for is_active, count in seen.values():
+            self.assertEqual(is_active, count)
+        self.assertEqual(active(daemon, port=port), 2 * self.KEPT * (self.ROUNDS + 1))
+        for reason in ("vanished", "look_incomplete"):
+            self.assertNotIn(("tcp", reason), daemon.losses())
 
 
 class HandOver(unittest.TestCase):

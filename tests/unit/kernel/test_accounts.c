@@ -27,9 +27,11 @@ static void account_vanished__is_what_neither_left_nor_lives(void **state)
         uint64_t before;
         uint64_t after;
     } cases[] = {
-        {{0, 0, 0}, 0, 0},  {{10, 4, 6}, 0, 0}, {{10, 4, 3}, 0, 3},
-        {{10, 4, 3}, 2, 3}, {{10, 4, 3}, 5, 5}, /* the largest ever found */
-        {{10, 4, 9}, 5, 5},                     /* entered during the pass */
+        {{0, 0, 0, true}, 0, 0},   {{10, 4, 6, true}, 0, 0}, {{10, 4, 3, true}, 0, 3},
+        {{10, 4, 3, true}, 2, 3},  {{10, 4, 3, true}, 5, 5}, /* the largest ever found */
+        {{10, 4, 9, true}, 5, 5},                            /* entered during the pass */
+        {{10, 4, 3, false}, 0, 0}, /* three that the pass has perhaps passed over */
+        {{10, 4, 3, false}, 2, 2},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
