@@ -390,6 +390,14 @@ static __always_inline void eye_keep_reported(struct eye_counters *now,
     }
 }
 
+static __always_inline void eye_meet(struct eye_socket *socket)
+{
+    if (socket->met != eye_live_look) {
+        socket->met = eye_live_look;
+        __sync_fetch_and_add(&eye_live_met, 1);
+    }
+}
+
 static __always_inline void eye_report_live(struct seq_file *seq, struct eye_socket *socket,
                                             const struct tcp_sock *tcp)
 {
@@ -399,13 +407,13 @@ static __always_inline void eye_report_live(struct seq_file *seq, struct eye_soc
     eye_keep_reported(&now, &socket->reported);
     record.flags = eye_pass_flags(socket);
     if (record.flags == 0 && !eye_moved(&now, &socket->reported)) {
-        socket->met = eye_live_look;
+        eye_meet(socket);
         return;
     }
     eye_fill_record(&record, socket, tcp, &now);
     /* A full seq_file runs the program again for this socket: advance only what was taken. */
     if (bpf_seq_write(seq, &record, sizeof(record)) == 0) {
-        socket->met = eye_live_look;
+        eye_meet(socket);
         socket->reported = now;
         socket->pass = record.pass;
         socket->counted_owner = record.owner;

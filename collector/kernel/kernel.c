@@ -487,9 +487,8 @@ struct live_reader {
     void *context;
     const volatile bool *ended; /* set by the program at the end of a run */
     uint64_t records;
-    uint64_t entering; /* of these: counted active from now on */
-    size_t reads;      /* of the present run, the last one not counted */
-    bool whole;        /* the present run was one read: it met every socket that lived through it */
+    size_t reads; /* of the present run, the last one not counted */
+    bool whole;   /* the present run was one read: it met every socket that lived through it */
 };
 
 static void split_live(void *context, const void *data, size_t bytes)
@@ -501,7 +500,6 @@ static void split_live(void *context, const void *data, size_t bytes)
     }
     reader->records += bytes / sizeof(*record);
     for (size_t i = 0; i < bytes / sizeof(*record); i++) {
-        reader->entering += (record[i].flags & EYE_CONNECTION_ENTERS) != 0;
         reader->handler(reader->context, &record[i], sizeof(*record));
     }
 }
@@ -550,6 +548,7 @@ int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
     uint64_t entered = sum_over_cpus(kernel, EYE_COUNT_ENTERED);
     kernel->programs->data->eye_pass = pass;
     kernel->programs->data->eye_live_look++;
+    kernel->programs->bss->eye_live_met = 0;
     kernel->programs->bss->eye_live_began_ns = eye_clock_monotonic_ns();
     int result = look(kernel, &reader);
     kernel->live_records += reader.records;
@@ -558,7 +557,7 @@ int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
         struct eye_balance balance = {
             .entered = entered,
             .left = sum_over_cpus(kernel, EYE_COUNT_LEFT),
-            .alive = reader.entering,
+            .alive = kernel->programs->bss->eye_live_met,
             .whole = reader.whole,
         };
         kernel->vanished = eye_account_vanished(&balance, kernel->vanished);
