@@ -189,6 +189,8 @@ static void update_self(const struct eye_health *health)
     }
     eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_PROCESSES, NULL, 0),
                   (double)eye_processes_count(health->processes));
+    eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_FORGOTTEN, NULL, 0),
+                    eye_processes_given_up(health->processes));
     eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_LOG_DROPPED, NULL, 0),
                     eye_log_dropped());
 }

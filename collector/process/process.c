@@ -18,7 +18,8 @@
 #define CGROUP_PATH_BYTES (EYE_CGROUP_LEVELS * EYE_CGROUP_NAME_BYTES + 1)
 
 struct entry {
-    uint32_t pass; /* when it was last heard of */
+    uint32_t heard; /* pass in which somebody told of it, or /proc that it lives */
+    uint32_t asked; /* the same, or pass in which /proc did not tell; the queue is sorted by it */
     TAILQ_ENTRY(entry) link;
     bool settled; /* its environment was read, by the kernel or in /proc: no record tells more */
     bool by_environment; /* its service is from there */
@@ -33,6 +34,7 @@ struct eye_processes {
     uint32_t pass;
     uint64_t generation;
     uint64_t renamed;
+    uint64_t given_up;
     uint64_t malformed;
     uint64_t last_id;
     eye_introductions *more; /* may be NULL */
@@ -103,13 +105,19 @@ static struct entry *look_up(const struct eye_processes *processes, uint64_t own
     return eye_table_find(&processes->table, hash_of(owner), has_key, &owner);
 }
 
+static void move_to_end(struct eye_processes *processes, struct entry *entry)
+{
+    entry->asked = processes->pass;
+    TAILQ_REMOVE(&processes->used, entry, link);
+    TAILQ_INSERT_TAIL(&processes->used, entry, link);
+}
+
 /* Once per pass is enough to know the longest unused, and keeps the queue out of most look-ups. */
 static void touch(struct eye_processes *processes, struct entry *entry)
 {
-    if (entry->pass != processes->pass) {
-        entry->pass = processes->pass;
-        TAILQ_REMOVE(&processes->used, entry, link);
-        TAILQ_INSERT_TAIL(&processes->used, entry, link);
+    entry->heard = processes->pass;
+    if (entry->asked != processes->pass) {
+        move_to_end(processes, entry);
     }
 }
 
@@ -234,11 +242,39 @@ static void sketch_unknown(struct eye_processes *processes, uint64_t owner,
 
 /* ---- entries ---- */
 
+static enum eye_life life_of(const struct eye_processes *processes, const struct entry *entry)
+{
+    return eye_procfs_life(&processes->procfs, entry->process.owner);
+}
+
+/* False when @entry has to go: its process is gone, or nobody could tell for too long. */
+static bool may_stay(struct eye_processes *processes, struct entry *entry)
+{
+    enum eye_life life = life_of(processes, entry);
+    if (life == EYE_LIFE_UNCERTAIN &&
+        processes->pass - entry->heard > EYE_PROCESS_UNCERTAIN_PASSES) {
+        processes->given_up++;
+        return false;
+    }
+    entry->heard = life == EYE_LIFE_GOES_ON ? processes->pass : entry->heard;
+    return life != EYE_LIFE_OVER;
+}
+
 static void make_room(struct eye_processes *processes)
 {
-    if (processes->table.count >= EYE_PROCESS_MAX) {
-        forget(processes, TAILQ_FIRST(&processes->used));
+    if (processes->table.count < EYE_PROCESS_MAX) {
+        return;
     }
+    struct entry *entry = TAILQ_FIRST(&processes->used);
+    enum eye_life life = life_of(processes, entry);
+    for (int spared = 0; life == EYE_LIFE_GOES_ON && spared < EYE_PROCESS_SPARE; spared++) {
+        entry->heard = processes->pass;
+        move_to_end(processes, entry);
+        entry = TAILQ_FIRST(&processes->used);
+        life = life_of(processes, entry);
+    }
+    processes->given_up += life != EYE_LIFE_OVER;
+    forget(processes, entry);
 }
 
 /* Copies the id of @sketch's process, too. */
@@ -259,7 +295,8 @@ static struct entry *add(struct eye_processes *processes, struct sketch *sketch)
     }
     sketch->process.id = ++processes->last_id;
     set(entry, sketch);
-    entry->pass = processes->pass;
+    entry->heard = processes->pass;
+    entry->asked = processes->pass;
     TAILQ_INSERT_TAIL(&processes->used, entry, link);
     return EYE_TAKE(entry);
 }
@@ -359,16 +396,28 @@ const struct eye_process *eye_processes_find(struct eye_processes *processes, ui
 void eye_processes_sweep(struct eye_processes *processes, uint32_t pass)
 {
     struct entry *entry;
+    size_t stay = 0;
     processes->pass = pass;
-    while ((entry = TAILQ_FIRST(&processes->used)) != NULL &&
-           pass - entry->pass > EYE_PROCESS_KEEP_PASSES) {
-        forget(processes, entry);
+    eye_procfs_look(&processes->procfs);
+    while ((entry = TAILQ_FIRST(&processes->used)) != NULL && stay < EYE_PROCESS_ASK &&
+           pass - entry->asked > EYE_PROCESS_KEEP_PASSES) {
+        if (may_stay(processes, entry)) {
+            move_to_end(processes, entry);
+            stay++;
+        } else {
+            forget(processes, entry);
+        }
     }
 }
 
 uint64_t eye_processes_malformed(const struct eye_processes *processes)
 {
     return processes->malformed;
+}
+
+uint64_t eye_processes_given_up(const struct eye_processes *processes)
+{
+    return processes->given_up;
 }
 
 size_t eye_processes_count(const struct eye_processes *processes)

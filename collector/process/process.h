@@ -13,15 +13,27 @@
 
 #include "collector/base/error.h"
 
-/* Programs remembered; beyond it the least recently used goes. */
+/* Programs remembered; beyond it the least recently used goes whose process is gone. */
 #define EYE_PROCESS_MAX 16384
 
 /*
- * Counting passes that a program is remembered for after it was last heard of. Each pass names the
- * owner of every live socket, and a program that goes on using sockets is introduced again every
- * EYE_INTRODUCE_PASSES of the kernel side, which has to be less.
+ * Counting passes (about one a minute) after which a program that was not heard of is forgotten,
+ * unless its process lives: it may have written over its environment, and its name would be another
+ * one the next time. Each pass names the owner of every live socket, and a program that goes on
+ * using sockets is introduced again every EYE_INTRODUCE_PASSES of the kernel side, which has to be
+ * less.
  */
 #define EYE_PROCESS_KEEP_PASSES 4
+
+/* Passes after which it is forgotten when nobody can tell whether its process lives: without the
+ * host's /proc, or when that hides it. About a day: what is silent at night has its name still. */
+#define EYE_PROCESS_UNCERTAIN_PASSES 1440
+
+/* How many that may live a pass asks for, at some 15 us each; the next pass asks for the others. */
+#define EYE_PROCESS_ASK 1024
+
+/* How many that live are spared when there is no room, before the longest unused goes anyway. */
+#define EYE_PROCESS_SPARE 8
 
 /* Strings are cut to fit and never empty but container ("" outside of one). */
 struct eye_process {
@@ -68,9 +80,12 @@ const struct eye_process *eye_processes_find(struct eye_processes *processes, ui
  * counted under another one. */
 bool eye_processes_knows(const struct eye_processes *processes, uint64_t owner);
 
-/** When counting pass @pass begins: forgets those not heard of in the last EYE_PROCESS_KEEP_PASSES.
- */
+/** When counting pass @pass begins: forgets those not heard of in the last EYE_PROCESS_KEEP_PASSES
+ * whose process is gone. */
 void eye_processes_sweep(struct eye_processes *processes, uint32_t pass);
+
+/** How many were forgotten that may live: for want of room, or because nobody can tell. */
+uint64_t eye_processes_given_up(const struct eye_processes *processes);
 
 size_t eye_processes_count(const struct eye_processes *processes);
 

@@ -28,6 +28,7 @@
 /* Field 22 ends before byte 512: a command of 64 bytes at most and 20 numbers. */
 #define STAT_BYTES 1024
 #define STAT_STATE 3
+#define STAT_THREADS 20
 #define STAT_START 22 /* in ticks after boot (proc(5)) */
 
 /* Of /proc, on every architecture that we build for (USER_HZ). */
@@ -55,25 +56,37 @@ static int content_of(struct eye_procfs *procfs, int directory, const char *name
     return read_file(directory, name, procfs->content, sizeof(procfs->content), ret_text);
 }
 
-/* Fields are counted from behind the last ")": the command before it may hold anything. A zombie
- * has neither environment nor executable. */
-static bool parse_start(struct eye_span stat, uint64_t *ret_ticks)
+/* What the file stat tells. */
+struct stat_fields {
+    bool zombie; /* its first thread is: it has neither environment nor executable */
+    uint64_t threads;
+    uint64_t start_ticks;
+};
+
+static bool parse_number(struct eye_span field, uint64_t *ret_number)
+{
+    char digits[U64_BYTES];
+    eye_copy_clean(digits, sizeof(digits), field.start, field.length);
+    return eye_parse_u64(digits, ret_number) == 0;
+}
+
+/* Fields are counted from behind the last ")": the command before it may hold anything. */
+static bool parse_stat(struct eye_span stat, struct stat_fields *ret_fields)
 {
     const char *command_end = stat.length == 0 ? NULL : memrchr(stat.start, ')', stat.length);
     if (command_end == NULL) {
         return false;
     }
     struct eye_span rest = eye_span_skip(stat, (size_t)(command_end - stat.start) + 1);
-    struct eye_span field = {0};
+    struct eye_span fields[STAT_START + 1] = {0};
     for (int number = 2; number <= STAT_START; number++) {
-        if (!eye_span_next(&rest, ' ', &field) ||
-            (number == STAT_STATE && eye_span_starts_with(field, "Z"))) {
+        if (!eye_span_next(&rest, ' ', &fields[number])) {
             return false;
         }
     }
-    char digits[U64_BYTES];
-    eye_copy_clean(digits, sizeof(digits), field.start, field.length);
-    return eye_parse_u64(digits, ret_ticks) == 0;
+    ret_fields->zombie = eye_span_starts_with(fields[STAT_STATE], "Z");
+    return parse_number(fields[STAT_THREADS], &ret_fields->threads) &&
+           parse_number(fields[STAT_START], &ret_fields->start_ticks);
 }
 
 /* Units of the key's start that went by since @ns after boot. */
@@ -84,16 +97,33 @@ static uint32_t units_since(uint64_t owner, uint64_t ns)
 }
 
 /* A tick is 9.5 units long, and may reach into eleven of them: the key's start lies in one. */
-static bool is_same(int directory, uint64_t owner)
+static bool is_start_of(uint64_t owner, uint64_t ticks)
+{
+    return units_since(owner, ticks * TICK_NS) <= (TICK_NS >> EYE_OWNER_START_UNIT_SHIFT) + 1;
+}
+
+/* 0, -EBADMSG, or -errno of reading it. */
+static int read_stat(int directory, struct stat_fields *ret_fields)
 {
     char buffer[STAT_BYTES];
     struct eye_span stat = {0};
-    uint64_t ticks;
-    if (read_file(directory, "stat", buffer, sizeof(buffer), &stat) != 0 ||
-        !parse_start(stat, &ticks)) {
-        return false;
-    }
-    return units_since(owner, ticks * TICK_NS) <= (TICK_NS >> EYE_OWNER_START_UNIT_SHIFT) + 1;
+    int result = read_file(directory, "stat", buffer, sizeof(buffer), &stat);
+    return result != 0 ? result : parse_stat(stat, ret_fields) ? 0 : -EBADMSG;
+}
+
+static bool is_same(int directory, uint64_t owner)
+{
+    struct stat_fields fields;
+    return read_stat(directory, &fields) == 0 && !fields.zombie &&
+           is_start_of(owner, fields.start_ticks);
+}
+
+static int open_process(const struct eye_procfs *procfs, uint64_t owner)
+{
+    char name[PID_BYTES];
+    snprintf(name, sizeof(name), "%" PRIu64, owner >> EYE_OWNER_PID_SHIFT);
+    int directory = openat(procfs->root, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return directory < 0 ? -errno : directory;
 }
 
 /* A line is "hierarchy:controllers:path" (cgroups(7)); systemd's own is named, or version 2. */
@@ -155,10 +185,8 @@ unsigned eye_procfs_describe(struct eye_procfs *procfs, unsigned wanted,
         {EYE_NAMES_CGROUP, read_cgroup},
         {EYE_NAMES_EXECUTABLE, read_executable},
     };
-    char name[PID_BYTES];
     unsigned got = 0;
-    snprintf(name, sizeof(name), "%" PRIu64, process->owner >> EYE_OWNER_PID_SHIFT);
-    EYE_AUTOCLOSE int directory = openat(procfs->root, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    EYE_AUTOCLOSE int directory = open_process(procfs, process->owner);
     if (directory < 0 || !is_same(directory, process->owner)) {
         return 0;
     }
@@ -170,9 +198,37 @@ unsigned eye_procfs_describe(struct eye_procfs *procfs, unsigned wanted,
     return got;
 }
 
+/* What an error says of the process: whatever else keeps us from reading says nothing. */
+static enum eye_life life_of_error(const struct eye_procfs *procfs, int error)
+{
+    bool absent = error == -ENOENT || error == -ESRCH;
+    return absent && !procfs->hides ? EYE_LIFE_OVER : EYE_LIFE_UNCERTAIN;
+}
+
+/* A process whose first thread has ended is a zombie by its state, and may go on by others. */
+enum eye_life eye_procfs_life(const struct eye_procfs *procfs, uint64_t owner)
+{
+    struct stat_fields fields;
+    EYE_AUTOCLOSE int directory = open_process(procfs, owner);
+    int result = directory < 0 ? directory : read_stat(directory, &fields);
+    if (procfs->root < 0 || result != 0) {
+        return procfs->root < 0 ? EYE_LIFE_UNCERTAIN : life_of_error(procfs, result);
+    }
+    bool ended = fields.zombie && fields.threads <= 1;
+    return is_start_of(owner, fields.start_ticks) && !ended ? EYE_LIFE_GOES_ON : EYE_LIFE_OVER;
+}
+
+/* The kernel's own process 2 (kthreadd) is always there, and never ours. */
+void eye_procfs_look(struct eye_procfs *procfs)
+{
+    EYE_AUTOCLOSE int fd = openat(procfs->root, "2/stat", O_RDONLY | O_CLOEXEC);
+    procfs->hides = fd < 0;
+}
+
 void eye_procfs_init(struct eye_procfs *procfs, const char *root)
 {
     procfs->root = root == NULL ? -1 : open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    eye_procfs_look(procfs);
 }
 
 void eye_procfs_done(struct eye_procfs *procfs)

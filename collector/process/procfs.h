@@ -14,12 +14,26 @@
 
 struct eye_procfs {
     int root;                            /* descriptor of /proc; -1: every process is gone */
+    bool hides;                          /* processes of other users are hidden (hidepid=) */
     char content[EYE_PROCFS_FILE_BYTES]; /* of the file being read */
 };
 
 /** @root: "/proc"; where it cannot be opened, or is NULL, every process is gone. */
 void eye_procfs_init(struct eye_procfs *procfs, const char *root);
 void eye_procfs_done(struct eye_procfs *procfs);
+
+/** Looks again whether processes are hidden: with other rights, or mounted anew, they may be. */
+void eye_procfs_look(struct eye_procfs *procfs);
+
+enum eye_life {
+    EYE_LIFE_GOES_ON,
+    EYE_LIFE_OVER,
+    EYE_LIFE_UNCERTAIN, /* /proc does not tell */
+};
+
+/** Does the process of the key @owner live? It may run another program since: execs are not told.
+ */
+enum eye_life eye_procfs_life(const struct eye_procfs *procfs, uint64_t owner);
 
 /* What there is to know of a program. */
 enum eye_names {

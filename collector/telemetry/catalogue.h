@@ -186,6 +186,9 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
       "series removed after being idle")                                                           \
     X(SELF_PROCESSES, "sockeye.processes", GAUGE, PROCESSES, 1, 0, false,                          \
       "processes whose service is remembered")                                                     \
+    X(SELF_FORGOTTEN, "sockeye.processes.forgotten", COUNTER, PROCESSES, 1, 0, false,              \
+      "processes forgotten that may still run, for want of room or of /proc: those that have "     \
+      "written over their environment may be called otherwise from then on")                       \
     X(SELF_CPU, "sockeye.cpu.time", COUNTER, SECONDS, 1e-9, 0, false,                              \
       "CPU time of the daemon, user and system")                                                   \
     X(SELF_MEMORY, "sockeye.memory.resident", GAUGE, BYTES, 1, 0, false,                           \

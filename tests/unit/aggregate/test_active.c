@@ -127,11 +127,12 @@ static void begin_pass__starts_from_zero(void **state)
     assert_active(world, 1, 0);
 }
 
-static void begin_pass__forgets_programs_not_heard_of(void **state)
+static void begin_pass__forgets_programs_that_are_gone(void **state)
 {
     struct world *world = begin(state, 1);
     give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
     give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_CACHE);
+    fake_proc_end(&world->proc, WORLD_CACHE_PID);
     size_t count = eye_processes_count(world->processes);
     for (uint32_t pass = 2; pass <= 2 + EYE_PROCESS_KEEP_PASSES; pass++) {
         assert_int_equal(eye_processes_count(world->processes), count);
@@ -380,7 +381,7 @@ int main(void)
         TEST(records_of_other_passes__do_not_change_active),
         TEST(records_of_other_passes__count_otherwise),
         TEST(begin_pass__starts_from_zero),
-        TEST(begin_pass__forgets_programs_not_heard_of),
+        TEST(begin_pass__forgets_programs_that_are_gone),
         TEST(leaves__never_goes_below_zero),
         TEST(leaves__takes_nothing_from_unknown_for_the_forgotten),
         TEST(renamed_owner__is_in_doubt),

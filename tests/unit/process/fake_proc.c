@@ -19,6 +19,7 @@ void fake_proc_init(struct fake_proc *proc)
 {
     snprintf(proc->root, sizeof(proc->root), "/tmp/test-process-XXXXXX");
     assert_non_null(mkdtemp(proc->root));
+    fake_proc_start(proc, 2, 0);
 }
 
 void fake_proc_done(struct fake_proc *proc)

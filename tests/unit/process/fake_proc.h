@@ -9,6 +9,7 @@ struct fake_proc {
     char root[32];
 };
 
+/** With kthreadd, which is missing where processes are hidden. */
 void fake_proc_init(struct fake_proc *proc);
 void fake_proc_done(struct fake_proc *proc);
 

@@ -386,6 +386,52 @@ static void sweep__forgets_who_was_not_heard_of(void **state)
     assert_int_equal(eye_processes_generation(fixture->processes), 1);
 }
 
+/* gunicorn, postgres and others write their title over their environment, and may be quiet. */
+static void sweep__keeps_who_lives(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction first = {
+        .owner = OWNER, .executable = "exe", .environment = "DD_SERVICE=quiet"};
+    const struct introduction again = {.owner = OWNER, .executable = "exe"};
+    fake_proc_start(&fixture->proc, PID, START);
+    introduce(fixture->processes, &first);
+    for (uint32_t pass = 0; pass < 2 * EYE_PROCESS_UNCERTAIN_PASSES; pass++) {
+        eye_processes_sweep(fixture->processes, pass);
+    }
+    introduce(fixture->processes, &again);
+    assert_string_equal(service_of(fixture->processes, OWNER), "quiet");
+    assert_int_equal(eye_processes_generation(fixture->processes), 0);
+    fake_proc_end(&fixture->proc, PID);
+    uint32_t end = 2 * EYE_PROCESS_UNCERTAIN_PASSES - 1 + EYE_PROCESS_KEEP_PASSES;
+    eye_processes_sweep(fixture->processes, end);
+    assert_true(eye_processes_knows(fixture->processes, OWNER));
+    eye_processes_sweep(fixture->processes, end + 1);
+    assert_false(eye_processes_knows(fixture->processes, OWNER));
+    assert_int_equal(eye_processes_given_up(fixture->processes), 0);
+}
+
+/* Without /proc, or when it shows nothing of others (hidepid=). */
+static void sweep__waits_long_for_who_may_live(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction who = {.owner = OWNER, .executable = "exe"};
+    struct eye_processes *nowhere = eye_processes_new(NULL);
+    struct eye_processes *all[] = {nowhere, fixture->processes};
+    fake_proc_end(&fixture->proc, 2);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(all); i++) {
+        introduce(all[i], &who);
+        for (uint32_t pass = 0; pass <= EYE_PROCESS_UNCERTAIN_PASSES; pass++) {
+            eye_processes_sweep(all[i], pass);
+        }
+        assert_true(eye_processes_knows(all[i], OWNER));
+        assert_int_equal(eye_processes_given_up(all[i]), 0);
+        eye_processes_sweep(all[i], EYE_PROCESS_UNCERTAIN_PASSES + EYE_PROCESS_KEEP_PASSES + 1);
+        assert_int_equal(eye_processes_count(all[i]), 0);
+        assert_int_equal(eye_processes_given_up(all[i]), 1);
+    }
+    eye_processes_free(nowhere);
+}
+
 static void fill(struct eye_processes *processes, uint64_t first, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -406,6 +452,51 @@ static void find__throws_out_the_least_used(void **state)
     assert_true(eye_processes_knows(fixture->processes, OWNER));
     assert_false(eye_processes_knows(fixture->processes, OWNER + 1));
     assert_true(eye_processes_knows(fixture->processes, OWNER + 2));
+}
+
+/* A crowd of short processes takes no name from who lives, as long as that is few. */
+static void find__spares_who_lives(void **state)
+{
+    struct fixture *fixture = *state;
+    for (uint32_t i = 0; i < EYE_PROCESS_SPARE + 1; i++) {
+        fake_proc_start(&fixture->proc, PID + i, START);
+        eye_processes_find(fixture->processes, OWNER + ((uint64_t)i << EYE_OWNER_PID_SHIFT));
+    }
+    fake_proc_end(&fixture->proc, PID);
+    fill(fixture->processes, OWNER + 1, EYE_PROCESS_MAX - EYE_PROCESS_SPARE - 1);
+    eye_processes_find(fixture->processes, PARENT);
+    assert_false(eye_processes_knows(fixture->processes, OWNER));
+    eye_processes_find(fixture->processes, PARENT + 1);
+    assert_false(eye_processes_knows(fixture->processes, OWNER + 1));
+    for (uint64_t i = 1; i <= EYE_PROCESS_SPARE; i++) {
+        assert_true(eye_processes_knows(fixture->processes, OWNER + (i << EYE_OWNER_PID_SHIFT)));
+    }
+    assert_int_equal(eye_processes_given_up(fixture->processes), 0);
+}
+
+/* Asking has an end when all live. */
+static void find__gives_up_who_lives_when_nobody_is_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_proc_start(&fixture->proc, PID, START);
+    fill(fixture->processes, OWNER, EYE_PROCESS_MAX + 1);
+    assert_int_equal(eye_processes_count(fixture->processes), EYE_PROCESS_MAX);
+    assert_int_equal(eye_processes_given_up(fixture->processes), 1);
+    assert_false(eye_processes_knows(fixture->processes, OWNER + EYE_PROCESS_SPARE));
+    assert_true(eye_processes_knows(fixture->processes, OWNER + EYE_PROCESS_SPARE - 1));
+}
+
+/* Whom a pass does not ask for is asked for by the next one, and stays till then. */
+static void sweep__asks_for_so_many(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_proc_start(&fixture->proc, PID, START);
+    fill(fixture->processes, OWNER, EYE_PROCESS_ASK + 1);
+    eye_processes_sweep(fixture->processes, EYE_PROCESS_KEEP_PASSES + 1);
+    fake_proc_end(&fixture->proc, PID);
+    eye_processes_sweep(fixture->processes, EYE_PROCESS_KEEP_PASSES + 2);
+    assert_int_equal(eye_processes_count(fixture->processes), EYE_PROCESS_ASK);
+    assert_false(eye_processes_knows(fixture->processes, OWNER + EYE_PROCESS_ASK));
 }
 
 static void find__lives_without_proc(void **state)
@@ -521,7 +612,12 @@ int main(void)
         TEST(take__corrects_what_was_not_known),
         TEST(take__never_exchanges_a_name_for_none),
         TEST(sweep__forgets_who_was_not_heard_of),
+        TEST(sweep__keeps_who_lives),
+        TEST(sweep__waits_long_for_who_may_live),
+        TEST(sweep__asks_for_so_many),
         TEST(find__throws_out_the_least_used),
+        TEST(find__spares_who_lives),
+        TEST(find__gives_up_who_lives_when_nobody_is_gone),
         TEST(find__lives_without_proc),
         TEST(find__reads_a_real_process),
         TEST(find__names_processes_of_other_users),

@@ -79,6 +79,7 @@ static void describe__wants_the_start_of_the_key(void **state)
         {9999999, true},
         {(int64_t)1 << 20, true},
         {-((int64_t)2 << 20), false},
+        {11 * ((int64_t)1 << 20), false},
         {-(int64_t)TICK_NS, false},
         {2 * (int64_t)TICK_NS, false},
         {(int64_t)1 << 40, false},
@@ -137,6 +138,42 @@ static void describe__knows_nothing_of_a_zombie(void **state)
                          "4242 (a) Z 1 2 2 0 -1 0 3 4 5 6 7 8 9 10 20 0 1 0 98765 1 2 3 4 5 6");
     fake_proc_write_text(&fixture->proc, PID, "environ", "");
     assert_int_equal(describe(fixture, &process), 0);
+}
+
+/* A thread may go on when the first one has ended: the process is a zombie by its state. */
+static void life__is_told_by_the_start_and_the_threads(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *stat;
+        enum eye_life life;
+    } cases[] = {
+        {"4242 (a) Z Z) S 1 2 2 0 -1 0 3 4 5 6 7 8 9 10 20 0 1 0 98765 1", EYE_LIFE_GOES_ON},
+        {"4242 (a) Z 1 2 2 0 -1 0 3 4 5 6 7 8 9 10 20 0 1 0 98765 1", EYE_LIFE_OVER},
+        {"4242 (a) Z 1 2 2 0 -1 0 3 4 5 6 7 8 9 10 20 0 2 0 98765 1", EYE_LIFE_GOES_ON},
+        {"4242 (a) S 1 2 2 0 -1 0 3 4 5 6 7 8 9 10 20 0 1 0 98763 1", EYE_LIFE_OVER},
+        {"4242 (a) S 1 2 2 0 -1 0", EYE_LIFE_UNCERTAIN},
+        {"", EYE_LIFE_UNCERTAIN},
+    };
+    assert_int_equal(eye_procfs_life(&fixture->procfs, OWNER), EYE_LIFE_OVER);
+    fake_proc_start(&fixture->proc, PID, START);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        fake_proc_write_text(&fixture->proc, PID, "stat", cases[i].stat);
+        assert_int_equal(eye_procfs_life(&fixture->procfs, OWNER), cases[i].life);
+    }
+}
+
+/* What is absent may be hidden. What can be seen is known all the same. */
+static void life__is_uncertain_where_processes_are_hidden(void **state)
+{
+    struct fixture *fixture = *state;
+    fake_proc_end(&fixture->proc, 2);
+    eye_procfs_look(&fixture->procfs);
+    assert_int_equal(eye_procfs_life(&fixture->procfs, OWNER), EYE_LIFE_UNCERTAIN);
+    fake_proc_start(&fixture->proc, PID, START);
+    assert_int_equal(eye_procfs_life(&fixture->procfs, OWNER), EYE_LIFE_GOES_ON);
+    fake_proc_start(&fixture->proc, PID, START + 100);
+    assert_int_equal(eye_procfs_life(&fixture->procfs, OWNER), EYE_LIFE_OVER);
 }
 
 struct environment_case {
@@ -423,6 +460,8 @@ int main(void)
         TEST(describe__knows_the_last_moment_of_every_tick),
         TEST(describe__reads_only_what_is_wanted),
         TEST(describe__knows_nothing_of_a_zombie),
+        TEST(life__is_told_by_the_start_and_the_threads),
+        TEST(life__is_uncertain_where_processes_are_hidden),
         TEST(describe__takes_the_service_of_the_environment),
         TEST(describe__cuts_a_service_between_characters),
         TEST(describe__reads_no_more_environment_than_its_bound),
