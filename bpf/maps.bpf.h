@@ -20,7 +20,11 @@ enum eye_socket_flag {
     EYE_SOCKET_OLDER = 1,      /* established before the daemon looked: never "opened" */
     EYE_SOCKET_RECOGNISED = 2, /* a protocol was recognised beyond doubt */
     EYE_SOCKET_INHERITED = 4,  /* nobody has used it; its owner is its listener's */
+    EYE_SOCKET_FOUND = 8,      /* the same, of an older one; its owner is who held it */
 };
+
+/* Nobody has used it since we look. */
+#define EYE_SOCKET_UNUSED (EYE_SOCKET_INHERITED | EYE_SOCKET_FOUND)
 
 /* What protocol a socket speaks, as far as its first bytes told. */
 enum eye_protocol {

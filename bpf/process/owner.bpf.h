@@ -327,15 +327,19 @@ static __always_inline void eye_learn_closer(struct eye_socket *socket, struct s
     }
 }
 
-/* Who sends uses it: almost always its owner; another one after an accept, a fork, an exec, or when
- * the descriptor was handed on. */
+/*
+ * Who sends uses it: almost always its owner; another one after an accept, a fork, an exec, or when
+ * the descriptor was handed on. The first time it is introduced: an owner that was found with the
+ * socket was so without its environment.
+ */
 static __always_inline void eye_learn_sender(struct eye_socket *socket, struct bpf_sock *sk)
 {
     const struct task_struct *task = bpf_get_current_task_btf();
     __u64 owner = eye_owner_of(task);
     if (socket->owner == owner) {
-        if (socket->flags & EYE_SOCKET_INHERITED) { /* once: a cache line that all packets read */
-            socket->flags &= ~EYE_SOCKET_INHERITED;
+        if (socket->flags & EYE_SOCKET_UNUSED) { /* once: a cache line that all packets read */
+            socket->flags &= ~EYE_SOCKET_UNUSED;
+            eye_introduce_sender();
         }
         return;
     }
@@ -345,7 +349,7 @@ static __always_inline void eye_learn_sender(struct eye_socket *socket, struct b
     const struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
     if (tcp && tcp->inet_conn.icsk_inet.sk.sk_lock.owned) {
         socket->owner = owner;
-        socket->flags &= ~EYE_SOCKET_INHERITED;
+        socket->flags &= ~EYE_SOCKET_UNUSED;
         eye_introduce_sender();
     }
 }

@@ -73,7 +73,7 @@ static __always_inline void eye_seed_connection(struct sock *sk, const struct tc
         socket->phase = EYE_SOCKET_CONNECTING;
         return;
     }
-    socket->flags = EYE_SOCKET_OLDER | (incoming ? EYE_SOCKET_INHERITED : 0);
+    socket->flags = EYE_SOCKET_OLDER | (incoming ? EYE_SOCKET_INHERITED : EYE_SOCKET_FOUND);
     eye_enter(socket);
 }
 

@@ -126,17 +126,18 @@ threading.Thread(target=connect).start()
         self.finish(daemon, port, 12)
         self.check(daemon, OPENED, port, {PYTHON_NAME: 12})
 
+    NEEDED = "+bpf,+perfmon,+net_admin"
+    LEAST_RIGHTS = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                    f"--inh-caps={NEEDED}", f"--ambient-caps={NEEDED}")
+
     def test_with_the_least_rights(self):
         """The environment is read by the kernel: no right to read /proc is needed."""
-        needed = "+bpf,+perfmon,+net_admin"
-        prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                  f"--inh-caps={needed}", f"--ambient-caps={needed}")
         program, = copy_of_bash(self, "collect")
         old, port = free_port(), free_port()
         serve(self, port)
         older = harness.spawn_python(self, LISTEN, old, service="older")
         harness.read_word(older, "listening")
-        daemon = Daemon(self, prefix=prefix)
+        daemon = Daemon(self, prefix=self.LEAST_RIGHTS)
         for _ in range(5):
             run_once(program, port, DD_SERVICE="shop")
             run_once(program, old, DD_SERVICE="shop")
@@ -148,6 +149,43 @@ threading.Thread(target=connect).start()
         self.assertLessEqual(set(seen), {"older", PYTHON_NAME})
         self.assertTrue(any("environment of other users" in line for line in daemon.log),
                         daemon.log)
+
+    # Neither closes: the first one answers on what it accepts, the other one sends on a connection
+    # that is older than the daemon.
+    OLDER = """
+import socket, sys
+if sys.argv[1] == "answer":
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+    print("ready", flush=True)
+    connection = listener.accept()[0]
+else:
+    connection = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+    print("ready", flush=True)
+    sys.stdin.readline()
+connection.send(b"x")
+sys.stdin.readline()
+"""
+
+    def test_older_programs_have_their_service_when_they_send(self):
+        """With the least rights, too: /proc/PID/environ is not needed."""
+        accepts, connects = free_port(), free_port()
+        serve(self, connects)
+        older = {}
+        for how, port in (("answer", accepts), ("connect", connects)):
+            older[how] = harness.spawn_python(self, self.OLDER, how, port, service=how)
+            harness.read_word(older[how], "ready")
+        daemon = Daemon(self, prefix=self.LEAST_RIGHTS)
+        with harness.socket.create_connection(("127.0.0.1", accepts)) as client:
+            harness.receive_exactly(client, 1)
+            harness.tell(older["connect"], "send")
+            for port, tags, expected in ((accepts, {"direction": "incoming"}, {"answer": 1}),
+                                         (connects, OUTGOING, {"connect": 1})):
+                def active(port=port, tags=tags):
+                    return {own["service"]: entry[1] for own, entry in
+                            daemon.series(ACTIVE, port=port, **tags) if entry[1]}
+                wait_until(lambda: active() == expected, 10,
+                           lambda: f"{expected}, is {active()}")
+        self.assertEqual(daemon.stop(), 0)
 
 
 LISTEN = """
@@ -276,6 +314,51 @@ else:
     def state_of_opener(self):
         with open(f"/proc/{self.opener.pid}/stat", encoding="ascii") as file:
             return file.read().rsplit(")", 1)[1].split()[0]
+
+
+class Softirq(unittest.TestCase):
+    """It runs in whatever process is current: on loopback that of the other end."""
+
+    # Reads one connection and uses the other one never.
+    TAKER = """
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listening", flush=True)
+connections = [listener.accept()[0] for _ in range(2)]
+size = int(sys.stdin.readline())
+while size > 0:
+    size -= len(connections[0].recv(65536))
+print("taken", flush=True)
+sys.stdin.readline()
+"""
+    # Sends as much as is taken, and resets the other one; what lies in its buffer goes by itself.
+    GIVER = """
+import socket, struct, sys
+used, unused = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(2)]
+unused.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+unused.close()
+used.setblocking(False)
+size = 0
+try:
+    while True:
+        size += used.send(bytes(65536))
+except BlockingIOError:
+    print(size, flush=True)
+sys.stdin.readline()
+"""
+
+    def test_the_other_end_does_not_use_it(self):
+        port = free_port()
+        daemon = Daemon(self)
+        taker = harness.spawn_python(self, self.TAKER, port, service="taker")
+        harness.read_word(taker, "listening")
+        giver = harness.spawn_python(self, self.GIVER, port, service="giver")
+        size = int(giver.stdout.readline())
+        harness.tell(taker, str(size))
+        harness.read_word(taker, "taken")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(counts(daemon, SENT, port, **OUTGOING), {"giver": size})
+        self.assertEqual(counts(daemon, CLOSED, port, direction="incoming"), {"taker": 1})
 
 
 class WrittenOver(unittest.TestCase):
