@@ -43,6 +43,17 @@ static int teardown(void **state)
     return 0;
 }
 
+static struct world *begin_with(void **state, const struct eye_limits *limits)
+{
+    struct world *world = *state;
+    world->registry = eye_registry_new(limits);
+    assert_non_null(world->registry);
+    world->group = eye_group_new(world->registry, NULL, 0);
+    assert_non_null(world->group);
+    world->delivered = UINT64_MAX;
+    return world;
+}
+
 /* With the default limits, but for @volume_bytes. */
 static struct world *begin(void **state, uint64_t volume_bytes)
 {
@@ -50,13 +61,7 @@ static struct world *begin(void **state, uint64_t volume_bytes)
                                       .values_per_tag = 1000,
                                       .idle_ns = IDLE_NS,
                                       .volume_bytes = volume_bytes};
-    struct world *world = *state;
-    world->registry = eye_registry_new(&limits);
-    assert_non_null(world->registry);
-    world->group = eye_group_new(world->registry, NULL, 0);
-    assert_non_null(world->group);
-    world->delivered = UINT64_MAX;
-    return world;
+    return begin_with(state, &limits);
 }
 
 static void pass_intervals(struct world *world, size_t count)
@@ -186,6 +191,23 @@ static void routes_of_rules__do_not_need_a_share(void **state)
     struct world *world = begin(state, 0);
     make_up_paths(world, "shop", 5000, EYE_CHOICE_CLIENTS);
     assert_true(request(world, "shop", "/checkout", EYE_CHOICE_OURS));
+}
+
+/* Routes of rules that come again leave one place: it is for whoever comes first. */
+static void last_place__is_given_once(void **state)
+{
+    const struct eye_limits limits = {
+        .series_per_metric = 2000, .values_per_tag = 8, .idle_ns = IDLE_NS};
+    static const char *const routes[] = {"/a", "/b", "/c", "/d", "/e", "/f"};
+    struct world *world = begin_with(state, &limits);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(routes); i++) {
+        assert_true(request(world, "shop", routes[i], EYE_CHOICE_OURS));
+    }
+    assert_false(request(world, "shop", "/again", EYE_CHOICE_OURS));
+    pass_intervals(world, 1);
+    assert_true(request(world, "shop", "/again", EYE_CHOICE_OURS));
+    assert_true(request(world, "late", "/page", EYE_CHOICE_CLIENTS));
+    assert_false(request(world, "later", "/page", EYE_CHOICE_CLIENTS));
 }
 
 static void refused_paths__take_the_first_quarter_at_most(void **state)
@@ -383,6 +405,23 @@ static void volume__is_bounded_and_shared_by_metrics(void **state)
     assert_true(request(world, "shop", "/page", EYE_CHOICE_CLIENTS));
 }
 
+/* What has its own names leaves a quarter to what has not; of that a metric alone gets half. */
+static void volume__keeps_a_quarter_for_others(void **state)
+{
+    enum { LIMIT = 80000, ORDINARY = LIMIT / 4 * 3 / 2, SERIES = 500 };
+    struct world *world = begin(state, LIMIT);
+    uint64_t ordinary = 0;
+    run_short_processes(world, 500);
+    assert_false(connect_as(world, "shop", "80"));
+    struct eye_series *series = eye_registry_first(world->registry, OPENED);
+    for (; series != NULL; series = series->next) {
+        bool other = strcmp(eye_tag_set_value(series->tags, EYE_TAG_SERVICE), EYE_TAG_OTHER) == 0;
+        ordinary += other ? 0 : series->volume_bytes;
+    }
+    assert_in_range(ordinary, ORDINARY - SERIES, ORDINARY + SERIES);
+    assert_true(volume(world) > ordinary);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -392,6 +431,7 @@ int main(void)
         TEST(equal_routes__count_for_each_service),
         TEST(many_services_under_attack__leave_places_for_one_more),
         TEST(routes_of_rules__do_not_need_a_share),
+        TEST(last_place__is_given_once),
         TEST(refused_paths__take_the_first_quarter_at_most),
         TEST(addresses_of_clients__leave_places_for_other_services),
         TEST(one_service_of_many_ports__leaves_places),
@@ -404,6 +444,7 @@ int main(void)
         TEST(a_stuck_exporter__keeps_everything),
         TEST(a_gauge_above_zero__makes_no_room),
         TEST(volume__is_bounded_and_shared_by_metrics),
+        TEST(volume__keeps_a_quarter_for_others),
     };
     return cmocka_run_group_tests_name("budget", tests, NULL, NULL);
 }
