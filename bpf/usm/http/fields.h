@@ -197,7 +197,7 @@ static __always_inline void eye_http_end_headers(struct eye_http_run *run,
         stream->phase = EYE_HTTP_CHUNK_SIZE;
     } else if (flags & EYE_HTTP_LENGTH) {
         stream->phase = stream->body > 0 ? EYE_HTTP_BODY : EYE_HTTP_START;
-    } else if (flags & EYE_HTTP_RESPONSE) {
+    } else if (flags & EYE_HTTP_UNBOUNDED) {
         stream->phase = EYE_HTTP_IGNORE;
     }
 }

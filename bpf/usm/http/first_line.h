@@ -184,7 +184,8 @@ static __always_inline __u32 eye_http_start_response(struct eye_http_run *run,
         eye_http_catch_up(run->http, run->at.stream ^ 1, stream->first_acknowledged,
                           stream->first_sequence);
     }
-    __u16 flags = EYE_HTTP_RESPONSE;
+    /* 205 has none (RFC 9110 section 15.3.6). */
+    __u16 flags = status == 205 ? 0 : EYE_HTTP_UNBOUNDED;
     if (status == 101) {
         eye_http_answer(run, stream, status);
         flags |= EYE_HTTP_TUNNEL;

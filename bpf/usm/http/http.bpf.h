@@ -337,14 +337,15 @@ static __always_inline __u8 eye_http_error_of(const struct sock *sk, const struc
     return old_state == TCP_ESTABLISHED ? EYE_REQUEST_RESET : EYE_REQUEST_CLOSED;
 }
 
-/* Were bytes of responses sent or received that the parser has not seen? A FIN counts as one. */
+/* Were bytes of responses sent or received that the parser has not read? A FIN counts as one. What
+ * was taken for a body without an end may have held responses. */
 static __always_inline bool eye_http_missed_bytes(const struct eye_http *http,
                                                   const struct tcp_sock *tcp)
 {
     bool client = http->requests_in == EYE_HTTP_REQUESTS_SENT;
     const struct eye_http_stream *responses = &http->streams[client ? 1 : 0];
     __u32 next = client ? tcp->rcv_nxt : tcp->snd_nxt;
-    return !(responses->flags & EYE_HTTP_SYNCED) ||
+    return !(responses->flags & EYE_HTTP_SYNCED) || responses->phase == EYE_HTTP_IGNORE ||
            eye_http_is_behind(responses->next_sequence + 1, next);
 }
 

@@ -110,6 +110,25 @@ EYE_PART int eye_http_catch_up(struct eye_http *http, __u32 stream, __u32 acknow
 }
 
 /*
+ * A request that acknowledges some of a response whose end nobody could tell: the connection goes on,
+ * so the response has ended. Which message of the server is the next one, only a proof tells; no
+ * request was missed that acknowledged more than the response's start.
+ */
+EYE_PART int eye_http_contradict(struct eye_http *http, __u32 stream)
+{
+    if (!http) {
+        return 0;
+    }
+    struct eye_http_stream *responses = &http->streams[stream & 1];
+    responses->phase = EYE_HTTP_LOST;
+    responses->held = 0;
+    if (eye_http_is_paired(http)) {
+        eye_http_end_trust(http, responses->first_sequence);
+    }
+    return 0;
+}
+
+/*
  * A request with @acknowledged begins behind others, or while the pairing is not known from the
  * start. 1: it may be queued. What waits before it will not be answered any more, or the client
  * pipelines: then its answer is still to come, and nothing can be proved.
@@ -141,6 +160,10 @@ static __always_inline struct eye_http_request *eye_http_next_slot(
     __u32 acknowledged = stream->first_acknowledged;
     if (eye_http_is_behind(responses->next_sequence, acknowledged)) {
         eye_http_catch_up(http, run->at.stream ^ 1, acknowledged, responses->next_sequence);
+    }
+    if (responses->phase == EYE_HTTP_IGNORE &&
+        eye_http_is_behind(responses->first_sequence, acknowledged)) {
+        eye_http_contradict(http, run->at.stream ^ 1);
     }
     if ((http->pairing != EYE_HTTP_FROM_START || eye_http_waiting(http) > 0) &&
         !eye_http_admit(http, acknowledged)) {

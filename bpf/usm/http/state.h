@@ -35,7 +35,7 @@ enum eye_http_phase {
     EYE_HTTP_CHUNK_SIZE,   /* at the start of a chunk-size line */
     EYE_HTTP_BODY,         /* `body` bytes to skip */
     EYE_HTTP_WITHHELD,     /* the answer came before the body began: it may never come */
-    EYE_HTTP_IGNORE,       /* body until the connection closes */
+    EYE_HTTP_IGNORE,       /* body until the connection closes, or a request contradicts that */
     EYE_HTTP_LOST,         /* a message may start at the next segment */
 };
 
@@ -45,7 +45,7 @@ enum eye_http_flag {
     EYE_HTTP_LENGTH = 4, /* Content-Length was given */
     EYE_HTTP_TRAILERS = 8,
     EYE_HTTP_BODYLESS = 16,  /* no body whatever the header says */
-    EYE_HTTP_RESPONSE = 32,  /* the message is a response */
+    EYE_HTTP_UNBOUNDED = 32, /* without a length the body ends with the connection */
     EYE_HTTP_TUNNEL = 64,    /* the header's end is the end of HTTP */
     EYE_HTTP_LONG = 128,     /* part of the request line has left the window */
     EYE_HTTP_BEGUN = 256,    /* a byte of the body has been seen */
@@ -55,7 +55,7 @@ enum eye_http_flag {
 /* What belongs to one message only. */
 #define EYE_HTTP_MESSAGE_FLAGS                                                                     \
     (EYE_HTTP_CHUNKED | EYE_HTTP_LENGTH | EYE_HTTP_TRAILERS | EYE_HTTP_BODYLESS |                  \
-     EYE_HTTP_RESPONSE | EYE_HTTP_TUNNEL | EYE_HTTP_LONG | EYE_HTTP_BEGUN | EYE_HTTP_HEADS |       \
+     EYE_HTTP_UNBOUNDED | EYE_HTTP_TUNNEL | EYE_HTTP_LONG | EYE_HTTP_BEGUN | EYE_HTTP_HEADS |       \
      EYE_HTTP_GUESSED)
 
 /* One direction of a connection. */

@@ -459,6 +459,66 @@ static void answer_to_a_missed_head__swallows_nothing(void **state)
     assert_seen(host, 4, 0, 1, 1);
 }
 
+#define ENDLESS "HTTP/1.1 200 x\r\n\r\n"
+
+/* What looks like a response within the body that had no end, and stands where a segment starts. */
+static void head_in_an_endless_body__answers_nothing(void **state)
+{
+    struct http_host *host = *state;
+    ask(host, 200);
+    say(host, SERVER, ENDLESS);
+    say(host, SERVER, response_text(999));
+    ask(host, 201);
+    answer(host, 201);
+    exchange(host, 202);
+    assert_seen(host, 3, 0, 0, 0);
+}
+
+/* A client that asks before it has read the end: none of its requests gets another one's answer. */
+static void pipelining_behind_an_endless_body__is_counted(void **state)
+{
+    struct http_host *host = *state;
+    ask(host, 200);
+    ask(host, 201);
+    say(host, SERVER, ENDLESS);
+    answer(host, 201);
+    for (unsigned status = 202; status < 230; status++) {
+        exchange(host, status);
+    }
+    assert_seen(host, 1, 29, 28, 0);
+}
+
+/* It was sent before the response was read, so it says nothing of its end. */
+static void request_sent_before_an_endless_body__ends_nothing(void **state)
+{
+    struct http_host *host = *state;
+    ask(host, 200);
+    __u32 received = host->acknowledges[CLIENT];
+    say(host, SERVER, ENDLESS);
+    host->acknowledges[CLIENT] = received;
+    ask(host, 201);
+    assert_int_equal(host->http.streams[SERVER].phase, EYE_HTTP_IGNORE);
+    say(host, SERVER, response_text(201));
+    assert_seen(host, 1, 0, 0, 0);
+}
+
+/* A request that was missed in doubt is not admitted because a body had no end. */
+static void endless_body_in_doubt__keeps_the_barrier(void **state)
+{
+    struct http_host *host = *state;
+    exchange(host, 200);
+    say_unseen(host, CLIENT, request_text(201));
+    say(host, SERVER, ENDLESS);
+    host->acknowledges[CLIENT] = host->sequence[SERVER];
+    say_unseen(host, CLIENT, request_text(202));
+    host->acknowledges[CLIENT] = host->sequence[SERVER];
+    ask(host, 203);
+    answer(host, 202);
+    answer(host, 203);
+    assert_true_pairs(host);
+    assert_int_equal(host->record_count, 1);
+}
+
 static void garbage_between_requests__costs_one_exchange(void **state)
 {
     struct http_host *host = *state;
@@ -708,6 +768,10 @@ int main(void)
         TEST(message_behind_the_expected_start__answers_nothing),
         TEST(letters_in_a_lost_stream__begin_no_method),
         TEST(answer_to_a_missed_head__swallows_nothing),
+        TEST(head_in_an_endless_body__answers_nothing),
+        TEST(pipelining_behind_an_endless_body__is_counted),
+        TEST(request_sent_before_an_endless_body__ends_nothing),
+        TEST(endless_body_in_doubt__keeps_the_barrier),
         TEST(garbage_between_requests__costs_one_exchange),
         TEST(garbage_between_responses__costs_one_exchange),
         TEST(words_in_a_lost_stream__are_passed_over),
