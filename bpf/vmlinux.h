@@ -127,6 +127,9 @@ struct tcp_sock {
     __u32 segs_in;
     __u32 segs_out;
     __u32 rcv_nxt;
+    __u32 rcv_wup;
+    __u32 rcv_wnd;
+    __u32 write_seq;
     __u32 snd_nxt;
     __u32 total_retrans;
     __u32 srtt_us; /* << 3 */

@@ -39,6 +39,8 @@ struct http_host {
     __u32 sequence[2];
     __u32 acknowledges[2]; /* what the next segment of a direction acknowledges */
     bool joins;            /* the connection is older than the parser */
+    bool knows_receiver;   /* what comes in stream 1 is held against `receiver` */
+    struct eye_http_receiver receiver;
     __u32 verdict;
     bool stopped; /* given up or ended: later payloads are not looked at */
     __u64 losses[EYE_LOSS_COUNT];
@@ -94,10 +96,18 @@ static __always_inline bool eye_http_is_first(struct eye_http_run *run)
     return !host->joins;
 }
 
-static __always_inline void eye_http_place_odd(struct eye_http_run *run, __u32 sequence,
+static __always_inline bool eye_http_ask_receiver(struct eye_http_run *run,
+                                                  struct eye_http_receiver *ret_receiver)
+{
+    const struct http_host *host = run->environment;
+    *ret_receiver = host->receiver;
+    return host->knows_receiver && run->at.stream == 1;
+}
+
+static __always_inline bool eye_http_place_odd(struct eye_http_run *run, __u32 sequence,
                                                __u32 bytes)
 {
-    eye_http_resolve(run, sequence, bytes);
+    return eye_http_resolve(run, sequence, bytes);
 }
 
 static inline void http_host_reset(struct http_host *host)

@@ -133,6 +133,26 @@ static __always_inline bool eye_http_is_first(struct eye_http_run *run)
                                : tcp->bytes_sent == 0 && tcp->rcv_nxt == sequence;
 }
 
+/* What is sent needs no such question: the socket itself made it. A segment waits in the backlog
+ * while a process uses the socket, so what is accepted may lag behind, and never runs ahead. */
+static __always_inline bool eye_http_ask_receiver(struct eye_http_run *run,
+                                                  struct eye_http_receiver *ret_receiver)
+{
+    struct eye_http_skb *environment = eye_http_environment(run);
+    if (run->at.stream == 0 || environment->listener || environment->sk->state == TCP_SYN_SENT) {
+        return false;
+    }
+    struct tcp_sock *tcp = bpf_skc_to_tcp_sock(environment->sk);
+    if (!tcp) {
+        return false;
+    }
+    ret_receiver->accepted = tcp->rcv_nxt;
+    ret_receiver->end = tcp->rcv_wup + tcp->rcv_wnd;
+    /* Not snd_nxt, which the kernel sets after the segment has left. */
+    ret_receiver->sent = tcp->write_seq;
+    return true;
+}
+
 EYE_PART int eye_http_resolve_part(struct __sk_buff *skb, struct eye_http *http,
                                    struct eye_http_cursor *cursor, __u32 sequence, __u32 bytes)
 {
@@ -142,15 +162,15 @@ EYE_PART int eye_http_resolve_part(struct __sk_buff *skb, struct eye_http *http,
     }
     struct eye_http_skb environment = {.skb = skb, .sk = sk, .listener = sk->state == TCP_LISTEN};
     struct eye_http_run run = {.http = http, .environment = &environment, .at = *cursor};
-    eye_http_resolve(&run, sequence, bytes);
-    return 0;
+    return eye_http_resolve(&run, sequence, bytes);
 }
 
-static __always_inline void eye_http_place_odd(struct eye_http_run *run, __u32 sequence,
+static __always_inline bool eye_http_place_odd(struct eye_http_run *run, __u32 sequence,
                                                __u32 bytes)
 {
     struct eye_http_cursor cursor = run->at;
-    eye_http_resolve_part(eye_http_environment(run)->skb, run->http, &cursor, sequence, bytes);
+    return eye_http_resolve_part(eye_http_environment(run)->skb, run->http, &cursor, sequence,
+                                 bytes);
 }
 
 /* Tells who suffers: the losses of this connection since the last time that the ring took them. */

@@ -129,6 +129,7 @@ static __always_inline bool eye_http_step(struct eye_http_run *run)
         stream->held = (__u16)(held + bytes);
         run->at.offset += bytes;
     }
+    stream->read_end = run->at.origin + run->at.offset;
     if (stream->phase == EYE_HTTP_BODY) {
         eye_http_skip_body(run, stream);
     }
@@ -143,10 +144,12 @@ static __always_inline void eye_http_join(struct eye_http_run *run, struct eye_h
     struct eye_http_stream *other = &http->streams[(run->at.stream ^ 1) & 1];
     stream->flags |= EYE_HTTP_SYNCED;
     stream->next_sequence = sequence;
+    stream->read_end = sequence;
     if (!(other->flags & EYE_HTTP_SYNCED) && eye_http_is_first(run)) {
         if (!run->at.opening) {
             other->flags |= EYE_HTTP_SYNCED;
             other->next_sequence = run->at.acknowledged;
+            other->read_end = run->at.acknowledged;
         }
         http->pairing = EYE_HTTP_FROM_START;
     }
@@ -176,12 +179,76 @@ static __always_inline void eye_http_realign(struct eye_http_run *run,
     }
 }
 
-/* A segment at @sequence that is not the next one of a stream that is followed without doubt. */
-static __always_inline void eye_http_resolve(struct eye_http_run *run, __u32 sequence, __u32 bytes)
+/*
+ * A window is read while another CPU may be moving it, and some kernels keep to a promise that they
+ * have since reduced: by so much a segment may lie beyond it. The largest one without BIG TCP.
+ */
+#define EYE_HTTP_WINDOW_SLACK 65536
+
+/* Will the socket drop this segment? It has all of it, or has no room, or never sent what it
+ * acknowledges (RFC 9293 section 3.10.7.4). */
+static __always_inline bool eye_http_is_stray(const struct eye_http_run *run,
+                                              const struct eye_http_receiver *receiver,
+                                              __u32 sequence, __u32 bytes)
+{
+    return !eye_http_is_behind(receiver->accepted, sequence + bytes) ||
+           eye_http_is_behind(receiver->end + EYE_HTTP_WINDOW_SLACK, sequence) ||
+           eye_http_is_behind(receiver->sent, run->at.acknowledged);
+}
+
+/*
+ * A segment at @sequence brings the byte that the socket still waits for. Was it read already? Then
+ * the socket dropped what was read: its checksum was wrong (cgroup_skb comes before most checks of
+ * it), or there was no memory. What a body passes over may come in any order.
+ */
+static __always_inline bool eye_http_was_refused(const struct eye_http_stream *stream,
+                                                 const struct eye_http_receiver *receiver,
+                                                 __u32 sequence)
+{
+    __u32 refused = stream->next_sequence - receiver->accepted;
+    __u32 unread = stream->next_sequence - stream->read_end;
+    return eye_http_is_behind(receiver->accepted, stream->next_sequence) &&
+           !eye_http_is_behind(receiver->accepted, sequence) && unread < refused;
+}
+
+/*
+ * Reads again, from the first byte on that the socket did not take. When that is the start of the
+ * only request that waits, it takes the place of what was read; else what was read is in doubt.
+ */
+static __always_inline void eye_http_read_again(struct eye_http_run *run,
+                                                struct eye_http_stream *stream, __u32 accepted)
+{
+    struct eye_http *http = run->http;
+    bool whole = eye_http_carries_requests(http, run->at.stream) && eye_http_waiting(http) == 1 &&
+                 http->popped == 0 && http->overflow == 0 && http->first.sequence == accepted &&
+                 stream->first_sequence == accepted;
+    if (whole) {
+        http->pushed = 0;
+        stream->phase = EYE_HTTP_START;
+    } else {
+        eye_http_note_loss(http, EYE_LOSS_HTTP_GAP, 1);
+        eye_http_doubt(http, run->at.stream, run->at.acknowledged);
+        stream->phase = EYE_HTTP_LOST;
+    }
+    stream->held = 0;
+    stream->next_sequence = accepted;
+    stream->read_end = accepted;
+}
+
+/* A segment at @sequence that is not the next one of a stream that is followed without doubt.
+ * False: the socket will drop it, so nothing is to be made of it. */
+static __always_inline bool eye_http_resolve(struct eye_http_run *run, __u32 sequence, __u32 bytes)
 {
     struct eye_http_stream *stream = &run->http->streams[run->at.stream & 1];
+    struct eye_http_receiver receiver;
+    bool asked = eye_http_ask_receiver(run, &receiver);
+    if (asked && eye_http_is_stray(run, &receiver, sequence, bytes)) {
+        return false;
+    }
     if (!(stream->flags & EYE_HTTP_SYNCED)) {
         eye_http_join(run, stream, sequence);
+    } else if (asked && eye_http_was_refused(stream, &receiver, sequence)) {
+        eye_http_read_again(run, stream, receiver.accepted);
     }
     __u32 missing = sequence - stream->next_sequence;
     if (eye_http_is_behind(stream->next_sequence, sequence)) {
@@ -194,17 +261,19 @@ static __always_inline void eye_http_resolve(struct eye_http_run *run, __u32 seq
         !eye_http_is_paired(run->http)) {
         eye_http_realign(run, stream, stream->next_sequence);
     }
+    return true;
 }
 
 /*
  * Places a segment of @bytes at TCP sequence number @sequence in its stream. Returns how many of
- * its first bytes were seen before: @bytes when it is a retransmission.
+ * its first bytes are of no interest: @bytes when it is a retransmission, or will be dropped.
  */
 static __always_inline __u32 eye_http_place(struct eye_http_run *run, __u32 sequence, __u32 bytes)
 {
     struct eye_http_stream *stream = &run->http->streams[run->at.stream & 1];
-    if (sequence != stream->next_sequence || !eye_http_is_paired(run->http)) {
-        eye_http_place_odd(run, sequence, bytes);
+    if ((sequence != stream->next_sequence || !eye_http_is_paired(run->http)) &&
+        !eye_http_place_odd(run, sequence, bytes)) {
+        return bytes;
     }
     __u32 seen = stream->next_sequence - sequence;
     if (seen >= bytes) {

@@ -110,9 +110,9 @@ EYE_PART int eye_http_catch_up(struct eye_http *http, __u32 stream, __u32 acknow
 }
 
 /*
- * A request that acknowledges some of a response whose end nobody could tell: the connection goes on,
- * so the response has ended. Which message of the server is the next one, only a proof tells; no
- * request was missed that acknowledged more than the response's start.
+ * A request that acknowledges some of a response whose end nobody could tell: the connection goes
+ * on, so the response has ended. Which message of the server is the next one, only a proof tells;
+ * no request was missed that acknowledged more than the response's start.
  */
 EYE_PART int eye_http_contradict(struct eye_http *http, __u32 stream)
 {

@@ -55,7 +55,7 @@ enum eye_http_flag {
 /* What belongs to one message only. */
 #define EYE_HTTP_MESSAGE_FLAGS                                                                     \
     (EYE_HTTP_CHUNKED | EYE_HTTP_LENGTH | EYE_HTTP_TRAILERS | EYE_HTTP_BODYLESS |                  \
-     EYE_HTTP_UNBOUNDED | EYE_HTTP_TUNNEL | EYE_HTTP_LONG | EYE_HTTP_BEGUN | EYE_HTTP_HEADS |       \
+     EYE_HTTP_UNBOUNDED | EYE_HTTP_TUNNEL | EYE_HTTP_LONG | EYE_HTTP_BEGUN | EYE_HTTP_HEADS |      \
      EYE_HTTP_GUESSED)
 
 /* One direction of a connection. */
@@ -63,12 +63,13 @@ struct eye_http_stream {
     __u64 first_ns;           /* first byte of the present message */
     __u64 body;               /* bytes of a body or chunk still to come */
     __u32 next_sequence;      /* TCP sequence number of the next byte */
+    __u32 read_end;           /* behind the last byte that was read, not passed over in a body */
     __u32 first_sequence;     /* of the first byte of the present message */
     __u32 first_acknowledged; /* what the segment with that byte acknowledged */
     __u16 held;               /* bytes of an incomplete line in the window */
     __u16 flags;              /* enum eye_http_flag */
     __u8 phase;               /* enum eye_http_phase */
-    __u8 padding[7];
+    __u8 padding[3];
     __u8 window[EYE_HTTP_WINDOW_BYTES + EYE_HTTP_REFILL_BYTES];
 };
 
@@ -150,6 +151,13 @@ struct eye_http_cursor {
     __u32 padding;
 };
 
+/* What the socket says of the direction that it receives. */
+struct eye_http_receiver {
+    __u32 accepted; /* behind the last byte that it has taken, without a hole before it */
+    __u32 end;      /* of its window */
+    __u32 sent;     /* behind the last byte that it may have sent: nobody acknowledges more */
+};
+
 /* One payload in work. */
 struct eye_http_run {
     struct eye_http *http;
@@ -166,8 +174,11 @@ static __always_inline void eye_http_emit(struct eye_http_run *run,
                                           struct eye_http_request *request);
 /* The present payload is the first one of the connection in either direction. */
 static __always_inline bool eye_http_is_first(struct eye_http_run *run);
+/* False: nothing is known, because this end sent the payload, or has no window yet. */
+static __always_inline bool eye_http_ask_receiver(struct eye_http_run *run,
+                                                  struct eye_http_receiver *ret_receiver);
 /* Calls eye_http_resolve(), which is too large to be part of every payload's way. */
-static __always_inline void eye_http_place_odd(struct eye_http_run *run, __u32 sequence,
+static __always_inline bool eye_http_place_odd(struct eye_http_run *run, __u32 sequence,
                                                __u32 bytes);
 
 /* @b lies behind @a: sequence numbers wrap. */

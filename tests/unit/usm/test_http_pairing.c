@@ -609,6 +609,214 @@ static void losses__are_kept_for_the_report(void **state)
     }
 }
 
+/* ---- what the socket drops ---- */
+
+#define WINDOW_BYTES 65536
+
+/* From now on the parser may ask the socket that receives stream 1, which has got all so far. */
+static void know_receiver(struct http_host *host)
+{
+    __u32 accepted = host->sequence[1];
+    host->knows_receiver = true;
+    host->receiver =
+        (struct eye_http_receiver){accepted, accepted + WINDOW_BYTES, host->sequence[0]};
+}
+
+/* At the server's end requests come in stream 1, and responses leave in stream 0. */
+static void get_request(struct http_host *host, unsigned status)
+{
+    know_receiver(host);
+    http_host_send(host, 1, request_text(status), strlen(request_text(status)));
+}
+
+static void send_response(struct http_host *host, unsigned status)
+{
+    http_host_send(host, 0, response_text(status), strlen(response_text(status)));
+}
+
+/* At the client's end it is the other way round. */
+static void get_response(struct http_host *host, unsigned status)
+{
+    know_receiver(host);
+    answer(host, status);
+}
+
+static void assert_no_losses(const struct http_host *host)
+{
+    for (size_t i = 0; i < EYE_LOSS_COUNT; i++) {
+        assert_int_equal(host->losses[i], 0);
+    }
+}
+
+static void stray_segment__is_ignored(void **state)
+{
+    static const __u32 distances[] = {
+        WINDOW_BYTES + EYE_HTTP_WINDOW_SLACK + 1,
+        1U << 20,
+        1U << 30,
+        0x7fffffff,
+        0x80000000U,
+        1U << 31,
+        3U << 30,
+        -1U,
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(distances); i++) {
+        struct http_host *host = *state;
+        http_host_reset(host);
+        exchange(host, 200);
+        ask(host, 201);
+        know_receiver(host);
+        http_host_segment(host, 1, host->sequence[1] + distances[i], "?", 1);
+        answer(host, 201);
+        know_receiver(host);
+        http_host_segment(host, 1, host->sequence[1] + distances[i], "?", 1);
+        exchange(host, 202);
+        assert_int_equal(host->record_count, 3);
+        assert_true_pairs(host);
+        assert_no_losses(host);
+    }
+}
+
+static void stray_segment__joins_nothing(void **state)
+{
+    struct http_host *host = *state;
+    know_receiver(host);
+    http_host_segment(host, 1, host->sequence[1] + (1U << 30), "HTTP/1.1 200 x\r\n", 16);
+    http_host_segment(host, 1, host->sequence[1] - 16, "HTTP/1.1 200 x\r\n", 16);
+    assert_int_equal(host->http.streams[1].flags & EYE_HTTP_SYNCED, 0);
+    exchange(host, 200);
+    ask(host, 201);
+    ask(host, 202);
+    answer(host, 201);
+    answer(host, 202);
+    assert_seen(host, 3, 0, 0, 0);
+}
+
+static void acknowledgement_of_what_was_not_sent__is_a_stray(void **state)
+{
+    struct http_host *host = *state;
+    exchange(host, 200);
+    know_receiver(host);
+    host->acknowledges[1] += 1;
+    http_host_segment(host, 1, host->sequence[1] + 10, "?", 1);
+    host->acknowledges[1] -= 1;
+    exchange(host, 201);
+    assert_int_equal(host->record_count, 2);
+    assert_no_losses(host);
+}
+
+/* Within the window nobody can tell: it costs what any gap does. */
+static void segment_within_the_window__is_believed(void **state)
+{
+    struct http_host *host = *state;
+    exchange(host, 200);
+    know_receiver(host);
+    http_host_segment(host, 1, host->sequence[1] + WINDOW_BYTES, "?", 1);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_GAP], 1);
+}
+
+/* The wire spoils a request; what comes again is what the server gets. */
+static void spoiled_request__is_read_again(void **state)
+{
+    struct http_host *host = *state;
+    for (unsigned status = 300; status < 304; status++) {
+        know_receiver(host);
+        host->clock_ns = 1000;
+        http_host_segment(host, 1, host->sequence[1], request_text(999), strlen(request_text(999)));
+        host->clock_ns = 2000;
+        get_request(host, status);
+        send_response(host, status);
+        assert_int_equal(host->records[status - 300].record.duration_ns, 0);
+    }
+    assert_int_equal(host->record_count, 4);
+    assert_true_pairs(host);
+    assert_no_losses(host);
+}
+
+/* The second of two that wait. */
+static void spoiled_request_behind_another__is_counted(void **state)
+{
+    struct http_host *host = *state;
+    get_request(host, 200);
+    know_receiver(host);
+    http_host_segment(host, 1, host->sequence[1], request_text(999), strlen(request_text(999)));
+    get_request(host, 201);
+    send_response(host, 200);
+    send_response(host, 201);
+    assert_seen(host, 0, 3, 2, 1);
+}
+
+/* The status is told already; that it is in doubt is counted, and the next pair is right. */
+static void spoiled_response__is_counted(void **state)
+{
+    struct http_host *host = *state;
+    exchange(host, 200);
+    ask(host, 201);
+    know_receiver(host);
+    http_host_segment(host, SERVER, host->sequence[SERVER], response_text(999),
+                      strlen(response_text(999)));
+    get_response(host, 201);
+    assert_int_equal(host->record_count, 2);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_GAP], 1);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_UNMATCHED], 1);
+    ask(host, 202);
+    get_response(host, 202);
+    assert_int_equal(host->record_count, 3);
+    assert_string_equal(host->records[2].path, "/202");
+    assert_int_equal(host->records[2].record.status, 202);
+}
+
+/* A length that swallows all that follows. */
+static void spoiled_length__swallows_nothing(void **state)
+{
+    struct http_host *host = *state;
+    ask(host, 200);
+    know_receiver(host);
+    static const char bad[] = "HTTP/1.1 200 x\r\nContent-Length: 90000000\r\n\r\n";
+    http_host_segment(host, SERVER, host->sequence[SERVER], bad, sizeof(bad) - 1);
+    get_response(host, 200);
+    ask(host, 201);
+    get_response(host, 201);
+    ask(host, 202);
+    get_response(host, 202);
+    assert_seen(host, 3, 0, 1, 1);
+}
+
+/* The late start of a body that was passed over was never read. */
+static void late_body__is_not_read_again(void **state)
+{
+    struct http_host *host = *state;
+    static const char head[] = "PUT /201 HTTP/1.1\r\nContent-Length: 30\r\n\r\n";
+    get_request(host, 200);
+    send_response(host, 200);
+    http_host_send(host, 1, head, sizeof(head) - 1);
+    know_receiver(host);
+    http_host_segment(host, 1, host->sequence[1] + 10, "GET /no HTTP/1.1\r\n\r\n", 20);
+    http_host_segment(host, 1, host->sequence[1], "GET /no HT", 10);
+    http_host_skip(host, 1, 30);
+    send_response(host, 201);
+    assert_int_equal(host->record_count, 2);
+    assert_true_pairs(host);
+    assert_no_losses(host);
+}
+
+/* A process that uses the socket holds all of this back; a copy has been accepted. */
+static void backlog_and_copies__change_nothing(void **state)
+{
+    struct http_host *host = *state;
+    static const char head[] = "PUT /200 HTTP/1.1\r\nContent-Length: 6\r\n\r\n";
+    know_receiver(host);
+    __u32 start = host->sequence[1];
+    http_host_send(host, 1, head, 10);
+    http_host_send(host, 1, head + 10, sizeof(head) - 11);
+    http_host_send(host, 1, "abcdef", 6);
+    know_receiver(host);
+    http_host_segment(host, 1, start, head, sizeof(head) - 1);
+    send_response(host, 200);
+    assert_int_equal(host->record_count, 1);
+    assert_no_losses(host);
+}
+
 /* ---- a bad wire ---- */
 
 #define PIECES_MAX 6
@@ -737,6 +945,83 @@ static void bad_wire__never_pairs_a_pipelining_client_wrongly(void **state)
     }
 }
 
+/* What of a message the receiver has got. */
+struct receipt {
+    bool has[256];
+};
+
+/* A segment of a message that starts at @start; with @spoiled its digits are others, and the
+ * receiver drops it. */
+static void receive_piece(struct http_host *host, struct receipt *receipt, __u32 start,
+                          const struct piece *piece, bool spoiled)
+{
+    char bytes[256];
+    for (size_t i = 0; i < piece->size; i++) {
+        char byte = piece->bytes[i];
+        bytes[i] = spoiled && byte >= '0' && byte <= '9' ? (char)('9' - (byte - '0')) : byte;
+    }
+    __u32 got = 0;
+    while (receipt->has[got]) {
+        got++;
+    }
+    host->receiver.accepted = start + got;
+    host->receiver.end = start + got + WINDOW_BYTES;
+    http_host_segment(host, 1, piece->sequence, bytes, piece->size);
+    if (!spoiled) {
+        memset(receipt->has + (piece->sequence - start), true, piece->size);
+    }
+}
+
+/* One request for the server: segments come late, twice, or spoiled and then again. */
+static void receive_badly(struct http_host *host, uint64_t *random, const char *text)
+{
+    struct piece pieces[PIECES_MAX];
+    struct receipt receipt = {0};
+    __u32 start = host->sequence[1];
+    size_t count = cut(host, random, 1, text, pieces);
+    bool spoiled[PIECES_MAX] = {false};
+    know_receiver(host);
+    for (size_t i = 0; i < count; i++) {
+        spoiled[i] = random_below(random, 10) == 0;
+        receive_piece(host, &receipt, start, &pieces[i], spoiled[i]);
+        size_t again = random_below(random, i + 1);
+        if (!spoiled[again] && random_below(random, 10) == 0) {
+            receive_piece(host, &receipt, start, &pieces[again], false);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (spoiled[i]) {
+            receive_piece(host, &receipt, start, &pieces[i], false);
+        }
+    }
+    http_host_skip(host, 1, strlen(text));
+}
+
+/* At the server's end no request is ever told with bytes that the server did not get. */
+static void spoiling_wire__never_pairs_wrongly(void **state)
+{
+    struct http_host *host = *state;
+    size_t seen = 0;
+    for (unsigned seed = 1; seed <= 100; seed++) {
+        uint64_t random = seed;
+        http_host_reset(host);
+        get_request(host, 200);
+        send_response(host, 200);
+        for (unsigned i = 0; i < EXCHANGES && !host->stopped; i++) {
+            unsigned status = FIRST_STATUS + (unsigned)random_below(&random, STATUSES);
+            receive_badly(host, &random, request_text(status));
+            send_response(host, status);
+        }
+        assert_true_pairs(host);
+        assert_true_methods(host);
+        seen += host->record_count;
+        size_t missing = EXCHANGES + 1 - host->record_count;
+        assert_true(host->losses[EYE_LOSS_HTTP_UNMATCHED] == missing);
+    }
+    print_message("%zu of at most %d exchanges seen\n", seen, 100 * EXCHANGES);
+    assert_true(seen > 70 * EXCHANGES);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -779,6 +1064,17 @@ int main(void)
         TEST(too_many_in_flight__break),
         TEST(losses__are_kept_for_the_report),
         TEST(bad_wire__never_pairs_wrongly),
+        TEST(stray_segment__is_ignored),
+        TEST(stray_segment__joins_nothing),
+        TEST(acknowledgement_of_what_was_not_sent__is_a_stray),
+        TEST(segment_within_the_window__is_believed),
+        TEST(spoiled_request__is_read_again),
+        TEST(spoiled_request_behind_another__is_counted),
+        TEST(spoiled_response__is_counted),
+        TEST(spoiled_length__swallows_nothing),
+        TEST(late_body__is_not_read_again),
+        TEST(backlog_and_copies__change_nothing),
+        TEST(spoiling_wire__never_pairs_wrongly),
         TEST(bad_wire__never_pairs_a_pipelining_client_wrongly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
