@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bad wire between two network namespaces: a TUN device in each, and a process in between that
-loses, delays, repeats and reorders what goes by. It needs no netem in the kernel.
+loses, delays, repeats, reorders and spoils what goes by. It needs no netem in the kernel.
 
 As a program it is that process; the tests use BadWire.
 """
@@ -44,7 +44,7 @@ class BadWire:
 
     def fault(self, kind, place):
         """The packet with payload number `place` from now on (0 is the next one), counted over
-        both directions, is "lost", "late" or sent "twice"."""
+        both directions, is "lost", "late", sent "twice" or "spoiled"."""
         self._tell(f"fault {kind} {place}")
 
     def chances(self, loss=0.0, twice=0.0, late=0.0, delay_ms=0.0, seed=1):
@@ -91,6 +91,13 @@ def _has_payload(packet):
         len(packet) > header + (packet[header + 12] >> 4) * 4
 
 
+def _spoil(packet):
+    """Another letter in a request's path or a status line's version: the checksum is wrong."""
+    header = (packet[0] & 15) * 4
+    place = header + (packet[header + 12] >> 4) * 4 + len("GET /")
+    return packet[:place] + bytes([packet[place] ^ 7]) + packet[place + 1:]
+
+
 class Wire:
     def __init__(self, left, right):
         self.ends = {left: right, right: left}
@@ -117,17 +124,17 @@ class Wire:
         return "done"
 
     def _fate(self, packet):
-        """(copies, seconds) of a packet."""
+        """(packet, copies, seconds): what becomes of a packet."""
         loss, twice, late = (self.random.random() < chance for chance in self.chance)
         if _has_payload(packet):
             if self.payloads == self.place:
                 loss, twice, late = (self.kind == kind for kind in ("lost", "twice", "late"))
+                packet = _spoil(packet) if self.kind == "spoiled" else packet
             self.payloads += 1
-        return 0 if loss else 1 + twice, self.delay + late * LATE_SECONDS
+        return packet, 0 if loss else 1 + twice, self.delay + late * LATE_SECONDS
 
     def take(self, end):
-        packet = os.read(end, _PACKET_BYTES)
-        copies, seconds = self._fate(packet)
+        packet, copies, seconds = self._fate(os.read(end, _PACKET_BYTES))
         for _ in range(copies):
             self.number += 1
             heapq.heappush(self.waiting,

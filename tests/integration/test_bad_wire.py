@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP over a wire that loses, delays, repeats and reorders: what cannot be followed may be
+"""HTTP over a wire that loses, delays, repeats, reorders and spoils: what cannot be followed may be
 missing, counted, but no request ever gets another one's answer.
 
 A request's path spells the status of its answer, so a wrong pair shows.
@@ -9,6 +9,7 @@ import collections
 import os
 import random
 import socket
+import struct
 import threading
 import unittest
 
@@ -61,7 +62,7 @@ class WireCase(unittest.TestCase):
             missing = exchanges - pairs.total()
             print(f"{end}: {pairs.total()} of {exchanges} exchanges paired, lost {dict(lost)}")
             wrong = {pair: count for pair, count in pairs.items()
-                     if pair[1] != str(STATUS_OF[pair[0]])}
+                     if pair[1] != str(STATUS_OF.get(pair[0]))}
             self.assertEqual(wrong, {}, f"wrong pairs at the {end}")
             hidden = lost["gap"] + lost["malformed"]
             for reason in ("request_alone", "response_alone"):
@@ -90,7 +91,7 @@ class EachSegment(WireCase):
         places = self.wire.passed()
         self.assertGreaterEqual(places, self.EXCHANGES * 5)
         runs = 1
-        for kind in ("lost", "late", "twice"):
+        for kind in ("lost", "late", "twice", "spoiled"):
             for place in range(places):
                 self.wire.fault(kind, place)
                 self.converse(port)
@@ -160,6 +161,47 @@ class Soak(WireCase):
         self.assertEqual(self.done, each * self.CONNECTIONS)
         for _, pairs in self.assert_accounts(port, self.done):
             self.assertGreater(pairs, self.done // 2)
+
+
+def checksum(data):
+    """RFC 1071, of an even number of bytes."""
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xffff)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+def segment(source, target, sequence, data):
+    """A TCP segment with an even number of bytes, as a raw socket sends it."""
+    def header(check):
+        return struct.pack("!HHIIBBHHH", source[1], target[1], sequence & 0xffffffff, 0, 5 << 4,
+                           0x18, 1000, check, 0)
+    pseudo = socket.inet_aton(source[0]) + socket.inet_aton(target[0])
+    pseudo += struct.pack("!BBH", 0, socket.IPPROTO_TCP, len(header(0)) + len(data))
+    return header(checksum(pseudo + header(0) + data)) + data
+
+
+class Stray(WireCase):
+    """Segments that belong to no conversation, far outside of every window."""
+
+    EXCHANGES = 5
+    STRAYS = 16
+
+    def test_stray_segments(self):
+        talk = Conversation(self, None, (BadWire.RIGHT, BadWire.LEFT),
+                            (self.wire.right.socket, self.wire.left.socket))
+        with self.wire.left.entered():
+            raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+        self.addCleanup(raw.close)
+        for status in STATUSES[:self.EXCHANGES]:
+            for place in range(self.STRAYS):
+                raw.sendto(segment(talk.client.getsockname(), talk.server.getsockname(),
+                                   place * (1 << 32) // self.STRAYS, b"HTTP/1.1"),
+                           (BadWire.RIGHT, 0))
+            talk.exchange(get(path_of(status)), answer(status))
+        talk.close()
+        for _, pairs in self.assert_accounts(talk.port, self.EXCHANGES):
+            # One may hit the window.
+            self.assertGreaterEqual(pairs, self.EXCHANGES - 1)
 
 
 class Silence(WireCase):

@@ -540,6 +540,17 @@ class Unanswered(HttpCase):
         self.talk.server_sends(answer())
         self.assert_ended("200", "200")
 
+    def test_request_behind_a_body_whose_end_nobody_told(self):
+        """Its answer may be in there."""
+        self.talk.client_sends(get("/unanswered") * 2)
+        self.talk.server_sends(head("HTTP/1.1 201 Reason") + answer(202))
+        self.talk.close()
+        self.stop()
+        for metric in ENDS:
+            self.assertEqual(requests_seen(self.daemon, metric, self.talk.port), {
+                ("GET", "200", "/answered"): 1, ("GET", "201", "/unanswered"): 1}, metric)
+        self.assertEqual(http_losses(self.daemon), {"request_alone": 2})
+
     def test_answer_to_a_client_that_has_gone(self):
         self.talk.client_sends(get("/unanswered"))
         self.talk.client.close()
