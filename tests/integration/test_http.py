@@ -493,6 +493,72 @@ table inet lossy {
         self.assertGreater(retransmits, 0)
 
 
+class Multipath(HttpCase):
+    """HTTP over MPTCP. Pieces of its stream go by different ways, so order proves nothing."""
+
+    ROUNDS = 40
+    FIRST_STATUS, REQUESTS_AT_ONCE = 210, 8
+
+    def connect(self, subflows):
+        """(client, server)"""
+        pair = harness.Pair(self)
+        pair.left.run("ip", "address", "add", "10.99.0.3/24", "dev", "left")
+        for side in (pair.left, pair.right):
+            side.run("ip", "mptcp", "limits", "set", "subflow", str(subflows - 1))
+        pair.left.run("ip", "mptcp", "endpoint", "add", "10.99.0.3", "dev", "left", "subflow")
+        ends = []
+        for side in (pair.left, pair.right):
+            with side.entered():
+                ends.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM,
+                                          socket.IPPROTO_MPTCP))
+            self.addCleanup(ends[-1].close)
+        client, listener = ends
+        listener.bind((pair.RIGHT, harness.free_port()))
+        listener.listen()
+        client.connect(listener.getsockname())
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        server, _ = listener.accept()
+        self.addCleanup(server.close)
+        return client, server
+
+    def converse_in_flights(self, subflows, requests_at_once):
+        """Request /a is answered with status 210, /b with 211, ..."""
+        if not os.path.exists("/proc/sys/net/mptcp/enabled"):
+            self.skipTest("this kernel has no MPTCP")
+        self.start()
+        client, server = self.connect(subflows)
+        port = server.getsockname()[1]
+        noise = random.Random(1)
+        for _ in range(self.ROUNDS):
+            requests = [get(f"/{chr(ord('a') + i)}") for i in range(requests_at_once)]
+            for request in requests:
+                client.sendall(request)
+            harness.receive_exactly(server, sum(map(len, requests)))
+            for i in range(requests_at_once):
+                response = answer(self.FIRST_STATUS + i, b"x" * noise.randint(0, 20000))
+                server.sendall(response)
+                harness.receive_exactly(client, len(response))
+        client.close()
+        server.close()
+        self.stop()
+        for metric in ENDS:
+            seen = requests_seen(self.daemon, metric, port)
+            print(f"{metric}: {seen.total()} of {self.ROUNDS * requests_at_once} paired")
+            wrong = {key: count for key, count in seen.items()
+                     if ord(key[2][1]) - ord("a") != int(key[1]) - self.FIRST_STATUS}
+            self.assertEqual(wrong, {}, metric)
+            yield seen.total()
+
+    def test_several_subflows_and_a_pipeline(self):
+        for _ in self.converse_in_flights(2, self.REQUESTS_AT_ONCE):
+            self.assertNotEqual(http_losses(self.daemon), {})
+
+    def test_one_subflow(self):
+        for seen in self.converse_in_flights(1, 1):
+            self.assertEqual(seen, self.ROUNDS)
+        self.assertEqual(http_losses(self.daemon), {})
+
+
 class Unanswered(HttpCase):
     """Issue: "requests without an answer count per service and route as what they are"."""
 

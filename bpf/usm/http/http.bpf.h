@@ -117,7 +117,8 @@ static __always_inline void eye_http_emit(struct eye_http_run *run,
     }
 }
 
-/* Bytes sent count from the moment at which the segment is handed down, so this one's do. */
+/* Bytes sent count from the moment at which the segment is handed down, so this one's do. A subflow
+ * of MPTCP may begin in the midst of messages, and hold the answers of other ones. */
 static __always_inline bool eye_http_is_first(struct eye_http_run *run)
 {
     struct eye_http_skb *environment = eye_http_environment(run);
@@ -125,7 +126,7 @@ static __always_inline bool eye_http_is_first(struct eye_http_run *run)
         return true;
     }
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(environment->sk);
-    if (!tcp || tcp->bytes_received != 0) {
+    if (!tcp || tcp->bytes_received != 0 || eye_is_subflow(tcp)) {
         return false;
     }
     __u32 sequence = run->at.origin + run->at.offset;
