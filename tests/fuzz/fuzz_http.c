@@ -56,11 +56,13 @@ static void check_same(const struct http_host *whole, const struct http_host *cu
     }
 }
 
-/* Once a stream is malformed, where the next message is looked for depends on where segments
- * start; and what is given up depends on how much was seen. Until then cuts change nothing. */
+/* Once a stream is malformed, or went on behind a body that seemed endless, where the next message
+ * is looked for depends on where segments start; and what is given up depends on how much was seen.
+ * Until then cuts change nothing. */
 static bool is_clean(const struct http_host *host)
 {
-    return host->losses[EYE_LOSS_HTTP_MALFORMED] == 0 && host->verdict != EYE_HTTP_NOT_HTTP;
+    return host->losses[EYE_LOSS_HTTP_MALFORMED] == 0 && host->verdict != EYE_HTTP_NOT_HTTP &&
+           host->http.pairing == EYE_HTTP_FROM_START;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
