@@ -232,6 +232,7 @@ enum eye_count {
         EYE_LOSS_COUNT, /* state changes that tcp_state_again handled for tcp_state */
     EYE_COUNT_ENTERED,  /* sockets that became established, counted just after */
     EYE_COUNT_LEFT,     /* and no longer are, counted just before */
+    EYE_COUNT_UNMET,    /* of these: older than the present look, which had not met them */
     EYE_COUNT_COUNT,
 };
 

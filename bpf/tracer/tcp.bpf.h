@@ -331,6 +331,21 @@ static __always_inline void eye_on_open(struct sock *sk, struct eye_socket *sock
     eye_enter(socket);
 }
 
+/* Opened since the present look began. */
+static __always_inline bool eye_is_young(const struct eye_socket *socket)
+{
+    return socket->since_ns > eye_live_began_ns;
+}
+
+/* Whom the present look has met already is in its balance; who leaves unmet must not be missed. */
+static __always_inline void eye_leave(const struct eye_socket *socket)
+{
+    eye_count(EYE_COUNT_LEFT, 1);
+    if (socket->met != eye_live_look && !eye_is_young(socket)) {
+        eye_count(EYE_COUNT_UNMET, 1);
+    }
+}
+
 static __always_inline void eye_on_close(struct sock *sk, struct eye_socket *socket)
 {
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
@@ -339,7 +354,7 @@ static __always_inline void eye_on_close(struct sock *sk, struct eye_socket *soc
         return;
     }
     if (phase == EYE_SOCKET_ESTABLISHED) {
-        eye_count(EYE_COUNT_LEFT, 1);
+        eye_leave(socket);
     }
     socket->phase = EYE_SOCKET_NEW;
     eye_learn_closer(socket, sk);
@@ -394,7 +409,7 @@ static __always_inline void eye_meet(struct eye_socket *socket)
 {
     if (socket->met != eye_live_look) {
         socket->met = eye_live_look;
-        __sync_fetch_and_add(&eye_live_met, 1);
+        __sync_fetch_and_add(&eye_live_met, !eye_is_young(socket));
     }
 }
 
@@ -424,8 +439,8 @@ static __always_inline void eye_report_live(struct seq_file *seq, struct eye_soc
  * next look's, so that even a host with very many new connections comes to an end. */
 static __always_inline bool eye_is_done_with(const struct eye_socket *socket)
 {
-    return eye_live_again && (socket->met == eye_live_look ||
-                              (socket->pass == 0 && socket->since_ns > eye_live_began_ns));
+    return eye_live_again &&
+           (socket->met == eye_live_look || (socket->pass == 0 && eye_is_young(socket)));
 }
 
 static __always_inline void eye_handle_live(struct seq_file *seq, struct sock *sk,

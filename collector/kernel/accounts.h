@@ -19,17 +19,18 @@ uint64_t eye_account_unhandled(uint64_t skipped, uint64_t healed);
 
 /** Sockets of the balance, since the start. */
 struct eye_balance {
-    uint64_t entered; /* became established, read before the full pass */
-    uint64_t left;    /* and no longer are, read behind it */
-    uint64_t alive;   /* met by the full pass, each once */
+    uint64_t entered; /* became established before the full pass */
+    uint64_t left;    /* and no longer were then, or left during the pass before it met them */
+    uint64_t alive;   /* met by the full pass, each once, of those older than it */
     bool whole;       /* the pass has met every socket that lived through it */
 };
 
 /**
  * Every socket that became established before the pass has left by its end or was met by it, if
- * that is @whole; the others have vanished. Those that entered or left meanwhile make the
- * difference too small, so the largest that a whole pass has ever found (@vanished so far) is the
- * truth or less. Returns the new one; a pass that is not whole proves nothing.
+ * that is @whole; the others have vanished. Those that entered or left in the microseconds in which
+ * the pass began make the difference too small, so the largest that a whole pass has ever found
+ * (@vanished so far) is the truth or less. Returns the new one; a pass that is not whole proves
+ * nothing.
  */
 uint64_t eye_account_vanished(const struct eye_balance *balance, uint64_t vanished);
 

@@ -545,21 +545,21 @@ int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
         .context = context,
         .ended = &kernel->programs->bss->eye_live_ended,
     };
-    uint64_t entered = sum_over_cpus(kernel, EYE_COUNT_ENTERED);
+    struct eye_balance balance = {.entered = sum_over_cpus(kernel, EYE_COUNT_ENTERED)};
+    kernel->programs->bss->eye_live_began_ns = eye_clock_monotonic_ns();
+    kernel->programs->bss->eye_live_met = 0;
     kernel->programs->data->eye_pass = pass;
     kernel->programs->data->eye_live_look++;
-    kernel->programs->bss->eye_live_met = 0;
-    kernel->programs->bss->eye_live_began_ns = eye_clock_monotonic_ns();
+    /* In this order, so that who leaves in between is counted twice rather than not at all. */
+    uint64_t unmet_before = sum_over_cpus(kernel, EYE_COUNT_UNMET);
+    balance.left = sum_over_cpus(kernel, EYE_COUNT_LEFT);
     int result = look(kernel, &reader);
     kernel->live_records += reader.records;
     kernel->unproved += result == 0 && !reader.whole;
     if (full && result == 0) {
-        struct eye_balance balance = {
-            .entered = entered,
-            .left = sum_over_cpus(kernel, EYE_COUNT_LEFT),
-            .alive = kernel->programs->bss->eye_live_met,
-            .whole = reader.whole,
-        };
+        balance.left += sum_over_cpus(kernel, EYE_COUNT_UNMET) - unmet_before;
+        balance.alive = kernel->programs->bss->eye_live_met;
+        balance.whole = reader.whole;
         kernel->vanished = eye_account_vanished(&balance, kernel->vanished);
     }
     return result;
