@@ -448,8 +448,6 @@ class Encrypted(Lasting):
 class Secrets(unittest.TestCase):
     """No secret in a log, an argument, a URL or a dump; a file that others may read is refused."""
 
-    EXIT_FAILURE = 1
-
     def words(self, path, url="http://127.0.0.1:1"):
         return (f"exporters=[{{type: datadog, url: '{url}', api_key_file: '{path}'}}]",)
 
@@ -459,7 +457,7 @@ class Secrets(unittest.TestCase):
                 path = accounts.write_secret(self, KEY, mode)
                 done = harness.sockeye("run", "-c", "/dev/null", "--once", "--set",
                                        *self.words(path))
-                self.assertEqual(done.returncode, self.EXIT_FAILURE, done.stderr)
+                self.assertEqual(done.returncode, harness.EXIT_CONFIG, done.stderr)
                 self.assertEqual(done.stdout, "")
                 self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
                 self.assertIn(path, done.stderr)

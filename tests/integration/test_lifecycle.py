@@ -476,27 +476,34 @@ class Signals(unittest.TestCase):
 
 
 class Ports(unittest.TestCase):
-    """Two exporters on one port: said at start."""
+    """A port that somebody else has: said at start."""
 
-    def check_refused(self, port, *exporters):
-        done = harness.sockeye("run", "-c", "/dev/null", "--once", "--set", "interval=1s", "--set",
-                               f"exporters=[{', '.join(exporters)}]")
-        self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
-        self.assertEqual(done.stdout, "")
-        said = messages(done.stderr)
-        self.assertEqual(len(said), 1, done.stderr)
-        self.assertIn(str(port), said[0])
-        self.assertNotIn(harness.OBSERVING, done.stderr)
-        print(said[0], end="; ")
+    @staticmethod
+    def refused(*words):
+        return harness.sockeye(*words, "-c", "/dev/null", "--set", "interval=1s")
 
     def test_two_exporters_on_one_port(self):
         port = free_port()
-        self.check_refused(port, openmetrics(port), openmetrics(port))
+        both = f"exporters=[{openmetrics(port)}, {openmetrics(port)}]"
+        run = self.refused("run", "--once", "--set", both)
+        self.assertEqual((run.returncode, run.stdout), (EXIT_CONFIG, ""))
+        self.assertEqual(run.stderr, f"--set exporters: listen: another openmetrics exporter has "
+                                     f"\"127.0.0.1:{port}\" already\n")
+        self.assertEqual(self.refused("check", "--set", both).stderr, run.stderr)
 
     def test_port_of_another_process(self):
+        """What only opening can tell: `check` passes, `check --open` says what `run` says."""
         port = free_port()
         harness.listen(self, port)
-        self.check_refused(port, openmetrics(port))
+        one = f"exporters=[{openmetrics(port)}]"
+        run = self.refused("run", "--once", "--set", one)
+        self.assertEqual((run.returncode, run.stdout), (EXIT_FAILURE, ""))
+        said, = messages(run.stderr)
+        self.assertIn(f"cannot listen on 127.0.0.1:{port}", said)
+        self.assertEqual(self.refused("check", "--set", one).returncode, EXIT_OK)
+        opened = self.refused("check", "--open", "--set", one)
+        self.assertEqual((opened.returncode, opened.stderr), (EXIT_FAILURE, said + "\n"))
+        print(said, end="; ")
 
 
 class InvalidConfiguration(unittest.TestCase):
