@@ -561,9 +561,17 @@ class InvalidConfiguration(unittest.TestCase):
         done = harness.sockeye("run", "--once", "--set", "intervall=5s")
         self.assertEqual(done.returncode, EXIT_CONFIG)
         self.assertRegex(done.stderr, r'--set.*"interval"')
-        done = harness.sockeye("run", "--once", SOCKEYE_INTERVALL="5s")
+        done = harness.sockeye("run", "--once", SOCKEYE_INTERVAL="5")
         self.assertEqual(done.returncode, EXIT_CONFIG)
-        self.assertRegex(done.stderr, r"SOCKEYE_INTERVALL.*SOCKEYE_INTERVAL")
+        self.assertRegex(done.stderr, r'SOCKEYE_INTERVAL: "5" needs a unit')
+
+    def test_variables_of_others_are_passed_over(self):
+        """Kubernetes makes them for a Service of our name."""
+        done = harness.sockeye("check", "-c", "/dev/null", SOCKEYE_INTERVALL="5s",
+                               SOCKEYE_SERVICE_HOST="10.0.0.1")
+        self.assertEqual(done.returncode, EXIT_OK)
+        self.assertRegex(done.stderr, r"SOCKEYE_INTERVALL .*SOCKEYE_INTERVAL\"")
+        self.assertRegex(done.stderr, r"SOCKEYE_SERVICE_HOST sets no key and is passed over")
 
     def test_missing_file_is_named(self):
         done = harness.sockeye("run", "-c", "/nonexistent/sockeye.yaml", "--once")

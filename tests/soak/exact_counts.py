@@ -10,6 +10,7 @@ It ends with 1 when a run lost a connection that no counter tells of.
 import argparse
 import glob
 import os
+import signal
 import subprocess
 import sys
 
@@ -69,6 +70,7 @@ class Run:
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # what was started ends, too
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sockeye", required=True, help="the daemon under test")
     parser.add_argument("--runs", type=int, default=200, help="default: %(default)s")
