@@ -141,6 +141,13 @@ bool expected_near(double a, double b, double relative)
     return a == b || fabs(a - b) <= relative * fabs(b);
 }
 
+double expected_quantile(const struct eye_change *change, double q)
+{
+    double value = eye_distribution_quantile_since(change->point->distribution, change->before, q);
+    double mean = change->sum / (double)change->count;
+    return q == 1 && value < mean ? mean : value;
+}
+
 /* ---- Who is who ---- */
 
 struct eye_text *expected_next_name(struct expected_names *names)

@@ -41,6 +41,10 @@ void expected_append_dotted(struct eye_text *text, const struct hostile *world,
 /** Whether the two are equal, or differ by what @relative allows. */
 bool expected_near(double a, double b, double relative);
 
+/** Quantile @q of what @change counts, which is not nothing; the greatest value (1) is no less than
+ * the mean. */
+double expected_quantile(const struct eye_change *change, double q);
+
 /* ---- Who is who ---- */
 
 /* What the series of a delivery were called, as it was read. */

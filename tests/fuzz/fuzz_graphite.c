@@ -300,7 +300,7 @@ static void check_distribution(struct reader *reader, const struct identity *ide
     check_value(reader, identity, ".sum", total ? now->sum : change->sum);
     for (size_t i = 0; change->count > 0 && i < EYE_ARRAY_LENGTH(quantiles); i++) {
         check_value(reader, identity, quantiles[i].ending,
-                    eye_distribution_quantile_since(now, change->before, quantiles[i].q));
+                    expected_quantile(change, quantiles[i].q));
     }
 }
 

@@ -158,9 +158,7 @@ static void check_distribution(const json_t *line, const struct eye_change *chan
     assert(json_is_integer(count) && json_integer_value(count) == (json_int_t)change->count);
     check_real(line, "sum", change->sum);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(quantiles) - (details ? 0 : 1); i++) {
-        check_real(line, quantiles[i].name,
-                   eye_distribution_quantile_since(change->point->distribution, change->before,
-                                                   quantiles[i].q));
+        check_real(line, quantiles[i].name, expected_quantile(change, quantiles[i].q));
     }
 }
 
