@@ -12,11 +12,12 @@
 
 #include <cmocka.h>
 
-/* What the compiler knows for the BPF target only: here every field is as vmlinux.h has it. */
+/* What the compiler knows for the BPF target only: here every field is as vmlinux.h has it. How
+ * many arguments there are depends on the libbpf. */
 #define __builtin_preserve_access_index(expression) (expression)
-#define __builtin_preserve_field_info(field, kind) 1
-#define __builtin_preserve_type_info(type, kind) 1
-#define __builtin_preserve_enum_value(value, kind) 0
+#define __builtin_preserve_field_info(...) 1
+#define __builtin_preserve_type_info(...) 1
+#define __builtin_preserve_enum_value(...) 0
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wpragmas"
