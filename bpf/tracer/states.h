@@ -4,16 +4,9 @@
  */
 #pragma once
 
-#ifdef __bpf__
-#include "bpf/vmlinux.h"
-#include <bpf/bpf_helpers.h>
-#else
-#include <linux/types.h>
+#include "bpf/either.h"
+#ifndef __bpf__
 #include <netinet/tcp.h>
-#include <stdbool.h>
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
 #endif
 
 /* The states of a connection that has left its handshake behind. */

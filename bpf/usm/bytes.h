@@ -5,16 +5,7 @@
  */
 #pragma once
 
-#ifdef __bpf__
-#include "bpf/vmlinux.h"
-#include <bpf/bpf_helpers.h>
-#else
-#include <linux/types.h>
-#include <stdbool.h>
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
-#endif
+#include "bpf/either.h"
 
 /*
  * A function of its own in the kernel program: verified once, for any arguments, instead of at

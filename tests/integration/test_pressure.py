@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 import unittest
 
 import accounts

@@ -19,6 +19,7 @@
 
 #include "collector/base/clock.h"
 #include "exporters/engine/worker.h"
+#include "tests/support/log_file.h"
 #include "tests/unit/exporters/sample.h"
 
 #define MAX_CALLS 64
@@ -47,8 +48,7 @@ struct fixture {
     struct eye_exporter_config own;
     const struct eye_exporter_type *type;
     struct eye_worker *worker;
-    int saved_stderr;
-    int log;
+    struct log_file log;
 };
 
 static int receiver_open(const struct eye_exporter_setup *setup, void **ret_state,
@@ -127,9 +127,7 @@ static int set_up(void **state)
         .values = &fixture->receiver,
         .origin = origin,
     };
-    fixture->log = memfd_create("log", MFD_CLOEXEC);
-    fixture->saved_stderr = dup(STDERR_FILENO);
-    dup2(fixture->log, STDERR_FILENO);
+    log_file_begin(&fixture->log);
     *state = fixture;
     return 0;
 }
@@ -165,9 +163,7 @@ static void remove_file(const char *path)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    dup2(fixture->saved_stderr, STDERR_FILENO);
-    close(fixture->saved_stderr);
-    close(fixture->log);
+    log_file_end(&fixture->log);
     eye_worker_free(fixture->worker);
     each_file(fixture, remove_file);
     char command[128];
@@ -249,18 +245,6 @@ static void name_unfinished(const struct fixture *fixture, uint64_t sequence, ch
 {
     snprintf(ret_path, 256, "%s/receiver/%016llx-%016llx.new", fixture->folder,
              (unsigned long long)fixture->sample->start_ns, (unsigned long long)sequence);
-}
-
-static size_t count_in_log(const struct fixture *fixture, const char *words)
-{
-    char text[65536];
-    ssize_t length = pread(fixture->log, text, sizeof(text) - 1, 0);
-    text[length < 0 ? 0 : length] = '\0';
-    size_t count = 0;
-    for (const char *hit = strstr(text, words); hit != NULL; hit = strstr(hit + 1, words)) {
-        count++;
-    }
-    return count;
 }
 
 static void wait_for_number(const atomic_uint_fast64_t *number, uint64_t at_least)
@@ -545,12 +529,12 @@ static void spool__that_cannot_be_written_is_told_once_and_tried_with_each_attem
     wait_for_number(&stats->failures[EYE_EXPORT_REFUSED], 5);
     uint64_t failures = atomic_load(&stats->failures[EYE_EXPORT_SPOOL]);
     assert_in_range(failures, 5, 1 + atomic_load(&stats->failures[EYE_EXPORT_REFUSED]));
-    assert_int_equal(count_in_log(fixture, "cannot write its spool: Is a directory"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "cannot write its spool: Is a directory"), 1);
     assert_int_equal(rmdir(obstacle), 0);
     wait_for_files(fixture, 2);
     publish_many(fixture, 2);
     wait_for_files(fixture, 4);
-    assert_int_equal(count_in_log(fixture, "its spool can be written again"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "its spool can be written again"), 1);
     atomic_store(&receiver->away, false);
     wait_until_idle(fixture);
     assert_int_equal(atomic_load(&receiver->count), 4);
