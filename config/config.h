@@ -98,7 +98,7 @@ struct eye_exporter_common {
     struct eye_text_list deny;  /* metrics.deny: after allow */
     uint64_t queue_snapshots;   /* queue.snapshots: waiting at most; default 60 */
     uint64_t queue_bytes;       /* queue.size: their memory at most; default 32MiB */
-    uint64_t queue_age_ns;      /* queue.max_age: of what waits in memory; default 1h */
+    uint64_t queue_age_ns;      /* queue.max_age: default null, 0: the type's */
     char *spool_path;           /* spool.path: folder for what waits on disk; NULL: none */
     uint64_t spool_bytes;       /* spool.max_size: default 256MiB */
     uint64_t spool_age_ns;      /* spool.max_age: default 24h */

@@ -243,10 +243,10 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .path = "queue.max_age",
         .type = EYE_CONFIG_DURATION,
         .offset = offsetof(struct eye_exporter_common, queue_age_ns),
-        .default_value = "1h",
         .min = SECOND,
         .max = 30 * DAY,
-        .help = "Older ones are not sent; their changes go with a newer one.",
+        .help = "Age that the receiver takes (by default 1h, graphite 1d); what is older goes with "
+                "a newer one.",
     },
     {
         .path = "spool.path",

@@ -36,7 +36,7 @@
     X(TOO_LONG, "too_long")         /* one point does not fit a payload */                         \
     X(INVALID, "invalid")           /* a value that the format cannot say */                       \
     X(COLLISION, "collision")       /* two series have one name and tag set in this format */      \
-    X(EXPIRED, "expired")           /* older than queue.max_age or spool.max_age */                \
+    X(EXPIRED, "expired")           /* older than spool.max_age */                                 \
     X(SPOOL, "spool")               /* the spool could not be read, or has no room left */         \
     X(OTHER, "other")
 
@@ -71,6 +71,13 @@ struct eye_export_stats {
     atomic_uint_fast64_t failures[EYE_EXPORT_REASON_COUNT]; /* attempts */
     atomic_uint_fast64_t dropped[EYE_EXPORT_REASON_COUNT];  /* points */
 };
+
+/*
+ * One hour: what the Datadog intake takes [docs.datadoghq.com/api/latest/metrics], and a Prometheus
+ * without out_of_order_time_window (the half of its block's two hours behind the newest sample,
+ * tsdb/head.go), by scrape, remote write or OTLP alike.
+ */
+#define EYE_DEFAULT_MAX_AGE_NS UINT64_C(3600000000000)
 
 /* When everything has to end: set once by eye_worker_stop(), read between short waits. */
 struct eye_deadline {
@@ -115,6 +122,12 @@ struct eye_exporter_type {
      * first. Otherwise the newest of those that wait carries the changes of all.
      */
     bool timestamped;
+
+    /*
+     * The age of the oldest point that receivers of this format take, unless queue.max_age says
+     * otherwise. 0: EYE_DEFAULT_MAX_AGE_NS.
+     */
+    uint64_t max_age_ns;
 
     /* There is a receiver that may be away, so that a spool has a use. */
     bool remote;

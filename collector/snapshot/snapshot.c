@@ -192,6 +192,38 @@ static void copy_point(struct eye_snapshot *snapshot, const struct eye_point *po
     }
 }
 
+/* Without points, with room for @count; NULL when out of memory. */
+static struct eye_snapshot *make_like(const struct eye_snapshot *model, size_t count)
+{
+    size_t bytes = sizeof(struct eye_snapshot) + count * sizeof(struct eye_point);
+    struct eye_snapshot *snapshot = malloc(bytes);
+    if (snapshot == NULL) {
+        return NULL;
+    }
+    *snapshot = (struct eye_snapshot){
+        .sequence = model->sequence,
+        .time_ns = model->time_ns,
+        .interval_ns = model->interval_ns,
+        .start_ns = model->start_ns,
+        .bytes = bytes,
+    };
+    atomic_init(&snapshot->references, 1);
+    return snapshot;
+}
+
+const struct eye_snapshot *eye_snapshot_at(const struct eye_snapshot *snapshot, uint64_t time_ns)
+{
+    struct eye_snapshot *moved = make_like(snapshot, snapshot->count);
+    if (moved == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < snapshot->count; i++) {
+        copy_point(moved, &snapshot->points[i]);
+    }
+    moved->time_ns = time_ns;
+    return moved;
+}
+
 int eye_snapshot_gone(const struct eye_snapshot *now, const struct eye_snapshot *before,
                       const struct eye_snapshot **ret_gone)
 {
@@ -200,19 +232,10 @@ int eye_snapshot_gone(const struct eye_snapshot *now, const struct eye_snapshot 
         *ret_gone = NULL;
         return 0;
     }
-    size_t bytes = sizeof(struct eye_snapshot) + count * sizeof(struct eye_point);
-    struct eye_snapshot *gone = malloc(bytes);
+    struct eye_snapshot *gone = make_like(now, count);
     if (gone == NULL) {
         return -ENOMEM;
     }
-    *gone = (struct eye_snapshot){
-        .sequence = now->sequence,
-        .time_ns = now->time_ns,
-        .interval_ns = now->interval_ns,
-        .start_ns = now->start_ns,
-        .bytes = bytes,
-    };
-    atomic_init(&gone->references, 1);
     size_t now_index = 0;
     size_t index = 0;
     const struct eye_point *point = next_gone(now, &now_index, before, &index);

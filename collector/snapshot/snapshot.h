@@ -89,6 +89,12 @@ static inline bool eye_change_has_news(const struct eye_change *change)
 int eye_snapshot_gone(const struct eye_snapshot *now, const struct eye_snapshot *before,
                       const struct eye_snapshot **ret_gone);
 
+/**
+ * The same points with another time. Owned by the caller with one reference; NULL when out of
+ * memory.
+ */
+const struct eye_snapshot *eye_snapshot_at(const struct eye_snapshot *snapshot, uint64_t time_ns);
+
 /** The value of a counter in the metric's unit. */
 static inline double eye_counter_value(const struct eye_metric *metric, uint64_t counter)
 {

@@ -367,6 +367,11 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     if (datadog == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
+    if (setup->own->common.queue_age_ns > EYE_DEFAULT_MAX_AGE_NS) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "`queue.max_age`: the intake throws away points that are older than "
+                             "1h; use 1h or less");
+    }
     datadog->values = setup->own->values;
     datadog->name = setup->own->name;
     datadog->lane = (enum lane)setup->lane;

@@ -123,7 +123,7 @@ static void drop_oldest(struct eye_backlog *backlog)
     update_bytes(backlog);
 }
 
-static bool is_too_old(const struct eye_backlog *backlog, const struct eye_snapshot *snapshot)
+static bool is_expired(const struct eye_backlog *backlog, const struct eye_snapshot *snapshot)
 {
     uint64_t now_ns = eye_clock_wall_ns();
     return now_ns > snapshot->time_ns && now_ns - snapshot->time_ns > backlog->max_age_ns;
@@ -167,7 +167,7 @@ static void give_up_unreadable(struct eye_backlog *backlog, int problem)
 
 /* The oldest segment if it is to be delivered; else it is gone and NULL comes back. */
 static const struct eye_snapshot *consider_oldest(struct eye_backlog *backlog,
-                                                  uint64_t memory_run_ns)
+                                                  uint64_t memory_run_ns, uint64_t oldest_ns)
 {
     bool last = is_last_of_run(backlog, memory_run_ns);
     if (!last && !backlog->timestamped) {
@@ -180,7 +180,7 @@ static const struct eye_snapshot *consider_oldest(struct eye_backlog *backlog,
         give_up_unreadable(backlog, result);
         return NULL;
     }
-    if (is_too_old(backlog, snapshot)) {
+    if (is_expired(backlog, snapshot) || (!last && snapshot->time_ns < oldest_ns)) {
         expire(backlog, snapshot, last);
         eye_snapshot_unref(snapshot);
         return NULL;
@@ -188,11 +188,12 @@ static const struct eye_snapshot *consider_oldest(struct eye_backlog *backlog,
     return snapshot;
 }
 
-const struct eye_snapshot *eye_backlog_next(struct eye_backlog *backlog, uint64_t memory_run_ns)
+const struct eye_snapshot *eye_backlog_next(struct eye_backlog *backlog, uint64_t memory_run_ns,
+                                            uint64_t oldest_ns)
 {
     const struct eye_snapshot *next = NULL;
     while (next == NULL && eye_backlog_has_work(backlog)) {
-        next = consider_oldest(backlog, memory_run_ns);
+        next = consider_oldest(backlog, memory_run_ns, oldest_ns);
     }
     return next;
 }

@@ -10,8 +10,8 @@
 struct eye_backlog {
     struct eye_spool *spool; /* NULL: none is configured, and nothing ever waits here */
     struct eye_export_stats *stats;
-    const char *name; /* of the exporter */
-    uint64_t max_age_ns;
+    const char *name;    /* of the exporter */
+    uint64_t max_age_ns; /* spool.max_age */
     bool timestamped;
     bool failing;   /* the spool cannot be written; said once */
     size_t skipped; /* segments given up; the worker moves them to the stats */
@@ -40,11 +40,13 @@ bool eye_backlog_store(struct eye_backlog *backlog, const struct eye_snapshot *s
 
 /**
  * Reads the snapshot to deliver next, with one reference, or NULL when nothing is left. On the way
- * goes what need not be delivered: segments that cannot be read, and those whose changes a newer
- * one of the same run carries when the format has no time or they are too old. @memory_run_ns: the
- * run of newer ones that wait in memory; 0: none wait.
+ * goes what need not be delivered: segments that cannot be read, those older than max_age_ns, and
+ * those whose changes a newer one of the same run carries when the format has no time or they are
+ * older than @oldest_ns (wall clock; the last of a run comes all the same). @memory_run_ns: the run
+ * of newer ones that wait in memory; 0: none wait.
  */
-const struct eye_snapshot *eye_backlog_next(struct eye_backlog *backlog, uint64_t memory_run_ns);
+const struct eye_snapshot *eye_backlog_next(struct eye_backlog *backlog, uint64_t memory_run_ns,
+                                            uint64_t oldest_ns);
 
 /**
  * What a delivery of @snapshot, the first of its run in this process, compares with: what an

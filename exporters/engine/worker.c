@@ -19,6 +19,7 @@
 #include "exporters/engine/backlog.h"
 #include "exporters/engine/backoff.h"
 #include "exporters/engine/queue.h"
+#include "exporters/engine/window.h"
 
 /* A delivery that is under way at the deadline may finish: its waits for buffers are this short. */
 #define JOIN_GRACE_NS (250 * EYE_NS_PER_MS)
@@ -42,10 +43,11 @@ struct eye_worker {
     const struct eye_snapshot *before; /* delivered last; NULL: none */
     uint64_t retry_at_ns;              /* monotonic; 0: at once */
     uint64_t failing_since_ns;         /* monotonic; 0: not failing */
-    uint64_t max_age_ns;               /* of what waits in memory, when the format has time */
+    struct eye_window window;
     struct eye_backoff backoff;
     bool work_spooled; /* it is the oldest segment of the backlog */
     bool started;      /* a part of `work` was sent: it cannot be given up */
+    bool moved;        /* `work` goes with a later time than its own */
     bool hurries;      /* it has seen that the time left is short */
     bool refusing;     /* the receiver refused points of the last delivery */
 
@@ -78,12 +80,6 @@ static void skip(struct eye_worker *worker, const struct eye_snapshot *snapshot)
 
 /* ---- What to deliver next ---- */
 
-static bool is_too_old(const struct eye_worker *worker, const struct eye_snapshot *snapshot)
-{
-    uint64_t now_ns = eye_clock_wall_ns();
-    return now_ns > snapshot->time_ns && now_ns - snapshot->time_ns > worker->max_age_ns;
-}
-
 /*
  * Whether @snapshot need not be delivered when a newer one of its run waits. What merely came
  * together goes out in order; only behind a failure or an end is time short.
@@ -95,7 +91,8 @@ static bool is_superseded(const struct eye_worker *worker, const struct eye_snap
         return !worker->type->timestamped || worker->backlog.spool == NULL;
     }
     bool behind = worker->retry_at_ns != 0;
-    return (behind && !worker->type->timestamped) || is_too_old(worker, snapshot);
+    return (behind && !worker->type->timestamped) ||
+           snapshot->time_ns < eye_window_oldest(&worker->window);
 }
 
 /* Takes from memory what goes next, also instead of a `work` that failed. */
@@ -137,13 +134,34 @@ static void choose_work(struct eye_worker *worker)
     }
     if (eye_backlog_has_work(&worker->backlog) && (worker->work == NULL || worker->work_spooled)) {
         eye_snapshot_unref(EYE_TAKE(worker->work)); /* it is the oldest segment */
-        worker->work = eye_backlog_next(&worker->backlog, run_in_memory(worker));
+        worker->work = eye_backlog_next(&worker->backlog, run_in_memory(worker),
+                                        eye_window_oldest(&worker->window));
         worker->work_spooled = worker->work != NULL;
         settle_skipped(worker);
     }
     if (!worker->work_spooled) {
         choose_from_memory(worker);
     }
+}
+
+/*
+ * Gives `work` a time that the receiver takes: nothing newer carries its changes. 0 or -ENOMEM.
+ */
+static int choose_time(struct eye_worker *worker)
+{
+    uint64_t oldest_ns = eye_window_oldest(&worker->window);
+    if (worker->work->time_ns >= oldest_ns) {
+        worker->moved = worker->moved && worker->started;
+        return 0;
+    }
+    const struct eye_snapshot *moved = eye_snapshot_at(worker->work, oldest_ns);
+    if (moved == NULL) {
+        return -ENOMEM;
+    }
+    eye_snapshot_unref(worker->work);
+    worker->work = moved;
+    worker->moved = true;
+    return 0;
 }
 
 /* A run is compared with itself only. */
@@ -275,6 +293,10 @@ static void finish_work(struct eye_worker *worker)
 {
     eye_snapshot_unref(worker->before);
     worker->before = EYE_TAKE(worker->work);
+    if (worker->moved) {
+        worker->window.floor_ns = worker->before->time_ns + worker->before->interval_ns;
+        worker->moved = false;
+    }
     if (worker->work_spooled) {
         eye_backlog_delivered(&worker->backlog);
     }
@@ -310,7 +332,10 @@ static void give_up_work(struct eye_worker *worker, enum eye_export_reason reaso
 static void attempt(struct eye_worker *worker)
 {
     struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
-    int result = worker->type->deliver(worker->state, worker->work, worker->before, &failure);
+    int result = choose_time(worker);
+    if (result == 0) {
+        result = worker->type->deliver(worker->state, worker->work, worker->before, &failure);
+    }
     const char *cause = failure.cause.text;
     if (result == 0) {
         note_success(worker);
@@ -392,10 +417,11 @@ static enum step wait_for_step(struct eye_worker *worker)
 static void deliver_next(struct eye_worker *worker)
 {
     choose_work(worker);
-    if (worker->work != NULL) {
-        choose_before(worker);
-        attempt(worker);
+    if (worker->work == NULL) {
+        return;
     }
+    choose_before(worker);
+    attempt(worker);
 }
 
 static void *run(void *argument)
@@ -521,6 +547,15 @@ static char *make_name(const struct eye_exporter_type *type, const char *exporte
     return name.failed ? NULL : name.data;
 }
 
+static uint64_t max_age_of(const struct eye_exporter_type *type,
+                           const struct eye_exporter_config *own)
+{
+    if (own->common.queue_age_ns > 0) {
+        return own->common.queue_age_ns;
+    }
+    return type->max_age_ns > 0 ? type->max_age_ns : EYE_DEFAULT_MAX_AGE_NS;
+}
+
 static struct eye_worker *make_worker(const struct eye_exporter_type *type,
                                       const struct eye_exporter_config *own, unsigned lane)
 {
@@ -532,7 +567,7 @@ static struct eye_worker *make_worker(const struct eye_exporter_type *type,
     worker->type = type;
     worker->own = own;
     worker->name = make_name(type, own->name, lane);
-    worker->max_age_ns = own->common.queue_age_ns;
+    worker->window.max_age_ns = max_age_of(type, own);
     worker->backoff.max_ns = type->retry_max_ns > 0 ? type->retry_max_ns : EYE_RETRY_DEFAULT_MAX_NS;
     atomic_store(&worker->deadline.at_ns, NEVER);
     if (worker->name == NULL ||

@@ -17,6 +17,9 @@
 #define PICKLE_SCHEME "pickle://"
 #define TCP_SCHEME "tcp://"
 
+/* What carbon keeps by default: retentions = 60s:1d; older points are thrown away. */
+#define RETENTION_NS (86400 * EYE_NS_PER_SECOND)
+
 /* An Ethernet frame less the IP and UDP headers. */
 #define DATAGRAM_BYTES 1432
 #define PIECE_BYTES ((size_t)64 << 10)
@@ -278,6 +281,7 @@ const struct eye_exporter_type eye_exporter_graphite = {
             .values_size = sizeof(struct values),
         },
     .timestamped = true,
+    .max_age_ns = RETENTION_NS,
     .remote = true,
     .open = open_exporter,
     .deliver = deliver,

@@ -59,7 +59,7 @@ COMMON = {
     "metrics.deny": LIST,
     "queue.snapshots": Range("60", "0", "1", "10000", "10001"),
     "queue.size": Range("32MiB", "65535B", "64KiB", "4GiB", "4294967297B"),
-    "queue.max_age": Range("1h", "999ms", "1s", "30d", "2592001s"),
+    "queue.max_age": Range("null", "999ms", "1s", "30d", "2592001s"),
     "spool.path": NONE,
     "spool.max_size": Range("256MiB", "65535B", "64KiB", "1TiB", "1099511627777B"),
     "spool.max_age": Range("24h", "999ms", "1s", "30d", "2592001s"),

@@ -25,6 +25,7 @@ struct fixture {
     struct eye_exporter_type type;
     struct eye_exporter_config own;
     struct eye_backlog backlog;
+    uint64_t oldest_ns;
     const struct eye_snapshot *next;
     const struct eye_snapshot *before;
     struct log_file log;
@@ -107,7 +108,7 @@ static bool store(struct fixture *fixture, uint64_t run)
 static uint64_t next(struct fixture *fixture, uint64_t memory_run_ns)
 {
     eye_snapshot_unref(fixture->next);
-    fixture->next = eye_backlog_next(&fixture->backlog, memory_run_ns);
+    fixture->next = eye_backlog_next(&fixture->backlog, memory_run_ns, fixture->oldest_ns);
     return fixture->next == NULL ? 0 : fixture->next->sequence;
 }
 

@@ -501,8 +501,8 @@ static void worker__what_is_too_old_gives_way_to_what_is_newer(void **state)
     fixture->fake.script_length = 1;
     start_worker(fixture);
     hold_first(fixture);
-    publish_aged(fixture, 100, 7200 * EYE_NS_PER_SECOND);
-    publish_aged(fixture, 100, 3599 * EYE_NS_PER_SECOND);
+    publish_aged(fixture, 100, 3310 * EYE_NS_PER_SECOND);
+    publish_aged(fixture, 100, 3290 * EYE_NS_PER_SECOND);
     publish(fixture, 100);
     release(&fixture->fake);
     wait_until_idle(fixture);
