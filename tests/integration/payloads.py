@@ -58,16 +58,22 @@ def varints(data):
 
 class Points:
     """Points by (metric, tags, time). Sent twice the last one counts, as the intake, Carbon and
-    Prometheus have it; a repeated point with another value is in `overwritten`.
+    Prometheus have it; a repeated point with another value is in `overwritten`. What is older than
+    `oldest`, in the receiver's unit, is thrown away.
     """
 
     def __init__(self):
+        self.oldest = 0
+        self.too_old = 0
         self.values = collections.defaultdict(dict)  # metric -> (tags, time) -> value
         self.overwritten = []  # (metric, (tags, time), old value, new value)
         self.count = 0         # points, repeated ones included
 
     def add(self, metric, tags, time, value):
         values, key = self.values[metric.removeprefix("sockeye.")], (frozenset(tags.items()), time)
+        if time < self.oldest:
+            self.too_old += 1
+            return
         old = values.get(key)
         if old is not None and old != value:
             self.overwritten.append((metric, key, old, value))

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Receivers that are away for long, with and without a spool, and beside one that is well."""
 
+import collections
 import glob
 import os
+import platform
 import time
 import unittest
 
@@ -280,6 +282,108 @@ class Spool(Frame):
                                f"exporters=[{self.receivers.exporters[1]}]")
         self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
         self.assertIn(self.folder, done.stderr)
+
+
+class SetClock:
+    """The wall clock of a daemon, which a test sets; the monotonic one goes on."""
+
+    LIBRARY = "/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1"
+
+    def __init__(self, test):
+        self._path = os.path.join(harness.temporary_folder(test), "clock")
+        self.ahead = 0
+        self.advance(0)
+        self.environment = {"LD_PRELOAD": self.LIBRARY.format(platform.machine()),
+                            "FAKETIME_TIMESTAMP_FILE": self._path, "FAKETIME_CACHE_DURATION": "1",
+                            "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+    def advance(self, seconds):
+        self.ahead += seconds
+        with open(self._path + ".new", "w", encoding="ascii") as file:
+            file.write(f"+{self.ahead}")
+        os.rename(self._path + ".new", self._path)
+
+    def now(self):
+        return time.time() + self.ahead
+
+
+class AgedReceivers(Receivers):
+    """Take no older points than real ones do."""
+
+    HOUR = 3600
+
+    def __init__(self, test, clock, spool=None):
+        super().__init__(test, spool)
+        self._clock = clock
+        self._intake, self._prometheus = payloads.DatadogIntake(), payloads.RemoteWrite()
+        self._read = collections.Counter()
+        if spool:
+            self.exporters = [text.replace("{type", "{name: kept_%s, type" % text[7:12])
+                              for text in self.exporters]
+
+    def up(self):
+        now = self._clock.now()
+        self._intake.series.oldest = self._intake.sketches.oldest = now - self.HOUR
+        self._prometheus.series.oldest = (now - self.HOUR) * 1000
+        self.carbon.series.oldest = now - 24 * self.HOUR
+        super().up()
+
+    def read(self):
+        """Takes in what came since they are up."""
+        for server, add in ((self.intake, self._intake.add),
+                            (self.prometheus, lambda request: self._prometheus.add(request.body))):
+            requests = server.taken[self._read[server]:]
+            self._read[server] += len(requests)
+            for request in requests:
+                add(request)
+
+    def known(self):
+        return {"datadog": self._intake, "graphite": self.carbon, "remote_write": self._prometheus}
+
+    @property
+    def too_old(self):
+        return [points.too_old for points in (self._intake.series, self._intake.sketches,
+                                              self._prometheus.series, self.carbon.series)]
+
+
+class LongOutage(Frame):
+    """Longer than the age that receivers take: counts stay whole, with a spool as without."""
+
+    SECONDS_AWAY = (600, 7200, 93600)
+
+    def test_ages(self):
+        clock = SetClock(self)
+        both = (AgedReceivers(self, clock),
+                AgedReceivers(self, clock, harness.temporary_folder(self)))
+        self.start([text for receivers in both for text in receivers.exporters],
+                   environment=clock.environment)
+        with self.truth.live(self):
+            for seconds in self.SECONDS_AWAY:
+                self.be_away(both, clock, seconds)
+        self.daemon.wait_for_snapshots(3)
+        self.assertEqual(self.daemon.stop(), 0)
+        for receivers in both:
+            receivers.read()
+            self.assertEqual(receivers.problems(self.truth), [])
+            self.assertEqual(receivers.too_old, [0, 0, 0, 0])
+
+    def be_away(self, both, clock, seconds):
+        self.daemon.wait_for_snapshots(2)
+        time.sleep(0.4)  # in the middle of an interval: nothing is on its way
+        for receivers in both:
+            receivers.down()
+            receivers.read()
+        self.daemon.wait_for_snapshots(2)
+        clock.advance(seconds)
+        self.daemon.wait_for_snapshots(2)
+        delivered = len(self.again())
+        for receivers in both:
+            receivers.up()
+        harness.wait_until(lambda: len(self.again()) >= delivered + 2 * len(Receivers.WORKERS),
+                           RECOVERY_SECONDS, lambda: "\n".join(self.daemon.log))
+
+    def again(self):
+        return [line for line in list(self.daemon.log) if "delivering again" in line]
 
 
 class FullDisk(Frame):
