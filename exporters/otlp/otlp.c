@@ -17,7 +17,8 @@
 struct otlp {
     struct eye_selection selection;
     struct eye_otlp_settings settings;
-    struct eye_otlp_resource resource;
+    struct eye_otlp_resource resource; /* the daemon's */
+    struct eye_otlp_resource observed; /* of services that were observed */
     struct eye_otlp_model model;
     const struct eye_otlp_encoding *encoding;
     void *encoder; /* of the encoding; owned */
@@ -179,6 +180,7 @@ static void close_exporter(void *state)
     eye_compressor_free(otlp->compressor);
     eye_text_done(&otlp->compressed);
     eye_otlp_resource_done(&otlp->resource);
+    eye_otlp_resource_done(&otlp->observed);
     eye_otlp_settings_done(&otlp->settings);
     eye_selection_done(&otlp->selection);
     free(otlp);
@@ -204,6 +206,8 @@ static int open_encoder(struct otlp *otlp)
         .selection = &otlp->selection,
         .resource = otlp->resource.attributes,
         .resource_count = otlp->resource.count,
+        .observed = otlp->observed.attributes,
+        .observed_count = otlp->observed.count,
         .temporality = otlp->settings.temporality,
         .exponential = otlp->settings.exponential,
     };
@@ -218,7 +222,9 @@ static int open_parts(struct otlp *otlp, const struct eye_exporter_setup *setup,
                       struct eye_error *ret_error)
 {
     if (eye_otlp_settings_init(&otlp->settings, setup->own->values) != 0 ||
-        eye_otlp_resource_init(&otlp->resource, &otlp->selection) != 0 || open_encoder(otlp) != 0) {
+        eye_otlp_resource_init(&otlp->resource, &otlp->selection) != 0 ||
+        eye_otlp_resource_init_observed(&otlp->observed, &otlp->selection) != 0 ||
+        open_encoder(otlp) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     eye_delivery_init(&otlp->delivery, &format, otlp, setup->stats);
