@@ -209,10 +209,17 @@ static int set_distribution(const struct eye_otlp_model *model, const struct eye
     return 0;
 }
 
+/* A series that was there before a wall clock was set back "began" now; a delta did not. */
+static uint64_t start_of(const struct eye_otlp_model *model, uint64_t since_ns)
+{
+    bool usable = model->temporality == EYE_OTLP_CUMULATIVE || since_ns < model->time_ns;
+    return usable && since_ns > model->start_ns ? since_ns : model->start_ns;
+}
+
 int eye_otlp_value(const struct eye_otlp_model *model, uint64_t since_ns,
                    const struct eye_change *change, struct eye_otlp_value *ret_value)
 {
-    ret_value->start_ns = since_ns > model->start_ns ? since_ns : model->start_ns;
+    ret_value->start_ns = start_of(model, since_ns);
     ret_value->time_ns = model->time_ns;
     ret_value->whole = false;
     ret_value->has_range = false;

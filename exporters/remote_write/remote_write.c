@@ -288,7 +288,11 @@ static void stamp(struct remote_write *remote, const struct eye_snapshot *now)
     }
     int64_t now_ms = (int64_t)(now->time_ns / EYE_NS_PER_MS);
     remote->time.now_ms = later(now_ms, remote->time.now_ms + 1);
-    remote->time.start_ms = (int64_t)(now->start_ns / EYE_NS_PER_MS);
+    if (now->start_ns != remote->stamped_start_ns) {
+        /* The wall clock may have been set back in the first interval. */
+        int64_t start_ms = (int64_t)(now->start_ns / EYE_NS_PER_MS);
+        remote->time.start_ms = start_ms < remote->time.now_ms ? start_ms : remote->time.now_ms;
+    }
     remote->stamped_start_ns = now->start_ns;
     remote->stamped_sequence = now->sequence;
 }
