@@ -371,7 +371,8 @@ static struct eye_http_answer read_answer(struct eye_http *http)
     return answer;
 }
 
-/* A secret that was replaced on disk is used from the next request on. */
+/* A secret that was refused is read again, whatever its file looks like: from the next request on.
+ */
 static void renew_secrets(struct eye_http *http)
 {
     bool renewed = eye_secret_refresh(&http->password);
@@ -379,6 +380,14 @@ static void renew_secrets(struct eye_http *http)
     if (renewed) {
         set_authentication(http);
     }
+}
+
+/* A secret that was replaced on disk is used at once: not every receiver lets us try again. */
+static int follow_secrets(struct eye_http *http)
+{
+    bool changed = eye_secret_follow(&http->password);
+    changed = eye_secret_follow(&http->token) || changed;
+    return changed ? set_authentication(http) : 0;
 }
 
 /* An address that nobody answered at is not believed any longer: the receiver may have moved. */
@@ -392,7 +401,8 @@ int eye_http_send(struct eye_http *http, const struct eye_http_request *request,
                   struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
 {
     EYE_CLEANUP(cleanup_lines) struct curl_slist *lines = NULL;
-    if (make_lines(http, request, &lines) != 0 || set_request(http, request, lines) != 0) {
+    if (follow_secrets(http) != 0 || make_lines(http, request, &lines) != 0 ||
+        set_request(http, request, lines) != 0) {
         return eye_export_fail(failure, -ENOMEM, EYE_EXPORT_OTHER, "out of memory");
     }
     CURLcode code = transfer(http);
