@@ -7,9 +7,6 @@
 
 #include "exporters/engine/shared_library.h"
 
-/* libcurl's default is a day; our certificate it reads for each connection. */
-#define CA_CACHE_SECONDS 300L
-
 struct eye_curl eye_curl;
 
 static const struct eye_symbol symbols[] = {
@@ -55,7 +52,7 @@ int eye_curl_set_tls(CURL *easy, const struct eye_tls_settings *tls)
         {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
         {CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
         /* As long as a connection: authorities are replaced, too. */
-        {CURLOPT_CA_CACHE_TIMEOUT, CA_CACHE_SECONDS},
+        {CURLOPT_CA_CACHE_TIMEOUT, EYE_CURL_CA_CACHE_SECONDS},
         {CURLOPT_SSL_VERIFYPEER, tls->verify ? 1L : 0L},
         {CURLOPT_SSL_VERIFYHOST, tls->verify ? 2L : 0L},
     };

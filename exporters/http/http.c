@@ -397,6 +397,14 @@ static void doubt_address(const struct eye_http *http, CURLcode code)
     eye_curl.easy_setopt(http->easy, CURLOPT_DNS_CACHE_TIMEOUT, answered ? DNS_CACHE_SECONDS : 0L);
 }
 
+/* A certificate of no authority that we know: the file may hold others by now. */
+static void doubt_authorities(const struct eye_http *http, CURLcode code)
+{
+    bool unknown = code == CURLE_PEER_FAILED_VERIFICATION;
+    eye_curl.easy_setopt(http->easy, CURLOPT_CA_CACHE_TIMEOUT,
+                         unknown ? 0L : EYE_CURL_CA_CACHE_SECONDS);
+}
+
 int eye_http_send(struct eye_http *http, const struct eye_http_request *request,
                   struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
 {
@@ -408,6 +416,7 @@ int eye_http_send(struct eye_http *http, const struct eye_http_request *request,
     CURLcode code = transfer(http);
     count_bytes(http);
     doubt_address(http, code);
+    doubt_authorities(http, code);
     eye_curl.easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL);
     if (code != CURLE_OK) {
         return eye_http_outcome(http->easy, code, request->url, http->detail, failure);
