@@ -353,7 +353,7 @@ static size_t gather_metrics(struct encoder *encoder, const struct eye_otlp_grou
     size_t points = 0;
     for (uint32_t i = group->first; i != EYE_OTLP_NONE; i = encoder->groups.points[i].next) {
         const struct eye_otlp_packed *point = &encoder->groups.points[i];
-        if (point->metric != metric) {
+        if (data == NULL || point->metric != metric) {
             struct family *family = &encoder->families[point->metric];
             metric = point->metric;
             data = &family->data;

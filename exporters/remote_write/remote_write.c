@@ -148,7 +148,9 @@ static bool read_written(const struct remote_write *remote, uint64_t *ret_sample
         told = told || text != NULL;
         sum += text != NULL && eye_parse_u64(text, &number) == 0 ? number : 0;
     }
-    *ret_samples = told ? sum : *ret_samples;
+    if (told) {
+        *ret_samples = sum;
+    }
     return told;
 }
 
