@@ -54,6 +54,7 @@ struct eye_collector {
     uint64_t sequence;
     struct eye_intervals intervals;
     struct eye_passes passes; /* they put right what a lost record left in tcp.connections.active */
+    uint64_t elapsed_ns;      /* of all intervals that were published, monotonic */
     bool once;                /* the first interval is the last */
     bool ending;              /* the last interval counts afresh, too */
     bool blind;               /* the last live pass failed */
@@ -295,19 +296,22 @@ static uint64_t delivered_sequence(const struct eye_collector *collector)
     return delivered;
 }
 
-static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t now_ns)
+/* @moment_ns: the end by the monotonic clock. */
+static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t moment_ns)
 {
     struct eye_intervals *intervals = &collector->intervals;
-    struct eye_snapshot *snapshot =
-        eye_snapshot_take(collector->registry, collector->sequence, end_ns,
-                          eye_intervals_span_ns(intervals, end_ns, now_ns), intervals->start_ns);
+    uint64_t span_ns = eye_intervals_span_ns(intervals, moment_ns);
+    struct eye_snapshot *snapshot = eye_snapshot_take(collector->registry, collector->sequence,
+                                                      end_ns, span_ns, intervals->start_ns);
     if (snapshot == NULL) {
         eye_log_error("cannot take snapshot %llu: out of memory; the next one holds its changes",
                       (unsigned long long)collector->sequence);
         return;
     }
+    collector->elapsed_ns += span_ns;
+    snapshot->elapsed_ns = collector->elapsed_ns;
     intervals->previous_ns = end_ns;
-    intervals->read_ns = now_ns;
+    intervals->moment_ns = moment_ns;
     for (size_t i = 0; i < collector->worker_count; i++) {
         eye_worker_publish(collector->workers[i], snapshot);
     }
@@ -329,17 +333,23 @@ static void retry(struct eye_collector *collector)
     }
 }
 
-/* Ends the interval at @end_ns (wall clock). */
-static void end_interval(struct eye_collector *collector, uint64_t end_ns)
+/* Ends the interval at @end_ns (wall clock), a little before @now. */
+static void end_interval(struct eye_collector *collector, uint64_t end_ns,
+                         const struct eye_moment *now)
 {
-    uint64_t now_ns = eye_clock_monotonic_ns();
+    uint64_t now_ns = now->monotonic_ns;
     retry(collector);
     read_live(collector, now_ns);
     eye_health_update(&collector->health);
     uint64_t delivered = delivered_sequence(collector);
     collector->sequence++;
     eye_registry_close_interval(collector->registry, collector->sequence, now_ns, delivered);
-    publish(collector, end_ns, now_ns);
+    publish(collector, end_ns, eye_intervals_moment_ns(end_ns, now));
+}
+
+static struct eye_moment read_clocks(void)
+{
+    return (struct eye_moment){eye_clock_wall_ns(), eye_clock_monotonic_ns()};
 }
 
 /* False when it was the only one: it ends as the last one does. */
@@ -352,7 +362,8 @@ static bool on_interval(struct eye_collector *collector)
         return false;
     }
     if (got > 0) {
-        end_interval(collector, eye_intervals_end_ns(&collector->intervals, eye_clock_wall_ns()));
+        const struct eye_moment now = read_clocks();
+        end_interval(collector, eye_intervals_end_ns(&collector->intervals, now.wall_ns), &now);
     }
     if (arm_interval(collector) != 0) {
         eye_log_error("cannot arm the interval timer: %s", strerror(errno));
@@ -407,7 +418,8 @@ static void *run(void *context)
         }
     }
     collector->ending = true;
-    end_interval(collector, eye_clock_wall_ns());
+    const struct eye_moment now = read_clocks();
+    end_interval(collector, now.wall_ns, &now);
     return NULL;
 }
 

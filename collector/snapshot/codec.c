@@ -70,6 +70,8 @@ static int append_head(struct eye_text *bytes, const struct eye_snapshot *snapsh
     head.time_ns = snapshot->time_ns;
     head.interval_ns = snapshot->interval_ns;
     head.start_ns = snapshot->start_ns;
+    head.has_elapsed_ns = true;
+    head.elapsed_ns = snapshot->elapsed_ns;
     head.n_tags = EYE_TAG_COUNT;
     head.tags = names;
     return append_piece(bytes, &head);
@@ -417,11 +419,14 @@ static int decode_head(struct decoder *decoder, const Eye__Snapshot__Snapshot *m
     for (size_t i = 0; i < message->n_tags; i++) {
         decoder->tags[i] = (uint8_t)find_tag(message->tags[i]);
     }
+    uint64_t wall_ns =
+        message->time_ns > message->start_ns ? message->time_ns - message->start_ns : 0;
     *decoder->snapshot = (struct eye_snapshot){
         .sequence = message->sequence,
         .time_ns = message->time_ns,
         .interval_ns = message->interval_ns,
         .start_ns = message->start_ns,
+        .elapsed_ns = message->has_elapsed_ns ? message->elapsed_ns : wall_ns,
     };
     atomic_init(&decoder->snapshot->references, 1);
     bool whole = message->has_sequence && message->has_time_ns && message->has_interval_ns &&

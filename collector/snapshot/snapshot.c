@@ -64,6 +64,7 @@ struct eye_snapshot *eye_snapshot_take(struct eye_registry *registry, uint64_t s
         .time_ns = time_ns,
         .interval_ns = interval_ns,
         .start_ns = start_ns,
+        .elapsed_ns = time_ns > start_ns ? time_ns - start_ns : 0,
         .bytes = bytes,
     };
     atomic_init(&snapshot->references, 1);
@@ -105,6 +106,14 @@ void eye_snapshot_unref(const struct eye_snapshot *constant)
         eye_tag_set_unref(snapshot->points[i].tags);
     }
     free(snapshot);
+}
+
+uint64_t eye_snapshot_span_ns(const struct eye_snapshot *now, const struct eye_snapshot *before)
+{
+    bool same_run = before != NULL && before->start_ns == now->start_ns;
+    uint64_t from_ns = same_run ? before->elapsed_ns : 0;
+    uint64_t span_ns = now->elapsed_ns > from_ns ? now->elapsed_ns - from_ns : now->interval_ns;
+    return span_ns > 0 ? span_ns : 1;
 }
 
 void eye_changes_begin(struct eye_changes *changes, const struct eye_snapshot *now,
@@ -205,6 +214,7 @@ static struct eye_snapshot *make_like(const struct eye_snapshot *model, size_t c
         .time_ns = model->time_ns,
         .interval_ns = model->interval_ns,
         .start_ns = model->start_ns,
+        .elapsed_ns = model->elapsed_ns,
         .bytes = bytes,
     };
     atomic_init(&snapshot->references, 1);

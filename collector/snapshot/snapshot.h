@@ -29,8 +29,9 @@ struct eye_snapshot {
     atomic_uint references;
     uint64_t sequence;    /* 1, 2, 3, ... */
     uint64_t time_ns;     /* end of the interval, wall clock, ns since 1970 */
-    uint64_t interval_ns; /* its length */
+    uint64_t interval_ns; /* its length, whatever was done to the wall clock */
     uint64_t start_ns;    /* when counting began, wall clock */
+    uint64_t elapsed_ns;  /* since then, by a clock that nobody sets */
     size_t bytes;         /* memory of this snapshot alone, shared distributions included */
     size_t count;
     struct eye_point points[]; /* by metric id, then by series id */
@@ -38,10 +39,17 @@ struct eye_snapshot {
 
 /**
  * Takes the picture. Owned by the caller with one reference; NULL when out of memory (nothing is
- * lost: the next snapshot holds the same cumulative values).
+ * lost: the next snapshot holds the same cumulative values). elapsed_ns is by the wall clock; who
+ * knows better sets it before anybody else has the snapshot.
  */
 struct eye_snapshot *eye_snapshot_take(struct eye_registry *registry, uint64_t sequence,
                                        uint64_t time_ns, uint64_t interval_ns, uint64_t start_ns);
+
+/**
+ * How long the changes from @before (NULL, or of another run: all that was counted) to @now took,
+ * by a clock that nobody sets; more than 0.
+ */
+uint64_t eye_snapshot_span_ns(const struct eye_snapshot *now, const struct eye_snapshot *before);
 
 /* Only the number of references of a snapshot ever changes, so readers hold it const. */
 const struct eye_snapshot *eye_snapshot_ref(const struct eye_snapshot *snapshot);

@@ -45,8 +45,7 @@ void eye_datadog_body_set_time(struct eye_datadog_body *body, const struct eye_s
                                const struct eye_snapshot *before)
 {
     bool same_run = before != NULL && before->start_ns == now->start_ns;
-    uint64_t since_ns = same_run ? before->time_ns : now->start_ns;
-    uint64_t interval_ns = now->time_ns > since_ns ? now->time_ns - since_ns : 0;
+    uint64_t interval_ns = eye_snapshot_span_ns(now, before);
     body->time_s = now->time_ns / EYE_NS_PER_SECOND;
     body->interval_s = (interval_ns + EYE_NS_PER_SECOND / 2) / EYE_NS_PER_SECOND;
     body->interval_s = body->interval_s > 0 ? body->interval_s : 1;

@@ -68,7 +68,20 @@ static int claim(struct eye_identities *identities, struct eye_identity *identit
     return eye_table_insert(&identities->taken, identity->hash, identity);
 }
 
-static struct eye_identity *make(struct eye_identities *identities, const struct eye_point *point)
+/* When a series that @snapshot has first began: after the snapshot before; by the present time of a
+ * wall clock that was set back. */
+static uint64_t begin_of_new(const struct eye_identities *identities,
+                             const struct eye_snapshot *snapshot)
+{
+    if (identities->time_ns <= snapshot->time_ns) {
+        return identities->time_ns;
+    }
+    return snapshot->time_ns > snapshot->interval_ns ? snapshot->time_ns - snapshot->interval_ns
+                                                     : 0;
+}
+
+static struct eye_identity *make(struct eye_identities *identities, const struct eye_point *point,
+                                 uint64_t since_ns)
 {
     struct eye_text *text = &identities->scratch;
     uint32_t split = 0;
@@ -87,7 +100,7 @@ static struct eye_identity *make(struct eye_identities *identities, const struct
         .split = split,
         .too_long = too_long,
         .hash = eye_hash_bytes(eye_text_string(text), length),
-        .since_ns = identities->time_ns,
+        .since_ns = since_ns,
     };
     memcpy(identity->text, eye_text_string(text), length);
     identity->text[length] = '\0';
@@ -196,6 +209,7 @@ static void swap_lists(struct eye_identities *identities, size_t count)
 
 static int walk(struct eye_identities *identities, const struct eye_snapshot *snapshot)
 {
+    uint64_t since_ns = begin_of_new(identities, snapshot);
     size_t at = 0;
     size_t done = 0;
     for (; done < snapshot->count; done++) {
@@ -205,9 +219,12 @@ static int walk(struct eye_identities *identities, const struct eye_snapshot *sn
             continue;
         }
         struct eye_identity *identity = take_old(identities, &at, point);
-        identity = identity != NULL ? identity : make(identities, point);
+        identity = identity != NULL ? identity : make(identities, point, since_ns);
         if (identity == NULL) {
             break;
+        }
+        if (identity->since_ns > snapshot->time_ns) {
+            identity->since_ns = snapshot->time_ns;
         }
         identities->next[done] = identity;
     }

@@ -4,6 +4,10 @@
  * the series appears and kept while it lives. So a point costs its value and a copy, and two series
  * that a format cannot tell apart are noticed: the one that came later is marked.
  *
+ * When a series began is told by the snapshot before the first one that has it (since_ns), and is
+ * never later than the snapshot followed: a wall clock that is set back to before it takes it
+ * along.
+ *
  * Identities lie in the order of the snapshot's points, so finding one is an index.
  *
  * Used by one worker thread.
@@ -22,7 +26,7 @@ struct eye_identity {
     bool collides;     /* an older series has the same text */
     bool too_long;     /* the format said so, or no memory was left; text is empty */
     uint64_t hash;     /* of the text */
-    uint64_t since_ns; /* the series began after this: nothing was counted in it before */
+    uint64_t since_ns; /* the series began after this, see above */
     char text[];       /* NUL-terminated for formats of text; any bytes */
 };
 

@@ -112,11 +112,7 @@ void eye_json_lines_done(struct eye_json_lines *lines)
 
 double eye_seconds_between(const struct eye_snapshot *now, const struct eye_snapshot *before)
 {
-    uint64_t ns = now->interval_ns;
-    if (before != NULL && now->time_ns > before->time_ns) {
-        ns = now->time_ns - before->time_ns;
-    }
-    return ns == 0 ? 1 : (double)ns / (double)EYE_NS_PER_SECOND;
+    return (double)eye_snapshot_span_ns(now, before) / (double)EYE_NS_PER_SECOND;
 }
 
 /* JSON has no NaN and no infinity; a number that is measured, not counted, shows a point. */

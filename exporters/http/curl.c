@@ -51,6 +51,8 @@ int eye_curl_set_tls(CURL *easy, const struct eye_tls_settings *tls)
     } numbers[] = {
         {CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
         {CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2},
+        /* As long as a connection: authorities are replaced, too. */
+        {CURLOPT_CA_CACHE_TIMEOUT, EYE_CURL_CA_CACHE_SECONDS},
         {CURLOPT_SSL_VERIFYPEER, tls->verify ? 1L : 0L},
         {CURLOPT_SSL_VERIFYHOST, tls->verify ? 2L : 0L},
     };

@@ -36,6 +36,10 @@
     X(url_get)                                                                                     \
     X(url_set)
 
+/* How long authorities are kept that were read from their file, as long as a connection. libcurl's
+ * default is a day; our own certificate it reads for each connection. */
+#define EYE_CURL_CA_CACHE_SECONDS 300L
+
 struct eye_curl {
 /* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares a name */
 #define X(name) __typeof__(&curl_##name) name;

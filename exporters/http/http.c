@@ -371,7 +371,8 @@ static struct eye_http_answer read_answer(struct eye_http *http)
     return answer;
 }
 
-/* A secret that was replaced on disk is used from the next request on. */
+/* A secret that was refused is read again, whatever its file looks like: from the next request on.
+ */
 static void renew_secrets(struct eye_http *http)
 {
     bool renewed = eye_secret_refresh(&http->password);
@@ -381,6 +382,14 @@ static void renew_secrets(struct eye_http *http)
     }
 }
 
+/* A secret that was replaced on disk is used at once: not every receiver lets us try again. */
+static int follow_secrets(struct eye_http *http)
+{
+    bool changed = eye_secret_follow(&http->password);
+    changed = eye_secret_follow(&http->token) || changed;
+    return changed ? set_authentication(http) : 0;
+}
+
 /* An address that nobody answered at is not believed any longer: the receiver may have moved. */
 static void doubt_address(const struct eye_http *http, CURLcode code)
 {
@@ -388,16 +397,26 @@ static void doubt_address(const struct eye_http *http, CURLcode code)
     eye_curl.easy_setopt(http->easy, CURLOPT_DNS_CACHE_TIMEOUT, answered ? DNS_CACHE_SECONDS : 0L);
 }
 
+/* A certificate of no authority that we know: the file may hold others by now. */
+static void doubt_authorities(const struct eye_http *http, CURLcode code)
+{
+    bool unknown = code == CURLE_PEER_FAILED_VERIFICATION;
+    eye_curl.easy_setopt(http->easy, CURLOPT_CA_CACHE_TIMEOUT,
+                         unknown ? 0L : EYE_CURL_CA_CACHE_SECONDS);
+}
+
 int eye_http_send(struct eye_http *http, const struct eye_http_request *request,
                   struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
 {
     EYE_CLEANUP(cleanup_lines) struct curl_slist *lines = NULL;
-    if (make_lines(http, request, &lines) != 0 || set_request(http, request, lines) != 0) {
+    if (follow_secrets(http) != 0 || make_lines(http, request, &lines) != 0 ||
+        set_request(http, request, lines) != 0) {
         return eye_export_fail(failure, -ENOMEM, EYE_EXPORT_OTHER, "out of memory");
     }
     CURLcode code = transfer(http);
     count_bytes(http);
     doubt_address(http, code);
+    doubt_authorities(http, code);
     eye_curl.easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL);
     if (code != CURLE_OK) {
         return eye_http_outcome(http->easy, code, request->url, http->detail, failure);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "collector/base/file.h"
+#include "collector/base/log.h"
 
 /* What a file may hold: the secret, a line break of either kind, and one byte to see more by. */
 #define CONTENT_BYTES (EYE_SECRET_MAX_BYTES + 3)
@@ -132,10 +133,30 @@ static int read_file(const char *path, char **ret_value, struct eye_error *ret_e
     return result;
 }
 
+static struct eye_secret_stamp stamp_of(const struct stat *status)
+{
+    return (struct eye_secret_stamp){status->st_dev, status->st_ino, status->st_size,
+                                     status->st_ctim};
+}
+
+/* Nothing when there is no such file. */
+static struct eye_secret_stamp look_at(const char *path)
+{
+    struct stat status = {0};
+    return stat(path, &status) == 0 ? stamp_of(&status) : (struct eye_secret_stamp){0};
+}
+
+static bool is_same(const struct eye_secret_stamp *a, const struct eye_secret_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
 static int read_secret_file(const char *path, struct eye_secret *ret_secret,
                             struct eye_error *ret_error)
 {
-    struct eye_secret secret = {.path = strdup(path)};
+    /* Looked at first: what changes while it is read is read again. */
+    struct eye_secret secret = {.path = strdup(path), .stamp = look_at(path)};
     int result = secret.path == NULL ? eye_error_set(ret_error, -ENOMEM, "out of memory")
                                      : read_file(path, &secret.value, ret_error);
     if (result != 0) {
@@ -197,10 +218,10 @@ static void wipe(char *value)
     }
 }
 
-bool eye_secret_refresh(struct eye_secret *secret)
+static bool read_again(struct eye_secret *secret, struct eye_error *ret_error)
 {
     char *value = NULL;
-    if (secret->path == NULL || read_file(secret->path, &value, NULL) != 0) {
+    if (read_file(secret->path, &value, ret_error) != 0) {
         return false;
     }
     assert(value != NULL && secret->value != NULL);
@@ -208,6 +229,30 @@ bool eye_secret_refresh(struct eye_secret *secret)
     wipe(changed ? secret->value : value);
     if (changed) {
         secret->value = value;
+    }
+    return changed;
+}
+
+bool eye_secret_refresh(struct eye_secret *secret)
+{
+    return secret->path != NULL && read_again(secret, NULL);
+}
+
+/* A file that is away for a moment is being replaced. */
+bool eye_secret_follow(struct eye_secret *secret)
+{
+    if (secret->path == NULL) {
+        return false;
+    }
+    const struct eye_secret_stamp stamp = look_at(secret->path);
+    if (stamp.inode == 0 || is_same(&stamp, &secret->stamp)) {
+        return false;
+    }
+    struct eye_error error = {""};
+    secret->stamp = stamp;
+    bool changed = read_again(secret, &error);
+    if (error.text[0] != '\0') {
+        eye_log_warning("%s; the secret that was read from it before stays in use", error.text);
     }
     return changed;
 }

@@ -2,20 +2,30 @@
 /*
  * Keys, passwords and tokens: from a file, from a systemd credential or from the environment, never
  * from the configuration itself, an argument or a URL. Nothing here ever prints one. Main thread at
- * start; eye_secret_refresh() in the worker.
+ * start; then the one thread that uses it follows its file.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "collector/base/error.h"
 
 /* Longest secret. */
 #define EYE_SECRET_MAX_BYTES 4096
 
+/* Which file it was, and its state: another one when any of these is. */
+struct eye_secret_stamp {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed; /* st_ctim: contents, mode, name */
+};
+
 struct eye_secret {
-    char *value; /* owned; wiped when freed; NULL: none */
-    char *path;  /* where it was read, for refresh; NULL: the environment */
+    char *value;                   /* owned; wiped when freed; NULL: none */
+    char *path;                    /* where it was read, for refresh; NULL: the environment */
+    struct eye_secret_stamp stamp; /* of that file when it was looked at last */
 };
 
 /**
@@ -30,6 +40,12 @@ int eye_secret_read(const char *path, const char *credential, const char *variab
 
 /** Reads the file again; true when the value is another. On any problem the old one stays. */
 bool eye_secret_refresh(struct eye_secret *secret);
+
+/**
+ * The same, if the file has changed since it was looked at: cheap enough for every request. A new
+ * content that cannot be used is told in the log, once.
+ */
+bool eye_secret_follow(struct eye_secret *secret);
 
 /** Wipes and frees. Takes a zeroed one. */
 void eye_secret_done(struct eye_secret *secret);

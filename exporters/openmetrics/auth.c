@@ -41,11 +41,12 @@ static bool same_text(const char *given, const char *right)
     return (eye_gnutls.memcmp(given, same_length ? right : given, length) == 0) & same_length;
 }
 
-bool eye_auth_allows(const struct eye_auth *auth, const char *user, const char *password)
+bool eye_auth_allows(struct eye_auth *auth, const char *user, const char *password)
 {
     if (auth->user == NULL) {
         return true;
     }
+    eye_secret_follow(&auth->password);
     bool right_user = same_text(user == NULL ? "" : user, auth->user);
     bool right_password = same_text(password == NULL ? "" : password, auth->password.value);
     return right_user & right_password;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP basic authentication of scrapers (RFC 7617). Const once open; any thread. */
+/*
+ * HTTP basic authentication of scrapers (RFC 7617). A password file that changes is read again at
+ * the next request. Main thread at start, then the server's.
+ */
 #pragma once
 
 #include "exporters/http/secret.h"
@@ -23,4 +26,4 @@ void eye_auth_done(struct eye_auth *auth);
  * True when these are the right ones; either may be NULL: not given. How long it takes does not
  * tell which part of them was wrong.
  */
-bool eye_auth_allows(const struct eye_auth *auth, const char *user, const char *password);
+bool eye_auth_allows(struct eye_auth *auth, const char *user, const char *password);

@@ -195,7 +195,7 @@ static struct reply metrics_reply(struct openmetrics *exporter, struct MHD_Conne
     return reply;
 }
 
-static bool is_allowed(const struct openmetrics *exporter, struct MHD_Connection *connection)
+static bool is_allowed(struct openmetrics *exporter, struct MHD_Connection *connection)
 {
     char *password = NULL;
     char *user = eye_mhd.basic_auth_get_username_password(connection, &password);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The two encodings of an OTLP request: protobuf (protobuf.c) and JSON (json.c). A request is
- * gathered point by point; points of one metric that follow each other share its envelope.
+ * gathered point by point; it has a resource for each service, and one for the daemon.
  *
  * Used by one worker thread.
  */
@@ -25,8 +25,9 @@ struct eye_otlp_encoding {
     /** Frees it. Takes NULL. */
     void (*close)(void *encoder);
 
-    /** The identity of a point: its attributes in this encoding up to the cut, then the metric's
-     * name, so that only series of one metric can have the same. @context is the encoder. */
+    /** The identity of a point: its attributes in this encoding up to the cut, then what
+     * exporters/otlp/groups.h says, so that only series of one metric and one service can have the
+     * same. @context is the encoder. */
     eye_identity_write *write_identity;
 
     /** Starts an empty request. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * OTLP as JSON: names in lowerCamelCase, enums as numbers, 64-bit integers as strings. Everything
- * that holds a string (attributes, names, the resource) is made by jansson once; points are text.
+ * that holds a string (attributes, names, resources) is made by jansson once; points are text, kept
+ * until the request is finished, which has them resource by resource.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -9,9 +10,15 @@
 #include <string.h>
 
 #include "exporters/otlp/encoding.h"
+#include "exporters/otlp/groups.h"
 
-/* What closes a request, and a NUL. */
+/* A NUL and a little more. */
 #define TAIL_BYTES 64
+
+#define POINTS_MAX (EYE_OTLP_REQUEST_BYTES / 128)
+
+/* A resource with one point takes more than a request has for each of so many. */
+#define GROUPS_MAX (EYE_OTLP_REQUEST_BYTES / 256)
 
 /* A constant as its digits. */
 #define QUOTE(text) #text
@@ -21,13 +28,19 @@
 
 struct encoder {
     const struct eye_otlp_model *model;
-    struct eye_text head;                       /* of a request, up to the first metric */
+    struct eye_text own;      /* attributes of the daemon's resource, with a comma behind each */
+    struct eye_text observed; /* of a service's beside its name, likewise */
     struct eye_text families[EYE_METRIC_COUNT]; /* of a metric, up to the first point */
     struct eye_text scratch;                    /* values of attributes */
+    struct eye_text service;                    /* the attribute of one */
+    struct eye_text name;                       /* of a metric */
 
     /* The request being gathered. */
-    struct eye_text request;
-    const struct eye_metric *metric; /* of the last point */
+    struct eye_text points;
+    size_t envelope_bytes; /* what stands around them */
+    struct eye_otlp_groups groups;
+
+    struct eye_text request; /* the finished one */
 };
 
 /* ---- Strings, by jansson ---- */
@@ -82,16 +95,30 @@ static void append_string(struct eye_text *text, const char *string)
     append_json(text, json);
 }
 
+static void append_attribute(struct eye_text *text, const struct eye_otlp_attribute *attribute)
+{
+    EYE_CLEANUP(cleanup_json) json_t *json = make_attribute(attribute);
+    append_json(text, json);
+}
+
 static void write_identity(void *context, const struct eye_point *point, struct eye_text *text,
                            uint32_t *ret_split)
 {
     struct encoder *encoder = context;
     struct eye_otlp_attribute attributes[EYE_TAG_COUNT];
+    struct eye_otlp_attribute service;
     size_t count = eye_otlp_attributes(point, &encoder->scratch, attributes);
     append_attributes(text, attributes, count);
     *ret_split = (uint32_t)text->length;
-    eye_otlp_append_name(encoder->model, point->metric, text);
     text->failed |= encoder->scratch.failed;
+    eye_text_clear(&encoder->service);
+    eye_text_clear(&encoder->name);
+    if (eye_otlp_service(encoder->model, point, &encoder->scratch, &service)) {
+        append_attribute(&encoder->service, &service);
+    }
+    text->failed |= encoder->scratch.failed;
+    eye_otlp_append_name(encoder->model, point->metric, &encoder->name);
+    eye_otlp_append_owner(text, &encoder->service, &encoder->name);
 }
 
 /* ---- Values ---- */
@@ -196,68 +223,135 @@ static void append_value(struct eye_text *text, enum eye_otlp_kind kind,
 
 /* ---- The request ---- */
 
+#define REQUEST_HEAD "{\"resourceMetrics\":["
+#define RESOURCE_HEAD "{\"resource\":{\"attributes\":["
+#define SCOPE_HEAD                                                                                 \
+    "]},\"scopeMetrics\":[{\"scope\":{\"name\":\"" EYE_OTLP_SCOPE "\",\"version\":\"" EYE_VERSION  \
+    "\"},\"metrics\":["
 #define FAMILY_END "]}}"
-#define REQUEST_END "]}]}]}"
+#define RESOURCE_END "]}]}"
+#define REQUEST_END "]}"
+
+/* The commas between resources, between metrics and between points stand for one each. */
+#define RESOURCE_BYTES (sizeof(RESOURCE_HEAD SCOPE_HEAD RESOURCE_END ",") - 1)
+#define FAMILY_BYTES (sizeof(FAMILY_END ",") - 1)
 
 static void begin(void *context)
 {
     struct encoder *encoder = context;
-    eye_text_clear(&encoder->request);
-    eye_text_append_bytes(&encoder->request, encoder->head.data, encoder->head.length);
-    encoder->metric = NULL;
+    eye_text_clear(&encoder->points);
+    encoder->envelope_bytes = sizeof(REQUEST_HEAD REQUEST_END) - 1;
+    eye_otlp_groups_clear(&encoder->groups);
 }
 
-/* What stands before the point: the end of another metric, the beginning of its own, a comma. */
-static void append_envelope(struct encoder *encoder, const struct eye_metric *metric)
+/* What a point of @metric adds to what stands around it. */
+static size_t envelope_bytes(const struct encoder *encoder, const struct eye_otlp_group *group,
+                             const struct eye_metric *metric)
 {
-    struct eye_text *request = &encoder->request;
-    const struct eye_text *family = &encoder->families[metric->id];
-    if (encoder->metric == metric) {
-        eye_text_append_char(request, ',');
-        return;
+    size_t bytes = 1;
+    if (eye_otlp_group_is_new(group)) {
+        bytes +=
+            RESOURCE_BYTES + (group->length == 0 ? encoder->own.length
+                                                 : group->length + 1 + encoder->observed.length);
     }
-    eye_text_append(request, encoder->metric == NULL ? "" : FAMILY_END ",");
-    eye_text_append_bytes(request, family->data, family->length);
+    if (eye_otlp_group_metric(&encoder->groups, group) != (uint32_t)metric->id) {
+        bytes += FAMILY_BYTES + encoder->families[metric->id].length;
+    }
+    return bytes;
 }
 
 static void append_point(struct encoder *encoder, enum eye_otlp_kind kind,
                          const struct eye_identity *identity, const struct eye_otlp_value *value)
 {
-    struct eye_text *request = &encoder->request;
-    eye_text_append_char(request, '{');
-    eye_text_append_bytes(request, identity->text, identity->split);
+    struct eye_text *points = &encoder->points;
+    eye_text_append_char(points, '{');
+    eye_text_append_bytes(points, identity->text, identity->split);
     if (kind != EYE_OTLP_GAUGE) {
-        append_u64(request, ",\"startTimeUnixNano\":", value->start_ns);
+        append_u64(points, ",\"startTimeUnixNano\":", value->start_ns);
     }
-    append_u64(request, ",\"timeUnixNano\":", value->time_ns);
-    append_value(request, kind, value);
-    eye_text_append_char(request, '}');
+    append_u64(points, ",\"timeUnixNano\":", value->time_ns);
+    append_value(points, kind, value);
+    eye_text_append_char(points, '}');
 }
 
 static int add(void *context, const struct eye_metric *metric, const struct eye_identity *identity,
                struct eye_otlp_value *value)
 {
     struct encoder *encoder = context;
-    size_t length = encoder->request.length;
-    append_envelope(encoder, metric);
-    append_point(encoder, eye_otlp_kind_of(encoder->model, metric), identity, value);
-    if (encoder->request.failed || encoder->request.length > EYE_OTLP_REQUEST_BYTES) {
-        eye_text_truncate(&encoder->request, length);
+    struct eye_otlp_group *group = eye_otlp_groups_find(&encoder->groups, identity);
+    if (group == NULL) {
         return -ENOBUFS;
     }
-    encoder->metric = metric;
+    size_t offset = encoder->points.length;
+    size_t around = encoder->envelope_bytes + envelope_bytes(encoder, group, metric);
+    append_point(encoder, eye_otlp_kind_of(encoder->model, metric), identity, value);
+    if (encoder->points.failed || encoder->points.length + around > EYE_OTLP_REQUEST_BYTES) {
+        eye_text_truncate(&encoder->points, offset);
+        return -ENOBUFS;
+    }
+    const struct eye_otlp_packed point = {
+        .offset = (uint32_t)offset,
+        .length = (uint32_t)(encoder->points.length - offset),
+        .metric = (uint32_t)metric->id,
+    };
+    eye_otlp_groups_add(&encoder->groups, group, &point);
+    encoder->envelope_bytes = around;
     return 0;
+}
+
+/* Attributes, without the comma behind the last one. */
+static void append_resource(struct encoder *encoder, const struct eye_otlp_group *group)
+{
+    const struct eye_text *list = group->length == 0 ? &encoder->own : &encoder->observed;
+    struct eye_text *request = &encoder->request;
+    eye_text_append_bytes(request, group->service, group->length);
+    eye_text_append(request, group->length > 0 && list->length > 0 ? "," : "");
+    eye_text_append_bytes(request, eye_text_string(list), list->length > 0 ? list->length - 1 : 0);
+}
+
+static void append_group(struct encoder *encoder, const struct eye_otlp_group *group)
+{
+    struct eye_text *request = &encoder->request;
+    uint32_t metric = EYE_OTLP_NONE;
+    eye_text_append(request, RESOURCE_HEAD);
+    append_resource(encoder, group);
+    eye_text_append(request, SCOPE_HEAD);
+    for (uint32_t i = group->first; i != EYE_OTLP_NONE; i = encoder->groups.points[i].next) {
+        const struct eye_otlp_packed *point = &encoder->groups.points[i];
+        if (point->metric == metric) {
+            eye_text_append_char(request, ',');
+        } else {
+            const struct eye_text *family = &encoder->families[point->metric];
+            eye_text_append(request, metric == EYE_OTLP_NONE ? "" : FAMILY_END ",");
+            eye_text_append_bytes(request, family->data, family->length);
+            metric = point->metric;
+        }
+        eye_text_append_bytes(request, encoder->points.data + point->offset, point->length);
+    }
+    eye_text_append(request, FAMILY_END RESOURCE_END);
 }
 
 static int finish(void *context, const void **ret_bytes, size_t *ret_length)
 {
     struct encoder *encoder = context;
-    eye_text_append(&encoder->request, FAMILY_END REQUEST_END);
-    if (encoder->request.failed) {
+    struct eye_text *request = &encoder->request;
+    bool first = true;
+    eye_text_clear(request);
+    eye_text_append(request, REQUEST_HEAD);
+    for (uint32_t i = 0; i < encoder->groups.count; i++) {
+        const struct eye_otlp_group *group = &encoder->groups.all[i];
+        if (!eye_otlp_group_is_new(group)) {
+            eye_text_append(request, first ? "" : ",");
+            append_group(encoder, group);
+            first = false;
+        }
+    }
+    eye_text_append(request, REQUEST_END);
+    if (request->failed) {
         return -ENOMEM;
     }
-    *ret_bytes = encoder->request.data;
-    *ret_length = encoder->request.length;
+    *ret_bytes = request->data;
+    *ret_length = request->length;
     return 0;
 }
 
@@ -272,8 +366,13 @@ static void close_encoder(void *context)
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
         eye_text_done(&encoder->families[i]);
     }
-    eye_text_done(&encoder->head);
+    eye_text_done(&encoder->own);
+    eye_text_done(&encoder->observed);
     eye_text_done(&encoder->scratch);
+    eye_text_done(&encoder->service);
+    eye_text_done(&encoder->name);
+    eye_text_done(&encoder->points);
+    eye_otlp_groups_done(&encoder->groups);
     eye_text_done(&encoder->request);
     free(encoder);
 }
@@ -316,13 +415,13 @@ static void make_family(struct encoder *encoder, const struct eye_metric *metric
     family->failed |= encoder->scratch.failed;
 }
 
-static void make_head(struct encoder *encoder)
+static void append_list(struct eye_text *text, const struct eye_otlp_attribute *attributes,
+                        size_t count)
 {
-    const struct eye_otlp_model *model = encoder->model;
-    eye_text_append(&encoder->head, "{\"resourceMetrics\":[{\"resource\":{");
-    append_attributes(&encoder->head, model->resource, model->resource_count);
-    eye_text_append(&encoder->head, "},\"scopeMetrics\":[{\"scope\":{\"name\":\"" EYE_OTLP_SCOPE
-                                    "\",\"version\":\"" EYE_VERSION "\"},\"metrics\":[");
+    for (size_t i = 0; i < count; i++) {
+        append_attribute(text, &attributes[i]);
+        eye_text_append_char(text, ',');
+    }
 }
 
 static int open_encoder(const struct eye_otlp_model *model, void **ret_encoder)
@@ -332,11 +431,17 @@ static int open_encoder(const struct eye_otlp_model *model, void **ret_encoder)
         return -ENOMEM;
     }
     encoder->model = model;
-    eye_text_init(&encoder->head, PIECE_MAX_BYTES);
+    eye_text_init(&encoder->own, PIECE_MAX_BYTES);
+    eye_text_init(&encoder->observed, PIECE_MAX_BYTES);
     eye_text_init(&encoder->scratch, EYE_OTLP_IDENTITY_MAX_BYTES);
+    eye_text_init(&encoder->service, EYE_OTLP_IDENTITY_MAX_BYTES);
+    eye_text_init(&encoder->name, EYE_OTLP_IDENTITY_MAX_BYTES);
+    eye_text_init(&encoder->points, EYE_OTLP_REQUEST_BYTES + TAIL_BYTES);
     eye_text_init(&encoder->request, EYE_OTLP_REQUEST_BYTES + TAIL_BYTES);
-    make_head(encoder);
-    bool failed = encoder->head.failed;
+    append_list(&encoder->own, model->resource, model->resource_count);
+    append_list(&encoder->observed, model->observed, model->observed_count);
+    bool failed = encoder->own.failed || encoder->observed.failed ||
+                  eye_otlp_groups_init(&encoder->groups, POINTS_MAX, GROUPS_MAX) != 0;
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
         make_family(encoder, eye_metric((enum eye_metric_id)i));
         failed |= encoder->families[i].failed;

@@ -2,8 +2,10 @@
 /* Names and attributes by the semantic conventions, values by temporality. */
 #include "exporters/otlp/model.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 
 #include "collector/base/parse.h"
 #include "exporters/encode/utf8.h"
@@ -47,11 +49,10 @@ void eye_otlp_append_name(const struct eye_otlp_model *model, const struct eye_m
 
 /* ---- Attributes ---- */
 
-static bool is_integer(const struct eye_metric *metric, const struct eye_tag_value *tag,
-                       int64_t *ret_number)
+static bool is_integer(const struct eye_tag_value *tag, int64_t *ret_number)
 {
     uint64_t number;
-    bool by_convention = metric->semantic && (INTEGER_TAGS >> tag->tag & 1) != 0;
+    bool by_convention = (INTEGER_TAGS >> tag->tag & 1) != 0;
     if (!by_convention || eye_parse_u64(tag->value, &number) != 0 || number > INT64_MAX) {
         return false;
     }
@@ -59,10 +60,18 @@ static bool is_integer(const struct eye_metric *metric, const struct eye_tag_val
     return true;
 }
 
-static const char *attribute_key(const struct eye_metric *metric, enum eye_tag tag)
+static bool is_address(const char *value)
 {
-    const struct eye_tag_info *info = eye_tag_info(tag);
-    return metric->semantic && *info->attribute != '\0' ? info->attribute : info->name;
+    struct in6_addr address;
+    return inet_pton(AF_INET, value, &address) == 1 || inet_pton(AF_INET6, value, &address) == 1;
+}
+
+/* A zone is no address, so it keeps the tag's name. */
+static const char *attribute_key(const struct eye_tag_value *tag)
+{
+    const struct eye_tag_info *info = eye_tag_info(tag->tag);
+    bool fits = tag->tag != EYE_TAG_REMOTE || is_address(tag->value);
+    return fits && *info->attribute != '\0' ? info->attribute : info->name;
 }
 
 size_t eye_otlp_attributes(const struct eye_point *point, struct eye_text *scratch,
@@ -70,6 +79,7 @@ size_t eye_otlp_attributes(const struct eye_point *point, struct eye_text *scrat
 {
     const struct eye_tag_set *tags = point->tags;
     size_t places[EYE_TAG_COUNT];
+    size_t count = 0;
     eye_text_clear(scratch);
     for (uint32_t i = 0; i < tags->count; i++) {
         places[i] = scratch->length;
@@ -81,14 +91,49 @@ size_t eye_otlp_attributes(const struct eye_point *point, struct eye_text *scrat
     }
     /* Only now: the text does not move any more. */
     for (uint32_t i = 0; i < tags->count; i++) {
-        struct eye_otlp_attribute *attribute = &ret_attributes[i];
+        if (tags->tags[i].tag == EYE_TAG_SERVICE) {
+            continue;
+        }
+        struct eye_otlp_attribute *attribute = &ret_attributes[count++];
         *attribute = (struct eye_otlp_attribute){
-            .key = attribute_key(point->metric, tags->tags[i].tag),
+            .key = attribute_key(&tags->tags[i]),
             .value = scratch->data + places[i],
         };
-        attribute->is_number = is_integer(point->metric, &tags->tags[i], &attribute->number);
+        attribute->is_number = is_integer(&tags->tags[i], &attribute->number);
     }
-    return tags->count;
+    return count;
+}
+
+/* Receivers know a resource by its service: two of one name would not be told apart. */
+static bool is_the_daemon(const struct eye_otlp_model *model,
+                          const struct eye_otlp_attribute *service)
+{
+    for (size_t i = 0; i < model->resource_count; i++) {
+        if (strcmp(model->resource[i].key, service->key) == 0) {
+            return strcmp(model->resource[i].value, service->value) == 0;
+        }
+    }
+    return false;
+}
+
+bool eye_otlp_service(const struct eye_otlp_model *model, const struct eye_point *point,
+                      struct eye_text *scratch, struct eye_otlp_attribute *ret_service)
+{
+    const char *value = eye_tag_set_value(point->tags, EYE_TAG_SERVICE);
+    if (value == NULL) {
+        return false;
+    }
+    eye_text_clear(scratch);
+    eye_otlp_append_utf8(scratch, value);
+    const struct eye_otlp_attribute service = {
+        .key = eye_tag_info(EYE_TAG_SERVICE)->attribute,
+        .value = eye_text_string(scratch),
+    };
+    if (is_the_daemon(model, &service)) {
+        return false;
+    }
+    *ret_service = service;
+    return true;
 }
 
 /* ---- Values ---- */
@@ -164,10 +209,17 @@ static int set_distribution(const struct eye_otlp_model *model, const struct eye
     return 0;
 }
 
+/* A series that was there before a wall clock was set back "began" now; a delta did not. */
+static uint64_t start_of(const struct eye_otlp_model *model, uint64_t since_ns)
+{
+    bool usable = model->temporality == EYE_OTLP_CUMULATIVE || since_ns < model->time_ns;
+    return usable && since_ns > model->start_ns ? since_ns : model->start_ns;
+}
+
 int eye_otlp_value(const struct eye_otlp_model *model, uint64_t since_ns,
                    const struct eye_change *change, struct eye_otlp_value *ret_value)
 {
-    ret_value->start_ns = since_ns > model->start_ns ? since_ns : model->start_ns;
+    ret_value->start_ns = start_of(model, since_ns);
     ret_value->time_ns = model->time_ns;
     ret_value->whole = false;
     ret_value->has_range = false;

@@ -3,8 +3,10 @@
  * What OTLP says about our points, whatever the encoding: names, units, attributes, and values in
  * the temporality and the kind of histogram that the user wants.
  *
- * A metric of the semantic conventions has its plain name and the conventions' attributes; all
- * others have the prefix and our own tag names. Strings are valid UTF-8 here.
+ * A metric of the semantic conventions has its plain name, all others have the prefix. Attributes
+ * are the conventions' on all metrics, and our own tag names where the conventions have none. The
+ * service that was observed is no attribute of its points: it is that of their resource.
+ * Strings are valid UTF-8 here.
  *
  * Used by one worker thread.
  */
@@ -56,8 +58,10 @@ struct eye_otlp_value {
 
 struct eye_otlp_model {
     const struct eye_selection *selection;
-    const struct eye_otlp_attribute *resource; /* attributes of the resource */
+    const struct eye_otlp_attribute *resource; /* attributes of the daemon's own resource */
     size_t resource_count;
+    const struct eye_otlp_attribute *observed; /* of each service's, beside its name */
+    size_t observed_count;
     enum eye_otlp_temporality temporality;
     bool exponential; /* else explicit boundaries */
 
@@ -73,11 +77,18 @@ void eye_otlp_append_name(const struct eye_otlp_model *model, const struct eye_m
                           struct eye_text *text);
 
 /**
- * The attributes of @point; the values lie in @scratch, which is cleared first and holds them until
- * it is changed. Returns how many; scratch->failed: they are too long.
+ * The attributes of @point without its service; the values lie in @scratch, which is cleared first
+ * and holds them until it is changed. Returns how many; scratch->failed: they are too long.
  */
 size_t eye_otlp_attributes(const struct eye_point *point, struct eye_text *scratch,
                            struct eye_otlp_attribute ret_attributes[EYE_TAG_COUNT]);
+
+/**
+ * service.name of the resource that @point belongs to; false: it is about no service, or about the
+ * daemon, so the resource is the daemon's. The value lies in @scratch as above.
+ */
+bool eye_otlp_service(const struct eye_otlp_model *model, const struct eye_point *point,
+                      struct eye_text *scratch, struct eye_otlp_attribute *ret_service);
 
 /**
  * @since_ns: the series began after it; a series that ended and came back counts from there, not

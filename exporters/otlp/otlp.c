@@ -17,7 +17,8 @@
 struct otlp {
     struct eye_selection selection;
     struct eye_otlp_settings settings;
-    struct eye_otlp_resource resource;
+    struct eye_otlp_resource resource; /* the daemon's */
+    struct eye_otlp_resource observed; /* of services that were observed */
     struct eye_otlp_model model;
     const struct eye_otlp_encoding *encoding;
     void *encoder; /* of the encoding; owned */
@@ -27,6 +28,8 @@ struct otlp {
     struct eye_text compressed;
     struct eye_http *http; /* owned */
     struct eye_delivery delivery;
+    uint64_t run_ns;   /* start of the run whose snapshots are delivered */
+    uint64_t start_ns; /* the same, but never later than a snapshot of that run */
 };
 
 /* ---- The payload ---- */
@@ -151,12 +154,38 @@ static const struct eye_payload_format format = {
     .send = send_request,
 };
 
+/*
+ * What the values of @now count from, never later than @now. A total keeps its start: another one
+ * would tell of a reset. When the wall clock is set back to before the start, the start goes with
+ * it and stays there, as the data model wants it of a start that is not known
+ * (https://opentelemetry.io/docs/specs/otel/metrics/data-model/#resets-and-gaps).
+ */
+static uint64_t start_of_total(struct otlp *otlp, const struct eye_snapshot *now)
+{
+    if (otlp->run_ns != now->start_ns) {
+        otlp->run_ns = now->start_ns;
+        otlp->start_ns = now->start_ns;
+    }
+    otlp->start_ns = otlp->start_ns < now->time_ns ? otlp->start_ns : now->time_ns;
+    return otlp->start_ns;
+}
+
+/* The end of the one before; how long that is ago, when the wall clock was set back. */
+static uint64_t start_of_delta(const struct eye_snapshot *now, const struct eye_snapshot *before)
+{
+    bool same_run = before != NULL && before->start_ns == now->start_ns;
+    uint64_t start_ns = same_run ? before->time_ns : now->start_ns;
+    uint64_t span_ns = eye_snapshot_span_ns(now, before);
+    return start_ns <= now->time_ns ? start_ns
+                                    : now->time_ns - (span_ns < now->time_ns ? span_ns : 0);
+}
+
 static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
                    struct eye_export_failure *failure)
 {
     struct otlp *otlp = state;
-    bool delta = otlp->model.temporality == EYE_OTLP_DELTA && before != NULL;
-    otlp->model.start_ns = delta ? before->time_ns : now->start_ns;
+    bool delta = otlp->model.temporality == EYE_OTLP_DELTA;
+    otlp->model.start_ns = delta ? start_of_delta(now, before) : start_of_total(otlp, now);
     if (eye_identities_follow(&otlp->identities, now) != 0) {
         return eye_export_fail(failure, -ENOMEM, EYE_EXPORT_OTHER, "out of memory");
     }
@@ -179,6 +208,7 @@ static void close_exporter(void *state)
     eye_compressor_free(otlp->compressor);
     eye_text_done(&otlp->compressed);
     eye_otlp_resource_done(&otlp->resource);
+    eye_otlp_resource_done(&otlp->observed);
     eye_otlp_settings_done(&otlp->settings);
     eye_selection_done(&otlp->selection);
     free(otlp);
@@ -204,6 +234,8 @@ static int open_encoder(struct otlp *otlp)
         .selection = &otlp->selection,
         .resource = otlp->resource.attributes,
         .resource_count = otlp->resource.count,
+        .observed = otlp->observed.attributes,
+        .observed_count = otlp->observed.count,
         .temporality = otlp->settings.temporality,
         .exponential = otlp->settings.exponential,
     };
@@ -218,7 +250,9 @@ static int open_parts(struct otlp *otlp, const struct eye_exporter_setup *setup,
                       struct eye_error *ret_error)
 {
     if (eye_otlp_settings_init(&otlp->settings, setup->own->values) != 0 ||
-        eye_otlp_resource_init(&otlp->resource, &otlp->selection) != 0 || open_encoder(otlp) != 0) {
+        eye_otlp_resource_init(&otlp->resource, &otlp->selection) != 0 ||
+        eye_otlp_resource_init_observed(&otlp->observed, &otlp->selection) != 0 ||
+        open_encoder(otlp) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     eye_delivery_init(&otlp->delivery, &format, otlp, setup->stats);

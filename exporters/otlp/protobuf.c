@@ -2,22 +2,28 @@
 /*
  * OTLP as protobuf. A data point is the packed attributes of its identity followed by its packed
  * value: fields of one message may stand in any pieces. Everything around the points is packed when
- * the request is finished.
+ * the request is finished, resource by resource: requests one after the other are one request.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "exporters/otlp/encoding.h"
+#include "exporters/otlp/groups.h"
 #include "exporters/otlp/otlp.pb-c.h"
 
 #define POINTS_MAX (EYE_OTLP_REQUEST_BYTES / 128)
+
+/* A resource with one point takes more than a request has for each of so many. */
+#define GROUPS_MAX (EYE_OTLP_REQUEST_BYTES / 256)
 
 /* More than any value takes, the counts of an exponential histogram excepted: at most 10 each. */
 #define VALUE_MAX_BYTES 512
 #define VARINT_MAX_BYTES 10
 
-/* Tag and length of a point. */
-#define FRAME_MAX_BYTES 8
+/* Tag and length of a message that is shorter than a request; the most that are added around a
+ * metric's points or a resource's metrics, which is four. */
+#define FRAME_MAX_BYTES 5
+#define ENVELOPE_FRAMES_MAX_BYTES ((size_t)4 * FRAME_MAX_BYTES)
 
 #define RESOURCE_MAX_BYTES ((size_t)256 << 10)
 
@@ -26,24 +32,27 @@ struct family {
     EyeOtlp__Metric metric;
     EyeOtlp__Data data;
     struct eye_text name;
+    size_t envelope_bytes; /* at most, without the points */
 };
 
 struct encoder {
     const struct eye_otlp_model *model;
-    struct eye_text resource; /* packed */
+    struct eye_text resource; /* the daemon's, packed */
+    struct eye_text observed; /* a service's without its name, packed */
     struct eye_text scope;    /* packed */
     struct eye_text scratch;  /* values of attributes */
+    struct eye_text service;  /* packed resource of a service, or its name alone */
     struct family families[EYE_METRIC_COUNT];
 
     /* The request being gathered. */
     uint8_t *bytes; /* packed points; owned, EYE_OTLP_REQUEST_BYTES */
     size_t used;
-    ProtobufCBinaryData *points; /* into bytes; owned, POINTS_MAX */
-    size_t point_count;
-    EyeOtlp__Metric *metrics[EYE_METRIC_COUNT]; /* those with points */
-    size_t metric_count;
+    size_t envelope_bytes; /* what the messages around them take, at most */
+    struct eye_otlp_groups groups;
 
-    uint8_t *request; /* the finished one; owned */
+    /* The finished one. */
+    ProtobufCBinaryData *points; /* of one resource, into bytes; owned, POINTS_MAX */
+    uint8_t *request;            /* owned */
     size_t request_capacity;
 };
 
@@ -120,11 +129,23 @@ static void pack_attributes(enum eye_otlp_kind kind, EyeOtlp__KeyValue **attribu
     }
 }
 
+static void pack_resource_attribute(const struct eye_otlp_attribute *attribute,
+                                    struct eye_text *text)
+{
+    struct key_value pair;
+    EyeOtlp__KeyValue *message = fill_key_value(&pair, attribute);
+    EyeOtlp__Resource resource = EYE_OTLP__RESOURCE__INIT;
+    resource.attributes = &message;
+    resource.n_attributes = 1;
+    pack_into(&resource.base, text);
+}
+
 static void write_identity(void *context, const struct eye_point *point, struct eye_text *text,
                            uint32_t *ret_split)
 {
     struct encoder *encoder = context;
     struct eye_otlp_attribute attributes[EYE_TAG_COUNT];
+    struct eye_otlp_attribute service;
     struct key_value pairs[EYE_TAG_COUNT];
     EyeOtlp__KeyValue *messages[EYE_TAG_COUNT];
     size_t count = eye_otlp_attributes(point, &encoder->scratch, attributes);
@@ -133,8 +154,13 @@ static void write_identity(void *context, const struct eye_point *point, struct 
     }
     pack_attributes(eye_otlp_kind_of(encoder->model, point->metric), messages, count, text);
     *ret_split = (uint32_t)text->length;
-    eye_text_append(text, eye_text_string(&encoder->families[point->metric->id].name));
     text->failed |= encoder->scratch.failed;
+    eye_text_clear(&encoder->service);
+    if (eye_otlp_service(encoder->model, point, &encoder->scratch, &service)) {
+        pack_resource_attribute(&service, &encoder->service);
+    }
+    text->failed |= encoder->scratch.failed;
+    eye_otlp_append_owner(text, &encoder->service, &encoder->families[point->metric->id].name);
 }
 
 /* ---- Values ---- */
@@ -231,31 +257,31 @@ static void begin(void *context)
 {
     struct encoder *encoder = context;
     encoder->used = 0;
-    encoder->point_count = 0;
-    encoder->metric_count = 0;
+    encoder->envelope_bytes = 0;
+    eye_otlp_groups_clear(&encoder->groups);
 }
 
-static bool has_room(const struct encoder *encoder, enum eye_otlp_kind kind,
-                     const struct eye_identity *identity, const struct eye_otlp_value *value)
+/* What a point of @metric adds to the messages around it. */
+static size_t envelope_bytes(const struct encoder *encoder, const struct eye_otlp_group *group,
+                             const struct eye_metric *metric)
+{
+    size_t bytes = FRAME_MAX_BYTES;
+    if (eye_otlp_group_is_new(group)) {
+        bytes += ENVELOPE_FRAMES_MAX_BYTES + encoder->scope.length +
+                 (group->length == 0 ? encoder->resource.length
+                                     : group->length + encoder->observed.length);
+    }
+    if (eye_otlp_group_metric(&encoder->groups, group) != (uint32_t)metric->id) {
+        bytes += encoder->families[metric->id].envelope_bytes;
+    }
+    return bytes;
+}
+
+static size_t most_bytes(enum eye_otlp_kind kind, const struct eye_identity *identity,
+                         const struct eye_otlp_value *value)
 {
     size_t counts = kind == EYE_OTLP_EXPONENTIAL_HISTOGRAM ? value->exponential.size : 0;
-    size_t most = identity->split + VALUE_MAX_BYTES + counts * VARINT_MAX_BYTES;
-    size_t frames = (encoder->point_count + 1) * FRAME_MAX_BYTES;
-    return encoder->point_count < POINTS_MAX &&
-           encoder->used + most + frames <= EYE_OTLP_REQUEST_BYTES;
-}
-
-/* The data that the next point of @metric goes to; its points lie side by side. */
-static EyeOtlp__Data *find_data(struct encoder *encoder, const struct eye_metric *metric)
-{
-    struct family *family = &encoder->families[metric->id];
-    if (encoder->metric_count == 0 ||
-        encoder->metrics[encoder->metric_count - 1] != &family->metric) {
-        family->data.data_points = encoder->points + encoder->point_count;
-        family->data.n_data_points = 0;
-        encoder->metrics[encoder->metric_count++] = &family->metric;
-    }
-    return &family->data;
+    return identity->split + VALUE_MAX_BYTES + counts * VARINT_MAX_BYTES;
 }
 
 static int add(void *context, const struct eye_metric *metric, const struct eye_identity *identity,
@@ -263,16 +289,25 @@ static int add(void *context, const struct eye_metric *metric, const struct eye_
 {
     struct encoder *encoder = context;
     enum eye_otlp_kind kind = eye_otlp_kind_of(encoder->model, metric);
-    if (!has_room(encoder, kind, identity, value)) {
+    struct eye_otlp_group *group = eye_otlp_groups_find(&encoder->groups, identity);
+    if (group == NULL) {
         return -ENOBUFS;
     }
-    EyeOtlp__Data *data = find_data(encoder, metric);
-    uint8_t *point = encoder->bytes + encoder->used;
-    memcpy(point, identity->text, identity->split);
-    size_t length = identity->split + pack_value(kind, value, point + identity->split);
-    encoder->points[encoder->point_count++] = (ProtobufCBinaryData){.data = point, .len = length};
+    size_t around = encoder->envelope_bytes + envelope_bytes(encoder, group, metric);
+    if (encoder->used + most_bytes(kind, identity, value) + around > EYE_OTLP_REQUEST_BYTES) {
+        return -ENOBUFS;
+    }
+    uint8_t *bytes = encoder->bytes + encoder->used;
+    memcpy(bytes, identity->text, identity->split);
+    size_t length = identity->split + pack_value(kind, value, bytes + identity->split);
+    const struct eye_otlp_packed point = {
+        .offset = (uint32_t)encoder->used,
+        .length = (uint32_t)length,
+        .metric = (uint32_t)metric->id,
+    };
+    eye_otlp_groups_add(&encoder->groups, group, &point);
     encoder->used += length;
-    data->n_data_points++;
+    encoder->envelope_bytes = around;
     return 0;
 }
 
@@ -281,12 +316,13 @@ static int reserve_request(struct encoder *encoder, size_t length)
     if (length <= encoder->request_capacity) {
         return 0;
     }
-    uint8_t *request = realloc(encoder->request, length);
+    size_t capacity = length < EYE_OTLP_REQUEST_BYTES ? EYE_OTLP_REQUEST_BYTES : length;
+    uint8_t *request = realloc(encoder->request, capacity);
     if (request == NULL) {
         return -ENOMEM;
     }
     encoder->request = request;
-    encoder->request_capacity = length;
+    encoder->request_capacity = capacity;
     return 0;
 }
 
@@ -295,9 +331,49 @@ static ProtobufCBinaryData binary(const struct eye_text *text)
     return (ProtobufCBinaryData){.data = (uint8_t *)text->data, .len = text->length};
 }
 
-static int finish(void *context, const void **ret_bytes, size_t *ret_length)
+static ProtobufCBinaryData resource_of(struct encoder *encoder, const struct eye_otlp_group *group)
 {
-    struct encoder *encoder = context;
+    if (group->length == 0) {
+        return binary(&encoder->resource);
+    }
+    eye_text_clear(&encoder->service);
+    eye_text_append_bytes(&encoder->service, group->service, group->length);
+    eye_text_append_bytes(&encoder->service, eye_text_string(&encoder->observed),
+                          encoder->observed.length);
+    return binary(&encoder->service);
+}
+
+/* Fills the messages of the metrics of @group; their points lie side by side in encoder->points. */
+static size_t gather_metrics(struct encoder *encoder, const struct eye_otlp_group *group,
+                             EyeOtlp__Metric *metrics[EYE_METRIC_COUNT])
+{
+    EyeOtlp__Data *data = NULL;
+    uint32_t metric = EYE_OTLP_NONE;
+    size_t count = 0;
+    size_t points = 0;
+    for (uint32_t i = group->first; i != EYE_OTLP_NONE; i = encoder->groups.points[i].next) {
+        const struct eye_otlp_packed *point = &encoder->groups.points[i];
+        if (data == NULL || point->metric != metric) {
+            struct family *family = &encoder->families[point->metric];
+            metric = point->metric;
+            data = &family->data;
+            data->data_points = encoder->points + points;
+            data->n_data_points = 0;
+            metrics[count++] = &family->metric;
+        }
+        encoder->points[points++] = (ProtobufCBinaryData){
+            .data = encoder->bytes + point->offset,
+            .len = point->length,
+        };
+        data->n_data_points++;
+    }
+    return count;
+}
+
+static int append_group(struct encoder *encoder, const struct eye_otlp_group *group,
+                        size_t *request_length)
+{
+    EyeOtlp__Metric *metrics[EYE_METRIC_COUNT];
     EyeOtlp__ScopeMetrics scope = EYE_OTLP__SCOPE_METRICS__INIT;
     EyeOtlp__ScopeMetrics *scopes[] = {&scope};
     EyeOtlp__ResourceMetrics resource = EYE_OTLP__RESOURCE_METRICS__INIT;
@@ -305,21 +381,38 @@ static int finish(void *context, const void **ret_bytes, size_t *ret_length)
     EyeOtlp__ExportMetricsServiceRequest request = EYE_OTLP__EXPORT_METRICS_SERVICE_REQUEST__INIT;
     scope.has_scope = true;
     scope.scope = binary(&encoder->scope);
-    scope.metrics = encoder->metrics;
-    scope.n_metrics = encoder->metric_count;
+    scope.metrics = metrics;
+    scope.n_metrics = gather_metrics(encoder, group, metrics);
     resource.has_resource = true;
-    resource.resource = binary(&encoder->resource);
+    resource.resource = resource_of(encoder, group);
     resource.scope_metrics = scopes;
     resource.n_scope_metrics = EYE_ARRAY_LENGTH(scopes);
     request.resource_metrics = resources;
     request.n_resource_metrics = EYE_ARRAY_LENGTH(resources);
     size_t length = eye_otlp__export_metrics_service_request__get_packed_size(&request);
-    int result = reserve_request(encoder, length);
+    int result =
+        encoder->service.failed ? -ENOMEM : reserve_request(encoder, *request_length + length);
     if (result == 0) {
-        *ret_length = eye_otlp__export_metrics_service_request__pack(&request, encoder->request);
-        *ret_bytes = encoder->request;
+        *request_length += eye_otlp__export_metrics_service_request__pack(
+            &request, encoder->request + *request_length);
     }
     return result;
+}
+
+static int finish(void *context, const void **ret_bytes, size_t *ret_length)
+{
+    struct encoder *encoder = context;
+    size_t length = 0;
+    for (uint32_t i = 0; i < encoder->groups.count; i++) {
+        const struct eye_otlp_group *group = &encoder->groups.all[i];
+        int result = eye_otlp_group_is_new(group) ? 0 : append_group(encoder, group, &length);
+        if (result != 0) {
+            return result;
+        }
+    }
+    *ret_bytes = encoder->request;
+    *ret_length = length;
+    return 0;
 }
 
 /* ---- Life ---- */
@@ -334,8 +427,11 @@ static void close_encoder(void *context)
         eye_text_done(&encoder->families[i].name);
     }
     eye_text_done(&encoder->resource);
+    eye_text_done(&encoder->observed);
     eye_text_done(&encoder->scope);
     eye_text_done(&encoder->scratch);
+    eye_text_done(&encoder->service);
+    eye_otlp_groups_done(&encoder->groups);
     free(encoder->bytes);
     free(encoder->points);
     free(encoder->request);
@@ -374,6 +470,8 @@ static void make_family(struct encoder *encoder, const struct eye_metric *metric
     family->data.has_aggregation_temporality = kind != EYE_OTLP_GAUGE;
     family->data.aggregation_temporality = (int32_t)encoder->model->temporality;
     family->data.has_is_monotonic = family->data.is_monotonic = kind == EYE_OTLP_SUM;
+    family->envelope_bytes =
+        eye_otlp__metric__get_packed_size(&family->metric) + ENVELOPE_FRAMES_MAX_BYTES;
 }
 
 static void pack_scope(struct eye_text *text)
@@ -385,30 +483,28 @@ static void pack_scope(struct eye_text *text)
 }
 
 /* Attribute by attribute: messages one after the other are one message. */
-static void pack_resource(const struct eye_otlp_model *model, struct eye_text *text)
+static void pack_resource(const struct eye_otlp_attribute *attributes, size_t count,
+                          struct eye_text *text)
 {
-    for (size_t i = 0; i < model->resource_count; i++) {
-        struct key_value pair;
-        EyeOtlp__KeyValue *message = fill_key_value(&pair, &model->resource[i]);
-        EyeOtlp__Resource resource = EYE_OTLP__RESOURCE__INIT;
-        resource.attributes = &message;
-        resource.n_attributes = 1;
-        pack_into(&resource.base, text);
+    for (size_t i = 0; i < count; i++) {
+        pack_resource_attribute(&attributes[i], text);
     }
 }
 
 static int fill_encoder(struct encoder *encoder)
 {
-    bool failed = false;
+    const struct eye_otlp_model *model = encoder->model;
+    bool failed = eye_otlp_groups_init(&encoder->groups, POINTS_MAX, GROUPS_MAX) != 0;
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
         make_family(encoder, eye_metric((enum eye_metric_id)i));
         failed |= encoder->families[i].name.failed;
     }
     pack_scope(&encoder->scope);
-    pack_resource(encoder->model, &encoder->resource);
+    pack_resource(model->resource, model->resource_count, &encoder->resource);
+    pack_resource(model->observed, model->observed_count, &encoder->observed);
     encoder->bytes = malloc(EYE_OTLP_REQUEST_BYTES);
     encoder->points = calloc(POINTS_MAX, sizeof(encoder->points[0]));
-    failed |= encoder->scope.failed || encoder->resource.failed;
+    failed |= encoder->scope.failed || encoder->resource.failed || encoder->observed.failed;
     return failed || encoder->bytes == NULL || encoder->points == NULL ? -ENOMEM : 0;
 }
 
@@ -420,6 +516,8 @@ static int open_encoder(const struct eye_otlp_model *model, void **ret_encoder)
     }
     encoder->model = model;
     eye_text_init(&encoder->resource, RESOURCE_MAX_BYTES);
+    eye_text_init(&encoder->observed, RESOURCE_MAX_BYTES);
+    eye_text_init(&encoder->service, RESOURCE_MAX_BYTES + EYE_OTLP_IDENTITY_MAX_BYTES);
     eye_text_init(&encoder->scope, EYE_OTLP_IDENTITY_MAX_BYTES);
     eye_text_init(&encoder->scratch, EYE_OTLP_IDENTITY_MAX_BYTES);
     int result = fill_encoder(encoder);

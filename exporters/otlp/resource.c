@@ -55,15 +55,45 @@ static int set(void *context, const char *key, const char *value)
     return 0;
 }
 
-static int set_own(struct eye_otlp_resource *resource)
+static bool begins_with(const char *key, const char *beginning)
+{
+    return strncmp(key, beginning, strlen(beginning)) == 0;
+}
+
+/* What the environment says about the daemon and its container, not about the host. */
+static bool is_of_the_daemon(const char *key)
+{
+    static const char *const beginnings[] = {"service.", "process.", "telemetry.", "container."};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(beginnings); i++) {
+        if (begins_with(key, beginnings[i])) {
+            return true;
+        }
+    }
+    return begins_with(key, "k8s.") && !begins_with(key, "k8s.node.") &&
+           !begins_with(key, "k8s.cluster.");
+}
+
+/* eye_otlp_pair: 0 or -ENOMEM. */
+static int set_of_the_host(void *context, const char *key, const char *value)
+{
+    return is_of_the_daemon(key) ? 0 : set(context, key, value);
+}
+
+static int set_host(struct eye_otlp_resource *resource)
 {
     char host[HOST_NAME_MAX + 1] = "";
     gethostname(host, sizeof(host) - 1);
+    int result = *host != '\0' ? set(resource, "host.name", host) : 0;
+    return result == 0 && *host != '\0' ? set(resource, "service.instance.id", host) : result;
+}
+
+static int set_own(struct eye_otlp_resource *resource)
+{
     int result = set(resource, "service.name", "sockeye");
     if (result == 0) {
         result = set(resource, "service.version", EYE_VERSION);
     }
-    return result == 0 && *host != '\0' ? set(resource, "host.name", host) : result;
+    return result == 0 ? set_host(resource) : result;
 }
 
 /* eye_otlp_pair */
@@ -96,18 +126,33 @@ static int set_environment(struct eye_otlp_resource *resource)
     return result == 0 && named ? set(resource, "service.name", service) : result;
 }
 
-static int set_fixed(struct eye_otlp_resource *resource, const struct eye_selection *selection)
+/* A malformed list was told of when the daemon's resource was made. */
+static int set_environment_of_the_host(struct eye_otlp_resource *resource)
+{
+    const char *list = getenv("OTEL_RESOURCE_ATTRIBUTES");
+    int result = list == NULL ? 0 : eye_otlp_read_pairs(list, skip, NULL);
+    if (list == NULL || result != 0) {
+        return result == -EINVAL ? 0 : result;
+    }
+    return eye_otlp_read_pairs(list, set_of_the_host, resource);
+}
+
+static int set_fixed(struct eye_otlp_resource *resource, const struct eye_selection *selection,
+                     bool observed)
 {
     int result = 0;
     for (size_t i = 0; result == 0 && i < selection->fixed_count; i++) {
-        result = set(resource, selection->fixed[i].key, selection->fixed[i].value);
+        const struct eye_fixed_tag *tag = &selection->fixed[i];
+        if (!observed || strcmp(tag->key, "service.name") != 0) {
+            result = set(resource, tag->key, tag->value);
+        }
     }
     return result;
 }
 
 static int make_attributes(struct eye_otlp_resource *resource)
 {
-    resource->attributes = calloc(resource->count, sizeof(resource->attributes[0]));
+    resource->attributes = calloc(resource->count + 1, sizeof(resource->attributes[0]));
     if (resource->attributes == NULL) {
         return -ENOMEM;
     }
@@ -118,16 +163,16 @@ static int make_attributes(struct eye_otlp_resource *resource)
     return 0;
 }
 
-int eye_otlp_resource_init(struct eye_otlp_resource *resource,
-                           const struct eye_selection *selection)
+static int init(struct eye_otlp_resource *resource, const struct eye_selection *selection,
+                bool observed)
 {
     EYE_CLEANUP(eye_otlp_resource_done) struct eye_otlp_resource made = {0};
-    int result = set_own(&made);
+    int result = observed ? set_host(&made) : set_own(&made);
     if (result == 0) {
-        result = set_environment(&made);
+        result = observed ? set_environment_of_the_host(&made) : set_environment(&made);
     }
     if (result == 0) {
-        result = set_fixed(&made, selection);
+        result = set_fixed(&made, selection, observed);
     }
     if (result == 0) {
         result = make_attributes(&made);
@@ -138,6 +183,18 @@ int eye_otlp_resource_init(struct eye_otlp_resource *resource,
     *resource = made;
     made = (struct eye_otlp_resource){0};
     return 0;
+}
+
+int eye_otlp_resource_init(struct eye_otlp_resource *resource,
+                           const struct eye_selection *selection)
+{
+    return init(resource, selection, false);
+}
+
+int eye_otlp_resource_init_observed(struct eye_otlp_resource *resource,
+                                    const struct eye_selection *selection)
+{
+    return init(resource, selection, true);
 }
 
 void eye_otlp_resource_done(struct eye_otlp_resource *resource)

@@ -5,14 +5,20 @@
  * again after an hour.
  *
  * A series that is gone, and each one when the daemon stops, is ended with a stale marker, so that
- * a query does not show its last value for five minutes more. Markers are no points of the
- * snapshot: they are delivered before it, like a snapshot of the series that are gone, and not
- * counted.
+ * a query does not show its last value for five minutes more. Markers are delivered before the
+ * snapshot, like one of the series that are gone, and counted as points of their own: seen, then
+ * delivered or dropped.
+ *
+ * A receiver of 2.0 says how many samples it wrote, also when it took a body in part (400): the
+ * points of those that it did not are counted as rejected. Which ones they are it does not say; of
+ * classic histograms, which have many samples, it is about as many points as that part of the body.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/parse.h"
 #include "exporters/http/compress.h"
 #include "exporters/http/http.h"
 #include "exporters/remote_write/version.h"
@@ -44,8 +50,9 @@ struct stream {
     struct remote_write *owner;
     struct eye_identities identities;
     struct eye_delivery delivery;
-    size_t added; /* points in the body */
-    bool ended;   /* markers instead of values */
+    size_t added;     /* points in the body */
+    uint64_t samples; /* what they are in the body, native histograms included */
+    bool ended;       /* markers instead of values */
 };
 
 struct remote_write {
@@ -63,12 +70,13 @@ struct remote_write {
 
     struct stream live;
     struct stream gone;
-    struct eye_export_stats gone_stats; /* markers count nowhere else */
+    struct eye_export_stats *stats;     /* of the exporter */
+    struct eye_export_stats gone_stats; /* of markers, until they are added to those */
 
     struct eye_write_time time; /* of the snapshot stamped */
     uint64_t stamped_start_ns;
     uint64_t stamped_sequence;
-    uint64_t described_ns; /* time of the last snapshot with metadata; 0: none */
+    uint64_t described_ns; /* monotonic: when metadata was delivered last; 0: not yet */
     bool describing;       /* the next body begins with metadata */
 };
 
@@ -126,23 +134,34 @@ static int fall_back(struct remote_write *remote)
     return use_version(remote, &eye_write_version_1);
 }
 
+/* Whether the answer tells what was written; then @ret_samples: samples and histograms. */
+static bool read_written(const struct remote_write *remote, uint64_t *ret_samples)
+{
+    static const char *const counted[] = {"X-Prometheus-Remote-Write-Samples-Written",
+                                          "X-Prometheus-Remote-Write-Histograms-Written"};
+    bool told =
+        eye_http_answer_header(remote->http, "X-Prometheus-Remote-Write-Exemplars-Written") != NULL;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(counted); i++) {
+        const char *text = eye_http_answer_header(remote->http, counted[i]);
+        uint64_t number;
+        told = told || text != NULL;
+        sum += text != NULL && eye_parse_u64(text, &number) == 0 ? number : 0;
+    }
+    if (told) {
+        *ret_samples = sum;
+    }
+    return told;
+}
+
 /* 2.0: a receiver of 1.0 answers 415, or takes the body for an empty one. */
 static bool is_unsupported(const struct remote_write *remote, long status)
 {
-    static const char *const written[] = {
-        "X-Prometheus-Remote-Write-Samples-Written",
-        "X-Prometheus-Remote-Write-Histograms-Written",
-        "X-Prometheus-Remote-Write-Exemplars-Written",
-    };
+    uint64_t written;
     if (remote->version != &eye_write_version_2 || status / 100 != 2) {
         return remote->version == &eye_write_version_2 && status == STATUS_UNSUPPORTED;
     }
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(written); i++) {
-        if (eye_http_answer_header(remote->http, written[i]) != NULL) {
-            return false;
-        }
-    }
-    return true;
+    return !read_written(remote, &written);
 }
 
 /* ---- Requests ---- */
@@ -189,14 +208,49 @@ static int post(struct remote_write *remote, struct eye_http_answer *ret_answer,
     return eye_http_send(remote->http, &request, ret_answer, failure);
 }
 
+/* How many of the body's @points are not written when @written of its samples are. */
+static uint64_t points_left(const struct stream *stream, uint64_t points, uint64_t written)
+{
+    uint64_t samples = stream->samples;
+    if (written >= samples) {
+        return 0;
+    }
+    uint64_t left = ((samples - written) * points + samples - 1) / samples;
+    return left < points ? left : points;
+}
+
+/*
+ * A body of 2.0 that was taken in part is done: what is left will not be taken another time, and
+ * what was written shall not be sent again.
+ */
+static enum eye_verdict judge_part(const struct stream *stream, enum eye_verdict verdict,
+                                   uint64_t points, uint64_t *ret_rejected,
+                                   struct eye_export_failure *failure)
+{
+    const struct remote_write *remote = stream->owner;
+    uint64_t written = 0;
+    bool final = verdict == EYE_VERDICT_DONE || verdict == EYE_VERDICT_GIVE_UP;
+    if (!final || remote->version != &eye_write_version_2 || !read_written(remote, &written) ||
+        (verdict == EYE_VERDICT_GIVE_UP && written == 0)) {
+        return verdict;
+    }
+    *ret_rejected = points_left(stream, points, written);
+    if (*ret_rejected > 0) {
+        struct eye_error said = failure->cause;
+        bool silent = verdict == EYE_VERDICT_DONE;
+        eye_export_fail(failure, 0, EYE_EXPORT_REJECTED,
+                        "the receiver wrote %" PRIu64 " of %" PRIu64 " samples%s%s", written,
+                        stream->samples, silent ? "" : ": ", silent ? "" : said.text);
+    }
+    return EYE_VERDICT_DONE;
+}
+
 static enum eye_verdict send_body(void *state, uint64_t points, uint64_t *ret_rejected,
                                   struct eye_export_failure *failure)
 {
     struct stream *stream = state;
     struct remote_write *remote = stream->owner;
     struct eye_http_answer answer;
-    (void)points;
-    (void)ret_rejected;
     if (compress_body(remote, failure) != 0 || post(remote, &answer, failure) != 0) {
         return EYE_VERDICT_RETRY;
     }
@@ -204,10 +258,11 @@ static enum eye_verdict send_body(void *state, uint64_t points, uint64_t *ret_re
         remote->unsupported = true;
         return EYE_VERDICT_RETRY;
     }
-    enum eye_verdict verdict = judge(&answer, failure);
+    enum eye_verdict verdict =
+        judge_part(stream, judge(&answer, failure), points, ret_rejected, failure);
     if (verdict == EYE_VERDICT_DONE && remote->describing) {
         remote->describing = false;
-        remote->described_ns = (uint64_t)remote->time.now_ms * EYE_NS_PER_MS;
+        remote->described_ns = eye_clock_monotonic_ns();
     }
     return verdict;
 }
@@ -220,6 +275,7 @@ static void begin_body(void *state, const struct eye_snapshot *now)
     struct remote_write *remote = stream->owner;
     (void)now;
     stream->added = 0;
+    stream->samples = 0;
     remote->version->begin(remote->encoder, &remote->time);
     if (remote->describing && remote->version->describe != NULL) {
         remote->version->describe(remote->encoder);
@@ -262,6 +318,7 @@ static int add(void *state, size_t index, const struct eye_change *change, size_
     }
     if (result == 0) {
         stream->added++;
+        stream->samples += eye_write_part_count(&stream->owner->shared, change->point->metric);
     }
     return result == -ENOBUFS && stream->added == 0 ? -EMSGSIZE : result;
 }
@@ -288,15 +345,19 @@ static void stamp(struct remote_write *remote, const struct eye_snapshot *now)
     }
     int64_t now_ms = (int64_t)(now->time_ns / EYE_NS_PER_MS);
     remote->time.now_ms = later(now_ms, remote->time.now_ms + 1);
-    remote->time.start_ms = (int64_t)(now->start_ns / EYE_NS_PER_MS);
+    if (now->start_ns != remote->stamped_start_ns) {
+        /* The wall clock may have been set back in the first interval. */
+        int64_t start_ms = (int64_t)(now->start_ns / EYE_NS_PER_MS);
+        remote->time.start_ms = start_ms < remote->time.now_ms ? start_ms : remote->time.now_ms;
+    }
     remote->stamped_start_ns = now->start_ns;
     remote->stamped_sequence = now->sequence;
 }
 
 static bool is_time_to_describe(const struct remote_write *remote)
 {
-    uint64_t now_ns = (uint64_t)remote->time.now_ms * EYE_NS_PER_MS;
-    return remote->described_ns == 0 || now_ns - remote->described_ns >= DESCRIBE_EVERY_NS;
+    return remote->described_ns == 0 ||
+           eye_clock_monotonic_ns() - remote->described_ns >= DESCRIBE_EVERY_NS;
 }
 
 static int run_stream(struct stream *stream, const struct eye_snapshot *now,
@@ -307,6 +368,33 @@ static int run_stream(struct stream *stream, const struct eye_snapshot *now,
         return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "%s", strerror(-result));
     }
     return eye_delivery_run(&stream->delivery, now, NULL, failure);
+}
+
+/* What a marker was not needed for, because the series lives under another id, is not counted. */
+static void count_markers(struct remote_write *remote)
+{
+    struct eye_export_stats *from = &remote->gone_stats;
+    struct eye_export_stats *to = remote->stats;
+    uint64_t points = atomic_exchange(&from->points, 0);
+    uint64_t seen = points;
+    for (size_t i = 0; i < EYE_EXPORT_REASON_COUNT; i++) {
+        uint64_t dropped = atomic_exchange(&from->dropped[i], 0);
+        if (i != EYE_EXPORT_COLLISION) {
+            atomic_fetch_add(&to->dropped[i], dropped);
+            seen += dropped;
+        }
+        atomic_fetch_add(&to->failures[i], atomic_exchange(&from->failures[i], 0));
+    }
+    atomic_fetch_add(&to->points, points);
+    atomic_fetch_add(&to->seen, seen);
+}
+
+static int mark(struct remote_write *remote, const struct eye_snapshot *gone,
+                struct eye_export_failure *failure)
+{
+    int result = run_stream(&remote->gone, gone, failure);
+    count_markers(remote);
+    return result;
 }
 
 static void cleanup_snapshot(const struct eye_snapshot **snapshot)
@@ -322,7 +410,7 @@ static int end_gone(struct remote_write *remote, const struct eye_snapshot *now,
     if (result != 0) {
         return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "%s", strerror(-result));
     }
-    return gone == NULL ? 0 : run_stream(&remote->gone, gone, failure);
+    return gone == NULL ? 0 : mark(remote, gone, failure);
 }
 
 static int attempt(struct remote_write *remote, const struct eye_snapshot *now,
@@ -377,7 +465,7 @@ static void finish(void *state, const struct eye_snapshot *last)
     remote->describing = false;
     remote->time.now_ms =
         later((int64_t)(eye_clock_wall_ns() / EYE_NS_PER_MS), remote->time.now_ms + 1);
-    (void)run_stream(&remote->gone, last, &failure);
+    (void)mark(remote, last, &failure);
 }
 
 /* ---- Life ---- */
@@ -439,6 +527,7 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     }
     remote->values = values;
     remote->gone.ended = true;
+    remote->stats = setup->stats;
     eye_text_init(&remote->compressed, COMPRESSED_MAX_BYTES);
     eye_delivery_init(&remote->live.delivery, &format, &remote->live, setup->stats);
     eye_delivery_init(&remote->gone.delivery, &format, &remote->gone, &remote->gone_stats);

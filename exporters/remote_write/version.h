@@ -65,7 +65,7 @@ double eye_write_stale_marker(void);
 
 struct eye_write_time {
     int64_t now_ms;   /* of the samples; since 1970 */
-    int64_t start_ms; /* when counting began */
+    int64_t start_ms; /* when counting began; never later */
 };
 
 struct eye_write_version {

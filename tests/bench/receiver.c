@@ -22,8 +22,8 @@
 #define PIECE_BYTES ((size_t)256 << 10)
 
 static const char accepted[] = "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\n"
-                               "X-Prometheus-Remote-Write-Samples-Written: 1\r\n"
-                               "X-Prometheus-Remote-Write-Histograms-Written: 1\r\n"
+                               "X-Prometheus-Remote-Write-Samples-Written: 999999999\r\n"
+                               "X-Prometheus-Remote-Write-Histograms-Written: 0\r\n"
                                "Content-Length: 0\r\n\r\n";
 
 struct connection {

@@ -2,8 +2,8 @@
 /*
  * Hostile series as OTLP, in both encodings at once. Property: the protobuf request has one data
  * point for each point, with the attributes, times and numbers of its series under a metric of its
- * name, and no field that the schema does not know; the JSON request says, member by member, what
- * the protobuf one says.
+ * name in the resource of its service, which is there once, and no field that the schema does not
+ * know; the JSON request says, member by member, what the protobuf one says.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -24,8 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Series that fill several requests. */
 #define CROWD HOSTILE_CROWD_MAX
 
-/* What the tail of a JSON request has beyond the limit. */
-#define REQUEST_MAX_BYTES (EYE_OTLP_REQUEST_BYTES + 64)
+#define REQUEST_MAX_BYTES EYE_OTLP_REQUEST_BYTES
 
 #define DIGITS 1e-14
 
@@ -88,13 +87,22 @@ static const struct trial_format format = {
 
 /* ---- Requests taken apart ---- */
 
+/* Where a data point stands. */
+struct place {
+    size_t request;
+    char *service; /* of its resource; NULL: it is the daemon's; owned */
+    bool read;
+};
+
 /* A data point, and what it stands in. */
 struct protobuf_point {
+    struct place place;
     const EyeOtlp__Metric *metric;
     ProtobufCMessage *message; /* owned */
 };
 
 struct json_point {
+    struct place place;
     const json_t *metric;
     const json_t *object;
 };
@@ -128,7 +136,23 @@ static const ProtobufCMessageDescriptor *point_descriptor(EyeOtlp__Metric__DataC
     return NULL;
 }
 
-static void take_points(struct requests *requests, const EyeOtlp__Metric *metric)
+/* The daemon's resource goes on with its version, those of services with the host. */
+#define OWN_KEY "service.version"
+
+static char *copy_service(const EyeOtlp__Resource *resource)
+{
+    EyeOtlp__KeyValue *const *attributes = resource->attributes;
+    assert(resource->n_attributes > 1 && strcmp(attributes[0]->key, "service.name") == 0);
+    if (strcmp(attributes[1]->key, OWN_KEY) == 0) {
+        return NULL;
+    }
+    char *service = strdup(attributes[0]->value->string_value);
+    assert(service != NULL);
+    return service;
+}
+
+static void take_points(struct requests *requests, const EyeOtlp__Resource *resource,
+                        const EyeOtlp__Metric *metric)
 {
     const EyeOtlp__Data *data = metric->gauge; /* a union of pointers to the same type */
     assert(metric->base.n_unknown_fields == 0 && data->base.n_unknown_fields == 0);
@@ -139,16 +163,28 @@ static void take_points(struct requests *requests, const EyeOtlp__Metric *metric
             protobuf_c_message_unpack(point_descriptor(metric->data_case), NULL,
                                       data->data_points[i].len, data->data_points[i].data);
         assert(message != NULL && message->n_unknown_fields == 0);
-        requests->protobuf_points[requests->protobuf_point_count++] =
-            (struct protobuf_point){metric, message};
+        requests->protobuf_points[requests->protobuf_point_count++] = (struct protobuf_point){
+            {requests->protobuf_count - 1, copy_service(resource), false}, metric, message};
     }
 }
 
-static const EyeOtlp__ScopeMetrics *scope_of(const EyeOtlp__ExportMetricsServiceRequest *request)
+static bool is_same_bytes(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b)
 {
-    assert(request->n_resource_metrics == 1);
-    assert(request->resource_metrics[0]->n_scope_metrics == 1);
-    return request->resource_metrics[0]->scope_metrics[0];
+    return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+static void take_resource(struct requests *requests, const EyeOtlp__ResourceMetrics *metrics)
+{
+    assert(metrics->base.n_unknown_fields == 0 && metrics->n_scope_metrics == 1);
+    const EyeOtlp__ScopeMetrics *scope = metrics->scope_metrics[0];
+    EyeOtlp__Resource *resource =
+        eye_otlp__resource__unpack(NULL, metrics->resource.len, metrics->resource.data);
+    assert(resource != NULL);
+    for (size_t i = 0; i < scope->n_metrics; i++) {
+        assert(i == 0 || strcmp(scope->metrics[i]->name, scope->metrics[i - 1]->name) != 0);
+        take_points(requests, resource, scope->metrics[i]);
+    }
+    eye_otlp__resource__free_unpacked(resource, NULL);
 }
 
 static void take_protobuf(struct requests *requests, const struct eye_text *payload)
@@ -159,10 +195,12 @@ static void take_protobuf(struct requests *requests, const struct eye_text *payl
     assert(request != NULL && request->base.n_unknown_fields == 0);
     assert(requests->protobuf_count < HOSTILE_POINTS_MAX);
     requests->protobuf[requests->protobuf_count++] = request;
-    const EyeOtlp__ScopeMetrics *scope = scope_of(request);
-    for (size_t i = 0; i < scope->n_metrics; i++) {
-        assert(i == 0 || strcmp(scope->metrics[i]->name, scope->metrics[i - 1]->name) != 0);
-        take_points(requests, scope->metrics[i]);
+    for (size_t i = 0; i < request->n_resource_metrics; i++) {
+        for (size_t j = 0; j < i; j++) {
+            assert(!is_same_bytes(&request->resource_metrics[i]->resource,
+                                  &request->resource_metrics[j]->resource));
+        }
+        take_resource(requests, request->resource_metrics[i]);
     }
 }
 
@@ -193,14 +231,31 @@ static bool has_same_name(const json_t *a, const json_t *b)
     return json_equal(json_object_get(a, "name"), json_object_get(b, "name"));
 }
 
-static void take_json(struct requests *requests, const struct eye_text *payload)
+static const json_t *resource_of(const json_t *resource_metrics)
 {
-    json_t *request = json_loadb(payload->data, payload->length, JSON_REJECT_DUPLICATES, NULL);
-    assert(json_is_object(request) && json_object_size(request) == 1);
-    assert(requests->json_count < HOSTILE_POINTS_MAX);
-    requests->json[requests->json_count++] = request;
-    const json_t *scope = only(only(request, "resourceMetrics"), "scopeMetrics");
-    const json_t *metrics = json_object_get(scope, "metrics");
+    return json_object_get(json_object_get(resource_metrics, "resource"), "attributes");
+}
+
+static const char *key_at(const json_t *attributes, size_t index)
+{
+    return json_string_value(json_object_get(json_array_get(attributes, index), "key"));
+}
+
+static char *copy_json_service(const json_t *attributes)
+{
+    const json_t *value = json_object_get(json_array_get(attributes, 0), "value");
+    assert(strcmp(key_at(attributes, 0), "service.name") == 0);
+    if (strcmp(key_at(attributes, 1), OWN_KEY) == 0) {
+        return NULL;
+    }
+    char *service = strdup(json_string_value(json_object_get(value, "stringValue")));
+    assert(service != NULL);
+    return service;
+}
+
+static void take_json_resource(struct requests *requests, const json_t *resource_metrics)
+{
+    const json_t *metrics = json_object_get(only(resource_metrics, "scopeMetrics"), "metrics");
     for (size_t i = 0; i < json_array_size(metrics); i++) {
         const json_t *metric = json_array_get(metrics, i);
         const json_t *points = json_object_get(data_of(metric), "dataPoints");
@@ -208,9 +263,28 @@ static void take_json(struct requests *requests, const struct eye_text *payload)
         assert(i == 0 || !has_same_name(metric, json_array_get(metrics, i - 1)));
         for (size_t j = 0; j < json_array_size(points); j++) {
             assert(requests->json_point_count < HOSTILE_POINTS_MAX);
-            requests->json_points[requests->json_point_count++] =
-                (struct json_point){metric, json_array_get(points, j)};
+            requests->json_points[requests->json_point_count++] = (struct json_point){
+                {requests->json_count - 1, copy_json_service(resource_of(resource_metrics)), false},
+                metric,
+                json_array_get(points, j)};
         }
+    }
+}
+
+static void take_json(struct requests *requests, const struct eye_text *payload)
+{
+    json_t *request = json_loadb(payload->data, payload->length, JSON_REJECT_DUPLICATES, NULL);
+    assert(json_is_object(request) && json_object_size(request) == 1);
+    assert(requests->json_count < HOSTILE_POINTS_MAX);
+    requests->json[requests->json_count++] = request;
+    const json_t *resources = json_object_get(request, "resourceMetrics");
+    assert(json_array_size(resources) > 0);
+    for (size_t i = 0; i < json_array_size(resources); i++) {
+        for (size_t j = 0; j < i; j++) {
+            assert(!json_equal(resource_of(json_array_get(resources, i)),
+                               resource_of(json_array_get(resources, j))));
+        }
+        take_json_resource(requests, json_array_get(resources, i));
     }
 }
 
@@ -218,6 +292,10 @@ static void free_requests(struct requests *requests)
 {
     for (size_t i = 0; i < requests->protobuf_point_count; i++) {
         protobuf_c_message_free_unpacked(requests->protobuf_points[i].message, NULL);
+        free(requests->protobuf_points[i].place.service);
+    }
+    for (size_t i = 0; i < requests->json_point_count; i++) {
+        free(requests->json_points[i].place.service);
     }
     for (size_t i = 0; i < requests->protobuf_count; i++) {
         eye_otlp__export_metrics_service_request__free_unpacked(requests->protobuf[i], NULL);
@@ -369,18 +447,18 @@ static void check_json_metric(const json_t *object, const EyeOtlp__Metric *metri
 
 /* ---- Protobuf against the snapshot ---- */
 
-static void check_attribute(const struct eye_metric *metric, const struct eye_tag_value *tag,
-                            const EyeOtlp__KeyValue *attribute)
+static void check_attribute(const struct eye_tag_value *tag, const EyeOtlp__KeyValue *attribute)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text expected;
     const struct eye_tag_info *info = eye_tag_info(tag->tag);
-    bool conventional = metric->semantic && *info->attribute != '\0';
+    bool named = strcmp(attribute->key, info->name) == 0;
     uint64_t number;
     eye_text_init(&expected, EXPECTED_MAX_BYTES);
     expected_append(&expected, tag->value, expected_utf8);
-    assert(strcmp(attribute->key, conventional ? info->attribute : info->name) == 0);
+    assert(named ? *info->attribute == '\0' || tag->tag == EYE_TAG_REMOTE
+                 : strcmp(attribute->key, info->attribute) == 0);
     if (attribute->value->value_case == EYE_OTLP__ANY_VALUE__VALUE_INT_VALUE) {
-        assert(metric->semantic && (tag->tag == EYE_TAG_STATUS || tag->tag == EYE_TAG_PORT));
+        assert(tag->tag == EYE_TAG_STATUS || tag->tag == EYE_TAG_PORT);
         assert(eye_parse_u64(tag->value, &number) == 0);
         assert(number == (uint64_t)attribute->value->int_value);
     } else {
@@ -388,13 +466,18 @@ static void check_attribute(const struct eye_metric *metric, const struct eye_ta
     }
 }
 
+/* The service is the resource's. */
 static void check_attributes(const struct eye_point *point, EyeOtlp__KeyValue *const *attributes,
                              size_t count)
 {
-    assert(count == point->tags->count);
-    for (uint32_t i = 0; i < count; i++) {
-        check_attribute(point->metric, &point->tags->tags[i], attributes[i]);
+    size_t at = 0;
+    for (uint32_t i = 0; i < point->tags->count; i++) {
+        if (point->tags->tags[i].tag != EYE_TAG_SERVICE) {
+            assert(at < count);
+            check_attribute(&point->tags->tags[i], attributes[at++]);
+        }
     }
+    assert(at == count);
 }
 
 static void check_number(const struct eye_otlp_model *model, const struct eye_change *change,
@@ -485,13 +568,15 @@ static void check_metric(const struct hostile *world, const struct eye_otlp_mode
     assert(gauge || message->gauge->aggregation_temporality == (int32_t)model->temporality);
 }
 
-static void keep_name(struct expected_names *names, const json_t *metric, const json_t *point)
+static void keep_name(struct expected_names *names, const struct json_point *point)
 {
-    EYE_AUTOFREE char *attributes = json_dumps(json_object_get(point, "attributes"), JSON_COMPACT);
+    const json_t *list = json_object_get(point->object, "attributes");
+    EYE_AUTOFREE char *attributes = json_dumps(list, JSON_COMPACT);
     struct eye_text *name = expected_next_name(names);
     assert(attributes != NULL);
-    eye_text_append(name, json_string_value(json_object_get(metric, "name")));
+    eye_text_append(name, json_string_value(json_object_get(point->metric, "name")));
     eye_text_append(name, attributes);
+    eye_text_append(name, point->place.service == NULL ? "" : point->place.service);
 }
 
 static void check_point(const struct hostile *world, const struct eye_otlp_model *model,
@@ -516,8 +601,45 @@ static void check_point(const struct hostile *world, const struct eye_otlp_model
 
 /* ---- All of it ---- */
 
+static bool is_of(const struct place *place, const char *service)
+{
+    return service == NULL ? place->service == NULL
+                           : place->service != NULL && strcmp(place->service, service) == 0;
+}
+
+/*
+ * A request is about as many points as the snapshot has side by side; of a service they stand in
+ * their order. So the next one is the first of the service's in the first request that has points
+ * left. @stride: from place to place.
+ */
+static size_t find_next(struct place *first, size_t stride, size_t count, const char *service)
+{
+    struct place *place = first;
+    size_t left = count;
+    for (size_t i = 0; i < count; i++) {
+        place = (struct place *)((char *)first + i * stride);
+        if (place->read) {
+            continue;
+        }
+        left = left == count ? place->request : left;
+        assert(place->request == left);
+        if (is_of(place, service)) {
+            place->read = true;
+            return i;
+        }
+    }
+    assert(false);
+    return 0;
+}
+
+static const char *own_name(const struct eye_otlp_model *model)
+{
+    assert(strcmp(model->resource[0].key, "service.name") == 0);
+    return model->resource[0].value;
+}
+
 static void check_points(const struct hostile *world, const struct eye_otlp_model *model,
-                         const struct trial *trial, const struct requests *requests)
+                         const struct trial *trial, struct requests *requests)
 {
     struct eye_changes changes = trial_changes(trial);
     struct eye_change change;
@@ -525,34 +647,64 @@ static void check_points(const struct hostile *world, const struct eye_otlp_mode
     struct expected_names names = {.count = 0};
     size_t at = 0;
     for (; trial_next(trial, &changes, &change, &index); at++) {
-        assert(at < requests->protobuf_point_count && at < requests->json_point_count);
-        check_point(world, model, &change, &requests->protobuf_points[at]);
-        check_json_metric(requests->json_points[at].metric, requests->protobuf_points[at].metric);
-        check_message(requests->json_points[at].object, requests->protobuf_points[at].message);
-        keep_name(&names, requests->json_points[at].metric, requests->json_points[at].object);
+        EYE_CLEANUP(eye_text_done) struct eye_text text;
+        const char *tag = eye_tag_set_value(change.point->tags, EYE_TAG_SERVICE);
+        eye_text_init(&text, EXPECTED_MAX_BYTES);
+        expected_append(&text, tag == NULL ? "" : tag, expected_utf8);
+        bool own = tag == NULL || strcmp(eye_text_string(&text), own_name(model)) == 0;
+        const char *service = own ? NULL : eye_text_string(&text);
+        const struct protobuf_point *protobuf = &requests->protobuf_points[find_next(
+            &requests->protobuf_points[0].place, sizeof(requests->protobuf_points[0]),
+            requests->protobuf_point_count, service)];
+        const struct json_point *json = &requests->json_points[find_next(
+            &requests->json_points[0].place, sizeof(requests->json_points[0]),
+            requests->json_point_count, service)];
+        check_point(world, model, &change, protobuf);
+        check_json_metric(json->metric, protobuf->metric);
+        check_message(json->object, protobuf->message);
+        keep_name(&names, json);
     }
     expected_finish_names(&names);
     assert(at == requests->protobuf_point_count && at == requests->json_point_count);
 }
 
-/* What was said of us: each key once, the same in both encodings. */
-static void check_resource(const struct requests *requests, const struct eye_otlp_resource *given)
+static const json_t *json_resource(const struct requests *requests, size_t index)
 {
-    if (requests->protobuf_count == 0) {
-        return;
-    }
-    const EyeOtlp__ResourceMetrics *first = requests->protobuf[0]->resource_metrics[0];
+    const json_t *all = json_object_get(requests->json[0], "resourceMetrics");
+    return json_object_get(json_array_get(all, index), "resource");
+}
+
+/* Each key once, as many as there are, the same in both encodings. */
+static void check_resource(const EyeOtlp__ResourceMetrics *metrics, const json_t *json,
+                           const struct eye_otlp_model *model)
+{
     EyeOtlp__Resource *resource =
-        eye_otlp__resource__unpack(NULL, first->resource.len, first->resource.data);
-    assert(resource != NULL && resource->n_attributes == given->count);
+        eye_otlp__resource__unpack(NULL, metrics->resource.len, metrics->resource.data);
+    assert(resource != NULL);
+    bool own = strcmp(resource->attributes[1]->key, OWN_KEY) == 0;
+    assert(resource->n_attributes == (own ? model->resource_count : model->observed_count + 1));
     for (size_t i = 0; i < resource->n_attributes; i++) {
         for (size_t j = 0; j < i; j++) {
             assert(strcmp(resource->attributes[i]->key, resource->attributes[j]->key) != 0);
         }
     }
-    check_message(json_object_get(only(requests->json[0], "resourceMetrics"), "resource"),
-                  &resource->base);
+    check_message(json, &resource->base);
     eye_otlp__resource__free_unpacked(resource, NULL);
+}
+
+/* Of the first request: which resources come in the others depends on how much goes into one. */
+static void check_resources(const struct requests *requests, const struct eye_otlp_model *model)
+{
+    if (requests->protobuf_count == 0) {
+        return;
+    }
+    const json_t *all = json_object_get(requests->json[0], "resourceMetrics");
+    size_t count = requests->protobuf[0]->n_resource_metrics;
+    size_t both = count < json_array_size(all) ? count : json_array_size(all);
+    for (size_t i = 0; i < both; i++) {
+        check_resource(requests->protobuf[0]->resource_metrics[i], json_resource(requests, i),
+                       model);
+    }
 }
 
 static struct trial *run(const struct hostile *world, struct eye_otlp_model *model,
@@ -578,8 +730,7 @@ static struct trial *run(const struct hostile *world, struct eye_otlp_model *mod
     return trial;
 }
 
-static void run_both(const struct hostile *world, struct eye_otlp_model *model,
-                     const struct eye_otlp_resource *resource)
+static void run_both(const struct hostile *world, struct eye_otlp_model *model)
 {
     struct trial *protobuf = run(world, model, &eye_otlp_protobuf);
     struct trial *json = run(world, model, &eye_otlp_json);
@@ -593,7 +744,7 @@ static void run_both(const struct hostile *world, struct eye_otlp_model *model,
         take_json(requests, &json->payloads[i]);
     }
     check_points(world, model, protobuf, requests);
-    check_resource(requests, resource);
+    check_resources(requests, model);
     free_requests(requests);
     trial_free(protobuf);
     trial_free(json);
@@ -603,6 +754,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct hostile world;
     struct eye_otlp_resource resource;
+    struct eye_otlp_resource observed;
     hostile_init(&world, data, size);
     struct eye_otlp_model model = {.selection = &world.selection};
     model.temporality = hostile_choice(&world, 2) != 0 ? EYE_OTLP_DELTA : EYE_OTLP_CUMULATIVE;
@@ -610,14 +762,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hostile_make(&world, CROWD);
     int result = eye_otlp_resource_init(&resource, &world.selection);
     assert(result == 0);
+    result = eye_otlp_resource_init_observed(&observed, &world.selection);
+    assert(result == 0 && observed.count > 0 && strcmp(observed.tags[0].key, "host.name") == 0);
     model.resource = resource.attributes;
     model.resource_count = resource.count;
+    model.observed = observed.attributes;
+    model.observed_count = observed.count;
     model.time_ns = world.now->time_ns;
     model.start_ns = model.temporality == EYE_OTLP_DELTA && world.before != NULL
                          ? world.before->time_ns
                          : world.now->start_ns;
-    run_both(&world, &model, &resource);
+    run_both(&world, &model);
     eye_otlp_resource_done(&resource);
+    eye_otlp_resource_done(&observed);
     hostile_done(&world);
     return 0;
 }

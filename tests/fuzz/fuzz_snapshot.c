@@ -54,6 +54,7 @@ static void check_same(const struct eye_snapshot *a, const struct eye_snapshot *
 {
     assert(a->sequence == b->sequence && a->time_ns == b->time_ns);
     assert(a->interval_ns == b->interval_ns && a->start_ns == b->start_ns);
+    assert(a->elapsed_ns == b->elapsed_ns);
     assert(a->count == b->count && a->bytes == b->bytes);
     for (size_t i = 0; i < a->count; i++) {
         assert(a->points[i].metric == b->points[i].metric && a->points[i].id == b->points[i].id);

@@ -16,7 +16,8 @@ import otlp  # pylint: disable=wrong-import-position,import-error
 
 PATH = "/v1/metrics"
 ATTRIBUTES = {"method": "http.request.method", "status": "http.response.status_code",
-              "route": "http.route", "service": "service.name", "port": "server.port"}
+              "route": "http.route", "service": "service.name", "port": "server.port",
+              "family": "network.type", "error_type": "error.type"}
 SEMANTIC = ("http.server.", "http.client.")
 
 
@@ -52,10 +53,10 @@ class Collector:
     def _matching(self, metric, tags):
         semantic = metric.startswith(SEMANTIC)
         name = metric if semantic else f"sockeye.{metric.removeprefix('sockeye.')}"
-        wanted = {ATTRIBUTES[tag] if semantic else tag: str(value) for tag, value in tags.items()}
+        wanted = {ATTRIBUTES.get(tag, tag): str(value) for tag, value in tags.items()}
         self.read()
         for point in self.points:
-            own = {key: str(value) for key, value in point.attributes.items()}
+            own = {key: str(value) for key, value in {**point.resource, **point.attributes}.items()}
             if point.metric == name and wanted.items() <= own.items():
                 yield point
 
@@ -65,7 +66,8 @@ class Collector:
             if point.temporality == 1:
                 deltas += measure(point.value)
             else:
-                key = (tuple(sorted(point.attributes.items(), key=str)), point.start)
+                key = (point.resource["service.name"],
+                       tuple(sorted(point.attributes.items(), key=str)), point.start)
                 last[key] = measure(point.value)
         return deltas + sum(last.values())
 
@@ -102,6 +104,7 @@ class Live(unittest.TestCase):
         for point in collector.points:
             self.assertEqual(point.resource["deployment.environment"], "test")
             self.assertIn("host.name", point.resource)
+            self.assertEqual(point.resource["service.instance.id"], point.resource["host.name"])
             self.assertEqual(point.scope, "sockeye")
         seen, points = (self.daemon.total(f"sockeye.exporter.{name}", exporter="otlp")
                         for name in ("points.seen", "points"))
@@ -111,6 +114,18 @@ class Live(unittest.TestCase):
         print(f"{len(collector.server.taken)} requests, {len(collector.points)} points; "
               f"{self.truth.connections} connections and {self.truth.requests} requests as they were")
 
+    def check_resources(self, collector, own):
+        """Numbers of the daemon are of its resource; a request has each resource once, and those
+        of the services that talked."""
+        services = {point.resource["service.name"] for point in collector.points
+                    if point.attributes.get("server.port") == self.truth.port}
+        self.assertGreater(len(services - {own}), 0)
+        for point in collector.points:
+            if point.metric in ("sockeye.cpu.time", "sockeye.series"):
+                self.assertEqual(point.resource["service.name"], own)
+            self.assertEqual("service.version" in point.resource,
+                             point.resource["service.name"] == own)
+
     def test_protobuf_cumulative_gzip(self):
         collector = self.deliver()
         self.check(collector)
@@ -118,7 +133,7 @@ class Live(unittest.TestCase):
         self.assertEqual(headers["content-type"], "application/x-protobuf")
         self.assertEqual(headers["content-encoding"], "gzip")
         self.assertEqual({point.temporality for point in collector.points}, {0, 2})
-        self.assertEqual(collector.points[0].resource["service.name"], "sockeye")
+        self.check_resources(collector, "sockeye")
 
     def test_json_delta(self):
         collector = self.deliver("encoding: json", "temporality: delta", "compression: none")
@@ -144,7 +159,7 @@ class Live(unittest.TestCase):
         request = collector.server.taken[0]
         self.assertEqual(request.path, PATH)
         self.assertEqual(request.headers["api-key"], "s3cret key")
-        self.assertEqual(collector.points[0].resource["service.name"], "watcher")
+        self.check_resources(collector, "watcher")
         self.assertEqual([line for line in self.daemon.log if "s3cret" in line], [])
 
     def check_quantiles(self, collector, metric):

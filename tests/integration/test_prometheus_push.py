@@ -200,7 +200,7 @@ class Version2(unittest.TestCase):
 
     def test_is_kept(self):
         self.start(fault_server.answer(
-            204, b"", headers=("X-Prometheus-Remote-Write-Samples-Written: 7",)))
+            204, b"", headers=("X-Prometheus-Remote-Write-Samples-Written: 1000000",)))
         harness.wait_until(lambda: len(self.server.taken) >= 3, 30, "requests")
         self.assertEqual(self.daemon.stop(), 0)
         self.assertEqual(set(self.versions()), {"2.0.0"})

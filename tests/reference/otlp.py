@@ -160,6 +160,11 @@ def read(body, content_type):
     request = _read_json(body) if content_type == "application/json" else \
         protoc.decode("otlp.proto", "opentelemetry.ExportMetricsServiceRequest", body)
     points = list(_all_points(request))
-    keys = {(point.metric, tuple(sorted(point.attributes.items(), key=str))) for point in points}
+    resources = [tuple(sorted(_attributes(one(item, "resource", {})).items(), key=str))
+                 for item in request["resource_metrics"]]
+    demand(len(set(resources)) == len(resources), "a resource twice")
+    keys = {(point.metric, *(tuple(sorted(attributes.items(), key=str))
+                             for attributes in (point.resource, point.attributes)))
+            for point in points}
     demand(len(keys) == len(points), "a series twice")
     return points

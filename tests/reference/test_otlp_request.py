@@ -48,7 +48,7 @@ class Fields(unittest.TestCase):
                                    ("tcp.sent.bytes", 7, {"port": b"80"}), encoding=encoding)
             self.assertEqual(point, ({"service.name": "reference"}, "sockeye",
                                      "sockeye.tcp.sent.bytes", "By", "sum", 2, True,
-                                     {"port": "80"}, START, FIRST, 12))
+                                     {"server.port": 80}, START, FIRST, 12))
 
     def test_large_and_scaled_counters(self):
         for encoding in self.ENCODINGS:
@@ -81,7 +81,8 @@ class Fields(unittest.TestCase):
             self.assertEqual(point.metric, "http.server.request.duration")
             self.assertEqual(point.attributes, {
                 "http.request.method": "GET", "http.response.status_code": 404,
-                "http.route": "/a/*", "service.name": "api", "server.port": 8080})
+                "http.route": "/a/*", "server.port": 8080})
+            self.assertEqual(point.resource["service.name"], "api")
             tags = {"status": b"__other__", "port": b"99999999999999999999"}
             point = self.one_point(("http.server.request.duration", 0.1, tags), encoding=encoding)
             self.assertEqual(point.attributes, {"http.response.status_code": "__other__",
@@ -91,14 +92,31 @@ class Fields(unittest.TestCase):
 
     def test_hostile_values(self):
         for encoding in self.ENCODINGS:
-            points = request([("tcp.connections.opened", number + 1, {"service": value})
-                              for number, value in enumerate(HOSTILE)], encoding=encoding)
-            self.assertEqual({point.value: point.attributes for point in points},
-                             {number + 1: {"service": value.decode()}
-                              for number, value in enumerate(HOSTILE)})
-            point = self.one_point(("tcp.connections.opened", 1, {"service": b"\xff\xc0\x80a"}),
-                                   encoding=encoding)
-            self.assertEqual(point.attributes, {"service": "\ufffd\ufffd\ufffda"})
+            for tag, key in (("process", "process.executable.name"), ("service", "service.name")):
+                points = request([("tcp.connections.opened", number + 1, {tag: value})
+                                  for number, value in enumerate(HOSTILE)] +
+                                 [("tcp.connections.opened", 99, {tag: b"\xff\xc0\x80a"})],
+                                 encoding=encoding)
+                found = {point.value: {**point.resource, **point.attributes}[key]
+                         for point in points}
+                self.assertEqual(found, {number + 1: value.decode()
+                                         for number, value in enumerate(HOSTILE)} |
+                                 {99: "\ufffd\ufffd\ufffda"})
+
+    def test_resource_for_each_service(self):
+        series = [(metric, place + 1, {"port": b"%d" % place, **service})
+                  for metric in ("tcp.connections.opened", "tcp.sent.bytes")
+                  for place in range(3)
+                  for service in ({"service": b"web"}, {"service": b"db"}, {})]
+        for encoding in self.ENCODINGS:
+            points = request(series, encoding=encoding)
+            found = {(point.metric, point.value, point.attributes["server.port"],
+                      point.resource["service.name"]) for point in points}
+            self.assertEqual(found, {
+                (f"sockeye.{metric}", value, int(tags["port"]),
+                 tags.get("service", b"reference").decode()) for metric, value, tags in series})
+            self.assertFalse(any("service.name" in point.attributes or "service" in
+                                 point.attributes for point in points))
 
 
 class Distributions(unittest.TestCase):

@@ -71,13 +71,49 @@ static void end__is_now_when_the_clock_was_set_back(void **state)
     assert_int_equal(eye_intervals_end_ns(&intervals, 777 * S), 777 * S);
 }
 
-static void span__is_by_the_wall_clock_unless_it_was_set_back(void **state)
+/* A small step back: the interval goes on until its end is a new one. */
+static void next__waits_for_a_clock_that_was_set_back_a_little(void **state)
 {
-    const struct eye_intervals intervals = {10 * S, 1003 * S, 1010 * S, 50 * S};
+    static const struct {
+        uint64_t length_ns;
+        uint64_t wall_ns;
+        uint64_t next_ns;
+    } cases[] = {
+        {10 * S, 1008 * S, 1020 * S},       /* 1010 s has been */
+        {10 * S, 999 * S, 1000 * S},        /* ten seconds before: not waited for */
+        {60 * S, 1019 * S, 1020 * S},       /* not yet */
+        {S, 1001 * S + 500 * MS, 1011 * S}, /* 1010 s again in less than ten seconds */
+        {S, 999 * S + 500 * MS, 1000 * S},
+    };
     (void)state;
-    assert_int_equal(eye_intervals_span_ns(&intervals, 1020 * S, 60 * S + 3), 10 * S);
-    assert_int_equal(eye_intervals_span_ns(&intervals, 1010 * S, 60 * S + 3), 10 * S + 3);
-    assert_int_equal(eye_intervals_span_ns(&intervals, 777 * S, 60 * S + 3), 10 * S + 3);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        const struct eye_intervals intervals = {cases[i].length_ns, 900 * S, 1010 * S, 1};
+        assert_int_equal(eye_intervals_next_ns(&intervals, cases[i].wall_ns), cases[i].next_ns);
+    }
+}
+
+/* The same ten seconds, whatever the wall clock says of them. */
+static void span__is_by_the_clock_that_nobody_sets(void **state)
+{
+    static const struct {
+        uint64_t end_ns;
+        struct eye_moment now;
+        uint64_t span_ns;
+    } cases[] = {
+        {1020 * S, {1020 * S, 60 * S}, 10 * S},
+        {1020 * S, {1023 * S, 63 * S}, 10 * S},           /* looked at late */
+        {1020 * S, {1020 * S + 3, 60 * S + 999}, 10 * S}, /* drifted apart */
+        {4020 * S, {4020 * S, 60 * S}, 10 * S},           /* set on by an hour */
+        {777 * S, {777 * S, 60 * S}, 10 * S},             /* set back */
+        {1012 * S, {1012 * S, 52 * S + 500 * MS}, 2 * S + 500 * MS},
+        {1010 * S, {1010 * S, 50 * S}, 1}, /* never nothing */
+    };
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        const struct eye_intervals intervals = {10 * S, 1003 * S, 1010 * S, 50 * S};
+        uint64_t moment_ns = eye_intervals_moment_ns(cases[i].end_ns, &cases[i].now);
+        assert_int_equal(eye_intervals_span_ns(&intervals, moment_ns), cases[i].span_ns);
+    }
 }
 
 int main(void)
@@ -87,7 +123,8 @@ int main(void)
         cmocka_unit_test(next__first_is_no_moment),
         cmocka_unit_test(end__is_where_the_interval_was_to_end),
         cmocka_unit_test(end__is_now_when_the_clock_was_set_back),
-        cmocka_unit_test(span__is_by_the_wall_clock_unless_it_was_set_back),
+        cmocka_unit_test(next__waits_for_a_clock_that_was_set_back_a_little),
+        cmocka_unit_test(span__is_by_the_clock_that_nobody_sets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

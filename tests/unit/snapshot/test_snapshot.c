@@ -439,6 +439,23 @@ static void counter_value__has_the_unit(void **state)
     assert_true(eye_counter_value(eye_metric(EYE_METRIC_SELF_CPU), 2500000000) == 2.5);
 }
 
+/* By the clock that nobody sets; more than nothing. */
+static void span__is_what_the_changes_took(void **state)
+{
+    (void)state;
+    const struct eye_snapshot before = {
+        .start_ns = 1, .time_ns = 900 * SECOND, .interval_ns = 10, .elapsed_ns = 70};
+    const struct eye_snapshot now = {
+        .start_ns = 1, .time_ns = 5 * SECOND, .interval_ns = 10, .elapsed_ns = 90};
+    const struct eye_snapshot other_run = {.start_ns = 2, .time_ns = 6 * SECOND, .elapsed_ns = 4};
+    const struct eye_snapshot empty = {.start_ns = 3};
+    assert_int_equal(eye_snapshot_span_ns(&now, &before), 20);
+    assert_int_equal(eye_snapshot_span_ns(&now, NULL), 90);
+    assert_int_equal(eye_snapshot_span_ns(&now, &other_run), 90);
+    assert_int_equal(eye_snapshot_span_ns(&before, &now), 10); /* no sense: its own interval */
+    assert_int_equal(eye_snapshot_span_ns(&empty, NULL), 1);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -452,6 +469,7 @@ int main(void)
         TEST(frozen_distributions__are_shared_until_they_change),
         TEST(tags__are_shared_with_the_series),
         TEST(references__keep_a_snapshot),
+        cmocka_unit_test(span__is_what_the_changes_took),
         TEST(changes__without_before_are_everything),
         TEST(changes__since_the_previous_and_an_older_one),
         TEST(changes__leave_the_output_at_the_end),

@@ -127,9 +127,15 @@ static void time__never_gives_two_points_of_a_series_one_second(void **state)
     open_body(world, &eye_datadog_series_json);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         const struct eye_snapshot before = {
-            .start_ns = 1, .time_ns = SAMPLE_TIME_NS + cases[i].before_ms * 1000000};
-        const struct eye_snapshot now = {.start_ns = 1,
-                                         .time_ns = SAMPLE_TIME_NS + cases[i].now_ms * 1000000};
+            .start_ns = 1,
+            .time_ns = SAMPLE_TIME_NS + cases[i].before_ms * 1000000,
+            .elapsed_ns = cases[i].before_ms * 1000000,
+        };
+        const struct eye_snapshot now = {
+            .start_ns = 1,
+            .time_ns = SAMPLE_TIME_NS + cases[i].now_ms * 1000000,
+            .elapsed_ns = cases[i].now_ms * 1000000,
+        };
         eye_datadog_body_set_time(&world->body, &now, &before);
         assert_int_equal(world->body.time_s, SAMPLE_TIME_NS / 1000000000 + cases[i].time_s);
         assert_int_equal(world->body.interval_s, cases[i].interval_s);
@@ -137,10 +143,30 @@ static void time__never_gives_two_points_of_a_series_one_second(void **state)
     /* Another run's snapshot says nothing about this one's. */
     const struct eye_snapshot other = {.start_ns = 2, .time_ns = SAMPLE_TIME_NS + 5};
     const struct eye_snapshot now = {.start_ns = SAMPLE_TIME_NS - SAMPLE_INTERVAL_NS,
-                                     .time_ns = SAMPLE_TIME_NS};
+                                     .time_ns = SAMPLE_TIME_NS,
+                                     .elapsed_ns = SAMPLE_INTERVAL_NS};
     eye_datadog_body_set_time(&world->body, &now, &other);
     assert_int_equal(world->body.time_s, SAMPLE_TIME_NS / 1000000000);
     assert_int_equal(world->body.interval_s, 10);
+}
+
+/* Whatever was done to the wall clock in between. */
+static void time__interval_is_of_a_clock_that_nobody_sets(void **state)
+{
+    static const int64_t steps_s[] = {-3600, -3, 0, 3, 3600};
+    struct world *world = *state;
+    open_body(world, &eye_datadog_series_json);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(steps_s); i++) {
+        const struct eye_snapshot before = {
+            .start_ns = 1, .time_ns = SAMPLE_TIME_NS, .elapsed_ns = 7 * SAMPLE_INTERVAL_NS};
+        const struct eye_snapshot now = {
+            .start_ns = 1,
+            .time_ns = SAMPLE_TIME_NS + (uint64_t)(steps_s[i] * 1000000000),
+            .elapsed_ns = 8 * SAMPLE_INTERVAL_NS,
+        };
+        eye_datadog_body_set_time(&world->body, &now, &before);
+        assert_int_equal(world->body.interval_s, 10);
+    }
 }
 
 static void add__refuses_values_that_no_format_can_say(void **state)
@@ -342,6 +368,7 @@ int main(void)
         TEST(json__is_what_the_intake_reads),
         TEST(json__counts_since_the_snapshot_before),
         TEST(time__never_gives_two_points_of_a_series_one_second),
+        TEST(time__interval_is_of_a_clock_that_nobody_sets),
         TEST(add__refuses_values_that_no_format_can_say),
         TEST(add__keeps_every_limit_exactly),
         TEST(add__takes_ten_thousand_series),

@@ -15,12 +15,17 @@
 
 #include <cmocka.h>
 
+#include "collector/base/clock.h"
 #include "collector/base/text.h"
+#include "tests/support/log_file.h"
+#include "tests/support/moved_clock.h"
 #include "tests/unit/exporters/http/http_server.h"
 #include "tests/unit/exporters/sample.h"
 
 #define KEY "0123456789abcdef0123456789abcdef"
 #define OTHER_KEY "fedcba9876543210fedcba9876543210"
+#define MINUTE (60 * EYE_NS_PER_SECOND)
+#define HOUR (60 * MINUTE)
 #define PLAIN_MAX_BYTES ((size_t)8 << 20)
 
 #define ACCEPTED "HTTP/1.1 202 Accepted\r\nContent-Length: 13\r\n\r\n{\"errors\":[]}"
@@ -77,6 +82,7 @@ static int teardown(void **state)
     unlink(world->key_file);
     free(world->plain);
     free(world);
+    clock_reset();
     return 0;
 }
 
@@ -459,6 +465,65 @@ static void configuration__refuses_bad_values(void **state)
     }
 }
 
+/* ---- By the hour ---- */
+
+static bool is_validation(const struct world *world, size_t index)
+{
+    return strncmp(http_server_head(world->server, index), "GET /api/v1/validate ", 21) == 0;
+}
+
+/* Moves the clock and delivers: how many requests that makes. */
+static size_t requests_after(struct world *world, uint64_t ns)
+{
+    size_t before = http_server_requests(world->server);
+    clock_move(ns);
+    add_values(world);
+    assert_int_equal(deliver(world, sample_take(world->sample), NULL), 0);
+    return http_server_requests(world->server) - before;
+}
+
+static void validate__asks_once_an_hour(void **state)
+{
+    static const struct http_script scripts[] = {
+        {.answer = ACCEPTED},  {.answer = VALID},    {.answer = ACCEPTED}, {.answer = ACCEPTED},
+        {.answer = FORBIDDEN}, {.answer = ACCEPTED}, {.answer = VALID},
+    };
+    struct world *world = *state;
+    struct log_file log;
+    start(world, scripts, EYE_ARRAY_LENGTH(scripts), 0, "");
+    log_file_begin(&log);
+    size_t first = requests_after(world, 0);
+    clock_set_wall(7 * (int64_t)HOUR); /* has no say */
+    size_t early = requests_after(world, 59 * MINUTE);
+    size_t hour = requests_after(world, 2 * MINUTE);
+    size_t next = requests_after(world, HOUR);
+    size_t said_valid = log_file_count(&log, "the API key is valid");
+    size_t said_not = log_file_count(&log, "the API key is not valid");
+    log_file_end(&log);
+    assert_int_equal(first, 2);
+    assert_int_equal(early, 1);
+    assert_int_equal(hour, 2);
+    assert_int_equal(next, 2);
+    assert_true(is_validation(world, 1) && is_validation(world, 4) && is_validation(world, 6));
+    assert_int_equal(said_valid, 2);
+    assert_int_equal(said_not, 1);
+}
+
+/* A key that is refused is read again, but not for each payload. */
+static void key__is_read_again_once_a_minute(void **state)
+{
+    static const struct http_script script = {.answer = FORBIDDEN};
+    struct world *world = *state;
+    start(world, &script, 1, 1, ""); /* sketches: no validation */
+    write_key(world, OTHER_KEY "\n", 0600);
+    assert_int_equal(requests_after(world, 0), 2); /* refused, and with the new key */
+    write_key(world, KEY "\n", 0600);
+    assert_int_equal(requests_after(world, 59 * EYE_NS_PER_SECOND), 1);
+    assert_int_equal(requests_after(world, 2 * EYE_NS_PER_SECOND), 2);
+    assert_non_null(strstr(http_server_head(world->server, 2), OTHER_KEY));
+    assert_non_null(strstr(http_server_head(world->server, 4), KEY));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -475,6 +540,8 @@ int main(void)
         TEST(deliver__keeps_the_limit_of_compressed_bytes),
         TEST(open__tells_what_is_wrong),
         TEST(configuration__refuses_bad_values),
+        TEST(validate__asks_once_an_hour),
+        TEST(key__is_read_again_once_a_minute),
     };
     return cmocka_run_group_tests_name("datadog", tests, NULL, NULL);
 }

@@ -16,12 +16,14 @@
 #define ROUNDS 300
 #define SERIES 60
 #define TEXT_MAX 24
+#define INTERVAL 10
 
 /* A snapshot made by hand: ids and one tag each. */
 struct fixture {
     struct eye_identities identities;
     bool wanted[EYE_METRIC_COUNT];
     size_t written;
+    uint64_t time_ns; /* of the next snapshot */
     const struct eye_snapshot *now;
 };
 
@@ -70,6 +72,8 @@ static void follow(struct fixture *fixture, uint64_t start_ns, uint64_t sequence
     struct eye_snapshot *snapshot = calloc(1, sizeof(*snapshot) + count * sizeof(struct eye_point));
     atomic_init(&snapshot->references, 1);
     snapshot->start_ns = start_ns;
+    snapshot->time_ns = fixture->time_ns;
+    snapshot->interval_ns = INTERVAL;
     snapshot->sequence = sequence;
     snapshot->count = count;
     for (size_t i = 0; i < count; i++) {
@@ -170,6 +174,38 @@ static void identities__text_set_free_goes_to_the_oldest_that_waits(void **state
 
 /* Any sequence of snapshots: each point has its own text, and of equal texts exactly one is free.
  */
+/* Series 1 begins with the daemon, at 100, each of the others in an interval. */
+static void identities__begin_never_later_than_the_snapshot(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        uint64_t time_ns;
+        uint64_t since_ns[4];
+    } steps[] = {
+        {110, {100}},
+        {120, {100, 110}},
+        {115, {100, 110, 105}}, /* set back, but not to before any began */
+        {50,
+         {50, 50, 50, 40}}, /* to before all of them: they go with the clock, a new one is new */
+        {60, {50, 50, 50, 40}}, /* and stay there: another start would tell of a reset */
+        {500, {50, 50, 50, 40}},
+    };
+    const struct row rows[] = {
+        {EYE_METRIC_TCP_OPENED, 1, "a"},
+        {EYE_METRIC_TCP_OPENED, 2, "b"},
+        {EYE_METRIC_TCP_OPENED, 3, "c"},
+        {EYE_METRIC_TCP_OPENED, 4, "d"},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(steps); i++) {
+        size_t count = i < EYE_ARRAY_LENGTH(rows) ? i + 1 : EYE_ARRAY_LENGTH(rows);
+        fixture->time_ns = steps[i].time_ns;
+        follow(fixture, 100, i + 1, rows, count);
+        for (size_t j = 0; j < count; j++) {
+            assert_int_equal(at(fixture, j)->since_ns, steps[i].since_ns[j]);
+        }
+    }
+}
+
 static void identities__hold_under_churn(void **state)
 {
     struct fixture *fixture = *state;
@@ -214,6 +250,7 @@ int main(void)
         TEST(identities__too_long_ones_say_so),
         TEST(identities__later_of_two_with_one_text_is_marked_until_the_first_goes),
         TEST(identities__text_set_free_goes_to_the_oldest_that_waits),
+        TEST(identities__begin_never_later_than_the_snapshot),
         TEST(identities__hold_under_churn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

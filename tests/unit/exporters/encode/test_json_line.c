@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <math.h>
 
+#include "collector/base/clock.h"
 #include "exporters/encode/json_line.h"
 #include "tests/unit/exporters/sample.h"
 
@@ -187,8 +188,23 @@ static void seconds_between__covers_skipped_intervals(void **state)
     sample_take(fixture->sample);
     const struct eye_snapshot *now = sample_take(fixture->sample);
     assert_true(eye_seconds_between(now, before) == 20);
-    assert_true(eye_seconds_between(now, NULL) == 10);
-    assert_true(eye_seconds_between(before, now) == 10); /* a clock that was set back */
+    assert_true(eye_seconds_between(now, NULL) == 30); /* all of them, the first delivery */
+}
+
+/* Whatever is done to the wall clock. */
+static void seconds_between__are_of_a_clock_that_nobody_sets(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_snapshot *before = sample_take(fixture->sample);
+    struct eye_snapshot *now = sample_take(fixture->sample);
+    static const int64_t steps_s[] = {-3600, -9, 0, 3600};
+    uint64_t time_ns = now->time_ns;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(steps_s); i++) {
+        now->time_ns = time_ns + (uint64_t)(steps_s[i] * (int64_t)EYE_NS_PER_SECOND);
+        assert_true(eye_seconds_between(now, before) == 10);
+        assert_true(eye_seconds_between(now, NULL) == 20);
+    }
+    assert_true(eye_seconds_between(before, now) == 10);
 }
 
 static void append__reports_a_full_buffer(void **state)
@@ -221,6 +237,7 @@ int main(void)
         TEST(append__the_largest_is_no_less_than_the_mean),
         TEST(append__rounds_to_what_was_measured),
         TEST(seconds_between__covers_skipped_intervals),
+        TEST(seconds_between__are_of_a_clock_that_nobody_sets),
         TEST(append__reports_a_full_buffer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

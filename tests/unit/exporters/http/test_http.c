@@ -442,9 +442,10 @@ static void send__ends_when_the_daemon_stops(void **state)
     assert_true(eye_clock_monotonic_ns() - begin_ns < 2 * EYE_NS_PER_SECOND);
 }
 
-static void send__authenticates_and_rereads_a_refused_secret(void **state)
+static void send__authenticates_with_what_the_file_holds_now(void **state)
 {
     static const struct http_script scripts[] = {
+        {.answer = EMPTY_OK, .ending = HTTP_KEEP},
         {.answer = "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", .ending = HTTP_KEEP},
         {.answer = EMPTY_OK, .ending = HTTP_KEEP},
     };
@@ -455,11 +456,13 @@ static void send__authenticates_and_rereads_a_refused_secret(void **state)
     client->settings.password_file = client->file;
     serve(client, scripts, EYE_ARRAY_LENGTH(scripts));
     open_client(client);
+    assert_int_equal(post(client, "{}", 2), 0);
     write_secret(client, "second");
     assert_int_equal(post(client, "{}", 2), 0);
     assert_int_equal(post(client, "{}", 2), 0);
     assert_non_null(strstr(http_server_head(client->server, 0), "Basic bWU6Zmlyc3Q=\r\n"));
     assert_non_null(strstr(http_server_head(client->server, 1), "Basic bWU6c2Vjb25k\r\n"));
+    assert_non_null(strstr(http_server_head(client->server, 2), "Basic bWU6c2Vjb25k\r\n"));
 }
 
 static void send__carries_a_bearer_token(void **state)
@@ -598,7 +601,7 @@ int main(void)
         TEST(send__works_again_after_each_failure),
         TEST(send__names_the_reason_of_no_connection),
         TEST(send__ends_when_the_daemon_stops),
-        TEST(send__authenticates_and_rereads_a_refused_secret),
+        TEST(send__authenticates_with_what_the_file_holds_now),
         TEST(send__carries_a_bearer_token),
         TEST(send__masks_a_secret_that_comes_back),
         TEST(send__goes_through_the_proxy_of_settings_or_environment),

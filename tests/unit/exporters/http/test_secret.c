@@ -13,6 +13,7 @@
 
 #include "collector/base/text.h"
 #include "exporters/http/secret.h"
+#include "tests/support/log_file.h"
 
 #define CREDENTIAL "api_key"
 #define VARIABLE "SOCKEYE_TEST_SECRET"
@@ -196,6 +197,42 @@ static void read__refuses_what_is_no_file(void **state)
     assert_non_null(strstr(folder->error.text, folder->file));
 }
 
+static void follow__reads_only_what_changed(void **state)
+{
+    struct folder *folder = *state;
+    struct log_file log;
+    write_file(folder->file, "first");
+    assert_int_equal(eye_secret_read(folder->file, NULL, NULL, &folder->secret, NULL), 0);
+    assert_false(eye_secret_follow(&folder->secret));
+    write_file(folder->credential, "second\n");
+    assert_int_equal(rename(folder->credential, folder->file), 0);
+    assert_true(eye_secret_follow(&folder->secret));
+    assert_string_equal(folder->secret.value, "second");
+    assert_false(eye_secret_follow(&folder->secret));
+
+    log_file_begin(&log);
+    write_bytes(folder->file, "third!!", 7, 0644);
+    assert_false(eye_secret_follow(&folder->secret));
+    assert_false(eye_secret_follow(&folder->secret));
+    size_t told = log_file_count(&log, "others may read it");
+    size_t stays = log_file_count(&log, "stays in use");
+    size_t shown = log_file_count(&log, "third");
+    log_file_end(&log);
+    assert_int_equal(told, 1);
+    assert_int_equal(stays, 1);
+    assert_int_equal(shown, 0);
+    assert_string_equal(folder->secret.value, "second");
+    assert_int_equal(chmod(folder->file, 0600), 0);
+    assert_true(eye_secret_follow(&folder->secret));
+    assert_string_equal(folder->secret.value, "third!!");
+
+    unlink(folder->file); /* away for a moment */
+    assert_false(eye_secret_follow(&folder->secret));
+    write_file(folder->file, "fourth");
+    assert_true(eye_secret_follow(&folder->secret));
+    assert_string_equal(folder->secret.value, "fourth");
+}
+
 static void refresh__sees_a_change_and_keeps_the_old_one_on_a_problem(void **state)
 {
     struct folder *folder = *state;
@@ -234,6 +271,7 @@ int main(void)
         TEST(read__refuses_what_others_may_read),
         TEST(read__trusts_the_folder_of_credentials),
         TEST(read__refuses_what_is_no_file),
+        TEST(follow__reads_only_what_changed),
         TEST(refresh__sees_a_change_and_keeps_the_old_one_on_a_problem),
         TEST(done__takes_a_zeroed_one),
     };

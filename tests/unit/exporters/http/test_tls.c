@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The client against HTTPS servers that are right, strange, old, or somebody else. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -168,6 +169,59 @@ static void tls__shows_our_certificate(void **state)
     }
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    char bytes[16384];
+    EYE_AUTOCLOSE int in = open(from, O_RDONLY | O_CLOEXEC);
+    EYE_AUTOCLOSE int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    ssize_t length = read(in, bytes, sizeof(bytes));
+    assert_true(length > 0 && (size_t)length < sizeof(bytes));
+    assert_int_equal(write(out, bytes, (size_t)length), length);
+}
+
+/* "<folder>/used<suffix>" gets what @name has. */
+static void use(const char *name, const char *suffix, char ret_path[TLS_PATH_BYTES])
+{
+    char from[TLS_PATH_BYTES];
+    tls_path(folder, name, suffix, from);
+    tls_path(folder, "used", suffix, ret_path);
+    copy_file(from, ret_path);
+}
+
+static int ask_again(struct world *world)
+{
+    char url[64];
+    snprintf(url, sizeof(url), "https://127.0.0.1:%u/", world->server.port);
+    const struct eye_http_request request = {.method = "GET", .url = url};
+    return eye_http_send(world->http, &request, &world->answer, &world->failure);
+}
+
+/* The same client: what its files held at its start is forgotten when they change. */
+static void tls__reads_files_again_that_were_replaced(void **state)
+{
+    struct world *world = *state;
+    char authority[TLS_PATH_BYTES];
+    tls_path(folder, TLS_AUTHORITY, ".pem", authority);
+    const char *const options[] = {"-Verify", "1",       "-verify_return_error",
+                                   "-CAfile", authority, NULL};
+    use(TLS_STRANGER, ".pem", world->ca);
+    world->settings.tls.ca_file = world->ca;
+    assert_true(ask(world, TLS_GOOD, NULL) < 0);
+    assert_true(ask_again(world) < 0);
+    use(TLS_AUTHORITY, ".pem", world->ca);
+    assert_int_equal(ask_again(world), 0);
+
+    trust(world, TLS_AUTHORITY);
+    use(TLS_STRANGE_CLIENT, ".pem", world->cert);
+    use(TLS_STRANGE_CLIENT, ".key", world->key);
+    world->settings.tls.cert_file = world->cert;
+    world->settings.tls.key_file = world->key;
+    assert_true(ask(world, TLS_GOOD, options) < 0);
+    use(TLS_CLIENT, ".pem", world->cert);
+    use(TLS_CLIENT, ".key", world->key);
+    assert_int_equal(ask_again(world), 0);
+}
+
 static void check__wants_both_files_and_a_private_key(void **state)
 {
     struct world *world = *state;
@@ -191,6 +245,7 @@ int main(void)
         TEST(tls__accepts_anything_when_told_so),
         TEST(tls__refuses_old_versions),
         TEST(tls__shows_our_certificate),
+        TEST(tls__reads_files_again_that_were_replaced),
         TEST(check__wants_both_files_and_a_private_key),
     };
     return cmocka_run_group_tests_name("http_tls", tests, setup_folder, teardown_folder);

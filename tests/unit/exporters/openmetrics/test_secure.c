@@ -235,6 +235,33 @@ static void scrape__needs_the_right_password(void **state)
     assert_int_equal(fixture->server.sample->stats.points, 1);
 }
 
+static void scrape__needs_the_password_that_the_file_holds_now(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *content; /* NULL: as it is */
+        const char *login;
+        long status;
+    } steps[] = {
+        {NULL, "prometheus:s3cret: \xC3\xA4", 200},
+        {"another\n", "prometheus:another", 200},
+        {NULL, "prometheus:s3cret: \xC3\xA4", 401},
+        {"\n", "prometheus:another", 200}, /* none: what was, stays */
+        {NULL, "prometheus:", 401},
+        {"third", "prometheus:third", 200},
+    };
+    use_password(fixture);
+    open_server(fixture);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(steps); i++) {
+        long status = 0;
+        if (steps[i].content != NULL) {
+            write_file(fixture->password, steps[i].content, 0600);
+        }
+        assert_int_equal(ask(fixture, "http", steps[i].login, &status), CURLE_OK);
+        assert_int_equal(status, steps[i].status);
+    }
+}
+
 static void refusal__asks_for_basic_authentication(void **state)
 {
     struct fixture *fixture = *state;
@@ -324,6 +351,7 @@ int main(void)
         TEST(scrape__without_tls_gets_nothing_from_a_tls_server),
         TEST(tls__is_1_2_at_least),
         TEST(scrape__needs_the_right_password),
+        TEST(scrape__needs_the_password_that_the_file_holds_now),
         TEST(refusal__asks_for_basic_authentication),
         TEST(open__refuses_secrets_that_others_can_read),
         TEST(open__refuses_half_a_setting),

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <zlib.h>
 
+#include "collector/base/parse.h"
 #include "exporters/otlp/settings.h"
 #include "tests/unit/exporters/http/http_server.h"
 #include "tests/unit/exporters/sample.h"
@@ -277,6 +278,70 @@ static void deliver__leaves_out_deltas_of_nothing(void **state)
     assert_int_equal(points_at_second_delivery(*state, EYE_OTLP_TEMPORALITY_DELTA), 2);
 }
 
+/* ---- Times ---- */
+
+/* Seconds after SAMPLE_TIME_NS. */
+static int64_t seconds_of(const json_t *point, const char *key)
+{
+    uint64_t ns;
+    assert_int_equal(eye_parse_u64(json_string_value(json_object_get(point, key)), &ns), 0);
+    return ((int64_t)ns - (int64_t)SAMPLE_TIME_NS) / (int64_t)EYE_NS_PER_SECOND;
+}
+
+/* The only point of the request at @index: when it says that it began. */
+static int64_t start_in_request(struct fixture *fixture, size_t index, int64_t time_s)
+{
+    json_decref(fixture->json);
+    fixture->json = json_loads(gunzip_body(fixture, index), 0, NULL);
+    json_t *resources = json_object_get(fixture->json, "resourceMetrics");
+    json_t *scopes = json_object_get(json_array_get(resources, 0), "scopeMetrics");
+    json_t *metrics = json_object_get(json_array_get(scopes, 0), "metrics");
+    json_t *sum = json_object_get(json_array_get(metrics, 0), "sum");
+    json_t *point = json_array_get(json_object_get(sum, "dataPoints"), 0);
+    assert_int_equal(seconds_of(point, "timeUnixNano"), time_s);
+    return seconds_of(point, "startTimeUnixNano");
+}
+
+/* Counting began 10 s before SAMPLE_TIME_NS; an interval is 10 s whatever the wall clock says. */
+struct time_step {
+    int64_t wall_s;
+    int64_t start_s;
+};
+
+static void check_starts(struct fixture *fixture, int temporality, const struct time_step *steps,
+                         size_t count)
+{
+    const struct http_script scripts[] = {ANSWER("200 OK", "", "{}")};
+    const struct eye_snapshot *before = NULL;
+    fixture->values.temporality = temporality;
+    open_exporter(fixture, scripts, 1);
+    for (size_t i = 0; i < count; i++) {
+        struct eye_snapshot *now =
+            (struct eye_snapshot *)(uintptr_t)take_counters(fixture->sample, 1);
+        now->time_ns = SAMPLE_TIME_NS + (uint64_t)(steps[i].wall_s * (int64_t)EYE_NS_PER_SECOND);
+        assert_int_equal(deliver(fixture, now, before), 0);
+        assert_int_equal(start_in_request(fixture, i, steps[i].wall_s), steps[i].start_s);
+        before = now;
+    }
+}
+
+/* A start that changed would tell of a reset, so it goes with the clock once and stays. */
+static void start__of_a_total_is_never_later_than_its_time(void **state)
+{
+    static const struct time_step steps[] = {
+        {0, -10}, {10, -10}, {5, -10}, {-3600, -3600}, {-3590, -3600}, {30, -3600},
+    };
+    check_starts(*state, EYE_OTLP_TEMPORALITY_CUMULATIVE, steps, EYE_ARRAY_LENGTH(steps));
+}
+
+static void start__of_a_delta_is_as_long_ago_as_it_took(void **state)
+{
+    static const struct time_step steps[] = {
+        {0, -10}, {10, 0}, {-3600, -3610}, {-3590, -3600}, {3600, -3590}, {3610, 3600},
+    };
+    check_starts(*state, EYE_OTLP_TEMPORALITY_DELTA, steps, EYE_ARRAY_LENGTH(steps));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
 
 int main(void)
@@ -292,6 +357,8 @@ int main(void)
         TEST(deliver__halves_what_is_too_large),
         TEST(deliver__repeats_cumulative_series_at_rest),
         TEST(deliver__leaves_out_deltas_of_nothing),
+        TEST(start__of_a_total_is_never_later_than_its_time),
+        TEST(start__of_a_delta_is_as_long_ago_as_it_took),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

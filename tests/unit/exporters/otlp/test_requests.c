@@ -18,6 +18,7 @@ struct fixture {
     struct sample *sample;
     struct eye_selection selection;
     struct eye_otlp_attribute resource[2];
+    struct eye_otlp_attribute observed[2];
     struct eye_otlp_model model;
     const struct eye_otlp_encoding *encoding;
     void *encoder;
@@ -33,10 +34,14 @@ static int make_fixture(void **state)
     fixture = (struct fixture){.sample = sample_new(NULL)};
     fixture.resource[0] = (struct eye_otlp_attribute){.key = "service.name", .value = "sockeye"};
     fixture.resource[1] = (struct eye_otlp_attribute){.key = "host.name", .value = "h\"1"};
+    fixture.observed[0] = (struct eye_otlp_attribute){.key = "host.name", .value = "h\"1"};
+    fixture.observed[1] = (struct eye_otlp_attribute){.key = "a", .value = "b"};
     fixture.model = (struct eye_otlp_model){
         .selection = &fixture.selection,
         .resource = fixture.resource,
         .resource_count = EYE_ARRAY_LENGTH(fixture.resource),
+        .observed = fixture.observed,
+        .observed_count = EYE_ARRAY_LENGTH(fixture.observed),
         .temporality = EYE_OTLP_CUMULATIVE,
         .exponential = true,
     };
@@ -142,14 +147,16 @@ static void json__is_as_the_specification_shows(void **state)
         "{\"name\":\"sockeye.tcp.connections.active\",\"description\":\"established TCP "
         "connections "
         "now\",\"unit\":\"{connection}\",\"gauge\":{\"dataPoints\":[{\"attributes\":[{\"key\":"
-        "\"port\","
-        "\"value\":{\"stringValue\":\"80\"}}],\"timeUnixNano\":\"1785672010000000000\","
+        "\"server.port\","
+        "\"value\":{\"intValue\":\"80\"}}],\"timeUnixNano\":\"1785672010000000000\","
         "\"asDouble\":2.5}]}},"
         "{\"name\":\"sockeye.tcp.sent.bytes\",\"description\":\"payload sent, each byte "
         "once\",\"unit\":\"By\",\"sum\":{\"aggregationTemporality\":2,\"isMonotonic\":true,"
-        "\"dataPoints\":[{\"attributes\":[{\"key\":\"port\",\"value\":{\"stringValue\":\"80\"}}],"
+        "\"dataPoints\":[{\"attributes\":[{\"key\":\"server.port\",\"value\":{\"intValue\":\"80\"}}"
+        "],"
         "\"startTimeUnixNano\":\"1785672000000000000\",\"timeUnixNano\":\"1785672010000000000\","
-        "\"asInt\":\"5\"},{\"attributes\":[{\"key\":\"port\",\"value\":{\"stringValue\":\"81\"}}],"
+        "\"asInt\":\"5\"},{\"attributes\":[{\"key\":\"server.port\",\"value\":{\"intValue\":\"81\"}"
+        "}],"
         "\"startTimeUnixNano\":\"1785672000000000000\",\"timeUnixNano\":\"1785672010000000000\","
         "\"asInt\":\"6\"}]}},"
         "{\"name\":\"http.server.request.duration\",\"description\":\"first byte of the request to "
@@ -220,7 +227,7 @@ static void json__the_mean_lies_between_min_and_max(void **state)
     const struct eye_snapshot *before = sample_take(sample);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(values); i++) {
         sample_add(sample, EYE_METRIC_TCP_RTT, values[i],
-                   SAMPLE_TAGS({EYE_TAG_SERVICE, i == 0 ? "a" : "b"}));
+                   SAMPLE_TAGS({EYE_TAG_PROCESS, i == 0 ? "a" : "b"}));
     }
     render_json(fixture, sample_take(sample), before);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(values); i++) {
@@ -247,7 +254,7 @@ static void json__stays_valid_with_hostile_tags(void **state)
     open_encoder(fixture, &eye_otlp_json);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         sample_add(fixture->sample, EYE_METRIC_TCP_OPENED, 1,
-                   SAMPLE_TAGS({EYE_TAG_SERVICE, cases[i].value}));
+                   SAMPLE_TAGS({EYE_TAG_PROCESS, cases[i].value}));
     }
     render_json(fixture, sample_take(fixture->sample), NULL);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
@@ -295,8 +302,8 @@ static void protobuf__shares_one_envelope_per_metric(void **state)
     assert_non_null(point);
     assert_int_equal(point->as_int, 6);
     assert_int_equal(point->n_attributes, 1);
-    assert_string_equal(point->attributes[0]->key, "port");
-    assert_string_equal(point->attributes[0]->value->string_value, "81");
+    assert_string_equal(point->attributes[0]->key, "server.port");
+    assert_int_equal(point->attributes[0]->value->int_value, 81);
     eye_otlp__number_data_point__free_unpacked(point, NULL);
 }
 
@@ -329,7 +336,7 @@ static void add__leaves_a_full_request_as_it_was(void **state)
         size_t added = add_changes(fixture, now, NULL);
         finish(fixture, &length);
         assert_in_range(added, 1000, now->count - 1);
-        assert_in_range(length, EYE_OTLP_REQUEST_BYTES * 9 / 10, EYE_OTLP_REQUEST_BYTES + 1024);
+        assert_in_range(length, EYE_OTLP_REQUEST_BYTES * 8 / 10, EYE_OTLP_REQUEST_BYTES);
         eye_identities_done(&fixture->identities);
         fixture->encoding->close(fixture->encoder);
         fixture->encoding = NULL;
@@ -358,6 +365,185 @@ static void add__takes_the_largest_distribution(void **state)
     assert_int_equal(point->count, EYE_DISTRIBUTION_KEYS);
     assert_int_equal(point->scale, EYE_EXPONENTIAL_SCALE);
     eye_otlp__exponential_histogram_data_point__free_unpacked(point, NULL);
+}
+
+/* ---- Resources ---- */
+
+/* Two metrics of two services and of none, so that each resource is met again; the daemon is itself
+ * a service that was observed. */
+static const struct eye_snapshot *take_services(struct sample *sample)
+{
+    static const char *const services[] = {"web", "d\"b"};
+    static const enum eye_metric_id metrics[] = {EYE_METRIC_TCP_OPENED, EYE_METRIC_TCP_CLOSED};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(metrics); i++) {
+        for (size_t j = 0; j < EYE_ARRAY_LENGTH(services); j++) {
+            sample_add(sample, metrics[i], 1,
+                       SAMPLE_TAGS({EYE_TAG_SERVICE, services[j]}, {EYE_TAG_PORT, "1"}));
+            sample_add(sample, metrics[i], 1,
+                       SAMPLE_TAGS({EYE_TAG_SERVICE, services[j]}, {EYE_TAG_PORT, "2"}));
+        }
+        sample_add(sample, metrics[i], 1, SAMPLE_TAGS({EYE_TAG_PORT, "1"}));
+    }
+    sample_add(sample, EYE_METRIC_TCP_SENT_BYTES, 1, SAMPLE_TAGS({EYE_TAG_SERVICE, "sockeye"}));
+    return sample_take(sample);
+}
+
+static const char *resource_text(const json_t *resource_metrics, const char *key)
+{
+    const json_t *attributes =
+        json_object_get(json_object_get(resource_metrics, "resource"), "attributes");
+    const char *found = NULL;
+    size_t index;
+    json_t *attribute;
+    json_array_foreach((json_t *)(uintptr_t)attributes, index, attribute)
+    {
+        if (strcmp(text_at(attribute, "key"), key) == 0) {
+            assert_null(found);
+            found = text_at(json_object_get(attribute, "value"), "stringValue");
+        }
+    }
+    return found;
+}
+
+static const json_t *metrics_of(const json_t *resource_metrics)
+{
+    const json_t *scopes = json_object_get(resource_metrics, "scopeMetrics");
+    assert_int_equal(json_array_size(scopes), 1);
+    return json_object_get(json_array_get(scopes, 0), "metrics");
+}
+
+static size_t points_of(const json_t *metric)
+{
+    return json_array_size(json_object_get(json_object_get(metric, "sum"), "dataPoints"));
+}
+
+static void json__has_a_resource_for_each_service(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const services[] = {"web", "d\"b", "sockeye"};
+    open_encoder(fixture, &eye_otlp_json);
+    render_json(fixture, take_services(fixture->sample), NULL);
+    const json_t *all = json_object_get(fixture->json, "resourceMetrics");
+    assert_int_equal(json_array_size(all), EYE_ARRAY_LENGTH(services));
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(services); i++) {
+        const json_t *resource = json_array_get(all, i);
+        bool own = i == EYE_ARRAY_LENGTH(services) - 1;
+        assert_string_equal(resource_text(resource, "service.name"), services[i]);
+        assert_string_equal(resource_text(resource, "host.name"), "h\"1");
+        assert_int_equal(resource_text(resource, "a") == NULL, own);
+        const json_t *metrics = metrics_of(resource);
+        assert_int_equal(json_array_size(metrics), own ? 3 : 2);
+        for (size_t j = 0; j < 2; j++) {
+            assert_int_equal(points_of(json_array_get(metrics, j)), own ? 1 : 2);
+        }
+    }
+}
+
+static void assert_resource(const EyeOtlp__ResourceMetrics *metrics, const char *service)
+{
+    EyeOtlp__Resource *resource =
+        eye_otlp__resource__unpack(NULL, metrics->resource.len, metrics->resource.data);
+    assert_non_null(resource);
+    size_t found = 0;
+    for (size_t i = 0; i < resource->n_attributes; i++) {
+        if (strcmp(resource->attributes[i]->key, "service.name") == 0) {
+            assert_string_equal(resource->attributes[i]->value->string_value, service);
+            found++;
+        }
+    }
+    assert_int_equal(found, 1);
+    eye_otlp__resource__free_unpacked(resource, NULL);
+}
+
+static void protobuf__has_a_resource_for_each_service(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t length;
+    open_encoder(fixture, &eye_otlp_protobuf);
+    assert_int_equal(add_changes(fixture, take_services(fixture->sample), NULL), 11);
+    const void *bytes = finish(fixture, &length);
+    fixture->request = eye_otlp__export_metrics_service_request__unpack(NULL, length, bytes);
+    assert_non_null(fixture->request);
+    assert_int_equal(fixture->request->n_resource_metrics, 3);
+    EyeOtlp__ResourceMetrics **all = fixture->request->resource_metrics;
+    assert_resource(all[0], "web");
+    assert_resource(all[1], "d\"b");
+    assert_resource(all[2], "sockeye");
+    for (size_t i = 0; i < fixture->request->n_resource_metrics; i++) {
+        bool own = i == 2;
+        EyeOtlp__ScopeMetrics *scope = all[i]->scope_metrics[0];
+        assert_int_equal(scope->n_metrics, own ? 3 : 2);
+        assert_string_equal(scope->metrics[0]->name, "sockeye.tcp.connections.opened");
+        assert_string_equal(scope->metrics[1]->name, "sockeye.tcp.connections.closed");
+        assert_int_equal(scope->metrics[0]->sum->n_data_points, own ? 1 : 2);
+        assert_int_equal(scope->metrics[1]->sum->n_data_points, own ? 1 : 2);
+    }
+}
+
+/* Envelopes count: a resource and a metric around each point, still within the limit. */
+static void add__counts_what_stands_around_the_points(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct eye_otlp_encoding *const encodings[] = {&eye_otlp_protobuf, &eye_otlp_json};
+    static const enum eye_metric_id metrics[] = {
+        EYE_METRIC_TCP_OPENED,         EYE_METRIC_TCP_CLOSED,        EYE_METRIC_TCP_SENT_BYTES,
+        EYE_METRIC_TCP_RECEIVED_BYTES, EYE_METRIC_TCP_SENT_SEGMENTS, EYE_METRIC_TCP_RETRANSMITS};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(metrics); i++) {
+        for (int j = 0; j < 1900; j++) {
+            char service[16];
+            snprintf(service, sizeof(service), "s%d", j);
+            sample_add(fixture->sample, metrics[i], 1, SAMPLE_TAGS({EYE_TAG_SERVICE, service}));
+        }
+    }
+    const struct eye_snapshot *now = sample_take(fixture->sample);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(encodings); i++) {
+        size_t length;
+        open_encoder(fixture, encodings[i]);
+        assert_in_range(add_changes(fixture, now, NULL), 1900, now->count - 1);
+        finish(fixture, &length);
+        assert_in_range(length, EYE_OTLP_REQUEST_BYTES * 7 / 10, EYE_OTLP_REQUEST_BYTES);
+        eye_identities_done(&fixture->identities);
+        fixture->encoding->close(fixture->encoder);
+        fixture->encoding = NULL;
+    }
+}
+
+static void identity__tells_services_apart(void **state)
+{
+    struct fixture *fixture = *state;
+    open_encoder(fixture, &eye_otlp_json);
+    add_changes(fixture, take_services(fixture->sample), NULL);
+    assert_int_equal(fixture->identities.collisions, 0);
+}
+
+/* By the conventions on TCP metrics, too; a zone is no address. */
+static void attributes__are_those_of_the_conventions(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *remote;
+        const char *key;
+    } cases[] = {
+        {"10.0.0.1", "network.peer.address"},
+        {"fe80::1", "network.peer.address"},
+        {"private", "remote"},
+    };
+    EYE_CLEANUP(eye_text_done) struct eye_text scratch;
+    struct eye_otlp_attribute attributes[EYE_TAG_COUNT];
+    eye_text_init(&scratch, 1000);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        sample_add(fixture->sample, EYE_METRIC_TCP_OPENED, 1,
+                   SAMPLE_TAGS({EYE_TAG_SERVICE, "web"}, {EYE_TAG_PORT, "80"},
+                               {EYE_TAG_FAMILY, "ipv4"}, {EYE_TAG_REMOTE, cases[i].remote}));
+    }
+    const struct eye_snapshot *now = sample_take(fixture->sample);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        assert_int_equal(eye_otlp_attributes(&now->points[i], &scratch, attributes), 3);
+        assert_string_equal(attributes[0].key, "server.port");
+        assert_true(attributes[0].is_number && attributes[0].number == 80);
+        assert_string_equal(attributes[1].key, "network.type");
+        assert_string_equal(attributes[2].key, cases[i].key);
+    }
 }
 
 static void value__refuses_what_is_no_number(void **state)
@@ -416,6 +602,11 @@ int main(void)
         TEST(value__refuses_what_is_no_number),
         TEST(value__counts_from_where_the_series_began),
         TEST(identity__tells_series_apart_by_metric_and_attributes),
+        TEST(json__has_a_resource_for_each_service),
+        TEST(protobuf__has_a_resource_for_each_service),
+        TEST(add__counts_what_stands_around_the_points),
+        TEST(identity__tells_services_apart),
+        TEST(attributes__are_those_of_the_conventions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,6 +240,32 @@ static void resource__lets_the_stronger_win(void **state)
     assert_string_equal(attribute(fixture, "region"), "configured");
 }
 
+/* The service itself is added to each; the environment's service.* are the daemon's. */
+static void resource__of_services_says_what_is_true_of_the_host(void **state)
+{
+    struct fixture *fixture = *state;
+    static char keys[][16] = {"region", "service.name"};
+    static char value[] = "configured";
+    struct eye_fixed_tag fixed[] = {{keys[0], value}, {keys[1], value}};
+    const struct eye_selection selection = {
+        .prefix = "", .fixed = fixed, .fixed_count = EYE_ARRAY_LENGTH(fixed)};
+    setenv("OTEL_SERVICE_NAME", "named", 1);
+    setenv("OTEL_RESOURCE_ATTRIBUTES",
+           "service.name=listed,service.version=9,service.namespace=n,k8s.pod.name=p,"
+           "container.id=c,process.pid=1,k8s.node.name=node,cloud.region=r",
+           1);
+    assert_int_equal(eye_otlp_resource_init_observed(&fixture->resource, &selection), 0);
+    static const char *const absent[] = {"service.name", "service.version", "service.namespace",
+                                         "k8s.pod.name", "container.id",    "process.pid"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(absent); i++) {
+        assert_string_equal(attribute(fixture, absent[i]), "absent");
+    }
+    assert_string_equal(attribute(fixture, "k8s.node.name"), "node");
+    assert_string_equal(attribute(fixture, "cloud.region"), "r");
+    assert_string_equal(attribute(fixture, "region"), "configured");
+    assert_string_equal(attribute(fixture, "service.instance.id"), attribute(fixture, "host.name"));
+}
+
 static void resource__passes_over_a_malformed_list(void **state)
 {
     struct fixture *fixture = *state;
@@ -263,6 +289,7 @@ int main(void)
         TEST(init__decodes_headers),
         TEST(init__passes_over_what_makes_no_sense),
         TEST(resource__lets_the_stronger_win),
+        TEST(resource__of_services_says_what_is_true_of_the_host),
         TEST(resource__passes_over_a_malformed_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Receivers of different families agree for every series of one live run.
+
+A real Prometheus scrapes the page and takes remote write; a receiver of OTLP, one of Graphite and
+one of DogStatsD get the same. What each has is called as Prometheus calls it, by the rules that the
+receivers publish: https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/
+for OTLP, and for the others name, kind and unit of `sockeye metrics`.
+"""
+
+import collections
+import json
+import math
+import os
+import re
+import time
+import unittest
+import urllib.parse
+
+import harness
+import payloads
+import receivers
+import test_delivery
+import test_otlp
+from line_server import LineServer
+from traffic import Truth
+
+SECONDS = 4
+WORDS = {"seconds": "seconds", "bytes": "bytes", "ratio": "ratio"}
+UCUM_WORDS = {"s": "seconds", "By": "bytes"}
+TAGS = {attribute: tag for tag, attribute in test_otlp.ATTRIBUTES.items()}
+SEMANTIC = test_otlp.SEMANTIC
+SCRAPED, WRITTEN = "page", "sockeye"  # jobs
+
+
+def catalogue():
+    """{name: (kind, word of the unit, tags)}"""
+    text = harness.sockeye("metrics").stdout
+    found = {}
+    for entry in text.strip().split("\n\n"):
+        name, kind, unit = re.match(r"(\S+)\s+(\w+)(?:, (\w+))?", entry).groups()
+        tags = re.search(r"^ +tags: (.*)$", entry, re.MULTILINE)
+        found[name] = (kind, WORDS.get(unit, ""), tags[1].split(", ") if tags else [])
+    return found
+
+
+def underscored(name):
+    return re.sub(r"[^a-zA-Z0-9]", "_", name)
+
+
+def key_of(name, labels):
+    """A series as Prometheus has it; boundaries as numbers, since "1" and "1.0" are one."""
+    return name, frozenset((label, float(value) if label == "le" else value)
+                           for label, value in labels.items() if label not in ("job", "instance"))
+
+
+class Prometheus(test_delivery.Prometheus):
+    """Scrapes a page every second and takes what is written to it."""
+
+    def __init__(self, test, page):  # pylint: disable=super-init-not-called
+        harness.need("prometheus")
+        self.folder = harness.temporary_folder(test)
+        self.port = harness.free_port()
+        path = os.path.join(self.folder, "prometheus.yml")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"scrape_configs": [{
+                "job_name": SCRAPED, "scrape_interval": "1s", "scrape_timeout": "1s",
+                "static_configs": [{"targets": [f"127.0.0.1:{page.port}"]}]}]}, file)
+        self.log = os.path.join(self.folder, "log")
+        with open(self.log, "w", encoding="utf-8") as log:
+            harness.spawn(test, "prometheus", f"--config.file={path}",
+                          f"--storage.tsdb.path={self.folder}/data",
+                          f"--web.listen-address=127.0.0.1:{self.port}",
+                          "--web.enable-remote-write-receiver", stdout=log, stderr=log)
+        harness.wait_until(self.is_ready, 60, self.said)
+
+    def exporter(self):
+        return f"{{type: remote_write, url: 'http://127.0.0.1:{self.port}/api/v1/write'}}"
+
+    def samples(self, job):
+        """{time: {series: value}} of the last minute, as it was stored."""
+        text = self.get("/api/v1/query?" + urllib.parse.urlencode(
+            {"query": f"{{job='{job}'}}[1m]"}))
+        found = collections.defaultdict(dict)
+        for entry in json.loads(text)["data"]["result"]:
+            name = entry["metric"].pop("__name__")
+            if job == SCRAPED and re.match("up$|scrape_", name):
+                continue
+            for moment, value in entry["values"]:
+                found[moment][key_of(name, entry["metric"])] = float(value)
+        return found
+
+
+class Names:
+    """What Prometheus would call what other receivers have."""
+
+    def __init__(self):
+        self.catalogue = catalogue()
+
+    @staticmethod
+    def _histogram(name, labels, value):
+        below = 0
+        yield key_of(name + "_sum", labels), value["sum"]
+        yield key_of(name + "_count", labels), value["count"]
+        for bound, count in zip([*value["bounds"], math.inf], value["counts"]):
+            below += count
+            yield key_of(name + "_bucket", {**labels, "le": bound}), below
+
+    def of_otlp(self, point):
+        """[(series, value)] of a point, with the service as our label."""
+        own = point.metric.removeprefix("sockeye.")
+        own = own if own in self.catalogue else point.metric
+        semantic = point.metric.startswith(SEMANTIC)
+        name = underscored(point.metric)
+        word = UCUM_WORDS.get(point.unit, "ratio" if (point.unit, point.kind) == ("1", "gauge")
+                              else "")
+        name += f"_{word}" if word and word not in name.split("_") else ""
+        attributes = dict(point.attributes)
+        if "service" in self.catalogue[own][2]:
+            attributes["service.name"] = point.resource["service.name"]
+        labels = {underscored(key if semantic else TAGS.get(key, key)): str(value)
+                  for key, value in attributes.items()}
+        if point.kind == "histogram":
+            yield from self._histogram(name, labels, point.value)
+        else:
+            yield key_of(name + ("_total" if point.monotonic else ""), labels), point.value
+
+    def _find(self, path):
+        """The metric with this dotted name, with or without a prefix."""
+        return next((name for name in (path, path.removeprefix("sockeye."), f"sockeye.{path}")
+                     if name in self.catalogue), None)
+
+    def of_path(self, path, tags):
+        """The series of a dotted name; None: Prometheus has none (percentiles, the greatest)."""
+        name, part = self._find(path), ""
+        if name is None:
+            path, _, part = path.rpartition(".")
+            name = self._find(path)
+            if part not in ("count", "sum"):
+                return None
+        kind, word, _ = self.catalogue[name]
+        semantic = name.startswith(SEMANTIC)
+        labels = {underscored(test_otlp.ATTRIBUTES.get(tag, tag)) if semantic else tag: value
+                  for tag, value in tags.items() if tag != "host"}
+        own = underscored(name if semantic else f"sockeye.{name.removeprefix('sockeye.')}")
+        own += f"_{word}" if word and not own.endswith(f"_{word}") else ""
+        return key_of(own + (f"_{part}" if part else "_total" if kind == "counter" else ""), labels)
+
+
+class EverySeries(unittest.TestCase):
+    """Issue: "two receivers of different families agree for every series of a live run"."""
+
+    def assert_same(self, expected, found, absent=None):
+        """@absent: what a series that the receiver does not have counts as; None: it must."""
+        wrong = []
+        for key, value in expected.items():
+            own = found.get(key, absent)
+            if own is None or not math.isclose(own, value, rel_tol=1e-9, abs_tol=1e-12):
+                wrong.append((key, value, own))
+        self.assertEqual(wrong, [], f"{len(wrong)} of {len(expected)}")
+        self.assertEqual([key for key in found if key not in expected], [])
+
+    def run_daemon(self):
+        self.page = receivers.Page()
+        self.prometheus = Prometheus(self, self.page)
+        self.collector = test_otlp.Collector(self)
+        self.carbon = payloads.Carbon()
+        self.agent = receivers.Agent(self)
+        lines = LineServer(self, self.carbon.add)
+        self.daemon = harness.Daemon(self, console=None, exporters=(
+            self.page.exporter, self.prometheus.exporter(),
+            self.collector.exporter("histograms: explicit"), self.agent.exporter,
+            f"{{type: graphite, url: 'tcp://127.0.0.1:{lines.port}', counters: total}}"))
+        # Prometheus finds its targets some seconds after its start.
+        harness.wait_until(lambda: self.prometheus.query("up") == 1, 60, self.prometheus.said)
+        truth = Truth()
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            truth.add(self, 20)
+            time.sleep(0.3)
+        self.assertEqual(self.daemon.stop(), 0)
+        lines.down()
+        self.agent.down()
+        self.collector.read()
+        return truth
+
+    def check_scrapes(self, written):
+        """Each scrape is one of the snapshots that were written, whole."""
+        scraped = self.prometheus.samples(SCRAPED)
+        self.assertGreaterEqual(len(scraped), 3)
+        for values in scraped.values():
+            probe = {key: value for key, value in values.items()
+                     if key[0] == "sockeye_cpu_time_seconds_total"}
+            self.assertEqual(len(probe), 1)
+            same = [moment for moment, samples in written.items()
+                    if all(samples.get(key) == value for key, value in probe.items())]
+            self.assertEqual(len(same), 1, probe)
+            self.assert_same(written[same[0]], values)
+        return len(scraped)
+
+    def check_otlp(self, written):
+        names = Names()
+        found = collections.defaultdict(dict)
+        for point in self.collector.points:
+            for key, value in names.of_otlp(point):
+                self.assertNotIn(key, found[point.time // 10 ** 6])
+                found[point.time // 10 ** 6][key] = value
+        self.assertEqual(sorted(found), [round(moment * 1000) for moment in sorted(written)])
+        for moment, samples in written.items():
+            self.assert_same(samples, found[round(moment * 1000)])
+
+    def check_graphite(self, written):
+        names = Names()
+        found = collections.defaultdict(dict)
+        for name, points in self.carbon.series.values.items():
+            for (tags, moment), value in points.items():
+                key = names.of_path(name, dict(tags))
+                if key is not None:
+                    found[moment][key] = value
+        slots = {math.ceil(moment) - 1: samples for moment, samples in written.items()}
+        self.assertEqual(sorted(found), sorted(slots))
+        for slot, samples in slots.items():
+            self.assert_same({key: value for key, value in samples.items()
+                              if not key[0].endswith("_bucket")}, found[slot])
+
+    def check_dogstatsd(self, written):
+        """What it came to: increases that add up, last values, how many values."""
+        names = Names()
+        found = {}
+        for (name, kind, tags), entry in self.agent.sums.series.items():
+            if name.startswith("datadog.dogstatsd.client."):
+                continue    # what the client tells of itself
+            labels = dict(tag.split(":", 1) for tag in tags)
+            path = f"{name}.count" if kind == "d" else name
+            key = names.of_path(path, labels)
+            self.assertIsNotNone(key, path)
+            found[key] = entry["count" if kind == "d" else "sum"]
+        last = {key: value for key, value in written[max(written)].items()
+                if not key[0].endswith(("_bucket", "_sum"))}
+        gauges = {key for key in last if not key[0].endswith(("_total", "_count"))}
+        self.assertEqual([key for key in gauges if key not in found], [])
+        self.assert_same(last, found, absent=0)
+
+    def test_every_series(self):
+        truth = self.run_daemon()
+        written = self.prometheus.samples(WRITTEN)
+        self.assertGreaterEqual(len(written), SECONDS - 1)
+        series = {key for samples in written.values() for key in samples}
+        mine = ("port", str(truth.port)), ("server_port", str(truth.port))
+        self.assertGreaterEqual(len([key for key in series if key[1] & set(mine)]), 100)
+        scrapes = self.check_scrapes(written)
+        self.check_otlp(written)
+        self.check_graphite(written)
+        self.check_dogstatsd(written)
+        self.assertEqual(self.collector.malformed + self.carbon.malformed
+                         + self.agent.sums.malformed, [])
+        print(f"{len(series)} series, {len(written)} snapshots, {scrapes} scrapes: "
+              "page, remote write, OTLP, Graphite and DogStatsD agree")
+
+
+if __name__ == "__main__":
+    unittest.main()
