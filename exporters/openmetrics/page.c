@@ -21,10 +21,12 @@ static const char le_opening[] = "le=\"";
 
 /* One page in the making. */
 struct writer {
-    const struct eye_pages *pages;
+    struct eye_pages *pages;
     const struct eye_snapshot *snapshot;
     enum eye_page_format format;
     struct eye_text *text;
+    eye_page_take *take; /* gets the pieces; NULL: the text is kept whole */
+    void *context;
     struct eye_page_counts counts;
 };
 
@@ -341,12 +343,29 @@ static void append_head(struct writer *writer, const struct eye_metric *metric)
     eye_text_append_char(writer->text, '\n');
 }
 
+/* ---- Pages ---- */
+
+static int hand_on(struct writer *writer)
+{
+    if (writer->text->failed) {
+        return -ENOMEM;
+    }
+    if (writer->take == NULL) {
+        return 0;
+    }
+    int result = writer->take(writer->context, writer->text);
+    eye_text_clear(writer->text);
+    return result;
+}
+
 /* The points of a snapshot lie in the order of their metrics. */
-static void append_points(struct writer *writer)
+static int append_points(struct writer *writer)
 {
     const struct eye_snapshot *snapshot = writer->snapshot;
     enum eye_metric_id family = EYE_METRIC_COUNT; /* none yet */
-    for (size_t i = 0; i < snapshot->count && !writer->text->failed; i++) {
+    size_t piece = writer->take == NULL ? SIZE_MAX : EYE_PAGE_PIECE_BYTES;
+    int result = 0;
+    for (size_t i = 0; i < snapshot->count && !writer->text->failed && result == 0; i++) {
         const struct eye_metric *metric = snapshot->points[i].metric;
         if (eye_identities_at(&writer->pages->identities, i) == NULL) {
             continue;
@@ -356,32 +375,53 @@ static void append_points(struct writer *writer)
             family = metric->id;
         }
         append_point(writer, i);
+        if (writer->text->length >= piece) {
+            result = hand_on(writer);
+        }
     }
+    return result;
+}
+
+static int write_page(struct writer *writer)
+{
+    int result = 0;
+    if (writer->snapshot != NULL) {
+        result = eye_identities_follow(&writer->pages->identities, writer->snapshot);
+        if (result == 0) {
+            result = append_points(writer);
+        }
+    }
+    if (result != 0) {
+        return result;
+    }
+    if (writer->format == EYE_PAGE_OPENMETRICS) {
+        eye_text_append(writer->text, "# EOF\n");
+    }
+    return hand_on(writer);
+}
+
+int eye_pages_write_pieces(struct eye_pages *pages, const struct eye_snapshot *snapshot,
+                           enum eye_page_format format, struct eye_text *scratch,
+                           eye_page_take *take, void *context, struct eye_page_counts *ret_counts)
+{
+    struct writer writer = {
+        .pages = pages,
+        .snapshot = snapshot,
+        .format = format,
+        .text = scratch,
+        .take = take,
+        .context = context,
+    };
+    int result = write_page(&writer);
+    if (result == 0) {
+        *ret_counts = writer.counts;
+    }
+    return result;
 }
 
 int eye_pages_write(struct eye_pages *pages, const struct eye_snapshot *snapshot,
                     enum eye_page_format format, struct eye_text *text,
                     struct eye_page_counts *ret_counts)
 {
-    struct writer writer = {
-        .pages = pages,
-        .snapshot = snapshot,
-        .format = format,
-        .text = text,
-    };
-    if (snapshot != NULL) {
-        int result = eye_identities_follow(&pages->identities, snapshot);
-        if (result != 0) {
-            return result;
-        }
-        append_points(&writer);
-    }
-    if (format == EYE_PAGE_OPENMETRICS) {
-        eye_text_append(text, "# EOF\n");
-    }
-    if (text->failed) {
-        return -ENOMEM;
-    }
-    *ret_counts = writer.counts;
-    return 0;
+    return eye_pages_write_pieces(pages, snapshot, format, text, NULL, NULL, ret_counts);
 }
