@@ -10,9 +10,9 @@
 #include "collector/base/base.h"
 #include "collector/base/parse.h"
 
-/* Connections that the kernel holds until we accept them; beyond, a scraper's SYN goes unanswered
- * for a second. */
-#define BACKLOG 128
+/* Connections that the kernel holds until we accept them, such as all that come while a large page
+ * is made; beyond, a scraper's SYN goes unanswered for a second. */
+#define BACKLOG 1024
 
 static int parse_port(const char *text, in_port_t *ret_port_network)
 {
