@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "exporters/encode/buckets.h"
 #include "exporters/encode/identities.h"
 #include "exporters/encode/selection.h"
 #include "exporters/openmetrics/negotiate.h"
@@ -20,8 +21,17 @@ struct eye_page_family {
     struct eye_text fixed; /* labels of the fixed tags, without braces */
 };
 
+#define EYE_PAGE_BOUNDARY_BYTES 16
+
+/* What stands between the labels of a bucket and its count: 1e-05"} and a space. */
+struct eye_page_boundary {
+    char text[EYE_PAGE_BOUNDARY_BYTES];
+    size_t length;
+};
+
 struct eye_pages {
     bool created; /* OpenMetrics pages tell when each series began */
+    struct eye_page_boundary boundaries[EYE_BOUNDARY_COUNT + 1]; /* the last one is +Inf */
     struct eye_page_family families[EYE_METRIC_COUNT];
     struct eye_identities identities;
 };
