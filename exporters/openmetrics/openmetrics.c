@@ -2,7 +2,7 @@
 /*
  * The OpenMetrics exporter: a small HTTP server that answers GET /metrics with the newest snapshot.
  * Delivering is putting that snapshot where the server's own thread finds it; the first scrape of
- * it makes the page, which is kept packed until there is a newer snapshot (packed.h).
+ * it makes the page, which is kept zipped until there is a newer snapshot (zipped.h).
  *
  * Without a snapshot the answer is 503, so that `up` is 0: none was delivered yet, or nothing newer
  * replaced the last one for longer than `expiry`, and values that stand still would look like a
@@ -16,10 +16,10 @@
 #include "exporters/openmetrics/auth.h"
 #include "exporters/openmetrics/certificate.h"
 #include "exporters/openmetrics/listener.h"
-#include "exporters/openmetrics/packed.h"
 #include "exporters/openmetrics/server.h"
+#include "exporters/openmetrics/zipped.h"
 
-/* Packed; a hundred times what the default limits allow. */
+/* Zipped; a hundred times what the default limits allow. */
 #define PAGE_MAX_BYTES ((size_t)32 << 20)
 
 #define FORMATS (EYE_PAGE_OPENMETRICS + 1)
@@ -45,7 +45,7 @@ struct openmetrics {
     struct eye_certificate certificate;
     struct eye_server server;
     struct eye_pages pages;           /* of the server's thread, like the next three */
-    struct eye_packed *kept[FORMATS]; /* of the snapshot below; one reference each, or NULL */
+    struct eye_zipped *kept[FORMATS]; /* of the snapshot below; one reference each, or NULL */
     uint64_t kept_start_ns;           /* its run */
     uint64_t kept_sequence;
     uint64_t expiry_ns;
@@ -145,13 +145,13 @@ static const char *get_header(struct MHD_Connection *connection, const char *nam
 static void drop_kept(struct openmetrics *exporter)
 {
     for (size_t i = 0; i < FORMATS; i++) {
-        eye_packed_unref(EYE_TAKE(exporter->kept[i]));
+        eye_zipped_unref(EYE_TAKE(exporter->kept[i]));
     }
 }
 
 /* The page of @snapshot, made when it is the first one to be asked. 0 or -errno. */
 static int get_page(struct openmetrics *exporter, const struct eye_snapshot *snapshot,
-                    enum eye_page_format format, struct eye_packed **ret_page)
+                    enum eye_page_format format, struct eye_zipped **ret_page)
 {
     if (snapshot->start_ns != exporter->kept_start_ns ||
         snapshot->sequence != exporter->kept_sequence) {
@@ -160,13 +160,13 @@ static int get_page(struct openmetrics *exporter, const struct eye_snapshot *sna
         exporter->kept_sequence = snapshot->sequence;
     }
     if (exporter->kept[format] == NULL) {
-        int result = eye_packed_new(&exporter->pages, snapshot, format, PAGE_MAX_BYTES,
+        int result = eye_zipped_new(&exporter->pages, snapshot, format, PAGE_MAX_BYTES,
                                     &exporter->kept[format]);
         if (result != 0) {
             return result;
         }
     }
-    *ret_page = eye_packed_ref(exporter->kept[format]);
+    *ret_page = eye_zipped_ref(exporter->kept[format]);
     return 0;
 }
 

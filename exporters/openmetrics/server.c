@@ -35,8 +35,8 @@
 struct delivery {
     struct eye_server *server;
     struct eye_peer *peer;
-    struct eye_packed *page; /* the reader has a reference */
-    struct eye_packed_reader *reader;
+    struct eye_zipped *page; /* the reader has a reference */
+    struct eye_zipped_reader *reader;
     uint64_t length;
 };
 
@@ -54,7 +54,7 @@ static void count_page(struct eye_export_stats *stats, const struct delivery *de
 static ssize_t read_delivery(void *context, uint64_t position, char *buffer, size_t size)
 {
     struct delivery *delivery = context;
-    ssize_t length = eye_packed_read(delivery->reader, buffer, size);
+    ssize_t length = eye_zipped_read(delivery->reader, buffer, size);
     if (length <= 0) {
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }
@@ -68,7 +68,7 @@ static ssize_t read_delivery(void *context, uint64_t position, char *buffer, siz
 static void free_delivery(void *context)
 {
     struct delivery *delivery = context;
-    eye_packed_reader_free(delivery->reader);
+    eye_zipped_reader_free(delivery->reader);
     free(delivery);
 }
 
@@ -77,7 +77,7 @@ static struct MHD_Response *page_response(struct eye_server *server, struct eye_
 {
     struct delivery *delivery = calloc(1, sizeof(*delivery));
     if (delivery == NULL ||
-        eye_packed_reader_new(reply->page, !reply->gzip, &delivery->reader) != 0) {
+        eye_zipped_reader_new(reply->page, !reply->gzip, &delivery->reader) != 0) {
         free(delivery);
         return NULL;
     }
@@ -183,7 +183,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     eye_peers_serve(&server->peers, peer_of(connection), reply.page,
                     reply.page != NULL ? reply.page->bytes : 0, eye_clock_monotonic_ns());
     enum MHD_Result result = send_reply(server, connection, &reply);
-    eye_packed_unref(reply.page);
+    eye_zipped_unref(reply.page);
     return result;
 }
 

@@ -14,14 +14,14 @@
 #include "exporters/exporter.h"
 #include "exporters/openmetrics/certificate.h"
 #include "exporters/openmetrics/libraries.h"
-#include "exporters/openmetrics/packed.h"
 #include "exporters/openmetrics/peers.h"
+#include "exporters/openmetrics/zipped.h"
 
 /* What goes back: a page, or a few words. */
 struct eye_reply {
     unsigned status;
     const char *content_type;
-    struct eye_packed *page; /* one reference, which the server takes over; NULL: words */
+    struct eye_zipped *page; /* one reference, which the server takes over; NULL: words */
     bool gzip;               /* the page goes as it is */
     const char *words;       /* constant */
     uint64_t retry_after_s;  /* 0: nothing is said */

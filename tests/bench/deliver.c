@@ -24,7 +24,7 @@
 #include "collector/snapshot/snapshot.h"
 #include "exporters/encode/selection.h"
 #include "exporters/exporter.h"
-#include "exporters/openmetrics/packed.h"
+#include "exporters/openmetrics/zipped.h"
 #include "tests/bench/receiver.h"
 
 #define ROUNDS_MAX 7
@@ -196,7 +196,7 @@ struct page_maker {
     struct eye_selection selection;
     struct eye_pages pages;
     struct eye_text piece;
-    struct eye_packed *kept; /* the page before, as the exporter has it */
+    struct eye_zipped *kept; /* the page before, as the exporter has it */
     struct eye_export_stats *stats;
 };
 
@@ -235,14 +235,14 @@ static int deliver_page(void *state, const struct eye_snapshot *now,
 }
 
 /* As it is kept: the page before gives way to it. */
-static int deliver_packed(void *state, const struct eye_snapshot *now,
+static int deliver_zipped(void *state, const struct eye_snapshot *now,
                           const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
     (void)before;
     (void)failure;
     struct page_maker *maker = state;
-    eye_packed_unref(EYE_TAKE(maker->kept));
-    int result = eye_packed_new(&maker->pages, now, EYE_PAGE_OPENMETRICS, SIZE_MAX, &maker->kept);
+    eye_zipped_unref(EYE_TAKE(maker->kept));
+    int result = eye_zipped_new(&maker->pages, now, EYE_PAGE_OPENMETRICS, SIZE_MAX, &maker->kept);
     if (result == 0) {
         atomic_fetch_add(&maker->stats->points, maker->kept->counts.points);
         atomic_fetch_add(&maker->stats->bytes, maker->kept->bytes);
@@ -253,7 +253,7 @@ static int deliver_packed(void *state, const struct eye_snapshot *now,
 static void close_page(void *state)
 {
     struct page_maker *maker = state;
-    eye_packed_unref(maker->kept);
+    eye_zipped_unref(maker->kept);
     eye_pages_done(&maker->pages);
     eye_text_done(&maker->piece);
     eye_selection_done(&maker->selection);
@@ -263,9 +263,9 @@ static void close_page(void *state)
 static const struct eye_exporter_type page_type = {
     .section = {.type = "page"}, .open = open_page, .deliver = deliver_page, .close = close_page};
 
-static const struct eye_exporter_type packed_type = {.section = {.type = "packed"},
+static const struct eye_exporter_type zipped_type = {.section = {.type = "zipped"},
                                                      .open = open_page,
-                                                     .deliver = deliver_packed,
+                                                     .deliver = deliver_zipped,
                                                      .close = close_page};
 
 /* ---- exporters ---- */
@@ -296,7 +296,7 @@ static const struct subject {
      "url: 'http://127.0.0.1:%u/v1/metrics', compression: none, encoding: json", false},
     {"otlp gzip", "otlp", "url: 'http://127.0.0.1:%u/v1/metrics'", false},
     {"openmetrics page", "page", "tags: []", false},
-    {"openmetrics gzip", "packed", "tags: []", false},
+    {"openmetrics gzip", "zipped", "tags: []", false},
     {"pushgateway", "pushgateway", "url: 'http://127.0.0.1:%u'", false},
 };
 
@@ -459,7 +459,7 @@ static void print_run(FILE *out, struct run *run)
 
 static const struct eye_exporter_type *find_type(const char *name)
 {
-    static const struct eye_exporter_type *const ours[] = {&page_type, &packed_type};
+    static const struct eye_exporter_type *const ours[] = {&page_type, &zipped_type};
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(ours); i++) {
         if (strcmp(name, ours[i]->section.type) == 0) {
             return ours[i];

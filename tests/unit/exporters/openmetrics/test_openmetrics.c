@@ -316,8 +316,8 @@ static void scrape__gets_no_values_that_are_too_old(void **state)
     }
 }
 
-/* Half of them say nothing, half of them never end their request: a scraper is served at once, and
- * the server holds no more connections than it may. */
+/* Half of them say nothing and are the kernel's, half of them never end their request: a scraper is
+ * served at once, and the server holds no more connections than it may. */
 static void scrape__is_served_beside_any_number_of_idle_connections(void **state)
 {
     struct fixture *fixture = *state;
@@ -332,7 +332,7 @@ static void scrape__is_served_beside_any_number_of_idle_connections(void **state
     assert_int_equal(ask(fixture, "GET /metrics HTTP/1.1\r\n"), 200);
     assert_string_equal(fixture->body, text_page);
     assert_true(fixture->server.sample->stats.failures[EYE_EXPORT_BUSY] >=
-                EYE_ARRAY_LENGTH(idle) - EYE_PEERS_SHARE);
+                EYE_ARRAY_LENGTH(idle) / 2 - EYE_PEERS_SHARE);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(idle); i++) {
         close(idle[i]);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packed pages are the same pages, however they are read. */
+/* Zipped pages are the same pages, however they are read. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,18 +11,18 @@
 #include <cmocka.h>
 #include <zlib.h>
 
-#include "exporters/openmetrics/packed.h"
+#include "exporters/openmetrics/zipped.h"
 #include "tests/unit/exporters/sample.h"
 
 #define SERIES_MANY 1500 /* the sample has room for 2000 */
-#define PACKED_MAX_BYTES ((size_t)16 << 20)
+#define ZIPPED_MAX_BYTES ((size_t)16 << 20)
 
 struct fixture {
     struct sample *sample;
     struct eye_selection selection;
     struct eye_pages pages;
     const struct eye_snapshot *snapshot; /* the sample's */
-    struct eye_packed *packed;
+    struct eye_zipped *zipped;
     struct eye_text expected;
     struct eye_text got;
 };
@@ -45,7 +45,7 @@ static int make_fixture(void **state)
 static int free_fixture(void **state)
 {
     struct fixture *fixture = *state;
-    eye_packed_unref(fixture->packed);
+    eye_zipped_unref(fixture->zipped);
     eye_text_done(&fixture->expected);
     eye_text_done(&fixture->got);
     eye_pages_done(&fixture->pages);
@@ -77,27 +77,27 @@ static void pack(struct fixture *fixture)
     assert_int_equal(eye_pages_write(&fixture->pages, fixture->snapshot, EYE_PAGE_OPENMETRICS,
                                      &fixture->expected, &counts),
                      0);
-    assert_int_equal(eye_packed_new(&fixture->pages, fixture->snapshot, EYE_PAGE_OPENMETRICS,
-                                    PACKED_MAX_BYTES, &fixture->packed),
+    assert_int_equal(eye_zipped_new(&fixture->pages, fixture->snapshot, EYE_PAGE_OPENMETRICS,
+                                    ZIPPED_MAX_BYTES, &fixture->zipped),
                      0);
-    assert_int_equal(fixture->packed->counts.points, counts.points);
-    assert_int_equal(fixture->packed->text_bytes, fixture->expected.length);
+    assert_int_equal(fixture->zipped->counts.points, counts.points);
+    assert_int_equal(fixture->zipped->text_bytes, fixture->expected.length);
 }
 
 static void read_all(struct fixture *fixture, bool unpacks, size_t size)
 {
     char *buffer = malloc(size);
-    struct eye_packed_reader *reader = NULL;
+    struct eye_zipped_reader *reader = NULL;
     ssize_t length = 0;
     assert_non_null(buffer);
     eye_text_clear(&fixture->got);
-    assert_int_equal(eye_packed_reader_new(fixture->packed, unpacks, &reader), 0);
-    while ((length = eye_packed_read(reader, buffer, size)) > 0) {
+    assert_int_equal(eye_zipped_reader_new(fixture->zipped, unpacks, &reader), 0);
+    while ((length = eye_zipped_read(reader, buffer, size)) > 0) {
         eye_text_append_bytes(&fixture->got, buffer, (size_t)length);
     }
     assert_int_equal(length, 0);
-    assert_int_equal(eye_packed_read(reader, buffer, size), 0);
-    eye_packed_reader_free(reader);
+    assert_int_equal(eye_zipped_read(reader, buffer, size), 0);
+    eye_zipped_reader_free(reader);
     free(buffer);
 }
 
@@ -119,7 +119,7 @@ static void assert_is_gzip(struct fixture *fixture)
     char *out = malloc(fixture->expected.length + 1);
     assert_non_null(out);
     read_all(fixture, false, 1000);
-    assert_int_equal(fixture->got.length, fixture->packed->bytes);
+    assert_int_equal(fixture->got.length, fixture->zipped->bytes);
     assert_int_equal(inflateInit2(&stream, MAX_WBITS + 16), Z_OK);
     stream.next_in = (Bytef *)fixture->got.data;
     stream.avail_in = (uInt)fixture->got.length;
@@ -147,7 +147,7 @@ static void page__of_many_pieces_and_blocks(void **state)
     add_series(fixture, SERIES_MANY);
     pack(fixture);
     assert_true(fixture->expected.length > 10 * EYE_PAGE_PIECE_BYTES);
-    assert_true(fixture->packed->bytes > 100000);
+    assert_true(fixture->zipped->bytes > 100000);
     assert_unpacks_to_the_page(fixture);
     assert_is_gzip(fixture);
 }
@@ -156,10 +156,10 @@ static void page__without_text(void **state)
 {
     struct fixture *fixture = *state;
     add_series(fixture, 0);
-    assert_int_equal(eye_packed_new(&fixture->pages, fixture->snapshot, EYE_PAGE_TEXT,
-                                    PACKED_MAX_BYTES, &fixture->packed),
+    assert_int_equal(eye_zipped_new(&fixture->pages, fixture->snapshot, EYE_PAGE_TEXT,
+                                    ZIPPED_MAX_BYTES, &fixture->zipped),
                      0);
-    assert_int_equal(fixture->packed->text_bytes, 0);
+    assert_int_equal(fixture->zipped->text_bytes, 0);
     read_all(fixture, true, 100);
     assert_int_equal(fixture->got.length, 0);
     assert_is_gzip(fixture);
@@ -170,23 +170,23 @@ static void page__that_is_too_large_is_refused(void **state)
     struct fixture *fixture = *state;
     add_series(fixture, SERIES_MANY);
     assert_int_equal(
-        eye_packed_new(&fixture->pages, fixture->snapshot, EYE_PAGE_TEXT, 100000, &fixture->packed),
+        eye_zipped_new(&fixture->pages, fixture->snapshot, EYE_PAGE_TEXT, 100000, &fixture->zipped),
         -EFBIG);
-    assert_null(fixture->packed);
+    assert_null(fixture->zipped);
 }
 
 static void reader__keeps_the_page(void **state)
 {
     struct fixture *fixture = *state;
-    struct eye_packed_reader *reader = NULL;
+    struct eye_zipped_reader *reader = NULL;
     char text[16];
     add_series(fixture, 3);
     pack(fixture);
-    assert_int_equal(eye_packed_reader_new(fixture->packed, true, &reader), 0);
-    eye_packed_unref(EYE_TAKE(fixture->packed));
-    assert_int_equal(eye_packed_read(reader, text, sizeof(text)), sizeof(text));
+    assert_int_equal(eye_zipped_reader_new(fixture->zipped, true, &reader), 0);
+    eye_zipped_unref(EYE_TAKE(fixture->zipped));
+    assert_int_equal(eye_zipped_read(reader, text, sizeof(text)), sizeof(text));
     assert_memory_equal(text, eye_text_string(&fixture->expected), sizeof(text));
-    eye_packed_reader_free(reader);
+    eye_zipped_reader_free(reader);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
@@ -198,5 +198,5 @@ int main(void)
         TEST(page__without_text),     TEST(page__that_is_too_large_is_refused),
         TEST(reader__keeps_the_page),
     };
-    return cmocka_run_group_tests_name("openmetrics_packed", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("openmetrics_zipped", tests, NULL, NULL);
 }

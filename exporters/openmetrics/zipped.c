@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* zlib in both directions over a list of blocks, so that nothing is moved when a page grows. */
-#include "exporters/openmetrics/packed.h"
+#include "exporters/openmetrics/zipped.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,8 +21,8 @@
 /* A piece ends with a whole series: a histogram has some thirty samples of 1 MiB at most. */
 #define PIECE_MAX_BYTES ((size_t)64 << 20)
 
-struct eye_packed_block {
-    struct eye_packed_block *next;
+struct eye_zipped_block {
+    struct eye_zipped_block *next;
     size_t length;
     unsigned char bytes[];
 };
@@ -30,18 +30,18 @@ struct eye_packed_block {
 /* ---- Making ---- */
 
 struct packer {
-    struct eye_packed *page;
+    struct eye_zipped *page;
     size_t max_bytes;
     z_stream stream;
 };
 
-static struct eye_packed_block *add_block(struct eye_packed *page)
+static struct eye_zipped_block *add_block(struct eye_zipped *page)
 {
-    struct eye_packed_block *block = malloc(sizeof(*block) + BLOCK_BYTES);
+    struct eye_zipped_block *block = malloc(sizeof(*block) + BLOCK_BYTES);
     if (block == NULL) {
         return NULL;
     }
-    *block = (struct eye_packed_block){.next = NULL};
+    *block = (struct eye_zipped_block){.next = NULL};
     if (page->last == NULL) {
         page->first = block;
     } else {
@@ -54,8 +54,8 @@ static struct eye_packed_block *add_block(struct eye_packed *page)
 /* Deflates into what is left of the last block, or into a new one. */
 static int fill_block(struct packer *packer, int flush, bool *ret_full)
 {
-    struct eye_packed *page = packer->page;
-    struct eye_packed_block *block = page->last;
+    struct eye_zipped *page = packer->page;
+    struct eye_zipped_block *block = page->last;
     if (block == NULL || block->length == BLOCK_BYTES) {
         block = page->bytes < packer->max_bytes ? add_block(page) : NULL;
         if (block == NULL) {
@@ -93,20 +93,20 @@ static int take_piece(void *context, const struct eye_text *piece)
 }
 
 /* The last block has no more bytes than it needs: most pages are one block. */
-static void shrink(struct eye_packed *page)
+static void shrink(struct eye_zipped *page)
 {
-    struct eye_packed_block *last = page->last;
+    struct eye_zipped_block *last = page->last;
     if (last != page->first) {
         return;
     }
-    struct eye_packed_block *shrunk = realloc(last, sizeof(*last) + last->length);
+    struct eye_zipped_block *shrunk = realloc(last, sizeof(*last) + last->length);
     if (shrunk != NULL) {
         page->first = shrunk;
         page->last = shrunk;
     }
 }
 
-static int write_packed(struct packer *packer, struct eye_pages *pages,
+static int write_zipped(struct packer *packer, struct eye_pages *pages,
                         const struct eye_snapshot *snapshot, enum eye_page_format format)
 {
     struct eye_text scratch;
@@ -118,15 +118,15 @@ static int write_packed(struct packer *packer, struct eye_pages *pages,
     return result == 0 ? pack(packer, &nothing, Z_FINISH) : result;
 }
 
-static void cleanup_page(struct eye_packed **page)
+static void cleanup_page(struct eye_zipped **page)
 {
-    eye_packed_unref(*page);
+    eye_zipped_unref(*page);
 }
 
-int eye_packed_new(struct eye_pages *pages, const struct eye_snapshot *snapshot,
-                   enum eye_page_format format, size_t max_bytes, struct eye_packed **ret_page)
+int eye_zipped_new(struct eye_pages *pages, const struct eye_snapshot *snapshot,
+                   enum eye_page_format format, size_t max_bytes, struct eye_zipped **ret_page)
 {
-    EYE_CLEANUP(cleanup_page) struct eye_packed *page = calloc(1, sizeof(*page));
+    EYE_CLEANUP(cleanup_page) struct eye_zipped *page = calloc(1, sizeof(*page));
     if (page == NULL) {
         return -ENOMEM;
     }
@@ -137,7 +137,7 @@ int eye_packed_new(struct eye_pages *pages, const struct eye_snapshot *snapshot,
                      Z_DEFAULT_STRATEGY) != Z_OK) {
         return -ENOMEM;
     }
-    int result = write_packed(&packer, pages, snapshot, format);
+    int result = write_zipped(&packer, pages, snapshot, format);
     deflateEnd(&packer.stream);
     if (result != 0) {
         return result;
@@ -147,19 +147,19 @@ int eye_packed_new(struct eye_pages *pages, const struct eye_snapshot *snapshot,
     return 0;
 }
 
-struct eye_packed *eye_packed_ref(struct eye_packed *page)
+struct eye_zipped *eye_zipped_ref(struct eye_zipped *page)
 {
     page->references++;
     return page;
 }
 
-void eye_packed_unref(struct eye_packed *page)
+void eye_zipped_unref(struct eye_zipped *page)
 {
     if (page == NULL || --page->references > 0) {
         return;
     }
     while (page->first != NULL) {
-        struct eye_packed_block *block = page->first;
+        struct eye_zipped_block *block = page->first;
         page->first = block->next;
         free(block);
     }
@@ -168,29 +168,29 @@ void eye_packed_unref(struct eye_packed *page)
 
 /* ---- Reading ---- */
 
-struct eye_packed_reader {
-    struct eye_packed *page;              /* one reference */
-    const struct eye_packed_block *block; /* NULL: all was read */
+struct eye_zipped_reader {
+    struct eye_zipped *page;              /* one reference */
+    const struct eye_zipped_block *block; /* NULL: all was read */
     size_t offset;                        /* in it */
     bool unpacks;
     z_stream stream; /* when it unpacks */
 };
 
-int eye_packed_reader_new(struct eye_packed *page, bool unpacks,
-                          struct eye_packed_reader **ret_reader)
+int eye_zipped_reader_new(struct eye_zipped *page, bool unpacks,
+                          struct eye_zipped_reader **ret_reader)
 {
-    EYE_AUTOFREE struct eye_packed_reader *reader = calloc(1, sizeof(*reader));
+    EYE_AUTOFREE struct eye_zipped_reader *reader = calloc(1, sizeof(*reader));
     if (reader == NULL || (unpacks && inflateInit2(&reader->stream, GZIP_WINDOW) != Z_OK)) {
         return -ENOMEM;
     }
-    reader->page = eye_packed_ref(page);
+    reader->page = eye_zipped_ref(page);
     reader->block = page->first;
     reader->unpacks = unpacks;
     *ret_reader = EYE_TAKE(reader);
     return 0;
 }
 
-void eye_packed_reader_free(struct eye_packed_reader *reader)
+void eye_zipped_reader_free(struct eye_zipped_reader *reader)
 {
     if (reader == NULL) {
         return;
@@ -198,14 +198,14 @@ void eye_packed_reader_free(struct eye_packed_reader *reader)
     if (reader->unpacks) {
         inflateEnd(&reader->stream);
     }
-    eye_packed_unref(reader->page);
+    eye_zipped_unref(reader->page);
     free(reader);
 }
 
 /* What is left of the block, of @size bytes at most; goes on to the next block. */
-static size_t next_bytes(struct eye_packed_reader *reader, size_t size, const void **ret_bytes)
+static size_t next_bytes(struct eye_zipped_reader *reader, size_t size, const void **ret_bytes)
 {
-    const struct eye_packed_block *block = reader->block;
+    const struct eye_zipped_block *block = reader->block;
     size_t left = block->length - reader->offset;
     size_t length = left < size ? left : size;
     *ret_bytes = block->bytes + reader->offset;
@@ -217,7 +217,7 @@ static size_t next_bytes(struct eye_packed_reader *reader, size_t size, const vo
     return length;
 }
 
-static size_t copy(struct eye_packed_reader *reader, unsigned char *buffer, size_t size)
+static size_t copy(struct eye_zipped_reader *reader, unsigned char *buffer, size_t size)
 {
     size_t done = 0;
     while (done < size && reader->block != NULL) {
@@ -229,7 +229,7 @@ static size_t copy(struct eye_packed_reader *reader, unsigned char *buffer, size
     return done;
 }
 
-static ssize_t unpack(struct eye_packed_reader *reader, unsigned char *buffer, size_t size)
+static ssize_t unpack(struct eye_zipped_reader *reader, unsigned char *buffer, size_t size)
 {
     z_stream *stream = &reader->stream;
     int result = Z_OK;
@@ -246,8 +246,36 @@ static ssize_t unpack(struct eye_packed_reader *reader, unsigned char *buffer, s
     return result == Z_OK || result == Z_STREAM_END ? (ssize_t)(size - stream->avail_out) : -EIO;
 }
 
-ssize_t eye_packed_read(struct eye_packed_reader *reader, void *buffer, size_t size)
+ssize_t eye_zipped_read(struct eye_zipped_reader *reader, void *buffer, size_t size)
 {
     assert(size <= INT_MAX);
     return reader->unpacks ? unpack(reader, buffer, size) : (ssize_t)copy(reader, buffer, size);
+}
+
+static void cleanup_reader(struct eye_zipped_reader **reader)
+{
+    eye_zipped_reader_free(*reader);
+}
+
+int eye_zipped_append(struct eye_zipped *page, bool unpacks, struct eye_text *text)
+{
+    EYE_CLEANUP(cleanup_reader) struct eye_zipped_reader *reader = NULL;
+    size_t bytes = unpacks ? page->text_bytes : page->bytes;
+    if (eye_zipped_reader_new(page, unpacks, &reader) != 0) {
+        return -ENOMEM;
+    }
+    char *to = eye_text_room(text, bytes);
+    if (to == NULL) {
+        return -ENOMEM;
+    }
+    size_t done = 0;
+    ssize_t length = 1;
+    while (done < bytes && length > 0) {
+        length =
+            eye_zipped_read(reader, to + done, bytes - done < INT_MAX ? bytes - done : INT_MAX);
+        done += length > 0 ? (size_t)length : 0;
+    }
+    assert(done == bytes);
+    eye_text_end_at(text, to + done);
+    return 0;
 }
