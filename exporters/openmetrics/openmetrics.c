@@ -104,8 +104,8 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct openmetrics_config, expiry_ns),
         .default_value = "5m",
         .max = UINT64_C(24) * 3600 * EYE_NS_PER_SECOND,
-        .help = "serve no values that are older, in case collecting stands still; two intervals at "
-                "least",
+        .help = "answer 503 when the values are older, in case collecting stands still; two "
+                "intervals at least",
     },
 };
 

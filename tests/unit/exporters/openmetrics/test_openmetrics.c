@@ -338,6 +338,56 @@ static void scrape__is_served_beside_any_number_of_idle_connections(void **state
     }
 }
 
+/* More than the kernel takes of an answer. */
+static void add_many(struct fixture *fixture)
+{
+    char port[8];
+    for (unsigned i = 0; i < 1500; i++) {
+        snprintf(port, sizeof(port), "%u", i);
+        sample_add(fixture->server.sample, EYE_METRIC_HTTP_SERVER_DURATION, 0.25,
+                   SAMPLE_TAGS({EYE_TAG_PORT, port}));
+    }
+    server_deliver(&fixture->server);
+}
+
+static size_t read_until_end(int fd)
+{
+    char bytes[4096];
+    size_t length = 0;
+    ssize_t count = 1;
+    while (count > 0) {
+        count = recv(fd, bytes, sizeof(bytes), 0);
+        length += count > 0 ? (size_t)count : 0;
+    }
+    return length;
+}
+
+/* They have places, and give way: what was not taken whole is no page delivered. */
+static void scrape__is_served_beside_those_who_do_not_read(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char request[] = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
+    int stuck[2 * EYE_PEERS_SHARE];
+    add_many(fixture);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(stuck); i++) {
+        stuck[i] = connect_to(fixture);
+        send(stuck[i], request, strlen(request), MSG_NOSIGNAL);
+    }
+    int fd = connect_to(fixture);
+    assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+    size_t length = read_until_end(fd);
+    const struct eye_export_stats *stats = &fixture->server.sample->stats;
+    assert_int_equal(stats->points, 1500);
+    assert_true(length > stats->bytes && length < stats->bytes + 1000);
+    assert_true(length > (size_t)2 << 20);
+    assert_int_equal(stats->failures[EYE_EXPORT_BUSY],
+                     EYE_ARRAY_LENGTH(stuck) + 1 - EYE_PEERS_SHARE);
+    close(fd);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(stuck); i++) {
+        close(stuck[i]);
+    }
+}
+
 static void bind__names_a_port_in_use(void **state)
 {
     struct fixture *fixture = *state;
@@ -379,6 +429,7 @@ int main(void)
         TEST(other_paths_and_methods__are_refused),
         TEST(scrape__gets_no_values_that_are_too_old),
         TEST(scrape__is_served_beside_any_number_of_idle_connections),
+        TEST(scrape__is_served_beside_those_who_do_not_read),
         TEST(bind__names_a_port_in_use),
         TEST(open__listens_on_ipv6),
     };
