@@ -226,11 +226,9 @@ static struct eye_reply refuse(struct openmetrics *exporter, enum eye_export_rea
     return plain_reply(status, words);
 }
 
-/* Runs in the server's thread. */
-static struct eye_reply answer(void *context, struct MHD_Connection *connection, const char *path,
-                               const char *method)
+static struct eye_reply make_reply(struct openmetrics *exporter, struct MHD_Connection *connection,
+                                   const char *path, const char *method)
 {
-    struct openmetrics *exporter = context;
     bool known =
         strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (!is_allowed(exporter, connection)) {
@@ -251,6 +249,13 @@ static struct eye_reply answer(void *context, struct MHD_Connection *connection,
     }
     return refuse(exporter, EYE_EXPORT_REJECTED, MHD_HTTP_NOT_FOUND,
                   "Nothing is here; the metrics are at /metrics.\n");
+}
+
+/* Runs in the server's thread. */
+static void answer(void *context, struct MHD_Connection *connection, const char *path,
+                   const char *method, struct eye_reply *ret_reply)
+{
+    *ret_reply = make_reply(context, connection, path, method);
 }
 
 static void openmetrics_close(void *state)

@@ -178,8 +178,8 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     (void)upload_length;
     (void)request_context;
     struct eye_server *server = context;
-    struct eye_reply reply =
-        server->answer(server->context, connection, eye_server_path(target), method);
+    struct eye_reply reply = {0};
+    server->answer(server->context, connection, eye_server_path(target), method, &reply);
     eye_peers_serve(&server->peers, peer_of(connection), reply.page,
                     reply.page != NULL ? reply.page->bytes : 0, eye_clock_monotonic_ns());
     enum MHD_Result result = send_reply(server, connection, &reply);

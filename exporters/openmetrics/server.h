@@ -31,8 +31,8 @@ struct eye_reply {
  * Makes the reply to a request; @path as in "/metrics", without host and query. Headers of
  * @connection can be looked up.
  */
-typedef struct eye_reply eye_server_answer(void *context, struct MHD_Connection *connection,
-                                           const char *path, const char *method);
+typedef void eye_server_answer(void *context, struct MHD_Connection *connection, const char *path,
+                               const char *method, struct eye_reply *ret_reply);
 
 struct eye_server {
     eye_server_answer *answer;

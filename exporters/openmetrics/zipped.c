@@ -252,30 +252,29 @@ ssize_t eye_zipped_read(struct eye_zipped_reader *reader, void *buffer, size_t s
     return reader->unpacks ? unpack(reader, buffer, size) : (ssize_t)copy(reader, buffer, size);
 }
 
-static void cleanup_reader(struct eye_zipped_reader **reader)
+/* @bytes are what there is. */
+static void read_all(struct eye_zipped_reader *reader, char *to, size_t bytes)
 {
-    eye_zipped_reader_free(*reader);
+    size_t done = 0;
+    ssize_t length = 1;
+    while (done < bytes && length > 0) {
+        size_t left = bytes - done;
+        length = eye_zipped_read(reader, to + done, left < INT_MAX ? left : INT_MAX);
+        done += length > 0 ? (size_t)length : 0;
+    }
+    assert(done == bytes);
 }
 
 int eye_zipped_append(struct eye_zipped *page, bool unpacks, struct eye_text *text)
 {
-    EYE_CLEANUP(cleanup_reader) struct eye_zipped_reader *reader = NULL;
+    struct eye_zipped_reader *reader = NULL;
     size_t bytes = unpacks ? page->text_bytes : page->bytes;
-    if (eye_zipped_reader_new(page, unpacks, &reader) != 0) {
-        return -ENOMEM;
-    }
     char *to = eye_text_room(text, bytes);
-    if (to == NULL) {
+    if (to == NULL || eye_zipped_reader_new(page, unpacks, &reader) != 0) {
         return -ENOMEM;
     }
-    size_t done = 0;
-    ssize_t length = 1;
-    while (done < bytes && length > 0) {
-        length =
-            eye_zipped_read(reader, to + done, bytes - done < INT_MAX ? bytes - done : INT_MAX);
-        done += length > 0 ? (size_t)length : 0;
-    }
-    assert(done == bytes);
-    eye_text_end_at(text, to + done);
+    read_all(reader, to, bytes);
+    eye_zipped_reader_free(reader);
+    eye_text_end_at(text, to + bytes);
     return 0;
 }

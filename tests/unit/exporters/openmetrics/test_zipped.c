@@ -132,6 +132,22 @@ static void assert_is_gzip(struct fixture *fixture)
     free(out);
 }
 
+static void append__is_the_whole_or_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    add_series(fixture, 3);
+    pack(fixture);
+    eye_text_append(&fixture->got, "x");
+    assert_int_equal(eye_zipped_append(fixture->zipped, true, &fixture->got), 0);
+    assert_string_equal(fixture->got.data + 1, fixture->expected.data);
+    assert_int_equal(eye_zipped_append(fixture->zipped, false, &fixture->got), 0);
+    assert_int_equal(fixture->got.length, 1 + fixture->expected.length + fixture->zipped->bytes);
+    eye_text_clear(&fixture->got);
+    fixture->got.max_bytes = fixture->expected.length - 1;
+    assert_int_equal(eye_zipped_append(fixture->zipped, true, &fixture->got), -ENOMEM);
+    assert_int_equal(fixture->got.length, 0);
+}
+
 static void page__of_few_series(void **state)
 {
     struct fixture *fixture = *state;
@@ -194,9 +210,9 @@ static void reader__keeps_the_page(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(page__of_few_series),    TEST(page__of_many_pieces_and_blocks),
-        TEST(page__without_text),     TEST(page__that_is_too_large_is_refused),
-        TEST(reader__keeps_the_page),
+        TEST(append__is_the_whole_or_nothing),    TEST(page__of_few_series),
+        TEST(page__of_many_pieces_and_blocks),    TEST(page__without_text),
+        TEST(page__that_is_too_large_is_refused), TEST(reader__keeps_the_page),
     };
     return cmocka_run_group_tests_name("openmetrics_zipped", tests, NULL, NULL);
 }
