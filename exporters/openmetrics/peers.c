@@ -71,16 +71,24 @@ static size_t count_of(const struct eye_peers *peers, uint64_t address)
     return count;
 }
 
+static bool is_new(const struct eye_peers *peers, const struct eye_peer *peer)
+{
+    return !peer->answering && peer->round == peers->round;
+}
+
 /* Whether @a gives way before @b. */
 static bool goes_first(const struct eye_peers *peers, const struct eye_peer *a,
                        const struct eye_peer *b)
 {
-    if (a->answering != b->answering) {
-        return !a->answering;
+    if (is_new(peers, a) != is_new(peers, b)) {
+        return is_new(peers, b);
     }
     size_t of_a = count_of(peers, a->address);
     size_t of_b = count_of(peers, b->address);
-    return of_a != of_b ? of_a > of_b : a->turn < b->turn;
+    if (of_a != of_b) {
+        return of_a > of_b;
+    }
+    return a->answering != b->answering ? b->answering : a->turn < b->turn;
 }
 
 static void shut_down(struct eye_peer *peer, atomic_uint_fast64_t *counter)
@@ -111,6 +119,11 @@ static void make_place(struct eye_peers *peers, const struct eye_peer *newcomer,
     }
 }
 
+void eye_peers_next_round(struct eye_peers *peers)
+{
+    peers->round++;
+}
+
 struct eye_peer *eye_peers_join(struct eye_peers *peers, int fd, uint64_t address, uint64_t now_ns)
 {
     struct eye_peer *peer = NULL;
@@ -124,6 +137,7 @@ struct eye_peer *eye_peers_join(struct eye_peers *peers, int fd, uint64_t addres
         .fd = fd,
         .address = address,
         .turn = ++peers->turn,
+        .round = peers->round,
         .until_ns = now_ns + EYE_PEERS_HEAD_NS,
     };
     peers->open++;

@@ -4,11 +4,12 @@
  * send a head or read a page byte by byte: such a one keeps its place as long as no other needs it,
  * and not longer than a deadline.
  *
- * A newcomer always finds a place. Who gives way to it is one without a whole request: of the
- * address that has the most connections, the one that has waited longest. When all are being
- * answered it is the one that has taken no byte of its answer for longest. An address that has its
- * share takes places from itself only. A socket is shut down, so that the server notices an end
- * like any other.
+ * A newcomer always finds a place. Who gives way to it belongs to the address that has the most
+ * connections: the one that has waited longest without a whole request, or, when all of these are
+ * being answered, the one that has taken no byte of its answer for longest. Those that came in the
+ * same round, whose requests nobody has looked for yet, are spared as long as there are others. An
+ * address that has its share takes places from itself only. A socket is shut down, so that the
+ * server notices an end like any other.
  *
  * Used by the server's thread. Times are monotonic.
  */
@@ -45,6 +46,7 @@ struct eye_peer {
     int fd;            /* the server's; -1: free place */
     uint64_t address;  /* eye_peer_address() */
     uint64_t turn;     /* when it connected, asked, or took bytes; the least is longest ago */
+    uint64_t round;    /* when it connected */
     uint64_t until_ns; /* its deadline */
     const void *page;  /* under way; NULL: none */
     size_t page_bytes;
@@ -61,6 +63,7 @@ struct eye_peers {
     struct eye_peer items[EYE_PEERS_MAX];
     size_t open;   /* items with a connection */
     uint64_t turn; /* given last */
+    uint64_t round;
     struct eye_peers_counts counts;
 };
 
@@ -71,6 +74,9 @@ void eye_peers_init(struct eye_peers *peers, const struct eye_peers_counts *coun
  * address, since one host has as many of these as it likes. Others: 0.
  */
 uint64_t eye_peer_address(const struct sockaddr *address);
+
+/** What those that are open sent was read; newcomers come. */
+void eye_peers_next_round(struct eye_peers *peers);
 
 /** A connection begins; another one may give way. NULL when EYE_PEERS_MAX are open. */
 struct eye_peer *eye_peers_join(struct eye_peers *peers, int fd, uint64_t address, uint64_t now_ns);

@@ -20,8 +20,9 @@
 /* Of an answer in the kernel, per connection; it would take megabytes for one who does not read. */
 #define SEND_BUFFER_BYTES (128 << 10)
 
-/* After that many those that are open have their turn. */
-#define ACCEPTS_PER_ROUND 16
+/* After that many those that are open have their turn; less than a share, so that enough of these
+ * are there to give way. */
+#define ACCEPTS_PER_ROUND (EYE_PEERS_SHARE / 2)
 
 /* Without descriptors or memory for one more connection. */
 #define REST_NS (100 * EYE_NS_PER_MS)
@@ -300,7 +301,9 @@ static bool turn(struct eye_server *server, int library_fd)
         return false;
     }
     if (fds[2].revents != 0) {
+        eye_peers_next_round(&server->peers);
         accept_some(server);
+        eye_mhd.run(server->daemon); /* takes them in, the next one reads what they sent */
     }
     eye_mhd.run(server->daemon);
     return true;

@@ -72,6 +72,9 @@ class Strangers(unittest.TestCase):
     HOSTILE = 200
     SECONDS = 12
     HEAD_SECONDS = 10  # EYE_PEERS_HEAD_NS
+    # Of each line, so that a page is more than the kernel takes for one who does not read.
+    LONG_TAGS = "tags=[" + ", ".join(f"long{i}:{'x' * 190}" for i in range(10)) + "]"
+    PAGE_BYTES = 500_000
 
     def scrape(self):
         """The text, in less time than a scraper with an interval of a second has."""
@@ -106,7 +109,7 @@ class Strangers(unittest.TestCase):
 
     def test_no_scrape_is_lost(self):
         self.page = receivers.Page()
-        daemon = harness.Daemon(self, exporters=(self.page.exporter,))
+        daemon = harness.Daemon(self, self.LONG_TAGS, exporters=(self.page.exporter,))
         daemon.wait_for_snapshots(1)
         harness.wait_until(self.is_served, 10, "a page")
         hostile = harness.spawn_python(self, HOSTILE, self.page.port, self.HOSTILE)
@@ -127,6 +130,7 @@ class Strangers(unittest.TestCase):
         print(f"slowest scrape {1000 * slowest:.0f} ms; {busy:.0f} gave way, {timeout:.0f} met "
               f"their deadline, the loner after {ended} s", end="; ")
         self.assertEqual(lost, [])
+        self.assertGreater(len(text), self.PAGE_BYTES)
         self.assertGreater(busy, self.HOSTILE // 2)
         self.assertIsNotNone(ended)
         self.assertGreater(ended, self.HEAD_SECONDS - 1)

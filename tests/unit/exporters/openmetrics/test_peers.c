@@ -64,10 +64,17 @@ static int teardown(void **state)
     return 0;
 }
 
-static void join_from(struct fixture *fixture, size_t i, uint64_t address)
+/* Without a round of its own. */
+static void join_with(struct fixture *fixture, size_t i, uint64_t address)
 {
     fixture->joined[i] = eye_peers_join(&fixture->peers, fixture->near_fds[i], address, NOW_NS);
     assert_non_null(fixture->joined[i]);
+}
+
+static void join_from(struct fixture *fixture, size_t i, uint64_t address)
+{
+    eye_peers_next_round(&fixture->peers);
+    join_with(fixture, i, address);
 }
 
 /* Each from another address. */
@@ -159,6 +166,36 @@ static void join__the_address_with_most_gives_way_first(void **state)
     }
     join(fixture, EYE_PEERS_PLACES, EYE_PEERS_PLACES + 1);
     assert_shut(fixture, 1, 2);
+}
+
+/* Not even when that one waits and all of these are being answered. */
+static void join__a_crowd_that_reads_gives_way_before_one_who_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    join_from(fixture, 0, LONER);
+    for (size_t i = 1; i < EYE_PEERS_PLACES; i++) {
+        join_from(fixture, i, CROWD + i % 2);
+        serve(fixture, i, NULL, 0);
+    }
+    join(fixture, EYE_PEERS_PLACES, EYE_PEERS_PLACES + 1);
+    assert_shut(fixture, 1, 2);
+}
+
+/* A scraper comes with a crowd, and those that do not read have nearly all places. */
+static void join__who_came_together_spare_each_other(void **state)
+{
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < EYE_PEERS_SHARE; i++) {
+        join_from(fixture, i, CROWD);
+        if (i > 3) {
+            serve(fixture, i, NULL, 0);
+        }
+    }
+    eye_peers_next_round(&fixture->peers);
+    for (size_t i = 0; i < EYE_PEERS_SHARE / 2; i++) {
+        join_with(fixture, EYE_PEERS_SHARE + i, CROWD);
+    }
+    assert_shut(fixture, 0, EYE_PEERS_SHARE / 2);
 }
 
 static void join__places_come_back(void **state)
@@ -271,6 +308,8 @@ int main(void)
         TEST(join__who_took_nothing_for_longest_gives_way_when_all_read),
         TEST(join__an_address_with_its_share_takes_from_itself),
         TEST(join__the_address_with_most_gives_way_first),
+        TEST(join__a_crowd_that_reads_gives_way_before_one_who_waits),
+        TEST(join__who_came_together_spare_each_other),
         TEST(join__places_come_back),
         TEST(serve__pages_under_way_are_bounded),
         TEST(serve__one_page_may_be_larger),
