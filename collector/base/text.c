@@ -70,6 +70,17 @@ void eye_text_append_bytes(struct eye_text *text, const void *bytes, size_t leng
     }
 }
 
+char *eye_text_room(struct eye_text *text, size_t bytes)
+{
+    return reserve(text, bytes) ? text->data + text->length : NULL;
+}
+
+void eye_text_end_at(struct eye_text *text, const char *end)
+{
+    text->length = (size_t)(end - text->data);
+    text->data[text->length] = '\0';
+}
+
 void eye_text_append(struct eye_text *text, const char *string)
 {
     eye_text_append_bytes(text, string, strlen(string));

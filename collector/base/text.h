@@ -39,6 +39,13 @@ void eye_text_append_u64(struct eye_text *text, uint64_t value);
 void eye_text_appendf(struct eye_text *text, const char *format, ...) EYE_PRINTF(2, 3);
 
 /**
+ * Room for @bytes behind the text, to be written by the caller, who says then how far the text
+ * goes; NULL and `failed` when there is none. For loops that many calls would slow down.
+ */
+char *eye_text_room(struct eye_text *text, size_t bytes);
+void eye_text_end_at(struct eye_text *text, const char *end);
+
+/**
  * Appends the shortest decimal that reads back as @value, without exponent where 17 digits
  * suffice ("0.25", "3", "1e+300"). Not-a-number and infinities are written as NaN, +Inf, -Inf.
  */

@@ -12,14 +12,19 @@
 #include "collector/base/error.h"
 
 #define EYE_MHD_FUNCTIONS(X)                                                                       \
+    X(add_connection)                                                                              \
     X(add_response_header)                                                                         \
     X(basic_auth_get_username_password)                                                            \
     X(create_response_from_buffer)                                                                 \
+    X(create_response_from_callback)                                                               \
     X(destroy_response)                                                                            \
     X(free)                                                                                        \
     X(get_connection_info)                                                                         \
+    X(get_daemon_info)                                                                             \
+    X(get_timeout)                                                                                 \
     X(lookup_connection_value)                                                                     \
     X(queue_response)                                                                              \
+    X(run)                                                                                         \
     X(start_daemon)                                                                                \
     X(stop_daemon)
 

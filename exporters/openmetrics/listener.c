@@ -5,14 +5,19 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include "collector/base/base.h"
 #include "collector/base/parse.h"
 
-/* Connections that the kernel holds until we accept them; beyond, a scraper's SYN goes unanswered
- * for a second. */
-#define BACKLOG 128
+/* Connections that the kernel holds until we accept them, such as all that come while a large page
+ * is made; beyond, a scraper's SYN goes unanswered for a second. */
+#define BACKLOG 1024
+
+/* The kernel keeps a connection to itself until it has brought a byte, for a second at most: so a
+ * scraper comes with its request, and cannot give way to a newcomer in between. */
+#define DEFER_SECONDS 1
 
 static int parse_port(const char *text, in_port_t *ret_port_network)
 {
@@ -79,6 +84,7 @@ int eye_listen_open(const char *text, int *ret_fd)
     struct sockaddr_storage address;
     socklen_t length = 0;
     const int on = 1;
+    const int seconds = DEFER_SECONDS;
     int result = eye_listen_parse(text, &address, &length);
     if (result != 0) {
         return result;
@@ -86,6 +92,7 @@ int eye_listen_open(const char *text, int *ret_fd)
     EYE_AUTOCLOSE int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     /* Reuse: connections of an earlier run in TIME_WAIT must not keep the port. */
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)) != 0 ||
         bind(fd, (const struct sockaddr *)&address, length) != 0 || listen(fd, BACKLOG) != 0) {
         return -errno;
     }

@@ -1,39 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The OpenMetrics exporter: a small HTTP server that answers GET /metrics with the newest snapshot.
- * Delivering is putting that snapshot where the server's own thread finds it; each scrape renders
- * its page anew. A scraper that reads slowly keeps its connection for as long as it takes bytes,
- * and for 10 s without, unless a newer one needs the place or the memory (peers.h).
+ * Delivering is putting that snapshot where the server's own thread finds it; the first scrape of
+ * it makes the page, which is kept zipped until there is a newer snapshot (zipped.h).
  *
- * A snapshot that nothing newer replaced for longer than `expiry` is served no more: values that
- * stand still would look like a host at rest.
+ * Without a snapshot the answer is 503, so that `up` is 0: none was delivered yet, or nothing newer
+ * replaced the last one for longer than `expiry`, and values that stand still would look like a
+ * host at rest.
  */
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
-#include "collector/base/log.h"
-#include "collector/base/thread.h"
 #include "exporters/openmetrics/auth.h"
 #include "exporters/openmetrics/certificate.h"
-#include "exporters/openmetrics/gzip.h"
-#include "exporters/openmetrics/libraries.h"
 #include "exporters/openmetrics/listener.h"
-#include "exporters/openmetrics/page.h"
-#include "exporters/openmetrics/peers.h"
+#include "exporters/openmetrics/server.h"
+#include "exporters/openmetrics/zipped.h"
 
-#define TIMEOUT_SECONDS 10U
-#define REQUEST_MAX_BYTES ((size_t)16 << 10) /* of the head of a request, per connection */
-#define PAGE_MAX_BYTES ((size_t)256 << 20)
+/* Zipped; a hundred times what the default limits allow. */
+#define PAGE_MAX_BYTES ((size_t)32 << 20)
+
+#define FORMATS (EYE_PAGE_OPENMETRICS + 1)
 
 static const char index_page[] =
     "<!doctype html><title>sockeye</title><a href=\"/metrics\">metrics</a>\n";
-
-/* TLS 1.2 and newer. */
-#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 struct openmetrics_config {
     char *listen;
@@ -51,25 +43,16 @@ struct openmetrics {
     struct eye_export_stats *stats;
     struct eye_auth auth;
     struct eye_certificate certificate;
-    struct MHD_Daemon *server;
-    struct eye_peers peers; /* of the server's thread, like the next two */
-    struct eye_pages pages;
-    struct eye_text page; /* kept from scrape to scrape: new memory costs more than the text */
+    struct eye_server server;
+    struct eye_pages pages;           /* of the server's thread, like the next three */
+    struct eye_zipped *kept[FORMATS]; /* of the snapshot below; one reference each, or NULL */
+    uint64_t kept_start_ns;           /* its run */
+    uint64_t kept_sequence;
     uint64_t expiry_ns;
+    uint64_t interval_ns;
     pthread_mutex_t lock;                /* of the two below */
     const struct eye_snapshot *snapshot; /* newest; one reference, NULL at first */
     uint64_t delivered_ns;               /* when it came, monotonic */
-};
-
-/* What goes back: a status and a body that MHD releases with free() when it is owned. */
-struct reply {
-    unsigned status;
-    const char *content_type;
-    bool gzip;
-    enum MHD_ResponseMemoryMode memory;
-    void *body;
-    size_t length;
-    struct eye_page_counts counts;
 };
 
 static const struct eye_config_key keys[] = {
@@ -121,8 +104,8 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct openmetrics_config, expiry_ns),
         .default_value = "5m",
         .max = UINT64_C(24) * 3600 * EYE_NS_PER_SECOND,
-        .help = "serve no values that are older, in case collecting stands still; two intervals at "
-                "least",
+        .help = "answer 503 when the values are older, in case collecting stands still; two "
+                "intervals at least",
     },
 };
 
@@ -144,14 +127,12 @@ static void cleanup_snapshot(const struct eye_snapshot **snapshot)
     eye_snapshot_unref(*snapshot);
 }
 
-static struct reply plain_reply(unsigned status, const char *words)
+static struct eye_reply plain_reply(unsigned status, const char *words)
 {
-    return (struct reply){
+    return (struct eye_reply){
         .status = status,
         .content_type = "text/plain; charset=utf-8",
-        .memory = MHD_RESPMEM_PERSISTENT,
-        .body = (void *)(uintptr_t)words, /* MHD never writes it */
-        .length = strlen(words),
+        .words = words,
     };
 }
 
@@ -160,39 +141,72 @@ static const char *get_header(struct MHD_Connection *connection, const char *nam
     return eye_mhd.lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
 
-/* The page that is written, compressed if @gzip; what cannot be compressed goes as it is. */
-static void take_page(struct openmetrics *exporter, bool gzip, struct reply *reply)
+/* Who still reads one has it as well. */
+static void drop_kept(struct openmetrics *exporter)
 {
-    struct eye_text *page = &exporter->page;
-    if (gzip && eye_gzip(page->data, page->length, &reply->body, &reply->length) == 0) {
-        reply->gzip = true;
-    } else {
-        reply->length = page->length;
-        reply->body = EYE_TAKE(page->data);
-    }
-    if (page->data == NULL || page->capacity / 4 > page->length) {
-        eye_text_done(page);
+    for (size_t i = 0; i < FORMATS; i++) {
+        eye_zipped_unref(EYE_TAKE(exporter->kept[i]));
     }
 }
 
-static struct reply metrics_reply(struct openmetrics *exporter, struct MHD_Connection *connection)
+/* The page of @snapshot, made when it is the first one to be asked. 0 or -errno. */
+static int get_page(struct openmetrics *exporter, const struct eye_snapshot *snapshot,
+                    enum eye_page_format format, struct eye_zipped **ret_page)
+{
+    if (snapshot->start_ns != exporter->kept_start_ns ||
+        snapshot->sequence != exporter->kept_sequence) {
+        drop_kept(exporter);
+        exporter->kept_start_ns = snapshot->start_ns;
+        exporter->kept_sequence = snapshot->sequence;
+    }
+    if (exporter->kept[format] == NULL) {
+        int result = eye_zipped_new(&exporter->pages, snapshot, format, PAGE_MAX_BYTES,
+                                    &exporter->kept[format]);
+        if (result != 0) {
+            return result;
+        }
+    }
+    *ret_page = eye_zipped_ref(exporter->kept[format]);
+    return 0;
+}
+
+static struct eye_reply no_snapshot(struct openmetrics *exporter)
+{
+    struct eye_reply reply =
+        plain_reply(MHD_HTTP_SERVICE_UNAVAILABLE,
+                    "There are no values: the first interval is not over, or collecting stands "
+                    "still.\n");
+    atomic_fetch_add(&exporter->stats->failures[EYE_EXPORT_EXPIRED], 1);
+    reply.retry_after_s = (exporter->interval_ns + EYE_NS_PER_SECOND - 1) / EYE_NS_PER_SECOND;
+    return reply;
+}
+
+static struct eye_reply no_page(struct openmetrics *exporter, int error)
+{
+    bool large = error == -EFBIG;
+    atomic_fetch_add(&exporter->stats->failures[large ? EYE_EXPORT_TOO_LARGE : EYE_EXPORT_OTHER],
+                     1);
+    return plain_reply(MHD_HTTP_INTERNAL_SERVER_ERROR,
+                       large ? "The page has more than 32 MiB when it is compressed; lower "
+                               "limits.series or choose metrics.\n"
+                             : "No memory is left for the page.\n");
+}
+
+static struct eye_reply metrics_reply(struct openmetrics *exporter,
+                                      struct MHD_Connection *connection)
 {
     EYE_CLEANUP(cleanup_snapshot) const struct eye_snapshot *snapshot = get_snapshot(exporter);
     enum eye_page_format format = eye_negotiate_format(get_header(connection, "Accept"));
-    struct reply reply = {
+    struct eye_reply reply = {
         .status = MHD_HTTP_OK,
         .content_type = eye_page_content_type(format),
-        .memory = MHD_RESPMEM_MUST_FREE,
+        .gzip = eye_negotiate_gzip(get_header(connection, "Accept-Encoding")),
     };
-    eye_text_clear(&exporter->page);
-    if (eye_pages_write(&exporter->pages, snapshot, format, &exporter->page, &reply.counts) != 0) {
-        eye_text_done(&exporter->page);
-        atomic_fetch_add(&exporter->stats->failures[EYE_EXPORT_TOO_LONG], 1);
-        return plain_reply(MHD_HTTP_INTERNAL_SERVER_ERROR,
-                           "The page does not fit 256 MiB or memory ran out.\n");
+    if (snapshot == NULL) {
+        return no_snapshot(exporter);
     }
-    take_page(exporter, eye_negotiate_gzip(get_header(connection, "Accept-Encoding")), &reply);
-    return reply;
+    int result = get_page(exporter, snapshot, format, &reply.page);
+    return result == 0 ? reply : no_page(exporter, result);
 }
 
 static bool is_allowed(struct openmetrics *exporter, struct MHD_Connection *connection)
@@ -205,171 +219,43 @@ static bool is_allowed(struct openmetrics *exporter, struct MHD_Connection *conn
     return allowed;
 }
 
-static struct reply make_reply(struct openmetrics *exporter, struct MHD_Connection *connection,
-                               const char *path, const char *method)
+static struct eye_reply refuse(struct openmetrics *exporter, enum eye_export_reason reason,
+                               unsigned status, const char *words)
+{
+    atomic_fetch_add(&exporter->stats->failures[reason], 1);
+    return plain_reply(status, words);
+}
+
+static struct eye_reply make_reply(struct openmetrics *exporter, struct MHD_Connection *connection,
+                                   const char *path, const char *method)
 {
     bool known =
         strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (!is_allowed(exporter, connection)) {
-        return plain_reply(MHD_HTTP_UNAUTHORIZED, "User name and password are needed here.\n");
+        return refuse(exporter, EYE_EXPORT_UNAUTHORIZED, MHD_HTTP_UNAUTHORIZED,
+                      "User name and password are needed here.\n");
     }
     if (!known) {
-        return plain_reply(MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
+        return refuse(exporter, EYE_EXPORT_REJECTED, MHD_HTTP_METHOD_NOT_ALLOWED,
+                      "Only GET and HEAD are served here.\n");
     }
     if (strcmp(path, "/metrics") == 0) {
         return metrics_reply(exporter, connection);
     }
     if (strcmp(path, "/") == 0) {
-        struct reply reply = plain_reply(MHD_HTTP_OK, index_page);
+        struct eye_reply reply = plain_reply(MHD_HTTP_OK, index_page);
         reply.content_type = "text/html; charset=utf-8";
         return reply;
     }
-    return plain_reply(MHD_HTTP_NOT_FOUND, "Nothing is here; the metrics are at /metrics.\n");
+    return refuse(exporter, EYE_EXPORT_REJECTED, MHD_HTTP_NOT_FOUND,
+                  "Nothing is here; the metrics are at /metrics.\n");
 }
 
-static void add_headers(struct MHD_Response *response, const struct reply *reply)
+/* Runs in the server's thread. */
+static void answer(void *context, struct MHD_Connection *connection, const char *path,
+                   const char *method, struct eye_reply *ret_reply)
 {
-    eye_mhd.add_response_header(response, "Content-Type", reply->content_type);
-    if (reply->gzip) {
-        eye_mhd.add_response_header(response, "Content-Encoding", "gzip");
-    }
-    if (reply->memory == MHD_RESPMEM_MUST_FREE) {
-        eye_mhd.add_response_header(response, "Vary", "Accept, Accept-Encoding");
-    }
-    if (reply->status == MHD_HTTP_UNAUTHORIZED) {
-        eye_mhd.add_response_header(response, "WWW-Authenticate",
-                                    "Basic realm=\"sockeye\", charset=\"UTF-8\"");
-    }
-    if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-        eye_mhd.add_response_header(response, "Allow", "GET, HEAD");
-    }
-}
-
-static union MHD_ConnectionInfo info_of(struct MHD_Connection *connection,
-                                        enum MHD_ConnectionInfoType type)
-{
-    return *eye_mhd.get_connection_info(connection, type);
-}
-
-static struct eye_peer *peer_of(struct MHD_Connection *connection)
-{
-    return info_of(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT).socket_context;
-}
-
-/* Takes the body over. */
-static enum MHD_Result send_reply(struct MHD_Connection *connection, const struct reply *reply)
-{
-    struct MHD_Response *response =
-        eye_mhd.create_response_from_buffer(reply->length, reply->body, reply->memory);
-    if (response == NULL) {
-        if (reply->memory == MHD_RESPMEM_MUST_FREE) {
-            free(reply->body);
-        }
-        return MHD_NO; /* closes the connection */
-    }
-    add_headers(response, reply);
-    enum MHD_Result result = eye_mhd.queue_response(connection, reply->status, response);
-    eye_mhd.destroy_response(response);
-    return result;
-}
-
-static void count_scrape(struct eye_export_stats *stats, const struct reply *reply)
-{
-    const struct eye_page_counts *counts = &reply->counts;
-    atomic_fetch_add(&stats->seen, counts->points + counts->collisions + counts->too_long);
-    atomic_fetch_add(&stats->points, counts->points);
-    atomic_fetch_add(&stats->bytes, reply->length);
-    atomic_fetch_add(&stats->dropped[EYE_EXPORT_COLLISION], counts->collisions);
-    atomic_fetch_add(&stats->dropped[EYE_EXPORT_TOO_LONG], counts->too_long);
-}
-
-/* Runs in the server's thread, once the head of a request is read. */
-static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *path,
-                              const char *method, const char *version, const char *upload,
-                              size_t *upload_length, void **request_context)
-{
-    (void)version;
-    (void)upload;
-    (void)upload_length;
-    (void)request_context;
-    struct openmetrics *exporter = context;
-    struct reply reply = make_reply(exporter, connection, path, method);
-    if (reply.memory == MHD_RESPMEM_MUST_FREE) {
-        eye_peers_serve(&exporter->peers, peer_of(connection), reply.length);
-    }
-    enum MHD_Result result = send_reply(connection, &reply);
-    if (result == MHD_YES && strcmp(method, MHD_HTTP_METHOD_GET) == 0) {
-        count_scrape(exporter->stats, &reply);
-    }
-    return result;
-}
-
-/* An answer is sent, or given up: what it held is free. */
-static void end_answer(void *context, struct MHD_Connection *connection, void **request_context,
-                       enum MHD_RequestTerminationCode why)
-{
-    (void)request_context;
-    (void)why;
-    struct openmetrics *exporter = context;
-    eye_peers_served(&exporter->peers, peer_of(connection));
-}
-
-static void note_connection(void *context, struct MHD_Connection *connection, void **peer,
-                            enum MHD_ConnectionNotificationCode what)
-{
-    struct openmetrics *exporter = context;
-    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *peer = eye_peers_join(&exporter->peers,
-                               info_of(connection, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd);
-        assert(*peer != NULL); /* the server's own limit is the same */
-    } else {
-        eye_peers_leave(*peer);
-    }
-}
-
-/* What goes wrong with one scraper is that scraper's business. */
-static void log_server(void *context, const char *format, va_list arguments)
-{
-    (void)context;
-    char line[256];
-    /* MHD's own constant formats. */
-    _Pragma("GCC diagnostic push");
-    _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"");
-    vsnprintf(line, sizeof(line), format, arguments);
-    _Pragma("GCC diagnostic pop");
-    line[strcspn(line, "\n")] = '\0';
-    eye_log_debug("openmetrics server: %s", line);
-}
-
-/* The server owns @fd from here on, also when it fails. */
-static struct MHD_Daemon *start_daemon(struct openmetrics *exporter, int fd)
-{
-    const struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, exporter->certificate.certificate},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, exporter->certificate.key},
-        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES}, /* only read */
-        {MHD_OPTION_END, 0, NULL},
-    };
-    bool secure = exporter->certificate.key != NULL;
-    unsigned flags = MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0U);
-    return eye_mhd.start_daemon(
-        flags, 0, NULL, NULL, answer, exporter, MHD_OPTION_EXTERNAL_LOGGER, log_server, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)EYE_PEERS_MAX,
-        MHD_OPTION_NOTIFY_CONNECTION, note_connection, exporter, MHD_OPTION_NOTIFY_COMPLETED,
-        end_answer, exporter, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX_BYTES, MHD_OPTION_ARRAY,
-        secure ? tls : &tls[EYE_ARRAY_LENGTH(tls) - 1], MHD_OPTION_END);
-}
-
-/* The server's thread inherits the mask: signals are for the main thread. */
-static int start_server(struct openmetrics *exporter, int fd)
-{
-    sigset_t previous;
-    eye_thread_block_signals(&previous);
-    struct MHD_Daemon *server = start_daemon(exporter, fd);
-    pthread_sigmask(SIG_SETMASK, &previous, NULL);
-    exporter->server = server;
-    return server == NULL ? -ENOMEM : 0;
+    *ret_reply = make_reply(context, connection, path, method);
 }
 
 static void openmetrics_close(void *state)
@@ -378,12 +264,10 @@ static void openmetrics_close(void *state)
     if (exporter == NULL) {
         return;
     }
-    if (exporter->server != NULL) {
-        eye_mhd.stop_daemon(exporter->server);
-    }
+    eye_server_stop(&exporter->server);
+    drop_kept(exporter);
     eye_snapshot_unref(exporter->snapshot);
     eye_pages_done(&exporter->pages);
-    eye_text_done(&exporter->page);
     eye_selection_done(&exporter->selection);
     eye_auth_done(&exporter->auth);
     eye_certificate_done(&exporter->certificate);
@@ -415,9 +299,10 @@ static int openmetrics_bind(void *state, struct eye_error *ret_error)
         return eye_error_set(ret_error, result, "cannot listen on %s: %s; set another `listen`",
                              address, strerror(-result));
     }
-    result = start_server(exporter, fd);
+    result = eye_server_start(&exporter->server, fd, &exporter->certificate);
     if (result != 0) {
-        return eye_error_set(ret_error, result, "cannot start the server on %s", address);
+        return eye_error_set(ret_error, result, "cannot start the server on %s: %s", address,
+                             strerror(-result));
     }
     return 0;
 }
@@ -432,6 +317,9 @@ static int openmetrics_open(const struct eye_exporter_setup *setup, void **ret_s
 {
     const struct openmetrics_config *config = setup->own->values;
     EYE_CLEANUP(cleanup_exporter) struct openmetrics *exporter = calloc(1, sizeof(*exporter));
+    if (exporter != NULL) {
+        eye_server_init(&exporter->server, answer, exporter, setup->stats);
+    }
     if (exporter == NULL || pthread_mutex_init(&exporter->lock, NULL) != 0 ||
         eye_selection_init(&exporter->selection, setup) != 0 ||
         eye_pages_init(&exporter->pages, &exporter->selection, config->created) != 0) {
@@ -439,8 +327,7 @@ static int openmetrics_open(const struct eye_exporter_setup *setup, void **ret_s
     }
     exporter->config = config;
     exporter->stats = setup->stats;
-    eye_text_init(&exporter->page, PAGE_MAX_BYTES);
-    eye_peers_init(&exporter->peers, &setup->stats->failures[EYE_EXPORT_BUSY]);
+    exporter->interval_ns = setup->config->interval_ns;
     exporter->expiry_ns = expiry_of(config, setup->config->interval_ns);
     int result = eye_openmetrics_load(ret_error);
     if (result == 0) {

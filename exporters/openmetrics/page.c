@@ -2,11 +2,12 @@
 /* Families, labels, samples. */
 #include "exporters/openmetrics/page.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
-#include "exporters/encode/buckets.h"
 #include "exporters/encode/utf8.h"
 #include "exporters/prometheus/names.h"
 
@@ -21,10 +22,12 @@ static const char le_opening[] = "le=\"";
 
 /* One page in the making. */
 struct writer {
-    const struct eye_pages *pages;
+    struct eye_pages *pages;
     const struct eye_snapshot *snapshot;
     enum eye_page_format format;
     struct eye_text *text;
+    eye_page_take *take; /* gets the pieces; NULL: the text is kept whole */
+    void *context;
     struct eye_page_counts counts;
 };
 
@@ -152,10 +155,22 @@ static bool init_family(struct eye_page_family *family, const struct eye_selecti
     return !family->name.failed && !family->fixed.failed;
 }
 
+static void init_boundaries(struct eye_pages *pages)
+{
+    for (size_t i = 0; i <= EYE_BOUNDARY_COUNT; i++) {
+        struct eye_page_boundary *boundary = &pages->boundaries[i];
+        const char *value = i < EYE_BOUNDARY_COUNT ? eye_boundaries[i].text : "+Inf";
+        boundary->length =
+            (size_t)snprintf(boundary->text, sizeof(boundary->text), "%s\"} ", value);
+        assert(boundary->length < sizeof(boundary->text));
+    }
+}
+
 int eye_pages_init(struct eye_pages *pages, const struct eye_selection *selection, bool created)
 {
     bool whole = true;
     *pages = (struct eye_pages){.created = created};
+    init_boundaries(pages);
     eye_identities_init(&pages->identities, write_series, pages, selection->wanted,
                         SERIES_MAX_BYTES);
     for (unsigned i = 0; i < EYE_METRIC_COUNT; i++) {
@@ -239,27 +254,69 @@ static void append_histogram_series(struct eye_text *text, const struct eye_iden
     eye_text_append_char(text, ' ');
 }
 
-static void append_buckets(struct eye_text *text, const struct eye_identity *identity,
+#define COUNT_BYTES 24 /* 20 digits and a line feed */
+
+/* A count as the end of a line. */
+struct count_text {
+    char bytes[COUNT_BYTES];
+    size_t length;
+};
+
+static void format_count(uint64_t count, struct count_text *ret_text)
+{
+    char digits[COUNT_BYTES];
+    size_t start = sizeof(digits);
+    digits[--start] = '\n';
+    do {
+        digits[--start] = (char)('0' + count % 10);
+        count /= 10;
+    } while (count > 0);
+    ret_text->length = sizeof(digits) - start;
+    memcpy(ret_text->bytes, digits + start, ret_text->length);
+}
+
+/*
+ * The lines of a histogram are most of a page. Copies have a fixed size and the next one begins
+ * where the text of the last one ends; many a bucket has the count of the one before.
+ */
+static char *write_buckets(char *to, const struct eye_pages *pages,
+                           const struct eye_identity *identity,
+                           const uint64_t counts[EYE_BOUNDARY_COUNT + 1])
+{
+    struct count_text count = {.length = 0};
+    for (size_t i = 0; i <= EYE_BOUNDARY_COUNT; i++) {
+        if (i == 0 || counts[i] != counts[i - 1]) {
+            format_count(counts[i], &count);
+        }
+        memcpy(to, identity->text, identity->length);
+        to += identity->length;
+        memcpy(to, pages->boundaries[i].text, EYE_PAGE_BOUNDARY_BYTES);
+        to += pages->boundaries[i].length;
+        memcpy(to, count.bytes, COUNT_BYTES);
+        to += count.length;
+    }
+    return to;
+}
+
+static void append_buckets(struct writer *writer, const struct eye_identity *identity,
                            const struct eye_distribution *distribution)
 {
-    uint64_t counts[EYE_BOUNDARY_COUNT];
-    eye_buckets_classic(distribution, NULL, counts);
-    for (size_t i = 0; i < EYE_BOUNDARY_COUNT; i++) {
-        append_identity(text, identity);
-        eye_text_append(text, eye_boundaries[i].text);
-        eye_text_append_bytes(text, "\"} ", 3);
-        end_with_count(text, counts[i]);
+    uint64_t counts[EYE_BOUNDARY_COUNT + 1];
+    size_t line = identity->length + EYE_PAGE_BOUNDARY_BYTES + COUNT_BYTES;
+    char *to = eye_text_room(writer->text, line * (EYE_BOUNDARY_COUNT + 1));
+    if (to == NULL) {
+        return;
     }
-    append_identity(text, identity);
-    eye_text_append(text, "+Inf\"} ");
-    end_with_count(text, distribution->count);
+    eye_buckets_classic(distribution, NULL, counts);
+    counts[EYE_BOUNDARY_COUNT] = distribution->count;
+    eye_text_end_at(writer->text, write_buckets(to, writer->pages, identity, counts));
 }
 
 static void append_histogram(struct writer *writer, const struct eye_identity *identity,
                              const struct eye_distribution *distribution)
 {
     struct eye_text *text = writer->text;
-    append_buckets(text, identity, distribution);
+    append_buckets(writer, identity, distribution);
     append_histogram_series(text, identity, "_sum");
     end_with_double(text, distribution->sum);
     append_histogram_series(text, identity, "_count");
@@ -341,12 +398,29 @@ static void append_head(struct writer *writer, const struct eye_metric *metric)
     eye_text_append_char(writer->text, '\n');
 }
 
+/* ---- Pages ---- */
+
+static int hand_on(struct writer *writer)
+{
+    if (writer->text->failed) {
+        return -ENOMEM;
+    }
+    if (writer->take == NULL) {
+        return 0;
+    }
+    int result = writer->take(writer->context, writer->text);
+    eye_text_clear(writer->text);
+    return result;
+}
+
 /* The points of a snapshot lie in the order of their metrics. */
-static void append_points(struct writer *writer)
+static int append_points(struct writer *writer)
 {
     const struct eye_snapshot *snapshot = writer->snapshot;
     enum eye_metric_id family = EYE_METRIC_COUNT; /* none yet */
-    for (size_t i = 0; i < snapshot->count && !writer->text->failed; i++) {
+    size_t piece = writer->take == NULL ? SIZE_MAX : EYE_PAGE_PIECE_BYTES;
+    int result = 0;
+    for (size_t i = 0; i < snapshot->count && !writer->text->failed && result == 0; i++) {
         const struct eye_metric *metric = snapshot->points[i].metric;
         if (eye_identities_at(&writer->pages->identities, i) == NULL) {
             continue;
@@ -356,32 +430,53 @@ static void append_points(struct writer *writer)
             family = metric->id;
         }
         append_point(writer, i);
+        if (writer->text->length >= piece) {
+            result = hand_on(writer);
+        }
     }
+    return result;
+}
+
+static int write_page(struct writer *writer)
+{
+    int result = 0;
+    if (writer->snapshot != NULL) {
+        result = eye_identities_follow(&writer->pages->identities, writer->snapshot);
+        if (result == 0) {
+            result = append_points(writer);
+        }
+    }
+    if (result != 0) {
+        return result;
+    }
+    if (writer->format == EYE_PAGE_OPENMETRICS) {
+        eye_text_append(writer->text, "# EOF\n");
+    }
+    return hand_on(writer);
+}
+
+int eye_pages_write_pieces(struct eye_pages *pages, const struct eye_snapshot *snapshot,
+                           enum eye_page_format format, struct eye_text *scratch,
+                           eye_page_take *take, void *context, struct eye_page_counts *ret_counts)
+{
+    struct writer writer = {
+        .pages = pages,
+        .snapshot = snapshot,
+        .format = format,
+        .text = scratch,
+        .take = take,
+        .context = context,
+    };
+    int result = write_page(&writer);
+    if (result == 0) {
+        *ret_counts = writer.counts;
+    }
+    return result;
 }
 
 int eye_pages_write(struct eye_pages *pages, const struct eye_snapshot *snapshot,
                     enum eye_page_format format, struct eye_text *text,
                     struct eye_page_counts *ret_counts)
 {
-    struct writer writer = {
-        .pages = pages,
-        .snapshot = snapshot,
-        .format = format,
-        .text = text,
-    };
-    if (snapshot != NULL) {
-        int result = eye_identities_follow(&pages->identities, snapshot);
-        if (result != 0) {
-            return result;
-        }
-        append_points(&writer);
-    }
-    if (format == EYE_PAGE_OPENMETRICS) {
-        eye_text_append(text, "# EOF\n");
-    }
-    if (text->failed) {
-        return -ENOMEM;
-    }
-    *ret_counts = writer.counts;
-    return 0;
+    return eye_pages_write_pieces(pages, snapshot, format, text, NULL, NULL, ret_counts);
 }

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "exporters/encode/buckets.h"
 #include "exporters/encode/identities.h"
 #include "exporters/encode/selection.h"
 #include "exporters/openmetrics/negotiate.h"
@@ -20,8 +21,17 @@ struct eye_page_family {
     struct eye_text fixed; /* labels of the fixed tags, without braces */
 };
 
+#define EYE_PAGE_BOUNDARY_BYTES 16
+
+/* What stands between the labels of a bucket and its count: 1e-05"} and a space. */
+struct eye_page_boundary {
+    char text[EYE_PAGE_BOUNDARY_BYTES];
+    size_t length;
+};
+
 struct eye_pages {
     bool created; /* OpenMetrics pages tell when each series began */
+    struct eye_page_boundary boundaries[EYE_BOUNDARY_COUNT + 1]; /* the last one is +Inf */
     struct eye_page_family families[EYE_METRIC_COUNT];
     struct eye_identities identities;
 };
@@ -45,3 +55,17 @@ void eye_pages_done(struct eye_pages *pages);
 int eye_pages_write(struct eye_pages *pages, const struct eye_snapshot *snapshot,
                     enum eye_page_format format, struct eye_text *text,
                     struct eye_page_counts *ret_counts);
+
+/* A piece is handed on when it has this many bytes, at the end of a series. */
+#define EYE_PAGE_PIECE_BYTES ((size_t)64 << 10)
+
+/** Takes the next piece of a page, which is gone afterwards. 0, or -errno: no more of it. */
+typedef int eye_page_take(void *context, const struct eye_text *piece);
+
+/**
+ * The same page in pieces, each handed to @take; so it is nowhere whole. @scratch is an empty text
+ * for the pieces. 0, -ENOMEM, or what @take said.
+ */
+int eye_pages_write_pieces(struct eye_pages *pages, const struct eye_snapshot *snapshot,
+                           enum eye_page_format format, struct eye_text *scratch,
+                           eye_page_take *take, void *context, struct eye_page_counts *ret_counts);

@@ -5,14 +5,14 @@
  * is meant for those who have one already: a scrape of exporter "openmetrics" also says whether the
  * daemon is alive.
  *
- * Pages are gzipped until a gateway turns out not to take that.
+ * Pages are gzipped until a gateway turns out not to take that: only then is one there as text.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "exporters/http/compress.h"
 #include "exporters/http/http.h"
-#include "exporters/openmetrics/page.h"
+#include "exporters/openmetrics/zipped.h"
 #include "exporters/pushgateway/group.h"
 
 #define PAGE_MAX_BYTES ((size_t)256 << 20)
@@ -36,57 +36,49 @@ struct pushgateway {
     struct eye_selection selection;
     struct eye_pages pages;
     struct eye_http *http;
-    struct eye_compressor *compressor;
-    struct eye_text url; /* of the group */
-    struct eye_text page;
-    struct eye_text compressed;
-    bool plain; /* the gateway does not take gzip */
+    struct eye_text url;  /* of the group */
+    struct eye_text body; /* of a request: the page, zipped or not */
+    bool plain;           /* the gateway does not take gzip */
 };
 
 /* ---- Requests ---- */
 
-static int put(struct pushgateway *gateway, const struct eye_text *body, bool compressed,
+static int put(struct pushgateway *gateway, struct eye_zipped *page, bool plain,
                struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
 {
+    struct eye_text *body = &gateway->body;
     const struct eye_http_header headers[] = {
         {"Content-Type", eye_page_content_type(EYE_PAGE_TEXT)},
         {"Content-Encoding", eye_compression_name(EYE_COMPRESSION_GZIP)},
     };
+    eye_text_clear(body);
+    int result = eye_zipped_append(page, plain, body);
+    if (result != 0) {
+        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "cannot make the request: %s",
+                               strerror(-result));
+    }
     const struct eye_http_request request = {
         .method = "PUT",
         .url = eye_text_string(&gateway->url),
         .headers = headers,
-        .header_count = compressed ? 2 : 1,
+        .header_count = plain ? 1 : 2,
         .body = eye_text_string(body),
         .length = body->length,
     };
     return eye_http_send(gateway->http, &request, ret_answer, failure);
 }
 
-/* Without memory for the compressed page it goes as it is. */
-static int put_compressed(struct pushgateway *gateway, struct eye_http_answer *ret_answer,
-                          struct eye_export_failure *failure)
-{
-    const struct eye_text *page = &gateway->page;
-    bool compressed =
-        eye_compress(gateway->compressor, page->data, page->length, &gateway->compressed) == 0;
-    return put(gateway, compressed ? &gateway->compressed : page, compressed, ret_answer, failure);
-}
-
 /* A gateway that does not know gzip answers that it cannot read the page. */
-static int push(struct pushgateway *gateway, struct eye_http_answer *ret_answer,
-                struct eye_export_failure *failure)
+static int push(struct pushgateway *gateway, struct eye_zipped *page,
+                struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
 {
-    if (gateway->plain) {
-        return put(gateway, &gateway->page, false, ret_answer, failure);
-    }
-    int result = put_compressed(gateway, ret_answer, failure);
+    int result = put(gateway, page, gateway->plain, ret_answer, failure);
     bool unreadable =
         ret_answer->status == STATUS_BAD_REQUEST || ret_answer->status == STATUS_UNSUPPORTED;
-    if (result != 0 || !unreadable) {
+    if (result != 0 || gateway->plain || !unreadable) {
         return result;
     }
-    result = put(gateway, &gateway->page, false, ret_answer, failure);
+    result = put(gateway, page, true, ret_answer, failure);
     gateway->plain = result == 0 && ret_answer->status / 100 == 2;
     return result;
 }
@@ -109,25 +101,29 @@ static void count(struct pushgateway *gateway, const struct eye_page_counts *cou
 }
 
 static int write_page(struct pushgateway *gateway, const struct eye_snapshot *now,
-                      struct eye_page_counts *ret_counts, struct eye_export_failure *failure)
+                      struct eye_zipped **ret_page, struct eye_export_failure *failure)
 {
-    eye_text_clear(&gateway->page);
-    int result = eye_pages_write(&gateway->pages, now, EYE_PAGE_TEXT, &gateway->page, ret_counts);
+    int result = eye_zipped_new(&gateway->pages, now, EYE_PAGE_TEXT, PAGE_MAX_BYTES, ret_page);
     return result == 0 ? 0
                        : eye_export_fail(failure, result, EYE_EXPORT_OTHER,
                                          "cannot write the page: %s", strerror(-result));
+}
+
+static void cleanup_page(struct eye_zipped **page)
+{
+    eye_zipped_unref(*page);
 }
 
 static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
                    struct eye_export_failure *failure)
 {
     struct pushgateway *gateway = state;
-    struct eye_page_counts counts = {0};
+    EYE_CLEANUP(cleanup_page) struct eye_zipped *page = NULL;
     struct eye_http_answer answer = {0};
     (void)before; /* a page holds everything */
-    int result = write_page(gateway, now, &counts, failure);
+    int result = write_page(gateway, now, &page, failure);
     if (result == 0) {
-        result = push(gateway, &answer, failure);
+        result = push(gateway, page, &answer, failure);
     }
     if (result != 0) {
         return result;
@@ -136,7 +132,7 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     if (verdict == EYE_VERDICT_RETRY) {
         return -EIO;
     }
-    count(gateway, &counts, verdict, failure->reason);
+    count(gateway, &page->counts, verdict, failure->reason);
     return 0;
 }
 
@@ -163,10 +159,8 @@ static void close_exporter(void *state)
         return;
     }
     eye_http_free(gateway->http);
-    eye_compressor_free(gateway->compressor);
     eye_text_done(&gateway->url);
-    eye_text_done(&gateway->page);
-    eye_text_done(&gateway->compressed);
+    eye_text_done(&gateway->body);
     eye_pages_done(&gateway->pages);
     eye_selection_done(&gateway->selection);
     free(gateway);
@@ -203,11 +197,9 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     gateway->values = setup->own->values;
     gateway->stats = setup->stats;
     eye_text_init(&gateway->url, URL_MAX_BYTES);
-    eye_text_init(&gateway->page, PAGE_MAX_BYTES);
-    eye_text_init(&gateway->compressed, PAGE_MAX_BYTES);
+    eye_text_init(&gateway->body, PAGE_MAX_BYTES);
     if (eye_selection_init(&gateway->selection, setup) != 0 ||
-        eye_pages_init(&gateway->pages, &gateway->selection, false) != 0 ||
-        eye_compressor_new(EYE_COMPRESSION_GZIP, &gateway->compressor) != 0) {
+        eye_pages_init(&gateway->pages, &gateway->selection, false) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     int result = make_url(gateway, ret_error);

@@ -24,7 +24,7 @@
 #include "collector/snapshot/snapshot.h"
 #include "exporters/encode/selection.h"
 #include "exporters/exporter.h"
-#include "exporters/openmetrics/page.h"
+#include "exporters/openmetrics/zipped.h"
 #include "tests/bench/receiver.h"
 
 #define ROUNDS_MAX 7
@@ -195,7 +195,8 @@ static void world_done(struct world *world)
 struct page_maker {
     struct eye_selection selection;
     struct eye_pages pages;
-    struct eye_text page;
+    struct eye_text piece;
+    struct eye_zipped *kept; /* the page before, as the exporter has it */
     struct eye_export_stats *stats;
 };
 
@@ -206,10 +207,17 @@ static int open_page(const struct eye_exporter_setup *setup, void **ret_state,
     struct page_maker *maker = calloc(1, sizeof(*maker));
     assert(maker != NULL);
     maker->stats = setup->stats;
-    eye_text_init(&maker->page, (size_t)256 << 20);
+    eye_text_init(&maker->piece, (size_t)64 << 20);
     int result = eye_selection_init(&maker->selection, setup);
     *ret_state = maker;
     return result == 0 ? eye_pages_init(&maker->pages, &maker->selection, false) : result;
+}
+
+static int take_piece(void *context, const struct eye_text *piece)
+{
+    struct page_maker *maker = context;
+    atomic_fetch_add(&maker->stats->bytes, piece->length);
+    return 0;
 }
 
 static int deliver_page(void *state, const struct eye_snapshot *now,
@@ -219,24 +227,46 @@ static int deliver_page(void *state, const struct eye_snapshot *now,
     (void)failure;
     struct page_maker *maker = state;
     struct eye_page_counts counts = {0};
-    eye_text_clear(&maker->page);
-    int result = eye_pages_write(&maker->pages, now, EYE_PAGE_OPENMETRICS, &maker->page, &counts);
+    eye_text_clear(&maker->piece);
+    int result = eye_pages_write_pieces(&maker->pages, now, EYE_PAGE_OPENMETRICS, &maker->piece,
+                                        take_piece, maker, &counts);
     atomic_fetch_add(&maker->stats->points, counts.points);
-    atomic_fetch_add(&maker->stats->bytes, maker->page.length);
+    return result;
+}
+
+/* As it is kept: the page before gives way to it. */
+static int deliver_zipped(void *state, const struct eye_snapshot *now,
+                          const struct eye_snapshot *before, struct eye_export_failure *failure)
+{
+    (void)before;
+    (void)failure;
+    struct page_maker *maker = state;
+    eye_zipped_unref(EYE_TAKE(maker->kept));
+    int result = eye_zipped_new(&maker->pages, now, EYE_PAGE_OPENMETRICS, SIZE_MAX, &maker->kept);
+    if (result == 0) {
+        atomic_fetch_add(&maker->stats->points, maker->kept->counts.points);
+        atomic_fetch_add(&maker->stats->bytes, maker->kept->bytes);
+    }
     return result;
 }
 
 static void close_page(void *state)
 {
     struct page_maker *maker = state;
+    eye_zipped_unref(maker->kept);
     eye_pages_done(&maker->pages);
-    eye_text_done(&maker->page);
+    eye_text_done(&maker->piece);
     eye_selection_done(&maker->selection);
     free(maker);
 }
 
 static const struct eye_exporter_type page_type = {
     .section = {.type = "page"}, .open = open_page, .deliver = deliver_page, .close = close_page};
+
+static const struct eye_exporter_type zipped_type = {.section = {.type = "zipped"},
+                                                     .open = open_page,
+                                                     .deliver = deliver_zipped,
+                                                     .close = close_page};
 
 /* ---- exporters ---- */
 
@@ -266,6 +296,7 @@ static const struct subject {
      "url: 'http://127.0.0.1:%u/v1/metrics', compression: none, encoding: json", false},
     {"otlp gzip", "otlp", "url: 'http://127.0.0.1:%u/v1/metrics'", false},
     {"openmetrics page", "page", "tags: []", false},
+    {"openmetrics gzip", "zipped", "tags: []", false},
     {"pushgateway", "pushgateway", "url: 'http://127.0.0.1:%u'", false},
 };
 
@@ -333,7 +364,8 @@ static void open_run(struct run *run)
                                                  .stats = &run->lanes[i].stats,
                                                  .deadline = &never};
         struct eye_error error = {0};
-        if (run->type->open(&setup, &run->lanes[i].state, &error) != 0) {
+        if (run->type->open(&setup, &run->lanes[i].state, &error) != 0 ||
+            (run->type->bind != NULL && run->type->bind(run->lanes[i].state, &error) != 0)) {
             fprintf(stderr, "%s: %s\n", run->subject->name, error.text);
             exit(1);
         }
@@ -427,7 +459,13 @@ static void print_run(FILE *out, struct run *run)
 
 static const struct eye_exporter_type *find_type(const char *name)
 {
-    return strcmp(name, page_type.section.type) == 0 ? &page_type : eye_exporter_type_find(name);
+    static const struct eye_exporter_type *const ours[] = {&page_type, &zipped_type};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(ours); i++) {
+        if (strcmp(name, ours[i]->section.type) == 0) {
+            return ours[i];
+        }
+    }
+    return eye_exporter_type_find(name);
 }
 
 static void measure(FILE *out, const struct world *world, size_t rounds,

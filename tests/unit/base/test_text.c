@@ -178,6 +178,22 @@ static void clear__keeps_the_storage(void **state)
     assert_int_equal(text->capacity, capacity);
 }
 
+static void room__is_filled_by_the_caller_or_refused(void **state)
+{
+    struct eye_text *text = *state;
+    text->max_bytes = 300;
+    eye_text_append(text, "ab");
+    char *to = eye_text_room(text, 298);
+    assert_non_null(to);
+    memset(to, 'x', 298);
+    eye_text_end_at(text, to + 3);
+    assert_string_equal(text->data, "abxxx");
+    assert_int_equal(text->length, 5);
+    assert_null(eye_text_room(text, 296));
+    assert_true(text->failed);
+    assert_string_equal(text->data, "abxxx");
+}
+
 static void append_u64__writes_every_digit(void **state)
 {
     static const struct {
@@ -424,6 +440,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(truncate__cuts_and_clears_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(clear__keeps_the_storage, setup, teardown),
         cmocka_unit_test_setup_teardown(append_wrapped__breaks_at_spaces_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(room__is_filled_by_the_caller_or_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(append_u64__writes_every_digit, setup, teardown),
         cmocka_unit_test_setup_teardown(appendf__appends_whole_or_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(append_double__writes_the_shortest_form, setup, teardown),

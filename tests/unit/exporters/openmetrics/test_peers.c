@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who gives way to whom, on pairs of sockets. */
+/* Who gives way to whom, and when, on pairs of sockets. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
@@ -14,10 +17,17 @@
 #include "exporters/openmetrics/peers.h"
 
 #define MIB ((size_t)1 << 20)
+#define NOW_NS (1000 * EYE_NS_PER_SECOND)
+
+/* Addresses: the first connection of each test that counts them, and the others. */
+#define LONER UINT64_C(1)
+#define CROWD UINT64_C(2)
+#define OWN(i) (UINT64_C(100) + (i)) /* an address of its own */
 
 struct fixture {
     struct eye_peers peers;
     atomic_uint_fast64_t gave_way;
+    atomic_uint_fast64_t too_late;
     int near_fds[EYE_PEERS_MAX + 1]; /* the server's ends */
     int far_fds[EYE_PEERS_MAX + 1];
     struct eye_peer *joined[EYE_PEERS_MAX + 1];
@@ -30,7 +40,8 @@ static int setup(void **state)
         return -1;
     }
     *state = fixture;
-    eye_peers_init(&fixture->peers, &fixture->gave_way);
+    const struct eye_peers_counts counts = {&fixture->gave_way, &fixture->too_late};
+    eye_peers_init(&fixture->peers, &counts);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(fixture->near_fds); i++) {
         int pair[2];
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
@@ -53,12 +64,30 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Without a round of its own. */
+static void join_with(struct fixture *fixture, size_t i, uint64_t address)
+{
+    fixture->joined[i] = eye_peers_join(&fixture->peers, fixture->near_fds[i], address, NOW_NS);
+    assert_non_null(fixture->joined[i]);
+}
+
+static void join_from(struct fixture *fixture, size_t i, uint64_t address)
+{
+    eye_peers_next_round(&fixture->peers);
+    join_with(fixture, i, address);
+}
+
+/* Each from another address. */
 static void join(struct fixture *fixture, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++) {
-        fixture->joined[i] = eye_peers_join(&fixture->peers, fixture->near_fds[i]);
-        assert_non_null(fixture->joined[i]);
+        join_from(fixture, i, OWN(i));
     }
+}
+
+static void serve(struct fixture *fixture, size_t i, const void *page, size_t bytes)
+{
+    eye_peers_serve(&fixture->peers, fixture->joined[i], page, bytes, NOW_NS);
 }
 
 static bool is_shut(const struct fixture *fixture, size_t i)
@@ -90,47 +119,93 @@ static void join__who_waits_longest_gives_way(void **state)
     assert_shut(*state, 0, 3);
 }
 
-static void join__who_was_served_has_a_new_turn(void **state)
-{
-    struct fixture *fixture = *state;
-    join(fixture, 0, EYE_PEERS_PLACES);
-    eye_peers_serve(&fixture->peers, fixture->joined[0], 100);
-    eye_peers_served(&fixture->peers, fixture->joined[0]);
-    join(fixture, EYE_PEERS_PLACES, EYE_PEERS_PLACES + 1);
-    assert_shut(fixture, 1, 2);
-}
-
 static void join__readers_give_way_after_those_who_wait(void **state)
 {
     struct fixture *fixture = *state;
     join(fixture, 0, EYE_PEERS_PLACES);
     for (size_t i = 0; i < EYE_PEERS_PLACES - 1; i++) {
-        eye_peers_serve(&fixture->peers, fixture->joined[i], 100);
+        serve(fixture, i, NULL, 0);
     }
     join(fixture, EYE_PEERS_PLACES, EYE_PEERS_PLACES + 1);
     assert_shut(fixture, EYE_PEERS_PLACES - 1, EYE_PEERS_PLACES);
 }
 
 /* The newcomer itself is no one to give way, or slow readers would keep it out. */
-static void join__the_oldest_reader_gives_way_when_all_read(void **state)
+static void join__who_took_nothing_for_longest_gives_way_when_all_read(void **state)
 {
     struct fixture *fixture = *state;
     join(fixture, 0, EYE_PEERS_PLACES);
     for (size_t i = 0; i < EYE_PEERS_PLACES; i++) {
-        eye_peers_serve(&fixture->peers, fixture->joined[i], 100);
+        serve(fixture, i, fixture, 100);
+    }
+    eye_peers_progress(&fixture->peers, fixture->joined[0]);
+    join(fixture, EYE_PEERS_PLACES, EYE_PEERS_PLACES + 1);
+    assert_shut(fixture, 1, 2);
+}
+
+/* There are places left, but not for that address. */
+static void join__an_address_with_its_share_takes_from_itself(void **state)
+{
+    struct fixture *fixture = *state;
+    join_from(fixture, 0, LONER);
+    for (size_t i = 1; i <= EYE_PEERS_SHARE + 3; i++) {
+        join_from(fixture, i, CROWD);
+    }
+    assert_shut(fixture, 1, 4);
+    join_from(fixture, EYE_PEERS_SHARE + 4, LONER);
+    assert_shut(fixture, 1, 4);
+}
+
+/* A scraper that keeps its connection is older than all who come to take its place. */
+static void join__the_address_with_most_gives_way_first(void **state)
+{
+    struct fixture *fixture = *state;
+    join_from(fixture, 0, LONER);
+    for (size_t i = 1; i < EYE_PEERS_PLACES; i++) {
+        join_from(fixture, i, i % 4 == 0 ? OWN(i) : OWN(i % 4));
     }
     join(fixture, EYE_PEERS_PLACES, EYE_PEERS_PLACES + 1);
-    assert_shut(fixture, 0, 1);
+    assert_shut(fixture, 1, 2);
+}
+
+/* Not even when that one waits and all of these are being answered. */
+static void join__a_crowd_that_reads_gives_way_before_one_who_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    join_from(fixture, 0, LONER);
+    for (size_t i = 1; i < EYE_PEERS_PLACES; i++) {
+        join_from(fixture, i, CROWD + i % 2);
+        serve(fixture, i, NULL, 0);
+    }
+    join(fixture, EYE_PEERS_PLACES, EYE_PEERS_PLACES + 1);
+    assert_shut(fixture, 1, 2);
+}
+
+/* A scraper comes with a crowd, and those that do not read have nearly all places. */
+static void join__who_came_together_spare_each_other(void **state)
+{
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < EYE_PEERS_SHARE; i++) {
+        join_from(fixture, i, CROWD);
+        if (i > 3) {
+            serve(fixture, i, NULL, 0);
+        }
+    }
+    eye_peers_next_round(&fixture->peers);
+    for (size_t i = 0; i < EYE_PEERS_SHARE / 2; i++) {
+        join_with(fixture, EYE_PEERS_SHARE + i, CROWD);
+    }
+    assert_shut(fixture, 0, EYE_PEERS_SHARE / 2);
 }
 
 static void join__places_come_back(void **state)
 {
     struct fixture *fixture = *state;
     join(fixture, 0, EYE_PEERS_MAX);
-    assert_null(eye_peers_join(&fixture->peers, fixture->near_fds[EYE_PEERS_MAX]));
+    assert_null(eye_peers_join(&fixture->peers, fixture->near_fds[EYE_PEERS_MAX], LONER, NOW_NS));
     assert_shut(fixture, 0, EYE_PEERS_MAX - EYE_PEERS_PLACES);
-    eye_peers_leave(fixture->joined[0]);
-    eye_peers_leave(fixture->joined[EYE_PEERS_MAX - 1]);
+    eye_peers_leave(&fixture->peers, fixture->joined[0]);
+    eye_peers_leave(&fixture->peers, fixture->joined[EYE_PEERS_MAX - 1]);
     join(fixture, EYE_PEERS_MAX, EYE_PEERS_MAX + 1);
     assert_shut(fixture, 0, EYE_PEERS_MAX - EYE_PEERS_PLACES);
 }
@@ -138,25 +213,88 @@ static void join__places_come_back(void **state)
 static void serve__pages_under_way_are_bounded(void **state)
 {
     struct fixture *fixture = *state;
+    const char pages[6];
     join(fixture, 0, 6);
     for (size_t i = 0; i < 4; i++) {
-        eye_peers_serve(&fixture->peers, fixture->joined[i], 4 * MIB);
+        serve(fixture, i, &pages[i], 4 * MIB);
     }
     assert_shut(fixture, 0, 0);
-    eye_peers_serve(&fixture->peers, fixture->joined[4], 4 * MIB + 1);
+    serve(fixture, 4, &pages[4], 4 * MIB + 1);
     assert_shut(fixture, 0, 2);
-    eye_peers_served(&fixture->peers, fixture->joined[2]);
-    eye_peers_serve(&fixture->peers, fixture->joined[5], 4 * MIB);
+    eye_peers_leave(&fixture->peers, fixture->joined[2]);
+    serve(fixture, 5, &pages[5], 4 * MIB);
     assert_shut(fixture, 0, 2);
 }
 
 static void serve__one_page_may_be_larger(void **state)
 {
     struct fixture *fixture = *state;
+    const char pages[2];
     join(fixture, 0, 3);
-    eye_peers_serve(&fixture->peers, fixture->joined[0], 100);
-    eye_peers_serve(&fixture->peers, fixture->joined[1], 20 * MIB);
+    serve(fixture, 0, &pages[0], 100);
+    serve(fixture, 1, &pages[1], 20 * MIB);
     assert_shut(fixture, 0, 1);
+}
+
+/* It is there once, however many read it. */
+static void serve__a_page_that_many_read_counts_once(void **state)
+{
+    struct fixture *fixture = *state;
+    join(fixture, 0, 10);
+    for (size_t i = 0; i < 10; i++) {
+        serve(fixture, i, fixture, 10 * MIB);
+    }
+    assert_shut(fixture, 0, 0);
+}
+
+static void expire__a_head_has_a_deadline_however_it_drips(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_true(eye_peers_expire(&fixture->peers, NOW_NS) == UINT64_MAX);
+    join(fixture, 0, 1);
+    uint64_t deadline_ns = NOW_NS + EYE_PEERS_HEAD_NS;
+    assert_int_equal(eye_peers_expire(&fixture->peers, deadline_ns - 1), deadline_ns);
+    assert_false(is_shut(fixture, 0));
+    assert_true(eye_peers_expire(&fixture->peers, deadline_ns) == UINT64_MAX);
+    assert_true(is_shut(fixture, 0));
+    assert_int_equal(fixture->too_late, 1);
+    eye_peers_expire(&fixture->peers, deadline_ns + 1);
+    assert_int_equal(fixture->too_late, 1);
+}
+
+/* Taking bytes now and then does not make it longer. */
+static void expire__an_answer_has_a_deadline_however_it_is_read(void **state)
+{
+    struct fixture *fixture = *state;
+    join(fixture, 0, 1);
+    serve(fixture, 0, fixture, 100);
+    uint64_t deadline_ns = NOW_NS + EYE_PEERS_ANSWER_NS;
+    eye_peers_progress(&fixture->peers, fixture->joined[0]);
+    assert_int_equal(eye_peers_expire(&fixture->peers, deadline_ns - 1), deadline_ns);
+    assert_false(is_shut(fixture, 0));
+    eye_peers_expire(&fixture->peers, deadline_ns);
+    assert_true(is_shut(fixture, 0));
+    assert_int_equal(fixture->too_late, 1);
+}
+
+static uint64_t address_of(const char *text)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+        return eye_peer_address((struct sockaddr *)&v4);
+    }
+    assert_int_equal(inet_pton(AF_INET6, text, &v6.sin6_addr), 1);
+    return eye_peer_address((struct sockaddr *)&v6);
+}
+
+static void address__is_one_host(void **state)
+{
+    (void)state;
+    assert_true(address_of("192.0.2.1") != address_of("192.0.2.2"));
+    assert_true(address_of("192.0.2.1") == address_of("::ffff:192.0.2.1"));
+    assert_true(address_of("2001:db8:0:1::1") == address_of("2001:db8:0:1:ffff::2"));
+    assert_true(address_of("2001:db8:0:1::1") != address_of("2001:db8:0:2::1"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -166,12 +304,19 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(join__nobody_gives_way_while_there_are_places),
         TEST(join__who_waits_longest_gives_way),
-        TEST(join__who_was_served_has_a_new_turn),
         TEST(join__readers_give_way_after_those_who_wait),
-        TEST(join__the_oldest_reader_gives_way_when_all_read),
+        TEST(join__who_took_nothing_for_longest_gives_way_when_all_read),
+        TEST(join__an_address_with_its_share_takes_from_itself),
+        TEST(join__the_address_with_most_gives_way_first),
+        TEST(join__a_crowd_that_reads_gives_way_before_one_who_waits),
+        TEST(join__who_came_together_spare_each_other),
         TEST(join__places_come_back),
         TEST(serve__pages_under_way_are_bounded),
         TEST(serve__one_page_may_be_larger),
+        TEST(serve__a_page_that_many_read_counts_once),
+        TEST(expire__a_head_has_a_deadline_however_it_drips),
+        TEST(expire__an_answer_has_a_deadline_however_it_is_read),
+        TEST(address__is_one_host),
     };
     return cmocka_run_group_tests_name("openmetrics_peers", tests, NULL, NULL);
 }

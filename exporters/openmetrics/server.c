@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop, and what libmicrohttpd calls. */
+#include "exporters/openmetrics/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "collector/base/log.h"
+#include "collector/base/thread.h"
+
+#define REQUEST_MAX_BYTES ((size_t)16 << 10) /* of the head of a request, per connection */
+#define BLOCK_BYTES ((size_t)32 << 10)       /* of a page, given to the library at a time */
+
+/* Of an answer in the kernel, per connection; it would take megabytes for one who does not read. */
+#define SEND_BUFFER_BYTES (128 << 10)
+
+/* After that many those that are open have their turn; less than a share, so that enough of these
+ * are there to give way. */
+#define ACCEPTS_PER_ROUND (EYE_PEERS_SHARE / 2)
+
+/* Without descriptors or memory for one more connection. */
+#define REST_NS (100 * EYE_NS_PER_MS)
+
+/* TLS 1.2 and newer. */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+
+/* ---- Replies ---- */
+
+/* One page on its way to one peer. */
+struct delivery {
+    struct eye_server *server;
+    struct eye_peer *peer;
+    struct eye_zipped *page; /* the reader has a reference */
+    struct eye_zipped_reader *reader;
+    uint64_t length;
+};
+
+static void count_page(struct eye_export_stats *stats, const struct delivery *delivery)
+{
+    const struct eye_page_counts *counts = &delivery->page->counts;
+    atomic_fetch_add(&stats->seen, counts->points + counts->collisions + counts->too_long);
+    atomic_fetch_add(&stats->points, counts->points);
+    atomic_fetch_add(&stats->bytes, delivery->length);
+    atomic_fetch_add(&stats->dropped[EYE_EXPORT_COLLISION], counts->collisions);
+    atomic_fetch_add(&stats->dropped[EYE_EXPORT_TOO_LONG], counts->too_long);
+}
+
+/* Called when the bytes before @position are sent. */
+static ssize_t read_delivery(void *context, uint64_t position, char *buffer, size_t size)
+{
+    struct delivery *delivery = context;
+    ssize_t length = eye_zipped_read(delivery->reader, buffer, size);
+    if (length <= 0) {
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
+    eye_peers_progress(&delivery->server->peers, delivery->peer);
+    if (position + (uint64_t)length == delivery->length) {
+        count_page(delivery->server->stats, delivery);
+    }
+    return length;
+}
+
+static void free_delivery(void *context)
+{
+    struct delivery *delivery = context;
+    eye_zipped_reader_free(delivery->reader);
+    free(delivery);
+}
+
+static struct MHD_Response *page_response(struct eye_server *server, struct eye_peer *peer,
+                                          const struct eye_reply *reply)
+{
+    struct delivery *delivery = calloc(1, sizeof(*delivery));
+    if (delivery == NULL ||
+        eye_zipped_reader_new(reply->page, !reply->gzip, &delivery->reader) != 0) {
+        free(delivery);
+        return NULL;
+    }
+    delivery->server = server;
+    delivery->peer = peer;
+    delivery->page = reply->page;
+    delivery->length = reply->gzip ? reply->page->bytes : reply->page->text_bytes;
+    struct MHD_Response *response = eye_mhd.create_response_from_callback(
+        delivery->length, BLOCK_BYTES, read_delivery, delivery, free_delivery);
+    if (response == NULL) {
+        free_delivery(delivery);
+    }
+    return response;
+}
+
+static struct MHD_Response *words_response(const struct eye_reply *reply)
+{
+    return eye_mhd.create_response_from_buffer(strlen(reply->words),
+                                               (void *)(uintptr_t)reply->words, /* only read */
+                                               MHD_RESPMEM_PERSISTENT);
+}
+
+static void add_headers(struct MHD_Response *response, const struct eye_reply *reply)
+{
+    char seconds[24];
+    eye_mhd.add_response_header(response, "Content-Type", reply->content_type);
+    /* So nobody has a place between two scrapes, and none by asking without an end. */
+    eye_mhd.add_response_header(response, "Connection", "close");
+    if (reply->page != NULL) {
+        eye_mhd.add_response_header(response, "Vary", "Accept, Accept-Encoding");
+    }
+    if (reply->page != NULL && reply->gzip) {
+        eye_mhd.add_response_header(response, "Content-Encoding", "gzip");
+    }
+    if (reply->retry_after_s > 0) {
+        snprintf(seconds, sizeof(seconds), "%llu", (unsigned long long)reply->retry_after_s);
+        eye_mhd.add_response_header(response, "Retry-After", seconds);
+    }
+    if (reply->status == MHD_HTTP_UNAUTHORIZED) {
+        eye_mhd.add_response_header(response, "WWW-Authenticate",
+                                    "Basic realm=\"sockeye\", charset=\"UTF-8\"");
+    }
+    if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
+        eye_mhd.add_response_header(response, "Allow", "GET, HEAD");
+    }
+}
+
+static union MHD_ConnectionInfo info_of(struct MHD_Connection *connection,
+                                        enum MHD_ConnectionInfoType type)
+{
+    return *eye_mhd.get_connection_info(connection, type);
+}
+
+static struct eye_peer *peer_of(struct MHD_Connection *connection)
+{
+    return info_of(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT).socket_context;
+}
+
+/* Without a response the library closes the connection. */
+static enum MHD_Result send_reply(struct eye_server *server, struct MHD_Connection *connection,
+                                  const struct eye_reply *reply)
+{
+    struct MHD_Response *response = reply->page != NULL
+                                        ? page_response(server, peer_of(connection), reply)
+                                        : words_response(reply);
+    if (response == NULL) {
+        atomic_fetch_add(&server->stats->failures[EYE_EXPORT_OTHER], 1);
+        return MHD_NO;
+    }
+    add_headers(response, reply);
+    enum MHD_Result result = eye_mhd.queue_response(connection, reply->status, response);
+    eye_mhd.destroy_response(response);
+    return result;
+}
+
+/* ---- What the library calls, in our thread ---- */
+
+const char *eye_server_path(const char *target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(schemes); i++) {
+        size_t length = strlen(schemes[i]);
+        if (strncasecmp(target, schemes[i], length) == 0) {
+            const char *path = strchr(target + length, '/');
+            return path != NULL ? path : "/";
+        }
+    }
+    return target;
+}
+
+/* Once the head of a request is read. */
+static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *target,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_length, void **request_context)
+{
+    (void)version;
+    (void)upload;
+    (void)upload_length;
+    (void)request_context;
+    struct eye_server *server = context;
+    struct eye_reply reply = {0};
+    server->answer(server->context, connection, eye_server_path(target), method, &reply);
+    eye_peers_serve(&server->peers, peer_of(connection), reply.page,
+                    reply.page != NULL ? reply.page->bytes : 0, eye_clock_monotonic_ns());
+    enum MHD_Result result = send_reply(server, connection, &reply);
+    eye_zipped_unref(reply.page);
+    return result;
+}
+
+static void note_connection(void *context, struct MHD_Connection *connection, void **peer,
+                            enum MHD_ConnectionNotificationCode what)
+{
+    struct eye_server *server = context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        *peer = eye_peers_join(
+            &server->peers, info_of(connection, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd,
+            eye_peer_address(info_of(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS).client_addr),
+            eye_clock_monotonic_ns());
+        assert(*peer != NULL); /* no more are accepted */
+    } else {
+        eye_peers_leave(&server->peers, *peer);
+    }
+}
+
+/* What goes wrong with one scraper is that scraper's business. */
+static void log_server(void *context, const char *format, va_list arguments)
+{
+    (void)context;
+    char line[256];
+    /* MHD's own constant formats. */
+    _Pragma("GCC diagnostic push");
+    _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"");
+    vsnprintf(line, sizeof(line), format, arguments);
+    _Pragma("GCC diagnostic pop");
+    line[strcspn(line, "\n")] = '\0';
+    eye_log_debug("openmetrics server: %s", line);
+}
+
+/* ---- The loop ---- */
+
+static size_t room(const struct eye_server *server)
+{
+    size_t free = EYE_PEERS_MAX - server->peers.open;
+    return free < ACCEPTS_PER_ROUND ? free : ACCEPTS_PER_ROUND;
+}
+
+/* The library closes what it does not take. */
+static int accept_one(struct eye_server *server)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t length = sizeof(address);
+    const int bytes = SEND_BUFFER_BYTES;
+    int fd = accept4(server->listen_fd, (struct sockaddr *)&address, &length,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        return -errno;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+    return eye_mhd.add_connection(server->daemon, fd, (struct sockaddr *)&address, length) ==
+                   MHD_YES
+               ? 0
+               : -ENOMEM;
+}
+
+/* One that ended before it was accepted, and what only that one had. */
+static bool is_of_the_peer(int error)
+{
+    return error == -ECONNABORTED || error == -EPROTO || error == -EINTR || error == -EPERM ||
+           error == -ENETDOWN || error == -EHOSTUNREACH || error == -ENETUNREACH;
+}
+
+static void accept_some(struct eye_server *server)
+{
+    int result = 0;
+    for (size_t i = room(server); i > 0 && (result == 0 || is_of_the_peer(result)); i--) {
+        result = accept_one(server);
+    }
+    if (result != 0 && result != -EAGAIN && !is_of_the_peer(result)) {
+        atomic_fetch_add(&server->stats->failures[EYE_EXPORT_OTHER], 1);
+        eye_log_debug("openmetrics server: cannot accept: %s", strerror(-result));
+        server->rest_until_ns = eye_clock_monotonic_ns() + REST_NS;
+    }
+}
+
+/* Until the library, a deadline or the end of a rest needs a turn. */
+static struct timespec time_left(struct eye_server *server, uint64_t now_ns, uint64_t until_ns)
+{
+    MHD_UNSIGNED_LONG_LONG library_ms = 0;
+    uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    if (server->rest_until_ns > now_ns && server->rest_until_ns - now_ns < left_ns) {
+        left_ns = server->rest_until_ns - now_ns;
+    }
+    if (eye_mhd.get_timeout(server->daemon, &library_ms) == MHD_YES &&
+        library_ms < left_ns / EYE_NS_PER_MS) {
+        left_ns = library_ms * EYE_NS_PER_MS;
+    }
+    return (struct timespec){
+        .tv_sec = (time_t)(left_ns / EYE_NS_PER_SECOND),
+        .tv_nsec = (long)(left_ns % EYE_NS_PER_SECOND),
+    };
+}
+
+/* Longer than any deadline. */
+#define LONGEST_WAIT_NS (3600 * EYE_NS_PER_SECOND)
+
+/* False: the end. */
+static bool turn(struct eye_server *server, int library_fd)
+{
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    uint64_t until_ns = eye_peers_expire(&server->peers, now_ns);
+    until_ns = until_ns == UINT64_MAX ? now_ns + LONGEST_WAIT_NS : until_ns;
+    bool accepting = room(server) > 0 && server->rest_until_ns <= now_ns;
+    struct pollfd fds[] = {
+        {.fd = server->stop_fd, .events = POLLIN},
+        {.fd = library_fd, .events = POLLIN},
+        {.fd = accepting ? server->listen_fd : -1, .events = POLLIN},
+    };
+    struct timespec left = time_left(server, now_ns, until_ns);
+    if (ppoll(fds, EYE_ARRAY_LENGTH(fds), &left, NULL) > 0 && fds[0].revents != 0) {
+        return false;
+    }
+    if (fds[2].revents != 0) {
+        eye_peers_next_round(&server->peers);
+        accept_some(server);
+        eye_mhd.run(server->daemon); /* takes them in, the next one reads what they sent */
+    }
+    eye_mhd.run(server->daemon);
+    return true;
+}
+
+static void *run(void *context)
+{
+    struct eye_server *server = context;
+    int library_fd = eye_mhd.get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    while (turn(server, library_fd)) {
+    }
+    return NULL;
+}
+
+/* ---- Life ---- */
+
+static struct MHD_Daemon *start_daemon(struct eye_server *server,
+                                       const struct eye_certificate *certificate)
+{
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, certificate->key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES}, /* only read */
+        {MHD_OPTION_END, 0, NULL},
+    };
+    bool secure = certificate->key != NULL;
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                     (secure ? MHD_USE_TLS : 0U);
+    /* Without a thread of its own it needs no timeout; signals are blocked in ours. */
+    return eye_mhd.start_daemon(
+        flags, 0, NULL, NULL, answer, server, MHD_OPTION_EXTERNAL_LOGGER, log_server, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned int)EYE_PEERS_MAX, MHD_OPTION_NOTIFY_CONNECTION,
+        note_connection, server, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX_BYTES,
+        MHD_OPTION_ARRAY, secure ? tls : &tls[EYE_ARRAY_LENGTH(tls) - 1], MHD_OPTION_END);
+}
+
+void eye_server_init(struct eye_server *server, eye_server_answer *answer_, void *context,
+                     struct eye_export_stats *stats)
+{
+    const struct eye_peers_counts counts = {
+        .gave_way = &stats->failures[EYE_EXPORT_BUSY],
+        .too_late = &stats->failures[EYE_EXPORT_TIMEOUT],
+    };
+    *server = (struct eye_server){
+        .answer = answer_,
+        .context = context,
+        .stats = stats,
+        .listen_fd = -1,
+        .stop_fd = -1,
+    };
+    eye_peers_init(&server->peers, &counts);
+}
+
+int eye_server_start(struct eye_server *server, int listen_fd,
+                     const struct eye_certificate *certificate)
+{
+    server->listen_fd = listen_fd;
+    server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->stop_fd < 0) {
+        return -errno;
+    }
+    server->daemon = start_daemon(server, certificate);
+    if (server->daemon == NULL) {
+        return -ENOMEM;
+    }
+    int result = eye_thread_start("openmetrics", run, server, &server->thread);
+    server->running = result == 0;
+    return result;
+}
+
+void eye_server_stop(struct eye_server *server)
+{
+    const uint64_t one = 1;
+    if (server->running) {
+        ssize_t written = write(server->stop_fd, &one, sizeof(one));
+        assert(written == (ssize_t)sizeof(one));
+        pthread_join(server->thread, NULL);
+        server->running = false;
+    }
+    if (server->daemon != NULL) {
+        eye_mhd.stop_daemon(EYE_TAKE(server->daemon));
+    }
+    eye_cleanup_close(&server->listen_fd);
+    eye_cleanup_close(&server->stop_fd);
+}
