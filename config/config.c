@@ -15,7 +15,6 @@
 #include "config/scope.h"
 
 #define FOLDER "conf.d"
-#define SUFFIX ".yaml"
 
 /* Reads until the end, or until there is more than a document may have. */
 static int read_all(int fd, struct eye_text *text)
@@ -81,9 +80,9 @@ static void add_file(struct eye_builder *builder, const char *path, bool may_mis
 /* Hidden files are an editor's or a package manager's, not the user's. */
 static int is_part(const struct dirent *entry)
 {
-    size_t length = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && length > strlen(SUFFIX) &&
-           strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) == 0;
+    const char *ending = strrchr(entry->d_name, '.');
+    return entry->d_name[0] != '.' && ending != NULL &&
+           (strcmp(ending, ".yaml") == 0 || strcmp(ending, ".yml") == 0);
 }
 
 /* alphasort() would order by locale. */

@@ -8,7 +8,7 @@
  * Proxies: `proxy`, whatever NO_PROXY says; else, as libcurl and OpenTelemetry have it, http_proxy
  * for http:// (in lower case only: a CGI's clients choose HTTP_PROXY), https_proxy or HTTPS_PROXY
  * for https://, then all_proxy or ALL_PROXY; not for hosts of no_proxy or NO_PROXY (names with what
- * is below them, addresses, CIDR, *). Lower case wins. An invalid proxy fails, it is never bypassed.
+ * is below them, addresses, CIDR, *). Lower case wins. A proxy that is invalid fails.
  *
  * Used by one worker thread; eye_http_new() by the main thread.
  */

@@ -131,11 +131,11 @@ static void load__layers_override_in_order(void **state)
     fixture_write(
         fixture, "main.yaml",
         "interval: 2s\nshutdown_timeout: 2s\nlimits: {series: 100, tag_values: 100, idle: 1h}\n");
-    fixture_write(fixture, "conf.d/20.yaml", "limits: {tag_values: 300, series: 300, idle: 3h}\n");
+    fixture_write(fixture, "conf.d/20.yml", "limits: {tag_values: 300, series: 300, idle: 3h}\n");
     fixture_write(fixture, "conf.d/10.yaml",
                   "shutdown_timeout: 3s\nlimits: {tag_values: 200, series: 200, idle: 2h}\n");
     fixture_write(fixture, "conf.d/.hidden.yaml", "no: [yaml\n");
-    fixture_write(fixture, "conf.d/other.yml", "no: [yaml\n");
+    fixture_write(fixture, "conf.d/other.yaml.dpkg-old", "no: [yaml\n");
     load_good(fixture, &(struct eye_config_source){
                            .environment = environment,
                            .assignments = assignments,
@@ -177,6 +177,30 @@ static void load__variables_and_assignments_are_yaml(void **state)
     assert_int_equal(fixture->config->tags.count, 0);
     assert_int_equal(fixture->config->shutdown_timeout_ns, EYE_NS_PER_SECOND);
     assert_int_equal(fixture->config->routes.count, 1);
+}
+
+static void load__takes_commas_for_a_list_outside_of_files(void **state)
+{
+    char *environment[] = {(char[]){"SOCKEYE_TAGS=env:prod, url:http://x:1 ,c"},
+                           (char[]){"SOCKEYE_CONNECTIONS_TAGS=netns,port"}, NULL};
+    static const char *const assignments[] = {"connections.tags=family"};
+    struct fixture *fixture = *state;
+    fixture_write(fixture, "main.yaml", "");
+    load_good(fixture, &(struct eye_config_source){.environment = environment});
+    const struct eye_text_list *tags = &fixture->config->tags;
+    assert_int_equal(tags->count, 3);
+    assert_string_equal(tags->items[0], "env:prod");
+    assert_string_equal(tags->items[1], "url:http://x:1");
+    assert_string_equal(tags->items[2], "c");
+    assert_int_equal(fixture->config->connections.tags,
+                     1U << EYE_CONNECTION_NETNS | 1U << EYE_CONNECTION_PORT);
+    eye_config_free(EYE_TAKE(fixture->config));
+    load_good(fixture, &(struct eye_config_source){
+                           .environment = environment,
+                           .assignments = assignments,
+                           .assignment_count = EYE_ARRAY_LENGTH(assignments),
+                       });
+    assert_int_equal(fixture->config->connections.tags, 1U << EYE_CONNECTION_FAMILY);
 }
 
 static void load__reads_exporter_keys(void **state)
@@ -447,6 +471,7 @@ int main(void)
         TEST(load__null_means_default),
         TEST(load__layers_override_in_order),
         TEST(load__variables_and_assignments_are_yaml),
+        TEST(load__takes_commas_for_a_list_outside_of_files),
         TEST(load__reads_exporter_keys),
         TEST(load__exporter_keys_have_defaults),
         TEST(load__a_later_list_replaces_the_whole),
