@@ -45,11 +45,11 @@ struct eye_text_list {
 struct eye_config_key {
     const char *path; /* dotted: "source.tier" */
     enum eye_config_type type;
+    bool zero_too;             /* COUNT, DURATION, SIZE: 0 is taken beside min to max */
     size_t offset;             /* of the member in the section's struct */
     const char *default_value; /* as one would write it in YAML; NULL: none (TEXT, LIST) */
     uint64_t min;              /* COUNT, DURATION (ns), SIZE (bytes); 0 and 0: no limits */
     uint64_t max;
-    bool zero_too;                       /* 0 is taken beside min to max: it means something else */
     const char *const *choices;          /* CHOICE, FLAGS: NULL-terminated */
     bool (*valid)(const char *text);     /* TEXT, LIST items: NULL accepts all */
     bool (*exclusive)(const char *text); /* TEXT: no two exporters of a type may have such a value

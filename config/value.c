@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collector/base/parse.h"
+#include "collector/base/text.h"
 #include "config/nearest.h"
 #include "config/quantity.h"
 
@@ -137,14 +138,14 @@ struct items {
     const struct eye_config_key *key;
     const yaml_node_t *node; /* the list */
     size_t index;            /* of the next one, of a sequence */
-    char *words;             /* of a text: owned */
+    struct eye_text words;   /* of a text */
     char *rest;              /* what is left of it; NULL: nothing */
     const yaml_node_t *item; /* where the current one stands */
 };
 
 static void items_done(struct items *items)
 {
-    free(items->words);
+    eye_text_done(&items->words);
 }
 
 static bool is_in_a_file(const struct eye_document *document)
@@ -164,23 +165,29 @@ static bool items_init(struct items *items, struct eye_document *document, const
     if (text == NULL) {
         return false;
     }
-    items->words = strdup(text);
-    items->rest = items->words;
-    if (items->words == NULL) {
+    eye_text_init(&items->words, EYE_DOCUMENT_BYTES_MAX);
+    eye_text_append(&items->words, text);
+    items->rest = items->words.data;
+    if (items->words.failed) {
         eye_problems_add_out_of_memory(document->problems);
     }
-    return items->words != NULL;
+    return !items->words.failed;
+}
+
+static bool is_text(const struct items *items)
+{
+    return items->words.data != NULL;
 }
 
 /* How many there are at most. */
 static size_t items_count(const struct items *items)
 {
-    if (items->words == NULL) {
+    if (!is_text(items)) {
         return (size_t)(items->node->data.sequence.items.top -
                         items->node->data.sequence.items.start);
     }
     size_t count = 1;
-    for (const char *comma = strchr(items->words, ','); comma != NULL;
+    for (const char *comma = strchr(items->words.data, ','); comma != NULL;
          comma = strchr(comma + 1, ',')) {
         count++;
     }
@@ -209,7 +216,7 @@ static const char *next_word(struct items *items)
  * problem, counts in @bad and is passed over. */
 static const char *items_next(struct items *items, size_t *bad)
 {
-    if (items->words != NULL) {
+    if (is_text(items)) {
         return next_word(items);
     }
     while ((items->item = item_at(items->document, items->node, items->index)) != NULL) {

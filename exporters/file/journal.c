@@ -121,10 +121,10 @@ static int check(const struct eye_journal *journal, int fd, struct eye_error *re
  */
 static int open_folder(const struct eye_journal *journal, struct eye_error *ret_error)
 {
-    EYE_AUTOFREE char *path =
-        strndup(journal->path, (size_t)(strrchr(journal->path, '/') - journal->path) + 1);
-    if (path == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    char path[PATH_MAX];
+    int length = (int)(strrchr(journal->path, '/') - journal->path) + 1;
+    if (snprintf(path, sizeof(path), "%.*s", length, journal->path) >= (int)sizeof(path)) {
+        return fail(journal, -ENAMETOOLONG, "open", ret_error);
     }
     EYE_AUTOCLOSE int folder = eye_file_open_folder(path);
     if (folder < 0) {
