@@ -39,6 +39,10 @@ static void malformed_quantity(struct eye_document *document, const yaml_node_t 
     if (lacks_unit(quantity, text) && unit != NULL) {
         eye_document_problem(document, &node->start_mark, key->path,
                              "\"%s\" needs a unit, like %s%s", excerpt.text, excerpt.text, unit);
+    } else if (lacks_unit(quantity, text)) {
+        eye_document_problem(document, &node->start_mark, key->path,
+                             "\"%s\" needs a unit, like %s (%s%s)", excerpt.text, example.text,
+                             eye_quantity_range(key).text, key->zero_too ? ", or 0" : "");
     } else if (quantity->units != NULL) {
         eye_document_problem(document, &node->start_mark, key->path,
                              "\"%s\" is not %s, like %s (units %s)", excerpt.text, quantity->noun,

@@ -122,7 +122,9 @@ static int check(const struct eye_journal *journal, int fd, struct eye_error *re
 static int open_folder(const struct eye_journal *journal, struct eye_error *ret_error)
 {
     char path[PATH_MAX];
-    int length = (int)(strrchr(journal->path, '/') - journal->path) + 1;
+    /* Without the last slash, which would have a link followed; but "/" has only that one. */
+    int length = (int)(strrchr(journal->path, '/') - journal->path);
+    length = length > 0 ? length : 1;
     if (snprintf(path, sizeof(path), "%.*s", length, journal->path) >= (int)sizeof(path)) {
         return fail(journal, -ENAMETOOLONG, "open", ret_error);
     }

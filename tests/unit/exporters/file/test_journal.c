@@ -235,6 +235,27 @@ static void open__looks_who_may_write_to_the_folder(void **state)
     }
 }
 
+/* Whoever owns the link chooses the folder. */
+static void open__follows_no_link_of_another_user_to_the_folder(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_journal journal = {.fd = 77};
+    char folder[160];
+    char path[192];
+    snprintf(folder, sizeof(folder), "%s.link", fixture->folder);
+    snprintf(path, sizeof(path), "%s/lines", folder);
+    assert_int_equal(symlink(fixture->folder, folder), 0);
+    int ours = eye_journal_open(&fixture->journal, path, 0, 1, &fixture->error);
+    eye_journal_close(&fixture->journal);
+    int theirs = lchown(folder, 65534, 65534) == 0
+                     ? eye_journal_open(&journal, path, 0, 1, &fixture->error)
+                     : -ELOOP;
+    unlink(folder);
+    assert_int_equal(ours, 0);
+    assert_int_equal(theirs, -ELOOP);
+    assert_int_equal(journal.fd, 77);
+}
+
 /* A link that takes the place of the file is refused, and the points are kept. */
 static void append__follows_no_link_that_comes_later(void **state)
 {
@@ -412,6 +433,7 @@ int main(void)
         TEST(open__leaves_what_is_not_ours),
         TEST(open__refuses_what_is_no_file),
         TEST(open__follows_no_link),
+        TEST(open__follows_no_link_of_another_user_to_the_folder),
         TEST(open__takes_no_file_and_no_folder_of_another_user),
         TEST(open__looks_who_may_write_to_the_folder),
         TEST(append__follows_no_link_that_comes_later),
