@@ -5,17 +5,21 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "collector/base/file.h"
 #include "collector/base/text.h"
 #include "config/builder.h"
 #include "config/schema.h"
 #include "config/scope.h"
 
 #define FOLDER "conf.d"
-#define SUFFIX ".yaml"
 
 /* Reads until the end, or until there is more than a document may have. */
 static int read_all(int fd, struct eye_text *text)
@@ -34,33 +38,70 @@ static int read_all(int fd, struct eye_text *text)
     return text->failed ? -ENOMEM : 0;
 }
 
-/* Who writes the configuration decides what the daemon reads and writes, in its user's name. */
-static void check_rights(struct eye_problems *warnings, const char *path, int fd)
+/*
+ * Who writes the configuration decides what the daemon reads and writes, in its user's name. Root
+ * takes none that everybody may write; of one user's ("sudo sockeye -c mine.yaml") it is warned.
+ * The sticky bit of a folder is no help: who
+ * may add a file to conf.d needs to replace none. Of a file system that is mounted read-only, as
+ * Kubernetes' ConfigMaps are, the modes say nothing.
+ */
+static void check_rights(struct eye_builder *builder, const char *path, int fd)
 {
     struct stat status;
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    struct statvfs disk;
+    if (fstat(fd, &status) != 0 || (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) ||
+        (fstatvfs(fd, &disk) == 0 && (disk.f_flag & ST_RDONLY) != 0)) {
         return; /* what is written to /dev/null or a pipe stays nowhere */
     }
+    const char *noun = S_ISDIR(status.st_mode) ? "folder" : "file";
+    bool owned = eye_file_is_trusted_owner(status.st_uid);
+    bool refused = geteuid() == 0 && (status.st_mode & S_IWOTH) != 0;
+    struct eye_problems *problems = refused ? &builder->problems : &builder->warnings;
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        eye_problems_add(warnings, 0,
-                         "%s: others may write this file (mode %04o), and so decide what the "
+        eye_problems_add(problems, -EPERM,
+                         "%s: others may write this %s (mode %04o), and so decide what the "
                          "daemon does; run chmod go-w on it",
-                         path, status.st_mode & 07777U);
-    } else if (status.st_uid != 0 && status.st_uid != geteuid()) {
-        eye_problems_add(warnings, 0,
-                         "%s: user %u may write this file, and so decide what the daemon does; "
+                         path, noun, status.st_mode & 07777U);
+    } else if (!owned) {
+        eye_problems_add(problems, -EPERM,
+                         "%s: user %u may write this %s, and so decide what the daemon does; "
                          "run chown on it",
-                         path, (unsigned int)status.st_uid);
+                         path, (unsigned int)status.st_uid, noun);
     }
 }
 
-static int read_file(const char *path, struct eye_problems *warnings, struct eye_text *text)
+/* "-c <(command)": its writer is the user's own command. */
+static bool is_anonymous_pipe(int fd)
 {
-    EYE_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
+    struct statfs where;
+    return fstatfs(fd, &where) == 0 && where.f_type == PIPEFS_MAGIC;
+}
+
+/* The descriptor or -errno; -EINVAL: a named pipe or a device. Nothing hangs. */
+static int open_file(const char *path)
+{
+    struct stat status;
+    EYE_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &status) != 0) {
         return -errno;
     }
-    check_rights(warnings, path, fd);
+    bool waits = is_anonymous_pipe(fd);
+    if (!waits && !S_ISREG(status.st_mode) && !S_ISCHR(status.st_mode)) {
+        return S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
+    }
+    if (waits && fcntl(fd, F_SETFL, O_RDONLY) != 0) {
+        return -errno;
+    }
+    return EYE_TAKE_FD(fd);
+}
+
+static int read_file(struct eye_builder *builder, const char *path, struct eye_text *text)
+{
+    EYE_AUTOCLOSE int fd = open_file(path);
+    if (fd < 0) {
+        return fd;
+    }
+    check_rights(builder, path, fd);
     return read_all(fd, text);
 }
 
@@ -69,21 +110,23 @@ static void add_file(struct eye_builder *builder, const char *path, bool may_mis
 {
     EYE_CLEANUP(eye_text_done) struct eye_text text;
     eye_text_init(&text, 2 * EYE_DOCUMENT_BYTES_MAX);
-    int result = read_file(path, &builder->warnings, &text);
+    int result = read_file(builder, path, &text);
     if (result == 0) {
-        eye_builder_add_file(builder, path, eye_text_string(&text), text.length);
+        char label[PATH_MAX]; /* who makes a file of conf.d chooses its name */
+        eye_copy_shown(label, sizeof(label), path, strlen(path));
+        eye_builder_add_file(builder, label, eye_text_string(&text), text.length);
     } else if (result != -ENOENT || !may_miss) {
         eye_problems_add(&builder->problems, result, "%s: cannot be read: %s", path,
-                         strerror(-result));
+                         result == -EINVAL ? "it is not a regular file" : strerror(-result));
     }
 }
 
 /* Hidden files are an editor's or a package manager's, not the user's. */
 static int is_part(const struct dirent *entry)
 {
-    size_t length = strlen(entry->d_name);
-    return entry->d_name[0] != '.' && length > strlen(SUFFIX) &&
-           strcmp(entry->d_name + length - strlen(SUFFIX), SUFFIX) == 0;
+    const char *ending = strrchr(entry->d_name, '.');
+    return entry->d_name[0] != '.' && ending != NULL &&
+           (strcmp(ending, ".yaml") == 0 || strcmp(ending, ".yml") == 0);
 }
 
 /* alphasort() would order by locale. */
@@ -106,6 +149,10 @@ static void add_part(struct eye_builder *builder, const char *folder, const char
 static void add_folder(struct eye_builder *builder, const char *folder)
 {
     struct dirent **entries;
+    EYE_AUTOCLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        check_rights(builder, folder, fd);
+    }
     int count = scandir(folder, &entries, is_part, by_name);
     if (count < 0) {
         if (errno != ENOENT && errno != ENOTDIR) {

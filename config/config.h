@@ -4,10 +4,10 @@
  * none.
  *
  * Order of precedence, last wins: built-in defaults, the file (-c FILE, else
- * /etc/sockeye/sockeye.yaml when it exists), the *.yaml files of conf.d beside it in name order,
- * SOCKEYE_* of the environment (SOCKEYE_SOURCE_TIER is source.tier), --set KEY=VALUE. Values of the
- * environment and of
- * --set are YAML themselves, so --set 'exporters=[{type: "null"}]' works.
+ * /etc/sockeye/sockeye.yaml when it exists), the *.yaml and *.yml files of conf.d beside it in name
+ * order, SOCKEYE_* of the environment (SOCKEYE_SOURCE_TIER is source.tier), --set KEY=VALUE. Values
+ * of the environment and of --set are YAML themselves, so --set 'exporters=[{type: "null"}]' works;
+ * for a list "a, b" will do, too.
  *
  * Every key is in one schema table (config/schema.c for the daemon, `keys` of each exporter type
  * for its own); the table drives parsing, ranges, documentation and the default file.
@@ -45,6 +45,7 @@ struct eye_text_list {
 struct eye_config_key {
     const char *path; /* dotted: "source.tier" */
     enum eye_config_type type;
+    bool zero_too;             /* COUNT, DURATION, SIZE: 0 is taken beside min to max */
     size_t offset;             /* of the member in the section's struct */
     const char *default_value; /* as one would write it in YAML; NULL: none (TEXT, LIST) */
     uint64_t min;              /* COUNT, DURATION (ns), SIZE (bytes); 0 and 0: no limits */

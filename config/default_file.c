@@ -60,7 +60,7 @@ static void write_constraint(FILE *out, const struct eye_config_key *key, int in
     } else if (key->expects != NULL) {
         fprintf(out, "Expects %s", key->expects);
     } else {
-        fprintf(out, "From %s", range.text);
+        fprintf(out, "From %s%s", range.text, key->zero_too ? ". Or 0" : "");
     }
     fputs(".\n", out);
 }

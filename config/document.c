@@ -238,6 +238,18 @@ static const char *plain_text(const yaml_node_t *node)
     return (const char *)node->data.scalar.value;
 }
 
+bool eye_document_refuse_merge(struct eye_document *document, const yaml_node_t *key)
+{
+    const char *text = plain_text(key);
+    if (text == NULL || strcmp(text, "<<") != 0) {
+        return false;
+    }
+    eye_document_problem(document, &key->start_mark, NULL,
+                         "merge keys (\"<<\") are not read: write the keys themselves here; an "
+                         "alias (*name) may stand for a whole value");
+    return true;
+}
+
 bool eye_node_is_null(const yaml_node_t *node)
 {
     static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};

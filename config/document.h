@@ -56,6 +56,9 @@ yaml_node_t *eye_document_node(struct eye_document *document, int index);
 void eye_document_problem(struct eye_document *document, const yaml_mark_t *mark, const char *path,
                           const char *format, ...) EYE_PRINTF(4, 5);
 
+/** True, and a problem is added, when @key is "<<", the merge key of YAML 1.1 that 1.2 has not. */
+bool eye_document_refuse_merge(struct eye_document *document, const yaml_node_t *key);
+
 /** True for an empty value, ~ and null, all without quotes. */
 bool eye_node_is_null(const yaml_node_t *node);
 

@@ -177,6 +177,19 @@ static const yaml_node_t *find_value(struct eye_document *document, const yaml_n
     return NULL;
 }
 
+/* What is not there may be meant to come by a merge key. */
+static void type_is_missing(struct eye_document *document, const yaml_node_t *node)
+{
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+    for (; pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = eye_document_node(document, pair->key);
+        if (key == NULL || eye_document_refuse_merge(document, key)) {
+            return;
+        }
+    }
+    eye_document_problem(document, &node->start_mark, NULL, "exporter without \"type\"");
+}
+
 /* An unquoted null is the exporter of that name: there is no default type that it could mean. */
 static const struct eye_config_section *section_of(struct eye_document *document,
                                                    const yaml_node_t *node,
@@ -184,7 +197,7 @@ static const struct eye_config_section *section_of(struct eye_document *document
 {
     const yaml_node_t *value = find_value(document, node, "type");
     if (value == NULL) {
-        eye_document_problem(document, &node->start_mark, NULL, "exporter without \"type\"");
+        type_is_missing(document, node);
         return NULL;
     }
     const char *type = eye_document_scalar(document, value, "type", "an exporter type");

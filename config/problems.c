@@ -29,15 +29,6 @@ bool eye_problems_full(const struct eye_problems *problems)
     return problems->count >= EYE_PROBLEMS_MAX;
 }
 
-static void replace_control_bytes(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f) {
-            *text = '?';
-        }
-    }
-}
-
 void eye_problems_add(struct eye_problems *problems, int code, const char *format, ...)
 {
     if (eye_problems_full(problems)) {
@@ -46,9 +37,8 @@ void eye_problems_add(struct eye_problems *problems, int code, const char *forma
     char line[LINE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line, sizeof(line), format, arguments);
+    eye_format_shown(line, sizeof(line), format, arguments);
     va_end(arguments);
-    replace_control_bytes(line);
     eye_text_appendf(&problems->lines, "%s\n", line);
     if (problems->count == 0) {
         problems->code = code;
@@ -83,7 +73,7 @@ static void fit(const struct eye_problems *problems, struct eye_error *ret_error
     /* The last line break is not written, so its place takes the NUL. */
     size_t used = whole_lines(lines, sizeof(ret_error->text), &count);
     if (count == problems->count) {
-        eye_error_set(ret_error, 0, "%.*s", (int)used - 1, lines);
+        snprintf(ret_error->text, sizeof(ret_error->text), "%.*s", (int)used - 1, lines);
         return;
     }
     used = whole_lines(lines, sizeof(ret_error->text) - REST_BYTES, &count);
@@ -92,8 +82,8 @@ static void fit(const struct eye_problems *problems, struct eye_error *ret_error
         count = 1;
     }
     size_t left = problems->count - count;
-    eye_error_set(ret_error, 0, "%.*s\nand %zu more problem%s", (int)used - 1, lines, left,
-                  left == 1 ? "" : "s");
+    snprintf(ret_error->text, sizeof(ret_error->text), "%.*s\nand %zu more problem%s",
+             (int)used - 1, lines, left, left == 1 ? "" : "s");
 }
 
 int eye_problems_result(const struct eye_problems *problems, struct eye_error *ret_error)

@@ -26,8 +26,8 @@ void eye_problems_done(struct eye_problems *problems);
 bool eye_problems_full(const struct eye_problems *problems);
 
 /**
- * Adds a line "WHERE: message". @code: -errno. Control bytes, which a hostile file name or value
- * may bring, are written as "?".
+ * Adds a line "WHERE: message". @code: -errno. A hostile file name or value is shown as
+ * eye_copy_shown() has it.
  */
 void eye_problems_add(struct eye_problems *problems, int code, const char *format, ...)
     EYE_PRINTF(3, 4);

@@ -6,10 +6,15 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
 #include "collector/base/parse.h"
+#include "collector/base/text.h"
+
+/* A number that fits no 64 bits is none with a unit, either. */
+#define LIKELY_BYTES 32
 
 struct unit {
     const char *name;
@@ -42,21 +47,29 @@ struct kind {
     int (*parse)(const char *text, uint64_t *ret_value);
     const struct unit *units;
     size_t unit_count;
+    const char *likely[4]; /* units that may have been forgotten, the likeliest first */
+    const char *example;   /* for a key that has neither a default nor limits */
 };
 
 static const struct kind kinds[] = {
-    [EYE_CONFIG_COUNT] = {{"a whole number", NULL, "20"},
+    [EYE_CONFIG_COUNT] = {{"a whole number", NULL},
                           eye_parse_u64,
                           count_units,
-                          EYE_ARRAY_LENGTH(count_units)},
-    [EYE_CONFIG_DURATION] = {{"a duration", "s", "10s (units ns us ms s m h d)"},
+                          EYE_ARRAY_LENGTH(count_units),
+                          {NULL},
+                          "20"},
+    [EYE_CONFIG_DURATION] = {{"a duration", "ns us ms s m h d"},
                              eye_parse_duration_ns,
                              duration_units,
-                             EYE_ARRAY_LENGTH(duration_units)},
-    [EYE_CONFIG_SIZE] = {{"a size", "MiB", "4MiB (units B KiB MiB GiB TiB kB MB GB TB)"},
+                             EYE_ARRAY_LENGTH(duration_units),
+                             {"s", "ms", "m", "h"},
+                             "10s"},
+    [EYE_CONFIG_SIZE] = {{"a size", "B KiB MiB GiB TiB kB MB GB TB"},
                          eye_parse_size_bytes,
                          size_units,
-                         EYE_ARRAY_LENGTH(size_units)},
+                         EYE_ARRAY_LENGTH(size_units),
+                         {"MiB", "KiB", "B"},
+                         "4MiB"},
 };
 
 static const struct kind *kind_of(enum eye_config_type type)
@@ -87,20 +100,17 @@ int eye_quantity_parse(const struct eye_config_key *key, const char *text, uint6
     if (result != 0) {
         return result;
     }
-    if (is_limited(key) && (value < key->min || value > key->max)) {
+    bool beside = key->zero_too && value == 0;
+    if (is_limited(key) && !beside && (value < key->min || value > key->max)) {
         return -ERANGE;
     }
     *ret_value = value;
     return 0;
 }
 
-struct quantity_text {
-    char text[28]; /* 20 digits and a unit */
-};
-
-static struct quantity_text format(const struct kind *kind, uint64_t value)
+static struct eye_quantity_text format(const struct kind *kind, uint64_t value)
 {
-    struct quantity_text formatted;
+    struct eye_quantity_text formatted;
     size_t i = 0;
     while (i + 1 < kind->unit_count && value % kind->units[i].factor != 0) {
         i++;
@@ -120,4 +130,30 @@ struct eye_range_text eye_quantity_range(const struct eye_config_key *key)
                  format(kind, key->max).text);
     }
     return range;
+}
+
+const char *eye_quantity_likely_unit(const struct eye_config_key *key, const char *number)
+{
+    const struct kind *kind = kind_of(key->type);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(kind->likely) && kind->likely[i] != NULL; i++) {
+        char text[LIKELY_BYTES];
+        uint64_t value;
+        int length = snprintf(text, sizeof(text), "%s%s", number, kind->likely[i]);
+        if (length < (int)sizeof(text) && eye_quantity_parse(key, text, &value) == 0) {
+            return kind->likely[i];
+        }
+    }
+    return NULL;
+}
+
+struct eye_quantity_text eye_quantity_example(const struct eye_config_key *key)
+{
+    struct eye_quantity_text example;
+    bool has_default = key->default_value != NULL && strcmp(key->default_value, "0") != 0;
+    if (!has_default && is_limited(key)) {
+        return format(kind_of(key->type), key->max);
+    }
+    eye_copy_string(example.text, sizeof(example.text),
+                    has_default ? key->default_value : kind_of(key->type)->example);
+    return example;
 }

@@ -211,7 +211,8 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, allow),
         .valid = is_name_pattern,
         .expects = NAME_PATTERN_EXPECTS,
-        .help = "Metrics to send, as \"sockeye metrics\" calls them, like [tcp.*]; empty: all.",
+        .help = "Metrics to send, as \"sockeye metrics\" or their receiver calls them, like "
+                "[tcp.*]; empty: all.",
     },
     {
         .path = "metrics.deny",

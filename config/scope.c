@@ -190,6 +190,9 @@ static void read_pair(const struct eye_scope *scope, struct eye_document *docume
     if (name == NULL || !is_nested(document, mark, name)) {
         return;
     }
+    if (eye_document_refuse_merge(document, key)) {
+        return;
+    }
     if (is_repeated(document, mapping, pair, name)) {
         eye_document_problem(document, mark, NULL, "key \"%s\" is set twice",
                              eye_excerpt_of(name).text);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collector/base/parse.h"
+#include "collector/base/text.h"
 #include "config/nearest.h"
 #include "config/quantity.h"
 
@@ -25,7 +26,7 @@ static void read_bool(struct eye_document *document, const yaml_node_t *node,
 
 static bool lacks_unit(const struct eye_quantity *quantity, const char *text)
 {
-    return quantity->unit != NULL && text[0] != '\0' && text[strspn(text, "0123456789.")] == '\0';
+    return quantity->units != NULL && text[0] != '\0' && text[strspn(text, "0123456789.")] == '\0';
 }
 
 static void malformed_quantity(struct eye_document *document, const yaml_node_t *node,
@@ -33,13 +34,22 @@ static void malformed_quantity(struct eye_document *document, const yaml_node_t 
 {
     const struct eye_quantity *quantity = eye_quantity_of(key->type);
     struct eye_excerpt excerpt = eye_excerpt_of(text);
-    if (lacks_unit(quantity, text)) {
+    struct eye_quantity_text example = eye_quantity_example(key);
+    const char *unit = eye_quantity_likely_unit(key, text);
+    if (lacks_unit(quantity, text) && unit != NULL) {
         eye_document_problem(document, &node->start_mark, key->path,
-                             "\"%s\" needs a unit, like %s%s", excerpt.text, excerpt.text,
-                             quantity->unit);
+                             "\"%s\" needs a unit, like %s%s", excerpt.text, excerpt.text, unit);
+    } else if (lacks_unit(quantity, text)) {
+        eye_document_problem(document, &node->start_mark, key->path,
+                             "\"%s\" needs a unit, like %s (%s%s)", excerpt.text, example.text,
+                             eye_quantity_range(key).text, key->zero_too ? ", or 0" : "");
+    } else if (quantity->units != NULL) {
+        eye_document_problem(document, &node->start_mark, key->path,
+                             "\"%s\" is not %s, like %s (units %s)", excerpt.text, quantity->noun,
+                             example.text, quantity->units);
     } else {
         eye_document_problem(document, &node->start_mark, key->path, "\"%s\" is not %s, like %s",
-                             excerpt.text, quantity->noun, quantity->example);
+                             excerpt.text, quantity->noun, example.text);
     }
 }
 
@@ -54,9 +64,9 @@ static void read_quantity(struct eye_document *document, const yaml_node_t *node
     int result = eye_quantity_parse(key, text, member);
     if (result == -ERANGE) {
         struct eye_range_text range = eye_quantity_range(key);
-        eye_document_problem(document, &node->start_mark, key->path, "\"%s\" is out of range%s%s",
+        eye_document_problem(document, &node->start_mark, key->path, "\"%s\" is out of range%s%s%s",
                              eye_excerpt_of(text).text, range.text[0] != '\0' ? ": " : "",
-                             range.text);
+                             range.text, key->zero_too ? ", or 0" : "");
     } else if (result != 0) {
         malformed_quantity(document, node, key, text);
     }
@@ -85,14 +95,10 @@ static void unknown_choice(struct eye_document *document, const yaml_node_t *nod
     }
 }
 
-/* The index of the choice that @node names; -1, and a problem, when it names none. */
-static int choice_of(struct eye_document *document, const yaml_node_t *node,
-                     const struct eye_config_key *key)
+/* The index of the choice @text, which stands at @node; -1, and a problem, when there is none. */
+static int find_choice(struct eye_document *document, const yaml_node_t *node,
+                       const struct eye_config_key *key, const char *text)
 {
-    const char *text = eye_document_scalar(document, node, key->path, "a single value");
-    if (text == NULL) {
-        return -1;
-    }
     for (int i = 0; key->choices[i] != NULL; i++) {
         if (strcmp(key->choices[i], text) == 0) {
             return i;
@@ -100,6 +106,14 @@ static int choice_of(struct eye_document *document, const yaml_node_t *node,
     }
     unknown_choice(document, node, key, text);
     return -1;
+}
+
+/* The same for what @node itself says. */
+static int choice_of(struct eye_document *document, const yaml_node_t *node,
+                     const struct eye_config_key *key)
+{
+    const char *text = eye_document_scalar(document, node, key->path, "a single value");
+    return text == NULL ? -1 : find_choice(document, node, key, text);
 }
 
 static void read_choice(struct eye_document *document, const yaml_node_t *node,
@@ -119,33 +133,132 @@ static const yaml_node_t *item_at(struct eye_document *document, const yaml_node
     return item < list->data.sequence.items.top ? eye_document_node(document, *item) : NULL;
 }
 
+/*
+ * The items of a list: those of a sequence or, in the environment and in --set, where brackets and
+ * quotes are a burden, the words between the commas of a text. In a file there is one way only.
+ */
+struct items {
+    struct eye_document *document;
+    const struct eye_config_key *key;
+    const yaml_node_t *node; /* the list */
+    size_t index;            /* of the next one, of a sequence */
+    struct eye_text words;   /* of a text */
+    char *rest;              /* what is left of it; NULL: nothing */
+    const yaml_node_t *item; /* where the current one stands */
+};
+
+static void items_done(struct items *items)
+{
+    eye_text_done(&items->words);
+}
+
+static bool is_in_a_file(const struct eye_document *document)
+{
+    return document->origin->path == NULL;
+}
+
+/* False, and a problem, when @node is no list. */
+static bool items_init(struct items *items, struct eye_document *document, const yaml_node_t *node,
+                       const struct eye_config_key *key)
+{
+    *items = (struct items){.document = document, .key = key, .node = node};
+    if (node->type != YAML_SCALAR_NODE || is_in_a_file(document)) {
+        return eye_document_expect(document, node, YAML_SEQUENCE_NODE, key->path, "a list");
+    }
+    const char *text = eye_document_scalar(document, node, key->path, "a list");
+    if (text == NULL) {
+        return false;
+    }
+    eye_text_init(&items->words, EYE_DOCUMENT_BYTES_MAX);
+    eye_text_append(&items->words, text);
+    items->rest = items->words.data;
+    if (items->words.failed) {
+        eye_problems_add_out_of_memory(document->problems);
+    }
+    return !items->words.failed;
+}
+
+static bool is_text(const struct items *items)
+{
+    return items->words.data != NULL;
+}
+
+/* How many there are at most. */
+static size_t items_count(const struct items *items)
+{
+    if (!is_text(items)) {
+        return (size_t)(items->node->data.sequence.items.top -
+                        items->node->data.sequence.items.start);
+    }
+    size_t count = 1;
+    for (const char *comma = strchr(items->words.data, ','); comma != NULL;
+         comma = strchr(comma + 1, ',')) {
+        count++;
+    }
+    return count;
+}
+
+/* The next word, without the blanks around it. */
+static const char *next_word(struct items *items)
+{
+    static const char blanks[] = " \t";
+    items->item = items->node;
+    char *word = strsep(&items->rest, ",");
+    if (word == NULL) {
+        return NULL;
+    }
+    word += strspn(word, blanks);
+    size_t length = strlen(word);
+    while (length > 0 && strchr(blanks, word[length - 1]) != NULL) {
+        length--;
+    }
+    word[length] = '\0';
+    return word;
+}
+
+/* The next item, valid until the one after it; NULL behind the last. One that is no text is a
+ * problem, counts in @bad and is passed over. */
+static const char *items_next(struct items *items, size_t *bad)
+{
+    if (is_text(items)) {
+        return next_word(items);
+    }
+    while ((items->item = item_at(items->document, items->node, items->index)) != NULL) {
+        items->index++;
+        const char *text =
+            eye_document_scalar(items->document, items->item, items->key->path, "a text");
+        if (text != NULL) {
+            return text;
+        }
+        (*bad)++;
+    }
+    return NULL;
+}
+
 static void read_flags(struct eye_document *document, const yaml_node_t *node,
                        const struct eye_config_key *key, void *member)
 {
-    if (!eye_document_expect(document, node, YAML_SEQUENCE_NODE, key->path, "a list")) {
+    EYE_CLEANUP(items_done) struct items items;
+    if (!items_init(&items, document, node, key)) {
         return;
     }
     uint32_t flags = 0;
-    bool good = true;
-    const yaml_node_t *item;
-    for (size_t i = 0; (item = item_at(document, node, i)) != NULL; i++) {
-        int choice = choice_of(document, item, key);
-        good = good && choice >= 0;
+    size_t bad = 0;
+    const char *text;
+    while ((text = items_next(&items, &bad)) != NULL) {
+        int choice = find_choice(document, items.item, key, text);
+        bad += choice < 0;
         flags |= choice >= 0 ? UINT32_C(1) << choice : 0;
     }
-    if (good) {
+    if (bad == 0) {
         *(uint32_t *)member = flags;
     }
 }
 
-/* A copy of the text of @node; NULL, and a problem, when it is not one that @key accepts. */
+/* A copy of @text, which stands at @node; NULL, and a problem, when @key does not accept it. */
 static char *copy_text(struct eye_document *document, const yaml_node_t *node,
-                       const struct eye_config_key *key)
+                       const struct eye_config_key *key, const char *text)
 {
-    const char *text = eye_document_scalar(document, node, key->path, "a text");
-    if (text == NULL) {
-        return NULL;
-    }
     if (key->valid != NULL && !key->valid(text)) {
         eye_document_problem(document, &node->start_mark, key->path,
                              "\"%s\" is not valid, expected %s", eye_excerpt_of(text).text,
@@ -162,7 +275,8 @@ static char *copy_text(struct eye_document *document, const yaml_node_t *node,
 static void read_text(struct eye_document *document, const yaml_node_t *node,
                       const struct eye_config_key *key, void *member)
 {
-    char *text = copy_text(document, node, key);
+    const char *written = eye_document_scalar(document, node, key->path, "a text");
+    char *text = written == NULL ? NULL : copy_text(document, node, key, written);
     if (text != NULL) {
         free(*(char **)member);
         *(char **)member = text;
@@ -178,35 +292,34 @@ void eye_text_list_done(struct eye_text_list *list)
     *list = (struct eye_text_list){0};
 }
 
-/* False when an item is not one that @key accepts; the others are there. */
-static bool copy_items(struct eye_document *document, const yaml_node_t *node,
-                       const struct eye_config_key *key, struct eye_text_list *list)
+/* False when an item is not one that the key accepts; the others are there. */
+static bool copy_items(struct items *items, struct eye_text_list *list)
 {
-    bool good = true;
-    const yaml_node_t *item;
-    for (size_t i = 0; (item = item_at(document, node, i)) != NULL; i++) {
-        char *text = copy_text(document, item, key);
-        good = good && text != NULL;
+    size_t bad = 0;
+    const char *item;
+    while ((item = items_next(items, &bad)) != NULL) {
+        char *text = copy_text(items->document, items->item, items->key, item);
+        bad += text == NULL;
         if (text != NULL) {
             list->items[list->count++] = text;
         }
     }
-    return good;
+    return bad == 0;
 }
 
 static void read_list(struct eye_document *document, const yaml_node_t *node,
                       const struct eye_config_key *key, void *member)
 {
-    if (!eye_document_expect(document, node, YAML_SEQUENCE_NODE, key->path, "a list")) {
+    EYE_CLEANUP(items_done) struct items items;
+    if (!items_init(&items, document, node, key)) {
         return;
     }
-    size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
-    struct eye_text_list list = {.items = calloc(count + 1, sizeof(char *))};
+    struct eye_text_list list = {.items = calloc(items_count(&items) + 1, sizeof(char *))};
     if (list.items == NULL) {
         eye_problems_add_out_of_memory(document->problems);
         return;
     }
-    if (copy_items(document, node, key, &list)) {
+    if (copy_items(&items, &list)) {
         struct eye_text_list *target = member;
         struct eye_text_list before = *target;
         *target = list;

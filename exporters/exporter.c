@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/text.h"
 
 const char *eye_export_reason_name(enum eye_export_reason reason)
 {
@@ -67,7 +68,7 @@ int eye_export_fail(struct eye_export_failure *failure, int code, enum eye_expor
     va_list arguments;
     va_start(arguments, format);
     failure->reason = reason;
-    vsnprintf(failure->cause.text, sizeof(failure->cause.text), format, arguments);
+    eye_format_shown(failure->cause.text, sizeof(failure->cause.text), format, arguments);
     va_end(arguments);
     return code;
 }

@@ -3,7 +3,8 @@
 #include "collector/base/error.h"
 
 #include <stdarg.h>
-#include <stdio.h>
+
+#include "collector/base/text.h"
 
 int eye_error_set(struct eye_error *ret_error, int code, const char *format, ...)
 {
@@ -12,7 +13,7 @@ int eye_error_set(struct eye_error *ret_error, int code, const char *format, ...
     }
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(ret_error->text, sizeof(ret_error->text), format, arguments);
+    eye_format_shown(ret_error->text, sizeof(ret_error->text), format, arguments);
     va_end(arguments);
     return code;
 }

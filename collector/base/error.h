@@ -18,6 +18,7 @@ struct eye_error {
 /**
  * Writes the message and returns @code, so that a failure is one line:
  * `return eye_error_set(ret_error, -EINVAL, "...", ...);`
+ * The message is one line, shown as eye_copy_shown() has it.
  * @code: a negative errno. @ret_error may be NULL: then only the code is returned.
  */
 int eye_error_set(struct eye_error *ret_error, int code, const char *format, ...) EYE_PRINTF(3, 4);

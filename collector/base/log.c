@@ -12,8 +12,9 @@
 #include <time.h>
 
 #include "collector/base/output.h"
+#include "collector/base/text.h"
 
-#define LINE_BYTES 2048
+#define LINE_BYTES EYE_MESSAGE_BYTES
 
 static atomic_int highest_level = EYE_LOG_INFO;
 
@@ -90,12 +91,7 @@ static size_t EYE_PRINTF(4, 0) format_line(char *line, size_t size, enum eye_log
                                            const char *format, va_list arguments)
 {
     size_t start = write_prefix(line, size, level);
-    int written = vsnprintf(line + start, size - start - 1, format, arguments);
-    size_t end = start + (written > 0 ? (size_t)written : 0);
-    end = end < size - 2 ? end : size - 2;
-    for (size_t i = start; i < end; i++) {
-        line[i] = line[i] == '\n' || line[i] == '\r' ? ' ' : line[i];
-    }
+    size_t end = start + eye_format_shown(line + start, size - start - 1, format, arguments);
     line[end] = '\n';
     return end + 1;
 }

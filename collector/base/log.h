@@ -25,7 +25,8 @@ void eye_log_open(void);
 /** Lines that were dropped so far, because stderr did not take them. */
 uint64_t eye_log_dropped(void);
 
-/** Writes one line; a line break inside the message is written as a space. */
+/** Writes one line. The message is shown as eye_copy_shown() has it, also what of it is a
+ * stranger's: no byte of it can end the line or change how a terminal shows it. */
 void eye_log(enum eye_log_level level, const char *format, ...) EYE_PRINTF(2, 3);
 
 #define eye_log_error(...) eye_log(EYE_LOG_ERROR, __VA_ARGS__)

@@ -12,6 +12,7 @@ struct unit {
     uint64_t factor;
 };
 
+/* Each is greater than those before it. */
 static const struct unit duration_units[] = {
     {"ns", 1},
     {"us", UINT64_C(1000)},
@@ -75,33 +76,32 @@ static int read_fraction(const char **text, uint64_t *ret_nano)
     return 0;
 }
 
-static const struct unit *find_unit(const struct unit *units, size_t count, const char *name)
+static const struct unit *find_unit(const struct unit *units, size_t count, const char *name,
+                                    size_t length)
 {
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(units[i].name, name) == 0) {
+        if (strlen(units[i].name) == length && memcmp(units[i].name, name, length) == 0) {
             return &units[i];
         }
     }
     return NULL;
 }
 
-static int parse_with_unit(const char *text, const struct unit *units, size_t count,
-                           uint64_t *ret_value)
+/* Reads a number with its unit at *text; leaves *text behind them. */
+static int read_part(const char **text, const struct unit *units, size_t count,
+                     const struct unit **ret_unit, uint64_t *ret_value)
 {
     uint64_t whole;
     uint64_t nano;
-    int result = read_digits(&text, &whole);
+    int result = read_digits(text, &whole);
     if (result == 0) {
-        result = read_fraction(&text, &nano);
+        result = read_fraction(text, &nano);
     }
     if (result != 0) {
         return result;
     }
-    if (whole == 0 && nano == 0 && *text == '\0') {
-        *ret_value = 0;
-        return 0;
-    }
-    const struct unit *unit = find_unit(units, count, text);
+    size_t length = strcspn(*text, "0123456789");
+    const struct unit *unit = find_unit(units, count, *text, length);
     if (unit == NULL) {
         return -EINVAL;
     }
@@ -113,7 +113,43 @@ static int parse_with_unit(const char *text, const struct unit *units, size_t co
         __builtin_add_overflow(value, part, &value)) {
         return -ERANGE;
     }
+    *text += length;
+    *ret_unit = unit;
     *ret_value = value;
+    return 0;
+}
+
+/* "0", "0.0" */
+static bool is_bare_zero(const char *text)
+{
+    uint64_t whole;
+    uint64_t nano;
+    return read_digits(&text, &whole) == 0 && read_fraction(&text, &nano) == 0 && whole == 0 &&
+           nano == 0 && *text == '\0';
+}
+
+/* Adds up parts, of which each has a smaller unit than the one before it. */
+static int parse_with_units(const char *text, const struct unit *units, size_t count,
+                            uint64_t *ret_value)
+{
+    if (is_bare_zero(text)) {
+        *ret_value = 0;
+        return 0;
+    }
+    uint64_t sum = 0;
+    do {
+        const struct unit *unit;
+        uint64_t value;
+        int result = read_part(&text, units, count, &unit, &value);
+        if (result != 0) {
+            return result;
+        }
+        if (__builtin_add_overflow(sum, value, &sum)) {
+            return -ERANGE;
+        }
+        count = (size_t)(unit - units); /* those that may follow */
+    } while (*text != '\0');
+    *ret_value = sum;
     return 0;
 }
 
@@ -133,12 +169,23 @@ int eye_parse_u64(const char *text, uint64_t *ret_value)
 
 int eye_parse_duration_ns(const char *text, uint64_t *ret_ns)
 {
-    return parse_with_unit(text, duration_units, EYE_ARRAY_LENGTH(duration_units), ret_ns);
+    return parse_with_units(text, duration_units, EYE_ARRAY_LENGTH(duration_units), ret_ns);
 }
 
 int eye_parse_size_bytes(const char *text, uint64_t *ret_bytes)
 {
-    return parse_with_unit(text, size_units, EYE_ARRAY_LENGTH(size_units), ret_bytes);
+    const struct unit *unit;
+    uint64_t value;
+    if (is_bare_zero(text)) {
+        *ret_bytes = 0;
+        return 0;
+    }
+    int result = read_part(&text, size_units, EYE_ARRAY_LENGTH(size_units), &unit, &value);
+    if (result != 0 || *text != '\0') {
+        return result != 0 ? result : -EINVAL;
+    }
+    *ret_bytes = value;
+    return 0;
 }
 
 int eye_parse_bool(const char *text, bool *ret_value)

@@ -13,8 +13,8 @@
 /** Decimal digits only. */
 int eye_parse_u64(const char *text, uint64_t *ret_value);
 
-/** Duration with unit: ns us ms s m h d ("250ms", "1.5s", "5m"); a bare number is -EINVAL, but "0"
- * is 0. */
+/** Duration with unit: ns us ms s m h d ("250ms", "1.5s", "5m"), or several, the greater first
+ * ("1m30s"); a bare number is -EINVAL, but "0" is 0. */
 int eye_parse_duration_ns(const char *text, uint64_t *ret_ns);
 
 /** Size with unit: B KiB MiB GiB TiB kB MB GB TB ("4MiB"); a bare number is -EINVAL, but "0" is 0.

@@ -350,3 +350,61 @@ void eye_copy_clean(char *target, size_t size, const char *bytes, size_t length)
     }
     target[used] = '\0';
 }
+
+/* What stands in a message for the character of @taken bytes at @bytes (0: they are none). */
+static const char *shown_instead(size_t taken, uint32_t code_point)
+{
+    if (taken == 0) {
+        return EYE_UTF8_REPLACEMENT_TEXT;
+    }
+    if (code_point == '\n' || code_point == '\r' || code_point == '\t') {
+        return " ";
+    }
+    return eye_utf8_is_control(code_point) ? "?" : NULL;
+}
+
+size_t eye_copy_shown(char *target, size_t size, const char *bytes, size_t length)
+{
+    size_t used = 0;
+    while (length > 0) {
+        uint32_t code_point = 0;
+        size_t taken = eye_utf8_decode(bytes, length, &code_point);
+        const char *instead = shown_instead(taken, code_point);
+        size_t put = instead == NULL ? taken : strlen(instead);
+        taken = taken > 0 ? taken : 1;
+        if (used + put >= size) {
+            break;
+        }
+        memcpy(target + used, instead == NULL ? bytes : instead, put);
+        used += put;
+        bytes += taken;
+        length -= taken;
+    }
+    target[used] = '\0';
+    return used;
+}
+
+/* Without the beginning of a character whose end was cut off. */
+static size_t without_torn_end(const char *bytes, size_t length)
+{
+    uint32_t code_point;
+    for (size_t torn = 1; torn < 4 && torn <= length; torn++) {
+        unsigned char byte = (unsigned char)bytes[length - torn];
+        if (byte >= 0xc0) {
+            return eye_utf8_decode(bytes + length - torn, torn, &code_point) == 0 ? length - torn
+                                                                                  : length;
+        }
+    }
+    return length;
+}
+
+size_t eye_format_shown(char *target, size_t size, const char *format, va_list arguments)
+{
+    char raw[EYE_MESSAGE_BYTES];
+    int whole = vsnprintf(raw, sizeof(raw), format, arguments);
+    size_t length = whole > 0 ? (size_t)whole : 0;
+    if (length >= sizeof(raw)) {
+        length = without_torn_end(raw, sizeof(raw) - 1);
+    }
+    return eye_copy_shown(target, size, raw, length);
+}

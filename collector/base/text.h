@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -79,3 +80,20 @@ bool eye_copy_string(char *target, size_t size, const char *source);
  * names that look alike are alike.
  */
 void eye_copy_clean(char *target, size_t size, const char *bytes, size_t length);
+
+/* Of a message as it is formatted; what is longer is cut. */
+#define EYE_MESSAGE_BYTES 2048
+
+/**
+ * The same for a person to read, of any outsider: what a receiver answers, a file's name, a name
+ * server's word. U+FFFD stands for every byte outside of UTF-8, "?" for every character that a
+ * terminal obeys, or that hides or reorders others (eye_utf8_is_control()), a blank for line breaks
+ * and tabs. The number of bytes, without the NUL.
+ *
+ * Log lines, errors and problems of the configuration all go through it, whoever wrote them.
+ */
+size_t eye_copy_shown(char *target, size_t size, const char *bytes, size_t length);
+
+/** Formats into @target of @size bytes, with all that eye_copy_shown() does. */
+size_t eye_format_shown(char *target, size_t size, const char *format, va_list arguments)
+    EYE_PRINTF(3, 0);

@@ -2,8 +2,6 @@
 /* Each length has its range of second bytes, which leaves out overlong forms and surrogates. */
 #include "collector/base/utf8.h"
 
-#include <stdbool.h>
-
 #include "collector/base/base.h"
 
 struct form {
@@ -56,4 +54,29 @@ size_t eye_utf8_decode(const char *bytes, size_t length, uint32_t *ret_code_poin
         }
     }
     return 0;
+}
+
+bool eye_utf8_is_control(uint32_t code_point)
+{
+    static const struct {
+        uint32_t first;
+        uint32_t last;
+    } ranges[] = {
+        {0x00, 0x1F},       {0x7F, 0x9F}, {0x061C, 0x061C}, /* direction mark */
+        {0x200B, 0x200F},                                   /* zero width, direction marks */
+        {0x2028, 0x202E},   /* line separators, direction overrides */
+        {0x2060, 0x206F},   /* invisible operators, direction isolates */
+        {0xFEFF, 0xFEFF},   /* byte order mark */
+        {0xFFF9, 0xFFFB},   /* annotations */
+        {0xE0000, 0xE007F}, /* invisible letters */
+    };
+    if (code_point >= ' ' && code_point <= '~') {
+        return false; /* nearly all there is */
+    }
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(ranges); i++) {
+        if (code_point >= ranges[i].first && code_point <= ranges[i].last) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -49,7 +49,7 @@ __attribute__((format(printf, 3, 4))) static enum eye_answer found(struct eye_fe
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(state->detail, sizeof(state->detail), format, arguments);
+    eye_format_shown(state->detail, sizeof(state->detail), format, arguments);
     va_end(arguments);
     return answer;
 }

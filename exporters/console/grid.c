@@ -121,14 +121,61 @@ static bool shows_nothing(const struct eye_grid *grid, size_t column)
     return nothing;
 }
 
-/* Leaves out the column that is missed least, of those that show nothing, or of all but the needed
- * ones; false when there is none. */
-static bool leave_one_out(struct eye_grid *grid, bool nothing)
+static bool same_cell(const struct eye_grid *grid, size_t row, size_t other, size_t column)
+{
+    struct cell left = cell_at(grid, row * grid->columns + column);
+    struct cell right = cell_at(grid, other * grid->columns + column);
+    return left.length == right.length && memcmp(left.bytes, right.bytes, left.length) == 0;
+}
+
+/* Whether two rows have the same texts but for @column. */
+static bool differ_there_only(const struct eye_grid *grid, size_t row, size_t other, size_t column)
+{
+    for (size_t i = 0; i < grid->columns; i++) {
+        bool compared = i != column && !grid->left_out[i] && !grid->numeric[i];
+        if (compared && !same_cell(grid, row, other, i)) {
+            return false;
+        }
+    }
+    return !same_cell(grid, row, other, column);
+}
+
+/* Without @column rows would be alike that are not. */
+static bool tells_rows_apart(const struct eye_grid *grid, size_t column)
+{
+    size_t rows = grid->cells / grid->columns;
+    for (size_t row = 1; row < rows && !grid->numeric[column]; row++) {
+        for (size_t other = row + 1; other < rows; other++) {
+            if (differ_there_only(grid, row, other, column)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Which columns may be left out; the later ones only when there is none of the earlier. */
+enum dispensable { SHOWS_NOTHING, TELLS_NO_ROWS_APART, NOT_NEEDED };
+
+static bool is_dispensable(const struct eye_grid *grid, size_t column, enum dispensable which)
+{
+    switch (which) {
+    case SHOWS_NOTHING:
+        return grid->empty[column];
+    case TELLS_NO_ROWS_APART:
+        return grid->ranks[column] > 0 && !tells_rows_apart(grid, column);
+    case NOT_NEEDED:
+        return grid->ranks[column] > 0;
+    }
+    return false;
+}
+
+/* Leaves out the one of these columns that is missed least; false when there is none. */
+static bool leave_one_out(struct eye_grid *grid, enum dispensable which)
 {
     size_t least = grid->columns;
     for (size_t i = 0; i < grid->columns; i++) {
-        bool candidate = nothing ? grid->empty[i] : grid->ranks[i] > 0;
-        if (!grid->left_out[i] && candidate &&
+        if (!grid->left_out[i] && is_dispensable(grid, i, which) &&
             (least == grid->columns || grid->ranks[i] > grid->ranks[least])) {
             least = i;
         }
@@ -145,10 +192,12 @@ static void fit(struct eye_grid *grid, size_t width)
     for (size_t i = 0; i < grid->columns; i++) {
         grid->empty[i] = shows_nothing(grid, i);
     }
-    while (line_width(grid) > width && leave_one_out(grid, true)) {
+    while (line_width(grid) > width && leave_one_out(grid, SHOWS_NOTHING)) {
     }
     fold(grid, width, FOLDED_AT_EASE);
-    while (line_width(grid) > width && leave_one_out(grid, false)) {
+    while (line_width(grid) > width && leave_one_out(grid, TELLS_NO_ROWS_APART)) {
+    }
+    while (line_width(grid) > width && leave_one_out(grid, NOT_NEEDED)) {
     }
     measure(grid); /* what was left out may have made room */
     fold(grid, width, FOLDED_MIN);

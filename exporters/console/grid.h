@@ -2,8 +2,9 @@
 /*
  * Aligned columns: cells are appended row by row, then the whole is written with each column as
  * wide as its widest cell. Where the lines would be wider than the terminal, whole columns are left
- * out, those first that show nothing, and a line below says which; texts that are too long all the
- * same go on in the next line. No value is ever cut. Belongs to one thread.
+ * out: first those that show nothing, last texts without which two rows would look alike. A line
+ * below says which; texts that are too long all the same go on in the next line. No value is ever
+ * cut. Belongs to one thread.
  */
 #pragma once
 

@@ -163,16 +163,29 @@ static int collect_change(struct collection *collection, const struct eye_change
     return 0;
 }
 
+static bool wants_anything_shown(const struct eye_selection *selection)
+{
+    for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
+        if (places[i].shown && selection->wanted[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int collect(struct collection *collection, const struct eye_selection *selection,
                    const struct eye_snapshot *now, const struct eye_snapshot *before)
 {
     struct eye_changes changes;
     struct eye_change change;
     int result = 0;
+    collection->rows.filtered = !wants_anything_shown(selection);
     eye_changes_begin(&changes, now, before);
     while (result == 0 && eye_changes_next(&changes, &change)) {
         if (selection->wanted[change.point->metric->id]) {
             result = collect_change(collection, &change);
+        } else if (places[change.point->metric->id].shown && !at_rest(&change)) {
+            collection->rows.filtered = true;
         }
     }
     return result;

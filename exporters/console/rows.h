@@ -41,6 +41,7 @@ struct eye_console_list {
 };
 
 struct eye_console_rows {
+    bool filtered; /* something happened, or could, and the selection does not want it */
     struct eye_console_list lists[EYE_CONSOLE_SECTIONS];
 };
 

@@ -236,6 +236,15 @@ static void append_section(const struct page *page, const struct section *sectio
     eye_grid_write_left_out(&grid, page->style, page->out);
 }
 
+static const char *why_empty(bool filtered, bool known)
+{
+    if (filtered) {
+        return "\nmetrics.allow and metrics.deny leave nothing to show.\n";
+    }
+    return known ? "\nNo connection is open and nothing was sent.\n"
+                 : "\nNo connection and no request seen yet.\n";
+}
+
 static int append_sections(const struct page *page, const struct eye_console_rows *rows)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text cells;
@@ -252,8 +261,7 @@ static int append_sections(const struct page *page, const struct eye_console_row
         }
     }
     if (empty) {
-        eye_text_append(page->out, known ? "\nNo connection is open and nothing was sent.\n"
-                                         : "\nNo connection and no request seen yet.\n");
+        eye_text_append(page->out, why_empty(rows->filtered, known));
     }
     return failed ? -ENOMEM : 0;
 }

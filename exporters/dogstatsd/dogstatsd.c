@@ -314,9 +314,6 @@ static size_t payload_bytes(const struct dogstatsd *dogstatsd)
 static int check_values(const struct values *values, const struct eye_exporter_setup *setup,
                         struct eye_error *ret_error)
 {
-    if (values->payload_bytes > 0 && values->payload_bytes < PAYLOAD_MIN_BYTES) {
-        return eye_error_set(ret_error, -EINVAL, "`payload` is below %dB", PAYLOAD_MIN_BYTES);
-    }
     if (values->timestamps && setup->config->interval_ns != AGENT_INTERVAL_NS) {
         return eye_error_set(ret_error, -EINVAL,
                              "`timestamps` needs `interval: 10s`: the Agent divides counts that "
@@ -411,8 +408,10 @@ static const struct eye_config_key keys[] = {
         .type = EYE_CONFIG_SIZE,
         .offset = offsetof(struct values, payload_bytes),
         .default_value = "0",
+        .min = PAYLOAD_MIN_BYTES,
         .max = PAYLOAD_MAX_BYTES,
-        .help = "largest datagram or frame, from 512B; the Agent reads at most 8192B of one; 0: "
+        .zero_too = true,
+        .help = "largest datagram or frame; the Agent reads at most 8192B of one; 0: "
                 "1432B for UDP, 8192B for Unix sockets",
     },
     {

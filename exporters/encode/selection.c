@@ -2,6 +2,7 @@
 /* Which metrics an exporter wants, and the prefix and fixed tags that it adds. */
 #include "exporters/encode/selection.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,10 +34,66 @@ bool eye_name_matches(const char *pattern, const char *name)
     return *pattern == '\0';
 }
 
-static bool matches_any(const struct eye_text_list *patterns, const char *name)
+/* ---- What a pattern means ---- */
+
+/* A prefix of the configuration, a name, a unit and an ending; what is longer is no pattern's. */
+#define SHOWN_BYTES 256
+
+/* What the formats with underscores put behind a name. */
+static const char *const shown_endings[] = {"", "_total", "_count", "_sum", "_bucket", "_created"};
+
+static bool matches_any_metric(const char *pattern)
+{
+    bool matches = false;
+    for (int i = 0; i < EYE_METRIC_COUNT && !matches; i++) {
+        matches = eye_name_matches(pattern, eye_metric((enum eye_metric_id)i)->name);
+    }
+    return matches;
+}
+
+/* Whether @pattern matches @name as the formats with underscores write it. */
+static bool matches_underscored(const char *pattern, const char *name, const char *unit)
+{
+    char shown[SHOWN_BYTES];
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(shown_endings); i++) {
+        snprintf(shown, sizeof(shown), "%s%s%s%s", name, unit[0] != '\0' ? "_" : "", unit,
+                 shown_endings[i]);
+        for (char *at = shown; *at != '\0'; at++) {
+            *at = isalnum((unsigned char)*at) != 0 ? *at : '_';
+        }
+        if (eye_name_matches(pattern, shown)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether @pattern matches what a receiver shows of @metric. */
+static bool matches_shown(const char *pattern, const struct eye_metric *metric, const char *prefix)
+{
+    char whole[SHOWN_BYTES];
+    bool has_prefix = strncmp(metric->name, prefix, strlen(prefix)) == 0;
+    const char *unit = eye_unit_info(metric->unit)->word;
+    snprintf(whole, sizeof(whole), "%s%s", has_prefix ? "" : prefix, metric->name);
+    return eye_name_matches(pattern, whole) || matches_underscored(pattern, whole, "") ||
+           matches_underscored(pattern, whole, unit) ||
+           matches_underscored(pattern, metric->name, "") ||
+           matches_underscored(pattern, metric->name, unit);
+}
+
+/* A pattern that matches names of the catalogue means these; any other one, what receivers show:
+ * who reads "sockeye_tcp_sent_bytes_total" there writes that. */
+static bool means(const char *pattern, const struct eye_metric *metric, const char *prefix)
+{
+    return matches_any_metric(pattern) ? eye_name_matches(pattern, metric->name)
+                                       : matches_shown(pattern, metric, prefix);
+}
+
+static bool any_means(const struct eye_text_list *patterns, const struct eye_metric *metric,
+                      const char *prefix)
 {
     for (size_t i = 0; i < patterns->count; i++) {
-        if (eye_name_matches(patterns->items[i], name)) {
+        if (means(patterns->items[i], metric, prefix)) {
             return true;
         }
     }
@@ -47,25 +104,26 @@ static void select_metrics(struct eye_selection *selection,
                            const struct eye_exporter_common *common)
 {
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
-        const char *name = eye_metric((enum eye_metric_id)i)->name;
-        selection->wanted[i] = (common->allow.count == 0 || matches_any(&common->allow, name)) &&
-                               !matches_any(&common->deny, name);
+        const struct eye_metric *metric = eye_metric((enum eye_metric_id)i);
+        selection->wanted[i] =
+            (common->allow.count == 0 || any_means(&common->allow, metric, common->prefix)) &&
+            !any_means(&common->deny, metric, common->prefix);
     }
+}
+
+static bool means_anything(const char *pattern, const char *prefix)
+{
+    bool found = false;
+    for (int i = 0; i < EYE_METRIC_COUNT && !found; i++) {
+        found = means(pattern, eye_metric((enum eye_metric_id)i), prefix);
+    }
+    return found;
 }
 
 /* ---- What was mistyped ---- */
 
 /* No name is longer, and none is near what is. */
 #define PATTERN_BYTES 128
-
-static bool matches_any_metric(const char *pattern)
-{
-    bool matches = false;
-    for (int i = 0; i < EYE_METRIC_COUNT && !matches; i++) {
-        matches = eye_name_matches(pattern, eye_metric((enum eye_metric_id)i)->name);
-    }
-    return matches;
-}
 
 /* Offers all names, and with @sections what stands before each of their dots. */
 static void offer_names(struct eye_nearest *nearest, bool sections)
@@ -105,23 +163,40 @@ static bool append_nearest(const char *pattern, struct eye_text *out)
     return nearest.best != NULL;
 }
 
-/* Names of sections are taken for all that is in them, and those that a receiver shows begin with
- * the prefix. */
+/* As "sockeye_tcp_snt_bytes_total" was meant: without prefix and ending, with dots. */
+static void append_nearest_of_shown(const char *pattern, const char *prefix, struct eye_text *out)
+{
+    char name[PATTERN_BYTES];
+    eye_copy_string(name, sizeof(name), pattern);
+    size_t length = strlen(name);
+    for (size_t i = 1; i < EYE_ARRAY_LENGTH(shown_endings); i++) {
+        size_t ending = strlen(shown_endings[i]);
+        if (length > ending && strcmp(name + length - ending, shown_endings[i]) == 0) {
+            length -= ending;
+            name[length] = '\0';
+        }
+    }
+    for (char *at = name; *at != '\0'; at++) {
+        *at = *at == '_' ? '.' : *at;
+    }
+    size_t skipped = strncmp(name, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0;
+    if (!append_nearest(name + skipped, out) && skipped > 0) {
+        append_nearest(name, out);
+    }
+}
+
+/* Names of sections are taken for all that is in them. */
 static void append_suggestion(const char *pattern, const char *prefix, struct eye_text *out)
 {
     EYE_AUTOFREE char *section = NULL;
-    size_t length = strlen(prefix);
-    bool prefixed = length > 0 && strncmp(pattern, prefix, length) == 0;
     if (asprintf(&section, "%s.*", pattern) < 0) {
         section = NULL;
         return;
     }
     if (matches_any_metric(section)) {
         eye_text_appendf(out, ", did you mean \"%s\"?", section);
-    } else if (prefixed && matches_any_metric(pattern + length)) {
-        eye_text_appendf(out, ", did you mean \"%s\"? (without the prefix)", pattern + length);
-    } else if (!append_nearest(pattern, out) && prefixed) {
-        append_nearest(pattern + length, out);
+    } else if (!append_nearest(pattern, out)) {
+        append_nearest_of_shown(pattern, prefix, out);
     }
 }
 
@@ -129,7 +204,7 @@ static void append_unmatched(const struct eye_exporter_config *exporter, const c
                              const struct eye_text_list *patterns, struct eye_text *out)
 {
     for (size_t i = 0; i < patterns->count; i++) {
-        if (!matches_any_metric(patterns->items[i])) {
+        if (!means_anything(patterns->items[i], exporter->common.prefix)) {
             eye_text_appendf(out, "%s: %s of exporter %s: no metric is called \"%s\"",
                              exporter->origin, key, exporter->name, patterns->items[i]);
             append_suggestion(patterns->items[i], exporter->common.prefix, out);

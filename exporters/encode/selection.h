@@ -25,7 +25,11 @@ struct eye_selection {
     size_t fixed_count;
 };
 
-/** 0 or -ENOMEM. */
+/**
+ * 0 or -ENOMEM. Patterns of metrics.allow and metrics.deny are names of the catalogue; one that
+ * matches none of them is taken for what receivers show: with the prefix, or with underscores, unit
+ * and ending (sockeye.tcp.sent.bytes, sockeye_tcp_sent_bytes_total).
+ */
 int eye_selection_init(struct eye_selection *selection, const struct eye_exporter_setup *setup);
 /**
  * Appends a line for each pattern of metrics.allow and metrics.deny that matches no metric, with

@@ -12,18 +12,11 @@
 #include "collector/base/text.h"
 #include "collector/base/utf8.h"
 
-/* U+FFFD, what stands for bytes that are no character. */
-#define EYE_UTF8_REPLACEMENT UINT32_C(0xFFFD)
-#define EYE_UTF8_REPLACEMENT_TEXT "\xEF\xBF\xBD"
-
 /**
  * As eye_utf8_decode(), but a byte that begins no character counts as one U+FFFD of length 1, so
  * that a walk always goes on.
  */
 size_t eye_utf8_next(const char *bytes, size_t length, uint32_t *ret_code_point);
-
-/** True for C0 and C1 controls, DEL, and invisible characters that reorder or hide text. */
-bool eye_utf8_is_control(uint32_t code_point);
 
 /** Characters of @length bytes of @text; a character that the end cuts counts by its bytes. */
 size_t eye_utf8_count(const char *text, size_t length);

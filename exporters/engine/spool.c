@@ -16,6 +16,7 @@
 #include <sys/statvfs.h>
 #include <zstd.h>
 
+#include "collector/base/file.h"
 #include "collector/base/text.h"
 #include "collector/snapshot/codec.h"
 
@@ -258,9 +259,9 @@ static int open_parent(const char *path, int *ret_fd)
     if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST) {
         return -errno;
     }
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = eye_file_open_folder(path);
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
     *ret_fd = fd;
     return 0;
@@ -288,15 +289,6 @@ static bool is_private(int folder)
            (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* Who can rename in the folder above puts another one in its place. In one with the sticky bit
- * (as /tmp has) only owners can. */
-static bool keeps_what_is_in_it(int folder)
-{
-    struct stat status;
-    return fstat(folder, &status) == 0 && (status.st_uid == geteuid() || status.st_uid == 0) &&
-           ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (status.st_mode & S_ISVTX) != 0);
-}
-
 static int fail_to_open(int error, const char *path, const char *exporter,
                         struct eye_error *ret_error)
 {
@@ -313,7 +305,7 @@ static int open_folder(const char *path, const char *exporter, int *ret_fd,
     if (result != 0) {
         return fail_to_open(result, path, exporter, ret_error);
     }
-    if (!keeps_what_is_in_it(parent)) {
+    if (!eye_file_keeps_entries(parent, S_IWGRP | S_IWOTH)) {
         return eye_error_set(ret_error, -EPERM,
                              "the spool's folder %s belongs to another user or others may write "
                              "there, and so put another spool in its place; run chown and chmod "

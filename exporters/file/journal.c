@@ -12,6 +12,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "collector/base/file.h"
+
 #define MODE 0640
 
 /* What every line of ours begins with. */
@@ -79,15 +81,32 @@ static int repair(const struct eye_journal *journal, int fd, off_t size,
     return 0;
 }
 
+/* A second name of the file may be another program's. */
+static int check_kind(const struct eye_journal *journal, const struct stat *status,
+                      struct eye_error *ret_error)
+{
+    if (!S_ISREG(status->st_mode)) {
+        return eye_error_set(ret_error, -EINVAL, "%s is not a regular file; - is standard output",
+                             journal->path);
+    }
+    if (!eye_file_is_trusted_owner(status->st_uid) || status->st_nlink > 1) {
+        return eye_error_set(ret_error, -EPERM,
+                             "%s belongs to another user or has a second name (hard link): remove "
+                             "it or choose another path",
+                             journal->path);
+    }
+    return 0;
+}
+
 static int check(const struct eye_journal *journal, int fd, struct eye_error *ret_error)
 {
     struct stat status;
     if (fstat(fd, &status) != 0) {
         return fail(journal, -errno, "open", ret_error);
     }
-    if (!S_ISREG(status.st_mode)) {
-        return eye_error_set(ret_error, -EINVAL, "%s is not a regular file; - is standard output",
-                             journal->path);
+    int result = check_kind(journal, &status, ret_error);
+    if (result != 0) {
+        return result;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         return eye_error_set(ret_error, -EBUSY, "another process writes to %s", journal->path);
@@ -95,11 +114,49 @@ static int check(const struct eye_journal *journal, int fd, struct eye_error *re
     return repair(journal, fd, status.st_size, ret_error);
 }
 
+/*
+ * The folder that the file is in, if nobody else puts something in its place there. A group may
+ * write (as to /var/log): it cannot make us write into another file, since links, files of others
+ * and lines of others are refused.
+ */
+static int open_folder(const struct eye_journal *journal, struct eye_error *ret_error)
+{
+    char path[PATH_MAX];
+    /* Without the last slash, which would have a link followed; but "/" has only that one. */
+    int length = (int)(strrchr(journal->path, '/') - journal->path);
+    length = length > 0 ? length : 1;
+    if (snprintf(path, sizeof(path), "%.*s", length, journal->path) >= (int)sizeof(path)) {
+        return fail(journal, -ENAMETOOLONG, "open", ret_error);
+    }
+    EYE_AUTOCLOSE int folder = eye_file_open_folder(path);
+    if (folder < 0) {
+        return fail(journal, folder, "open the folder of", ret_error);
+    }
+    if (!eye_file_keeps_entries(folder, S_IWOTH)) {
+        return eye_error_set(ret_error, -EPERM,
+                             "%s: the folder %s belongs to another user or everybody may write "
+                             "there, and so put another file in its place; run chown root and "
+                             "chmod o-w on it, or choose another path",
+                             journal->path, path);
+    }
+    return EYE_TAKE_FD(folder);
+}
+
 static int open_file(struct eye_journal *journal, struct eye_error *ret_error)
 {
+    EYE_AUTOCLOSE int folder = open_folder(journal, ret_error);
+    if (folder < 0) {
+        return folder;
+    }
     /* Without blocking: a FIFO is refused, not waited for. */
     EYE_AUTOCLOSE int fd =
-        open(journal->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, MODE);
+        openat(folder, strrchr(journal->path, '/') + 1,
+               O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, MODE);
+    if (fd < 0 && errno == ELOOP) {
+        return eye_error_set(ret_error, -ELOOP,
+                             "%s is a symbolic link, which is not followed: give the path itself",
+                             journal->path);
+    }
     if (fd < 0) {
         return fail(journal, -errno, "open", ret_error);
     }
@@ -155,7 +212,7 @@ static int rotate(struct eye_journal *journal, struct eye_error *ret_error)
 static bool is_in_place(const struct eye_journal *journal, const struct stat *opened)
 {
     struct stat named;
-    return stat(journal->path, &named) == 0 && named.st_dev == opened->st_dev &&
+    return lstat(journal->path, &named) == 0 && named.st_dev == opened->st_dev &&
            named.st_ino == opened->st_ino;
 }
 

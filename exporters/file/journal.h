@@ -9,6 +9,10 @@
  * when the file is opened again. A file that was moved away or removed is made anew. Only one
  * process may write to a file: it is locked.
  *
+ * No line is written where a stranger decides: not through a symbolic link, not into a file of
+ * another user or with a second name, not behind lines that are not ours, not in a folder of
+ * another user or one that everybody may write to (unless it has the sticky bit, as /tmp has).
+ *
  * Used by one worker thread; eye_journal_open() by the main thread before.
  */
 #pragma once
@@ -26,7 +30,8 @@ struct eye_journal {
 
 /**
  * 0, or -errno with a message: -EBUSY when another process writes to it, -EINVAL when it is no
- * regular file or ends with a line that is not ours. @path outlives the journal.
+ * regular file or ends with a line that is not ours, -ELOOP when it is a link, -EPERM when others
+ * may replace it or it is theirs. @path is absolute and outlives the journal.
  */
 int eye_journal_open(struct eye_journal *journal, const char *path, uint64_t max_bytes,
                      uint64_t keep, struct eye_error *ret_error);

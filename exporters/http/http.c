@@ -84,10 +84,12 @@ static int set_transfer_options(struct eye_http *http)
     return 0;
 }
 
+/* Without CURLOPT_NOPROXY the environment's NO_PROXY applies to this proxy, too. */
 static int set_proxy(struct eye_http *http)
 {
     if (http->settings->proxy != NULL) {
         SET(http->easy, CURLOPT_PROXY, http->settings->proxy);
+        SET(http->easy, CURLOPT_NOPROXY, "");
     }
     return 0;
 }

@@ -3,9 +3,12 @@
  * A client for one receiver over HTTP (libcurl): one connection kept open, one request at a time.
  * Everything about an answer is bounded: the whole request by `timeout` and the daemon's deadline,
  * headers and body by the constants below; what comes beyond is not read. Redirects are not
- * followed and no cookies kept, since requests carry secrets. Proxies: `proxy`, else HTTPS_PROXY,
- * http_proxy (libcurl reads that one in lower case only) and NO_PROXY of the environment; an
- * invalid proxy fails, it is never bypassed.
+ * followed and no cookies kept, since requests carry secrets.
+ *
+ * Proxies: `proxy`, whatever NO_PROXY says; else, as libcurl and OpenTelemetry have it, http_proxy
+ * for http:// (in lower case only: a CGI's clients choose HTTP_PROXY), https_proxy or HTTPS_PROXY
+ * for https://, then all_proxy or ALL_PROXY; not for hosts of no_proxy or NO_PROXY (names with what
+ * is below them, addresses, CIDR, *). Lower case wins. A proxy that is invalid fails.
  *
  * Used by one worker thread; eye_http_new() by the main thread.
  */
@@ -56,7 +59,8 @@ bool eye_http_proxy_valid(const char *text);
             .offset = offsetof(values, member.proxy),                                              \
             .valid = eye_http_proxy_valid,                                                         \
             .expects = "http://HOST:PORT or https://HOST:PORT without a password",                 \
-            .help = "proxy to use instead of HTTPS_PROXY and NO_PROXY of the environment",         \
+            .help = "proxy to use, whatever the environment (http_proxy, HTTPS_PROXY, ALL_PROXY, " \
+                    "NO_PROXY) says",                                                              \
         },                                                                                         \
         {                                                                                          \
             .path = "headers",                                                                     \

@@ -4,15 +4,24 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "exporters/http/secret.h"
 
+/* libcurl opens the file later, and would wait for the other end of a pipe. */
 static int check_readable(const char *key, const char *path, struct eye_error *ret_error)
 {
-    if (path == NULL || access(path, R_OK) == 0) {
+    struct stat status;
+    if (path == NULL) {
         return 0;
     }
-    return eye_error_set(ret_error, -errno, "%s: cannot read %s: %s", key, path, strerror(errno));
+    if (access(path, R_OK) != 0 || stat(path, &status) != 0) {
+        return eye_error_set(ret_error, -errno, "%s: cannot read %s: %s", key, path,
+                             strerror(errno));
+    }
+    return S_ISREG(status.st_mode)
+               ? 0
+               : eye_error_set(ret_error, -EINVAL, "%s: %s is not a regular file", key, path);
 }
 
 int eye_tls_check(const struct eye_tls_settings *settings, struct eye_error *ret_error)

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "exporters/encode/utf8.h"
+#include "collector/base/text.h"
 #include "exporters/http/http.h"
 
 /* Of the answer's first line in a cause: enough for what receivers explain. */
@@ -45,25 +45,6 @@ static const struct rule *rule_of(long status)
     return &unknown;
 }
 
-static const char *replace_control(uint32_t code_point)
-{
-    return eye_utf8_is_control(code_point) ? "?" : NULL;
-}
-
-/* The first line, with what would garble a log replaced. */
-static void explain(const struct eye_http_answer *answer, struct eye_text *ret_text)
-{
-    char line[EXPLANATION_BYTES + 1];
-    size_t length = strcspn(answer->body, "\r\n");
-    bool cut = !eye_copy_string(line, sizeof(line), answer->body);
-    line[length < sizeof(line) ? length : sizeof(line) - 1] = '\0';
-    /* A cut inside a character leaves bytes that are none. */
-    eye_utf8_append(ret_text, line, replace_control);
-    if (cut && length >= sizeof(line)) {
-        eye_text_append(ret_text, "...");
-    }
-}
-
 enum eye_verdict eye_http_verdict(const struct eye_http_answer *answer,
                                   struct eye_export_failure *failure)
 {
@@ -71,12 +52,11 @@ enum eye_verdict eye_http_verdict(const struct eye_http_answer *answer,
     if (rule->verdict == EYE_VERDICT_DONE) {
         return rule->verdict;
     }
-    struct eye_text text;
-    eye_text_init(&text, EYE_ERROR_TEXT_BYTES);
-    explain(answer, &text);
-    eye_export_fail(failure, -EIO, rule->reason, "answer %ld%s%s", answer->status,
-                    text.length > 0 ? ": " : "", eye_text_string(&text));
+    char line[EXPLANATION_BYTES + 1];
+    size_t length = strcspn(answer->body, "\r\n");
+    eye_copy_shown(line, sizeof(line), answer->body, length);
+    eye_export_fail(failure, -EIO, rule->reason, "answer %ld%s%s%s", answer->status,
+                    length > 0 ? ": " : "", line, length > EXPLANATION_BYTES ? "..." : "");
     failure->retry_after_ns = answer->retry_after_ns;
-    eye_text_done(&text);
     return rule->verdict;
 }

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "collector/base/log.h"
+#include "collector/base/text.h"
 #include "collector/base/thread.h"
 
 #define REQUEST_MAX_BYTES ((size_t)16 << 10) /* of the head of a request, per connection */
@@ -211,9 +212,8 @@ static void log_server(void *context, const char *format, va_list arguments)
     /* MHD's own constant formats. */
     _Pragma("GCC diagnostic push");
     _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"");
-    vsnprintf(line, sizeof(line), format, arguments);
+    eye_format_shown(line, sizeof(line), format, arguments);
     _Pragma("GCC diagnostic pop");
-    line[strcspn(line, "\n")] = '\0';
     eye_log_debug("openmetrics server: %s", line);
 }
 

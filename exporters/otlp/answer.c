@@ -4,24 +4,20 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <string.h>
 
 #include "collector/base/parse.h"
-#include "exporters/encode/utf8.h"
+#include "collector/base/text.h"
 #include "exporters/otlp/otlp.pb-c.h"
 
 /* Of the receiver's message. */
 #define MESSAGE_BYTES 200
 
-static const char *replace_control(uint32_t code_point)
-{
-    return code_point == EYE_UTF8_REPLACEMENT || eye_utf8_is_control(code_point) ? "?" : NULL;
-}
-
 static void append_message(struct eye_text *text, const char *message)
 {
     char start[MESSAGE_BYTES + 1];
-    eye_copy_string(start, sizeof(start), message);
-    eye_utf8_append(text, start, replace_control);
+    eye_copy_shown(start, sizeof(start), message, strlen(message));
+    eye_text_append(text, start);
 }
 
 static void cleanup_response(EyeOtlp__ExportMetricsServiceResponse **response)

@@ -196,10 +196,6 @@ static int init_payload(struct statsd *statsd, const struct values *values,
     }
     uint64_t bytes =
         values->payload_bytes == 0 ? usual_payload(address.scheme) : values->payload_bytes;
-    if (bytes < PAYLOAD_MIN_BYTES) {
-        return eye_error_set(ret_error, -EINVAL, "`payload` is less than %d bytes",
-                             PAYLOAD_MIN_BYTES);
-    }
     if (make_payload(statsd, bytes) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
@@ -268,8 +264,10 @@ static const struct eye_config_key keys[] = {
         .type = EYE_CONFIG_SIZE,
         .offset = offsetof(struct values, payload_bytes),
         .default_value = "0",
+        .min = PAYLOAD_MIN_BYTES,
         .max = PAYLOAD_MAX_BYTES,
-        .help = "largest datagram (at least 512B), or piece of a stream; 0: 1432B for UDP, 8KiB "
+        .zero_too = true,
+        .help = "largest datagram, or piece of a stream; 0: 1432B for UDP, 8KiB "
                 "for a Unix socket, 64KiB for TCP",
     },
 };

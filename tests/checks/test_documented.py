@@ -79,7 +79,7 @@ HTTP = {
 }
 
 # 0: a size that fits the transport. That less than 512B is refused is seen when it is opened.
-PAYLOAD = Range("0", "-1B", "0B", "65467B", "65468B")
+PAYLOAD = Range("0", "511B", "512B", "65467B", "65468B")
 
 EXPORTERS = {
     "console": {"format": choice("table", "json")},

@@ -146,6 +146,15 @@ static void line_breaks__become_spaces(void **state)
     assert_string_equal(end_capture(*state), "<6>one two  <3>three \n");
 }
 
+static void line__shows_what_strangers_wrote_as_text(void **state)
+{
+    claim_journal(*state, "");
+    begin_capture(*state);
+    eye_log_info("%s", "\x1b[31m\xff \xe2\x80\xae"
+                       "caf\xc3\xa9\xc2\x9b");
+    assert_string_equal(end_capture(*state), "<6>?[31m\xef\xbf\xbd ?caf\xc3\xa9?\n");
+}
+
 static void long_lines__are_cut_and_end_once(void **state)
 {
     claim_journal(*state, "");
@@ -256,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(journal__must_be_this_very_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(level__drops_lines_above, setup, teardown),
         cmocka_unit_test_setup_teardown(line_breaks__become_spaces, setup, teardown),
+        cmocka_unit_test_setup_teardown(line__shows_what_strangers_wrote_as_text, setup, teardown),
         cmocka_unit_test_setup_teardown(long_lines__are_cut_and_end_once, setup, teardown),
         cmocka_unit_test_setup_teardown(line__is_dropped_and_counted_when_nobody_reads, setup,
                                         teardown),

@@ -80,6 +80,10 @@ static void parse_duration__takes_numbers_with_units(void **state)
         {"1d", 0, 86400000000000},
         {"18446744073709551615ns", 0, UINT64_MAX},
         {"213503d", 0, UINT64_C(213503) * 86400000000000},
+        {"1m30s", 0, 90000000000},
+        {"1d2h3m4s5ms6us7ns", 0, UINT64_C(93784005006007)},
+        {"1h0.5s", 0, 3600500000000},
+        {"0m5s", 0, 5000000000},
     };
     check(eye_parse_duration_ns, cases, EYE_ARRAY_LENGTH(cases));
 }
@@ -108,7 +112,12 @@ static void parse_duration__refuses_the_rest(void **state)
         {"1s ", -EINVAL, 0},
         {"1S", -EINVAL, 0},
         {"1sec", -EINVAL, 0},
-        {"1m30s", -EINVAL, 0},
+        {"30s1m", -EINVAL, 0},
+        {"1m1m", -EINVAL, 0},
+        {"1m30", -EINVAL, 0},
+        {"1m 30s", -EINVAL, 0},
+        {"1ms.5us", -EINVAL, 0},
+        {"213503d9999h", -ERANGE, 0},
         {"1,5s", -EINVAL, 0},
         {"1e3s", -EINVAL, 0},
         {"1MiB", -EINVAL, 0},

@@ -131,11 +131,11 @@ static void load__layers_override_in_order(void **state)
     fixture_write(
         fixture, "main.yaml",
         "interval: 2s\nshutdown_timeout: 2s\nlimits: {series: 100, tag_values: 100, idle: 1h}\n");
-    fixture_write(fixture, "conf.d/20.yaml", "limits: {tag_values: 300, series: 300, idle: 3h}\n");
+    fixture_write(fixture, "conf.d/20.yml", "limits: {tag_values: 300, series: 300, idle: 3h}\n");
     fixture_write(fixture, "conf.d/10.yaml",
                   "shutdown_timeout: 3s\nlimits: {tag_values: 200, series: 200, idle: 2h}\n");
     fixture_write(fixture, "conf.d/.hidden.yaml", "no: [yaml\n");
-    fixture_write(fixture, "conf.d/other.yml", "no: [yaml\n");
+    fixture_write(fixture, "conf.d/other.yaml.dpkg-old", "no: [yaml\n");
     load_good(fixture, &(struct eye_config_source){
                            .environment = environment,
                            .assignments = assignments,
@@ -177,6 +177,30 @@ static void load__variables_and_assignments_are_yaml(void **state)
     assert_int_equal(fixture->config->tags.count, 0);
     assert_int_equal(fixture->config->shutdown_timeout_ns, EYE_NS_PER_SECOND);
     assert_int_equal(fixture->config->routes.count, 1);
+}
+
+static void load__takes_commas_for_a_list_outside_of_files(void **state)
+{
+    char *environment[] = {(char[]){"SOCKEYE_TAGS=env:prod, url:http://x:1 ,c"},
+                           (char[]){"SOCKEYE_CONNECTIONS_TAGS=netns,port"}, NULL};
+    static const char *const assignments[] = {"connections.tags=family"};
+    struct fixture *fixture = *state;
+    fixture_write(fixture, "main.yaml", "");
+    load_good(fixture, &(struct eye_config_source){.environment = environment});
+    const struct eye_text_list *tags = &fixture->config->tags;
+    assert_int_equal(tags->count, 3);
+    assert_string_equal(tags->items[0], "env:prod");
+    assert_string_equal(tags->items[1], "url:http://x:1");
+    assert_string_equal(tags->items[2], "c");
+    assert_int_equal(fixture->config->connections.tags,
+                     1U << EYE_CONNECTION_NETNS | 1U << EYE_CONNECTION_PORT);
+    eye_config_free(EYE_TAKE(fixture->config));
+    load_good(fixture, &(struct eye_config_source){
+                           .environment = environment,
+                           .assignments = assignments,
+                           .assignment_count = EYE_ARRAY_LENGTH(assignments),
+                       });
+    assert_int_equal(fixture->config->connections.tags, 1U << EYE_CONNECTION_FAMILY);
 }
 
 static void load__reads_exporter_keys(void **state)
@@ -360,17 +384,31 @@ static void load__remembers_what_was_read(void **state)
         strstr(fixture->config->sources, "/conf.d/part.yaml, SOCKEYE_INTERVAL, --set log.level"));
 }
 
+/* Loads what @message is said of, for root as a refusal and for others as a warning; NULL: nothing
+ * is said. */
+static void assert_rights(struct fixture *fixture, bool refused, const char *message)
+{
+    refused = refused && geteuid() == 0;
+    assert_int_equal(fixture_load(fixture, NULL), refused ? -EPERM : 0);
+    if (message == NULL) {
+        assert_null(fixture->config->warnings);
+    } else {
+        assert_non_null(strstr(refused ? fixture->error.text : fixture->config->warnings, message));
+    }
+}
+
 /* Whoever may write one of the files decides what the daemon does. */
-static void load__warns_of_files_that_others_may_write(void **state)
+static void load__root_takes_no_file_that_everybody_may_write(void **state)
 {
     static const struct {
         mode_t mode;
-        const char *warning;
+        bool refused;
+        const char *message;
     } table[] = {
-        {0600, NULL},
-        {0644, NULL},
-        {0664, "main.yaml: others may write this file (mode 0664)"},
-        {0602, "main.yaml: others may write this file (mode 0602)"},
+        {0600, false, NULL},
+        {0644, false, NULL},
+        {0664, false, "main.yaml: others may write this file (mode 0664)"},
+        {0602, true, "main.yaml: others may write this file (mode 0602)"},
     };
     struct fixture *fixture = *state;
     char path[256];
@@ -378,22 +416,75 @@ static void load__warns_of_files_that_others_may_write(void **state)
     fixture_write(fixture, "main.yaml", "interval: 20s\n");
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(table); i++) {
         assert_int_equal(chmod(path, table[i].mode), 0);
-        assert_int_equal(fixture_load(fixture, NULL), 0);
-        const char *warnings = fixture->config->warnings;
-        assert_int_equal(warnings == NULL, table[i].warning == NULL);
-        assert_true(warnings == NULL || strstr(warnings, table[i].warning) != NULL);
+        assert_rights(fixture, table[i].refused, table[i].message);
     }
-    assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void load__root_takes_no_part_that_others_may_write(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[256];
+    char folder[256];
+    fixture_write(fixture, "main.yaml", "interval: 20s\n");
     fixture_write(fixture, "conf.d/part.yaml", "");
     snprintf(path, sizeof(path), "%s/conf.d/part.yaml", fixture->folder);
+    snprintf(folder, sizeof(folder), "%s/conf.d", fixture->folder);
     assert_int_equal(chmod(path, 0666), 0);
-    assert_int_equal(fixture_load(fixture, NULL), 0);
-    assert_non_null(strstr(fixture->config->warnings, "part.yaml: others may write"));
+    assert_rights(fixture, true, "part.yaml: others may write this file (mode 0666)");
     assert_int_equal(chmod(path, 0600), 0);
+    /* Nobody can replace what is in it, but everybody can add to it. */
+    assert_int_equal(chmod(folder, 01777), 0);
+    assert_rights(fixture, true, "conf.d: others may write this folder (mode 1777)");
+    assert_int_equal(chmod(folder, 0700), 0);
+    assert_rights(fixture, false, NULL);
     if (chown(path, 65534, 65534) == 0) {
-        assert_int_equal(fixture_load(fixture, NULL), 0);
-        assert_non_null(strstr(fixture->config->warnings, "part.yaml: user 65534 may write"));
+        assert_rights(fixture, true, "part.yaml: user 65534 may write this file");
+        assert_int_equal(chown(path, 0, 0), 0);
+        assert_int_equal(chown(folder, 65534, 65534), 0);
+        assert_rights(fixture, true, "conf.d: user 65534 may write this folder");
     }
+}
+
+static void load__does_not_wait_for_a_pipe(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[256];
+    fixture_write(fixture, "main.yaml", "");
+    fixture_write(fixture, "conf.d/b.yaml", "");
+    snprintf(path, sizeof(path), "%s/conf.d/a.yaml", fixture->folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(fixture_load(fixture, NULL), -EINVAL);
+    assert_string_equal(fixture_error(fixture),
+                        "conf.d/a.yaml: cannot be read: it is not a regular file");
+}
+
+/* "-c <(command)": the writer takes its time. */
+static void load__reads_what_a_command_writes(void **state)
+{
+    struct fixture *fixture = *state;
+    int ends[2];
+    char path[32];
+    assert_int_equal(pipe(ends), 0);
+    snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+    if (fork() == 0) {
+        usleep(50000);
+        _exit(write(ends[1], "interval: 7s\n", 13) == 13 ? 0 : 1);
+    }
+    close(ends[1]);
+    load_good(fixture, &(struct eye_config_source){.file = path});
+    close(ends[0]);
+    assert_int_equal(fixture->config->interval_ns, 7 * EYE_NS_PER_SECOND);
+}
+
+/* Who may add a file chooses its name. */
+static void load__shows_names_of_files_as_text(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_write(fixture, "main.yaml", "");
+    fixture_write(fixture, "conf.d/\x1b[2J\xff\n\xe2\x80\xae.yaml", "exporters: [{type: sink}]\n");
+    load_good(fixture, NULL);
+    assert_non_null(strstr(fixture->config->sources, "/conf.d/?[2J\xef\xbf\xbd ?.yaml"));
+    assert_non_null(strstr(fixture->config->exporters[0].origin, "?[2J\xef\xbf\xbd ?.yaml:1:13"));
 }
 
 /* Kubernetes writes such variables for each Service of the namespace; one is called sockeye. */
@@ -447,6 +538,7 @@ int main(void)
         TEST(load__null_means_default),
         TEST(load__layers_override_in_order),
         TEST(load__variables_and_assignments_are_yaml),
+        TEST(load__takes_commas_for_a_list_outside_of_files),
         TEST(load__reads_exporter_keys),
         TEST(load__exporter_keys_have_defaults),
         TEST(load__a_later_list_replaces_the_whole),
@@ -457,7 +549,11 @@ int main(void)
         TEST(load__takes_no_file_for_the_default_one),
         TEST(load__finds_the_folder_beside_a_bare_name),
         TEST(load__remembers_what_was_read),
-        TEST(load__warns_of_files_that_others_may_write),
+        TEST(load__root_takes_no_file_that_everybody_may_write),
+        TEST(load__root_takes_no_part_that_others_may_write),
+        TEST(load__does_not_wait_for_a_pipe),
+        TEST(load__reads_what_a_command_writes),
+        TEST(load__shows_names_of_files_as_text),
         TEST(load__warns_of_variables_that_set_no_key),
         TEST(load__leaves_output_on_failure),
         TEST(load__leaves_error_on_success),

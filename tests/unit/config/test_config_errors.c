@@ -52,7 +52,10 @@ static void keys__unknown_ones_are_told_with_the_nearest(void **state)
          "1:26: unknown key \"allow\", did you mean \"metrics.allow\"?"},
         {"banana: 1", "1:1: unknown key \"banana\"" SEE_DEFAULT},
         {"'': 1", "1:1: unknown key \"\"" SEE_DEFAULT},
-        {"<<: {interval: 5s}", "1:1: unknown key \"<<\"" SEE_DEFAULT},
+        {"<<: {interval: 5s}",
+         "1:1: merge keys (\"<<\") are not read: write the keys themselves here; an alias (*name) "
+         "may stand for a whole value"},
+        {"'<<': {interval: 5s}", "1:1: unknown key \"<<\"" SEE_DEFAULT},
         {"a12345678901234567890123456789012345678901234567890123456789012345: 1",
          "1:1: unknown key "
          "\"a12345678901234567890123456789012345678901234567890123456789...\"" SEE_DEFAULT},
@@ -98,12 +101,12 @@ static void values__numbers_have_units_and_ranges(void **state)
          "1:11: interval: \"99999999999999999999s\" is out of range: 1s to 1h"},
         {"shutdown_timeout: 6m", "1:19: shutdown_timeout: \"6m\" is out of range: 0 to 5m"},
         {"limits: {series: 9}", "1:18: limits.series: \"9\" is out of range: 10 to 1000000"},
-        {"limits: {series: 20s}", "1:18: limits.series: \"20s\" is not a whole number, like 20"},
+        {"limits: {series: 20s}", "1:18: limits.series: \"20s\" is not a whole number, like 2000"},
         {"limits: {idle: 2d}", "1:16: limits.idle: \"2d\" is out of range: 10s to 1d"},
         {"exporters: [{type: sink, queue: {size: 4}}]",
          "1:40: queue.size: \"4\" needs a unit, like 4MiB"},
         {"exporters: [{type: sink, queue: {size: 4G}}]",
-         "1:40: queue.size: \"4G\" is not a size, like 4MiB (units B KiB MiB GiB TiB kB MB GB "
+         "1:40: queue.size: \"4G\" is not a size, like 32MiB (units B KiB MiB GiB TiB kB MB GB "
          "TB)"},
         {"exporters: [{type: sink, queue: {size: 1KiB}}]",
          "1:40: queue.size: \"1KiB\" is out of range: 64KiB to 4GiB"},

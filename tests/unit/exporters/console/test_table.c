@@ -167,6 +167,42 @@ static void table__says_that_nothing_was_seen(void **state)
                            "\nNo connection is open and nothing was sent.\n"));
 }
 
+static void table__says_that_the_filter_leaves_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char filtered[] = "\nmetrics.allow and metrics.deny leave nothing to show.\n";
+    fixture->selection.wanted[EYE_METRIC_TCP_OPENED] = false;
+    const struct eye_snapshot *empty = sample_take(fixture->sample);
+    assert_null(strstr(render(fixture, &plain, empty, NULL), filtered));
+    sample_add(fixture->sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS(NGINX));
+    const struct eye_snapshot *opened = sample_take(fixture->sample);
+    assert_non_null(strstr(render(fixture, &plain, opened, NULL), filtered));
+    const struct eye_snapshot *rest = sample_take(fixture->sample);
+    assert_null(strstr(render(fixture, &plain, rest, opened), filtered));
+    memset(fixture->selection.wanted, 0, sizeof(fixture->selection.wanted));
+    assert_non_null(strstr(render(fixture, &plain, rest, opened), filtered));
+}
+
+/* Rows that differ in one column only, which would go before others. */
+static void table__leaves_out_last_what_tells_rows_apart(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const families[] = {"ipv4", "ipv6"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(families); i++) {
+        sample_add(fixture->sample, EYE_METRIC_TCP_SENT_BYTES, 1000,
+                   SAMPLE_TAGS({EYE_TAG_DIRECTION, "incoming"}, {EYE_TAG_SERVICE, "nginx"},
+                               {EYE_TAG_PORT, "80"}, {EYE_TAG_FAMILY, families[i]}));
+        sample_add(fixture->sample, EYE_METRIC_TCP_RTT, 0.001,
+                   SAMPLE_TAGS({EYE_TAG_DIRECTION, "incoming"}, {EYE_TAG_SERVICE, "nginx"},
+                               {EYE_TAG_PORT, "80"}, {EYE_TAG_FAMILY, families[i]}));
+    }
+    const struct eye_console_style tight = {.width = 44};
+    const char *page = render(fixture, &tight, sample_take(fixture->sample), NULL);
+    assert_non_null(strstr(page, "ipv4"));
+    assert_non_null(strstr(page, "ipv6"));
+    assert_non_null(strstr(page, "no room for rtt p50, rtt p99;"));
+}
+
 static void table__says_how_many_rows_are_missing(void **state)
 {
     struct fixture *fixture = *state;
@@ -327,6 +363,8 @@ int main(void)
         TEST(table__leaves_out_what_is_at_rest),
         TEST(table__gives_the_cpu_of_the_interval),
         TEST(table__says_that_nothing_was_seen),
+        TEST(table__says_that_the_filter_leaves_nothing),
+        TEST(table__leaves_out_last_what_tells_rows_apart),
         TEST(table__says_how_many_rows_are_missing),
         TEST(table__keeps_control_bytes_from_the_terminal),
         TEST(table__leaves_out_columns_that_have_no_room),

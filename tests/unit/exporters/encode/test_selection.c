@@ -110,6 +110,37 @@ static void init__denies_after_allowing(void **state)
     assert_false(wanted[EYE_METRIC_SELF_CPU]);
 }
 
+static void init__takes_names_as_receivers_show_them(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *pattern;
+        enum eye_metric_id wanted;
+        enum eye_metric_id unwanted;
+    } cases[] = {
+        {"sockeye.tcp.sent.bytes", EYE_METRIC_TCP_SENT_BYTES, EYE_METRIC_TCP_RECEIVED_BYTES},
+        {"sockeye.tcp.*", EYE_METRIC_TCP_SENT_BYTES, EYE_METRIC_SELF_CPU},
+        {"sockeye_tcp_sent_bytes_total", EYE_METRIC_TCP_SENT_BYTES, EYE_METRIC_TCP_RECEIVED_BYTES},
+        {"sockeye_tcp_*", EYE_METRIC_TCP_RTT, EYE_METRIC_SELF_CPU},
+        {"sockeye_tcp_rtt_seconds_bucket", EYE_METRIC_TCP_RTT, EYE_METRIC_TCP_CONNECT},
+        {"tcp_rtt_seconds", EYE_METRIC_TCP_RTT, EYE_METRIC_TCP_CONNECT},
+        {"http_server_request_duration_seconds", EYE_METRIC_HTTP_SERVER_DURATION,
+         EYE_METRIC_HTTP_CLIENT_DURATION},
+        /* Names of the catalogue come first: this one is no prefix of others. */
+        {"sockeye.*", EYE_METRIC_SELF_CPU, EYE_METRIC_TCP_RTT},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        EYE_AUTOFREE char *pattern = strdup(cases[i].pattern);
+        fixture->own.common.allow = (struct eye_text_list){&pattern, 1};
+        assert_int_equal(eye_selection_init(&fixture->selection, &fixture->setup), 0);
+        if (!fixture->selection.wanted[cases[i].wanted] ||
+            fixture->selection.wanted[cases[i].unwanted]) {
+            fail_msg("%s", pattern);
+        }
+        eye_selection_done(&fixture->selection);
+    }
+}
+
 static void init__splits_tags_at_the_first_colon(void **state)
 {
     struct fixture *fixture = *state;
@@ -172,9 +203,12 @@ static void warnings__name_what_matches_nothing(void **state)
         {"htp*", ", did you mean \"http*\"?"},
         {"tcp.snt.*", ", did you mean \"tcp.sent.*\"?"},
         {"tcp", ", did you mean \"tcp.*\"?"},
-        {"tcp_sent_bytes", ", did you mean \"tcp.sent.bytes\"?"},
+        {"tcp_sent_bytes", NULL},
+        {"sockeye_tcp_sent_bytes_total", NULL},
+        {"tcp_snt_bytes", ", did you mean \"tcp.sent.bytes\"?"},
+        {"sockeye_tcp_snt_bytes_total", ", did you mean \"tcp.sent.bytes\"?"},
         {"sockeye.kernel.lots", ", did you mean \"sockeye.kernel.lost\"?"},
-        {"sockeye.tcp.*", ", did you mean \"tcp.*\"? (without the prefix)"},
+        {"sockeye.tcp.*", NULL},
         {"sockeye.http.client.request.duratoin",
          ", did you mean \"http.client.request.duration\"?"},
         {"nonsense", ""},
@@ -213,6 +247,7 @@ int main(void)
         cmocka_unit_test(name_matches__ends_soon_on_many_stars),
         TEST(init__wants_all_without_patterns),
         TEST(init__denies_after_allowing),
+        TEST(init__takes_names_as_receivers_show_them),
         TEST(init__splits_tags_at_the_first_colon),
         TEST(append_name__adds_the_prefix_once),
         TEST(warnings__name_what_matches_nothing),

@@ -422,6 +422,26 @@ static void folder__stands_where_nobody_can_replace_it(void **state)
     }
 }
 
+/* A link of root's is the administrator's (StateDirectory= makes one); of another user it is not.
+ */
+static void folder__is_no_link_of_another_user(void **state)
+{
+    struct fixture *fixture = *state;
+    char target[sizeof(fixture->path) + 8];
+    snprintf(target, sizeof(target), "%s.link", fixture->path);
+    assert_int_equal(symlink(fixture->path, target), 0);
+    struct eye_spool *spool = NULL;
+    int ours = eye_spool_open(target, "metrics", MIB, &spool, &fixture->error);
+    eye_spool_close(EYE_TAKE(spool));
+    int theirs = lchown(target, 65534, 65534) == 0
+                     ? eye_spool_open(target, "metrics", MIB, &spool, &fixture->error)
+                     : -ELOOP;
+    eye_spool_close(spool);
+    unlink(target);
+    assert_int_equal(ours, 0);
+    assert_int_equal(theirs, -ELOOP);
+}
+
 /* ---- A disk that cannot keep what it took ---- */
 
 /* Stand before those of libc; errno of the next call, 0: none. */
@@ -809,6 +829,7 @@ int main(void)
         TEST(folder__is_locked_and_private),
         TEST(open__says_what_is_wrong_with_the_path),
         TEST(folder__stands_where_nobody_can_replace_it),
+        TEST(folder__is_no_link_of_another_user),
         TEST(failed_write__leaves_nothing),
         TEST(open__makes_the_folder_durable),
         TEST(failed_advance__leaves_what_waits),

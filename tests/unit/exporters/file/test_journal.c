@@ -187,6 +187,91 @@ static void open__refuses_what_is_no_file(void **state)
     assert_int_equal(journal.fd, 77);
 }
 
+/* A stranger must not choose which file we write to. */
+static void open__follows_no_link(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_journal journal = {.fd = 77};
+    char target[160];
+    snprintf(target, sizeof(target), "%s/target", fixture->folder);
+    write_file(target, "");
+    assert_int_equal(symlink(target, fixture->path), 0);
+    assert_int_equal(eye_journal_open(&journal, fixture->path, 0, 1, &fixture->error), -ELOOP);
+    assert_int_equal(unlink(fixture->path), 0);
+    assert_int_equal(link(target, fixture->path), 0);
+    assert_int_equal(eye_journal_open(&journal, fixture->path, 0, 1, &fixture->error), -EPERM);
+    assert_int_equal(journal.fd, 77);
+    assert_non_null(strstr(fixture->error.text, "second name"));
+}
+
+static void open__takes_no_file_and_no_folder_of_another_user(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_journal journal = {.fd = 77};
+    write_file(fixture->path, "");
+    if (chown(fixture->path, 65534, 65534) != 0) {
+        return;
+    }
+    assert_int_equal(eye_journal_open(&journal, fixture->path, 0, 1, &fixture->error), -EPERM);
+    assert_int_equal(unlink(fixture->path), 0);
+    assert_int_equal(chown(fixture->folder, 65534, 65534), 0);
+    assert_int_equal(eye_journal_open(&journal, fixture->path, 0, 1, &fixture->error), -EPERM);
+    assert_int_equal(access(fixture->path, F_OK), -1);
+    assert_int_equal(journal.fd, 77);
+}
+
+static void open__looks_who_may_write_to_the_folder(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        mode_t mode;
+        int result;
+    } table[] = {{0777, -EPERM}, {0702, -EPERM}, {0775, 0}, {01777, 0}, {0755, 0}};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(table); i++) {
+        assert_int_equal(chmod(fixture->folder, table[i].mode), 0);
+        int result = eye_journal_open(&fixture->journal, fixture->path, 0, 1, &fixture->error);
+        assert_int_equal(result, table[i].result);
+        eye_journal_close(&fixture->journal);
+    }
+}
+
+/* Whoever owns the link chooses the folder. */
+static void open__follows_no_link_of_another_user_to_the_folder(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_journal journal = {.fd = 77};
+    char folder[160];
+    char path[192];
+    snprintf(folder, sizeof(folder), "%s.link", fixture->folder);
+    snprintf(path, sizeof(path), "%s/lines", folder);
+    assert_int_equal(symlink(fixture->folder, folder), 0);
+    int ours = eye_journal_open(&fixture->journal, path, 0, 1, &fixture->error);
+    eye_journal_close(&fixture->journal);
+    int theirs = lchown(folder, 65534, 65534) == 0
+                     ? eye_journal_open(&journal, path, 0, 1, &fixture->error)
+                     : -ELOOP;
+    unlink(folder);
+    assert_int_equal(ours, 0);
+    assert_int_equal(theirs, -ELOOP);
+    assert_int_equal(journal.fd, 77);
+}
+
+/* A link that takes the place of the file is refused, and the points are kept. */
+static void append__follows_no_link_that_comes_later(void **state)
+{
+    struct fixture *fixture = *state;
+    char moved[160];
+    open_journal(fixture, 0, 1);
+    assert_int_equal(append(fixture, LINE), 0);
+    snprintf(moved, sizeof(moved), "%s.moved", fixture->path);
+    assert_int_equal(rename(fixture->path, moved), 0);
+    assert_int_equal(symlink(moved, fixture->path), 0);
+    assert_int_equal(append(fixture, LINE), -ELOOP);
+    assert_int_equal(unlink(fixture->path), 0);
+    assert_int_equal(append(fixture, LINE), 0);
+    assert_string_equal(content_of(fixture, 0), LINE);
+}
+
 static void open__refuses_a_second_writer(void **state)
 {
     struct fixture *fixture = *state;
@@ -347,6 +432,11 @@ int main(void)
         TEST(open__cuts_a_torn_line_of_ours),
         TEST(open__leaves_what_is_not_ours),
         TEST(open__refuses_what_is_no_file),
+        TEST(open__follows_no_link),
+        TEST(open__follows_no_link_of_another_user_to_the_folder),
+        TEST(open__takes_no_file_and_no_folder_of_another_user),
+        TEST(open__looks_who_may_write_to_the_folder),
+        TEST(append__follows_no_link_that_comes_later),
         TEST(open__refuses_a_second_writer),
         TEST(append__rotates_before_the_file_grows_beyond),
         TEST(append__writes_what_is_larger_than_a_file),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The client against HTTPS servers that are right, strange, old, or somebody else. */
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -222,6 +223,21 @@ static void tls__reads_files_again_that_were_replaced(void **state)
     assert_int_equal(ask_again(world), 0);
 }
 
+/* libcurl would wait for the pipe's other end. */
+static void check__takes_no_pipe(void **state)
+{
+    struct world *world = *state;
+    struct eye_error error;
+    char path[TLS_PATH_BYTES + 8];
+    snprintf(path, sizeof(path), "%s/pipe", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    world->settings.tls.ca_file = path;
+    int result = eye_tls_check(&world->settings.tls, &error);
+    unlink(path);
+    assert_int_equal(result, -EINVAL);
+    assert_non_null(strstr(error.text, "not a regular file"));
+}
+
 static void check__wants_both_files_and_a_private_key(void **state)
 {
     struct world *world = *state;
@@ -246,6 +262,7 @@ int main(void)
         TEST(tls__refuses_old_versions),
         TEST(tls__shows_our_certificate),
         TEST(tls__reads_files_again_that_were_replaced),
+        TEST(check__takes_no_pipe),
         TEST(check__wants_both_files_and_a_private_key),
     };
     return cmocka_run_group_tests_name("http_tls", tests, setup_folder, teardown_folder);

@@ -74,6 +74,10 @@ static void verdict__tells_the_first_line_harmlessly(void **state)
         {"bad\r\nsecond", "answer 400: bad"},
         {"a\x1b[2Jb\x7f", "answer 400: a?[2Jb?"},
         {"caf\xc3\xa9 \xc2\x85", "answer 400: caf\xc3\xa9 ?"},
+        {"\xff\xfe<html>", "answer 400: \xef\xbf\xbd\xef\xbf\xbd<html>"},
+        {"key \xe2\x80\xae"
+         "abc\xe2\x81\xa6",
+         "answer 400: key ?abc?"},
     };
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
@@ -96,6 +100,20 @@ static void verdict__cuts_a_long_line(void **state)
     assert_int_equal(strlen(failure.cause.text), strlen("answer 500: ") + 200 + strlen("..."));
 }
 
+static void verdict__cuts_between_characters(void **state)
+{
+    char body[402] = "x";
+    (void)state;
+    for (size_t i = 1; i + 1 < sizeof(body) - 1; i += 2) {
+        memcpy(body + i, "\xc3\xa9", 2);
+    }
+    struct eye_export_failure failure = {0};
+    const struct eye_http_answer answer = {.status = 500, .body = body};
+    eye_http_verdict(&answer, &failure);
+    assert_null(strstr(failure.cause.text, "\xef\xbf\xbd"));
+    assert_non_null(strstr(failure.cause.text, "\xc3\xa9..."));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -103,6 +121,7 @@ int main(void)
         cmocka_unit_test(verdict__leaves_the_failure_of_a_success_alone),
         cmocka_unit_test(verdict__tells_the_first_line_harmlessly),
         cmocka_unit_test(verdict__cuts_a_long_line),
+        cmocka_unit_test(verdict__cuts_between_characters),
     };
     return cmocka_run_group_tests_name("http_verdict", tests, NULL, NULL);
 }
