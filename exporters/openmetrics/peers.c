@@ -76,10 +76,22 @@ static bool is_new(const struct eye_peers *peers, const struct eye_peer *peer)
     return !peer->answering && peer->round == peers->round;
 }
 
+enum rank { IDLE, BEGINNING, READING };
+
+static enum rank rank_of(const struct eye_peer *peer, uint64_t now_ns)
+{
+    if (!peer->answering || now_ns - peer->moved_ns > EYE_PEERS_STUCK_NS) {
+        return IDLE;
+    }
+    return peer->taken_bytes < EYE_PEERS_READS_BYTES ? BEGINNING : READING;
+}
+
 /* Whether @a gives way before @b. */
 static bool goes_first(const struct eye_peers *peers, const struct eye_peer *a,
-                       const struct eye_peer *b)
+                       const struct eye_peer *b, uint64_t now_ns)
 {
+    enum rank rank_a = rank_of(a, now_ns);
+    enum rank rank_b = rank_of(b, now_ns);
     if (is_new(peers, a) != is_new(peers, b)) {
         return is_new(peers, b);
     }
@@ -88,7 +100,7 @@ static bool goes_first(const struct eye_peers *peers, const struct eye_peer *a,
     if (of_a != of_b) {
         return of_a > of_b;
     }
-    return a->answering != b->answering ? b->answering : a->turn < b->turn;
+    return rank_a != rank_b ? rank_a < rank_b : a->turn < b->turn;
 }
 
 static void shut_down(struct eye_peer *peer, atomic_uint_fast64_t *counter)
@@ -104,13 +116,14 @@ static void shut_down(struct eye_peer *peer, atomic_uint_fast64_t *counter)
 }
 
 /* One of @newcomer's own address when it @own says so, else any. */
-static void make_place(struct eye_peers *peers, const struct eye_peer *newcomer, bool own)
+static void make_place(struct eye_peers *peers, const struct eye_peer *newcomer, bool own,
+                       uint64_t now_ns)
 {
     struct eye_peer *first = NULL;
     for (size_t i = 0; i < EYE_PEERS_MAX; i++) {
         struct eye_peer *peer = &peers->items[i];
         if (stays(peer) && peer != newcomer && (!own || peer->address == newcomer->address) &&
-            (first == NULL || goes_first(peers, peer, first))) {
+            (first == NULL || goes_first(peers, peer, first, now_ns))) {
             first = peer;
         }
     }
@@ -143,7 +156,7 @@ struct eye_peer *eye_peers_join(struct eye_peers *peers, int fd, uint64_t addres
     peers->open++;
     bool own = count_of(peers, address) > EYE_PEERS_SHARE;
     if (own || count_staying(peers) > EYE_PEERS_PLACES) {
-        make_place(peers, peer, own);
+        make_place(peers, peer, own, now_ns);
     }
     return peer;
 }
@@ -193,15 +206,18 @@ void eye_peers_serve(struct eye_peers *peers, struct eye_peer *peer, const void 
     peer->page = page;
     peer->page_bytes = bytes;
     peer->until_ns = now_ns + EYE_PEERS_ANSWER_NS;
-    eye_peers_progress(peers, peer);
+    eye_peers_progress(peers, peer, 0, now_ns);
     while (page_bytes(peers) > EYE_PEERS_PAGE_BYTES &&
            (slowest = find_slowest(peers, page)) != NULL) {
         shut_down(slowest, peers->counts.gave_way);
     }
 }
 
-void eye_peers_progress(struct eye_peers *peers, struct eye_peer *peer)
+void eye_peers_progress(struct eye_peers *peers, struct eye_peer *peer, uint64_t taken_bytes,
+                        uint64_t now_ns)
 {
+    peer->moved_ns = now_ns;
+    peer->taken_bytes = taken_bytes;
     if (stays(peer)) {
         peer->turn = ++peers->turn;
     }

@@ -5,8 +5,9 @@
  * and not longer than a deadline.
  *
  * A newcomer always finds a place. Who gives way to it belongs to the address that has the most
- * connections: the one that has waited longest without a whole request, or, when all of these are
- * being answered, the one that has taken no byte of its answer for longest. Those that came in the
+ * connections: the one that has waited longest without a whole request or without taking a byte of
+ * its answer; else one that has not shown yet that it reads; else the one that took none for
+ * longest. Those that came in the
  * same round, whose requests nobody has looked for yet, are spared as long as there are others. An
  * address that has its share takes places from itself only. A socket is shut down, so that the
  * server notices an end like any other.
@@ -38,6 +39,12 @@
 /* For an answer to be taken whole: 4 MiB at 70 KiB/s. */
 #define EYE_PEERS_ANSWER_NS (60 * EYE_NS_PER_SECOND)
 
+/* Who has taken more than the kernel takes for one who does not read is reading. */
+#define EYE_PEERS_READS_BYTES ((size_t)512 << 10)
+
+/* Who takes nothing for so long is not reading any more. */
+#define EYE_PEERS_STUCK_NS EYE_NS_PER_SECOND
+
 /* Memory of pages under way; one page alone may be larger. */
 #define EYE_PEERS_PAGE_BYTES ((size_t)16 << 20)
 
@@ -48,7 +55,9 @@ struct eye_peer {
     uint64_t turn;     /* when it connected, asked, or took bytes; the least is longest ago */
     uint64_t round;    /* when it connected */
     uint64_t until_ns; /* its deadline */
-    const void *page;  /* under way; NULL: none */
+    uint64_t moved_ns; /* when it took bytes last */
+    uint64_t taken_bytes;
+    const void *page; /* under way; NULL: none */
     size_t page_bytes;
     bool answering; /* its request is whole; there is one per connection */
 };
@@ -88,8 +97,9 @@ struct eye_peer *eye_peers_join(struct eye_peers *peers, int fd, uint64_t addres
 void eye_peers_serve(struct eye_peers *peers, struct eye_peer *peer, const void *page, size_t bytes,
                      uint64_t now_ns);
 
-/** @peer takes bytes of its answer. */
-void eye_peers_progress(struct eye_peers *peers, struct eye_peer *peer);
+/** @peer takes bytes of its answer; @taken_bytes: before these. */
+void eye_peers_progress(struct eye_peers *peers, struct eye_peer *peer, uint64_t taken_bytes,
+                        uint64_t now_ns);
 
 /** The connection is about to be closed; what it held is free again. */
 void eye_peers_leave(struct eye_peers *peers, struct eye_peer *peer);

@@ -60,7 +60,8 @@ static ssize_t read_delivery(void *context, uint64_t position, char *buffer, siz
     if (length <= 0) {
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }
-    eye_peers_progress(&delivery->server->peers, delivery->peer);
+    eye_peers_progress(&delivery->server->peers, delivery->peer, position,
+                       eye_clock_monotonic_ns());
     if (position + (uint64_t)length == delivery->length) {
         count_page(delivery->server->stats, delivery);
     }
@@ -281,6 +282,20 @@ static struct timespec time_left(struct eye_server *server, uint64_t now_ns, uin
     };
 }
 
+/* A run sends one block of each answer: as many as the kernel takes, before others come. */
+#define RUNS_PER_ROUND (2 * (size_t)SEND_BUFFER_BYTES / BLOCK_BYTES + 2)
+
+static void run_library(struct eye_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG wait_ms = 0;
+    for (size_t i = 0; i < RUNS_PER_ROUND && wait_ms == 0; i++) {
+        eye_mhd.run(server->daemon);
+        if (eye_mhd.get_timeout(server->daemon, &wait_ms) != MHD_YES) {
+            break;
+        }
+    }
+}
+
 /* Longer than any deadline. */
 #define LONGEST_WAIT_NS (3600 * EYE_NS_PER_SECOND)
 
@@ -305,7 +320,7 @@ static bool turn(struct eye_server *server, int library_fd)
         accept_some(server);
         eye_mhd.run(server->daemon); /* takes them in, the next one reads what they sent */
     }
-    eye_mhd.run(server->daemon);
+    run_library(server);
     return true;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The port that Prometheus scrapes, between strangers that want all of it."""
 
+import gzip
 import http.client
 import socket
 import time
@@ -11,8 +12,8 @@ import harness
 import receivers
 
 # Connections of four kinds, each opened again when the daemon ends it: silent, a byte a second, half
-# a head, a crowd of requests whose answers are never read. Every second one comes from the
-# scraper's own address.
+# a head, a crowd of requests, not for gzip, whose answers are never read. Every second one comes
+# from the scraper's own address.
 HOSTILE = r"""
 import select, socket, sys, time
 port, count = int(sys.argv[1]), int(sys.argv[2])
@@ -77,11 +78,11 @@ class Strangers(unittest.TestCase):
     PAGE_BYTES = 500_000
 
     def scrape(self):
-        """The text, in less time than a scraper with an interval of a second has."""
+        """The text as Prometheus asks for it, in less time than an interval of a second has."""
         request = urllib.request.Request(self.page.address, headers={
-            "Accept": receivers.TEXT})
+            "Accept": receivers.TEXT, "Accept-Encoding": "gzip"})
         with urllib.request.urlopen(request, timeout=1) as answer:
-            return answer.read().decode("utf-8")
+            return gzip.decompress(answer.read()).decode("utf-8")
 
     def begin_to_drip(self):
         """A connection of an address that is in nobody's way."""

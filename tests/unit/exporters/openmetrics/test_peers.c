@@ -138,9 +138,39 @@ static void join__who_took_nothing_for_longest_gives_way_when_all_read(void **st
     for (size_t i = 0; i < EYE_PEERS_PLACES; i++) {
         serve(fixture, i, fixture, 100);
     }
-    eye_peers_progress(&fixture->peers, fixture->joined[0]);
+    eye_peers_progress(&fixture->peers, fixture->joined[0], 1, NOW_NS);
     join(fixture, EYE_PEERS_PLACES, EYE_PEERS_PLACES + 1);
     assert_shut(fixture, 1, 2);
+}
+
+/* The others are newer, but have only what the kernel took for them. */
+static void join__who_reads_stays_longer_than_who_begins(void **state)
+{
+    struct fixture *fixture = *state;
+    join(fixture, 0, EYE_PEERS_PLACES);
+    for (size_t i = 0; i < EYE_PEERS_PLACES; i++) {
+        serve(fixture, i, fixture, 100);
+        if (i == 0) {
+            eye_peers_progress(&fixture->peers, fixture->joined[0], EYE_PEERS_READS_BYTES, NOW_NS);
+        }
+    }
+    join(fixture, EYE_PEERS_PLACES, EYE_PEERS_PLACES + 1);
+    assert_shut(fixture, 1, 2);
+}
+
+/* It read once, and then no more. */
+static void join__who_is_stuck_gives_way_first(void **state)
+{
+    struct fixture *fixture = *state;
+    join(fixture, 0, EYE_PEERS_PLACES);
+    for (size_t i = 0; i < EYE_PEERS_PLACES; i++) {
+        uint64_t moved_ns = i == 0 ? NOW_NS - EYE_PEERS_STUCK_NS - 1 : NOW_NS;
+        serve(fixture, i, fixture, 100);
+        eye_peers_progress(&fixture->peers, fixture->joined[i], i == 0 ? EYE_PEERS_READS_BYTES : 1,
+                           moved_ns);
+    }
+    join(fixture, EYE_PEERS_PLACES, EYE_PEERS_PLACES + 1);
+    assert_shut(fixture, 0, 1);
 }
 
 /* There are places left, but not for that address. */
@@ -269,7 +299,7 @@ static void expire__an_answer_has_a_deadline_however_it_is_read(void **state)
     join(fixture, 0, 1);
     serve(fixture, 0, fixture, 100);
     uint64_t deadline_ns = NOW_NS + EYE_PEERS_ANSWER_NS;
-    eye_peers_progress(&fixture->peers, fixture->joined[0]);
+    eye_peers_progress(&fixture->peers, fixture->joined[0], 1, NOW_NS);
     assert_int_equal(eye_peers_expire(&fixture->peers, deadline_ns - 1), deadline_ns);
     assert_false(is_shut(fixture, 0));
     eye_peers_expire(&fixture->peers, deadline_ns);
@@ -306,6 +336,8 @@ int main(void)
         TEST(join__who_waits_longest_gives_way),
         TEST(join__readers_give_way_after_those_who_wait),
         TEST(join__who_took_nothing_for_longest_gives_way_when_all_read),
+        TEST(join__who_reads_stays_longer_than_who_begins),
+        TEST(join__who_is_stuck_gives_way_first),
         TEST(join__an_address_with_its_share_takes_from_itself),
         TEST(join__the_address_with_most_gives_way_first),
         TEST(join__a_crowd_that_reads_gives_way_before_one_who_waits),
