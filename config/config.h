@@ -113,6 +113,7 @@ struct eye_exporter_config {
 };
 
 struct eye_config {
+    bool once;                    /* no key but --once: the first interval is the last */
     uint64_t interval_ns;         /* interval: 10s (1s .. 1h) */
     uint64_t shutdown_timeout_ns; /* shutdown_timeout: 5s (0 .. 5m) */
     int log_level;                /* log.level: error warning info debug; enum eye_log_level */

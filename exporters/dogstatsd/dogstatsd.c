@@ -54,7 +54,7 @@ struct dogstatsd {
     struct eye_text payload;
     uint64_t kinds[KINDS]; /* points in the payload, by kind */
     struct eye_client client;
-    bool announced; /* the event of the start got through */
+    bool announced; /* the event of the start got through, or there is none: a job's */
 };
 
 /* ---- Payloads ---- */
@@ -383,6 +383,7 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     dogstatsd->values = setup->own->values;
+    dogstatsd->announced = setup->config->once;
     int result = check_values(dogstatsd->values, setup, ret_error);
     if (result == 0 && eye_environment_read(url_valid, &dogstatsd->environment) != 0) {
         result = eye_error_set(ret_error, -ENOMEM, "out of memory");
