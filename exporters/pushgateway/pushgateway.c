@@ -2,8 +2,8 @@
 /*
  * Exporter "pushgateway": the page of the pull side (text 0.0.4), PUT to a Prometheus Pushgateway
  * in place of the page before, and deleted when the daemon stops, since a gateway never forgets;
- * what a job (`run --once`) pushed is what it ran for, and stays. It is meant for those who have one
- * already: a scrape of exporter "openmetrics" also says whether the daemon is alive.
+ * what a job (`run --once`) pushed is what it ran for, and stays. It is meant for those who have
+ * one already: a scrape of exporter "openmetrics" also says whether the daemon is alive.
  *
  * Pages are gzipped until a gateway turns out not to take that.
  */
