@@ -92,7 +92,7 @@ struct eye_route_rule {
 
 /* Keys that every exporter has. */
 struct eye_exporter_common {
-    char *prefix; /* prefix: before names that are not semantic conventions; default "sockeye." */
+    char *prefix;               /* prefix: before metric names; default "sockeye." */
     struct eye_text_list tags;  /* tags: "key:value", added to every point of this exporter */
     struct eye_text_list allow; /* metrics.allow: name patterns with *; empty: all */
     struct eye_text_list deny;  /* metrics.deny: after allow */

@@ -195,7 +195,8 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .default_value = "sockeye.",
         .valid = is_prefix,
         .expects = "letters, digits, \".\", \"_\" or \"-\"",
-        .help = "Stands before metric names, but not before those of semantic conventions.",
+        .help = "Stands before metric names. Prometheus' formats and OTLP leave those of semantic "
+                "conventions (http.*) as they are.",
     },
     {
         .path = "tags",
