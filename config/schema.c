@@ -204,7 +204,9 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, tags),
         .valid = eye_config_is_tag,
         .expects = TAG_EXPECTS,
-        .help = "\"key:value\" on every point of this exporter, beside those of the daemon.",
+        .help =
+            "\"key:value\" on every point of this exporter, beside those of the daemon. Of a key "
+            "that is given twice the series' own value goes out, else the last one here.",
     },
     {
         .path = "metrics.allow",
