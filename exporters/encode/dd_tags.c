@@ -96,10 +96,16 @@ static int add_env(struct eye_selection *selection)
 
 int eye_dd_tags_add(struct eye_selection *selection, bool client)
 {
+    const char *value = getenv("DD_TAGS");
     int result = client ? 0 : add_env(selection);
-    if (result != 0 || !is_set("DD_TAGS")) {
+    if (result != 0 || value == NULL) {
         return result;
     }
-    EYE_AUTOFREE char *tags = strdup(getenv("DD_TAGS"));
-    return tags == NULL ? -ENOMEM : add_all(selection, tags, client);
+    char *tags = strdup(value);
+    if (tags == NULL) {
+        return -ENOMEM;
+    }
+    result = add_all(selection, tags, client);
+    free(tags);
+    return result;
 }

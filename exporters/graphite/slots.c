@@ -37,11 +37,12 @@ static uint64_t first_slot(const struct eye_graphite_slots *slots, const struct 
                            const struct eye_snapshot *before)
 {
     uint64_t slot_ns = slot_of_snapshot(slots, now);
+    /* A run that begins with a slot has all of it. */
+    uint64_t begin_ns = slot_of(slots, now->start_ns - 1) + slots->length_ns;
+    slot_ns = not_before(slot_ns, begin_ns);
     if (before != NULL) {
-        slot_ns = not_before(slot_ns, slot_of_snapshot(slots, before) + slots->length_ns);
-    } else {
-        /* A run that begins with a slot has all of it. */
-        slot_ns = not_before(slot_ns, slot_of(slots, now->start_ns - 1) + slots->length_ns);
+        uint64_t written_ns = not_before(slot_of_snapshot(slots, before), begin_ns);
+        slot_ns = not_before(slot_ns, written_ns + slots->length_ns);
     }
     return slots->run_ns == 0 ? slot_ns : not_before(slot_ns, slots->slot_ns + slots->length_ns);
 }

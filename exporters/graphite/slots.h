@@ -12,8 +12,9 @@
  *   - a clock that goes back by less than EYE_GRAPHITE_HOLD_NS stays in the slot that it had
  *     reached, until it is there again.
  *
- * Counts that are moved so stand at most a slot, or the step of the clock, later than they were
- * made. Used by one worker thread.
+ * A run that begins and ends within one slot and is followed by another there is not known to it:
+ * of such the last one stays. Counts that are moved so stand at most a slot, or the step of the
+ * clock, later than they were made. Used by one worker thread.
  */
 #pragma once
 

@@ -145,6 +145,17 @@ static void slots__of_a_spool_follow_what_was_delivered(void **state)
     assert_int_equal(sum(carbon), 13);
 }
 
+/* What was delivered before was moved behind the beginning of its run. */
+static void slots__of_a_spool_follow_what_was_moved(void **state)
+{
+    struct carbon *carbon = *state;
+    carbon->kept[660 / SLOT] = 5; /* by the process that ended */
+    const struct eye_snapshot *before = snapshot(carbon, &(struct delivery){605, 615, 10, 5});
+    const struct eye_snapshot *now = snapshot(carbon, &(struct delivery){605, 625, 10, 11});
+    assert_int_equal(deliver(carbon, now, before), 720);
+    assert_int_equal(sum(carbon), 11);
+}
+
 static void slots__stay_while_the_clock_is_behind(void **state)
 {
     static const struct expected rows[] = {
@@ -180,6 +191,7 @@ int main(void)
         TEST(slots__have_the_sum_of_their_intervals),
         TEST(slots__of_a_restart_replace_nothing),
         TEST(slots__of_a_spool_follow_what_was_delivered),
+        TEST(slots__of_a_spool_follow_what_was_moved),
         TEST(slots__stay_while_the_clock_is_behind),
         TEST(slots__are_the_same_for_another_attempt),
     };
