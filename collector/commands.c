@@ -55,6 +55,7 @@ static struct eye_config *load_config(const struct eye_options *options)
     if (eye_config_load(&source, &config, &error) != 0) {
         fprintf(stderr, "%s\n", error.text);
     } else {
+        config->once = options->once;
         print_warnings(config);
     }
     return config;

@@ -93,7 +93,7 @@ struct eye_route_rule {
 
 /* Keys that every exporter has. */
 struct eye_exporter_common {
-    char *prefix; /* prefix: before names that are not semantic conventions; default "sockeye." */
+    char *prefix;               /* prefix: before metric names; default "sockeye." */
     struct eye_text_list tags;  /* tags: "key:value", added to every point of this exporter */
     struct eye_text_list allow; /* metrics.allow: name patterns with *; empty: all */
     struct eye_text_list deny;  /* metrics.deny: after allow */
@@ -114,6 +114,7 @@ struct eye_exporter_config {
 };
 
 struct eye_config {
+    bool once;                    /* no key but --once: the first interval is the last */
     uint64_t interval_ns;         /* interval: 10s (1s .. 1h) */
     uint64_t shutdown_timeout_ns; /* shutdown_timeout: 5s (0 .. 5m) */
     int log_level;                /* log.level: error warning info debug; enum eye_log_level */

@@ -195,7 +195,8 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .default_value = "sockeye.",
         .valid = is_prefix,
         .expects = "letters, digits, \".\", \"_\" or \"-\"",
-        .help = "Stands before metric names, but not before those of semantic conventions.",
+        .help = "Stands before metric names. Prometheus' formats and OTLP leave those of semantic "
+                "conventions (http.*) as they are.",
     },
     {
         .path = "tags",
@@ -203,7 +204,9 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, tags),
         .valid = eye_config_is_tag,
         .expects = TAG_EXPECTS,
-        .help = "\"key:value\" on every point of this exporter, beside those of the daemon.",
+        .help =
+            "\"key:value\" on every point of this exporter, beside those of the daemon. Of a key "
+            "that is given twice the series' own value goes out, else the last one here.",
     },
     {
         .path = "metrics.allow",

@@ -165,7 +165,8 @@ struct eye_exporter_type {
 
     /**
      * Says goodbye to the receiver after the last delivery of a daemon that stops; @last is what
-     * was delivered last (may be NULL). NULL: the format knows no goodbye.
+     * was delivered last (may be NULL). Not called for a job (`run --once`): it ends when what it
+     * delivered is to stay. NULL: the format knows no goodbye.
      */
     void (*finish)(void *state, const struct eye_snapshot *last);
 

@@ -6,12 +6,15 @@
  * safe and splitting a point over two is not.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <stddef.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "config/problems.h"
 #include "exporters/datadog/body.h"
+#include "exporters/encode/dd_tags.h"
 #include "exporters/engine/delivery.h"
 #include "exporters/http/compress.h"
 #include "exporters/http/http.h"
@@ -187,6 +190,27 @@ static enum eye_verdict pack(struct datadog *datadog, struct eye_export_failure 
     }
 }
 
+/*
+ * What the intake took out of a body that it took (202): its answer names errors, and each of them
+ * stands for one point at least. An answer that is no JSON says nothing.
+ */
+static uint64_t read_errors(const struct eye_http_answer *answer,
+                            struct eye_export_failure *failure)
+{
+    json_t *root = json_loadb(answer->body, answer->length, 0, NULL);
+    const json_t *errors = json_object_get(root, "errors");
+    size_t count = json_array_size(errors);
+    if (count > 0) {
+        const char *first = json_string_value(json_array_get(errors, 0));
+        failure->reason = EYE_EXPORT_REJECTED;
+        eye_error_set(&failure->cause, 0, "answer %ld with %zu error%s: %s", answer->status, count,
+                      count == 1 ? "" : "s",
+                      first == NULL ? "(no text)" : eye_excerpt_of(first).text);
+    }
+    json_decref(root);
+    return count;
+}
+
 static enum eye_verdict send(void *state, uint64_t points, uint64_t *ret_rejected,
                              struct eye_export_failure *failure)
 {
@@ -194,7 +218,6 @@ static enum eye_verdict send(void *state, uint64_t points, uint64_t *ret_rejecte
     struct eye_http_answer answer;
     enum eye_verdict verdict = pack(datadog, failure);
     (void)points;
-    (void)ret_rejected;
     if (verdict != EYE_VERDICT_DONE) {
         return verdict;
     }
@@ -202,7 +225,14 @@ static enum eye_verdict send(void *state, uint64_t points, uint64_t *ret_rejecte
     if (result == 0 && answer.status == 403 && renew_key(datadog)) {
         result = post(datadog, &answer, failure);
     }
-    return result == 0 ? eye_http_verdict(&answer, failure) : EYE_VERDICT_RETRY;
+    if (result != 0) {
+        return EYE_VERDICT_RETRY;
+    }
+    verdict = eye_http_verdict(&answer, failure);
+    if (verdict == EYE_VERDICT_DONE) {
+        *ret_rejected = read_errors(&answer, failure);
+    }
+    return verdict;
 }
 
 static const struct eye_payload_format format = {
@@ -270,8 +300,10 @@ static bool base_valid(const char *url)
 static int make_url(const struct values *values, const char *path, char **ret_url,
                     struct eye_error *ret_error)
 {
-    const char *site = values->site != NULL ? values->site : getenv("DD_SITE");
-    site = site != NULL ? site : DEFAULT_SITE;
+    const char *told = getenv("DD_SITE");
+    const char *site = values->site != NULL              ? values->site
+                       : told != NULL && told[0] != '\0' ? told
+                                                         : DEFAULT_SITE;
     if (values->url == NULL && !site_valid(site)) {
         return eye_error_set(ret_error, -EINVAL, "DD_SITE is no host name, such as %s",
                              DEFAULT_SITE);
@@ -330,6 +362,9 @@ static int init_payloads(struct datadog *datadog, const struct eye_exporter_setu
     /* Without compression both limits are about the same bytes. */
     bool plain = compression == EYE_COMPRESSION_NONE && encoding->packed_max < encoding->plain_max;
     int result = eye_selection_init(&datadog->selection, setup);
+    if (result == 0) {
+        result = eye_dd_tags_add(&datadog->selection, false);
+    }
     if (result != 0) {
         return result;
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "exporters/encode/template.h"
 #include "exporters/encode/utf8.h"
 
 /* Room for 60 tags of full length. */
@@ -114,11 +115,11 @@ static void add_tag(struct eye_datadog_labels *labels, const char *key, const ch
     }
 }
 
-static void add_fixed_tags(struct eye_datadog_labels *labels)
+static void add_fixed_tags(struct eye_datadog_labels *labels, const struct eye_point *point)
 {
     for (size_t i = 0; i < labels->selection->fixed_count; i++) {
         const struct eye_fixed_tag *tag = &labels->selection->fixed[i];
-        if (!is_host(tag)) {
+        if (!is_host(tag) && !eye_point_has_tag(point, tag->key)) {
             add_tag(labels, tag->key, tag->value);
         }
     }
@@ -162,7 +163,7 @@ int eye_datadog_labels_make(struct eye_datadog_labels *labels, const struct eye_
     eye_text_clear(&labels->storage);
     labels->tag_count = 0;
     add_name(labels, point->metric);
-    add_fixed_tags(labels);
+    add_fixed_tags(labels, point);
     add_point_tags(labels, point->tags);
     if (labels->storage.failed) {
         return -EMSGSIZE;

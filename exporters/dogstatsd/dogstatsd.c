@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/log.h"
 #include "exporters/dogstatsd/client.h"
 #include "exporters/dogstatsd/lines.h"
 #include "exporters/dogstatsd/messages.h"
+#include "exporters/encode/dd_tags.h"
 #include "exporters/link/link.h"
 
 #define DEFAULT_URL "udp://127.0.0.1:8125"
@@ -54,7 +56,7 @@ struct dogstatsd {
     struct eye_text payload;
     uint64_t kinds[KINDS]; /* points in the payload, by kind */
     struct eye_client client;
-    bool announced; /* the event of the start got through */
+    bool announced; /* the event of the start got through, or there is none: a job's */
 };
 
 /* ---- Payloads ---- */
@@ -235,6 +237,9 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
                    struct eye_export_failure *failure)
 {
     struct dogstatsd *dogstatsd = state;
+    if (dogstatsd->environment.disabled) {
+        return 0;
+    }
     int result = eye_link_open(dogstatsd->link, failure);
     if (result != 0) {
         return result;
@@ -380,12 +385,20 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     dogstatsd->values = setup->own->values;
+    dogstatsd->announced = setup->config->once;
     int result = check_values(dogstatsd->values, setup, ret_error);
     if (result == 0 && eye_environment_read(url_valid, &dogstatsd->environment) != 0) {
         result = eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
+    if (result == 0 && eye_dd_tags_add(&dogstatsd->selection, true) != 0) {
+        result = eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
     if (result == 0) {
         result = make_parts(dogstatsd, setup, ret_error);
+    }
+    if (result == 0 && dogstatsd->environment.disabled) {
+        eye_log_warning("exporter %s: DD_DOGSTATSD_DISABLE is set: nothing is sent",
+                        setup->own->name);
     }
     if (result == 0) {
         *ret_state = EYE_TAKE(dogstatsd);

@@ -43,6 +43,23 @@ static bool says_no(const char *text)
     return false;
 }
 
+/* As the official client for Python reads it. */
+static bool is_disabled(void)
+{
+    static const char *const words[] = {"true", "yes", "1"};
+    const char *value = variable("DD_DOGSTATSD_DISABLE");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(words); i++) {
+        if (value != NULL && strcasecmp(value, words[i]) == 0) {
+            return true;
+        }
+    }
+    if (value != NULL && !says_no(value)) {
+        eye_log_warning("DD_DOGSTATSD_DISABLE is passed over: \"%s\" is neither true nor false",
+                        eye_excerpt_of(value).text);
+    }
+    return false;
+}
+
 static bool is_url(const char *text)
 {
     return strstr(text, "://") != NULL;
@@ -138,6 +155,7 @@ int eye_environment_read(eye_environment_valid *valid, struct eye_environment *r
                  {"DD_ENV", "env", NULL},
                  {"DD_SERVICE", "service", NULL},
                  {"DD_VERSION", "version", NULL}},
+        .disabled = is_disabled(),
         .origin_detection = !says_no(variable("DD_ORIGIN_DETECTION_ENABLED")),
         .cardinality = read_cardinality(),
     };

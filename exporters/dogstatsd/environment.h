@@ -25,6 +25,7 @@ struct eye_environment_tag {
 struct eye_environment {
     char *url; /* of the Agent; NULL: none is told; owned */
     struct eye_environment_tag tags[EYE_ENVIRONMENT_TAGS];
+    bool disabled;           /* DD_DOGSTATSD_DISABLE says yes: nothing is sent */
     bool origin_detection;   /* unless DD_ORIGIN_DETECTION_ENABLED says no */
     char *external;          /* DD_EXTERNAL_ENV without what would end a field; owned */
     const char *cardinality; /* DD_CARDINALITY, else DATADOG_CARDINALITY; NULL: neither */

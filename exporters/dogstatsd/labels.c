@@ -96,6 +96,34 @@ static void append_tags(struct eye_text *tags, const struct eye_selection *selec
     }
 }
 
+/* Whether @point has a tag of the key that @tag, of @length bytes, begins with. */
+static bool is_own(const struct eye_point *point, const char *tag, size_t length)
+{
+    char key[EYE_LABELS_TAG_MAX_BYTES + 1];
+    const char *colon = memchr(tag, ':', length);
+    size_t bytes = colon == NULL ? length : (size_t)(colon - tag);
+    memcpy(key, tag, bytes);
+    key[bytes] = '\0';
+    return eye_point_has_tag(point, key);
+}
+
+void eye_labels_append_fixed(struct eye_text *text, const struct eye_labels *labels,
+                             const struct eye_point *point)
+{
+    const char *tag = eye_text_string(&labels->tags);
+    const char *mark = "|#";
+    while (*tag != '\0') {
+        tag += tag == labels->tags.data ? strlen("|#") : strlen(",");
+        size_t length = strcspn(tag, ",");
+        if (!is_own(point, tag, length)) {
+            eye_text_append(text, mark);
+            eye_text_append_bytes(text, tag, length);
+            mark = ",";
+        }
+        tag += length;
+    }
+}
+
 /* ---- Fields ---- */
 
 static void append_field(struct eye_text *fields, const char *name, const char *value)

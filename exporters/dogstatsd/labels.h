@@ -7,7 +7,7 @@
 #pragma once
 
 #include "exporters/dogstatsd/environment.h"
-#include "exporters/encode/selection.h"
+#include "exporters/encode/template.h"
 
 /* Datadog cuts longer tags, key and colon included. */
 #define EYE_LABELS_TAG_MAX_BYTES 200
@@ -37,6 +37,10 @@ void eye_labels_done(struct eye_labels *labels);
 /** Appends "key:value", or "key" alone when @value is empty, to the list of tags that begins at
  * @list in @text. */
 void eye_labels_append_tag(struct eye_text *text, size_t list, const char *key, const char *value);
+
+/** Appends those of the fixed tags that @point has none of its own for. */
+void eye_labels_append_fixed(struct eye_text *text, const struct eye_labels *labels,
+                             const struct eye_point *point);
 
 /** Writes _ over everything from @start on that no name may have. */
 void eye_labels_clean_name(struct eye_text *text, size_t start);

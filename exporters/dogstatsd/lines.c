@@ -70,7 +70,7 @@ void eye_lines_write_identity(void *context, const struct eye_point *point, stru
     eye_labels_clean_name(text, 0);
     eye_text_append_char(text, ':');
     size_t cut = text->length;
-    eye_labels_append(text, &lines->labels->tags);
+    eye_labels_append_fixed(text, lines->labels, point);
     for (uint32_t i = 0; i < point->tags->count; i++) {
         const struct eye_tag_value *tag = &point->tags->tags[i];
         if (tag->value[0] != '\0') {

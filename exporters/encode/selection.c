@@ -241,16 +241,64 @@ static int split_tag(struct eye_fixed_tag *tag, const char *text)
     return tag->key == NULL || tag->value == NULL ? -ENOMEM : 0;
 }
 
-static int add_fixed(struct eye_selection *selection, const struct eye_text_list *tags)
+/* The fixed tag that has the key of @text; NULL: none. */
+static struct eye_fixed_tag *find_key(const struct eye_selection *selection, const char *text)
 {
-    for (size_t i = 0; i < tags->count; i++) {
-        /* Counted first: done() frees a half-made tag too. */
-        struct eye_fixed_tag *tag = &selection->fixed[selection->fixed_count++];
-        if (split_tag(tag, tags->items[i]) != 0) {
-            return -ENOMEM;
+    size_t length = strcspn(text, ":");
+    for (size_t i = 0; i < selection->fixed_count; i++) {
+        struct eye_fixed_tag *tag = &selection->fixed[i];
+        if (strlen(tag->key) == length && strncmp(tag->key, text, length) == 0) {
+            return tag;
         }
     }
+    return NULL;
+}
+
+static void free_tag(struct eye_fixed_tag *tag)
+{
+    free(tag->key);
+    free(tag->value);
+}
+
+/* Appends @text; a tag that has its key goes. There is room for it. */
+static int set_tag(struct eye_selection *selection, const char *text)
+{
+    struct eye_fixed_tag made = {NULL, NULL};
+    if (split_tag(&made, text) != 0) {
+        free_tag(&made);
+        return -ENOMEM;
+    }
+    struct eye_fixed_tag *tag = find_key(selection, text);
+    if (tag != NULL) {
+        free_tag(tag);
+        size_t behind = (size_t)(selection->fixed + --selection->fixed_count - tag);
+        memmove(tag, tag + 1, behind * sizeof(*tag));
+    }
+    selection->fixed[selection->fixed_count++] = made;
     return 0;
+}
+
+static int add_fixed(struct eye_selection *selection, const struct eye_text_list *tags)
+{
+    int result = 0;
+    for (size_t i = 0; i < tags->count && result == 0; i++) {
+        result = set_tag(selection, tags->items[i]);
+    }
+    return result;
+}
+
+int eye_selection_add_default(struct eye_selection *selection, const char *tag)
+{
+    if (find_key(selection, tag) != NULL) {
+        return 0;
+    }
+    struct eye_fixed_tag *fixed =
+        reallocarray(selection->fixed, selection->fixed_count + 1, sizeof(*fixed));
+    if (fixed == NULL) {
+        return -ENOMEM;
+    }
+    selection->fixed = fixed;
+    return set_tag(selection, tag);
 }
 
 int eye_selection_init(struct eye_selection *selection, const struct eye_exporter_setup *setup)
@@ -277,8 +325,7 @@ int eye_selection_init(struct eye_selection *selection, const struct eye_exporte
 void eye_selection_done(struct eye_selection *selection)
 {
     for (size_t i = 0; i < selection->fixed_count; i++) {
-        free(selection->fixed[i].key);
-        free(selection->fixed[i].value);
+        free_tag(&selection->fixed[i]);
     }
     free(selection->fixed);
     selection->fixed = NULL;

@@ -18,10 +18,16 @@ struct eye_fixed_tag {
     char *value; /* owned */
 };
 
+/*
+ * Of tags that are given twice one goes out, in every format: the series' own, else the exporter's,
+ * else the daemon's, else the environment's; within a list the last. (In the formats of Prometheus
+ * a key that a metric can have is the series' own also where it has no value, since the labels of a
+ * family are alike; OTLP has fixed tags as attributes of the resource, apart from those of points.)
+ */
 struct eye_selection {
     bool wanted[EYE_METRIC_COUNT];
     const char *prefix;          /* of the configuration */
-    struct eye_fixed_tag *fixed; /* the daemon's, then the exporter's; owned */
+    struct eye_fixed_tag *fixed; /* the daemon's, then the exporter's; no key twice; owned */
     size_t fixed_count;
 };
 
@@ -36,6 +42,9 @@ int eye_selection_init(struct eye_selection *selection, const struct eye_exporte
  * the name that it may mean, and for each exporter that they leave nothing to send.
  */
 void eye_selection_append_warnings(const struct eye_config *config, struct eye_text *out);
+
+/** Adds the fixed tag "key:value" or "key", unless there is one of its key. 0 or -ENOMEM. */
+int eye_selection_add_default(struct eye_selection *selection, const char *tag);
 
 void eye_selection_done(struct eye_selection *selection);
 

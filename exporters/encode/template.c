@@ -216,7 +216,8 @@ static void append_tags(const struct eye_template *template, const struct eye_po
 {
     const struct eye_selection *selection = template->selection;
     for (size_t i = 0; i < selection->fixed_count; i++) {
-        if (!is_placed(template, EYE_TAG_COUNT, &selection->fixed[i])) {
+        if (!is_placed(template, EYE_TAG_COUNT, &selection->fixed[i]) &&
+            !eye_point_has_tag(point, selection->fixed[i].key)) {
             eye_text_append_char(text, '.');
             append_fixed(text, &selection->fixed[i]);
         }

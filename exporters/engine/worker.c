@@ -51,6 +51,7 @@ struct eye_worker {
     bool hurries;      /* it has seen that the time left is short */
     bool refusing;     /* the receiver refused points of the last delivery */
 
+    bool job;     /* `run --once`: it has no goodbye */
     bool running; /* main thread's: there is a thread to join */
 
     bool ended; /* the thread's last word; this and all below under the mutex */
@@ -435,7 +436,7 @@ static void *run(void *argument)
             spill(worker);
         }
     }
-    if (worker->type->finish != NULL) {
+    if (worker->type->finish != NULL && !worker->job) {
         worker->type->finish(worker->state, worker->before);
     }
     spill(worker);
@@ -616,6 +617,7 @@ int eye_worker_new(const struct eye_exporter_type *type, const struct eye_config
         .stats = &worker->stats,
         .deadline = &worker->deadline,
     };
+    worker->job = config->once;
     int result = open_worker(worker, &setup, ret_error);
     if (result != 0) {
         destroy(worker);

@@ -9,6 +9,7 @@
 #include "exporters/engine/delivery.h"
 #include "exporters/graphite/paths.h"
 #include "exporters/graphite/points.h"
+#include "exporters/graphite/slots.h"
 #include "exporters/http/tls.h"
 #include "exporters/link/link.h"
 
@@ -29,6 +30,7 @@ struct values {
     int style; /* enum eye_graphite_style */
     char *template;
     int counters; /* enum eye_graphite_counters */
+    uint64_t retention_ns;
     struct eye_tls_settings tls;
 };
 
@@ -39,27 +41,17 @@ struct graphite {
     struct eye_identities identities;
     struct eye_link *link;
     struct eye_delivery delivery;
-    uint64_t interval_ns;
+    struct eye_graphite_slots slots;
 };
 
 /* ---- Payloads ---- */
 
-/*
- * Carbon keeps one point per slot, the last one written. So a point stands at the beginning of the
- * slot that the middle of its interval lies in: the part of an interval that a daemon that stops
- * still delivers has a slot of its own, and does not replace the whole interval before.
- */
-static int64_t slot_of(const struct graphite *graphite, const struct eye_snapshot *now)
-{
-    uint64_t middle_ns = now->time_ns - now->interval_ns / 2;
-    uint64_t slot_ns = middle_ns / graphite->interval_ns * graphite->interval_ns;
-    return (int64_t)(slot_ns / EYE_NS_PER_SECOND);
-}
-
 static void begin(void *state, const struct eye_snapshot *now)
 {
     struct graphite *graphite = state;
-    eye_graphite_points_begin(&graphite->points, slot_of(graphite, now));
+    (void)now; /* deliver() chose its slot */
+    eye_graphite_points_begin(&graphite->points,
+                              (int64_t)(graphite->slots.slot_ns / EYE_NS_PER_SECOND));
 }
 
 /* A series that nothing happened to gets its zero: a gap would look as if we were away. */
@@ -114,7 +106,11 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
 {
     struct graphite *graphite = state;
     int result = prepare(graphite, now, failure);
-    return result == 0 ? eye_delivery_run(&graphite->delivery, now, before, failure) : result;
+    if (result != 0) {
+        return result;
+    }
+    eye_graphite_slots_choose(&graphite->slots, now, before);
+    return eye_delivery_run(&graphite->delivery, now, graphite->slots.base, failure);
 }
 
 /* ---- Where to ---- */
@@ -169,6 +165,7 @@ static void close_exporter(void *state)
         return;
     }
     eye_link_free(graphite->link);
+    eye_graphite_slots_done(&graphite->slots);
     eye_identities_done(&graphite->identities);
     eye_graphite_points_done(&graphite->points);
     eye_selection_done(&graphite->selection);
@@ -211,7 +208,9 @@ static int init(struct graphite *graphite, const struct eye_exporter_setup *setu
     if (init_points(graphite, values, &target) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    graphite->interval_ns = setup->config->interval_ns;
+    uint64_t interval_ns = setup->config->interval_ns;
+    eye_graphite_slots_init(
+        &graphite->slots, values->retention_ns > interval_ns ? values->retention_ns : interval_ns);
     eye_delivery_init(&graphite->delivery, &format, graphite, setup->stats);
     const struct eye_tls_settings *tls =
         target.address.scheme == EYE_LINK_TLS ? &values->tls : NULL;
@@ -266,8 +265,19 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct values, counters),
         .default_value = "delta",
         .choices = counter_choices,
-        .help = "delta: the increase of each interval, to be summed; total: since the daemon's "
-                "start, for nonNegativeDerivative()",
+        .help = "delta: the increase of each slot of `retention`, to be summed; total: since the "
+                "daemon's start, for nonNegativeDerivative(), whatever carbon keeps",
+    },
+    {
+        .path = "retention",
+        .type = EYE_CONFIG_DURATION,
+        .offset = offsetof(struct values, retention_ns),
+        .default_value = "60s",
+        .min = EYE_NS_PER_SECOND,
+        .max = 86400 * EYE_NS_PER_SECOND,
+        .help = "the finest retention of carbon's storage-schemas.conf (60s as it comes): carbon "
+                "keeps the last point of each such slot, so points say what their slot has had so "
+                "far; receivers that keep all points want the interval",
     },
     EYE_TLS_KEYS(struct values, tls),
 };

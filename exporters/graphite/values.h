@@ -9,7 +9,7 @@
 #include "exporters/encode/bins.h"
 
 /*
- * Order of the choices of `counters`. The increase of each interval is what StatsD leaves in
+ * Order of the choices of `counters`. The increase of each slot is what StatsD leaves in
  * Graphite and what sumSeries() and summarize() add up; a restart of ours makes no step in it.
  */
 enum eye_graphite_counters { EYE_GRAPHITE_DELTA, EYE_GRAPHITE_TOTAL };
@@ -27,7 +27,7 @@ struct eye_graphite_value {
 #define EYE_GRAPHITE_VALUES_MAX (EYE_QUANTILE_COUNT + 2)
 
 /**
- * Returns how many values @change has: at least one. Quantiles are of the interval, and left out
+ * Returns how many values @change has: at least one. Quantiles are of the change, and left out
  * when nothing happened.
  */
 size_t eye_graphite_values(const struct eye_change *change, enum eye_graphite_counters counters,

@@ -190,10 +190,15 @@ static int read_variable(const char *name, struct eye_secret *ret_secret,
 {
     const char *value = name == NULL ? NULL : getenv(name);
     struct eye_secret secret = {0};
-    if (value == NULL) {
+    char content[CONTENT_BYTES + 1] = "";
+    if (value == NULL || value[0] == '\0') {
         return -ENOENT;
     }
-    int result = take_value(value, name, &secret.value, ret_error);
+    /* What is cut here is longer than a secret can be. */
+    snprintf(content, sizeof(content), "%s", value);
+    cut_line_break(content);
+    int result = take_value(content, name, &secret.value, ret_error);
+    explicit_bzero(content, sizeof(content));
     if (result == 0) {
         *ret_secret = secret;
     }

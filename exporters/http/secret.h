@@ -30,10 +30,11 @@ struct eye_secret {
 
 /**
  * Finds a secret, in this order: the file @path (NULL: not set), the file @credential in
- * $CREDENTIALS_DIRECTORY, the environment variable @variable (each may be NULL). A trailing line
- * break is cut. 0; -ENOENT when there is none anywhere and no @path was given, without a message;
- * or -errno with a message that names the file but not the content: -EPERM when group or others may
- * read it, -EINVAL when it is empty, too long, or holds a control character.
+ * $CREDENTIALS_DIRECTORY, the environment variable @variable (each may be NULL; empty is
+ * not set). A trailing line break is cut. 0; -ENOENT when there is none anywhere and no @path was
+ * given, without a message; or -errno with a message that names the file but not the content:
+ * -EPERM when group or others may read it, -EINVAL when it is empty, too long, or holds a control
+ * character.
  */
 int eye_secret_read(const char *path, const char *credential, const char *variable,
                     struct eye_secret *ret_secret, struct eye_error *ret_error);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Exporter "pushgateway": the page of the pull side (text 0.0.4), PUT to a Prometheus Pushgateway
- * in place of the page before, and deleted when the daemon stops, since a gateway never forgets. It
- * is meant for those who have one already: a scrape of exporter "openmetrics" also says whether the
- * daemon is alive.
+ * in place of the page before, and deleted when the daemon stops, since a gateway never forgets;
+ * what a job (`run --once`) pushed is what it ran for, and stays. It is meant for those who have
+ * one already: a scrape of exporter "openmetrics" also says whether the daemon is alive.
  *
  * Pages are gzipped until a gateway turns out not to take that: only then is one there as text.
  */
@@ -248,7 +248,8 @@ static const struct eye_config_key keys[] = {
         .type = EYE_CONFIG_BOOL,
         .offset = offsetof(struct values, delete_on_stop),
         .default_value = "true",
-        .help = "delete the group when the daemon stops; a gateway keeps it for ever otherwise",
+        .help = "delete the group when the daemon stops (not after run --once); a gateway keeps "
+                "it for ever otherwise",
     },
     EYE_HTTP_KEYS(struct values, http),
 };

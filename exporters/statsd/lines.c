@@ -260,3 +260,32 @@ int eye_statsd_lines_add(struct eye_statsd_lines *lines, const struct eye_identi
     }
     return 0;
 }
+
+/* ---- The end ---- */
+
+static int add_zero(const struct eye_statsd_lines *lines, const struct eye_identity *identity,
+                    const char *suffix, struct eye_text *payload)
+{
+    struct place place = here(payload);
+    begin_line(lines, identity, suffix, payload);
+    eye_text_append_char(payload, '0');
+    end_line(lines, identity, "|g", 1, payload);
+    return check(place);
+}
+
+int eye_statsd_lines_add_zeros(const struct eye_statsd_lines *lines,
+                               const struct eye_identity *identity, const struct eye_point *point,
+                               struct eye_text *payload, size_t *part)
+{
+    int result = eye_identity_check(identity);
+    if (result == 0 && point->metric->kind == EYE_GAUGE) {
+        return add_zero(lines, identity, "", payload);
+    }
+    bool parts = point->metric->kind == EYE_DISTRIBUTION &&
+                 lines->distributions == EYE_STATSD_AS_GAUGES && point->distribution->count > 0;
+    while (result == 0 && parts && *part < PART_COUNT) {
+        result = add_zero(lines, identity, suffixes[*part], payload);
+        *part += result == 0;
+    }
+    return result;
+}

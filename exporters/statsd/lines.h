@@ -48,3 +48,8 @@ void eye_statsd_lines_done(struct eye_statsd_lines *lines);
  */
 int eye_statsd_lines_add(struct eye_statsd_lines *lines, const struct eye_identity *identity,
                          const struct eye_change *change, struct eye_text *payload, size_t *part);
+
+/** The same for the gauges that @point was sent as: each becomes 0. Nothing for other series. */
+int eye_statsd_lines_add_zeros(const struct eye_statsd_lines *lines,
+                               const struct eye_identity *identity, const struct eye_point *point,
+                               struct eye_text *payload, size_t *part);

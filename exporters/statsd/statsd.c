@@ -27,6 +27,7 @@ struct values {
     char *template;
     int distributions; /* enum eye_statsd_distributions */
     uint64_t payload_bytes;
+    bool zero_on_stop;
 };
 
 struct statsd {
@@ -37,6 +38,7 @@ struct statsd {
     struct eye_text payload;
     struct eye_link *link;
     struct eye_delivery delivery;
+    bool zero_on_stop;
 };
 
 /* ---- Payloads ---- */
@@ -99,6 +101,52 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     struct statsd *statsd = state;
     int result = prepare(statsd, now, failure);
     return result == 0 ? eye_delivery_run(&statsd->delivery, now, before, failure) : result;
+}
+
+/* ---- The end ---- */
+
+/* Appends the zeros of the point at @index; what is full goes out. 0, or -errno: nobody is there.
+ */
+static int add_zeros(struct statsd *statsd, const struct eye_snapshot *last, size_t index,
+                     struct eye_export_failure *failure)
+{
+    const struct eye_identity *identity = eye_identities_at(&statsd->identities, index);
+    struct eye_text *payload = &statsd->payload;
+    size_t part = 0;
+    while (eye_statsd_lines_add_zeros(&statsd->lines, identity, &last->points[index], payload,
+                                      &part) == -ENOBUFS) {
+        int result = eye_link_send(statsd->link, payload->data, payload->length, failure);
+        if (result != 0) {
+            return result;
+        }
+        eye_text_clear(payload);
+    }
+    return 0;
+}
+
+/* Servers repeat a gauge until they hear of another value. What gets lost is lost: there is no
+ * later attempt. */
+static void finish(void *state, const struct eye_snapshot *last)
+{
+    struct statsd *statsd = state;
+    struct eye_export_failure ignored = {.reason = EYE_EXPORT_OTHER};
+    if (!statsd->zero_on_stop || last == NULL || prepare(statsd, last, &ignored) != 0) {
+        return;
+    }
+    eye_text_clear(&statsd->payload);
+    int result = 0;
+    for (size_t i = 0; i < last->count && result == 0; i++) {
+        if (statsd->selection.wanted[last->points[i].metric->id]) {
+            result = add_zeros(statsd, last, i, &ignored);
+        }
+    }
+    if (result == 0 && statsd->payload.length > 0) {
+        result =
+            eye_link_send(statsd->link, statsd->payload.data, statsd->payload.length, &ignored);
+    }
+    if (result == 0) {
+        (void)eye_link_confirm(statsd->link, true, &ignored);
+    }
 }
 
 /* ---- Life ---- */
@@ -213,6 +261,7 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     if (statsd == NULL || eye_selection_init(&statsd->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
+    statsd->zero_on_stop = values->zero_on_stop;
     int result = init_lines(statsd, values, ret_error);
     if (result == 0) {
         result = init_payload(statsd, values, setup, ret_error);
@@ -254,10 +303,21 @@ static const struct eye_config_key keys[] = {
         .path = "distributions",
         .type = EYE_CONFIG_CHOICE,
         .offset = offsetof(struct values, distributions),
-        .default_value = "samples",
+        .default_value = "gauges",
         .choices = distribution_choices,
-        .help = "samples: timers, from which the server makes quantiles; gauges: .p50 .p95 .p99 "
-                ".max .mean made here and a counter .count; durations are in milliseconds",
+        .help = "gauges: .p50 .p95 .p99 .max .mean of the last interval with values, made here, "
+                "and a counter .count; samples: timers, from which the server makes quantiles "
+                "(not collectd, which cuts them to whole milliseconds and takes rates for a part "
+                "of the value; etsy's leaves rates out of quantiles). Durations are in "
+                "milliseconds",
+    },
+    {
+        .path = "zero_on_stop",
+        .type = EYE_CONFIG_BOOL,
+        .offset = offsetof(struct values, zero_on_stop),
+        .default_value = "true",
+        .help = "send 0 for each gauge when the daemon stops (not after run --once); a server "
+                "repeats the last value for ever otherwise, unless it deletes idle gauges",
     },
     {
         .path = "payload",
@@ -283,5 +343,6 @@ const struct eye_exporter_type eye_exporter_statsd = {
     .remote = true,
     .open = open_exporter,
     .deliver = deliver,
+    .finish = finish,
     .close = close_exporter,
 };

@@ -91,7 +91,8 @@ EXPORTERS = {
     "file": {"path": Plain("'-'"), "max_size": Plain("64MiB"),
              "keep": Range("5", "0", "1", "1000", "1001")},
     "graphite": {"url": Plain("tcp://127.0.0.1:2003"), "style": choice("tagged", "dotted"),
-                 "template": NONE, "counters": choice("delta", "total"), **TLS},
+                 "template": NONE, "counters": choice("delta", "total"),
+                 "retention": Range("60s", "999ms", "1s", "1d", "86401s"), **TLS},
     "null": {},
     "openmetrics": {"listen": Plain("127.0.0.1:9464"), "tls.cert_file": NONE, "tls.key_file": NONE,
                     "basic_auth.user": NONE, "basic_auth.password_file": NONE,
@@ -106,7 +107,8 @@ EXPORTERS = {
                      "histograms": choice("classic", "native"), **HTTP},
     "statsd": {"url": Plain("udp://127.0.0.1:8125"),
                "dialect": choice("none", "datadog", "influxdb", "graphite", "signalfx", "librato"),
-               "template": NONE, "distributions": choice("samples", "gauges"), "payload": PAYLOAD},
+               "template": NONE, "distributions": choice("gauges", "samples"),
+               "zero_on_stop": Plain("true"), "payload": PAYLOAD},
 }
 
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "exporters/encode/template.h"
 #include "exporters/encode/utf8.h"
 
 /* ---- Texts ---- */
@@ -125,6 +126,9 @@ void expected_append_dotted(struct eye_text *text, const struct hostile *world,
     append_component(text, start, name.data, COMPONENT_BYTES ".");
     for (size_t i = 0; i < world->selection.fixed_count; i++) {
         const struct eye_fixed_tag *fixed = &world->selection.fixed[i];
+        if (eye_point_has_tag(point, fixed->key)) {
+            continue;
+        }
         append_component(text, start, *fixed->value == '\0' ? fixed->key : fixed->value,
                          COMPONENT_BYTES);
     }

@@ -112,7 +112,10 @@ static void append_tags(struct eye_text *tags, const struct encoder *encoder,
                         const struct eye_point *point)
 {
     for (size_t i = 0; i < encoder->selection->fixed_count; i++) {
-        append_tag(tags, encoder->selection->fixed[i].key, encoder->selection->fixed[i].value);
+        const struct eye_fixed_tag *fixed = &encoder->selection->fixed[i];
+        if (!eye_point_has_tag(point, fixed->key)) {
+            append_tag(tags, fixed->key, fixed->value);
+        }
     }
     for (uint32_t i = 0; i < point->tags->count; i++) {
         const struct eye_tag_value *tag = &point->tags->tags[i];

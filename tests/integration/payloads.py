@@ -162,7 +162,8 @@ class DatadogIntake:
 
 
 class Carbon:
-    """Plaintext lines "path;tag=value value time": the increases of intervals."""
+    """Plaintext lines "path;tag=value value time": the increases of slots. Of a slot carbon keeps
+    the last point, which has to count no less than those before."""
 
     LINE_MAX_BYTES = 16384
 
@@ -192,7 +193,9 @@ class Carbon:
 
     @property
     def overwritten(self):
-        return self.series.overwritten
+        """Counts that were replaced by smaller ones; a gauge may get smaller."""
+        return [row for row in self.series.overwritten
+                if row[0].endswith((".count", ".sum", ".sent.bytes")) and row[3] < row[2]]
 
 
 class RemoteWrite:

@@ -180,5 +180,23 @@ class StartMessage(unittest.TestCase):
         self.assertNotIn("exporters", daemon.log[0])
 
 
+class ApiKey(unittest.TestCase):
+    """DD_API_KEY is never shown, whatever goes wrong with it or beside it."""
+
+    KEY = "0123456789abcdef0123456789abcdef"
+    EXPORTER = "exporters=[{type: datadog, url: 'http://127.0.0.1:9', timeout: 200ms}]"
+    RUN = ("run", "--once", "--set", "interval=1s", "--set", "shutdown_timeout=200ms", "--set",
+           "log.level=debug")
+
+    def test_is_never_shown(self):
+        for words, key in ((("check",), self.KEY), (("check",), f"{self.KEY}\n"),
+                           (("check", "--open"), self.KEY), (self.RUN, self.KEY),
+                           (("check",), f"{self.KEY}\tx"), (self.RUN, f"{self.KEY}\tx")):
+            with self.subTest(words=words, key=key):
+                done = sockeye(*words, "-c", "/dev/null", "--set", self.EXPORTER, DD_API_KEY=key)
+                self.assertNotIn(self.KEY[:8], done.stdout + done.stderr)
+                self.assertEqual("DD_API_KEY" in done.stderr, "\t" in key, done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -99,7 +99,7 @@ class Intervals(unittest.TestCase):
         begin = time.time()
         daemon = Daemon(self, "protocols.http=false", interval=f"{self.SECONDS}s", exporters=(
             f"{{type: file, path: '{path}'}}", collector.exporter("encoding: json"),
-            f"{{type: graphite, url: 'tcp://127.0.0.1:{lines.port}'}}"))
+            f"{{type: graphite, retention: {self.SECONDS}s, url: 'tcp://127.0.0.1:{lines.port}'}}"))
         harness.wait_until(lambda: nice_of_thread(daemon.pid, "eye:collector") == -10, 30,
                            "the collector's precedence")
         daemon.wait_for_snapshots(2)
@@ -121,8 +121,8 @@ class Intervals(unittest.TestCase):
             self.assertAlmostEqual(end % self.SECONDS, 0, delta=ROUNDING)
         self.assertGreaterEqual(spans[-1][0], stopping - ROUNDING)
         self.assertLessEqual(spans[-1][0], time.time() + ROUNDING)
-        # Carbon's slots lie around the middles of intervals: no two are in one.
-        self.assertGreaterEqual(len(carbon.series.times()), 3)
+        # Carbon's slots lie around the middles of intervals: each whole one has its own.
+        self.assertGreaterEqual(len(carbon.series.times()), 2)
         self.assertEqual(carbon.overwritten, [])
         collector.read()
         self.assertEqual(collector.malformed, [])

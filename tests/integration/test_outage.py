@@ -39,7 +39,8 @@ class Receivers:
         key_file = accounts.write_secret(test, KEY)
         self.exporters = (
             f"{{type: datadog, url: '{self.intake.url}', api_key_file: '{key_file}'{kept}}}",
-            f"{{type: graphite, url: 'tcp://127.0.0.1:{self.lines.port}'{kept}}}",
+            "{type: graphite, retention: 1s, "
+            f"url: 'tcp://127.0.0.1:{self.lines.port}'{kept}}}",
             "{type: remote_write, version: 1, "
             f"url: '{self.prometheus.url}{payloads.RemoteWrite.PATH}'{kept}}}")
 

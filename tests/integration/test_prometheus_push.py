@@ -313,6 +313,14 @@ class Pushgateway(unittest.TestCase):
         self.assertEqual(daemon.stop(), 0)
         self.assert_equal_to(truth, job="kept")
 
+    def test_job_leaves_its_page(self):
+        """What a job has pushed is what it ran for."""
+        done = harness.sockeye("run", "-c", "/dev/null", "--once", "--set", "interval=1s", "--set",
+                               f"exporters=[{{type: pushgateway, url: '{self.gateway.url}'}}]")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("sockeye_memory_resident_bytes",
+                      {name.partition("{")[0] for name in self.gateway.samples()})
+
 
 class PlainGateway(http.server.BaseHTTPRequestHandler):
     """Like a Pushgateway that cannot read a compressed page. The server's `requests` are

@@ -143,7 +143,8 @@ class ServerCountsTheSame(unittest.TestCase):
         self.assertAlmostEqual(sum(timer[1]) / (ours[1] * 1000), 1, delta=0.01)
 
     def test_tags_in_names(self):
-        server, truth, daemon = self.run_daemon("template: '{metric}.{direction}.{port}'")
+        server, truth, daemon = self.run_daemon(
+            "distributions: samples, template: '{metric}.{direction}.{port}'")
         counters, timers = server.counters(), server.timers()
         for metric, tags, value in truth.counters:
             name = f"sockeye.{metric}.{tags['direction']}.{tags['port']}"
@@ -158,7 +159,8 @@ class ServerCountsTheSame(unittest.TestCase):
 
     def check_dialect(self, dialect, scheme):
         """The server writes tags as ;key=value, whichever of the two ways they came in."""
-        server, truth, daemon = self.run_daemon(f"dialect: {dialect}, tags: [env:prod]", scheme)
+        server, truth, daemon = self.run_daemon(
+            f"distributions: samples, dialect: {dialect}, tags: [env:prod]", scheme)
         found = collections.Counter()
         for name, value in server.counters().items():
             metric, *tags = name.split(";")
@@ -185,7 +187,7 @@ class ServerCountsTheSame(unittest.TestCase):
 
     def test_distributions_as_gauges(self):
         server, truth, daemon = self.run_daemon(
-            "distributions: gauges, template: '{metric}.{direction}.{port}'")
+            "zero_on_stop: false, template: '{metric}.{direction}.{port}'")
         name = f"sockeye.http.server.request.duration.{truth.port}"
         last = daemon.last_point("http.server.request.duration", port=truth.port)
         self.assertEqual(server.counters()[f"{name}.count"], truth.requests)
@@ -195,6 +197,16 @@ class ServerCountsTheSame(unittest.TestCase):
         self.assertGreaterEqual(gauges[f"{name}.max"], gauges[f"{name}.p99"])
         self.assertAlmostEqual(gauges[f"{name}.mean"], last["sum"] / last["count"] * 1000,
                                delta=1e-3)
+
+    def test_gauges_end_with_zero(self):
+        """The server repeats a gauge for ever."""
+        server, truth, _ = self.run_daemon("template: '{metric}.{direction}.{port}'")
+        ours = {name: value for name, value in server.gauges().items()
+                if "sockeye" in name or str(truth.port) in name}
+        self.assertGreater(len(ours), 10)
+        self.assertEqual(set(ours.values()), {0})
+        name = f"sockeye.tcp.sent.bytes.outgoing.{truth.port}"
+        self.assertGreater(server.counters()[name], 0)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ class Streams(unittest.TestCase):
         unix = LineServer(self, frames.sums.add, split=line_server.frames,
                           path=os.path.join(self.folder, "stream"))
         self.exporters += [
-            f"{{type: statsd, name: tcp, dialect: datadog, url: 'tcp://127.0.0.1:{tcp.port}'}}",
+            "{type: statsd, name: tcp, dialect: datadog, distributions: samples, "
+            f"url: 'tcp://127.0.0.1:{tcp.port}'}}",
             f"{{type: dogstatsd, name: frames, url: 'unixstream://{unix.path}'}}",
             gram.exporter.replace("{type", "{name: datagrams, type")]
         return {"tcp": (stream, tcp), "frames": (frames, unix), "datagrams": (gram, gram)}

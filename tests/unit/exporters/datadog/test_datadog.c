@@ -311,6 +311,138 @@ static void deliver__counts_what_the_intake_never_takes(void **state)
     assert_string_equal(world->failure.cause.text, "answer 400: bad");
 }
 
+static void add_series(struct world *world, size_t count)
+{
+    char service[32];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(service, sizeof(service), "service-%zu", i);
+        sample_add(world->sample, EYE_METRIC_TCP_OPENED, 1,
+                   SAMPLE_TAGS({EYE_TAG_SERVICE, service}));
+    }
+}
+
+static void deliver__counts_what_an_accepted_body_had_wrong(void **state)
+{
+    static const struct http_script scripts[] = {
+        {.answer = "HTTP/1.1 202 Accepted\r\nContent-Length: 34\r\n\r\n"
+                   "{\"errors\":[\"metric of no kind\",7]}"},
+        {.answer = VALID},
+        {.answer = "HTTP/1.1 202 Accepted\r\nContent-Length: 8\r\n\r\nno JSON{"},
+    };
+    struct world *world = *state;
+    start(world, scripts, 3, 0, "");
+    add_values(world);
+    add_series(world, 3);
+    const struct eye_snapshot *first = sample_take(world->sample);
+    assert_int_equal(deliver(world, first, NULL), 0);
+    assert_int_equal(points(world), 3);
+    assert_int_equal(dropped(world, EYE_EXPORT_REJECTED), 2);
+    assert_string_equal(world->failure.cause.text, "answer 202 with 2 errors: metric of no kind");
+    add_values(world);
+    assert_int_equal(deliver(world, sample_take(world->sample), first), 0);
+    assert_int_equal(points(world), 5);
+    assert_string_equal(world->failure.cause.text, "");
+    assert_int_equal(atomic_load(&world->sample->stats.seen), 7);
+}
+
+/* Entries of a payload of protobuf: field 1, each with its length. */
+static size_t entries_in(const char *bytes, size_t length)
+{
+    size_t count = 0;
+    for (size_t at = 0; at < length; count++) {
+        size_t entry = 0;
+        assert_int_equal(bytes[at++], 0x0a);
+        for (unsigned shift = 0; shift < 64; shift += 7) {
+            unsigned char byte = (unsigned char)bytes[at++];
+            entry |= (size_t)(byte & 0x7f) << shift;
+            if (byte < 0x80) {
+                break;
+            }
+        }
+        at += entry;
+        assert_true(at <= length);
+    }
+    return count;
+}
+
+static void deliver__splits_sketches_beyond_4_mib(void **state)
+{
+    enum { COUNT = 1900, VALUES = 800 };
+    static const struct http_script scripts[] = {{.answer = ACCEPTED}};
+    static const enum eye_metric_id metrics[] = {EYE_METRIC_TCP_RTT, EYE_METRIC_TCP_CONNECT};
+    struct world *world = *state;
+    char service[16];
+    start(world, scripts, 1, 1, "");
+    for (size_t i = 0; i < COUNT * EYE_ARRAY_LENGTH(metrics); i++) {
+        snprintf(service, sizeof(service), "%zu", i / EYE_ARRAY_LENGTH(metrics));
+        double value = 1e-6;
+        for (size_t k = 0; k < VALUES; k++, value *= 1.016) {
+            sample_add(world->sample, metrics[i % EYE_ARRAY_LENGTH(metrics)], value,
+                       SAMPLE_TAGS({EYE_TAG_SERVICE, service}));
+        }
+    }
+    assert_int_equal(deliver(world, sample_take(world->sample), NULL), 0);
+    size_t requests = http_server_requests(world->server);
+    size_t sketches = 0;
+    assert_true(requests > 1);
+    for (size_t i = 0; i < requests; i++) {
+        size_t length = plain_body(world, i);
+        assert_true(length <= 4U << 20);
+        sketches += entries_in(world->plain, length);
+    }
+    /* Less than were made: the registry has its budgets. */
+    assert_in_range(sketches, COUNT, 2 * COUNT);
+    assert_int_equal(points(world), sketches);
+    assert_int_equal(atomic_load(&world->sample->stats.seen), sketches);
+}
+
+static void tags__have_each_key_once(void **state)
+{
+    static const struct http_script scripts[] = {{.answer = ACCEPTED}};
+    struct world *world = *state;
+    start(world, scripts, 1, 0, ", tags: ['env:a', 'port:1', 'env:b']");
+    sample_add(world->sample, EYE_METRIC_TCP_OPENED, 3, SAMPLE_TAGS({EYE_TAG_PORT, "80"}));
+    sample_add(world->sample, EYE_METRIC_SELF_MEMORY, 3, SAMPLE_TAGS());
+    assert_int_equal(deliver(world, sample_take(world->sample), NULL), 0);
+    world->plain[plain_body(world, 0)] = '\0';
+    assert_non_null(strstr(world->plain, "\"tags\":[\"env:b\",\"port:80\"]"));
+    assert_non_null(strstr(world->plain, "\"tags\":[\"port:1\",\"env:b\"]"));
+}
+
+static void environment__is_understood(void **state)
+{
+    static const struct {
+        const char *site;
+        const char *key;
+        const char *tags;
+        const char *refused; /* NULL: it opens */
+    } rows[] = {
+        {"", KEY, "", NULL},
+        {"us5.datadoghq.com", KEY, "a:1,b:2", NULL},
+        {"https://datadoghq.eu", KEY, "", "DD_SITE"},
+        {"datadoghq.eu", "", "", "no API key"},
+        {"datadoghq.eu", KEY "\n", "", NULL},
+        {"datadoghq.eu", KEY "\r\nX: y", "", "DD_API_KEY"},
+    };
+    struct world *world = *state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(rows); i++) {
+        setenv("DD_SITE", rows[i].site, 1);
+        setenv("DD_API_KEY", rows[i].key, 1);
+        setenv("DD_TAGS", rows[i].tags, 1);
+        assert_int_equal(configure(world, "encoding: json"), 0);
+        int result = open_lane(world, 0);
+        assert_int_equal(result == 0, rows[i].refused == NULL);
+        if (rows[i].refused != NULL) {
+            assert_non_null(strstr(world->error.text, rows[i].refused));
+            assert_null(strstr(world->error.text, KEY));
+        }
+        eye_exporter_datadog.close(EYE_TAKE(world->exporter));
+    }
+    unsetenv("DD_SITE");
+    unsetenv("DD_API_KEY");
+    unsetenv("DD_TAGS");
+}
+
 static void key__is_read_again_when_refused_and_used_at_once(void **state)
 {
     static const struct http_script scripts[] = {
@@ -345,16 +477,6 @@ static void key__that_stays_refused_costs_the_points_and_is_not_asked_often(void
     assert_non_null(strstr(http_server_head(world->server, 2), KEY));
     assert_int_equal(dropped(world, EYE_EXPORT_UNAUTHORIZED), 4);
     assert_int_equal(atomic_load(&world->sample->stats.seen), 4);
-}
-
-static void add_series(struct world *world, size_t count)
-{
-    char service[32];
-    for (size_t i = 0; i < count; i++) {
-        snprintf(service, sizeof(service), "service-%zu", i);
-        sample_add(world->sample, EYE_METRIC_TCP_OPENED, 1,
-                   SAMPLE_TAGS({EYE_TAG_SERVICE, service}));
-    }
 }
 
 static void deliver__makes_smaller_payloads_when_told_to(void **state)
@@ -536,6 +658,10 @@ int main(void)
         TEST(deliver__counts_what_the_intake_never_takes),
         TEST(key__is_read_again_when_refused_and_used_at_once),
         TEST(key__that_stays_refused_costs_the_points_and_is_not_asked_often),
+        TEST(deliver__counts_what_an_accepted_body_had_wrong),
+        TEST(deliver__splits_sketches_beyond_4_mib),
+        TEST(tags__have_each_key_once),
+        TEST(environment__is_understood),
         TEST(deliver__makes_smaller_payloads_when_told_to),
         TEST(deliver__keeps_the_limit_of_compressed_bytes),
         TEST(open__tells_what_is_wrong),

@@ -367,7 +367,10 @@ static void dogstatsd__refused_points_are_counted_once(void **state)
     char value[196] = "key:";
     memset(value + 4, 'v', sizeof(value) - 5);
     value[sizeof(value) - 1] = '\0';
-    char *tags[] = {value, value};
+    char second[sizeof(value)];
+    memcpy(second, value, sizeof(value));
+    second[0] = 'K';
+    char *tags[] = {value, second};
     fixture->config.tags = (struct eye_text_list){.items = tags, .count = 2};
     open_exporter(fixture);
     char service[200] = {0};
@@ -406,10 +409,11 @@ static void dogstatsd__denied_metrics_stay_away(void **state)
 static void dogstatsd__open_refuses_tags_longer_than_a_datagram(void **state)
 {
     struct fixture *fixture = *state;
-    char tag[] = "a-tag-of-some-length:and-its-value";
-    char *tags[40];
+    char texts[40][40];
+    char *tags[EYE_ARRAY_LENGTH(texts)];
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(tags); i++) {
-        tags[i] = tag;
+        snprintf(texts[i], sizeof(texts[i]), "tag-of-some-length-%zu:and-its-value", i);
+        tags[i] = texts[i];
     }
     fixture->config.tags = (struct eye_text_list){.items = tags, .count = EYE_ARRAY_LENGTH(tags)};
     struct eye_error error = {0};
@@ -658,6 +662,21 @@ static void dogstatsd__environment_counts_without_a_url(void **state)
     assert_tally_is_truth(fixture);
 }
 
+static void dogstatsd__sends_nothing_when_it_is_switched_off(void **state)
+{
+    struct fixture *fixture = *state;
+    setenv("DD_DOGSTATSD_DISABLE", "true", 1);
+    open_exporter(fixture);
+    unsetenv("DD_DOGSTATSD_DISABLE");
+    count_something(fixture, 0);
+    take(fixture);
+    assert_int_equal(deliver(fixture), 0);
+    eye_exporter_dogstatsd.finish(fixture->exporter, fixture->now);
+    read_datagrams(fixture);
+    assert_int_equal(fixture->datagrams, 0);
+    assert_int_equal(atomic_load(&fixture->stats.points), 0);
+}
+
 static void dogstatsd__url_has_our_schemes(void **state)
 {
     (void)state;
@@ -702,6 +721,7 @@ int main(void)
         TEST(dogstatsd__finds_a_unix_stream),
         TEST(dogstatsd__open_refuses_what_cannot_work),
         TEST(dogstatsd__environment_counts_without_a_url),
+        TEST(dogstatsd__sends_nothing_when_it_is_switched_off),
         cmocka_unit_test(dogstatsd__url_has_our_schemes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 static const char *const variables[] = {
     "DD_DOGSTATSD_URL", "DD_AGENT_HOST",  "DD_DOGSTATSD_PORT",   "DD_ENTITY_ID",
     "DD_ENV",           "DD_SERVICE",     "DD_VERSION",          "DD_ORIGIN_DETECTION_ENABLED",
-    "DD_EXTERNAL_ENV",  "DD_CARDINALITY", "DATADOG_CARDINALITY",
+    "DD_EXTERNAL_ENV",  "DD_CARDINALITY", "DATADOG_CARDINALITY", "DD_DOGSTATSD_DISABLE",
 };
 
 static int set_up(void **state)
@@ -137,6 +137,28 @@ static void environment__can_switch_origin_detection_off(void **state)
     }
 }
 
+static void environment__can_switch_the_client_off(void **state)
+{
+    struct eye_environment *environment = *state;
+    static const struct {
+        const char *value;
+        bool disabled;
+        size_t warnings;
+    } values[] = {{"True", true, 0},   {"true", true, 0},   {"yes", true, 0}, {"1", true, 0},
+                  {"false", false, 0}, {"False", false, 0}, {"0", false, 0},  {"no", false, 0},
+                  {"", false, 0},      {NULL, false, 0},    {"2", false, 1}};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(values); i++) {
+        struct log_file log;
+        set("DD_DOGSTATSD_DISABLE", values[i].value);
+        log_file_begin(&log);
+        read_again(environment);
+        size_t warnings = log_file_count(&log, "DD_DOGSTATSD_DISABLE is passed over");
+        log_file_end(&log);
+        assert_int_equal(environment->disabled, values[i].disabled);
+        assert_int_equal(warnings, values[i].warnings);
+    }
+}
+
 static void environment__external_is_cleaned_and_bounded(void **state)
 {
     struct eye_environment *environment = *state;
@@ -185,6 +207,7 @@ int main(void)
         TEST(environment__url_goes_before_host_and_port),
         TEST(environment__has_the_unified_tags),
         TEST(environment__can_switch_origin_detection_off),
+        TEST(environment__can_switch_the_client_off),
         TEST(environment__external_is_cleaned_and_bounded),
         TEST(environment__cardinality_has_an_order),
         TEST(environment__wrong_cardinality_is_passed_over),

@@ -554,6 +554,19 @@ static void worker__says_goodbye_after_the_last_delivery(void **state)
     assert_int_equal(fixture->fake.finished_with, 2);
 }
 
+static void worker__of_a_job_says_no_goodbye(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.once = true;
+    start_worker(fixture);
+    publish_many(fixture, 2);
+    wait_until_idle(fixture);
+    eye_worker_stop(fixture->worker, in_ms(5000));
+    assert_true(free_worker(fixture));
+    assert_int_equal(fixture->fake.call_count, 2);
+    assert_int_equal(fixture->fake.finishes, 0);
+}
+
 /* A receiver may be away; what cannot be written here is a failure. */
 static void worker__tells_unwritten_from_undelivered(void **state)
 {
@@ -805,6 +818,7 @@ int main(void)
         TEST(worker__stop_sends_the_newest_even_of_a_format_with_time),
         TEST(worker__says_once_that_points_are_refused),
         TEST(worker__says_goodbye_after_the_last_delivery),
+        TEST(worker__of_a_job_says_no_goodbye),
         TEST(worker__each_lane_has_a_name),
         TEST(worker__receiver_that_has_gone_is_not_tried_twice),
         TEST(worker__logs_failing_and_recovery_once),

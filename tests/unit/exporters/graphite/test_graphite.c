@@ -16,7 +16,7 @@
 
 extern const struct eye_exporter_type eye_exporter_graphite;
 
-#define TCP "type: graphite, url: 'tcp://127.0.0.1:%%', tags: ['host:h'], %s"
+#define TCP "type: graphite, url: 'tcp://127.0.0.1:%%', retention: 10s, tags: ['host:h'], %s"
 #define SERVICES 900
 
 static int set_up(void **state)
@@ -74,6 +74,27 @@ static void lines__counters_as_totals(void **state)
     count(run, "api", 5);
     assert_string_equal(delivered(run),
                         "sockeye.tcp.sent.bytes;host=h;service=api 12 1785672010\n");
+}
+
+/* Carbon as it comes keeps the last point of each minute: their sum is what was counted. */
+static void lines__of_a_slot_add_up_by_default(void **state)
+{
+    struct exporter_run *run = *state;
+    static const char *const expected[] = {
+        " 7 1785672000\n",  " 14 1785672000\n", " 21 1785672000\n", " 28 1785672000\n",
+        " 35 1785672000\n", " 42 1785672000\n", " 7 1785672060\n",  " 14 1785672060\n",
+    };
+    exporter_run_listen(run, SOCK_STREAM);
+    assert_int_equal(exporter_run_open(run, "type: graphite, url: 'tcp://127.0.0.1:%', "
+                                            "style: dotted, template: '{metric}', "
+                                            "metrics: {allow: [tcp.sent.bytes]}"),
+                     0);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(expected); i++) {
+        count(run, "api", 7);
+        const char *line = delivered(run);
+        assert_memory_equal(line, "sockeye.tcp.sent.bytes", 22);
+        assert_string_equal(line + 22, expected[i]);
+    }
 }
 
 static void lines__distributions(void **state)
@@ -290,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(lines__counters_are_increases),
         TEST(lines__counters_as_totals),
+        TEST(lines__of_a_slot_add_up_by_default),
         TEST(lines__distributions),
         TEST(lines__the_greatest_is_no_less_than_the_mean),
         TEST(lines__ending_stands_before_tags),

@@ -162,6 +162,63 @@ static void statsd__settings_reach_the_lines(void **state)
     assert_int_equal(stat_of(&run->sample->stats.points), 1);
 }
 
+/* What is sent after a gauge, a counter and a distribution when the daemon stops. */
+static void assert_end(struct exporter_run *run, const char *settings, const char *expected)
+{
+    char yaml[256];
+    snprintf(yaml, sizeof(yaml),
+             "type: statsd, url: 'udp://127.0.0.1:%%', template: '{metric}', "
+             "metrics: {allow: ['tcp.*', '*memory*']}, %s",
+             settings);
+    assert_int_equal(exporter_run_open(run, yaml), 0);
+    assert_int_equal(exporter_run_deliver(run), 0);
+    exporter_run_read(run);
+    uint64_t points = stat_of(&run->sample->stats.points);
+    eye_exporter_statsd.finish(run->exporter, run->before);
+    assert_string_equal(exporter_run_read(run), expected);
+    assert_int_equal(stat_of(&run->sample->stats.points), points);
+}
+
+/* A server repeats its gauges for ever. */
+static void statsd__ends_gauges_with_zero(void **state)
+{
+    struct exporter_run *run = *state;
+    exporter_run_listen(run, SOCK_DGRAM);
+    count(run, "a", 1);
+    sample_add(run->sample, EYE_METRIC_SELF_MEMORY, 5, SAMPLE_TAGS());
+    sample_add(run->sample, EYE_METRIC_TCP_RTT, 1, SAMPLE_TAGS());
+    assert_end(run, "",
+               "sockeye.tcp.rtt.p50:0|g\nsockeye.tcp.rtt.p95:0|g\n"
+               "sockeye.tcp.rtt.p99:0|g\nsockeye.tcp.rtt.max:0|g\n"
+               "sockeye.tcp.rtt.mean:0|g\nsockeye.memory.resident:0|g\n");
+    assert_end(run, "distributions: samples", "sockeye.memory.resident:0|g\n");
+    assert_end(run, "zero_on_stop: false", "");
+    eye_exporter_statsd.finish(run->exporter, NULL);
+    assert_string_equal(exporter_run_read(run), "");
+}
+
+/* More than one datagram, each as long as allowed. */
+static void statsd__ends_many_gauges_with_zero(void **state)
+{
+    struct exporter_run *run = *state;
+    exporter_run_listen(run, SOCK_DGRAM);
+    assert_int_equal(exporter_run_open(run, "type: statsd, url: 'udp://127.0.0.1:%'"), 0);
+    for (size_t i = 0; i < SERVICES; i++) {
+        char service[32];
+        snprintf(service, sizeof(service), "service-%zu", i);
+        sample_add(run->sample, EYE_METRIC_TCP_ACTIVE, 2, SAMPLE_TAGS({EYE_TAG_SERVICE, service}));
+    }
+    assert_int_equal(exporter_run_deliver(run), 0);
+    exporter_run_read(run);
+    eye_exporter_statsd.finish(run->exporter, run->before);
+    size_t zeros = 0;
+    for (const char *at = exporter_run_read(run); (at = strstr(at, ":0|g\n")) != NULL; at++) {
+        zeros++;
+    }
+    assert_int_equal(zeros, SERVICES);
+    assert_in_range(run->largest, 1350, 1432);
+}
+
 static void open__refuses(void **state)
 {
     struct exporter_run *run = *state;
@@ -198,6 +255,8 @@ int main(void)
         TEST(statsd__refused_counts_arrive_later),
         TEST(statsd__collisions_are_dropped_and_counted),
         TEST(statsd__settings_reach_the_lines),
+        TEST(statsd__ends_gauges_with_zero),
+        TEST(statsd__ends_many_gauges_with_zero),
         TEST(open__refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
