@@ -19,7 +19,7 @@
 #define TCP_SCHEME "tcp://"
 
 /* What carbon keeps by default: retentions = 60s:1d; older points are thrown away. */
-#define RETENTION_NS (86400 * EYE_NS_PER_SECOND)
+#define KEEPS_NS (86400 * EYE_NS_PER_SECOND)
 
 /* An Ethernet frame less the IP and UDP headers. */
 #define DATAGRAM_BYTES 1432
@@ -291,7 +291,7 @@ const struct eye_exporter_type eye_exporter_graphite = {
             .values_size = sizeof(struct values),
         },
     .timestamped = true,
-    .max_age_ns = RETENTION_NS,
+    .max_age_ns = KEEPS_NS,
     .remote = true,
     .open = open_exporter,
     .deliver = deliver,

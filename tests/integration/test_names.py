@@ -169,7 +169,8 @@ class EverySeries(unittest.TestCase):
         self.daemon = harness.Daemon(self, console=None, exporters=(
             self.page.exporter, self.prometheus.exporter(),
             self.collector.exporter("histograms: explicit"), self.agent.exporter,
-            f"{{type: graphite, url: 'tcp://127.0.0.1:{lines.port}', counters: total}}"))
+            "{type: graphite, counters: total, retention: 1s, "
+            f"url: 'tcp://127.0.0.1:{lines.port}'}}"))
         # Prometheus finds its targets some seconds after its start.
         harness.wait_until(lambda: self.prometheus.query("up") == 1, 60, self.prometheus.said)
         truth = Truth()

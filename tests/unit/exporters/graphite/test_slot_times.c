@@ -52,8 +52,9 @@ static void time__slots_follow_each_other_whatever_the_clock_does(void **state)
     struct eye_moment now = {intervals.start_ns, intervals.moment_ns};
     uint64_t last_s = 999990;
     exporter_run_listen(run, SOCK_STREAM);
-    assert_int_equal(exporter_run_open(run, "type: graphite, url: 'tcp://127.0.0.1:%', "
-                                            "style: dotted, template: '{metric}'"),
+    assert_int_equal(exporter_run_open(run,
+                                       "type: graphite, retention: 10s, url: 'tcp://127.0.0.1:%', "
+                                       "style: dotted, template: '{metric}'"),
                      0);
     sample_add(run->sample, EYE_METRIC_SELF_MEMORY, 1, SAMPLE_TAGS());
     struct eye_snapshot *snapshot = sample_take(run->sample);
