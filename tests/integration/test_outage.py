@@ -369,12 +369,12 @@ class LongOutage(Frame):
             self.assertEqual(receivers.too_old, [0, 0, 0, 0])
 
     def be_away(self, both, clock, seconds):
-        self.daemon.wait_for_snapshots(2)
+        self.daemon.wait_for_snapshots(1)
         time.sleep(0.4)  # in the middle of an interval: nothing is on its way
         for receivers in both:
             receivers.down()
             receivers.read()
-        self.daemon.wait_for_snapshots(2)
+        self.daemon.wait_for_snapshots(1)
         clock.advance(seconds)
         self.daemon.wait_for_snapshots(2)
         delivered = len(self.again())
