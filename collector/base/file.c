@@ -23,6 +23,21 @@ ssize_t eye_file_read(int fd, void *buffer, size_t size)
     return (ssize_t)used;
 }
 
+bool eye_file_has_changed(const char *path, struct eye_file_stamp *stamp)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        return false;
+    }
+    if (status.st_dev == stamp->device && status.st_ino == stamp->inode &&
+        status.st_size == stamp->size && status.st_ctim.tv_sec == stamp->changed.tv_sec &&
+        status.st_ctim.tv_nsec == stamp->changed.tv_nsec) {
+        return false;
+    }
+    *stamp = (struct eye_file_stamp){status.st_dev, status.st_ino, status.st_size, status.st_ctim};
+    return true;
+}
+
 bool eye_file_is_trusted_owner(uid_t owner)
 {
     return owner == 0 || owner == geteuid();

@@ -4,10 +4,26 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include <time.h>
 
 /** Reads @fd until its end or until @size bytes are in @buffer: their number, or -errno. */
 ssize_t eye_file_read(int fd, void *buffer, size_t size);
+
+/* Which file a path led to, and its state: another one when any of these is. Zeroed: none yet. */
+struct eye_file_stamp {
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed; /* st_ctim: contents, mode, name */
+};
+
+/**
+ * True when @path leads to another file than @stamp, or to another state of it; then that is in
+ * @stamp. One that is away for a moment is being replaced: false. Cheap enough for every request.
+ */
+bool eye_file_has_changed(const char *path, struct eye_file_stamp *stamp);
 
 /** Root, or this process. */
 bool eye_file_is_trusted_owner(uid_t owner);

@@ -398,14 +398,14 @@ static int init_transport(struct datadog *datadog, const struct eye_exporter_set
 static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
                          struct eye_error *ret_error)
 {
-    EYE_CLEANUP(cleanup_exporter) struct datadog *datadog = calloc(1, sizeof(*datadog));
-    if (datadog == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
     if (setup->own->common.queue_age_ns > EYE_DEFAULT_MAX_AGE_NS) {
         return eye_error_set(ret_error, -EINVAL,
                              "`queue.max_age`: the intake throws away points that are older than "
                              "1h; use 1h or less");
+    }
+    EYE_CLEANUP(cleanup_exporter) struct datadog *datadog = calloc(1, sizeof(*datadog));
+    if (datadog == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     datadog->values = setup->own->values;
     datadog->name = setup->own->name;

@@ -133,30 +133,12 @@ static int read_file(const char *path, char **ret_value, struct eye_error *ret_e
     return result;
 }
 
-static struct eye_secret_stamp stamp_of(const struct stat *status)
-{
-    return (struct eye_secret_stamp){status->st_dev, status->st_ino, status->st_size,
-                                     status->st_ctim};
-}
-
-/* Nothing when there is no such file. */
-static struct eye_secret_stamp look_at(const char *path)
-{
-    struct stat status = {0};
-    return stat(path, &status) == 0 ? stamp_of(&status) : (struct eye_secret_stamp){0};
-}
-
-static bool is_same(const struct eye_secret_stamp *a, const struct eye_secret_stamp *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
 static int read_secret_file(const char *path, struct eye_secret *ret_secret,
                             struct eye_error *ret_error)
 {
     /* Looked at first: what changes while it is read is read again. */
-    struct eye_secret secret = {.path = strdup(path), .stamp = look_at(path)};
+    struct eye_secret secret = {.path = strdup(path)};
+    eye_file_has_changed(path, &secret.stamp);
     int result = secret.path == NULL ? eye_error_set(ret_error, -ENOMEM, "out of memory")
                                      : read_file(path, &secret.value, ret_error);
     if (result != 0) {
@@ -243,18 +225,12 @@ bool eye_secret_refresh(struct eye_secret *secret)
     return secret->path != NULL && read_again(secret, NULL);
 }
 
-/* A file that is away for a moment is being replaced. */
 bool eye_secret_follow(struct eye_secret *secret)
 {
-    if (secret->path == NULL) {
-        return false;
-    }
-    const struct eye_secret_stamp stamp = look_at(secret->path);
-    if (stamp.inode == 0 || is_same(&stamp, &secret->stamp)) {
+    if (secret->path == NULL || !eye_file_has_changed(secret->path, &secret->stamp)) {
         return false;
     }
     struct eye_error error = {""};
-    secret->stamp = stamp;
     bool changed = read_again(secret, &error);
     if (error.text[0] != '\0') {
         eye_log_warning("%s; the secret that was read from it before stays in use", error.text);

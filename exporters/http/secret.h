@@ -7,25 +7,17 @@
 #pragma once
 
 #include <stdbool.h>
-#include <sys/stat.h>
 
 #include "collector/base/error.h"
+#include "collector/base/file.h"
 
 /* Longest secret. */
 #define EYE_SECRET_MAX_BYTES 4096
 
-/* Which file it was, and its state: another one when any of these is. */
-struct eye_secret_stamp {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed; /* st_ctim: contents, mode, name */
-};
-
 struct eye_secret {
-    char *value;                   /* owned; wiped when freed; NULL: none */
-    char *path;                    /* where it was read, for refresh; NULL: the environment */
-    struct eye_secret_stamp stamp; /* of that file when it was looked at last */
+    char *value;                 /* owned; wiped when freed; NULL: none */
+    char *path;                  /* where it was read, for refresh; NULL: the environment */
+    struct eye_file_stamp stamp; /* of that file when it was looked at last */
 };
 
 /**

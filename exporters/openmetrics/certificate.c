@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "collector/base/file.h"
+#include "collector/base/log.h"
 #include "exporters/http/secret.h"
 #include "exporters/openmetrics/libraries.h"
 
@@ -129,7 +129,9 @@ static int check_pair(const struct eye_certificate *pair, const char *certificat
 int eye_certificate_open(const char *certificate_file, const char *key_file,
                          struct eye_certificate *ret_certificate, struct eye_error *ret_error)
 {
-    EYE_CLEANUP(eye_certificate_done) struct eye_certificate certificate = {0};
+    EYE_CLEANUP(eye_certificate_done)
+    struct eye_certificate certificate = {.certificate_file = certificate_file,
+                                          .key_file = key_file};
     if ((certificate_file == NULL) != (key_file == NULL)) {
         return eye_error_set(ret_error, -EINVAL,
                              "TLS needs both `tls.cert_file` and `tls.key_file`");
@@ -138,6 +140,9 @@ int eye_certificate_open(const char *certificate_file, const char *key_file,
         *ret_certificate = certificate;
         return 0;
     }
+    /* Looked at first: what changes while it is read is read again. */
+    eye_file_has_changed(certificate_file, &certificate.certificate_stamp);
+    eye_file_has_changed(key_file, &certificate.key_stamp);
     int result = eye_secret_check_file(key_file, ret_error);
     if (result == 0) {
         result = read_file("tls.cert_file", certificate_file, &certificate.certificate, ret_error);
@@ -153,6 +158,29 @@ int eye_certificate_open(const char *certificate_file, const char *key_file,
         certificate = (struct eye_certificate){0};
     }
     return result;
+}
+
+bool eye_certificate_follow(struct eye_certificate *certificate)
+{
+    if (certificate->key == NULL) {
+        return false;
+    }
+    bool changed =
+        eye_file_has_changed(certificate->certificate_file, &certificate->certificate_stamp);
+    changed = eye_file_has_changed(certificate->key_file, &certificate->key_stamp) || changed;
+    if (!changed) {
+        return false;
+    }
+    struct eye_certificate other = {0};
+    struct eye_error error;
+    if (eye_certificate_open(certificate->certificate_file, certificate->key_file, &other,
+                             &error) != 0) {
+        eye_log_warning("%s; the certificate that was read before stays in use", error.text);
+        return false;
+    }
+    eye_certificate_done(certificate);
+    *certificate = other;
+    return true;
 }
 
 void eye_certificate_done(struct eye_certificate *certificate)

@@ -70,7 +70,7 @@ static const struct eye_config_key keys[] = {
         .path = "tls.cert_file",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct openmetrics_config, certificate_file),
-        .help = "PEM certificate to serve HTTPS with, and its chain; read at start",
+        .help = "PEM certificate to serve HTTPS with, and its chain; read again when it changes",
     },
     {
         .path = "tls.key_file",

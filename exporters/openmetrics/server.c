@@ -218,6 +218,44 @@ static void log_server(void *context, const char *format, va_list arguments)
     eye_log_debug("openmetrics server: %s", line);
 }
 
+/* ---- The library's daemon ---- */
+
+static struct MHD_Daemon *start_daemon(struct eye_server *server)
+{
+    const struct eye_certificate *certificate = server->certificate;
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, certificate->key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES}, /* only read */
+        {MHD_OPTION_END, 0, NULL},
+    };
+    bool secure = certificate->key != NULL;
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+                     (secure ? MHD_USE_TLS : 0U);
+    /* Without a thread of its own it needs no timeout; signals are blocked in ours. */
+    return eye_mhd.start_daemon(
+        flags, 0, NULL, NULL, answer, server, MHD_OPTION_EXTERNAL_LOGGER, log_server, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned int)EYE_PEERS_MAX, MHD_OPTION_NOTIFY_CONNECTION,
+        note_connection, server, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX_BYTES,
+        MHD_OPTION_ARRAY, secure ? tls : &tls[EYE_ARRAY_LENGTH(tls) - 1], MHD_OPTION_END);
+}
+
+/* Connections of the old one end with it; scrapers come again. */
+static void show_another_certificate(struct eye_server *server)
+{
+    struct MHD_Daemon *daemon = start_daemon(server);
+    if (daemon == NULL) {
+        atomic_fetch_add(&server->stats->failures[EYE_EXPORT_OTHER], 1);
+        eye_log_warning("openmetrics server: cannot use the certificate that was replaced; the "
+                        "one before stays in use");
+        return;
+    }
+    eye_mhd.stop_daemon(server->daemon);
+    server->daemon = daemon;
+    eye_log_info("openmetrics server: shows the certificate that is in `tls.cert_file` now");
+}
+
 /* ---- The loop ---- */
 
 static size_t room(const struct eye_server *server)
@@ -300,8 +338,9 @@ static void run_library(struct eye_server *server)
 #define LONGEST_WAIT_NS (3600 * EYE_NS_PER_SECOND)
 
 /* False: the end. */
-static bool turn(struct eye_server *server, int library_fd)
+static bool turn(struct eye_server *server)
 {
+    int library_fd = eye_mhd.get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     uint64_t now_ns = eye_clock_monotonic_ns();
     uint64_t until_ns = eye_peers_expire(&server->peers, now_ns);
     until_ns = until_ns == UINT64_MAX ? now_ns + LONGEST_WAIT_NS : until_ns;
@@ -316,6 +355,9 @@ static bool turn(struct eye_server *server, int library_fd)
         return false;
     }
     if (fds[2].revents != 0) {
+        if (eye_certificate_follow(server->certificate)) {
+            show_another_certificate(server);
+        }
         eye_peers_next_round(&server->peers);
         accept_some(server);
         eye_mhd.run(server->daemon); /* takes them in, the next one reads what they sent */
@@ -327,34 +369,12 @@ static bool turn(struct eye_server *server, int library_fd)
 static void *run(void *context)
 {
     struct eye_server *server = context;
-    int library_fd = eye_mhd.get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    while (turn(server, library_fd)) {
+    while (turn(server)) {
     }
     return NULL;
 }
 
 /* ---- Life ---- */
-
-static struct MHD_Daemon *start_daemon(struct eye_server *server,
-                                       const struct eye_certificate *certificate)
-{
-    const struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate->certificate},
-        {MHD_OPTION_HTTPS_MEM_KEY, 0, certificate->key},
-        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES}, /* only read */
-        {MHD_OPTION_END, 0, NULL},
-    };
-    bool secure = certificate->key != NULL;
-    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-                     (secure ? MHD_USE_TLS : 0U);
-    /* Without a thread of its own it needs no timeout; signals are blocked in ours. */
-    return eye_mhd.start_daemon(
-        flags, 0, NULL, NULL, answer, server, MHD_OPTION_EXTERNAL_LOGGER, log_server, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned int)EYE_PEERS_MAX, MHD_OPTION_NOTIFY_CONNECTION,
-        note_connection, server, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX_BYTES,
-        MHD_OPTION_ARRAY, secure ? tls : &tls[EYE_ARRAY_LENGTH(tls) - 1], MHD_OPTION_END);
-}
 
 void eye_server_init(struct eye_server *server, eye_server_answer *answer_, void *context,
                      struct eye_export_stats *stats)
@@ -373,15 +393,15 @@ void eye_server_init(struct eye_server *server, eye_server_answer *answer_, void
     eye_peers_init(&server->peers, &counts);
 }
 
-int eye_server_start(struct eye_server *server, int listen_fd,
-                     const struct eye_certificate *certificate)
+int eye_server_start(struct eye_server *server, int listen_fd, struct eye_certificate *certificate)
 {
+    server->certificate = certificate;
     server->listen_fd = listen_fd;
     server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->stop_fd < 0) {
         return -errno;
     }
-    server->daemon = start_daemon(server, certificate);
+    server->daemon = start_daemon(server);
     if (server->daemon == NULL) {
         return -ENOMEM;
     }

@@ -37,6 +37,7 @@ typedef void eye_server_answer(void *context, struct MHD_Connection *connection,
 struct eye_server {
     eye_server_answer *answer;
     void *context;
+    struct eye_certificate *certificate;
     struct eye_export_stats *stats; /* pages that were taken whole, and what went wrong */
     struct MHD_Daemon *daemon;      /* the thread's while it runs */
     struct eye_peers peers;         /* the thread's */
@@ -52,11 +53,10 @@ void eye_server_init(struct eye_server *server, eye_server_answer *answer, void 
                      struct eye_export_stats *stats);
 
 /**
- * Serves on @listen_fd, which it owns from here on, with TLS when @certificate has a key. 0, or
- * -errno of what it needs.
+ * Serves on @listen_fd, which it owns from here on, with TLS when @certificate has a key; whose
+ * files are followed from then on. 0, or -errno of what it needs.
  */
-int eye_server_start(struct eye_server *server, int listen_fd,
-                     const struct eye_certificate *certificate);
+int eye_server_start(struct eye_server *server, int listen_fd, struct eye_certificate *certificate);
 
 /** Ends all connections and the thread. Takes one that was never started. */
 void eye_server_stop(struct eye_server *server);

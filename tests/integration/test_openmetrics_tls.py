@@ -22,15 +22,18 @@ class Secured(unittest.TestCase):
         self.certificate = os.path.join(self.folder, "certificate.pem")
         self.key = os.path.join(self.folder, "key.pem")
         self.password = self.write("password", PASSWORD + "\n", 0o600)
+        self.make_certificate()
+        self.port = harness.free_port()
+        self.exporter = (f"{{type: openmetrics, listen: '127.0.0.1:{self.port}', created: true, "
+                         f"tls: {{cert_file: {self.certificate}, key_file: {self.key}}}, "
+                         f"basic_auth: {{user: {USER}, password_file: {self.password}}}}}")
+
+    def make_certificate(self):
         harness.command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=sockeye",
                         "-addext", "subjectAltName=IP:127.0.0.1", "-out", self.certificate,
                         "-keyout", self.key)
         os.chmod(self.key, 0o600)
-        self.port = harness.free_port()
-        self.exporter = (f"{{type: openmetrics, listen: '127.0.0.1:{self.port}', created: true, "
-                         f"tls: {{cert_file: {self.certificate}, key_file: {self.key}}}, "
-                         f"basic_auth: {{user: {USER}, password_file: {self.password}}}}}")
 
     def write(self, name, text, mode):
         path = os.path.join(self.folder, name)
@@ -65,6 +68,11 @@ class Secured(unittest.TestCase):
         self.assertGreater(receivers.sum_samples(samples, "sockeye_samples_created"), 0)
         self.assertEqual(receivers.duplicates(body), [])
         self.assert_secret(daemon)
+        self.make_certificate()  # curl trusts the new one alone
+        self.assertEqual(self.curl(f"{USER}:{PASSWORD}")[0], 200)
+        self.write("key.pem", "no key", 0o600)
+        self.assertEqual(self.curl(f"{USER}:{PASSWORD}")[0], 200)
+        self.assertEqual(len([line for line in daemon.log if "stays in use" in line]), 1)
 
     def assert_secret(self, daemon):
         with open(f"/proc/{daemon.pid}/cmdline", "rb") as file:
