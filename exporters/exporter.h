@@ -75,7 +75,7 @@ struct eye_export_stats {
 /*
  * One hour: what the Datadog intake takes [docs.datadoghq.com/api/latest/metrics], and a Prometheus
  * without out_of_order_time_window (the half of its block's two hours behind the newest sample,
- * tsdb/head.go), by scrape, remote write or OTLP alike.
+ * tsdb/head.go), by remote write or OTLP alike.
  */
 #define EYE_DEFAULT_MAX_AGE_NS UINT64_C(3600000000000)
 
