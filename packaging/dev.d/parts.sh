@@ -11,6 +11,7 @@ reference  test    dev    reference formats against other implementations
 live       test    dev    live      the daemon on this kernel
 fresh      test    dev    -         README's first command in a clean clone
 style      deep    dev    style     clang-format and clang-tidy
+outages    deep    dev    live      receivers that are away for long, or misbehave
 clang      deep    clang  -         unit tests built by the second compiler
 asan       deep    asan   live      address and undefined-behaviour sanitizers
 tsan       deep    tsan   live      thread sanitizer
@@ -104,6 +105,11 @@ part_live() {
     skip_unless_live build/dev/collector/sockeye
     # Most of them wait for intervals to end: three at once still find the machine idle.
     tests dev integration --parallel 3
+}
+
+part_outages() {
+    skip_unless_live build/dev/collector/sockeye
+    tests dev outages --parallel 3
 }
 
 part_fresh() {
