@@ -115,7 +115,7 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
  * daemon is stopped is none; but what was to be seen and sent once, and was not, is. */
 static int exit_code(enum cause cause, bool saw_all, const struct eye_workers_end *end)
 {
-    bool missed = cause == CAUSE_ONCE && (!saw_all || end->worst >= EYE_WORKER_BEHIND);
+    bool missed = cause == CAUSE_ONCE && (!saw_all || end->worst >= EYE_WORKER_REFUSED);
     return missed || end->unwritten ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

@@ -197,6 +197,12 @@ static enum eye_verdict pack(struct datadog *datadog, struct eye_export_failure 
 static uint64_t read_errors(const struct eye_http_answer *answer,
                             struct eye_export_failure *failure)
 {
+    if (answer->length >= EYE_HTTP_ANSWER_MAX_BYTES) {
+        failure->reason = EYE_EXPORT_REJECTED;
+        eye_error_set(&failure->cause, 0, "answer %ld with more errors than anybody should read",
+                      answer->status);
+        return 1; /* the least that it can be */
+    }
     json_t *root = json_loadb(answer->body, answer->length, 0, NULL);
     const json_t *errors = json_object_get(root, "errors");
     size_t count = json_array_size(errors);

@@ -656,12 +656,24 @@ static bool join_thread(struct eye_worker *worker)
     return ended && pthread_join(worker->thread, NULL) == 0;
 }
 
+/* Points that the receiver did not take. */
+static uint64_t count_refused(const struct eye_worker *worker)
+{
+    static const enum eye_export_reason reasons[] = {EYE_EXPORT_REJECTED, EYE_EXPORT_UNAUTHORIZED,
+                                                     EYE_EXPORT_REDIRECTED, EYE_EXPORT_TOO_LARGE};
+    uint64_t refused = 0;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(reasons); i++) {
+        refused += atomic_load(&worker->stats.dropped[reasons[i]]);
+    }
+    return refused;
+}
+
 static enum eye_worker_end say_end(const struct eye_worker *worker)
 {
     /* What an earlier run left in the spool is no news of one that did not begin. */
     bool began = worker->running || worker->queue.count > 0;
     if (!began || !has_work(worker)) {
-        return EYE_WORKER_DELIVERED;
+        return worker->job && count_refused(worker) > 0 ? EYE_WORKER_REFUSED : EYE_WORKER_DELIVERED;
     }
     if (worker->queue.count == 0 && (worker->work == NULL || worker->work_spooled)) {
         eye_log_warning(

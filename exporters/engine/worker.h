@@ -47,6 +47,7 @@ void eye_worker_stop(struct eye_worker *worker, uint64_t deadline_ns);
 enum eye_worker_end {
     EYE_WORKER_DELIVERED, /* everything */
     EYE_WORKER_SPOOLED,   /* something was left; the next run delivers it */
+    EYE_WORKER_REFUSED,   /* by the receiver, something of a job's only interval */
     EYE_WORKER_BEHIND,    /* something was left when time was up, and is lost */
     EYE_WORKER_UNWRITTEN, /* the same, and it was for a file or standard output: writing failed */
     EYE_WORKER_STUCK,     /* its thread hangs in a call and still uses worker and configuration */

@@ -177,7 +177,7 @@ static int bind_exporter(void *state, struct eye_error *ret_error)
 
 static bool is_file(const char *text)
 {
-    return text[0] == '/';
+    return text[0] == '/' && text[strlen(text) - 1] != '/';
 }
 
 static bool is_path(const char *text)

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
@@ -181,8 +182,31 @@ static void decide_timeout(struct eye_otlp_settings *settings)
 static void decide_file(char **file, const char *name)
 {
     struct variable variable;
-    if (*file == NULL && find_either(&variable, name)) {
-        *file = variable.value;
+    if (*file != NULL || !find_either(&variable, name)) {
+        return;
+    }
+    if (access(variable.value, R_OK) != 0) {
+        eye_log_warning("%s is passed over: cannot read %s: %s", variable.name, variable.value,
+                        strerror(errno));
+        return;
+    }
+    *file = variable.value;
+}
+
+/* Of the client's certificate and key one alone is of no use. */
+static void decide_client(struct eye_tls_settings *tls)
+{
+    bool configured = tls->cert_file != NULL || tls->key_file != NULL;
+    if (configured) {
+        return;
+    }
+    decide_file(&tls->cert_file, "CLIENT_CERTIFICATE");
+    decide_file(&tls->key_file, "CLIENT_KEY");
+    if ((tls->cert_file == NULL) != (tls->key_file == NULL)) {
+        eye_log_warning("OTEL_EXPORTER_OTLP_CLIENT_%s is passed over: certificate and key need "
+                        "each other",
+                        tls->cert_file == NULL ? "KEY" : "CERTIFICATE");
+        tls->cert_file = tls->key_file = NULL;
     }
 }
 
@@ -248,8 +272,7 @@ int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_
         .http = values->http,
     };
     decide_file(&made.http.tls.ca_file, "CERTIFICATE");
-    decide_file(&made.http.tls.cert_file, "CLIENT_CERTIFICATE");
-    decide_file(&made.http.tls.key_file, "CLIENT_KEY");
+    decide_client(&made.http.tls);
     decide_encoding(&made, values);
     decide_compression(&made, values);
     decide_temporality(&made, values);

@@ -76,6 +76,7 @@ struct remote_write {
     struct eye_write_time time; /* of the snapshot stamped */
     uint64_t stamped_start_ns;
     uint64_t stamped_sequence;
+    uint64_t stamped_ns;   /* its own time; another one when it got too old for the receiver */
     uint64_t described_ns; /* monotonic: when metadata was delivered last; 0: not yet */
     bool describing;       /* the next body begins with metadata */
 };
@@ -337,21 +338,29 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* The time of a snapshot's samples: its own, but always later than that of the one before. */
+/* A clock that goes back further was wrong before: samples would stand in a far future. */
+#define HOLD_MS INT64_C(3600000)
+
+/* The time of a snapshot's samples: its own, but later than that of the one before, as long as a
+ * clock that was set back has not come there again. */
 static void stamp(struct remote_write *remote, const struct eye_snapshot *now)
 {
-    if (now->start_ns == remote->stamped_start_ns && now->sequence == remote->stamped_sequence) {
+    if (now->start_ns == remote->stamped_start_ns && now->sequence == remote->stamped_sequence &&
+        now->time_ns == remote->stamped_ns) {
         return;
     }
     int64_t now_ms = (int64_t)(now->time_ns / EYE_NS_PER_MS);
-    remote->time.now_ms = later(now_ms, remote->time.now_ms + 1);
+    int64_t reached_ms = remote->time.now_ms + 1;
+    remote->time.now_ms = reached_ms - now_ms <= HOLD_MS ? later(now_ms, reached_ms) : now_ms;
     if (now->start_ns != remote->stamped_start_ns) {
-        /* The wall clock may have been set back in the first interval. */
-        int64_t start_ms = (int64_t)(now->start_ns / EYE_NS_PER_MS);
-        remote->time.start_ms = start_ms < remote->time.now_ms ? start_ms : remote->time.now_ms;
+        remote->time.start_ms = (int64_t)(now->start_ns / EYE_NS_PER_MS);
+    }
+    if (remote->time.start_ms > remote->time.now_ms) {
+        remote->time.start_ms = remote->time.now_ms; /* the wall clock was set back */
     }
     remote->stamped_start_ns = now->start_ns;
     remote->stamped_sequence = now->sequence;
+    remote->stamped_ns = now->time_ns;
 }
 
 static bool is_time_to_describe(const struct remote_write *remote)

@@ -345,6 +345,22 @@ static void deliver__counts_what_an_accepted_body_had_wrong(void **state)
     assert_int_equal(atomic_load(&world->sample->stats.seen), 7);
 }
 
+/* More than is read of an answer: what it says is unknown, that it says something is not. */
+static void deliver__counts_an_endless_list_of_errors(void **state)
+{
+    static char answer[80000];
+    struct world *world = *state;
+    int head = snprintf(answer, sizeof(answer),
+                        "HTTP/1.1 202 Accepted\r\nContent-Length: 70000\r\n\r\n{\"errors\":[\"");
+    memset(answer + head, 'x', 70000 - strlen("{\"errors\":[\""));
+    const struct http_script scripts[] = {{.answer = answer}, {.answer = VALID}};
+    start(world, scripts, 2, 0, "");
+    add_values(world);
+    assert_int_equal(deliver(world, sample_take(world->sample), NULL), 0);
+    assert_int_equal(dropped(world, EYE_EXPORT_REJECTED), 1);
+    assert_non_null(strstr(world->failure.cause.text, "more errors than anybody should read"));
+}
+
 /* Entries of a payload of protobuf: field 1, each with its length. */
 static size_t entries_in(const char *bytes, size_t length)
 {
@@ -659,6 +675,7 @@ int main(void)
         TEST(key__is_read_again_when_refused_and_used_at_once),
         TEST(key__that_stays_refused_costs_the_points_and_is_not_asked_often),
         TEST(deliver__counts_what_an_accepted_body_had_wrong),
+        TEST(deliver__counts_an_endless_list_of_errors),
         TEST(deliver__splits_sketches_beyond_4_mib),
         TEST(tags__have_each_key_once),
         TEST(environment__is_understood),

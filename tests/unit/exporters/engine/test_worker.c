@@ -567,6 +567,22 @@ static void worker__of_a_job_says_no_goodbye(void **state)
     assert_int_equal(fixture->fake.finishes, 0);
 }
 
+static void worker__of_a_job_tells_that_points_were_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.once = true;
+    start_worker(fixture);
+    publish(fixture, 100);
+    wait_until_idle(fixture);
+    struct eye_export_stats *stats =
+        (struct eye_export_stats *)(uintptr_t)eye_worker_stats(fixture->worker);
+    atomic_fetch_add(&stats->dropped[EYE_EXPORT_REJECTED], 1);
+    struct eye_worker *worker = fixture->worker;
+    fixture->worker = NULL;
+    eye_worker_stop(worker, in_ms(5000));
+    assert_int_equal(eye_worker_free(worker), EYE_WORKER_REFUSED);
+}
+
 /* A receiver may be away; what cannot be written here is a failure. */
 static void worker__tells_unwritten_from_undelivered(void **state)
 {
@@ -819,6 +835,7 @@ int main(void)
         TEST(worker__says_once_that_points_are_refused),
         TEST(worker__says_goodbye_after_the_last_delivery),
         TEST(worker__of_a_job_says_no_goodbye),
+        TEST(worker__of_a_job_tells_that_points_were_refused),
         TEST(worker__each_lane_has_a_name),
         TEST(worker__receiver_that_has_gone_is_not_tried_twice),
         TEST(worker__logs_failing_and_recovery_once),

@@ -34,6 +34,8 @@ static const char *const variables[] = {
     "OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
     "OTEL_EXPORTER_OTLP_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+    "OTEL_EXPORTER_OTLP_CLIENT_KEY",
     "OTEL_RESOURCE_ATTRIBUTES",
     "OTEL_SERVICE_NAME",
 };
@@ -121,13 +123,26 @@ static void init__reads_the_environment(void **state)
     setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none", 1);
     setenv("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "LowMemory", 1);
     setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "2500", 1);
-    setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem", 1);
+    setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "/dev/null", 1);
     read_settings(fixture);
     assert_true(fixture->settings.json);
     assert_int_equal(fixture->settings.compression, EYE_COMPRESSION_NONE);
     assert_int_equal(fixture->settings.temporality, EYE_OTLP_DELTA);
     assert_int_equal(fixture->settings.http.timeout_ns, 2500 * EYE_NS_PER_MS);
-    assert_string_equal(fixture->settings.http.tls.ca_file, "/ca.pem");
+    assert_string_equal(fixture->settings.http.tls.ca_file, "/dev/null");
+}
+
+/* They are for other programs, which may have a root of their own. */
+static void init__passes_over_files_that_are_of_no_use(void **state)
+{
+    struct fixture *fixture = *state;
+    setenv("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere/ca.pem", 1);
+    setenv("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "/nowhere/client.pem", 1);
+    setenv("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/dev/null", 1);
+    read_settings(fixture);
+    assert_null(fixture->settings.http.tls.ca_file);
+    assert_null(fixture->settings.http.tls.cert_file);
+    assert_null(fixture->settings.http.tls.key_file);
 }
 
 static void init__lets_the_configuration_win(void **state)
@@ -285,6 +300,7 @@ int main(void)
         TEST(init__has_the_defaults_of_the_specification),
         TEST(init__finds_the_endpoint),
         TEST(init__reads_the_environment),
+        TEST(init__passes_over_files_that_are_of_no_use),
         TEST(init__lets_the_configuration_win),
         TEST(init__decodes_headers),
         TEST(init__passes_over_what_makes_no_sense),

@@ -292,20 +292,27 @@ static void metadata__comes_again_after_ten_minutes(void **state)
     }
 }
 
-/* Samples of 2.0: never before their start, and always later than those before. */
+/* Samples of 2.0: never before their start, and later than those before, unless the clock was wrong
+ * by more than an hour. */
 static void times__go_on_whatever_the_clock_does(void **state)
 {
     struct fixture *fixture = *state;
     const struct http_script written = ANSWER(TAKEN WRITTEN("1", "0"));
-    static const int64_t walls_s[] = {-3600, -3590, 0, -7200, 10};
-    const int64_t start_ms = (int64_t)(SAMPLE_TIME_NS / EYE_NS_PER_MS) - 3600000;
-    int64_t last_ms = 0;
+    static const struct {
+        int64_t wall_s;
+        int64_t time_ms;
+        int64_t start_ms;
+    } steps[] = {
+        {-3600, -3600000, -3600000}, {-3590, -3590000, -3600000}, {0, 0, -3600000},
+        {-3000, 1, -3600000},        {10, 10000, -3600000},       {-7200, -7200000, -7200000},
+    };
+    const int64_t base_ms = (int64_t)(SAMPLE_TIME_NS / EYE_NS_PER_MS);
     open_exporter(fixture, "version: 2", &written, 1);
     sample_add(fixture->run->sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS());
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(walls_s); i++) {
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(steps); i++) {
         struct eye_snapshot *now = sample_take(fixture->run->sample);
         size_t length;
-        now->time_ns = SAMPLE_TIME_NS + (uint64_t)(walls_s[i] * (int64_t)EYE_NS_PER_SECOND);
+        now->time_ns = SAMPLE_TIME_NS + (uint64_t)(steps[i].wall_s * (int64_t)EYE_NS_PER_SECOND);
         assert_int_equal(eye_exporter_remote_write.deliver(fixture->run->exporter, now, NULL,
                                                            &fixture->run->failure),
                          0);
@@ -314,10 +321,38 @@ static void times__go_on_whatever_the_clock_does(void **state)
             remote_write__request__unpack(NULL, length, (const uint8_t *)plain);
         assert_non_null(request);
         const RemoteWrite__Sample *sample = request->timeseries[0]->samples[0];
-        assert_true(sample->timestamp > last_ms);
-        last_ms = sample->timestamp;
-        assert_int_equal(sample->start_timestamp, start_ms);
+        assert_int_equal(sample->timestamp - base_ms, steps[i].time_ms);
+        assert_int_equal(sample->start_timestamp - base_ms, steps[i].start_ms);
         remote_write__request__free_unpacked(request, NULL);
+    }
+}
+
+static int64_t time_of_body(struct fixture *fixture, size_t index)
+{
+    size_t length;
+    EYE_AUTOFREE char *plain = plain_body(fixture, index, &length);
+    RemoteWrite__Request *request =
+        remote_write__request__unpack(NULL, length, (const uint8_t *)plain);
+    assert_non_null(request);
+    int64_t time_ms = request->timeseries[0]->samples[0]->timestamp;
+    remote_write__request__free_unpacked(request, NULL);
+    return time_ms;
+}
+
+/* What got too old for the receiver while it was tried goes with a later time. */
+static void times__of_a_snapshot_that_was_moved_are_the_later_ones(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct http_script written = ANSWER(TAKEN WRITTEN("1", "0"));
+    open_exporter(fixture, "version: 2", &written, 1);
+    sample_add(fixture->run->sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS());
+    struct eye_snapshot *now = sample_take(fixture->run->sample);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(eye_exporter_remote_write.deliver(fixture->run->exporter, now, NULL,
+                                                           &fixture->run->failure),
+                         0);
+        assert_int_equal(time_of_body(fixture, i), now->time_ns / EYE_NS_PER_MS);
+        now->time_ns += HOUR;
     }
 }
 
@@ -334,6 +369,7 @@ int main(void)
         TEST(written__in_part_counts_points_of_many_samples),
         TEST(fallback__ends_after_an_hour),
         TEST(metadata__comes_again_after_ten_minutes),
+        TEST(times__of_a_snapshot_that_was_moved_are_the_later_ones),
         TEST(times__go_on_whatever_the_clock_does),
     };
     return cmocka_run_group_tests_name("remote_write", tests, NULL, NULL);
