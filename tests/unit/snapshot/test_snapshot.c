@@ -417,6 +417,26 @@ static void gone__is_what_only_the_older_one_has(void **state)
     eye_snapshot_unref(gone);
 }
 
+static void at__is_the_same_at_another_time(void **state)
+{
+    struct fixture *fixture = *state;
+    count(fixture, "80", 5);
+    measure(fixture, "80", 0.5);
+    struct eye_snapshot *now = (struct eye_snapshot *)(uintptr_t)take(fixture);
+    now->elapsed_ns = 77;
+    const struct eye_snapshot *moved = eye_snapshot_at(now, now->time_ns + 5);
+    assert_int_equal(moved->time_ns, now->time_ns + 5);
+    assert_int_equal(moved->elapsed_ns, 77);
+    assert_int_equal(moved->sequence, now->sequence);
+    assert_int_equal(moved->start_ns, now->start_ns);
+    assert_int_equal(moved->count, now->count);
+    drop(fixture, now);
+    end_registry(fixture);
+    assert_true(is_of(&moved->points[0], EYE_METRIC_TCP_OPENED, "80"));
+    assert_int_equal(moved->points[moved->count - 1].distribution->count, 1);
+    eye_snapshot_unref(moved);
+}
+
 static void gone__is_nothing_when_all_live_or_none_was(void **state)
 {
     struct fixture *fixture = *state;
@@ -476,6 +496,7 @@ int main(void)
         TEST(changes__take_a_new_series_from_zero),
         TEST(changes__skip_vanished_series),
         TEST(changes__add_up_whatever_is_skipped),
+        TEST(at__is_the_same_at_another_time),
         TEST(gone__is_what_only_the_older_one_has),
         TEST(gone__is_nothing_when_all_live_or_none_was),
         cmocka_unit_test(counter_value__has_the_unit),
