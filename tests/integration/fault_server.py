@@ -49,6 +49,7 @@ class Request:
                 raise ValueError(f"bad header {line!r}")
             self.headers[name.lower()] = value.strip()
         self.time = time.time()
+        self.scripted = False  # it met a fault
         self.body = None
 
     @property
@@ -367,20 +368,21 @@ class FaultServer:
         head = b""
         while b"\r\n\r\n" not in head:
             head += receive(connection, NARROW_BYTES)
-            if not head.startswith((b"POST /", b"GET /")) or len(head) > HEAD_MAX_BYTES:
+            if not head.startswith((b"POST /", b"PUT /", b"GET /")) or len(head) > HEAD_MAX_BYTES:
                 raise ValueError(f"no request: {head[:20]}")
         head, _, rest = head.partition(b"\r\n\r\n")
         request = Request(head)
         if request.length > BODY_MAX_BYTES or "transfer-encoding" in request.headers:
             raise ValueError(f"bad length of {request.path}")
-        return self._choose(request.path)(Exchange(self, connection, request, rest))
+        return self._choose(request)(Exchange(self, connection, request, rest))
 
-    def _choose(self, path):
+    def _choose(self, request):
         with self._lock:
-            script = self._scripts.get(path)
+            script = self._scripts.get(request.path)
             if not script:
                 return self.usual
-            self.played[path] += 1
+            self.played[request.path] += 1
+            request.scripted = True
             return script.popleft()
 
 

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """What receivers know after what they took, each by its own rules.
 
-DatadogIntake, Carbon and RemoteWrite answer total(metric, **tags) and weight(metric, **tags) in
-the daemon's names, so that one truth can be compared with all of them.
+All answer total(metric, **tags) and weight(metric, **tags) in the daemon's names, so that one truth
+can be compared with all of them. Those over HTTP have of(requests) that makes them, `count`, the
+points that came, and `overwritten`, repeated points that came with another value.
 """
 
 import collections
+import itertools
 import json
 import math
+import os
+import re
 import struct
+import sys
 import threading
 
 import snappy
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "reference"))
+import otlp  # pylint: disable=wrong-import-position,wrong-import-order,import-error
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -153,7 +161,7 @@ class DatadogIntake:
         return sum(value for _, _, value in self.sketches.select(metric, tags))
 
     @property
-    def points(self):
+    def count(self):
         return self.series.count + self.sketches.count
 
     @property
@@ -198,14 +206,152 @@ class Carbon:
                 if row[0].endswith((".count", ".sum", ".sent.bytes")) and row[3] < row[2]]
 
 
-class RemoteWrite:
+class Otlp:
+    """OTLP requests, protobuf or JSON. Of cumulative series the last value counts, for each time
+    that they began; deltas add up. A delta that comes again with the same time counts once."""
+
+    PATH = "/v1/metrics"
+    ATTRIBUTES = {"method": "http.request.method", "status": "http.response.status_code",
+                  "route": "http.route", "service": "service.name", "port": "server.port",
+                  "family": "network.type", "error_type": "error.type"}
+    SEMANTIC = ("http.server.", "http.client.")
+
+    def __init__(self):
+        self.points = []       # all of them, in order
+        self.malformed = []
+        self.overwritten = []  # (key, old point, new point)
+        self._last = collections.defaultdict(dict)  # metric -> (series, time) -> point
+
+    @classmethod
+    def of(cls, requests):
+        receiver = cls()
+        for request in requests:
+            if request.path == cls.PATH:
+                receiver.add(request)
+        if receiver.malformed:
+            raise receiver.malformed[0]
+        return receiver
+
+    def add(self, request):
+        try:
+            points = otlp.read(request.body, request.headers["content-type"])
+        except otlp.Malformed as error:
+            self.malformed.append(error)
+            return
+        for point in points:
+            series = tuple(tuple(sorted(own.items(), key=str))
+                           for own in (point.resource, point.attributes))
+            key = (series, point.time)
+            old = self._last[point.metric].get(key, point)
+            if old.value != point.value:
+                self.overwritten.append((point.metric, key, old, point))
+            self._last[point.metric][key] = point
+        self.points += points
+
+    @property
+    def count(self):
+        return len(self.points)
+
+    def matching(self, metric, tags):
+        """Points of a metric of the daemon's, repeated ones once."""
+        semantic = metric.startswith(self.SEMANTIC)
+        name = metric if semantic else f"sockeye.{metric.removeprefix('sockeye.')}"
+        wanted = {self.ATTRIBUTES.get(tag, tag): str(value) for tag, value in tags.items()}
+        for point in self._last[name].values():
+            own = {key: str(value) for key, value in {**point.resource, **point.attributes}.items()}
+            if wanted.items() <= own.items():
+                yield point
+
+    def _sum(self, metric, tags, measure):
+        deltas, last = 0, {}
+        for point in self.matching(metric, tags):
+            if point.temporality == 1:
+                deltas += measure(point.value)
+            else:
+                key = (point.resource["service.name"],
+                       tuple(sorted(point.attributes.items(), key=str)), point.start)
+                last[key] = measure(point.value)
+        return deltas + sum(last.values())
+
+    def total(self, metric, /, **tags):
+        return self._sum(metric, tags, lambda value: value)
+
+    def weight(self, metric, /, **tags):
+        """How many values distributions stand for."""
+        return self._sum(metric, tags, lambda value: value["count"])
+
+
+class PrometheusNames:
+    """What Prometheus calls the daemon's metrics; _last() sums the receiver's last values."""
+
+    SEMANTIC = {"http.server.request.duration", "http.client.request.duration"}
+    LABELS = {"method": "http_request_method", "status": "http_response_status_code",
+              "route": "http_route", "port": "server_port"}
+
+    def _last(self, name, tags):
+        raise NotImplementedError
+
+    def total(self, metric, /, **tags):
+        return self._last("sockeye_" + metric.removeprefix("sockeye.").replace(".", "_") + "_total",
+                          tags)
+
+    def weight(self, metric, /, **tags):
+        if metric not in self.SEMANTIC:
+            return self._last("sockeye_" + metric.replace(".", "_") + "_seconds_count", tags)
+        return self._last(metric.replace(".", "_") + "_seconds_count",
+                          {self.LABELS.get(key, key): value for key, value in tags.items()})
+
+
+class Gateway(PrometheusNames):
+    """A group of a Pushgateway: the page that was put there last, in text 0.0.4. Requests are
+    ordered by the time that they came, as an answer may be made late."""
+
+    PATH = "/metrics/job/sockeye/instance/test"
+    LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+
+    def __init__(self):
+        self.count = 0         # series on all the pages
+        self.overwritten = []  # (series, old value, new value) of counts that got smaller
+        self._samples = {}     # series with its labels -> value, of the last page
+
+    @classmethod
+    def of(cls, requests):
+        receiver = cls()
+        for request in sorted(requests, key=lambda request: request.time):
+            if request.path == cls.PATH:
+                receiver.add(request)
+        return receiver
+
+    def add(self, request):
+        if request.method != "PUT" or not request.headers["content-type"].startswith("text/plain"):
+            raise ValueError(f"{request.method} of {request.headers['content-type']}")
+        samples, kind, family = {}, "", ""
+        for line in request.body.decode("utf-8").splitlines():
+            if line.startswith("# TYPE "):
+                family, kind = line.split(" ")[2:4]
+            elif not line.startswith("#"):
+                series, _, value = line.rpartition(" ")
+                name = series.partition("{")[0]
+                if series in samples or not series.startswith(family):
+                    raise ValueError(f"twice, or of no family: {line}")
+                samples[series] = float(value)
+                self.count += kind != "histogram" or name == family + "_count"
+        self.overwritten += [
+            (series, old, samples[series]) for series, old in self._samples.items()
+            if "_total{" in series and samples.get(series, old) < old]
+        self._samples = samples
+
+    def _last(self, name, tags):
+        wanted = {(key, str(value)) for key, value in tags.items()}
+        return sum(value for series, value in self._samples.items()
+                   if series.startswith(name + "{") and wanted <= set(self.LABEL.findall(series)))
+
+
+class RemoteWrite(PrometheusNames):
     """Remote write 1.0: cumulative values. A sample that is older than one of its series that came
     before is in `out_of_order`: Prometheus would not take it."""
 
     PATH = "/api/v1/write"
-    SEMANTIC = {"http.server.request.duration", "http.client.request.duration"}
-    LABELS = {"method": "http_request_method", "status": "http_response_status_code",
-              "route": "http_route", "port": "server_port"}
 
     def __init__(self):
         self.series = Points()
@@ -258,16 +404,45 @@ class RemoteWrite:
             total += sum(old for old, new in zip(values, values[1:]) if new < old) + values[-1]
         return total
 
-    def total(self, metric, /, **tags):
-        return self._last("sockeye_" + metric.removeprefix("sockeye.").replace(".", "_") + "_total",
-                          tags)
-
-    def weight(self, metric, /, **tags):
-        if metric not in self.SEMANTIC:
-            return self._last("sockeye_" + metric.replace(".", "_") + "_seconds_count", tags)
-        return self._last(metric.replace(".", "_") + "_seconds_count",
-                          {self.LABELS.get(key, key): value for key, value in tags.items()})
-
     @property
     def overwritten(self):
         return self.series.overwritten
+
+
+class Lines:
+    """Lines of JSON, as exporter "file" writes them: each whole, and each point once."""
+
+    def __init__(self, texts):
+        self.series = Points()
+        self.series.oldest = ""  # times are texts
+        self.problems = []
+        for text in texts:
+            for line in text.splitlines(keepends=True):
+                self._add(line)
+
+    def _add(self, line):
+        try:
+            point = json.loads(line)
+            value = point["value" if "value" in point else "count"]
+        except (ValueError, KeyError, TypeError) as error:
+            self.problems.append((line[:200], repr(error)))
+            return
+        before = len(self.series)
+        self.series.add(point["metric"], point["tags"], point["time"], value)
+        if not line.endswith("\n") or len(self.series) == before:
+            self.problems.append((line[:200], "not whole, or twice"))
+
+    @property
+    def count(self):
+        return self.series.count
+
+    def counts(self):
+        """How many points there were after each interval."""
+        by_time = collections.Counter(time for values in self.series.values.values()
+                                      for _, time in values)
+        return list(itertools.accumulate(by_time[time] for time in sorted(by_time)))
+
+    def total(self, metric, /, **tags):
+        return sum(value for _, _, value in self.series.select(metric, tags))
+
+    weight = total

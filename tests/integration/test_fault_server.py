@@ -4,6 +4,7 @@
 import os
 import socket
 import time
+import types
 import unittest
 import zlib
 
@@ -157,6 +158,32 @@ class Decoders(unittest.TestCase):
         for line in (b"sockeye.a;x=1 3 7", b"sockeye.a;x=1 4 8", b"sockeye.a 1", b"a nan 1"):
             carbon.add(line)
         self.assertEqual((carbon.total("a", x=1), len(carbon.malformed)), (7, 2))
+
+    def test_pushed_page(self):
+        """What was put last counts, whatever the order of the answers."""
+        pages = [types.SimpleNamespace(
+            method="PUT", path=payloads.Gateway.PATH, time=second,
+            headers={"content-type": "text/plain; version=0.0.4"}, body=(
+                "# TYPE sockeye_a_total counter\n"
+                f'sockeye_a_total{{x="1"}} {second}\nsockeye_a_total{{x="2"}} 2\n'
+                "# TYPE sockeye_d_seconds histogram\n"
+                f'sockeye_d_seconds_bucket{{x="1",le="+Inf"}} {second}\n'
+                f'sockeye_d_seconds_sum{{x="1"}} 1\nsockeye_d_seconds_count{{x="1"}} {second}\n'
+            ).encode()) for second in (7, 5)]
+        gateway = payloads.Gateway.of(pages)
+        self.assertEqual((gateway.total("a", x=1), gateway.total("a"), gateway.weight("d")),
+                         (7, 9, 7))
+        self.assertEqual((gateway.count, gateway.overwritten), (6, []))
+        pages[0].time = 4
+        self.assertEqual([row[1:] for row in payloads.Gateway.of(pages).overwritten], [(7, 5)])
+
+    def test_lines(self):
+        line = '{"metric":"sockeye.a","time":"%d","tags":{"x":"1"},"value":3}\n'
+        lines = payloads.Lines([line % 1 + line % 2, line % 3])
+        self.assertEqual((lines.total("a", x=1), lines.counts(), lines.problems),
+                         (9, [1, 2, 3], []))
+        self.assertEqual(len(payloads.Lines([line % 1, line % 1]).problems), 1)
+        self.assertEqual(len(payloads.Lines([line % 1, (line % 2)[:-1], '{"met']).problems), 2)
 
 
 class Streams(unittest.TestCase):

@@ -1,51 +1,74 @@
 # SPDX-License-Identifier: Apache-2.0
 """Receivers that misbehave in every way: after each fault nothing is lost that was not counted.
 
-One daemon has an exporter for each fault of a table, each with a receiver of its own, and traffic
-of the test is live all the time. Exporters "datadog" have two lanes, series and sketches.
+One daemon has an exporter of each kind for each fault of a table, and each fault has a receiver of
+its own, which tells the kinds apart by their paths. Traffic of the test is live all the time.
+Exporters "datadog" have two lanes, series and sketches.
 """
 
 import collections
-import re
+import json
 import time
 import unittest
 
 import accounts
+import fault_frame
 import fault_server
 import harness
 import name_server
 import payloads
+from fault_frame import RECOVERY_SECONDS, Lane
 from fault_server import FaultServer, answer
 from traffic import Truth
 
 KEY = "0123456789abcdef0123456789abcdef"
 LANES = {"series": payloads.DatadogIntake.SERIES, "sketches": payloads.DatadogIntake.SKETCHES}
-RECOVERY_SECONDS = 90
+# What Truth knows: the kinds beside Datadog send nothing else, to be read soon.
+METRICS = Truth().metrics
 REQUEST_TIMEOUT = "1s"
 
-# Each lane has a connection, a request and its answer in memory; the rest are series of the test,
-# and of whatever else goes on on the machine.
-GROWTH_KIB, LANE_GROWTH_KIB = 4096, 128
 # What a receiver can make a daemon read of one answer: 64 KiB, and what buffers held.
 STREAMED_MAX_BYTES = 16 * 1024 * 1024
+
+# Of exporters over HTTP that share the table of exporters/http/http.h.
+FINAL = {400, 403, 422, 501}
+# https://opentelemetry.io/docs/specs/otlp/#failures-1: all that are not for later.
+OTLP_FINAL = {301, 307, 400, 401, 403, 404, 407, 408, 422, 425, 500, 501}
+
+# Exporters "type" at the server's url + `path`; `lanes` are {what follows the name: path}. `lacks`
+# are settings that it does not have, `final` the statuses after which points are given up. An
+# attempt that meets a status of `requests` is made of so many requests: a Pushgateway that cannot
+# read a page gets it again as text.
+Kind = collections.namedtuple("Kind", "type path lanes settings lacks receiver final requests")
+
+KINDS = (
+    Kind("datadog", "", {f".{lane}": path for lane, path in LANES.items()},
+         ("metrics: {deny: ['sockeye.exporter.*']}",), (),
+         payloads.DatadogIntake, FINAL, {}),
+    Kind("otlp", payloads.Otlp.PATH, {"": payloads.Otlp.PATH},
+         ("encoding: json", "temporality: delta", f"metrics: {{allow: {METRICS}}}"), (),
+         payloads.Otlp, OTLP_FINAL, {}),
+    Kind("pushgateway", "", {"": payloads.Gateway.PATH},
+         ("instance: test", "delete_on_stop: false", f"metrics: {{allow: {METRICS}}}"),
+         ("compression: none",), payloads.Gateway, FINAL, {400: 2}))
 
 # Each of `behaviours` is met once in each lane. `failures` is (least, most) of attempts with
 # `reason`: libcurl repeats by itself what failed on an old connection before a byte came back.
 # `long`: requests are long, and the receiver takes them in small pieces.
-Fault = collections.namedtuple("Fault", "name behaviours reason failures loses pause long",
-                               defaults=(False, 0, False))
+Fault = collections.namedtuple("Fault", "name behaviours reason failures status pause long",
+                               defaults=(0, 0, False))
 
 
-def exactly(name, reason, *behaviours, loses=False, pause=0):
-    return Fault(name, behaviours, reason, (len(behaviours), len(behaviours)), loses, pause)
+def exactly(name, reason, *behaviours, code=0, pause=0):
+    return Fault(name, behaviours, reason, (len(behaviours), len(behaviours)), code, pause)
 
 
 def about(name, reason, *behaviours, long=False):
     return Fault(name, behaviours, reason, (1, len(behaviours)), long=long)
 
 
-def status(code, reason, loses=False):
-    return exactly(f"status-{code}", reason, *[answer(code, b"for the test\n")] * 2, loses=loses)
+def status(code, reason):
+    return exactly(f"status-{code}", reason, *[answer(code, b"for the test\n")] * 2, code=code)
 
 
 def date_in(seconds):
@@ -57,84 +80,61 @@ def retry_at(exchange):
     return answer(503, headers=(f"Retry-After: {date_in(4)}",))(exchange)
 
 
-class Faults(unittest.TestCase):
-    """The frame: begin(), what happens, finish()."""
+def partial_success(rejected):
+    """Of OTLP: so many points were taken out."""
+    return answer(200, json.dumps({"partialSuccess": {"rejectedDataPoints": str(rejected),
+                                                      "errorMessage": "late"}}).encode())
 
-    maxDiff = None
 
-    def exporter(self, name, url, *settings):
-        return (f"{{type: datadog, name: '{name}', url: '{url}', api_key_file: '{self.key_file}', "
-                f"timeout: {REQUEST_TIMEOUT}{''.join(', ' + text for text in settings)}}}")
+class Faults(fault_frame.Frame):
+    """Receivers over HTTP: begin(), what happens, finish()."""
+
+    # A connection, a request and its answer, and 268 KiB of deflate.
+    LANE_GROWTH_KIB = 512
+
+    def exporter(self, kind, name, url, *settings):
+        inside = [*kind.settings, *(text for text in settings if text not in kind.lacks)]
+        if kind.receiver is payloads.DatadogIntake:
+            inside.append(f"api_key_file: '{self.key_file}'")
+        return (f"{{type: {kind.type}, name: '{name}-{kind.type}', url: '{url}{kind.path}', "
+                f"timeout: {REQUEST_TIMEOUT}{''.join(', ' + text for text in inside)}}}")
 
     def setUp(self):
-        self.truth = Truth()
+        super().setUp()
         self.key_file = accounts.write_secret(self, KEY)
 
     def begin(self, exporters, settings=(), **options):
-        """The daemon with an exporter for each of (name, url, settings...)."""
+        """The daemon with an exporter of each kind for each of (name, url, settings...)."""
         self.names = [name for name, *_ in exporters]
-        self.daemon = harness.Daemon(
-            self, *settings, exporters=[self.exporter(*words) for words in exporters], **options)
-        self.books = accounts.Accounts(self.daemon)
-        self.footprint = accounts.Footprint(self, self.daemon.pid)
+        self.start([self.exporter(kind, *words) for words in exporters for kind in KINDS],
+                   settings, **options)
 
     def lanes(self, name):
-        return [(f"{name}.{lane}", path) for lane, path in LANES.items()]
-
-    def wait_until_recovered(self, names=None):
-        """Every lane has failed and delivers again."""
-        waiting = [lane for name in names or self.names for lane, _ in self.lanes(name)]
-        harness.wait_until(
-            lambda: all(self.books.is_delivering(lane) for lane in waiting), RECOVERY_SECONDS,
-            lambda: f"recovery of {[x for x in waiting if not self.books.is_delivering(x)]}: "
-                    + "\n".join(self.daemon.log))
-
-    def finish(self, more_threads=0):
-        """Stops the daemon with two quiet intervals behind it."""
-        self.truth.add(self, 10)
-        self.daemon.wait_for_snapshots(2)
-        self.assertEqual(self.daemon.stop(), 0)
-        self.footprint.end()
-        lanes = len(self.names) * len(LANES)
-        print(f"{self.truth.connections} connections, {self.truth.requests} requests; "
-              f"{self.footprint.first_kib} KiB + {self.footprint.grown_kib} KiB for {lanes} lanes, "
-              f"{self.footprint.most_threads} threads")
-        self.assertEqual(self.truth.difference(self.daemon), [])
-        if not harness.is_sanitized():  # what is freed stays resident for a while then
-            self.assertLessEqual(self.footprint.grown_kib, GROWTH_KIB + lanes * LANE_GROWTH_KIB)
-        self.assertLessEqual(self.footprint.most_threads,
-                             self.footprint.first_threads + more_threads)
+        return [Lane(f"{name}-{kind.type}{lane}", path, kind)
+                for kind in KINDS for lane, path in kind.lanes.items()]
 
     def check_receiver(self, server, requests):
         self.assertEqual(server.errors, [])
-        intake = payloads.DatadogIntake.of(requests)
-        self.assertEqual(intake.overwritten, [])
-        self.assertEqual(self.truth.difference(intake), [])
+        for kind in KINDS:
+            receiver = kind.receiver.of(requests)
+            self.assertEqual(receiver.overwritten, [], kind.type)
+            self.assertEqual(self.truth.difference(receiver), [], kind.type)
 
     def check_key(self, server):
         """The key goes in its header, and only there."""
         for request in server.taken + [request for _, request in server.refused]:
-            self.assertEqual(request.headers["dd-api-key"], KEY)
+            if request.path in LANES.values():
+                self.assertEqual(request.headers["dd-api-key"], KEY)
             self.assertNotIn(KEY, request.path)
 
-    def check_retried(self, lane, reason, failures):
-        """It failed for this reason only, said so once, and gave nothing up."""
-        found = self.books.failures(lane)
-        self.assertEqual(list(found), [reason], found)
-        self.assertGreaterEqual(found[reason], failures[0])
-        self.assertLessEqual(found[reason], failures[1])
-        self.assertEqual(self.books.dropped(lane), {})
-        self.assertEqual(len(self.books.said(lane, "cannot deliver")), 1, self.daemon.log)
-        self.assertEqual(len(self.books.said(lane, "delivering again")), 1, self.daemon.log)
-        self.assertEqual(self.books.problems(lane), [])
-
-    def delivered_so_far(self, server, path):
-        """Points that the receiver had after each request, a repeated one counted once."""
-        intake, counts = payloads.DatadogIntake(), [0]
+    @staticmethod
+    def delivered_so_far(server, lane):
+        """Points of the requests that met no fault, after each of them."""
+        receiver, counts = lane.kind.receiver(), [0]
         for request in server.taken:
-            if request.path == path:
-                intake.add(request)
-                counts.append(len(intake.series) + len(intake.sketches))
+            if request.path == lane.path and not request.scripted:
+                receiver.add(request)
+                counts.append(receiver.count)
         return counts
 
 
@@ -145,8 +145,10 @@ class Scripted(Faults):
         self.faults, self.servers = faults, {}
         for fault in faults:
             server = self.servers[fault.name] = FaultServer(self, narrow=fault.long)
-            for path in LANES.values():
-                server.script(path, *fault.behaviours)
+            for lane in self.lanes(fault.name):
+                times = lane.kind.requests.get(fault.status, 1)
+                server.script(lane.path, *[behaviour for behaviour in fault.behaviours
+                                           for _ in range(times)])
         self.begin([(fault.name, self.servers[fault.name].url,
                      *(["compression: none"] if fault.long else [])) for fault in faults])
         with self.truth.live(self):
@@ -157,41 +159,45 @@ class Scripted(Faults):
                 self.check(fault, self.servers[fault.name])
 
     def is_over(self):
-        return all(self.is_settled(fault, lane, path)
-                   for fault in self.faults for lane, path in self.lanes(fault.name))
+        return all(self.is_settled(fault, lane)
+                   for fault in self.faults for lane in self.lanes(fault.name))
 
-    def is_settled(self, fault, lane, path):
-        words = "takes all points again" if fault.loses else "delivering again"
-        return self.servers[fault.name].left(path) == 0 and self.books.said(lane, words)
+    def is_settled(self, fault, lane):
+        words = ("takes all points again" if fault.status in lane.kind.final
+                 else "delivering again")
+        return self.servers[fault.name].left(lane.path) == 0 and self.books.said(lane.name, words)
 
     def state(self):
-        waiting = [lane for fault in self.faults for lane, path in self.lanes(fault.name)
-                   if not self.is_settled(fault, lane, path)]
+        waiting = [lane.name for fault in self.faults for lane in self.lanes(fault.name)
+                   if not self.is_settled(fault, lane)]
         return f"recovery of {waiting}:\n" + "\n".join(self.daemon.log)
 
     def check(self, fault, server):
         self.check_key(server)
-        for lane, path in self.lanes(fault.name):
-            print(f"  {lane}: {self.books.failures(lane)} dropped {self.books.dropped(lane)}")
-            if fault.loses:
-                self.check_refused(fault, server, lane, path)
+        lost = []
+        for lane in self.lanes(fault.name):
+            name = lane.name
+            print(f"  {name}: {self.books.failures(name)} dropped {self.books.dropped(name)}")
+            if fault.status in lane.kind.final:
+                lost += self.check_refused(fault, server, lane)
             else:
-                self.check_retried(lane, fault.reason, fault.failures)
-            self.assertIn(self.books.points(lane), self.delivered_so_far(server, path)[-4:])
-            self.check_pause(fault, server, path)
-        lost = [request for _, request in server.refused] if fault.loses else []
+                self.check_retried(name, fault.reason, fault.failures)
+            self.assertIn(self.books.points(name), self.delivered_so_far(server, lane)[-4:])
+            self.check_pause(fault, server, lane.path)
         self.check_receiver(server, server.taken + lost)
 
-    def check_refused(self, fault, server, lane, path):
-        """What was dropped is what stood in the requests that were refused."""
-        refused = payloads.DatadogIntake.of(
-            request for _, request in server.refused if request.path == path)
-        self.assertEqual(self.books.failures(lane), {fault.reason: fault.failures[1]})
-        self.assertEqual(self.books.dropped(lane), {fault.reason: refused.points})
-        self.assertEqual(len(self.books.said(lane, "refuses points")), 1, self.daemon.log)
-        self.assertEqual(len(self.books.said(lane, "takes all points again")), 1)
-        self.assertEqual(self.books.said(lane, "cannot deliver"), [])
-        self.assertEqual(self.books.problems(lane), [])
+    def check_refused(self, fault, server, lane):
+        """What was dropped is what stood in the requests that were refused: returns these."""
+        refused = [request for _, request in server.refused if request.path == lane.path]
+        points = lane.kind.receiver.of(refused).count // lane.kind.requests.get(fault.status, 1)
+        name = lane.name
+        self.assertEqual(self.books.failures(name), {fault.reason: fault.failures[1]})
+        self.assertEqual(self.books.dropped(name), {fault.reason: points})
+        self.assertEqual(len(self.books.said(name, "refuses points")), 1, self.daemon.log)
+        self.assertEqual(len(self.books.said(name, "takes all points again")), 1)
+        self.assertEqual(self.books.said(name, "cannot deliver"), [])
+        self.assertEqual(self.books.problems(name), [])
+        return refused
 
     def check_pause(self, fault, server, path):
         """Nothing came earlier than the receiver had asked for."""
@@ -203,9 +209,10 @@ class Scripted(Faults):
 
 
 class Statuses(Scripted):
-    """The table of exporters/http/http.h."""
+    """The table of exporters/http/http.h, and that of OTLP."""
 
     def test_status_that_means_later(self):
+        """For all kinds but OTLP."""
         self.show(status(401, "unauthorized"), status(404, "rejected"),
                   status(407, "unauthorized"), status(408, "server_error"),
                   status(425, "server_error"), status(429, "throttled"),
@@ -214,8 +221,8 @@ class Statuses(Scripted):
                   status(301, "redirected"), status(307, "redirected"))
 
     def test_status_that_means_never(self):
-        self.show(status(400, "rejected", loses=True), status(422, "rejected", loses=True),
-                  status(501, "rejected", loses=True), status(403, "unauthorized", loses=True))
+        self.show(status(400, "rejected"), status(422, "rejected"), status(501, "rejected"),
+                  status(403, "unauthorized"))
 
     def test_pause_that_the_receiver_asks_for(self):
         self.show(exactly("seconds-429", "throttled",
@@ -240,14 +247,15 @@ class TooLarge(Faults):
             self.daemon.wait_for_snapshots(3)
         self.finish()
         self.check_receiver(server, server.taken)
-        self.assertEqual(self.books.failures("some.series"), {"too_large": 2})
-        self.assertEqual(self.books.dropped("some.series"), {})
-        sizes = [payloads.DatadogIntake.of([request]).points for request in server.taken
+        name = "some-datadog.series"
+        self.assertEqual(self.books.failures(name), {"too_large": 2})
+        self.assertEqual(self.books.dropped(name), {})
+        sizes = [payloads.DatadogIntake.of([request]).count for request in server.taken
                  if request.path == LANES["series"]]
-        refused = payloads.DatadogIntake.of([server.refused[0][1]]).points
+        refused = payloads.DatadogIntake.of([server.refused[0][1]]).count
         print(f"refused with {refused} points; then at most {max(sizes)} in one")
         self.assertLessEqual(max(sizes), refused // 4 + 1)
-        self.assertEqual(self.books.problems("some.series"), [])
+        self.assertEqual(self.books.problems(name), [])
 
     def test_never_is_counted(self):
         server = FaultServer(self)
@@ -257,7 +265,7 @@ class TooLarge(Faults):
             self.daemon.wait_for_snapshots(4)
         self.finish()
         self.assertEqual(server.taken, [])
-        for lane, _ in self.lanes("none"):
+        for lane in self.all_lanes():
             self.assertEqual(list(self.books.failures(lane)), ["too_large"])
             self.assertEqual(list(self.books.dropped(lane)), ["too_large"])
             self.assertEqual(self.books.points(lane), 0)
@@ -279,7 +287,12 @@ class Answers(Scripted):
                   exactly("truncated-503", "reset", *[fault_server.truncated(503)] * 2),
                   exactly("garbage", "bad_answer", *[fault_server.garbage()] * 2),
                   exactly("endless-head", "bad_answer", *[fault_server.endless_head()] * 2))
-        self.assertLessEqual(self.servers["endless-head"].streamed, 4 * STREAMED_MAX_BYTES)
+        self.check_streamed("endless-head")
+
+    def check_streamed(self, fault):
+        """Two answers of each lane were without end."""
+        self.assertLessEqual(self.servers[fault].streamed,
+                             2 * len(self.lanes(fault)) * STREAMED_MAX_BYTES)
 
     def test_slow(self):
         self.show(exactly("silence", "timeout", *[fault_server.silence()] * 2),
@@ -290,16 +303,18 @@ class Answers(Scripted):
     def test_endless_answer(self):
         """The status counts, the body is not read: 10 GiB cost neither time nor memory."""
         self.show(exactly("endless-503", "server_error", *[fault_server.endless(503)] * 2))
-        self.assertLessEqual(self.servers["endless-503"].streamed, 4 * STREAMED_MAX_BYTES)
+        self.check_streamed("endless-503")
 
     def test_no_fault(self):
         """What must not disturb at all."""
         servers = {"interim": FaultServer(self), "endless-202": FaultServer(self),
-                   "late": FaultServer(self), "long": FaultServer(self)}
+                   "late": FaultServer(self), "long": FaultServer(self),
+                   "partly": FaultServer(self)}
         servers["interim"].usual = answer(interim=(100, 102, 103))
         servers["endless-202"].usual = fault_server.endless()
         servers["late"].usual = answer(pause=0.3)
         servers["long"].usual = answer(body=b"\x1b[2J" * 10_000)
+        servers["partly"].script(payloads.Otlp.PATH, partial_success(2), partial_success(10 ** 12))
         self.begin([(name, server.url) for name, server in servers.items()])
         with self.truth.live(self):
             self.daemon.wait_for_snapshots(5)
@@ -307,12 +322,25 @@ class Answers(Scripted):
         for name, server in servers.items():
             with self.subTest(name=name):
                 self.check_receiver(server, server.taken)
-                for lane, _ in self.lanes(name):
-                    self.assertEqual(self.books.failures(lane), {})
-                    self.assertEqual(self.books.problems(lane), [])
+                for lane in self.lanes(name):
+                    self.assertEqual(self.books.failures(lane.name), {})
+                    self.assertEqual(self.books.problems(lane.name), [])
+                    if name != "partly":
+                        self.assertEqual(self.books.dropped(lane.name), {})
+        self.check_partly(servers["partly"])
         streamed, requests = servers["endless-202"].streamed, len(servers["endless-202"].taken)
         print(f"of 10 GiB answers {streamed / requests:.0f} bytes each were taken")
         self.assertLessEqual(streamed, requests * STREAMED_MAX_BYTES)
+
+    def check_partly(self, server):
+        """Of two requests OTLP's receiver took out two points and all: counted, not sent again."""
+        name = "partly-otlp"
+        second = [request for request in server.taken if request.scripted][1]
+        points = payloads.Otlp.of([second]).count
+        self.assertEqual(self.books.dropped(name), {"rejected": 2 + points})
+        self.assertEqual(len(self.books.said(name, "refuses points", "late")), 1, self.daemon.log)
+        self.assertEqual(len(self.books.said(name, "takes all points again")), 1)
+        self.assertEqual(self.books.dropped("partly-pushgateway"), {})
 
 
 class Lasting(Faults):
@@ -330,16 +358,9 @@ class Lasting(Faults):
         self.finish()
         for name, *_, reason, _ in faults:
             with self.subTest(fault=name):
-                for lane, _ in self.lanes(name):
-                    print(f"  {lane}: {self.books.failures(lane)}")
-                    self.check_retried(lane, reason, (1, 100))
-
-    def wait_for_two_failures(self, lane):
-        harness.wait_until(lambda: sum(self.books.failures(lane).values()) > 1, RECOVERY_SECONDS,
-                           lambda: f"failures of {lane}: " + "\n".join(self.daemon.log))
-
-    def all_lanes(self):
-        return [lane for name in self.names for lane, _ in self.lanes(name)]
+                for lane in self.lanes(name):
+                    print(f"  {lane.name}: {self.books.failures(lane.name)}")
+                    self.check_retried(lane.name, reason, (1, 100))
 
 
 class Connecting(Lasting):
@@ -385,7 +406,7 @@ class Connecting(Lasting):
             harness.wait_until(lambda: all(len(self.books.said(lane, "delivering again")) == 2
                                            for lane in self.all_lanes()), RECOVERY_SECONDS,
                                lambda: "\n".join(self.daemon.log))
-        self.finish(more_threads=len(LANES))  # libcurl's resolver, one for each look-up
+        self.finish(more_threads=len(self.all_lanes()))  # libcurl's resolver, one for each look-up
         self.check_receiver(second, first.taken + second.taken)
         for lane in self.all_lanes():
             self.assertEqual(len(self.books.said(lane, "cannot deliver")), 2, self.daemon.log)

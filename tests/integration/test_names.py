@@ -27,8 +27,8 @@ from traffic import Truth
 SECONDS = 4
 WORDS = {"seconds": "seconds", "bytes": "bytes", "ratio": "ratio"}
 UCUM_WORDS = {"s": "seconds", "By": "bytes"}
-TAGS = {attribute: tag for tag, attribute in test_otlp.ATTRIBUTES.items()}
-SEMANTIC = test_otlp.SEMANTIC
+TAGS = {attribute: tag for tag, attribute in payloads.Otlp.ATTRIBUTES.items()}
+SEMANTIC = payloads.Otlp.SEMANTIC
 SCRAPED, WRITTEN = "page", "sockeye"  # jobs
 
 
@@ -139,7 +139,7 @@ class Names:
                 return None
         kind, word, _ = self.catalogue[name]
         semantic = name.startswith(SEMANTIC)
-        labels = {underscored(test_otlp.ATTRIBUTES.get(tag, tag)) if semantic else tag: value
+        labels = {underscored(payloads.Otlp.ATTRIBUTES.get(tag, tag)) if semantic else tag: value
                   for tag, value in tags.items() if tag != "host"}
         own = underscored(name if semantic else f"sockeye.{name.removeprefix('sockeye.')}")
         own += f"_{word}" if word and not own.endswith(f"_{word}") else ""

@@ -2,35 +2,26 @@
 """OTLP over HTTP to a receiver of our own, which reads every request by protoc or json and knows
 the rules of both temporalities. What it knows in the end is the truth of live traffic."""
 
-import os
-import sys
 import time
 import unittest
 
 import harness
+import payloads
 from fault_server import FaultServer, answer, reset
+from payloads import otlp
 from traffic import Truth
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "reference"))
-import otlp  # pylint: disable=wrong-import-position,import-error
-
-PATH = "/v1/metrics"
-ATTRIBUTES = {"method": "http.request.method", "status": "http.response.status_code",
-              "route": "http.route", "service": "service.name", "port": "server.port",
-              "family": "network.type", "error_type": "error.type"}
-SEMANTIC = ("http.server.", "http.client.")
+PATH = payloads.Otlp.PATH
 
 
-class Collector:
-    """Takes requests on a loopback port. Of cumulative series the last value counts, for each time
-    that they began; deltas add up."""
+class Collector(payloads.Otlp):
+    """Takes requests on a loopback port."""
 
     def __init__(self, test):
+        super().__init__()
         self.server = FaultServer(test)
         self.server.usual = answer(200, b"")
         self._read = 0      # requests of server.taken in `points`
-        self.points = []    # all of them, in order
-        self.malformed = []
 
     @property
     def url(self):
@@ -44,39 +35,12 @@ class Collector:
         """Reads what has come since."""
         taken = list(self.server.taken)
         for request in taken[self._read:]:
-            try:
-                self.points += otlp.read(request.body, request.headers["content-type"])
-            except otlp.Malformed as error:
-                self.malformed.append(error)
+            self.add(request)
         self._read = len(taken)
 
-    def _matching(self, metric, tags):
-        semantic = metric.startswith(SEMANTIC)
-        name = metric if semantic else f"sockeye.{metric.removeprefix('sockeye.')}"
-        wanted = {ATTRIBUTES.get(tag, tag): str(value) for tag, value in tags.items()}
+    def matching(self, metric, tags):
         self.read()
-        for point in self.points:
-            own = {key: str(value) for key, value in {**point.resource, **point.attributes}.items()}
-            if point.metric == name and wanted.items() <= own.items():
-                yield point
-
-    def _sum(self, metric, tags, measure):
-        deltas, last = 0, {}
-        for point in self._matching(metric, tags):
-            if point.temporality == 1:
-                deltas += measure(point.value)
-            else:
-                key = (point.resource["service.name"],
-                       tuple(sorted(point.attributes.items(), key=str)), point.start)
-                last[key] = measure(point.value)
-        return deltas + sum(last.values())
-
-    def total(self, metric, **tags):
-        return self._sum(metric, tags, lambda value: value)
-
-    def weight(self, metric, **tags):
-        """How many values distributions stand for."""
-        return self._sum(metric, tags, lambda value: value["count"])
+        return super().matching(metric, tags)
 
 
 class Live(unittest.TestCase):
@@ -166,7 +130,7 @@ class Live(unittest.TestCase):
         """Of the last interval: p50 and p99 within 2 % of the console's."""
         tags = {**Truth.HTTP, "port": self.truth.port}
         point = self.daemon.last_point(metric, **tags)
-        value = list(collector._matching(metric, tags))[-1].value  # pylint: disable=protected-access
+        value = list(collector.matching(metric, tags))[-1].value
         self.assertEqual(value["count"], point["count"])
         for q, name in ((0.5, "p50"), (0.99, "p99")):
             self.assertLess(abs(otlp.quantile(value, q) / point[name] - 1), 0.02, name)

@@ -61,6 +61,11 @@ class Truth:
                 ("tcp.connection.duration", {"direction": "incoming", "port": self.port},
                  self.connections)]
 
+    @property
+    def metrics(self):
+        """The names of what is known, sorted."""
+        return sorted({metric for metric, *_ in self.counters + self.distributions})
+
     def difference(self, receiver):
         """[(metric, tags, value, what the receiver has)] of what is not equal."""
         counters = [(metric, tags, value, receiver.total(metric, **tags))
