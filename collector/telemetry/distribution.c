@@ -192,18 +192,6 @@ double eye_distribution_sum_since(const struct eye_distribution *now,
     return now->sum - (before == NULL ? 0 : before->sum);
 }
 
-static uint64_t bin_at(const struct eye_distribution *distribution, uint32_t key)
-{
-    uint32_t index = key - distribution->first_key;
-    return index < distribution->size ? distribution->bins[index] : 0;
-}
-
-uint64_t eye_distribution_bin_since(const struct eye_distribution *now,
-                                    const struct eye_distribution *before, uint32_t key)
-{
-    return bin_at(now, key) - (before == NULL ? 0 : bin_at(before, key));
-}
-
 double eye_distribution_quantile_since(const struct eye_distribution *now,
                                        const struct eye_distribution *before, double q)
 {

@@ -8,12 +8,22 @@
 
 #include "collector/base/hash.h"
 
+/* What stands behind the cut before the attribute: hashed once, when the series appears. */
+struct owner {
+    uint32_t hash; /* of the attribute, cut */
+    uint32_t length;
+};
+
 void eye_otlp_append_owner(struct eye_text *text, const struct eye_text *service,
                            const struct eye_text *name)
 {
-    uint32_t length = (uint32_t)service->length;
-    eye_text_append_bytes(text, (const char *)&length, sizeof(length));
-    eye_text_append_bytes(text, eye_text_string(service), service->length);
+    const char *attribute = eye_text_string(service);
+    const struct owner owner = {
+        .hash = (uint32_t)eye_hash_bytes(attribute, service->length),
+        .length = (uint32_t)service->length,
+    };
+    eye_text_append_bytes(text, &owner, sizeof(owner));
+    eye_text_append_bytes(text, attribute, service->length);
     eye_text_append_bytes(text, eye_text_string(name), name->length);
     text->failed |= service->failed || name->failed;
 }
@@ -50,52 +60,48 @@ void eye_otlp_groups_clear(struct eye_otlp_groups *groups)
 }
 
 static struct eye_otlp_group *make(struct eye_otlp_groups *groups, uint32_t *slot,
-                                   const struct eye_otlp_group *wanted)
+                                   const struct owner *owner, const char *service)
 {
     if (groups->count == groups->groups_max) {
         return NULL;
     }
     struct eye_otlp_group *group = &groups->all[groups->count++];
-    *group = *wanted;
+    *group = (struct eye_otlp_group){
+        .service = service,
+        .length = owner->length,
+        .first = EYE_OTLP_NONE,
+        .last = EYE_OTLP_NONE,
+        .metric = EYE_OTLP_NONE,
+        .hash = owner->hash,
+    };
     *slot = groups->count;
     return group;
 }
 
-static bool is_same(const struct eye_otlp_group *a, const struct eye_otlp_group *b)
+static bool belongs_to(const struct owner *owner, const char *service,
+                       const struct eye_otlp_group *group)
 {
-    return a->hash == b->hash && a->length == b->length &&
-           (a->service == b->service || memcmp(a->service, b->service, a->length) == 0);
+    return group->hash == owner->hash && group->length == owner->length &&
+           memcmp(group->service, service, owner->length) == 0;
 }
 
 struct eye_otlp_group *eye_otlp_groups_find(struct eye_otlp_groups *groups,
                                             const struct eye_identity *identity)
 {
-    struct eye_otlp_group wanted = {.first = EYE_OTLP_NONE, .last = EYE_OTLP_NONE};
+    struct owner owner;
     if (groups->point_count == groups->points_max) {
         return NULL;
     }
-    memcpy(&wanted.length, identity->text + identity->split, sizeof(wanted.length));
-    wanted.service = identity->text + identity->split + sizeof(wanted.length);
-    wanted.hash = eye_hash_bytes(wanted.service, wanted.length);
-    uint32_t place = (uint32_t)wanted.hash & groups->slot_mask;
+    memcpy(&owner, identity->text + identity->split, sizeof(owner));
+    const char *service = identity->text + identity->split + sizeof(owner);
+    uint32_t place = owner.hash & groups->slot_mask;
     for (; groups->slots[place] != 0; place = (place + 1) & groups->slot_mask) {
         struct eye_otlp_group *group = &groups->all[groups->slots[place] - 1];
-        if (is_same(group, &wanted)) {
+        if (belongs_to(&owner, service, group)) {
             return group;
         }
     }
-    return make(groups, &groups->slots[place], &wanted);
-}
-
-bool eye_otlp_group_is_new(const struct eye_otlp_group *group)
-{
-    return group->first == EYE_OTLP_NONE;
-}
-
-uint32_t eye_otlp_group_metric(const struct eye_otlp_groups *groups,
-                               const struct eye_otlp_group *group)
-{
-    return group->last == EYE_OTLP_NONE ? EYE_OTLP_NONE : groups->points[group->last].metric;
+    return make(groups, &groups->slots[place], &owner, service);
 }
 
 void eye_otlp_groups_add(struct eye_otlp_groups *groups, struct eye_otlp_group *group,
@@ -110,4 +116,5 @@ void eye_otlp_groups_add(struct eye_otlp_groups *groups, struct eye_otlp_group *
         groups->points[group->last].next = index;
     }
     group->last = index;
+    group->metric = point->metric;
 }

@@ -15,7 +15,8 @@
 #include "collector/telemetry/catalogue.h"
 #include "exporters/encode/identities.h"
 
-/* Appends what stands behind the cut. */
+/* Appends what stands behind the cut, and before it the hash of the attribute: made once, when the
+ * series appears. */
 void eye_otlp_append_owner(struct eye_text *text, const struct eye_text *service,
                            const struct eye_text *name);
 
@@ -34,7 +35,8 @@ struct eye_otlp_group {
     uint32_t length;     /* of it; 0: the daemon's resource */
     uint32_t first;      /* points; EYE_OTLP_NONE: none yet */
     uint32_t last;
-    uint64_t hash;
+    uint32_t metric; /* of the last point; EYE_OTLP_NONE: none yet */
+    uint32_t hash;
 };
 
 struct eye_otlp_groups {
@@ -65,11 +67,10 @@ struct eye_otlp_group *eye_otlp_groups_find(struct eye_otlp_groups *groups,
                                             const struct eye_identity *identity);
 
 /** Whether the group has no point yet. */
-bool eye_otlp_group_is_new(const struct eye_otlp_group *group);
-
-/** The metric of the group's last point, or EYE_OTLP_NONE. */
-uint32_t eye_otlp_group_metric(const struct eye_otlp_groups *groups,
-                               const struct eye_otlp_group *group);
+static inline bool eye_otlp_group_is_new(const struct eye_otlp_group *group)
+{
+    return group->first == EYE_OTLP_NONE;
+}
 
 /** Adds a point to @group, which eye_otlp_groups_find() has just returned. */
 void eye_otlp_groups_add(struct eye_otlp_groups *groups, struct eye_otlp_group *group,

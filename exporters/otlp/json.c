@@ -24,7 +24,18 @@
 #define QUOTE(text) #text
 #define TO_STRING(constant) QUOTE(constant)
 
+/* Both, with their names. */
+#define TIMES_MAX_BYTES 128
+
 #define PIECE_MAX_BYTES ((size_t)256 << 10)
+
+/* As text: nearly all points of a snapshot have the same. */
+struct times {
+    uint64_t start_ns;
+    uint64_t time_ns;
+    struct eye_text text;
+    size_t time_at; /* where the time stands in it, which gauges have alone */
+};
 
 struct encoder {
     const struct eye_otlp_model *model;
@@ -37,6 +48,7 @@ struct encoder {
 
     /* The request being gathered. */
     struct eye_text points;
+    struct times times;    /* of the last one */
     size_t envelope_bytes; /* what stands around them */
     struct eye_otlp_groups groups;
 
@@ -254,10 +266,30 @@ static size_t envelope_bytes(const struct encoder *encoder, const struct eye_otl
             RESOURCE_BYTES + (group->length == 0 ? encoder->own.length
                                                  : group->length + 1 + encoder->observed.length);
     }
-    if (eye_otlp_group_metric(&encoder->groups, group) != (uint32_t)metric->id) {
+    if (group->metric != (uint32_t)metric->id) {
         bytes += FAMILY_BYTES + encoder->families[metric->id].length;
     }
     return bytes;
+}
+
+static void make_times(struct times *times, uint64_t start_ns, uint64_t time_ns)
+{
+    times->start_ns = start_ns;
+    times->time_ns = time_ns;
+    eye_text_clear(&times->text);
+    append_u64(&times->text, ",\"startTimeUnixNano\":", start_ns);
+    times->time_at = times->text.length;
+    append_u64(&times->text, ",\"timeUnixNano\":", time_ns);
+}
+
+static void append_times(struct eye_text *text, struct times *times, enum eye_otlp_kind kind,
+                         const struct eye_otlp_value *value)
+{
+    if (times->start_ns != value->start_ns || times->time_ns != value->time_ns) {
+        make_times(times, value->start_ns, value->time_ns);
+    }
+    size_t skipped = kind == EYE_OTLP_GAUGE ? times->time_at : 0;
+    eye_text_append_bytes(text, times->text.data + skipped, times->text.length - skipped);
 }
 
 static void append_point(struct encoder *encoder, enum eye_otlp_kind kind,
@@ -266,10 +298,7 @@ static void append_point(struct encoder *encoder, enum eye_otlp_kind kind,
     struct eye_text *points = &encoder->points;
     eye_text_append_char(points, '{');
     eye_text_append_bytes(points, identity->text, identity->split);
-    if (kind != EYE_OTLP_GAUGE) {
-        append_u64(points, ",\"startTimeUnixNano\":", value->start_ns);
-    }
-    append_u64(points, ",\"timeUnixNano\":", value->time_ns);
+    append_times(points, &encoder->times, kind, value);
     append_value(points, kind, value);
     eye_text_append_char(points, '}');
 }
@@ -372,6 +401,7 @@ static void close_encoder(void *context)
     eye_text_done(&encoder->service);
     eye_text_done(&encoder->name);
     eye_text_done(&encoder->points);
+    eye_text_done(&encoder->times.text);
     eye_otlp_groups_done(&encoder->groups);
     eye_text_done(&encoder->request);
     free(encoder);
@@ -436,11 +466,13 @@ static int open_encoder(const struct eye_otlp_model *model, void **ret_encoder)
     eye_text_init(&encoder->scratch, EYE_OTLP_IDENTITY_MAX_BYTES);
     eye_text_init(&encoder->service, EYE_OTLP_IDENTITY_MAX_BYTES);
     eye_text_init(&encoder->name, EYE_OTLP_IDENTITY_MAX_BYTES);
+    eye_text_init(&encoder->times.text, TIMES_MAX_BYTES);
     eye_text_init(&encoder->points, EYE_OTLP_REQUEST_BYTES + TAIL_BYTES);
     eye_text_init(&encoder->request, EYE_OTLP_REQUEST_BYTES + TAIL_BYTES);
     append_list(&encoder->own, model->resource, model->resource_count);
     append_list(&encoder->observed, model->observed, model->observed_count);
-    bool failed = encoder->own.failed || encoder->observed.failed ||
+    make_times(&encoder->times, 0, 0); /* has its memory from now on */
+    bool failed = encoder->own.failed || encoder->observed.failed || encoder->times.text.failed ||
                   eye_otlp_groups_init(&encoder->groups, POINTS_MAX, GROUPS_MAX) != 0;
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
         make_family(encoder, eye_metric((enum eye_metric_id)i));

@@ -271,7 +271,7 @@ static size_t envelope_bytes(const struct encoder *encoder, const struct eye_otl
                  (group->length == 0 ? encoder->resource.length
                                      : group->length + encoder->observed.length);
     }
-    if (eye_otlp_group_metric(&encoder->groups, group) != (uint32_t)metric->id) {
+    if (group->metric != (uint32_t)metric->id) {
         bytes += encoder->families[metric->id].envelope_bytes;
     }
     return bytes;

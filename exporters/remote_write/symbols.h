@@ -34,6 +34,6 @@ void eye_symbols_done(struct eye_symbols *symbols);
 /** Forgets all strings but the empty one. */
 void eye_symbols_begin(struct eye_symbols *symbols);
 
-/** The number of @string, whose hash is that of eye_hash_bytes(). 0 also when packed.failed. */
+/** The number of @string; @hash: the same for the same string. 0 also when packed.failed. */
 uint32_t eye_symbols_number(struct eye_symbols *symbols, const char *string, size_t length,
                             uint64_t hash);

@@ -30,17 +30,19 @@
 #define BUCKET_MAX_BYTES 24
 
 /* In front of each string of an identity, which ends with a NUL. Names and values alternate; the
- * family's name, which tells metrics apart, is the last. */
+ * family's name, which tells metrics apart, is the last. There are a dozen for each series, so each
+ * byte of it is a megabyte of 100 000 series. */
 struct entry {
-    uint64_t hash;
-    uint32_t length;
-};
+    uint32_t hash;
+    uint16_t length;
+} __attribute__((packed));
+_Static_assert(EYE_WRITE_IDENTITY_BYTES <= UINT16_MAX, "the length of each string of it fits");
 
 /* A string of ours that outlives every request, and the number that it has in one. */
 struct constant {
     const char *string;
     size_t length;
-    uint64_t hash;
+    uint32_t hash;
     uint64_t request;
     uint32_t number;
 };
@@ -90,13 +92,19 @@ struct encoder {
 
 #define NAME_MAX_BYTES 1024
 
+/* Constants and identities share a table of strings, so their hashes are cut alike. */
+static uint32_t hash_of(const char *string, size_t length)
+{
+    return (uint32_t)eye_hash_bytes(string, length);
+}
+
 static struct constant constant_of(const char *string)
 {
     size_t length = strlen(string);
     return (struct constant){
         .string = string,
         .length = length,
-        .hash = eye_hash_bytes(string, length),
+        .hash = hash_of(string, length),
     };
 }
 
@@ -146,10 +154,7 @@ static bool make_constants(struct encoder *encoder)
 static void append_entry(struct eye_text *text, const char *string)
 {
     size_t length = strlen(string);
-    struct entry entry;
-    memset(&entry, 0, sizeof(entry)); /* padding too: identities are compared as bytes */
-    entry.hash = eye_hash_bytes(string, length);
-    entry.length = (uint32_t)length;
+    const struct entry entry = {.hash = hash_of(string, length), .length = (uint16_t)length};
     eye_text_append_bytes(text, &entry, sizeof(entry));
     eye_text_append_bytes(text, string, length + 1);
 }

@@ -80,15 +80,15 @@ static size_t add_changes(struct fixture *fixture, const struct eye_snapshot *no
     struct eye_changes changes;
     struct eye_change change;
     size_t added = 0;
-    fixture->model.start_ns =
-        fixture->model.temporality == EYE_OTLP_DELTA ? before->time_ns : now->start_ns;
+    bool delta = fixture->model.temporality == EYE_OTLP_DELTA && before != NULL;
+    fixture->model.start_ns = delta ? before->time_ns : now->start_ns;
     fixture->model.time_ns = now->time_ns;
     assert_int_equal(eye_identities_follow(&fixture->identities, now), 0);
     fixture->encoding->begin(fixture->encoder);
     eye_changes_begin(&changes, now, before);
     for (size_t index = 0; eye_changes_next(&changes, &change); index++) {
         const struct eye_identity *identity = eye_identities_at(&fixture->identities, index);
-        if (eye_otlp_value(&fixture->model, 0, &change, &fixture->value) != 0 ||
+        if (eye_otlp_value(&fixture->model, identity->since_ns, &change, &fixture->value) != 0 ||
             eye_identity_check(identity) != 0) {
             continue;
         }
@@ -412,6 +412,32 @@ static const json_t *metrics_of(const json_t *resource_metrics)
     return json_object_get(json_array_get(scopes, 0), "metrics");
 }
 
+static void assert_times(const json_t *metric, size_t index, const char *start)
+{
+    const json_t *points = json_object_get(json_object_get(metric, "sum"), "dataPoints");
+    const json_t *point = json_array_get(points, index);
+    assert_string_equal(text_at(point, "startTimeUnixNano"), start);
+    assert_string_equal(text_at(point, "timeUnixNano"), "1785672020000000000");
+}
+
+/* The series that came later stands between two older ones. */
+static void json__has_the_times_of_each_point(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample *sample = fixture->sample;
+    open_encoder(fixture, &eye_otlp_json);
+    sample_add(sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS({EYE_TAG_PORT, "1"}));
+    sample_add(sample, EYE_METRIC_TCP_CLOSED, 1, SAMPLE_TAGS({EYE_TAG_PORT, "1"}));
+    assert_int_equal(eye_identities_follow(&fixture->identities, sample_take(sample)), 0);
+    sample_add(sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS({EYE_TAG_PORT, "2"}));
+    render_json(fixture, sample_take(sample), NULL);
+    const json_t *metrics =
+        metrics_of(json_array_get(json_object_get(fixture->json, "resourceMetrics"), 0));
+    assert_times(json_array_get(metrics, 0), 0, "1785672000000000000");
+    assert_times(json_array_get(metrics, 0), 1, "1785672010000000000");
+    assert_times(json_array_get(metrics, 1), 0, "1785672000000000000");
+}
+
 static size_t points_of(const json_t *metric)
 {
     return json_array_size(json_object_get(json_object_get(metric, "sum"), "dataPoints"));
@@ -602,6 +628,7 @@ int main(void)
         TEST(value__refuses_what_is_no_number),
         TEST(value__counts_from_where_the_series_began),
         TEST(identity__tells_series_apart_by_metric_and_attributes),
+        TEST(json__has_the_times_of_each_point),
         TEST(json__has_a_resource_for_each_service),
         TEST(protobuf__has_a_resource_for_each_service),
         TEST(add__counts_what_stands_around_the_points),
