@@ -190,6 +190,14 @@ static enum eye_verdict pack(struct datadog *datadog, struct eye_export_failure 
     }
 }
 
+/* It begins with a list of errors that is longer than what is read. */
+static bool has_endless_errors(const struct eye_http_answer *answer)
+{
+    static const char key[] = "\"errors\"";
+    return answer->length >= EYE_HTTP_ANSWER_MAX_BYTES &&
+           memmem(answer->body, answer->length, key, strlen(key)) != NULL;
+}
+
 /*
  * What the intake took out of a body that it took (202): its answer names errors, and each of them
  * stands for one point at least. An answer that is no JSON says nothing.
@@ -197,7 +205,7 @@ static enum eye_verdict pack(struct datadog *datadog, struct eye_export_failure 
 static uint64_t read_errors(const struct eye_http_answer *answer,
                             struct eye_export_failure *failure)
 {
-    if (answer->length >= EYE_HTTP_ANSWER_MAX_BYTES) {
+    if (has_endless_errors(answer)) {
         failure->reason = EYE_EXPORT_REJECTED;
         eye_error_set(&failure->cause, 0, "answer %ld with more errors than anybody should read",
                       answer->status);

@@ -345,20 +345,34 @@ static void deliver__counts_what_an_accepted_body_had_wrong(void **state)
     assert_int_equal(atomic_load(&world->sample->stats.seen), 7);
 }
 
-/* More than is read of an answer: what it says is unknown, that it says something is not. */
+/* An answer of 70000 bytes that begins with @body. */
+static void make_endless(const char *body, char answer[80000])
+{
+    int head =
+        snprintf(answer, 80000, "HTTP/1.1 202 Accepted\r\nContent-Length: 70000\r\n\r\n%s", body);
+    memset(answer + head, 'x', 70000 - strlen(body));
+}
+
+/* More than is read of an answer: what errors it names is unknown, that it names some is not. */
 static void deliver__counts_an_endless_list_of_errors(void **state)
 {
-    static char answer[80000];
+    static char errors[80000];
+    static char nonsense[80000];
     struct world *world = *state;
-    int head = snprintf(answer, sizeof(answer),
-                        "HTTP/1.1 202 Accepted\r\nContent-Length: 70000\r\n\r\n{\"errors\":[\"");
-    memset(answer + head, 'x', 70000 - strlen("{\"errors\":[\""));
-    const struct http_script scripts[] = {{.answer = answer}, {.answer = VALID}};
-    start(world, scripts, 2, 0, "");
+    make_endless("{\"errors\":[\"", errors);
+    make_endless("", nonsense);
+    const struct http_script scripts[] = {
+        {.answer = errors}, {.answer = VALID}, {.answer = nonsense}};
+    start(world, scripts, 3, 0, "");
     add_values(world);
-    assert_int_equal(deliver(world, sample_take(world->sample), NULL), 0);
+    const struct eye_snapshot *first = sample_take(world->sample);
+    assert_int_equal(deliver(world, first, NULL), 0);
     assert_int_equal(dropped(world, EYE_EXPORT_REJECTED), 1);
     assert_non_null(strstr(world->failure.cause.text, "more errors than anybody should read"));
+    add_values(world);
+    assert_int_equal(deliver(world, sample_take(world->sample), first), 0);
+    assert_int_equal(dropped(world, EYE_EXPORT_REJECTED), 1);
+    assert_string_equal(world->failure.cause.text, "");
 }
 
 /* Entries of a payload of protobuf: field 1, each with its length. */
