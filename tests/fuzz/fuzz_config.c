@@ -79,6 +79,13 @@ static size_t choice_count(const struct eye_config_key *key)
     return count;
 }
 
+/* 0 is what stands for nothing, too. */
+static bool is_number_of(const struct eye_config_key *key, uint64_t number)
+{
+    bool may_be_none = key->zero_too || key->default_value == NULL;
+    return (number >= key->min && number <= key->max) || (number == 0 && may_be_none);
+}
+
 static void check_member(const struct eye_config_key *key, const void *member)
 {
     switch (key->type) {
@@ -88,7 +95,7 @@ static void check_member(const struct eye_config_key *key, const void *member)
     case EYE_CONFIG_COUNT:
     case EYE_CONFIG_DURATION:
     case EYE_CONFIG_SIZE:
-        ENSURE(*(const uint64_t *)member >= key->min && *(const uint64_t *)member <= key->max);
+        ENSURE(is_number_of(key, *(const uint64_t *)member));
         break;
     case EYE_CONFIG_CHOICE:
         ENSURE((size_t) * (const int *)member < choice_count(key));
