@@ -201,19 +201,9 @@ static size_t items_count(const struct items *items)
 /* The next word, without the blanks around it. */
 static const char *next_word(struct items *items)
 {
-    static const char blanks[] = " \t";
     items->item = items->node;
     char *word = strsep(&items->rest, ",");
-    if (word == NULL) {
-        return NULL;
-    }
-    word += strspn(word, blanks);
-    size_t length = strlen(word);
-    while (length > 0 && strchr(blanks, word[length - 1]) != NULL) {
-        length--;
-    }
-    word[length] = '\0';
-    return word;
+    return word == NULL ? NULL : eye_trim(word, " \t");
 }
 
 /* The next item, valid until the one after it; NULL behind the last. One that is no text is a

@@ -351,6 +351,17 @@ void eye_copy_clean(char *target, size_t size, const char *bytes, size_t length)
     target[used] = '\0';
 }
 
+char *eye_trim(char *text, const char *blanks)
+{
+    text += strspn(text, blanks);
+    size_t length = strlen(text);
+    while (length > 0 && strchr(blanks, text[length - 1]) != NULL) {
+        length--;
+    }
+    text[length] = '\0';
+    return text;
+}
+
 /* What stands in a message for the character of @taken bytes at @bytes (0: they are none). */
 static const char *shown_instead(size_t taken, uint32_t code_point)
 {

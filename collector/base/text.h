@@ -81,6 +81,9 @@ bool eye_copy_string(char *target, size_t size, const char *source);
  */
 void eye_copy_clean(char *target, size_t size, const char *bytes, size_t length);
 
+/** Cuts characters of @blanks off both ends of @text, in place; returns where it begins now. */
+char *eye_trim(char *text, const char *blanks);
+
 /* Of a message as it is formatted; what is longer is cut. */
 #define EYE_MESSAGE_BYTES 2048
 

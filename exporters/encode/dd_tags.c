@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "collector/base/log.h"
+#include "collector/base/text.h"
 #include "config/problems.h"
 #include "config/schema.h"
 
@@ -41,21 +42,9 @@ static bool is_told_apart(const char *tag, bool client)
     return false;
 }
 
-/* Takes blanks off both ends. */
-static char *trimmed(char *text)
-{
-    text += strspn(text, BLANKS);
-    size_t length = strlen(text);
-    while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL) {
-        length--;
-    }
-    text[length] = '\0';
-    return text;
-}
-
 static int add(struct eye_selection *selection, char *tag, bool client)
 {
-    tag = trimmed(tag);
+    tag = eye_trim(tag, BLANKS);
     if (tag[0] == '\0' || is_told_apart(tag, client)) {
         return 0;
     }
@@ -101,11 +90,6 @@ int eye_dd_tags_add(struct eye_selection *selection, bool client)
     if (result != 0 || value == NULL) {
         return result;
     }
-    char *tags = strdup(value);
-    if (tags == NULL) {
-        return -ENOMEM;
-    }
-    result = add_all(selection, tags, client);
-    free(tags);
-    return result;
+    EYE_AUTOFREE char *tags = strdup(value);
+    return tags == NULL ? -ENOMEM : add_all(selection, tags, client);
 }

@@ -2,8 +2,6 @@
 /* The age that a receiver takes, less what a delivery may need. */
 #include "exporters/engine/window.h"
 
-#include "collector/base/clock.h"
-
 /* What is sent has this part of the age left for the way: 5 minutes of an hour. */
 #define RESERVE_DIVISOR 12
 

@@ -10,6 +10,15 @@
 
 #include <stdint.h>
 
+#include "collector/base/clock.h"
+
+/*
+ * A wall clock that was set back by no more than this is waited for, so that no point takes the
+ * place of another; one that goes back further was wrong before, and points would stand in a far
+ * future.
+ */
+#define EYE_CLOCK_HOLD_NS (3600 * EYE_NS_PER_SECOND)
+
 struct eye_window {
     uint64_t max_age_ns; /* of a point that the receiver takes */
 

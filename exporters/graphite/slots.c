@@ -2,6 +2,8 @@
 /* From times to slots. */
 #include "exporters/graphite/slots.h"
 
+#include "exporters/engine/window.h"
+
 void eye_graphite_slots_init(struct eye_graphite_slots *slots, uint64_t length_ns)
 {
     *slots = (struct eye_graphite_slots){.length_ns = length_ns};
@@ -28,7 +30,7 @@ static uint64_t slot_of_snapshot(const struct eye_graphite_slots *slots,
 /* @slot_ns, unless the slot @reached_ns is later and not in a far future. */
 static uint64_t not_before(uint64_t slot_ns, uint64_t reached_ns)
 {
-    bool held = slot_ns < reached_ns && reached_ns - slot_ns <= EYE_GRAPHITE_HOLD_NS;
+    bool held = slot_ns < reached_ns && reached_ns - slot_ns <= EYE_CLOCK_HOLD_NS;
     return held ? reached_ns : slot_ns;
 }
 

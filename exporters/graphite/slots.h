@@ -9,7 +9,7 @@
  *   - a run begins with the slot behind the one that it was started in, where the run before may
  *     have left its last point;
  *   - what a spool kept goes behind the slot of what was delivered before it;
- *   - a clock that goes back by less than EYE_GRAPHITE_HOLD_NS stays in the slot that it had
+ *   - a clock that goes back by less than EYE_CLOCK_HOLD_NS stays in the slot that it had
  *     reached, until it is there again.
  *
  * A run that begins and ends within one slot and is followed by another there is not known to it:
@@ -18,11 +18,7 @@
  */
 #pragma once
 
-#include "collector/base/clock.h"
 #include "collector/snapshot/snapshot.h"
-
-/* A clock that goes back further was wrong before: points would stand in a far future. */
-#define EYE_GRAPHITE_HOLD_NS (3600 * EYE_NS_PER_SECOND)
 
 struct eye_graphite_slots {
     uint64_t length_ns;

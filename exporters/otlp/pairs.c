@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collector/base/base.h"
+#include "collector/base/text.h"
 #include "exporters/http/curl.h"
 
 static void cleanup_decoded(char **decoded)
@@ -14,17 +15,7 @@ static void cleanup_decoded(char **decoded)
     eye_curl.free(*decoded);
 }
 
-/* Cuts blanks at both ends of @text in place. */
-static char *trim(char *text)
-{
-    text += strspn(text, " \t");
-    size_t length = strlen(text);
-    while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t')) {
-        length--;
-    }
-    text[length] = '\0';
-    return text;
-}
+#define BLANKS " \t"
 
 static int read_pair(char *item, eye_otlp_pair *take, void *context)
 {
@@ -34,9 +25,9 @@ static int read_pair(char *item, eye_otlp_pair *take, void *context)
     }
     *value++ = '\0';
     int length = 0;
-    const char *key = trim(item);
+    const char *key = eye_trim(item, BLANKS);
     EYE_CLEANUP(cleanup_decoded)
-    char *decoded = eye_curl.easy_unescape(NULL, trim(value), 0, &length);
+    char *decoded = eye_curl.easy_unescape(NULL, eye_trim(value, BLANKS), 0, &length);
     if (decoded == NULL) {
         return -ENOMEM;
     }
@@ -57,7 +48,7 @@ int eye_otlp_read_pairs(const char *list, eye_otlp_pair *take, void *context)
     char *rest = copy;
     while (result == 0 && rest != NULL) {
         char *item = strsep(&rest, ",");
-        bool empty = *trim(item) == '\0';
+        bool empty = *eye_trim(item, BLANKS) == '\0';
         result = empty ? 0 : read_pair(item, take, context);
     }
     free(copy);

@@ -19,6 +19,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/parse.h"
+#include "exporters/engine/window.h"
 #include "exporters/http/compress.h"
 #include "exporters/http/http.h"
 #include "exporters/remote_write/version.h"
@@ -338,8 +339,7 @@ static int64_t later(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* A clock that goes back further was wrong before: samples would stand in a far future. */
-#define HOLD_MS INT64_C(3600000)
+#define HOLD_MS ((int64_t)(EYE_CLOCK_HOLD_NS / EYE_NS_PER_MS))
 
 /* The time of a snapshot's samples: its own, but later than that of the one before, as long as a
  * clock that was set back has not come there again. */

@@ -22,7 +22,7 @@ DOWN_SECONDS = 60
 class Prometheus:
     """A real one, scraping every second, its data in a folder of the test's own."""
 
-    def __init__(self, test, page):
+    def __init__(self, test, page, job="sockeye", options=()):
         harness.need("prometheus")
         self.folder = harness.temporary_folder(test)
         self.port = harness.free_port()
@@ -30,13 +30,13 @@ class Prometheus:
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
                        "scrape_configs": [{
-                           "job_name": "sockeye",
+                           "job_name": job,
                            "static_configs": [{"targets": [f"127.0.0.1:{page.port}"]}]}]}, file)
         self.log = os.path.join(self.folder, "log")
         with open(self.log, "w", encoding="utf-8") as log:
             harness.spawn(test, "prometheus", f"--config.file={path}",
                           f"--storage.tsdb.path={self.folder}/data",
-                          f"--web.listen-address=127.0.0.1:{self.port}",
+                          f"--web.listen-address=127.0.0.1:{self.port}", *options,
                           stdout=log, stderr=log)
         harness.wait_until(self.is_ready, 60, lambda: self.said())
 

@@ -10,7 +10,6 @@ for OTLP, and for the others name, kind and unit of `sockeye metrics`.
 import collections
 import json
 import math
-import os
 import re
 import time
 import unittest
@@ -56,22 +55,8 @@ def key_of(name, labels):
 class Prometheus(test_delivery.Prometheus):
     """Scrapes a page every second and takes what is written to it."""
 
-    def __init__(self, test, page):  # pylint: disable=super-init-not-called
-        harness.need("prometheus")
-        self.folder = harness.temporary_folder(test)
-        self.port = harness.free_port()
-        path = os.path.join(self.folder, "prometheus.yml")
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"scrape_configs": [{
-                "job_name": SCRAPED, "scrape_interval": "1s", "scrape_timeout": "1s",
-                "static_configs": [{"targets": [f"127.0.0.1:{page.port}"]}]}]}, file)
-        self.log = os.path.join(self.folder, "log")
-        with open(self.log, "w", encoding="utf-8") as log:
-            harness.spawn(test, "prometheus", f"--config.file={path}",
-                          f"--storage.tsdb.path={self.folder}/data",
-                          f"--web.listen-address=127.0.0.1:{self.port}",
-                          "--web.enable-remote-write-receiver", stdout=log, stderr=log)
-        harness.wait_until(self.is_ready, 60, self.said)
+    def __init__(self, test, page):
+        super().__init__(test, page, SCRAPED, ("--web.enable-remote-write-receiver",))
 
     def exporter(self):
         return f"{{type: remote_write, url: 'http://127.0.0.1:{self.port}/api/v1/write'}}"

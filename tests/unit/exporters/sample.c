@@ -73,3 +73,16 @@ void sample_add(struct sample *sample, enum eye_metric_id metric, double value,
         break;
     }
 }
+
+uint64_t sample_growth(const struct eye_snapshot *now, const struct eye_snapshot *before,
+                       enum eye_metric_id metric)
+{
+    struct eye_changes changes;
+    struct eye_change change;
+    uint64_t growth = 0;
+    eye_changes_begin(&changes, now, before);
+    while (eye_changes_next(&changes, &change)) {
+        growth += change.point->metric->id == metric ? change.counter : 0;
+    }
+    return growth;
+}

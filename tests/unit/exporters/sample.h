@@ -35,6 +35,11 @@ struct eye_snapshot *sample_take(struct sample *sample);
 void sample_add(struct sample *sample, enum eye_metric_id metric, double value,
                 const struct eye_tag_value *tags);
 
+/** By how much @metric, a counter, has grown from @before (may be NULL) to @now, over all series.
+ */
+uint64_t sample_growth(const struct eye_snapshot *now, const struct eye_snapshot *before,
+                       enum eye_metric_id metric);
+
 /* clang-format off */
 #define SAMPLE_TAGS(...) ((const struct eye_tag_value[]){__VA_ARGS__ __VA_OPT__(,) {0, NULL}})
 /* clang-format on */

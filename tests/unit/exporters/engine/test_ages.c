@@ -79,18 +79,6 @@ static int receiver_open(const struct eye_exporter_setup *setup, void **ret_stat
     return 0;
 }
 
-static uint64_t opened_since(const struct eye_snapshot *now, const struct eye_snapshot *before)
-{
-    struct eye_changes changes;
-    struct eye_change change;
-    uint64_t opened = 0;
-    eye_changes_begin(&changes, now, before);
-    while (eye_changes_next(&changes, &change)) {
-        opened += change.counter;
-    }
-    return opened;
-}
-
 static void keep(struct receiver *receiver, uint64_t time_ns, uint64_t opened)
 {
     uint64_t number = time_ns / INTERVAL;
@@ -114,7 +102,7 @@ static int receiver_deliver(void *state, const struct eye_snapshot *now,
     if (now->time_ns + receiver->takes_ns < clock_ns || now->time_ns > clock_ns + 10 * MINUTE) {
         receiver->refused++;
     } else {
-        keep(receiver, now->time_ns, opened_since(now, before));
+        keep(receiver, now->time_ns, sample_growth(now, before, EYE_METRIC_TCP_OPENED));
     }
     atomic_fetch_add(&receiver->deliveries, 1);
     return 0;

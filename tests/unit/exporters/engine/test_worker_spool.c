@@ -61,18 +61,6 @@ static int receiver_open(const struct eye_exporter_setup *setup, void **ret_stat
     return 0;
 }
 
-static uint64_t opened_since(const struct eye_snapshot *now, const struct eye_snapshot *before)
-{
-    struct eye_changes changes;
-    struct eye_change change;
-    uint64_t opened = 0;
-    eye_changes_begin(&changes, now, before);
-    while (eye_changes_next(&changes, &change)) {
-        opened += change.point->metric->id == EYE_METRIC_TCP_OPENED ? change.counter : 0;
-    }
-    return opened;
-}
-
 static int receiver_deliver(void *state, const struct eye_snapshot *now,
                             const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
@@ -85,8 +73,8 @@ static int receiver_deliver(void *state, const struct eye_snapshot *now,
         return eye_export_fail(failure, -ECONNREFUSED, EYE_EXPORT_REFUSED, "away");
     }
     size_t index = atomic_load(&receiver->count);
-    receiver->taken[index] =
-        (struct taken){now->start_ns, now->sequence, opened_since(now, before)};
+    receiver->taken[index] = (struct taken){now->start_ns, now->sequence,
+                                            sample_growth(now, before, EYE_METRIC_TCP_OPENED)};
     atomic_store(&receiver->count, index + 1);
     return 0;
 }

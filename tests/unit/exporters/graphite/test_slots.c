@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
+#include "collector/base/clock.h"
 #include "exporters/graphite/slots.h"
 
 #define SLOT 60
