@@ -374,7 +374,9 @@ static int make_parts(struct dogstatsd *dogstatsd, const struct eye_exporter_set
     eye_identities_init(&dogstatsd->identities, eye_lines_write_identity, &dogstatsd->lines,
                         dogstatsd->selection.wanted, max_bytes);
     eye_delivery_init(&dogstatsd->delivery, &format, dogstatsd, setup->stats);
-    return eye_link_new(&dogstatsd->address, NULL, setup, &dogstatsd->link, ret_error);
+    result = eye_link_new(&dogstatsd->address, NULL, setup, &dogstatsd->link, ret_error);
+    /* The Agent passes over empty lines, and so do telegraf, veneur and statsd_exporter. */
+    return result == 0 ? eye_link_fill_up(dogstatsd->link, max_bytes, ret_error) : result;
 }
 
 static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
@@ -425,7 +427,7 @@ static const struct eye_config_key keys[] = {
         .max = PAYLOAD_MAX_BYTES,
         .zero_too = true,
         .help = "largest datagram or frame; the Agent reads at most 8192B of one; 0: "
-                "1432B for UDP, 8192B for Unix sockets",
+                "1432B for UDP, where empty lines fill it up, 8192B for Unix sockets",
     },
     {
         .path = "origin_detection",

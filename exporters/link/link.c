@@ -74,7 +74,17 @@ void eye_link_free(struct eye_link *link)
     }
     link->transport->close(link);
     eye_resolver_done(&link->resolver);
+    free(link->waiting);
     free(link);
+}
+
+int eye_link_fill_up(struct eye_link *link, size_t segment, struct eye_error *ret_error)
+{
+    if (link->address.scheme != EYE_LINK_UDP || segment > EYE_LINK_FILLED_BYTES) {
+        return 0;
+    }
+    link->waiting = eye_burst_new(segment);
+    return link->waiting == NULL ? eye_error_set(ret_error, -ENOMEM, "out of memory") : 0;
 }
 
 bool eye_link_is_datagram(const struct eye_link *link)

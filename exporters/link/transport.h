@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "exporters/http/curl.h"
+#include "exporters/link/burst.h"
 #include "exporters/link/link.h"
 #include "exporters/link/resolver.h"
 
@@ -42,10 +43,11 @@ struct eye_link {
     struct eye_resolver resolver; /* UDP and TCP */
     int fd;                       /* -1: closed; of TLS it is libcurl's */
 
-    struct stat socket;  /* Unix: the file that fd was connected through */
-    bool nearby;         /* UDP: the receiver is on this host, so refusals come at once */
-    uint64_t sent_at_ns; /* UDP: the last datagram, monotonic; 0: none on this socket */
-    unsigned burst;      /* UDP: datagrams since the receiver had time to read */
+    struct stat socket;        /* Unix: the file that fd was connected through */
+    bool nearby;               /* UDP: the receiver is on this host, so refusals come at once */
+    uint64_t sent_at_ns;       /* UDP: the last datagram, monotonic; 0: none on this socket */
+    unsigned burst;            /* UDP: datagrams since the last long pause */
+    struct eye_burst *waiting; /* UDP: datagrams that leave together; NULL: each by itself */
 
     CURL *curl;                    /* TLS; NULL: closed */
     CURLM *multi;                  /* TLS: holds curl */

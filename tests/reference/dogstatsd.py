@@ -166,14 +166,17 @@ def parse_line(line):
 
 
 def parse_datagram(datagram):
-    """The metrics, events and checks of a datagram (bytes), or Malformed."""
+    """
+    The metrics, events and checks of a datagram (bytes), or Malformed. Datagrams may be filled up with
+    empty lines: the Agent passes over them (parsePackets in comp/dogstatsd/server/server.go).
+    """
     if not datagram.endswith(b"\n"):
         raise Malformed("no LF at the end")
     try:
         text = datagram.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Malformed(f"not UTF-8: {error}") from error
-    lines = text[:-1].split("\n")
+    lines = text.rstrip("\n").split("\n")
     for line in lines:
         if any(unicodedata.category(character) == "Cc" for character in line):
             raise Malformed(f"control character in {line!r}")

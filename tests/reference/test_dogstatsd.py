@@ -72,7 +72,7 @@ class Legal(unittest.TestCase):
 class Illegal(unittest.TestCase):
     DATAGRAMS = {
         "no LF": [b"a:1|c", b"", b"a:1|c\nb:1|c"],
-        "empty line": [b"\n", b"a:1|c\n\n"],
+        "empty line": [b"\n", b"\na:1|c\n", b"a:1|c\n\na:1|c\n"],
         "name": [b":1|c\n", b"1a:1|c\n", b"_a:1|c\n", b"a b:1|c\n", b"a-b:1|c\n",
                  "\u00e9:1|c\n".encode(), b"a" * 201 + b":1|c\n"],
         "value": [b"a:|c\n", b"a:1::2|d\n", b"a:NaN|g\n", b"a:inf|g\n", b"a:1e999|g\n",

@@ -146,6 +146,127 @@ static void udp__tries_the_next_address_of_a_name(void **state)
     fixture_expect(fixture->receiver, "one");
 }
 
+/* ---- UDP, filled up ---- */
+
+#define SEGMENT 8
+
+static void open_filled(struct fixture *fixture)
+{
+    struct eye_error error = {0};
+    open_udp(fixture);
+    assert_int_equal(eye_link_fill_up(fixture->link, SEGMENT, &error), 0);
+    assert_int_equal(fixture_send(fixture, "first"), 0);
+    fixture_expect(fixture->receiver, "first");
+}
+
+static int send_more(struct fixture *fixture, const char *text)
+{
+    return eye_link_send(fixture->link, text, strlen(text), &fixture->failure);
+}
+
+static void expect_silence(const struct fixture *fixture)
+{
+    char byte = 0;
+    assert_int_equal(recv(fixture->receiver, &byte, 1, MSG_DONTWAIT), -1);
+    assert_int_equal(errno, EAGAIN);
+}
+
+static void filled__leave_together_with_the_confirmation(void **state)
+{
+    struct fixture *fixture = *state;
+    open_filled(fixture);
+    assert_int_equal(send_more(fixture, "two"), 0);
+    assert_int_equal(send_more(fixture, "eight ch"), 0);
+    assert_int_equal(send_more(fixture, "four"), 0);
+    assert_int_equal(eye_link_confirm(fixture->link, false, &fixture->failure), EYE_UNHEARD);
+    expect_silence(fixture);
+    assert_int_equal(eye_link_confirm(fixture->link, true, &fixture->failure), EYE_CONFIRMED);
+    fixture_expect(fixture->receiver, "two\n\n\n\n\n");
+    fixture_expect(fixture->receiver, "eight ch");
+    fixture_expect(fixture->receiver, "four");
+    expect_silence(fixture);
+    assert_int_equal(atomic_load(&fixture->stats.bytes), 5 + 2 * SEGMENT + 4);
+}
+
+static void filled__leave_when_one_call_is_full(void **state)
+{
+    struct fixture *fixture = *state;
+    open_filled(fixture);
+    for (size_t i = 1; i < EYE_BURST_DATAGRAMS; i++) {
+        assert_int_equal(send_more(fixture, "12345678"), 0);
+    }
+    expect_silence(fixture);
+    uint64_t start_ns = eye_clock_monotonic_ns();
+    assert_int_equal(send_more(fixture, "12345678"), 0);
+    assert_in_range(ms_since(start_ns), 5, 1000);
+    assert_int_equal(eye_link_confirm(fixture->link, false, &fixture->failure), EYE_CONFIRMED);
+    for (size_t i = 0; i < EYE_BURST_DATAGRAMS; i++) {
+        fixture_expect(fixture->receiver, "12345678");
+    }
+    expect_silence(fixture);
+}
+
+static void filled__refusal_takes_all_of_them_back(void **state)
+{
+    struct fixture *fixture = *state;
+    open_filled(fixture);
+    assert_int_equal(send_more(fixture, "two"), 0);
+    assert_int_equal(send_more(fixture, "three"), 0);
+    fixture_close_receiver(fixture);
+    assert_int_equal(eye_link_confirm(fixture->link, true, &fixture->failure), EYE_LOST);
+    assert_int_equal(fixture->failure.reason, EYE_EXPORT_REFUSED);
+    assert_int_equal(atomic_load(&fixture->stats.bytes), 5);
+    fixture_bind_inet(fixture, SOCK_DGRAM, fixture->port);
+    assert_int_equal(fixture_send(fixture, "again"), 0);
+    fixture_expect(fixture->receiver, "again");
+    assert_int_equal(eye_link_confirm(fixture->link, true, &fixture->failure), EYE_CONFIRMED);
+    expect_silence(fixture);
+}
+
+/* A walk that ended early begins anew with what it had not settled. */
+static void filled__opening_drops_what_waits(void **state)
+{
+    struct fixture *fixture = *state;
+    open_filled(fixture);
+    assert_int_equal(send_more(fixture, "old"), 0);
+    assert_int_equal(eye_link_open(fixture->link, &fixture->failure), 0);
+    assert_int_equal(send_more(fixture, "new"), 0);
+    assert_int_equal(eye_link_confirm(fixture->link, true, &fixture->failure), EYE_CONFIRMED);
+    fixture_expect(fixture->receiver, "new");
+    expect_silence(fixture);
+}
+
+/* Without checksums the kernel cuts nothing (EINVAL). */
+static void filled__each_leaves_by_itself_where_bursts_are_not_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    const int yes = 1;
+    open_filled(fixture);
+    assert_int_equal(setsockopt(fixture->link->fd, SOL_SOCKET, SO_NO_CHECK, &yes, sizeof(yes)), 0);
+    for (size_t round = 0; round < 2; round++) {
+        assert_int_equal(send_more(fixture, "two"), 0);
+        assert_int_equal(send_more(fixture, "three"), 0);
+        assert_int_equal(eye_link_confirm(fixture->link, true, &fixture->failure), EYE_CONFIRMED);
+        fixture_expect(fixture->receiver, "two");
+        fixture_expect(fixture->receiver, "three");
+        assert_true(fixture->link->waiting->apart);
+    }
+    expect_silence(fixture);
+    assert_int_equal(atomic_load(&fixture->stats.bytes), 5 + 2 * (3 + 5));
+}
+
+static void filled__a_datagram_above_the_size_leaves_by_itself(void **state)
+{
+    struct fixture *fixture = *state;
+    open_filled(fixture);
+    assert_int_equal(send_more(fixture, "two"), 0);
+    assert_int_equal(send_more(fixture, "nine char"), 0);
+    fixture_expect(fixture->receiver, "nine char");
+    assert_int_equal(send_again(fixture, 65508), -EMSGSIZE);
+    assert_int_equal(eye_link_confirm(fixture->link, true, &fixture->failure), EYE_CONFIRMED);
+    expect_silence(fixture); /* the engine makes "two" again */
+}
+
 /* ---- Unix ---- */
 
 static void unixgram__absent_and_left_behind_are_refused(void **state)
@@ -260,6 +381,12 @@ int main(void)
         TEST(udp__receiver_far_away_gets_time_to_refuse),
         TEST(udp__follows_a_name_that_moves),
         TEST(udp__tries_the_next_address_of_a_name),
+        TEST(filled__leave_together_with_the_confirmation),
+        TEST(filled__leave_when_one_call_is_full),
+        TEST(filled__refusal_takes_all_of_them_back),
+        TEST(filled__opening_drops_what_waits),
+        TEST(filled__each_leaves_by_itself_where_bursts_are_not_taken),
+        TEST(filled__a_datagram_above_the_size_leaves_by_itself),
         TEST(unixgram__absent_and_left_behind_are_refused),
         TEST(unixgram__full_buffers_are_waited_for_and_keep_the_socket),
         TEST(unixgram__waits_no_longer_than_the_deadline),
