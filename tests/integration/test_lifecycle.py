@@ -15,6 +15,7 @@ import threading
 import unittest
 
 import harness
+from fault_server import FaultServer, answer
 from harness import (EXIT_CONFIG, EXIT_FAILURE, EXIT_OK, Daemon, free_port, messages, wait_until)
 
 NULL = '{type: "null"}'
@@ -278,6 +279,19 @@ class Intervals(unittest.TestCase):
             _, said = process.communicate(timeout=60)
         self.assertEqual(process.returncode, EXIT_FAILURE, said)
         self.assertIn("No space left on device", said)
+
+    def test_once_whose_points_are_refused_is_a_failure(self):
+        for status, code in ((200, EXIT_OK), (400, EXIT_FAILURE)):
+            with self.subTest(status=status):
+                server = FaultServer(self)
+                server.usual = answer(status)
+                done = harness.sockeye(
+                    "run", "-c", "/dev/null", "--once", "--set", "interval=1s", "--set",
+                    f"exporters=[{{type: otlp, url: '{server.url}/v1/metrics'}}]")
+                said = messages(done.stderr)
+                self.assertEqual(done.returncode, code, said)
+                self.assertEqual(any("refuses points: answer 400" in text for text in said),
+                                 code == EXIT_FAILURE, said)
 
     def test_once_that_a_spool_took_is_sent_later(self):
         folder = harness.temporary_folder(self)

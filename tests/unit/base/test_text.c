@@ -427,6 +427,31 @@ static void copy_clean__cuts_between_characters(void **state)
     }
 }
 
+EYE_PRINTF(2, 3)
+static void format_shown(char target[2 * EYE_MESSAGE_BYTES], const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    eye_format_shown(target, (size_t)2 * EYE_MESSAGE_BYTES, format, arguments);
+    va_end(arguments);
+}
+
+/* A message ends at EYE_MESSAGE_BYTES, wherever in a character that is. */
+static void format_shown__leaves_out_a_torn_character(void **state)
+{
+    (void)state;
+    static const char *const characters[] = {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x90\x9f"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(characters); i++) {
+        size_t whole = strlen(characters[i]);
+        for (size_t kept = 0; kept <= whole; kept++) {
+            char target[2 * EYE_MESSAGE_BYTES];
+            size_t before = EYE_MESSAGE_BYTES - 1 - kept;
+            format_shown(target, "%*s%s%s", (int)before, "", characters[i], "behind");
+            assert_int_equal(strlen(target), before + (kept == whole ? whole : 0));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +480,7 @@ int main(void)
         cmocka_unit_test(copy_string__cuts_and_says_so),
         cmocka_unit_test(copy_clean__keeps_what_can_be_seen),
         cmocka_unit_test(copy_clean__cuts_between_characters),
+        cmocka_unit_test(format_shown__leaves_out_a_torn_character),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

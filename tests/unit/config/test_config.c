@@ -8,7 +8,9 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -445,6 +447,32 @@ static void load__root_takes_no_part_that_others_may_write(void **state)
     }
 }
 
+/* As Kubernetes mounts its ConfigMaps, whose modes are for everybody. */
+static void load__modes_say_nothing_where_nobody_can_write(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[256];
+    char folder[256];
+    fixture_write(fixture, "main.yaml", "interval: 20s\n");
+    fixture_write(fixture, "conf.d/part.yaml", "");
+    snprintf(path, sizeof(path), "%s/conf.d/part.yaml", fixture->folder);
+    snprintf(folder, sizeof(folder), "%s/conf.d", fixture->folder);
+    assert_int_equal(chmod(path, 0666), 0);
+    assert_int_equal(chmod(folder, 0777), 0);
+    if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
+        print_message("skipped: mounting needs CAP_SYS_ADMIN\n");
+        skip();
+    }
+    assert_int_equal(mount(folder, folder, NULL, MS_BIND, NULL), 0);
+    int result = mount(NULL, folder, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL);
+    result = result == 0 ? fixture_load(fixture, NULL) : -errno;
+    assert_int_equal(umount2(folder, MNT_DETACH), 0);
+    assert_int_equal(result, 0);
+    assert_null(fixture->config->warnings);
+    assert_rights(fixture, true, "conf.d: others may write this folder (mode 0777)");
+}
+
 static void load__does_not_wait_for_a_pipe(void **state)
 {
     struct fixture *fixture = *state;
@@ -551,6 +579,7 @@ int main(void)
         TEST(load__remembers_what_was_read),
         TEST(load__root_takes_no_file_that_everybody_may_write),
         TEST(load__root_takes_no_part_that_others_may_write),
+        TEST(load__modes_say_nothing_where_nobody_can_write),
         TEST(load__does_not_wait_for_a_pipe),
         TEST(load__reads_what_a_command_writes),
         TEST(load__shows_names_of_files_as_text),

@@ -470,6 +470,19 @@ static void dogstatsd__says_that_it_is_up(void **state)
     assert_int_equal(fixture->tally.lines, 0);
 }
 
+/* `run --once` would tell of a start each time, and of no end. */
+static void dogstatsd__of_a_job_tells_of_no_start(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->config.once = true;
+    open_exporter(fixture);
+    take(fixture);
+    assert_int_equal(deliver(fixture), 0);
+    read_datagrams(fixture);
+    assert_int_equal(fixture->tally.checks, 1);
+    assert_int_equal(fixture->tally.events, 0);
+}
+
 static void dogstatsd__client_counts_are_the_truth(void **state)
 {
     struct fixture *fixture = *state;
@@ -727,6 +740,7 @@ int main(void)
         TEST(dogstatsd__denied_metrics_stay_away),
         TEST(dogstatsd__open_refuses_tags_longer_than_a_datagram),
         TEST(dogstatsd__says_that_it_is_up),
+        TEST(dogstatsd__of_a_job_tells_of_no_start),
         TEST(dogstatsd__client_counts_are_the_truth),
         TEST(dogstatsd__client_counts_can_be_switched_off),
         TEST(dogstatsd__tells_of_the_start_when_somebody_hears_it),

@@ -138,6 +138,15 @@ static void init__takes_names_as_receivers_show_them(void **state)
             fail_msg("%s", pattern);
         }
         eye_selection_done(&fixture->selection);
+        fixture->own.common.deny = fixture->own.common.allow;
+        fixture->own.common.allow.count = 0;
+        assert_int_equal(eye_selection_init(&fixture->selection, &fixture->setup), 0);
+        if (fixture->selection.wanted[cases[i].wanted] ||
+            !fixture->selection.wanted[cases[i].unwanted]) {
+            fail_msg("%s is denied", pattern);
+        }
+        eye_selection_done(&fixture->selection);
+        fixture->own.common.deny.count = 0;
     }
 }
 

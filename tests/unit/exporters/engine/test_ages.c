@@ -50,6 +50,7 @@ struct slot {
 struct receiver {
     uint64_t takes_ns; /* age */
     atomic_bool away;
+    bool breaks; /* the first delivery after it was away, behind its first point */
     atomic_size_t deliveries;
     size_t refused; /* points */
     struct slot slots[SLOTS];
@@ -97,6 +98,11 @@ static int receiver_deliver(void *state, const struct eye_snapshot *now,
     struct receiver *receiver = state;
     if (atomic_load(&receiver->away)) {
         return eye_export_fail(failure, -ECONNREFUSED, EYE_EXPORT_REFUSED, "away");
+    }
+    if (receiver->breaks) {
+        receiver->breaks = false;
+        failure->started = true;
+        return eye_export_fail(failure, -EPIPE, EYE_EXPORT_REFUSED, "broke off");
     }
     uint64_t clock_ns = eye_clock_wall_ns();
     if (now->time_ns + receiver->takes_ns < clock_ns || now->time_ns > clock_ns + 10 * MINUTE) {
@@ -227,6 +233,7 @@ struct trial {
     bool timestamped;
     bool spool;
     bool restart;
+    bool breaks;
 };
 
 static void prepare(struct fixture *fixture, const struct trial *trial)
@@ -295,14 +302,16 @@ static void assert_exact(const struct trial *trial)
     } else {
         be_away(&fixture, trial->outage_ns);
     }
+    fixture.receiver.breaks = trial->breaks;
     be_back(&fixture);
     finish(&fixture);
     if (received(&fixture.receiver) != fixture.truth || fixture.receiver.refused > 0) {
-        fail_msg("takes %llu s, away %llu s, %s, %s%s: %llu of %llu, %zu refused",
+        fail_msg("takes %llu s, away %llu s, %s, %s%s%s: %llu of %llu, %zu refused",
                  (unsigned long long)(trial->takes_ns / EYE_NS_PER_SECOND),
                  (unsigned long long)(trial->outage_ns / EYE_NS_PER_SECOND),
                  trial->timestamped ? "with time" : "without time",
                  trial->spool ? "spool" : "memory", trial->restart ? ", three runs" : "",
+                 trial->breaks ? ", breaks off" : "",
                  (unsigned long long)received(&fixture.receiver), (unsigned long long)fixture.truth,
                  fixture.receiver.refused);
     }
@@ -317,6 +326,7 @@ static void outage__loses_nothing_to_a_receiver_that_takes_young_points_only(voi
         {.timestamped = true},
         {.timestamped = true, .spool = true},
         {.timestamped = true, .spool = true, .restart = true},
+        {.timestamped = true, .spool = true, .restart = true, .breaks = true},
         {.spool = true},
         {.spool = true, .restart = true},
     };

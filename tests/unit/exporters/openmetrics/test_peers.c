@@ -266,15 +266,20 @@ static void serve__one_page_may_be_larger(void **state)
     assert_shut(fixture, 0, 1);
 }
 
-/* It is there once, however many read it. */
+/* It is there once, however many read it: until the last one leaves. */
 static void serve__a_page_that_many_read_counts_once(void **state)
 {
     struct fixture *fixture = *state;
-    join(fixture, 0, 10);
-    for (size_t i = 0; i < 10; i++) {
-        serve(fixture, i, fixture, 10 * MIB);
+    const char pages[3];
+    join(fixture, 0, 12);
+    serve(fixture, 0, &pages[0], 1 * MIB); /* would give way to them */
+    for (size_t i = 1; i < 11; i++) {
+        serve(fixture, i, &pages[1], 10 * MIB);
     }
     assert_shut(fixture, 0, 0);
+    eye_peers_leave(&fixture->peers, fixture->joined[1]);
+    serve(fixture, 11, &pages[2], 6 * MIB);
+    assert_shut(fixture, 0, 1);
 }
 
 static void expire__a_head_has_a_deadline_however_it_drips(void **state)

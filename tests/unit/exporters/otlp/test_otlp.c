@@ -150,6 +150,18 @@ static void deliver__posts_plain_protobuf(void **state)
     assert_int_equal(fixture->sample->stats.bytes, length);
 }
 
+static void deliver__names_the_host_of_each_service(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct http_script scripts[] = {ANSWER("200 OK", "", "{}")};
+    open_exporter(fixture, scripts, 1);
+    sample_add(fixture->sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS({EYE_TAG_SERVICE, "web"}));
+    assert_int_equal(deliver(fixture, sample_take(fixture->sample), NULL), 0);
+    assert_non_null(strstr(gunzip_body(fixture, 0),
+                           "{\"key\":\"service.name\",\"value\":{\"stringValue\":\"web\"}},"
+                           "{\"key\":\"host.name\","));
+}
+
 static void deliver__sends_the_headers_of_the_environment(void **state)
 {
     struct fixture *fixture = *state;
@@ -349,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(deliver__posts_gzipped_json),
         TEST(deliver__posts_plain_protobuf),
+        TEST(deliver__names_the_host_of_each_service),
         TEST(deliver__sends_the_headers_of_the_environment),
         TEST(deliver__counts_what_the_receiver_took_out),
         TEST(deliver__believes_no_more_than_it_sent),

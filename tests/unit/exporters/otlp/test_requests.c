@@ -470,14 +470,21 @@ static void assert_resource(const EyeOtlp__ResourceMetrics *metrics, const char 
     EyeOtlp__Resource *resource =
         eye_otlp__resource__unpack(NULL, metrics->resource.len, metrics->resource.data);
     assert_non_null(resource);
+    const struct {
+        const char *key;
+        const char *value;
+    } expected[] = {{"service.name", service}, {"host.name", "h\"1"}};
     size_t found = 0;
     for (size_t i = 0; i < resource->n_attributes; i++) {
-        if (strcmp(resource->attributes[i]->key, "service.name") == 0) {
-            assert_string_equal(resource->attributes[i]->value->string_value, service);
-            found++;
+        for (size_t j = 0; j < EYE_ARRAY_LENGTH(expected); j++) {
+            if (strcmp(resource->attributes[i]->key, expected[j].key) == 0) {
+                assert_string_equal(resource->attributes[i]->value->string_value,
+                                    expected[j].value);
+                found++;
+            }
         }
     }
-    assert_int_equal(found, 1);
+    assert_int_equal(found, EYE_ARRAY_LENGTH(expected));
     eye_otlp__resource__free_unpacked(resource, NULL);
 }
 

@@ -278,6 +278,7 @@ static void resource__of_services_says_what_is_true_of_the_host(void **state)
     assert_string_equal(attribute(fixture, "k8s.node.name"), "node");
     assert_string_equal(attribute(fixture, "cloud.region"), "r");
     assert_string_equal(attribute(fixture, "region"), "configured");
+    assert_string_not_equal(attribute(fixture, "host.name"), "absent");
     assert_string_equal(attribute(fixture, "service.instance.id"), attribute(fixture, "host.name"));
 }
 

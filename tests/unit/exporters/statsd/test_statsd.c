@@ -187,6 +187,9 @@ static void statsd__ends_gauges_with_zero(void **state)
     count(run, "a", 1);
     sample_add(run->sample, EYE_METRIC_SELF_MEMORY, 5, SAMPLE_TAGS());
     sample_add(run->sample, EYE_METRIC_TCP_RTT, 1, SAMPLE_TAGS());
+    /* Of these the server has never heard: one is not wanted, the other has no value. */
+    sample_add(run->sample, EYE_METRIC_SELF_RING_FILL, 1, SAMPLE_TAGS());
+    eye_group_series(run->sample->group, EYE_METRIC_TCP_CONNECT, NULL, 0);
     assert_end(run, "",
                "sockeye.tcp.rtt.p50:0|g\nsockeye.tcp.rtt.p95:0|g\n"
                "sockeye.tcp.rtt.p99:0|g\nsockeye.tcp.rtt.max:0|g\n"
