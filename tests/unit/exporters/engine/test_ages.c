@@ -203,12 +203,12 @@ static void wait_for_file(const struct fixture *fixture)
     assert_int_equal(access(path, F_OK), 0);
 }
 
-/* Twelve intervals that nobody takes, spread over @outage_ns. */
+/* Thirteen intervals that nobody takes: one at once, the others spread over @outage_ns. */
 static void be_away(struct fixture *fixture, uint64_t outage_ns)
 {
     atomic_store(&fixture->receiver.away, true);
-    for (size_t i = 0; i < 12; i++) {
-        publish(fixture, outage_ns / 12);
+    for (size_t i = 0; i <= 12; i++) {
+        publish(fixture, i == 0 ? INTERVAL : outage_ns / 12);
         wait_for_failure(fixture);
         if (fixture->own.common.spool_path != NULL) {
             wait_for_file(fixture);
@@ -228,6 +228,7 @@ static void be_back(struct fixture *fixture)
 /* ---- Tests ---- */
 
 struct trial {
+    const struct eye_exporter_type *like; /* its times and age are the type's; NULL: those below */
     uint64_t takes_ns;
     uint64_t outage_ns;
     bool timestamped;
@@ -253,6 +254,11 @@ static void prepare(struct fixture *fixture, const struct trial *trial)
                  .close = receiver_close},
         .sample = sample_new(NULL),
     };
+    if (trial->like != NULL) {
+        fixture->type.timestamped = trial->like->timestamped;
+        fixture->type.max_age_ns = trial->like->max_age_ns;
+        fixture->type.remote = trial->like->remote;
+    }
     assert_non_null(mkdtemp(fixture->folder));
     fixture->own = (struct eye_exporter_config){
         .section = &fixture->type.section,
@@ -306,10 +312,11 @@ static void assert_exact(const struct trial *trial)
     be_back(&fixture);
     finish(&fixture);
     if (received(&fixture.receiver) != fixture.truth || fixture.receiver.refused > 0) {
-        fail_msg("takes %llu s, away %llu s, %s, %s%s%s: %llu of %llu, %zu refused",
+        fail_msg("%s: takes %llu s, away %llu s, %s, %s%s%s: %llu of %llu, %zu refused",
+                 trial->like == NULL ? "a receiver" : trial->like->section.type,
                  (unsigned long long)(trial->takes_ns / EYE_NS_PER_SECOND),
                  (unsigned long long)(trial->outage_ns / EYE_NS_PER_SECOND),
-                 trial->timestamped ? "with time" : "without time",
+                 fixture.type.timestamped ? "with time" : "without time",
                  trial->spool ? "spool" : "memory", trial->restart ? ", three runs" : "",
                  trial->breaks ? ", breaks off" : "",
                  (unsigned long long)received(&fixture.receiver), (unsigned long long)fixture.truth,
@@ -335,6 +342,57 @@ static void outage__loses_nothing_to_a_receiver_that_takes_young_points_only(voi
             struct trial trial = ways[way];
             trial.takes_ns = ages[i % EYE_ARRAY_LENGTH(ages)];
             trial.outage_ns = outages[i / EYE_ARRAY_LENGTH(ages)];
+            assert_exact(&trial);
+        }
+    }
+}
+
+/*
+ * How old a point may be at the receivers of each exporter: Datadog's intake takes an hour and
+ * throws older ones away, so do Prometheus' out-of-order window as it is usually set (remote write,
+ * OTLP) and Mimir; carbon keeps what its storage schema has, a day by default. Who gets no times,
+ * or reads files, takes whatever comes.
+ */
+static const struct {
+    const char *exporter;
+    uint64_t takes_ns;
+} rules[] = {
+    {"console", UINT64_MAX / 2},
+    {"datadog", HOUR},
+    {"dogstatsd", UINT64_MAX / 2},
+    {"file", UINT64_MAX / 2},
+    {"graphite", 24 * HOUR},
+    {"null", UINT64_MAX / 2},
+    {"otlp", HOUR},
+    {"openmetrics", UINT64_MAX / 2},
+    {"pushgateway", UINT64_MAX / 2},
+    {"remote_write", HOUR},
+    {"statsd", UINT64_MAX / 2},
+};
+
+static uint64_t takes_of(const struct eye_exporter_type *type)
+{
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(rules); i++) {
+        if (strcmp(rules[i].exporter, type->section.type) == 0) {
+            return rules[i].takes_ns;
+        }
+    }
+    fail_msg("how old a point may %s send? add a row", type->section.type);
+    return 0;
+}
+
+static void outage__loses_nothing_of_any_exporter(void **state)
+{
+    (void)state;
+    static const uint64_t outages[] = {10 * MINUTE, 2 * HOUR, 26 * HOUR};
+    for (size_t i = 0; eye_exporter_types[i] != NULL; i++) {
+        const struct eye_exporter_type *type = eye_exporter_types[i];
+        for (size_t outage = 0; outage < EYE_ARRAY_LENGTH(outages); outage++) {
+            struct trial trial = {
+                .like = type, .takes_ns = takes_of(type), .outage_ns = outages[outage]};
+            assert_exact(&trial);
+            /* Only of what may be away the configuration takes a spool. */
+            trial.spool = type->remote;
             assert_exact(&trial);
         }
     }
@@ -380,6 +438,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outage__loses_nothing_to_a_receiver_that_takes_young_points_only),
+        cmocka_unit_test(outage__loses_nothing_of_any_exporter),
         cmocka_unit_test(outage__keeps_the_times_that_the_receiver_takes),
         cmocka_unit_test(outage__that_a_clock_made_up_pushes_nothing_ahead),
     };
