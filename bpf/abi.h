@@ -137,27 +137,28 @@ struct eye_owner_record {
 #define EYE_ENVIRONMENT_USUAL 4096
 #define EYE_ENVIRONMENT_LARGE 32768 /* Kubernetes names every service seven times */
 
-enum eye_http_method {
-    EYE_HTTP_METHOD_OTHER,
-    EYE_HTTP_GET,
-    EYE_HTTP_POST,
-    EYE_HTTP_PUT,
-    EYE_HTTP_HEAD,
-    EYE_HTTP_DELETE,
-    EYE_HTTP_OPTIONS,
-    EYE_HTTP_PATCH,
-    EYE_HTTP_TRACE,
-    EYE_HTTP_CONNECT,
-    EYE_HTTP_METHOD_COUNT,
+/*
+ * X(identifier, name): the protocols that are recognised. The parser is in bpf/usm/<name>/, with
+ * the body of its records in record.h; what the records mean is in collector/usm/<name>/.
+ */
+#define EYE_PROTOCOLS(X) X(HTTP, http)
+
+enum eye_protocol {
+    EYE_PROTOCOL_UNKNOWN,
+#define X(identifier, name) EYE_PROTOCOL_##identifier,
+    EYE_PROTOCOLS(X)
+#undef X
+        EYE_PROTOCOL_COUNT,
 };
 
-/* eye_request_record.flags */
+/* eye_request_head.flags */
 enum eye_request_flag {
-    EYE_REQUEST_CLIENT = 1,    /* seen at the client's end */
-    EYE_REQUEST_TRUNCATED = 2, /* the path was longer than EYE_HTTP_PATH_BYTES */
+    EYE_REQUEST_CLIENT = 1,     /* seen at the client's end */
+    EYE_REQUEST_TRUNCATED = 2,  /* the last text of the body is cut */
+    EYE_REQUEST_UNANSWERED = 4, /* the code is an enum eye_request_error */
 };
 
-/* Why a request has no answer: what ended its connection. In the place of the status. */
+/* Why a request has no answer: what ended its connection. */
 enum eye_request_error {
     EYE_REQUEST_CANCELLED = 1, /* the client closed first */
     EYE_REQUEST_CLOSED,        /* the server closed first, in order */
@@ -167,18 +168,21 @@ enum eye_request_error {
     EYE_REQUEST_ERROR_COUNT,
 };
 
-#define EYE_HTTP_PATH_BYTES 160 /* longer request targets are cut */
+/* The longest body of any protocol. */
+#define EYE_REQUEST_BODY_MAX 256
 
-/* One request, answered or ended with its connection; as long as its content. Ring "requests". */
-struct eye_request_record {
+/*
+ * One request, answered or ended with its connection: what all protocols have. body_bytes of the
+ * protocol's own follow at once. Ring "requests".
+ */
+struct eye_request_head {
     __u64 duration_ns; /* first byte of the request to first byte of the response, or to the end */
     __u64 owner;       /* as in eye_connection_record */
     __u16 port;        /* as in eye_connection_record */
-    __u16 status;      /* 100 .. 999; below: no answer, enum eye_request_error */
-    __u8 method;       /* enum eye_http_method */
+    __u16 code;        /* the protocol's own; UNANSWERED: enum eye_request_error */
+    __u16 body_bytes;  /* at most EYE_REQUEST_BODY_MAX */
+    __u8 protocol;     /* enum eye_protocol */
     __u8 flags;        /* enum eye_request_flag */
-    __u16 path_bytes;  /* at most EYE_HTTP_PATH_BYTES */
-    /* path_bytes of the request target as on the wire */
 };
 
 /* Losses of one connection's parser: who suffers. Ring "requests", told apart by its size. The sums
@@ -246,7 +250,8 @@ EYE_ABI_ASSERT(sizeof(struct eye_connection_record) == 96);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_connection_record, remote) == 80);
 EYE_ABI_ASSERT(sizeof(struct eye_owner_record) == 600);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_owner_record, cgroups) == 88);
-EYE_ABI_ASSERT(sizeof(struct eye_request_record) == 24);
-EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_record, path_bytes) == 22);
+EYE_ABI_ASSERT(sizeof(struct eye_request_head) == 24);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, duration_ns) == 0);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, flags) == 23);
 EYE_ABI_ASSERT(sizeof(struct eye_loss_record) == 16);
 EYE_ABI_ASSERT(EYE_HTTP_LOSS_FIRST + EYE_HTTP_LOSS_COUNT == EYE_LOSS_HTTP_STEPS + 1);

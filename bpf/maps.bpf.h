@@ -26,12 +26,14 @@ enum eye_socket_flag {
 /* Nobody has used it since we look. */
 #define EYE_SOCKET_UNUSED (EYE_SOCKET_INHERITED | EYE_SOCKET_FOUND)
 
-/* What protocol a socket speaks, as far as its first bytes told. */
-enum eye_protocol {
-    EYE_PROTOCOL_UNKNOWN, /* every payload is looked at */
-    EYE_PROTOCOL_HTTP,
-    EYE_PROTOCOL_NONE,   /* the first payload of each turn is: the other end spoke before it */
-    EYE_PROTOCOL_TUNNEL, /* a protocol said that something else follows: nothing is */
+/*
+ * eye_socket.protocol: as far as its first bytes told, an enum eye_protocol of bpf/abi.h
+ * (EYE_PROTOCOL_UNKNOWN: every payload is looked at), or one of these.
+ */
+enum eye_no_protocol {
+    EYE_PROTOCOL_NONE =
+        EYE_PROTOCOL_COUNT, /* the first payload of each turn is looked at: the other end spoke */
+    EYE_PROTOCOL_TUNNEL,    /* a protocol said that something else follows: nothing is */
 };
 
 /* Payloads that match nothing before a socket is only looked at when the turn changes. More than
@@ -128,7 +130,7 @@ struct {
     __uint(max_entries, 1024 * 1024);
 } owners SEC(".maps");
 
-/* struct eye_request_record. Written by the protocol programs, read by the collector. */
+/* struct eye_request_head and a body. Written by the protocol programs, read by the collector. */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 1024 * 1024);

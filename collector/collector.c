@@ -168,6 +168,9 @@ static int make_stages(struct eye_collector *collector)
     collector->usm = (struct eye_usm){.on_request = eye_aggregate_request,
                                       .on_loss = eye_aggregate_loss,
                                       .context = collector->aggregate};
+    if (eye_usm_open(&collector->usm, collector->config) != 0) {
+        return -ENOMEM;
+    }
     collector->health = (struct eye_health){
         .registry = collector->registry,
         .group = health_group,
@@ -236,6 +239,7 @@ void eye_collector_free(struct eye_collector *collector)
         return;
     }
     eye_aggregate_free(collector->aggregate);
+    eye_usm_close(&collector->usm);
     eye_processes_free(collector->processes);
     eye_registry_free(collector->registry);
     close_fd(collector->fds[EVENT_STOP]);

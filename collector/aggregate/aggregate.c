@@ -17,7 +17,6 @@
 #include "collector/base/clock.h"
 #include "collector/base/hash.h"
 #include "collector/base/table.h"
-#include "collector/usm/http/route.h"
 
 /* Bundles remembered, a kilobyte each; reached with remote: ip or by thousands of short processes,
  * and then all are forgotten and made anew. */
@@ -37,6 +36,34 @@ struct connection_key {
     uint8_t remote[EYE_ADDRESS_BYTES]; /* zero unless it is a tag */
 };
 
+/* X(identifier): what is counted of every connection, under EYE_METRIC_<identifier>. */
+#define CONNECTION_METRICS(X)                                                                      \
+    X(TCP_OPENED)                                                                                  \
+    X(TCP_CLOSED)                                                                                  \
+    X(TCP_ACTIVE)                                                                                  \
+    X(TCP_CONNECT)                                                                                 \
+    X(TCP_LIFETIME)                                                                                \
+    X(TCP_SENT_BYTES)                                                                              \
+    X(TCP_RECEIVED_BYTES)                                                                          \
+    X(TCP_SENT_SEGMENTS)                                                                           \
+    X(TCP_RECEIVED_SEGMENTS)                                                                       \
+    X(TCP_RETRANSMITS)                                                                             \
+    X(TCP_RTT)                                                                                     \
+    X(USM_UNRECOGNISED)
+
+enum connection_metric {
+#define X(identifier) CONNECTION_##identifier,
+    CONNECTION_METRICS(X)
+#undef X
+        CONNECTION_METRIC_COUNT,
+};
+
+static const enum eye_metric_id metric_ids[CONNECTION_METRIC_COUNT] = {
+#define X(identifier) EYE_METRIC_##identifier,
+    CONNECTION_METRICS(X)
+#undef X
+};
+
 /* The series of one key, found when first needed. */
 struct bundle {
     struct connection_key key;
@@ -48,7 +75,7 @@ struct bundle {
     char service[sizeof(((struct eye_process *)0)->service)];
     char executable[sizeof(((struct eye_process *)0)->executable)];
     char container[sizeof(((struct eye_process *)0)->container)];
-    struct eye_series *series[EYE_METRIC_USM_UNRECOGNISED + 1];
+    struct eye_series *series[CONNECTION_METRIC_COUNT];
     struct eye_series *failed[EYE_FAILURE_COUNT];
 };
 
@@ -62,7 +89,6 @@ struct eye_aggregate {
     struct eye_registry *registry;
     struct eye_processes *processes;
     struct eye_group *group;
-    struct eye_routes *routes;
     struct eye_table bundles;
     struct request_slot requests[REQUEST_SLOTS];
     uint64_t registry_generation;
@@ -84,10 +110,8 @@ struct eye_aggregate *eye_aggregate_new(const struct eye_config *config,
     aggregate->registry = registry;
     aggregate->processes = processes;
     aggregate->group = eye_group_new(registry, NULL, 0);
-    aggregate->routes = eye_routes_new(config->routes.rules, config->routes.count,
-                                       (enum eye_route_names)config->routes.names);
     eye_ports_init(&aggregate->ports, EYE_EPHEMERAL_FIRST, EYE_EPHEMERAL_LAST);
-    if (aggregate->group == NULL || aggregate->routes == NULL) {
+    if (aggregate->group == NULL) {
         eye_aggregate_free(aggregate);
         return NULL;
     }
@@ -110,7 +134,6 @@ void eye_aggregate_free(struct eye_aggregate *aggregate)
     }
     forget_bundles(aggregate);
     eye_table_done(&aggregate->bundles);
-    eye_routes_free(aggregate->routes);
     free(aggregate);
 }
 
@@ -265,11 +288,11 @@ static struct eye_series *find_series(struct eye_aggregate *aggregate, enum eye_
 }
 
 static struct eye_series *series_of(struct eye_aggregate *aggregate, struct bundle *bundle,
-                                    enum eye_metric_id metric)
+                                    enum connection_metric metric)
 {
     if (bundle->series[metric] == NULL) {
         bundle->series[metric] =
-            find_series(aggregate, metric, bundle, bundle->tags, bundle->tag_count);
+            find_series(aggregate, metric_ids[metric], bundle, bundle->tags, bundle->tag_count);
     }
     return bundle->series[metric];
 }
@@ -287,8 +310,8 @@ static struct eye_series *failed_series(struct eye_aggregate *aggregate, struct 
     return bundle->failed[failure];
 }
 
-static void add(struct eye_aggregate *aggregate, struct bundle *bundle, enum eye_metric_id metric,
-                uint64_t amount)
+static void add(struct eye_aggregate *aggregate, struct bundle *bundle,
+                enum connection_metric metric, uint64_t amount)
 {
     if (amount > 0) {
         eye_counter_add(series_of(aggregate, bundle, metric), amount);
@@ -296,7 +319,7 @@ static void add(struct eye_aggregate *aggregate, struct bundle *bundle, enum eye
 }
 
 static void record_seconds(struct eye_aggregate *aggregate, struct bundle *bundle,
-                           enum eye_metric_id metric, double seconds)
+                           enum connection_metric metric, double seconds)
 {
     if (seconds > 0) {
         eye_distribution_add(series_of(aggregate, bundle, metric), seconds, 1);
@@ -308,7 +331,7 @@ static void enter_active(struct eye_aggregate *aggregate,
 {
     struct bundle *bundle = find_bundle(aggregate, sample, sample->owner);
     if (bundle != NULL) {
-        eye_gauge_add(series_of(aggregate, bundle, EYE_METRIC_TCP_ACTIVE), 1);
+        eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_ACTIVE), 1);
     }
 }
 
@@ -320,7 +343,7 @@ static void leave_active(struct eye_aggregate *aggregate,
     bool known = eye_processes_knows(aggregate->processes, sample->previous_owner);
     struct bundle *bundle = known ? find_bundle(aggregate, sample, sample->previous_owner) : NULL;
     struct eye_series *active =
-        bundle == NULL ? NULL : series_of(aggregate, bundle, EYE_METRIC_TCP_ACTIVE);
+        bundle == NULL ? NULL : series_of(aggregate, bundle, CONNECTION_TCP_ACTIVE);
     if (active == NULL || active->gauge < 1) {
         aggregate->doubts++;
     } else {
@@ -346,18 +369,18 @@ static void count_active(struct eye_aggregate *aggregate,
 static void count_opened(struct eye_aggregate *aggregate, struct bundle *bundle,
                          const struct eye_connection_record *sample)
 {
-    add(aggregate, bundle, EYE_METRIC_TCP_OPENED, 1);
+    add(aggregate, bundle, CONNECTION_TCP_OPENED, 1);
     if (sample->direction == EYE_OUTGOING) {
         eye_ports_note_opened(&aggregate->ports, sample->port);
     }
-    record_seconds(aggregate, bundle, EYE_METRIC_TCP_CONNECT, sample->connect_us * 1e-6);
+    record_seconds(aggregate, bundle, CONNECTION_TCP_CONNECT, sample->connect_us * 1e-6);
 }
 
 static void count_closed(struct eye_aggregate *aggregate, struct bundle *bundle,
                          const struct eye_connection_record *sample)
 {
-    add(aggregate, bundle, EYE_METRIC_TCP_CLOSED, 1);
-    record_seconds(aggregate, bundle, EYE_METRIC_TCP_LIFETIME, (double)sample->lifetime_ns * 1e-9);
+    add(aggregate, bundle, CONNECTION_TCP_CLOSED, 1);
+    record_seconds(aggregate, bundle, CONNECTION_TCP_LIFETIME, (double)sample->lifetime_ns * 1e-9);
 }
 
 void eye_aggregate_connection(void *context, const struct eye_connection_record *sample)
@@ -368,12 +391,12 @@ void eye_aggregate_connection(void *context, const struct eye_connection_record 
     if (bundle == NULL) {
         return;
     }
-    add(aggregate, bundle, EYE_METRIC_TCP_SENT_BYTES, sample->sent_bytes);
-    add(aggregate, bundle, EYE_METRIC_TCP_RECEIVED_BYTES, sample->received_bytes);
-    add(aggregate, bundle, EYE_METRIC_TCP_SENT_SEGMENTS, sample->sent_segments);
-    add(aggregate, bundle, EYE_METRIC_TCP_RECEIVED_SEGMENTS, sample->received_segments);
-    add(aggregate, bundle, EYE_METRIC_TCP_RETRANSMITS, sample->retransmits);
-    record_seconds(aggregate, bundle, EYE_METRIC_TCP_RTT, sample->rtt_us * 1e-6);
+    add(aggregate, bundle, CONNECTION_TCP_SENT_BYTES, sample->sent_bytes);
+    add(aggregate, bundle, CONNECTION_TCP_RECEIVED_BYTES, sample->received_bytes);
+    add(aggregate, bundle, CONNECTION_TCP_SENT_SEGMENTS, sample->sent_segments);
+    add(aggregate, bundle, CONNECTION_TCP_RECEIVED_SEGMENTS, sample->received_segments);
+    add(aggregate, bundle, CONNECTION_TCP_RETRANSMITS, sample->retransmits);
+    record_seconds(aggregate, bundle, CONNECTION_TCP_RTT, sample->rtt_us * 1e-6);
     if (sample->flags & EYE_CONNECTION_OPENED) {
         count_opened(aggregate, bundle, sample);
     }
@@ -381,7 +404,7 @@ void eye_aggregate_connection(void *context, const struct eye_connection_record 
         count_closed(aggregate, bundle, sample);
     }
     if (sample->flags & EYE_CONNECTION_UNRECOGNISED) {
-        add(aggregate, bundle, EYE_METRIC_USM_UNRECOGNISED, 1);
+        add(aggregate, bundle, CONNECTION_USM_UNRECOGNISED, 1);
     }
     if (sample->failure != EYE_FAILURE_NONE) {
         eye_counter_add(failed_series(aggregate, bundle, (enum eye_failure)sample->failure), 1);
@@ -419,72 +442,39 @@ static void format_port(const struct eye_aggregate *aggregate, bool client, uint
                      ret_text);
 }
 
-/* The service says that it does not know the path: whoever asks made it up (RFC 9110, 15.5). */
-static bool is_unknown_path(uint16_t status)
+static bool is_client(const struct eye_request_head *head)
 {
-    return status == 400 || status == 404 || status == 405 || status == 410 || status == 414;
-}
-
-/* So few routes may a service have of paths that it does not know, before they share one: what a
- * client of its own asks for in vain is told, a scanner's list is not. */
-#define UNKNOWN_PATHS_MAX 8
-
-/* What the status says about a route that the client's words made; without one nobody answered. */
-static enum eye_choice choice_of(uint16_t status)
-{
-    bool refused = status < 100 || (status >= 400 && status < 500);
-    return refused ? EYE_CHOICE_REFUSED : EYE_CHOICE_CLIENTS;
-}
-
-/* A path of a client's own making, which shares its route with all the others. */
-static bool is_unmatched(const struct eye_aggregate *aggregate, enum eye_metric_id metric,
-                         const struct eye_request_sample *sample, const char *service,
-                         const char *route)
-{
-    return is_unknown_path(sample->status) &&
-           !eye_group_knows(aggregate->group, metric, service, EYE_TAG_ROUTE, route) &&
-           eye_group_chosen(aggregate->group, metric, service, EYE_TAG_ROUTE) >= UNKNOWN_PATHS_MAX;
+    return (head->flags & EYE_REQUEST_CLIENT) != 0;
 }
 
 static struct eye_series *request_series(struct eye_aggregate *aggregate,
                                          const struct eye_request_sample *sample,
-                                         const struct eye_process *process, bool *ret_lasting)
+                                         const struct eye_process *process, bool *ret_fleeting)
 {
-    enum eye_metric_id metric =
-        sample->client ? EYE_METRIC_HTTP_CLIENT_DURATION : EYE_METRIC_HTTP_SERVER_DURATION;
+    const struct eye_request_place place = {aggregate->group, process->service};
+    struct eye_request_name name = {0};
     char port[EYE_PORT_BYTES];
-    char status[8];
-    char route[EYE_ROUTE_BYTES];
-    format_port(aggregate, sample->client, sample->port, port);
-    snprintf(status, sizeof(status), "%u", (unsigned int)sample->status);
-    bool chosen = eye_routes_name(aggregate->routes, sample->path, sample->path_bytes,
-                                  sample->truncated, route);
-    bool unmatched = chosen && is_unmatched(aggregate, metric, sample, process->service, route);
-    const struct eye_tag_value outcome = sample->status > 0
-                                             ? (struct eye_tag_value){EYE_TAG_STATUS, status}
-                                             : (struct eye_tag_value){EYE_TAG_ERROR, sample->error};
-    const struct eye_tag_value tags[] = {
-        {EYE_TAG_METHOD, sample->method},
-        outcome,
-        {EYE_TAG_ROUTE, unmatched ? EYE_ROUTE_UNMATCHED : route},
-        {EYE_TAG_SERVICE, process->service},
-        {EYE_TAG_PORT, port},
-    };
-    *ret_lasting = !unmatched;
-    return eye_group_series_chosen(
-        aggregate->group, metric, tags, EYE_ARRAY_LENGTH(tags), EYE_TAG_ROUTE,
-        chosen && !unmatched ? choice_of(sample->status) : EYE_CHOICE_OURS);
+    sample->protocol->name_request(sample->state, sample, &place, &name);
+    format_port(aggregate, is_client(sample->head), sample->head->port, port);
+    struct eye_tag_value tags[EYE_REQUEST_TAGS_MAX + 2];
+    memcpy(tags, name.tags, name.tag_count * sizeof(tags[0]));
+    tags[name.tag_count] = (struct eye_tag_value){EYE_TAG_SERVICE, process->service};
+    tags[name.tag_count + 1] = (struct eye_tag_value){EYE_TAG_PORT, port};
+    *ret_fleeting = name.fleeting;
+    return eye_group_series_chosen(aggregate->group, name.metric, tags, name.tag_count + 2,
+                                   name.chosen, name.choice);
 }
 
 static struct eye_series *look_up(struct eye_aggregate *aggregate,
                                   const struct eye_request_sample *sample,
                                   struct request_slot *slot)
 {
-    const struct eye_process *process = eye_processes_find(aggregate->processes, sample->owner);
+    const struct eye_process *process =
+        eye_processes_find(aggregate->processes, sample->head->owner);
     check_generations(aggregate);
-    bool lasting;
-    struct eye_series *series = request_series(aggregate, sample, process, &lasting);
-    if (lasting) {
+    bool fleeting;
+    struct eye_series *series = request_series(aggregate, sample, process, &fleeting);
+    if (!fleeting) {
         *slot = (struct request_slot){.fingerprint = sample->fingerprint, .series = series};
     }
     return series;
@@ -498,7 +488,11 @@ void eye_aggregate_request(void *context, const struct eye_request_sample *sampl
     struct eye_series *series = slot->series != NULL && slot->fingerprint == sample->fingerprint
                                     ? slot->series
                                     : look_up(aggregate, sample, slot);
-    eye_distribution_add(series, (double)sample->duration_ns * 1e-9, 1);
+    if (series->metric->kind == EYE_COUNTER) {
+        eye_counter_add(series, 1);
+    } else {
+        eye_distribution_add(series, (double)sample->head->duration_ns * 1e-9, 1);
+    }
 }
 
 void eye_aggregate_loss(void *context, const struct eye_loss_sample *sample)

@@ -2,23 +2,15 @@
 /* Takes records of the ring "requests" apart. */
 #include "collector/usm/usm.h"
 
-#include <string.h>
+#include <errno.h>
 
 #include "collector/base/base.h"
 #include "collector/base/hash.h"
 
-static const char *const methods[EYE_HTTP_METHOD_COUNT] = {
-    [EYE_HTTP_METHOD_OTHER] = "_OTHER", [EYE_HTTP_GET] = "GET",
-    [EYE_HTTP_POST] = "POST",           [EYE_HTTP_PUT] = "PUT",
-    [EYE_HTTP_HEAD] = "HEAD",           [EYE_HTTP_DELETE] = "DELETE",
-    [EYE_HTTP_OPTIONS] = "OPTIONS",     [EYE_HTTP_PATCH] = "PATCH",
-    [EYE_HTTP_TRACE] = "TRACE",         [EYE_HTTP_CONNECT] = "CONNECT",
-};
-
-static const char *const errors[EYE_REQUEST_ERROR_COUNT] = {
-    [EYE_REQUEST_CANCELLED] = "cancelled", [EYE_REQUEST_CLOSED] = "closed",
-    [EYE_REQUEST_RESET] = "reset",         [EYE_REQUEST_TIMEOUT] = "timeout",
-    [EYE_REQUEST_FAILED] = "_OTHER",
+const struct eye_protocol_type *const eye_protocol_types[EYE_PROTOCOL_COUNT] = {
+#define X(identifier, name) [EYE_PROTOCOL_##identifier] = &eye_protocol_##name,
+    EYE_PROTOCOLS(X)
+#undef X
 };
 
 static const char *const loss_reasons[EYE_LOSS_COUNT] = {
@@ -27,35 +19,55 @@ static const char *const loss_reasons[EYE_LOSS_COUNT] = {
 #undef X
 };
 
-static bool is_answered(const struct eye_request_record *record)
+/* ---- Protocols ---- */
+
+int eye_usm_open(struct eye_usm *usm, const struct eye_config *config)
 {
-    return record->status >= 100;
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
+        usm->protocols[i] = eye_protocol_types[i]->open(config);
+        if (usm->protocols[i] == NULL) {
+            eye_usm_close(usm);
+            return -ENOMEM;
+        }
+    }
+    return 0;
 }
 
-/* A status of three digits, or the error in its place. */
-static bool has_outcome(const struct eye_request_record *record)
+void eye_usm_close(struct eye_usm *usm)
 {
-    return is_answered(record) ? record->status <= 999
-                               : record->status > 0 && record->status < EYE_REQUEST_ERROR_COUNT;
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
+        eye_protocol_types[i]->close(usm->protocols[i]);
+        usm->protocols[i] = NULL;
+    }
 }
 
-/* Length that the header promises must be what came; the ring rounds nothing. */
-static bool is_valid(const struct eye_request_record *record, size_t bytes)
+/* ---- Records ---- */
+
+/* An error in the place of the code; a code is the protocol's to know. */
+static bool has_outcome(const struct eye_request_head *head)
 {
-    size_t expected = sizeof(*record) + record->path_bytes;
-    return bytes == expected && record->path_bytes <= EYE_HTTP_PATH_BYTES &&
-           record->method < EYE_HTTP_METHOD_COUNT && has_outcome(record);
+    return eye_request_is_answered(head) ||
+           (head->code > 0 && head->code < EYE_REQUEST_ERROR_COUNT);
+}
+
+/* The length that the head promises must be what came; the ring rounds nothing. */
+static bool is_valid(const struct eye_request_head *head, size_t bytes)
+{
+    if (bytes < sizeof(*head) || head->protocol == EYE_PROTOCOL_UNKNOWN ||
+        head->protocol >= EYE_PROTOCOL_COUNT) {
+        return false;
+    }
+    const struct eye_protocol_type *type = eye_protocol_types[head->protocol];
+    return bytes == sizeof(*head) + head->body_bytes && head->body_bytes >= type->body_min &&
+           head->body_bytes <= type->body_max && has_outcome(head) &&
+           type->is_valid(head, head + 1);
 }
 
 /* Everything that decides the series: the record behind its duration. */
-static uint64_t fingerprint(const struct eye_request_record *record)
+static uint64_t fingerprint(const struct eye_request_head *head)
 {
-    uint8_t identity[sizeof(*record) + EYE_HTTP_PATH_BYTES];
-    struct eye_request_record head = *record;
-    head.duration_ns = 0;
-    memcpy(identity, &head, sizeof(head));
-    memcpy(identity + sizeof(head), record + 1, record->path_bytes);
-    return eye_hash_bytes(identity, sizeof(head) + record->path_bytes);
+    return eye_hash_bytes((const uint8_t *)head + sizeof(head->duration_ns),
+                          sizeof(*head) - sizeof(head->duration_ns) + head->body_bytes);
 }
 
 static void take_loss(struct eye_usm *usm, const struct eye_loss_record *record)
@@ -75,21 +87,14 @@ static void take_loss(struct eye_usm *usm, const struct eye_loss_record *record)
     usm->on_loss(usm->context, &sample);
 }
 
-static void take_request(struct eye_usm *usm, const struct eye_request_record *record)
+static void take_request(struct eye_usm *usm, const struct eye_request_head *head)
 {
-    const char *path = (const char *)(record + 1);
     const struct eye_request_sample sample = {
-        .duration_ns = record->duration_ns,
-        .fingerprint = fingerprint(record),
-        .owner = record->owner,
-        .port = record->port,
-        .status = is_answered(record) ? record->status : 0,
-        .client = (record->flags & EYE_REQUEST_CLIENT) != 0,
-        .truncated = (record->flags & EYE_REQUEST_TRUNCATED) != 0,
-        .method = methods[record->method],
-        .error = is_answered(record) ? "" : errors[record->status],
-        .path = path,
-        .path_bytes = record->path_bytes,
+        .protocol = eye_protocol_types[head->protocol],
+        .state = usm->protocols[head->protocol],
+        .head = head,
+        .body = head + 1,
+        .fingerprint = fingerprint(head),
     };
     usm->samples++;
     usm->on_request(usm->context, &sample);
@@ -98,12 +103,11 @@ static void take_request(struct eye_usm *usm, const struct eye_request_record *r
 void eye_usm_take(void *context, const void *bytes, size_t size)
 {
     struct eye_usm *usm = context;
-    const struct eye_request_record *record = bytes;
     if (size == sizeof(struct eye_loss_record)) {
         take_loss(usm, bytes);
-    } else if (size < sizeof(*record) || !is_valid(record, size)) {
-        usm->malformed++;
+    } else if (is_valid(bytes, size)) {
+        take_request(usm, bytes);
     } else {
-        take_request(usm, record);
+        usm->malformed++;
     }
 }

@@ -224,7 +224,7 @@ def reasons_in_the_code():
 
     losses = re.findall(r"^ +X\(\w+, \"(\w+)\", \"(\w+)\"\)", read("bpf/abi.h"), re.M)
     failures = re.findall(r"\[EYE_FAILURE_\w+\] = \"(\w+)\"", read("collector/tracer/tracer.c"))
-    errors = re.findall(r"\[EYE_REQUEST_\w+\] = \"(\w+)\"", read("collector/usm/usm.c"))
+    errors = re.findall(r"\[EYE_REQUEST_\w+\] = \"(\w+)\"", read("collector/usm/protocol.c"))
     exports = re.findall(r"^ +X\([A-Z_]+, \"(\w+)\"\)", read("exporters/exporter.h"), re.M)
     return ([(f"`kernel.lost`, {program}", reason) for program, reason in losses],
             [("`tcp.connections.failed`", reason) for reason in failures],
@@ -251,7 +251,8 @@ class Reasons(unittest.TestCase):
                  for folder in ("collector", "exporters") for path in (ROOT / folder).rglob("*.c")
                  if re.search("EYE_TAG_(REASON|ERROR)", path.read_text(encoding="utf-8"))}
         self.assertEqual(users, {"collector/aggregate/aggregate.c", "collector/health.c",
-                                 "exporters/console/rows.c", "exporters/console/table.c"})
+                                 "collector/usm/http/http.c", "exporters/console/rows.c",
+                                 "exporters/console/table.c"})
 
 
 class Boundaries(unittest.TestCase):

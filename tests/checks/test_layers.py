@@ -17,6 +17,7 @@ class Includes(unittest.TestCase):
         for path, included in (("collector/tracer/tracer.c", "bpf/abi.h"),
                                ("exporters/null/null.c", "collector/snapshot/snapshot.h"),
                                ("collector/aggregate/a.c", "collector/usm/usm.h"),
+                               ("collector/usm/http/a.c", "bpf/usm/http/record.h"),
                                ("collector/daemon.c", "exporters/engine/worker.h")):
             self.assertEqual(self.problems(path, f'#include "{included}"'), [])
 
@@ -26,6 +27,8 @@ class Includes(unittest.TestCase):
                                ("collector/base/log.c", "config/config.h"),
                                ("collector/snapshot/s.c", "exporters/exporter.h"),
                                ("collector/aggregate/a.c", "bpf/abi.h"),
+                               ("collector/aggregate/a.c", "collector/usm/http/route.h"),
+                               ("collector/usm/http/a.c", "bpf/usm/http/http.h"),
                                ("collector/process/p.c", "collector/daemon.h"),
                                ("bpf/maps.bpf.h", "collector/base/log.h"),
                                ("exporters/null/null.c", "collector/kernel/kernel.h")):

@@ -39,10 +39,11 @@ static void check_records(const struct http_host *host)
 {
     size_t kept = host->record_count < HTTP_HOST_RECORDS ? host->record_count : HTTP_HOST_RECORDS;
     for (size_t i = 0; i < kept; i++) {
-        const struct eye_request_record *record = &host->records[i].record;
-        PROMISE(record->status >= 100 && record->status <= 999);
+        const struct http_host_record *record = &host->records[i];
+        PROMISE(record->head.code >= 100 && record->head.code <= 999);
         PROMISE(record->method < EYE_HTTP_METHOD_COUNT);
-        PROMISE(record->path_bytes > 0 && record->path_bytes <= EYE_HTTP_PATH_BYTES);
+        PROMISE(record->head.body_bytes > EYE_HTTP_BODY_FIXED &&
+                record->head.body_bytes <= sizeof(struct eye_http_body));
     }
 }
 
@@ -51,7 +52,7 @@ static void check_same(const struct http_host *whole, const struct http_host *cu
     PROMISE(whole->record_count == cut->record_count);
     size_t kept = whole->record_count < HTTP_HOST_RECORDS ? whole->record_count : HTTP_HOST_RECORDS;
     for (size_t i = 0; i < kept; i++) {
-        PROMISE(whole->records[i].record.status == cut->records[i].record.status);
+        PROMISE(whole->records[i].head.code == cut->records[i].head.code);
         PROMISE(strcmp(whole->records[i].path, cut->records[i].path) == 0);
     }
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Any bytes as a record of each ring. Property: a record is either counted as malformed or handed
- * on once, and then everything lies in the range that the headers promise, texts lie within the
- * record, and the fingerprint does not depend on the duration. An owner record is malformed, or its
- * program is known then, with names that are not empty.
+ * on once, and then everything lies in the range that the headers promise, has a name, and the
+ * fingerprint does not depend on the duration. An owner record is malformed, or its program is
+ * known then, with names that are not empty.
  */
 #include <assert.h>
 #include <stddef.h>
@@ -24,6 +24,7 @@ struct probe {
     size_t size;
     uint64_t calls;
     uint64_t fingerprint;
+    const struct eye_group *group;
 };
 
 static void check_connection(void *context, const struct eye_connection_record *sample)
@@ -38,16 +39,27 @@ static void check_connection(void *context, const struct eye_connection_record *
     probe->calls++;
 }
 
+static void check_name(const struct probe *probe, const struct eye_request_sample *sample)
+{
+    const struct eye_request_place place = {probe->group, "shop"};
+    struct eye_request_name name = {0};
+    sample->protocol->name_request(sample->state, sample, &place, &name);
+    assert(name.metric < EYE_METRIC_COUNT && name.tag_count <= EYE_REQUEST_TAGS_MAX);
+    for (size_t i = 0; i < name.tag_count; i++) {
+        assert(strlen(name.tags[i].value) > 0);
+    }
+}
+
 static void check_request(void *context, const struct eye_request_sample *sample)
 {
     struct probe *probe = context;
-    const uint8_t *path = (const uint8_t *)sample->path;
-    assert(sample->error[0] == '\0' ? sample->status >= 100 && sample->status <= 999
-                                    : sample->status == 0);
-    assert(strlen(sample->method) >= 3);
-    assert(path == probe->bytes + sizeof(struct eye_request_record));
-    assert(sample->path_bytes <= EYE_HTTP_PATH_BYTES);
-    assert(path + sample->path_bytes <= probe->bytes + probe->size);
+    const struct eye_request_head *head = sample->head;
+    assert((const uint8_t *)head == probe->bytes && sample->body == head + 1);
+    assert(probe->size == sizeof(*head) + head->body_bytes);
+    assert(sample->protocol == eye_protocol_types[head->protocol]);
+    assert(head->body_bytes >= sample->protocol->body_min &&
+           head->body_bytes <= sample->protocol->body_max);
+    check_name(probe, sample);
     probe->fingerprint = sample->fingerprint;
     probe->calls++;
 }
@@ -70,10 +82,18 @@ static void take_connection(struct probe *probe)
 
 static void take_request(struct probe *probe)
 {
+    static const struct eye_config config = {0};
+    const struct eye_limits limits = {.series_per_metric = 10, .values_per_tag = 10, .idle_ns = 1};
+    struct eye_registry *registry = eye_registry_new(&limits);
     struct eye_usm usm = {.on_request = check_request, .on_loss = check_loss, .context = probe};
+    int result = eye_usm_open(&usm, &config);
+    assert(registry != NULL && result == 0);
+    probe->group = eye_group_new(registry, NULL, 0);
     probe->calls = 0;
     eye_usm_take(&usm, probe->bytes, probe->size);
     assert(usm.samples == probe->calls && usm.samples + usm.malformed == 1);
+    eye_usm_close(&usm);
+    eye_registry_free(registry);
 }
 
 static void take_owner(const struct probe *probe)
@@ -94,7 +114,7 @@ static void take_owner(const struct probe *probe)
 static void check_fingerprint(struct probe *probe)
 {
     uint64_t fingerprint = probe->fingerprint;
-    probe->bytes[offsetof(struct eye_request_record, duration_ns)] ^= 0xff;
+    probe->bytes[offsetof(struct eye_request_head, duration_ns)] ^= 0xff;
     take_request(probe);
     assert(probe->calls == 1 && probe->fingerprint == fingerprint);
 }

@@ -26,7 +26,8 @@ static inline void eye_lose(enum eye_loss loss, __u64 amount);
 #define HTTP_HOST_RECORDS 4096
 
 struct http_host_record {
-    struct eye_request_record record;
+    struct eye_request_head head;
+    __u8 method;
     char path[EYE_HTTP_PATH_BYTES + 1];
 };
 
@@ -83,9 +84,11 @@ static __always_inline void eye_http_emit(struct eye_http_run *run,
     struct http_host *host = run->environment;
     if (host->record_count < HTTP_HOST_RECORDS) {
         struct http_host_record *kept = &host->records[host->record_count];
-        kept->record = request->record;
-        memcpy(kept->path, request->bytes, request->record.path_bytes);
-        kept->path[request->record.path_bytes] = '\0';
+        size_t path_bytes = request->head.body_bytes - EYE_HTTP_BODY_FIXED;
+        kept->head = request->head;
+        kept->method = request->body.method;
+        memcpy(kept->path, request->body.path, path_bytes);
+        kept->path[path_bytes] = '\0';
     }
     host->record_count++;
 }

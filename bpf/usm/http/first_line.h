@@ -47,7 +47,7 @@ EYE_PART __u32 eye_http_copy_target(const struct eye_http_stream *stream,
         if (request) {
             struct eye_http_request *checked = request;
             eye_pin(checked); /* else clang 19 does its arithmetic before the check */
-            eye_store_word(checked->bytes + length, word);
+            eye_store_word(checked->body.path + length, word);
         }
         /* Two searches: each one's lowest mark is right, so the lower of both is. */
         __u64 end = eye_find_byte(word, ' ') | eye_find_byte(word, '\n');
@@ -80,9 +80,10 @@ static __always_inline __u32 eye_http_start_request(struct eye_http_run *run,
         request->started_ns = stream->first_ns;
         request->sequence = stream->first_sequence;
         request->acknowledged = stream->first_acknowledged;
-        request->record.method = method;
-        request->record.flags = complete ? 0 : EYE_REQUEST_TRUNCATED;
-        request->record.path_bytes = (__u16)length;
+        request->head.protocol = EYE_PROTOCOL_HTTP;
+        request->head.flags = complete ? 0 : EYE_REQUEST_TRUNCATED;
+        request->head.body_bytes = (__u16)(EYE_HTTP_BODY_FIXED + length);
+        request->body.method = method;
     }
     __u16 flags = method == EYE_HTTP_HEAD           ? EYE_HTTP_HEADS
                   : method == EYE_HTTP_METHOD_OTHER ? EYE_HTTP_GUESSED
@@ -127,11 +128,11 @@ static __always_inline __u8 eye_http_answer(struct eye_http_run *run,
         }
         return EYE_HTTP_METHOD_OTHER;
     }
-    __u8 method = request->record.method;
+    __u8 method = request->body.method;
     __u64 duration = stream->first_ns - request->started_ns;
     /* Two clocks readings on two CPUs may disagree by some nanoseconds. */
-    request->record.duration_ns = (__s64)duration < 0 ? 0 : duration;
-    request->record.status = status;
+    request->head.duration_ns = (__s64)duration < 0 ? 0 : duration;
+    request->head.code = status;
     eye_http_emit(run, request);
     http->popped++; /* now the other direction, perhaps on another CPU, may use the slot again */
     return method;

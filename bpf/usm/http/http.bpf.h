@@ -92,18 +92,17 @@ static __always_inline struct eye_http_request *eye_http_slot(struct eye_http_ru
 static __always_inline bool eye_http_send(struct eye_http *http, struct eye_socket *socket,
                                           struct eye_http_request *request)
 {
-    struct eye_request_record *record = &request->record;
-    record->owner = socket->owner;
-    record->port = socket->port;
-    record->flags |= http->requests_in == EYE_HTTP_REQUESTS_SENT ? EYE_REQUEST_CLIENT : 0;
+    struct eye_request_head *head = &request->head;
+    head->owner = socket->owner;
+    head->port = socket->port;
+    head->flags |= http->requests_in == EYE_HTTP_REQUESTS_SENT ? EYE_REQUEST_CLIENT : 0;
     __u64 wake = eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES);
-    __u64 path_bytes =
-        record->path_bytes; /* read here: 6.1 forgets the bounds of what is spilled */
-    eye_pin(path_bytes);
-    if (path_bytes > EYE_HTTP_PATH_BYTES) {
+    __u64 body_bytes = head->body_bytes; /* read here: 6.1 forgets the bounds of what is spilled */
+    eye_pin(body_bytes);
+    if (body_bytes > sizeof(request->body)) {
         return true;
     }
-    if (bpf_ringbuf_output(&requests, record, sizeof(*record) + path_bytes, wake) != 0) {
+    if (bpf_ringbuf_output(&requests, head, sizeof(*head) + body_bytes, wake) != 0) {
         return false;
     }
     return true;
@@ -376,8 +375,9 @@ EYE_PART int eye_http_end_request(struct eye_http *http, struct eye_socket *sock
     if (!http || !socket || !request) {
         return 0;
     }
-    request->record.duration_ns = now_ns - request->started_ns;
-    request->record.status = error;
+    request->head.duration_ns = now_ns - request->started_ns;
+    request->head.code = error;
+    request->head.flags |= EYE_REQUEST_UNANSWERED;
     if (!eye_http_send(http, socket, request)) {
         eye_http_lose(http, EYE_LOSS_HTTP_RING, 1);
     }

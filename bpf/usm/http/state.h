@@ -8,6 +8,7 @@
 
 #include "bpf/abi.h"
 #include "bpf/usm/bytes.h"
+#include "bpf/usm/http/record.h"
 
 /* More than the longest line that must be seen whole: method, EYE_HTTP_PATH_BYTES, a space. */
 #define EYE_HTTP_WINDOW_BYTES 256
@@ -73,13 +74,13 @@ struct eye_http_stream {
     __u8 window[EYE_HTTP_WINDOW_BYTES + EYE_HTTP_REFILL_BYTES];
 };
 
-/* A request waiting for its response; record and bytes together are what the ring gets. */
+/* A request waiting for its response; head and body together are what the ring gets. */
 struct eye_http_request {
     __u64 started_ns;
     __u32 sequence;     /* of its first byte */
     __u32 acknowledged; /* by the segment with that byte */
-    struct eye_request_record record;
-    __u8 bytes[EYE_HTTP_PATH_BYTES];
+    struct eye_request_head head;
+    struct eye_http_body body;
 };
 
 enum eye_http_requests_in {

@@ -44,6 +44,7 @@ static void end(struct world *world)
 {
     eye_aggregate_free(world->aggregate);
     eye_registry_free(world->registry);
+    eye_usm_close(&world->usm);
     world->aggregate = NULL;
     world->registry = NULL;
 }
@@ -67,6 +68,7 @@ void world_begin(struct world *world)
     assert_non_null(world->registry);
     world->aggregate = eye_aggregate_new(&world->config, world->registry, world->processes);
     assert_non_null(world->aggregate);
+    assert_int_equal(eye_usm_open(&world->usm, &world->config), 0);
 }
 
 struct eye_connection_record world_connection(void)

@@ -27,6 +27,7 @@ struct world {
     struct eye_registry *registry;
     struct eye_processes *processes;
     struct eye_aggregate *aggregate;
+    struct eye_usm usm; /* the protocols, without handlers */
 };
 
 /* Fixtures: *state is the struct world; the aggregate is made by world_begin(). */

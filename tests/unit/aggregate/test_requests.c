@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "bpf/usm/http/record.h"
 #include "collector/base/base.h"
 #include "collector/usm/http/route.h"
 #include "tests/unit/aggregate/aggregate_world.h"
@@ -22,24 +23,39 @@ static struct world *begin(void **state)
     return *state;
 }
 
-static struct eye_request_sample request(const char *path)
+/* A sample in parts. */
+struct request {
+    uint64_t fingerprint;
+    struct eye_request_head head;
+    struct eye_http_body body;
+};
+
+static struct request request(const char *path)
 {
-    return (struct eye_request_sample){
-        .duration_ns = 5 * MS,
+    struct request request = {
         .fingerprint = 1,
-        .owner = WORLD_SHOP,
-        .port = 8080,
-        .status = 200,
-        .method = "GET",
-        .error = "",
-        .path = path,
-        .path_bytes = strlen(path),
+        .head = {.duration_ns = 5 * MS,
+                 .owner = WORLD_SHOP,
+                 .port = 8080,
+                 .code = 200,
+                 .body_bytes = (uint16_t)(EYE_HTTP_BODY_FIXED + strlen(path)),
+                 .protocol = EYE_PROTOCOL_HTTP},
+        .body = {.method = EYE_HTTP_GET},
     };
+    memcpy(request.body.path, path, strlen(path));
+    return request;
 }
 
-static void give(struct world *world, const struct eye_request_sample *sample)
+static void give(struct world *world, const struct request *request)
 {
-    eye_aggregate_request(world->aggregate, sample);
+    const struct eye_request_sample sample = {
+        .protocol = eye_protocol_types[EYE_PROTOCOL_HTTP],
+        .state = world->usm.protocols[EYE_PROTOCOL_HTTP],
+        .head = &request->head,
+        .body = &request->body,
+        .fingerprint = request->fingerprint,
+    };
+    eye_aggregate_request(world->aggregate, &sample);
 }
 
 static uint64_t values(const struct world *world, const char *tags)
@@ -51,7 +67,7 @@ static uint64_t values(const struct world *world, const char *tags)
 static void request__has_its_tags_and_duration(void **state)
 {
     struct world *world = begin(state);
-    const struct eye_request_sample sample = request("/users/17?token=secret");
+    const struct request sample = request("/users/17?token=secret");
     give(world, &sample);
     const struct eye_series *series =
         world_series(world, EYE_METRIC_HTTP_SERVER_DURATION,
@@ -65,11 +81,11 @@ static void request__has_its_tags_and_duration(void **state)
 static void client_request__has_its_own_metric(void **state)
 {
     struct world *world = begin(state);
-    struct eye_request_sample sample = request("/");
-    sample.client = true;
-    sample.owner = WORLD_CACHE;
-    sample.method = "_OTHER";
-    sample.status = 503;
+    struct request sample = request("/");
+    sample.head.flags |= EYE_REQUEST_CLIENT;
+    sample.head.owner = WORLD_CACHE;
+    sample.body.method = EYE_HTTP_METHOD_OTHER;
+    sample.head.code = 503;
     give(world, &sample);
     assert_non_null(world_series(world, EYE_METRIC_HTTP_CLIENT_DURATION,
                                  "service=redis,port=8080,method=_OTHER,status=503,route=/"));
@@ -79,9 +95,9 @@ static void client_request__has_its_own_metric(void **state)
 static void unanswered_request__has_an_error_in_the_place_of_its_status(void **state)
 {
     struct world *world = begin(state);
-    struct eye_request_sample sample = request("/slow");
-    sample.status = 0;
-    sample.error = "cancelled";
+    struct request sample = request("/slow");
+    sample.head.flags |= EYE_REQUEST_UNANSWERED;
+    sample.head.code = EYE_REQUEST_CANCELLED;
     give(world, &sample);
     const struct eye_series *series =
         world_series(world, EYE_METRIC_HTTP_SERVER_DURATION,
@@ -113,8 +129,8 @@ static void loss__is_counted_for_its_service(void **state)
 static void truncated_path__ends_in_a_star(void **state)
 {
     struct world *world = begin(state);
-    struct eye_request_sample sample = request("/static/ima");
-    sample.truncated = true;
+    struct request sample = request("/static/ima");
+    sample.head.flags |= EYE_REQUEST_TRUNCATED;
     give(world, &sample);
     assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/static/*"),
                      1);
@@ -123,7 +139,7 @@ static void truncated_path__ends_in_a_star(void **state)
 static void hostile_path__makes_a_clean_route(void **state)
 {
     struct world *world = begin(state);
-    struct eye_request_sample sample = request("/a|b/c,d\n/\xff/ok");
+    struct request sample = request("/a|b/c,d\n/\xff/ok");
     give(world, &sample);
     assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/*/*/*/ok"),
                      1);
@@ -150,7 +166,7 @@ static void routes__are_those_of_the_configuration(void **state)
         {"/users/ann", "service=shop,port=8080,method=GET,status=200,route=/users/ann"},
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
-        struct eye_request_sample sample = request(cases[i].path);
+        struct request sample = request(cases[i].path);
         sample.fingerprint = i;
         give(world, &sample);
         assert_int_equal(values(world, cases[i].tags), 1);
@@ -161,12 +177,11 @@ static void routes__are_those_of_the_configuration(void **state)
 static void equal_fingerprints__share_the_series(void **state)
 {
     struct world *world = begin(state);
-    struct eye_request_sample sample = request("/first");
+    struct request sample = request("/first");
     for (int i = 0; i < 10; i++) {
         give(world, &sample);
-        sample.path = NULL;
-        sample.path_bytes = 0;
-        sample.duration_ns += MS;
+        sample.head.body_bytes = EYE_HTTP_BODY_FIXED;
+        sample.head.duration_ns += MS;
     }
     assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/first"),
                      10);
@@ -175,7 +190,7 @@ static void equal_fingerprints__share_the_series(void **state)
 static void fingerprint_zero__is_one_like_others(void **state)
 {
     struct world *world = begin(state);
-    struct eye_request_sample sample = request("/zero");
+    struct request sample = request("/zero");
     sample.fingerprint = 0;
     give(world, &sample);
     give(world, &sample);
@@ -187,7 +202,7 @@ static void colliding_fingerprints__keep_their_series(void **state)
 {
     struct world *world = begin(state);
     for (uint64_t i = 0; i < MANY_FINGERPRINTS; i++) {
-        struct eye_request_sample sample = request(i % 2 == 0 ? "/even" : "/odd");
+        struct request sample = request(i % 2 == 0 ? "/even" : "/odd");
         sample.fingerprint = i << 32;
         give(world, &sample);
     }
@@ -200,7 +215,7 @@ static void colliding_fingerprints__keep_their_series(void **state)
 static void removed_series__are_made_anew(void **state)
 {
     struct world *world = begin(state);
-    const struct eye_request_sample sample = request("/");
+    const struct request sample = request("/");
     for (int i = 0; i < 3; i++) {
         give(world, &sample);
         struct eye_series *series =
@@ -213,14 +228,14 @@ static void removed_series__are_made_anew(void **state)
 static void reused_pid__gets_the_new_service(void **state)
 {
     struct world *world = begin(state);
-    struct eye_request_sample sample = request("/");
+    struct request sample = request("/");
     give(world, &sample);
     fake_proc_start(&world->proc, WORLD_SHOP_PID, 5000);
     fake_proc_set_executable(&world->proc, WORLD_SHOP_PID, "/bin/successor");
     fake_proc_write_text(&world->proc, WORLD_SHOP_PID, "environ", "");
     fake_proc_write_text(&world->proc, WORLD_SHOP_PID, "cgroup", "");
     give(world, &sample);
-    sample.owner = eye_owner_key(WORLD_SHOP_PID, 5000 * WORLD_TICK_NS, 1);
+    sample.head.owner = eye_owner_key(WORLD_SHOP_PID, 5000 * WORLD_TICK_NS, 1);
     sample.fingerprint++;
     give(world, &sample);
     assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/"), 2);
@@ -230,8 +245,8 @@ static void reused_pid__gets_the_new_service(void **state)
 static void owner_that_is_gone__is_unknown(void **state)
 {
     struct world *world = begin(state);
-    struct eye_request_sample sample = request("/");
-    sample.owner = WORLD_GONE;
+    struct request sample = request("/");
+    sample.head.owner = WORLD_GONE;
     give(world, &sample);
     assert_int_equal(values(world, "service=unknown,port=8080,method=GET,status=200,route=/"), 1);
 }
@@ -240,7 +255,7 @@ static void owner_that_is_gone__is_unknown(void **state)
 static void requests_and_connections__live_together(void **state)
 {
     struct world *world = begin(state);
-    const struct eye_request_sample sample = request("/");
+    const struct request sample = request("/");
     struct eye_connection_record connection = world_connection();
     connection.sent_bytes = 1;
     for (int i = 0; i < 50; i++) {
@@ -266,9 +281,9 @@ static uint64_t of_route(const struct world *world, const char *status, const ch
 static void ask(struct world *world, const char *path, uint16_t status)
 {
     static uint64_t fingerprint = 1000;
-    struct eye_request_sample sample = request(path);
+    struct request sample = request(path);
     sample.fingerprint = fingerprint++;
-    sample.status = status;
+    sample.head.code = status;
     give(world, &sample);
 }
 
@@ -303,8 +318,8 @@ static void unknown_path__is_not_unknown_for_ever(void **state)
 {
     struct world *world = begin(state);
     ask_in_vain(world, 8);
-    struct eye_request_sample sample = request("/late");
-    sample.status = 404;
+    struct request sample = request("/late");
+    sample.head.code = 404;
     give(world, &sample);
     give(world, &sample);
     ask(world, "/late", 204);
@@ -346,14 +361,14 @@ static void ephemeral_ports__are_no_names(void **state)
 {
     struct world *world = begin(state);
     eye_aggregate_set_ephemeral_ports(world->aggregate, 40000, 50000);
-    struct eye_request_sample sample = request("/");
-    sample.port = 0;
+    struct request sample = request("/");
+    sample.head.port = 0;
     give(world, &sample);
     sample.fingerprint = 2;
-    sample.port = 45000;
+    sample.head.port = 45000;
     give(world, &sample);
     sample.fingerprint = 3;
-    sample.client = true;
+    sample.head.flags |= EYE_REQUEST_CLIENT;
     give(world, &sample);
     assert_int_equal(values(world, "service=shop,port=ephemeral,method=GET,status=200,route=/"), 1);
     assert_int_equal(values(world, "service=shop,port=45000,method=GET,status=200,route=/"), 1);

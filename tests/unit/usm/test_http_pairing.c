@@ -90,7 +90,7 @@ static void assert_true_pairs(const struct http_host *host)
 {
     for (size_t i = 0; i < host->record_count; i++) {
         char path[8];
-        snprintf(path, sizeof(path), "/%u", host->records[i].record.status);
+        snprintf(path, sizeof(path), "/%u", host->records[i].head.code);
         assert_string_equal(host->records[i].path, path);
     }
 }
@@ -164,7 +164,7 @@ static void missed_exchange__costs_nothing_else(void **state)
     exchange(host, 202);
     exchange(host, 203);
     assert_true_pairs(host);
-    assert_int_equal(host->records[host->record_count - 1].record.status, 203);
+    assert_int_equal(host->records[host->record_count - 1].head.code, 203);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_GAP], 2);
 }
 
@@ -184,7 +184,7 @@ static void late_first_segments__shift_nothing(void **state)
         }
         assert_true_pairs(host);
         assert_true(host->record_count >= 8);
-        assert_int_equal(host->records[host->record_count - 1].record.status, 209);
+        assert_int_equal(host->records[host->record_count - 1].head.code, 209);
     }
 }
 
@@ -442,7 +442,7 @@ static void letters_in_a_lost_stream__begin_no_method(void **state)
     answer(host, 201);
     exchange(host, 202);
     assert_seen(host, 2, 0, 1, 1);
-    assert_int_equal(host->records[1].record.method, EYE_HTTP_GET);
+    assert_int_equal(host->records[1].method, EYE_HTTP_GET);
 }
 
 /* The answer to a HEAD that was missed has a length and no body. */
@@ -726,7 +726,7 @@ static void spoiled_request__is_read_again(void **state)
         host->clock_ns = 2000;
         get_request(host, status);
         send_response(host, status);
-        assert_int_equal(host->records[status - 300].record.duration_ns, 0);
+        assert_int_equal(host->records[status - 300].head.duration_ns, 0);
     }
     assert_int_equal(host->record_count, 4);
     assert_true_pairs(host);
@@ -763,7 +763,7 @@ static void spoiled_response__is_counted(void **state)
     get_response(host, 202);
     assert_int_equal(host->record_count, 3);
     assert_string_equal(host->records[2].path, "/202");
-    assert_int_equal(host->records[2].record.status, 202);
+    assert_int_equal(host->records[2].head.code, 202);
 }
 
 /* A length that swallows all that follows. */
@@ -876,7 +876,7 @@ static void send_badly(struct http_host *host, uint64_t *random, enum stream str
 static void assert_true_methods(const struct http_host *host)
 {
     for (size_t i = 0; i < host->record_count; i++) {
-        assert_int_equal(host->records[i].record.method, EYE_HTTP_GET);
+        assert_int_equal(host->records[i].method, EYE_HTTP_GET);
     }
 }
 

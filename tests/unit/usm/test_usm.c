@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Request records: their lengths, ranges and fingerprints. */
+/* Request records: their lengths, ranges, names and fingerprints; with HTTP for a protocol. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -8,13 +8,19 @@
 
 #include <cmocka.h>
 
+#include "bpf/usm/http/record.h"
 #include "collector/base/base.h"
 #include "collector/usm/usm.h"
 
 struct fixture {
+    struct eye_config config;
+    struct eye_registry *registry;
+    struct eye_group *group;
     struct eye_usm usm;
-    struct eye_request_sample last; /* its texts are below */
-    char path[EYE_HTTP_PATH_BYTES];
+    struct eye_request_head head; /* of the last request */
+    struct eye_http_body body;
+    struct eye_request_name name;
+    uint64_t fingerprint;
     uint64_t calls;
     struct eye_loss_sample lost;
     uint64_t losses;
@@ -23,7 +29,8 @@ struct fixture {
 
 /* A record in parts. */
 struct request {
-    struct eye_request_record record; /* path_bytes is filled in */
+    struct eye_request_head head; /* body_bytes is filled in */
+    enum eye_http_method method;
     const char *path;
 };
 
@@ -31,9 +38,24 @@ static void keep(void *context, const struct eye_request_sample *sample)
 {
     struct fixture *fixture = context;
     fixture->calls++;
-    fixture->last = *sample;
-    assert_true(sample->path_bytes <= sizeof(fixture->path));
-    memcpy(fixture->path, sample->path, sample->path_bytes);
+    fixture->head = *sample->head;
+    fixture->fingerprint = sample->fingerprint;
+    assert_true(sample->head->body_bytes <= sizeof(fixture->body));
+    memcpy(&fixture->body, sample->body, sample->head->body_bytes);
+    fixture->name = (struct eye_request_name){0};
+    const struct eye_request_place place = {fixture->group, "shop"};
+    sample->protocol->name_request(sample->state, sample, &place, &fixture->name);
+}
+
+/* The last request's; NULL when it has none. */
+static const char *tag(const struct fixture *fixture, enum eye_tag wanted)
+{
+    const struct eye_request_name *name = &fixture->name;
+    size_t i = 0;
+    while (i < name->tag_count && name->tags[i].tag != wanted) {
+        i++;
+    }
+    return i < name->tag_count ? name->tags[i].value : NULL;
 }
 
 static void keep_loss(void *context, const struct eye_loss_sample *sample)
@@ -47,38 +69,46 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
+    const struct eye_limits limits = {.series_per_metric = 10, .values_per_tag = 10, .idle_ns = 1};
+    fixture->registry = eye_registry_new(&limits);
+    fixture->group = eye_group_new(fixture->registry, NULL, 0);
     fixture->usm = (struct eye_usm){.on_request = keep, .on_loss = keep_loss, .context = fixture};
+    assert_int_equal(eye_usm_open(&fixture->usm, &fixture->config), 0);
     *state = fixture;
     return 0;
 }
 
 static int teardown(void **state)
 {
-    free(((struct fixture *)*state)->bytes);
-    free(*state);
+    struct fixture *fixture = *state;
+    eye_usm_close(&fixture->usm);
+    eye_registry_free(fixture->registry);
+    free(fixture->bytes);
+    free(fixture);
     return 0;
 }
 
 static struct request good_request(void)
 {
     return (struct request){
-        .record = {.duration_ns = 1500000,
-                   .owner = 42,
-                   .port = 8080,
-                   .status = 200,
-                   .method = EYE_HTTP_GET},
+        .head = {.duration_ns = 1500000,
+                 .owner = 42,
+                 .port = 8080,
+                 .code = 200,
+                 .protocol = EYE_PROTOCOL_HTTP},
+        .method = EYE_HTTP_GET,
         .path = "/users/7?q",
     };
 }
 
 /* Puts the record together, cut or lengthened to @size bytes, and gives it. */
-static bool is_taken_with_size(struct fixture *fixture, const struct eye_request_record *record,
+static bool is_taken_with_size(struct fixture *fixture, const struct eye_request_head *head,
                                const struct request *request, size_t size)
 {
     uint8_t whole[4096] = {0};
-    size_t path_bytes = strlen(request->path);
-    memcpy(whole, record, sizeof(*record));
-    memcpy(whole + sizeof(*record), request->path, path_bytes);
+    memcpy(whole, head, sizeof(*head));
+    whole[sizeof(*head)] = (uint8_t)request->method;
+    memcpy(whole + sizeof(*head) + EYE_HTTP_BODY_FIXED, request->path, strlen(request->path));
     assert_true(size <= sizeof(whole));
     free(fixture->bytes);
     fixture->bytes = malloc(size > 0 ? size : 1);
@@ -95,14 +125,19 @@ static bool is_taken_with_size(struct fixture *fixture, const struct eye_request
 
 static size_t true_size(const struct request *request)
 {
-    return sizeof(request->record) + strlen(request->path);
+    return sizeof(request->head) + EYE_HTTP_BODY_FIXED + strlen(request->path);
+}
+
+static uint16_t body_bytes(const struct request *request)
+{
+    return (uint16_t)(EYE_HTTP_BODY_FIXED + strlen(request->path));
 }
 
 static bool is_taken(struct fixture *fixture, const struct request *request)
 {
-    struct eye_request_record record = request->record;
-    record.path_bytes = (uint16_t)strlen(request->path);
-    return is_taken_with_size(fixture, &record, request, true_size(request));
+    struct eye_request_head head = request->head;
+    head.body_bytes = body_bytes(request);
+    return is_taken_with_size(fixture, &head, request, true_size(request));
 }
 
 static void take__hands_every_field_on(void **state)
@@ -110,15 +145,17 @@ static void take__hands_every_field_on(void **state)
     struct fixture *fixture = *state;
     struct request request = good_request();
     assert_true(is_taken(fixture, &request));
-    assert_int_equal(fixture->last.duration_ns, 1500000);
-    assert_int_equal(fixture->last.owner, 42);
-    assert_int_equal(fixture->last.port, 8080);
-    assert_int_equal(fixture->last.status, 200);
-    assert_false(fixture->last.client);
-    assert_false(fixture->last.truncated);
-    assert_string_equal(fixture->last.method, "GET");
-    assert_int_equal(fixture->last.path_bytes, 10);
-    assert_memory_equal(fixture->path, "/users/7?q", 10);
+    assert_int_equal(fixture->head.duration_ns, 1500000);
+    assert_int_equal(fixture->head.owner, 42);
+    assert_int_equal(fixture->head.port, 8080);
+    assert_int_equal(fixture->head.code, 200);
+    assert_int_equal(fixture->name.metric, EYE_METRIC_HTTP_SERVER_DURATION);
+    assert_int_equal(fixture->name.tag_count, 3);
+    assert_string_equal(tag(fixture, EYE_TAG_METHOD), "GET");
+    assert_string_equal(tag(fixture, EYE_TAG_STATUS), "200");
+    assert_string_equal(tag(fixture, EYE_TAG_ROUTE), "/users/*");
+    assert_int_equal(fixture->head.body_bytes, EYE_HTTP_BODY_FIXED + 10);
+    assert_memory_equal(fixture->body.path, "/users/7?q", 10);
 }
 
 static void take__understands_the_flags(void **state)
@@ -126,10 +163,14 @@ static void take__understands_the_flags(void **state)
     struct fixture *fixture = *state;
     for (unsigned flags = 0; flags < 4; flags++) {
         struct request request = good_request();
-        request.record.flags = (uint8_t)flags;
+        request.head.flags = (uint8_t)flags;
+        request.path = "/users/list";
         assert_true(is_taken(fixture, &request));
-        assert_int_equal(fixture->last.client, (flags & EYE_REQUEST_CLIENT) != 0);
-        assert_int_equal(fixture->last.truncated, (flags & EYE_REQUEST_TRUNCATED) != 0);
+        assert_int_equal(fixture->name.metric, (flags & EYE_REQUEST_CLIENT) != 0
+                                                   ? EYE_METRIC_HTTP_CLIENT_DURATION
+                                                   : EYE_METRIC_HTTP_SERVER_DURATION);
+        assert_string_equal(tag(fixture, EYE_TAG_ROUTE),
+                            (flags & EYE_REQUEST_TRUNCATED) != 0 ? "/users/*" : "/users/list");
     }
 }
 
@@ -141,10 +182,10 @@ static void take__knows_every_method(void **state)
     struct fixture *fixture = *state;
     for (unsigned method = 0; method < 256; method++) {
         struct request request = good_request();
-        request.record.method = (uint8_t)method;
+        request.method = (enum eye_http_method)method;
         assert_int_equal(is_taken(fixture, &request), method < EYE_HTTP_METHOD_COUNT);
         if (method < EYE_HTTP_METHOD_COUNT) {
-            assert_string_equal(fixture->last.method, names[method]);
+            assert_string_equal(tag(fixture, EYE_TAG_METHOD), names[method]);
         }
     }
 }
@@ -153,10 +194,11 @@ static void take__wants_a_status_of_three_digits(void **state)
 {
     for (unsigned status = 0; status <= UINT16_MAX; status += status < 1100 ? 1 : 97) {
         struct request request = good_request();
-        request.record.status = (uint16_t)status;
+        request.head.code = (uint16_t)status;
+        assert_int_equal(is_taken(*state, &request), status >= 100 && status <= 999);
+        request.head.flags = EYE_REQUEST_UNANSWERED;
         assert_int_equal(is_taken(*state, &request),
-                         (status >= 100 && status <= 999) ||
-                             (status > 0 && status < EYE_REQUEST_ERROR_COUNT));
+                         status > 0 && status < EYE_REQUEST_ERROR_COUNT);
     }
 }
 
@@ -168,12 +210,22 @@ static void take__names_the_error_of_a_request_without_answer(void **state)
     struct fixture *fixture = *state;
     struct request request = good_request();
     assert_true(is_taken(fixture, &request));
-    assert_string_equal(fixture->last.error, "");
+    assert_null(tag(fixture, EYE_TAG_ERROR));
+    request.head.flags = EYE_REQUEST_UNANSWERED;
     for (uint16_t error = 1; error < EYE_REQUEST_ERROR_COUNT; error++) {
-        request.record.status = error;
+        request.head.code = error;
         assert_true(is_taken(fixture, &request));
-        assert_int_equal(fixture->last.status, 0);
-        assert_string_equal(fixture->last.error, names[error]);
+        assert_null(tag(fixture, EYE_TAG_STATUS));
+        assert_string_equal(tag(fixture, EYE_TAG_ERROR), names[error]);
+    }
+}
+
+static void take__refuses_protocols_that_it_does_not_know(void **state)
+{
+    for (unsigned protocol = 0; protocol < 256; protocol++) {
+        struct request request = good_request();
+        request.head.protocol = (uint8_t)protocol;
+        assert_int_equal(is_taken(*state, &request), protocol == EYE_PROTOCOL_HTTP);
     }
 }
 
@@ -215,26 +267,26 @@ static void take__refuses_losses_out_of_range(void **state)
 static void take__refuses_every_wrong_length(void **state)
 {
     struct request request = good_request();
-    struct eye_request_record record = request.record;
-    record.path_bytes = (uint16_t)strlen(request.path);
+    struct eye_request_head head = request.head;
+    head.body_bytes = body_bytes(&request);
     for (size_t size = 0; size < 300; size++) {
         if (size == sizeof(struct eye_loss_record)) {
             continue; /* another kind of record */
         }
-        assert_int_equal(is_taken_with_size(*state, &record, &request, size),
+        assert_int_equal(is_taken_with_size(*state, &head, &request, size),
                          size == true_size(&request));
     }
 }
 
 /* What the header promises must fit what came, up to the largest number that it can hold. */
-static void take__refuses_every_wrong_path_length(void **state)
+static void take__refuses_every_wrong_body_length(void **state)
 {
     struct request request = good_request();
-    struct eye_request_record record = request.record;
+    struct eye_request_head head = request.head;
     for (unsigned promised = 0; promised <= UINT16_MAX; promised++) {
-        record.path_bytes = (uint16_t)promised;
-        assert_int_equal(is_taken_with_size(*state, &record, &request, true_size(&request)),
-                         promised == strlen(request.path));
+        head.body_bytes = (uint16_t)promised;
+        assert_int_equal(is_taken_with_size(*state, &head, &request, true_size(&request)),
+                         promised == body_bytes(&request));
     }
 }
 
@@ -254,7 +306,7 @@ static void take__refuses_paths_longer_than_the_kernel_sends(void **state)
 static uint64_t fingerprint_of(struct fixture *fixture, const struct request *request)
 {
     assert_true(is_taken(fixture, request));
-    return fixture->last.fingerprint;
+    return fixture->fingerprint;
 }
 
 static void fingerprint__ignores_the_duration(void **state)
@@ -262,7 +314,7 @@ static void fingerprint__ignores_the_duration(void **state)
     struct request request = good_request();
     uint64_t fingerprint = fingerprint_of(*state, &request);
     assert_int_equal(fingerprint_of(*state, &request), fingerprint);
-    request.record.duration_ns = 1;
+    request.head.duration_ns = 1;
     assert_int_equal(fingerprint_of(*state, &request), fingerprint);
 }
 
@@ -273,15 +325,16 @@ static void fingerprint__differs_with_all_that_decides_the_series(void **state)
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(requests); i++) {
         requests[i] = good_request();
     }
-    requests[1].record.owner = 43;
-    requests[2].record.port = 8081;
-    requests[3].record.status = 201;
-    requests[4].record.method = EYE_HTTP_POST;
-    requests[5].record.flags = EYE_REQUEST_CLIENT;
-    requests[6].record.flags = EYE_REQUEST_TRUNCATED;
+    requests[1].head.owner = 43;
+    requests[2].head.port = 8081;
+    requests[3].head.code = 201;
+    requests[4].method = EYE_HTTP_POST;
+    requests[5].head.flags = EYE_REQUEST_CLIENT;
+    requests[6].head.flags = EYE_REQUEST_TRUNCATED;
     requests[7].path = "/users/8?q";
     requests[8].path = "/users/7?";
-    requests[9].record.status = EYE_REQUEST_CLOSED;
+    requests[9].head.flags = EYE_REQUEST_UNANSWERED;
+    requests[9].head.code = EYE_REQUEST_CLOSED;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(requests); i++) {
         fingerprints[i] = fingerprint_of(*state, &requests[i]);
         for (size_t j = 0; j < i; j++) {
@@ -300,10 +353,11 @@ int main(void)
         TEST(take__knows_every_method),
         TEST(take__wants_a_status_of_three_digits),
         TEST(take__names_the_error_of_a_request_without_answer),
+        TEST(take__refuses_protocols_that_it_does_not_know),
         TEST(take__hands_losses_on),
         TEST(take__refuses_losses_out_of_range),
         TEST(take__refuses_every_wrong_length),
-        TEST(take__refuses_every_wrong_path_length),
+        TEST(take__refuses_every_wrong_body_length),
         TEST(take__refuses_paths_longer_than_the_kernel_sends),
         TEST(fingerprint__ignores_the_duration),
         TEST(fingerprint__differs_with_all_that_decides_the_series),
