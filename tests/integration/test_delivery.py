@@ -19,26 +19,28 @@ from traffic import Truth
 DOWN_SECONDS = 60
 
 
-class Prometheus:
-    """A real one, scraping every second, its data in a folder of the test's own."""
+class Store:
+    """A server that scrapes a page (if there is one) every second, its data in a folder of the
+    test's own."""
 
-    def __init__(self, test, page, job="sockeye", options=()):
-        harness.need("prometheus")
+    def __init__(self, test, page, job):
+        self.test = test
         self.folder = harness.temporary_folder(test)
         self.port = harness.free_port()
-        path = os.path.join(self.folder, "prometheus.yml")
-        with open(path, "w", encoding="utf-8") as file:
+        self.config = os.path.join(self.folder, "prometheus.yml")
+        with open(self.config, "w", encoding="utf-8") as file:
             json.dump({"global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
                        "scrape_configs": [{
                            "job_name": job,
-                           "static_configs": [{"targets": [f"127.0.0.1:{page.port}"]}]}]}, file)
+                           "static_configs": [{"targets": [f"127.0.0.1:{page.port}"]}]}]
+                       if page else []}, file)
         self.log = os.path.join(self.folder, "log")
+
+    def start(self, *words, ready):
+        """@ready: the path that is answered as soon as it is."""
         with open(self.log, "w", encoding="utf-8") as log:
-            harness.spawn(test, "prometheus", f"--config.file={path}",
-                          f"--storage.tsdb.path={self.folder}/data",
-                          f"--web.listen-address=127.0.0.1:{self.port}", *options,
-                          stdout=log, stderr=log)
-        harness.wait_until(self.is_ready, 60, lambda: self.said())
+            harness.spawn(self.test, *words, stdout=log, stderr=log)
+        harness.wait_until(lambda: self.get(ready) is not None, 60, self.said)
 
     def said(self):
         with open(self.log, encoding="utf-8") as log:
@@ -51,8 +53,16 @@ class Prometheus:
         except OSError:
             return None
 
-    def is_ready(self):
-        return self.get("/-/ready") is not None
+
+class Prometheus(Store):
+    """A real one."""
+
+    def __init__(self, test, page, job="sockeye", options=()):
+        harness.need("prometheus")
+        super().__init__(test, page, job)
+        self.start("prometheus", f"--config.file={self.config}",
+                   f"--storage.tsdb.path={self.folder}/data",
+                   f"--web.listen-address=127.0.0.1:{self.port}", *options, ready="/-/ready")
 
     def query(self, expression):
         """The value of an instant query with one result; None without."""

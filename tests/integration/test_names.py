@@ -75,6 +75,15 @@ class Prometheus(test_delivery.Prometheus):
         return found
 
 
+def close(one, other):
+    """Equal, as far as decimal figures and sums of them can be."""
+    return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def all_series(written):
+    return {key for samples in written.values() for key in samples}
+
+
 class Names:
     """What Prometheus would call what other receivers have."""
 
@@ -90,24 +99,32 @@ class Names:
             below += count
             yield key_of(name + "_bucket", {**labels, "le": bound}), below
 
+    def otlp_name(self, metric, unit, kind):
+        """What a receiver of OTLP calls a metric."""
+        name = underscored(metric)
+        word = UCUM_WORDS.get(unit, "ratio" if (unit, kind) == ("1", "gauge") else "")
+        name += f"_{word}" if word and word not in name.split("_") else ""
+        return name + ("_total" if kind == "counter" else "")
+
+    def otlp_label(self, attribute):
+        return underscored(attribute)
+
     def of_otlp(self, point):
         """[(series, value)] of a point, with the service as our label."""
         own = point.metric.removeprefix("sockeye.")
         own = own if own in self.catalogue else point.metric
         semantic = point.metric.startswith(SEMANTIC)
-        name = underscored(point.metric)
-        word = UCUM_WORDS.get(point.unit, "ratio" if (point.unit, point.kind) == ("1", "gauge")
-                              else "")
-        name += f"_{word}" if word and word not in name.split("_") else ""
+        name = self.otlp_name(point.metric, point.unit,
+                              "counter" if point.monotonic else point.kind)
         attributes = dict(point.attributes)
         if "service" in self.catalogue[own][2]:
             attributes["service.name"] = point.resource["service.name"]
-        labels = {underscored(key if semantic else TAGS.get(key, key)): str(value)
+        labels = {self.otlp_label(key if semantic else TAGS.get(key, key)): str(value)
                   for key, value in attributes.items()}
         if point.kind == "histogram":
             yield from self._histogram(name, labels, point.value)
         else:
-            yield key_of(name + ("_total" if point.monotonic else ""), labels), point.value
+            yield key_of(name, labels), point.value
 
     def _find(self, path):
         """The metric with this dotted name, with or without a prefix."""
@@ -140,7 +157,7 @@ class EverySeries(unittest.TestCase):
         wrong = [(key, None, own) for key, own in found.items() if key not in expected]
         for key, value in expected.items():
             own = found.get(key, absent)
-            if own is None or not math.isclose(own, value, rel_tol=1e-9, abs_tol=1e-12):
+            if own is None or not close(own, value):
                 wrong.append((key, value, own))
         return wrong
 
@@ -148,7 +165,8 @@ class EverySeries(unittest.TestCase):
         wrong = self.wrong(expected, found, absent)
         self.assertEqual(wrong, [], f"{len(wrong)} of {len(expected)}")
 
-    def run_daemon(self):
+    def run_daemon(self, *more):
+        """@more: exporters beside those that are compared always."""
         self.page = receivers.Page()
         self.prometheus = Prometheus(self, self.page)
         self.collector = test_otlp.Collector(self)
@@ -159,7 +177,7 @@ class EverySeries(unittest.TestCase):
             self.page.exporter, self.prometheus.exporter(),
             self.collector.exporter("histograms: explicit"), self.agent.exporter,
             "{type: graphite, counters: total, retention: 1s, "
-            f"url: 'tcp://127.0.0.1:{lines.port}'}}"))
+            f"url: 'tcp://127.0.0.1:{lines.port}'}}", *more))
         # Prometheus finds its targets some seconds after its start.
         harness.wait_until(lambda: self.prometheus.query("up") == 1, 60, self.prometheus.said)
         truth = Truth()
@@ -173,22 +191,29 @@ class EverySeries(unittest.TestCase):
         self.collector.read()
         return truth
 
-    def check_scrapes(self, written):
+    def check_written(self, truth):
+        """{time: {series: value}} by remote write, which all else is compared with."""
+        written = self.prometheus.samples(WRITTEN)
+        self.assertGreaterEqual(len(written), SECONDS - 1)
+        mine = {("port", str(truth.port)), ("server_port", str(truth.port))}
+        self.assertGreaterEqual(len([key for key in all_series(written) if key[1] & mine]), 100)
+        return written
+
+    def check_scrapes(self, written, scraped):
         """Each scrape is one of the snapshots that were written, whole."""
-        scraped = self.prometheus.samples(SCRAPED)
         self.assertGreaterEqual(len(scraped), 3)
         for values in scraped.values():
             probe = {key: value for key, value in values.items()
                      if key[0] == "sockeye_cpu_time_seconds_total"}
             self.assertEqual(len(probe), 1)
             same = [moment for moment, samples in written.items()
-                    if all(samples.get(key) == value for key, value in probe.items())]
+                    if all(close(samples.get(key, math.nan), value)
+                           for key, value in probe.items())]
             self.assertEqual(len(same), 1, probe)
             self.assert_same(written[same[0]], values)
         return len(scraped)
 
-    def check_otlp(self, written):
-        names = Names()
+    def check_otlp(self, written, names):
         found = collections.defaultdict(dict)
         for point in self.collector.points:
             for key, value in names.of_otlp(point):
@@ -235,18 +260,14 @@ class EverySeries(unittest.TestCase):
 
     def test_every_series(self):
         truth = self.run_daemon()
-        written = self.prometheus.samples(WRITTEN)
-        self.assertGreaterEqual(len(written), SECONDS - 1)
-        series = {key for samples in written.values() for key in samples}
-        mine = ("port", str(truth.port)), ("server_port", str(truth.port))
-        self.assertGreaterEqual(len([key for key in series if key[1] & set(mine)]), 100)
-        scrapes = self.check_scrapes(written)
-        self.check_otlp(written)
+        written = self.check_written(truth)
+        scrapes = self.check_scrapes(written, self.prometheus.samples(SCRAPED))
+        self.check_otlp(written, Names())
         self.check_graphite(written)
         self.check_dogstatsd(written)
         self.assertEqual(self.collector.malformed + self.carbon.malformed
                          + self.agent.sums.malformed, [])
-        print(f"{len(series)} series, {len(written)} snapshots, {scrapes} scrapes: "
+        print(f"{len(all_series(written))} series, {len(written)} snapshots, {scrapes} scrapes: "
               "page, remote write, OTLP, Graphite and DogStatsD agree")
 
 

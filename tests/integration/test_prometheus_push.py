@@ -26,21 +26,9 @@ LABELS = test_delivery.PrometheusReadsIt.LABELS
 class Prometheus(test_delivery.Prometheus):
     """One that scrapes nothing and takes what is written to it, native histograms too."""
 
-    def __init__(self, test):  # pylint: disable=super-init-not-called
-        harness.need("prometheus")
-        self.folder = harness.temporary_folder(test)
-        self.port = harness.free_port()
-        self.log = os.path.join(self.folder, "log")
-        config = os.path.join(self.folder, "prometheus.yml")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write("{}\n")
-        with open(self.log, "w", encoding="utf-8") as log:
-            harness.spawn(test, "prometheus", f"--config.file={config}",
-                          f"--storage.tsdb.path={self.folder}/data",
-                          f"--web.listen-address=127.0.0.1:{self.port}",
-                          "--web.enable-remote-write-receiver",
-                          "--enable-feature=native-histograms", stdout=log, stderr=log)
-        harness.wait_until(self.is_ready, 60, self.said)
+    def __init__(self, test):
+        super().__init__(test, None, options=("--web.enable-remote-write-receiver",
+                                              "--enable-feature=native-histograms"))
 
     def exporter(self, *settings):
         inside = "".join(f", {setting}" for setting in settings)

@@ -8,7 +8,15 @@ import os
 import shutil
 import time
 
+FOLDER = os.environ.get("SOCKEYE_CACHE", "/var/cache/sockeye-dev")
 KEPT_SECONDS = 30 * 24 * 3600
+
+
+def made(cache=FOLDER):
+    """The folder of what is fetched here."""
+    folder = os.path.join(cache, "vm")
+    os.makedirs(folder, exist_ok=True)
+    return folder
 
 
 def kept(path):

@@ -21,7 +21,6 @@ import report
 from cells import CELLS
 from guests import Guests
 
-CACHE = os.environ.get("SOCKEYE_CACHE", "/var/cache/sockeye-dev")
 AT_ONCE = 2
 OTHER = "other clang"  # as guest.py calls it
 
@@ -123,7 +122,7 @@ def arguments():
     parser.add_argument("--sockeye", required=True, help="the daemon under test (amd64)")
     parser.add_argument("--other", help="the same with kernel programs that another clang compiled: "
                         "each is tried on each kernel (amd64)")
-    parser.add_argument("--cache", default=CACHE, help="kept from run to run (%(default)s)")
+    parser.add_argument("--cache", default=cache.FOLDER, help="kept from run to run (%(default)s)")
     parser.add_argument("--only", action="append", metavar="NAME",
                         help="this cell; may be repeated", choices=[cell.name for cell in CELLS])
     return parser.parse_args()
@@ -140,8 +139,7 @@ def main():
             return 1
     start = time.monotonic()
     cells = [cell for cell in CELLS if not options.only or cell.name in options.only]
-    folder = os.path.join(options.cache, "vm")
-    os.makedirs(folder, exist_ok=True)
+    folder = cache.made(options.cache)
     cache.prune(folder)
     try:
         verdicts = run_all(cells, folder, os.path.abspath(options.sockeye),
