@@ -263,22 +263,30 @@ EYE_PART __u32 eye_http_read_prefix(struct eye_http_stream *stream, __u32 filled
     return filled > EYE_HTTP_PROXY_LINE_MAX ? EYE_HTTP_PREFIX_BROKEN : 0;
 }
 
-/* The method at the start of the window; *ret_bytes: its length with the space, 0: there is none.
- * *ret_partial: what there is could still become one. */
-static __always_inline __u8 eye_http_read_method(const struct eye_http_stream *stream, __u64 word,
-                                                 __u32 filled, bool lost, __u32 *ret_bytes,
-                                                 bool *ret_partial)
+/* eye_http_read_method(): the method is the lowest byte, the length with the space (at most
+ * EYE_HTTP_METHOD_BYTES; 0: there is none) the bits above it. */
+#define EYE_HTTP_METHOD_PARTIAL (1U << 31) /* what there is could still become one */
+#define EYE_HTTP_METHOD_LENGTH_SHIFT 8
+#define EYE_HTTP_METHOD_LENGTH_MASK 31
+
+/* The method at the start of the window. @lost: only a known one may be a partial one. */
+EYE_PART __u32 eye_http_read_method(const struct eye_http_stream *stream, __u32 filled, bool lost)
 {
-    __u8 method = eye_http_match_method(word, filled, ret_bytes, ret_partial);
-    if (method == 0 && !*ret_partial) {
+    __u32 bytes = 0;
+    bool partial = false;
+    if (!stream) {
+        return 0;
+    }
+    __u8 method = eye_http_match_method(eye_load_word(stream->window), filled, &bytes, &partial);
+    if (method == 0 && !partial) {
         __u32 token = eye_http_find_token(stream, filled);
         if (token & EYE_HTTP_TOKEN_COMPLETE) {
-            *ret_bytes = token & ~EYE_HTTP_TOKEN_COMPLETE;
+            bytes = token & ~EYE_HTTP_TOKEN_COMPLETE;
         } else {
-            *ret_partial = token > 0 && !lost; /* else anything could */
+            partial = token > 0 && !lost; /* else anything could */
         }
     }
-    return method;
+    return method | bytes << EYE_HTTP_METHOD_LENGTH_SHIFT | (partial ? EYE_HTTP_METHOD_PARTIAL : 0);
 }
 
 /*
@@ -333,8 +341,10 @@ static __always_inline __u32 eye_http_start(struct eye_http_run *run,
     }
     if (!partial && eye_http_may_carry(run->http, run->at.stream, true)) {
         bool lost = stream->phase == EYE_HTTP_LOST;
-        __u32 bytes = 0;
-        __u8 method = eye_http_read_method(stream, word, filled, lost, &bytes, &partial);
+        __u32 found = eye_http_read_method(stream, filled, lost);
+        __u32 bytes = found >> EYE_HTTP_METHOD_LENGTH_SHIFT & EYE_HTTP_METHOD_LENGTH_MASK;
+        __u8 method = (__u8)found;
+        partial = found & EYE_HTTP_METHOD_PARTIAL;
         if (bytes > 0 && (!lost || eye_http_is_plausible(run->http, run->at.stream, filled, bytes,
                                                          method != 0))) {
             eye_http_fix_carrier(run->http, run->at.stream, true);
