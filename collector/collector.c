@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
@@ -14,6 +13,7 @@
 #include "collector/aggregate/ports.h"
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/base/loop.h"
 #include "collector/base/thread.h"
 #include "collector/health.h"
 #include "collector/intervals.h"
@@ -33,6 +33,7 @@
 
 #define EPHEMERAL_PORTS "/proc/sys/net/ipv4/ip_local_port_range"
 
+/* What wakes the thread. */
 enum event_source { EVENT_STOP, EVENT_RINGS, EVENT_DRAIN, EVENT_INTERVAL, EVENT_COUNT };
 
 struct eye_collector {
@@ -48,8 +49,8 @@ struct eye_collector {
     size_t worker_count;
     pthread_t thread;
     bool running;
-    int epoll_fd;
-    int fds[EVENT_COUNT]; /* EVENT_RINGS: the kernel's */
+    struct eye_loop *loop;
+    struct eye_watch watches[EVENT_COUNT]; /* EVENT_RINGS: of the kernel's descriptor */
     int published_fd;
     uint64_t sequence;
     struct eye_intervals intervals;
@@ -59,13 +60,6 @@ struct eye_collector {
     bool ending;              /* the last interval counts afresh, too */
     bool blind;               /* the last live pass failed */
 };
-
-static int watch(struct eye_collector *collector, enum event_source source, int fd)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = source};
-    collector->fds[source] = fd;
-    return fd < 0 || epoll_ctl(collector->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0 ? -errno : 0;
-}
 
 static struct timespec timespec_of(uint64_t ns)
 {
@@ -85,37 +79,8 @@ static int arm_interval(struct eye_collector *collector)
         timer.it_value = timespec_of(intervals->length_ns);
         flags = 0;
     }
-    return timerfd_settime(collector->fds[EVENT_INTERVAL], flags, &timer, NULL) != 0 ? -errno : 0;
-}
-
-static int open_events(struct eye_collector *collector)
-{
-    collector->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    collector->published_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (collector->epoll_fd < 0 || collector->published_fd < 0) {
-        return -errno;
-    }
-    int result = watch(collector, EVENT_STOP, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (result == 0) {
-        result = watch(collector, EVENT_RINGS, eye_kernel_fd(collector->kernel));
-    }
-    if (result == 0) {
-        result = watch(collector, EVENT_DRAIN,
-                       timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    }
-    if (result == 0) {
-        result = watch(collector, EVENT_INTERVAL,
-                       timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
-    }
-    if (result != 0) {
-        return result;
-    }
-    struct itimerspec drain = {.it_interval = timespec_of(DRAIN_INTERVAL_NS),
-                               .it_value = timespec_of(DRAIN_INTERVAL_NS)};
-    if (timerfd_settime(collector->fds[EVENT_DRAIN], 0, &drain, NULL) != 0) {
-        return -errno;
-    }
-    return arm_interval(collector);
+    return timerfd_settime(collector->watches[EVENT_INTERVAL].fd, flags, &timer, NULL) != 0 ? -errno
+                                                                                            : 0;
 }
 
 /* An eye_introductions: a program may introduce itself and close while a drain goes on. */
@@ -188,67 +153,6 @@ static int make_stages(struct eye_collector *collector)
                          &collector->tracer);
     eye_kernel_on_record(collector->kernel, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
     return 0;
-}
-
-int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel,
-                      struct eye_worker *const *workers, size_t worker_count, bool once,
-                      struct eye_collector **ret_collector, struct eye_error *ret_error)
-{
-    struct eye_collector *collector = calloc(1, sizeof(*collector));
-    if (collector == NULL) {
-        eye_kernel_close(kernel);
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
-    collector->config = config;
-    collector->kernel = kernel;
-    collector->workers = workers;
-    collector->worker_count = worker_count;
-    collector->once = once;
-    collector->epoll_fd = -1;
-    collector->published_fd = -1;
-    for (size_t i = 0; i < EVENT_COUNT; i++) {
-        collector->fds[i] = -1;
-    }
-    uint64_t since_ns = eye_kernel_since_ns(kernel);
-    uint64_t start_ns = eye_clock_wall_ns() - (eye_clock_monotonic_ns() - since_ns);
-    collector->intervals =
-        (struct eye_intervals){config->interval_ns, start_ns, start_ns, since_ns};
-    int result = make_stages(collector);
-    if (result == 0) {
-        result = open_events(collector);
-    }
-    if (result != 0) {
-        eye_collector_free(collector);
-        return eye_error_set(ret_error, result, "cannot start the collector: %s",
-                             strerror(-result));
-    }
-    *ret_collector = collector;
-    return 0;
-}
-
-static void close_fd(int fd)
-{
-    if (fd >= 0) {
-        close(fd);
-    }
-}
-
-void eye_collector_free(struct eye_collector *collector)
-{
-    if (collector == NULL) {
-        return;
-    }
-    eye_aggregate_free(collector->aggregate);
-    eye_usm_close(&collector->usm);
-    eye_processes_free(collector->processes);
-    eye_registry_free(collector->registry);
-    close_fd(collector->fds[EVENT_STOP]);
-    close_fd(collector->fds[EVENT_DRAIN]);
-    close_fd(collector->fds[EVENT_INTERVAL]);
-    close_fd(collector->published_fd);
-    close_fd(collector->epoll_fd);
-    eye_kernel_close(collector->kernel);
-    free(collector);
 }
 
 bool eye_collector_sees_all(const struct eye_collector *collector)
@@ -356,11 +260,36 @@ static struct eye_moment read_clocks(void)
     return (struct eye_moment){eye_clock_wall_ns(), eye_clock_monotonic_ns()};
 }
 
-/* False when it was the only one: it ends as the last one does. */
-static bool on_interval(struct eye_collector *collector)
+/* ---- What wakes the thread ---- */
+
+static bool on_stop(void *context)
 {
+    (void)context;
+    return false;
+}
+
+static bool on_rings(void *context)
+{
+    drain(context);
+    return true;
+}
+
+static bool on_drain_timer(void *context)
+{
+    struct eye_collector *collector = context;
     uint64_t expirations;
-    ssize_t got = read(collector->fds[EVENT_INTERVAL], &expirations, sizeof(expirations));
+    ssize_t ignored = read(collector->watches[EVENT_DRAIN].fd, &expirations, sizeof(expirations));
+    (void)ignored;
+    drain(collector);
+    return true;
+}
+
+/* False when it was the only one: it ends as the last one does. */
+static bool on_interval(void *context)
+{
+    struct eye_collector *collector = context;
+    uint64_t expirations;
+    ssize_t got = read(collector->watches[EVENT_INTERVAL].fd, &expirations, sizeof(expirations));
     /* ECANCELED: the clock was set; only the next boundary is another. */
     if (got > 0 && collector->once) {
         return false;
@@ -375,32 +304,110 @@ static bool on_interval(struct eye_collector *collector)
     return true;
 }
 
-static void on_drain_timer(struct eye_collector *collector)
+static int watch(struct eye_collector *collector, enum event_source source, int fd,
+                 bool (*on_readable)(void *context))
 {
-    uint64_t expirations;
-    ssize_t ignored = read(collector->fds[EVENT_DRAIN], &expirations, sizeof(expirations));
-    (void)ignored;
-    drain(collector);
+    if (fd < 0) {
+        return -errno;
+    }
+    struct eye_watch *watch = &collector->watches[source];
+    *watch = (struct eye_watch){.fd = fd, .on_readable = on_readable, .context = collector};
+    return eye_loop_join(collector->loop, watch);
 }
 
-static bool handle(struct eye_collector *collector, enum event_source source)
+static int arm_drain(struct eye_collector *collector)
 {
-    switch (source) {
-    case EVENT_STOP:
-        return false;
-    case EVENT_RINGS:
-        drain(collector);
-        break;
-    case EVENT_DRAIN:
-        on_drain_timer(collector);
-        break;
-    case EVENT_INTERVAL:
-        return on_interval(collector);
-    case EVENT_COUNT:
-        break;
-    }
-    return true;
+    const struct itimerspec drain = {.it_interval = timespec_of(DRAIN_INTERVAL_NS),
+                                     .it_value = timespec_of(DRAIN_INTERVAL_NS)};
+    return timerfd_settime(collector->watches[EVENT_DRAIN].fd, 0, &drain, NULL) != 0 ? -errno : 0;
 }
+
+static int open_events(struct eye_collector *collector)
+{
+    collector->loop = eye_loop_new();
+    collector->published_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (collector->loop == NULL || collector->published_fd < 0) {
+        return -errno;
+    }
+    int result = watch(collector, EVENT_STOP, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_stop);
+    if (result == 0) {
+        result = watch(collector, EVENT_RINGS, eye_kernel_fd(collector->kernel), on_rings);
+    }
+    if (result == 0) {
+        result = watch(collector, EVENT_DRAIN,
+                       timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_drain_timer);
+    }
+    if (result == 0) {
+        result = watch(collector, EVENT_INTERVAL,
+                       timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK), on_interval);
+    }
+    if (result == 0) {
+        result = arm_drain(collector);
+    }
+    return result == 0 ? arm_interval(collector) : result;
+}
+
+int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel,
+                      struct eye_worker *const *workers, size_t worker_count, bool once,
+                      struct eye_collector **ret_collector, struct eye_error *ret_error)
+{
+    struct eye_collector *collector = calloc(1, sizeof(*collector));
+    if (collector == NULL) {
+        eye_kernel_close(kernel);
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    collector->config = config;
+    collector->kernel = kernel;
+    collector->workers = workers;
+    collector->worker_count = worker_count;
+    collector->once = once;
+    collector->published_fd = -1;
+    for (size_t i = 0; i < EVENT_COUNT; i++) {
+        collector->watches[i].fd = -1;
+    }
+    uint64_t since_ns = eye_kernel_since_ns(kernel);
+    uint64_t start_ns = eye_clock_wall_ns() - (eye_clock_monotonic_ns() - since_ns);
+    collector->intervals =
+        (struct eye_intervals){config->interval_ns, start_ns, start_ns, since_ns};
+    int result = make_stages(collector);
+    if (result == 0) {
+        result = open_events(collector);
+    }
+    if (result != 0) {
+        eye_collector_free(collector);
+        return eye_error_set(ret_error, result, "cannot start the collector: %s",
+                             strerror(-result));
+    }
+    *ret_collector = collector;
+    return 0;
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+void eye_collector_free(struct eye_collector *collector)
+{
+    if (collector == NULL) {
+        return;
+    }
+    eye_aggregate_free(collector->aggregate);
+    eye_usm_close(&collector->usm);
+    eye_processes_free(collector->processes);
+    eye_registry_free(collector->registry);
+    eye_loop_free(collector->loop);
+    close_fd(collector->watches[EVENT_STOP].fd);
+    close_fd(collector->watches[EVENT_DRAIN].fd);
+    close_fd(collector->watches[EVENT_INTERVAL].fd);
+    close_fd(collector->published_fd);
+    eye_kernel_close(collector->kernel);
+    free(collector);
+}
+
+/* ---- The thread ---- */
 
 /* A host with more runnable tasks than CPUs must not keep us from the rings until they are full.
  * Without cap_sys_nice it stays as it is, and what is lost is counted. */
@@ -413,14 +420,7 @@ static void *run(void *context)
 {
     struct eye_collector *collector = context;
     ask_for_precedence();
-    bool going = true;
-    while (going) {
-        struct epoll_event events[EVENT_COUNT];
-        int count = epoll_wait(collector->epoll_fd, events, EVENT_COUNT, -1);
-        for (int i = 0; i < count && going; i++) {
-            going = handle(collector, (enum event_source)events[i].data.u32);
-        }
-    }
+    eye_loop_run(collector->loop);
     collector->ending = true;
     const struct eye_moment now = read_clocks();
     end_interval(collector, now.wall_ns, &now);
@@ -440,7 +440,7 @@ void eye_collector_stop(struct eye_collector *collector)
         return;
     }
     uint64_t one = 1;
-    ssize_t ignored = write(collector->fds[EVENT_STOP], &one, sizeof(one));
+    ssize_t ignored = write(collector->watches[EVENT_STOP].fd, &one, sizeof(one));
     (void)ignored;
     pthread_join(collector->thread, NULL);
     collector->running = false;

@@ -212,8 +212,8 @@ static void take__names_the_error_of_a_request_without_answer(void **state)
     assert_true(is_taken(fixture, &request));
     assert_null(tag(fixture, EYE_TAG_ERROR));
     request.head.flags = EYE_REQUEST_UNANSWERED;
-    for (uint16_t error = 1; error < EYE_REQUEST_ERROR_COUNT; error++) {
-        request.head.code = error;
+    for (unsigned error = 1; error < EYE_REQUEST_ERROR_COUNT; error++) {
+        request.head.code = (uint16_t)error;
         assert_true(is_taken(fixture, &request));
         assert_null(tag(fixture, EYE_TAG_STATUS));
         assert_string_equal(tag(fixture, EYE_TAG_ERROR), names[error]);
