@@ -286,13 +286,15 @@ static void note_seed(struct eye_kernel *kernel, const struct eye_seed *found)
         }
         return;
     }
+    const char *remedy = found->error == EAGAIN
+                             ? EYE_REMEDY_THREADS
+                             : eye_remedy_of_rights(found->error, CAP_SYS_ADMIN, feature->remedy);
     struct eye_error why;
     eye_error_set(&why, -found->error,
                   "connections older than the daemon are not seen in %zu network namespace%s: %s: "
                   "%s; %s",
                   found->unseeded, found->unseeded == 1 ? "" : "s", found->step,
-                  strerror(found->error),
-                  eye_remedy_of_rights(found->error, CAP_SYS_ADMIN, feature->remedy));
+                  strerror(found->error), remedy);
     note_shortcoming(kernel, &why);
 }
 
