@@ -84,8 +84,9 @@ static int start_threads(struct daemon *daemon, struct eye_error *ret_error)
 static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
 {
     if (daemon->signals < 0) {
-        return eye_error_set(ret_error, daemon->signals, "cannot listen for signals: %s",
-                             strerror(-daemon->signals));
+        return eye_error_set(ret_error, daemon->signals, "cannot listen for signals: %s; %s",
+                             strerror(-daemon->signals),
+                             eye_remedy(-daemon->signals, "free some memory"));
     }
     struct eye_feature_state features[EYE_FEATURE_COUNT];
     eye_features_probe(daemon->config, features);
