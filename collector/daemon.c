@@ -13,6 +13,7 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/collector.h"
+#include "collector/kernel/remedy.h"
 #include "exporters/engine/workers.h"
 #include "exporters/stdout.h"
 
@@ -63,9 +64,7 @@ static int open_signals(void)
 
 static int no_thread(const char *name, int result, struct eye_error *ret_error)
 {
-    return eye_error_set(ret_error, result,
-                         "cannot start a thread for %s: %s; allow more threads (ulimit -u, "
-                         "TasksMax=, pids.max)",
+    return eye_error_set(ret_error, result, "cannot start a thread for %s: %s; " EYE_REMEDY_THREADS,
                          name, strerror(-result));
 }
 
@@ -85,8 +84,9 @@ static int start_threads(struct daemon *daemon, struct eye_error *ret_error)
 static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
 {
     if (daemon->signals < 0) {
-        return eye_error_set(ret_error, daemon->signals, "cannot listen for signals: %s",
-                             strerror(-daemon->signals));
+        return eye_error_set(ret_error, daemon->signals, "cannot listen for signals: %s; %s",
+                             strerror(-daemon->signals),
+                             eye_remedy(-daemon->signals, "free some memory"));
     }
     struct eye_feature_state features[EYE_FEATURE_COUNT];
     eye_features_probe(daemon->config, features);
@@ -103,12 +103,16 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     }
     /* Loading parses the kernel's whole BTF: several MiB that are free now, back to the kernel. */
     malloc_trim(0);
-    for (size_t i = 0; i < eye_kernel_shortcomings(kernel); i++) {
-        eye_log_warning("%s", eye_kernel_shortcoming(kernel, i));
-    }
     result = eye_collector_new(daemon->config, kernel, daemon->workers->items,
                                daemon->workers->count, once, &daemon->collector, ret_error);
-    return result == 0 ? start_threads(daemon, ret_error) : result;
+    if (result == 0) {
+        result = start_threads(daemon, ret_error);
+    }
+    /* Of a start that failed its cause is enough. */
+    for (size_t i = 0; result == 0 && i < eye_kernel_shortcomings(kernel); i++) {
+        eye_log_warning("%s", eye_kernel_shortcoming(kernel, i));
+    }
+    return result;
 }
 
 /* Output that cannot be written is a failure of any program. That a receiver is away when the

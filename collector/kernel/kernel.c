@@ -10,13 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 
 #include "collector/base/clock.h"
 #include "collector/kernel/accounts.h"
 #include "collector/kernel/host.h"
 #include "collector/kernel/iterator.h"
 #include "collector/kernel/remedy.h"
+#include "collector/kernel/ring_pages.h"
 #include "collector/kernel/seed.h"
 #include "collector/kernel/trial.h"
 
@@ -37,9 +37,8 @@ struct ring {
     eye_record_handler *handler;
     void *context;
     uint64_t records;
-    const volatile unsigned long *consumer; /* mapped: bytes read ... */
-    const volatile unsigned long *producer; /* ... and written */
-    size_t bytes;                           /* its size */
+    struct eye_ring_pages pages;
+    size_t bytes; /* its size */
 };
 
 enum ability_state {
@@ -125,23 +124,6 @@ static struct bpf_map *map_of_ring(const struct eye_kernel *kernel, enum eye_rin
     return maps[ring];
 }
 
-/* The two position pages of a ring (kernel/bpf/ringbuf.c): consumer first, then producer. */
-static int map_positions(struct eye_kernel *kernel, enum eye_ring index)
-{
-    struct ring *ring = &kernel->rings[index];
-    int fd = bpf_map__fd(map_of_ring(kernel, index));
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    void *consumer = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0);
-    void *producer = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, (off_t)page);
-    if (consumer == MAP_FAILED || producer == MAP_FAILED) {
-        return -errno;
-    }
-    ring->consumer = consumer;
-    ring->producer = producer;
-    ring->bytes = bpf_map__max_entries(map_of_ring(kernel, index));
-    return 0;
-}
-
 static int add_to_reader(struct ring_buffer **reader, int fd, struct ring *ring)
 {
     if (*reader != NULL) {
@@ -166,11 +148,12 @@ static int open_rings(struct eye_kernel *kernel, struct eye_error *ret_error)
     for (size_t i = 0; i < EYE_RING_COUNT; i++) {
         struct ring *ring = &kernel->rings[i];
         ring->kernel = kernel;
-        int fd = bpf_map__fd(map_of_ring(kernel, (enum eye_ring)i));
-        int result =
-            add_to_reader(i == EYE_RING_OWNERS ? &kernel->owners : &kernel->reader, fd, ring);
+        struct bpf_map *map = map_of_ring(kernel, (enum eye_ring)i);
+        ring->bytes = bpf_map__max_entries(map);
+        int result = add_to_reader(i == EYE_RING_OWNERS ? &kernel->owners : &kernel->reader,
+                                   bpf_map__fd(map), ring);
         if (result == 0) {
-            result = map_positions(kernel, (enum eye_ring)i);
+            result = eye_ring_pages_map(bpf_map__fd(map), &ring->pages);
         }
         if (result != 0) {
             return eye_error_set(ret_error, result, "cannot map ring buffer %s: %s; %s",
@@ -286,13 +269,15 @@ static void note_seed(struct eye_kernel *kernel, const struct eye_seed *found)
         }
         return;
     }
+    const char *remedy = found->error == EAGAIN
+                             ? EYE_REMEDY_THREADS
+                             : eye_remedy_of_rights(found->error, CAP_SYS_ADMIN, feature->remedy);
     struct eye_error why;
     eye_error_set(&why, -found->error,
                   "connections older than the daemon are not seen in %zu network namespace%s: %s: "
                   "%s; %s",
                   found->unseeded, found->unseeded == 1 ? "" : "s", found->step,
-                  strerror(found->error),
-                  eye_remedy_of_rights(found->error, CAP_SYS_ADMIN, feature->remedy));
+                  strerror(found->error), remedy);
     note_shortcoming(kernel, &why);
 }
 
@@ -426,13 +411,6 @@ int eye_kernel_open(const struct eye_config *config,
     return 0;
 }
 
-static void unmap(const volatile unsigned long *page)
-{
-    if (page != NULL) {
-        munmap((void *)(uintptr_t)page, (size_t)sysconf(_SC_PAGESIZE));
-    }
-}
-
 void eye_kernel_close(struct eye_kernel *kernel)
 {
     if (kernel == NULL) {
@@ -444,8 +422,7 @@ void eye_kernel_close(struct eye_kernel *kernel)
     ring_buffer__free(kernel->reader);
     ring_buffer__free(kernel->owners);
     for (size_t i = 0; i < EYE_RING_COUNT; i++) {
-        unmap(kernel->rings[i].consumer);
-        unmap(kernel->rings[i].producer);
+        eye_ring_pages_unmap(&kernel->rings[i].pages);
     }
     socket_storage__destroy(kernel->programs);
     free(kernel->cpu_values);
@@ -595,7 +572,7 @@ void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_
 double eye_kernel_ring_fill(const struct eye_kernel *kernel, enum eye_ring ring)
 {
     const struct ring *mapped = &kernel->rings[ring];
-    unsigned long used = *mapped->producer - *mapped->consumer;
+    unsigned long used = *mapped->pages.producer - *mapped->pages.consumer;
     return (double)used / (double)mapped->bytes;
 }
 

@@ -2,6 +2,9 @@
 /* What to do about an errno. No state, any thread. */
 #pragma once
 
+/* Of EAGAIN when a thread is made. */
+#define EYE_REMEDY_THREADS "allow more threads (ulimit -u, TasksMax=, pids.max)"
+
 /**
  * The end of a message: what to do where a call ended in @error. A refusal of the kernel (EPERM,
  * EACCES, ENOSYS) although every right is there has another cause than a right: a seccomp filter,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Enters namespaces found through /proc and /run/netns. */
+/* Enters namespaces found through /proc and /run/netns, in a thread that ends in the last one. */
 #include "collector/kernel/seed.h"
 
 #include <dirent.h>
@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@
 #include <sys/vfs.h>
 
 #include "collector/base/base.h"
+#include "collector/base/thread.h"
 #include "collector/kernel/iterator.h"
 
 /* Distinct namespaces visited; a host with more keeps the rest unseeded, counted. */
@@ -22,6 +24,7 @@
 
 struct visit {
     const struct bpf_link *tcp_seed;
+    const char *proc;
     struct eye_seed seed;
     size_t count;
     ino_t seen[NAMESPACES_MAX];
@@ -126,35 +129,45 @@ static void visit_named(struct visit *visit)
     closedir(names);
 }
 
-/* Those of others, from where @own leads back. */
-static void visit_others(struct visit *visit, DIR *proc, int own)
+/* Of the thread's first namespace, so that it is not entered as somebody else's. Without it that
+ * one is looked at twice. */
+static void note_own(struct visit *visit, int proc)
 {
-    visit_processes(visit, proc);
-    visit_named(visit);
-    if (setns(own, CLONE_NEWNET) != 0) {
-        fail(visit, "setns", errno);
+    struct stat status;
+    EYE_AUTOCLOSE int own = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (own < 0) {
+        fail(visit, "open", errno);
+    } else if (fstat(own, &status) == 0) {
+        note(visit, status.st_ino);
     }
+}
+
+static void *visit_others(void *context)
+{
+    struct visit *visit = context;
+    DIR *proc = opendir(visit->proc);
+    if (proc == NULL) {
+        fail(visit, "open", errno);
+    } else {
+        note_own(visit, dirfd(proc));
+        visit_processes(visit, proc);
+        closedir(proc);
+    }
+    visit_named(visit);
+    return NULL;
 }
 
 void eye_seed_namespaces(const struct bpf_link *tcp_seed, const char *proc,
                          struct eye_seed *ret_seed)
 {
-    struct visit visit = {.tcp_seed = tcp_seed};
-    struct stat status;
-    DIR *processes = opendir(proc);
-    EYE_AUTOCLOSE int own =
-        processes == NULL ? -1 : openat(dirfd(processes), "self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (own < 0) {
-        fail(&visit, "open", errno);
-    } else if (fstat(own, &status) == 0) {
-        note(&visit, status.st_ino);
-    }
+    struct visit visit = {.tcp_seed = tcp_seed, .proc = proc};
+    pthread_t thread;
     look(&visit);
-    if (own >= 0) {
-        visit_others(&visit, processes, own);
-    }
-    if (processes != NULL) {
-        closedir(processes);
+    int result = eye_thread_start("seed", visit_others, &visit, &thread);
+    if (result == 0) {
+        pthread_join(thread, NULL);
+    } else {
+        fail(&visit, "thread", -result);
     }
     *ret_seed = visit.seed;
 }

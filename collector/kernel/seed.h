@@ -14,8 +14,9 @@ struct eye_seed {
 };
 
 /**
- * Runs the iterator `tcp_seed` in its own network namespace and in that of every process, each
- * namespace once, and comes back. setns(2) is per thread. @proc: "/proc".
+ * Runs the iterator `tcp_seed` in the caller's network namespace and in that of every process.
+ * setns(2) is per thread, and a thread of its own enters the others: whatever fails, the caller and
+ * the threads that it starts later stay where they are. @proc: "/proc".
  */
 void eye_seed_namespaces(const struct bpf_link *tcp_seed, const char *proc,
                          struct eye_seed *ret_seed);

@@ -13,6 +13,7 @@ import unittest
 import harness
 import payloads
 import test_otlp
+import test_outage
 from harness import Daemon
 from line_server import LineServer
 
@@ -128,6 +129,36 @@ class Intervals(unittest.TestCase):
         self.assertEqual(collector.malformed, [])
         first = min(point.start for point in collector.points if point.start)
         self.assertAlmostEqual(first / 1e9, start, delta=ROUNDING)
+
+
+class SetBack(unittest.TestCase):
+    """Somebody sets the wall clock back: times are what it says from then on, and intervals are as
+    long as the other clock says."""
+
+    BACK_SECONDS = 3 * 3600
+
+    def test_lengths_and_times(self):
+        path = os.path.join(harness.temporary_folder(self), "lines")
+        clock, carbon = test_outage.SetClock(self), payloads.Carbon()
+        lines = LineServer(self, carbon.add)
+        begin, begin_monotonic = time.time(), time.monotonic()
+        daemon = Daemon(self, "protocols.http=false", environment=clock.environment, exporters=(
+            f"{{type: file, path: '{path}'}}",
+            f"{{type: graphite, retention: 1s, url: 'tcp://127.0.0.1:{lines.port}'}}"))
+        daemon.wait_for_snapshots(2)
+        clock.advance(-self.BACK_SECONDS)
+        harness.wait_until(lambda: carbon.series.times()[0] < begin - 60, 30, "an earlier time")
+        self.assertEqual(daemon.stop(), 0)
+        seconds = time.monotonic() - begin_monotonic
+        spans = read_spans(path)
+        print([(f"{end:.3f}", f"{length:.3f}") for end, length in spans], end="; ")
+        self.assertLessEqual(sum(length for _, length in spans), seconds)
+        for times in ([end for end, _ in spans], carbon.series.times()):
+            before = [moment for moment in times if moment < begin - 60]
+            self.assertGreaterEqual((len(before), len(times) - len(before)), (1, 2))
+            for moment in times:
+                since = moment - begin + (self.BACK_SECONDS if moment in before else 0)
+                self.assertTrue(-1 <= since <= seconds + 1, (moment, begin))
 
 
 if __name__ == "__main__":

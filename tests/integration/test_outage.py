@@ -301,7 +301,7 @@ class SetClock:
     def advance(self, seconds):
         self.ahead += seconds
         with open(self._path + ".new", "w", encoding="ascii") as file:
-            file.write(f"+{self.ahead}")
+            file.write(f"{self.ahead:+}")
         os.rename(self._path + ".new", self._path)
 
     def now(self):

@@ -327,6 +327,15 @@ class RefusedStart(unittest.TestCase):
                      "TasksMax="):
             self.assertIn(text, said[0])
 
+    def test_no_signals(self):
+        """It would not hear of SIGTERM."""
+        done = self.run_once(filtered("signalfd4=EPERM"), harness.binary())
+        self.assertEqual((done.returncode, done.stdout), (EXIT_FAILURE, ""), done.stderr)
+        said = messages(done.stderr)
+        self.assertEqual(len(said), 1, said)
+        for text in ("cannot listen for signals: Operation not permitted;", "seccomp filter"):
+            self.assertIn(text, said[0])
+
     def test_enough_descriptors(self):
         """What probe takes for enough is enough."""
         least = next(limit for limit in range(66, 100)

@@ -40,7 +40,10 @@
 #define bpf_get_current_task_btf host_current_task
 #define bpf_map_lookup_elem host_look_up
 #define bpf_probe_read_user host_read_user
+#define bpf_ringbuf_query host_query
 #define bpf_ringbuf_reserve host_reserve
+#define bpf_ringbuf_submit host_submit
+#define bpf_sk_storage_delete host_delete
 #define bpf_sk_storage_get host_socket_storage
 #define bpf_skc_to_tcp_sock(sk) ((struct tcp_sock *)(sk))
 #define bpf_task_storage_get host_task_storage
@@ -48,7 +51,10 @@
 static struct task_struct *host_current_task(void);
 static void *host_look_up(void *map, const void *key);
 static long host_read_user(void *target, __u32 bytes, const void *source);
+static __u64 host_query(void *ring, __u64 flags);
 static void *host_reserve(void *ring, __u64 bytes, __u64 flags);
+static void host_submit(void *record, __u64 flags);
+static long host_delete(void *map, void *sk);
 static void *host_socket_storage(void *map, void *sk, void *value, __u64 flags);
 static void *host_task_storage(void *map, struct task_struct *task, void *value, __u64 flags);
 
@@ -73,8 +79,11 @@ struct host {
         char environment[EYE_ENVIRONMENT_LARGE];
     } record;
     __u64 losses[EYE_COUNT_COUNT];
-    size_t records;   /* reserved in a ring */
+    bool has_room;    /* in the rings */
+    size_t records;   /* asked of a ring */
+    size_t submitted; /* given to it */
     size_t pipelines; /* made for a socket */
+    size_t deleted_parsers, deleted_pipelines;
 };
 
 static struct host *host;
@@ -101,7 +110,29 @@ static void *host_reserve(void *ring, __u64 bytes, __u64 flags)
     (void)flags;
     assert_true(bytes <= sizeof(host->record));
     host->records++;
-    return NULL; /* it is full */
+    return host->has_room ? &host->record : NULL;
+}
+
+static __u64 host_query(void *ring, __u64 flags)
+{
+    (void)ring;
+    (void)flags;
+    return 0;
+}
+
+static void host_submit(void *record, __u64 flags)
+{
+    (void)flags;
+    assert_ptr_equal(record, &host->record);
+    host->submitted++;
+}
+
+static long host_delete(void *map, void *sk)
+{
+    (void)sk;
+    host->deleted_parsers += map == &http_sockets;
+    host->deleted_pipelines += map == &http_pipelines;
+    return 0;
 }
 
 static void *host_socket_storage(void *map, void *sk, void *value, __u64 flags)
@@ -175,6 +206,35 @@ static void introduce_current__again_after_so_many_passes(void **state)
     host->introduced.owner++; /* an exec in between */
     eye_introduce_current();
     assert_int_equal(host->records, 2);
+}
+
+static int introduce_older(void)
+{
+    eye_introduce(&host->task);
+    return 0;
+}
+
+/* What a full ring did not take is told the next time, and then no more. */
+static void introduce__again_until_the_ring_took_it(void **state)
+{
+    static int (*const ways[])(void) = {eye_introduce_current, introduce_older};
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        setup(state);
+        host->task.mm = &host->memory;
+        host->memory.env_start = host->memory.env_end = (unsigned long)ENVIRONMENT;
+        for (size_t times = 1; times <= 3; times++) {
+            ways[i]();
+            assert_int_equal(host->records, times);
+            assert_int_equal(host->losses[EYE_LOSS_OWNER_RING], times);
+        }
+        host->has_room = true;
+        ways[i]();
+        ways[i]();
+        assert_int_equal(host->records, 4);
+        assert_int_equal(host->submitted, 1);
+        assert_int_equal(host->record.head.owner, eye_owner_of(&host->task));
+        assert_int_equal(host->losses[EYE_LOSS_OWNER_RING], 3);
+    }
 }
 
 /* Less than its room is whole; of more, and of just as much, a part is taken. */
@@ -260,6 +320,20 @@ static void adopt_http__moves_the_pipeline_when_it_is_used(void **state)
 
 /* ---- bpf/usm/http ---- */
 
+/* A socket that lives on keeps neither the parser nor the pipeline. */
+static void leave__frees_what_the_socket_held(void **state)
+{
+    static const __u32 verdicts[] = {EYE_HTTP_ENDED, EYE_HTTP_NOT_HTTP};
+    for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
+        struct bpf_sock sk = {0};
+        setup(state);
+        struct eye_http_skb environment = {.sk = &sk, .socket = &host->socket};
+        eye_http_leave(&environment, &host->http, verdicts[i]);
+        assert_int_equal(host->deleted_parsers, 1);
+        assert_int_equal(host->deleted_pipelines, 1);
+    }
+}
+
 /* One byte more than was seen is a FIN where there can be one, else a byte that was missed. */
 static void discount_fin__of_a_direction_that_is_closed(void **state)
 {
@@ -318,10 +392,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(parent_of__is_who_runs_the_same_program),
         TEST(introduce_current__again_after_so_many_passes),
+        TEST(introduce__again_until_the_ring_took_it),
         TEST(read_environment__takes_what_there_is_room_for),
         TEST(take_first_payload__is_of_the_same_peer),
         TEST(take_first_payload__happens_once),
         TEST(adopt_http__moves_the_pipeline_when_it_is_used),
+        TEST(leave__frees_what_the_socket_held),
         TEST(discount_fin__of_a_direction_that_is_closed),
         TEST(missed_bytes__are_more_than_a_fin),
     };
