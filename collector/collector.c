@@ -84,9 +84,9 @@ static int arm_interval(struct eye_collector *collector)
 }
 
 /* An eye_introductions: a program may introduce itself and close while a drain goes on. */
-static void take_introductions(void *kernel)
+static void take_introductions(void *rings)
 {
-    eye_kernel_drain_owners(kernel);
+    eye_rings_drain_owners(rings);
 }
 
 static void set_ephemeral_ports(struct eye_collector *collector)
@@ -140,18 +140,18 @@ static int make_stages(struct eye_collector *collector)
         .registry = collector->registry,
         .group = health_group,
         .kernel = collector->kernel,
+        .rings = eye_kernel_rings(collector->kernel),
         .processes = collector->processes,
         .tracer = &collector->tracer,
         .usm = &collector->usm,
         .workers = collector->workers,
         .worker_count = collector->worker_count,
     };
-    eye_kernel_on_record(collector->kernel, EYE_RING_OWNERS, eye_processes_take,
-                         collector->processes);
-    eye_processes_on_unknown(collector->processes, take_introductions, collector->kernel);
-    eye_kernel_on_record(collector->kernel, EYE_RING_CONNECTIONS, eye_tracer_take,
-                         &collector->tracer);
-    eye_kernel_on_record(collector->kernel, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
+    struct eye_rings *rings = eye_kernel_rings(collector->kernel);
+    eye_rings_on_record(rings, EYE_RING_OWNERS, eye_processes_take, collector->processes);
+    eye_processes_on_unknown(collector->processes, take_introductions, rings);
+    eye_rings_on_record(rings, EYE_RING_CONNECTIONS, eye_tracer_take, &collector->tracer);
+    eye_rings_on_record(rings, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
     return 0;
 }
 
@@ -167,7 +167,7 @@ int eye_collector_published_fd(const struct eye_collector *collector)
 
 static void drain(struct eye_collector *collector)
 {
-    eye_kernel_drain(collector->kernel);
+    eye_rings_drain(eye_kernel_rings(collector->kernel));
 }
 
 /* Live sockets. The ring is read first: its closes belong to the time before. */
@@ -331,7 +331,8 @@ static int open_events(struct eye_collector *collector)
     }
     int result = watch(collector, EVENT_STOP, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_stop);
     if (result == 0) {
-        result = watch(collector, EVENT_RINGS, eye_kernel_fd(collector->kernel), on_rings);
+        result = watch(collector, EVENT_RINGS, eye_rings_fd(eye_kernel_rings(collector->kernel)),
+                       on_rings);
     }
     if (result == 0) {
         result = watch(collector, EVENT_DRAIN,

@@ -42,9 +42,9 @@ static void update_rings(const struct eye_health *health)
         enum eye_ring ring = (enum eye_ring)i;
         const char *name = eye_ring_name(ring);
         eye_gauge_set(series_1(health, EYE_METRIC_SELF_RING_FILL, EYE_TAG_RING, name),
-                      eye_kernel_ring_fill(health->kernel, ring));
+                      eye_rings_fill(health->rings, ring));
         eye_counter_set(series_1(health, EYE_METRIC_SELF_KERNEL_RECORDS, EYE_TAG_RING, name),
-                        eye_kernel_ring_records(health->kernel, ring));
+                        eye_rings_records(health->rings, ring));
     }
     eye_counter_set(series_1(health, EYE_METRIC_SELF_KERNEL_RECORDS, EYE_TAG_RING, "live"),
                     eye_kernel_live_records(health->kernel));
@@ -202,7 +202,7 @@ void eye_health_update(const struct eye_health *health)
     update_programs(health);
     update_features(health);
     update_samples(health, "tracer", health->tracer->samples, health->tracer->malformed);
-    update_samples(health, "process", eye_kernel_ring_records(health->kernel, EYE_RING_OWNERS),
+    update_samples(health, "process", eye_rings_records(health->rings, EYE_RING_OWNERS),
                    eye_processes_malformed(health->processes));
     update_samples(health, "usm", health->usm->samples, health->usm->malformed);
     for (size_t i = 0; i < health->worker_count; i++) {

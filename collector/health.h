@@ -17,6 +17,7 @@ struct eye_health {
     struct eye_registry *registry;
     struct eye_group *group;
     const struct eye_kernel *kernel;
+    const struct eye_rings *rings;
     const struct eye_processes *processes;
     const struct eye_tracer *tracer;
     const struct eye_usm *usm;

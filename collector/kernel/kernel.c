@@ -9,37 +9,17 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "collector/base/clock.h"
 #include "collector/kernel/accounts.h"
 #include "collector/kernel/host.h"
 #include "collector/kernel/iterator.h"
+#include "collector/kernel/live.h"
 #include "collector/kernel/remedy.h"
-#include "collector/kernel/ring_pages.h"
 #include "collector/kernel/seed.h"
 #include "collector/kernel/trial.h"
 
 #include "bpf/socket_storage.skel.h"
-
-/* Records per drain: a second of the busiest traffic measured; the next drain goes on. */
-#define DRAIN_MAX 400000
-
-/* Runs of the live iterator in one look. Each meets most of what is left, so that two or three are
- * enough; of more than a million sockets the kernel shows no run whole. Counted as
- * EYE_LOSS_TCP_LOOK. */
-#define LOOK_RUNS_MAX 8
-
-#define DEBUG_SHOWS "log.level: debug shows what libbpf and the verifier said"
-
-struct ring {
-    struct eye_kernel *kernel;
-    eye_record_handler *handler;
-    void *context;
-    uint64_t records;
-    struct eye_ring_pages pages;
-    size_t bytes; /* its size */
-};
 
 enum ability_state {
     NOT_WANTED, /* by the configuration */
@@ -56,10 +36,7 @@ struct eye_kernel {
     struct eye_error shortcomings[EYE_SHORTCOMINGS_MAX];
     size_t shortcoming_count;
     struct bpf_link *links[EYE_PROGRAM_COUNT];
-    struct ring_buffer *owners; /* a reader of its own: see eye_kernel_drain_owners() */
-    struct ring_buffer *reader; /* of the other rings */
-    struct ring rings[EYE_RING_COUNT];
-    size_t drained; /* in the present drain */
+    struct eye_rings rings;
     uint64_t live_records;
     size_t unseeded;   /* network namespaces */
     uint64_t since_ns; /* monotonic: the programs see */
@@ -68,12 +45,6 @@ struct eye_kernel {
     int cpus;
     uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
 };
-
-const char *eye_ring_name(enum eye_ring ring)
-{
-    static const char *const names[] = {"owners", "connections", "requests"};
-    return names[ring];
-}
 
 const char *eye_loss_program(enum eye_loss loss)
 {
@@ -106,65 +77,14 @@ __attribute__((format(printf, 2, 0))) static int print_debug(enum libbpf_print_l
     return 0;
 }
 
-static int take_record(void *context, void *record, size_t bytes)
+static int open_rings(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
-    struct ring *ring = context;
-    ring->records++;
-    ring->handler(ring->context, record, bytes);
-    return ++ring->kernel->drained < DRAIN_MAX ? 0 : -EAGAIN;
-}
-
-static struct bpf_map *map_of_ring(const struct eye_kernel *kernel, enum eye_ring ring)
-{
-    struct bpf_map *const maps[] = {
+    struct bpf_map *const maps[EYE_RING_COUNT] = {
         [EYE_RING_OWNERS] = kernel->programs->maps.owners,
         [EYE_RING_CONNECTIONS] = kernel->programs->maps.connections,
         [EYE_RING_REQUESTS] = kernel->programs->maps.requests,
     };
-    return maps[ring];
-}
-
-static int add_to_reader(struct ring_buffer **reader, int fd, struct ring *ring)
-{
-    if (*reader != NULL) {
-        return ring_buffer__add(*reader, fd, take_record, ring);
-    }
-    *reader = ring_buffer__new(fd, take_record, ring, NULL);
-    return *reader == NULL ? -errno : 0;
-}
-
-/* Whoever waits for the other rings is woken by the owners', too. */
-static int join_readers(struct eye_kernel *kernel)
-{
-    struct epoll_event event = {.events = EPOLLIN};
-    return epoll_ctl(ring_buffer__epoll_fd(kernel->reader), EPOLL_CTL_ADD,
-                     ring_buffer__epoll_fd(kernel->owners), &event) != 0
-               ? -errno
-               : 0;
-}
-
-static int open_rings(struct eye_kernel *kernel, struct eye_error *ret_error)
-{
-    for (size_t i = 0; i < EYE_RING_COUNT; i++) {
-        struct ring *ring = &kernel->rings[i];
-        ring->kernel = kernel;
-        struct bpf_map *map = map_of_ring(kernel, (enum eye_ring)i);
-        ring->bytes = bpf_map__max_entries(map);
-        int result = add_to_reader(i == EYE_RING_OWNERS ? &kernel->owners : &kernel->reader,
-                                   bpf_map__fd(map), ring);
-        if (result == 0) {
-            result = eye_ring_pages_map(bpf_map__fd(map), &ring->pages);
-        }
-        if (result != 0) {
-            return eye_error_set(ret_error, result, "cannot map ring buffer %s: %s; %s",
-                                 eye_ring_name((enum eye_ring)i), strerror(-result),
-                                 eye_remedy(-result, DEBUG_SHOWS));
-        }
-    }
-    int result = join_readers(kernel);
-    return result == 0 ? 0
-                       : eye_error_set(ret_error, result, "cannot watch ring buffers: %s",
-                                       strerror(-result));
+    return eye_rings_open(&kernel->rings, maps, ret_error);
 }
 
 static void note_shortcoming(struct eye_kernel *kernel, const struct eye_error *why)
@@ -189,7 +109,7 @@ static int load_at_once(struct eye_kernel *kernel, struct eye_error *ret_error)
     int result = socket_storage__load(kernel->programs);
     if (result != 0) {
         return eye_error_set(ret_error, result, "cannot load BPF programs: %s; %s",
-                             strerror(-result), eye_remedy(-result, DEBUG_SHOWS));
+                             strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
     }
     return 0;
 }
@@ -296,7 +216,7 @@ static int seed(struct eye_kernel *kernel, struct eye_error *ret_error)
     if (result != 0) {
         return eye_error_set(ret_error, result, "%s: cannot look at open files: %s; %s",
                              eye_ability_cost(EYE_ABILITY_OLDER_SOCKETS), strerror(-result),
-                             eye_remedy(-result, DEBUG_SHOWS));
+                             eye_remedy(-result, EYE_REMEDY_DEBUG));
     }
     return 0;
 }
@@ -419,11 +339,7 @@ void eye_kernel_close(struct eye_kernel *kernel)
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
         detach(kernel, (enum eye_ability)i);
     }
-    ring_buffer__free(kernel->reader);
-    ring_buffer__free(kernel->owners);
-    for (size_t i = 0; i < EYE_RING_COUNT; i++) {
-        eye_ring_pages_unmap(&kernel->rings[i].pages);
-    }
+    eye_rings_close(&kernel->rings);
     socket_storage__destroy(kernel->programs);
     free(kernel->cpu_values);
     free(kernel);
@@ -434,72 +350,9 @@ uint64_t eye_kernel_since_ns(const struct eye_kernel *kernel)
     return kernel->since_ns;
 }
 
-void eye_kernel_on_record(struct eye_kernel *kernel, enum eye_ring ring,
-                          eye_record_handler *handler, void *context)
+struct eye_rings *eye_kernel_rings(struct eye_kernel *kernel)
 {
-    kernel->rings[ring].handler = handler;
-    kernel->rings[ring].context = context;
-}
-
-int eye_kernel_fd(const struct eye_kernel *kernel)
-{
-    return ring_buffer__epoll_fd(kernel->reader);
-}
-
-size_t eye_kernel_drain(struct eye_kernel *kernel)
-{
-    kernel->drained = 0;
-    ring_buffer__consume(kernel->owners);
-    ring_buffer__consume(kernel->reader);
-    return kernel->drained;
-}
-
-void eye_kernel_drain_owners(struct eye_kernel *kernel)
-{
-    ring_buffer__consume(kernel->owners);
-}
-
-struct live_reader {
-    eye_record_handler *handler;
-    void *context;
-    const volatile bool *ended; /* set by the program at the end of a run */
-    uint64_t records;
-    size_t reads; /* of the present run, the last one not counted */
-    bool whole;   /* the present run was one read: it met every socket that lived through it */
-};
-
-static void split_live(void *context, const void *data, size_t bytes)
-{
-    struct live_reader *reader = context;
-    const struct eye_connection_record *record = data;
-    if (reader->reads++ == 0) {
-        reader->whole = *reader->ended;
-    }
-    reader->records += bytes / sizeof(*record);
-    for (size_t i = 0; i < bytes / sizeof(*record); i++) {
-        reader->handler(reader->context, &record[i], sizeof(*record));
-    }
-}
-
-static int run_live(const struct eye_kernel *kernel, struct live_reader *reader, bool again)
-{
-    kernel->programs->bss->eye_live_again = again;
-    kernel->programs->bss->eye_live_ended = false;
-    reader->reads = 0;
-    reader->whole = true; /* no read gave anything: the last one saw all */
-    return eye_iterator_run(kernel->links[EYE_PROGRAM_tcp_live],
-                            sizeof(struct eye_connection_record), split_live, reader);
-}
-
-/* All sockets, and those which the runs before passed over, until a run is whole. */
-static int look(const struct eye_kernel *kernel, struct live_reader *reader)
-{
-    int result = run_live(kernel, reader, false);
-    for (int runs = 1; runs < LOOK_RUNS_MAX && result == 0 && !reader->whole; runs++) {
-        result = run_live(kernel, reader, true);
-    }
-    kernel->programs->bss->eye_live_again = false;
-    return result;
+    return &kernel->rings;
 }
 
 static uint64_t sum_over_cpus(const struct eye_kernel *kernel, uint32_t key)
@@ -517,26 +370,19 @@ static uint64_t sum_over_cpus(const struct eye_kernel *kernel, uint32_t key)
 int eye_kernel_read_live(struct eye_kernel *kernel, uint32_t pass, bool full,
                          eye_record_handler *handler, void *context)
 {
-    struct live_reader reader = {
-        .handler = handler,
-        .context = context,
-        .ended = &kernel->programs->bss->eye_live_ended,
-    };
-    struct eye_balance balance = {.entered = sum_over_cpus(kernel, EYE_COUNT_ENTERED)};
-    kernel->programs->bss->eye_live_began_ns = eye_clock_monotonic_ns();
-    kernel->programs->bss->eye_live_met = 0;
-    kernel->programs->data->eye_pass = pass;
-    kernel->programs->data->eye_live_look++;
+    struct eye_live_look look = {.handler = handler, .context = context};
     /* In this order, so that who leaves in between is counted twice rather than not at all. */
+    struct eye_balance balance = {.entered = sum_over_cpus(kernel, EYE_COUNT_ENTERED)};
+    eye_live_begin(kernel->programs, pass);
     uint64_t unmet_before = sum_over_cpus(kernel, EYE_COUNT_UNMET);
     balance.left = sum_over_cpus(kernel, EYE_COUNT_LEFT);
-    int result = look(kernel, &reader);
-    kernel->live_records += reader.records;
-    kernel->unproved += result == 0 && !reader.whole;
+    int result = eye_live_read(kernel->programs, kernel->links[EYE_PROGRAM_tcp_live], &look);
+    kernel->live_records += look.records;
+    kernel->unproved += result == 0 && !look.whole;
     if (full && result == 0) {
         balance.left += sum_over_cpus(kernel, EYE_COUNT_UNMET) - unmet_before;
-        balance.alive = kernel->programs->bss->eye_live_met;
-        balance.whole = reader.whole;
+        balance.alive = look.met;
+        balance.whole = look.whole;
         kernel->vanished = eye_account_vanished(&balance, kernel->vanished);
     }
     return result;
@@ -567,18 +413,6 @@ void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_
     ret_losses[EYE_LOSS_TCP_RECURSION] = count_unhandled(kernel);
     ret_losses[EYE_LOSS_TCP_VANISHED] = kernel->vanished;
     ret_losses[EYE_LOSS_TCP_LOOK] = kernel->unproved;
-}
-
-double eye_kernel_ring_fill(const struct eye_kernel *kernel, enum eye_ring ring)
-{
-    const struct ring *mapped = &kernel->rings[ring];
-    unsigned long used = *mapped->pages.producer - *mapped->pages.consumer;
-    return (double)used / (double)mapped->bytes;
-}
-
-uint64_t eye_kernel_ring_records(const struct eye_kernel *kernel, enum eye_ring ring)
-{
-    return kernel->rings[ring].records;
 }
 
 uint64_t eye_kernel_live_records(const struct eye_kernel *kernel)

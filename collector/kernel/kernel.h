@@ -16,19 +16,10 @@
 #include "collector/base/error.h"
 #include "collector/kernel/features.h"
 #include "collector/kernel/programs.h"
+#include "collector/kernel/rings.h"
 #include "config/config.h"
 
 struct eye_kernel;
-
-/* Owners are read before the others, whose records name them. */
-enum eye_ring { EYE_RING_OWNERS, EYE_RING_CONNECTIONS, EYE_RING_REQUESTS, EYE_RING_COUNT };
-
-/** "owners", "connections", "requests". */
-const char *eye_ring_name(enum eye_ring ring);
-
-/** Takes one record of @bytes (as the kernel wrote it, not validated). Good during the call only.
- */
-typedef void eye_record_handler(void *context, const void *record, size_t bytes);
 
 /**
  * Loads, attaches and seeds sockets that exist already, in every network namespace. @features: as
@@ -62,19 +53,8 @@ bool eye_kernel_retry(struct eye_kernel *kernel);
 /** When the programs began to see; what older sockets sent before does not count. Monotonic. */
 uint64_t eye_kernel_since_ns(const struct eye_kernel *kernel);
 
-/** Where a ring's records go. Set before the first drain. */
-void eye_kernel_on_record(struct eye_kernel *kernel, enum eye_ring ring,
-                          eye_record_handler *handler, void *context);
-
-/** Readable when a ring asks to be drained (it passed its wake-up fill). For epoll. */
-int eye_kernel_fd(const struct eye_kernel *kernel);
-
-/** Reads the rings. Returns the records read; stops after a bounded number, so that nothing else
- * starves. */
-size_t eye_kernel_drain(struct eye_kernel *kernel);
-
-/** Reads the ring of owners alone, also while a record of another ring is being handled. */
-void eye_kernel_drain_owners(struct eye_kernel *kernel);
+/** Its rings: handlers are set before the first drain. */
+struct eye_rings *eye_kernel_rings(struct eye_kernel *kernel);
 
 /**
  * Looks at every socket of every namespace with the live iterator. @pass: see
@@ -92,10 +72,6 @@ void eye_kernel_losses(const struct eye_kernel *kernel, uint64_t ret_losses[EYE_
 /** Program and reason of a loss, as tags. */
 const char *eye_loss_program(enum eye_loss loss);
 const char *eye_loss_reason(enum eye_loss loss);
-
-/** Used part of a ring now, 0 .. 1, and records read from it so far. */
-double eye_kernel_ring_fill(const struct eye_kernel *kernel, enum eye_ring ring);
-uint64_t eye_kernel_ring_records(const struct eye_kernel *kernel, enum eye_ring ring);
 
 /** Records of the live iterator so far. */
 uint64_t eye_kernel_live_records(const struct eye_kernel *kernel);

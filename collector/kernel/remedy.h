@@ -2,6 +2,9 @@
 /* What to do about an errno. No state, any thread. */
 #pragma once
 
+/* Where nothing better is known. */
+#define EYE_REMEDY_DEBUG "log.level: debug shows what libbpf and the verifier said"
+
 /* Of EAGAIN when a thread is made. */
 #define EYE_REMEDY_THREADS "allow more threads (ulimit -u, TasksMax=, pids.max)"
 
