@@ -17,7 +17,7 @@ static const struct eye_metric metrics[] = {
 #undef X
 };
 
-static_assert(EYE_TAG_COUNT <= 32, "a metric's tags are a 32-bit mask");
+static_assert(EYE_TAG_COUNT <= 64, "a mask of tags has 64 bits");
 
 static const struct eye_unit_info units[] = {
 #define X(identifier, word, ucum, datadog) {word, ucum, datadog},

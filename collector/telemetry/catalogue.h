@@ -101,7 +101,14 @@ struct eye_tag_info {
 
 const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
 
-#define EYE_TAG_BIT(tag) (UINT32_C(1) << EYE_TAG_##tag)
+/* A mask of tags is a uint64_t of these. */
+static inline uint64_t eye_tag_bit(enum eye_tag tag)
+{
+    return UINT64_C(1) << tag;
+}
+
+/* The same in a table: EYE_TAG_BIT(PORT). */
+#define EYE_TAG_BIT(identifier) (UINT64_C(1) << EYE_TAG_##identifier)
 
 #define EYE_TAGS_CONNECTION                                                                        \
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(FAMILY) |     \
@@ -232,13 +239,18 @@ struct eye_metric {
     enum eye_metric_kind kind;
     enum eye_unit unit;
     double scale;
-    uint32_t tags; /* EYE_TAG_BIT of every tag that it may carry */
+    uint64_t tags; /* EYE_TAG_BIT of every tag that it may carry */
     bool semantic;
     const char *help;
 };
 
 /** The entry of @id; never NULL. */
 const struct eye_metric *eye_metric(enum eye_metric_id id);
+
+static inline bool eye_metric_has_tag(const struct eye_metric *metric, enum eye_tag tag)
+{
+    return (metric->tags & eye_tag_bit(tag)) != 0;
+}
 
 /** "counter", "gauge" or "distribution". */
 const char *eye_metric_kind_name(enum eye_metric_kind kind);

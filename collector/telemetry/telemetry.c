@@ -167,7 +167,7 @@ static void add_tag(struct series_key *key, const struct eye_tag_value *tag)
     if (tag->value == NULL) {
         return;
     }
-    assert((key->metric->tags & (UINT32_C(1) << tag->tag)) != 0);
+    assert(eye_metric_has_tag(key->metric, tag->tag));
     uint32_t place = key->count++;
     for (; place > 0 && key->tags[place - 1].tag > tag->tag; place--) {
         key->tags[place] = key->tags[place - 1];

@@ -52,7 +52,7 @@ void eye_otlp_append_name(const struct eye_otlp_model *model, const struct eye_m
 static bool is_integer(const struct eye_tag_value *tag, int64_t *ret_number)
 {
     uint64_t number;
-    bool by_convention = (INTEGER_TAGS >> tag->tag & 1) != 0;
+    bool by_convention = (INTEGER_TAGS & eye_tag_bit(tag->tag)) != 0;
     if (!by_convention || eye_parse_u64(tag->value, &number) != 0 || number > INT64_MAX) {
         return false;
     }

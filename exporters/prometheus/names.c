@@ -93,8 +93,8 @@ static bool same_name(const struct eye_text *name, const char *source)
 static bool is_own_label(const struct eye_metric *metric, const struct eye_text *name)
 {
     for (unsigned i = 0; i < EYE_TAG_COUNT; i++) {
-        if ((metric->tags >> i & 1) != 0 &&
-            same_name(name, label_source(metric, (enum eye_tag)i))) {
+        enum eye_tag tag = (enum eye_tag)i;
+        if (eye_metric_has_tag(metric, tag) && same_name(name, label_source(metric, tag))) {
             return true;
         }
     }

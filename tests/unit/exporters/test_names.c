@@ -172,7 +172,7 @@ static void labels__are_the_attributes_on_metrics_of_the_conventions(void **stat
     for (unsigned i = 0; i < EYE_METRIC_COUNT; i++) {
         const struct eye_metric *metric = eye_metric((enum eye_metric_id)i);
         for (unsigned tag = 0; metric->semantic && tag < EYE_TAG_COUNT; tag++) {
-            if ((metric->tags >> tag & 1) == 0) {
+            if (!eye_metric_has_tag(metric, (enum eye_tag)tag)) {
                 continue;
             }
             EYE_CLEANUP(eye_text_done) struct eye_text label;

@@ -68,12 +68,37 @@ static void metrics__have_dotted_names_and_help(void **state)
 static void metrics__have_known_tags_only(void **state)
 {
     (void)state;
-    uint32_t used = 0;
+    uint64_t known = 0;
+    uint64_t used = 0;
+    for (size_t i = 0; i < EYE_TAG_COUNT; i++) {
+        known |= eye_tag_bit((enum eye_tag)i);
+    }
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
-        assert_true((uint64_t)metric_at(i)->tags < UINT64_C(1) << EYE_TAG_COUNT);
+        assert_int_equal(metric_at(i)->tags & ~known, 0);
         used |= metric_at(i)->tags;
     }
-    assert_int_equal(used, (UINT64_C(1) << EYE_TAG_COUNT) - 1);
+    assert_int_equal(used, known);
+}
+
+static void metrics__have_the_tags_of_their_mask(void **state)
+{
+    (void)state;
+    const struct eye_metric *lost = eye_metric(EYE_METRIC_SELF_KERNEL_LOST);
+    for (size_t i = 0; i < EYE_TAG_COUNT; i++) {
+        assert_int_equal(eye_metric_has_tag(lost, (enum eye_tag)i),
+                         i == EYE_TAG_PROGRAM || i == EYE_TAG_REASON);
+    }
+}
+
+static void masks__have_64_bits(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 64; i++) {
+        const struct eye_metric metric = {.tags = eye_tag_bit((enum eye_tag)i)};
+        for (unsigned j = 0; j < 64; j++) {
+            assert_int_equal(eye_metric_has_tag(&metric, (enum eye_tag)j), i == j);
+        }
+    }
 }
 
 static void metrics__have_the_unit_that_their_name_says(void **state)
@@ -152,6 +177,8 @@ int main(void)
         cmocka_unit_test(metrics__have_their_own_id_and_name),
         cmocka_unit_test(metrics__have_dotted_names_and_help),
         cmocka_unit_test(metrics__have_known_tags_only),
+        cmocka_unit_test(metrics__have_the_tags_of_their_mask),
+        cmocka_unit_test(masks__have_64_bits),
         cmocka_unit_test(metrics__have_the_unit_that_their_name_says),
         cmocka_unit_test(scales__belong_to_counters),
         cmocka_unit_test(tags__have_their_own_name_and_attribute),
