@@ -79,9 +79,7 @@ uint64_t eye_series_volume(const struct eye_metric *metric, const struct eye_tag
 {
     uint64_t line = LINE_BYTES;
     for (size_t i = 0; i < count; i++) {
-        const struct eye_tag_info *info = eye_tag_info(tags[i].tag);
-        const char *label =
-            info->attribute[0] != '\0' && metric->semantic ? info->attribute : info->name;
+        const char *label = eye_tag_label(metric, tags[i].tag);
         line += strlen(label) + strnlen(tags[i].value, EYE_TAG_VALUE_MAX_BYTES) + LINE_TAG_BYTES;
     }
     return SERIES_BYTES + (metric->kind == EYE_DISTRIBUTION ? line * DISTRIBUTION_LINES : line);

@@ -243,14 +243,12 @@ static uint32_t count_others(const struct series_key *key)
     return others;
 }
 
-/* The daemon's own tags (programs, reasons, metrics, exporters) are few by construction: however
- * small the user's budgets are, its health stays visible. */
 static bool has_budget(const struct eye_metric *metric)
 {
-    return strncmp(metric->name, "sockeye.", strlen("sockeye.")) != 0;
+    return metric->bound == EYE_SERIES_BUDGETED;
 }
 
-/* Counted in the table and, unless it is of the daemon itself, in the budget. */
+/* Counted in the table and, if there is one, in the budget. */
 static int enter_series(struct eye_registry *registry, struct eye_series *series, uint64_t hash)
 {
     struct eye_budget *budget = &registry->metrics[series->metric->id].budget;
