@@ -172,7 +172,7 @@ static void print_tags(const struct eye_metric *metric, const char *before, cons
 {
     const char *lead = before;
     for (int tag = 0; tag < EYE_TAG_COUNT; tag++) {
-        if ((metric->tags >> tag & 1) != 0) {
+        if (eye_metric_has_tag(metric, (enum eye_tag)tag)) {
             printf("%s%s", lead, eye_tag_info((enum eye_tag)tag)->name);
             lead = between;
         }

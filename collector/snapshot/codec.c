@@ -270,12 +270,12 @@ struct gathered {
     struct eye_tag_value tags[EYE_TAG_COUNT];
     char values[EYE_TAG_COUNT][EYE_TAG_VALUE_MAX_BYTES + 1];
     size_t count;
-    uint32_t seen; /* EYE_TAG_BIT of those */
+    uint64_t seen; /* eye_tag_bit() of those */
 };
 
 static int gather_tag(struct gathered *gathered, enum eye_tag tag, const ProtobufCBinaryData *value)
 {
-    uint32_t bit = UINT32_C(1) << tag;
+    uint64_t bit = eye_tag_bit(tag);
     if ((gathered->seen & bit) != 0 || value->len > EYE_TAG_VALUE_MAX_BYTES ||
         (value->len > 0 && memchr(value->data, '\0', value->len) != NULL)) {
         return -EBADMSG;
@@ -304,7 +304,7 @@ static int decode_tags(const struct decoder *decoder, const struct eye_metric *m
             return -EBADMSG;
         }
         uint8_t tag = decoder->tags[message->tags[i]];
-        if (tag == EYE_TAG_COUNT || (metric->tags >> tag & 1) == 0) {
+        if (tag == EYE_TAG_COUNT || !eye_metric_has_tag(metric, tag)) {
             return -ENOTSUP;
         }
         int result = gather_tag(&gathered, (enum eye_tag)tag, &message->values[i]);

@@ -2,20 +2,25 @@
 /* Counts of values and services, and what they may grow to. */
 #include "collector/telemetry/budget.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/base/base.h"
 #include "collector/base/hash.h"
 
 /*
- * What clients of one service may hold of a tag, in parts of what nobody holds: of 1000 routes one
- * service gets 83, two get 75 each, ten get 41 each.
+ * Tags whose values clients choose, in the order of eye_holder.chosen, and what those of one
+ * service may hold: a part of what nobody holds. Of 1000 routes one service gets 83, two get 75
+ * each, ten get 41 each.
  */
-static uint32_t chosen_parts(enum eye_tag tag)
-{
-    return tag == EYE_TAG_ROUTE ? 8 : 1;
-}
+static const struct {
+    enum eye_tag tag;
+    uint32_t parts;
+} chosen_tags[] = {{EYE_TAG_ROUTE, 8}, {EYE_TAG_REMOTE, 1}};
+
+static_assert(EYE_ARRAY_LENGTH(chosen_tags) == EYE_CHOSEN_TAGS, "a place for each chosen tag");
 
 /* The last quarter of the tag's values is for services that have fewer. */
 #define CHOSEN_LEAST 8
@@ -44,7 +49,11 @@ struct value_use {
 
 int eye_chosen_index(enum eye_tag tag)
 {
-    return tag == EYE_TAG_ROUTE ? 0 : tag == EYE_TAG_REMOTE ? 1 : -1;
+    int place = EYE_CHOSEN_TAGS - 1;
+    while (place >= 0 && chosen_tags[place].tag != tag) {
+        place--;
+    }
+    return place;
 }
 
 static uint64_t mix(uint64_t hash)
@@ -70,9 +79,7 @@ uint64_t eye_series_volume(const struct eye_metric *metric, const struct eye_tag
 {
     uint64_t line = LINE_BYTES;
     for (size_t i = 0; i < count; i++) {
-        const struct eye_tag_info *info = eye_tag_info(tags[i].tag);
-        const char *label =
-            info->attribute[0] != '\0' && metric->semantic ? info->attribute : info->name;
+        const char *label = eye_tag_label(metric, tags[i].tag);
         line += strlen(label) + strnlen(tags[i].value, EYE_TAG_VALUE_MAX_BYTES) + LINE_TAG_BYTES;
     }
     return SERIES_BYTES + (metric->kind == EYE_DISTRIBUTION ? line * DISTRIBUTION_LINES : line);
@@ -136,15 +143,16 @@ static uint32_t for_newcomers(uint32_t limit)
     return limit - part(limit, 4);
 }
 
-/* What the clients of one service may hold of the tag. */
+/* What the clients of one service may hold of the tag with this place in eye_holder.chosen. */
 static uint32_t chosen_limit(const struct eye_budget *budget, const struct eye_budget_rules *rules,
-                             enum eye_tag tag)
+                             int place)
 {
+    assert(place >= 0);
     uint32_t all = rules->limits->values_per_tag;
-    uint32_t used = budget->distinct[tag];
+    uint32_t used = budget->distinct[chosen_tags[place].tag];
     uint32_t left = for_newcomers(all) - smaller(for_newcomers(all), used);
     uint32_t least = smaller(CHOSEN_LEAST, part(all + 1 - smaller(all, used), 2));
-    return larger(part(left, chosen_parts(tag)), least);
+    return larger(part(left, chosen_tags[place].parts), least);
 }
 
 /* Ordinary series, those without an __other__, leave a quarter of the metric's to the others. */
@@ -185,7 +193,8 @@ enum eye_answer eye_budget_ask_value(const struct eye_budget *budget,
                                      enum eye_choice choice)
 {
     bool chosen = choice != EYE_CHOICE_OURS;
-    uint32_t limit = chosen ? chosen_limit(budget, rules, tag->tag) : rules->limits->values_per_tag;
+    uint32_t limit = chosen ? chosen_limit(budget, rules, eye_chosen_index(tag->tag))
+                            : rules->limits->values_per_tag;
     uint32_t used =
         chosen ? eye_budget_chosen(budget, tag->tag, service) : budget->distinct[tag->tag];
     if (is_below(used, limit, false, choice)) {
@@ -405,8 +414,10 @@ static uint32_t holder_fill(const struct eye_budget *budget, const struct eye_bu
     uint32_t all = ordinary_limit(rules);
     uint64_t left = all - smaller(all, budget->series);
     uint32_t fill = share_fill(holder->series, left * SERIES_MULTIPLE);
-    fill = larger(fill, share_fill(holder->chosen[0], chosen_limit(budget, rules, EYE_TAG_ROUTE)));
-    return larger(fill, share_fill(holder->chosen[1], chosen_limit(budget, rules, EYE_TAG_REMOTE)));
+    for (int i = 0; i < EYE_CHOSEN_TAGS; i++) {
+        fill = larger(fill, share_fill(holder->chosen[i], chosen_limit(budget, rules, i)));
+    }
+    return fill;
 }
 
 uint32_t eye_budget_fill(const struct eye_budget *budget, const struct eye_budget_rules *rules,

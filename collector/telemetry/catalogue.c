@@ -5,19 +5,41 @@
 #include <assert.h>
 
 static const struct eye_tag_info tags[] = {
-#define X(identifier, name, attribute, help) {name, attribute, help},
+#define X(identifier, name, attribute, type, help) {name, {attribute, EYE_ATTRIBUTE_##type}, help},
     EYE_TAGS(X)
 #undef X
 };
 
+static_assert(EYE_TAG_COUNT <= 64, "a mask of tags has 64 bits");
+
+/* https://opentelemetry.io/docs/specs/semconv/http/http-metrics/ */
+static const struct eye_attribute http_attributes[EYE_TAG_COUNT] = {
+    [EYE_TAG_METHOD] = {"http.request.method", EYE_ATTRIBUTE_STRING},
+    [EYE_TAG_STATUS] = {"http.response.status_code", EYE_ATTRIBUTE_INTEGER},
+    [EYE_TAG_ROUTE] = {"http.route", EYE_ATTRIBUTE_STRING},
+};
+
+static const struct eye_metric_family families[] = {
+    [EYE_FAMILY_TCP] = {.semantic = false},
+    [EYE_FAMILY_USM] = {.semantic = false},
+    [EYE_FAMILY_HTTP] = {.semantic = true, .attributes = http_attributes},
+    [EYE_FAMILY_SELF] = {.semantic = false},
+};
+
 static const struct eye_metric metrics[] = {
-#define X(identifier, name, kind, unit, scale, tags, semantic, help)                               \
-    {EYE_METRIC_##identifier, name, EYE_##kind, EYE_UNIT_##unit, scale, tags, semantic, help},
+#define X(identifier, name, family, kind, unit, scale, tags, bound, help)                          \
+    {EYE_METRIC_##identifier,                                                                      \
+     EYE_##kind,                                                                                   \
+     name,                                                                                         \
+     &families[EYE_FAMILY_##family],                                                               \
+     EYE_UNIT_##unit,                                                                              \
+     EYE_SERIES_##bound,                                                                           \
+     scale,                                                                                        \
+     tags,                                                                                         \
+     help},
     EYE_METRICS(X)
 #undef X
 };
-
-static_assert(EYE_TAG_COUNT <= 32, "a metric's tags are a 32-bit mask");
 
 static const struct eye_unit_info units[] = {
 #define X(identifier, word, ucum, datadog) {word, ucum, datadog},
@@ -41,6 +63,19 @@ const struct eye_metric *eye_metric(enum eye_metric_id id)
 {
     assert(id < EYE_METRIC_COUNT);
     return &metrics[id];
+}
+
+const struct eye_attribute *eye_tag_attribute(const struct eye_metric *metric, enum eye_tag tag)
+{
+    const struct eye_attribute *own = metric->family->attributes;
+    assert(tag < EYE_TAG_COUNT);
+    return own != NULL && own[tag].name != NULL ? &own[tag] : &tags[tag].attribute;
+}
+
+const char *eye_tag_label(const struct eye_metric *metric, enum eye_tag tag)
+{
+    const char *attribute = metric->family->semantic ? eye_tag_attribute(metric, tag)->name : "";
+    return *attribute != '\0' ? attribute : eye_tag_info(tag)->name;
 }
 
 const char *eye_metric_kind_name(enum eye_metric_kind kind)

@@ -56,52 +56,73 @@ struct eye_unit_info {
 
 const struct eye_unit_info *eye_unit_info(enum eye_unit unit);
 
-/* X(identifier, name, OpenTelemetry attribute or "", help) */
+/* What the semantic conventions say that an attribute's values are. */
+enum eye_attribute_type { EYE_ATTRIBUTE_STRING, EYE_ATTRIBUTE_INTEGER };
+
+/* What OpenTelemetry calls a tag. */
+struct eye_attribute {
+    const char *name; /* "" when the conventions have none */
+    enum eye_attribute_type type;
+};
+
+/*
+ * X(identifier, name, OpenTelemetry attribute or "", its type, help)
+ * The attribute is that of every metric whose family has no other one for the tag.
+ */
 #define EYE_TAGS(X)                                                                                \
-    X(DIRECTION, "direction", "", "how the socket came about: incoming (accepted) or outgoing")    \
-    X(SERVICE, "service", "service.name",                                                          \
+    X(DIRECTION, "direction", "", STRING,                                                          \
+      "how the socket came about: incoming (accepted) or outgoing")                                \
+    X(SERVICE, "service", "service.name", STRING,                                                  \
       "DD_SERVICE, OTEL_SERVICE_NAME, unit, container or executable")                              \
-    X(PORT, "port", "server.port",                                                                 \
+    X(PORT, "port", "server.port", INTEGER,                                                        \
       "port of the service: local when incoming, remote when outgoing; ephemeral when the kernel " \
       "chose it")                                                                                  \
-    X(FAMILY, "family", "network.type", "ipv4 or ipv6; v4-mapped addresses are ipv4")              \
-    X(PROCESS, "process", "process.executable.name", "name of the executable")                     \
-    X(CONTAINER, "container", "container.id", "first 12 digits of the container id")               \
-    X(REMOTE, "remote", "network.peer.address", "the other end: its zone or address, by setting")  \
-    X(NETNS, "netns", "", "inode number of the network namespace")                                 \
-    X(REASON, "reason", "", "why it failed or was dropped")                                        \
-    X(METHOD, "method", "http.request.method", "HTTP method, _OTHER when unknown")                 \
-    X(STATUS, "status", "http.response.status_code", "HTTP status code")                           \
-    X(ERROR, "error_type", "error.type",                                                           \
+    X(FAMILY, "family", "network.type", STRING, "ipv4 or ipv6; v4-mapped addresses are ipv4")      \
+    X(PROCESS, "process", "process.executable.name", STRING, "name of the executable")             \
+    X(CONTAINER, "container", "container.id", STRING, "first 12 digits of the container id")       \
+    X(REMOTE, "remote", "network.peer.address", STRING,                                            \
+      "the other end: its zone or address, by setting")                                            \
+    X(NETNS, "netns", "", STRING, "inode number of the network namespace")                         \
+    X(REASON, "reason", "", STRING, "why it failed or was dropped")                                \
+    X(METHOD, "method", "", STRING, "HTTP method, _OTHER when unknown")                            \
+    X(STATUS, "status", "", STRING, "HTTP status code")                                            \
+    X(ERROR, "error_type", "error.type", STRING,                                                   \
       "what ended a request without an answer, in the place of the status: cancelled (the client " \
       "closed first), closed (the server did), reset, timeout, _OTHER; its duration is that to "   \
       "the connection's end")                                                                      \
-    X(ROUTE, "route", "http.route", "path with variable segments as *, or the user's own route")   \
-    X(PROGRAM, "program", "", "kernel program")                                                    \
-    X(FEATURE, "feature", "", "what the host, the kernel or a right allows")                       \
-    X(RING, "ring", "", "kernel ring buffer, or live for the iterator over live sockets")          \
-    X(EXPORTER, "exporter", "", "name of the exporter")                                            \
-    X(OUTCOME, "outcome", "", "what became of it")                                                 \
-    X(METRIC, "metric", "", "name of the metric concerned")                                        \
-    X(TAG, "tag", "", "name of the tag concerned")                                                 \
-    X(SOURCE, "source", "", "stage that made the sample")
+    X(ROUTE, "route", "", STRING, "path with variable segments as *, or the user's own route")     \
+    X(PROGRAM, "program", "", STRING, "kernel program")                                            \
+    X(FEATURE, "feature", "", STRING, "what the host, the kernel or a right allows")               \
+    X(RING, "ring", "", STRING, "kernel ring buffer, or live for the iterator over live sockets")  \
+    X(EXPORTER, "exporter", "", STRING, "name of the exporter")                                    \
+    X(OUTCOME, "outcome", "", STRING, "what became of it")                                         \
+    X(METRIC, "metric", "", STRING, "name of the metric concerned")                                \
+    X(TAG, "tag", "", STRING, "name of the tag concerned")                                         \
+    X(SOURCE, "source", "", STRING, "stage that made the sample")
 
 enum eye_tag {
-#define X(identifier, name, attribute, help) EYE_TAG_##identifier,
+#define X(identifier, ...) EYE_TAG_##identifier,
     EYE_TAGS(X)
 #undef X
         EYE_TAG_COUNT,
 };
 
 struct eye_tag_info {
-    const char *name;      /* as StatsD-like exporters write it */
-    const char *attribute; /* OpenTelemetry attribute; "" when the conventions have none */
+    const char *name;               /* as StatsD-like exporters write it */
+    struct eye_attribute attribute; /* unless the metric's family has another one */
     const char *help;
 };
 
 const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
 
-#define EYE_TAG_BIT(tag) (UINT32_C(1) << EYE_TAG_##tag)
+/* A mask of tags is a uint64_t of these. */
+static inline uint64_t eye_tag_bit(enum eye_tag tag)
+{
+    return UINT64_C(1) << tag;
+}
+
+/* The same in a table: EYE_TAG_BIT(PORT). */
+#define EYE_TAG_BIT(identifier) (UINT64_C(1) << EYE_TAG_##identifier)
 
 #define EYE_TAGS_CONNECTION                                                                        \
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(FAMILY) |     \
@@ -113,111 +134,139 @@ const struct eye_tag_info *eye_tag_info(enum eye_tag tag);
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(REASON))
 
 /*
- * X(identifier, name, kind, unit, scale, tags, semantic, help)
+ * What one protocol counts, or the daemon about itself. Names of the semantic conventions get to
+ * Prometheus and OTLP unprefixed, and Prometheus labels that are the attributes.
+ */
+struct eye_metric_family {
+    bool semantic; /* its names are those of the conventions */
+    /* By tag, what it is called in this family ("": nothing); name NULL: as everywhere. NULL when
+     * that is so for all tags. */
+    const struct eye_attribute *attributes;
+};
+
+enum eye_metric_family_id {
+    EYE_FAMILY_TCP,
+    EYE_FAMILY_USM,
+    EYE_FAMILY_HTTP,
+    EYE_FAMILY_SELF,
+};
+
+/* What bounds the series of a metric. */
+enum eye_series_bound {
+    EYE_SERIES_BUDGETED, /* a budget (collector/telemetry/budget.h) */
+    EYE_SERIES_FEW,      /* its tags: however small the budgets are, the daemon's health is seen */
+};
+
+/*
+ * X(identifier, name, family, kind, unit, scale, tags, bound, help)
  * scale: a counter counts whole numbers of this many units (1e-9: nanoseconds of a metric in
- * seconds). semantic: the name is one of the semantic conventions, so Prometheus and OTLP get it
- * unprefixed.
+ * seconds).
  */
 #define EYE_METRICS(X)                                                                             \
-    X(TCP_OPENED, "tcp.connections.opened", COUNTER, CONNECTIONS, 1, EYE_TAGS_CONNECTION, false,   \
-      "TCP connections established")                                                               \
-    X(TCP_CLOSED, "tcp.connections.closed", COUNTER, CONNECTIONS, 1, EYE_TAGS_CONNECTION, false,   \
-      "established TCP connections that ended")                                                    \
-    X(TCP_FAILED, "tcp.connections.failed", COUNTER, CONNECTIONS, 1,                               \
-      EYE_TAGS_CONNECTION | EYE_TAG_BIT(REASON), false,                                            \
+    X(TCP_OPENED, "tcp.connections.opened", TCP, COUNTER, CONNECTIONS, 1, EYE_TAGS_CONNECTION,     \
+      BUDGETED, "TCP connections established")                                                     \
+    X(TCP_CLOSED, "tcp.connections.closed", TCP, COUNTER, CONNECTIONS, 1, EYE_TAGS_CONNECTION,     \
+      BUDGETED, "established TCP connections that ended")                                          \
+    X(TCP_FAILED, "tcp.connections.failed", TCP, COUNTER, CONNECTIONS, 1,                          \
+      EYE_TAGS_CONNECTION | EYE_TAG_BIT(REASON), BUDGETED,                                         \
       "TCP connections that were never established or were ended by an error")                     \
-    X(TCP_ACTIVE, "tcp.connections.active", GAUGE, CONNECTIONS, 1, EYE_TAGS_CONNECTION, false,     \
-      "established TCP connections now")                                                           \
-    X(TCP_CONNECT, "tcp.connect.duration", DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, false,   \
-      "time from the first SYN to established, outgoing connections")                              \
-    X(TCP_LIFETIME, "tcp.connection.duration", DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION,      \
-      false, "time from established to closed")                                                    \
-    X(TCP_SENT_BYTES, "tcp.sent.bytes", COUNTER, BYTES, 1, EYE_TAGS_CONNECTION, false,             \
+    X(TCP_ACTIVE, "tcp.connections.active", TCP, GAUGE, CONNECTIONS, 1, EYE_TAGS_CONNECTION,       \
+      BUDGETED, "established TCP connections now")                                                 \
+    X(TCP_CONNECT, "tcp.connect.duration", TCP, DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION,     \
+      BUDGETED, "time from the first SYN to established, outgoing connections")                    \
+    X(TCP_LIFETIME, "tcp.connection.duration", TCP, DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, \
+      BUDGETED, "time from established to closed")                                                 \
+    X(TCP_SENT_BYTES, "tcp.sent.bytes", TCP, COUNTER, BYTES, 1, EYE_TAGS_CONNECTION, BUDGETED,     \
       "payload sent, each byte once")                                                              \
-    X(TCP_RECEIVED_BYTES, "tcp.received.bytes", COUNTER, BYTES, 1, EYE_TAGS_CONNECTION, false,     \
-      "payload received in order, each byte once")                                                 \
-    X(TCP_SENT_SEGMENTS, "tcp.sent.segments", COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION, false,    \
-      "segments sent, retransmits and pure acknowledgements included")                             \
-    X(TCP_RECEIVED_SEGMENTS, "tcp.received.segments", COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION,   \
-      false, "segments received")                                                                  \
-    X(TCP_RETRANSMITS, "tcp.retransmits", COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION, false,        \
-      "segments retransmitted")                                                                    \
-    X(TCP_RTT, "tcp.rtt", DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, false,                    \
+    X(TCP_RECEIVED_BYTES, "tcp.received.bytes", TCP, COUNTER, BYTES, 1, EYE_TAGS_CONNECTION,       \
+      BUDGETED, "payload received in order, each byte once")                                       \
+    X(TCP_SENT_SEGMENTS, "tcp.sent.segments", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION,      \
+      BUDGETED, "segments sent, retransmits and pure acknowledgements included")                   \
+    X(TCP_RECEIVED_SEGMENTS, "tcp.received.segments", TCP, COUNTER, SEGMENTS, 1,                   \
+      EYE_TAGS_CONNECTION, BUDGETED, "segments received")                                          \
+    X(TCP_RETRANSMITS, "tcp.retransmits", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION,          \
+      BUDGETED, "segments retransmitted")                                                          \
+    X(TCP_RTT, "tcp.rtt", TCP, DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, BUDGETED,            \
       "smoothed round-trip time of each connection that moved, once per interval and at close")    \
-    X(USM_UNRECOGNISED, "usm.connections.unrecognised", COUNTER, CONNECTIONS, 1,                   \
-      EYE_TAGS_CONNECTION, false,                                                                  \
+    X(USM_UNRECOGNISED, "usm.connections.unrecognised", USM, COUNTER, CONNECTIONS, 1,              \
+      EYE_TAGS_CONNECTION, BUDGETED,                                                               \
       "connections closed whose payload was seen and told of no protocol that we know")            \
-    X(USM_LOST, "usm.lost", COUNTER, EVENTS, 1, EYE_TAGS_USM_LOST, false,                          \
+    X(USM_LOST, "usm.lost", USM, COUNTER, EVENTS, 1, EYE_TAGS_USM_LOST, BUDGETED,                  \
       "requests, responses and gaps that could not be followed or paired, by service; reasons "    \
       "and sums as in sockeye.kernel.lost")                                                        \
-    X(HTTP_SERVER_DURATION, "http.server.request.duration", DISTRIBUTION, SECONDS, 1,              \
-      EYE_TAGS_HTTP, true, "first byte of the request to first byte of the response, server end")  \
-    X(HTTP_CLIENT_DURATION, "http.client.request.duration", DISTRIBUTION, SECONDS, 1,              \
-      EYE_TAGS_HTTP, true, "first byte of the request to first byte of the response, client end")  \
-    X(SELF_KERNEL_LOST, "sockeye.kernel.lost", COUNTER, EVENTS, 1,                                 \
-      EYE_TAG_BIT(PROGRAM) | EYE_TAG_BIT(REASON), false,                                           \
+    X(HTTP_SERVER_DURATION, "http.server.request.duration", HTTP, DISTRIBUTION, SECONDS, 1,        \
+      EYE_TAGS_HTTP, BUDGETED,                                                                     \
+      "first byte of the request to first byte of the response, server end")                       \
+    X(HTTP_CLIENT_DURATION, "http.client.request.duration", HTTP, DISTRIBUTION, SECONDS, 1,        \
+      EYE_TAGS_HTTP, BUDGETED,                                                                     \
+      "first byte of the request to first byte of the response, client end")                       \
+    X(SELF_KERNEL_LOST, "sockeye.kernel.lost", SELF, COUNTER, EVENTS, 1,                           \
+      EYE_TAG_BIT(PROGRAM) | EYE_TAG_BIT(REASON), FEW,                                             \
       "what the kernel side saw and could not hand on, by program and reason")                     \
-    X(SELF_KERNEL_RECORDS, "sockeye.kernel.records", COUNTER, RECORDS, 1, EYE_TAG_BIT(RING),       \
-      false, "records read from the kernel")                                                       \
-    X(SELF_RING_FILL, "sockeye.kernel.ring.fill", GAUGE, RATIO, 1, EYE_TAG_BIT(RING), false,       \
+    X(SELF_KERNEL_RECORDS, "sockeye.kernel.records", SELF, COUNTER, RECORDS, 1, EYE_TAG_BIT(RING), \
+      FEW, "records read from the kernel")                                                         \
+    X(SELF_RING_FILL, "sockeye.kernel.ring.fill", SELF, GAUGE, RATIO, 1, EYE_TAG_BIT(RING), FEW,   \
       "used part of a ring buffer when the interval ended")                                        \
-    X(SELF_BPF_ATTACHED, "sockeye.bpf.attached", GAUGE, PROGRAMS, 1, EYE_TAG_BIT(PROGRAM), false,  \
+    X(SELF_BPF_ATTACHED, "sockeye.bpf.attached", SELF, GAUGE, PROGRAMS, 1, EYE_TAG_BIT(PROGRAM),   \
+      FEW,                                                                                         \
       "1: a kernel program does its work; 0: this kernel or host refuses it, and the log and "     \
       "\"sockeye probe\" say why")                                                                 \
-    X(SELF_BPF_RUNS, "sockeye.bpf.runs", COUNTER, RUNS, 1, EYE_TAG_BIT(PROGRAM), false,            \
+    X(SELF_BPF_RUNS, "sockeye.bpf.runs", SELF, COUNTER, RUNS, 1, EYE_TAG_BIT(PROGRAM), FEW,        \
       "runs of a kernel program; only while the kernel counts them (kernel.bpf_stats_enabled)")    \
-    X(SELF_BPF_TIME, "sockeye.bpf.time", COUNTER, SECONDS, 1e-9, EYE_TAG_BIT(PROGRAM), false,      \
+    X(SELF_BPF_TIME, "sockeye.bpf.time", SELF, COUNTER, SECONDS, 1e-9, EYE_TAG_BIT(PROGRAM), FEW,  \
       "time spent in a kernel program; only while the kernel counts it")                           \
-    X(SELF_FEATURE, "sockeye.feature.available", GAUGE, FEATURES, 1, EYE_TAG_BIT(FEATURE), false,  \
+    X(SELF_FEATURE, "sockeye.feature.available", SELF, GAUGE, FEATURES, 1, EYE_TAG_BIT(FEATURE),   \
+      FEW,                                                                                         \
       "1: there; 0: missing, and the log and \"sockeye probe\" say what that costs and what to "   \
       "do")                                                                                        \
-    X(SELF_UNSEEDED, "sockeye.namespaces.unseeded", GAUGE, NAMESPACES, 1, 0, false,                \
+    X(SELF_UNSEEDED, "sockeye.namespaces.unseeded", SELF, GAUGE, NAMESPACES, 1, 0, FEW,            \
       "network namespaces that could not be entered: connections older than the daemon are not "   \
       "seen there")                                                                                \
-    X(SELF_SAMPLES, "sockeye.samples", COUNTER, SAMPLES, 1,                                        \
-      EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), false,                                           \
+    X(SELF_SAMPLES, "sockeye.samples", SELF, COUNTER, SAMPLES, 1,                                  \
+      EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), FEW,                                             \
       "samples by stage: aggregated, malformed, or values lost for want of memory")                \
-    X(SELF_SERIES, "sockeye.series", GAUGE, SERIES, 1, EYE_TAG_BIT(METRIC), false,                 \
+    X(SELF_SERIES, "sockeye.series", SELF, GAUGE, SERIES, 1, EYE_TAG_BIT(METRIC), FEW,             \
       "series alive, by metric")                                                                   \
-    X(SELF_OVERFLOW, "sockeye.series.overflow", COUNTER, LOOKUPS, 1,                               \
-      EYE_TAG_BIT(METRIC) | EYE_TAG_BIT(TAG), false,                                               \
+    X(SELF_OVERFLOW, "sockeye.series.overflow", SELF, COUNTER, LOOKUPS, 1,                         \
+      EYE_TAG_BIT(METRIC) | EYE_TAG_BIT(TAG), FEW,                                                 \
       "look-ups whose tag value became __other__ because a budget was used up")                    \
-    X(SELF_EXPIRED, "sockeye.series.expired", COUNTER, SERIES, 1, 0, false,                        \
+    X(SELF_EXPIRED, "sockeye.series.expired", SELF, COUNTER, SERIES, 1, 0, FEW,                    \
       "series removed after being idle")                                                           \
-    X(SELF_PROCESSES, "sockeye.processes", GAUGE, PROCESSES, 1, 0, false,                          \
+    X(SELF_PROCESSES, "sockeye.processes", SELF, GAUGE, PROCESSES, 1, 0, FEW,                      \
       "processes whose service is remembered")                                                     \
-    X(SELF_FORGOTTEN, "sockeye.processes.forgotten", COUNTER, PROCESSES, 1, 0, false,              \
+    X(SELF_FORGOTTEN, "sockeye.processes.forgotten", SELF, COUNTER, PROCESSES, 1, 0, FEW,          \
       "processes forgotten that may still run, for want of room or of /proc: those that have "     \
       "written over their environment may be called otherwise from then on")                       \
-    X(SELF_CPU, "sockeye.cpu.time", COUNTER, SECONDS, 1e-9, 0, false,                              \
+    X(SELF_CPU, "sockeye.cpu.time", SELF, COUNTER, SECONDS, 1e-9, 0, FEW,                          \
       "CPU time of the daemon, user and system")                                                   \
-    X(SELF_MEMORY, "sockeye.memory.resident", GAUGE, BYTES, 1, 0, false,                           \
+    X(SELF_MEMORY, "sockeye.memory.resident", SELF, GAUGE, BYTES, 1, 0, FEW,                       \
       "resident memory of the daemon")                                                             \
-    X(SELF_LOG_DROPPED, "sockeye.log.dropped", COUNTER, LINES, 1, 0, false,                        \
+    X(SELF_LOG_DROPPED, "sockeye.log.dropped", SELF, COUNTER, LINES, 1, 0, FEW,                    \
       "log lines that standard error did not take: nobody reads it, or a disk is full")            \
-    X(SELF_SNAPSHOTS, "sockeye.exporter.snapshots", COUNTER, SNAPSHOTS, 1,                         \
-      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(OUTCOME), false,                                         \
+    X(SELF_SNAPSHOTS, "sockeye.exporter.snapshots", SELF, COUNTER, SNAPSHOTS, 1,                   \
+      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(OUTCOME), FEW,                                           \
       "snapshots handed to an exporter: delivered, or skipped (their changes went with a later "   \
       "one)")                                                                                      \
-    X(SELF_QUEUED, "sockeye.exporter.queued", GAUGE, SNAPSHOTS, 1, EYE_TAG_BIT(EXPORTER), false,   \
-      "snapshots waiting in the exporter's queue")                                                 \
-    X(SELF_POINTS, "sockeye.exporter.points", COUNTER, POINTS, 1, EYE_TAG_BIT(EXPORTER), false,    \
-      "points delivered")                                                                          \
-    X(SELF_POINTS_SEEN, "sockeye.exporter.points.seen", COUNTER, POINTS, 1, EYE_TAG_BIT(EXPORTER), \
-      false, "points of the snapshots delivered: those delivered and those dropped")               \
-    X(SELF_FAILING, "sockeye.exporter.failing", GAUGE, ATTEMPTS, 1, EYE_TAG_BIT(EXPORTER), false,  \
-      "attempts that failed in a row, now; 0: the receiver is in reach")                           \
-    X(SELF_REPLAYED, "sockeye.exporter.spool.replayed", COUNTER, SNAPSHOTS, 1,                     \
-      EYE_TAG_BIT(EXPORTER), false, "snapshots of an earlier run found in the exporter's spool")   \
-    X(SELF_SPOOL, "sockeye.exporter.spool.size", GAUGE, BYTES, 1, EYE_TAG_BIT(EXPORTER), false,    \
-      "disk that the exporter's spool takes")                                                      \
-    X(SELF_SENT_BYTES, "sockeye.exporter.sent.bytes", COUNTER, BYTES, 1, EYE_TAG_BIT(EXPORTER),    \
-      false, "bytes written by the exporter")                                                      \
-    X(SELF_FAILURES, "sockeye.exporter.failures", COUNTER, ATTEMPTS, 1,                            \
-      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), false,                                          \
+    X(SELF_QUEUED, "sockeye.exporter.queued", SELF, GAUGE, SNAPSHOTS, 1, EYE_TAG_BIT(EXPORTER),    \
+      FEW, "snapshots waiting in the exporter's queue")                                            \
+    X(SELF_POINTS, "sockeye.exporter.points", SELF, COUNTER, POINTS, 1, EYE_TAG_BIT(EXPORTER),     \
+      FEW, "points delivered")                                                                     \
+    X(SELF_POINTS_SEEN, "sockeye.exporter.points.seen", SELF, COUNTER, POINTS, 1,                  \
+      EYE_TAG_BIT(EXPORTER), FEW,                                                                  \
+      "points of the snapshots delivered: those delivered and those dropped")                      \
+    X(SELF_FAILING, "sockeye.exporter.failing", SELF, GAUGE, ATTEMPTS, 1, EYE_TAG_BIT(EXPORTER),   \
+      FEW, "attempts that failed in a row, now; 0: the receiver is in reach")                      \
+    X(SELF_REPLAYED, "sockeye.exporter.spool.replayed", SELF, COUNTER, SNAPSHOTS, 1,               \
+      EYE_TAG_BIT(EXPORTER), FEW, "snapshots of an earlier run found in the exporter's spool")     \
+    X(SELF_SPOOL, "sockeye.exporter.spool.size", SELF, GAUGE, BYTES, 1, EYE_TAG_BIT(EXPORTER),     \
+      FEW, "disk that the exporter's spool takes")                                                 \
+    X(SELF_SENT_BYTES, "sockeye.exporter.sent.bytes", SELF, COUNTER, BYTES, 1,                     \
+      EYE_TAG_BIT(EXPORTER), FEW, "bytes written by the exporter")                                 \
+    X(SELF_FAILURES, "sockeye.exporter.failures", SELF, COUNTER, ATTEMPTS, 1,                      \
+      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), FEW,                                            \
       "failed attempts to deliver; the data is kept and tried again")                              \
-    X(SELF_DROPPED, "sockeye.exporter.dropped", COUNTER, POINTS, 1,                                \
-      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), false, "points given up by an exporter")
+    X(SELF_DROPPED, "sockeye.exporter.dropped", SELF, COUNTER, POINTS, 1,                          \
+      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), FEW, "points given up by an exporter")
 
 enum eye_metric_id {
 #define X(identifier, ...) EYE_METRIC_##identifier,
@@ -228,17 +277,31 @@ enum eye_metric_id {
 
 struct eye_metric {
     enum eye_metric_id id;
-    const char *name;
     enum eye_metric_kind kind;
+    const char *name;
+    const struct eye_metric_family *family;
     enum eye_unit unit;
+    enum eye_series_bound bound;
     double scale;
-    uint32_t tags; /* EYE_TAG_BIT of every tag that it may carry */
-    bool semantic;
+    uint64_t tags; /* EYE_TAG_BIT of every tag that it may carry */
     const char *help;
 };
 
 /** The entry of @id; never NULL. */
 const struct eye_metric *eye_metric(enum eye_metric_id id);
+
+static inline bool eye_metric_has_tag(const struct eye_metric *metric, enum eye_tag tag)
+{
+    return (metric->tags & eye_tag_bit(tag)) != 0;
+}
+
+/** What OpenTelemetry calls @tag on @metric: the family's own attribute, or else the tag's. Never
+ * NULL. */
+const struct eye_attribute *eye_tag_attribute(const struct eye_metric *metric, enum eye_tag tag);
+
+/** What Prometheus' label is made of: the attribute on semantic conventions, and the tag's name
+ * elsewhere or where there is none. */
+const char *eye_tag_label(const struct eye_metric *metric, enum eye_tag tag);
 
 /** "counter", "gauge" or "distribution". */
 const char *eye_metric_kind_name(enum eye_metric_kind kind);

@@ -167,7 +167,7 @@ static void add_tag(struct series_key *key, const struct eye_tag_value *tag)
     if (tag->value == NULL) {
         return;
     }
-    assert((key->metric->tags & (UINT32_C(1) << tag->tag)) != 0);
+    assert(eye_metric_has_tag(key->metric, tag->tag));
     uint32_t place = key->count++;
     for (; place > 0 && key->tags[place - 1].tag > tag->tag; place--) {
         key->tags[place] = key->tags[place - 1];
@@ -243,14 +243,12 @@ static uint32_t count_others(const struct series_key *key)
     return others;
 }
 
-/* The daemon's own tags (programs, reasons, metrics, exporters) are few by construction: however
- * small the user's budgets are, its health stays visible. */
 static bool has_budget(const struct eye_metric *metric)
 {
-    return strncmp(metric->name, "sockeye.", strlen("sockeye.")) != 0;
+    return metric->bound == EYE_SERIES_BUDGETED;
 }
 
-/* Counted in the table and, unless it is of the daemon itself, in the budget. */
+/* Counted in the table and, if there is one, in the budget. */
 static int enter_series(struct eye_registry *registry, struct eye_series *series, uint64_t hash)
 {
     struct eye_budget *budget = &registry->metrics[series->metric->id].budget;

@@ -9,7 +9,7 @@
  * metric's, is counted under the same metric with that tag set to "__other__", so sums stay whole;
  * sockeye.series.overflow names the metric and the tag. Budgets are shared: what a service's
  * clients choose has a share per service, and idle series make room (budget.h). Metrics of the
- * daemon itself (sockeye.*) have no budget: their tags are few by construction.
+ * daemon itself have no budget: their tags are few by construction (enum eye_series_bound).
  */
 #pragma once
 

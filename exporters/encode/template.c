@@ -187,7 +187,7 @@ static void append_tag(struct eye_text *text, const struct eye_point *point, enu
     const char *value = eye_tag_set_value(point->tags, tag);
     if (value != NULL && value[0] != '\0') {
         append_component(text, value);
-    } else if ((point->metric->tags & (UINT32_C(1) << tag)) != 0) {
+    } else if (eye_metric_has_tag(point->metric, tag)) {
         eye_text_append(text, NO_VALUE);
     }
 }

@@ -10,9 +10,6 @@
 #include "collector/base/parse.h"
 #include "exporters/encode/utf8.h"
 
-/* Attributes that the semantic conventions define as integers. */
-#define INTEGER_TAGS (EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(PORT))
-
 enum eye_otlp_kind eye_otlp_kind_of(const struct eye_otlp_model *model,
                                     const struct eye_metric *metric)
 {
@@ -40,7 +37,7 @@ void eye_otlp_append_utf8(struct eye_text *text, const char *bytes)
 void eye_otlp_append_name(const struct eye_otlp_model *model, const struct eye_metric *metric,
                           struct eye_text *text)
 {
-    if (metric->semantic) {
+    if (metric->family->semantic) {
         eye_text_append(text, metric->name);
     } else {
         eye_selection_append_name(model->selection, text, metric);
@@ -49,11 +46,12 @@ void eye_otlp_append_name(const struct eye_otlp_model *model, const struct eye_m
 
 /* ---- Attributes ---- */
 
-static bool is_integer(const struct eye_tag_value *tag, int64_t *ret_number)
+static bool is_integer(const struct eye_attribute *attribute, const char *value,
+                       int64_t *ret_number)
 {
     uint64_t number;
-    bool by_convention = (INTEGER_TAGS >> tag->tag & 1) != 0;
-    if (!by_convention || eye_parse_u64(tag->value, &number) != 0 || number > INT64_MAX) {
+    if (attribute->type != EYE_ATTRIBUTE_INTEGER || eye_parse_u64(value, &number) != 0 ||
+        number > INT64_MAX) {
         return false;
     }
     *ret_number = (int64_t)number;
@@ -67,11 +65,11 @@ static bool is_address(const char *value)
 }
 
 /* A zone is no address, so it keeps the tag's name. */
-static const char *attribute_key(const struct eye_tag_value *tag)
+static const char *attribute_key(const struct eye_attribute *attribute,
+                                 const struct eye_tag_value *tag)
 {
-    const struct eye_tag_info *info = eye_tag_info(tag->tag);
     bool fits = tag->tag != EYE_TAG_REMOTE || is_address(tag->value);
-    return fits && *info->attribute != '\0' ? info->attribute : info->name;
+    return fits && *attribute->name != '\0' ? attribute->name : eye_tag_info(tag->tag)->name;
 }
 
 size_t eye_otlp_attributes(const struct eye_point *point, struct eye_text *scratch,
@@ -91,15 +89,17 @@ size_t eye_otlp_attributes(const struct eye_point *point, struct eye_text *scrat
     }
     /* Only now: the text does not move any more. */
     for (uint32_t i = 0; i < tags->count; i++) {
-        if (tags->tags[i].tag == EYE_TAG_SERVICE) {
+        const struct eye_tag_value *tag = &tags->tags[i];
+        if (tag->tag == EYE_TAG_SERVICE) {
             continue;
         }
+        const struct eye_attribute *convention = eye_tag_attribute(point->metric, tag->tag);
         struct eye_otlp_attribute *attribute = &ret_attributes[count++];
         *attribute = (struct eye_otlp_attribute){
-            .key = attribute_key(&tags->tags[i]),
+            .key = attribute_key(convention, tag),
             .value = scratch->data + places[i],
         };
-        attribute->is_number = is_integer(&tags->tags[i], &attribute->number);
+        attribute->is_number = is_integer(convention, tag->value, &attribute->number);
     }
     return count;
 }
@@ -126,7 +126,7 @@ bool eye_otlp_service(const struct eye_otlp_model *model, const struct eye_point
     eye_text_clear(scratch);
     eye_otlp_append_utf8(scratch, value);
     const struct eye_otlp_attribute service = {
-        .key = eye_tag_info(EYE_TAG_SERVICE)->attribute,
+        .key = eye_tag_info(EYE_TAG_SERVICE)->attribute.name,
         .value = eye_text_string(scratch),
     };
     if (is_the_daemon(model, &service)) {

@@ -42,7 +42,7 @@ void eye_prometheus_append_family(const struct eye_selection *selection,
 {
     EYE_CLEANUP(eye_text_done) struct eye_text name;
     eye_text_init(&name, NAME_MAX_BYTES);
-    if (metric->semantic) {
+    if (metric->family->semantic) {
         eye_text_append(&name, metric->name);
     } else {
         eye_selection_append_name(selection, &name, metric);
@@ -55,16 +55,10 @@ void eye_prometheus_append_family(const struct eye_selection *selection,
     text->failed |= name.failed;
 }
 
-static const char *label_source(const struct eye_metric *metric, enum eye_tag tag)
-{
-    const struct eye_tag_info *info = eye_tag_info(tag);
-    return metric->semantic && *info->attribute != '\0' ? info->attribute : info->name;
-}
-
 void eye_prometheus_append_label(const struct eye_metric *metric, enum eye_tag tag,
                                  struct eye_text *text)
 {
-    append_sanitised(text, label_source(metric, tag));
+    append_sanitised(text, eye_tag_label(metric, tag));
 }
 
 /* Label names begin with a letter; a leading underscore is reserved. */
@@ -93,8 +87,8 @@ static bool same_name(const struct eye_text *name, const char *source)
 static bool is_own_label(const struct eye_metric *metric, const struct eye_text *name)
 {
     for (unsigned i = 0; i < EYE_TAG_COUNT; i++) {
-        if ((metric->tags >> i & 1) != 0 &&
-            same_name(name, label_source(metric, (enum eye_tag)i))) {
+        enum eye_tag tag = (enum eye_tag)i;
+        if (eye_metric_has_tag(metric, tag) && same_name(name, eye_tag_label(metric, tag))) {
             return true;
         }
     }

@@ -447,16 +447,17 @@ static void check_json_metric(const json_t *object, const EyeOtlp__Metric *metri
 
 /* ---- Protobuf against the snapshot ---- */
 
-static void check_attribute(const struct eye_tag_value *tag, const EyeOtlp__KeyValue *attribute)
+static void check_attribute(const struct eye_metric *metric, const struct eye_tag_value *tag,
+                            const EyeOtlp__KeyValue *attribute)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text expected;
-    const struct eye_tag_info *info = eye_tag_info(tag->tag);
-    bool named = strcmp(attribute->key, info->name) == 0;
+    const char *convention = eye_tag_attribute(metric, tag->tag)->name;
+    bool named = strcmp(attribute->key, eye_tag_info(tag->tag)->name) == 0;
     uint64_t number;
     eye_text_init(&expected, EXPECTED_MAX_BYTES);
     expected_append(&expected, tag->value, expected_utf8);
-    assert(named ? *info->attribute == '\0' || tag->tag == EYE_TAG_REMOTE
-                 : strcmp(attribute->key, info->attribute) == 0);
+    assert(named ? *convention == '\0' || tag->tag == EYE_TAG_REMOTE
+                 : strcmp(attribute->key, convention) == 0);
     if (attribute->value->value_case == EYE_OTLP__ANY_VALUE__VALUE_INT_VALUE) {
         assert(tag->tag == EYE_TAG_STATUS || tag->tag == EYE_TAG_PORT);
         assert(eye_parse_u64(tag->value, &number) == 0);
@@ -474,7 +475,7 @@ static void check_attributes(const struct eye_point *point, EyeOtlp__KeyValue *c
     for (uint32_t i = 0; i < point->tags->count; i++) {
         if (point->tags->tags[i].tag != EYE_TAG_SERVICE) {
             assert(at < count);
-            check_attribute(&point->tags->tags[i], attributes[at++]);
+            check_attribute(point->metric, &point->tags->tags[i], attributes[at++]);
         }
     }
     assert(at == count);
@@ -561,7 +562,7 @@ static void check_metric(const struct hostile *world, const struct eye_otlp_mode
     bool gauge = metric->kind == EYE_GAUGE;
     eye_text_init(&name, EXPECTED_MAX_BYTES);
     expected_append_name(&name, world, metric);
-    assert(strcmp(message->name, metric->semantic ? metric->name : name.data) == 0);
+    assert(strcmp(message->name, metric->family->semantic ? metric->name : name.data) == 0);
     assert(strcmp(message->description, metric->help) == 0);
     assert(strcmp(message->unit, eye_unit_info(metric->unit)->ucum) == 0);
     assert(message->gauge->has_aggregation_temporality == !gauge);

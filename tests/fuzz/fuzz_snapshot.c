@@ -30,7 +30,7 @@ static void check_tags(const struct eye_point *a, const struct eye_point *b)
     assert(a->tags->count == b->tags->count);
     for (uint32_t i = 0; i < a->tags->count; i++) {
         assert(a->tags->tags[i].tag == b->tags->tags[i].tag);
-        assert((a->metric->tags >> a->tags->tags[i].tag & 1) != 0);
+        assert(eye_metric_has_tag(a->metric, a->tags->tags[i].tag));
         assert(strcmp(a->tags->tags[i].value, b->tags->tags[i].value) == 0);
     }
 }

@@ -162,7 +162,7 @@ static void make_series(struct maker *maker, struct series *series)
     series->life = take(world) % LIFE_CHOICES;
     unsigned mask = take(world);
     for (unsigned i = 0; i < EYE_TAG_COUNT; i++) {
-        if ((eye_metric(series->metric)->tags >> i & 1) == 0) {
+        if (!eye_metric_has_tag(eye_metric(series->metric), (enum eye_tag)i)) {
             continue;
         }
         if ((mask & 1) != 0) {
@@ -265,7 +265,7 @@ static void add_to_crowd(struct maker *maker, unsigned number)
     char values[EYE_TAG_COUNT][EYE_TAG_VALUE_MAX_BYTES + 1];
     size_t count = 0;
     for (unsigned i = 0; i < EYE_TAG_COUNT; i++) {
-        if ((eye_metric(EYE_METRIC_TCP_RTT)->tags >> i & 1) != 0) {
+        if (eye_metric_has_tag(eye_metric(EYE_METRIC_TCP_RTT), (enum eye_tag)i)) {
             make_long_value(number * EYE_TAG_COUNT + i, values[i]);
             tags[count++] = (struct eye_tag_value){(enum eye_tag)i, values[i]};
         }

@@ -171,15 +171,16 @@ static void labels__are_the_attributes_on_metrics_of_the_conventions(void **stat
     (void)state;
     for (unsigned i = 0; i < EYE_METRIC_COUNT; i++) {
         const struct eye_metric *metric = eye_metric((enum eye_metric_id)i);
-        for (unsigned tag = 0; metric->semantic && tag < EYE_TAG_COUNT; tag++) {
-            if ((metric->tags >> tag & 1) == 0) {
+        for (unsigned tag = 0; metric->family->semantic && tag < EYE_TAG_COUNT; tag++) {
+            if (!eye_metric_has_tag(metric, (enum eye_tag)tag)) {
                 continue;
             }
             EYE_CLEANUP(eye_text_done) struct eye_text label;
             char expected[NAME_MAX_BYTES];
             eye_text_init(&label, NAME_MAX_BYTES);
             eye_prometheus_append_label(metric, (enum eye_tag)tag, &label);
-            eye_copy_string(expected, sizeof(expected), eye_tag_info((enum eye_tag)tag)->attribute);
+            eye_copy_string(expected, sizeof(expected),
+                            eye_tag_attribute(metric, (enum eye_tag)tag)->name);
             for (char *at = expected; *at != '\0'; at++) {
                 *at = isalnum((unsigned char)*at) != 0 ? *at : '_';
             }

@@ -228,6 +228,7 @@ static void addresses_of_clients__leave_places_for_other_services(void **state)
         const struct eye_tag_value tags[] = {{EYE_TAG_SERVICE, "shop"}, {EYE_TAG_REMOTE, address}};
         eye_group_series_chosen(world->group, OPENED, tags, 2, EYE_TAG_REMOTE, EYE_CHOICE_CLIENTS);
     }
+    assert_in_range(eye_group_chosen(world->group, OPENED, "shop", EYE_TAG_REMOTE), 300, 350);
     const struct eye_tag_value tags[] = {{EYE_TAG_SERVICE, "other"}, {EYE_TAG_REMOTE, "192.0.2.1"}};
     const struct eye_series *series =
         eye_group_series_chosen(world->group, OPENED, tags, 2, EYE_TAG_REMOTE, EYE_CHOICE_CLIENTS);

@@ -29,7 +29,7 @@ static void add_point(struct sample *sample, const struct eye_metric *metric, co
     struct eye_tag_value tags[EYE_TAG_COUNT + 1];
     size_t count = 0;
     for (unsigned tag = 0; tag < EYE_TAG_COUNT; tag++) {
-        if ((metric->tags >> tag & 1) != 0) {
+        if (eye_metric_has_tag(metric, (enum eye_tag)tag)) {
             tags[count++] = (struct eye_tag_value){(enum eye_tag)tag, value};
         }
     }
