@@ -45,8 +45,7 @@ struct eye_collector {
     struct eye_tracer tracer;
     struct eye_usm usm;
     struct eye_health health;
-    struct eye_worker *const *workers;
-    size_t worker_count;
+    const struct eye_workers *workers;
     pthread_t thread;
     bool running;
     struct eye_loop *loop;
@@ -108,6 +107,15 @@ static uint64_t volume_of(uint64_t series)
     return bytes > VOLUME_LEAST_BYTES ? bytes : VOLUME_LEAST_BYTES;
 }
 
+static void connect_rings(struct eye_collector *collector)
+{
+    struct eye_rings *rings = eye_kernel_rings(collector->kernel);
+    eye_rings_on_record(rings, EYE_RING_OWNERS, eye_processes_take, collector->processes);
+    eye_processes_on_unknown(collector->processes, take_introductions, rings);
+    eye_rings_on_record(rings, EYE_RING_CONNECTIONS, eye_tracer_take, &collector->tracer);
+    eye_rings_on_record(rings, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
+}
+
 static int make_stages(struct eye_collector *collector)
 {
     const struct eye_limits limits = {
@@ -145,13 +153,8 @@ static int make_stages(struct eye_collector *collector)
         .tracer = &collector->tracer,
         .usm = &collector->usm,
         .workers = collector->workers,
-        .worker_count = collector->worker_count,
     };
-    struct eye_rings *rings = eye_kernel_rings(collector->kernel);
-    eye_rings_on_record(rings, EYE_RING_OWNERS, eye_processes_take, collector->processes);
-    eye_processes_on_unknown(collector->processes, take_introductions, rings);
-    eye_rings_on_record(rings, EYE_RING_CONNECTIONS, eye_tracer_take, &collector->tracer);
-    eye_rings_on_record(rings, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
+    connect_rings(collector);
     return 0;
 }
 
@@ -194,16 +197,6 @@ static void read_live(struct eye_collector *collector, uint64_t now_ns)
     collector->blind = result != 0;
 }
 
-static uint64_t delivered_sequence(const struct eye_collector *collector)
-{
-    uint64_t delivered = collector->sequence;
-    for (size_t i = 0; i < collector->worker_count; i++) {
-        uint64_t own = atomic_load(&eye_worker_stats(collector->workers[i])->delivered_sequence);
-        delivered = own < delivered ? own : delivered;
-    }
-    return delivered;
-}
-
 /* @moment_ns: the end by the monotonic clock. */
 static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t moment_ns)
 {
@@ -220,9 +213,7 @@ static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t m
     snapshot->elapsed_ns = collector->elapsed_ns;
     intervals->previous_ns = end_ns;
     intervals->moment_ns = moment_ns;
-    for (size_t i = 0; i < collector->worker_count; i++) {
-        eye_worker_publish(collector->workers[i], snapshot);
-    }
+    eye_workers_publish(collector->workers, snapshot);
     eye_snapshot_unref(snapshot);
     uint64_t one = 1;
     ssize_t ignored = write(collector->published_fd, &one, sizeof(one));
@@ -249,7 +240,7 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns,
     retry(collector);
     read_live(collector, now_ns);
     eye_health_update(&collector->health);
-    uint64_t delivered = delivered_sequence(collector);
+    uint64_t delivered = eye_workers_delivered(collector->workers, collector->sequence);
     collector->sequence++;
     eye_registry_close_interval(collector->registry, collector->sequence, now_ns, delivered);
     publish(collector, end_ns, eye_intervals_moment_ns(end_ns, now));
@@ -349,7 +340,7 @@ static int open_events(struct eye_collector *collector)
 }
 
 int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel,
-                      struct eye_worker *const *workers, size_t worker_count, bool once,
+                      const struct eye_workers *workers, bool once,
                       struct eye_collector **ret_collector, struct eye_error *ret_error)
 {
     struct eye_collector *collector = calloc(1, sizeof(*collector));
@@ -360,7 +351,6 @@ int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel
     collector->config = config;
     collector->kernel = kernel;
     collector->workers = workers;
-    collector->worker_count = worker_count;
     collector->once = once;
     collector->published_fd = -1;
     for (size_t i = 0; i < EVENT_COUNT; i++) {

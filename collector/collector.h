@@ -10,7 +10,7 @@
 #include "collector/base/error.h"
 #include "collector/kernel/kernel.h"
 #include "config/config.h"
-#include "exporters/engine/worker.h"
+#include "exporters/engine/workers.h"
 
 struct eye_collector;
 
@@ -19,7 +19,7 @@ struct eye_collector;
  * the thread ends by itself after one whole interval, wherever the clock stands. 0 or -errno.
  */
 int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel,
-                      struct eye_worker *const *workers, size_t worker_count, bool once,
+                      const struct eye_workers *workers, bool once,
                       struct eye_collector **ret_collector, struct eye_error *ret_error);
 
 /** Starts the thread. 0 or -errno. */

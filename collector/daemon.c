@@ -103,8 +103,8 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     }
     /* Loading parses the kernel's whole BTF: several MiB that are free now, back to the kernel. */
     malloc_trim(0);
-    result = eye_collector_new(daemon->config, kernel, daemon->workers->items,
-                               daemon->workers->count, once, &daemon->collector, ret_error);
+    result = eye_collector_new(daemon->config, kernel, daemon->workers, once, &daemon->collector,
+                               ret_error);
     if (result == 0) {
         result = start_threads(daemon, ret_error);
     }

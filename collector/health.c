@@ -205,8 +205,8 @@ void eye_health_update(const struct eye_health *health)
     update_samples(health, "process", eye_rings_records(health->rings, EYE_RING_OWNERS),
                    eye_processes_malformed(health->processes));
     update_samples(health, "usm", health->usm->samples, health->usm->malformed);
-    for (size_t i = 0; i < health->worker_count; i++) {
-        update_exporter(health, health->workers[i]);
+    for (size_t i = 0; i < health->workers->count; i++) {
+        update_exporter(health, health->workers->items[i]);
     }
     update_self(health);
     update_series(health);

@@ -10,7 +10,7 @@
 #include "collector/telemetry/telemetry.h"
 #include "collector/tracer/tracer.h"
 #include "collector/usm/usm.h"
-#include "exporters/engine/worker.h"
+#include "exporters/engine/workers.h"
 
 /* What is looked at; none is owned. */
 struct eye_health {
@@ -21,8 +21,7 @@ struct eye_health {
     const struct eye_processes *processes;
     const struct eye_tracer *tracer;
     const struct eye_usm *usm;
-    struct eye_worker *const *workers;
-    size_t worker_count;
+    const struct eye_workers *workers;
 };
 
 /** Brings every health series up to date. Called once per interval, before the snapshot. */

@@ -77,6 +77,23 @@ int eye_workers_bind(struct eye_workers *workers, struct eye_error *ret_error)
     return tell(&problems, ret_error);
 }
 
+void eye_workers_publish(const struct eye_workers *workers, const struct eye_snapshot *snapshot)
+{
+    for (size_t i = 0; i < workers->count; i++) {
+        eye_worker_publish(workers->items[i], snapshot);
+    }
+}
+
+uint64_t eye_workers_delivered(const struct eye_workers *workers, uint64_t newest)
+{
+    uint64_t delivered = newest;
+    for (size_t i = 0; i < workers->count; i++) {
+        uint64_t own = atomic_load(&eye_worker_stats(workers->items[i])->delivered_sequence);
+        delivered = own < delivered ? own : delivered;
+    }
+    return delivered;
+}
+
 struct eye_workers_end eye_workers_end(struct eye_workers *workers, uint64_t deadline_ns)
 {
     struct eye_workers_end all = {.worst = EYE_WORKER_DELIVERED};

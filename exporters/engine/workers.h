@@ -2,7 +2,7 @@
 /*
  * The workers of a whole configuration, one per exporter and lane. Making them is the validation of
  * what the keys' own rules cannot tell (config/config.h): `check`, `run` and a reload call the same
- * functions, so they agree. The main thread's.
+ * functions, so they agree. The main thread's, where nothing else is said.
  */
 #pragma once
 
@@ -24,6 +24,13 @@ int eye_workers_new(const struct eye_config *config, struct eye_workers *ret_wor
 
 /** Takes what only one process may have: addresses, files, spools. As above, all problems. */
 int eye_workers_bind(struct eye_workers *workers, struct eye_error *ret_error);
+
+/** Hands a snapshot to each; the collector thread's. */
+void eye_workers_publish(const struct eye_workers *workers, const struct eye_snapshot *snapshot);
+
+/** The last snapshot that every one of them has delivered, by its sequence number; @newest where
+ * there are none. Any thread. */
+uint64_t eye_workers_delivered(const struct eye_workers *workers, uint64_t newest);
 
 /* What became of them. */
 struct eye_workers_end {
