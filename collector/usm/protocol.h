@@ -44,8 +44,6 @@ struct eye_request_name {
 };
 
 struct eye_protocol_type {
-    const char *name; /* as in EYE_PROTOCOLS */
-
     /* The shortest and longest body of its records. */
     size_t body_min;
     size_t body_max;

@@ -104,7 +104,6 @@ static void name_request(void *routes, const struct eye_request_sample *sample,
 }
 
 const struct eye_protocol_type eye_protocol_http = {
-    .name = "http",
     .body_min = EYE_HTTP_BODY_FIXED,
     .body_max = sizeof(struct eye_http_body),
     .is_valid = is_valid,

@@ -376,6 +376,42 @@ static void ephemeral_ports__are_no_names(void **state)
                                  "service=shop,port=ephemeral,method=GET,status=200,route=/"));
 }
 
+/* ---- Any protocol ---- */
+
+static void name_as_count(void *state, const struct eye_request_sample *sample,
+                          const struct eye_request_place *place, struct eye_request_name *ret_name)
+{
+    (void)place;
+    const char *letter = sample->body;
+    ret_name->text[0] = *letter;
+    ret_name->metric = EYE_METRIC_USM_UNRECOGNISED;
+    eye_request_name_tag(ret_name, EYE_TAG_PROCESS, ret_name->text);
+    ++*(unsigned *)state;
+}
+
+/* What a request is called is the protocol's own, also that it has no duration. */
+static void protocol__names_what_is_counted(void **state)
+{
+    static const struct eye_protocol_type letters = {.name_request = name_as_count};
+    struct world *world = begin(state);
+    unsigned named = 0;
+    struct eye_request_head head = {.owner = WORLD_SHOP, .port = 8080, .body_bytes = 1};
+    struct eye_request_sample sample = {
+        .protocol = &letters, .state = &named, .head = &head, .body = "a"};
+    for (int i = 0; i < 3; i++) {
+        eye_aggregate_request(world->aggregate, &sample);
+    }
+    sample.body = "b";
+    sample.fingerprint = 1;
+    eye_aggregate_request(world->aggregate, &sample);
+    const struct eye_series *series =
+        world_series(world, EYE_METRIC_USM_UNRECOGNISED, "service=shop,port=8080,process=a");
+    assert_non_null(series);
+    assert_int_equal(series->counter, 3);
+    assert_int_equal(world_total(world, EYE_METRIC_USM_UNRECOGNISED), 4);
+    assert_int_equal(named, 2);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
 
 int main(void)
@@ -400,6 +436,7 @@ int main(void)
         TEST(rules__name_unknown_paths_too),
         TEST(listed_routes__are_the_only_ones),
         TEST(ephemeral_ports__are_no_names),
+        TEST(protocol__names_what_is_counted),
     };
     return cmocka_run_group_tests_name("aggregate_requests", tests, NULL, NULL);
 }
