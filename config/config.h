@@ -70,13 +70,13 @@ enum eye_tier { EYE_TIER_AUTO, EYE_TIER_SOCKET_STORAGE };
 
 /* Order of the choices of connections.tags. */
 enum eye_connection_tag {
-    EYE_CONNECTION_DIRECTION,
-    EYE_CONNECTION_SERVICE,
-    EYE_CONNECTION_PORT,
-    EYE_CONNECTION_FAMILY,
-    EYE_CONNECTION_PROCESS,
-    EYE_CONNECTION_CONTAINER,
-    EYE_CONNECTION_NETNS,
+    EYE_CONNECTION_TAG_DIRECTION,
+    EYE_CONNECTION_TAG_SERVICE,
+    EYE_CONNECTION_TAG_PORT,
+    EYE_CONNECTION_TAG_FAMILY,
+    EYE_CONNECTION_TAG_PROCESS,
+    EYE_CONNECTION_TAG_CONTAINER,
+    EYE_CONNECTION_TAG_NETNS,
 };
 
 /* none, zone (loopback, link-local, private, public), or the address itself. */

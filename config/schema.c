@@ -29,10 +29,10 @@ static const char *const tiers[] = {
 };
 
 static const char *const connection_tags[] = {
-    [EYE_CONNECTION_DIRECTION] = "direction", [EYE_CONNECTION_SERVICE] = "service",
-    [EYE_CONNECTION_PORT] = "port",           [EYE_CONNECTION_FAMILY] = "family",
-    [EYE_CONNECTION_PROCESS] = "process",     [EYE_CONNECTION_CONTAINER] = "container",
-    [EYE_CONNECTION_NETNS] = "netns",         [EYE_CONNECTION_NETNS + 1] = NULL,
+    [EYE_CONNECTION_TAG_DIRECTION] = "direction", [EYE_CONNECTION_TAG_SERVICE] = "service",
+    [EYE_CONNECTION_TAG_PORT] = "port",           [EYE_CONNECTION_TAG_FAMILY] = "family",
+    [EYE_CONNECTION_TAG_PROCESS] = "process",     [EYE_CONNECTION_TAG_CONTAINER] = "container",
+    [EYE_CONNECTION_TAG_NETNS] = "netns",         [EYE_CONNECTION_TAG_NETNS + 1] = NULL,
 };
 
 static const char *const remotes[] = {

@@ -222,14 +222,14 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
         enum eye_tag tag;
         const char *value;
     } tags[] = {
-        {EYE_CONNECTION_DIRECTION, EYE_TAG_DIRECTION,
+        {EYE_CONNECTION_TAG_DIRECTION, EYE_TAG_DIRECTION,
          key->direction == EYE_INCOMING ? "incoming" : "outgoing"},
-        {EYE_CONNECTION_SERVICE, EYE_TAG_SERVICE, bundle->service},
-        {EYE_CONNECTION_PORT, EYE_TAG_PORT, bundle->port},
-        {EYE_CONNECTION_FAMILY, EYE_TAG_FAMILY, key->family == EYE_IPV4 ? "ipv4" : "ipv6"},
-        {EYE_CONNECTION_PROCESS, EYE_TAG_PROCESS, bundle->executable},
-        {EYE_CONNECTION_CONTAINER, EYE_TAG_CONTAINER, bundle->container},
-        {EYE_CONNECTION_NETNS, EYE_TAG_NETNS, bundle->netns},
+        {EYE_CONNECTION_TAG_SERVICE, EYE_TAG_SERVICE, bundle->service},
+        {EYE_CONNECTION_TAG_PORT, EYE_TAG_PORT, bundle->port},
+        {EYE_CONNECTION_TAG_FAMILY, EYE_TAG_FAMILY, key->family == EYE_IPV4 ? "ipv4" : "ipv6"},
+        {EYE_CONNECTION_TAG_PROCESS, EYE_TAG_PROCESS, bundle->executable},
+        {EYE_CONNECTION_TAG_CONTAINER, EYE_TAG_CONTAINER, bundle->container},
+        {EYE_CONNECTION_TAG_NETNS, EYE_TAG_NETNS, bundle->netns},
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(tags); i++) {
         if (has_tag(aggregate, tags[i].wanted)) {
@@ -263,7 +263,7 @@ static struct bundle *find_bundle(struct eye_aggregate *aggregate,
     check_generations(aggregate);
     struct connection_key key = {
         .process = process->id,
-        .netns = has_tag(aggregate, EYE_CONNECTION_NETNS) ? sample->netns : 0,
+        .netns = has_tag(aggregate, EYE_CONNECTION_TAG_NETNS) ? sample->netns : 0,
         .port =
             eye_ports_name(&aggregate->ports, (enum eye_direction)sample->direction, sample->port),
         .direction = sample->direction,

@@ -34,7 +34,8 @@ int world_setup(void **state)
     *state = world;
     fake_proc_init(&world->proc);
     start_processes(&world->proc);
-    world->config.connections.tags = 1U << EYE_CONNECTION_SERVICE | 1U << EYE_CONNECTION_PORT;
+    world->config.connections.tags =
+        1U << EYE_CONNECTION_TAG_SERVICE | 1U << EYE_CONNECTION_TAG_PORT;
     world->processes = eye_processes_new(world->proc.root);
     assert_non_null(world->processes);
     return 0;

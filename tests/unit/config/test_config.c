@@ -54,8 +54,8 @@ static void load__empty_file_gives_defaults(void **state)
     assert_string_equal(config->source.proc, "/proc");
     assert_null(config->source.cgroup);
     assert_int_equal(config->connections.tags,
-                     1U << EYE_CONNECTION_DIRECTION | 1U << EYE_CONNECTION_SERVICE |
-                         1U << EYE_CONNECTION_PORT | 1U << EYE_CONNECTION_FAMILY);
+                     1U << EYE_CONNECTION_TAG_DIRECTION | 1U << EYE_CONNECTION_TAG_SERVICE |
+                         1U << EYE_CONNECTION_TAG_PORT | 1U << EYE_CONNECTION_TAG_FAMILY);
     assert_int_equal(config->connections.remote, EYE_REMOTE_NONE);
     assert_true(config->protocols.http);
     assert_int_equal(config->routes.count, 0);
@@ -105,7 +105,7 @@ static void load__reads_every_key(void **state)
     assert_string_equal(config->source.proc, "/host/proc");
     assert_string_equal(config->source.cgroup, "/host/cgroup");
     assert_int_equal(config->connections.tags,
-                     1U << EYE_CONNECTION_PORT | 1U << EYE_CONNECTION_NETNS);
+                     1U << EYE_CONNECTION_TAG_PORT | 1U << EYE_CONNECTION_TAG_NETNS);
     assert_int_equal(config->connections.remote, EYE_REMOTE_ZONE);
     assert_false(config->protocols.http);
     assert_int_equal(config->limits.series, 10);
@@ -175,7 +175,7 @@ static void load__variables_and_assignments_are_yaml(void **state)
     assert_string_equal(fixture->config->exporters[0].common.prefix, "x.");
     assert_string_equal(fixture->config->exporters[0].origin, "--set exporters");
     assert_int_equal(fixture->config->connections.remote, EYE_REMOTE_IP);
-    assert_int_equal(fixture->config->connections.tags, 1U << EYE_CONNECTION_NETNS);
+    assert_int_equal(fixture->config->connections.tags, 1U << EYE_CONNECTION_TAG_NETNS);
     assert_int_equal(fixture->config->tags.count, 0);
     assert_int_equal(fixture->config->shutdown_timeout_ns, EYE_NS_PER_SECOND);
     assert_int_equal(fixture->config->routes.count, 1);
@@ -195,14 +195,14 @@ static void load__takes_commas_for_a_list_outside_of_files(void **state)
     assert_string_equal(tags->items[1], "url:http://x:1");
     assert_string_equal(tags->items[2], "c");
     assert_int_equal(fixture->config->connections.tags,
-                     1U << EYE_CONNECTION_NETNS | 1U << EYE_CONNECTION_PORT);
+                     1U << EYE_CONNECTION_TAG_NETNS | 1U << EYE_CONNECTION_TAG_PORT);
     eye_config_free(EYE_TAKE(fixture->config));
     load_good(fixture, &(struct eye_config_source){
                            .environment = environment,
                            .assignments = assignments,
                            .assignment_count = EYE_ARRAY_LENGTH(assignments),
                        });
-    assert_int_equal(fixture->config->connections.tags, 1U << EYE_CONNECTION_FAMILY);
+    assert_int_equal(fixture->config->connections.tags, 1U << EYE_CONNECTION_TAG_FAMILY);
 }
 
 static void load__reads_exporter_keys(void **state)
