@@ -130,6 +130,9 @@ static void update_snapshots(const struct eye_health *health, struct eye_worker 
                              EYE_TAG_OUTCOME, "delivered"),
                     counts.delivered);
     eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
+                             EYE_TAG_OUTCOME, "refused"),
+                    counts.refused);
+    eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
                              EYE_TAG_OUTCOME, "skipped"),
                     counts.skipped);
     eye_gauge_set(series_1(health, EYE_METRIC_SELF_QUEUED, EYE_TAG_EXPORTER, name),

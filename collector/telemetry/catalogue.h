@@ -245,8 +245,8 @@ enum eye_series_bound {
       "log lines that standard error did not take: nobody reads it, or a disk is full")            \
     X(SELF_SNAPSHOTS, "sockeye.exporter.snapshots", SELF, COUNTER, SNAPSHOTS, 1,                   \
       EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(OUTCOME), FEW,                                           \
-      "snapshots handed to an exporter: delivered, or skipped (their changes went with a later "   \
-      "one)")                                                                                      \
+      "snapshots handed to an exporter: delivered, refused (the receiver took none of the points " \
+      "and never will), or skipped (their changes went with a later one)")                         \
     X(SELF_QUEUED, "sockeye.exporter.queued", SELF, GAUGE, SNAPSHOTS, 1, EYE_TAG_BIT(EXPORTER),    \
       FEW, "snapshots waiting in the exporter's queue")                                            \
     X(SELF_POINTS, "sockeye.exporter.points", SELF, COUNTER, POINTS, 1, EYE_TAG_BIT(EXPORTER),     \
@@ -255,7 +255,9 @@ enum eye_series_bound {
       EYE_TAG_BIT(EXPORTER), FEW,                                                                  \
       "points of the snapshots delivered: those delivered and those dropped")                      \
     X(SELF_FAILING, "sockeye.exporter.failing", SELF, GAUGE, ATTEMPTS, 1, EYE_TAG_BIT(EXPORTER),   \
-      FEW, "attempts that failed in a row, now; 0: the receiver is in reach")                      \
+      FEW,                                                                                         \
+      "attempts that failed or were refused whole in a row, now; 0: the receiver takes "           \
+      "points")                                                                                    \
     X(SELF_REPLAYED, "sockeye.exporter.spool.replayed", SELF, COUNTER, SNAPSHOTS, 1,               \
       EYE_TAG_BIT(EXPORTER), FEW, "snapshots of an earlier run found in the exporter's spool")     \
     X(SELF_SPOOL, "sockeye.exporter.spool.size", SELF, GAUGE, BYTES, 1, EYE_TAG_BIT(EXPORTER),     \
@@ -264,9 +266,11 @@ enum eye_series_bound {
       EYE_TAG_BIT(EXPORTER), FEW, "bytes written by the exporter")                                 \
     X(SELF_FAILURES, "sockeye.exporter.failures", SELF, COUNTER, ATTEMPTS, 1,                      \
       EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), FEW,                                            \
-      "failed attempts to deliver; the data is kept and tried again")                              \
+      "attempts to deliver that failed, which come again, or that the receiver refused for good: " \
+      "sockeye.exporter.dropped has what was lost by these")                                       \
     X(SELF_DROPPED, "sockeye.exporter.dropped", SELF, COUNTER, POINTS, 1,                          \
-      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), FEW, "points given up by an exporter")
+      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), FEW,                                            \
+      "points given up: refused by the receiver for good, or not to be said or kept")
 
 enum eye_metric_id {
 #define X(identifier, ...) EYE_METRIC_##identifier,

@@ -30,6 +30,7 @@ static void merge(struct eye_payload_tally *tally, const struct eye_payload_tall
     tally->next = more->next;
     tally->seen += more->seen;
     tally->points += more->points;
+    tally->refused += more->refused;
     for (size_t i = 0; i < EYE_EXPORT_REASON_COUNT; i++) {
         tally->dropped[i] += more->dropped[i];
     }
@@ -41,6 +42,7 @@ static void settle(struct eye_delivery *delivery, struct eye_payload_tally *tall
     struct eye_export_stats *stats = delivery->stats;
     atomic_fetch_add(&stats->points, tally->points);
     atomic_fetch_add(&stats->seen, tally->seen);
+    atomic_fetch_add(&stats->refused_points, tally->refused);
     for (size_t i = 0; i < EYE_EXPORT_REASON_COUNT; i++) {
         if (tally->dropped[i] > 0) {
             atomic_fetch_add(&stats->dropped[i], tally->dropped[i]);
@@ -79,6 +81,7 @@ static void refuse(struct eye_delivery *delivery, uint64_t points,
     struct eye_payload_tally *filling = &delivery->filling;
     atomic_fetch_add(&delivery->stats->failures[failure->reason], 1);
     filling->points -= points;
+    filling->refused += points;
     filling->dropped[failure->reason] += points;
     delivery->refused = true;
 }
@@ -102,6 +105,7 @@ static void note_rejected(struct eye_delivery *delivery, uint64_t rejected)
     struct eye_payload_tally *filling = &delivery->filling;
     rejected = rejected < filling->points ? rejected : filling->points;
     filling->points -= rejected;
+    filling->refused += rejected;
     filling->dropped[EYE_EXPORT_REJECTED] += rejected;
     delivery->refused |= rejected > 0;
 }

@@ -67,6 +67,7 @@ struct eye_payload_tally {
     struct eye_cursor next;                    /* behind them */
     uint64_t seen;                             /* points that the walk met and that end in them */
     uint64_t points;                           /* that end in them */
+    uint64_t refused;                          /* of those given up: by the receiver */
     uint64_t dropped[EYE_EXPORT_REASON_COUNT]; /* given up on the way */
 };
 

@@ -2,12 +2,13 @@
 /*
  * Queue and thread of one exporter. Every number of snapshots in the stats changes under the mutex:
  *
- *   published + replayed = delivered + queued (waiting or in work) + skipped
+ *   published + replayed = delivered + refused + queued (waiting or in work) + skipped
  */
 #include "exporters/engine/worker.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,9 @@
 #define NEVER UINT64_MAX
 
 #define NAME_MAX_BYTES 256
+
+/* How often the log says again that a receiver refuses points. */
+#define REMIND_EVERY_NS (3600 * EYE_NS_PER_SECOND)
 
 struct eye_worker {
     const struct eye_exporter_type *type;
@@ -50,6 +54,9 @@ struct eye_worker {
     bool moved;        /* `work` goes with a later time than its own */
     bool hurries;      /* it has seen that the time left is short */
     bool refusing;     /* the receiver refused points of the last delivery */
+    uint64_t refusing_told_ns;  /* monotonic; when the log said so last */
+    uint64_t settled_points;    /* delivered before `work` */
+    uint64_t settled_refused;   /* points refused before `work` */
 
     bool job;     /* `run --once`: it has no goodbye */
     bool running; /* main thread's: there is a thread to join */
@@ -249,6 +256,13 @@ static void save_meanwhile(void *context)
 
 /* ---- Deliveries ---- */
 
+/* Whether the receiver took nothing of `work`, which is settled, and refused some. */
+static bool is_refused_whole(const struct eye_worker *worker)
+{
+    return atomic_load(&worker->stats.points) == worker->settled_points &&
+           atomic_load(&worker->stats.refused_points) > worker->settled_refused;
+}
+
 static void note_success(struct eye_worker *worker)
 {
     if (worker->failing_since_ns != 0) {
@@ -259,11 +273,27 @@ static void note_success(struct eye_worker *worker)
     }
 }
 
+/* It is in reach again, and that it refuses what it gets is news once more. */
+static void note_refused_whole(struct eye_worker *worker)
+{
+    if (worker->failing_since_ns != 0) {
+        worker->failing_since_ns = 0;
+        worker->refusing = false;
+    }
+}
+
 static void note_refused(struct eye_worker *worker, const char *cause)
 {
     bool refusing = cause[0] != '\0';
+    uint64_t now_ns = eye_clock_monotonic_ns();
     if (refusing && !worker->refusing) {
         eye_log_warning("exporter %s: the receiver refuses points: %s", worker->name, cause);
+        worker->refusing_told_ns = now_ns;
+    } else if (refusing && now_ns - worker->refusing_told_ns >= REMIND_EVERY_NS) {
+        eye_log_warning("exporter %s: the receiver still refuses points, %" PRIu64
+                        " since the start: %s",
+                        worker->name, (uint64_t)atomic_load(&worker->stats.refused_points), cause);
+        worker->refusing_told_ns = now_ns;
     } else if (!refusing && worker->refusing) {
         eye_log_info("exporter %s: the receiver takes all points again", worker->name);
     }
@@ -278,19 +308,20 @@ static void note_failure(struct eye_worker *worker, const char *cause)
     }
 }
 
-static void count_delivered(struct eye_worker *worker)
+static void count_settled(struct eye_worker *worker, bool refused)
 {
+    struct eye_export_stats *stats = &worker->stats;
     pthread_mutex_lock(&worker->mutex);
     if (worker->before->start_ns == worker->run_ns) {
         atomic_store(&worker->stats.delivered_sequence, worker->before->sequence);
     }
-    atomic_fetch_sub(&worker->stats.queued, 1);
-    atomic_fetch_add(&worker->stats.delivered, 1);
+    atomic_fetch_sub(&stats->queued, 1);
+    atomic_fetch_add(refused ? &stats->refused : &stats->delivered, 1);
     pthread_mutex_unlock(&worker->mutex);
 }
 
-/* `work` is delivered. */
-static void finish_work(struct eye_worker *worker)
+/* `work` is delivered, or @refused whole: either way the next one is compared with it. */
+static void finish_work(struct eye_worker *worker, bool refused)
 {
     eye_snapshot_unref(worker->before);
     worker->before = EYE_TAKE(worker->work);
@@ -305,8 +336,11 @@ static void finish_work(struct eye_worker *worker)
     worker->started = false;
     worker->retry_at_ns = 0;
     eye_backoff_succeed(&worker->backoff);
-    atomic_store(&worker->stats.failing, 0);
-    count_delivered(worker);
+    atomic_store(&worker->stats.failing,
+                 refused ? atomic_load(&worker->stats.failing) + 1 : 0);
+    worker->settled_points = atomic_load(&worker->stats.points);
+    worker->settled_refused = atomic_load(&worker->stats.refused_points);
+    count_settled(worker, refused);
 }
 
 /* `work` is not, or not all of it. */
@@ -339,9 +373,10 @@ static void attempt(struct eye_worker *worker)
     }
     const char *cause = failure.cause.text;
     if (result == 0) {
-        note_success(worker);
+        bool refused = is_refused_whole(worker);
+        (refused ? note_refused_whole : note_success)(worker);
         note_refused(worker, cause);
-        finish_work(worker);
+        finish_work(worker, refused);
     } else if (failure.gone) {
         give_up_work(worker, failure.reason);
     } else {
@@ -494,6 +529,7 @@ struct eye_worker_counts eye_worker_count(struct eye_worker *worker)
     pthread_mutex_lock(&worker->mutex);
     struct eye_worker_counts counts = {
         .delivered = atomic_load(&worker->stats.delivered),
+        .refused = atomic_load(&worker->stats.refused),
         .queued = atomic_load(&worker->stats.queued),
         .skipped = atomic_load(&worker->stats.skipped),
     };
@@ -656,24 +692,13 @@ static bool join_thread(struct eye_worker *worker)
     return ended && pthread_join(worker->thread, NULL) == 0;
 }
 
-/* Points that the receiver did not take. */
-static uint64_t count_refused(const struct eye_worker *worker)
-{
-    static const enum eye_export_reason reasons[] = {EYE_EXPORT_REJECTED, EYE_EXPORT_UNAUTHORIZED,
-                                                     EYE_EXPORT_REDIRECTED, EYE_EXPORT_TOO_LARGE};
-    uint64_t refused = 0;
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(reasons); i++) {
-        refused += atomic_load(&worker->stats.dropped[reasons[i]]);
-    }
-    return refused;
-}
-
 static enum eye_worker_end say_end(const struct eye_worker *worker)
 {
     /* What an earlier run left in the spool is no news of one that did not begin. */
     bool began = worker->running || worker->queue.count > 0;
     if (!began || !has_work(worker)) {
-        return worker->job && count_refused(worker) > 0 ? EYE_WORKER_REFUSED : EYE_WORKER_DELIVERED;
+        bool refused = atomic_load(&worker->stats.refused_points) > 0;
+        return worker->job && refused ? EYE_WORKER_REFUSED : EYE_WORKER_DELIVERED;
     }
     if (worker->queue.count == 0 && (worker->work == NULL || worker->work_spooled)) {
         eye_log_warning(

@@ -9,7 +9,8 @@
  * what is left at the end waits there for the next run.
  *
  * A failed delivery is tried again after a pause that grows (exporters/engine/backoff.h). Failing
- * and recovering are logged once each, and so are points that the receiver refuses for good.
+ * and recovering are logged once each, and so are points that the receiver refuses for good; as
+ * long as it does, once an hour again with their number.
  */
 #pragma once
 
@@ -67,9 +68,10 @@ const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker)
 /* Snapshots at one moment: what was published, and replayed, is their sum. */
 struct eye_worker_counts {
     uint64_t delivered;
-    uint64_t queued; /* waiting or in work */
+    uint64_t refused; /* the receiver took none of the points, and never will */
+    uint64_t queued;  /* waiting or in work */
     uint64_t skipped;
 };
 
-/** Reads the three together, so that their sum holds. */
+/** Reads them together, so that their sum holds. */
 struct eye_worker_counts eye_worker_count(struct eye_worker *worker);

@@ -97,6 +97,7 @@ static void count(struct pushgateway *gateway, const struct eye_page_counts *cou
     } else {
         atomic_fetch_add(&stats->failures[reason], 1);
         atomic_fetch_add(&stats->dropped[reason], counts->points);
+        atomic_fetch_add(&stats->refused_points, counts->points);
     }
 }
 

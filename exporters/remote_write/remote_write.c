@@ -395,6 +395,7 @@ static void count_markers(struct remote_write *remote)
         atomic_fetch_add(&to->failures[i], atomic_exchange(&from->failures[i], 0));
     }
     atomic_fetch_add(&to->points, points);
+    atomic_fetch_add(&to->refused_points, atomic_exchange(&from->refused_points, 0));
     atomic_fetch_add(&to->seen, seen);
 }
 

@@ -54,19 +54,20 @@ class Accounts:
     def problems(self, name):
         """Identities that do not hold, as texts:
 
-        seen = points + dropped; published + replayed = delivered + queued + skipped.
+        seen = points + dropped; published + replayed = delivered + refused + queued + skipped.
         """
         seen = self._exporter("points.seen", name)
         points, dropped = self.points(name), sum(self.dropped(name).values())
         published = self.daemon.snapshots - 1 + self.replayed(name)
         delivered = self._exporter("snapshots", name, outcome="delivered")
+        refused = self._exporter("snapshots", name, outcome="refused")
         queued, skipped = self.queued(name), self.skipped(name)
         found = []
         if seen != points + dropped or seen == 0:
             found.append(f"{name}: seen {seen} != points {points} + dropped {dropped}")
-        if published != delivered + queued + skipped:
-            found.append(f"{name}: published {published} != delivered {delivered} + queued "
-                         f"{queued} + skipped {skipped}")
+        if published != delivered + refused + queued + skipped:
+            found.append(f"{name}: published {published} != delivered {delivered} + refused "
+                         f"{refused} + queued {queued} + skipped {skipped}")
         return found
 
 

@@ -210,6 +210,7 @@ static void delivery__gives_up_one_payload_and_goes_on(void **state)
     assert_string_equal(fixture->failure.cause.text, "no, thanks");
     assert_stats(fixture, 30, EYE_EXPORT_REJECTED, 10);
     assert_int_equal(atomic_load(&fixture->sample->stats.failures[EYE_EXPORT_REJECTED]), 1);
+    assert_int_equal(atomic_load(&fixture->sample->stats.refused_points), 10);
 }
 
 static void delivery__counts_what_the_receiver_took_out(void **state)
@@ -219,6 +220,7 @@ static void delivery__counts_what_the_receiver_took_out(void **state)
     fixture->fake.script[1].rejected = 99; /* more than there were */
     assert_int_equal(deliver(fixture), 0);
     assert_stats(fixture, 27, EYE_EXPORT_REJECTED, 13);
+    assert_int_equal(atomic_load(&fixture->sample->stats.refused_points), 13);
     assert_string_equal(fixture->failure.cause.text, "not all");
 }
 
@@ -246,6 +248,7 @@ static void delivery__receiver_that_finds_everything_too_large_costs_few_request
     assert_int_equal(deliver(fixture), 0);
     assert_in_range(fixture->fake.send_count, 3, 8);
     assert_stats(fixture, 0, EYE_EXPORT_TOO_LARGE, SERIES);
+    assert_int_equal(atomic_load(&fixture->sample->stats.refused_points), SERIES);
 }
 
 /* 16 points are not halved again, 17 are. */

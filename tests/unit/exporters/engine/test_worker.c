@@ -15,6 +15,7 @@
 #include "collector/base/clock.h"
 #include "exporters/engine/worker.h"
 #include "tests/support/log_file.h"
+#include "tests/support/moved_clock.h"
 
 #define MAX_CALLS 256
 #define PATIENCE_NS (10 * EYE_NS_PER_SECOND)
@@ -25,6 +26,8 @@ struct scripted {
     bool gone;
     uint64_t retry_after_ns;
     const char *refused; /* with result 0: what was refused for good */
+    uint64_t refused_points;
+    uint64_t points; /* delivered */
 };
 
 struct call {
@@ -46,6 +49,7 @@ struct fake {
     char thread_name[16];
     bool signals_blocked;
     int open_result;
+    struct eye_export_stats *stats; /* the worker's */
     size_t finishes;
     uint64_t finished_with; /* sequence */
     bool closed;
@@ -70,6 +74,7 @@ static int fake_open(const struct eye_exporter_setup *setup, void **ret_state,
     if (fake->open_result != 0) {
         return eye_error_set(ret_error, fake->open_result, "no such luck");
     }
+    fake->stats = setup->stats;
     *ret_state = fake;
     return 0;
 }
@@ -109,6 +114,8 @@ static int fake_deliver(void *state, const struct eye_snapshot *now,
         failure->retry_after_ns = scripted.retry_after_ns;
         return eye_export_fail(failure, scripted.result, EYE_EXPORT_REFUSED, "the wire is cut");
     }
+    atomic_fetch_add(&fake->stats->points, scripted.points);
+    atomic_fetch_add(&fake->stats->refused_points, scripted.refused_points);
     if (scripted.refused != NULL) {
         eye_error_set(&failure->cause, 0, "%s", scripted.refused);
     }
@@ -203,6 +210,7 @@ static int tear_down(void **state)
     log_file_end(&fixture->log);
     release(&fixture->fake);
     eye_worker_free(fixture->worker);
+    clock_reset();
     pthread_cond_destroy(&fixture->fake.changed);
     pthread_mutex_destroy(&fixture->fake.mutex);
     free(fixture);
@@ -541,6 +549,71 @@ static void worker__says_once_that_points_are_refused(void **state)
     assert_int_equal(log_file_count(&fixture->log, "the receiver takes all points again"), 1);
 }
 
+/* What is refused whole is neither delivered nor skipped, and the receiver is not well. */
+static void worker__counts_what_is_refused_whole(void **state)
+{
+    struct fixture *fixture = *state;
+    struct scripted *script = fixture->fake.script;
+    script[0] = (struct scripted){.refused = "500 Oh", .refused_points = 7};
+    script[1] = script[0];
+    script[2] = (struct scripted){.refused = "500 Oh", .refused_points = 7, .points = 1};
+    fixture->fake.script_length = 3;
+    static const struct {
+        uint64_t failing;
+        uint64_t refused;
+        uint64_t delivered;
+    } after[] = {{1, 1, 0}, {2, 2, 0}, {0, 2, 1}, {0, 2, 2}};
+    start_worker(fixture);
+    const struct eye_export_stats *stats = eye_worker_stats(fixture->worker);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(after); i++) {
+        publish(fixture, 100);
+        wait_until_idle(fixture);
+        struct eye_worker_counts counts = eye_worker_count(fixture->worker);
+        assert_int_equal(atomic_load(&stats->failing), after[i].failing);
+        assert_int_equal(counts.refused, after[i].refused);
+        assert_int_equal(counts.delivered, after[i].delivered);
+    }
+    const struct call compared[] = {{1, 0}, {2, 1}, {3, 2}, {4, 3}};
+    assert_calls(&fixture->fake, compared, 4);
+}
+
+/* A refusal that follows an outage is told, too. */
+static void worker__tells_of_refusals_behind_an_outage(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct scripted refused = {.refused = "500 Oh", .refused_points = 7};
+    fixture->fake.script[0] = refused;
+    fixture->fake.script[1] = (struct scripted){.result = -ECONNREFUSED};
+    fixture->fake.rest = refused;
+    fixture->fake.script_length = 2;
+    start_worker(fixture);
+    for (size_t i = 0; i < 3; i++) {
+        publish(fixture, 100);
+        wait_until_idle(fixture);
+    }
+    assert_int_equal(log_file_count(&fixture->log, "cannot deliver, retrying"), 1);
+    assert_int_equal(log_file_count(&fixture->log, "the receiver refuses points: 500 Oh"), 2);
+    assert_int_equal(log_file_count(&fixture->log, "delivering again"), 0);
+}
+
+static void worker__reminds_once_an_hour_of_points_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->fake.rest = (struct scripted){.refused = "500 Oh", .refused_points = 7};
+    start_worker(fixture);
+    for (size_t i = 0; i < 9; i++) {
+        publish(fixture, 100);
+        wait_until_idle(fixture);
+        clock_move(1000 * EYE_NS_PER_SECOND);
+    }
+    assert_int_equal(log_file_count(&fixture->log, "the receiver refuses points: 500 Oh"), 1);
+    assert_int_equal(
+        log_file_count(&fixture->log,
+                       "the receiver still refuses points, 35 since the start: 500 Oh"),
+        1);
+    assert_int_equal(log_file_count(&fixture->log, "still refuses points"), 2);
+}
+
 static void worker__says_goodbye_after_the_last_delivery(void **state)
 {
     struct fixture *fixture = *state;
@@ -571,12 +644,10 @@ static void worker__of_a_job_tells_that_points_were_refused(void **state)
 {
     struct fixture *fixture = *state;
     fixture->config.once = true;
+    fixture->fake.rest = (struct scripted){.points = 9, .refused_points = 1};
     start_worker(fixture);
     publish(fixture, 100);
     wait_until_idle(fixture);
-    struct eye_export_stats *stats =
-        (struct eye_export_stats *)(uintptr_t)eye_worker_stats(fixture->worker);
-    atomic_fetch_add(&stats->dropped[EYE_EXPORT_REJECTED], 1);
     struct eye_worker *worker = fixture->worker;
     fixture->worker = NULL;
     eye_worker_stop(worker, in_ms(5000));
@@ -833,6 +904,9 @@ int main(void)
         TEST(worker__what_is_too_old_gives_way_to_what_is_newer),
         TEST(worker__stop_sends_the_newest_even_of_a_format_with_time),
         TEST(worker__says_once_that_points_are_refused),
+        TEST(worker__counts_what_is_refused_whole),
+        TEST(worker__tells_of_refusals_behind_an_outage),
+        TEST(worker__reminds_once_an_hour_of_points_refused),
         TEST(worker__says_goodbye_after_the_last_delivery),
         TEST(worker__of_a_job_says_no_goodbye),
         TEST(worker__of_a_job_tells_that_points_were_refused),
