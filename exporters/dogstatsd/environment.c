@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "collector/base/log.h"
+#include "collector/base/parse.h"
 #include "config/problems.h"
 
 #define DEFAULT_HOST "127.0.0.1"
@@ -65,22 +66,34 @@ static bool is_url(const char *text)
     return strstr(text, "://") != NULL;
 }
 
+/* Whether @host, which is no URL, is an IPv6 address without brackets. */
+static bool is_bare_ipv6(const char *host)
+{
+    const char *colon = strchr(host, ':');
+    return colon != NULL && strchr(colon + 1, ':') != NULL && host[0] != '[';
+}
+
 /* As the official clients read it: DD_AGENT_HOST may be a URL, or have a port of its own. */
+static bool needs_port(const char *host)
+{
+    bool has_port = !is_bare_ipv6(host) && strrchr(host, ':') > strrchr(host, ']');
+    return !is_url(host) && !has_port;
+}
+
+/* @port: NULL when the host needs none. */
 static char *url_of_host(const char *host, const char *port)
 {
+    bool bare_ipv6 = is_bare_ipv6(host);
+    char *url = NULL;
     if (is_url(host)) {
         return strdup(host);
     }
-    const char *colon = strchr(host, ':');
-    bool bare_ipv6 = colon != NULL && strchr(colon + 1, ':') != NULL && host[0] != '[';
-    bool has_port = !bare_ipv6 && strrchr(host, ':') > strrchr(host, ']');
-    char *url = NULL;
     int length = asprintf(&url, "udp://%s%s%s%s%s", bare_ipv6 ? "[" : "", host,
-                          bare_ipv6 ? "]" : "", has_port ? "" : ":", has_port ? "" : port);
+                          bare_ipv6 ? "]" : "", port == NULL ? "" : ":", port == NULL ? "" : port);
     return length < 0 ? NULL : url;
 }
 
-/* Takes @url over if it is one. 0 or -ENOMEM. */
+/* Takes @url, made of variable @name, over if it is one. 0 or -ENOMEM. */
 static int take_url(char *url, const char *name, eye_environment_valid *valid, char **ret_url)
 {
     if (url == NULL) {
@@ -96,19 +109,45 @@ static int take_url(char *url, const char *name, eye_environment_valid *valid, c
     return 0;
 }
 
-/* DD_DOGSTATSD_URL, else a URL of host and port; *ret_url stays NULL without either. */
+/* NULL when it is not set, or no number of a port: Kubernetes sets it to tcp://ADDRESS:PORT when a
+ * service is called dd-dogstatsd. */
+static const char *read_port(void)
+{
+    const char *port = variable("DD_DOGSTATSD_PORT");
+    uint64_t number;
+    if (port == NULL || (eye_parse_u64(port, &number) == 0 && number > 0 && number <= UINT16_MAX)) {
+        return port;
+    }
+    eye_log_warning("DD_DOGSTATSD_PORT is passed over: \"%s\" is no port, 1 to 65535; " DEFAULT_PORT
+                    " is used, unless `url` says otherwise",
+                    eye_excerpt_of(port).text);
+    return NULL;
+}
+
+/* DD_DOGSTATSD_URL, else a URL of host and port; *ret_url stays NULL without either. A variable
+ * that cannot be used takes no other one with it. */
 static int read_url(eye_environment_valid *valid, char **ret_url)
 {
     const char *url = variable("DD_DOGSTATSD_URL");
     const char *host = variable("DD_AGENT_HOST");
-    const char *port = variable("DD_DOGSTATSD_PORT");
     int result = url == NULL ? 0 : take_url(strdup(url), "DD_DOGSTATSD_URL", valid, ret_url);
-    if (result != 0 || *ret_url != NULL || (host == NULL && port == NULL)) {
+    if (result != 0 || *ret_url != NULL) {
         return result;
     }
-    return take_url(
-        url_of_host(host == NULL ? DEFAULT_HOST : host, port == NULL ? DEFAULT_PORT : port),
-        "DD_AGENT_HOST with DD_DOGSTATSD_PORT", valid, ret_url);
+    bool has_own = host != NULL && !needs_port(host);
+    const char *port = has_own ? NULL : read_port();
+    if (host != NULL) {
+        const char *port_of_host = port == NULL ? DEFAULT_PORT : port;
+        result = take_url(url_of_host(host, has_own ? NULL : port_of_host), "DD_AGENT_HOST", valid,
+                          ret_url);
+    }
+    if (result == 0 && *ret_url == NULL && has_own) {
+        port = read_port();
+    }
+    if (result == 0 && *ret_url == NULL && port != NULL) {
+        result = take_url(url_of_host(DEFAULT_HOST, port), "DD_DOGSTATSD_PORT", valid, ret_url);
+    }
+    return result;
 }
 
 /* A field ends at a bar; the Agent takes printable characters only. */

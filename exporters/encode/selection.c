@@ -42,6 +42,10 @@ bool eye_name_matches(const char *pattern, const char *name)
 /* What the formats with underscores put behind a name. */
 static const char *const shown_endings[] = {"", "_total", "_count", "_sum", "_bucket", "_created"};
 
+/* What StatsD and Graphite put behind the name of a distribution. */
+static const char *const shown_parts[] = {".p50",  ".p95",   ".p99", ".max",
+                                          ".mean", ".count", ".sum"};
+
 static bool matches_any_metric(const char *pattern)
 {
     bool matches = false;
@@ -68,15 +72,29 @@ static bool matches_underscored(const char *pattern, const char *name, const cha
     return false;
 }
 
+/* Whether @pattern matches a part of distribution @name. */
+static bool matches_part(const char *pattern, const char *name)
+{
+    char shown[SHOWN_BYTES];
+    bool matches = false;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(shown_parts) && !matches; i++) {
+        snprintf(shown, sizeof(shown), "%s%s", name, shown_parts[i]);
+        matches = eye_name_matches(pattern, shown);
+    }
+    return matches;
+}
+
 /* Whether @pattern matches what a receiver shows of @metric. */
 static bool matches_shown(const char *pattern, const struct eye_metric *metric, const char *prefix)
 {
     char whole[SHOWN_BYTES];
     bool has_prefix = strncmp(metric->name, prefix, strlen(prefix)) == 0;
+    bool has_parts = metric->kind == EYE_DISTRIBUTION;
     const char *unit = eye_unit_info(metric->unit)->word;
     snprintf(whole, sizeof(whole), "%s%s", has_prefix ? "" : prefix, metric->name);
-    return eye_name_matches(pattern, whole) || matches_underscored(pattern, whole, "") ||
-           matches_underscored(pattern, whole, unit) ||
+    return eye_name_matches(pattern, whole) || (has_parts && matches_part(pattern, whole)) ||
+           (has_parts && matches_part(pattern, metric->name)) ||
+           matches_underscored(pattern, whole, "") || matches_underscored(pattern, whole, unit) ||
            matches_underscored(pattern, metric->name, "") ||
            matches_underscored(pattern, metric->name, unit);
 }
@@ -163,11 +181,28 @@ static bool append_nearest(const char *pattern, struct eye_text *out)
     return nearest.best != NULL;
 }
 
+/* Cuts off what stands for a part of a distribution, also a quantile that nobody makes. */
+static void cut_part(char *name)
+{
+    char *dot = strrchr(name, '.');
+    if (dot == NULL) {
+        return;
+    }
+    bool is_part = dot[1] == 'p' && isdigit((unsigned char)dot[2]) != 0;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(shown_parts) && !is_part; i++) {
+        is_part = strcmp(dot, shown_parts[i]) == 0;
+    }
+    if (is_part) {
+        *dot = '\0';
+    }
+}
+
 /* As "sockeye_tcp_snt_bytes_total" was meant: without prefix and ending, with dots. */
 static void append_nearest_of_shown(const char *pattern, const char *prefix, struct eye_text *out)
 {
     char name[PATTERN_BYTES];
     eye_copy_string(name, sizeof(name), pattern);
+    cut_part(name);
     size_t length = strlen(name);
     for (size_t i = 1; i < EYE_ARRAY_LENGTH(shown_endings); i++) {
         size_t ending = strlen(shown_endings[i]);

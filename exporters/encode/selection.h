@@ -34,7 +34,8 @@ struct eye_selection {
 /**
  * 0 or -ENOMEM. Patterns of metrics.allow and metrics.deny are names of the catalogue; one that
  * matches none of them is taken for what receivers show: with the prefix, or with underscores, unit
- * and ending (sockeye.tcp.sent.bytes, sockeye_tcp_sent_bytes_total).
+ * and ending (sockeye.tcp.sent.bytes, sockeye_tcp_sent_bytes_total), or a part of a distribution
+ * (tcp.rtt.p50), which stands for the whole of it.
  */
 int eye_selection_init(struct eye_selection *selection, const struct eye_exporter_setup *setup);
 /**

@@ -49,14 +49,14 @@ struct eye_worker {
     uint64_t failing_since_ns;         /* monotonic; 0: not failing */
     struct eye_window window;
     struct eye_backoff backoff;
-    bool work_spooled; /* it is the oldest segment of the backlog */
-    bool started;      /* a part of `work` was sent: it cannot be given up */
-    bool moved;        /* `work` goes with a later time than its own */
-    bool hurries;      /* it has seen that the time left is short */
-    bool refusing;     /* the receiver refused points of the last delivery */
-    uint64_t refusing_told_ns;  /* monotonic; when the log said so last */
-    uint64_t settled_points;    /* delivered before `work` */
-    uint64_t settled_refused;   /* points refused before `work` */
+    bool work_spooled;         /* it is the oldest segment of the backlog */
+    bool started;              /* a part of `work` was sent: it cannot be given up */
+    bool moved;                /* `work` goes with a later time than its own */
+    bool hurries;              /* it has seen that the time left is short */
+    bool refusing;             /* the receiver refused points of the last delivery */
+    uint64_t refusing_told_ns; /* monotonic; when the log said so last */
+    uint64_t settled_points;   /* delivered before `work` */
+    uint64_t settled_refused;  /* points refused before `work` */
 
     bool job;     /* `run --once`: it has no goodbye */
     bool running; /* main thread's: there is a thread to join */
@@ -336,8 +336,7 @@ static void finish_work(struct eye_worker *worker, bool refused)
     worker->started = false;
     worker->retry_at_ns = 0;
     eye_backoff_succeed(&worker->backoff);
-    atomic_store(&worker->stats.failing,
-                 refused ? atomic_load(&worker->stats.failing) + 1 : 0);
+    atomic_store(&worker->stats.failing, refused ? atomic_load(&worker->stats.failing) + 1 : 0);
     worker->settled_points = atomic_load(&worker->stats.points);
     worker->settled_refused = atomic_load(&worker->stats.refused_points);
     count_settled(worker, refused);

@@ -93,6 +93,16 @@ static void environment__url_goes_before_host_and_port(void **state)
         {"unix:///run/dsd.socket", "agent", "9125", "unix:///run/dsd.socket", 0},
         {"http://agent", "agent", NULL, "udp://agent:8125", 1},
         {"http://agent", NULL, NULL, NULL, 1},
+        {NULL, "127.0.0.9", "tcp://10.0.0.1:8125", "udp://127.0.0.9:8125", 1},
+        {NULL, "127.0.0.9", "99999", "udp://127.0.0.9:8125", 1},
+        {NULL, "127.0.0.9", "0", "udp://127.0.0.9:8125", 1},
+        {NULL, "fd00::1", "x", "udp://[fd00::1]:8125", 1},
+        {NULL, NULL, "tcp://10.0.0.1:8125", NULL, 1},
+        {NULL, "http://agent", "9125", "udp://127.0.0.1:9125", 1},
+        {NULL, "", "tcp://10.0.0.1:8125", NULL, 1},
+        /* A port that nobody needs is nobody's fault. */
+        {NULL, "agent:7000", "tcp://10.0.0.1:8125", "udp://agent:7000", 0},
+        {"unix:///run/dsd.socket", NULL, "tcp://10.0.0.1:8125", "unix:///run/dsd.socket", 0},
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         struct log_file log;
@@ -106,6 +116,39 @@ static void environment__url_goes_before_host_and_port(void **state)
         assert_int_equal(warnings, cases[i].warnings);
         assert_string_equal(environment->url == NULL ? "" : environment->url,
                             cases[i].expected == NULL ? "" : cases[i].expected);
+    }
+}
+
+static void environment__names_the_variable_that_is_passed_over(void **state)
+{
+    struct eye_environment *environment = *state;
+    static const struct {
+        const char *host;
+        const char *port;
+        const char *said;
+        const char *unsaid;
+    } cases[] = {
+        {"127.0.0.9", "tcp://10.0.0.1:8125",
+         "DD_DOGSTATSD_PORT is passed over: \"tcp://10.0.0.1:8125\" is no port, 1 to 65535; 8125 "
+         "is "
+         "used",
+         "DD_AGENT_HOST"},
+        {NULL, "99999", "DD_DOGSTATSD_PORT is passed over: \"99999\" is no port", "DD_AGENT_HOST"},
+        {"tcp://a:1", NULL, "DD_AGENT_HOST is passed over: \"tcp://a:1\" is no udp",
+         "DD_DOGSTATSD_PORT"},
+    };
+    set("DD_DOGSTATSD_URL", NULL);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct log_file log;
+        set("DD_AGENT_HOST", cases[i].host);
+        set("DD_DOGSTATSD_PORT", cases[i].port);
+        log_file_begin(&log);
+        read_again(environment);
+        size_t said = log_file_count(&log, cases[i].said);
+        size_t unsaid = log_file_count(&log, cases[i].unsaid);
+        log_file_end(&log);
+        assert_int_equal(said, 1);
+        assert_int_equal(unsaid, 0);
     }
 }
 
@@ -205,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(environment__may_be_empty),
         TEST(environment__url_goes_before_host_and_port),
+        TEST(environment__names_the_variable_that_is_passed_over),
         TEST(environment__has_the_unified_tags),
         TEST(environment__can_switch_origin_detection_off),
         TEST(environment__can_switch_the_client_off),

@@ -126,6 +126,12 @@ static void init__takes_names_as_receivers_show_them(void **state)
         {"tcp_rtt_seconds", EYE_METRIC_TCP_RTT, EYE_METRIC_TCP_CONNECT},
         {"http_server_request_duration_seconds", EYE_METRIC_HTTP_SERVER_DURATION,
          EYE_METRIC_HTTP_CLIENT_DURATION},
+        {"tcp.rtt.p50", EYE_METRIC_TCP_RTT, EYE_METRIC_TCP_CONNECT},
+        {"sockeye.tcp.rtt.p99", EYE_METRIC_TCP_RTT, EYE_METRIC_TCP_CONNECT},
+        {"tcp.rtt.mean", EYE_METRIC_TCP_RTT, EYE_METRIC_TCP_CONNECT},
+        {"tcp.rtt.sum", EYE_METRIC_TCP_RTT, EYE_METRIC_TCP_CONNECT},
+        {"*.count", EYE_METRIC_HTTP_SERVER_DURATION, EYE_METRIC_TCP_SENT_BYTES},
+        {"http.server.*.max", EYE_METRIC_HTTP_SERVER_DURATION, EYE_METRIC_HTTP_CLIENT_DURATION},
         /* Names of the catalogue come first: this one is no prefix of others. */
         {"sockeye.*", EYE_METRIC_SELF_CPU, EYE_METRIC_TCP_RTT},
     };
@@ -214,6 +220,10 @@ static void warnings__name_what_matches_nothing(void **state)
         {"tcp", ", did you mean \"tcp.*\"?"},
         {"tcp_sent_bytes", NULL},
         {"sockeye_tcp_sent_bytes_total", NULL},
+        {"tcp.rrt.p50", ", did you mean \"tcp.rtt\"?"},
+        {"tcp.rtt.p90", ", did you mean \"tcp.rtt\"?"},
+        {"sockeye.tcp.rt.count", ", did you mean \"tcp.rtt\"?"},
+        {"tcp.sent.bytes.p50", ", did you mean \"tcp.sent.bytes\"?"},
         {"tcp_snt_bytes", ", did you mean \"tcp.sent.bytes\"?"},
         {"sockeye_tcp_snt_bytes_total", ", did you mean \"tcp.sent.bytes\"?"},
         {"sockeye.kernel.lots", ", did you mean \"sockeye.kernel.lost\"?"},

@@ -216,6 +216,7 @@ static void deliver__retries_only_what_the_specification_says(void **state)
         {ANSWER("404 None", "", ""), EYE_EXPORT_REJECTED, false},
         {ANSWER("408 Late", "", ""), EYE_EXPORT_SERVER_ERROR, false},
         {ANSWER("500 Oops", "", ""), EYE_EXPORT_SERVER_ERROR, false},
+        {ANSWER("505 Old", "", ""), EYE_EXPORT_SERVER_ERROR, false},
         {ANSWER("307 There", "Location: /x\r\n", ""), EYE_EXPORT_REDIRECTED, false},
     };
     struct http_script scripts[EYE_ARRAY_LENGTH(cases)];
@@ -233,6 +234,7 @@ static void deliver__retries_only_what_the_specification_says(void **state)
         assert_int_equal(fixture->failure.retry_after_ns, pause ? 7 * EYE_NS_PER_SECOND : 0);
         given_up += cases[i].retried ? 0 : 2;
         assert_int_equal(fixture->sample->stats.seen, given_up);
+        assert_int_equal(fixture->sample->stats.refused_points, given_up);
     }
     assert_int_equal(fixture->sample->stats.points, 0);
     assert_int_equal(http_server_requests(fixture->server), EYE_ARRAY_LENGTH(cases));
