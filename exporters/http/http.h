@@ -37,8 +37,9 @@ struct eye_http_settings {
     struct eye_tls_settings tls;
 };
 
-bool eye_http_header_valid(const char *text); /* "Name: value", no control characters */
-bool eye_http_url_valid(const char *text);    /* http(s)://HOST..., no user:password in it */
+bool eye_http_header_valid(const char *text);   /* "Name: value", no control characters */
+bool eye_http_url_valid(const char *text);      /* http(s)://HOST..., no user:password in it */
+bool eye_http_endpoint_valid(const char *text); /* the same with a path, if only "/" */
 bool eye_http_proxy_valid(const char *text);
 
 /* The keys, for an exporter's table: EYE_HTTP_KEYS(struct values, http). */

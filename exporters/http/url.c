@@ -54,6 +54,19 @@ bool eye_http_url_valid(const char *text)
     return parse(url, text);
 }
 
+const char *eye_http_url_path(const char *url)
+{
+    const char *slashes = strstr(url, "://");
+    const char *authority = slashes == NULL ? url : slashes + 3;
+    return authority + strcspn(authority, "/?#");
+}
+
+/* libcurl takes no path for "/", which is hardly where a receiver of points listens. */
+bool eye_http_endpoint_valid(const char *text)
+{
+    return eye_http_url_valid(text) && *eye_http_url_path(text) == '/';
+}
+
 static bool has_no_path(CURLU *url)
 {
     EYE_CLEANUP(cleanup_part) char *path = NULL;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What messages say of a URL. Any thread. */
+/* What messages say of a URL, and where its path begins. Any thread. */
 #pragma once
 
 #include "collector/base/text.h"
 
 /* A host name of DNS (253), brackets or a port. */
 #define EYE_HTTP_AUTHORITY_BYTES 320
+
+/** What stands behind host and port of @url: the path, the query when there is none, or "". */
+const char *eye_http_url_path(const char *url);
 
 /**
  * Writes "HOST:PORT" of @url, without user, path and query, into @ret_authority; the port also

@@ -283,8 +283,8 @@ static const struct eye_config_key keys[] = {
         .path = "url",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct eye_otlp_values, url),
-        .valid = eye_http_url_valid,
-        .expects = "http://HOST:PORT/v1/metrics without a password",
+        .valid = eye_http_endpoint_valid,
+        .expects = "http://HOST:PORT/v1/metrics, or another path, without a password",
         .help = "the receiver, with its path; without: OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, "
                 "OTEL_EXPORTER_OTLP_ENDPOINT, http://127.0.0.1:4318/v1/metrics",
     },

@@ -6,6 +6,12 @@
 #include <errno.h>
 #include <string.h>
 
+#include "exporters/http/http.h"
+#include "exporters/http/url.h"
+#include "exporters/prometheus/names.h"
+
+#define LABEL_MAX_BYTES 256
+
 static size_t name_length(const char *label)
 {
     return strcspn(label, ":");
@@ -29,7 +35,74 @@ bool eye_group_label_valid(const char *text)
         }
     }
     /* Two underscores begin the names that Prometheus keeps for itself. */
-    return strncmp(text, "__", 2) != 0 && !is_name_of(text, "job") && !is_name_of(text, "instance");
+    return strncmp(text, "__", 2) != 0;
+}
+
+bool eye_group_base_valid(const char *text)
+{
+    static const char metrics[] = "/metrics";
+    const char *path = eye_http_url_path(text);
+    size_t length = strlen(path);
+    while (length > 0 && path[length - 1] == '/') {
+        length--;
+    }
+    bool is_page = length >= strlen(metrics) &&
+                   strncmp(path + length - strlen(metrics), metrics, strlen(metrics)) == 0;
+    return eye_http_url_valid(text) && !is_page && strstr(path, "/metrics/job") == NULL &&
+           strchr(path, '?') == NULL;
+}
+
+/* ---- Labels that series have already ---- */
+
+static bool is_label_of(const char *label, const struct eye_metric *metric, enum eye_tag tag)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text name;
+    eye_text_init(&name, LABEL_MAX_BYTES);
+    eye_prometheus_append_label(metric, tag, &name);
+    return is_name_of(label, eye_text_string(&name));
+}
+
+static bool has_label(const struct eye_metric *metric, const char *label)
+{
+    bool has = metric->kind == EYE_DISTRIBUTION && is_name_of(label, "le");
+    for (unsigned i = 0; i < EYE_TAG_COUNT && !has; i++) {
+        has = (metric->tags >> i & 1) != 0 && is_label_of(label, metric, (enum eye_tag)i);
+    }
+    return has;
+}
+
+/* The first metric of @selection that has @label; NULL: none. */
+static const struct eye_metric *owner_of(const char *label, const struct eye_selection *selection)
+{
+    for (int i = 0; i < EYE_METRIC_COUNT; i++) {
+        const struct eye_metric *metric = eye_metric((enum eye_metric_id)i);
+        if (selection->wanted[i] && has_label(metric, label)) {
+            return metric;
+        }
+    }
+    return NULL;
+}
+
+int eye_group_check_labels(const struct eye_text_list *labels,
+                           const struct eye_selection *selection, struct eye_error *ret_error)
+{
+    for (size_t i = 0; i < labels->count; i++) {
+        const char *label = labels->items[i];
+        int length = (int)name_length(label);
+        if (is_name_of(label, "job") || is_name_of(label, "instance")) {
+            return eye_error_set(ret_error, -EINVAL,
+                                 "`labels` has %.*s, which has a key of its own: `%.*s`", length,
+                                 label, length, label);
+        }
+        const struct eye_metric *owner = owner_of(label, selection);
+        if (owner != NULL) {
+            return eye_error_set(ret_error, -EINVAL,
+                                 "`labels` has %.*s, which is a label of %s: the gateway would "
+                                 "write it over the values of the series; take another name",
+                                 length, label, owner->name);
+        }
+    }
+    return 0;
 }
 
 /* RFC 3986's unreserved characters. A dot alone would be a step in the path. */

@@ -184,6 +184,10 @@ static int make_url(struct pushgateway *gateway, struct eye_error *ret_error)
         host[0] = '\0';
     }
     const char *instance = values->instance == NULL ? host : values->instance;
+    int result = eye_group_check_labels(&values->labels, &gateway->selection, ret_error);
+    if (result != 0) {
+        return result;
+    }
     return eye_group_append_url(&gateway->url, values->url, values->job, instance, &values->labels,
                                 ret_error);
 }
@@ -219,8 +223,9 @@ static const struct eye_config_key keys[] = {
         .path = "url",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
-        .valid = eye_http_url_valid,
-        .expects = "http://HOST:PORT or https://HOST:PORT without a password",
+        .valid = eye_group_base_valid,
+        .expects = "http://HOST:PORT or https://HOST:PORT without a password and without "
+                   "/metrics/job/..., which is added",
         .help = "the gateway, such as http://127.0.0.1:9091; /metrics/job/... is added",
     },
     {
@@ -242,7 +247,7 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct values, labels),
         .valid = eye_group_label_valid,
         .expects = "NAME:VALUE",
-        .help = "NAME:VALUE, more labels of the group",
+        .help = "NAME:VALUE, more labels of the group; not the names of the metrics' own",
     },
     {
         .path = "delete_on_stop",

@@ -563,8 +563,8 @@ static const struct eye_config_key keys[] = {
         .path = "url",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
-        .valid = eye_http_url_valid,
-        .expects = "http://HOST:PORT/PATH or https://HOST/PATH without a password",
+        .valid = eye_http_endpoint_valid,
+        .expects = "http://HOST:PORT/api/v1/write, or another path, without a password",
         .help = "where samples are written to, such as http://127.0.0.1:9090/api/v1/write",
     },
     {

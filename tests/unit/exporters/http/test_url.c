@@ -100,10 +100,30 @@ static void authority__leaves_out_everything_else(void **state)
     }
 }
 
+static void endpoint_valid__wants_a_path(void **state)
+{
+    static const struct {
+        const char *url;
+        bool valid;
+    } cases[] = {
+        {"http://h:4318/v1/metrics", true}, {"http://h/", true},
+        {"https://[::1]/a?b", true},        {"http://h", false},
+        {"http://h:4318", false},           {"http://h?a/b", false},
+        {"http://me:pw@h/x", false},        {"h:4318/v1/metrics", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        if (eye_http_endpoint_valid(cases[i].url) != cases[i].valid) {
+            fail_msg("%s", cases[i].url);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(url_valid__knows_good_from_bad),
+        cmocka_unit_test(endpoint_valid__wants_a_path),
         cmocka_unit_test(proxy_valid__wants_host_and_port),
         cmocka_unit_test(header_valid__refuses_what_would_add_a_line),
         cmocka_unit_test(authority__leaves_out_everything_else),

@@ -81,16 +81,79 @@ static void group_url__refuses_what_is_no_group(void **state)
     assert_string_equal(error.text, "`job` is empty: a group must have one");
 }
 
+static void group_base_valid__knows_what_is_added(void **state)
+{
+    static const struct {
+        const char *text;
+        bool valid;
+    } cases[] = {
+        {"http://g:9091", true},
+        {"http://g:9091/", true},
+        {"https://metrics/sub", true},
+        {"http://g/metrics-gateway", true},
+        {"http://g:9091/metrics/job/x", false},
+        {"http://g:9091/sub/metrics/job@base64/eA", false},
+        {"http://g:9091/metrics", false},
+        {"http://g:9091/metrics//", false},
+        {"http://g:9091?a=b", false},
+        {"http://me:secret@g", false},
+        {"g:9091", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        if (eye_group_base_valid(cases[i].text) != cases[i].valid) {
+            fail_msg("%s", cases[i].text);
+        }
+    }
+}
+
+/* A gateway writes a group's labels over those that the series have. */
+static void group_check_labels__knows_the_metrics_own(void **state)
+{
+    static const struct {
+        const char *label;
+        const char *said; /* NULL: it is taken */
+    } cases[] = {
+        {"zone:x", NULL},
+        {"ports:x", NULL},
+        {"port:x", "`labels` has port, which is a label of tcp."},
+        {"service:", "`labels` has service, which is a label of tcp."},
+        {"http_route:x", "`labels` has http_route, which is a label of http."},
+        {"le:x", "`labels` has le, which is a label of "},
+        {"exporter:x", "`labels` has exporter, which is a label of sockeye.exporter."},
+        {"job:x", "`labels` has job, which has a key of its own: `job`"},
+        {"instance:x", "`labels` has instance, which has a key of its own: `instance`"},
+    };
+    struct eye_selection all = {0};
+    const struct eye_selection none = {0};
+    (void)state;
+    memset(all.wanted, true, sizeof(all.wanted));
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        EYE_AUTOFREE char *label = strdup(cases[i].label);
+        const struct eye_text_list labels = {&label, 1};
+        struct eye_error error = {0};
+        int result = eye_group_check_labels(&labels, &all, &error);
+        assert_int_equal(result, cases[i].said == NULL ? 0 : -EINVAL);
+        if (cases[i].said != NULL && strstr(error.text, cases[i].said) != error.text) {
+            fail_msg("%s", error.text);
+        }
+    }
+    static char port[] = "port:x";
+    char *items[] = {port};
+    const struct eye_text_list labels = {items, 1};
+    assert_int_equal(eye_group_check_labels(&labels, &none, NULL), 0);
+}
+
 static void group_label_valid__takes_names_of_labels(void **state)
 {
     static const struct {
         const char *text;
         bool valid;
     } cases[] = {
-        {"zone:eu", true},     {"zone:", true},  {"_a9:x:y", true},     {"jobs:x", true},
-        {"zone", false},       {":x", false},    {"9a:x", false},       {"a-b:x", false},
-        {"__name__:x", false}, {"job:x", false}, {"instance:x", false}, {"caf\xC3\xA9:x", false},
-        {"a b:x", false},      {"", false},
+        {"zone:eu", true},     {"zone:", true},  {"_a9:x:y", true},        {"jobs:x", true},
+        {"zone", false},       {":x", false},    {"9a:x", false},          {"a-b:x", false},
+        {"__name__:x", false}, {"jobs:x", true}, {"caf\xC3\xA9:x", false}, {"a b:x", false},
+        {"", false},
     };
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
@@ -105,6 +168,8 @@ int main(void)
                                         free_text),
         cmocka_unit_test_setup_teardown(group_url__appends_labels, make_text, free_text),
         cmocka_unit_test_setup_teardown(group_url__refuses_what_is_no_group, make_text, free_text),
+        cmocka_unit_test(group_base_valid__knows_what_is_added),
+        cmocka_unit_test(group_check_labels__knows_the_metrics_own),
         cmocka_unit_test(group_label_valid__takes_names_of_labels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
