@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
@@ -14,6 +15,10 @@
 
 /* Of an answer, interim ones (1xx) included. */
 #define HEADERS_MAX_BYTES ((size_t)64 << 10)
+
+/* " through the proxy HOST:PORT (from VARIABLE)", and of it the variable, HTTPS_PROXY at most. */
+#define WAY_MAX_BYTES ((size_t)512)
+#define PROXY_VARIABLE_BYTES 32
 
 /* How long an address is believed, and a connection to one is kept: load balancers move. */
 #define DNS_CACHE_SECONDS 30L
@@ -27,13 +32,23 @@ struct eye_http {
     CURL *easy;   /* owned */
     struct eye_secret password;
     struct eye_secret token;
-    struct eye_text body; /* of the answer */
+    struct eye_text body;     /* of the answer */
+    struct eye_text location; /* of a redirect; empty: none */
+    struct eye_text way;      /* of struct eye_http_answer */
     size_t header_bytes;
     bool body_cut; /* there was more of it than we read */
     char detail[CURL_ERROR_SIZE];
 };
 
 /* ---- What libcurl calls ---- */
+
+static void set_way(struct eye_http *http, const char *proxy, const char *from, const char *name)
+{
+    char authority[EYE_HTTP_AUTHORITY_BYTES];
+    eye_http_proxy_authority(proxy == NULL ? "" : proxy, authority);
+    eye_text_clear(&http->way);
+    eye_text_appendf(&http->way, " through the proxy %s (%s%s)", authority, from, name);
+}
 
 /* Fewer bytes than it got make libcurl end the transfer. */
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
@@ -53,6 +68,32 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     (void)bytes;
     http->header_bytes += size * count;
     return http->header_bytes <= HEADERS_MAX_BYTES ? size * count : 0;
+}
+
+/*
+ * Which variable a proxy was taken from, after NO_PROXY was looked at, libcurl says in the text
+ * that it has for people (url.c, detect_proxy()), and nowhere else.
+ */
+static int on_debug(CURL *easy, curl_infotype type, char *bytes, size_t size, void *context)
+{
+    static const char beginning[] = "Uses proxy env variable ";
+    const size_t skipped = sizeof(beginning) - 1;
+    struct eye_http *http = context;
+    char name[PROXY_VARIABLE_BYTES];
+    (void)easy;
+    if (type != CURLINFO_TEXT || size <= skipped || memcmp(bytes, beginning, skipped) != 0) {
+        return 0;
+    }
+    size_t length = 0;
+    while (skipped + length < size && length < sizeof(name) - 1 && bytes[skipped + length] != ' ') {
+        name[length] = bytes[skipped + length];
+        length++;
+    }
+    name[length] = '\0';
+    if (strcasecmp(name, "no_proxy") != 0) {
+        set_way(http, getenv(name), "from ", name);
+    }
+    return 0;
 }
 
 /* ---- Options ---- */
@@ -90,7 +131,12 @@ static int set_proxy(struct eye_http *http)
     if (http->settings->proxy != NULL) {
         SET(http->easy, CURLOPT_PROXY, http->settings->proxy);
         SET(http->easy, CURLOPT_NOPROXY, "");
+        set_way(http, http->settings->proxy, "", "`proxy`");
+        return 0;
     }
+    SET(http->easy, CURLOPT_DEBUGFUNCTION, on_debug);
+    SET(http->easy, CURLOPT_DEBUGDATA, http);
+    SET(http->easy, CURLOPT_VERBOSE, 1L);
     return 0;
 }
 
@@ -182,6 +228,8 @@ int eye_http_new(const struct eye_http_settings *settings, const struct eye_expo
     http->deadline = setup->deadline;
     http->stats = setup->stats;
     eye_text_init(&http->body, EYE_HTTP_ANSWER_MAX_BYTES);
+    eye_text_init(&http->location, HEADERS_MAX_BYTES);
+    eye_text_init(&http->way, WAY_MAX_BYTES);
     result = read_secrets(http, ret_error);
     if (result == 0) {
         result = init_curl(http, ret_error);
@@ -207,6 +255,8 @@ void eye_http_free(struct eye_http *http)
     eye_secret_done(&http->password);
     eye_secret_done(&http->token);
     eye_text_done(&http->body);
+    eye_text_done(&http->location);
+    eye_text_done(&http->way);
     free(http);
 }
 
@@ -309,6 +359,9 @@ static CURLcode drive(struct eye_http *http, uint64_t until_ns)
 static CURLcode transfer(struct eye_http *http)
 {
     eye_text_clear(&http->body);
+    if (http->settings->proxy == NULL) {
+        eye_text_clear(&http->way); /* on_debug() says it again */
+    }
     http->header_bytes = 0;
     http->body_cut = false;
     http->detail[0] = '\0';
@@ -329,6 +382,17 @@ static void count_bytes(struct eye_http *http)
     atomic_fetch_add(&http->stats->bytes, (uint64_t)sent);
 }
 
+/* Where a redirect points to, made absolute. */
+static void read_location(struct eye_http *http)
+{
+    const char *url = NULL;
+    eye_curl.easy_getinfo(http->easy, CURLINFO_REDIRECT_URL, &url);
+    eye_text_clear(&http->location);
+    if (url != NULL) {
+        eye_http_append_target(&http->location, url);
+    }
+}
+
 /* Receivers may repeat what they got when they explain an error. */
 static void mask(struct eye_text *body, const char *secret)
 {
@@ -339,15 +403,16 @@ static void mask(struct eye_text *body, const char *secret)
     }
 }
 
-static void mask_secrets(struct eye_http *http, const struct eye_http_request *request)
+static void mask_secrets(const struct eye_http *http, const struct eye_http_request *request,
+                         struct eye_text *text)
 {
-    mask(&http->body, http->password.value);
-    mask(&http->body, http->token.value);
+    mask(text, http->password.value);
+    mask(text, http->token.value);
     for (size_t i = 0; i < http->settings->secret_headers.count; i++) {
-        mask(&http->body, strchr(http->settings->secret_headers.items[i], ' ') + 1);
+        mask(text, strchr(http->settings->secret_headers.items[i], ' ') + 1);
     }
     if (request->secret_header != NULL) {
-        mask(&http->body, request->secret_header->value);
+        mask(text, request->secret_header->value);
     }
 }
 
@@ -368,6 +433,8 @@ static struct eye_http_answer read_answer(struct eye_http *http)
         .retry_after_ns = retry_after_ns(http),
         .body = eye_text_string(&http->body),
         .length = http->body.length,
+        .location = http->location.length > 0 ? eye_text_string(&http->location) : NULL,
+        .way = eye_text_string(&http->way),
     };
     eye_curl.easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &answer.status);
     return answer;
@@ -407,6 +474,16 @@ static void doubt_authorities(const struct eye_http *http, CURLcode code)
                          unknown ? 0L : EYE_CURL_CA_CACHE_SECONDS);
 }
 
+/* "Unsupported proxy syntax in 'http://USER:PASSWORD@...'". */
+static void hide_proxy(char *detail)
+{
+    char *opening = strstr(detail, "Unsupported proxy") == NULL ? NULL : strchr(detail, '\'');
+    char *closing = opening == NULL ? NULL : strrchr(detail, '\'');
+    if (closing != opening) {
+        memset(opening + 1, '*', (size_t)(closing - opening - 1));
+    }
+}
+
 int eye_http_send(struct eye_http *http, const struct eye_http_request *request,
                   struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
 {
@@ -421,9 +498,13 @@ int eye_http_send(struct eye_http *http, const struct eye_http_request *request,
     doubt_authorities(http, code);
     eye_curl.easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL);
     if (code != CURLE_OK) {
-        return eye_http_outcome(http->easy, code, request->url, http->detail, failure);
+        hide_proxy(http->detail);
+        return eye_http_outcome(http->easy, code, request->url, eye_text_string(&http->way),
+                                http->detail, failure);
     }
-    mask_secrets(http, request);
+    read_location(http);
+    mask_secrets(http, request, &http->body);
+    mask_secrets(http, request, &http->location);
     struct eye_http_answer answer = read_answer(http);
     if (answer.status == 401 || answer.status == 403) {
         renew_secrets(http);

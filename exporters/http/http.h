@@ -61,7 +61,8 @@ bool eye_http_proxy_valid(const char *text);
             .valid = eye_http_proxy_valid,                                                         \
             .expects = "http://HOST:PORT or https://HOST:PORT without a password",                 \
             .help = "proxy to use, whatever the environment (http_proxy, HTTPS_PROXY, ALL_PROXY, " \
-                    "NO_PROXY) says",                                                              \
+                    "NO_PROXY) says; to do without one here, put the receiver's host into "        \
+                    "NO_PROXY",                                                                    \
         },                                                                                         \
         {                                                                                          \
             .path = "headers",                                                                     \
@@ -113,6 +114,8 @@ struct eye_http_answer {
     uint64_t retry_after_ns; /* of Retry-After, seconds or date; 0: none */
     const char *body;        /* NUL-terminated; of a longer one the beginning */
     size_t length;
+    const char *location; /* of a redirect, without its query; NULL: none */
+    const char *way;      /* " through the proxy HOST:PORT (from VARIABLE)"; NULL or "": directly */
 };
 
 struct eye_http;
@@ -136,7 +139,8 @@ const char *eye_http_answer_header(const struct eye_http *http, const char *name
 
 /**
  * What a status means for the payload, by the table of all our receivers; @failure gets reason,
- * retry_after_ns and a cause with status and the answer's first line, unless it is a success.
+ * retry_after_ns and a cause with status, proxy, the answer's first line and where a redirect
+ * points to, unless it is a success.
  *
  *   2xx              DONE        400 403 422 501        GIVE_UP (403: unauthorized, else rejected)
  *   408 425 429 5xx  RETRY       401 404 407 3xx other  RETRY: says nothing about the points

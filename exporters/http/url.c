@@ -128,3 +128,30 @@ void eye_http_url_authority(const char *text, char ret_authority[EYE_HTTP_AUTHOR
         snprintf(ret_authority, EYE_HTTP_AUTHORITY_BYTES, "%s:%s", host, port);
     }
 }
+
+void eye_http_proxy_authority(const char *proxy, char ret_authority[EYE_HTTP_AUTHORITY_BYTES])
+{
+    EYE_CLEANUP(cleanup_url) CURLU *url = eye_curl.url();
+    EYE_CLEANUP(cleanup_part) char *host = NULL;
+    EYE_CLEANUP(cleanup_part) char *port = NULL;
+    const unsigned flags = CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME;
+    eye_copy_string(ret_authority, EYE_HTTP_AUTHORITY_BYTES, "a proxy");
+    if (url == NULL || eye_curl.url_set(url, CURLUPART_URL, proxy, flags) != CURLUE_OK ||
+        eye_curl.url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
+        return;
+    }
+    bool has_port = eye_curl.url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK;
+    snprintf(ret_authority, EYE_HTTP_AUTHORITY_BYTES, "%s%s%s", host, has_port ? ":" : "",
+             has_port ? port : "");
+}
+
+void eye_http_append_target(struct eye_text *text, const char *url)
+{
+    const char *slashes = strstr(url, "://");
+    const char *authority = slashes == NULL ? url : slashes + 3;
+    const char *path = eye_http_url_path(url);
+    eye_text_append_bytes(text, url, (size_t)(authority - url));
+    const char *user_end = memrchr(authority, '@', (size_t)(path - authority));
+    authority = user_end == NULL ? authority : user_end + 1;
+    eye_text_append_bytes(text, authority, (size_t)(path - authority) + strcspn(path, "?#"));
+}

@@ -15,3 +15,10 @@ const char *eye_http_url_path(const char *url);
  * where the scheme implies it. "the receiver" when @url is none.
  */
 void eye_http_url_authority(const char *url, char ret_authority[EYE_HTTP_AUTHORITY_BYTES]);
+
+/** The same of a proxy, which may lack scheme and port, and then has none here either. "a proxy"
+ * when @proxy is none. */
+void eye_http_proxy_authority(const char *proxy, char ret_authority[EYE_HTTP_AUTHORITY_BYTES]);
+
+/** Appends @url without user, password, query and fragment: what of a redirect can be shown. */
+void eye_http_append_target(struct eye_text *text, const char *url);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the status of an answer to what becomes of the payload. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "collector/base/text.h"
@@ -8,6 +9,9 @@
 
 /* Of the answer's first line in a cause: enough for what receivers explain. */
 #define EXPLANATION_BYTES 200
+
+/* Of where a redirect points to. */
+#define LOCATION_BYTES 200
 
 struct rule {
     long first;
@@ -45,6 +49,17 @@ static const struct rule *rule_of(long status)
     return &unknown;
 }
 
+static void append_location(const char *location, struct eye_error *cause)
+{
+    char shown[LOCATION_BYTES + 1];
+    size_t length = strlen(location);
+    size_t used = strlen(cause->text);
+    eye_copy_shown(shown, sizeof(shown), location, length);
+    snprintf(cause->text + used, sizeof(cause->text) - used,
+             "; it points to %s%s, which is not followed: correct the address", shown,
+             length > LOCATION_BYTES ? "..." : "");
+}
+
 enum eye_verdict eye_http_verdict(const struct eye_http_answer *answer,
                                   struct eye_export_failure *failure)
 {
@@ -55,8 +70,12 @@ enum eye_verdict eye_http_verdict(const struct eye_http_answer *answer,
     char line[EXPLANATION_BYTES + 1];
     size_t length = strcspn(answer->body, "\r\n");
     eye_copy_shown(line, sizeof(line), answer->body, length);
-    eye_export_fail(failure, -EIO, rule->reason, "answer %ld%s%s%s", answer->status,
-                    length > 0 ? ": " : "", line, length > EXPLANATION_BYTES ? "..." : "");
+    eye_export_fail(failure, -EIO, rule->reason, "answer %ld%s%s%s%s", answer->status,
+                    answer->way == NULL ? "" : answer->way, length > 0 ? ": " : "", line,
+                    length > EXPLANATION_BYTES ? "..." : "");
+    if (rule->reason == EYE_EXPORT_REDIRECTED && answer->location != NULL) {
+        append_location(answer->location, &failure->cause);
+    }
     failure->retry_after_ns = answer->retry_after_ns;
     return rule->verdict;
 }

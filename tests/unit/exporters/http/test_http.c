@@ -513,6 +513,100 @@ static void send__goes_through_the_proxy_of_settings_or_environment(void **state
     assert_int_equal(http_server_requests(client->server), 2);
 }
 
+/* Nobody who reads "connection refused" knows that a proxy was asked, and which one. */
+static void send__names_the_proxy_that_failed(void **state)
+{
+    static const struct {
+        const char *variable; /* NULL: the key */
+        const char *proxy;
+        const char *except;
+        const char *said; /* NULL: no proxy is named */
+    } cases[] = {
+        {"http_proxy", "http://me:pass-word@127.0.0.1:1", NULL,
+         "127.0.0.1:2 through the proxy 127.0.0.1:1 (from http_proxy): "},
+        {"http_proxy", "127.0.0.1:1", NULL,
+         "127.0.0.1:2 through the proxy 127.0.0.1:1 (from http_proxy): "},
+        {"ALL_PROXY", "http://127.0.0.1:1", "10.0.0.1",
+         "127.0.0.1:2 through the proxy 127.0.0.1:1 (from ALL_PROXY): "},
+        {"http_proxy", "http://me:pass-word/more@127.0.0.1", NULL, "through the proxy"},
+        {"http_proxy", "http://127.0.0.1:1", "127.0.0.1", NULL},
+        {"https_proxy", "http://127.0.0.1:1", NULL, NULL},
+        {NULL, "http://127.0.0.1:1", "127.0.0.1",
+         "127.0.0.1:2 through the proxy 127.0.0.1:1 (`proxy`): "},
+    };
+    struct client *client = *state;
+    eye_copy_string(client->url, sizeof(client->url), "http://127.0.0.1:2/x");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        EYE_AUTOFREE char *proxy = strdup(cases[i].proxy);
+        client->settings.proxy = cases[i].variable == NULL ? proxy : NULL;
+        if (cases[i].variable != NULL) {
+            setenv(cases[i].variable, proxy, 1);
+        }
+        setenv("NO_PROXY", cases[i].except == NULL ? "" : cases[i].except, 1);
+        eye_http_free(EYE_TAKE(client->http));
+        open_client(client);
+        int result = post(client, "{}", 2);
+        unsetenv(cases[i].variable == NULL ? "none" : cases[i].variable);
+        unsetenv("NO_PROXY");
+        const char *cause = client->failure.cause.text;
+        const char *expected = cases[i].said == NULL ? "127.0.0.1:2: " : cases[i].said;
+        if (result == 0 || strstr(cause, expected) == NULL || strstr(cause, "pass-word") != NULL) {
+            fail_msg("%zu: %s", i, cause);
+        }
+    }
+}
+
+static void send__says_by_which_proxy_an_answer_came(void **state)
+{
+    static const struct http_script script = {.answer = "HTTP/1.1 503 Busy\r\n\r\nlater",
+                                              .ending = HTTP_CLOSE};
+    struct client *client = *state;
+    char proxy[64];
+    char expected[128];
+    serve(client, &script, 1);
+    unsigned port = http_server_port(client->server);
+    snprintf(proxy, sizeof(proxy), "http://me:pass-word@127.0.0.1:%u", port);
+    eye_copy_string(client->url, sizeof(client->url), "http://receiver.invalid/x");
+    setenv("http_proxy", proxy, 1);
+    open_client(client);
+    int result = post(client, "{}", 2);
+    unsetenv("http_proxy");
+    assert_int_equal(result, 0);
+    assert_int_equal(eye_http_verdict(&client->answer, &client->failure), EYE_VERDICT_RETRY);
+    snprintf(expected, sizeof(expected),
+             "answer 503 through the proxy 127.0.0.1:%u (from http_proxy): later", port);
+    assert_string_equal(client->failure.cause.text, expected);
+}
+
+/* Bounded, harmless, and without what may be secret. */
+static void send__tells_where_a_redirect_points_to(void **state)
+{
+    static const struct {
+        struct http_script script;
+        const char *said;
+    } cases[] = {
+        {{.answer = "HTTP/1.1 301 Moved\r\nLocation: https://other/v1?token=abc#x\r\n\r\n",
+          .ending = HTTP_CLOSE},
+         "answer 301; it points to https://other/v1, which is not followed: correct the address"},
+        {{.answer = "HTTP/1.1 308 Moved\r\nLocation: http://me:pw@h:1/a/\r\n\r\nsee there",
+          .ending = HTTP_CLOSE},
+         "answer 308: see there; it points to http://h:1/a/, which is not followed: correct the address"},
+        {{.answer = "HTTP/1.1 302 Moved\r\nLocation: http://h/" SECRET "\r\n\r\n",
+          .ending = HTTP_CLOSE},
+         "answer 302; it points to http://h/*********************, which is not followed: correct "
+         "`url`"},
+        {{.answer = "HTTP/1.1 301 Moved\r\n\r\n", .ending = HTTP_CLOSE}, "answer 301"},
+        {{.answer = "HTTP/1.1 400 Bad\r\nLocation: http://h/\r\n\r\n", .ending = HTTP_CLOSE},
+         "answer 400"},
+    };
+    struct client *client = *state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        assert_int_equal(ask(client, &cases[i].script), 0);
+        eye_http_verdict(&client->answer, &client->failure);
+        assert_string_equal(client->failure.cause.text, cases[i].said);
+    }
+}
+
 static void send__tells_what_the_proxy_said(void **state)
 {
     static const struct http_script scripts[] = {
@@ -605,6 +699,9 @@ int main(void)
         TEST(send__carries_a_bearer_token),
         TEST(send__masks_a_secret_that_comes_back),
         TEST(send__goes_through_the_proxy_of_settings_or_environment),
+        TEST(send__names_the_proxy_that_failed),
+        TEST(send__says_by_which_proxy_an_answer_came),
+        TEST(send__tells_where_a_redirect_points_to),
         TEST(send__tells_what_the_proxy_said),
         TEST(new__refuses_bad_settings),
         TEST(secrets__are_not_seen_from_outside),

@@ -100,6 +100,23 @@ static void verdict__cuts_a_long_line(void **state)
     assert_int_equal(strlen(failure.cause.text), strlen("answer 500: ") + 200 + strlen("..."));
 }
 
+static void verdict__cuts_and_cleans_a_long_location(void **state)
+{
+    char location[2000] = "http://h/\x1b\xe2\x80\xae";
+    (void)state;
+    size_t length = strlen(location);
+    memset(location + length, 'x', sizeof(location) - length);
+    location[sizeof(location) - 1] = '\0';
+    struct eye_export_failure failure = {0};
+    const struct eye_http_answer answer = {.status = 301, .body = "", .location = location};
+    eye_http_verdict(&answer, &failure);
+    const char *shown = strstr(failure.cause.text, "http://h/");
+    assert_non_null(shown);
+    assert_memory_equal(shown, "http://h/??xxx", 14);
+    assert_in_range(strlen(failure.cause.text), 200, 300);
+    assert_non_null(strstr(failure.cause.text, "x..., which is not followed"));
+}
+
 static void verdict__cuts_between_characters(void **state)
 {
     char body[402] = "x";
@@ -121,6 +138,7 @@ int main(void)
         cmocka_unit_test(verdict__leaves_the_failure_of_a_success_alone),
         cmocka_unit_test(verdict__tells_the_first_line_harmlessly),
         cmocka_unit_test(verdict__cuts_a_long_line),
+        cmocka_unit_test(verdict__cuts_and_cleans_a_long_location),
         cmocka_unit_test(verdict__cuts_between_characters),
     };
     return cmocka_run_group_tests_name("http_verdict", tests, NULL, NULL);
