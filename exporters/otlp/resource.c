@@ -2,6 +2,7 @@
 /* Gathering the attributes of the resource; a later value replaces an earlier one. */
 #include "exporters/otlp/resource.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -105,13 +106,30 @@ static int skip(void *context, const char *key, const char *value)
     return 0;
 }
 
+/* Whether each percent sign of @list begins two hexadecimal digits. */
+static bool is_encoded(const char *list)
+{
+    const char *at = strchr(list, '%');
+    while (at != NULL && isxdigit((unsigned char)at[1]) != 0 &&
+           isxdigit((unsigned char)at[2]) != 0) {
+        at = strchr(at + 3, '%');
+    }
+    return at == NULL;
+}
+
+/* 0, or -EINVAL when @list is none, -ENOMEM. */
+static int check_list(const char *list)
+{
+    return is_encoded(list) ? eye_otlp_read_pairs(list, skip, NULL) : -EINVAL;
+}
+
 /* All of a list or nothing, as https://opentelemetry.io/docs/specs/otel/resource/sdk/ wants it. */
 static int set_list(struct eye_otlp_resource *resource, const char *list)
 {
-    int result = eye_otlp_read_pairs(list, skip, NULL);
+    int result = check_list(list);
     if (result == -EINVAL) {
         eye_log_warning("OTEL_RESOURCE_ATTRIBUTES is passed over: it is not a list of "
-                        "key=value,key=value");
+                        "key=value,key=value with values in percent-encoding");
         return 0;
     }
     return result == 0 ? eye_otlp_read_pairs(list, set, resource) : result;
@@ -130,7 +148,7 @@ static int set_environment(struct eye_otlp_resource *resource)
 static int set_environment_of_the_host(struct eye_otlp_resource *resource)
 {
     const char *list = getenv("OTEL_RESOURCE_ATTRIBUTES");
-    int result = list == NULL ? 0 : eye_otlp_read_pairs(list, skip, NULL);
+    int result = list == NULL ? 0 : check_list(list);
     if (list == NULL || result != 0) {
         return result == -EINVAL ? 0 : result;
     }

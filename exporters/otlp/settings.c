@@ -10,6 +10,7 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/base/parse.h"
+#include "exporters/http/url.h"
 #include "exporters/otlp/pairs.h"
 
 #define DEFAULT_URL "http://127.0.0.1:4318/v1/metrics"
@@ -53,15 +54,17 @@ struct word {
 static int choose(const struct variable *variable, const struct word *words, int otherwise)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text known;
+    const char *used = "";
     eye_text_init(&known, EYE_ERROR_TEXT_BYTES);
     for (const struct word *word = words; word->text != NULL; word++) {
+        used = word->choice == otherwise && *used == '\0' ? word->text : used;
         if (strcasecmp(variable->value, word->text) == 0) {
             return word->choice;
         }
         eye_text_appendf(&known, "%s%s", word == words ? "" : ", ", word->text);
     }
-    eye_log_warning("%s is passed over: \"%.64s\" is none of %s", variable->name, variable->value,
-                    eye_text_string(&known));
+    eye_log_warning("%s is passed over: \"%.64s\" is none of %s; %s is used", variable->name,
+                    variable->value, eye_text_string(&known), used);
     return otherwise;
 }
 
@@ -102,6 +105,11 @@ static int set_variable_url(struct eye_otlp_settings *settings, const struct var
                         variable->name);
         free(EYE_TAKE(settings->url));
     }
+    if (settings->url != NULL && !eye_http_endpoint_valid(settings->url)) {
+        eye_log_warning("%s has no path, so / is asked, as the specification wants it; receivers "
+                        "listen at /v1/metrics",
+                        variable->name);
+    }
     return result;
 }
 
@@ -122,9 +130,30 @@ static int decide_url(struct eye_otlp_settings *settings, const struct eye_otlp_
     return result != 0 || settings->url != NULL ? result : set_url(settings, DEFAULT_URL, "");
 }
 
+/* The protocol that others of this environment speak, to an endpoint that is theirs, too. */
+static void pass_over_grpc(const struct eye_otlp_settings *settings,
+                           const struct variable *variable)
+{
+    char authority[EYE_HTTP_AUTHORITY_BYTES];
+    eye_http_url_authority(settings->url, authority);
+    const char *port = strrchr(authority, ':');
+    bool is_grpc = port != NULL && strcmp(port, ":4317") == 0;
+    eye_log_warning("%s is passed over: there is no grpc here, http/protobuf is sent to %s%s",
+                    variable->name, authority,
+                    is_grpc ? "; 4317 is the port of grpc, that of http is 4318" : "");
+}
+
+/* Once the URL is known. */
 static void decide_encoding(struct eye_otlp_settings *settings,
                             const struct eye_otlp_values *values)
 {
+    struct variable variable;
+    if (values->encoding == EYE_OTLP_AUTO && find_either(&variable, "PROTOCOL") &&
+        strcasecmp(variable.value, "grpc") == 0) {
+        pass_over_grpc(settings, &variable);
+        settings->json = false;
+        return;
+    }
     static const struct word words[] = {
         {"http/protobuf", EYE_OTLP_ENCODING_PROTOBUF},
         {"http/json", EYE_OTLP_ENCODING_JSON},
@@ -273,7 +302,6 @@ int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_
     };
     decide_file(&made.http.tls.ca_file, "CERTIFICATE");
     decide_client(&made.http.tls);
-    decide_encoding(&made, values);
     decide_compression(&made, values);
     decide_temporality(&made, values);
     decide_timeout(&made);
@@ -281,6 +309,7 @@ int eye_otlp_settings_init(struct eye_otlp_settings *settings, const struct eye_
         eye_otlp_settings_done(&made);
         return -ENOMEM;
     }
+    decide_encoding(&made, values);
     *settings = made;
     return 0;
 }

@@ -215,6 +215,60 @@ static void init__passes_over_what_makes_no_sense(void **state)
     }
 }
 
+/* What happens instead, and where an endpoint that is meant for grpc goes wrong. */
+static void init__says_what_is_used_instead(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *name;
+        const char *value;
+        const char *endpoint;
+        const char *said;
+    } cases[] = {
+        {"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http://host:4317",
+         "there is no grpc here, http/protobuf is sent to host:4317; 4317 is the port of grpc, "
+         "that "
+         "of http is 4318"},
+        {"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "GRPC", "http://host",
+         "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL is passed over: there is no grpc here, http/protobuf "
+         "is sent to host:80\n"},
+        {"OTEL_EXPORTER_OTLP_PROTOCOL", "soap", "http://host:4317",
+         "\"soap\" is none of http/protobuf, http/json; http/protobuf is used\n"},
+        {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "both", "http://host",
+         "\"both\" is none of cumulative, delta, lowmemory; cumulative is used\n"},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        log_file_clear(&fixture->log);
+        setenv(cases[i].name, cases[i].value, 1);
+        setenv("OTEL_EXPORTER_OTLP_ENDPOINT", cases[i].endpoint, 1);
+        read_settings(fixture);
+        unsetenv(cases[i].name);
+        assert_int_equal(log_file_count(&fixture->log, cases[i].said), 1);
+        assert_false(fixture->settings.json);
+    }
+}
+
+static void init__warns_of_an_endpoint_without_a_path(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *name;
+        const char *value;
+        size_t warnings;
+    } cases[] = {
+        {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://host:4318", 1},
+        {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://host:4318/", 0},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://host:4318", 0},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        log_file_clear(&fixture->log);
+        setenv(cases[i].name, cases[i].value, 1);
+        read_settings(fixture);
+        unsetenv(cases[i].name);
+        assert_int_equal(log_file_count(&fixture->log, "has no path"), cases[i].warnings);
+    }
+}
+
 static const char *attribute(const struct fixture *fixture, const char *key)
 {
     const char *value = NULL;
@@ -286,11 +340,21 @@ static void resource__passes_over_a_malformed_list(void **state)
 {
     struct fixture *fixture = *state;
     const struct eye_selection selection = {.prefix = ""};
-    setenv("OTEL_RESOURCE_ATTRIBUTES", "a=b,c", 1);
-    assert_int_equal(eye_otlp_resource_init(&fixture->resource, &selection), 0);
-    assert_string_equal(attribute(fixture, "service.name"), "sockeye");
-    assert_string_equal(attribute(fixture, "a"), "absent");
-    assert_int_equal(log_file_count(&fixture->log, "OTEL_RESOURCE_ATTRIBUTES is passed over"), 1);
+    static const char *const lists[] = {"a=b,c", "a=%zz,b=1", "b=1,a=%4", "a=b,c=100%", "a%=1"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(lists); i++) {
+        log_file_clear(&fixture->log);
+        setenv("OTEL_RESOURCE_ATTRIBUTES", lists[i], 1);
+        eye_otlp_resource_done(&fixture->resource);
+        assert_int_equal(eye_otlp_resource_init(&fixture->resource, &selection), 0);
+        assert_string_equal(attribute(fixture, "service.name"), "sockeye");
+        assert_string_equal(attribute(fixture, "a"), "absent");
+        assert_string_equal(attribute(fixture, "b"), "absent");
+        assert_int_equal(log_file_count(&fixture->log, "OTEL_RESOURCE_ATTRIBUTES is passed over"),
+                         1);
+        eye_otlp_resource_done(&fixture->resource);
+        assert_int_equal(eye_otlp_resource_init_observed(&fixture->resource, &selection), 0);
+        assert_string_equal(attribute(fixture, "b"), "absent");
+    }
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_fixture, free_fixture)
@@ -305,6 +369,8 @@ int main(void)
         TEST(init__lets_the_configuration_win),
         TEST(init__decodes_headers),
         TEST(init__passes_over_what_makes_no_sense),
+        TEST(init__says_what_is_used_instead),
+        TEST(init__warns_of_an_endpoint_without_a_path),
         TEST(resource__lets_the_stronger_win),
         TEST(resource__of_services_says_what_is_true_of_the_host),
         TEST(resource__passes_over_a_malformed_list),
