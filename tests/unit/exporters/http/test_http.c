@@ -590,11 +590,12 @@ static void send__tells_where_a_redirect_points_to(void **state)
          "answer 301; it points to https://other/v1, which is not followed: correct the address"},
         {{.answer = "HTTP/1.1 308 Moved\r\nLocation: http://me:pw@h:1/a/\r\n\r\nsee there",
           .ending = HTTP_CLOSE},
-         "answer 308: see there; it points to http://h:1/a/, which is not followed: correct the address"},
+         "answer 308: see there; it points to http://h:1/a/, which is not followed: correct the "
+         "address"},
         {{.answer = "HTTP/1.1 302 Moved\r\nLocation: http://h/" SECRET "\r\n\r\n",
           .ending = HTTP_CLOSE},
          "answer 302; it points to http://h/*********************, which is not followed: correct "
-         "`url`"},
+         "the address"},
         {{.answer = "HTTP/1.1 301 Moved\r\n\r\n", .ending = HTTP_CLOSE}, "answer 301"},
         {{.answer = "HTTP/1.1 400 Bad\r\nLocation: http://h/\r\n\r\n", .ending = HTTP_CLOSE},
          "answer 400"},
