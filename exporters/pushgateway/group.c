@@ -66,7 +66,8 @@ static bool has_label(const struct eye_metric *metric, const char *label)
 {
     bool has = metric->kind == EYE_DISTRIBUTION && is_name_of(label, "le");
     for (unsigned i = 0; i < EYE_TAG_COUNT && !has; i++) {
-        has = (metric->tags >> i & 1) != 0 && is_label_of(label, metric, (enum eye_tag)i);
+        has = eye_metric_has_tag(metric, (enum eye_tag)i) &&
+              is_label_of(label, metric, (enum eye_tag)i);
     }
     return has;
 }
