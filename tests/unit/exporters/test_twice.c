@@ -91,7 +91,7 @@ static const char *by_request(struct exporter_run *run, const char *settings)
     struct http_server *server = http_server_start(&taken, 1);
     size_t length;
     run->port = http_server_port(server);
-    deliver(run, settings, "url: 'http://127.0.0.1:%'");
+    deliver(run, settings, "url: 'http://127.0.0.1:%/'");
     const char *body = http_server_body(server, 0, &length);
     eye_text_append_bytes(&run->bytes, body, length);
     http_server_stop(server);
