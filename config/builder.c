@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "collector/base/trust.h"
 #include "config/nearest.h"
 #include "config/schema.h"
 #include "config/scope.h"
@@ -42,7 +43,7 @@ static struct eye_scope scope_of(struct eye_builder *builder)
 void eye_builder_init(struct eye_builder *builder, const struct eye_config_section *const *sections,
                       size_t section_count)
 {
-    *builder = (struct eye_builder){.sections = {sections, section_count}};
+    *builder = (struct eye_builder){.sections = {sections, section_count}, .user = EYE_NOBODY_ELSE};
     eye_problems_init(&builder->problems);
     eye_problems_init(&builder->warnings);
     eye_text_init(&builder->sources, SOURCES_BYTES_MAX);
@@ -141,8 +142,8 @@ static struct variable_name variable_of(const char *path)
 static const char *path_of(struct eye_builder *builder, const char *name)
 {
     struct eye_scope scope = scope_of(builder);
-    struct eye_nearest nearest;
-    eye_nearest_init(&nearest, name);
+    struct eye_nearest nearest; /* without the prefix, in which all are alike */
+    eye_nearest_init(&nearest, name + strlen(VARIABLE_PREFIX));
     const char *path;
     const char *best = NULL;
     for (size_t i = 0; (path = eye_scope_path(&scope, i)) != NULL; i++) {
@@ -150,7 +151,8 @@ static const char *path_of(struct eye_builder *builder, const char *name)
         if (strcmp(known.text, name) == 0) {
             return path;
         }
-        best = eye_nearest_offer(&nearest, known.text, strlen(known.text)) ? path : best;
+        const char *own = known.text + strlen(VARIABLE_PREFIX);
+        best = eye_nearest_offer(&nearest, own, strlen(own)) ? path : best;
     }
     eye_problems_add(&builder->warnings, -EINVAL, "%s sets no key and is passed over%s%s%s", name,
                      best == NULL ? "" : ", did you mean \"",

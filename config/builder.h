@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "config/config.h"
 #include "config/exporter_list.h"
 #include "config/problems.h"
@@ -18,6 +20,7 @@ struct eye_builder {
     struct eye_problems problems;
     struct eye_problems warnings; /* lines of eye_config.warnings; no failure */
     char *file;                   /* the first file; owned */
+    uid_t user;                   /* whose that one is; EYE_NOBODY_ELSE: none was read yet */
     struct eye_text sources;      /* all that came behind it */
 };
 

@@ -13,8 +13,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "collector/base/file.h"
 #include "collector/base/text.h"
+#include "collector/base/trust.h"
 #include "config/builder.h"
 #include "config/schema.h"
 #include "config/scope.h"
@@ -38,35 +38,77 @@ static int read_all(int fd, struct eye_text *text)
     return text->failed ? -ENOMEM : 0;
 }
 
+static void add_once(struct eye_problems *problems, const char *line)
+{
+    const char *known = problems->lines.length > 0 ? eye_text_string(&problems->lines) : "";
+    if (strstr(known, line) == NULL) {
+        eye_problems_add(problems, -EPERM, "%s", line);
+    }
+}
+
+/* Who may write this decides what the daemon reads and writes, in its user's name. */
+static void tell_rights(struct eye_problems *problems, const char *path, const struct stat *status)
+{
+    char line[PATH_MAX + 256];
+    const char *noun = S_ISDIR(status->st_mode) ? "folder" : "file";
+    if (!S_ISLNK(status->st_mode) && (status->st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        snprintf(line, sizeof(line),
+                 "%s: others may write this %s (mode %04o), and so decide what the daemon does; "
+                 "run chmod go-w on it",
+                 path, noun, status->st_mode & 07777U);
+    } else {
+        snprintf(line, sizeof(line),
+                 "%s: user %u may write this %s, and so decide what the daemon does; run chown on "
+                 "it",
+                 path, (unsigned int)status->st_uid,
+                 S_ISLNK(status->st_mode) ? "link" : noun);
+    }
+    add_once(problems, line);
+}
+
 /*
- * Who writes the configuration decides what the daemon reads and writes, in its user's name. Root
- * takes none that everybody may write; of one user's ("sudo sockeye -c mine.yaml") it is warned.
- * The sticky bit of a folder is no help: who
- * may add a file to conf.d needs to replace none. Of a file system that is mounted read-only, as
- * Kubernetes' ConfigMaps are, the modes say nothing.
+ * Root takes nothing that everybody may write, and nothing of a user; but of the user whose the
+ * first file is ("sudo sockeye -c mine.yaml") it is only warned, since who started it named that
+ * one. The sticky bit of a folder is no help: who may add a file to conf.d needs to replace none.
+ * Of a file system that is mounted read-only, as Kubernetes' ConfigMaps are, the modes say nothing.
  */
-static void check_rights(struct eye_builder *builder, const char *path, int fd)
+static void check_rights(struct eye_builder *builder, const char *path, const struct stat *status,
+                         uid_t user)
+{
+    bool owned = eye_is_trusted_owner(status->st_uid);
+    mode_t strangers = S_ISLNK(status->st_mode) ? 0 : status->st_mode & (S_IWGRP | S_IWOTH);
+    bool refused =
+        geteuid() == 0 && ((strangers & S_IWOTH) != 0 || (!owned && status->st_uid != user));
+    if (!owned || strangers != 0) {
+        tell_rights(refused ? &builder->problems : &builder->warnings, path, status);
+    }
+}
+
+/* Who renames in a folder on the way puts another file there; beside this one, another conf.d. */
+static void check_way(struct eye_builder *builder, const char *path, uid_t user)
+{
+    struct eye_stranger stranger = {.path = ""};
+    eye_look_for_strangers(path, S_IWGRP | S_IWOTH, user, &stranger);
+    if (stranger.path[0] != '\0') {
+        const struct stat status = {.st_mode = stranger.mode, .st_uid = stranger.owner};
+        check_rights(builder, stranger.path, &status, user);
+    }
+}
+
+/* @is_first: the user whose it is may have the others, too. */
+static void check(struct eye_builder *builder, const char *path, int fd, bool is_first)
 {
     struct stat status;
     struct statvfs disk;
-    if (fstat(fd, &status) != 0 || (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) ||
-        (fstatvfs(fd, &disk) == 0 && (disk.f_flag & ST_RDONLY) != 0)) {
+    if (fstat(fd, &status) != 0 || (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))) {
         return; /* what is written to /dev/null or a pipe stays nowhere */
     }
-    const char *noun = S_ISDIR(status.st_mode) ? "folder" : "file";
-    bool owned = eye_file_is_trusted_owner(status.st_uid);
-    bool refused = geteuid() == 0 && (status.st_mode & S_IWOTH) != 0;
-    struct eye_problems *problems = refused ? &builder->problems : &builder->warnings;
-    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        eye_problems_add(problems, -EPERM,
-                         "%s: others may write this %s (mode %04o), and so decide what the "
-                         "daemon does; run chmod go-w on it",
-                         path, noun, status.st_mode & 07777U);
-    } else if (!owned) {
-        eye_problems_add(problems, -EPERM,
-                         "%s: user %u may write this %s, and so decide what the daemon does; "
-                         "run chown on it",
-                         path, (unsigned int)status.st_uid, noun);
+    if (is_first) {
+        builder->user = status.st_uid;
+    }
+    check_way(builder, path, builder->user);
+    if (fstatvfs(fd, &disk) != 0 || (disk.f_flag & ST_RDONLY) == 0) {
+        check_rights(builder, path, &status, builder->user);
     }
 }
 
@@ -95,22 +137,23 @@ static int open_file(const char *path)
     return EYE_TAKE_FD(fd);
 }
 
-static int read_file(struct eye_builder *builder, const char *path, struct eye_text *text)
+static int read_file(struct eye_builder *builder, const char *path, bool is_first,
+                     struct eye_text *text)
 {
     EYE_AUTOCLOSE int fd = open_file(path);
     if (fd < 0) {
         return fd;
     }
-    check_rights(builder, path, fd);
+    check(builder, path, fd, is_first);
     return read_all(fd, text);
 }
 
 /* @may_miss: that there is no such file is no problem. */
-static void add_file(struct eye_builder *builder, const char *path, bool may_miss)
+static void add_file(struct eye_builder *builder, const char *path, bool is_first, bool may_miss)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text text;
     eye_text_init(&text, 2 * EYE_DOCUMENT_BYTES_MAX);
-    int result = read_file(builder, path, &text);
+    int result = read_file(builder, path, is_first, &text);
     if (result == 0) {
         char label[PATH_MAX]; /* who makes a file of conf.d chooses its name */
         eye_copy_shown(label, sizeof(label), path, strlen(path));
@@ -143,7 +186,7 @@ static void add_part(struct eye_builder *builder, const char *folder, const char
         eye_problems_add_out_of_memory(&builder->problems);
         return;
     }
-    add_file(builder, path, false);
+    add_file(builder, path, false, false);
 }
 
 static void add_folder(struct eye_builder *builder, const char *folder)
@@ -151,7 +194,7 @@ static void add_folder(struct eye_builder *builder, const char *folder)
     struct dirent **entries;
     EYE_AUTOCLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
-        check_rights(builder, folder, fd);
+        check(builder, folder, fd, false);
     }
     int count = scandir(folder, &entries, is_part, by_name);
     if (count < 0) {
@@ -172,7 +215,7 @@ static void add_folder(struct eye_builder *builder, const char *folder)
 static void add_files(struct eye_builder *builder, const char *file)
 {
     const char *path = file == NULL ? EYE_CONFIG_DEFAULT_FILE : file;
-    add_file(builder, path, file == NULL);
+    add_file(builder, path, true, file == NULL);
     const char *slash = strrchr(path, '/');
     int length = slash == NULL ? 0 : (int)(slash - path) + 1;
     EYE_AUTOFREE char *folder = NULL;

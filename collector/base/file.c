@@ -3,7 +3,6 @@
 #include "collector/base/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,30 +35,4 @@ bool eye_file_has_changed(const char *path, struct eye_file_stamp *stamp)
     }
     *stamp = (struct eye_file_stamp){status.st_dev, status.st_ino, status.st_size, status.st_ctim};
     return true;
-}
-
-bool eye_file_is_trusted_owner(uid_t owner)
-{
-    return owner == 0 || owner == geteuid();
-}
-
-int eye_file_open_folder(const char *path)
-{
-    struct stat status;
-    EYE_AUTOCLOSE int entry = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (entry < 0 || fstat(entry, &status) != 0) {
-        return -errno;
-    }
-    if (S_ISLNK(status.st_mode) && !eye_file_is_trusted_owner(status.st_uid)) {
-        return -ELOOP;
-    }
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
-bool eye_file_keeps_entries(int folder, mode_t strangers)
-{
-    struct stat status;
-    return fstat(folder, &status) == 0 && eye_file_is_trusted_owner(status.st_uid) &&
-           ((status.st_mode & strangers) == 0 || (status.st_mode & S_ISVTX) != 0);
 }

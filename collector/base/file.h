@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading files whole, and who else may put others in their place. No state, any thread. */
+/* Reading files whole, and whether they changed. No state, any thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,19 +24,3 @@ struct eye_file_stamp {
  * @stamp. One that is away for a moment is being replaced: false. Cheap enough for every request.
  */
 bool eye_file_has_changed(const char *path, struct eye_file_stamp *stamp);
-
-/** Root, or this process. */
-bool eye_file_is_trusted_owner(uid_t owner);
-
-/**
- * Opens the folder @path: its descriptor, or -errno. A symbolic link is followed when its owner is
- * trusted, as systemd's state folders are links; of others it is -ELOOP.
- */
-int eye_file_open_folder(const char *path);
-
-/**
- * True when nobody but trusted users can rename or remove what is in @folder and belongs to us: a
- * trusted user owns it, and none of @strangers (S_IWGRP, S_IWOTH) may write there, unless it has
- * the sticky bit, as /tmp has.
- */
-bool eye_file_keeps_entries(int folder, mode_t strangers);

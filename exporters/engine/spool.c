@@ -16,8 +16,8 @@
 #include <sys/statvfs.h>
 #include <zstd.h>
 
-#include "collector/base/file.h"
 #include "collector/base/text.h"
+#include "collector/base/trust.h"
 #include "collector/snapshot/codec.h"
 
 /* The text repeats itself so much that higher levels save little and cost much. */
@@ -254,17 +254,13 @@ static void drop_delivered(struct eye_spool *spool, size_t keep)
     }
 }
 
-static int open_parent(const char *path, int *ret_fd)
+/* The folder @path, if nobody else puts something in its place; it is made when it is not there. */
+static int open_parent(const char *path, struct eye_stranger *ret_stranger)
 {
     if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST) {
         return -errno;
     }
-    int fd = eye_file_open_folder(path);
-    if (fd < 0) {
-        return fd;
-    }
-    *ret_fd = fd;
-    return 0;
+    return eye_open_trusted_folder(path, S_IWGRP | S_IWOTH, ret_stranger);
 }
 
 static int open_child(int parent, const char *exporter, int *ret_fd)
@@ -299,20 +295,20 @@ static int fail_to_open(int error, const char *path, const char *exporter,
 static int open_folder(const char *path, const char *exporter, int *ret_fd,
                        struct eye_error *ret_error)
 {
-    EYE_AUTOCLOSE int parent = -1;
+    struct eye_stranger stranger = {.path = ""};
     EYE_AUTOCLOSE int fd = -1;
-    int result = open_parent(path, &parent);
-    if (result != 0) {
-        return fail_to_open(result, path, exporter, ret_error);
-    }
-    if (!eye_file_keeps_entries(parent, S_IWGRP | S_IWOTH)) {
-        return eye_error_set(ret_error, -EPERM,
-                             "the spool's folder %s belongs to another user or others may write "
+    EYE_AUTOCLOSE int parent = open_parent(path, &stranger);
+    if (stranger.path[0] != '\0') {
+        return eye_error_set(ret_error, parent,
+                             "the spool %s: the %s %s belongs to another user or others may write "
                              "there, and so put another spool in its place; run chown and chmod "
-                             "0700 on it",
-                             path);
+                             "go-w on it",
+                             path, S_ISLNK(stranger.mode) ? "link" : "folder", stranger.path);
     }
-    result = open_child(parent, exporter, &fd);
+    if (parent < 0) {
+        return fail_to_open(parent, path, exporter, ret_error);
+    }
+    int result = open_child(parent, exporter, &fd);
     if (result != 0) {
         return fail_to_open(result, path, exporter, ret_error);
     }

@@ -12,7 +12,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "collector/base/file.h"
+#include "collector/base/trust.h"
 
 #define MODE 0640
 
@@ -89,7 +89,7 @@ static int check_kind(const struct eye_journal *journal, const struct stat *stat
         return eye_error_set(ret_error, -EINVAL, "%s is not a regular file; - is standard output",
                              journal->path);
     }
-    if (!eye_file_is_trusted_owner(status->st_uid) || status->st_nlink > 1) {
+    if (!eye_is_trusted_owner(status->st_uid) || status->st_nlink > 1) {
         return eye_error_set(ret_error, -EPERM,
                              "%s belongs to another user or has a second name (hard link): remove "
                              "it or choose another path",
@@ -128,18 +128,16 @@ static int open_folder(const struct eye_journal *journal, struct eye_error *ret_
     if (snprintf(path, sizeof(path), "%.*s", length, journal->path) >= (int)sizeof(path)) {
         return fail(journal, -ENAMETOOLONG, "open", ret_error);
     }
-    EYE_AUTOCLOSE int folder = eye_file_open_folder(path);
-    if (folder < 0) {
-        return fail(journal, folder, "open the folder of", ret_error);
-    }
-    if (!eye_file_keeps_entries(folder, S_IWOTH)) {
-        return eye_error_set(ret_error, -EPERM,
-                             "%s: the folder %s belongs to another user or everybody may write "
+    struct eye_stranger stranger = {.path = ""};
+    int folder = eye_open_trusted_folder(path, S_IWOTH, &stranger);
+    if (stranger.path[0] != '\0') {
+        return eye_error_set(ret_error, folder,
+                             "%s: the %s %s belongs to another user or everybody may write "
                              "there, and so put another file in its place; run chown root and "
                              "chmod o-w on it, or choose another path",
-                             journal->path, path);
+                             journal->path, S_ISLNK(stranger.mode) ? "link" : "folder", stranger.path);
     }
-    return EYE_TAKE_FD(folder);
+    return folder < 0 ? fail(journal, folder, "open the folder of", ret_error) : folder;
 }
 
 static int open_file(struct eye_journal *journal, struct eye_error *ret_error)

@@ -440,10 +440,82 @@ static void load__root_takes_no_part_that_others_may_write(void **state)
     assert_int_equal(chmod(folder, 0700), 0);
     assert_rights(fixture, false, NULL);
     if (chown(path, 65534, 65534) == 0) {
-        assert_rights(fixture, false, "part.yaml: user 65534 may write this file");
+        assert_rights(fixture, true, "part.yaml: user 65534 may write this file");
         assert_int_equal(chown(path, 0, 0), 0);
         assert_int_equal(chown(folder, 65534, 65534), 0);
-        assert_rights(fixture, false, "conf.d: user 65534 may write this folder");
+        assert_rights(fixture, true, "conf.d: user 65534 may write this folder");
+    }
+}
+
+/* Whoever may rename in these folders puts another file there, or a conf.d beside it. */
+static void load__root_takes_nothing_from_a_folder_that_others_may_write(void **state)
+{
+    static const struct {
+        mode_t mode;
+        bool refused;
+        const char *said;
+    } table[] = {
+        {0755, false, NULL},
+        {01777, false, NULL},
+        {0777, true, ": others may write this folder (mode 0777)"},
+        {0775, false, ": others may write this folder (mode 0775)"},
+    };
+    struct fixture *fixture = *state;
+    char message[256];
+    fixture_write(fixture, "main.yaml", "interval: 20s\n");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(table); i++) {
+        assert_int_equal(chmod(fixture->folder, table[i].mode), 0);
+        snprintf(message, sizeof(message), "%s%s", fixture->folder, table[i].said);
+        assert_rights(fixture, table[i].refused, table[i].said == NULL ? NULL : message);
+    }
+    assert_int_equal(chmod(fixture->folder, 0755), 0);
+    if (chown(fixture->folder, 65534, 65534) == 0) {
+        assert_rights(fixture, true, ": user 65534 may write this folder");
+    }
+}
+
+/* "sudo sockeye -c mine.yaml": one other user is named by naming the file. */
+static void load__root_takes_all_of_the_user_whose_the_file_is(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[256];
+    fixture_write(fixture, "main.yaml", "interval: 20s\n");
+    fixture_write(fixture, "conf.d/part.yaml", "");
+    snprintf(path, sizeof(path), "%s/main.yaml", fixture->folder);
+    if (chown(path, 65534, 65534) != 0) {
+        print_message("skipped: giving files away needs root\n");
+        skip();
+    }
+    assert_rights(fixture, false, "main.yaml: user 65534 may write this file");
+    assert_int_equal(chown(fixture->folder, 65534, 65534), 0);
+    snprintf(path, sizeof(path), "%s/conf.d", fixture->folder);
+    assert_int_equal(chown(path, 65534, 65534), 0);
+    assert_rights(fixture, false, "conf.d: user 65534 may write this folder");
+    assert_int_equal(chmod(fixture->folder, 0777), 0);
+    assert_rights(fixture, true, ": others may write this folder (mode 0777)");
+    assert_int_equal(chmod(fixture->folder, 0755), 0);
+    assert_int_equal(chown(path, 65533, 65533), 0);
+    assert_rights(fixture, true, "conf.d: user 65533 may write this folder");
+}
+
+/* A link leads out of a folder that is in order. */
+static void load__root_follows_no_way_of_others(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[256];
+    char target[256];
+    fixture_write(fixture, "main.yaml", "");
+    fixture_write(fixture, "conf.d/part.yaml", "interval: 20s\n");
+    snprintf(path, sizeof(path), "%s/main.yaml", fixture->folder);
+    snprintf(target, sizeof(target), "%s/conf.d", fixture->folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("conf.d/part.yaml", path), 0);
+    assert_rights(fixture, false, NULL);
+    assert_int_equal(chmod(target, 0777), 0);
+    assert_rights(fixture, true, "conf.d: others may write this folder (mode 0777)");
+    assert_int_equal(chmod(target, 0755), 0);
+    if (lchown(path, 65534, 65534) == 0) {
+        assert_rights(fixture, true, "main.yaml: user 65534 may write this link");
     }
 }
 
@@ -521,6 +593,7 @@ static void load__warns_of_variables_that_set_no_key(void **state)
     struct fixture *fixture = *state;
     char *environment[] = {(char[]){"SOCKEYE_PORT_9464_TCP_PROTO=tcp"},
                            (char[]){"SOCKEYE_SERVICE_HOST=10.0.0.1"},
+                           (char[]){"SOCKEYE_PORT=tcp://10.0.0.1:9464"},
                            (char[]){"SOCKEYE_INTERVALL=1s"},
                            (char[]){"SOCKEYE_INTERVAL=7s"},
                            (char[]){"SOCK=1"},
@@ -532,6 +605,7 @@ static void load__warns_of_variables_that_set_no_key(void **state)
     assert_string_equal(fixture->config->warnings,
                         "SOCKEYE_PORT_9464_TCP_PROTO sets no key and is passed over\n"
                         "SOCKEYE_SERVICE_HOST sets no key and is passed over\n"
+                        "SOCKEYE_PORT sets no key and is passed over\n"
                         "SOCKEYE_INTERVALL sets no key and is passed over, did you mean "
                         "\"SOCKEYE_INTERVAL\"?\n");
 }
@@ -579,6 +653,9 @@ int main(void)
         TEST(load__remembers_what_was_read),
         TEST(load__root_takes_no_file_that_everybody_may_write),
         TEST(load__root_takes_no_part_that_others_may_write),
+        TEST(load__root_takes_nothing_from_a_folder_that_others_may_write),
+        TEST(load__root_takes_all_of_the_user_whose_the_file_is),
+        TEST(load__root_follows_no_way_of_others),
         TEST(load__modes_say_nothing_where_nobody_can_write),
         TEST(load__does_not_wait_for_a_pipe),
         TEST(load__reads_what_a_command_writes),

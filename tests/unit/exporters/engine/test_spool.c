@@ -419,7 +419,13 @@ static void folder__stands_where_nobody_can_replace_it(void **state)
         assert_int_equal(open_spool(fixture, MIB), -EPERM);
         assert_null(fixture->spool);
         assert_non_null(strstr(fixture->error.text, fixture->path));
+        assert_int_equal(chown(fixture->path, 0, 0), 0);
     }
+    char in[sizeof(fixture->path) + 4];
+    snprintf(in, sizeof(in), "%s/in", fixture->path);
+    assert_int_equal(chmod(fixture->path, 0777), 0);
+    assert_int_equal(eye_spool_open(in, "x", MIB, &fixture->spool, &fixture->error), -EPERM);
+    assert_null(fixture->spool);
 }
 
 /* A link of root's is the administrator's (StateDirectory= makes one); of another user it is not.

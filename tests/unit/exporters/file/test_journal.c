@@ -235,6 +235,21 @@ static void open__looks_who_may_write_to_the_folder(void **state)
     }
 }
 
+/* Who may rename in a folder above puts another folder there. */
+static void open__looks_at_the_folders_above(void **state)
+{
+    struct fixture *fixture = *state;
+    char in[160];
+    char path[192];
+    snprintf(in, sizeof(in), "%s/in", fixture->folder);
+    snprintf(path, sizeof(path), "%s/lines", in);
+    assert_int_equal(mkdir(in, 0755), 0);
+    assert_int_equal(chmod(fixture->folder, 0777), 0);
+    assert_int_equal(eye_journal_open(&fixture->journal, path, 0, 1, &fixture->error), -EPERM);
+    snprintf(path, sizeof(path), "folder %s belongs", fixture->folder);
+    assert_non_null(strstr(fixture->error.text, path));
+}
+
 /* Whoever owns the link chooses the folder. */
 static void open__follows_no_link_of_another_user_to_the_folder(void **state)
 {
@@ -436,6 +451,7 @@ int main(void)
         TEST(open__follows_no_link_of_another_user_to_the_folder),
         TEST(open__takes_no_file_and_no_folder_of_another_user),
         TEST(open__looks_who_may_write_to_the_folder),
+        TEST(open__looks_at_the_folders_above),
         TEST(append__follows_no_link_that_comes_later),
         TEST(open__refuses_a_second_writer),
         TEST(append__rotates_before_the_file_grows_beyond),
