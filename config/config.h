@@ -54,6 +54,9 @@ struct eye_config_key {
     bool (*valid)(const char *text);     /* TEXT, LIST items: NULL accepts all */
     bool (*exclusive)(const char *text); /* TEXT: no two exporters of a type may have such a value
                                             both: they would take it from each other */
+    /* With `exclusive`: what to say behind the other's value when both would have the same in spite
+     * of different values; NULL: nothing. NULL: only equal values are the same. */
+    const char *(*shared)(const void *values, const void *other_values);
     const char *expects; /* TEXT with `valid`: what a good value looks like, for the message */
     const char *help;
 };

@@ -227,35 +227,49 @@ static const char *text_of(const struct eye_exporter_config *exporter,
     return *value;
 }
 
-/* An exporter before @exporter in @list with the same value of @key. */
-static bool has_rival(const struct eye_exporter_list *list,
-                      const struct eye_exporter_config *exporter, const struct eye_config_key *key)
+/* What to say when @exporter and @other would take something from each other by their values of
+ * @key; NULL: nothing. */
+static const char *conflict(const struct eye_exporter_config *exporter,
+                            const struct eye_exporter_config *other,
+                            const struct eye_config_key *key)
 {
-    const char *value = text_of(exporter, key);
-    for (size_t i = 0; i < list->count; i++) {
-        const struct eye_exporter_config *other = &list->items[i];
-        if (other->section == exporter->section && strcmp(text_of(other, key), value) == 0) {
-            return true;
-        }
+    if (other->section != exporter->section || !key->exclusive(text_of(other, key))) {
+        return NULL;
     }
-    return false;
+    if (strcmp(text_of(other, key), text_of(exporter, key)) == 0) {
+        return " already";
+    }
+    return key->shared == NULL ? NULL : key->shared(exporter->values, other->values);
 }
 
 static void check_rivals(struct eye_document *document, const yaml_node_t *node,
                          const struct eye_exporter_list *list,
-                         const struct eye_exporter_config *exporter)
+                         const struct eye_exporter_config *exporter,
+                         const struct eye_config_key *key)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const struct eye_exporter_config *other = &list->items[i];
+        const char *why = conflict(exporter, other, key);
+        if (why != NULL) {
+            const yaml_node_t *value = find_value(document, node, key->path);
+            eye_document_problem(document, &(value == NULL ? node : value)->start_mark, key->path,
+                                 "the %s exporter at %s has \"%s\"%s", other->section->type,
+                                 other->origin, eye_excerpt_of(text_of(other, key)).text, why);
+            return;
+        }
+    }
+}
+
+static void check_exclusive_keys(struct eye_document *document, const yaml_node_t *node,
+                                 const struct eye_exporter_list *list,
+                                 const struct eye_exporter_config *exporter)
 {
     const struct eye_config_section *section = exporter->section;
     for (size_t i = 0; i < section->key_count; i++) {
         const struct eye_config_key *key = &section->keys[i];
-        if (key->exclusive == NULL || !key->exclusive(text_of(exporter, key)) ||
-            !has_rival(list, exporter, key)) {
-            continue;
+        if (key->exclusive != NULL && key->exclusive(text_of(exporter, key))) {
+            check_rivals(document, node, list, exporter, key);
         }
-        const yaml_node_t *value = find_value(document, node, key->path);
-        eye_document_problem(document, &(value == NULL ? node : value)->start_mark, key->path,
-                             "another %s exporter has \"%s\" already", section->type,
-                             eye_excerpt_of(text_of(exporter, key)).text);
     }
 }
 
@@ -276,7 +290,7 @@ static void read_exporter(struct eye_document *document, const yaml_node_t *node
     struct name_context context = {.exporter = exporter, .others = list};
     struct eye_scope scope = scope_of(&context);
     eye_scope_read(&scope, document, node);
-    check_rivals(document, node, list, exporter);
+    check_exclusive_keys(document, node, list, exporter);
     list->count++;
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "collector/base/parse.h"
 #include "exporters/encode/json_line.h"
 #include "exporters/engine/delivery.h"
 #include "exporters/file/journal.h"
@@ -185,6 +186,28 @@ static bool is_path(const char *text)
     return is_file(text) || strcmp(text, "-") == 0;
 }
 
+/* Whether @path is what @values rotates its file to: PATH.1 to PATH.keep. */
+static bool is_rotated_to(const struct values *values, const char *path)
+{
+    size_t length = strlen(values->path);
+    uint64_t number;
+    if (values->max_bytes == 0 || strncmp(path, values->path, length) != 0 ||
+        path[length] != '.' || path[length + 1] == '0') {
+        return false;
+    }
+    return eye_parse_u64(path + length + 1, &number) == 0 && number >= 1 && number <= values->keep;
+}
+
+static const char *shared_files(const void *values, const void *other_values)
+{
+    const struct values *one = values;
+    const struct values *other = other_values;
+    bool shared = is_rotated_to(one, other->path) || is_rotated_to(other, one->path);
+    return shared ? ", and files are rotated to PATH.1 and so on: both would write the same one; "
+                    "choose another path"
+                  : NULL;
+}
+
 static const struct eye_config_key keys[] = {
     {
         .path = "path",
@@ -193,6 +216,7 @@ static const struct eye_config_key keys[] = {
         .default_value = "'-'",
         .valid = is_path,
         .exclusive = is_file,
+        .shared = shared_files,
         .expects = "an absolute path, or - for standard output",
         .help = "where the lines go; - is standard output",
     },

@@ -56,16 +56,25 @@ static bool is_ours(const char *tail, size_t torn, size_t length)
            (torn - last > start_length && memcmp(tail + last, LINE_START, start_length) == 0);
 }
 
+/* The end of the file @fd; NULL: it could not be read. Owned by the caller. */
+static char *read_tail(int fd, off_t size, size_t *ret_length)
+{
+    size_t length = (size_t)size < TAIL_BYTES ? (size_t)size : TAIL_BYTES;
+    char *tail = malloc(length + 1); /* never of no bytes */
+    if (tail != NULL && pread(fd, tail, length, size - (off_t)length) != (ssize_t)length) {
+        free(EYE_TAKE(tail));
+    }
+    *ret_length = length;
+    return tail;
+}
+
 /* Cuts what a killed process left of a line, if it is one of ours. */
 static int repair(const struct eye_journal *journal, int fd, off_t size,
                   struct eye_error *ret_error)
 {
-    size_t length = (size_t)size < TAIL_BYTES ? (size_t)size : TAIL_BYTES;
-    EYE_AUTOFREE char *tail = malloc(length + 1); /* never of no bytes */
+    size_t length;
+    EYE_AUTOFREE char *tail = read_tail(fd, size, &length);
     if (tail == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
-    if (pread(fd, tail, length, size - (off_t)length) != (ssize_t)length) {
         return fail(journal, -EIO, "read", ret_error);
     }
     size_t torn = find_line(tail, length);
@@ -140,6 +149,77 @@ static int open_folder(const struct eye_journal *journal, struct eye_error *ret_
     return folder < 0 ? fail(journal, folder, "open the folder of", ret_error) : folder;
 }
 
+/* ---- What stands where files are rotated to ---- */
+
+static bool name_rotated(const struct eye_journal *journal, uint64_t number,
+                         char ret_name[static PATH_MAX])
+{
+    int length = number == 0
+                     ? snprintf(ret_name, PATH_MAX, "%s", journal->path)
+                     : snprintf(ret_name, PATH_MAX, "%s.%" PRIu64, journal->path, number);
+    return length < PATH_MAX;
+}
+
+static bool has_our_lines(int fd, off_t size)
+{
+    char start[sizeof(LINE_START) - 1];
+    size_t length;
+    if (pread(fd, start, sizeof(start), 0) == (ssize_t)sizeof(start) &&
+        memcmp(start, LINE_START, sizeof(start)) == 0) {
+        return true;
+    }
+    EYE_AUTOFREE char *tail = read_tail(fd, size, &length);
+    return tail != NULL && is_ours(tail, find_line(tail, length), length);
+}
+
+/* What is wrong with @name, which a rotation would rename or replace; NULL: nothing. */
+static const char *look_at_rotated(int folder, const char *name)
+{
+    struct stat status;
+    if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+        return errno == ENOENT ? NULL : "cannot be looked at";
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return S_ISDIR(status.st_mode) ? "is a folder" : "is not a regular file";
+    }
+    if (!eye_is_trusted_owner(status.st_uid)) {
+        return "belongs to another user";
+    }
+    EYE_AUTOCLOSE int fd =
+        openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) {
+        return errno == ENOENT ? NULL : "cannot be read";
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        return "is written to by another exporter or process";
+    }
+    return has_our_lines(fd, status.st_size) ? NULL : "holds no lines that sockeye wrote";
+}
+
+/* Nothing that is not ours is renamed or replaced. */
+static int check_rotated(const struct eye_journal *journal, struct eye_error *ret_error)
+{
+    char name[PATH_MAX];
+    EYE_AUTOCLOSE int folder = open_folder(journal, ret_error);
+    if (folder < 0) {
+        return folder;
+    }
+    for (uint64_t number = 1; journal->max_bytes > 0 && number <= journal->keep; number++) {
+        if (!name_rotated(journal, number, name)) {
+            return fail(journal, -ENAMETOOLONG, "rotate", ret_error);
+        }
+        const char *problem = look_at_rotated(folder, strrchr(name, '/') + 1);
+        if (problem != NULL) {
+            return eye_error_set(ret_error, -EEXIST,
+                                 "cannot rotate %s: %s %s; move it away, or choose another path",
+                                 journal->path, name, problem);
+        }
+    }
+    return 0;
+}
+
+/* ---- The file itself ---- */
+
 static int open_file(struct eye_journal *journal, struct eye_error *ret_error)
 {
     EYE_AUTOCLOSE int folder = open_folder(journal, ret_error);
@@ -170,7 +250,10 @@ int eye_journal_open(struct eye_journal *journal, const char *path, uint64_t max
                      uint64_t keep, struct eye_error *ret_error)
 {
     struct eye_journal made = {.path = path, .max_bytes = max_bytes, .keep = keep, .fd = -1};
-    int result = open_file(&made, ret_error);
+    int result = check_rotated(&made, ret_error);
+    if (result == 0) {
+        result = open_file(&made, ret_error);
+    }
     if (result == 0) {
         *journal = made;
     }
@@ -179,29 +262,28 @@ int eye_journal_open(struct eye_journal *journal, const char *path, uint64_t max
 
 /* ---- Rotation ---- */
 
-static int shift(const struct eye_journal *journal, uint64_t number)
+static int shift(const struct eye_journal *journal, uint64_t number, struct eye_error *ret_error)
 {
     char from[PATH_MAX];
     char to[PATH_MAX];
-    int from_length = number == 0
-                          ? snprintf(from, sizeof(from), "%s", journal->path)
-                          : snprintf(from, sizeof(from), "%s.%" PRIu64, journal->path, number);
-    int to_length = snprintf(to, sizeof(to), "%s.%" PRIu64, journal->path, number + 1);
-    if (from_length >= (int)sizeof(from) || to_length >= (int)sizeof(to)) {
-        return -ENAMETOOLONG;
+    if (!name_rotated(journal, number, from) || !name_rotated(journal, number + 1, to)) {
+        return fail(journal, -ENAMETOOLONG, "rotate", ret_error);
     }
-    return rename(from, to) == 0 || errno == ENOENT ? 0 : -errno;
+    if (rename(from, to) == 0 || errno == ENOENT) {
+        return 0;
+    }
+    int code = -errno;
+    return eye_error_set(ret_error, code, "cannot rotate %s: %s cannot become %s: %s",
+                         journal->path, from, to, strerror(-code));
 }
 
 static int rotate(struct eye_journal *journal, struct eye_error *ret_error)
 {
-    for (uint64_t number = journal->keep; number > 0; number--) {
-        int result = shift(journal, number - 1);
-        if (result != 0) {
-            return fail(journal, result, "rotate", ret_error);
-        }
+    int result = check_rotated(journal, ret_error);
+    for (uint64_t number = journal->keep; result == 0 && number > 0; number--) {
+        result = shift(journal, number - 1, ret_error);
     }
-    return open_file(journal, ret_error);
+    return result == 0 ? open_file(journal, ret_error) : result;
 }
 
 /* ---- Appending ---- */

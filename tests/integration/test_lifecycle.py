@@ -501,8 +501,8 @@ class Ports(unittest.TestCase):
         both = f"exporters=[{openmetrics(port)}, {openmetrics(port)}]"
         run = self.refused("run", "--once", "--set", both)
         self.assertEqual((run.returncode, run.stdout), (EXIT_CONFIG, ""))
-        self.assertEqual(run.stderr, f"--set exporters: listen: another openmetrics exporter has "
-                                     f"\"127.0.0.1:{port}\" already\n")
+        self.assertEqual(run.stderr, "--set exporters: listen: the openmetrics exporter at --set "
+                                     f"exporters has \"127.0.0.1:{port}\" already\n")
         self.assertEqual(self.refused("check", "--set", both).stderr, run.stderr)
 
     def test_port_of_another_process(self):

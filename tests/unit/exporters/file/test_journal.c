@@ -19,6 +19,7 @@
 
 #include "collector/base/base.h"
 #include "exporters/file/journal.h"
+#include "tests/support/folder.h"
 
 #define LINE "{\"time\":1}\n"
 #define LINE_BYTES (sizeof(LINE) - 1)
@@ -69,12 +70,7 @@ static int free_fixture(void **state)
     if (fixture->mounted) {
         umount(fixture->folder);
     }
-    for (int i = 0; i < 10; i++) {
-        char name[160];
-        name_file(fixture, i, name, sizeof(name));
-        unlink(name);
-    }
-    rmdir(fixture->folder);
+    folder_remove(fixture->folder);
     free(fixture);
     return 0;
 }
@@ -309,6 +305,104 @@ static void append__rotates_before_the_file_grows_beyond(void **state)
     assert_string_equal(content_of(fixture, 3), "absent");
 }
 
+static void make_folder(const char *path)
+{
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void make_lines_of_others(const char *path)
+{
+    write_file(path, "a list of mine\n");
+}
+
+static void make_file_of_another_user(const char *path)
+{
+    write_file(path, LINE);
+    if (chown(path, 65534, 65534) != 0) {
+        write_file(path, "only root can make one\n");
+    }
+}
+
+static void make_link(const char *path)
+{
+    assert_int_equal(symlink("/etc/hostname", path), 0);
+}
+
+/* What is not ours stays, and the lines go on when it has been moved away. */
+static void rotation__ends_at_what_is_not_ours(void **state)
+{
+    struct fixture *fixture = *state;
+    static void (*const makers[])(const char *path) = {
+        make_folder,
+        make_lines_of_others,
+        make_file_of_another_user,
+        make_link,
+    };
+    struct eye_journal second = {.fd = 77};
+    char strange[160];
+    char moved[160];
+    snprintf(moved, sizeof(moved), "%s.moved", fixture->path);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(makers); i++) {
+        for (int number = 1; number <= 2; number++) {
+            open_journal(fixture, LINE_BYTES, 2);
+            assert_int_equal(append(fixture, LINE), 0);
+            name_file(fixture, number, strange, sizeof(strange));
+            makers[i](strange);
+            assert_int_equal(append(fixture, LINE), -EEXIST);
+            assert_non_null(strstr(fixture->error.text, strange));
+            assert_non_null(strstr(fixture->error.text, "move it away"));
+            assert_string_equal(content_of(fixture, 0), LINE);
+            eye_journal_close(&fixture->journal);
+            assert_int_equal(eye_journal_open(&second, fixture->path, 1, 2, &fixture->error),
+                             -EEXIST);
+            assert_int_equal(second.fd, 77);
+            assert_int_equal(rename(strange, moved), 0);
+            open_journal(fixture, LINE_BYTES, 2);
+            assert_int_equal(append(fixture, LINE), 0);
+            assert_string_equal(content_of(fixture, 1), LINE);
+            eye_journal_close(&fixture->journal);
+            assert_int_equal(remove(moved), 0);
+            assert_int_equal(unlink(fixture->path), 0);
+            name_file(fixture, 1, moved, sizeof(moved));
+            unlink(moved);
+            snprintf(moved, sizeof(moved), "%s.moved", fixture->path);
+        }
+    }
+}
+
+/* What is behind the files that are kept, or never rotated to, is nobody's business here. */
+static void rotation__lets_others_be_behind(void **state)
+{
+    struct fixture *fixture = *state;
+    char strange[160];
+    name_file(fixture, 2, strange, sizeof(strange));
+    make_folder(strange);
+    open_journal(fixture, LINE_BYTES, 1);
+    assert_int_equal(append(fixture, LINE), 0);
+    assert_int_equal(append(fixture, LINE), 0);
+    assert_string_equal(content_of(fixture, 1), LINE);
+    eye_journal_close(&fixture->journal);
+    open_journal(fixture, 0, 5);
+}
+
+/* Two exporters, or two daemons, of which one rotates onto the other's file. */
+static void rotation__ends_at_the_file_of_another_writer(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_journal other = {.fd = -1};
+    char path[160];
+    name_file(fixture, 1, path, sizeof(path));
+    open_journal(fixture, LINE_BYTES, 1);
+    assert_int_equal(append(fixture, LINE), 0);
+    assert_int_equal(eye_journal_open(&other, path, 0, 1, &fixture->error), 0);
+    assert_int_equal(eye_journal_append(&other, LINE LINE, 2 * LINE_BYTES, &fixture->error), 0);
+    int result = append(fixture, LINE);
+    eye_journal_close(&other);
+    assert_int_equal(result, -EEXIST);
+    assert_non_null(strstr(fixture->error.text, "another exporter or process"));
+    assert_string_equal(content_of(fixture, 1), LINE LINE);
+}
+
 static void append__writes_what_is_larger_than_a_file(void **state)
 {
     struct fixture *fixture = *state;
@@ -455,6 +549,9 @@ int main(void)
         TEST(append__follows_no_link_that_comes_later),
         TEST(open__refuses_a_second_writer),
         TEST(append__rotates_before_the_file_grows_beyond),
+        TEST(rotation__ends_at_what_is_not_ours),
+        TEST(rotation__lets_others_be_behind),
+        TEST(rotation__ends_at_the_file_of_another_writer),
         TEST(append__writes_what_is_larger_than_a_file),
         TEST(append__makes_a_file_that_was_moved_away_anew),
         TEST(append__goes_on_behind_a_file_that_was_cut),
