@@ -74,6 +74,26 @@ static int make_exporters(const struct eye_config *config, struct eye_workers *w
     return is_ours ? EYE_EXIT_FAILURE : EYE_EXIT_CONFIG;
 }
 
+static bool is_fetched(const struct eye_exporter_config *exporter)
+{
+    return eye_exporter_type_find(exporter->section->type)->fetched;
+}
+
+/* Whoever would fetch gets 503 until the only interval is over, and then nobody answers. */
+static void warn_of_fetched(const struct eye_config *config)
+{
+    size_t fetched = 0;
+    while (fetched < config->exporter_count && is_fetched(&config->exporters[fetched])) {
+        fetched++;
+    }
+    if (config->once && fetched > 0 && fetched == config->exporter_count) {
+        fprintf(stderr,
+                "%s: exporter %s delivers nothing with --once: it waits for a scraper, and the "
+                "run ends with its only interval; use an exporter that sends, as pushgateway\n",
+                config->exporters[0].origin, config->exporters[0].name);
+    }
+}
+
 int eye_command_run(const struct eye_options *options)
 {
     struct eye_config *config = load_config(options);
@@ -84,6 +104,7 @@ int eye_command_run(const struct eye_options *options)
     struct eye_workers workers = {0};
     int code = make_exporters(config, &workers);
     if (code == EYE_EXIT_OK) {
+        warn_of_fetched(config);
         code = eye_daemon_run(config, &workers, options->once);
     }
     eye_config_free(config);

@@ -60,8 +60,7 @@ static void tell_rights(struct eye_problems *problems, const char *path, const s
         snprintf(line, sizeof(line),
                  "%s: user %u may write this %s, and so decide what the daemon does; run chown on "
                  "it",
-                 path, (unsigned int)status->st_uid,
-                 S_ISLNK(status->st_mode) ? "link" : noun);
+                 path, (unsigned int)status->st_uid, S_ISLNK(status->st_mode) ? "link" : noun);
     }
     add_once(problems, line);
 }

@@ -134,6 +134,9 @@ struct eye_exporter_type {
     /* There is a receiver that may be away, so that a spool has a use. */
     bool remote;
 
+    /* Receivers come and fetch, when they like: a job has ended before. */
+    bool fetched;
+
     /* Names of the lanes, NULL-terminated; NULL: one, without a name. */
     const char *const *lanes;
 

@@ -20,7 +20,7 @@ struct eye_stranger {
 };
 
 /* Who is trusted beside root and this process: nobody. */
-#define EYE_NOBODY_ELSE ((uid_t) - 1)
+#define EYE_NOBODY_ELSE ((uid_t)-1)
 
 /**
  * Goes to @path as the kernel does and looks at each folder and each link on the way, @path itself

@@ -21,8 +21,9 @@ struct eye_fixed_tag {
 /*
  * Of tags that are given twice one goes out, in every format: the series' own, else the exporter's,
  * else the daemon's, else the environment's; within a list the last. (In the formats of Prometheus
- * a key that a metric can have is the series' own also where it has no value, since the labels of a
- * family are alike; OTLP has fixed tags as attributes of the resource, apart from those of points.)
+ * a key that a metric can have, by its name there, is the series' own also where it has no value,
+ * since the labels of a family are alike; OTLP has fixed tags as attributes of the resource, apart
+ * from those of points.)
  */
 struct eye_selection {
     bool wanted[EYE_METRIC_COUNT];

@@ -691,8 +691,36 @@ static bool join_thread(struct eye_worker *worker)
     return ended && pthread_join(worker->thread, NULL) == 0;
 }
 
-static enum eye_worker_end say_end(const struct eye_worker *worker)
+/*
+ * Series that changed in what is in memory and was not delivered, which is given up here: the
+ * newest snapshot has all changes. How many points they would be only the format knows.
+ */
+static size_t count_changed(struct eye_worker *worker)
 {
+    const struct eye_snapshot *newest = EYE_TAKE(worker->work);
+    while (worker->queue.count > 0) {
+        eye_snapshot_unref(newest);
+        newest = eye_queue_pop(&worker->queue);
+    }
+    if (newest == NULL) {
+        return 0;
+    }
+    bool comparable = worker->before != NULL && worker->before->start_ns == newest->start_ns;
+    struct eye_changes changes;
+    struct eye_change change;
+    size_t changed = 0;
+    eye_changes_begin(&changes, newest, comparable ? worker->before : NULL);
+    while (eye_changes_next(&changes, &change)) {
+        changed += eye_change_has_news(&change) ? 1 : 0;
+    }
+    eye_snapshot_unref(newest);
+    return changed;
+}
+
+static enum eye_worker_end say_end(struct eye_worker *worker)
+{
+    size_t left = atomic_load(&worker->stats.queued);
+    const char *plural = left == 1 ? "" : "s";
     /* What an earlier run left in the spool is no news of one that did not begin. */
     bool began = worker->running || worker->queue.count > 0;
     if (!began || !has_work(worker)) {
@@ -700,14 +728,16 @@ static enum eye_worker_end say_end(const struct eye_worker *worker)
         return worker->job && refused ? EYE_WORKER_REFUSED : EYE_WORKER_DELIVERED;
     }
     if (worker->queue.count == 0 && (worker->work == NULL || worker->work_spooled)) {
-        eye_log_warning(
-            "exporter %s: what could not be delivered waits in its spool for the next run",
-            worker->name);
+        eye_log_warning("exporter %s: what could not be delivered waits in its spool for the next "
+                        "run: %zu snapshot%s",
+                        worker->name, left, plural);
         return EYE_WORKER_SPOOLED;
     }
     bool unwritten = !worker->type->remote && atomic_load(&worker->stats.failing) > 0;
-    eye_log_warning("exporter %s could not %s everything before shutdown_timeout", worker->name,
-                    unwritten ? "write" : "deliver");
+    size_t changed = count_changed(worker);
+    eye_log_warning("exporter %s could not %s everything before shutdown_timeout: %zu snapshot%s "
+                    "left behind, with %zu changed series",
+                    worker->name, unwritten ? "write" : "deliver", left, plural, changed);
     return unwritten ? EYE_WORKER_UNWRITTEN : EYE_WORKER_BEHIND;
 }
 
@@ -721,7 +751,10 @@ enum eye_worker_end eye_worker_free(struct eye_worker *worker)
     }
     if (worker->running && !join_thread(worker)) {
         pthread_detach(worker->thread);
-        eye_log_warning("exporter %s hangs and could not deliver everything", worker->name);
+        eye_log_warning(
+            "exporter %s hangs and could not deliver everything: snapshots left behind: "
+            "%" PRIuFAST64,
+            worker->name, atomic_load(&worker->stats.queued));
         return EYE_WORKER_STUCK;
     }
     enum eye_worker_end end = say_end(worker);

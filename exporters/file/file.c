@@ -191,8 +191,8 @@ static bool is_rotated_to(const struct values *values, const char *path)
 {
     size_t length = strlen(values->path);
     uint64_t number;
-    if (values->max_bytes == 0 || strncmp(path, values->path, length) != 0 ||
-        path[length] != '.' || path[length + 1] == '0') {
+    if (values->max_bytes == 0 || strncmp(path, values->path, length) != 0 || path[length] != '.' ||
+        path[length + 1] == '0') {
         return false;
     }
     return eye_parse_u64(path + length + 1, &number) == 0 && number >= 1 && number <= values->keep;

@@ -144,7 +144,8 @@ static int open_folder(const struct eye_journal *journal, struct eye_error *ret_
                              "%s: the %s %s belongs to another user or everybody may write "
                              "there, and so put another file in its place; run chown root and "
                              "chmod o-w on it, or choose another path",
-                             journal->path, S_ISLNK(stranger.mode) ? "link" : "folder", stranger.path);
+                             journal->path, S_ISLNK(stranger.mode) ? "link" : "folder",
+                             stranger.path);
     }
     return folder < 0 ? fail(journal, folder, "open the folder of", ret_error) : folder;
 }
@@ -154,9 +155,8 @@ static int open_folder(const struct eye_journal *journal, struct eye_error *ret_
 static bool name_rotated(const struct eye_journal *journal, uint64_t number,
                          char ret_name[static PATH_MAX])
 {
-    int length = number == 0
-                     ? snprintf(ret_name, PATH_MAX, "%s", journal->path)
-                     : snprintf(ret_name, PATH_MAX, "%s.%" PRIu64, journal->path, number);
+    int length = number == 0 ? snprintf(ret_name, PATH_MAX, "%s", journal->path)
+                             : snprintf(ret_name, PATH_MAX, "%s.%" PRIu64, journal->path, number);
     return length < PATH_MAX;
 }
 
@@ -185,8 +185,7 @@ static const char *look_at_rotated(int folder, const char *name)
     if (!eye_is_trusted_owner(status.st_uid)) {
         return "belongs to another user";
     }
-    EYE_AUTOCLOSE int fd =
-        openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    EYE_AUTOCLOSE int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return errno == ENOENT ? NULL : "cannot be read";
     }

@@ -12,7 +12,7 @@
  * No line is written where a stranger decides: not through a symbolic link, not into a file of
  * another user or with a second name, not behind lines that are not ours, not in a folder of
  * another user or one that everybody may write to (unless it has the sticky bit, as /tmp has), nor
- * below such a folder. What stands at PATH.1 to PATH.<keep> and is not ours ends the rotation before
+ * below such a folder. What is at PATH.1 to PATH.<keep> and is not ours ends the rotation before
  * anything is renamed.
  *
  * Used by one worker thread; eye_journal_open() by the main thread before.
@@ -33,7 +33,8 @@ struct eye_journal {
 /**
  * 0, or -errno with a message: -EBUSY when another process writes to it, -EINVAL when it is no
  * regular file or ends with a line that is not ours, -ELOOP when it is a link, -EPERM when others
- * may replace it or it is theirs, -EEXIST when what it would be rotated to is not ours. @path is absolute and outlives the journal.
+ * may replace it or it is theirs, -EEXIST when what it would be rotated to is not ours. @path is
+ * absolute and outlives the journal.
  */
 int eye_journal_open(struct eye_journal *journal, const char *path, uint64_t max_bytes,
                      uint64_t keep, struct eye_error *ret_error);

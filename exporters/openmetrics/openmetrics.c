@@ -364,6 +364,7 @@ const struct eye_exporter_type eye_exporter_openmetrics = {
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct openmetrics_config),
         },
+    .fetched = true,
     .open = openmetrics_open,
     .bind = openmetrics_bind,
     .deliver = openmetrics_deliver,

@@ -3,6 +3,7 @@
 streams that whoever started us had closed."""
 
 import os
+import socket
 import subprocess
 import unittest
 
@@ -107,6 +108,20 @@ class Mistakes(unittest.TestCase):
             done = sockeye("check", "-c", "/dev/null", "--set", f"exporters=[{exporters}]")
             self.assertEqual(done.stdout, f"configuration /dev/null is valid: {said}, interval "
                                           "10 s\nover it: --set exporters\n")
+
+    def test_job_that_nobody_can_fetch_from_is_told(self):
+        """Before it is started: kept from that, since a port of another process is taken."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            fetched = f"{{type: openmetrics, listen: '127.0.0.1:{taken.getsockname()[1]}'}}"
+            for exporters, words, told in (((fetched,), ("--once",), True), ((fetched,), (), False),
+                                           ((fetched, "{type: 'null'}"), ("--once",), False)):
+                done = sockeye("run", *words, "-c", "/dev/null", "--set",
+                               f"exporters=[{', '.join(exporters)}]")
+                self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
+                self.assertEqual("exporter openmetrics delivers nothing with --once" in done.stderr,
+                                 told, done.stderr)
 
     def test_patterns_without_a_metric_are_told(self):
         done = sockeye("check", "-c", "/dev/null", "--set",

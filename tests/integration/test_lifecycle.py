@@ -305,7 +305,7 @@ class Intervals(unittest.TestCase):
         self.assertEqual(done.returncode, EXIT_OK, said)
         self.assertEqual([text for text in said if "spool" in text],
                          ["exporter graphite: what could not be delivered waits in its spool for "
-                          "the next run"])
+                          "the next run: 1 snapshot"])
 
     def test_the_first_interval_is_no_moment(self):
         """Wherever between two boundaries the daemon happens to be ready."""

@@ -114,9 +114,9 @@ static void way__has_no_owner_but_us(void **state)
     assert_int_equal(chown(path_of(fixture, "deep"), OTHER, OTHER), 0);
     assert_way(fixture, "deep/in/file", S_IWOTH, -EPERM, "deep");
     assert_int_equal(fixture->stranger.owner, OTHER);
-    assert_int_equal(eye_look_for_strangers(path_of(fixture, "link/file"), S_IWOTH, OTHER,
-                                            &fixture->stranger),
-                     0);
+    assert_int_equal(
+        eye_look_for_strangers(path_of(fixture, "link/file"), S_IWOTH, OTHER, &fixture->stranger),
+        0);
 }
 
 static void way__begins_where_the_process_works(void **state)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tags that are given twice: the series' own goes out, else the last one of the configuration. */
+/* Tags that are given twice: the series' own goes out, else the last one of the configuration; and
+ * those that a format cannot say as they are. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -30,16 +31,15 @@ typedef const char *exchange(struct exporter_run *run, const char *settings);
 /* @settings, and @where it sends to. */
 static void deliver(struct exporter_run *run, const char *settings, const char *where)
 {
-    char yaml[256];
-    bool host = run->type == &eye_exporter_graphite || run->type == &eye_exporter_otlp;
-    snprintf(yaml, sizeof(yaml), "%s, %s, tags: [%s%s]", settings, where, host ? "'host:h', " : "",
-             "'env:a', 'port:1', 'env:b', 'env:c'");
+    char yaml[512];
+    snprintf(yaml, sizeof(yaml), "%s, %s", settings, where);
     assert_int_equal(exporter_run_open(run, yaml), 0);
     if (run->type->bind != NULL) {
         assert_int_equal(run->type->bind(run->exporter, &run->error), 0);
     }
     sample_add(run->sample, EYE_METRIC_TCP_SENT_BYTES, 1, SAMPLE_TAGS({EYE_TAG_PORT, "80"}));
     sample_add(run->sample, EYE_METRIC_SELF_MEMORY, 5, SAMPLE_TAGS());
+    sample_add(run->sample, EYE_METRIC_HTTP_SERVER_DURATION, 1, SAMPLE_TAGS({EYE_TAG_PORT, "80"}));
     assert_int_equal(exporter_run_deliver(run), 0);
 }
 
@@ -100,12 +100,19 @@ static const char *by_request(struct exporter_run *run, const char *settings)
 
 /* ---- Tests ---- */
 
+#define TWICE "'env:a', 'port:1', 'env:b', 'env:c'"
+#define ODD "novalue, 'empty:', '\u00e9:\u00e9 v'"
+
 /* @line: with the series' own port; @other: of a metric without ports. */
 static void assert_sends(const struct eye_exporter_type *type, const char *settings,
-                         exchange *deliver_and_read, const char *line, const char *other)
+                         const char *tags, exchange *deliver_and_read, const char *line,
+                         const char *other)
 {
+    char yaml[384];
     struct exporter_run *run = exporter_run_new(type);
-    const char *text = deliver_and_read(run, settings);
+    bool host = type == &eye_exporter_graphite || type == &eye_exporter_otlp;
+    snprintf(yaml, sizeof(yaml), "%s, tags: [%s%s]", settings, host ? "'host:h', " : "", tags);
+    const char *text = deliver_and_read(run, yaml);
     if (strstr(text, line) == NULL || strstr(text, other) == NULL) {
         fail_msg("%s sends\n%s", settings, text);
     }
@@ -149,7 +156,8 @@ static void tags__have_each_key_once(void **state)
     };
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(rows); i++) {
-        assert_sends(rows[i].type, rows[i].settings, by_datagram, rows[i].line, rows[i].other);
+        assert_sends(rows[i].type, rows[i].settings, TWICE, by_datagram, rows[i].line,
+                     rows[i].other);
     }
 }
 
@@ -171,6 +179,11 @@ static void tags__have_each_key_once_in_pages_and_json(void **state)
          "\"tags\":{\"port\":\"80\",\"env\":\"c\"}",
          "\"sockeye.memory.resident\",\"kind\":\"gauge\",\"unit\":\"bytes\","
          "\"tags\":{\"port\":\"1\",\"env\":\"c\"}"},
+        /* By the conventions the series' own is called server_port. */
+        {&eye_exporter_openmetrics, "type: openmetrics", by_scrape,
+         "\nhttp_server_request_duration_seconds_count{server_port=\"80\",port=\"1\","
+         "env=\"c\"} 1\n",
+         ""},
         /* The resource has the configuration's, the point its own. */
         {&eye_exporter_otlp, "type: otlp, encoding: json, compression: none", by_request,
          "{\"key\":\"host\",\"value\":{\"stringValue\":\"h\"}},"
@@ -180,7 +193,43 @@ static void tags__have_each_key_once_in_pages_and_json(void **state)
     };
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(rows); i++) {
-        assert_sends(rows[i].type, rows[i].settings, rows[i].exchange, rows[i].line, rows[i].other);
+        assert_sends(rows[i].type, rows[i].settings, TWICE, rows[i].exchange, rows[i].line,
+                     rows[i].other);
+    }
+}
+
+/* No value, and what is not ASCII: as the table of README.md has it. */
+static void tags__of_any_form_are_sent(void **state)
+{
+    static const struct {
+        const struct eye_exporter_type *type;
+        const char *settings;
+        exchange *exchange;
+        const char *line;
+    } rows[] = {
+        {&eye_exporter_dogstatsd, "type: dogstatsd, telemetry: false, origin_detection: false",
+         by_datagram, "resident:5|g|#novalue,empty,\u00e9:\u00e9 v\n"},
+        {&eye_exporter_statsd, "type: statsd", by_datagram, "resident.novalue.empty.___v:5|g\n"},
+        {&eye_exporter_statsd, "type: statsd, dialect: datadog", by_datagram,
+         "resident:5|g|#novalue:true,empty:true,__:___v\n"},
+        {&eye_exporter_statsd, "type: statsd, dialect: influxdb", by_datagram,
+         "resident,novalue=true,empty=true,__=___v:5|g\n"},
+        {&eye_exporter_graphite, "type: graphite", by_datagram,
+         "resident;host=h;novalue=true;empty=true;__=___v 5 "},
+        {&eye_exporter_graphite, "type: graphite, style: dotted", by_datagram,
+         "resident.novalue.empty.___v 5 "},
+        {&eye_exporter_openmetrics, "type: openmetrics", by_scrape,
+         "resident_bytes{tag=\"\u00e9 v\"} 5\n"},
+        {&eye_exporter_file, "type: file", by_file,
+         "\"tags\":{\"novalue\":\"\",\"empty\":\"\",\"\u00e9\":\"\u00e9 v\"},\"value\":5"},
+        {&eye_exporter_otlp, "type: otlp, encoding: json, compression: none", by_request,
+         "{\"key\":\"novalue\",\"value\":{\"stringValue\":\"\"}},"
+         "{\"key\":\"empty\",\"value\":{\"stringValue\":\"\"}},"
+         "{\"key\":\"\u00e9\",\"value\":{\"stringValue\":\"\u00e9 v\"}}]},\"scopeMetrics\""},
+    };
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(rows); i++) {
+        assert_sends(rows[i].type, rows[i].settings, ODD, rows[i].exchange, rows[i].line, "");
     }
 }
 
@@ -189,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tags__have_each_key_once),
         cmocka_unit_test(tags__have_each_key_once_in_pages_and_json),
+        cmocka_unit_test(tags__of_any_form_are_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -663,8 +663,10 @@ static void worker__tells_unwritten_from_undelivered(void **state)
         enum eye_worker_end end;
         const char *said;
     } cases[] = {
-        {&fake_type, EYE_WORKER_UNWRITTEN, "could not write everything"},
-        {&remote_type, EYE_WORKER_BEHIND, "could not deliver everything"},
+        {&fake_type, EYE_WORKER_UNWRITTEN,
+         "could not write everything before shutdown_timeout: 1 snapshot left behind, "},
+        {&remote_type, EYE_WORKER_BEHIND,
+         "could not deliver everything before shutdown_timeout: 1 snapshot left behind, "},
     };
     fixture->fake.rest = (struct scripted){.result = -EAGAIN};
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
@@ -677,6 +679,44 @@ static void worker__tells_unwritten_from_undelivered(void **state)
         assert_int_equal(eye_worker_free(EYE_TAKE(fixture->worker)), cases[i].end);
         assert_int_equal(log_file_count(&fixture->log, cases[i].said), 1);
     }
+}
+
+static void publish_counters(struct fixture *fixture, uint64_t first, uint64_t second)
+{
+    const uint64_t values[] = {first, second};
+    size_t size = sizeof(struct eye_snapshot) + 2 * sizeof(struct eye_point);
+    struct eye_snapshot *snapshot = calloc(1, size);
+    assert_non_null(snapshot);
+    atomic_init(&snapshot->references, 1);
+    snapshot->sequence = ++fixture->published;
+    snapshot->start_ns = 1;
+    snapshot->time_ns = eye_clock_wall_ns();
+    for (snapshot->count = 0; snapshot->count < 2; snapshot->count++) {
+        snapshot->points[snapshot->count] =
+            (struct eye_point){.metric = eye_metric(EYE_METRIC_TCP_SENT_BYTES),
+                               .id = snapshot->count + 1,
+                               .counter = values[snapshot->count]};
+    }
+    eye_worker_publish(fixture->worker, snapshot);
+    eye_snapshot_unref(snapshot);
+}
+
+static void worker__says_how_much_was_left_behind(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->type = &remote_type;
+    fixture->fake.script_length = 1;
+    fixture->fake.rest = (struct scripted){.result = -EAGAIN};
+    start_worker(fixture);
+    publish_counters(fixture, 5, 5);
+    wait_until_idle(fixture);
+    publish_counters(fixture, 6, 5);
+    wait_for_calls(&fixture->fake, 2);
+    publish_counters(fixture, 7, 5);
+    eye_worker_stop(fixture->worker, in_ms(0));
+    assert_int_equal(eye_worker_free(EYE_TAKE(fixture->worker)), EYE_WORKER_BEHIND);
+    assert_int_equal(
+        log_file_count(&fixture->log, "2 snapshots left behind, with 1 changed series"), 1);
 }
 
 static void worker__each_lane_has_a_name(void **state)
@@ -910,6 +950,7 @@ int main(void)
         TEST(worker__says_goodbye_after_the_last_delivery),
         TEST(worker__of_a_job_says_no_goodbye),
         TEST(worker__of_a_job_tells_that_points_were_refused),
+        TEST(worker__says_how_much_was_left_behind),
         TEST(worker__each_lane_has_a_name),
         TEST(worker__receiver_that_has_gone_is_not_tried_twice),
         TEST(worker__logs_failing_and_recovery_once),

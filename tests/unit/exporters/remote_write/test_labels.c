@@ -70,6 +70,19 @@ static void labels__are_attributes_on_semantic_conventions(void **state)
                         "http_request_method=GET;instance=box;job=sockeye;server_port=80;");
 }
 
+/* A tag of the configuration is the series' own by the name that it has here. */
+static void labels__never_twice_on_semantic_conventions(void **state)
+{
+    struct fixture *fixture = *state;
+    static char here[] = "port:1";
+    static char there[] = "server.port:2";
+    static char *tags[] = {here, there};
+    fixture->sample->own.common.tags = (struct eye_text_list){tags, EYE_ARRAY_LENGTH(tags)};
+    assert_string_equal(
+        labels_of(fixture, EYE_METRIC_HTTP_SERVER_DURATION, SAMPLE_TAGS({EYE_TAG_PORT, "80"})),
+        "instance=box;job=sockeye;port=1;server_port=80;");
+}
+
 static void labels__leave_out_what_is_empty(void **state)
 {
     assert_string_equal(labels_of(*state, EYE_METRIC_TCP_OPENED,
@@ -138,6 +151,8 @@ int main(void)
                                         free_fixture),
         cmocka_unit_test_setup_teardown(labels__are_attributes_on_semantic_conventions,
                                         make_fixture, free_fixture),
+        cmocka_unit_test_setup_teardown(labels__never_twice_on_semantic_conventions, make_fixture,
+                                        free_fixture),
         cmocka_unit_test_setup_teardown(labels__leave_out_what_is_empty, make_fixture,
                                         free_fixture),
         cmocka_unit_test_setup_teardown(labels__take_job_and_instance_from_tags, make_fixture,
