@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -254,9 +255,20 @@ static void drop_delivered(struct eye_spool *spool, size_t keep)
     }
 }
 
-/* The folder @path, if nobody else puts something in its place; it is made when it is not there. */
+/*
+ * The folder @path, if nobody else puts something in its place. It is made when it is not there,
+ * but not where others could choose what it is.
+ */
 static int open_parent(const char *path, struct eye_stranger *ret_stranger)
 {
+    EYE_AUTOFREE char *copy = strdup(path);
+    if (copy == NULL) {
+        return -ENOMEM;
+    }
+    int result = eye_look_for_strangers(dirname(copy), S_IWOTH, EYE_NOBODY_ELSE, ret_stranger);
+    if (result != 0) {
+        return result;
+    }
     if (mkdir(path, S_IRWXU) != 0 && errno != EEXIST) {
         return -errno;
     }

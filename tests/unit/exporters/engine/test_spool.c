@@ -426,6 +426,7 @@ static void folder__stands_where_nobody_can_replace_it(void **state)
     assert_int_equal(chmod(fixture->path, 0777), 0);
     assert_int_equal(eye_spool_open(in, "x", MIB, &fixture->spool, &fixture->error), -EPERM);
     assert_null(fixture->spool);
+    assert_int_equal(access(in, F_OK), -1);
 }
 
 /* A link of root's is the administrator's (StateDirectory= makes one); of another user it is not.
