@@ -422,11 +422,15 @@ static void folder__stands_where_nobody_can_replace_it(void **state)
         assert_int_equal(chown(fixture->path, 0, 0), 0);
     }
     char in[sizeof(fixture->path) + 4];
+    char below[sizeof(in) + 4];
     snprintf(in, sizeof(in), "%s/in", fixture->path);
+    snprintf(below, sizeof(below), "%s/sp", in);
     assert_int_equal(chmod(fixture->path, 0777), 0);
     assert_int_equal(eye_spool_open(in, "x", MIB, &fixture->spool, &fixture->error), -EPERM);
-    assert_null(fixture->spool);
     assert_int_equal(access(in, F_OK), -1);
+    assert_int_equal(mkdir(in, 0700), 0);
+    assert_int_equal(eye_spool_open(below, "x", MIB, &fixture->spool, &fixture->error), -EPERM);
+    assert_null(fixture->spool);
 }
 
 /* A link of root's is the administrator's (StateDirectory= makes one); of another user it is not.
