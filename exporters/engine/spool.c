@@ -261,9 +261,9 @@ static void drop_delivered(struct eye_spool *spool, size_t keep)
  */
 static int open_parent(const char *path, struct eye_stranger *ret_stranger)
 {
-    EYE_AUTOFREE char *copy = strdup(path);
-    if (copy == NULL) {
-        return -ENOMEM;
+    char copy[PATH_MAX];
+    if (snprintf(copy, sizeof(copy), "%s", path) >= (int)sizeof(copy)) {
+        return -ENAMETOOLONG;
     }
     int result = eye_look_for_strangers(dirname(copy), S_IWOTH, EYE_NOBODY_ELSE, ret_stranger);
     if (result != 0) {
