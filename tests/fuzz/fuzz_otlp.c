@@ -569,7 +569,16 @@ static void check_metric(const struct hostile *world, const struct eye_otlp_mode
     assert(gauge || message->gauge->aggregation_temporality == (int32_t)model->temporality);
 }
 
-static void keep_name(struct expected_names *names, const struct json_point *point)
+static const char *own_name(const struct eye_otlp_model *model)
+{
+    assert(strcmp(model->resource[0].key, "service.name") == 0);
+    return model->resource[0].value;
+}
+
+/* What a receiver knows the series by. The daemon's resource has its name, not an empty one, which
+ * a service may have. */
+static void keep_name(struct expected_names *names, const struct eye_otlp_model *model,
+                      const struct json_point *point)
 {
     const json_t *list = json_object_get(point->object, "attributes");
     EYE_AUTOFREE char *attributes = json_dumps(list, JSON_COMPACT);
@@ -577,7 +586,7 @@ static void keep_name(struct expected_names *names, const struct json_point *poi
     assert(attributes != NULL);
     eye_text_append(name, json_string_value(json_object_get(point->metric, "name")));
     eye_text_append(name, attributes);
-    eye_text_append(name, point->place.service == NULL ? "" : point->place.service);
+    eye_text_append(name, point->place.service == NULL ? own_name(model) : point->place.service);
 }
 
 static void check_point(const struct hostile *world, const struct eye_otlp_model *model,
@@ -633,12 +642,6 @@ static size_t find_next(struct place *first, size_t stride, size_t count, const 
     return 0;
 }
 
-static const char *own_name(const struct eye_otlp_model *model)
-{
-    assert(strcmp(model->resource[0].key, "service.name") == 0);
-    return model->resource[0].value;
-}
-
 static void check_points(const struct hostile *world, const struct eye_otlp_model *model,
                          const struct trial *trial, struct requests *requests)
 {
@@ -663,7 +666,7 @@ static void check_points(const struct hostile *world, const struct eye_otlp_mode
         check_point(world, model, &change, protobuf);
         check_json_metric(json->metric, protobuf->metric);
         check_message(json->object, protobuf->message);
-        keep_name(&names, json);
+        keep_name(&names, model, json);
     }
     expected_finish_names(&names);
     assert(at == requests->protobuf_point_count && at == requests->json_point_count);

@@ -549,6 +549,31 @@ static void identity__tells_services_apart(void **state)
     assert_int_equal(fixture->identities.collisions, 0);
 }
 
+/* An empty service has a resource of its own; one called like the daemon shares the daemon's. */
+static void identity__knows_a_resource_by_its_service(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct eye_otlp_encoding *const encodings[] = {&eye_otlp_protobuf, &eye_otlp_json};
+    static const int expected[] = {0, 0, -EEXIST};
+    sample_add(fixture->sample, EYE_METRIC_TCP_OPENED, 1, SAMPLE_TAGS({EYE_TAG_PORT, "1"}));
+    sample_add(fixture->sample, EYE_METRIC_TCP_OPENED, 1,
+               SAMPLE_TAGS({EYE_TAG_SERVICE, ""}, {EYE_TAG_PORT, "1"}));
+    sample_add(fixture->sample, EYE_METRIC_TCP_OPENED, 1,
+               SAMPLE_TAGS({EYE_TAG_SERVICE, "sockeye"}, {EYE_TAG_PORT, "1"}));
+    const struct eye_snapshot *now = sample_take(fixture->sample);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(encodings); i++) {
+        open_encoder(fixture, encodings[i]);
+        assert_int_equal(eye_identities_follow(&fixture->identities, now), 0);
+        for (size_t j = 0; j < EYE_ARRAY_LENGTH(expected); j++) {
+            assert_int_equal(eye_identity_check(eye_identities_at(&fixture->identities, j)),
+                             expected[j]);
+        }
+        eye_identities_done(&fixture->identities);
+        fixture->encoding->close(fixture->encoder);
+        fixture->encoding = NULL;
+    }
+}
+
 /* By the conventions on TCP metrics, too; a zone is no address. */
 static void attributes__are_those_of_the_conventions(void **state)
 {
@@ -640,6 +665,7 @@ int main(void)
         TEST(protobuf__has_a_resource_for_each_service),
         TEST(add__counts_what_stands_around_the_points),
         TEST(identity__tells_services_apart),
+        TEST(identity__knows_a_resource_by_its_service),
         TEST(attributes__are_those_of_the_conventions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
