@@ -17,18 +17,10 @@
 #pragma once
 
 #include "collector/snapshot/snapshot.h"
+#include "exporters/engine/spool_segments.h"
 #include "exporters/exporter.h"
 
-/* Used part of the file system beyond which nothing is written. */
-#define EYE_SPOOL_DISK_SHARE 0.8
-
 struct eye_spool;
-
-/* Names a segment without reading it. */
-struct eye_spool_segment {
-    uint64_t start_ns;
-    uint64_t sequence;
-};
 
 /**
  * Opens (makes, 0700) the exporter's folder and finds what an earlier run left. 0, or -errno with a
