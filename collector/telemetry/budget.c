@@ -246,11 +246,6 @@ bool eye_budget_takes_series(const struct eye_budget *budget, const struct eye_b
 
 /* ---- in and out ---- */
 
-static bool is_other(const struct eye_tag_value *tag)
-{
-    return strcmp(tag->value, EYE_TAG_OTHER) == 0;
-}
-
 /* The place in eye_holder.chosen that this tag of the series counts for, or -1. */
 static int chosen_place(const struct eye_series *series, enum eye_tag tag)
 {
@@ -311,7 +306,7 @@ static void release_values(struct eye_budget *budget, const struct eye_series *s
                            uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (!is_other(&series->tags->tags[i])) {
+        if (!eye_tag_is_other(&series->tags->tags[i])) {
             release_value(budget, series, &series->tags->tags[i]);
         }
     }
@@ -320,7 +315,7 @@ static void release_values(struct eye_budget *budget, const struct eye_series *s
 static int use_values(struct eye_budget *budget, const struct eye_series *series)
 {
     for (uint32_t i = 0; i < series->tags->count; i++) {
-        if (!is_other(&series->tags->tags[i]) &&
+        if (!eye_tag_is_other(&series->tags->tags[i]) &&
             use_value(budget, series, &series->tags->tags[i]) != 0) {
             release_values(budget, series, i);
             return -ENOMEM;

@@ -53,6 +53,11 @@ void eye_tag_set_unref(struct eye_tag_set *set)
     }
 }
 
+bool eye_tag_is_other(const struct eye_tag_value *tag)
+{
+    return strcmp(tag->value, EYE_TAG_OTHER) == 0;
+}
+
 const char *eye_tag_set_value(const struct eye_tag_set *set, enum eye_tag tag)
 {
     for (uint32_t i = 0; i < set->count; i++) {

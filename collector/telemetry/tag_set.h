@@ -39,5 +39,8 @@ struct eye_tag_set *eye_tag_set_new(const struct eye_tag_value *tags, size_t cou
 struct eye_tag_set *eye_tag_set_ref(struct eye_tag_set *set);
 void eye_tag_set_unref(struct eye_tag_set *set);
 
+/** Whether its value is EYE_TAG_OTHER. */
+bool eye_tag_is_other(const struct eye_tag_value *tag);
+
 /** The value of @tag, or NULL. */
 const char *eye_tag_set_value(const struct eye_tag_set *set, enum eye_tag tag);
