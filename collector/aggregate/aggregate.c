@@ -152,7 +152,7 @@ static void forget_everything(struct eye_aggregate *aggregate)
 static bool has_other(const struct eye_tag_set *tags)
 {
     for (uint32_t i = 0; i < tags->count; i++) {
-        if (strcmp(tags->tags[i].value, EYE_TAG_OTHER) == 0) {
+        if (eye_tag_is_other(&tags->tags[i])) {
             return true;
         }
     }
