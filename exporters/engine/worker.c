@@ -373,7 +373,11 @@ static void attempt(struct eye_worker *worker)
     const char *cause = failure.cause.text;
     if (result == 0) {
         bool refused = is_refused_whole(worker);
-        (refused ? note_refused_whole : note_success)(worker);
+        if (refused) {
+            note_refused_whole(worker);
+        } else {
+            note_success(worker);
+        }
         note_refused(worker, cause);
         finish_work(worker, refused);
     } else if (failure.gone) {

@@ -215,10 +215,16 @@ static int send_waiting(struct eye_link *link)
     return result == 0 ? pause_for_reader(link, count) : result;
 }
 
+/* Whether the receiver has had so much time that the next datagram is a first one. */
+static bool is_burst_over(const struct eye_link *link)
+{
+    return link->sent_at_ns == 0 || eye_clock_monotonic_ns() - link->sent_at_ns > BURST_OVER_NS;
+}
+
 static int send_udp(struct eye_link *link, const void *bytes, size_t length)
 {
     struct eye_burst *waiting = link->waiting;
-    if (link->sent_at_ns == 0 || eye_clock_monotonic_ns() - link->sent_at_ns > BURST_OVER_NS) {
+    if ((waiting == NULL || waiting->count == 0) && is_burst_over(link)) {
         link->burst = 0;
     }
     if (waiting == NULL || link->burst == 0 || length > waiting->segment) {

@@ -108,7 +108,8 @@ EXPORTERS = {
     "statsd": {"url": Plain("udp://127.0.0.1:8125"),
                "dialect": choice("none", "datadog", "influxdb", "graphite", "signalfx", "librato"),
                "template": NONE, "distributions": choice("gauges", "samples"),
-               "zero_on_stop": Plain("true"), "payload": PAYLOAD},
+               "zero_on_stop": Plain("true"), "payload": PAYLOAD,
+               "fill_up": Plain("true")},
 }
 
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,

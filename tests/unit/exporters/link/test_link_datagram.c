@@ -62,11 +62,11 @@ static void udp__pauses_after_the_first_of_each_burst(void **state)
     uint64_t start_ns = eye_clock_monotonic_ns();
     assert_int_equal(fixture_send(fixture, "first"), 0);
     assert_in_range(ms_since(start_ns), 5, 1000);
-    for (size_t i = 1; i <= 64; i++) {
+    for (size_t i = 1; i <= (size_t)2 * EYE_BURST_DATAGRAMS; i++) {
         assert_int_equal(send_again(fixture, 10), 0);
     }
     assert_in_range(ms_since(start_ns), 15, 1000);
-    assert_int_equal(fixture->link->burst, 65);
+    assert_int_equal(fixture->link->burst, 2 * EYE_BURST_DATAGRAMS + 1);
     usleep(120000);
     assert_int_equal(send_again(fixture, 10), 0);
     assert_int_equal(fixture->link->burst, 1);

@@ -55,6 +55,7 @@ static void assert_everything_came(struct exporter_run *run)
         char expected[80];
         snprintf(expected, sizeof(expected), "sockeye.tcp.sent.bytes.service-%zu:%zu|c\n", i,
                  i + 1);
+        line += strspn(line, "\n"); /* what fills datagrams up */
         assert_memory_equal(line, expected, strlen(expected));
         line += strlen(expected);
     }
@@ -72,8 +73,23 @@ static void statsd__udp(void **state)
     count_everywhere(run);
     assert_int_equal(exporter_run_deliver(run), 0);
     assert_everything_came(run);
+    assert_int_equal(run->largest, 1432);
+    assert_int_equal(run->pieces, run->bytes.length / 1432 + 1);
+    assert_non_null(strstr(run->bytes.data, "\n\n"));
+}
+
+static void statsd__udp_without_empty_lines(void **state)
+{
+    struct exporter_run *run = *state;
+    exporter_run_listen(run, SOCK_DGRAM);
+    assert_int_equal(
+        exporter_run_open(run, "type: statsd, url: 'udp://127.0.0.1:%', fill_up: false"), 0);
+    count_everywhere(run);
+    assert_int_equal(exporter_run_deliver(run), 0);
+    assert_everything_came(run);
     assert_in_range(run->largest, 1350, 1432);
     assert_int_equal(run->pieces, run->bytes.length / 1400 + 1);
+    assert_null(strstr(run->bytes.data, "\n\n"));
 }
 
 static void statsd__tcp(void **state)
@@ -252,6 +268,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(statsd__udp),
+        TEST(statsd__udp_without_empty_lines),
         TEST(statsd__tcp),
         TEST(statsd__unixgram),
         TEST(statsd__payload_is_a_setting),
