@@ -43,7 +43,7 @@ enum eye_no_protocol {
 /* Who sent the last payload that was looked at. */
 enum eye_spoke { EYE_SPOKE_NOBODY, EYE_SPOKE_THIS_END, EYE_SPOKE_PEER };
 
-/* Counters of tcp_sock as last reported. */
+/* Counters of tcp_sock. */
 struct eye_counters {
     __u64 sent_bytes;
     __u64 received_bytes;
@@ -53,10 +53,21 @@ struct eye_counters {
     __u32 padding;
 };
 
+/* What was last reported of a socket. */
+struct eye_reported {
+    struct eye_counters counters;
+    __u64 counted_owner; /* under which it was counted active */
+    __u32 pass;
+    __u32 padding;
+};
+
 /*
- * One TCP socket. `claim` orders the iterator and the close, which may run at once on two CPUs:
- * the iterator takes FREE -> ITERATING and gives it back; the close sets CLOSED. Whoever finds the
- * other one there leaves the last record to the iterator, so each byte is reported once.
+ * One TCP socket. `claim` orders the iterator and the close, which may run at once on two CPUs, so
+ * that each byte is reported once, and by who may still read the socket: behind its close the
+ * memory may be another one's at once (SLAB_TYPESAFE_BY_RCU). Of `reported` the lowest bit of the
+ * claim says which one is true. The iterator takes the claim, prepares the other one, and gives
+ * the claim back with the bit turned; only then does it write its record. The close takes the
+ * claim for good: what the iterator has not given back by then does not count.
  *
  * `pass` is the number of the counting pass in which the socket was counted active; 0: never, and
  * then its opening was not reported either. (No flag says that: the iterator writes none, since the
@@ -67,10 +78,8 @@ struct eye_counters {
 struct eye_socket {
     __u64 claim;    /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
     __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
-    struct eye_counters reported;
-    __u64 owner;         /* who used it last; an accepted one begins with its listener's */
-    __u64 counted_owner; /* under which it was counted active */
-    __u32 pass;
+    struct eye_reported reported[2];
+    __u64 owner; /* who used it last; an accepted one begins with its listener's */
     __u32 connect_us;
     __u16 port; /* of the service; host order */
     __u8 phase;
@@ -84,6 +93,12 @@ struct eye_socket {
     __u8 spoke;          /* enum eye_spoke */
     __u8 errors_before;  /* CONNECTING: length of its error queue when it began, modulo 256 */
     __u32 met;           /* number of the look in which the live iterator met it last */
+};
+
+enum eye_claim {
+    EYE_CLAIM_SECOND = 1, /* reported[1] is true, else reported[0] */
+    EYE_CLAIM_ITERATING = 2,
+    EYE_CLAIM_CLOSED = 4,
 };
 
 static __always_inline void eye_count_look(struct eye_socket *socket)
@@ -102,8 +117,6 @@ static __always_inline bool eye_is_unrecognised(const struct eye_socket *socket)
     return !(socket->flags & EYE_SOCKET_RECOGNISED) &&
            (socket->looks > 0 || socket->protocol != EYE_PROTOCOL_UNKNOWN);
 }
-
-enum eye_claim { EYE_CLAIM_FREE, EYE_CLAIM_ITERATING, EYE_CLAIM_CLOSED };
 
 /*
  * socket -> struct eye_socket. Written by tcp.bpf.h, seed.bpf.h and usm.bpf.h; freed by the kernel

@@ -209,7 +209,10 @@ struct task_struct {
     struct css_set *cgroups;
 };
 
-struct seq_file;
+struct seq_file {
+    __kernel_size_t size;
+    __kernel_size_t count;
+};
 
 struct bpf_iter_meta {
     struct seq_file *seq;

@@ -68,7 +68,7 @@ static __always_inline void eye_seed_connection(struct sock *sk, const struct tc
     socket->direction = incoming ? EYE_INCOMING : EYE_OUTGOING;
     socket->port = incoming ? local_port : remote_port;
     socket->family = eye_family_of(&sk->__sk_common);
-    eye_read_counters(tcp, false, &socket->reported);
+    eye_read_counters(tcp, false, &socket->reported[0].counters);
     if (sk->__sk_common.skc_state == TCP_SYN_SENT) {
         socket->phase = EYE_SOCKET_CONNECTING;
         return;

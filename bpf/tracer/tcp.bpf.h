@@ -91,6 +91,18 @@ static __always_inline __u64 eye_elapsed(__u64 now_ns, __u64 then_ns)
     return now_ns > then_ns ? now_ns - then_ns : 0;
 }
 
+/* What is true by @claim. Of what an iterator gets the verifier takes constant offsets only, so no
+ * arithmetic may come of the choice. */
+static __always_inline struct eye_reported *eye_reported_by(struct eye_socket *socket, __u64 claim)
+{
+    struct eye_reported *reported = &socket->reported[0];
+    if (claim & EYE_CLAIM_SECOND) {
+        reported = &socket->reported[1];
+        eye_pin(reported);
+    }
+    return reported;
+}
+
 /* 64-bit counters of one socket never go back; if they do, the difference is unknown. */
 static __always_inline __u64 eye_increase(__u64 now, __u64 before)
 {
@@ -104,25 +116,27 @@ static __always_inline __u64 eye_increase(__u64 now, __u64 before)
 /* Everything but flags and counters of the pass. The record must be zeroed. */
 static __always_inline void eye_fill_record(struct eye_connection_record *record,
                                             const struct eye_socket *socket,
+                                            const struct eye_reported *reported,
                                             const struct tcp_sock *tcp,
                                             const struct eye_counters *now)
 {
+    const struct eye_counters *before = &reported->counters;
     const struct sock_common *common = &tcp->inet_conn.icsk_inet.sk.__sk_common;
-    record->sent_bytes = eye_increase(now->sent_bytes, socket->reported.sent_bytes);
-    record->received_bytes = eye_increase(now->received_bytes, socket->reported.received_bytes);
-    record->sent_segments = now->sent_segments - socket->reported.sent_segments;
-    record->received_segments = now->received_segments - socket->reported.received_segments;
-    record->retransmits = now->retransmits - socket->reported.retransmits;
+    record->sent_bytes = eye_increase(now->sent_bytes, before->sent_bytes);
+    record->received_bytes = eye_increase(now->received_bytes, before->received_bytes);
+    record->sent_segments = now->sent_segments - before->sent_segments;
+    record->received_segments = now->received_segments - before->received_segments;
+    record->retransmits = now->retransmits - before->retransmits;
     record->rtt_us = tcp->srtt_us >> 3;
     record->owner = socket->owner;
-    record->previous_owner = socket->counted_owner;
+    record->previous_owner = reported->counted_owner;
     record->pass = eye_pass;
     record->netns = common->skc_net.net->ns.inum;
     record->port = socket->port;
     record->direction = socket->direction;
     record->family = socket->family;
     eye_fill_remote(record, common);
-    if (!(socket->flags & EYE_SOCKET_OLDER) && socket->pass == 0) {
+    if (!(socket->flags & EYE_SOCKET_OLDER) && reported->pass == 0) {
         record->flags |= EYE_CONNECTION_OPENED;
         record->connect_us = socket->connect_us;
     }
@@ -199,6 +213,7 @@ static __always_inline __u8 eye_failure_to_connect(const struct sock *sk,
 
 /* The last record of a socket, written in the ring itself: established ones close, others fail. */
 static __always_inline void eye_report_end(const struct eye_socket *socket,
+                                           const struct eye_reported *reported,
                                            const struct tcp_sock *tcp, __u8 kind)
 {
     struct eye_connection_record *record = bpf_ringbuf_reserve(&connections, sizeof(*record), 0);
@@ -210,11 +225,11 @@ static __always_inline void eye_report_end(const struct eye_socket *socket,
     const struct sock *sk = &tcp->inet_conn.icsk_inet.sk;
     __builtin_memset(record, 0, sizeof(*record));
     eye_read_counters(tcp, false, &now);
-    eye_fill_record(record, socket, tcp, &now);
+    eye_fill_record(record, socket, reported, tcp, &now);
     record->kind = kind;
     if (kind == EYE_CONNECTION_CLOSED) {
         record->failure = eye_failure_of(sk->sk_err);
-        record->flags |= socket->pass == record->pass ? EYE_CONNECTION_LEAVES : 0;
+        record->flags |= reported->pass == record->pass ? EYE_CONNECTION_LEAVES : 0;
         record->flags |= eye_is_unrecognised(socket) ? EYE_CONNECTION_UNRECOGNISED : 0;
         record->lifetime_ns =
             socket->since_ns ? eye_elapsed(bpf_ktime_get_ns(), socket->since_ns) : 0;
@@ -359,10 +374,10 @@ static __always_inline void eye_on_close(struct sock *sk, struct eye_socket *soc
     socket->phase = EYE_SOCKET_NEW;
     eye_learn_closer(socket, sk);
     if (phase == EYE_SOCKET_CONNECTING) {
-        eye_report_end(socket, tcp, EYE_CONNECTION_FAILED);
-    } else if (phase == EYE_SOCKET_ESTABLISHED &&
-               __sync_lock_test_and_set(&socket->claim, EYE_CLAIM_CLOSED) == EYE_CLAIM_FREE) {
-        eye_report_end(socket, tcp, EYE_CONNECTION_CLOSED);
+        eye_report_end(socket, &socket->reported[0], tcp, EYE_CONNECTION_FAILED);
+    } else if (phase == EYE_SOCKET_ESTABLISHED) {
+        __u64 claim = __sync_lock_test_and_set(&socket->claim, EYE_CLAIM_CLOSED);
+        eye_report_end(socket, eye_reported_by(socket, claim), tcp, EYE_CONNECTION_CLOSED);
     }
 }
 
@@ -385,12 +400,13 @@ static __always_inline void eye_handle_state(struct sock *sk, struct eye_socket 
 }
 
 /* How this socket's record changes what is counted active. */
-static __always_inline __u8 eye_pass_flags(const struct eye_socket *socket)
+static __always_inline __u8 eye_pass_flags(const struct eye_socket *socket,
+                                           const struct eye_reported *reported)
 {
-    if (socket->pass != eye_pass) {
+    if (reported->pass != eye_pass) {
         return EYE_CONNECTION_ENTERS;
     }
-    return socket->counted_owner != socket->owner ? EYE_CONNECTION_MOVES : 0;
+    return reported->counted_owner != socket->owner ? EYE_CONNECTION_MOVES : 0;
 }
 
 /* What is read while another CPU changes it may be too little; the next look finds the rest. */
@@ -413,48 +429,68 @@ static __always_inline void eye_meet(struct eye_socket *socket)
     }
 }
 
+/* What bpf_seq_write() would ask: whether it can be taken has to be known before it counts. */
+static __always_inline bool eye_has_room(const struct seq_file *seq, __u32 bytes)
+{
+    return seq->count + bytes < seq->size;
+}
+
+/* Gives the claim back as @next; false: the close has it, and reports all. */
+static __always_inline bool eye_give_back(struct eye_socket *socket, __u64 claim, __u64 next)
+{
+    return __sync_val_compare_and_swap(&socket->claim, claim | EYE_CLAIM_ITERATING, next) ==
+           (claim | EYE_CLAIM_ITERATING);
+}
+
 static __always_inline void eye_report_live(struct seq_file *seq, struct eye_socket *socket,
-                                            const struct tcp_sock *tcp)
+                                            const struct tcp_sock *tcp, __u64 claim)
 {
     struct eye_connection_record record = {.kind = EYE_CONNECTION_LIVE};
+    const struct eye_reported *reported = eye_reported_by(socket, claim);
+    struct eye_reported *next = eye_reported_by(socket, claim ^ EYE_CLAIM_SECOND);
     struct eye_counters now;
     eye_read_counters(tcp, true, &now);
-    eye_keep_reported(&now, &socket->reported);
-    record.flags = eye_pass_flags(socket);
-    if (record.flags == 0 && !eye_moved(&now, &socket->reported)) {
+    eye_keep_reported(&now, &reported->counters);
+    record.flags = eye_pass_flags(socket, reported);
+    if (record.flags == 0 && !eye_moved(&now, &reported->counters)) {
         eye_meet(socket);
+        eye_give_back(socket, claim, claim);
         return;
     }
-    eye_fill_record(&record, socket, tcp, &now);
-    /* A full seq_file runs the program again for this socket: advance only what was taken. */
-    if (bpf_seq_write(seq, &record, sizeof(record)) == 0) {
+    eye_fill_record(&record, socket, reported, tcp, &now);
+    /* A full seq_file runs the program again for this socket. */
+    if (!eye_has_room(seq, sizeof(record))) {
+        eye_give_back(socket, claim, claim);
+        bpf_seq_write(seq, &record, sizeof(record));
+        return;
+    }
+    next->counters = now;
+    next->pass = record.pass;
+    next->counted_owner = record.owner;
+    if (eye_give_back(socket, claim, claim ^ EYE_CLAIM_SECOND)) {
         eye_meet(socket);
-        socket->reported = now;
-        socket->pass = record.pass;
-        socket->counted_owner = record.owner;
+        if (bpf_seq_write(seq, &record, sizeof(record)) != 0) {
+            eye_lose(EYE_LOSS_TCP_RING, 1); /* cannot be: there was room */
+        }
     }
 }
 
 /* Of a look that goes on: what it has met already, and what came since it began. The latter is the
  * next look's, so that even a host with very many new connections comes to an end. */
-static __always_inline bool eye_is_done_with(const struct eye_socket *socket)
+static __always_inline bool eye_is_done_with(struct eye_socket *socket, __u64 claim)
 {
-    return eye_live_again &&
-           (socket->met == eye_live_look || (socket->pass == 0 && eye_is_young(socket)));
+    return eye_live_again && (socket->met == eye_live_look ||
+                              (eye_reported_by(socket, claim)->pass == 0 && eye_is_young(socket)));
 }
 
 static __always_inline void eye_handle_live(struct seq_file *seq, struct sock *sk,
                                             struct eye_socket *socket)
 {
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-    if (!tcp || socket->phase != EYE_SOCKET_ESTABLISHED || eye_is_done_with(socket) ||
-        __sync_val_compare_and_swap(&socket->claim, EYE_CLAIM_FREE, EYE_CLAIM_ITERATING) !=
-            EYE_CLAIM_FREE) {
-        return;
-    }
-    eye_report_live(seq, socket, tcp);
-    if (__sync_val_compare_and_swap(&socket->claim, EYE_CLAIM_ITERATING, EYE_CLAIM_FREE) ==
-        EYE_CLAIM_CLOSED) {
-        eye_report_end(socket, tcp, EYE_CONNECTION_CLOSED);
+    __u64 claim = socket->claim;
+    if (tcp && socket->phase == EYE_SOCKET_ESTABLISHED && claim <= EYE_CLAIM_SECOND &&
+        !eye_is_done_with(socket, claim) &&
+        __sync_val_compare_and_swap(&socket->claim, claim, claim | EYE_CLAIM_ITERATING) == claim) {
+        eye_report_live(seq, socket, tcp, claim);
     }
 }
