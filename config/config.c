@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "collector/base/text.h"
@@ -98,7 +97,6 @@ static void check_way(struct eye_builder *builder, const char *path, uid_t user)
 static void check(struct eye_builder *builder, const char *path, int fd, bool is_first)
 {
     struct stat status;
-    struct statvfs disk;
     if (fstat(fd, &status) != 0 || (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))) {
         return; /* what is written to /dev/null or a pipe stays nowhere */
     }
@@ -106,7 +104,7 @@ static void check(struct eye_builder *builder, const char *path, int fd, bool is
         builder->user = status.st_uid;
     }
     check_way(builder, path, builder->user);
-    if (fstatvfs(fd, &disk) != 0 || (disk.f_flag & ST_RDONLY) == 0) {
+    if (!eye_is_read_only(fd)) {
         check_rights(builder, path, &status, builder->user);
     }
 }

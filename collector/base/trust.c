@@ -37,7 +37,7 @@ static bool is_trusted(const struct way *way, uid_t owner)
     return eye_is_trusted_owner(owner) || owner == way->also_trusted;
 }
 
-static bool is_read_only(int fd)
+bool eye_is_read_only(int fd)
 {
     struct statvfs disk;
     return fstatvfs(fd, &disk) == 0 && (disk.f_flag & ST_RDONLY) != 0;
@@ -58,7 +58,7 @@ static int check_folder(const struct way *way, mode_t strangers, struct eye_stra
     const struct stat *status = &way->status;
     bool kept = (status->st_mode & strangers) == 0 || (status->st_mode & S_ISVTX) != 0;
     if (!S_ISDIR(status->st_mode) || (kept && is_trusted(way, status->st_uid)) ||
-        is_read_only(way->fd)) {
+        eye_is_read_only(way->fd)) {
         return 0;
     }
     return tell(way, status, -EPERM, ret_stranger);
@@ -77,6 +77,12 @@ static bool next_name(struct way *way, char ret_name[static NAME_MAX + 2])
     return length > 0;
 }
 
+static void leave_folder(struct way *way)
+{
+    char *slash = strrchr(way->place, '/');
+    slash[slash == way->place ? 1 : 0] = '\0';
+}
+
 static int add_to_place(struct way *way, const char *name)
 {
     size_t length = strlen(way->place);
@@ -84,8 +90,7 @@ static int add_to_place(struct way *way, const char *name)
         return 0;
     }
     if (strcmp(name, "..") == 0) {
-        char *slash = strrchr(way->place, '/');
-        slash[slash == way->place ? 1 : 0] = '\0';
+        leave_folder(way);
         return 0;
     }
     const char *between = length > 1 ? "/" : "";
@@ -131,8 +136,7 @@ static int follow(struct way *way, int fd)
     if (target[0] == '/') {
         return start(way, rest);
     }
-    char *slash = strrchr(way->place, '/');
-    slash[slash == way->place ? 1 : 0] = '\0';
+    leave_folder(way);
     memcpy(way->rest, rest, sizeof(rest));
     return 0;
 }
@@ -155,7 +159,7 @@ static int step(struct way *way, const char *name, mode_t strangers,
         return result;
     }
     if (S_ISLNK(status.st_mode)) {
-        bool trusted = is_trusted(way, status.st_uid) || is_read_only(fd);
+        bool trusted = is_trusted(way, status.st_uid) || eye_is_read_only(fd);
         return trusted ? follow(way, fd) : tell(way, &status, -ELOOP, ret_stranger);
     }
     eye_cleanup_close(&way->fd);

@@ -12,6 +12,9 @@
 /** Root, or this process. */
 bool eye_is_trusted_owner(uid_t owner);
 
+/** Whether what is open as @fd lies on a file system that is mounted read-only. */
+bool eye_is_read_only(int fd);
+
 /* A folder or a link on the way that somebody else can exchange or has made. */
 struct eye_stranger {
     char path[PATH_MAX]; /* without links */

@@ -92,12 +92,11 @@ int eye_rings_fd(const struct eye_rings *rings)
     return ring_buffer__epoll_fd(rings->others);
 }
 
-size_t eye_rings_drain(struct eye_rings *rings)
+void eye_rings_drain(struct eye_rings *rings)
 {
     rings->drained = 0;
     ring_buffer__consume(rings->owners);
     ring_buffer__consume(rings->others);
-    return rings->drained;
 }
 
 void eye_rings_drain_owners(struct eye_rings *rings)

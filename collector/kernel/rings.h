@@ -55,8 +55,8 @@ void eye_rings_on_record(struct eye_rings *rings, enum eye_ring ring, eye_record
 /** Readable when a ring asks to be drained. For epoll. */
 int eye_rings_fd(const struct eye_rings *rings);
 
-/** Returns the records read; stops after a bounded number, so that nothing else starves. */
-size_t eye_rings_drain(struct eye_rings *rings);
+/** Reads them; stops after a bounded number of records, so that nothing else starves. */
+void eye_rings_drain(struct eye_rings *rings);
 
 /** The ring of owners alone, also while a record of another ring is being handled. */
 void eye_rings_drain_owners(struct eye_rings *rings);

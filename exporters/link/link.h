@@ -90,10 +90,11 @@ int eye_link_send(struct eye_link *link, const void *bytes, size_t length,
 enum eye_verdict eye_link_verdict(int result);
 
 /**
- * What became of everything sent: for payload formats (exporters/engine/delivery.h). UDP: no
- * refusal (ICMP) came back, waited for 5 ms; of a receiver on this host send() has told. TCP and
- * TLS: the peer's kernel has acknowledged every byte (SIOCOUTQ); after EYE_LOST the rest was taken
- * back with a reset. Unix: what was written is in the receiver's hands.
+ * What became of everything sent: for payload formats (exporters/engine/delivery.h). Datagrams
+ * that wait for others leave now if @wait, and are EYE_UNHEARD otherwise. UDP: no refusal (ICMP)
+ * came back, waited for 5 ms; of a receiver on this host send() has told. TCP and TLS: the peer's
+ * kernel has acknowledged every byte (SIOCOUTQ); after EYE_LOST the rest was taken back with a
+ * reset. Unix: what was written is in the receiver's hands.
  */
 enum eye_confirmation eye_link_confirm(struct eye_link *link, bool wait,
                                        struct eye_export_failure *failure);

@@ -399,27 +399,38 @@ static void assert_rights(struct fixture *fixture, bool refused, const char *mes
     }
 }
 
+/* What is said of a mode, behind the path; NULL: nothing. */
+struct rights_row {
+    mode_t mode;
+    bool refused;
+    const char *said;
+};
+
+static void assert_modes(struct fixture *fixture, const char *path, const struct rights_row *rows,
+                         size_t count)
+{
+    char message[512];
+    fixture_write(fixture, "main.yaml", "interval: 20s\n");
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(chmod(path, rows[i].mode), 0);
+        snprintf(message, sizeof(message), "%s%s", path, rows[i].said == NULL ? "" : rows[i].said);
+        assert_rights(fixture, rows[i].refused, rows[i].said == NULL ? NULL : message);
+    }
+}
+
 /* Whoever may write one of the files decides what the daemon does. */
 static void load__root_takes_no_file_that_everybody_may_write(void **state)
 {
-    static const struct {
-        mode_t mode;
-        bool refused;
-        const char *message;
-    } table[] = {
+    static const struct rights_row rows[] = {
         {0600, false, NULL},
         {0644, false, NULL},
-        {0664, false, "main.yaml: others may write this file (mode 0664)"},
-        {0602, true, "main.yaml: others may write this file (mode 0602)"},
+        {0664, false, ": others may write this file (mode 0664)"},
+        {0602, true, ": others may write this file (mode 0602)"},
     };
     struct fixture *fixture = *state;
     char path[256];
     snprintf(path, sizeof(path), "%s/main.yaml", fixture->folder);
-    fixture_write(fixture, "main.yaml", "interval: 20s\n");
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(table); i++) {
-        assert_int_equal(chmod(path, table[i].mode), 0);
-        assert_rights(fixture, table[i].refused, table[i].message);
-    }
+    assert_modes(fixture, path, rows, EYE_ARRAY_LENGTH(rows));
 }
 
 static void load__root_takes_no_part_that_others_may_write(void **state)
@@ -450,24 +461,14 @@ static void load__root_takes_no_part_that_others_may_write(void **state)
 /* Whoever may rename in these folders puts another file there, or a conf.d beside it. */
 static void load__root_takes_nothing_from_a_folder_that_others_may_write(void **state)
 {
-    static const struct {
-        mode_t mode;
-        bool refused;
-        const char *said;
-    } table[] = {
+    static const struct rights_row rows[] = {
         {0755, false, NULL},
         {01777, false, NULL},
         {0777, true, ": others may write this folder (mode 0777)"},
         {0775, false, ": others may write this folder (mode 0775)"},
     };
     struct fixture *fixture = *state;
-    char message[256];
-    fixture_write(fixture, "main.yaml", "interval: 20s\n");
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(table); i++) {
-        assert_int_equal(chmod(fixture->folder, table[i].mode), 0);
-        snprintf(message, sizeof(message), "%s%s", fixture->folder, table[i].said);
-        assert_rights(fixture, table[i].refused, table[i].said == NULL ? NULL : message);
-    }
+    assert_modes(fixture, fixture->folder, rows, EYE_ARRAY_LENGTH(rows));
     assert_int_equal(chmod(fixture->folder, 0755), 0);
     if (chown(fixture->folder, 65534, 65534) == 0) {
         assert_rights(fixture, true, ": user 65534 may write this folder");

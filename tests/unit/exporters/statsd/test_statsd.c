@@ -65,14 +65,19 @@ static void assert_everything_came(struct exporter_run *run)
     exporter_run_assert_accounts(run);
 }
 
-static void statsd__udp(void **state)
+static void assert_everything_comes_over_udp(struct exporter_run *run, const char *yaml)
 {
-    struct exporter_run *run = *state;
     exporter_run_listen(run, SOCK_DGRAM);
-    assert_int_equal(exporter_run_open(run, "type: statsd, url: 'udp://127.0.0.1:%'"), 0);
+    assert_int_equal(exporter_run_open(run, yaml), 0);
     count_everywhere(run);
     assert_int_equal(exporter_run_deliver(run), 0);
     assert_everything_came(run);
+}
+
+static void statsd__udp(void **state)
+{
+    struct exporter_run *run = *state;
+    assert_everything_comes_over_udp(run, "type: statsd, url: 'udp://127.0.0.1:%'");
     assert_int_equal(run->largest, 1432);
     assert_int_equal(run->pieces, run->bytes.length / 1432 + 1);
     assert_non_null(strstr(run->bytes.data, "\n\n"));
@@ -81,12 +86,7 @@ static void statsd__udp(void **state)
 static void statsd__udp_without_empty_lines(void **state)
 {
     struct exporter_run *run = *state;
-    exporter_run_listen(run, SOCK_DGRAM);
-    assert_int_equal(
-        exporter_run_open(run, "type: statsd, url: 'udp://127.0.0.1:%', fill_up: false"), 0);
-    count_everywhere(run);
-    assert_int_equal(exporter_run_deliver(run), 0);
-    assert_everything_came(run);
+    assert_everything_comes_over_udp(run, "type: statsd, url: 'udp://127.0.0.1:%', fill_up: false");
     assert_in_range(run->largest, 1350, 1432);
     assert_int_equal(run->pieces, run->bytes.length / 1400 + 1);
     assert_null(strstr(run->bytes.data, "\n\n"));
@@ -116,12 +116,7 @@ static void statsd__unixgram(void **state)
 static void statsd__payload_is_a_setting(void **state)
 {
     struct exporter_run *run = *state;
-    exporter_run_listen(run, SOCK_DGRAM);
-    assert_int_equal(
-        exporter_run_open(run, "type: statsd, url: 'udp://127.0.0.1:%', payload: 512B"), 0);
-    count_everywhere(run);
-    assert_int_equal(exporter_run_deliver(run), 0);
-    assert_everything_came(run);
+    assert_everything_comes_over_udp(run, "type: statsd, url: 'udp://127.0.0.1:%', payload: 512B");
     assert_in_range(run->largest, 450, 512);
 }
 
