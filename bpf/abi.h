@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "bpf/protocols.h"
+
 #ifdef __bpf__
 #include "bpf/vmlinux.h"
 #else
@@ -137,12 +139,7 @@ struct eye_owner_record {
 #define EYE_ENVIRONMENT_USUAL 4096
 #define EYE_ENVIRONMENT_LARGE 32768 /* Kubernetes names every service seven times */
 
-/*
- * X(identifier, name): the protocols that are recognised. The parser is in bpf/usm/<name>/, with
- * the body of its records in record.h; what the records mean is in collector/usm/<name>/.
- */
-#define EYE_PROTOCOLS(X) X(HTTP, http)
-
+/* bpf/protocols.h */
 enum eye_protocol {
     EYE_PROTOCOL_UNKNOWN,
 #define X(identifier, name) EYE_PROTOCOL_##identifier,
@@ -168,8 +165,8 @@ enum eye_request_error {
     EYE_REQUEST_ERROR_COUNT,
 };
 
-/* The longest body of any protocol. */
-#define EYE_REQUEST_BODY_MAX 256
+/* The longest body of any protocol: a name of 160 bytes and what stands before it. */
+#define EYE_REQUEST_BODY_MAX 167
 
 /*
  * One request, answered or ended with its connection: what all protocols have. body_bytes of the
@@ -191,7 +188,7 @@ struct eye_loss_record {
     __u64 owner;  /* as in eye_connection_record */
     __u32 amount; /* 1 or more */
     __u16 port;   /* as in eye_connection_record */
-    __u8 loss;    /* enum eye_loss */
+    __u8 loss;    /* enum eye_loss, of a parser's */
     __u8 client;  /* 1: seen at the client's end */
 };
 
@@ -209,15 +206,19 @@ struct eye_loss_record {
     X(OWNER_RING, "owner", "ring_full")      /* who a process is: asked of /proc instead */        \
     X(OWNER_ENVIRONMENT, "owner", "environment") /* not readable, too long: asked of /proc */      \
     X(SEED_LISTENERS, "seed", "listeners_full")  /* direction of older sockets guessed */          \
-    X(HTTP_STORAGE, "http", "no_storage")        /* no memory for a socket's parser */             \
-    X(HTTP_RING, "http", "ring_full")            /* one request */                                 \
-    X(HTTP_PIPELINE, "http", "pipeline_full")    /* a request beyond the pipeline's depth */       \
-    X(HTTP_UNMATCHED, "http", "response_alone")  /* response that no request is known for */       \
-    X(HTTP_UNANSWERED, "http", "request_alone")  /* request whose response cannot be told */       \
-    X(HTTP_GAP, "http", "gap")                   /* bytes not seen where a message could start */  \
-    X(HTTP_MALFORMED, "http", "malformed")       /* bytes that are no message in an HTTP stream */ \
-    X(HTTP_STEPS, "http", "too_many_messages")   /* rest of a buffer beyond the work allowed */    \
-    X(HTTP_HEADERS, "http", "extension_headers") /* IPv6 packet with more of them than followed */
+    X(USM_HEADERS, "http", "extension_headers")  /* IPv6 packet with more of them than followed */ \
+    EYE_EACH_PROTOCOL(EYE_PARSER_LOSSES, X)
+
+/* What each protocol has for itself, as enum eye_parser_loss names them. */
+#define EYE_PARSER_LOSSES(X, protocol, name, title)                                                \
+    X(protocol##_STORAGE, #name, "no_storage")       /* no memory for a socket's parser */         \
+    X(protocol##_RING, #name, "ring_full")           /* one request */                             \
+    X(protocol##_PIPELINE, #name, "pipeline_full")   /* a request beyond the queue's depth */      \
+    X(protocol##_UNMATCHED, #name, "response_alone") /* response that no request is known for */   \
+    X(protocol##_UNANSWERED, #name, "request_alone") /* request whose response cannot be told */   \
+    X(protocol##_GAP, #name, "gap")                  /* bytes missed where a message may start */  \
+    X(protocol##_MALFORMED, #name, "malformed")      /* bytes that are no message of it */         \
+    X(protocol##_STEPS, #name, "too_many_messages")  /* rest of a buffer beyond the work allowed */
 
 enum eye_loss {
 #define X(identifier, program, reason) EYE_LOSS_##identifier,
@@ -226,9 +227,21 @@ enum eye_loss {
         EYE_LOSS_COUNT,
 };
 
-/* The losses that a parser can attribute to its connection, in a row. */
-#define EYE_HTTP_LOSS_FIRST EYE_LOSS_HTTP_STORAGE
-#define EYE_HTTP_LOSS_COUNT 8
+enum eye_parser_loss {
+    EYE_LOST_STORAGE,
+    EYE_LOST_RING,
+    EYE_LOST_PIPELINE,
+    EYE_LOST_UNMATCHED,
+    EYE_LOST_UNANSWERED,
+    EYE_LOST_GAP,
+    EYE_LOST_MALFORMED,
+    EYE_LOST_STEPS,
+    EYE_LOST_COUNT,
+};
+
+/* The enum eye_loss of enum eye_parser_loss 0 of @protocol (enum eye_protocol). */
+#define EYE_LOSS_OF_PARSER(protocol)                                                               \
+    (EYE_LOSS_USM_HEADERS + 1 + ((protocol)-EYE_PROTOCOL_UNKNOWN - 1) * EYE_LOST_COUNT)
 
 /* Counted beside the losses. */
 enum eye_count {
@@ -254,4 +267,6 @@ EYE_ABI_ASSERT(sizeof(struct eye_request_head) == 24);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, duration_ns) == 0);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, flags) == 23);
 EYE_ABI_ASSERT(sizeof(struct eye_loss_record) == 16);
-EYE_ABI_ASSERT(EYE_HTTP_LOSS_FIRST + EYE_HTTP_LOSS_COUNT == EYE_LOSS_HTTP_STEPS + 1);
+EYE_ABI_ASSERT(EYE_LOSS_OF_PARSER(EYE_PROTOCOL_HTTP) + EYE_LOST_STEPS == EYE_LOSS_HTTP_STEPS);
+EYE_ABI_ASSERT(EYE_LOSS_OF_PARSER(EYE_PROTOCOL_COUNT) == EYE_LOSS_COUNT);
+EYE_ABI_ASSERT(EYE_LOSS_COUNT <= 256); /* eye_loss_record.loss */

@@ -2,7 +2,8 @@
 /* The maps, the settings and the loss counters that every handler shares. */
 #pragma once
 
-#include "bpf/abi.h"
+#include "bpf/losses.h"
+#include "bpf/usm/stream.h"
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -17,31 +18,13 @@ enum eye_socket_phase {
 };
 
 enum eye_socket_flag {
-    EYE_SOCKET_OLDER = 1,      /* established before the daemon looked: never "opened" */
-    EYE_SOCKET_RECOGNISED = 2, /* a protocol was recognised beyond doubt */
-    EYE_SOCKET_INHERITED = 4,  /* nobody has used it; its owner is its listener's */
-    EYE_SOCKET_FOUND = 8,      /* the same, of an older one; its owner is who held it */
+    EYE_SOCKET_OLDER = 1,     /* established before the daemon looked: never "opened" */
+    EYE_SOCKET_INHERITED = 2, /* nobody has used it; its owner is its listener's */
+    EYE_SOCKET_FOUND = 4,     /* the same, of an older one; its owner is who held it */
 };
 
 /* Nobody has used it since we look. */
 #define EYE_SOCKET_UNUSED (EYE_SOCKET_INHERITED | EYE_SOCKET_FOUND)
-
-/*
- * eye_socket.protocol: as far as its first bytes told, an enum eye_protocol of bpf/abi.h
- * (EYE_PROTOCOL_UNKNOWN: every payload is looked at), or one of these.
- */
-enum eye_no_protocol {
-    EYE_PROTOCOL_NONE =
-        EYE_PROTOCOL_COUNT, /* the first payload of each turn is looked at: the other end spoke */
-    EYE_PROTOCOL_TUNNEL,    /* a protocol said that something else follows: nothing is */
-};
-
-/* Payloads that match nothing before a socket is only looked at when the turn changes. More than
- * one: proxies put lines of their own before the first request. */
-#define EYE_LOOKS_MAX 16
-
-/* Who sent the last payload that was looked at. */
-enum eye_spoke { EYE_SPOKE_NOBODY, EYE_SPOKE_THIS_END, EYE_SPOKE_PEER };
 
 /* Counters of tcp_sock. */
 struct eye_counters {
@@ -76,23 +59,20 @@ struct eye_reported {
  * pass leaves it.
  */
 struct eye_socket {
+    struct eye_stream stream; /* what every payload looks at */
     __u64 claim;    /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
     __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
     struct eye_reported reported[2];
-    __u64 owner; /* who used it last; an accepted one begins with its listener's */
     __u32 connect_us;
-    __u16 port; /* of the service; host order */
+    __u32 met; /* number of the look in which the live iterator met it last */
     __u8 phase;
     __u8 flags;
     __u8 direction;
     __u8 family;
-    __u8 protocol;       /* enum eye_protocol */
-    __u8 looks;          /* payloads that matched no protocol, at most EYE_LOOKS_MAX */
     __u8 state;          /* of the last change that was handled (include/net/tcp_states.h) */
     __u8 port_is_chosen; /* the listener was bound to port 0: the number is no name */
-    __u8 spoke;          /* enum eye_spoke */
     __u8 errors_before;  /* CONNECTING: length of its error queue when it began, modulo 256 */
-    __u32 met;           /* number of the look in which the live iterator met it last */
+    __u8 padding;
 };
 
 enum eye_claim {
@@ -100,23 +80,6 @@ enum eye_claim {
     EYE_CLAIM_ITERATING = 2,
     EYE_CLAIM_CLOSED = 4,
 };
-
-static __always_inline void eye_count_look(struct eye_socket *socket)
-{
-    if (socket->looks < EYE_LOOKS_MAX) {
-        socket->looks++;
-    }
-    if (socket->looks == EYE_LOOKS_MAX) {
-        socket->protocol = EYE_PROTOCOL_NONE;
-    }
-}
-
-/* Payload went by, and none of it told what protocol it is. */
-static __always_inline bool eye_is_unrecognised(const struct eye_socket *socket)
-{
-    return !(socket->flags & EYE_SOCKET_RECOGNISED) &&
-           (socket->looks > 0 || socket->protocol != EYE_PROTOCOL_UNKNOWN);
-}
 
 /*
  * socket -> struct eye_socket. Written by tcp.bpf.h, seed.bpf.h and usm.bpf.h; freed by the kernel
@@ -149,14 +112,6 @@ struct {
     __uint(max_entries, 1024 * 1024);
 } requests SEC(".maps");
 
-/* enum eye_loss, enum eye_count -> events on this CPU. */
-struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, EYE_COUNT_COUNT);
-    __type(key, __u32);
-    __type(value, __u64);
-} losses SEC(".maps");
-
 /*
  * Set by the collector before each run of the live iterator. A look is one reading of all sockets;
  * it takes several runs when the first one is not proved to have met every socket: a full buffer
@@ -169,20 +124,6 @@ bool eye_live_again = false; /* this run is for those that the look has not met 
 __u64 eye_live_began_ns = 0; /* monotonic */
 bool eye_live_ended = false; /* set by the program: the run has come to its end */
 __u64 eye_live_met = 0; /* counted by the program: sockets older than the look that it has met */
-
-static __always_inline void eye_count(__u32 key, __u64 amount)
-{
-    __u64 *count = bpf_map_lookup_elem(&losses, &key);
-    if (count) {
-        /* Atomic: the handlers of one CPU interrupt each other. */
-        __sync_fetch_and_add(count, amount);
-    }
-}
-
-static __always_inline void eye_lose(enum eye_loss loss, __u64 amount)
-{
-    eye_count(loss, amount);
-}
 
 /*
  * Wakes the collector when a ring passes this fill, and for the next kilobyte in case two CPUs

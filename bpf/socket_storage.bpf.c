@@ -12,10 +12,10 @@ static __always_inline void on_state(struct sock *sk, struct eye_socket *socket,
 {
     if (old_state == TCP_LISTEN && new_state == TCP_SYN_RECV) {
         eye_take_first_payload(sk, socket);
-    } else if (new_state == TCP_CLOSE && socket->protocol == EYE_PROTOCOL_HTTP) {
-        eye_http_on_close(sk, socket, old_state); /* first: the last record tells of it */
+    } else if (new_state == TCP_CLOSE && eye_has_protocol(&socket->stream)) {
+        eye_end_conversation(sk, socket, old_state); /* first: the last record tells of it */
     } else if (new_state == TCP_SYN_SENT) {
-        eye_http_on_connect(sk);
+        eye_drop_conversation(sk);
     }
     eye_handle_state(sk, socket, old_state, new_state);
     socket->state = (__u8)new_state;
@@ -100,13 +100,13 @@ int owner_seed(struct bpf_iter__task_file *context)
 SEC("cgroup_skb/egress")
 int payload_sent(struct __sk_buff *skb)
 {
-    eye_handle_segment(skb, 0);
+    eye_handle_segment(skb, EYE_SENT);
     return 1;
 }
 
 SEC("cgroup_skb/ingress")
 int payload_received(struct __sk_buff *skb)
 {
-    eye_handle_segment(skb, 1);
+    eye_handle_segment(skb, EYE_RECEIVED);
     return 1;
 }

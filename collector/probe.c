@@ -70,7 +70,7 @@ static void conclude(struct eye_probe *probe, const struct eye_config *config)
         return;
     }
     note_ability(probe, EYE_ABILITY_OLDER_SOCKETS);
-    if (config->protocols.http) {
+    if (eye_protocols_wanted(config) != 0) {
         conclude_protocols(probe);
     }
     for (size_t i = EYE_FEATURE_CPUS + 1; i < EYE_FEATURE_COUNT; i++) {
@@ -84,7 +84,7 @@ void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
 {
     struct eye_error why;
     memset(ret_probe, 0, sizeof(*ret_probe));
-    ret_probe->protocols_wanted = config->protocols.http;
+    ret_probe->protocols_wanted = eye_protocols_wanted(config) != 0;
     eye_features_probe(config, ret_probe->features);
     ret_probe->tried = eye_features_check(ret_probe->features, &why) == 0;
     if (ret_probe->tried) {

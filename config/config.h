@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "bpf/protocols.h"
 #include "collector/base/error.h"
 #include "collector/base/log.h"
 
@@ -132,7 +133,9 @@ struct eye_config {
         int remote;    /* connections.remote: none zone ip; enum eye_remote */
     } connections;
     struct {
-        bool http; /* protocols.http: true */
+#define X(identifier, name) bool name; /* protocols.<name>: true */
+        EYE_PROTOCOLS(X)
+#undef X
     } protocols;
     struct {
         struct eye_route_rule *rules; /* http.routes.rules: [{pattern, route}]; owned */

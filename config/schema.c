@@ -146,23 +146,27 @@ const struct eye_config_key eye_config_keys[] = {
         .choices = remotes,
         .help = "What is told of the other end; zones are loopback, link-local, private, public.",
     },
-    {
-        .path = "protocols.http",
-        .type = EYE_CONFIG_BOOL,
-        .offset = offsetof(struct eye_config, protocols.http),
-        .default_value = "true",
-        .help = "Recognise HTTP/1 and measure its requests.",
+#define EYE_PROTOCOL_KEY(X, identifier, name, title)                                               \
+    {                                                                                              \
+        .path = "protocols." #name,                                                                \
+        .type = EYE_CONFIG_BOOL,                                                                   \
+        .offset = offsetof(struct eye_config, protocols.name),                                     \
+        .default_value = "true",                                                                   \
+        .help = "Recognise " title " and measure its requests.",                                   \
     },
-    {
-        .path = "limits.series",
-        .type = EYE_CONFIG_COUNT,
-        .offset = offsetof(struct eye_config, limits.series),
-        .default_value = "2000",
-        .min = 10,
-        .max = 1000000,
-        .help = "Series of one metric; what is beyond gets the tag value __other__. All together "
+    EYE_EACH_PROTOCOL(EYE_PROTOCOL_KEY, )
+#undef EYE_PROTOCOL_KEY
+        {
+            .path = "limits.series",
+            .type = EYE_CONFIG_COUNT,
+            .offset = offsetof(struct eye_config, limits.series),
+            .default_value = "2000",
+            .min = 10,
+            .max = 1000000,
+            .help =
+                "Series of one metric; what is beyond gets the tag value __other__. All together "
                 "take 1400 bytes per series at most, page and memory.",
-    },
+        },
     {
         .path = "limits.tag_values",
         .type = EYE_CONFIG_COUNT,

@@ -305,12 +305,12 @@ static __always_inline void eye_set_owner(struct eye_socket *socket, struct sock
     const struct task_struct *task = bpf_get_current_task_btf();
     socket->flags &= ~EYE_SOCKET_INHERITED;
     if (eye_is_kernels(sk)) {
-        socket->owner = EYE_OWNER_KERNEL;
+        socket->stream.owner = EYE_OWNER_KERNEL;
     } else if (!(task->flags & PF_KTHREAD)) {
-        socket->owner = eye_owner_of(task);
+        socket->stream.owner = eye_owner_of(task);
         eye_introduce_tracing();
-    } else if (socket->owner == EYE_OWNER_UNKNOWN) {
-        socket->owner = eye_owner_of_subflow(sk);
+    } else if (socket->stream.owner == EYE_OWNER_UNKNOWN) {
+        socket->stream.owner = eye_owner_of_subflow(sk);
     }
 }
 
@@ -336,19 +336,19 @@ static __always_inline void eye_learn_sender(struct eye_socket *socket, struct b
 {
     const struct task_struct *task = bpf_get_current_task_btf();
     __u64 owner = eye_owner_of(task);
-    if (socket->owner == owner) {
+    if (socket->stream.owner == owner) {
         if (socket->flags & EYE_SOCKET_UNUSED) { /* once: a cache line that all packets read */
             socket->flags &= ~EYE_SOCKET_UNUSED;
             eye_introduce_sender();
         }
         return;
     }
-    if (socket->owner == EYE_OWNER_KERNEL || task->flags & PF_KTHREAD) {
+    if (socket->stream.owner == EYE_OWNER_KERNEL || task->flags & PF_KTHREAD) {
         return;
     }
     const struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
     if (tcp && tcp->inet_conn.icsk_inet.sk.sk_lock.owned) {
-        socket->owner = owner;
+        socket->stream.owner = owner;
         socket->flags &= ~EYE_SOCKET_UNUSED;
         eye_introduce_sender();
     }

@@ -66,7 +66,7 @@ static __always_inline void eye_seed_connection(struct sock *sk, const struct tc
     bool incoming = port_is_chosen || eye_is_incoming(key.port, remote_port);
     __u16 local_port = port_is_chosen && *port_is_chosen ? 0 : key.port;
     socket->direction = incoming ? EYE_INCOMING : EYE_OUTGOING;
-    socket->port = incoming ? local_port : remote_port;
+    socket->stream.port = incoming ? local_port : remote_port;
     socket->family = eye_family_of(&sk->__sk_common);
     eye_read_counters(tcp, false, &socket->reported[0].counters);
     if (sk->__sk_common.skc_state == TCP_SYN_SENT) {
@@ -99,8 +99,8 @@ static __always_inline void eye_handle_file(struct task_struct *task, struct fil
         return;
     }
     struct eye_socket *socket = bpf_sk_storage_get(&sockets, file_socket->sk, 0, 0);
-    if (socket && socket->owner == EYE_OWNER_UNKNOWN && !(task->flags & PF_KTHREAD)) {
-        socket->owner = eye_owner_of(task);
+    if (socket && socket->stream.owner == EYE_OWNER_UNKNOWN && !(task->flags & PF_KTHREAD)) {
+        socket->stream.owner = eye_owner_of(task);
         eye_introduce(task);
     }
 }

@@ -128,11 +128,11 @@ static __always_inline void eye_fill_record(struct eye_connection_record *record
     record->received_segments = now->received_segments - before->received_segments;
     record->retransmits = now->retransmits - before->retransmits;
     record->rtt_us = tcp->srtt_us >> 3;
-    record->owner = socket->owner;
+    record->owner = socket->stream.owner;
     record->previous_owner = reported->counted_owner;
     record->pass = eye_pass;
     record->netns = common->skc_net.net->ns.inum;
-    record->port = socket->port;
+    record->port = socket->stream.port;
     record->direction = socket->direction;
     record->family = socket->family;
     eye_fill_remote(record, common);
@@ -230,7 +230,7 @@ static __always_inline void eye_report_end(const struct eye_socket *socket,
     if (kind == EYE_CONNECTION_CLOSED) {
         record->failure = eye_failure_of(sk->sk_err);
         record->flags |= reported->pass == record->pass ? EYE_CONNECTION_LEAVES : 0;
-        record->flags |= eye_is_unrecognised(socket) ? EYE_CONNECTION_UNRECOGNISED : 0;
+        record->flags |= eye_is_unrecognised(&socket->stream) ? EYE_CONNECTION_UNRECOGNISED : 0;
         record->lifetime_ns =
             socket->since_ns ? eye_elapsed(bpf_ktime_get_ns(), socket->since_ns) : 0;
     } else {
@@ -260,7 +260,7 @@ static __always_inline void eye_note_outgoing(struct sock *sk, struct eye_socket
     socket->errors_before = (__u8)sk->sk_error_queue.qlen;
     socket->direction = EYE_OUTGOING;
     socket->family = eye_family_of(&sk->__sk_common);
-    socket->port = bpf_ntohs(sk->__sk_common.skc_dport);
+    socket->stream.port = bpf_ntohs(sk->__sk_common.skc_dport);
 }
 
 /* A listener's child: its owner is the listener's until it shows itself. */
@@ -270,7 +270,7 @@ static __always_inline void eye_note_incoming(const struct tcp_sock *tcp, struct
     socket->direction = EYE_INCOMING;
     socket->family = eye_family_of(&inet->sk.__sk_common);
     /* Not skc_num, which is zero at the close. */
-    socket->port = socket->port_is_chosen ? 0 : bpf_ntohs(inet->inet_sport);
+    socket->stream.port = socket->port_is_chosen ? 0 : bpf_ntohs(inet->inet_sport);
     socket->flags = EYE_SOCKET_INHERITED;
 }
 
@@ -406,7 +406,7 @@ static __always_inline __u8 eye_pass_flags(const struct eye_socket *socket,
     if (reported->pass != eye_pass) {
         return EYE_CONNECTION_ENTERS;
     }
-    return reported->counted_owner != socket->owner ? EYE_CONNECTION_MOVES : 0;
+    return reported->counted_owner != socket->stream.owner ? EYE_CONNECTION_MOVES : 0;
 }
 
 /* What is read while another CPU changes it may be too little; the next look finds the rest. */

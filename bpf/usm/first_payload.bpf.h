@@ -10,12 +10,12 @@
 #pragma once
 
 #include "bpf/tracer/tcp.bpf.h"
-#include "bpf/usm/http/http.bpf.h"
+#include "bpf/usm/conversations.bpf.h"
 
 struct eye_first_payload {
-    struct eye_socket socket; /* begins as the listener's entry, as the child's does */
-    struct eye_http http;     /* in use when socket.protocol says so */
-    struct eye_http_pipeline pipeline;
+    struct eye_socket socket;             /* begins as the listener's entry, as the child's does */
+    struct eye_conversation conversation; /* in use when the stream has a protocol */
+    struct eye_pipeline pipeline;
     __be16 source; /* port that it came from */
     bool present;
     __u8 padding[5];
@@ -36,8 +36,8 @@ static __always_inline struct eye_first_payload *eye_first_payload_slot(void)
     return bpf_map_lookup_elem(&first_payloads, &only);
 }
 
-/* In place of a socket's pipeline (http.bpf.h). */
-static __always_inline struct eye_http_pipeline *eye_http_first_pipeline(void)
+/* In place of a socket's pipeline. */
+static __always_inline struct eye_pipeline *eye_first_pipeline(void)
 {
     struct eye_first_payload *first = eye_first_payload_slot();
     if (!first) {
@@ -56,16 +56,6 @@ static __always_inline void eye_forget_first_payload(void)
     }
 }
 
-/* As new; windows and requests are written before they are read. */
-static __always_inline void eye_http_begin(struct eye_http *http)
-{
-    __builtin_memset(&http->streams[0], 0, __builtin_offsetof(struct eye_http_stream, window));
-    __builtin_memset(&http->streams[1], 0, __builtin_offsetof(struct eye_http_stream, window));
-    __builtin_memset(&http->pushed, 0,
-                     __builtin_offsetof(struct eye_http, first) -
-                         __builtin_offsetof(struct eye_http, pushed));
-}
-
 /* An empty slot for a payload from port @source to a listener, whose entry may be missing. */
 static __always_inline struct eye_first_payload *eye_begin_first_payload(
     const struct eye_socket *listener, __be16 source)
@@ -80,41 +70,45 @@ static __always_inline struct eye_first_payload *eye_begin_first_payload(
         __builtin_memset(&first->socket, 0, sizeof(first->socket));
     }
     first->socket.phase = EYE_SOCKET_LISTENING;
-    eye_http_begin(&first->http);
     first->source = source;
     first->present = true;
     return first;
 }
 
-/* Reads a payload that looks like HTTP, wholly by calls: it is rare, and the verifier has seen
- * them. What cannot be followed to its end leaves a socket of which nothing is known. */
-static __always_inline void eye_http_read_first(struct __sk_buff *skb,
-                                                struct eye_first_payload *first,
-                                                const struct eye_segment *segment)
+/* Reads a payload that looks like a protocol, wholly by calls: it is rare, and the verifier has
+ * seen them. What cannot be followed to its end leaves a socket of which nothing is known. */
+static __always_inline void eye_read_first(struct __sk_buff *skb, struct eye_first_payload *first,
+                                           const struct eye_segment *segment)
 {
-    struct eye_http_cursor cursor = eye_http_cursor_at(segment, 1);
-    eye_http_resolve_part(skb, &first->http, &cursor, segment->sequence, segment->bytes);
-    first->http.streams[1].next_sequence = segment->sequence + segment->bytes;
-    eye_http_go_far(skb, &first->http, &first->socket, &cursor);
-    if (cursor.verdict == EYE_HTTP_GO_ON && cursor.offset >= cursor.end) {
+    struct eye_stream *stream = &first->socket.stream;
+    struct eye_conversation *conversation = &first->conversation;
+    struct eye_cursor at = eye_cursor_at(segment, EYE_RECEIVED);
+    eye_begin_conversation(conversation, stream->protocol);
+    eye_resolve_part(skb, stream, conversation, &at, segment->sequence);
+    conversation->halves[EYE_RECEIVED].next_sequence = segment->sequence + segment->bytes;
+    eye_all_steps(skb, stream, conversation, &at);
+    if (at.verdict == EYE_VERDICT_GO_ON && at.offset >= at.end) {
         return;
     }
-    if (cursor.verdict == EYE_HTTP_GO_ON) {
-        eye_http_lose(&first->http, EYE_LOSS_HTTP_STEPS, 1);
+    if (at.verdict == EYE_VERDICT_GO_ON) {
+        eye_note_loss_part(conversation, EYE_LOST_STEPS, 1);
     }
-    eye_http_forget_requests(&first->http);
-    first->socket.protocol = EYE_PROTOCOL_UNKNOWN;
-    eye_count_look(&first->socket);
+    eye_forget_requests(conversation);
+    eye_forget_protocol(stream);
+    stream->protocol = EYE_PROTOCOL_UNKNOWN;
+    eye_count_look(stream);
 }
 
-/* The parser's state moves to the child. */
-static __always_inline void eye_adopt_http(struct sock *sk, struct eye_first_payload *first)
+/* The conversation moves to the child. */
+static __always_inline void eye_adopt_conversation(struct sock *sk, struct eye_first_payload *first)
 {
-    bool deep = first->http.pushed + first->http.noted > 1;
+    const struct eye_queue *queue = &first->conversation.queue;
+    bool deep = queue->pushed + queue->noted > 1;
     if ((deep &&
-         !bpf_sk_storage_get(&http_pipelines, sk, &first->pipeline, BPF_SK_STORAGE_GET_F_CREATE)) ||
-        !bpf_sk_storage_get(&http_sockets, sk, &first->http, BPF_SK_STORAGE_GET_F_CREATE)) {
-        eye_lose(EYE_LOSS_HTTP_STORAGE, 1);
+         !bpf_sk_storage_get(&pipelines, sk, &first->pipeline, BPF_SK_STORAGE_GET_F_CREATE)) ||
+        !bpf_sk_storage_get(&conversations, sk, &first->conversation,
+                            BPF_SK_STORAGE_GET_F_CREATE)) {
+        eye_lose(EYE_LOSS_OF_PARSER((__u32)first->conversation.protocol) + EYE_LOST_STORAGE, 1);
     }
 }
 
@@ -132,7 +126,7 @@ static __always_inline void eye_take_first_payload(struct sock *sk, struct eye_s
     *socket = first->socket;
     /* It may answer before it is open, in SYN_RECV. */
     eye_note_incoming(tcp, socket);
-    if (socket->protocol == EYE_PROTOCOL_HTTP) {
-        eye_adopt_http(sk, first);
+    if (eye_has_protocol(&socket->stream)) {
+        eye_adopt_conversation(sk, first);
     }
 }

@@ -85,7 +85,7 @@ EYE_PART __u32 eye_follow_extensions(struct __sk_buff *skb, __u32 next_header)
         return 0;
     }
     if (next_header != IPPROTO_TCP || offset >= EYE_EXTENSIONS_BYTES) {
-        eye_lose(EYE_LOSS_HTTP_HEADERS, 1);
+        eye_lose(EYE_LOSS_USM_HEADERS, 1);
         return 0;
     }
     return offset;

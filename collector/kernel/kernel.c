@@ -101,6 +101,7 @@ static int load_at_once(struct eye_kernel *kernel, struct eye_error *ret_error)
     if (kernel->programs == NULL) {
         return eye_error_set(ret_error, -errno, "cannot open the BPF object: %s", strerror(errno));
     }
+    kernel->programs->rodata->eye_protocols_wanted = eye_protocols_wanted(kernel->config);
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(kernel->programs, program),
@@ -315,7 +316,7 @@ int eye_kernel_open(const struct eye_config *config,
     kernel->config = config;
     memcpy(kernel->features, features, sizeof(kernel->features));
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
-        bool wanted = i != EYE_ABILITY_PROTOCOLS || config->protocols.http;
+        bool wanted = i != EYE_ABILITY_PROTOCOLS || eye_protocols_wanted(config) != 0;
         kernel->states[i] = wanted ? DETACHED : NOT_WANTED;
     }
     note_names(kernel);

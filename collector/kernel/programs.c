@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "bpf/abi.h"
 #include "collector/kernel/features.h"
 #include "collector/kernel/remedy.h"
 
@@ -65,6 +66,13 @@ struct socket_storage *eye_programs_open(void)
              eye_helper_allowed(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_probe_read_kernel_str));
     }
     return object;
+}
+
+uint32_t eye_protocols_wanted(const struct eye_config *config)
+{
+#define X(identifier, name) (config->protocols.name ? 1U << EYE_PROTOCOL_##identifier : 0) |
+    return EYE_PROTOCOLS(X) 0;
+#undef X
 }
 
 struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program)

@@ -6,8 +6,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "collector/base/error.h"
+#include "config/config.h"
 
 struct bpf_link;
 struct bpf_program;
@@ -55,6 +57,9 @@ enum eye_ability eye_program_ability(enum eye_program program);
  * with errno.
  */
 struct socket_storage *eye_programs_open(void);
+
+/** The protocols that the configuration wants: 1 << enum eye_protocol. */
+uint32_t eye_protocols_wanted(const struct eye_config *config);
 
 /** The program in an opened object. */
 struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program);

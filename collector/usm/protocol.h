@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a protocol is to the collector: a const table that says which records are valid and what
- * they are called. A protocol is a folder here, one in bpf/usm, and a line in EYE_PROTOCOLS of
- * bpf/abi.h. Belongs to the collector thread.
+ * they are called. A protocol is a folder here, one in bpf/usm, and a line in bpf/protocols.h.
+ * Belongs to the collector thread.
  */
 #pragma once
 

@@ -15,7 +15,7 @@ function(eye_bpf_object name source)
         OUTPUT ${object}
         COMMAND ${EYE_BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_${EYE_BPF_ARCH}
                 -Wall -Wextra $<$<BOOL:${EYE_WERROR}>:-Werror> -Wno-unused-function -Wno-unused-parameter -Wno-missing-declarations
-                -I${CMAKE_SOURCE_DIR} -isystem ${CMAKE_SYSROOT}/usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE} -MD -MF ${object}.d -MT ${object}
+                -I${CMAKE_SOURCE_DIR} -I${CMAKE_BINARY_DIR} -isystem ${CMAKE_SYSROOT}/usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE} -MD -MF ${object}.d -MT ${object}
                 -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
         DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source}
         DEPFILE ${object}.d

@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 LAYERS = {
     "bpf": [],
     "collector/base": [],
-    "config": ["collector/base"],
+    "config": ["bpf/protocols.h", "collector/base"],
     "collector/telemetry": ["collector/base"],
     "collector/snapshot": ["collector/telemetry", "collector/base"],
     "collector/process": ["bpf/abi.h", "collector/base", "collector/telemetry", "config"],

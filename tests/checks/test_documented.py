@@ -224,6 +224,8 @@ def reasons_in_the_code():
         return (ROOT / path).read_text(encoding="utf-8")
 
     losses = re.findall(r"^ +X\(\w+, \"(\w+)\", \"(\w+)\"\)", read("bpf/abi.h"), re.M)
+    losses += [("a protocol", reason) for reason in
+               re.findall(r"^ +X\(protocol##\w+, #name, \"(\w+)\"\)", read("bpf/abi.h"), re.M)]
     failures = re.findall(r"\[EYE_FAILURE_\w+\] = \"(\w+)\"", read("collector/tracer/tracer.c"))
     errors = re.findall(r"\[EYE_REQUEST_\w+\] = \"(\w+)\"", read("collector/usm/protocol.c"))
     exports = re.findall(r"^ +X\([A-Z_]+, \"(\w+)\"\)", read("exporters/exporter.h"), re.M)

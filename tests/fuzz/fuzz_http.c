@@ -62,8 +62,8 @@ static void check_same(const struct http_host *whole, const struct http_host *cu
  * Until then cuts change nothing. */
 static bool is_clean(const struct http_host *host)
 {
-    return host->losses[EYE_LOSS_HTTP_MALFORMED] == 0 && host->verdict != EYE_HTTP_NOT_HTTP &&
-           host->http.pairing == EYE_HTTP_FROM_START;
+    return host->losses[EYE_LOSS_HTTP_MALFORMED] == 0 && host->verdict != EYE_VERDICT_NOT_IT &&
+           host->conversation.queue.trust == EYE_TRUST_FROM_START;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP/1 framer of the kernel programs on the host: payloads come from memory, records and
- * losses are collected. Included by tests and fuzzers only; one connection at a time.
+ * The engine and the HTTP/1 parser of the kernel programs on the host: payloads come from memory,
+ * records and losses are collected. Included by tests and fuzzers only.
  */
 #pragma once
 
@@ -11,16 +11,12 @@
 
 #include "bpf/abi.h"
 
-struct http_host;
-static __thread struct http_host *http_host_current;
-static inline void eye_lose(enum eye_loss loss, __u64 amount);
-
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Wunknown-warning-option"
-#include "bpf/usm/http/http.h"
+#include "bpf/usm/engine.h"
 #pragma GCC diagnostic pop
 
 #define HTTP_HOST_RECORDS 4096
@@ -32,85 +28,33 @@ struct http_host_record {
 };
 
 struct http_host {
-    struct eye_http http;
-    struct eye_http_pipeline pipeline;
-    const __u8 *payload;
-    size_t payload_bytes;
+    struct eye_stream stream;
+    struct eye_conversation conversation;
+    struct eye_pipeline pipeline;
     __u64 clock_ns;
     __u32 sequence[2];
     __u32 acknowledges[2]; /* what the next segment of a direction acknowledges */
     bool joins;            /* the connection is older than the parser */
     bool knows_receiver;   /* what comes in stream 1 is held against `receiver` */
-    struct eye_http_receiver receiver;
+    struct eye_receiver receiver;
     __u32 verdict;
     bool stopped; /* given up or ended: later payloads are not looked at */
-    __u64 losses[EYE_LOSS_COUNT];
+    __u64 losses[EYE_COUNT_COUNT];
     struct http_host_record records[HTTP_HOST_RECORDS];
     size_t record_count;
 };
 
-static inline void eye_lose(enum eye_loss loss, __u64 amount)
+static inline void http_host_keep(struct http_host *host, const struct eye_request *request)
 {
-    http_host_current->losses[loss] += amount;
-}
-
-static __always_inline long eye_http_load(struct eye_http_run *run, __u32 offset, void *target,
-                                          __u32 bytes)
-{
-    const struct http_host *host = run->environment;
-    if ((size_t)offset + bytes > host->payload_bytes) {
-        return -1;
-    }
-    memcpy(target, host->payload + offset, bytes);
-    return 0;
-}
-
-static __always_inline __u64 eye_http_time(struct eye_http_run *run)
-{
-    const struct http_host *host = run->environment;
-    return host->clock_ns;
-}
-
-static __always_inline struct eye_http_request *eye_http_slot(struct eye_http_run *run, __u32 index)
-{
-    struct http_host *host = run->environment;
-    __u32 place = index % EYE_HTTP_PIPELINE;
-    return place == 0 ? &host->http.first : &host->pipeline.slots[place - 1];
-}
-
-static __always_inline void eye_http_emit(struct eye_http_run *run,
-                                          struct eye_http_request *request)
-{
-    struct http_host *host = run->environment;
     if (host->record_count < HTTP_HOST_RECORDS) {
         struct http_host_record *kept = &host->records[host->record_count];
         size_t path_bytes = request->head.body_bytes - EYE_HTTP_BODY_FIXED;
         kept->head = request->head;
-        kept->method = request->body.method;
-        memcpy(kept->path, request->body.path, path_bytes);
+        kept->method = request->body[0];
+        memcpy(kept->path, request->body + EYE_HTTP_BODY_FIXED, path_bytes);
         kept->path[path_bytes] = '\0';
     }
     host->record_count++;
-}
-
-static __always_inline bool eye_http_is_first(struct eye_http_run *run)
-{
-    const struct http_host *host = run->environment;
-    return !host->joins;
-}
-
-static __always_inline bool eye_http_ask_receiver(struct eye_http_run *run,
-                                                  struct eye_http_receiver *ret_receiver)
-{
-    const struct http_host *host = run->environment;
-    *ret_receiver = host->receiver;
-    return host->knows_receiver && run->at.stream == 1;
-}
-
-static __always_inline bool eye_http_place_odd(struct eye_http_run *run, __u32 sequence,
-                                               __u32 bytes)
-{
-    return eye_http_resolve(run, sequence, bytes);
 }
 
 static inline void http_host_reset(struct http_host *host)
@@ -123,6 +67,7 @@ static inline void http_host_reset(struct http_host *host)
     host->sequence[1] = 1000;
     host->acknowledges[0] = host->sequence[1];
     host->acknowledges[1] = host->sequence[0];
+    eye_begin_conversation(&host->conversation, EYE_PROTOCOL_HTTP);
 }
 
 static inline struct http_host *http_host_new(void)
@@ -132,30 +77,63 @@ static inline struct http_host *http_host_new(void)
     return host;
 }
 
+static inline bool http_host_place(struct http_host *host, struct eye_work *work, __u32 sequence)
+{
+    struct eye_receiver receiver = host->receiver;
+    receiver.known = host->knows_receiver && work->at->side == EYE_RECEIVED;
+    receiver.first = !host->joins;
+    if (!eye_is_next(work->conversation, work->at, sequence) &&
+        !eye_resolve(work->stream, work->conversation, work->at, &receiver, sequence)) {
+        return false;
+    }
+    eye_advance_to_new(work->conversation, work->at, sequence);
+    return true;
+}
+
+static inline void http_host_read(struct http_host *host, struct eye_work *work)
+{
+    bool more;
+    do {
+        struct eye_request *answered;
+        more = eye_step(work, &answered);
+        if (answered) {
+            http_host_keep(host, answered);
+            eye_pop(&work->conversation->queue);
+        }
+    } while (more);
+}
+
 /* A segment at an explicit sequence number, as it passes by. @stream: 0 sent by this end, 1
  * received. */
 static inline void http_host_segment(struct http_host *host, __u32 stream, __u32 sequence,
                                      const void *bytes, size_t size)
 {
-    http_host_current = host;
     if (host->stopped || size == 0) {
         return;
     }
-    host->payload = bytes;
-    host->payload_bytes = size;
-    struct eye_http_run run = {
-        .http = &host->http,
-        .environment = host,
-        .at = {.stream = stream,
-               .end = (__u32)size,
-               .origin = sequence,
-               .acknowledged = host->acknowledges[stream]},
+    struct eye_cursor at = {
+        .side = stream,
+        .end = (__u32)size,
+        .origin = sequence,
+        .acknowledged = host->acknowledges[stream],
     };
-    run.at.offset = eye_http_place(&run, sequence, (__u32)size);
-    while (eye_http_step(&run)) {
+    struct eye_work work = {
+        .stream = &host->stream,
+        .conversation = &host->conversation,
+        .pipeline = &host->pipeline,
+        .reader = {.from = bytes,
+                   .time_ns = host->clock_ns,
+                   .bytes = (__u32)size,
+                   .source = EYE_SOURCE_MEMORY},
+        .at = &at,
+    };
+    memcpy(eye_counts, host->losses, sizeof(eye_counts));
+    if (http_host_place(host, &work, sequence)) {
+        http_host_read(host, &work);
+        host->verdict = at.verdict;
+        host->stopped = at.verdict != EYE_VERDICT_GO_ON;
     }
-    host->verdict = run.at.verdict;
-    host->stopped = run.at.verdict != EYE_HTTP_GO_ON;
+    memcpy(host->losses, eye_counts, sizeof(eye_counts));
 }
 
 /* The other end has received all that was sent: its next segment says so. */

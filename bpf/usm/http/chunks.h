@@ -13,18 +13,18 @@ static __always_inline __u32 eye_http_hex_digit(__u8 byte)
     return letter < 6 ? letter + 10 : 16;
 }
 
-static __always_inline __u32 eye_http_chunk_size(struct eye_http_run *run,
-                                                 struct eye_http_stream *stream, __u32 filled)
+static __always_inline void eye_http_chunk_size(struct eye_half *half, __u32 filled,
+                                                struct eye_found *found)
 {
-    __u32 end = eye_http_find_line_end(stream, 0, filled);
-    if (end == filled && filled < EYE_HTTP_WINDOW_BYTES) {
-        return 0;
+    __u32 end = eye_http_find_line_end(half, 0, filled);
+    if (end == filled && filled < EYE_WINDOW_BYTES) {
+        return;
     }
     __u64 size = 0;
     bool digits = false;
     for (int i = 0; i < 16; i++) {
         size = eye_forget(size);
-        __u32 digit = eye_http_hex_digit(stream->window[i]);
+        __u32 digit = eye_http_hex_digit(half->window[i]);
         if (digit == 16) {
             break;
         }
@@ -32,15 +32,16 @@ static __always_inline __u32 eye_http_chunk_size(struct eye_http_run *run,
         digits = true;
     }
     if (!digits || end == filled) {
-        eye_http_mismatch(run, stream);
-        return 0;
+        found->what = EYE_FOUND_MISMATCH;
+        return;
     }
-    stream->flags |= EYE_HTTP_BEGUN;
-    stream->body = size + 2; /* CR LF behind the data */
-    stream->phase = EYE_HTTP_BODY;
+    half->begun = 1;
     if (size == 0) {
-        stream->phase = EYE_HTTP_HEADERS;
-        stream->flags |= EYE_HTTP_TRAILERS;
+        half->phase = EYE_HTTP_HEADERS;
+        half->flags |= EYE_HTTP_TRAILERS;
+    } else {
+        /* CR LF behind the data */
+        eye_skip_next(half, size + 2, EYE_HTTP_CHUNK_SIZE);
     }
-    return end + 1;
+    found->used = end + 1;
 }

@@ -3,56 +3,54 @@
  */
 #pragma once
 
-#include "bpf/usm/http/first_line.h"
+#include "bpf/usm/http/lines.h"
 
 /* The rest of the line is " HTTP/1.1\r\n", as almost always: no search is needed. */
-static __always_inline bool eye_http_rest_is_usual(const struct eye_http_stream *stream, __u32 from,
+static __always_inline bool eye_http_rest_is_usual(const struct eye_half *half, __u32 from,
                                                    __u32 filled)
 {
     eye_pin(from);
-    if (from >= EYE_HTTP_WINDOW_BYTES || from + EYE_HTTP_USUAL_REST > filled) {
+    if (from >= EYE_WINDOW_BYTES || from + EYE_HTTP_USUAL_REST > filled) {
         return false;
     }
-    const __u8 *rest = stream->window + from;
+    const __u8 *rest = half->window + from;
     return rest[0] == ' ' && eye_http_is_version(eye_load_word(rest + 1), 7) && rest[8] != '\n' &&
            rest[9] == '\r' && rest[10] == '\n';
 }
 
-static __always_inline __u32 eye_http_request_rest(struct eye_http_run *run,
-                                                   struct eye_http_stream *stream, __u32 from,
-                                                   __u32 filled)
+/* Behind the target. Returns the bytes used; found->asked: the line is complete. */
+static __always_inline __u32 eye_http_request_rest(struct eye_half *half, __u32 from, __u32 filled,
+                                                   struct eye_found *found)
 {
     __u32 end = from + EYE_HTTP_USUAL_REST - 1;
-    if (!eye_http_rest_is_usual(stream, from, filled)) {
-        end = eye_http_find_line_end(stream, from, filled);
+    if (!eye_http_rest_is_usual(half, from, filled)) {
+        end = eye_http_find_line_end(half, from, filled);
         if (end == filled) {
             if (filled - from < EYE_HTTP_LINE_REST) {
                 return from;
             }
-            stream->flags |= EYE_HTTP_LONG;
+            half->flags |= EYE_HTTP_LONG;
             return filled;
         }
         /* A line that ends with the target has no version, whatever the target says. */
-        if ((end == from && !(stream->flags & EYE_HTTP_LONG)) ||
-            !eye_http_version_before(stream, end)) {
-            eye_http_mismatch(run, stream);
+        if ((end == from && !(half->flags & EYE_HTTP_LONG)) ||
+            !eye_http_version_before(half, end)) {
+            found->what = EYE_FOUND_MISMATCH;
             return 0;
         }
     }
-    run->http->confirmed = 1;
-    eye_http_push(run);
-    stream->phase = EYE_HTTP_HEADERS;
+    found->asked = 1;
+    half->phase = EYE_HTTP_HEADERS;
     return end + 1;
 }
 
-static __always_inline __u32 eye_http_skip_line(struct eye_http_stream *stream, __u32 from,
-                                                __u32 filled)
+static __always_inline __u32 eye_http_skip_line(struct eye_half *half, __u32 from, __u32 filled)
 {
-    __u32 end = eye_http_find_line_end(stream, from, filled);
+    __u32 end = eye_http_find_line_end(half, from, filled);
     if (end == filled) {
         return filled;
     }
-    stream->phase = EYE_HTTP_HEADERS;
+    half->phase = EYE_HTTP_HEADERS;
     return end + 1;
 }
 
@@ -60,16 +58,16 @@ static __always_inline __u32 eye_http_skip_line(struct eye_http_stream *stream, 
 #define EYE_HTTP_LENGTH_DIGITS 18
 
 /* Where the value's first digit that counts is: behind blanks and zeros, of which *@zeros tells. */
-static __always_inline __u32 eye_http_skip_zeros(const struct eye_http_stream *stream, __u32 from,
+static __always_inline __u32 eye_http_skip_zeros(const struct eye_half *half, __u32 from,
                                                  bool *zeros)
 {
     __u8 byte = 0;
-    for (int i = 0; i < EYE_HTTP_WINDOW_BYTES; i++) {
+    for (int i = 0; i < EYE_WINDOW_BYTES; i++) {
         from = eye_forget(from);
-        if (from >= EYE_HTTP_WINDOW_BYTES) {
+        if (from >= EYE_WINDOW_BYTES) {
             break;
         }
-        byte = stream->window[from];
+        byte = half->window[from];
         if (byte != '0' && byte != ' ' && byte != '\t') {
             break;
         }
@@ -77,25 +75,25 @@ static __always_inline __u32 eye_http_skip_zeros(const struct eye_http_stream *s
     }
     __u32 before = from - 1;
     eye_pin(before);
-    *zeros = stream->window[before & (EYE_HTTP_WINDOW_BYTES - 1)] == '0';
+    *zeros = half->window[before & (EYE_WINDOW_BYTES - 1)] == '0';
     return from;
 }
 
-EYE_PART int eye_http_read_length(struct eye_http_stream *stream, __u32 from)
+EYE_PART int eye_http_read_length(struct eye_half *half, __u32 from)
 {
-    if (!stream) {
+    if (!half) {
         return 0;
     }
     bool digits;
     __u64 value = 0;
-    from = eye_http_skip_zeros(stream, from, &digits);
+    from = eye_http_skip_zeros(half, from, &digits);
     for (int i = 0; i < EYE_HTTP_LENGTH_DIGITS; i++) {
         from = eye_forget(from);
         value = eye_forget(value);
-        if (from >= EYE_HTTP_WINDOW_BYTES) {
+        if (from >= EYE_WINDOW_BYTES) {
             break;
         }
-        __u32 digit = (__u32)stream->window[from++] - '0';
+        __u32 digit = (__u32)half->window[from++] - '0';
         if (digit > 9) {
             break;
         }
@@ -103,8 +101,8 @@ EYE_PART int eye_http_read_length(struct eye_http_stream *stream, __u32 from)
         digits = true;
     }
     if (digits) {
-        stream->body = value;
-        stream->flags |= EYE_HTTP_LENGTH;
+        half->skip = value;
+        half->flags |= EYE_HTTP_LENGTH;
     }
     return 0; /* a global function of a kernel program returns a number */
 }
@@ -113,17 +111,17 @@ EYE_PART int eye_http_read_length(struct eye_http_stream *stream, __u32 from)
 #define EYE_HTTP_PADDING_MAX 3
 
 /* One to seven digits behind at most one space, eight bytes at once; false: none, or more. */
-static __always_inline bool eye_http_read_short_length(struct eye_http_stream *stream, __u32 from)
+static __always_inline bool eye_http_read_short_length(struct eye_half *half, __u32 from)
 {
-    if (from >= EYE_HTTP_WINDOW_BYTES) {
+    if (from >= EYE_WINDOW_BYTES) {
         return false;
     }
-    from += stream->window[from] == ' ' ? 1 : 0;
+    from += half->window[from] == ' ' ? 1 : 0;
     eye_pin(from);
-    if (from > EYE_HTTP_WINDOW_BYTES) {
+    if (from > EYE_WINDOW_BYTES) {
         return false;
     }
-    __u64 word = eye_load_word(stream->window + from) ^ EYE_EACH_BYTE('0');
+    __u64 word = eye_load_word(half->window + from) ^ EYE_EACH_BYTE('0');
     /* The top bit of the first byte that is no digit, and perhaps of later ones. */
     __u64 marks = ((word + EYE_EACH_BYTE(0x7f - 9)) | word) & EYE_EACH_BYTE(0x80);
     __u32 digits = marks ? eye_first_index(marks) : 0;
@@ -135,78 +133,76 @@ static __always_inline bool eye_http_read_short_length(struct eye_http_stream *s
      */
     word = (word * (1 + (10 << 8))) >> 8;
     word = ((word & 0x00ff00ff00ff00ffULL) * (1 + (100ULL << 16))) >> 16;
-    stream->body = ((word & 0x0000ffff0000ffffULL) * (1 + (10000ULL << 32))) >> 32;
-    stream->flags |= EYE_HTTP_LENGTH;
+    half->skip = ((word & 0x0000ffff0000ffffULL) * (1 + (10000ULL << 32))) >> 32;
+    half->flags |= EYE_HTTP_LENGTH;
     return true;
 }
 
 /* "chunked" is always the last coding (RFC 9112 section 6.1); @end is the LF. */
-static __always_inline bool eye_http_ends_chunked(const struct eye_http_stream *stream, __u32 end)
+static __always_inline bool eye_http_ends_chunked(const struct eye_half *half, __u32 end)
 {
     eye_pin(end);
-    if (end < 8 + EYE_HTTP_PADDING_MAX || end >= EYE_HTTP_WINDOW_BYTES) {
+    if (end < 8 + EYE_HTTP_PADDING_MAX || end >= EYE_WINDOW_BYTES) {
         return false;
     }
     __u32 padding = 0;
     for (int i = 1; i <= EYE_HTTP_PADDING_MAX; i++) {
-        __u8 byte = stream->window[end - i];
+        __u8 byte = half->window[end - i];
         bool blank = byte == '\r' || byte == ' ' || byte == '\t';
         padding += blank && padding == (__u32)i - 1 ? 1 : 0;
     }
     eye_pin(padding); /* clang 19 makes it a negative mask, whose bounds 6.12 does not see */
     padding &= EYE_HTTP_PADDING_MAX;
-    __u64 word = eye_lower(eye_load_word(stream->window + (end - padding - 8))) >> 8;
+    __u64 word = eye_lower(eye_load_word(half->window + (end - padding - 8))) >> 8;
     return word == EYE_WORD('c', 'h', 'u', 'n', 'k', 'e', 'd', 0);
 }
 
 /* A whole header line, LF at @end. */
-static __always_inline void eye_http_header(struct eye_http_stream *stream, __u32 line, __u32 end)
+static __always_inline void eye_http_header(struct eye_half *half, __u32 line, __u32 end)
 {
-    if (line >= EYE_HTTP_WINDOW_BYTES || stream->flags & EYE_HTTP_TRAILERS) {
+    if (line >= EYE_WINDOW_BYTES || half->flags & EYE_HTTP_TRAILERS) {
         return;
     }
-    __u64 name = eye_lower(eye_load_word(stream->window + line));
+    __u64 name = eye_lower(eye_load_word(half->window + line));
     if (name == EYE_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-')) {
-        __u64 rest = eye_first_bytes(eye_lower(eye_load_word(stream->window + line + 8)), 7);
+        __u64 rest = eye_first_bytes(eye_lower(eye_load_word(half->window + line + 8)), 7);
         if (rest == EYE_WORD('l', 'e', 'n', 'g', 't', 'h', ':', 0)) {
-            if (!eye_http_read_short_length(stream, line + 15)) {
-                eye_http_read_length(stream, line + 15);
+            if (!eye_http_read_short_length(half, line + 15)) {
+                eye_http_read_length(half, line + 15);
             }
         }
     } else if (name == EYE_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r')) {
-        __u64 rest = eye_lower(eye_load_word(stream->window + line + 8));
+        __u64 rest = eye_lower(eye_load_word(half->window + line + 8));
         if (rest == EYE_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') &&
-            stream->window[line + 17] == ':' && eye_http_ends_chunked(stream, end)) {
-            stream->flags |= EYE_HTTP_CHUNKED;
+            half->window[line + 17] == ':' && eye_http_ends_chunked(half, end)) {
+            half->flags |= EYE_HTTP_CHUNKED;
         }
     }
 }
 
 /* Message body length, RFC 9112 section 6.3. */
-static __always_inline void eye_http_end_headers(struct eye_http_run *run,
-                                                 struct eye_http_stream *stream)
+static __always_inline void eye_http_end_headers(struct eye_half *half, struct eye_found *found)
 {
-    __u16 flags = stream->flags;
-    stream->phase = EYE_HTTP_START;
+    __u16 flags = half->flags;
+    half->phase = EYE_PHASE_START;
     if (flags & EYE_HTTP_TUNNEL) {
-        run->at.verdict = EYE_HTTP_ENDED;
-        eye_http_lost(run, stream);
+        found->what = EYE_FOUND_END;
     } else if (flags & (EYE_HTTP_TRAILERS | EYE_HTTP_BODYLESS)) {
         return;
     } else if (flags & EYE_HTTP_CHUNKED) {
-        stream->phase = EYE_HTTP_CHUNK_SIZE;
+        half->phase = EYE_HTTP_CHUNK_SIZE;
     } else if (flags & EYE_HTTP_LENGTH) {
-        stream->phase = stream->body > 0 ? EYE_HTTP_BODY : EYE_HTTP_START;
+        eye_skip_next(half, half->skip, EYE_PHASE_START);
     } else if (flags & EYE_HTTP_UNBOUNDED) {
-        stream->phase = EYE_HTTP_IGNORE;
+        half->phase = EYE_PHASE_IGNORE;
     }
 }
 
-static __always_inline bool eye_http_line_is_empty(const struct eye_http_stream *stream, __u32 line,
+static __always_inline bool eye_http_line_is_empty(const struct eye_half *half, __u32 line,
                                                    __u32 end)
 {
     return end == line ||
-           (end == line + 1 && line < EYE_HTTP_WINDOW_BYTES && stream->window[line] == '\r');
+           (end == line + 1 && line < EYE_WINDOW_BYTES && half->window[line] == '\r');
 }
 
 #define EYE_HTTP_HEADERS_COMPLETE (1U << 31)
@@ -215,49 +211,66 @@ static __always_inline bool eye_http_line_is_empty(const struct eye_http_stream 
  * Reads whole header lines from @line on. Returns where the first incomplete one starts, or
  * behind the empty line with EYE_HTTP_HEADERS_COMPLETE.
  */
-EYE_PART __u32 eye_http_scan_headers(struct eye_http_stream *stream, __u32 line, __u32 filled)
+EYE_PART __u32 eye_http_scan_headers(struct eye_half *half, __u32 line, __u32 filled)
 {
     __u32 from = line;
-    if (!stream) {
+    if (!half) {
         return filled;
     }
     for (int i = 0; i < EYE_HTTP_SCAN_LOOPS; i++) {
         from = eye_forget(from);
         line = eye_forget(line);
-        if (from >= filled || from > EYE_HTTP_WINDOW_BYTES + EYE_HTTP_REFILL_BYTES - 8) {
+        if (from >= filled || from > EYE_WINDOW_BYTES + EYE_WINDOW_SLACK - 16) {
             break;
         }
-        __u64 marks = eye_find_byte(eye_load_word(stream->window + from), '\n');
-        if (!marks) {
-            from += 8;
+        __u64 first = eye_find_byte(eye_load_word(half->window + from), '\n');
+        __u64 second = eye_find_byte(eye_load_word(half->window + from + 8), '\n');
+        if (!(first | second)) {
+            from += 16;
             continue;
         }
-        __u32 end = from + eye_first_index(marks);
+        __u32 end = first ? from + eye_first_index(first) : from + 8 + eye_first_index(second);
         if (end >= filled) {
             break;
         }
-        if (eye_http_line_is_empty(stream, line, end)) {
+        if (eye_http_line_is_empty(half, line, end)) {
             return (end + 1) | EYE_HTTP_HEADERS_COMPLETE;
         }
-        eye_http_header(stream, line, end);
+        eye_http_header(half, line, end);
         line = end + 1;
         from = line;
     }
     return line;
 }
 
-static __always_inline __u32 eye_http_headers(struct eye_http_run *run,
-                                              struct eye_http_stream *stream, __u32 from,
-                                              __u32 filled)
+static __always_inline __u32 eye_http_headers(struct eye_half *half, __u32 from, __u32 filled,
+                                              struct eye_found *found)
 {
-    __u32 line = eye_http_scan_headers(stream, from, filled);
+    __u32 line = eye_http_scan_headers(half, from, filled);
     if (line & EYE_HTTP_HEADERS_COMPLETE) {
-        eye_http_end_headers(run, stream);
+        eye_http_end_headers(half, found);
         return line & ~EYE_HTTP_HEADERS_COMPLETE;
     }
-    if (line == 0 && filled >= EYE_HTTP_WINDOW_BYTES) {
-        stream->phase = EYE_HTTP_SKIP_LINE; /* longer than any header that matters */
+    if (line == 0 && filled >= EYE_WINDOW_BYTES) {
+        half->phase = EYE_HTTP_SKIP_LINE; /* longer than any header that matters */
         return filled;
     }
     return line;
+}
+
+/* The lines of a message behind its start, from @from in the window on. */
+static __always_inline void eye_http_read_lines(struct eye_half *half, __u32 from, __u32 filled,
+                                                struct eye_found *found)
+{
+    __u32 used = from;
+    if (half->phase == EYE_HTTP_REQUEST_REST) {
+        used = eye_http_request_rest(half, used, filled, found);
+    }
+    if (half->phase == EYE_HTTP_SKIP_LINE) {
+        used = eye_http_skip_line(half, used, filled);
+    }
+    if (half->phase == EYE_HTTP_HEADERS) {
+        used = eye_http_headers(half, used, filled, found);
+    }
+    found->used = used;
 }

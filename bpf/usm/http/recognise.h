@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bpf/usm/http/state.h"
+#include "bpf/usm/parser.h"
 
 /* Method and space (RFC 9110 section 9, RFC 5789); 8 bytes tell them apart. */
 #define EYE_HTTP_TOKENS(X)                                                                         \
@@ -33,9 +34,6 @@
 #define EYE_HTTP_PROXY_HEADER_BYTES 16
 /* From here on it is no empty line before a request. */
 #define EYE_HTTP_PROXY_CERTAIN_BYTES 5
-
-/* Of a first line that is looked at before any state is made. */
-#define EYE_HTTP_LOOK_BYTES 64
 
 /* The method whose token stands at the start of @word, of which @bytes are valid; 0: none.
  * *ret_bytes: length of the token. *ret_partial: what there is could still become one. */
@@ -77,7 +75,7 @@ static __always_inline bool eye_http_is_token_byte(__u8 byte)
  * Could the first @bytes (1 or more) of a direction be HTTP/1, or stand before it? Cheap: asked
  * before any state is made. Any token may be a method.
  */
-EYE_PART int eye_http_looks_like(__u64 word, __u32 bytes)
+EYE_PART int eye_http_may_begin(__u64 word, __u32 bytes)
 {
     if (eye_http_is_version(word, bytes) ||
         eye_first_bytes(word, bytes) == eye_first_bytes(EYE_HTTP_PROXY_SIGNATURE, bytes)) {
@@ -105,26 +103,21 @@ static __always_inline bool eye_http_is_certain(__u64 word)
            eye_first_bytes(word, EYE_HTTP_PROXY_WORD_BYTES) == EYE_HTTP_PROXY_WORD;
 }
 
-/* The first bytes of a payload, before there is a window for them. */
-struct eye_http_glance {
-    __u8 bytes[EYE_HTTP_LOOK_BYTES];
-};
-
 /*
  * Does the first line of a payload, of which @filled bytes are here, end within them and not as a
  * request line does? Commands of other protocols are lines that begin alike.
  */
-EYE_PART int eye_http_is_other_line(const struct eye_http_glance *glance, __u32 filled)
+EYE_PART int eye_http_is_other_line(const struct eye_glance *glance, __u32 filled)
 {
     if (!glance || eye_http_is_certain(eye_load_word(glance->bytes))) {
         return 0;
     }
     bool empty = true; /* empty lines may stand before a request */
     __u32 end = 0;
-    for (int i = 0; i < EYE_HTTP_LOOK_BYTES; i++) {
+    for (int i = 0; i < EYE_LOOK_BYTES; i++) {
         end = eye_forget(end);
         empty = eye_forget(empty);
-        if (end >= filled || end >= EYE_HTTP_LOOK_BYTES) {
+        if (end >= filled || end >= EYE_LOOK_BYTES) {
             return 0;
         }
         __u8 byte = glance->bytes[end];
@@ -134,14 +127,25 @@ EYE_PART int eye_http_is_other_line(const struct eye_http_glance *glance, __u32 
         empty = empty && (byte == '\r' || byte == '\n');
         end++;
     }
-    if (end == 0 || end >= EYE_HTTP_LOOK_BYTES) {
+    if (end == 0 || end >= EYE_LOOK_BYTES) {
         return 0;
     }
     __u32 before_end = end - 1;
     eye_pin(before_end);
-    __u32 last = glance->bytes[before_end & (EYE_HTTP_LOOK_BYTES - 1)] == '\r' ? 1 : 0;
+    __u32 last = glance->bytes[before_end & (EYE_LOOK_BYTES - 1)] == '\r' ? 1 : 0;
     __u32 start = end - last - EYE_HTTP_VERSION_BYTES; /* wraps when there is no room for it */
     eye_pin(start);
-    return start > EYE_HTTP_LOOK_BYTES - sizeof(__u64) ||
+    return start > EYE_LOOK_BYTES - sizeof(__u64) ||
            eye_load_word(glance->bytes + start) != EYE_HTTP_SPACE_VERSION;
+}
+
+/* As parser.h says. */
+EYE_PART int eye_http_looks_like(const struct eye_glance *glance, __u32 bytes)
+{
+    if (!glance) {
+        return 0;
+    }
+    __u32 word_bytes = bytes < sizeof(__u64) ? bytes : sizeof(__u64);
+    return eye_http_may_begin(eye_load_word(glance->bytes), word_bytes) &&
+           !eye_http_is_other_line(glance, bytes);
 }

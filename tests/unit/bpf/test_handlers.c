@@ -70,8 +70,8 @@ struct host {
     struct mm_struct memory;
     struct tcp_sock tcp;
     struct eye_socket socket;
-    struct eye_http http;
-    struct eye_http_pipeline pipeline;
+    struct eye_conversation conversation;
+    struct eye_pipeline pipeline;
     struct eye_first_payload first;
     struct eye_introduced introduced;
     struct {
@@ -83,7 +83,7 @@ struct host {
     size_t records;   /* asked of a ring */
     size_t submitted; /* given to it */
     size_t pipelines; /* made for a socket */
-    size_t deleted_parsers, deleted_pipelines;
+    size_t deleted_conversations, deleted_pipelines;
 };
 
 static struct host *host;
@@ -130,8 +130,8 @@ static void host_submit(void *record, __u64 flags)
 static long host_delete(void *map, void *sk)
 {
     (void)sk;
-    host->deleted_parsers += map == &http_sockets;
-    host->deleted_pipelines += map == &http_pipelines;
+    host->deleted_conversations += map == &conversations;
+    host->deleted_pipelines += map == &pipelines;
     return 0;
 }
 
@@ -140,8 +140,8 @@ static void *host_socket_storage(void *map, void *sk, void *value, __u64 flags)
     (void)sk;
     (void)value;
     (void)flags;
-    host->pipelines += map == &http_pipelines;
-    return map == &http_pipelines ? (void *)&host->pipeline : &host->http;
+    host->pipelines += map == &pipelines;
+    return map == &pipelines ? (void *)&host->pipeline : &host->conversation;
 }
 
 static void *host_task_storage(void *map, struct task_struct *task, void *value, __u64 flags)
@@ -268,16 +268,16 @@ static void receive_first(__be16 source)
 {
     host->first.present = true;
     host->first.source = source;
-    host->first.socket.owner = 77;
+    host->first.socket.stream.owner = 77;
 }
 
 static bool takes_first(__be16 peer)
 {
     struct sock *sk = &host->tcp.inet_conn.icsk_inet.sk;
-    host->socket.owner = 0;
+    host->socket.stream.owner = 0;
     sk->__sk_common.skc_dport = peer;
     eye_take_first_payload(sk, &host->socket);
-    return host->socket.owner == 77;
+    return host->socket.stream.owner == 77;
 }
 
 /* Older kernels set the child's port later: it is 0 then. */
@@ -301,7 +301,7 @@ static void take_first_payload__happens_once(void **state)
 }
 
 /* Every request but the first one lives in the pipeline, the one whose line is being read, too. */
-static void adopt_http__moves_the_pipeline_when_it_is_used(void **state)
+static void adopt_conversation__moves_the_pipeline_when_it_is_used(void **state)
 {
     static const struct {
         __u32 pushed;
@@ -311,25 +311,27 @@ static void adopt_http__moves_the_pipeline_when_it_is_used(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         host->pipelines = 0;
-        host->first.http.pushed = cases[i].pushed;
-        host->first.http.noted = cases[i].noted;
-        eye_adopt_http(&host->tcp.inet_conn.icsk_inet.sk, &host->first);
+        host->first.conversation.queue.pushed = cases[i].pushed;
+        host->first.conversation.queue.noted = cases[i].noted;
+        eye_adopt_conversation(&host->tcp.inet_conn.icsk_inet.sk, &host->first);
         assert_int_equal(host->pipelines, cases[i].deep);
     }
 }
 
-/* ---- bpf/usm/http ---- */
+/* ---- bpf/usm: conversations ---- */
 
 /* A socket that lives on keeps neither the parser nor the pipeline. */
 static void leave__frees_what_the_socket_held(void **state)
 {
-    static const __u32 verdicts[] = {EYE_HTTP_ENDED, EYE_HTTP_NOT_HTTP};
+    static const __u32 verdicts[] = {EYE_VERDICT_ENDED, EYE_VERDICT_NOT_IT};
     for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
         struct bpf_sock sk = {0};
         setup(state);
-        struct eye_http_skb environment = {.sk = &sk, .socket = &host->socket};
-        eye_http_leave(&environment, &host->http, verdicts[i]);
-        assert_int_equal(host->deleted_parsers, 1);
+        host->socket.stream.client = EYE_CLIENT_PEER;
+        eye_leave_conversation(&sk, &host->socket.stream, &host->conversation, verdicts[i]);
+        assert_int_equal(host->socket.stream.confirmed, 0);
+        assert_int_equal(host->socket.stream.client, EYE_CLIENT_UNKNOWN);
+        assert_int_equal(host->deleted_conversations, 1);
         assert_int_equal(host->deleted_pipelines, 1);
     }
 }
@@ -345,17 +347,15 @@ static void discount_fin__of_a_direction_that_is_closed(void **state)
         {TCP_ESTABLISHED, 100, 100},
     };
     (void)state;
-    for (__u32 stream = 0; stream < 2; stream++) {
-        host->http.streams[stream ^ 1].next_sequence = 100;
-        host->http.streams[stream].next_sequence = 1000;
+    struct eye_half *halves = host->conversation.halves;
+    for (__u32 side = 0; side < 2; side++) {
+        halves[side ^ 1].next_sequence = 100;
+        halves[side].next_sequence = 1000;
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
             const struct bpf_sock sk = {.state = cases[i].tcp_state};
-            struct eye_http_run run = {
-                .http = &host->http,
-                .at = {.stream = stream, .acknowledged = cases[i].acknowledged},
-            };
-            eye_http_discount_fin(&run, &sk);
-            assert_int_equal(run.at.acknowledged, cases[i].discounted);
+            struct eye_cursor at = {.side = side, .acknowledged = cases[i].acknowledged};
+            eye_discount_fin(&sk, &host->conversation, &at);
+            assert_int_equal(at.acknowledged, cases[i].discounted);
         }
     }
 }
@@ -370,17 +370,19 @@ static void missed_bytes__are_more_than_a_fin(void **state)
         {UINT32_MAX, 0, false}, {UINT32_MAX, 1, true}, {UINT32_MAX - 1, UINT32_MAX, false},
     };
     (void)state;
-    for (__u32 stream = 0; stream < 2; stream++) {
-        struct eye_http_stream *responses = &host->http.streams[stream];
-        host->http.requests_in = stream == 0 ? EYE_HTTP_REQUESTS_RECEIVED : EYE_HTTP_REQUESTS_SENT;
+    struct eye_stream *stream = &host->socket.stream;
+    for (__u32 side = 0; side < 2; side++) {
+        struct eye_half *responses = &host->conversation.halves[side];
+        stream->client = side == EYE_SENT ? EYE_CLIENT_PEER : EYE_CLIENT_THIS_END;
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
             responses->next_sequence = cases[i].seen;
-            host->tcp.snd_nxt = stream == 0 ? cases[i].there : 0x7fffffff;
-            host->tcp.rcv_nxt = stream == 0 ? 0x7fffffff : cases[i].there;
-            responses->flags = EYE_HTTP_SYNCED;
-            assert_int_equal(eye_http_missed_bytes(&host->http, &host->tcp), cases[i].missed);
-            responses->flags = 0; /* where it stands was never known */
-            assert_true(eye_http_missed_bytes(&host->http, &host->tcp));
+            host->tcp.snd_nxt = side == EYE_SENT ? cases[i].there : 0x7fffffff;
+            host->tcp.rcv_nxt = side == EYE_SENT ? 0x7fffffff : cases[i].there;
+            responses->synced = 1;
+            assert_int_equal(eye_missed_bytes(stream, &host->conversation, &host->tcp),
+                             cases[i].missed);
+            responses->synced = 0; /* where it stands was never known */
+            assert_true(eye_missed_bytes(stream, &host->conversation, &host->tcp));
         }
     }
 }
@@ -396,7 +398,7 @@ int main(void)
         TEST(read_environment__takes_what_there_is_room_for),
         TEST(take_first_payload__is_of_the_same_peer),
         TEST(take_first_payload__happens_once),
-        TEST(adopt_http__moves_the_pipeline_when_it_is_used),
+        TEST(adopt_conversation__moves_the_pipeline_when_it_is_used),
         TEST(leave__frees_what_the_socket_held),
         TEST(discount_fin__of_a_direction_that_is_closed),
         TEST(missed_bytes__are_more_than_a_fin),

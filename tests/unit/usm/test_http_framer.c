@@ -298,8 +298,8 @@ static void framer__reads_lengths_of_every_size(void **state)
             snprintf(message, sizeof(message), "PUT / HTTP/1.1\r\n%s%llu%s\r\n\r\n",
                      forms[i].before, length, forms[i].after);
             send_text(host, 0, message);
-            assert_int_equal(host->http.streams[0].phase, EYE_HTTP_BODY);
-            assert_int_equal(host->http.streams[0].body, length);
+            assert_int_equal(host->conversation.halves[0].phase, EYE_PHASE_SKIP);
+            assert_int_equal(host->conversation.halves[0].skip, length);
             free(host);
         }
     }
@@ -421,18 +421,18 @@ static void framer__counts_requests_beyond_the_pipeline(void **state)
 {
     (void)state;
     struct http_host *host = new_host();
-    for (int i = 0; i < EYE_HTTP_PIPELINE + 4; i++) {
+    for (int i = 0; i < EYE_QUEUE_DEPTH + 4; i++) {
         send_text(host, 0, "GET /a HTTP/1.1\r\n\r\n");
     }
-    for (int i = 0; i < EYE_HTTP_PIPELINE + 4; i++) {
+    for (int i = 0; i < EYE_QUEUE_DEPTH + 4; i++) {
         send_text(host, 1, OK_EMPTY);
     }
     send_text(host, 0, "GET /after HTTP/1.1\r\n\r\n");
     send_text(host, 1, OK_EMPTY);
-    assert_int_equal(host->record_count, EYE_HTTP_PIPELINE + 1);
+    assert_int_equal(host->record_count, EYE_QUEUE_DEPTH + 1);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], 4);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_UNMATCHED], 0);
-    assert_string_equal(host->records[EYE_HTTP_PIPELINE].path, "/after");
+    assert_string_equal(host->records[EYE_QUEUE_DEPTH].path, "/after");
     free(host);
 }
 
@@ -440,21 +440,21 @@ static void framer__does_not_answer_a_stale_slot(void **state)
 {
     (void)state;
     struct http_host *host = new_host();
-    for (int i = 0; i < EYE_HTTP_PIPELINE; i++) {
+    for (int i = 0; i < EYE_QUEUE_DEPTH; i++) {
         send_text(host, 0, "GET /queued HTTP/1.1\r\n\r\n");
     }
     send_text(host, 0, "GET /late ");
     send_text(host, 1, OK_EMPTY);
     send_text(host, 0, "HTTP/1.1\r\n\r\n");
-    for (int i = 0; i < EYE_HTTP_PIPELINE; i++) {
+    for (int i = 0; i < EYE_QUEUE_DEPTH; i++) {
         send_text(host, 1, OK_EMPTY);
     }
     send_text(host, 0, "GET /after HTTP/1.1\r\n\r\n");
     send_text(host, 1, OK_EMPTY);
-    assert_int_equal(host->record_count, EYE_HTTP_PIPELINE + 1);
+    assert_int_equal(host->record_count, EYE_QUEUE_DEPTH + 1);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], 1);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_UNMATCHED], 0);
-    assert_string_equal(host->records[EYE_HTTP_PIPELINE].path, "/after");
+    assert_string_equal(host->records[EYE_QUEUE_DEPTH].path, "/after");
     free(host);
 }
 
@@ -494,7 +494,7 @@ static void framer__gives_up_what_is_not_http(void **state)
         for (const char *line = others[i]; *line != '\0' && !host->stopped; line++) {
             http_host_send(host, 0, line, 1);
         }
-        assert_int_equal(host->verdict, EYE_HTTP_NOT_HTTP);
+        assert_int_equal(host->verdict, EYE_VERDICT_NOT_IT);
         assert_int_equal(host->record_count, 0);
         for (size_t loss = 0; loss < EYE_LOSS_COUNT; loss++) {
             assert_int_equal(host->losses[loss], 0);
@@ -514,7 +514,7 @@ static void framer__wants_the_version_of_a_guessed_method(void **state)
         line[length - 1] = '\n';
         struct http_host *host = new_host();
         http_host_send(host, 0, line, length);
-        assert_int_equal(host->verdict, EYE_HTTP_NOT_HTTP);
+        assert_int_equal(host->verdict, EYE_VERDICT_NOT_IT);
         free(host);
     }
 }
@@ -554,8 +554,8 @@ static void framer__reads_lengths_with_any_padding(void **state)
         snprintf(message, sizeof(message), "PUT / HTTP/1.1\r\nContent-Length: %s7\r\n\r\n",
                  zeros + i);
         send_text(host, 0, message);
-        assert_int_equal(host->http.streams[0].phase, EYE_HTTP_BODY);
-        assert_int_equal(host->http.streams[0].body, 7);
+        assert_int_equal(host->conversation.halves[0].phase, EYE_PHASE_SKIP);
+        assert_int_equal(host->conversation.halves[0].skip, 7);
         free(host);
     }
 }
@@ -578,12 +578,12 @@ static void looks_like__accepts_beginnings_only(void **state)
         __u8 padded[8] = {0};
         size_t length = strlen(inputs[i].bytes);
         memcpy(padded, inputs[i].bytes, length);
-        if (eye_http_looks_like(eye_load_word(padded), (__u32)length) != inputs[i].expected) {
+        if (eye_http_may_begin(eye_load_word(padded), (__u32)length) != inputs[i].expected) {
             fail_msg("%s", inputs[i].bytes);
         }
     }
     static const __u8 signature[] = "\r\n\r\n\0\r\nQ";
-    assert_true(eye_http_looks_like(eye_load_word(signature), 8));
+    assert_true(eye_http_may_begin(eye_load_word(signature), 8));
 }
 
 static void other_line__is_a_line_that_ends_otherwise(void **state)
@@ -608,14 +608,14 @@ static void other_line__is_a_line_that_ends_otherwise(void **state)
         {"EHLO a\r\nGET / HTTP/1.1\r\n", true},
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(inputs); i++) {
-        struct eye_http_glance glance = {0};
+        struct eye_glance glance = {0};
         size_t length = strlen(inputs[i].bytes);
         memcpy(glance.bytes, inputs[i].bytes, length);
         if (eye_http_is_other_line(&glance, (__u32)length) != inputs[i].expected) {
             fail_msg("%s", inputs[i].bytes);
         }
     }
-    struct eye_http_glance full;
+    struct eye_glance full;
     memset(full.bytes, 'a', sizeof(full.bytes));
     assert_false(eye_http_is_other_line(&full, sizeof(full.bytes)));
     full.bytes[sizeof(full.bytes) - 1] = '\n';

@@ -280,7 +280,7 @@ static void pipelining_after_a_proof__ends_it(void **state)
     exchange(host, 200);
     say_unseen(host, SERVER, "?");
     exchange(host, 201);
-    assert_int_equal(host->http.pairing, EYE_HTTP_PROVEN);
+    assert_int_equal(host->conversation.queue.trust, EYE_TRUST_PROVEN);
     ask(host, 202);
     ask(host, 203);
     answer(host, 202);
@@ -497,7 +497,7 @@ static void request_sent_before_an_endless_body__ends_nothing(void **state)
     say(host, SERVER, ENDLESS);
     host->acknowledges[CLIENT] = received;
     ask(host, 201);
-    assert_int_equal(host->http.streams[SERVER].phase, EYE_HTTP_IGNORE);
+    assert_int_equal(host->conversation.halves[SERVER].phase, EYE_PHASE_IGNORE);
     say(host, SERVER, response_text(201));
     assert_seen(host, 1, 0, 0, 0);
 }
@@ -558,7 +558,7 @@ static void words_in_a_lost_stream__are_passed_over(void **state)
 
 static void heads_beyond_the_pipeline__have_no_bodies(void **state)
 {
-    for (unsigned count = 1; count <= EYE_HTTP_PIPELINE + EYE_HTTP_OVERFLOW_MAX; count++) {
+    for (unsigned count = 1; count <= EYE_QUEUE_DEPTH + EYE_QUEUE_OVERFLOW_MAX; count++) {
         struct http_host *host = *state;
         http_host_reset(host);
         for (unsigned i = 0; i < count; i++) {
@@ -574,7 +574,7 @@ static void heads_beyond_the_pipeline__have_no_bodies(void **state)
             say(host, SERVER, head);
         }
         exchange(host, 500);
-        size_t kept = count < EYE_HTTP_PIPELINE ? count : EYE_HTTP_PIPELINE;
+        size_t kept = count < EYE_QUEUE_DEPTH ? count : EYE_QUEUE_DEPTH;
         assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], count - kept);
         assert_seen(host, kept + 1, 0, 0, 0);
     }
@@ -583,29 +583,30 @@ static void heads_beyond_the_pipeline__have_no_bodies(void **state)
 static void too_many_in_flight__break(void **state)
 {
     struct http_host *host = *state;
-    unsigned count = EYE_HTTP_PIPELINE + EYE_HTTP_OVERFLOW_MAX + 1;
+    unsigned count = EYE_QUEUE_DEPTH + EYE_QUEUE_OVERFLOW_MAX + 1;
     for (unsigned i = 0; i < count; i++) {
         ask(host, 200 + i);
     }
     for (unsigned i = 0; i < count; i++) {
         answer(host, 200 + i);
     }
-    assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], count - EYE_HTTP_PIPELINE);
-    assert_seen(host, 0, EYE_HTTP_PIPELINE, count, 0);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], count - EYE_QUEUE_DEPTH);
+    assert_seen(host, 0, EYE_QUEUE_DEPTH, count, 0);
 }
 
 static void losses__are_kept_for_the_report(void **state)
 {
     struct http_host *host = *state;
     exchange(host, 200);
-    assert_false(host->http.troubled);
+    assert_false(host->conversation.troubled);
     ask(host, 201);
     say_unseen(host, SERVER, "?");
     say(host, SERVER, "{garbage}");
     exchange(host, 202);
-    assert_true(host->http.troubled);
-    for (unsigned i = 0; i < EYE_HTTP_LOSS_COUNT; i++) {
-        assert_int_equal(host->http.lost[i], host->losses[EYE_HTTP_LOSS_FIRST + i]);
+    assert_true(host->conversation.troubled);
+    for (unsigned i = 0; i < EYE_LOST_COUNT; i++) {
+        assert_int_equal(host->conversation.lost[i],
+                         host->losses[EYE_LOSS_OF_PARSER(EYE_PROTOCOL_HTTP) + i]);
     }
 }
 
@@ -618,8 +619,8 @@ static void know_receiver(struct http_host *host)
 {
     __u32 accepted = host->sequence[1];
     host->knows_receiver = true;
-    host->receiver =
-        (struct eye_http_receiver){accepted, accepted + WINDOW_BYTES, host->sequence[0]};
+    host->receiver = (struct eye_receiver){
+        .accepted = accepted, .end = accepted + WINDOW_BYTES, .sent = host->sequence[0]};
 }
 
 /* At the server's end requests come in stream 1, and responses leave in stream 0. */
@@ -651,7 +652,7 @@ static void assert_no_losses(const struct http_host *host)
 static void stray_segment__is_ignored(void **state)
 {
     static const __u32 distances[] = {
-        WINDOW_BYTES + EYE_HTTP_WINDOW_SLACK + 1,
+        WINDOW_BYTES + EYE_RECEIVE_WINDOW_SLACK + 1,
         1U << 20,
         1U << 30,
         0x7fffffff,
@@ -683,7 +684,7 @@ static void stray_segment__joins_nothing(void **state)
     know_receiver(host);
     http_host_segment(host, 1, host->sequence[1] + (1U << 30), "HTTP/1.1 200 x\r\n", 16);
     http_host_segment(host, 1, host->sequence[1] - 16, "HTTP/1.1 200 x\r\n", 16);
-    assert_int_equal(host->http.streams[1].flags & EYE_HTTP_SYNCED, 0);
+    assert_int_equal(host->conversation.halves[1].synced, 0);
     exchange(host, 200);
     ask(host, 201);
     ask(host, 202);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * EACH(X, identifier, name, title): the protocols that are recognised, asked in this order. The
+ * parser is in bpf/usm/<name>/, with the body of its records in record.h; what the records mean is
+ * in collector/usm/<name>/; the key protocols.<name> of the configuration switches it off.
+ */
+#pragma once
+
+#define EYE_EACH_PROTOCOL(EACH, X) EACH(X, HTTP, http, "HTTP/1")
+
+#define EYE_ONE_PROTOCOL(X, identifier, name, title) X(identifier, name)
+#define EYE_PROTOCOLS(X) EYE_EACH_PROTOCOL(EYE_ONE_PROTOCOL, X)

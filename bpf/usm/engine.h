@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One payload in work: reads it into the window, lets the parser look, and does to the queue what
+ * the parser found. The same code for every source of bytes and on the host: what a source has of
+ * its own (where state lives, who is told) is around it, in usm.bpf.h and in the tests.
+ *
+ * A message may arrive in pieces of any size: what cannot be used yet stays in the window.
+ */
+#pragma once
+
+#include "bpf/usm/parsers.h"
+#include "bpf/usm/place.h"
+#include "bpf/usm/reader.h"
+
+/* What the steps of one payload share. Pointers of the kernel's are not passed on in memory: a
+ * function that is called makes its own. */
+struct eye_work {
+    struct eye_stream *stream;
+    struct eye_conversation *conversation;
+    struct eye_pipeline *pipeline; /* NULL: nothing beyond the first slot is in use */
+    struct eye_reader reader;
+    struct eye_cursor *at;
+};
+
+/* What stands here is no message. */
+static __always_inline void eye_mismatch(struct eye_work *work, struct eye_half *half)
+{
+    if (!work->stream->confirmed) {
+        work->at->verdict = EYE_VERDICT_NOT_IT;
+    } else if (half->phase != EYE_PHASE_LOST) {
+        eye_note_loss_part(work->conversation, EYE_LOST_MALFORMED, 1);
+        eye_doubt(work->stream, work->conversation, work->at->side, work->at->acknowledged);
+    }
+    eye_lose_track(half);
+    work->at->offset = work->at->end;
+}
+
+/* Skips what of it lies in this payload. */
+static __always_inline void eye_skip_here(struct eye_work *work, struct eye_half *half)
+{
+    __u32 left = work->at->end - work->at->offset;
+    __u32 skipped = half->skip < left ? (__u32)half->skip : left;
+    if (skipped > 0) {
+        eye_skip(half, skipped);
+        work->at->offset += skipped;
+    }
+}
+
+/* A request begins at the start of the window. */
+static __always_inline void eye_take_request(struct eye_work *work, __u32 filled,
+                                             struct eye_found *found)
+{
+    struct eye_conversation *conversation = work->conversation;
+    __u32 side = work->at->side;
+    const struct eye_half *half = eye_half_of(conversation, side);
+    eye_know(work->stream, side, true);
+    struct eye_request *request =
+        eye_open_request(work->stream, conversation, work->pipeline, side);
+    eye_parser_note(conversation, side, request, filled, found);
+    if (found->used == 0) {
+        return;
+    }
+    conversation->queue.noted = request != NULL;
+    if (request) {
+        request->started_ns = half->first_ns;
+        request->sequence = half->first_sequence;
+        request->acknowledged = half->first_acknowledged;
+        request->head.protocol = conversation->protocol;
+        request->mark = half->mark;
+    }
+}
+
+/* A response begins at the start of the window. Returns the request that it answers, or NULL. */
+static __always_inline struct eye_request *eye_take_response(struct eye_work *work,
+                                                             struct eye_found *found)
+{
+    struct eye_conversation *conversation = work->conversation;
+    __u32 side = work->at->side;
+    eye_know(work->stream, side, false);
+    eye_confirm(work->stream);
+    eye_open_response(work->stream, conversation, side);
+    if (found->what == EYE_FOUND_INTERIM) {
+        eye_hint(&conversation->queue, eye_half_of(conversation, side));
+        return NULL;
+    }
+    struct eye_answered answered = eye_answer(conversation, work->pipeline, side, found->code);
+    found->mark = answered.mark;
+    found->last = answered.last;
+    return answered.request;
+}
+
+/* Uses what the window holds. Returns the request that was answered, or NULL. */
+static __always_inline struct eye_request *eye_use_window(struct eye_work *work, __u32 filled,
+                                                          struct eye_found *found)
+{
+    struct eye_conversation *conversation = work->conversation;
+    __u32 side = work->at->side;
+    struct eye_request *answered = NULL;
+    eye_parser_read(work->stream, conversation, side, filled, found);
+    if (found->what == EYE_FOUND_REQUEST) {
+        eye_take_request(work, filled, found);
+    } else if (found->what == EYE_FOUND_RESPONSE || found->what == EYE_FOUND_INTERIM) {
+        answered = eye_take_response(work, found);
+    } else {
+        return NULL;
+    }
+    if (found->used > 0) {
+        eye_parser_go_on(conversation, side, filled, found);
+    }
+    return answered;
+}
+
+/* One step: something skipped, or one window's worth of messages' heads and the skipping behind
+ * them; so a message in one payload is one step. *ret_answered: the request that was answered, to
+ * be told and then popped, or NULL. False: the payload is used up. */
+static __always_inline bool eye_step(struct eye_work *work, struct eye_request **ret_answered)
+{
+    struct eye_half *half = eye_half_of(work->conversation, work->at->side);
+    *ret_answered = NULL;
+    if (work->at->offset >= work->at->end || work->at->verdict != EYE_VERDICT_GO_ON ||
+        half->phase == EYE_PHASE_IGNORE) {
+        return false;
+    }
+    if (half->phase == EYE_PHASE_SKIP) {
+        eye_skip_here(work, half);
+        return work->at->offset < work->at->end;
+    }
+    __u32 held = half->held;
+    if (held >= EYE_WINDOW_BYTES) {
+        eye_mismatch(work, half);
+        return false;
+    }
+    /* Never beyond the window's size: every head in it can be read whole. */
+    __u32 room = EYE_WINDOW_BYTES - held;
+    if (held > 0 && room > EYE_REFILL_BYTES) {
+        room = EYE_REFILL_BYTES;
+    }
+    __u32 bytes = work->at->end - work->at->offset;
+    eye_pin(bytes);
+    bytes = bytes < room ? bytes : room;
+    if (eye_read(&work->reader, work->at->offset, half->window + held, eye_1_to_256(bytes)) != 0) {
+        eye_mismatch(work, half);
+        return false;
+    }
+    if (held == 0 && half->phase <= EYE_PHASE_WITHHELD) {
+        eye_mark_start(half, work->at, eye_read_time(&work->reader));
+    }
+    struct eye_found found = {0};
+    *ret_answered = eye_use_window(work, held + bytes, &found);
+    if (found.asked) {
+        eye_confirm(work->stream);
+        eye_push(work->stream, work->conversation, work->at->side);
+    }
+    if (found.what == EYE_FOUND_MISMATCH) {
+        eye_mismatch(work, half);
+        return false;
+    }
+    if (found.what == EYE_FOUND_END) {
+        work->at->verdict = EYE_VERDICT_ENDED;
+        eye_lose_track(half);
+        work->at->offset = work->at->end;
+        return false;
+    }
+    if (found.used > held) {
+        half->held = 0;
+        work->at->offset += found.used - held;
+    } else {
+        half->held = (__u16)(held + bytes);
+        work->at->offset += bytes;
+    }
+    half->read_end = work->at->origin + work->at->offset;
+    if (half->phase == EYE_PHASE_SKIP) {
+        eye_skip_here(work, half);
+    }
+    return work->at->offset < work->at->end;
+}
+
+/* More messages in one payload than the work allowed: where the next one starts is not known. */
+static __always_inline void eye_exhaust(const struct eye_stream *stream,
+                                        struct eye_conversation *conversation,
+                                        const struct eye_cursor *at)
+{
+    struct eye_half *half = eye_half_of(conversation, at->side);
+    if (at->offset < at->end && half->phase != EYE_PHASE_IGNORE) {
+        eye_note_loss_part(conversation, EYE_LOST_STEPS, 1);
+        eye_doubt(stream, conversation, at->side, at->acknowledged);
+        eye_lose_track(half);
+    }
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a protocol supplies, in bpf/usm/<name>/<name>.h. All of it is plain C over memory: a parser
+ * asks no socket, reads no clock, looks nothing up and sends nothing. It says what it found.
+ *
+ *   int eye_<name>_looks_like(const struct eye_glance *glance, __u32 bytes)
+ *       Could this be the first payload of a direction? Cheap: asked before any state is made. The
+ *       glance holds @bytes (1 .. EYE_LOOK_BYTES), the rest is zero.
+ *
+ *   int eye_<name>_read(const struct eye_stream *stream, struct eye_conversation *conversation,
+ *                       __u32 side, __u32 filled, struct eye_found *found)
+ *       The window of the direction holds @filled bytes, the last ones new. Uses what it can, says
+ *       how much, and stops where it found what changes the queue:
+ *         EYE_FOUND_REQUEST   a request begins: eye_<name>_note follows
+ *         EYE_FOUND_RESPONSE  a response begins, with its code: eye_<name>_go_on follows
+ *         EYE_FOUND_INTERIM   a response that another one follows: likewise
+ *
+ *   int eye_<name>_note(struct eye_conversation *conversation, __u32 side,
+ *                       struct eye_request *request, __u32 filled, struct eye_found *found)
+ *       Fills the body of the request's record with its length and flags, or only follows it when
+ *       @request is NULL. When more of it has to come, nothing is used, and EYE_FOUND_REQUEST will
+ *       be found again. Sets the direction's mark.
+ *
+ *   int eye_<name>_go_on(struct eye_conversation *conversation, __u32 side, __u32 filled,
+ *                        struct eye_found *found)
+ *       Behind a request that was noted, or a response that was paired: the rest of the window.
+ *
+ * Functions that the verifier checks by themselves: pointers may be NULL as far as it knows, and
+ * what they return is a number, 0.
+ */
+#pragma once
+
+#include "bpf/usm/pairing.h"
+
+/* The first bytes of a payload, before there is a window for them. */
+#define EYE_LOOK_BYTES 64
+
+struct eye_glance {
+    __u8 bytes[EYE_LOOK_BYTES];
+};
+
+enum eye_what {
+    EYE_FOUND_NOTHING, /* used bytes are of no further interest; none used: more have to come */
+    EYE_FOUND_REQUEST,
+    EYE_FOUND_RESPONSE,
+    EYE_FOUND_INTERIM,
+    EYE_FOUND_MISMATCH, /* what stands here is no message */
+    EYE_FOUND_END,      /* of the protocol: something else follows */
+};
+
+struct eye_found {
+    __u32 used;    /* bytes of the window */
+    __u32 scratch; /* the parser's own, from one call to the next of a step */
+    __u16 code;    /* RESPONSE, INTERIM: for the record's head */
+    __u8 what;     /* enum eye_what */
+    __u8 asked;    /* set: the head of a request is complete */
+    __u8 mark;     /* go_on behind a RESPONSE: the mark of its request, 0 when it is not known */
+    __u8 last;     /* likewise: no other request waits */
+    __u8 padding[2];
+};
