@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Conversations of TCP sockets: where they are kept, how an skb is read, what the socket is asked,
- * how a record is sent, and how a conversation ends. */
+ * and how a conversation ends. */
 #pragma once
 
 #include "bpf/tracer/tcp.bpf.h"
-#include "bpf/usm/engine.h"
+#include "bpf/usm/records.bpf.h"
 #include "bpf/usm/segment.bpf.h"
-
-#define EYE_REQUESTS_WAKE_BYTES (256 * 1024)
 
 /*
  * Steps per payload behind the first one, a product because the verifier follows every round of a
@@ -35,60 +33,6 @@ struct {
 
 /* Of what a listener receives (first_payload.bpf.h). */
 static __always_inline struct eye_pipeline *eye_first_pipeline(void);
-
-/* ---- Records ---- */
-
-static __always_inline bool eye_send(const struct eye_stream *stream, struct eye_request *request)
-{
-    struct eye_request_head *head = &request->head;
-    head->owner = stream->owner;
-    head->port = stream->port;
-    head->flags |= stream->client == EYE_CLIENT_THIS_END ? EYE_REQUEST_CLIENT : 0;
-    __u64 wake = eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES);
-    __u64 body_bytes = head->body_bytes; /* read here: 6.1 forgets the bounds of what is spilled */
-    eye_pin(body_bytes);
-    if (body_bytes > sizeof(request->body)) {
-        return true;
-    }
-    return bpf_ringbuf_output(&requests, head, sizeof(*head) + body_bytes, wake) == 0;
-}
-
-static __always_inline void eye_tell(const struct eye_stream *stream,
-                                     struct eye_conversation *conversation,
-                                     struct eye_request *request)
-{
-    if (!eye_send(stream, request)) {
-        eye_note_loss_part(conversation, EYE_LOST_RING, 1);
-    }
-}
-
-/* Tells who suffers: the losses of this connection since the last time that the ring took them. */
-EYE_PART int eye_report(const struct eye_stream *stream, struct eye_conversation *conversation)
-{
-    if (!stream || !conversation) {
-        return 0;
-    }
-    conversation->troubled = 0;
-    for (__u32 i = 0; i < EYE_LOST_COUNT; i++) {
-        if (conversation->lost[i] == 0) {
-            continue;
-        }
-        struct eye_loss_record record = {
-            .owner = stream->owner,
-            .amount = conversation->lost[i],
-            .port = stream->port,
-            .loss = EYE_LOSS_OF_PARSER(conversation->protocol) + i,
-            .client = stream->client == EYE_CLIENT_THIS_END,
-        };
-        if (bpf_ringbuf_output(&requests, &record, sizeof(record),
-                               eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
-            conversation->troubled = 1; /* again with the next payload */
-            continue;
-        }
-        conversation->lost[i] = 0;
-    }
-    return 0;
-}
 
 /* ---- Payloads ---- */
 
@@ -176,19 +120,6 @@ static __always_inline struct eye_pipeline *eye_find_pipeline(struct bpf_sock *s
                : bpf_sk_storage_get(&pipelines, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 }
 
-/* One step, and what it answered is told. False: the payload is used up. */
-static __always_inline bool eye_step_and_tell(struct bpf_sock *sk, struct eye_work *work)
-{
-    struct eye_request *answered;
-    work->pipeline = eye_find_pipeline(sk, work);
-    bool more = eye_step(work, &answered);
-    if (answered) {
-        eye_tell(work->stream, work->conversation, answered);
-        eye_pop(&work->conversation->queue);
-    }
-    return more;
-}
-
 /* One step; 0: the payload is used up. Verified once, not once per round of the loop around it. */
 EYE_PART int eye_step_part(struct __sk_buff *skb, struct eye_stream *stream,
                            struct eye_conversation *conversation, struct eye_cursor *at)
@@ -203,7 +134,8 @@ EYE_PART int eye_step_part(struct __sk_buff *skb, struct eye_stream *stream,
         .reader = eye_skb_reader(skb, at->side),
         .at = at,
     };
-    return eye_step_and_tell(sk, &work);
+    work.pipeline = eye_find_pipeline(sk, &work);
+    return eye_step_and_tell(&work);
 }
 
 /* The steps behind the first one. Kernel 7.2 verifies nearly a million instructions when

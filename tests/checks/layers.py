@@ -76,8 +76,14 @@ def check_includes(path, lines):
             yield f"{path}:{number}: {layer} may not include {included}"
 
 
+def license_of(path):
+    """By folder; what tests compile into kernel programs has that of bpf/."""
+    kernel = path.endswith(".bpf.c") or fnmatch.fnmatch(path, "tests/*/bpf/usm/*")
+    return LICENSES.get("bpf" if kernel else path.split("/")[0], "Apache-2.0")
+
+
 def check_form(path, lines):
-    license_name = LICENSES.get(path.split("/")[0], "Apache-2.0")
+    license_name = license_of(path)
     if f"SPDX-License-Identifier: {license_name}" not in lines[0]:
         yield f"{path}:1: first line is not SPDX-License-Identifier: {license_name}"
     for number, line in enumerate(lines, 1):

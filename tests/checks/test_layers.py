@@ -44,7 +44,9 @@ class Form(unittest.TestCase):
             self.assertEqual(len(list(layers.check_form("config/a.c", [HEAD, line]))), 1, line)
 
     def test_license_by_folder(self):
-        self.assertEqual(len(list(layers.check_form("bpf/a.h", [HEAD]))), 1)
+        for path in ("bpf/a.h", "tests/integration/a.bpf.c", "tests/second/bpf/usm/a/a.h"):
+            self.assertEqual(len(list(layers.check_form(path, [HEAD]))), 1, path)
+        self.assertEqual(list(layers.check_form("tests/unit/bpf/a.c", [HEAD])), [])
 
 
 if __name__ == "__main__":

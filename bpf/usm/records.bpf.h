@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a kernel program tells the collector of a stream, whatever the source of its bytes is. */
+#pragma once
+
+#include "bpf/maps.bpf.h"
+#include "bpf/usm/engine.h"
+
+#define EYE_REQUESTS_WAKE_BYTES (256 * 1024)
+
+static __always_inline bool eye_send(const struct eye_stream *stream, struct eye_request *request)
+{
+    struct eye_request_head *head = &request->head;
+    head->owner = stream->owner;
+    head->port = stream->port;
+    head->flags |= stream->client == EYE_CLIENT_THIS_END ? EYE_REQUEST_CLIENT : 0;
+    __u64 wake = eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES);
+    __u64 body_bytes = head->body_bytes; /* read here: 6.1 forgets the bounds of what is spilled */
+    eye_pin(body_bytes);
+    if (body_bytes > sizeof(request->body)) {
+        return true;
+    }
+    return bpf_ringbuf_output(&requests, head, sizeof(*head) + body_bytes, wake) == 0;
+}
+
+static __always_inline void eye_tell(const struct eye_stream *stream,
+                                     struct eye_conversation *conversation,
+                                     struct eye_request *request)
+{
+    if (!eye_send(stream, request)) {
+        eye_note_loss_part(conversation, EYE_LOST_RING, 1);
+    }
+}
+
+/* Tells who suffers: the losses of this connection since the last time that the ring took them. */
+EYE_PART int eye_report(const struct eye_stream *stream, struct eye_conversation *conversation)
+{
+    if (!stream || !conversation) {
+        return 0;
+    }
+    conversation->troubled = 0;
+    for (__u32 i = 0; i < EYE_LOST_COUNT; i++) {
+        if (conversation->lost[i] == 0) {
+            continue;
+        }
+        struct eye_loss_record record = {
+            .owner = stream->owner,
+            .amount = conversation->lost[i],
+            .port = stream->port,
+            .loss = EYE_LOSS_OF_PARSER(conversation->protocol) + i,
+            .client = stream->client == EYE_CLIENT_THIS_END,
+        };
+        if (bpf_ringbuf_output(&requests, &record, sizeof(record),
+                               eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
+            conversation->troubled = 1; /* again with the next payload */
+            continue;
+        }
+        conversation->lost[i] = 0;
+    }
+    return 0;
+}
+
+/* One step, and what it answered is told. False: the payload is used up. */
+static __always_inline bool eye_step_and_tell(struct eye_work *work)
+{
+    struct eye_request *answered;
+    bool more = eye_step(work, &answered);
+    if (answered) {
+        eye_tell(work->stream, work->conversation, answered);
+        eye_pop(&work->conversation->queue);
+    }
+    return more;
+}
