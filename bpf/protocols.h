@@ -6,7 +6,9 @@
  */
 #pragma once
 
-#define EYE_EACH_PROTOCOL(EACH, X) EACH(X, HTTP, http, "HTTP/1")
+#define EYE_EACH_PROTOCOL(EACH, X)                                                                 \
+    /* What begins with words of its own stands before what may begin with any. */                 \
+    EACH(X, HTTP, http, "HTTP/1")
 
 #define EYE_ONE_PROTOCOL(X, identifier, name, title) X(identifier, name)
 #define EYE_PROTOCOLS(X) EYE_EACH_PROTOCOL(EYE_ONE_PROTOCOL, X)

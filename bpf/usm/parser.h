@@ -7,26 +7,26 @@
  *       Could this be the first payload of a direction? Cheap: asked before any state is made. The
  *       glance holds @bytes (1 .. EYE_LOOK_BYTES), the rest is zero.
  *
- *   int eye_<name>_read(const struct eye_stream *stream, struct eye_conversation *conversation,
- *                       __u32 side, __u32 filled, struct eye_found *found)
+ *   void eye_<name>_read(const struct eye_stream *stream, struct eye_conversation *conversation,
+ *                        __u32 side, __u32 filled, struct eye_found *found)
  *       The window of the direction holds @filled bytes, the last ones new. Uses what it can, says
  *       how much, and stops where it found what changes the queue:
  *         EYE_FOUND_REQUEST   a request begins: eye_<name>_note follows
  *         EYE_FOUND_RESPONSE  a response begins, with its code: eye_<name>_go_on follows
  *         EYE_FOUND_INTERIM   a response that another one follows: likewise
  *
- *   int eye_<name>_note(struct eye_conversation *conversation, __u32 side,
- *                       struct eye_request *request, __u32 filled, struct eye_found *found)
+ *   void eye_<name>_note(struct eye_conversation *conversation, __u32 side,
+ *                        struct eye_request *request, __u32 filled, struct eye_found *found)
  *       Fills the body of the request's record with its length and flags, or only follows it when
  *       @request is NULL. When more of it has to come, nothing is used, and EYE_FOUND_REQUEST will
  *       be found again. Sets the direction's mark.
  *
- *   int eye_<name>_go_on(struct eye_conversation *conversation, __u32 side, __u32 filled,
- *                        struct eye_found *found)
+ *   void eye_<name>_go_on(struct eye_conversation *conversation, __u32 side, __u32 filled,
+ *                         struct eye_found *found)
  *       Behind a request that was noted, or a response that was paired: the rest of the window.
  *
- * Functions that the verifier checks by themselves: pointers may be NULL as far as it knows, and
- * what they return is a number, 0.
+ * The first is a part (EYE_PART). The others belong to the step, inlined: a return costs more than
+ * most of what they do where the kernel has return thunks. Their own loops are parts.
  */
 #pragma once
 

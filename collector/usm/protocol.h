@@ -51,7 +51,8 @@ struct eye_protocol_type {
     /** Whether a record of a right length is one that the kernel side writes. */
     bool (*is_valid)(const struct eye_request_head *head, const void *body);
 
-    /** Makes what naming needs; @config outlives it. NULL: out of memory. */
+    /** Makes what naming needs; @config outlives it. NULL: out of memory. Of a protocol that needs
+     * nothing there is neither this nor close. */
     void *(*open)(const struct eye_config *config);
 
     /** Names a valid request. @ret_name comes zeroed; its tags may point into its text. */

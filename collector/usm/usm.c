@@ -24,6 +24,9 @@ static const char *const loss_reasons[EYE_LOSS_COUNT] = {
 int eye_usm_open(struct eye_usm *usm, const struct eye_config *config)
 {
     for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
+        if (eye_protocol_types[i]->open == NULL) {
+            continue;
+        }
         usm->protocols[i] = eye_protocol_types[i]->open(config);
         if (usm->protocols[i] == NULL) {
             eye_usm_close(usm);
@@ -36,8 +39,10 @@ int eye_usm_open(struct eye_usm *usm, const struct eye_config *config)
 void eye_usm_close(struct eye_usm *usm)
 {
     for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
-        eye_protocol_types[i]->close(usm->protocols[i]);
-        usm->protocols[i] = NULL;
+        if (usm->protocols[i] != NULL) {
+            eye_protocol_types[i]->close(usm->protocols[i]);
+            usm->protocols[i] = NULL;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ asan       deep    asan   live      address and undefined-behaviour sanitizers
 tsan       deep    tsan   live      thread sanitizer
 fuzz       deep    fuzz   fuzz      fuzzers
 vm         deep    dev    vm        other kernels, and the kernel programs of another clang
-debian     deep    dev    debian    both Debians: release and dev without a warning, unit tests; names by code of others
+debian     deep    dev    debian    both Debians: release and dev without a warning, unit tests; names by code of others; a second protocol
 "
 
 # part_column PART NUMBER
@@ -176,7 +176,7 @@ part_debian() {
     local reason
     reason=$(why_not_live build/dev/collector/sockeye)
     if [ -n "$reason" ]; then
-        remark "without names by code of others: $reason"
+        remark "without names by code of others and a second protocol: $reason"
         return
     fi
     prepare_host

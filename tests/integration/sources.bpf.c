@@ -69,11 +69,9 @@ EYE_PART int session_step(struct session *session, struct eye_cursor *at, __u64 
         .conversation = &session->conversation,
         .pipeline = &session->pipeline,
         .reader = {.from = (const void *)from, .source = EYE_SOURCE_USER},
-        .at = *at,
+        .at = at,
     };
-    int more = eye_step_and_tell(&work);
-    *at = work.at;
-    return more;
+    return eye_step_and_tell(&work);
 }
 
 EYE_PART int session_place(struct session *session, struct eye_cursor *at)

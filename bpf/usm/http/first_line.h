@@ -193,12 +193,10 @@ static __always_inline void eye_http_start(const struct eye_stream *stream,
 }
 
 /* As parser.h says: the method is known, the target follows. */
-static __always_inline int eye_http_note(struct eye_conversation *conversation, __u32 side,
-                           struct eye_request *request, __u32 filled, struct eye_found *found)
+static __always_inline void eye_http_note(struct eye_conversation *conversation, __u32 side,
+                                          struct eye_request *request, __u32 filled,
+                                          struct eye_found *found)
 {
-    if (!conversation || !found) {
-        return 0;
-    }
     struct eye_half *half = eye_half_of(conversation, side);
     __u8 method = (__u8)found->scratch;
     __u32 from = found->scratch >> EYE_HTTP_METHOD_LENGTH_SHIFT & EYE_HTTP_METHOD_LENGTH_MASK;
@@ -206,11 +204,11 @@ static __always_inline int eye_http_note(struct eye_conversation *conversation, 
     bool complete = length & EYE_HTTP_TARGET_COMPLETE;
     length &= ~EYE_HTTP_TARGET_COMPLETE;
     if (!complete && filled < from + EYE_HTTP_PATH_BYTES) {
-        return 0; /* wait for the rest of the target */
+        return; /* wait for the rest of the target */
     }
     if (length == 0 || length > EYE_HTTP_PATH_BYTES) {
         found->what = EYE_FOUND_MISMATCH;
-        return 0;
+        return;
     }
     if (request) {
         request->head.flags = complete ? 0 : EYE_REQUEST_TRUNCATED;
@@ -224,7 +222,6 @@ static __always_inline int eye_http_note(struct eye_conversation *conversation, 
     half->begun = 0;
     half->phase = EYE_HTTP_REQUEST_REST;
     found->used = from + length;
-    return 0;
 }
 
 /*

@@ -39,17 +39,15 @@ EYE_PART __u32 eye_http_decide_withheld(struct eye_half *half, __u32 filled)
     return used;
 }
 
-static __always_inline int eye_http_read(const struct eye_stream *stream, struct eye_conversation *conversation,
-                           __u32 side, __u32 filled, struct eye_found *found)
+static __always_inline void eye_http_read(const struct eye_stream *stream,
+                                          struct eye_conversation *conversation, __u32 side,
+                                          __u32 filled, struct eye_found *found)
 {
-    if (!stream || !conversation || !found) {
-        return 0;
-    }
     struct eye_half *half = eye_half_of(conversation, side);
     if (half->phase == EYE_PHASE_WITHHELD) {
         found->used = eye_http_decide_withheld(half, filled);
         if (found->used > 0 || half->phase == EYE_PHASE_WITHHELD) {
-            return 0;
+            return;
         }
     }
     if (half->phase == EYE_HTTP_CHUNK_SIZE) {
@@ -59,18 +57,13 @@ static __always_inline int eye_http_read(const struct eye_stream *stream, struct
     } else {
         eye_http_read_lines(half, 0, filled, found);
     }
-    return 0;
 }
 
-static __always_inline int eye_http_go_on(struct eye_conversation *conversation, __u32 side, __u32 filled,
-                            struct eye_found *found)
+static __always_inline void eye_http_go_on(struct eye_conversation *conversation, __u32 side,
+                                           __u32 filled, struct eye_found *found)
 {
-    if (!conversation || !found) {
-        return 0;
-    }
     if (found->what != EYE_FOUND_REQUEST) {
         eye_http_begin_response(conversation, side, filled, found);
     }
     eye_http_read_lines(eye_half_of(conversation, side), found->used, filled, found);
-    return 0;
 }
