@@ -17,7 +17,7 @@
 #include "collector/base/thread.h"
 #include "collector/health.h"
 #include "collector/intervals.h"
-#include "collector/kernel/accounts.h"
+#include "collector/source/accounts.h"
 #include "collector/snapshot/snapshot.h"
 
 /* Rings are read at least this often; a ring that fills faster wakes us. */

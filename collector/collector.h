@@ -8,7 +8,7 @@
 #pragma once
 
 #include "collector/base/error.h"
-#include "collector/kernel/kernel.h"
+#include "collector/source/source.h"
 #include "config/config.h"
 #include "exporters/engine/workers.h"
 

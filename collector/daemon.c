@@ -13,7 +13,7 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/collector.h"
-#include "collector/kernel/remedy.h"
+#include "collector/host/remedy.h"
 #include "exporters/engine/workers.h"
 #include "exporters/stdout.h"
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "collector/kernel/kernel.h"
+#include "collector/source/source.h"
 #include "collector/process/process.h"
 #include "collector/telemetry/telemetry.h"
 #include "collector/tracer/tracer.h"

@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 
-#include "collector/kernel/features.h"
-#include "collector/kernel/kernel.h"
-#include "collector/kernel/trial.h"
+#include "collector/host/features.h"
+#include "collector/source/source.h"
+#include "collector/source/socket_storage/trial.h"
 
 struct eye_probe {
     struct eye_feature_state features[EYE_FEATURE_COUNT];

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Trying the kernel programs on this kernel one by one: a kernel that has every helper may still
+ * refuse a program. Main thread only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collector/source/socket_storage/programs.h"
+#include "config/config.h"
+
+struct eye_program_trial {
+    bool loads;
+    bool attaches;         /* and it loads: it works here; of an iterator: it can be run */
+    int error;             /* errno of the refusal; 0 when it attaches */
+    uint32_t instructions; /* that the verifier processed; 0: it did not come to that */
+    char reason[256];      /* why it does not load: the verifier's last words, else libbpf's */
+};
+
+/**
+ * Loads and attaches every program alone, and takes it away again. Takes about 0.1 s each. Without
+ * the rights (eye_features_check()) every answer is EPERM. @config: where the cgroup is.
+ */
+void eye_programs_try(const struct eye_config *config,
+                      struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT]);
+
+/** 0 when every program of @ability works; else -errno of the first that does not, with
+ * eye_program_refused()'s message. */
+int eye_programs_check(const struct eye_program_trial trials[EYE_PROGRAM_COUNT],
+                       enum eye_ability ability, struct eye_error *ret_error);
