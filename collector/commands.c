@@ -175,16 +175,17 @@ int eye_command_probe(const struct eye_options *options)
     }
     struct eye_probe probe;
     eye_probe_run(config, &probe);
-    eye_config_free(config);
     if (options->json) {
         eye_probe_print_json(&probe, stdout);
     } else {
         eye_probe_print(&probe, stdout);
     }
+    eye_config_free(config);
     if (!probe.connections) {
         return EYE_EXIT_FAILURE;
     }
-    bool whole = probe.protocols && probe.features[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
+    bool whole =
+        probe.protocols && probe.features.states[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
     return whole || !probe.protocols_wanted ? EYE_EXIT_OK : EYE_EXIT_PARTLY;
 }
 

@@ -27,6 +27,7 @@ enum cause { CAUSE_ONCE, CAUSE_SIGNAL, CAUSE_INTERRUPT, CAUSE_READER_GONE };
 struct daemon {
     const struct eye_config *config;
     struct eye_workers *workers;
+    struct eye_features features; /* the collector's from its start on */
     struct eye_collector *collector;
     int signals;
 };
@@ -88,15 +89,14 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
                              strerror(-daemon->signals),
                              eye_remedy(-daemon->signals, "free some memory"));
     }
-    struct eye_feature_state features[EYE_FEATURE_COUNT];
-    eye_features_probe(daemon->config, features);
-    int result = eye_features_check(features, ret_error);
+    eye_features_ask_all(&daemon->features);
+    int result = eye_features_check(&daemon->features, ret_error);
     struct eye_kernel *kernel = NULL;
     if (result == 0) {
         result = eye_workers_bind(daemon->workers, ret_error);
     }
     if (result == 0) {
-        result = eye_kernel_open(daemon->config, features, &kernel, ret_error);
+        result = eye_kernel_open(&daemon->features, &kernel, ret_error);
     }
     if (result != 0) {
         return result;
@@ -229,6 +229,7 @@ int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers,
 {
     eye_log_open();
     struct daemon daemon = {.config = config, .workers = workers, .signals = open_signals()};
+    eye_features_init(&daemon.features, config);
     struct eye_error error = {""};
     int result = start(&daemon, once, &error);
     if (result != 0) {

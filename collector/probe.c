@@ -46,7 +46,7 @@ static bool note_ability(struct eye_probe *probe, enum eye_ability ability)
 static bool note_feature(struct eye_probe *probe, enum eye_feature feature)
 {
     struct eye_error why;
-    bool works = eye_feature_check(&probe->features[feature], &why) == 0;
+    bool works = eye_feature_check(eye_feature_ask(&probe->features, feature), &why) == 0;
     if (!works) {
         note(probe, &why);
     }
@@ -85,10 +85,11 @@ void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
     struct eye_error why;
     memset(ret_probe, 0, sizeof(*ret_probe));
     ret_probe->protocols_wanted = config->protocols.http;
-    eye_features_probe(config, ret_probe->features);
-    ret_probe->tried = eye_features_check(ret_probe->features, &why) == 0;
+    eye_features_init(&ret_probe->features, config);
+    eye_features_ask_all(&ret_probe->features);
+    ret_probe->tried = eye_features_check(&ret_probe->features, &why) == 0;
     if (ret_probe->tried) {
-        eye_programs_try(config, ret_probe->programs);
+        eye_programs_try(&ret_probe->features, ret_probe->programs);
         conclude(ret_probe, config);
     } else {
         note(ret_probe, &why);
@@ -97,7 +98,7 @@ void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
 
 static const char *protocols_of(const struct eye_probe *probe)
 {
-    bool whole = probe->features[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
+    bool whole = probe->features.states[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
     if (!probe->protocols_wanted) {
         return "switched off (protocols.http: false)";
     }
@@ -158,7 +159,7 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
     eye_text_appendf(page, "kernel %s (%s), lockdown: %s\n\n", kernel.release, kernel.machine,
                      eye_lockdown());
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        print_feature(&probe->features[i], page);
+        print_feature(&probe->features.states[i], page);
     }
     eye_text_append(page, "\nkernel programs, each loaded alone\n");
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
@@ -186,7 +187,7 @@ static json_t *pack_features(const struct eye_probe *probe)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        const struct eye_feature_state *feature = &probe->features[i];
+        const struct eye_feature_state *feature = &probe->features.states[i];
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "feature",
                                               feature->key, "name", feature->name, "available",
                                               eye_answer_name(feature->available), "detail",

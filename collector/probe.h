@@ -8,11 +8,11 @@
 #include <stdio.h>
 
 #include "collector/host/features.h"
-#include "collector/source/source.h"
 #include "collector/source/socket_storage/trial.h"
+#include "collector/source/source.h"
 
 struct eye_probe {
-    struct eye_feature_state features[EYE_FEATURE_COUNT];
+    struct eye_features features;
     struct eye_program_trial programs[EYE_PROGRAM_COUNT];
     bool tried;            /* false: a feature is missing that all programs need */
     bool connections;      /* the tier is "socket-storage", else "none" */
@@ -22,7 +22,8 @@ struct eye_probe {
     size_t not_seen_count;
 };
 
-/** Tries everything, looking where @config says. Takes about half a second. */
+/** Tries everything, looking where @config says, which outlives the answers. Takes about half a
+ * second. */
 void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe);
 
 /** For people. */

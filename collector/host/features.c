@@ -56,16 +56,29 @@ __attribute__((format(printf, 3, 4))) static enum eye_answer found(struct eye_fe
 
 /* Capabilities count in the user namespace that they are of. Which one that is cannot be known
  * without /proc: then bpf(2) itself will tell. */
-static bool is_in_other_user_namespace(const struct eye_config *config)
+static bool is_in_other_user_namespace(struct eye_features *features)
 {
-    bool initial;
-    return eye_host_namespace(config->source.proc, EYE_HOST_USER, &initial) == 0 && !initial;
+    if (features->user_namespace == EYE_ANSWER_UNKNOWN) {
+        bool initial;
+        int result = eye_host_namespace(features->config->source.proc, EYE_HOST_USER, &initial);
+        features->user_namespace = answer_of(result != 0 || initial);
+    }
+    return features->user_namespace == EYE_ANSWER_NO;
 }
 
-static enum eye_answer probe_capabilities(const struct eye_config *config,
+static bool has_capabilities(struct eye_features *features)
+{
+    bool complete = !is_in_other_user_namespace(features);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(needed_capabilities) && complete; i++) {
+        complete = eye_capability_has(needed_capabilities[i].number);
+    }
+    return complete;
+}
+
+static enum eye_answer probe_capabilities(struct eye_features *features,
                                           struct eye_feature_state *state)
 {
-    if (is_in_other_user_namespace(config)) {
+    if (is_in_other_user_namespace(features)) {
         state->remedy = "run it in the host's user namespace (not rootless, no PrivateUsers=, "
                         "--userns=host)";
         return found(state, EYE_ANSWER_NO, "those of a user namespace that is not the host's");
@@ -82,10 +95,10 @@ static enum eye_answer probe_capabilities(const struct eye_config *config,
                  eye_text_string(&missing));
 }
 
-static enum eye_answer probe_descriptors(const struct eye_config *config,
+static enum eye_answer probe_descriptors(struct eye_features *features,
                                          struct eye_feature_state *state)
 {
-    (void)config;
+    (void)features;
     int fds[EYE_DESCRIPTORS];
     size_t count = 0;
     int error = 0;
@@ -107,10 +120,8 @@ static enum eye_answer probe_descriptors(const struct eye_config *config,
 }
 
 /* Each command, and what the kernel says to the simplest of all maps. */
-static enum eye_answer probe_syscall(const struct eye_config *config,
-                                     struct eye_feature_state *state)
+static enum eye_answer try_syscall(struct eye_feature_state *state)
 {
-    (void)config;
     const char *command;
     int refused = eye_bpf_call_refused(&command);
     if (refused < 0) {
@@ -131,6 +142,15 @@ static enum eye_answer probe_syscall(const struct eye_config *config,
     return found(state, EYE_ANSWER_YES, "available");
 }
 
+/* What the kernel says to somebody without rights is about the rights. */
+static enum eye_answer probe_syscall(struct eye_features *features, struct eye_feature_state *state)
+{
+    enum eye_answer answer = try_syscall(state);
+    return has_capabilities(features)
+               ? answer
+               : found(state, EYE_ANSWER_UNKNOWN, "cannot be tried without capabilities");
+}
+
 static bool is_sysfs(void)
 {
     struct statfs system;
@@ -138,9 +158,9 @@ static bool is_sysfs(void)
 }
 
 /* libbpf, which is to use it, has to understand it. */
-static enum eye_answer probe_btf(const struct eye_config *config, struct eye_feature_state *state)
+static enum eye_answer probe_btf(struct eye_features *features, struct eye_feature_state *state)
 {
-    (void)config;
+    (void)features;
     static const char path[] = "/sys/kernel/btf/vmlinux";
     struct btf *btf = btf__parse_raw(path);
     int error = errno;
@@ -159,13 +179,22 @@ static enum eye_answer probe_btf(const struct eye_config *config, struct eye_fea
 }
 
 /* Counters of the kernel side are one for each CPU. */
-static enum eye_answer probe_cpus(const struct eye_config *config, struct eye_feature_state *state)
+static enum eye_answer probe_cpus(struct eye_features *features, struct eye_feature_state *state)
 {
-    (void)config;
+    (void)features;
     int count = libbpf_num_possible_cpus();
     return count > 0 ? found(state, EYE_ANSWER_YES, "%d", count)
                      : found(state, EYE_ANSWER_NO, "/sys/devices/system/cpu/possible: %s",
                              strerror(-count));
+}
+
+static enum eye_proc_state look_at_proc(struct eye_features *features)
+{
+    if (!features->proc_looked_at) {
+        features->proc = eye_proc_look(features->config->source.proc, &features->proc_error);
+        features->proc_looked_at = true;
+    }
+    return features->proc;
 }
 
 static enum eye_answer say_hiding(struct eye_feature_state *state, const char *proc, int error)
@@ -176,11 +205,12 @@ static enum eye_answer say_hiding(struct eye_feature_state *state, const char *p
                  proc, strerror(error));
 }
 
-static enum eye_answer probe_proc(const struct eye_config *config, struct eye_feature_state *state)
+static enum eye_answer probe_proc(struct eye_features *features, struct eye_feature_state *state)
 {
-    const char *proc = config->source.proc;
-    int error;
-    switch (eye_proc_look(proc, &error)) {
+    const char *proc = features->config->source.proc;
+    enum eye_proc_state found_there = look_at_proc(features);
+    int error = features->proc_error;
+    switch (found_there) {
     case EYE_PROC_HOST:
         break;
     case EYE_PROC_HIDING:
@@ -195,13 +225,13 @@ static enum eye_answer probe_proc(const struct eye_config *config, struct eye_fe
     return found(state, EYE_ANSWER_YES, "%s", proc);
 }
 
-static enum eye_answer say_no_cgroup(const struct eye_config *config,
-                                     struct eye_feature_state *state, const char *path, int error)
+static enum eye_answer say_no_cgroup(struct eye_features *features, struct eye_feature_state *state,
+                                     const char *path, int error)
 {
     if (error == ENOENT && path[0] == '\0') {
         return found(state, EYE_ANSWER_NO, "not mounted");
     }
-    if (config->source.cgroup != NULL) {
+    if (features->config->source.cgroup != NULL) {
         state->remedy = "set source.cgroup to a directory of a mounted cgroup v2 tree, or leave it "
                         "out";
     } else if (error == ENOENT) {
@@ -213,19 +243,19 @@ static enum eye_answer say_no_cgroup(const struct eye_config *config,
 }
 
 /* What is configured is taken as given, also when it is a part of the tree. */
-static enum eye_answer probe_cgroup2(const struct eye_config *config,
-                                     struct eye_feature_state *state)
+static enum eye_answer probe_cgroup2(struct eye_features *features, struct eye_feature_state *state)
 {
     struct eye_cgroup cgroup;
-    int result = eye_cgroup_open(config->source.cgroup, config->source.proc, &cgroup);
+    int result =
+        eye_cgroup_open(features->config->source.cgroup, features->config->source.proc, &cgroup);
     if (result != 0) {
-        return say_no_cgroup(config, state, cgroup.path, -result);
+        return say_no_cgroup(features, state, cgroup.path, -result);
     }
     close(cgroup.fd);
     if (eye_cgroup_is_root(&cgroup)) {
         return found(state, EYE_ANSWER_YES, "%s", cgroup.path);
     }
-    if (config->source.cgroup != NULL) {
+    if (features->config->source.cgroup != NULL) {
         return found(state, EYE_ANSWER_YES, "%s, a part of it (source.cgroup)", cgroup.path);
     }
     state->cost = "requests of protocols are seen in a part of the host only";
@@ -237,10 +267,9 @@ static enum eye_answer probe_cgroup2(const struct eye_config *config,
 }
 
 /* Whether looking at other processes says something about the host's. */
-static bool sees_host(const struct eye_config *config)
+static bool sees_host(struct eye_features *features)
 {
-    int error;
-    enum eye_proc_state state = eye_proc_look(config->source.proc, &error);
+    enum eye_proc_state state = look_at_proc(features);
     return state == EYE_PROC_HOST || state == EYE_PROC_HIDING;
 }
 
@@ -250,17 +279,17 @@ static enum eye_answer cannot_see_host(struct eye_feature_state *state)
 }
 
 /* Paths in /proc/PID/cgroup begin at the reader's own root. */
-static enum eye_answer probe_cgroup_names(const struct eye_config *config,
+static enum eye_answer probe_cgroup_names(struct eye_features *features,
                                           struct eye_feature_state *state)
 {
     bool initial;
-    if (!sees_host(config)) {
+    if (!sees_host(features)) {
         return cannot_see_host(state);
     }
-    int result = eye_host_namespace(config->source.proc, EYE_HOST_CGROUP, &initial);
+    int result = eye_host_namespace(features->config->source.proc, EYE_HOST_CGROUP, &initial);
     if (result != 0) {
-        return found(state, EYE_ANSWER_UNKNOWN, "%s/self/ns/cgroup: %s", config->source.proc,
-                     strerror(-result));
+        return found(state, EYE_ANSWER_UNKNOWN, "%s/self/ns/cgroup: %s",
+                     features->config->source.proc, strerror(-result));
     }
     return initial ? found(state, EYE_ANSWER_YES, "shared")
                    : found(state, EYE_ANSWER_NO, "this process is in another one");
@@ -290,15 +319,16 @@ static bool read_environment(int proc, const char *pid, int *ret_error)
  * By its effect: which capabilities it takes differs between kernels. One that can be read is
  * enough: some processes are closed even to root.
  */
-static enum eye_answer probe_environment(const struct eye_config *config,
+static enum eye_answer probe_environment(struct eye_features *features,
                                          struct eye_feature_state *state)
 {
-    if (!sees_host(config)) {
+    if (!sees_host(features)) {
         return cannot_see_host(state);
     }
-    DIR *proc = opendir(config->source.proc);
+    DIR *proc = opendir(features->config->source.proc);
     if (proc == NULL) {
-        return found(state, EYE_ANSWER_UNKNOWN, "%s: %s", config->source.proc, strerror(errno));
+        return found(state, EYE_ANSWER_UNKNOWN, "%s: %s", features->config->source.proc,
+                     strerror(errno));
     }
     bool met = false;
     bool readable = false;
@@ -342,18 +372,18 @@ static int try_namespaces(const char *proc, unsigned int *ret_capability, const 
     return other < 0 ? errno : 0;
 }
 
-static enum eye_answer probe_namespaces(const struct eye_config *config,
+static enum eye_answer probe_namespaces(struct eye_features *features,
                                         struct eye_feature_state *state)
 {
-    if (is_in_other_user_namespace(config)) {
+    if (is_in_other_user_namespace(features)) {
         return found(state, EYE_ANSWER_UNKNOWN, "cannot be tried in this user namespace");
     }
-    if (!sees_host(config)) {
+    if (!sees_host(features)) {
         return cannot_see_host(state);
     }
     const char *step;
     unsigned int capability;
-    int error = try_namespaces(config->source.proc, &capability, &step);
+    int error = try_namespaces(features->config->source.proc, &capability, &step);
     if (error == 0) {
         return found(state, EYE_ANSWER_YES, "available");
     }
@@ -369,8 +399,8 @@ const char *eye_answer_name(enum eye_answer answer)
 
 static const struct {
     struct eye_feature_state state;
-    enum eye_answer (*probe)(const struct eye_config *config, struct eye_feature_state *state);
-} features[EYE_FEATURE_COUNT] = {
+    enum eye_answer (*probe)(struct eye_features *features, struct eye_feature_state *state);
+} kinds[EYE_FEATURE_COUNT] = {
 #define X(identifier, probe, name, needed_for, cost, remedy)                                       \
     [EYE_FEATURE_##identifier] = {                                                                 \
         {#probe, name, needed_for, cost, remedy, EYE_ANSWER_UNKNOWN, ""}, probe_##probe},
@@ -378,26 +408,44 @@ static const struct {
 #undef X
 };
 
-void eye_feature_probe(const struct eye_config *config, enum eye_feature feature,
-                       struct eye_feature_state *ret_state)
+void eye_features_init(struct eye_features *features, const struct eye_config *config)
 {
-    libbpf_print_fn_t printer = libbpf_set_print(NULL);
-    *ret_state = features[feature].state;
-    ret_state->available = features[feature].probe(config, ret_state);
-    libbpf_set_print(printer);
+    memset(features, 0, sizeof(*features));
+    features->config = config;
+    features->user_namespace = EYE_ANSWER_UNKNOWN;
+    for (size_t i = 0; i < EYE_HELPER_COUNT; i++) {
+        features->helpers[i] = EYE_ANSWER_UNKNOWN;
+    }
 }
 
-void eye_features_probe(const struct eye_config *config,
-                        struct eye_feature_state ret_states[EYE_FEATURE_COUNT])
+const struct eye_feature_state *eye_feature_ask(struct eye_features *features,
+                                                enum eye_feature feature)
+{
+    struct eye_feature_state *state = &features->states[feature];
+    if (state->key == NULL) {
+        libbpf_print_fn_t printer = libbpf_set_print(NULL);
+        *state = kinds[feature].state;
+        state->available = kinds[feature].probe(features, state);
+        libbpf_set_print(printer);
+    }
+    return state;
+}
+
+void eye_features_ask_all(struct eye_features *features)
 {
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        eye_feature_probe(config, (enum eye_feature)i, &ret_states[i]);
+        eye_feature_ask(features, (enum eye_feature)i);
     }
-    if (ret_states[EYE_FEATURE_CAPABILITIES].available != EYE_ANSWER_YES) {
-        struct eye_feature_state *state = &ret_states[EYE_FEATURE_SYSCALL];
-        /* The answer is about the capabilities. */
-        state->available = found(state, EYE_ANSWER_UNKNOWN, "cannot be tried without capabilities");
-    }
+}
+
+void eye_feature_forget(struct eye_features *features, enum eye_feature feature)
+{
+    features->states[feature].key = NULL;
+}
+
+const char *eye_features_proc(struct eye_features *features)
+{
+    return sees_host(features) ? features->config->source.proc : NULL;
 }
 
 int eye_feature_check(const struct eye_feature_state *state, struct eye_error *ret_error)
@@ -409,18 +457,17 @@ int eye_feature_check(const struct eye_feature_state *state, struct eye_error *r
                          state->detail, state->remedy);
 }
 
-int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT],
-                       struct eye_error *ret_error)
+int eye_features_check(struct eye_features *features, struct eye_error *ret_error)
 {
     int result = 0;
     for (size_t i = 0; i <= EYE_FEATURE_CPUS && result == 0; i++) {
-        result = eye_feature_check(&states[i], ret_error);
+        result = eye_feature_check(eye_feature_ask(features, (enum eye_feature)i), ret_error);
     }
     return result;
 }
 
 /* A call without arguments is refused all the same; the words say why. */
-bool eye_helper_allowed(unsigned type, int helper)
+static bool try_helper(enum bpf_prog_type type, int helper)
 {
     const struct bpf_insn instructions[] = {
         {.code = BPF_JMP | BPF_CALL, .imm = helper},
@@ -429,12 +476,28 @@ bool eye_helper_allowed(unsigned type, int helper)
     char log[4096] = "";
     LIBBPF_OPTS(bpf_prog_load_opts, options, .log_level = 1, .log_buf = log,
                 .log_size = sizeof(log));
-    EYE_AUTOCLOSE int fd = bpf_prog_load((enum bpf_prog_type)type, NULL, "GPL", instructions,
-                                         EYE_ARRAY_LENGTH(instructions), &options);
+    EYE_AUTOCLOSE int fd =
+        bpf_prog_load(type, NULL, "GPL", instructions, EYE_ARRAY_LENGTH(instructions), &options);
     /* "unknown func" until 6.10, "program of this type cannot use helper" from then on. */
     return fd >= 0 ||
            (log[0] != '\0' && strstr(log, "unknown func") == NULL &&
             strstr(log, "invalid func") == NULL && strstr(log, "cannot use helper") == NULL);
+}
+
+bool eye_helper_allowed(struct eye_features *features, enum eye_helper helper)
+{
+    static const struct {
+        enum bpf_prog_type type;
+        int number;
+    } asked[EYE_HELPER_COUNT] = {
+#define X(identifier, type, number) {type, number},
+        EYE_HELPERS(X)
+#undef X
+    };
+    if (features->helpers[helper] == EYE_ANSWER_UNKNOWN) {
+        features->helpers[helper] = answer_of(try_helper(asked[helper].type, asked[helper].number));
+    }
+    return features->helpers[helper] == EYE_ANSWER_YES;
 }
 
 /* The present one stands in brackets: "none [integrity] confidentiality". */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What this kernel, this host and these rights allow, apart from the programs themselves (trial.h).
- * Each feature is tried, never guessed from a version or from a capability's name; rights come
- * first, because without them nothing else can be known. Used by `sockeye probe` and by the daemon.
- * Main thread.
+ * Each feature is tried, never guessed from a version or from a capability's name, and without a
+ * look at another one's answer; rights come first, because without them nothing else can be known.
+ * An answer is remembered: each question is asked once in a run. Used by `sockeye probe` and by the
+ * daemon, by one thread at a time.
  */
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <stddef.h>
 
 #include "collector/base/error.h"
+#include "collector/host/host.h"
 #include "config/config.h"
 
 /* Descriptors that the daemon must be able to open: maps, programs, links, iterators, a receiver
@@ -74,29 +76,59 @@ struct eye_feature_state {
     char detail[EYE_FEATURE_DETAIL_BYTES]; /* what was found, or why it is not available */
 };
 
-/** Tries one feature. @config: where to look. */
-void eye_feature_probe(const struct eye_config *config, enum eye_feature feature,
-                       struct eye_feature_state *ret_state);
+/* X(identifier, type of program, helper): what verifiers do not allow to all programs alike. */
+#define EYE_HELPERS(X)                                                                             \
+    X(TRACING_READS_STRINGS, BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_probe_read_kernel_str)         \
+    X(CGROUP_HAS_TASK_STORAGE, BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_task_storage_get)                \
+    X(CGROUP_READS_USERS, BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_probe_read_user)                      \
+    X(CGROUP_READS_STRINGS, BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_probe_read_kernel_str)
 
-/** Tries every feature; what says nothing but that rights are missing is UNKNOWN. */
-void eye_features_probe(const struct eye_config *config,
-                        struct eye_feature_state ret_states[EYE_FEATURE_COUNT]);
+enum eye_helper {
+#define X(identifier, ...) EYE_HELPER_##identifier,
+    EYE_HELPERS(X)
+#undef X
+        EYE_HELPER_COUNT,
+};
+
+/* The answers so far. */
+struct eye_features {
+    const struct eye_config *config;                    /* where to look */
+    struct eye_feature_state states[EYE_FEATURE_COUNT]; /* key NULL: not asked yet */
+    enum eye_answer helpers[EYE_HELPER_COUNT];          /* UNKNOWN: not asked yet */
+    enum eye_answer user_namespace; /* is it the host's, as far as known? UNKNOWN: not asked yet */
+    bool proc_looked_at;
+    enum eye_proc_state proc;
+    int proc_error; /* as eye_proc_look() gives it */
+};
+
+/** Nothing was asked yet. @config outlives @features. */
+void eye_features_init(struct eye_features *features, const struct eye_config *config);
+
+/** The answer, remembered or tried now. It stays where it is, until it is forgotten. */
+const struct eye_feature_state *eye_feature_ask(struct eye_features *features,
+                                                enum eye_feature feature);
+
+void eye_features_ask_all(struct eye_features *features);
+
+/** What was found may have changed since: the next question is tried again. */
+void eye_feature_forget(struct eye_features *features, enum eye_feature feature);
 
 /**
  * The first feature that is missing among those needed for everything, as the line "what is lost:
  * object: cause; remedy" and -ENOTSUP. 0 when none is.
  */
-int eye_features_check(const struct eye_feature_state states[EYE_FEATURE_COUNT],
-                       struct eye_error *ret_error);
+int eye_features_check(struct eye_features *features, struct eye_error *ret_error);
 
 /** The same for one feature; one that cannot be tried is not missing. */
 int eye_feature_check(const struct eye_feature_state *state, struct eye_error *ret_error);
 
-/**
- * Does this kernel let programs of @type (enum bpf_prog_type) call @helper (enum bpf_func_id)?
- * Asked of the verifier. False also when it cannot be asked.
- */
-bool eye_helper_allowed(unsigned type, int helper);
+/** Does this kernel's verifier let the programs call the helper? False also when it cannot be
+ * asked. */
+bool eye_helper_allowed(struct eye_features *features, enum eye_helper helper);
+
+/** Where the host's processes stand under the numbers that records have: source.proc; NULL when
+ * they stand nowhere, because what is there is of another pid namespace, or nothing. */
+const char *eye_features_proc(struct eye_features *features);
 
 /** The kernel's lockdown: "none", "integrity", "confidentiality", or "unknown" when securityfs is
  * not mounted or not readable. */

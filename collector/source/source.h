@@ -15,22 +15,20 @@
 #include "bpf/abi.h"
 #include "collector/base/error.h"
 #include "collector/host/features.h"
-#include "collector/source/socket_storage/programs.h"
 #include "collector/source/rings.h"
+#include "collector/source/socket_storage/programs.h"
 #include "config/config.h"
 
 struct eye_kernel;
 
 /**
- * Loads, attaches and seeds sockets that exist already, in every network namespace. @features: as
- * eye_features_probe() found them, with all that is needed for everything. What this kernel or host
- * refuses is done without, as long as connections are seen: eye_kernel_shortcomings(). @config must
- * outlive the kernel. 0 or -errno; @ret_error then says what is missing and what to do, in one
- * line.
+ * Loads, attaches and seeds sockets that exist already, in every network namespace. @features: with
+ * all that is needed for everything; the kernel's own until it is closed. What this kernel or host
+ * refuses is done without, as long as connections are seen: eye_kernel_shortcomings(). 0 or -errno;
+ * @ret_error then says what is missing and what to do, in one line.
  */
-int eye_kernel_open(const struct eye_config *config,
-                    const struct eye_feature_state features[EYE_FEATURE_COUNT],
-                    struct eye_kernel **ret_kernel, struct eye_error *ret_error);
+int eye_kernel_open(struct eye_features *features, struct eye_kernel **ret_kernel,
+                    struct eye_error *ret_error);
 void eye_kernel_close(struct eye_kernel *kernel);
 
 /** At most one for each ability and one for each feature. */

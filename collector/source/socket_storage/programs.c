@@ -52,17 +52,17 @@ enum eye_ability eye_program_ability(enum eye_program program)
     return abilities[program];
 }
 
-struct socket_storage *eye_programs_open(void)
+struct socket_storage *eye_programs_open(struct eye_features *features)
 {
     struct socket_storage *object = socket_storage__open();
     if (object != NULL) {
         object->rodata->eye_probes_memory =
-            eye_helper_allowed(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_probe_read_kernel_str);
+            eye_helper_allowed(features, EYE_HELPER_TRACING_READS_STRINGS);
         object->rodata->eye_egress_introduces =
-            eye_helper_allowed(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_task_storage_get) &&
-            eye_helper_allowed(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_probe_read_user) &&
+            eye_helper_allowed(features, EYE_HELPER_CGROUP_HAS_TASK_STORAGE) &&
+            eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_USERS) &&
             (!object->rodata->eye_probes_memory ||
-             eye_helper_allowed(BPF_PROG_TYPE_CGROUP_SKB, BPF_FUNC_probe_read_kernel_str));
+             eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_STRINGS));
     }
     return object;
 }

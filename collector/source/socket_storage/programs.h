@@ -50,11 +50,13 @@ enum eye_program {
 const char *eye_program_name(enum eye_program program);
 enum eye_ability eye_program_ability(enum eye_program program);
 
+struct eye_features;
+
 /**
  * Opens the object, with the switches set for what this kernel lets programs do. The caller's; NULL
  * with errno.
  */
-struct socket_storage *eye_programs_open(void);
+struct socket_storage *eye_programs_open(struct eye_features *features);
 
 /** The program in an opened object. */
 struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program);

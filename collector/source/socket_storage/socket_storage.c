@@ -11,12 +11,12 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
-#include "collector/source/accounts.h"
 #include "collector/host/host.h"
-#include "collector/source/iterator.h"
-#include "collector/source/socket_storage/live.h"
 #include "collector/host/remedy.h"
+#include "collector/source/accounts.h"
+#include "collector/source/iterator.h"
 #include "collector/source/seed.h"
+#include "collector/source/socket_storage/live.h"
 #include "collector/source/socket_storage/trial.h"
 
 #include "bpf/socket_storage.skel.h"
@@ -30,7 +30,7 @@ enum ability_state {
 
 struct eye_kernel {
     const struct eye_config *config;
-    struct eye_feature_state features[EYE_FEATURE_COUNT];
+    struct eye_features *features;
     struct socket_storage *programs;
     enum ability_state states[EYE_ABILITY_COUNT];
     struct eye_error shortcomings[EYE_SHORTCOMINGS_MAX];
@@ -97,7 +97,7 @@ static void note_shortcoming(struct eye_kernel *kernel, const struct eye_error *
 static int load_at_once(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
     socket_storage__destroy(kernel->programs);
-    kernel->programs = eye_programs_open();
+    kernel->programs = eye_programs_open(kernel->features);
     if (kernel->programs == NULL) {
         return eye_error_set(ret_error, -errno, "cannot open the BPF object: %s", strerror(errno));
     }
@@ -118,7 +118,7 @@ static int load_at_once(struct eye_kernel *kernel, struct eye_error *ret_error)
 static int give_up_what_is_refused(struct eye_kernel *kernel, struct eye_error *ret_error)
 {
     struct eye_program_trial trials[EYE_PROGRAM_COUNT];
-    eye_programs_try(kernel->config, trials);
+    eye_programs_try(kernel->features, trials);
     int result = eye_programs_check(trials, EYE_ABILITY_CONNECTIONS, ret_error);
     for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT && result == 0; i++) {
         struct eye_error why;
@@ -173,7 +173,7 @@ static int attach(struct eye_kernel *kernel, enum eye_ability ability, int cgrou
 static void note_feature(struct eye_kernel *kernel, enum eye_feature feature)
 {
     struct eye_error why;
-    if (eye_feature_check(&kernel->features[feature], &why) != 0) {
+    if (eye_feature_check(eye_feature_ask(kernel->features, feature), &why) != 0) {
         note_shortcoming(kernel, &why);
     }
 }
@@ -181,10 +181,12 @@ static void note_feature(struct eye_kernel *kernel, enum eye_feature feature)
 /* What it costs is known only now: where there are no other namespaces, nothing. */
 static void note_seed(struct eye_kernel *kernel, const struct eye_seed *found)
 {
-    const struct eye_feature_state *feature = &kernel->features[EYE_FEATURE_NAMESPACES];
+    const struct eye_feature_state *feature =
+        eye_feature_ask(kernel->features, EYE_FEATURE_NAMESPACES);
     kernel->unseeded = found->unseeded;
     if (found->unseeded == 0 || feature->available == EYE_ANSWER_UNKNOWN) {
-        if (found->closed > 0 || kernel->features[EYE_FEATURE_PROC].available == EYE_ANSWER_NO) {
+        if (found->closed > 0 ||
+            eye_feature_ask(kernel->features, EYE_FEATURE_PROC)->available == EYE_ANSWER_NO) {
             note_feature(kernel, EYE_FEATURE_NAMESPACES);
         }
         return;
@@ -227,9 +229,8 @@ static int attach_protocols(struct eye_kernel *kernel, struct eye_error *ret_err
     const struct eye_config *config = kernel->config;
     struct eye_cgroup cgroup;
     int result = eye_cgroup_open(config->source.cgroup, config->source.proc, &cgroup);
-    eye_feature_probe(config, EYE_FEATURE_CGROUP2, &kernel->features[EYE_FEATURE_CGROUP2]);
     if (result != 0) {
-        eye_feature_check(&kernel->features[EYE_FEATURE_CGROUP2], ret_error);
+        eye_feature_check(eye_feature_ask(kernel->features, EYE_FEATURE_CGROUP2), ret_error);
         return result;
     }
     result = attach(kernel, EYE_ABILITY_PROTOCOLS, cgroup.fd, ret_error);
@@ -262,7 +263,11 @@ static void attach_the_rest(struct eye_kernel *kernel)
 
 bool eye_kernel_retry(struct eye_kernel *kernel)
 {
-    if (kernel->states[EYE_ABILITY_PROTOCOLS] != DETACHED || attach_protocols(kernel, NULL) != 0) {
+    if (kernel->states[EYE_ABILITY_PROTOCOLS] != DETACHED) {
+        return false;
+    }
+    eye_feature_forget(kernel->features, EYE_FEATURE_CGROUP2);
+    if (attach_protocols(kernel, NULL) != 0) {
         return false;
     }
     kernel->states[EYE_ABILITY_PROTOCOLS] = WORKS;
@@ -303,17 +308,17 @@ static void note_names(struct eye_kernel *kernel)
     note_feature(kernel, EYE_FEATURE_CGROUP_NAMES);
 }
 
-int eye_kernel_open(const struct eye_config *config,
-                    const struct eye_feature_state features[EYE_FEATURE_COUNT],
-                    struct eye_kernel **ret_kernel, struct eye_error *ret_error)
+int eye_kernel_open(struct eye_features *features, struct eye_kernel **ret_kernel,
+                    struct eye_error *ret_error)
 {
+    const struct eye_config *config = features->config;
     struct eye_kernel *kernel = calloc(1, sizeof(*kernel));
     if (kernel == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     libbpf_set_print(print_debug);
     kernel->config = config;
-    memcpy(kernel->features, features, sizeof(kernel->features));
+    kernel->features = features;
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
         bool wanted = i != EYE_ABILITY_PROTOCOLS || config->protocols.http;
         kernel->states[i] = wanted ? DETACHED : NOT_WANTED;
@@ -470,12 +475,10 @@ size_t eye_kernel_unseeded_namespaces(const struct eye_kernel *kernel)
 const struct eye_feature_state *eye_kernel_feature(const struct eye_kernel *kernel,
                                                    enum eye_feature feature)
 {
-    return &kernel->features[feature];
+    return eye_feature_ask(kernel->features, feature);
 }
 
 const char *eye_kernel_proc(const struct eye_kernel *kernel)
 {
-    int error;
-    enum eye_proc_state state = eye_proc_look(kernel->config->source.proc, &error);
-    return state == EYE_PROC_HOST || state == EYE_PROC_HIDING ? kernel->config->source.proc : NULL;
+    return eye_features_proc(kernel->features);
 }

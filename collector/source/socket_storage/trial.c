@@ -72,12 +72,12 @@ static void attach_alone(const struct socket_storage *object, enum eye_program p
     bpf_link__destroy(link);
 }
 
-static void try_program(enum eye_program program, int cgroup, char *log,
-                        struct eye_program_trial *ret_trial)
+static void try_program(struct eye_features *features, enum eye_program program, int cgroup,
+                        char *log, struct eye_program_trial *ret_trial)
 {
     log[0] = '\0';
     first_warning[0] = '\0';
-    struct socket_storage *object = eye_programs_open();
+    struct socket_storage *object = eye_programs_open(features);
     int result = object == NULL ? -errno : load_alone(object, program, log);
     *ret_trial = (struct eye_program_trial){.loads = result == 0, .error = -result};
     read_log(log, ret_trial);
@@ -87,10 +87,11 @@ static void try_program(enum eye_program program, int cgroup, char *log,
     socket_storage__destroy(object);
 }
 
-void eye_programs_try(const struct eye_config *config,
+void eye_programs_try(struct eye_features *features,
                       struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT])
 {
     EYE_AUTOFREE char *log = calloc(1, LOG_BYTES);
+    const struct eye_config *config = features->config;
     struct eye_cgroup cgroup;
     int result = eye_cgroup_open(config->source.cgroup, config->source.proc, &cgroup);
     EYE_AUTOCLOSE int fd = result == 0 ? cgroup.fd : result;
@@ -98,7 +99,7 @@ void eye_programs_try(const struct eye_config *config,
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         ret_trials[i] = (struct eye_program_trial){.error = ENOMEM};
         if (log != NULL) {
-            try_program((enum eye_program)i, fd, log, &ret_trials[i]);
+            try_program(features, (enum eye_program)i, fd, log, &ret_trials[i]);
         }
     }
     libbpf_set_print(printer);

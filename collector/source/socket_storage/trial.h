@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "collector/host/features.h"
 #include "collector/source/socket_storage/programs.h"
-#include "config/config.h"
 
 struct eye_program_trial {
     bool loads;
@@ -21,9 +21,9 @@ struct eye_program_trial {
 
 /**
  * Loads and attaches every program alone, and takes it away again. Takes about 0.1 s each. Without
- * the rights (eye_features_check()) every answer is EPERM. @config: where the cgroup is.
+ * the rights (eye_features_check()) every answer is EPERM.
  */
-void eye_programs_try(const struct eye_config *config,
+void eye_programs_try(struct eye_features *features,
                       struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT]);
 
 /** 0 when every program of @ability works; else -errno of the first that does not, with
