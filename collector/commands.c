@@ -181,11 +181,10 @@ int eye_command_probe(const struct eye_options *options)
         eye_probe_print(&probe, stdout);
     }
     eye_config_free(config);
-    if (!probe.connections) {
+    if (!probe.trial.connections) {
         return EYE_EXIT_FAILURE;
     }
-    bool whole =
-        probe.protocols && probe.features.states[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
+    bool whole = probe.trial.protocols && probe.trial.everywhere;
     return whole || !probe.protocols_wanted ? EYE_EXIT_OK : EYE_EXIT_PARTLY;
 }
 

@@ -29,6 +29,7 @@ struct daemon {
     struct eye_workers *workers;
     struct eye_features features; /* the collector's from its start on */
     struct eye_collector *collector;
+    const char *tier; /* that was started */
     int signals;
 };
 
@@ -91,26 +92,30 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     }
     eye_features_ask_all(&daemon->features);
     int result = eye_features_check(&daemon->features, ret_error);
-    struct eye_kernel *kernel = NULL;
+    struct eye_source *source = NULL;
     if (result == 0) {
         result = eye_workers_bind(daemon->workers, ret_error);
     }
     if (result == 0) {
-        result = eye_kernel_open(&daemon->features, &kernel, ret_error);
+        result = eye_source_open(&daemon->features, &source, ret_error);
     }
     if (result != 0) {
         return result;
     }
+    daemon->tier = eye_source_tier(source);
+    /* The collector's thread may add to it. */
+    const struct eye_sight *sight = eye_source_sight(source);
+    size_t not_seen = sight->not_seen_count;
     /* Loading parses the kernel's whole BTF: several MiB that are free now, back to the kernel. */
     malloc_trim(0);
-    result = eye_collector_new(daemon->config, kernel, daemon->workers, once, &daemon->collector,
+    result = eye_collector_new(daemon->config, source, daemon->workers, once, &daemon->collector,
                                ret_error);
     if (result == 0) {
         result = start_threads(daemon, ret_error);
     }
     /* Of a start that failed its cause is enough. */
-    for (size_t i = 0; result == 0 && i < eye_kernel_shortcomings(kernel); i++) {
-        eye_log_warning("%s", eye_kernel_shortcoming(kernel, i));
+    for (size_t i = 0; result == 0 && i < not_seen; i++) {
+        eye_log_warning("%s", sight->not_seen[i].text);
     }
     return result;
 }
@@ -238,7 +243,7 @@ int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers,
         stop(&daemon, CAUSE_SIGNAL);
         return EXIT_FAILURE;
     }
-    eye_log_info("observing every network namespace, tier socket-storage, %zu exporter%s",
+    eye_log_info("observing every network namespace, tier %s, %zu exporter%s", daemon.tier,
                  config->exporter_count, config->exporter_count == 1 ? "" : "s");
     enum cause cause = wait_for_end(&daemon, once);
     allow_interrupt(&daemon, cause);

@@ -69,7 +69,7 @@ struct eye_config_section {
     size_t values_size; /* sizeof the struct that the offsets point into */
 };
 
-enum eye_tier { EYE_TIER_AUTO, EYE_TIER_SOCKET_STORAGE };
+enum eye_tier { EYE_TIER_AUTO, EYE_TIER_FIRST, EYE_TIER_SOCKET_STORAGE = 1 };
 
 /* Order of the choices of connections.tags. */
 enum eye_connection_tag {

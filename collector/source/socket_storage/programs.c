@@ -12,45 +12,14 @@
 
 #include "bpf/socket_storage.skel.h"
 
-const char *eye_ability_name(enum eye_ability ability)
-{
-    static const char *const names[] = {
-#define X(identifier, name, cost) name,
-        EYE_ABILITIES(X)
+const struct eye_program_info eye_programs[EYE_PROGRAM_COUNT] = {
+#define X(program, ability) {#program, EYE_ABILITY_##ability},
+    EYE_PROGRAMS(X)
 #undef X
-    };
-    return names[ability];
-}
+};
 
-const char *eye_ability_cost(enum eye_ability ability)
-{
-    static const char *const costs[] = {
-#define X(identifier, name, cost) cost,
-        EYE_ABILITIES(X)
-#undef X
-    };
-    return costs[ability];
-}
-
-const char *eye_program_name(enum eye_program program)
-{
-    static const char *const names[] = {
-#define X(program, ability) #program,
-        EYE_PROGRAMS(X)
-#undef X
-    };
-    return names[program];
-}
-
-enum eye_ability eye_program_ability(enum eye_program program)
-{
-    static const enum eye_ability abilities[] = {
-#define X(program, ability) EYE_ABILITY_##ability,
-        EYE_PROGRAMS(X)
-#undef X
-    };
-    return abilities[program];
-}
+/* They are of the type cgroup_skb. */
+const struct eye_payload_type *const eye_programs_payload = &eye_payload_cgroup_skb;
 
 struct socket_storage *eye_programs_open(struct eye_features *features)
 {
@@ -89,23 +58,14 @@ static struct bpf_link *attach_live(const struct socket_storage *object)
     return bpf_program__attach_iter(object->progs.tcp_live, &options);
 }
 
-static struct bpf_link *attach_to_cgroup(const struct bpf_program *program, int cgroup)
-{
-    if (cgroup < 0) {
-        errno = -cgroup;
-        return NULL;
-    }
-    return bpf_program__attach_cgroup(program, cgroup);
-}
-
 struct bpf_link *eye_program_attach(const struct socket_storage *object, enum eye_program program,
-                                    int cgroup)
+                                    int place)
 {
     if (program == EYE_PROGRAM_tcp_live) {
         return attach_live(object);
     }
-    if (eye_program_ability(program) == EYE_ABILITY_PROTOCOLS) {
-        return attach_to_cgroup(eye_program_of(object, program), cgroup);
+    if (eye_programs[program].ability == EYE_ABILITY_PROTOCOLS) {
+        return eye_programs_payload->attach(eye_program_of(object, program), place);
     }
     return bpf_program__attach(eye_program_of(object, program));
 }
@@ -113,17 +73,16 @@ struct bpf_link *eye_program_attach(const struct socket_storage *object, enum ey
 bool eye_program_is_iterator(enum eye_program program)
 {
     return program == EYE_PROGRAM_tcp_live ||
-           eye_program_ability(program) == EYE_ABILITY_OLDER_SOCKETS;
+           eye_programs[program].ability == EYE_ABILITY_OLDER_SOCKETS;
 }
 
 /* @ability: of a program that loads, but cannot be attached; else EYE_ABILITY_COUNT. */
 static const char *remedy_of(int error, enum eye_ability ability)
 {
-    if (ability == EYE_ABILITY_PROTOCOLS && error == E2BIG) {
-        return "a cgroup takes 64 programs (bpftool cgroup tree)";
-    }
-    if (ability == EYE_ABILITY_PROTOCOLS && error == EPERM) {
-        return "does another program there let none be beside it (bpftool cgroup tree)?";
+    const char *remedy =
+        ability == EYE_ABILITY_PROTOCOLS ? eye_programs_payload->remedy(error) : NULL;
+    if (remedy != NULL) {
+        return remedy;
     }
     return eye_remedy(error, ability == EYE_ABILITY_COUNT
                                  ? "kernels from 6.1 on are tested"
@@ -133,9 +92,9 @@ static const char *remedy_of(int error, enum eye_ability ability)
 int eye_program_refused(enum eye_program program, int error, const char *reason,
                         struct eye_error *ret_error)
 {
-    enum eye_ability ability = eye_program_ability(program);
+    enum eye_ability ability = eye_programs[program].ability;
     return eye_error_set(ret_error, -error, "%s: kernel program %s: %s: %s; %s",
-                         eye_ability_cost(ability), eye_program_name(program),
+                         eye_ability_cost(ability), eye_programs[program].name,
                          reason != NULL ? reason : "it cannot be attached", strerror(error),
                          remedy_of(error, reason != NULL ? EYE_ABILITY_COUNT : ability));
 }

@@ -8,27 +8,12 @@
 #include <stddef.h>
 
 #include "collector/base/error.h"
+#include "collector/payload/payload.h"
+#include "collector/source/tier.h"
 
 struct bpf_link;
 struct bpf_program;
 struct socket_storage; /* the skeleton: bpf/socket_storage.skel.h */
-
-/* X(identifier, name, what is lost without it) */
-#define EYE_ABILITIES(X)                                                                           \
-    X(CONNECTIONS, "connections", "cannot observe the kernel")                                     \
-    X(OLDER_SOCKETS, "older sockets", "connections older than the daemon are not seen")            \
-    X(PROTOCOLS, "protocols", "requests of protocols are not seen")
-
-enum eye_ability {
-#define X(identifier, ...) EYE_ABILITY_##identifier,
-    EYE_ABILITIES(X)
-#undef X
-        EYE_ABILITY_COUNT,
-};
-
-/** "connections"; and what is lost without it, as the beginning of a message. */
-const char *eye_ability_name(enum eye_ability ability);
-const char *eye_ability_cost(enum eye_ability ability);
 
 /* X(program, ability): an ability needs all of its programs. */
 #define EYE_PROGRAMS(X)                                                                            \
@@ -47,10 +32,11 @@ enum eye_program {
         EYE_PROGRAM_COUNT,
 };
 
-const char *eye_program_name(enum eye_program program);
-enum eye_ability eye_program_ability(enum eye_program program);
+/* By enum eye_program. */
+extern const struct eye_program_info eye_programs[EYE_PROGRAM_COUNT];
 
-struct eye_features;
+/* Where those for PROTOCOLS are attached. */
+extern const struct eye_payload_type *const eye_programs_payload;
 
 /**
  * Opens the object, with the switches set for what this kernel lets programs do. The caller's; NULL
@@ -62,12 +48,12 @@ struct socket_storage *eye_programs_open(struct eye_features *features);
 struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program);
 
 /**
- * Attaches a loaded program: to its tracepoint, to a cgroup v2 directory, or as an iterator that
- * can be run. @cgroup: descriptor of the directory, or -errno of opening it. The link is the
- * caller's; NULL with errno.
+ * Attaches a loaded program: to its tracepoint, to a source of plaintext, or as an iterator that
+ * can be run. @place: of the payload, as its open() returned it. The link is the caller's; NULL
+ * with errno.
  */
 struct bpf_link *eye_program_attach(const struct socket_storage *object, enum eye_program program,
-                                    int cgroup);
+                                    int place);
 
 /** Whether it is an iterator. */
 bool eye_program_is_iterator(enum eye_program program);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "collector/base/text.h"
-#include "collector/host/host.h"
 #include "collector/source/verifier_log.h"
 
 #include "bpf/socket_storage.skel.h"
@@ -61,10 +60,10 @@ static int make_iterator(const struct bpf_link *link)
     return fd < 0 ? errno : 0;
 }
 
-static void attach_alone(const struct socket_storage *object, enum eye_program program, int cgroup,
+static void attach_alone(const struct socket_storage *object, enum eye_program program, int place,
                          struct eye_program_trial *trial)
 {
-    struct bpf_link *link = eye_program_attach(object, program, cgroup);
+    struct bpf_link *link = eye_program_attach(object, program, place);
     trial->error = link == NULL                       ? errno
                    : eye_program_is_iterator(program) ? make_iterator(link)
                                                       : 0;
@@ -72,7 +71,7 @@ static void attach_alone(const struct socket_storage *object, enum eye_program p
     bpf_link__destroy(link);
 }
 
-static void try_program(struct eye_features *features, enum eye_program program, int cgroup,
+static void try_program(struct eye_features *features, enum eye_program program, int place,
                         char *log, struct eye_program_trial *ret_trial)
 {
     log[0] = '\0';
@@ -82,7 +81,7 @@ static void try_program(struct eye_features *features, enum eye_program program,
     *ret_trial = (struct eye_program_trial){.loads = result == 0, .error = -result};
     read_log(log, ret_trial);
     if (ret_trial->loads) {
-        attach_alone(object, program, cgroup, ret_trial);
+        attach_alone(object, program, place, ret_trial);
     }
     socket_storage__destroy(object);
 }
@@ -91,15 +90,13 @@ void eye_programs_try(struct eye_features *features,
                       struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT])
 {
     EYE_AUTOFREE char *log = calloc(1, LOG_BYTES);
-    const struct eye_config *config = features->config;
-    struct eye_cgroup cgroup;
-    int result = eye_cgroup_open(config->source.cgroup, config->source.proc, &cgroup);
-    EYE_AUTOCLOSE int fd = result == 0 ? cgroup.fd : result;
+    int place = eye_programs_payload->open(features, NULL);
+    EYE_AUTOCLOSE int fd = place;
     libbpf_print_fn_t printer = libbpf_set_print(keep_warning);
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         ret_trials[i] = (struct eye_program_trial){.error = ENOMEM};
         if (log != NULL) {
-            try_program(features, (enum eye_program)i, fd, log, &ret_trials[i]);
+            try_program(features, (enum eye_program)i, place, log, &ret_trials[i]);
         }
     }
     libbpf_set_print(printer);
@@ -110,7 +107,7 @@ int eye_programs_check(const struct eye_program_trial trials[EYE_PROGRAM_COUNT],
 {
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
-        if (eye_program_ability(program) == ability && !trials[i].attaches) {
+        if (eye_programs[program].ability == ability && !trials[i].attaches) {
             return eye_program_refused(program, trials[i].error,
                                        trials[i].loads ? NULL : trials[i].reason, ret_error);
         }

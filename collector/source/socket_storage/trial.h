@@ -11,14 +11,6 @@
 #include "collector/host/features.h"
 #include "collector/source/socket_storage/programs.h"
 
-struct eye_program_trial {
-    bool loads;
-    bool attaches;         /* and it loads: it works here; of an iterator: it can be run */
-    int error;             /* errno of the refusal; 0 when it attaches */
-    uint32_t instructions; /* that the verifier processed; 0: it did not come to that */
-    char reason[256];      /* why it does not load: the verifier's last words, else libbpf's */
-};
-
 /**
  * Loads and attaches every program alone, and takes it away again. Takes about 0.1 s each. Without
  * the rights (eye_features_check()) every answer is EPERM.
