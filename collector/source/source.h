@@ -42,7 +42,7 @@ int eye_source_open(struct eye_features *features, struct eye_source **ret_sourc
 /** Takes NULL. */
 void eye_source_close(struct eye_source *source);
 
-/** "socket-storage". */
+/** The name of the tier that was opened. */
 const char *eye_source_tier(const struct eye_source *source);
 
 /** What could not be seen at the start, and since eye_source_retry() behind that. */

@@ -91,7 +91,7 @@ struct eye_ring_stats {
 };
 
 struct eye_tier_type {
-    const char *name; /* "socket-storage": as source.tier has it */
+    const char *name; /* as source.tier has it */
 
     /* What it sees on no host, a line each; NULL-terminated. */
     const char *const *never_seen;
