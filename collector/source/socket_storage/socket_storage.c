@@ -3,8 +3,6 @@
  * The tier that keeps what it knows of a socket in the socket's own storage. Loads the BPF object,
  * attaches it, reads its rings and counters.
  */
-
-#include <assert.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
