@@ -90,8 +90,7 @@ void eye_programs_try(struct eye_features *features,
                       struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT])
 {
     EYE_AUTOFREE char *log = calloc(1, LOG_BYTES);
-    int place = eye_programs_payload->open(features, NULL);
-    EYE_AUTOCLOSE int fd = place;
+    EYE_AUTOCLOSE int place = eye_programs_payload->open(features, NULL);
     libbpf_print_fn_t printer = libbpf_set_print(keep_warning);
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         ret_trials[i] = (struct eye_program_trial){.error = ENOMEM};
