@@ -17,8 +17,8 @@
 #include "collector/base/thread.h"
 #include "collector/health.h"
 #include "collector/intervals.h"
-#include "collector/kernel/accounts.h"
 #include "collector/snapshot/snapshot.h"
+#include "collector/source/accounts.h"
 
 /* Rings are read at least this often; a ring that fills faster wakes us. */
 #define DRAIN_INTERVAL_NS (100 * EYE_NS_PER_MS)
@@ -38,7 +38,7 @@ enum event_source { EVENT_STOP, EVENT_RINGS, EVENT_DRAIN, EVENT_INTERVAL, EVENT_
 
 struct eye_collector {
     const struct eye_config *config;
-    struct eye_kernel *kernel;
+    struct eye_source *source;
     struct eye_registry *registry;
     struct eye_processes *processes;
     struct eye_aggregate *aggregate;
@@ -49,7 +49,7 @@ struct eye_collector {
     pthread_t thread;
     bool running;
     struct eye_loop *loop;
-    struct eye_watch watches[EVENT_COUNT]; /* EVENT_RINGS: of the kernel's descriptor */
+    struct eye_watch watches[EVENT_COUNT]; /* EVENT_RINGS: of the source's descriptor */
     int published_fd;
     uint64_t sequence;
     struct eye_intervals intervals;
@@ -83,9 +83,9 @@ static int arm_interval(struct eye_collector *collector)
 }
 
 /* An eye_introductions: a program may introduce itself and close while a drain goes on. */
-static void take_introductions(void *rings)
+static void take_introductions(void *source)
 {
-    eye_rings_drain_owners(rings);
+    eye_source_drain_owners(source);
 }
 
 static void set_ephemeral_ports(struct eye_collector *collector)
@@ -109,11 +109,11 @@ static uint64_t volume_of(uint64_t series)
 
 static void connect_rings(struct eye_collector *collector)
 {
-    struct eye_rings *rings = eye_kernel_rings(collector->kernel);
-    eye_rings_on_record(rings, EYE_RING_OWNERS, eye_processes_take, collector->processes);
-    eye_processes_on_unknown(collector->processes, take_introductions, rings);
-    eye_rings_on_record(rings, EYE_RING_CONNECTIONS, eye_tracer_take, &collector->tracer);
-    eye_rings_on_record(rings, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
+    struct eye_source *source = collector->source;
+    eye_source_on_record(source, EYE_RING_OWNERS, eye_processes_take, collector->processes);
+    eye_processes_on_unknown(collector->processes, take_introductions, source);
+    eye_source_on_record(source, EYE_RING_CONNECTIONS, eye_tracer_take, &collector->tracer);
+    eye_source_on_record(source, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
 }
 
 static int make_stages(struct eye_collector *collector)
@@ -125,7 +125,7 @@ static int make_stages(struct eye_collector *collector)
         .volume_bytes = volume_of(collector->config->limits.series),
     };
     collector->registry = eye_registry_new(&limits);
-    collector->processes = eye_processes_new(eye_kernel_proc(collector->kernel));
+    collector->processes = eye_processes_new(eye_source_proc(collector->source));
     if (collector->registry == NULL || collector->processes == NULL) {
         return -ENOMEM;
     }
@@ -147,8 +147,7 @@ static int make_stages(struct eye_collector *collector)
     collector->health = (struct eye_health){
         .registry = collector->registry,
         .group = health_group,
-        .kernel = collector->kernel,
-        .rings = eye_kernel_rings(collector->kernel),
+        .source = collector->source,
         .processes = collector->processes,
         .tracer = &collector->tracer,
         .usm = &collector->usm,
@@ -160,7 +159,7 @@ static int make_stages(struct eye_collector *collector)
 
 bool eye_collector_sees_all(const struct eye_collector *collector)
 {
-    return eye_kernel_is_whole(collector->kernel);
+    return eye_source_is_whole(collector->source);
 }
 
 int eye_collector_published_fd(const struct eye_collector *collector)
@@ -170,7 +169,7 @@ int eye_collector_published_fd(const struct eye_collector *collector)
 
 static void drain(struct eye_collector *collector)
 {
-    eye_rings_drain(eye_kernel_rings(collector->kernel));
+    eye_source_drain(collector->source);
 }
 
 /* Live sockets. The ring is read first: its closes belong to the time before. */
@@ -178,7 +177,7 @@ static void read_live(struct eye_collector *collector, uint64_t now_ns)
 {
     uint64_t losses[EYE_LOSS_COUNT];
     drain(collector);
-    eye_kernel_losses(collector->kernel, losses);
+    eye_source_losses(collector->source, losses);
     bool full =
         eye_passes_begin(&collector->passes, losses, eye_aggregate_doubts(collector->aggregate),
                          now_ns, collector->ending);
@@ -186,7 +185,7 @@ static void read_live(struct eye_collector *collector, uint64_t now_ns)
         eye_aggregate_begin_pass(collector->aggregate, collector->passes.number);
         eye_aggregate_judge_ports(collector->aggregate, now_ns);
     }
-    int result = eye_kernel_read_live(collector->kernel, collector->passes.number, full,
+    int result = eye_source_read_live(collector->source, collector->passes.number, full,
                                       eye_tracer_take, &collector->tracer);
     if (result != 0 && !collector->blind) {
         eye_log_error("cannot read live sockets: %s; what they did is told when this is over",
@@ -222,13 +221,14 @@ static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t m
 
 static void retry(struct eye_collector *collector)
 {
-    struct eye_error why;
-    if (!eye_kernel_retry(collector->kernel)) {
+    const struct eye_sight *sight = eye_source_sight(collector->source);
+    size_t known = sight->not_seen_count;
+    if (!eye_source_retry(collector->source)) {
         return;
     }
     eye_log_info("requests of protocols are seen from now on");
-    if (eye_feature_check(eye_kernel_feature(collector->kernel, EYE_FEATURE_CGROUP2), &why) != 0) {
-        eye_log_warning("%s", why.text);
+    for (size_t i = known; i < sight->not_seen_count; i++) {
+        eye_log_warning("%s", sight->not_seen[i].text);
     }
 }
 
@@ -322,8 +322,7 @@ static int open_events(struct eye_collector *collector)
     }
     int result = watch(collector, EVENT_STOP, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_stop);
     if (result == 0) {
-        result = watch(collector, EVENT_RINGS, eye_rings_fd(eye_kernel_rings(collector->kernel)),
-                       on_rings);
+        result = watch(collector, EVENT_RINGS, eye_source_descriptor(collector->source), on_rings);
     }
     if (result == 0) {
         result = watch(collector, EVENT_DRAIN,
@@ -339,24 +338,24 @@ static int open_events(struct eye_collector *collector)
     return result == 0 ? arm_interval(collector) : result;
 }
 
-int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel,
+int eye_collector_new(const struct eye_config *config, struct eye_source *source,
                       const struct eye_workers *workers, bool once,
                       struct eye_collector **ret_collector, struct eye_error *ret_error)
 {
     struct eye_collector *collector = calloc(1, sizeof(*collector));
     if (collector == NULL) {
-        eye_kernel_close(kernel);
+        eye_source_close(source);
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     collector->config = config;
-    collector->kernel = kernel;
+    collector->source = source;
     collector->workers = workers;
     collector->once = once;
     collector->published_fd = -1;
     for (size_t i = 0; i < EVENT_COUNT; i++) {
         collector->watches[i].fd = -1;
     }
-    uint64_t since_ns = eye_kernel_since_ns(kernel);
+    uint64_t since_ns = eye_source_sight(source)->since_ns;
     uint64_t start_ns = eye_clock_wall_ns() - (eye_clock_monotonic_ns() - since_ns);
     collector->intervals =
         (struct eye_intervals){config->interval_ns, start_ns, start_ns, since_ns};
@@ -394,7 +393,7 @@ void eye_collector_free(struct eye_collector *collector)
     close_fd(collector->watches[EVENT_DRAIN].fd);
     close_fd(collector->watches[EVENT_INTERVAL].fd);
     close_fd(collector->published_fd);
-    eye_kernel_close(collector->kernel);
+    eye_source_close(collector->source);
     free(collector);
 }
 

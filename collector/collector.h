@@ -8,17 +8,17 @@
 #pragma once
 
 #include "collector/base/error.h"
-#include "collector/kernel/kernel.h"
+#include "collector/source/source.h"
 #include "config/config.h"
 #include "exporters/engine/workers.h"
 
 struct eye_collector;
 
 /**
- * Takes over @kernel (closed by eye_collector_free). @workers: borrowed, must outlive it. @once:
+ * Takes over @source (closed by eye_collector_free). @workers: borrowed, must outlive it. @once:
  * the thread ends by itself after one whole interval, wherever the clock stands. 0 or -errno.
  */
-int eye_collector_new(const struct eye_config *config, struct eye_kernel *kernel,
+int eye_collector_new(const struct eye_config *config, struct eye_source *source,
                       const struct eye_workers *workers, bool once,
                       struct eye_collector **ret_collector, struct eye_error *ret_error);
 

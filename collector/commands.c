@@ -2,6 +2,7 @@
 /* What each subcommand does with its options. */
 #include "collector/commands.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,9 @@
 /* Exporter types compiled in. */
 #define SECTIONS_MAX 32
 
+/* Tiers compiled in, "auto" and the end. */
+#define TIERS_MAX 8
+
 /* More of them nobody reads. */
 #define WARNINGS_BYTES_MAX 16384
 
@@ -26,6 +30,17 @@ static size_t list_sections(const struct eye_config_section *ret_sections[static
         ret_sections[count] = &eye_exporter_types[count]->section;
     }
     return count;
+}
+
+static void list_tiers(const char *ret_names[static TIERS_MAX])
+{
+    size_t count = EYE_TIER_FIRST;
+    ret_names[EYE_TIER_AUTO] = "auto";
+    for (size_t i = 0; eye_tier_types[i] != NULL; i++) {
+        assert(count + 1 < TIERS_MAX);
+        ret_names[count++] = eye_tier_types[i]->name;
+    }
+    ret_names[count] = NULL;
 }
 
 /* What is valid and most likely not what was meant. */
@@ -42,6 +57,8 @@ static void print_warnings(const struct eye_config *config)
 static struct eye_config *load_config(const struct eye_options *options)
 {
     const struct eye_config_section *sections[SECTIONS_MAX];
+    const char *tiers[TIERS_MAX];
+    list_tiers(tiers);
     const struct eye_config_source source = {
         .file = options->file,
         .assignments = options->assignments,
@@ -49,6 +66,7 @@ static struct eye_config *load_config(const struct eye_options *options)
         .environment = environ,
         .sections = sections,
         .section_count = list_sections(sections),
+        .tiers = tiers,
     };
     struct eye_config *config = NULL;
     struct eye_error error = {""};
@@ -114,8 +132,14 @@ int eye_command_run(const struct eye_options *options)
 static int print_default_config(void)
 {
     const struct eye_config_section *sections[SECTIONS_MAX];
-    size_t count = list_sections(sections);
-    eye_config_write_default(stdout, sections, count);
+    const char *tiers[TIERS_MAX];
+    list_tiers(tiers);
+    const struct eye_config_source source = {
+        .sections = sections,
+        .section_count = list_sections(sections),
+        .tiers = tiers,
+    };
+    eye_config_write_default(stdout, &source);
     return EYE_EXIT_OK;
 }
 
@@ -175,16 +199,16 @@ int eye_command_probe(const struct eye_options *options)
     }
     struct eye_probe probe;
     eye_probe_run(config, &probe);
-    eye_config_free(config);
     if (options->json) {
         eye_probe_print_json(&probe, stdout);
     } else {
         eye_probe_print(&probe, stdout);
     }
-    if (!probe.connections) {
+    eye_config_free(config);
+    if (!probe.trial.connections) {
         return EYE_EXIT_FAILURE;
     }
-    bool whole = probe.protocols && probe.features[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
+    bool whole = probe.trial.protocols && probe.trial.everywhere;
     return whole || !probe.protocols_wanted ? EYE_EXIT_OK : EYE_EXIT_PARTLY;
 }
 

@@ -13,7 +13,7 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/collector.h"
-#include "collector/kernel/remedy.h"
+#include "collector/host/remedy.h"
 #include "exporters/engine/workers.h"
 #include "exporters/stdout.h"
 
@@ -27,7 +27,9 @@ enum cause { CAUSE_ONCE, CAUSE_SIGNAL, CAUSE_INTERRUPT, CAUSE_READER_GONE };
 struct daemon {
     const struct eye_config *config;
     struct eye_workers *workers;
+    struct eye_features features; /* the collector's from its start on */
     struct eye_collector *collector;
+    const char *tier; /* that was started */
     int signals;
 };
 
@@ -88,29 +90,32 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
                              strerror(-daemon->signals),
                              eye_remedy(-daemon->signals, "free some memory"));
     }
-    struct eye_feature_state features[EYE_FEATURE_COUNT];
-    eye_features_probe(daemon->config, features);
-    int result = eye_features_check(features, ret_error);
-    struct eye_kernel *kernel = NULL;
+    eye_features_ask_all(&daemon->features);
+    int result = eye_features_check(&daemon->features, ret_error);
+    struct eye_source *source = NULL;
     if (result == 0) {
         result = eye_workers_bind(daemon->workers, ret_error);
     }
     if (result == 0) {
-        result = eye_kernel_open(daemon->config, features, &kernel, ret_error);
+        result = eye_source_open(&daemon->features, &source, ret_error);
     }
     if (result != 0) {
         return result;
     }
+    daemon->tier = eye_source_tier(source);
+    /* The collector's thread may add to it. */
+    const struct eye_sight *sight = eye_source_sight(source);
+    size_t not_seen = sight->not_seen_count;
     /* Loading parses the kernel's whole BTF: several MiB that are free now, back to the kernel. */
     malloc_trim(0);
-    result = eye_collector_new(daemon->config, kernel, daemon->workers, once, &daemon->collector,
+    result = eye_collector_new(daemon->config, source, daemon->workers, once, &daemon->collector,
                                ret_error);
     if (result == 0) {
         result = start_threads(daemon, ret_error);
     }
     /* Of a start that failed its cause is enough. */
-    for (size_t i = 0; result == 0 && i < eye_kernel_shortcomings(kernel); i++) {
-        eye_log_warning("%s", eye_kernel_shortcoming(kernel, i));
+    for (size_t i = 0; result == 0 && i < not_seen; i++) {
+        eye_log_warning("%s", sight->not_seen[i].text);
     }
     return result;
 }
@@ -229,6 +234,7 @@ int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers,
 {
     eye_log_open();
     struct daemon daemon = {.config = config, .workers = workers, .signals = open_signals()};
+    eye_features_init(&daemon.features, config);
     struct eye_error error = {""};
     int result = start(&daemon, once, &error);
     if (result != 0) {
@@ -237,7 +243,7 @@ int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers,
         stop(&daemon, CAUSE_SIGNAL);
         return EXIT_FAILURE;
     }
-    eye_log_info("observing every network namespace, tier socket-storage, %zu exporter%s",
+    eye_log_info("observing every network namespace, tier %s, %zu exporter%s", daemon.tier,
                  config->exporter_count, config->exporter_count == 1 ? "" : "s");
     enum cause cause = wait_for_end(&daemon, once);
     allow_interrupt(&daemon, cause);

@@ -27,7 +27,7 @@ static struct eye_series *series_2(const struct eye_health *health, enum eye_met
 static void update_losses(const struct eye_health *health)
 {
     uint64_t losses[EYE_LOSS_COUNT];
-    eye_kernel_losses(health->kernel, losses);
+    eye_source_losses(health->source, losses);
     for (size_t i = 0; i < EYE_LOSS_COUNT; i++) {
         eye_counter_set(series_2(health, EYE_METRIC_SELF_KERNEL_LOST, EYE_TAG_PROGRAM,
                                  eye_loss_program((enum eye_loss)i), EYE_TAG_REASON,
@@ -41,19 +41,19 @@ static void update_rings(const struct eye_health *health)
     for (size_t i = 0; i < EYE_RING_COUNT; i++) {
         enum eye_ring ring = (enum eye_ring)i;
         const char *name = eye_ring_name(ring);
-        eye_gauge_set(series_1(health, EYE_METRIC_SELF_RING_FILL, EYE_TAG_RING, name),
-                      eye_rings_fill(health->rings, ring));
+        struct eye_ring_stats stats = eye_source_ring(health->source, ring);
+        eye_gauge_set(series_1(health, EYE_METRIC_SELF_RING_FILL, EYE_TAG_RING, name), stats.fill);
         eye_counter_set(series_1(health, EYE_METRIC_SELF_KERNEL_RECORDS, EYE_TAG_RING, name),
-                        eye_rings_records(health->rings, ring));
+                        stats.records);
     }
     eye_counter_set(series_1(health, EYE_METRIC_SELF_KERNEL_RECORDS, EYE_TAG_RING, "live"),
-                    eye_kernel_live_records(health->kernel));
+                    eye_source_live_records(health->source));
 }
 
 static void update_programs(const struct eye_health *health)
 {
-    struct eye_program_stats stats[EYE_PROGRAM_COUNT];
-    size_t count = eye_kernel_programs(health->kernel, stats);
+    struct eye_program_stats stats[EYE_PROGRAMS_MAX];
+    size_t count = eye_source_programs(health->source, stats);
     for (size_t i = 0; i < count; i++) {
         eye_gauge_set(
             series_1(health, EYE_METRIC_SELF_BPF_ATTACHED, EYE_TAG_PROGRAM, stats[i].name),
@@ -73,14 +73,14 @@ static void update_features(const struct eye_health *health)
 {
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
         const struct eye_feature_state *state =
-            eye_kernel_feature(health->kernel, (enum eye_feature)i);
+            eye_source_feature(health->source, (enum eye_feature)i);
         if (state->available != EYE_ANSWER_UNKNOWN) {
             eye_gauge_set(series_1(health, EYE_METRIC_SELF_FEATURE, EYE_TAG_FEATURE, state->key),
                           state->available == EYE_ANSWER_YES ? 1 : 0);
         }
     }
     eye_gauge_set(eye_group_series(health->group, EYE_METRIC_SELF_UNSEEDED, NULL, 0),
-                  (double)eye_kernel_unseeded_namespaces(health->kernel));
+                  (double)eye_source_sight(health->source)->unseeded);
 }
 
 static void update_samples(const struct eye_health *health, const char *source, uint64_t aggregated,
@@ -205,7 +205,7 @@ void eye_health_update(const struct eye_health *health)
     update_programs(health);
     update_features(health);
     update_samples(health, "tracer", health->tracer->samples, health->tracer->malformed);
-    update_samples(health, "process", eye_rings_records(health->rings, EYE_RING_OWNERS),
+    update_samples(health, "process", eye_source_ring(health->source, EYE_RING_OWNERS).records,
                    eye_processes_malformed(health->processes));
     update_samples(health, "usm", health->usm->samples, health->usm->malformed);
     for (size_t i = 0; i < health->workers->count; i++) {

@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "collector/kernel/kernel.h"
 #include "collector/process/process.h"
+#include "collector/source/source.h"
 #include "collector/telemetry/telemetry.h"
 #include "collector/tracer/tracer.h"
 #include "collector/usm/usm.h"
@@ -16,8 +16,7 @@
 struct eye_health {
     struct eye_registry *registry;
     struct eye_group *group;
-    const struct eye_kernel *kernel;
-    const struct eye_rings *rings;
+    const struct eye_source *source;
     const struct eye_processes *processes;
     const struct eye_tracer *tracer;
     const struct eye_usm *usm;

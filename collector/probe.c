@@ -16,92 +16,33 @@
 
 #define PAGE_MAX_BYTES ((size_t)64 << 10)
 
-/* What no kernel program of ours looks at, whatever the host allows. */
-static const char *const never_seen[] = {
-    "UDP",
-    "HTTP/2, and everything inside TLS",
-    "connects that the routing table refuses before a SYN is sent",
-};
-
 static const char *tier_of(const struct eye_probe *probe)
 {
-    return probe->connections ? "socket-storage" : "none";
-}
-
-static void note(struct eye_probe *probe, const struct eye_error *why)
-{
-    probe->not_seen[probe->not_seen_count++] = *why;
-}
-
-static bool note_ability(struct eye_probe *probe, enum eye_ability ability)
-{
-    struct eye_error why;
-    bool works = eye_programs_check(probe->programs, ability, &why) == 0;
-    if (!works) {
-        note(probe, &why);
-    }
-    return works;
-}
-
-static bool note_feature(struct eye_probe *probe, enum eye_feature feature)
-{
-    struct eye_error why;
-    bool works = eye_feature_check(&probe->features[feature], &why) == 0;
-    if (!works) {
-        note(probe, &why);
-    }
-    return works;
-}
-
-/* A part of the cgroup tree costs the rest of it; no tree at all is the only cause that is told. */
-static void conclude_protocols(struct eye_probe *probe)
-{
-    bool tree = note_feature(probe, EYE_FEATURE_CGROUP2);
-    struct eye_error ignored;
-    probe->protocols =
-        tree ? note_ability(probe, EYE_ABILITY_PROTOCOLS)
-             : eye_programs_check(probe->programs, EYE_ABILITY_PROTOCOLS, &ignored) == 0;
-}
-
-static void conclude(struct eye_probe *probe, const struct eye_config *config)
-{
-    probe->connections = note_ability(probe, EYE_ABILITY_CONNECTIONS);
-    if (!probe->connections) {
-        return;
-    }
-    note_ability(probe, EYE_ABILITY_OLDER_SOCKETS);
-    if (eye_protocols_wanted(config) != 0) {
-        conclude_protocols(probe);
-    }
-    for (size_t i = EYE_FEATURE_CPUS + 1; i < EYE_FEATURE_COUNT; i++) {
-        if (i != EYE_FEATURE_CGROUP2) {
-            note_feature(probe, (enum eye_feature)i);
-        }
-    }
+    return probe->trial.connections ? probe->tier->name : "none";
 }
 
 void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
 {
     struct eye_error why;
     memset(ret_probe, 0, sizeof(*ret_probe));
-    ret_probe->protocols_wanted = eye_protocols_wanted(config) != 0;
-    eye_features_probe(config, ret_probe->features);
-    ret_probe->tried = eye_features_check(ret_probe->features, &why) == 0;
+    ret_probe->protocols_wanted = eye_config_wants_protocols(config);
+    eye_features_init(&ret_probe->features, config);
+    eye_features_ask_all(&ret_probe->features);
+    ret_probe->tried = eye_features_check(&ret_probe->features, &why) == 0;
     if (ret_probe->tried) {
-        eye_programs_try(config, ret_probe->programs);
-        conclude(ret_probe, config);
+        ret_probe->tier = eye_source_probe(&ret_probe->features, &ret_probe->trial);
     } else {
-        note(ret_probe, &why);
+        ret_probe->tier = eye_source_first(config);
+        eye_sight_note(&ret_probe->trial.sight, &why);
     }
 }
 
 static const char *protocols_of(const struct eye_probe *probe)
 {
-    bool whole = probe->features[EYE_FEATURE_CGROUP2].available == EYE_ANSWER_YES;
     if (!probe->protocols_wanted) {
-        return "switched off (protocols.http: false)";
+        return "switched off (protocols.*: false)";
     }
-    return !probe->protocols ? "no" : whole ? "yes" : "in part";
+    return !probe->trial.protocols ? "no" : probe->trial.everywhere ? "yes" : "in part";
 }
 
 /* Ends the line with @words, or goes on in as many as they take. */
@@ -132,12 +73,11 @@ static enum eye_answer works(const struct eye_probe *probe, const struct eye_pro
     return trial->attaches ? EYE_ANSWER_YES : EYE_ANSWER_NO;
 }
 
-static void print_program(const struct eye_probe *probe, enum eye_program program,
-                          struct eye_text *page)
+static void print_program(const struct eye_probe *probe, size_t index, struct eye_text *page)
 {
-    const struct eye_program_trial *trial = &probe->programs[program];
-    const char *name = eye_program_name(program);
-    const char *needed_for = eye_ability_name(eye_program_ability(program));
+    const struct eye_program_trial *trial = &probe->trial.programs[index];
+    const char *name = probe->tier->programs[index].name;
+    const char *needed_for = eye_ability_name(probe->tier->programs[index].ability);
     struct eye_error found = {""};
     if (trial->attaches) {
         eye_error_set(&found, 0, "%u instructions verified", trial->instructions);
@@ -158,19 +98,19 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
     eye_text_appendf(page, "kernel %s (%s), lockdown: %s\n\n", kernel.release, kernel.machine,
                      eye_lockdown());
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        print_feature(&probe->features[i], page);
+        print_feature(&probe->features.states[i], page);
     }
     eye_text_append(page, "\nkernel programs, each loaded alone\n");
-    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
-        print_program(probe, (enum eye_program)i, page);
+    for (size_t i = 0; i < probe->tier->program_count; i++) {
+        print_program(probe, i, page);
     }
     eye_text_appendf(page, "\ntier: %s, protocols: %s\n", tier_of(probe), protocols_of(probe));
-    for (size_t i = 0; i < probe->not_seen_count; i++) {
-        end_line(page, probe->not_seen[i].text, INDENT);
+    for (size_t i = 0; i < probe->trial.sight.not_seen_count; i++) {
+        end_line(page, probe->trial.sight.not_seen[i].text, INDENT);
     }
     eye_text_append(page, "\nseen on no host yet\n");
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(never_seen); i++) {
-        eye_text_appendf(page, "  %s\n", never_seen[i]);
+    for (const char *const *line = probe->tier->never_seen; *line != NULL; line++) {
+        eye_text_appendf(page, "  %s\n", *line);
     }
 }
 
@@ -186,7 +126,7 @@ static json_t *pack_features(const struct eye_probe *probe)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
-        const struct eye_feature_state *feature = &probe->features[i];
+        const struct eye_feature_state *feature = &probe->features.states[i];
         json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "feature",
                                               feature->key, "name", feature->name, "available",
                                               eye_answer_name(feature->available), "detail",
@@ -199,17 +139,17 @@ static json_t *pack_features(const struct eye_probe *probe)
 static json_t *pack_not_seen(const struct eye_probe *probe)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < probe->not_seen_count; i++) {
-        json_array_append_new(list, json_string(probe->not_seen[i].text));
+    for (size_t i = 0; i < probe->trial.sight.not_seen_count; i++) {
+        json_array_append_new(list, json_string(probe->trial.sight.not_seen[i].text));
     }
     return list;
 }
 
-static json_t *pack_never_seen(void)
+static json_t *pack_never_seen(const struct eye_probe *probe)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(never_seen); i++) {
-        json_array_append_new(list, json_string(never_seen[i]));
+    for (const char *const *line = probe->tier->never_seen; *line != NULL; line++) {
+        json_array_append_new(list, json_string(*line));
     }
     return list;
 }
@@ -217,16 +157,15 @@ static json_t *pack_never_seen(void)
 static json_t *pack_programs(const struct eye_probe *probe)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
-        const struct eye_program_trial *trial = &probe->programs[i];
-        enum eye_program program = (enum eye_program)i;
+    for (size_t i = 0; i < probe->tier->program_count; i++) {
+        const struct eye_program_trial *trial = &probe->trial.programs[i];
+        const struct eye_program_info *program = &probe->tier->programs[i];
         json_array_append_new(
-            list,
-            json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:s}", "name", eye_program_name(program),
-                      "needed_for", eye_ability_name(eye_program_ability(program)), "works",
-                      eye_answer_name(works(probe, trial)), "errno", trial->error, "error",
-                      trial->error == 0 ? "" : strerror(trial->error), "instructions",
-                      (json_int_t)trial->instructions, "verifier", trial->reason));
+            list, json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:s}", "name", program->name,
+                            "needed_for", eye_ability_name(program->ability), "works",
+                            eye_answer_name(works(probe, trial)), "errno", trial->error, "error",
+                            trial->error == 0 ? "" : strerror(trial->error), "instructions",
+                            (json_int_t)trial->instructions, "verifier", trial->reason));
     }
     return list;
 }
@@ -235,12 +174,13 @@ void eye_probe_print_json(const struct eye_probe *probe, FILE *out)
 {
     struct utsname kernel;
     uname(&kernel);
-    json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o}", "kernel",
-                             kernel.release, "machine", kernel.machine, "lockdown", eye_lockdown(),
-                             "tier", tier_of(probe), "protocols", probe->protocols, "why_not",
-                             probe->not_seen_count > 0 ? probe->not_seen[0].text : "", "not_seen",
-                             pack_not_seen(probe), "never_seen", pack_never_seen(), "features",
-                             pack_features(probe), "programs", pack_programs(probe));
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o}", "kernel", kernel.release,
+                  "machine", kernel.machine, "lockdown", eye_lockdown(), "tier", tier_of(probe),
+                  "protocols", probe->trial.protocols, "why_not",
+                  probe->trial.sight.not_seen_count > 0 ? probe->trial.sight.not_seen[0].text : "",
+                  "not_seen", pack_not_seen(probe), "never_seen", pack_never_seen(probe),
+                  "features", pack_features(probe), "programs", pack_programs(probe));
     json_dumpf(root, out, JSON_INDENT(2));
     fputc('\n', out);
     json_decref(root);

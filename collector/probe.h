@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What `sockeye probe` tells: features, kernel programs one by one, the tier that follows, and
- * what cannot be seen here. Decided by the same checks as the start of the daemon. Main thread.
+ * What `sockeye probe` tells: features, kernel programs one by one, the tier that follows, and what
+ * cannot be seen here. Main thread.
  */
 #pragma once
 
 #include <stdio.h>
 
-#include "collector/kernel/features.h"
-#include "collector/kernel/kernel.h"
-#include "collector/kernel/trial.h"
+#include "collector/host/features.h"
+#include "collector/source/source.h"
 
 struct eye_probe {
-    struct eye_feature_state features[EYE_FEATURE_COUNT];
-    struct eye_program_trial programs[EYE_PROGRAM_COUNT];
-    bool tried;            /* false: a feature is missing that all programs need */
-    bool connections;      /* the tier is "socket-storage", else "none" */
+    struct eye_features features;
+    bool tried;                       /* false: a feature is missing that all programs need */
+    const struct eye_tier_type *tier; /* the one that was tried; else the one that would be */
+    struct eye_tier_trial trial;
     bool protocols_wanted; /* by the configuration */
-    bool protocols;        /* requests are seen too, at least of a part of the host */
-    struct eye_error not_seen[EYE_SHORTCOMINGS_MAX]; /* what cannot be seen, a line each */
-    size_t not_seen_count;
 };
 
-/** Tries everything, looking where @config says. Takes about half a second. */
+/** Tries everything, looking where @config says, which outlives the answers. Takes about half a
+ * second. */
 void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe);
 
 /** For people. */

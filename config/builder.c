@@ -8,7 +8,6 @@
 
 #include "collector/base/trust.h"
 #include "config/nearest.h"
-#include "config/schema.h"
 #include "config/scope.h"
 
 #define VARIABLE_PREFIX "SOCKEYE_"
@@ -34,16 +33,17 @@ static void read_routes(struct eye_document *document, const yaml_node_t *node, 
 static struct eye_scope scope_of(struct eye_builder *builder)
 {
     return (struct eye_scope){
-        .tables = {{eye_config_keys, eye_config_key_count, &builder->config}},
+        .tables = {{builder->keys.items, eye_config_key_count, &builder->config}},
         .specials = {{"exporters", read_exporters}, {"http.routes", read_routes}},
         .context = builder,
     };
 }
 
-void eye_builder_init(struct eye_builder *builder, const struct eye_config_section *const *sections,
-                      size_t section_count)
+void eye_builder_init(struct eye_builder *builder, const struct eye_config_source *source)
 {
-    *builder = (struct eye_builder){.sections = {sections, section_count}, .user = EYE_NOBODY_ELSE};
+    *builder = (struct eye_builder){.sections = {source->sections, source->section_count},
+                                    .user = EYE_NOBODY_ELSE};
+    eye_daemon_keys_init(&builder->keys, source->tiers);
     eye_problems_init(&builder->problems);
     eye_problems_init(&builder->warnings);
     eye_text_init(&builder->sources, SOURCES_BYTES_MAX);

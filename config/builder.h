@@ -11,8 +11,10 @@
 #include "config/exporter_list.h"
 #include "config/problems.h"
 #include "config/route_list.h"
+#include "config/schema.h"
 
 struct eye_builder {
+    struct eye_daemon_keys keys;
     struct eye_config config; /* without exporters and routes until the end */
     struct eye_exporter_list exporters;
     struct eye_route_list routes;
@@ -24,9 +26,9 @@ struct eye_builder {
     struct eye_text sources;      /* all that came behind it */
 };
 
-/** @sections: the exporter types; must outlive the builder and its result. */
-void eye_builder_init(struct eye_builder *builder, const struct eye_config_section *const *sections,
-                      size_t section_count);
+/** Of @source the exporter types, which must outlive the builder and its result, and the tiers
+ * count. */
+void eye_builder_init(struct eye_builder *builder, const struct eye_config_source *source);
 
 /** Frees what was not handed out. */
 void eye_builder_done(struct eye_builder *builder);

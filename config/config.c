@@ -235,7 +235,7 @@ int eye_config_load(const struct eye_config_source *source, struct eye_config **
                     struct eye_error *ret_error)
 {
     EYE_CLEANUP(eye_builder_done) struct eye_builder builder;
-    eye_builder_init(&builder, source->sections, source->section_count);
+    eye_builder_init(&builder, source);
     add_files(&builder, source->file);
     add_environment(&builder, source->environment);
     for (size_t i = 0; i < source->assignment_count; i++) {

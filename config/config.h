@@ -70,7 +70,8 @@ struct eye_config_section {
     size_t values_size; /* sizeof the struct that the offsets point into */
 };
 
-enum eye_tier { EYE_TIER_AUTO, EYE_TIER_SOCKET_STORAGE };
+/* Order of the choices of source.tier: auto, then the tiers, best first. */
+enum eye_tier { EYE_TIER_AUTO, EYE_TIER_FIRST };
 
 /* Order of the choices of connections.tags. */
 enum eye_connection_tag {
@@ -124,7 +125,7 @@ struct eye_config {
     int log_level;                /* log.level: error warning info debug; enum eye_log_level */
     struct eye_text_list tags;    /* tags: "key:value" on every point of every exporter */
     struct {
-        int tier;     /* source.tier: auto socket-storage; enum eye_tier */
+        int tier;     /* source.tier: auto, or a tier; enum eye_tier */
         char *proc;   /* source.proc: where the host's /proc is mounted; default "/proc" */
         char *cgroup; /* source.cgroup: protocols are watched below it; NULL: found */
     } source;
@@ -164,6 +165,7 @@ struct eye_config_source {
     char *const *environment;                         /* envp; NULL: none */
     const struct eye_config_section *const *sections; /* the exporter types */
     size_t section_count;
+    const char *const *tiers; /* "auto", then those that there are; NULL-terminated. NULL: "auto" */
 };
 
 /**
@@ -178,6 +180,14 @@ int eye_config_load(const struct eye_config_source *source, struct eye_config **
 /** Takes NULL. */
 void eye_config_free(struct eye_config *config);
 
-/** Writes the whole default configuration as commented YAML (packaging ships it). */
-void eye_config_write_default(FILE *out, const struct eye_config_section *const *sections,
-                              size_t section_count);
+/** Whether any protocol is to be recognised. */
+static inline bool eye_config_wants_protocols(const struct eye_config *config)
+{
+#define X(identifier, name) config->protocols.name ||
+    return EYE_PROTOCOLS(X) false;
+#undef X
+}
+
+/** Writes the whole default configuration as commented YAML (packaging ships it). Of @source the
+ * exporter types and the tiers count. */
+void eye_config_write_default(FILE *out, const struct eye_config_source *source);

@@ -126,26 +126,27 @@ static void write_exporter(FILE *out, const struct eye_config_section *section)
     write_exporter_keys(out, eye_exporter_common_keys, eye_exporter_common_key_count);
 }
 
-static void write_daemon_keys(FILE *out)
+static void write_daemon_keys(FILE *out, const char *const *tiers)
 {
+    struct eye_daemon_keys keys;
+    eye_daemon_keys_init(&keys, tiers);
     for (size_t i = 0; i < eye_config_key_count; i++) {
-        const char *previous = i > 0 ? eye_config_keys[i - 1].path : NULL;
-        bool grouped = section_length(eye_config_keys[i].path) > 0 && previous != NULL &&
-                       is_same_section(eye_config_keys[i].path, previous);
+        const char *previous = i > 0 ? keys.items[i - 1].path : NULL;
+        bool grouped = section_length(keys.items[i].path) > 0 && previous != NULL &&
+                       is_same_section(keys.items[i].path, previous);
         fputs(grouped ? "" : "\n", out);
-        write_key(out, &eye_config_keys[i], previous, 0);
+        write_key(out, &keys.items[i], previous, 0);
     }
 }
 
-void eye_config_write_default(FILE *out, const struct eye_config_section *const *sections,
-                              size_t section_count)
+void eye_config_write_default(FILE *out, const struct eye_config_source *source)
 {
     fputs(introduction, out);
-    write_daemon_keys(out);
+    write_daemon_keys(out, source->tiers);
     fputs(routes, out);
     fputs(exporters, out);
-    for (size_t i = 0; i < section_count; i++) {
+    for (size_t i = 0; i < source->section_count; i++) {
         fputs(i > 0 ? "\n" : "", out);
-        write_exporter(out, sections[i]);
+        write_exporter(out, source->sections[i]);
     }
 }

@@ -22,11 +22,8 @@ static const char *const log_levels[] = {
     [EYE_LOG_DEBUG] = "debug", [EYE_LOG_DEBUG + 1] = NULL,
 };
 
-static const char *const tiers[] = {
-    [EYE_TIER_AUTO] = "auto",
-    [EYE_TIER_SOCKET_STORAGE] = "socket-storage",
-    [EYE_TIER_SOCKET_STORAGE + 1] = NULL,
-};
+/* The others are not known here: see eye_daemon_keys_init(). */
+static const char *const no_tiers[] = {[EYE_TIER_AUTO] = "auto", [EYE_TIER_AUTO + 1] = NULL};
 
 static const char *const connection_tags[] = {
     [EYE_CONNECTION_TAG_DIRECTION] = "direction", [EYE_CONNECTION_TAG_SERVICE] = "service",
@@ -110,7 +107,7 @@ const struct eye_config_key eye_config_keys[] = {
         .type = EYE_CONFIG_CHOICE,
         .offset = offsetof(struct eye_config, source.tier),
         .default_value = "auto",
-        .choices = tiers,
+        .choices = no_tiers,
         .help = "How the kernel is asked; auto takes the best that this kernel allows.",
     },
     {
@@ -190,6 +187,17 @@ const struct eye_config_key eye_config_keys[] = {
     },
 };
 const size_t eye_config_key_count = EYE_ARRAY_LENGTH(eye_config_keys);
+_Static_assert(EYE_ARRAY_LENGTH(eye_config_keys) <= EYE_CONFIG_KEYS_MAX, "more keys than room");
+
+void eye_daemon_keys_init(struct eye_daemon_keys *keys, const char *const *tiers)
+{
+    memcpy(keys->items, eye_config_keys, sizeof(eye_config_keys));
+    for (size_t i = 0; i < eye_config_key_count; i++) {
+        if (tiers != NULL && keys->items[i].choices == no_tiers) {
+            keys->items[i].choices = tiers;
+        }
+    }
+}
 
 const struct eye_config_key eye_exporter_common_keys[] = {
     {

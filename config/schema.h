@@ -12,6 +12,15 @@
 extern const struct eye_config_key eye_config_keys[];
 extern const size_t eye_config_key_count;
 
+/* The same for one run: with the names that are known there only. */
+#define EYE_CONFIG_KEYS_MAX 32
+struct eye_daemon_keys {
+    struct eye_config_key items[EYE_CONFIG_KEYS_MAX]; /* eye_config_key_count of them */
+};
+
+/** @tiers: as struct eye_config_source has them; outlive @keys. */
+void eye_daemon_keys_init(struct eye_daemon_keys *keys, const char *const *tiers);
+
 /* Offsets into struct eye_exporter_common. */
 extern const struct eye_config_key eye_exporter_common_keys[];
 extern const size_t eye_exporter_common_key_count;

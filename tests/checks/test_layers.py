@@ -18,6 +18,8 @@ class Includes(unittest.TestCase):
                                ("exporters/null/null.c", "collector/snapshot/snapshot.h"),
                                ("collector/aggregate/a.c", "collector/usm/usm.h"),
                                ("collector/usm/http/a.c", "bpf/usm/http/record.h"),
+                               ("collector/source/socket_storage/a.c", "bpf/socket_storage.skel.h"),
+                               ("collector/source/socket_storage/a.c", "collector/payload/payload.h"),
                                ("collector/daemon.c", "exporters/engine/worker.h")):
             self.assertEqual(self.problems(path, f'#include "{included}"'), [])
 
@@ -30,8 +32,11 @@ class Includes(unittest.TestCase):
                                ("collector/aggregate/a.c", "collector/usm/http/route.h"),
                                ("collector/usm/http/a.c", "bpf/usm/http/http.h"),
                                ("collector/process/p.c", "collector/daemon.h"),
+                               ("config/schema.c", "collector/source/tier.h"),
+                               ("collector/payload/p.c", "collector/source/tier.h"),
+                               ("collector/host/h.c", "collector/payload/payload.h"),
                                ("bpf/maps.bpf.h", "collector/base/log.h"),
-                               ("exporters/null/null.c", "collector/kernel/kernel.h")):
+                               ("exporters/null/null.c", "collector/source/source.h")):
             self.assertEqual(len(self.problems(path, f'#include "{included}"')), 1, (path, included))
 
     def test_includes_start_at_the_root(self):

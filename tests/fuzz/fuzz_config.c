@@ -159,7 +159,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     EYE_CLEANUP(eye_builder_done) struct eye_builder builder;
     struct eye_config *config = NULL;
     struct eye_error error = {0};
-    eye_builder_init(&builder, sections, EYE_ARRAY_LENGTH(sections));
+    const struct eye_config_source source = {.sections = sections,
+                                             .section_count = EYE_ARRAY_LENGTH(sections)};
+    eye_builder_init(&builder, &source);
     eye_builder_add_file(&builder, "input", (const char *)bytes, length);
     if (eye_builder_finish(&builder, &config, &error) == 0) {
         check(config);

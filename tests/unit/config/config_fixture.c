@@ -86,6 +86,7 @@ static const struct eye_config_section sink = {
 
 const struct eye_config_section *const fixture_sections[] = {&console, &null_section, &sink};
 const size_t fixture_section_count = EYE_ARRAY_LENGTH(fixture_sections);
+const char *const fixture_tiers[] = {"auto", "socket-storage", "other", NULL};
 
 int fixture_set_up(void **state)
 {
@@ -141,6 +142,7 @@ int fixture_load(struct fixture *fixture, const struct eye_config_source *source
     whole.file = whole.file == NULL ? path : whole.file;
     whole.sections = fixture_sections;
     whole.section_count = fixture_section_count;
+    whole.tiers = fixture_tiers;
     eye_config_free(EYE_TAKE(fixture->config));
     fixture->error.text[0] = '\0';
     return eye_config_load(&whole, &fixture->config, &fixture->error);

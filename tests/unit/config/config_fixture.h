@@ -28,6 +28,7 @@ struct fixture {
 
 extern const struct eye_config_section *const fixture_sections[];
 extern const size_t fixture_section_count;
+extern const char *const fixture_tiers[];
 
 /* cmocka set-up and teardown; the state is a struct fixture. */
 int fixture_set_up(void **state);

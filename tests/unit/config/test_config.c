@@ -101,7 +101,7 @@ static void load__reads_every_key(void **state)
     assert_int_equal(config->shutdown_timeout_ns, 0);
     assert_list(&config->tags, "env:prod canary team: a");
     assert_int_equal(config->log_level, EYE_LOG_DEBUG);
-    assert_int_equal(config->source.tier, EYE_TIER_SOCKET_STORAGE);
+    assert_int_equal(config->source.tier, EYE_TIER_FIRST);
     assert_string_equal(config->source.proc, "/host/proc");
     assert_string_equal(config->source.cgroup, "/host/cgroup");
     assert_int_equal(config->connections.tags,
@@ -336,6 +336,33 @@ static void load__follows_anchors(void **state)
     load_good_text(fixture, "tags: &t [a, b]\nexporters: [{type: null, tags: *t}]\n");
     assert_list(&fixture->config->tags, "a b");
     assert_list(&fixture->config->exporters[0].common.tags, "a b");
+}
+
+static void load__knows_the_tiers_that_were_registered(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good_text(fixture, "source: {tier: other}\n");
+    assert_int_equal(fixture->config->source.tier, EYE_TIER_FIRST + 1);
+    assert_int_equal(fixture_load_text(fixture, "source: {tier: third}\n"), -EINVAL);
+    assert_string_equal(fixture_error(fixture), "main.yaml:1:16: source.tier: unknown \"third\" "
+                                                "(known: auto, socket-storage, other)");
+}
+
+/* Who registers none has no other choice than auto. */
+static void load__knows_no_tier_without_any(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const assignments[] = {"source.tier=socket-storage"};
+    const struct eye_config_source source = {
+        .file = "/dev/null",
+        .assignments = assignments,
+        .assignment_count = 1,
+        .sections = fixture_sections,
+        .section_count = fixture_section_count,
+    };
+    assert_int_equal(eye_config_load(&source, &fixture->config, &fixture->error), -EINVAL);
+    assert_string_equal(fixture->error.text,
+                        "--set source.tier: unknown \"socket-storage\" (known: auto)");
 }
 
 static void load__takes_no_file_for_the_default_one(void **state)
@@ -649,6 +676,8 @@ int main(void)
         TEST(load__lets_layers_say_a_part_of_routes),
         TEST(load__names_exporters_after_their_type),
         TEST(load__follows_anchors),
+        TEST(load__knows_the_tiers_that_were_registered),
+        TEST(load__knows_no_tier_without_any),
         TEST(load__takes_no_file_for_the_default_one),
         TEST(load__finds_the_folder_beside_a_bare_name),
         TEST(load__remembers_what_was_read),

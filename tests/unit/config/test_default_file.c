@@ -21,7 +21,12 @@ static char *write_default(struct fixture *fixture)
     size_t length;
     FILE *out = open_memstream(&text, &length);
     assert_non_null(out);
-    eye_config_write_default(out, fixture_sections, fixture_section_count);
+    const struct eye_config_source source = {
+        .sections = fixture_sections,
+        .section_count = fixture_section_count,
+        .tiers = fixture_tiers,
+    };
+    eye_config_write_default(out, &source);
     assert_int_equal(fclose(out), 0);
     fixture_write(fixture, "main.yaml", text);
     return text;
@@ -94,6 +99,7 @@ static void default_file__states_limits_and_choices(void **state)
         "##   The least important messages that are still written.\n"
         "##   One of error, warning, info, debug.\n"
         "#   level: info\n",
+        "##   One of auto, socket-storage, other.\n#   tier: auto\n",
         "\n# http:\n",
         "#   routes: []\n",
         "\n#   - type: \"null\"\n",

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A look at every live socket of every network namespace (iter/bpf_sk_storage_map). Within one read
+ * the kernel shows each socket that lives through it; of more than one read that cannot be proved,
+ * so the iterator runs again for those that were passed over.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "collector/source/rings.h"
+
+struct bpf_link;
+struct socket_storage;
+
+struct eye_live_look {
+    eye_record_handler *handler;
+    void *context;
+    uint64_t records; /* handed on */
+    uint64_t met;     /* sockets, by the kernel side's own count */
+    bool whole;       /* every socket that lived through the look was met */
+};
+
+/** A look begins: from now on who leaves and was not met by it is counted (EYE_COUNT_UNMET).
+ * @pass: see eye_connection_record. */
+void eye_live_begin(struct socket_storage *programs, uint32_t pass);
+
+/**
+ * The look itself. @link: of the program tcp_live. Fills what stands behind the context. 0 or
+ * -errno; what was not reached is told by the next look.
+ */
+int eye_live_read(struct socket_storage *programs, const struct bpf_link *link,
+                  struct eye_live_look *look);

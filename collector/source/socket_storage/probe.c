@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decides by the same checks as the start of the daemon. */
+#include "collector/source/socket_storage/probe.h"
+
+#include "collector/source/socket_storage/trial.h"
+
+static bool note_ability(struct eye_tier_trial *trial, enum eye_ability ability)
+{
+    struct eye_error why;
+    bool works = eye_programs_check(trial->programs, ability, &why) == 0;
+    if (!works) {
+        eye_sight_note(&trial->sight, &why);
+    }
+    return works;
+}
+
+/* A part of the host costs the rest of it; no place at all is the only cause that is told. */
+static void conclude_protocols(struct eye_tier_trial *trial, struct eye_features *features)
+{
+    trial->everywhere =
+        eye_sight_note_feature(&trial->sight, features, eye_programs_payload->feature);
+    struct eye_error ignored;
+    trial->protocols = trial->everywhere ? note_ability(trial, EYE_ABILITY_PROTOCOLS)
+                                         : eye_programs_check(trial->programs,
+                                                              EYE_ABILITY_PROTOCOLS, &ignored) == 0;
+}
+
+void eye_socket_storage_probe(struct eye_features *features, struct eye_tier_trial *ret_trial)
+{
+    eye_programs_try(features, ret_trial->programs);
+    ret_trial->connections = note_ability(ret_trial, EYE_ABILITY_CONNECTIONS);
+    if (!ret_trial->connections) {
+        return;
+    }
+    note_ability(ret_trial, EYE_ABILITY_OLDER_SOCKETS);
+    if (eye_config_wants_protocols(features->config)) {
+        conclude_protocols(ret_trial, features);
+    }
+    for (size_t i = EYE_FEATURE_CPUS + 1; i < EYE_FEATURE_COUNT; i++) {
+        if (i != (size_t)eye_programs_payload->feature) {
+            eye_sight_note_feature(&ret_trial->sight, features, (enum eye_feature)i);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names, and one way to attach for each kind of program. */
+#include "collector/source/socket_storage/programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+
+#include "bpf/abi.h"
+#include "collector/host/features.h"
+#include "collector/host/remedy.h"
+
+#include "bpf/socket_storage.skel.h"
+
+const struct eye_program_info eye_programs[EYE_PROGRAM_COUNT] = {
+#define X(program, ability) {#program, EYE_ABILITY_##ability},
+    EYE_PROGRAMS(X)
+#undef X
+};
+
+/* They are of the type cgroup_skb. */
+const struct eye_payload_type *const eye_programs_payload = &eye_payload_cgroup_skb;
+
+struct socket_storage *eye_programs_open(struct eye_features *features)
+{
+    struct socket_storage *object = socket_storage__open();
+    if (object != NULL) {
+        object->rodata->eye_probes_memory =
+            eye_helper_allowed(features, EYE_HELPER_TRACING_READS_STRINGS);
+        object->rodata->eye_egress_introduces =
+            eye_helper_allowed(features, EYE_HELPER_CGROUP_HAS_TASK_STORAGE) &&
+            eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_USERS) &&
+            (!object->rodata->eye_probes_memory ||
+             eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_STRINGS));
+    }
+    return object;
+}
+
+uint32_t eye_protocols_wanted(const struct eye_config *config)
+{
+    uint32_t wanted = 0;
+#define X(identifier, name) wanted |= (uint32_t)config->protocols.name << EYE_PROTOCOL_##identifier;
+    EYE_PROTOCOLS(X)
+#undef X
+    return wanted;
+}
+
+struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program)
+{
+    struct bpf_program *const programs[] = {
+#define X(name, ability) object->progs.name,
+        EYE_PROGRAMS(X)
+#undef X
+    };
+    return programs[program];
+}
+
+static struct bpf_link *attach_live(const struct socket_storage *object)
+{
+    union bpf_iter_link_info info;
+    memset(&info, 0, sizeof(info));
+    info.map.map_fd = (__u32)bpf_map__fd(object->maps.sockets);
+    /* Assigned one by one: an initialiser would leave the padding at the struct's end undefined. */
+    LIBBPF_OPTS(bpf_iter_attach_opts, options);
+    options.link_info = &info;
+    options.link_info_len = sizeof(info);
+    return bpf_program__attach_iter(object->progs.tcp_live, &options);
+}
+
+struct bpf_link *eye_program_attach(const struct socket_storage *object, enum eye_program program,
+                                    int place)
+{
+    if (program == EYE_PROGRAM_tcp_live) {
+        return attach_live(object);
+    }
+    if (eye_programs[program].ability == EYE_ABILITY_PROTOCOLS) {
+        return eye_programs_payload->attach(eye_program_of(object, program), place);
+    }
+    return bpf_program__attach(eye_program_of(object, program));
+}
+
+bool eye_program_is_iterator(enum eye_program program)
+{
+    return program == EYE_PROGRAM_tcp_live ||
+           eye_programs[program].ability == EYE_ABILITY_OLDER_SOCKETS;
+}
+
+/* @ability: of a program that loads, but cannot be attached; else EYE_ABILITY_COUNT. */
+static const char *remedy_of(int error, enum eye_ability ability)
+{
+    const char *remedy =
+        ability == EYE_ABILITY_PROTOCOLS ? eye_programs_payload->remedy(error) : NULL;
+    if (remedy != NULL) {
+        return remedy;
+    }
+    return eye_remedy(error, ability == EYE_ABILITY_COUNT
+                                 ? "kernels from 6.1 on are tested"
+                                 : "is the kernel built with CONFIG_BPF_EVENTS?");
+}
+
+int eye_program_refused(enum eye_program program, int error, const char *reason,
+                        struct eye_error *ret_error)
+{
+    enum eye_ability ability = eye_programs[program].ability;
+    return eye_error_set(ret_error, -error, "%s: kernel program %s: %s: %s; %s",
+                         eye_ability_cost(ability), eye_programs[program].name,
+                         reason != NULL ? reason : "it cannot be attached", strerror(error),
+                         remedy_of(error, reason != NULL ? EYE_ABILITY_COUNT : ability));
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel programs by name, what each is needed for, and how each is attached. Main thread only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collector/base/error.h"
+#include "collector/payload/payload.h"
+#include "collector/source/tier.h"
+
+struct bpf_link;
+struct bpf_program;
+struct socket_storage; /* the skeleton: bpf/socket_storage.skel.h */
+
+/* X(program, ability): an ability needs all of its programs. */
+#define EYE_PROGRAMS(X)                                                                            \
+    X(tcp_state, CONNECTIONS) /* first: tcp_state_again is called behind it */                     \
+    X(tcp_state_again, CONNECTIONS)                                                                \
+    X(tcp_live, CONNECTIONS)                                                                       \
+    X(tcp_seed, OLDER_SOCKETS)                                                                     \
+    X(owner_seed, OLDER_SOCKETS)                                                                   \
+    X(payload_sent, PROTOCOLS)                                                                     \
+    X(payload_received, PROTOCOLS)
+
+enum eye_program {
+#define X(program, ...) EYE_PROGRAM_##program,
+    EYE_PROGRAMS(X)
+#undef X
+        EYE_PROGRAM_COUNT,
+};
+
+/* By enum eye_program. */
+extern const struct eye_program_info eye_programs[EYE_PROGRAM_COUNT];
+
+/* Where those for PROTOCOLS are attached. */
+extern const struct eye_payload_type *const eye_programs_payload;
+
+/**
+ * Opens the object, with the switches set for what this kernel lets programs do. The caller's; NULL
+ * with errno.
+ */
+struct socket_storage *eye_programs_open(struct eye_features *features);
+
+/** The protocols that the configuration wants: 1 << enum eye_protocol. */
+uint32_t eye_protocols_wanted(const struct eye_config *config);
+
+/** The program in an opened object. */
+struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program);
+
+/**
+ * Attaches a loaded program: to its tracepoint, to a source of plaintext, or as an iterator that
+ * can be run. @place: of the payload, as its open() returned it. The link is the caller's; NULL
+ * with errno.
+ */
+struct bpf_link *eye_program_attach(const struct socket_storage *object, enum eye_program program,
+                                    int place);
+
+/** Whether it is an iterator. */
+bool eye_program_is_iterator(enum eye_program program);
+
+/**
+ * The message of a program that this kernel refuses, "what is lost: program: reason: error; what
+ * to do". @reason: the verifier's or libbpf's words; NULL: it loads, but cannot be attached.
+ * Returns -@error.
+ */
+int eye_program_refused(enum eye_program program, int error, const char *reason,
+                        struct eye_error *ret_error);

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tier that keeps what it knows of a socket in the socket's own storage. Loads the BPF object,
+ * attaches it, reads its rings and counters.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "collector/base/clock.h"
+#include "collector/host/remedy.h"
+#include "collector/source/accounts.h"
+#include "collector/source/iterator.h"
+#include "collector/source/seed.h"
+#include "collector/source/socket_storage/live.h"
+#include "collector/source/socket_storage/probe.h"
+#include "collector/source/socket_storage/trial.h"
+#include "collector/source/tier.h"
+
+#include "bpf/socket_storage.skel.h"
+
+enum ability_state {
+    NOT_WANTED, /* by the configuration */
+    REFUSED,    /* this kernel does not take its programs: for good */
+    DETACHED,   /* its programs can be loaded, but are not attached: what hinders may go */
+    WORKS,
+};
+
+struct tier {
+    const struct eye_config *config;
+    struct eye_features *features;
+    struct socket_storage *programs;
+    enum ability_state states[EYE_ABILITY_COUNT];
+    struct eye_sight *sight;
+    struct bpf_link *links[EYE_PROGRAM_COUNT];
+    struct eye_rings rings;
+    uint64_t vanished; /* connections whose end was not seen */
+    uint64_t unproved; /* looks that have perhaps not met every socket */
+    int cpus;
+    uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
+};
+
+/* libbpf would print whole verifier logs to stderr: they go to the debug log. */
+__attribute__((format(printf, 2, 0))) static int print_debug(enum libbpf_print_level level,
+                                                             const char *format, va_list arguments)
+{
+    (void)level;
+    char line[2048];
+    vsnprintf(line, sizeof(line), format, arguments);
+    eye_log_debug("%s", line);
+    return 0;
+}
+
+static int open_rings(struct tier *tier, struct eye_error *ret_error)
+{
+    struct bpf_map *const maps[EYE_RING_COUNT] = {
+        [EYE_RING_OWNERS] = tier->programs->maps.owners,
+        [EYE_RING_CONNECTIONS] = tier->programs->maps.connections,
+        [EYE_RING_REQUESTS] = tier->programs->maps.requests,
+    };
+    return eye_rings_open(&tier->rings, maps, ret_error);
+}
+
+/* Loads the programs of what is wanted and not refused. */
+static int load_at_once(struct tier *tier, struct eye_error *ret_error)
+{
+    socket_storage__destroy(tier->programs);
+    tier->programs = eye_programs_open(tier->features);
+    if (tier->programs == NULL) {
+        return eye_error_set(ret_error, -errno, "cannot open the BPF object: %s", strerror(errno));
+    }
+    tier->programs->rodata->eye_protocols_wanted = eye_protocols_wanted(tier->features->config);
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        enum eye_program program = (enum eye_program)i;
+        bpf_program__set_autoload(eye_program_of(tier->programs, program),
+                                  tier->states[eye_programs[program].ability] >= DETACHED);
+    }
+    int result = socket_storage__load(tier->programs);
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "cannot load BPF programs: %s; %s",
+                             strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+    }
+    return 0;
+}
+
+/* Gives up what this kernel refuses; -errno when nothing useful is left. */
+static int give_up_what_is_refused(struct tier *tier, struct eye_error *ret_error)
+{
+    struct eye_program_trial trials[EYE_PROGRAM_COUNT];
+    eye_programs_try(tier->features, trials);
+    int result = eye_programs_check(trials, EYE_ABILITY_CONNECTIONS, ret_error);
+    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT && result == 0; i++) {
+        struct eye_error why;
+        if (tier->states[i] == DETACHED &&
+            eye_programs_check(trials, (enum eye_ability)i, &why) != 0) {
+            tier->states[i] = REFUSED;
+            eye_sight_note(tier->sight, &why);
+        }
+    }
+    return result;
+}
+
+/* All programs at once, as almost every kernel takes them; only after a refusal one by one. */
+static int load(struct tier *tier, struct eye_error *ret_error)
+{
+    if (load_at_once(tier, NULL) == 0) {
+        return 0;
+    }
+    int result = give_up_what_is_refused(tier, ret_error);
+    return result == 0 ? load_at_once(tier, ret_error) : result;
+}
+
+static void detach(struct tier *tier, enum eye_ability ability)
+{
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        if (eye_programs[i].ability == ability) {
+            bpf_link__destroy(tier->links[i]);
+            tier->links[i] = NULL;
+        }
+    }
+}
+
+/* All programs of an ability, or none. @place: as eye_program_attach() takes it. */
+static int attach(struct tier *tier, enum eye_ability ability, int place,
+                  struct eye_error *ret_error)
+{
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        enum eye_program program = (enum eye_program)i;
+        if (eye_programs[program].ability != ability) {
+            continue;
+        }
+        tier->links[i] = eye_program_attach(tier->programs, program, place);
+        if (tier->links[i] == NULL) {
+            int error = errno;
+            detach(tier, ability);
+            return eye_program_refused(program, error, NULL, ret_error);
+        }
+    }
+    return 0;
+}
+
+static void note_feature(struct tier *tier, enum eye_feature feature)
+{
+    eye_sight_note_feature(tier->sight, tier->features, feature);
+}
+
+/* What it costs is known only now: where there are no other namespaces, nothing. */
+static void note_seed(struct tier *tier, const struct eye_seed *found)
+{
+    const struct eye_feature_state *feature =
+        eye_feature_ask(tier->features, EYE_FEATURE_NAMESPACES);
+    tier->sight->unseeded = found->unseeded;
+    if (found->unseeded == 0 || feature->available == EYE_ANSWER_UNKNOWN) {
+        if (found->closed > 0 ||
+            eye_feature_ask(tier->features, EYE_FEATURE_PROC)->available == EYE_ANSWER_NO) {
+            note_feature(tier, EYE_FEATURE_NAMESPACES);
+        }
+        return;
+    }
+    const char *remedy = found->error == EAGAIN
+                             ? EYE_REMEDY_THREADS
+                             : eye_remedy_of_rights(found->error, CAP_SYS_ADMIN, feature->remedy);
+    struct eye_error why;
+    eye_error_set(&why, -found->error,
+                  "connections older than the daemon are not seen in %zu network namespace%s: %s: "
+                  "%s; %s",
+                  found->unseeded, found->unseeded == 1 ? "" : "s", found->step,
+                  strerror(found->error), remedy);
+    eye_sight_note(tier->sight, &why);
+}
+
+/* Older sockets: first their entries, namespace by namespace, then the owners of their files. */
+static int seed(struct tier *tier, struct eye_error *ret_error)
+{
+    int result = attach(tier, EYE_ABILITY_OLDER_SOCKETS, -ENOENT, ret_error);
+    if (result != 0) {
+        return result;
+    }
+    struct eye_seed found;
+    eye_seed_namespaces(tier->links[EYE_PROGRAM_tcp_seed], tier->config->source.proc, &found);
+    note_seed(tier, &found);
+    result = eye_iterator_run(tier->links[EYE_PROGRAM_owner_seed], 0, NULL, NULL);
+    detach(tier, EYE_ABILITY_OLDER_SOCKETS);
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "%s: cannot look at open files: %s; %s",
+                             eye_ability_cost(EYE_ABILITY_OLDER_SOCKETS), strerror(-result),
+                             eye_remedy(-result, EYE_REMEDY_DEBUG));
+    }
+    return 0;
+}
+
+/* A part of the host is better than nothing: what it costs is a line of its own. */
+static int attach_protocols(struct tier *tier, struct eye_error *ret_error)
+{
+    int place = eye_programs_payload->open(tier->features, ret_error);
+    if (place < 0) {
+        return place;
+    }
+    int result = attach(tier, EYE_ABILITY_PROTOCOLS, place, ret_error);
+    close(place);
+    if (result == 0) {
+        note_feature(tier, eye_programs_payload->feature);
+    }
+    return result;
+}
+
+/* What can be done without, step by step: a step that fails costs that and nothing else. */
+static void attach_the_rest(struct tier *tier)
+{
+    static int (*const steps[EYE_ABILITY_COUNT])(struct tier *, struct eye_error *) = {
+        [EYE_ABILITY_OLDER_SOCKETS] = seed,
+        [EYE_ABILITY_PROTOCOLS] = attach_protocols,
+    };
+    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT; i++) {
+        struct eye_error why;
+        if (tier->states[i] != DETACHED) {
+            continue;
+        }
+        if (steps[i](tier, &why) == 0) {
+            tier->states[i] = WORKS;
+        } else {
+            eye_sight_note(tier->sight, &why);
+        }
+    }
+}
+
+static bool retry(void *state)
+{
+    struct tier *tier = state;
+    if (tier->states[EYE_ABILITY_PROTOCOLS] != DETACHED) {
+        return false;
+    }
+    eye_feature_forget(tier->features, eye_programs_payload->feature);
+    if (attach_protocols(tier, NULL) != 0) {
+        return false;
+    }
+    tier->states[EYE_ABILITY_PROTOCOLS] = WORKS;
+    return true;
+}
+
+static int start(struct tier *tier, struct eye_error *ret_error)
+{
+    int result = load(tier, ret_error);
+    if (result == 0) {
+        result = attach(tier, EYE_ABILITY_CONNECTIONS, -ENOENT, ret_error);
+    }
+    if (result == 0) {
+        tier->states[EYE_ABILITY_CONNECTIONS] = WORKS;
+        tier->sight->since_ns = eye_clock_monotonic_ns();
+        attach_the_rest(tier);
+        result = open_rings(tier, ret_error);
+    }
+    return result;
+}
+
+static int count_cpus(struct tier *tier, struct eye_error *ret_error)
+{
+    tier->cpus = libbpf_num_possible_cpus();
+    if (tier->cpus <= 0) {
+        return eye_error_set(ret_error, tier->cpus, "cannot count CPUs: %s", strerror(-tier->cpus));
+    }
+    tier->cpu_values = calloc((size_t)tier->cpus, sizeof(uint64_t));
+    return tier->cpu_values == NULL ? eye_error_set(ret_error, -ENOMEM, "out of memory") : 0;
+}
+
+/* The features that cost nothing but names. */
+static void note_names(struct tier *tier)
+{
+    note_feature(tier, EYE_FEATURE_PROC);
+    note_feature(tier, EYE_FEATURE_ENVIRONMENT);
+    note_feature(tier, EYE_FEATURE_CGROUP_NAMES);
+}
+
+static void close_tier(void *state)
+{
+    struct tier *tier = state;
+    if (tier == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
+        detach(tier, (enum eye_ability)i);
+    }
+    eye_rings_close(&tier->rings);
+    socket_storage__destroy(tier->programs);
+    free(tier->cpu_values);
+    free(tier);
+}
+
+static int open_tier(struct eye_features *features, struct eye_sight *sight, void **ret_state,
+                     struct eye_error *ret_error)
+{
+    const struct eye_config *config = features->config;
+    struct tier *tier = calloc(1, sizeof(*tier));
+    if (tier == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    libbpf_set_print(print_debug);
+    tier->config = config;
+    tier->features = features;
+    tier->sight = sight;
+    for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
+        bool wanted = i != EYE_ABILITY_PROTOCOLS || eye_config_wants_protocols(config);
+        tier->states[i] = wanted ? DETACHED : NOT_WANTED;
+    }
+    note_names(tier);
+    int result = count_cpus(tier, ret_error);
+    if (result == 0) {
+        result = start(tier, ret_error);
+    }
+    if (result != 0) {
+        close_tier(tier);
+        return result;
+    }
+    *ret_state = tier;
+    return 0;
+}
+
+static void on_record(void *state, enum eye_ring ring, eye_record_handler *handler, void *context)
+{
+    struct tier *tier = state;
+    eye_rings_on_record(&tier->rings, ring, handler, context);
+}
+
+static int descriptor(const void *state)
+{
+    const struct tier *tier = state;
+    return eye_rings_fd(&tier->rings);
+}
+
+static void drain(void *state)
+{
+    struct tier *tier = state;
+    eye_rings_drain(&tier->rings);
+}
+
+static void drain_owners(void *state)
+{
+    struct tier *tier = state;
+    eye_rings_drain_owners(&tier->rings);
+}
+
+static void read_ring(const void *state, enum eye_ring ring, struct eye_ring_stats *ret_stats)
+{
+    const struct tier *tier = state;
+    *ret_stats = (struct eye_ring_stats){.records = eye_rings_records(&tier->rings, ring),
+                                         .fill = eye_rings_fill(&tier->rings, ring)};
+}
+
+static uint64_t sum_over_cpus(const struct tier *tier, uint32_t key)
+{
+    uint64_t sum = 0;
+    if (bpf_map_lookup_elem(bpf_map__fd(tier->programs->maps.losses), &key, tier->cpu_values) ==
+        0) {
+        for (int cpu = 0; cpu < tier->cpus; cpu++) {
+            sum += tier->cpu_values[cpu];
+        }
+    }
+    return sum;
+}
+
+static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *handler,
+                     void *context, uint64_t *ret_records)
+{
+    struct tier *tier = state;
+    struct eye_live_look look = {.handler = handler, .context = context};
+    /* In this order, so that who leaves in between is counted twice rather than not at all. */
+    struct eye_balance balance = {.entered = sum_over_cpus(tier, EYE_COUNT_ENTERED)};
+    eye_live_begin(tier->programs, pass);
+    uint64_t unmet_before = sum_over_cpus(tier, EYE_COUNT_UNMET);
+    balance.left = sum_over_cpus(tier, EYE_COUNT_LEFT);
+    int result = eye_live_read(tier->programs, tier->links[EYE_PROGRAM_tcp_live], &look);
+    *ret_records = look.records;
+    tier->unproved += result == 0 && !look.whole;
+    if (full && result == 0) {
+        balance.left += sum_over_cpus(tier, EYE_COUNT_UNMET) - unmet_before;
+        balance.alive = look.met;
+        balance.whole = look.whole;
+        tier->vanished = eye_account_vanished(&balance, tier->vanished);
+    }
+    return result;
+}
+
+static bool read_program(const struct tier *tier, enum eye_program program,
+                         struct bpf_prog_info *ret_info)
+{
+    __u32 size = sizeof(*ret_info);
+    int fd = bpf_program__fd(eye_program_of(tier->programs, program));
+    memset(ret_info, 0, sizeof(*ret_info));
+    return fd >= 0 && bpf_obj_get_info_by_fd(fd, ret_info, &size) == 0;
+}
+
+static uint64_t count_unhandled(const struct tier *tier)
+{
+    struct bpf_prog_info info;
+    uint64_t skipped = read_program(tier, EYE_PROGRAM_tcp_state, &info) ? info.recursion_misses : 0;
+    return eye_account_unhandled(skipped, sum_over_cpus(tier, EYE_COUNT_HEALED));
+}
+
+static void losses(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT])
+{
+    const struct tier *tier = state;
+    for (uint32_t loss = 0; loss < EYE_LOSS_COUNT; loss++) {
+        ret_losses[loss] = sum_over_cpus(tier, loss);
+    }
+    ret_losses[EYE_LOSS_TCP_RECURSION] = count_unhandled(tier);
+    ret_losses[EYE_LOSS_TCP_VANISHED] = tier->vanished;
+    ret_losses[EYE_LOSS_TCP_LOOK] = tier->unproved;
+}
+
+static size_t read_programs(const void *state, struct eye_program_stats ret_stats[EYE_PROGRAMS_MAX])
+{
+    const struct tier *tier = state;
+    size_t count = 0;
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        enum eye_program program = (enum eye_program)i;
+        enum eye_ability ability = eye_programs[program].ability;
+        struct bpf_prog_info info;
+        if (tier->states[ability] == NOT_WANTED) {
+            continue;
+        }
+        read_program(tier, program, &info);
+        ret_stats[count++] = (struct eye_program_stats){
+            .name = eye_programs[program].name,
+            .works = tier->states[ability] == WORKS,
+            .runs = info.run_cnt,
+            .time_ns = info.run_time_ns,
+        };
+    }
+    return count;
+}
+
+static bool is_whole(const void *state)
+{
+    const struct tier *tier = state;
+    for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
+        if (tier->states[i] != WORKS && tier->states[i] != NOT_WANTED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *const never_seen[] = {
+    "UDP",
+    "HTTP/2, and everything inside TLS",
+    "connects that the routing table refuses before a SYN is sent",
+    NULL,
+};
+
+_Static_assert(EYE_PROGRAM_COUNT <= EYE_PROGRAMS_MAX, "programs have no room in what tiers tell");
+
+const struct eye_tier_type eye_tier_socket_storage = {
+    .name = "socket-storage",
+    .never_seen = never_seen,
+    .programs = eye_programs,
+    .program_count = EYE_PROGRAM_COUNT,
+    .probe = eye_socket_storage_probe,
+    .open = open_tier,
+    .on_record = on_record,
+    .descriptor = descriptor,
+    .drain = drain,
+    .drain_owners = drain_owners,
+    .read_ring = read_ring,
+    .read_live = read_live,
+    .retry = retry,
+    .is_whole = is_whole,
+    .losses = losses,
+    .read_programs = read_programs,
+    .close = close_tier,
+};

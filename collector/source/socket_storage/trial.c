@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loads the programs of the object one by one and keeps what the verifier said. */
+#include "collector/source/socket_storage/trial.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "collector/base/text.h"
+#include "collector/source/verifier_log.h"
+
+#include "bpf/socket_storage.skel.h"
+
+/* Statistics and the refusal's cause, without the trace of every instruction (Linux 5.2). */
+#define LOG_LEVEL_STATISTICS 4
+/* The result is a few lines, but the verifier takes back only at the end of each path what it noted
+ * on the way, and fails with ENOSPC when that does not fit. Only what is written takes memory. */
+#define LOG_BYTES (8U << 20)
+
+/* What libbpf warned of first since it was cleared: the cause where the verifier has none. */
+static char first_warning[sizeof(((struct eye_program_trial *)NULL)->reason)];
+
+__attribute__((format(printf, 2, 0))) static int keep_warning(enum libbpf_print_level level,
+                                                              const char *format, va_list arguments)
+{
+    if (level == LIBBPF_WARN && first_warning[0] == '\0') {
+        vsnprintf(first_warning, sizeof(first_warning), format, arguments);
+        first_warning[strcspn(first_warning, "\n")] = '\0';
+    }
+    return 0;
+}
+
+static void read_log(char *log, struct eye_program_trial *trial)
+{
+    const char *words = eye_verifier_log_read(log, &trial->instructions);
+    if (!trial->loads) {
+        eye_copy_string(trial->reason, sizeof(trial->reason),
+                        words[0] != '\0'           ? words
+                        : first_warning[0] != '\0' ? first_warning
+                                                   : "it cannot be loaded");
+    }
+}
+
+static int load_alone(struct socket_storage *object, enum eye_program program, char *log)
+{
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        bpf_program__set_autoload(eye_program_of(object, (enum eye_program)i), i == program);
+    }
+    bpf_program__set_log_level(eye_program_of(object, program), LOG_LEVEL_STATISTICS);
+    bpf_program__set_log_buf(eye_program_of(object, program), log, LOG_BYTES);
+    return socket_storage__load(object);
+}
+
+/* An iterator does nothing before it is run. */
+static int make_iterator(const struct bpf_link *link)
+{
+    EYE_AUTOCLOSE int fd = bpf_iter_create(bpf_link__fd(link));
+    return fd < 0 ? errno : 0;
+}
+
+static void attach_alone(const struct socket_storage *object, enum eye_program program, int place,
+                         struct eye_program_trial *trial)
+{
+    struct bpf_link *link = eye_program_attach(object, program, place);
+    trial->error = link == NULL                       ? errno
+                   : eye_program_is_iterator(program) ? make_iterator(link)
+                                                      : 0;
+    trial->attaches = trial->error == 0;
+    bpf_link__destroy(link);
+}
+
+static void try_program(struct eye_features *features, enum eye_program program, int place,
+                        char *log, struct eye_program_trial *ret_trial)
+{
+    log[0] = '\0';
+    first_warning[0] = '\0';
+    struct socket_storage *object = eye_programs_open(features);
+    int result = object == NULL ? -errno : load_alone(object, program, log);
+    *ret_trial = (struct eye_program_trial){.loads = result == 0, .error = -result};
+    read_log(log, ret_trial);
+    if (ret_trial->loads) {
+        attach_alone(object, program, place, ret_trial);
+    }
+    socket_storage__destroy(object);
+}
+
+void eye_programs_try(struct eye_features *features,
+                      struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT])
+{
+    EYE_AUTOFREE char *log = calloc(1, LOG_BYTES);
+    EYE_AUTOCLOSE int place = eye_programs_payload->open(features, NULL);
+    libbpf_print_fn_t printer = libbpf_set_print(keep_warning);
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        ret_trials[i] = (struct eye_program_trial){.error = ENOMEM};
+        if (log != NULL) {
+            try_program(features, (enum eye_program)i, place, log, &ret_trials[i]);
+        }
+    }
+    libbpf_set_print(printer);
+}
+
+int eye_programs_check(const struct eye_program_trial trials[EYE_PROGRAM_COUNT],
+                       enum eye_ability ability, struct eye_error *ret_error)
+{
+    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+        enum eye_program program = (enum eye_program)i;
+        if (eye_programs[program].ability == ability && !trials[i].attaches) {
+            return eye_program_refused(program, trials[i].error,
+                                       trials[i].loads ? NULL : trials[i].reason, ret_error);
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chooses a tier and hands on what is asked of it. */
+#include "collector/source/source.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct eye_source {
+    const struct eye_tier_type *tier;
+    void *state;
+    struct eye_features *features;
+    struct eye_sight sight;
+    uint64_t live_records;
+};
+
+const char *eye_loss_program(enum eye_loss loss)
+{
+    static const char *const programs[] = {
+#define X(identifier, program, reason) program,
+        EYE_LOSSES(X)
+#undef X
+    };
+    return programs[loss];
+}
+
+const char *eye_loss_reason(enum eye_loss loss)
+{
+    static const char *const reasons[] = {
+#define X(identifier, program, reason) reason,
+        EYE_LOSSES(X)
+#undef X
+    };
+    return reasons[loss];
+}
+
+const struct eye_tier_type *eye_source_first(const struct eye_config *config)
+{
+    int tier = config->source.tier;
+    return eye_tier_types[tier == EYE_TIER_AUTO ? 0 : tier - EYE_TIER_FIRST];
+}
+
+/* The next best one that the configuration allows; NULL behind the last. */
+static const struct eye_tier_type *next_tier(const struct eye_config *config,
+                                             const struct eye_tier_type *tier)
+{
+    size_t i = 0;
+    while (config->source.tier == EYE_TIER_AUTO && eye_tier_types[i] != tier) {
+        i++;
+    }
+    return config->source.tier == EYE_TIER_AUTO ? eye_tier_types[i + 1] : NULL;
+}
+
+const struct eye_tier_type *eye_source_probe(struct eye_features *features,
+                                             struct eye_tier_trial *ret_trial)
+{
+    const struct eye_tier_type *tier = NULL;
+    const struct eye_tier_type *next = eye_source_first(features->config);
+    memset(ret_trial, 0, sizeof(*ret_trial));
+    while (next != NULL && !ret_trial->connections) {
+        tier = next;
+        memset(ret_trial, 0, sizeof(*ret_trial));
+        tier->probe(features, ret_trial);
+        next = next_tier(features->config, tier);
+    }
+    return tier;
+}
+
+static int open_tier(struct eye_source *source, const struct eye_tier_type *tier,
+                     struct eye_error *ret_error)
+{
+    source->tier = tier;
+    memset(&source->sight, 0, sizeof(source->sight));
+    return tier->open(source->features, &source->sight, &source->state, ret_error);
+}
+
+int eye_source_open(struct eye_features *features, struct eye_source **ret_source,
+                    struct eye_error *ret_error)
+{
+    struct eye_source *source = calloc(1, sizeof(*source));
+    if (source == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    source->features = features;
+    const struct eye_tier_type *tier = eye_source_first(features->config);
+    int result = open_tier(source, tier, ret_error);
+    while (result != 0 && (tier = next_tier(features->config, tier)) != NULL) {
+        result = open_tier(source, tier, ret_error);
+    }
+    if (result != 0) {
+        free(source);
+        return result;
+    }
+    *ret_source = source;
+    return 0;
+}
+
+void eye_source_close(struct eye_source *source)
+{
+    if (source == NULL) {
+        return;
+    }
+    source->tier->close(source->state);
+    free(source);
+}
+
+const char *eye_source_tier(const struct eye_source *source)
+{
+    return source->tier->name;
+}
+
+const struct eye_sight *eye_source_sight(const struct eye_source *source)
+{
+    return &source->sight;
+}
+
+bool eye_source_is_whole(const struct eye_source *source)
+{
+    return source->tier->is_whole(source->state);
+}
+
+bool eye_source_retry(struct eye_source *source)
+{
+    return source->tier->retry(source->state);
+}
+
+void eye_source_on_record(struct eye_source *source, enum eye_ring ring,
+                          eye_record_handler *handler, void *context)
+{
+    source->tier->on_record(source->state, ring, handler, context);
+}
+
+int eye_source_descriptor(const struct eye_source *source)
+{
+    return source->tier->descriptor(source->state);
+}
+
+void eye_source_drain(struct eye_source *source)
+{
+    source->tier->drain(source->state);
+}
+
+void eye_source_drain_owners(struct eye_source *source)
+{
+    source->tier->drain_owners(source->state);
+}
+
+struct eye_ring_stats eye_source_ring(const struct eye_source *source, enum eye_ring ring)
+{
+    struct eye_ring_stats stats;
+    source->tier->read_ring(source->state, ring, &stats);
+    return stats;
+}
+
+int eye_source_read_live(struct eye_source *source, uint32_t pass, bool full,
+                         eye_record_handler *handler, void *context)
+{
+    uint64_t records;
+    int result = source->tier->read_live(source->state, pass, full, handler, context, &records);
+    source->live_records += records;
+    return result;
+}
+
+uint64_t eye_source_live_records(const struct eye_source *source)
+{
+    return source->live_records;
+}
+
+void eye_source_losses(const struct eye_source *source, uint64_t ret_losses[EYE_LOSS_COUNT])
+{
+    source->tier->losses(source->state, ret_losses);
+}
+
+size_t eye_source_programs(const struct eye_source *source,
+                           struct eye_program_stats ret_stats[EYE_PROGRAMS_MAX])
+{
+    return source->tier->read_programs(source->state, ret_stats);
+}
+
+const struct eye_feature_state *eye_source_feature(const struct eye_source *source,
+                                                   enum eye_feature feature)
+{
+    return eye_feature_ask(source->features, feature);
+}
+
+const char *eye_source_proc(const struct eye_source *source)
+{
+    return eye_features_proc(source->features);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where records of sockets come from: the tier that was chosen (tier.h), and what it sees. Shared
+ * by tracer and usm because both live on what one tier loads. Opened by the main thread; from then
+ * on the collector thread's.
+ *
+ * Nothing is pinned: on any exit, a crash included, the kernel detaches everything.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/abi.h"
+#include "collector/base/error.h"
+#include "collector/host/features.h"
+#include "collector/source/rings.h"
+#include "collector/source/tier.h"
+
+struct eye_source;
+
+/**
+ * The tier that `run` would choose: source.tier, else the best that sees connections (else the last
+ * one), and what it would see. @features: with all that is needed for everything.
+ */
+const struct eye_tier_type *eye_source_probe(struct eye_features *features,
+                                             struct eye_tier_trial *ret_trial);
+
+/** The best tier that source.tier allows: what is told where none could be tried. */
+const struct eye_tier_type *eye_source_first(const struct eye_config *config);
+
+/**
+ * Opens source.tier, else the best one that this kernel allows. @features: with all that is needed
+ * for everything; the source's own until it is closed. What this kernel or host refuses is done
+ * without, as long as connections are seen: eye_source_sight(). 0 or -errno; @ret_error then says
+ * what is missing and what to do, in one line.
+ */
+int eye_source_open(struct eye_features *features, struct eye_source **ret_source,
+                    struct eye_error *ret_error);
+
+/** Takes NULL. */
+void eye_source_close(struct eye_source *source);
+
+/** The name of the tier that was opened. */
+const char *eye_source_tier(const struct eye_source *source);
+
+/** What could not be seen at the start, and since eye_source_retry() behind that. */
+const struct eye_sight *eye_source_sight(const struct eye_source *source);
+
+/** Whether everything that the configuration asks for is attached now. */
+bool eye_source_is_whole(const struct eye_source *source);
+
+/**
+ * Attaches what could not be attached before, once: an exclusive program may have gone, a cgroup v2
+ * tree may be mounted by now. True when protocols are seen from now on.
+ */
+bool eye_source_retry(struct eye_source *source);
+
+/** Where a ring's records go; each is set before the first drain. */
+void eye_source_on_record(struct eye_source *source, enum eye_ring ring,
+                          eye_record_handler *handler, void *context);
+
+/** Readable when there is something to drain. For epoll. */
+int eye_source_descriptor(const struct eye_source *source);
+
+/** Reads records; stops after a bounded number, so that nothing else starves. */
+void eye_source_drain(struct eye_source *source);
+
+/** The records of owners alone, also while another one is being handled. */
+void eye_source_drain_owners(struct eye_source *source);
+
+struct eye_ring_stats eye_source_ring(const struct eye_source *source, enum eye_ring ring);
+
+/**
+ * Looks at every socket of every namespace. @pass: see eye_connection_record; each established
+ * socket that it has not counted is reported, moved or not. @full: @pass begins with this look. 0
+ * or -errno; what was not reached is reported by the next look.
+ */
+int eye_source_read_live(struct eye_source *source, uint32_t pass, bool full,
+                         eye_record_handler *handler, void *context);
+
+/** Records of these looks so far. */
+uint64_t eye_source_live_records(const struct eye_source *source);
+
+/** Cumulative losses, summed over the CPUs; EYE_LOSS_TCP_RECURSION from the kernel's own count,
+ * EYE_LOSS_TCP_VANISHED as of the last full pass that is known to have met every socket. */
+void eye_source_losses(const struct eye_source *source, uint64_t ret_losses[EYE_LOSS_COUNT]);
+
+/** Program and reason of a loss, as tags. */
+const char *eye_loss_program(enum eye_loss loss);
+const char *eye_loss_reason(enum eye_loss loss);
+
+/** The programs that the configuration wants; returns how many. */
+size_t eye_source_programs(const struct eye_source *source,
+                           struct eye_program_stats ret_stats[EYE_PROGRAMS_MAX]);
+
+/** What was found at the start; what is mounted or let go since then is found by
+ * eye_source_retry(). */
+const struct eye_feature_state *eye_source_feature(const struct eye_source *source,
+                                                   enum eye_feature feature);
+
+/** As eye_features_proc(). */
+const char *eye_source_proc(const struct eye_source *source);

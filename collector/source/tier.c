@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What all tiers say alike. */
+#include "collector/source/tier.h"
+
+#include <assert.h>
+
+const char *eye_ability_name(enum eye_ability ability)
+{
+    static const char *const names[] = {
+#define X(identifier, name, cost) name,
+        EYE_ABILITIES(X)
+#undef X
+    };
+    return names[ability];
+}
+
+const char *eye_ability_cost(enum eye_ability ability)
+{
+    static const char *const costs[] = {
+#define X(identifier, name, cost) cost,
+        EYE_ABILITIES(X)
+#undef X
+    };
+    return costs[ability];
+}
+
+void eye_sight_note(struct eye_sight *sight, const struct eye_error *why)
+{
+    assert(sight->not_seen_count < EYE_NOT_SEEN_MAX);
+    sight->not_seen[sight->not_seen_count++] = *why;
+}
+
+bool eye_sight_note_feature(struct eye_sight *sight, struct eye_features *features,
+                            enum eye_feature feature)
+{
+    struct eye_error why;
+    bool available = eye_feature_check(eye_feature_ask(features, feature), &why) == 0;
+    if (!available) {
+        eye_sight_note(sight, &why);
+    }
+    return available;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a tier is: a const table that says how one way to look at sockets is tried, opened, read and
+ * closed. A tier is a folder here and a name in CMakeLists.txt; whoever reads sockets knows
+ * source.h only. probe() and open() run in the main thread, the others in the collector's.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/abi.h"
+#include "collector/base/error.h"
+#include "collector/host/features.h"
+#include "collector/source/rings.h"
+
+/* What is seen of sockets. X(identifier, name, what is lost without it) */
+#define EYE_ABILITIES(X)                                                                           \
+    X(CONNECTIONS, "connections", "cannot observe the kernel")                                     \
+    X(OLDER_SOCKETS, "older sockets", "connections older than the daemon are not seen")            \
+    X(PROTOCOLS, "protocols", "requests of protocols are not seen")
+
+enum eye_ability {
+#define X(identifier, ...) EYE_ABILITY_##identifier,
+    EYE_ABILITIES(X)
+#undef X
+        EYE_ABILITY_COUNT,
+};
+
+/** "connections"; and what is lost without it, as the beginning of a message. */
+const char *eye_ability_name(enum eye_ability ability);
+const char *eye_ability_cost(enum eye_ability ability);
+
+/* At most one line for each ability and one for each feature. */
+#define EYE_NOT_SEEN_MAX (EYE_ABILITY_COUNT + EYE_FEATURE_COUNT)
+
+/* What a tier sees on this host. */
+struct eye_sight {
+    uint64_t since_ns; /* monotonic: what older sockets sent before does not count */
+    size_t unseeded;   /* network namespaces whose older sockets are not known */
+    struct eye_error not_seen[EYE_NOT_SEEN_MAX]; /* a line each: what is lost, why, what to do */
+    size_t not_seen_count;
+};
+
+/** Adds a line. */
+void eye_sight_note(struct eye_sight *sight, const struct eye_error *why);
+
+/** Adds what the want of @feature costs; false when it is missing. */
+bool eye_sight_note_feature(struct eye_sight *sight, struct eye_features *features,
+                            enum eye_feature feature);
+
+/* A kernel program, and what needs it. An ability needs all of its programs. */
+struct eye_program_info {
+    const char *name;
+    enum eye_ability ability;
+};
+
+/* Programs of one tier; of a tier that would have more the tables below have no room, and it does
+ * not compile. */
+#define EYE_PROGRAMS_MAX 16
+
+/* A program loaded and attached alone. */
+struct eye_program_trial {
+    bool loads;
+    bool attaches;         /* and it loads: it works here; of an iterator: it can be run */
+    int error;             /* errno of the refusal; 0 when it attaches */
+    uint32_t instructions; /* that the verifier processed; 0: it did not come to that */
+    char reason[256];      /* why it does not load: the verifier's last words, else libbpf's */
+};
+
+/* What a tier would see here. */
+struct eye_tier_trial {
+    struct eye_program_trial programs[EYE_PROGRAMS_MAX]; /* in the order of the tier's */
+    bool connections;
+    bool protocols;  /* requests are seen too, at least of a part of the host */
+    bool everywhere; /* of the whole host, if they are seen */
+    struct eye_sight sight;
+};
+
+struct eye_program_stats {
+    const char *name;
+    bool works;    /* loaded, and attached or run; else this kernel refused it or its ability */
+    uint64_t runs; /* 0 unless the kernel counts (kernel.bpf_stats_enabled) */
+    uint64_t time_ns;
+};
+
+struct eye_ring_stats {
+    uint64_t records; /* read so far */
+    double fill;      /* used part now, 0 .. 1 */
+};
+
+struct eye_tier_type {
+    const char *name; /* as source.tier has it */
+
+    /* What it sees on no host, a line each; NULL-terminated. */
+    const char *const *never_seen;
+
+    /* Its kernel programs. */
+    const struct eye_program_info *programs;
+    size_t program_count;
+
+    /** Tries what it needs, and takes it away again. @features: with all that is needed for
+     * everything. @ret_trial comes zeroed. */
+    void (*probe)(struct eye_features *features, struct eye_tier_trial *ret_trial);
+
+    /**
+     * Loads, attaches and finds the sockets that exist already, in every network namespace. What
+     * this kernel or host refuses is done without and noted in @sight (zeroed), as long as
+     * connections are seen. Both outlive the state. 0, or -errno with a message: what is missing
+     * and what to do.
+     */
+    int (*open)(struct eye_features *features, struct eye_sight *sight, void **ret_state,
+                struct eye_error *ret_error);
+
+    /** Where a ring's records go; each is set before the first drain. */
+    void (*on_record)(void *state, enum eye_ring ring, eye_record_handler *handler, void *context);
+
+    /** Readable when there is something to drain: for epoll, and may be one itself. */
+    int (*descriptor)(const void *state);
+
+    /** Reads all rings, or the owners' alone, also while a record of another ring is handled; a
+     * bounded number of records, so that nothing else starves. */
+    void (*drain)(void *state);
+    void (*drain_owners)(void *state);
+
+    void (*read_ring)(const void *state, enum eye_ring ring, struct eye_ring_stats *ret_stats);
+
+    /** As eye_source_read_live(). *ret_records: how many were handed on, also of a look that
+     * failed. */
+    int (*read_live)(void *state, uint32_t pass, bool full, eye_record_handler *handler,
+                     void *context, uint64_t *ret_records);
+
+    /** As the functions of source.h. */
+    bool (*retry)(void *state);
+    bool (*is_whole)(const void *state);
+    void (*losses)(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT]);
+
+    /** Of the programs that the configuration wants; returns how many. */
+    size_t (*read_programs)(const void *state,
+                            struct eye_program_stats ret_stats[EYE_PROGRAMS_MAX]);
+
+    /** Takes NULL and what open() left half done. */
+    void (*close)(void *state);
+};
+
+/* The generated table of all tiers, best first, NULL-terminated; order of CMakeLists.txt. */
+extern const struct eye_tier_type *const eye_tier_types[];
