@@ -17,7 +17,6 @@
 #include "collector/base/thread.h"
 #include "collector/health.h"
 #include "collector/intervals.h"
-#include "collector/snapshot/snapshot.h"
 #include "collector/source/accounts.h"
 
 /* Rings are read at least this often; a ring that fills faster wakes us. */
@@ -45,12 +44,12 @@ struct eye_collector {
     struct eye_tracer tracer;
     struct eye_usm usm;
     struct eye_health health;
-    const struct eye_workers *workers;
+    struct eye_publisher *publisher;
+    struct eye_reports *reports;
     pthread_t thread;
     bool running;
     struct eye_loop *loop;
     struct eye_watch watches[EVENT_COUNT]; /* EVENT_RINGS: of the source's descriptor */
-    int published_fd;
     uint64_t sequence;
     struct eye_intervals intervals;
     struct eye_passes passes; /* they put right what a lost record left in tcp.connections.active */
@@ -151,7 +150,7 @@ static int make_stages(struct eye_collector *collector)
         .processes = collector->processes,
         .tracer = &collector->tracer,
         .usm = &collector->usm,
-        .workers = collector->workers,
+        .reports = collector->reports,
     };
     connect_rings(collector);
     return 0;
@@ -160,11 +159,6 @@ static int make_stages(struct eye_collector *collector)
 bool eye_collector_sees_all(const struct eye_collector *collector)
 {
     return eye_source_is_whole(collector->source);
-}
-
-int eye_collector_published_fd(const struct eye_collector *collector)
-{
-    return collector->published_fd;
 }
 
 static void drain(struct eye_collector *collector)
@@ -212,11 +206,8 @@ static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t m
     snapshot->elapsed_ns = collector->elapsed_ns;
     intervals->previous_ns = end_ns;
     intervals->moment_ns = moment_ns;
-    eye_workers_publish(collector->workers, snapshot);
+    eye_publisher_publish(collector->publisher, snapshot);
     eye_snapshot_unref(snapshot);
-    uint64_t one = 1;
-    ssize_t ignored = write(collector->published_fd, &one, sizeof(one));
-    (void)ignored;
 }
 
 static void retry(struct eye_collector *collector)
@@ -240,7 +231,7 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns,
     retry(collector);
     read_live(collector, now_ns);
     eye_health_update(&collector->health);
-    uint64_t delivered = eye_workers_delivered(collector->workers, collector->sequence);
+    uint64_t delivered = eye_publisher_delivered(collector->publisher);
     collector->sequence++;
     eye_registry_close_interval(collector->registry, collector->sequence, now_ns, delivered);
     publish(collector, end_ns, eye_intervals_moment_ns(end_ns, now));
@@ -316,8 +307,7 @@ static int arm_drain(struct eye_collector *collector)
 static int open_events(struct eye_collector *collector)
 {
     collector->loop = eye_loop_new();
-    collector->published_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (collector->loop == NULL || collector->published_fd < 0) {
+    if (collector->loop == NULL) {
         return -errno;
     }
     int result = watch(collector, EVENT_STOP, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_stop);
@@ -339,7 +329,7 @@ static int open_events(struct eye_collector *collector)
 }
 
 int eye_collector_new(const struct eye_config *config, struct eye_source *source,
-                      const struct eye_workers *workers, bool once,
+                      struct eye_publisher *publisher, struct eye_reports *reports, bool once,
                       struct eye_collector **ret_collector, struct eye_error *ret_error)
 {
     struct eye_collector *collector = calloc(1, sizeof(*collector));
@@ -349,9 +339,9 @@ int eye_collector_new(const struct eye_config *config, struct eye_source *source
     }
     collector->config = config;
     collector->source = source;
-    collector->workers = workers;
+    collector->publisher = publisher;
+    collector->reports = reports;
     collector->once = once;
-    collector->published_fd = -1;
     for (size_t i = 0; i < EVENT_COUNT; i++) {
         collector->watches[i].fd = -1;
     }
@@ -392,7 +382,6 @@ void eye_collector_free(struct eye_collector *collector)
     close_fd(collector->watches[EVENT_STOP].fd);
     close_fd(collector->watches[EVENT_DRAIN].fd);
     close_fd(collector->watches[EVENT_INTERVAL].fd);
-    close_fd(collector->published_fd);
     eye_source_close(collector->source);
     free(collector);
 }

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The collector thread: reads the kernel, aggregates, and once per interval takes a snapshot and
- * hands it to the exporters. Intervals end on multiples of the interval since 1970 (:00, :10, ...).
+ * publishes it. Intervals end on multiples of the interval since 1970 (:00, :10, ...).
  * The first one begins when the kernel side began to see, and takes a second or half an interval at
  * least.
  */
 #pragma once
 
 #include "collector/base/error.h"
+#include "collector/publish/publisher.h"
+#include "collector/publish/reports.h"
 #include "collector/source/source.h"
 #include "config/config.h"
-#include "exporters/engine/workers.h"
 
 struct eye_collector;
 
 /**
- * Takes over @source (closed by eye_collector_free). @workers: borrowed, must outlive it. @once:
- * the thread ends by itself after one whole interval, wherever the clock stands. 0 or -errno.
+ * Takes over @source (closed by eye_collector_free). @publisher gets the snapshots, @reports are
+ * told with the daemon's health; both borrowed, must outlive it. @once: the thread ends by itself
+ * after one whole interval, wherever the clock stands. 0 or -errno.
  */
 int eye_collector_new(const struct eye_config *config, struct eye_source *source,
-                      const struct eye_workers *workers, bool once,
+                      struct eye_publisher *publisher, struct eye_reports *reports, bool once,
                       struct eye_collector **ret_collector, struct eye_error *ret_error);
 
 /** Starts the thread. 0 or -errno. */
@@ -34,6 +36,3 @@ bool eye_collector_sees_all(const struct eye_collector *collector);
 
 /** Takes NULL; the thread must not be running. */
 void eye_collector_free(struct eye_collector *collector);
-
-/** Readable after each published interval (an eventfd that counts them): for `run --once`. */
-int eye_collector_published_fd(const struct eye_collector *collector);

@@ -8,12 +8,15 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/collector.h"
 #include "collector/host/remedy.h"
+#include "collector/publish/publisher.h"
+#include "collector/publish/reports.h"
 #include "exporters/engine/workers.h"
 #include "exporters/stdout.h"
 
@@ -28,9 +31,15 @@ struct daemon {
     const struct eye_config *config;
     struct eye_workers *workers;
     struct eye_features features; /* the collector's from its start on */
+    struct eye_publisher *publisher;
+    struct eye_reports *reports;
     struct eye_collector *collector;
     const char *tier; /* that was started */
     int signals;
+
+    /* `run --once` reads how many intervals there were. */
+    struct eye_subscription intervals;
+    int published; /* an eventfd; -1: nobody waits for an interval */
 };
 
 /* What each signal does. All that would end any program end this one in order, whoever sends them
@@ -62,6 +71,45 @@ static int open_signals(void)
     }
     int fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     return fd < 0 ? -errno : fd;
+}
+
+/* The collector thread's: all there is to do with a snapshot is to know that it came. */
+static void count_interval(void *context, const struct eye_snapshot *snapshot)
+{
+    struct daemon *daemon = context;
+    uint64_t one = 1;
+    ssize_t ignored = write(daemon->published, &one, sizeof(one));
+    (void)ignored;
+    eye_subscription_deliver(&daemon->intervals, snapshot->sequence);
+}
+
+static int watch_intervals(struct daemon *daemon, struct eye_error *ret_error)
+{
+    const struct eye_snapshot *before;
+    daemon->published = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int result = daemon->published < 0 ? -errno : 0;
+    if (result == 0) {
+        daemon->intervals = (struct eye_subscription){.take = count_interval, .context = daemon};
+        result = eye_publisher_join(daemon->publisher, &daemon->intervals, &before);
+    }
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "cannot watch for the end of the interval: %s",
+                             strerror(-result));
+    }
+    eye_snapshot_unref(before);
+    return 0;
+}
+
+/* Everybody who reads what the collector publishes. */
+static int join_readers(struct daemon *daemon, bool once, struct eye_error *ret_error)
+{
+    daemon->publisher = eye_publisher_new();
+    daemon->reports = eye_reports_new();
+    if (daemon->publisher == NULL || daemon->reports == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    int result = eye_workers_join(daemon->workers, daemon->publisher, daemon->reports, ret_error);
+    return result == 0 && once ? watch_intervals(daemon, ret_error) : result;
 }
 
 static int no_thread(const char *name, int result, struct eye_error *ret_error)
@@ -97,6 +145,9 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
         result = eye_workers_bind(daemon->workers, ret_error);
     }
     if (result == 0) {
+        result = join_readers(daemon, once, ret_error);
+    }
+    if (result == 0) {
         result = eye_source_open(&daemon->features, &source, ret_error);
     }
     if (result != 0) {
@@ -108,8 +159,8 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     size_t not_seen = sight->not_seen_count;
     /* Loading parses the kernel's whole BTF: several MiB that are free now, back to the kernel. */
     malloc_trim(0);
-    result = eye_collector_new(daemon->config, source, daemon->workers, once, &daemon->collector,
-                               ret_error);
+    result = eye_collector_new(daemon->config, source, daemon->publisher, daemon->reports, once,
+                               &daemon->collector, ret_error);
     if (result == 0) {
         result = start_threads(daemon, ret_error);
     }
@@ -138,11 +189,17 @@ static int stop(struct daemon *daemon, enum cause cause)
     }
     uint64_t deadline = eye_clock_monotonic_ns() + daemon->config->shutdown_timeout_ns;
     const struct eye_workers_end end = eye_workers_end(daemon->workers, deadline);
+    eye_subscription_leave(&daemon->intervals);
     eye_collector_free(daemon->collector);
     int code = exit_code(cause, saw_all, &end);
     if (end.worst == EYE_WORKER_STUCK) {
         /* The thread uses the configuration until the process is gone. */
         _exit(code);
+    }
+    eye_reports_free(daemon->reports);
+    eye_publisher_free(daemon->publisher);
+    if (daemon->published >= 0) {
+        close(daemon->published);
     }
     if (daemon->signals >= 0) {
         close(daemon->signals);
@@ -176,11 +233,11 @@ static void say_stopping(int number)
     }
 }
 
-static enum cause wait_for_end(const struct daemon *daemon, bool once)
+static enum cause wait_for_end(const struct daemon *daemon)
 {
     struct pollfd fds[] = {
         {.fd = daemon->signals, .events = POLLIN},
-        {.fd = once ? eye_collector_published_fd(daemon->collector) : -1, .events = POLLIN},
+        {.fd = daemon->published, .events = POLLIN},
         /* Without events: the reader has gone, or the terminal was hung up. */
         {.fd = eye_stdout_is_used() ? STDOUT_FILENO : -1},
     };
@@ -233,7 +290,8 @@ static void allow_interrupt(const struct daemon *daemon, enum cause cause)
 int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers, bool once)
 {
     eye_log_open();
-    struct daemon daemon = {.config = config, .workers = workers, .signals = open_signals()};
+    struct daemon daemon = {
+        .config = config, .workers = workers, .signals = open_signals(), .published = -1};
     eye_features_init(&daemon.features, config);
     struct eye_error error = {""};
     int result = start(&daemon, once, &error);
@@ -245,7 +303,7 @@ int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers,
     }
     eye_log_info("observing every network namespace, tier %s, %zu exporter%s", daemon.tier,
                  config->exporter_count, config->exporter_count == 1 ? "" : "s");
-    enum cause cause = wait_for_end(&daemon, once);
+    enum cause cause = wait_for_end(&daemon);
     allow_interrupt(&daemon, cause);
     int code = stop(&daemon, cause);
     if (cause == CAUSE_READER_GONE) {

@@ -109,57 +109,6 @@ static void update_series(const struct eye_health *health)
     }
 }
 
-static void update_reasons(const struct eye_health *health, enum eye_metric_id metric,
-                           const char *exporter, const atomic_uint_fast64_t *counts)
-{
-    for (size_t i = 0; i < EYE_EXPORT_REASON_COUNT; i++) {
-        uint64_t count = atomic_load(&counts[i]);
-        if (count > 0) {
-            eye_counter_set(series_2(health, metric, EYE_TAG_EXPORTER, exporter, EYE_TAG_REASON,
-                                     eye_export_reason_name((enum eye_export_reason)i)),
-                            count);
-        }
-    }
-}
-
-static void update_snapshots(const struct eye_health *health, struct eye_worker *worker)
-{
-    const char *name = eye_worker_name(worker);
-    struct eye_worker_counts counts = eye_worker_count(worker);
-    eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
-                             EYE_TAG_OUTCOME, "delivered"),
-                    counts.delivered);
-    eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
-                             EYE_TAG_OUTCOME, "refused"),
-                    counts.refused);
-    eye_counter_set(series_2(health, EYE_METRIC_SELF_SNAPSHOTS, EYE_TAG_EXPORTER, name,
-                             EYE_TAG_OUTCOME, "skipped"),
-                    counts.skipped);
-    eye_gauge_set(series_1(health, EYE_METRIC_SELF_QUEUED, EYE_TAG_EXPORTER, name),
-                  (double)counts.queued);
-}
-
-static void update_exporter(const struct eye_health *health, struct eye_worker *worker)
-{
-    const char *name = eye_worker_name(worker);
-    const struct eye_export_stats *stats = eye_worker_stats(worker);
-    update_snapshots(health, worker);
-    eye_counter_set(series_1(health, EYE_METRIC_SELF_POINTS, EYE_TAG_EXPORTER, name),
-                    atomic_load(&stats->points));
-    eye_counter_set(series_1(health, EYE_METRIC_SELF_POINTS_SEEN, EYE_TAG_EXPORTER, name),
-                    atomic_load(&stats->seen));
-    eye_gauge_set(series_1(health, EYE_METRIC_SELF_FAILING, EYE_TAG_EXPORTER, name),
-                  (double)atomic_load(&stats->failing));
-    eye_counter_set(series_1(health, EYE_METRIC_SELF_REPLAYED, EYE_TAG_EXPORTER, name),
-                    atomic_load(&stats->replayed));
-    eye_gauge_set(series_1(health, EYE_METRIC_SELF_SPOOL, EYE_TAG_EXPORTER, name),
-                  (double)atomic_load(&stats->spooled_bytes));
-    eye_counter_set(series_1(health, EYE_METRIC_SELF_SENT_BYTES, EYE_TAG_EXPORTER, name),
-                    atomic_load(&stats->bytes));
-    update_reasons(health, EYE_METRIC_SELF_FAILURES, name, stats->failures);
-    update_reasons(health, EYE_METRIC_SELF_DROPPED, name, stats->dropped);
-}
-
 static uint64_t timeval_ns(struct timeval value)
 {
     return (uint64_t)value.tv_sec * EYE_NS_PER_SECOND + (uint64_t)value.tv_usec * EYE_NS_PER_US;
@@ -208,9 +157,7 @@ void eye_health_update(const struct eye_health *health)
     update_samples(health, "process", eye_source_ring(health->source, EYE_RING_OWNERS).records,
                    eye_processes_malformed(health->processes));
     update_samples(health, "usm", health->usm->samples, health->usm->malformed);
-    for (size_t i = 0; i < health->workers->count; i++) {
-        update_exporter(health, health->workers->items[i]);
-    }
+    eye_reports_tell(health->reports, health->registry, health->group);
     update_self(health);
     update_series(health);
 }

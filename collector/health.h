@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The daemon's own health, through the same groups as everything else: losses, rings, programs,
- * samples, series, exporters, CPU and memory. Belongs to the collector thread.
+ * samples, series, reports of who comes and goes, CPU and memory. Belongs to the collector thread.
  */
 #pragma once
 
 #include "collector/process/process.h"
+#include "collector/publish/reports.h"
 #include "collector/source/source.h"
 #include "collector/telemetry/telemetry.h"
 #include "collector/tracer/tracer.h"
 #include "collector/usm/usm.h"
-#include "exporters/engine/workers.h"
 
 /* What is looked at; none is owned. */
 struct eye_health {
@@ -20,7 +20,7 @@ struct eye_health {
     const struct eye_processes *processes;
     const struct eye_tracer *tracer;
     const struct eye_usm *usm;
-    const struct eye_workers *workers;
+    struct eye_reports *reports;
 };
 
 /** Brings every health series up to date. Called once per interval, before the snapshot. */

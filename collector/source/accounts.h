@@ -44,7 +44,7 @@ struct eye_passes {
 
 /**
  * Is a full pass due: the first one, one a minute, one after each loss (of @losses, as
- * eye_kernel_losses() gives them) or new doubt (of @doubts so far) and the @last one of a run?
+ * eye_source_losses() gives them) or new doubt (of @doubts so far) and the @last one of a run?
  * Then its number is in @passes.
  */
 bool eye_passes_begin(struct eye_passes *passes, const uint64_t losses[EYE_LOSS_COUNT],

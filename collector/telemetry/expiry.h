@@ -7,7 +7,7 @@
 
 #include "collector/telemetry/registry.h"
 
-/** Whether nobody would miss it: every exporter has delivered its last value. */
+/** Whether nobody would miss it: every reader has delivered its last value. */
 bool eye_series_may_go(const struct eye_registry *registry, const struct eye_series *series);
 
 /** Removes it and counts that. */

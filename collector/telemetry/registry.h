@@ -31,7 +31,7 @@ struct eye_registry {
     struct eye_metric_state metrics[EYE_METRIC_COUNT];
     struct eye_budget_rules rules;
     uint64_t closed_ns;          /* end of the last interval, monotonic */
-    uint64_t delivered_sequence; /* by every exporter, when it ended */
+    uint64_t delivered_sequence; /* by every reader, when it ended */
     uint64_t next_id;
     uint64_t generation;
     uint64_t lost;

@@ -30,6 +30,30 @@ void eye_counter_set(struct eye_series *series, uint64_t total)
     }
 }
 
+/* What the scratch series gets when memory is out is told again when there is some. */
+void eye_counter_follow(struct eye_series *series, uint64_t total, uint64_t *told)
+{
+    if (series->tags == NULL) {
+        return;
+    }
+    series->kept_elsewhere = true;
+    if (total > *told) {
+        eye_counter_add(series, total - *told);
+        *told = total;
+    }
+}
+
+void eye_series_retire(struct eye_registry *registry, struct eye_series *series)
+{
+    if (series->tags == NULL) {
+        return;
+    }
+    series->kept_elsewhere = false;
+    if (series->metric->kind == EYE_GAUGE) {
+        eye_series_remove(registry, series);
+    }
+}
+
 void eye_gauge_set(struct eye_series *series, double value)
 {
     assert(series->metric->kind == EYE_GAUGE);

@@ -118,6 +118,12 @@ void eye_counter_add(struct eye_series *series, uint64_t amount);
  * ignored. Such a series never expires. */
 void eye_counter_set(struct eye_series *series, uint64_t total);
 
+/**
+ * The same where who keeps it may go, and another one begin at 0 under the same name: adds what
+ * @total has grown by since *@told, and keeps it there.
+ */
+void eye_counter_follow(struct eye_series *series, uint64_t total, uint64_t *told);
+
 void eye_gauge_set(struct eye_series *series, double value);
 void eye_gauge_add(struct eye_series *series, double amount);
 void eye_distribution_add(struct eye_series *series, double value, uint64_t weight);
@@ -125,10 +131,14 @@ void eye_distribution_add(struct eye_series *series, double value, uint64_t weig
 /** Removes a series whose subject is gone (a gauge must not stay at its last value). */
 void eye_series_remove(struct eye_registry *registry, struct eye_series *series);
 
+/** The subject of a series that was kept elsewhere is gone: a gauge is removed, a counter may
+ * expire as any other, when every reader has its last value. */
+void eye_series_retire(struct eye_registry *registry, struct eye_series *series);
+
 /**
  * Marks the end of an interval: called by the snapshot with its sequence number and the monotonic
  * time, before it copies. Removes series idle for limits.idle_ns whose last change is in a
- * snapshot that every exporter has delivered (@delivered_sequence or older), and sooner where a
+ * snapshot that every reader has delivered (@delivered_sequence or older), and sooner where a
  * budget runs short. Gauges at zero expire like counters; other gauges stay.
  */
 void eye_registry_close_interval(struct eye_registry *registry, uint64_t sequence, uint64_t now_ns,

@@ -62,6 +62,19 @@ bool eye_backlog_begins_with(const struct eye_backlog *backlog, const struct eye
            segments[0].sequence == snapshot->sequence;
 }
 
+bool eye_backlog_has_run(const struct eye_backlog *backlog, uint64_t start_ns)
+{
+    size_t count = 0;
+    const struct eye_spool_segment *segments =
+        backlog->spool == NULL ? NULL : eye_spool_waiting(backlog->spool, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (segments[i].start_ns == start_ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void update_bytes(const struct eye_backlog *backlog)
 {
     atomic_store(&backlog->stats->spooled_bytes, eye_spool_bytes(backlog->spool));

@@ -31,6 +31,9 @@ bool eye_backlog_begins_with(const struct eye_backlog *backlog,
 /** True when something waits. */
 bool eye_backlog_has_work(const struct eye_backlog *backlog);
 
+/** True when something of the run that began at @start_ns waits. */
+bool eye_backlog_has_run(const struct eye_backlog *backlog, uint64_t start_ns);
+
 /**
  * Puts @snapshot on disk, and before it @before (may be NULL) as the one delivered last when
  * nothing waited. True when it is there; then the caller's reference is no longer needed.

@@ -21,6 +21,7 @@
 #include "exporters/engine/backoff.h"
 #include "exporters/engine/queue.h"
 #include "exporters/engine/window.h"
+#include "exporters/engine/worker_report.h"
 
 /* A delivery that is under way at the deadline may finish: its waits for buffers are this short. */
 #define JOIN_GRACE_NS (250 * EYE_NS_PER_MS)
@@ -41,14 +42,21 @@ struct eye_worker {
     struct eye_deadline deadline;
     pthread_t thread;
 
+    /* Main thread's, but for what the worker says it has delivered. */
+    struct eye_subscription subscription;
+    struct eye_reports *reports; /* that have `report`; NULL: it was not opened */
+    struct eye_report *report;   /* owned until it is opened */
+
     /* The thread's, which reads and writes the spool without the mutex. */
     struct eye_backlog backlog;
     const struct eye_snapshot *work;   /* in delivery, or failed and kept; NULL: none */
     const struct eye_snapshot *before; /* delivered last; NULL: none */
+    const struct eye_snapshot *joined; /* what came before it; NULL: nothing, or it delivered */
     uint64_t retry_at_ns;              /* monotonic; 0: at once */
     uint64_t failing_since_ns;         /* monotonic; 0: not failing */
     struct eye_window window;
     struct eye_backoff backoff;
+    bool resumes;              /* a worker before it left some of this run in the spool */
     bool work_spooled;         /* it is the oldest segment of the backlog */
     bool started;              /* a part of `work` was sent: it cannot be given up */
     bool moved;                /* `work` goes with a later time than its own */
@@ -172,6 +180,14 @@ static int choose_time(struct eye_worker *worker)
     return 0;
 }
 
+/* Whether @snapshot goes on where the worker joined, if it is the first one of its run. */
+static bool follows_joined(const struct eye_worker *worker, const struct eye_snapshot *snapshot)
+{
+    const struct eye_snapshot *joined = worker->joined;
+    return joined != NULL && joined->start_ns == snapshot->start_ns &&
+           joined->sequence < snapshot->sequence;
+}
+
 /* A run is compared with itself only. */
 static void choose_before(struct eye_worker *worker)
 {
@@ -179,15 +195,21 @@ static void choose_before(struct eye_worker *worker)
         return;
     }
     eye_snapshot_unref(worker->before);
-    worker->before =
-        worker->work_spooled ? eye_backlog_before(&worker->backlog, worker->work) : NULL;
+    bool from_spool = worker->work_spooled || worker->resumes;
+    worker->before = from_spool ? eye_backlog_before(&worker->backlog, worker->work) : NULL;
+    if (worker->before == NULL && follows_joined(worker, worker->work)) {
+        worker->before = eye_snapshot_ref(worker->joined);
+    }
 }
 
 /* ---- The spool ---- */
 
 static bool store(struct eye_worker *worker, const struct eye_snapshot *snapshot)
 {
-    bool stored = eye_backlog_store(&worker->backlog, snapshot, worker->before);
+    bool known = worker->before != NULL && worker->before->start_ns == snapshot->start_ns;
+    bool first = !known && follows_joined(worker, snapshot);
+    bool stored =
+        eye_backlog_store(&worker->backlog, snapshot, first ? worker->joined : worker->before);
     if (worker->work_spooled && !eye_backlog_begins_with(&worker->backlog, worker->work)) {
         /* It went for want of room; `work` is still in memory. */
         worker->work_spooled = false;
@@ -313,7 +335,7 @@ static void count_settled(struct eye_worker *worker, bool refused)
     struct eye_export_stats *stats = &worker->stats;
     pthread_mutex_lock(&worker->mutex);
     if (worker->before->start_ns == worker->run_ns) {
-        atomic_store(&worker->stats.delivered_sequence, worker->before->sequence);
+        eye_subscription_deliver(&worker->subscription, worker->before->sequence);
     }
     atomic_fetch_sub(&stats->queued, 1);
     atomic_fetch_add(refused ? &stats->refused : &stats->delivered, 1);
@@ -325,6 +347,9 @@ static void finish_work(struct eye_worker *worker, bool refused)
 {
     eye_snapshot_unref(worker->before);
     worker->before = EYE_TAKE(worker->work);
+    if (follows_joined(worker, worker->before)) {
+        eye_snapshot_unref(EYE_TAKE(worker->joined));
+    }
     if (worker->moved) {
         worker->window.floor_ns = worker->before->time_ns + worker->before->interval_ns;
         worker->moved = false;
@@ -509,6 +534,38 @@ void eye_worker_publish(struct eye_worker *worker, const struct eye_snapshot *sn
     pthread_mutex_unlock(&worker->mutex);
 }
 
+static void take(void *context, const struct eye_snapshot *snapshot)
+{
+    eye_worker_publish(context, snapshot);
+}
+
+int eye_worker_join(struct eye_worker *worker, struct eye_publisher *publisher,
+                    struct eye_reports *reports)
+{
+    assert(!worker->running && worker->reports == NULL);
+    int result = eye_publisher_join(publisher, &worker->subscription, &worker->joined);
+    if (result != 0) {
+        return result;
+    }
+    if (worker->joined != NULL && eye_backlog_has_run(&worker->backlog, worker->joined->start_ns)) {
+        worker->resumes = true;
+        eye_snapshot_unref(EYE_TAKE(worker->joined));
+    }
+    worker->reports = reports;
+    eye_reports_open(reports, worker->report);
+    return 0;
+}
+
+void eye_worker_leave(struct eye_worker *worker)
+{
+    eye_subscription_leave(&worker->subscription);
+}
+
+uint64_t eye_worker_delivered(const struct eye_worker *worker)
+{
+    return atomic_load(&worker->subscription.delivered);
+}
+
 void eye_worker_stop(struct eye_worker *worker, uint64_t deadline_ns)
 {
     pthread_mutex_lock(&worker->mutex);
@@ -555,11 +612,17 @@ static void init_sync(struct eye_worker *worker)
 /* There is no thread (any more). Takes one that is half made. */
 static void destroy(struct eye_worker *worker)
 {
+    if (worker->reports != NULL) {
+        eye_reports_close(worker->reports, worker->report);
+    } else {
+        eye_worker_report_free(worker->report);
+    }
     worker->type->close(worker->state);
     eye_backlog_close(&worker->backlog);
     eye_queue_done(&worker->queue);
     eye_snapshot_unref(worker->work);
     eye_snapshot_unref(worker->before);
+    eye_snapshot_unref(worker->joined);
     pthread_cond_destroy(&worker->wake);
     pthread_mutex_destroy(&worker->mutex);
     free(worker->name);
@@ -607,10 +670,12 @@ static struct eye_worker *make_worker(const struct eye_exporter_type *type,
     worker->type = type;
     worker->own = own;
     worker->name = make_name(type, own->name, lane);
+    worker->subscription = (struct eye_subscription){.take = take, .context = worker};
     worker->window.max_age_ns = max_age_of(type, own);
     worker->backoff.max_ns = type->retry_max_ns > 0 ? type->retry_max_ns : EYE_RETRY_DEFAULT_MAX_NS;
     atomic_store(&worker->deadline.at_ns, NEVER);
-    if (worker->name == NULL ||
+    worker->report = worker->name == NULL ? NULL : eye_worker_report_new(worker);
+    if (worker->report == NULL ||
         eye_queue_init(&worker->queue, own->common.queue_snapshots, own->common.queue_bytes) != 0) {
         destroy(worker);
         return NULL;
@@ -750,6 +815,7 @@ enum eye_worker_end eye_worker_free(struct eye_worker *worker)
     if (worker == NULL) {
         return EYE_WORKER_DELIVERED;
     }
+    eye_worker_leave(worker);
     if (worker->running && !is_stopping(worker)) {
         eye_worker_stop(worker, eye_clock_monotonic_ns());
     }

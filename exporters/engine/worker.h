@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One exporter's thread and its queue. publish() and stop() are called by the main and collector
- * threads and never wait for the network; everything else happens in the worker.
+ * One exporter's thread and its queue: a reader of what the publisher publishes. publish() and
+ * stop() are called by the collector and main threads and never wait for the network; everything
+ * else happens in the worker.
  *
  * The queue is bounded in snapshots and bytes; when it is full the oldest goes, which costs time
  * resolution only, because changes are taken against the last delivered snapshot. With a spool
@@ -14,6 +15,8 @@
  */
 #pragma once
 
+#include "collector/publish/publisher.h"
+#include "collector/publish/reports.h"
 #include "exporters/exporter.h"
 
 struct eye_worker;
@@ -35,6 +38,18 @@ int eye_worker_new(const struct eye_exporter_type *type, const struct eye_config
 /** Takes what only one process may have, and the spool. 0, or -errno with a message as above. */
 int eye_worker_bind(struct eye_worker *worker, struct eye_error *ret_error);
 
+/**
+ * Once bound, before it starts: from now on every snapshot of @publisher is queued, and the first
+ * delivery has what changed since the one that was published last. @reports tells its numbers
+ * until it is freed. Both outlive it. 0, or -errno of eye_publisher_join().
+ */
+int eye_worker_join(struct eye_worker *worker, struct eye_publisher *publisher,
+                    struct eye_reports *reports);
+
+/** Nothing more is queued, and no series lives on for it; what is queued will be delivered. Takes
+ * one that did not join. */
+void eye_worker_leave(struct eye_worker *worker);
+
 /** Once bound. 0 or -errno of pthread_create. */
 int eye_worker_start(struct eye_worker *worker);
 
@@ -55,15 +70,18 @@ enum eye_worker_end {
 };
 
 /**
- * Waits for the thread until shortly after the deadline given to stop (if it was started), says
- * what was left behind, and frees everything. After EYE_WORKER_STUCK nothing was freed, and the
- * process must end without freeing what the thread may use.
+ * Leaves, waits for the thread until shortly after the deadline given to stop (if it was started),
+ * says what was left behind, and frees everything. After EYE_WORKER_STUCK nothing was freed, and
+ * the process must end without freeing what the thread may use.
  */
 enum eye_worker_end eye_worker_free(struct eye_worker *worker);
 
 /** The exporter's name, and behind a dot its lane's. */
 const char *eye_worker_name(const struct eye_worker *worker);
 const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker);
+
+/** The newest snapshot of this run that was delivered, by its sequence. Any thread. */
+uint64_t eye_worker_delivered(const struct eye_worker *worker);
 
 /* Snapshots at one moment: what was published, and replayed, is their sum. */
 struct eye_worker_counts {

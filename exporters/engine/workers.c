@@ -77,27 +77,27 @@ int eye_workers_bind(struct eye_workers *workers, struct eye_error *ret_error)
     return tell(&problems, ret_error);
 }
 
-void eye_workers_publish(const struct eye_workers *workers, const struct eye_snapshot *snapshot)
+int eye_workers_join(struct eye_workers *workers, struct eye_publisher *publisher,
+                     struct eye_reports *reports, struct eye_error *ret_error)
 {
     for (size_t i = 0; i < workers->count; i++) {
-        eye_worker_publish(workers->items[i], snapshot);
+        int result = eye_worker_join(workers->items[i], publisher, reports);
+        if (result != 0) {
+            return eye_error_set(
+                ret_error, result,
+                "exporter %s: snapshots have %d readers already, which is all that "
+                "there may be; configure fewer exporters",
+                eye_worker_name(workers->items[i]), EYE_READERS_MAX);
+        }
     }
-}
-
-uint64_t eye_workers_delivered(const struct eye_workers *workers, uint64_t newest)
-{
-    uint64_t delivered = newest;
-    for (size_t i = 0; i < workers->count; i++) {
-        uint64_t own = atomic_load(&eye_worker_stats(workers->items[i])->delivered_sequence);
-        delivered = own < delivered ? own : delivered;
-    }
-    return delivered;
+    return 0;
 }
 
 struct eye_workers_end eye_workers_end(struct eye_workers *workers, uint64_t deadline_ns)
 {
     struct eye_workers_end all = {.worst = EYE_WORKER_DELIVERED};
     for (size_t i = 0; i < workers->count; i++) {
+        eye_worker_leave(workers->items[i]);
         eye_worker_stop(workers->items[i], deadline_ns);
     }
     for (size_t i = 0; i < workers->count; i++) {

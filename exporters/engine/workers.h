@@ -25,12 +25,10 @@ int eye_workers_new(const struct eye_config *config, struct eye_workers *ret_wor
 /** Takes what only one process may have: addresses, files, spools. As above, all problems. */
 int eye_workers_bind(struct eye_workers *workers, struct eye_error *ret_error);
 
-/** Hands a snapshot to each; the collector thread's. */
-void eye_workers_publish(const struct eye_workers *workers, const struct eye_snapshot *snapshot);
-
-/** The last snapshot that every one of them has delivered, by its sequence number; @newest where
- * there are none. Any thread. */
-uint64_t eye_workers_delivered(const struct eye_workers *workers, uint64_t newest);
+/** All join @publisher, each with a report; once bound, before they start. 0, or -errno with a
+ * message; those that joined leave when they end. */
+int eye_workers_join(struct eye_workers *workers, struct eye_publisher *publisher,
+                     struct eye_reports *reports, struct eye_error *ret_error);
 
 /* What became of them. */
 struct eye_workers_end {
@@ -38,6 +36,6 @@ struct eye_workers_end {
     bool unwritten; /* one of them came to EYE_WORKER_UNWRITTEN */
 };
 
-/** Gives all until @deadline_ns (monotonic) to deliver what they have, and frees them. Takes a
+/** All leave, have until @deadline_ns (monotonic) to deliver what they have, and are freed. Takes a
  * zeroed one. */
 struct eye_workers_end eye_workers_end(struct eye_workers *workers, uint64_t deadline_ns);

@@ -340,7 +340,7 @@ static void worker__delivers_in_order_against_the_last_delivered(void **state)
     const struct call expected[] = {{1, 0}, {2, 1}, {3, 2}};
     assert_calls(&fixture->fake, expected, 3);
     assert_stats(fixture, 3, 0, 0);
-    assert_int_equal(atomic_load(&eye_worker_stats(fixture->worker)->delivered_sequence), 3);
+    assert_int_equal(eye_worker_delivered(fixture->worker), 3);
     assert_string_equal(eye_worker_name(fixture->worker), "a-rather-long-name");
 }
 
@@ -392,7 +392,7 @@ static void worker__after_failure_takes_the_newest(void **state)
     const struct call expected[] = {{1, 0}, {3, 0}};
     assert_calls(&fixture->fake, expected, 2);
     assert_stats(fixture, 1, 0, 2);
-    assert_int_equal(atomic_load(&eye_worker_stats(fixture->worker)->delivered_sequence), 3);
+    assert_int_equal(eye_worker_delivered(fixture->worker), 3);
 }
 
 static void worker__started_snapshot_is_retried_until_delivered(void **state)
@@ -923,7 +923,7 @@ static void worker__identity_holds_under_mixed_results(void **state)
     assert_int_equal(fake->failure_count, 3);
     assert_int_equal(fake->call_count, delivered + 3);
     assert_stats(fixture, delivered, 0, 400 - delivered);
-    assert_int_equal(atomic_load(&stats->delivered_sequence), 400);
+    assert_int_equal(eye_worker_delivered(fixture->worker), 400);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
