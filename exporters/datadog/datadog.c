@@ -16,8 +16,8 @@
 #include "exporters/datadog/body.h"
 #include "exporters/encode/dd_tags.h"
 #include "exporters/engine/delivery.h"
+#include "exporters/http/client.h"
 #include "exporters/http/compress.h"
-#include "exporters/http/http.h"
 
 #define DEFAULT_SITE "datadoghq.com"
 
@@ -37,7 +37,7 @@ struct values {
     char *api_key_file;
     int encoding;    /* enum encoding */
     int compression; /* index into compressions */
-    struct eye_http_settings http;
+    struct eye_client_settings http;
 };
 
 static const char *const encoding_names[] = {"json", "protobuf", NULL};
@@ -58,7 +58,7 @@ struct datadog {
     struct eye_delivery delivery;
     struct eye_compressor *compressor; /* owned */
     struct eye_text packed;            /* the body as it is sent */
-    struct eye_http *http;             /* owned */
+    struct eye_client *client;         /* owned */
     struct eye_secret key;
     uint64_t renewed_ns;  /* monotonic; when the key was last read again; 0: never */
     uint64_t validate_ns; /* monotonic; when to ask about the key next */
@@ -69,25 +69,25 @@ struct datadog {
 
 /* ---- Requests ---- */
 
-static int request(struct datadog *datadog, const struct eye_http_request *what,
-                   struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
+static int request(struct datadog *datadog, const struct eye_client_request *what,
+                   struct eye_client_answer *ret_answer, struct eye_export_failure *failure)
 {
-    const struct eye_http_header key = {"DD-API-KEY", datadog->key.value};
-    struct eye_http_request request = *what;
+    const struct eye_client_header key = {"DD-API-KEY", datadog->key.value};
+    struct eye_client_request request = *what;
     request.secret_header = &key;
-    return eye_http_send(datadog->http, &request, ret_answer, failure);
+    return eye_client_send(datadog->client, &request, ret_answer, failure);
 }
 
-static int post(struct datadog *datadog, struct eye_http_answer *ret_answer,
+static int post(struct datadog *datadog, struct eye_client_answer *ret_answer,
                 struct eye_export_failure *failure)
 {
     const char *compression = eye_compression_name(compressions[datadog->values->compression]);
-    const struct eye_http_header headers[] = {
+    const struct eye_client_header headers[] = {
         {"Content-Type", datadog->body.encoding->content_type},
         {"DD-Agent-Payload", PAYLOAD_VERSION},
         {"Content-Encoding", compression},
     };
-    const struct eye_http_request what = {
+    const struct eye_client_request what = {
         .method = "POST",
         .url = datadog->url,
         .headers = headers,
@@ -131,8 +131,8 @@ static void learn_key_state(struct datadog *datadog, enum key_state state)
  */
 static void validate(struct datadog *datadog)
 {
-    const struct eye_http_request what = {.method = "GET", .url = datadog->validate_url};
-    struct eye_http_answer answer;
+    const struct eye_client_request what = {.method = "GET", .url = datadog->validate_url};
+    struct eye_client_answer answer;
     struct eye_export_failure failure;
     uint64_t now_ns = eye_clock_monotonic_ns();
     if (datadog->lane != LANE_SERIES || now_ns < datadog->validate_ns) {
@@ -191,10 +191,10 @@ static enum eye_verdict pack(struct datadog *datadog, struct eye_export_failure 
 }
 
 /* It begins with a list of errors that is longer than what is read. */
-static bool has_endless_errors(const struct eye_http_answer *answer)
+static bool has_endless_errors(const struct eye_client_answer *answer)
 {
     static const char key[] = "\"errors\"";
-    return answer->length >= EYE_HTTP_ANSWER_MAX_BYTES &&
+    return answer->length >= EYE_CLIENT_ANSWER_MAX_BYTES &&
            memmem(answer->body, answer->length, key, strlen(key)) != NULL;
 }
 
@@ -202,7 +202,7 @@ static bool has_endless_errors(const struct eye_http_answer *answer)
  * What the intake took out of a body that it took (202): its answer names errors, and each of them
  * stands for one point at least. An answer that is no JSON says nothing.
  */
-static uint64_t read_errors(const struct eye_http_answer *answer,
+static uint64_t read_errors(const struct eye_client_answer *answer,
                             struct eye_export_failure *failure)
 {
     if (has_endless_errors(answer)) {
@@ -229,7 +229,7 @@ static enum eye_verdict send(void *state, uint64_t points, uint64_t *ret_rejecte
                              struct eye_export_failure *failure)
 {
     struct datadog *datadog = state;
-    struct eye_http_answer answer;
+    struct eye_client_answer answer;
     enum eye_verdict verdict = pack(datadog, failure);
     (void)points;
     if (verdict != EYE_VERDICT_DONE) {
@@ -242,7 +242,7 @@ static enum eye_verdict send(void *state, uint64_t points, uint64_t *ret_rejecte
     if (result != 0) {
         return EYE_VERDICT_RETRY;
     }
-    verdict = eye_http_verdict(&answer, failure);
+    verdict = eye_client_verdict(&answer, failure);
     if (verdict == EYE_VERDICT_DONE) {
         *ret_rejected = read_errors(&answer, failure);
     }
@@ -280,7 +280,7 @@ static void close_exporter(void *state)
     if (datadog == NULL) {
         return;
     }
-    eye_http_free(datadog->http);
+    eye_client_free(datadog->client);
     eye_secret_done(&datadog->key);
     eye_compressor_free(datadog->compressor);
     eye_text_done(&datadog->packed);
@@ -307,7 +307,7 @@ static bool site_valid(const char *site)
 /* A base: paths of endpoints come behind it. */
 static bool base_valid(const char *url)
 {
-    return eye_http_url_valid(url) && strchr(url, '?') == NULL;
+    return eye_url_valid(url) && strchr(url, '?') == NULL;
 }
 
 /* The URL of @path. 0, or -errno with a message. */
@@ -406,7 +406,7 @@ static int init_transport(struct datadog *datadog, const struct eye_exporter_set
     if (result == 0) {
         result = read_key(datadog, ret_error);
     }
-    return result == 0 ? eye_http_new(&values->http, setup, &datadog->http, ret_error) : result;
+    return result == 0 ? eye_client_new(&values->http, setup, &datadog->client, ret_error) : result;
 }
 
 static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
@@ -476,7 +476,7 @@ static const struct eye_config_key keys[] = {
         .choices = compression_names,
         .help = "of payloads; not every receiver that is compatible knows zstd",
     },
-    EYE_HTTP_KEYS(struct values, http),
+    EYE_CLIENT_KEYS(struct values, http),
 };
 
 static const char *const lanes[] = {[LANE_SERIES] = "series", [LANE_SKETCHES] = "sketches", NULL};

@@ -55,7 +55,7 @@ struct dogstatsd {
     struct eye_link *link;
     struct eye_text payload;
     uint64_t kinds[KINDS]; /* points in the payload, by kind */
-    struct eye_client client;
+    struct eye_dd_client client;
     bool announced; /* the event of the start got through, or there is none: a job's */
 };
 
@@ -108,7 +108,7 @@ static int write_payload(struct dogstatsd *dogstatsd, struct eye_export_failure 
 static int send_payload(struct dogstatsd *dogstatsd, struct eye_export_failure *failure)
 {
     int result = write_payload(dogstatsd, failure);
-    eye_client_count_packet(&dogstatsd->client, dogstatsd->payload.length, result == 0);
+    eye_dd_client_count_packet(&dogstatsd->client, dogstatsd->payload.length, result == 0);
     return result;
 }
 
@@ -120,7 +120,8 @@ static enum eye_verdict send_points(void *state, uint64_t points, uint64_t *ret_
     struct dogstatsd *dogstatsd = state;
     int result = send_payload(dogstatsd, failure);
     for (size_t i = 0; result == 0 && i < KINDS; i++) {
-        eye_client_count_points(&dogstatsd->client, (enum eye_metric_kind)i, dogstatsd->kinds[i]);
+        eye_dd_client_count_points(&dogstatsd->client, (enum eye_metric_kind)i,
+                                   dogstatsd->kinds[i]);
     }
     return eye_link_verdict(result);
 }
@@ -165,7 +166,7 @@ static bool send_event(struct dogstatsd *dogstatsd, const char *title, const cha
     eye_text_clear(&dogstatsd->payload);
     eye_message_event(&dogstatsd->payload, &dogstatsd->labels, title, body, eye_clock_wall_ns());
     bool arrived = !dogstatsd->payload.failed && send_extra(dogstatsd);
-    dogstatsd->client.counted[EYE_CLIENT_EVENTS] += arrived ? 1 : 0;
+    dogstatsd->client.counted[EYE_DD_CLIENT_EVENTS] += arrived ? 1 : 0;
     return arrived;
 }
 
@@ -174,7 +175,7 @@ static bool send_check(struct dogstatsd *dogstatsd)
     eye_text_clear(&dogstatsd->payload);
     eye_message_check(&dogstatsd->payload, &dogstatsd->labels, "sockeye.up", eye_clock_wall_ns());
     bool arrived = !dogstatsd->payload.failed && send_extra(dogstatsd);
-    dogstatsd->client.counted[EYE_CLIENT_CHECKS] += arrived ? 1 : 0;
+    dogstatsd->client.counted[EYE_DD_CLIENT_CHECKS] += arrived ? 1 : 0;
     return arrived;
 }
 
@@ -183,20 +184,20 @@ static bool settle_client(struct dogstatsd *dogstatsd)
 {
     bool arrived = send_extra(dogstatsd);
     if (arrived) {
-        eye_client_report(&dogstatsd->client);
+        eye_dd_client_report(&dogstatsd->client);
     } else {
-        eye_client_take_back(&dogstatsd->client);
+        eye_dd_client_retract(&dogstatsd->client);
     }
     return arrived;
 }
 
 /* Appends a line; false when there was no room for it. */
-static bool write_client(struct dogstatsd *dogstatsd, enum eye_client_count which)
+static bool write_client(struct dogstatsd *dogstatsd, enum eye_dd_client_count which)
 {
     size_t start = dogstatsd->payload.length;
     uint64_t written = dogstatsd->client.written[which];
-    eye_client_write(&dogstatsd->client, which, &dogstatsd->labels, transport(dogstatsd),
-                     &dogstatsd->payload);
+    eye_dd_client_write(&dogstatsd->client, which, &dogstatsd->labels, transport(dogstatsd),
+                        &dogstatsd->payload);
     if (!dogstatsd->payload.failed) {
         return true;
     }
@@ -209,10 +210,10 @@ static void send_client(struct dogstatsd *dogstatsd)
 {
     bool arriving = dogstatsd->values->telemetry;
     eye_text_clear(&dogstatsd->payload);
-    for (size_t i = 0; arriving && i < EYE_CLIENT_COUNT; i++) {
-        if (!write_client(dogstatsd, (enum eye_client_count)i)) {
+    for (size_t i = 0; arriving && i < EYE_DD_CLIENT_COUNT; i++) {
+        if (!write_client(dogstatsd, (enum eye_dd_client_count)i)) {
             arriving =
-                settle_client(dogstatsd) && write_client(dogstatsd, (enum eye_client_count)i);
+                settle_client(dogstatsd) && write_client(dogstatsd, (enum eye_dd_client_count)i);
         }
     }
     if (arriving) {

@@ -26,7 +26,7 @@ struct otlp {
     struct eye_otlp_value value;       /* of the point in hand: too large for a stack */
     struct eye_compressor *compressor; /* owned */
     struct eye_text compressed;
-    struct eye_http *http; /* owned */
+    struct eye_client *client; /* owned */
     struct eye_delivery delivery;
     uint64_t run_ns;   /* start of the run whose snapshots are delivered */
     uint64_t start_ns; /* the same, but never later than a snapshot of that run */
@@ -82,14 +82,14 @@ static int make_body(struct otlp *otlp, const void **ret_body, size_t *ret_lengt
     return result;
 }
 
-static int post(struct otlp *otlp, struct eye_http_answer *ret_answer,
+static int post(struct otlp *otlp, struct eye_client_answer *ret_answer,
                 struct eye_export_failure *failure)
 {
-    const struct eye_http_header headers[] = {
+    const struct eye_client_header headers[] = {
         {"Content-Type", otlp->encoding->content_type},
         {"Content-Encoding", eye_compression_name(otlp->settings.compression)},
     };
-    struct eye_http_request request = {
+    struct eye_client_request request = {
         .method = "POST",
         .url = otlp->settings.url,
         .headers = headers,
@@ -99,14 +99,14 @@ static int post(struct otlp *otlp, struct eye_http_answer *ret_answer,
     if (result != 0) {
         return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
     }
-    return eye_http_send(otlp->http, &request, ret_answer, failure);
+    return eye_client_send(otlp->client, &request, ret_answer, failure);
 }
 
 /*
  * Points that the receiver took out stay out: the specification forbids to send them again. An
  * answer that cannot be read comes with status 200 all the same, so the points arrived.
  */
-static void read_success(const struct otlp *otlp, const struct eye_http_answer *answer,
+static void read_success(const struct otlp *otlp, const struct eye_client_answer *answer,
                          uint64_t points, uint64_t *ret_rejected,
                          struct eye_export_failure *failure)
 {
@@ -135,11 +135,11 @@ static enum eye_verdict send_request(void *state, uint64_t points, uint64_t *ret
                                      struct eye_export_failure *failure)
 {
     struct otlp *otlp = state;
-    struct eye_http_answer answer = {0};
+    struct eye_client_answer answer = {0};
     if (post(otlp, &answer, failure) != 0) {
         return EYE_VERDICT_RETRY;
     }
-    enum eye_verdict verdict = eye_http_verdict(&answer, failure);
+    enum eye_verdict verdict = eye_client_verdict(&answer, failure);
     if (verdict == EYE_VERDICT_DONE) {
         read_success(otlp, &answer, points, ret_rejected, failure);
     }
@@ -200,7 +200,7 @@ static void close_exporter(void *state)
     if (otlp == NULL) {
         return;
     }
-    eye_http_free(otlp->http);
+    eye_client_free(otlp->client);
     eye_identities_done(&otlp->identities);
     if (otlp->encoding != NULL) {
         otlp->encoding->close(otlp->encoder);
@@ -256,7 +256,7 @@ static int open_parts(struct otlp *otlp, const struct eye_exporter_setup *setup,
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     eye_delivery_init(&otlp->delivery, &format, otlp, setup->stats);
-    return eye_http_new(&otlp->settings.http, setup, &otlp->http, ret_error);
+    return eye_client_new(&otlp->settings.http, setup, &otlp->client, ret_error);
 }
 
 static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
@@ -283,7 +283,7 @@ static const struct eye_config_key keys[] = {
         .path = "url",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct eye_otlp_values, url),
-        .valid = eye_http_endpoint_valid,
+        .valid = eye_url_endpoint_valid,
         .expects = "http://HOST:PORT/v1/metrics, or another path, without a password",
         .help = "the receiver, with its path; without: OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, "
                 "OTEL_EXPORTER_OTLP_ENDPOINT, http://127.0.0.1:4318/v1/metrics",
@@ -320,7 +320,7 @@ static const struct eye_config_key keys[] = {
         .choices = histograms,
         .help = "exponential (scale 5: errors below 1.1 %), or explicit boundaries",
     },
-    EYE_HTTP_KEYS(struct eye_otlp_values, http),
+    EYE_CLIENT_KEYS(struct eye_otlp_values, http),
 };
 
 const struct eye_exporter_type eye_exporter_otlp = {

@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "exporters/http/client.h"
 #include "exporters/http/compress.h"
-#include "exporters/http/http.h"
 #include "exporters/openmetrics/zipped.h"
 #include "exporters/pushgateway/group.h"
 
@@ -27,7 +27,7 @@ struct values {
     char *instance;
     struct eye_text_list labels;
     bool delete_on_stop;
-    struct eye_http_settings http;
+    struct eye_client_settings http;
 };
 
 struct pushgateway {
@@ -35,7 +35,7 @@ struct pushgateway {
     struct eye_export_stats *stats;
     struct eye_selection selection;
     struct eye_pages pages;
-    struct eye_http *http;
+    struct eye_client *client;
     struct eye_text url;  /* of the group */
     struct eye_text body; /* of a request: the page, zipped or not */
     bool plain;           /* the gateway does not take gzip */
@@ -44,10 +44,10 @@ struct pushgateway {
 /* ---- Requests ---- */
 
 static int put(struct pushgateway *gateway, struct eye_zipped *page, bool plain,
-               struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
+               struct eye_client_answer *ret_answer, struct eye_export_failure *failure)
 {
     struct eye_text *body = &gateway->body;
-    const struct eye_http_header headers[] = {
+    const struct eye_client_header headers[] = {
         {"Content-Type", eye_page_content_type(EYE_PAGE_TEXT)},
         {"Content-Encoding", eye_compression_name(EYE_COMPRESSION_GZIP)},
     };
@@ -57,7 +57,7 @@ static int put(struct pushgateway *gateway, struct eye_zipped *page, bool plain,
         return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "cannot make the request: %s",
                                strerror(-result));
     }
-    const struct eye_http_request request = {
+    const struct eye_client_request request = {
         .method = "PUT",
         .url = eye_text_string(&gateway->url),
         .headers = headers,
@@ -65,12 +65,12 @@ static int put(struct pushgateway *gateway, struct eye_zipped *page, bool plain,
         .body = eye_text_string(body),
         .length = body->length,
     };
-    return eye_http_send(gateway->http, &request, ret_answer, failure);
+    return eye_client_send(gateway->client, &request, ret_answer, failure);
 }
 
 /* A gateway that does not know gzip answers that it cannot read the page. */
 static int push(struct pushgateway *gateway, struct eye_zipped *page,
-                struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
+                struct eye_client_answer *ret_answer, struct eye_export_failure *failure)
 {
     int result = put(gateway, page, gateway->plain, ret_answer, failure);
     bool unreadable =
@@ -120,7 +120,7 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
 {
     struct pushgateway *gateway = state;
     EYE_CLEANUP(cleanup_page) struct eye_zipped *page = NULL;
-    struct eye_http_answer answer = {0};
+    struct eye_client_answer answer = {0};
     (void)before; /* a page holds everything */
     int result = write_page(gateway, now, &page, failure);
     if (result == 0) {
@@ -129,7 +129,7 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     if (result != 0) {
         return result;
     }
-    enum eye_verdict verdict = eye_http_verdict(&answer, failure);
+    enum eye_verdict verdict = eye_client_verdict(&answer, failure);
     if (verdict == EYE_VERDICT_RETRY) {
         return -EIO;
     }
@@ -141,13 +141,13 @@ static void finish(void *state, const struct eye_snapshot *last)
 {
     struct pushgateway *gateway = state;
     struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
-    struct eye_http_answer answer;
-    const struct eye_http_request request = {
+    struct eye_client_answer answer;
+    const struct eye_client_request request = {
         .method = "DELETE",
         .url = eye_text_string(&gateway->url),
     };
     if (gateway->values->delete_on_stop && last != NULL) {
-        (void)eye_http_send(gateway->http, &request, &answer, &failure);
+        (void)eye_client_send(gateway->client, &request, &answer, &failure);
     }
 }
 
@@ -159,7 +159,7 @@ static void close_exporter(void *state)
     if (gateway == NULL) {
         return;
     }
-    eye_http_free(gateway->http);
+    eye_client_free(gateway->client);
     eye_text_done(&gateway->url);
     eye_text_done(&gateway->body);
     eye_pages_done(&gateway->pages);
@@ -209,7 +209,7 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     }
     int result = make_url(gateway, ret_error);
     if (result == 0) {
-        result = eye_http_new(&gateway->values->http, setup, &gateway->http, ret_error);
+        result = eye_client_new(&gateway->values->http, setup, &gateway->client, ret_error);
     }
     if (result != 0) {
         return result;
@@ -257,7 +257,7 @@ static const struct eye_config_key keys[] = {
         .help = "delete the group when the daemon stops (not after run --once); a gateway keeps "
                 "it for ever otherwise",
     },
-    EYE_HTTP_KEYS(struct values, http),
+    EYE_CLIENT_KEYS(struct values, http),
 };
 
 const struct eye_exporter_type eye_exporter_pushgateway = {

@@ -20,8 +20,8 @@
 #include "collector/base/clock.h"
 #include "collector/base/parse.h"
 #include "exporters/engine/window.h"
+#include "exporters/http/client.h"
 #include "exporters/http/compress.h"
-#include "exporters/http/http.h"
 #include "exporters/remote_write/version.h"
 
 /* Snappy makes incompressible bytes a sixth longer. */
@@ -41,7 +41,7 @@ struct values {
     char *url;
     int version;
     int histograms;
-    struct eye_http_settings http;
+    struct eye_client_settings http;
 };
 
 struct remote_write;
@@ -60,7 +60,7 @@ struct remote_write {
     const struct values *values;
     struct eye_selection selection;
     struct eye_write_shared shared;
-    struct eye_http *http;
+    struct eye_client *client;
     struct eye_compressor *compressor;
     struct eye_text compressed;
 
@@ -141,11 +141,11 @@ static bool read_written(const struct remote_write *remote, uint64_t *ret_sample
 {
     static const char *const counted[] = {"X-Prometheus-Remote-Write-Samples-Written",
                                           "X-Prometheus-Remote-Write-Histograms-Written"};
-    bool told =
-        eye_http_answer_header(remote->http, "X-Prometheus-Remote-Write-Exemplars-Written") != NULL;
+    bool told = eye_client_answer_header(remote->client,
+                                         "X-Prometheus-Remote-Write-Exemplars-Written") != NULL;
     uint64_t sum = 0;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(counted); i++) {
-        const char *text = eye_http_answer_header(remote->http, counted[i]);
+        const char *text = eye_client_answer_header(remote->client, counted[i]);
         uint64_t number;
         told = told || text != NULL;
         sum += text != NULL && eye_parse_u64(text, &number) == 0 ? number : 0;
@@ -169,10 +169,10 @@ static bool is_unsupported(const struct remote_write *remote, long status)
 /* ---- Requests ---- */
 
 /* The protocol says: 5xx and 429 again, other 4xx never; 413 with less. */
-static enum eye_verdict judge(const struct eye_http_answer *answer,
+static enum eye_verdict judge(const struct eye_client_answer *answer,
                               struct eye_export_failure *failure)
 {
-    enum eye_verdict verdict = eye_http_verdict(answer, failure);
+    enum eye_verdict verdict = eye_client_verdict(answer, failure);
     bool is_client_error = answer->status / 100 == 4 && answer->status != STATUS_THROTTLED;
     if (is_client_error && verdict == EYE_VERDICT_RETRY) {
         return EYE_VERDICT_GIVE_UP;
@@ -191,15 +191,15 @@ static int compress_body(struct remote_write *remote, struct eye_export_failure 
                                          "cannot make a body: %s", strerror(-result));
 }
 
-static int post(struct remote_write *remote, struct eye_http_answer *ret_answer,
+static int post(struct remote_write *remote, struct eye_client_answer *ret_answer,
                 struct eye_export_failure *failure)
 {
-    const struct eye_http_header headers[] = {
+    const struct eye_client_header headers[] = {
         {"Content-Type", remote->version->content_type},
         {"Content-Encoding", eye_compression_name(EYE_COMPRESSION_SNAPPY)},
         {"X-Prometheus-Remote-Write-Version", remote->version->number},
     };
-    const struct eye_http_request request = {
+    const struct eye_client_request request = {
         .method = "POST",
         .url = remote->values->url,
         .headers = headers,
@@ -207,7 +207,7 @@ static int post(struct remote_write *remote, struct eye_http_answer *ret_answer,
         .body = remote->compressed.data,
         .length = remote->compressed.length,
     };
-    return eye_http_send(remote->http, &request, ret_answer, failure);
+    return eye_client_send(remote->client, &request, ret_answer, failure);
 }
 
 /* How many of the body's @points are not written when @written of its samples are. */
@@ -252,7 +252,7 @@ static enum eye_verdict send_body(void *state, uint64_t points, uint64_t *ret_re
 {
     struct stream *stream = state;
     struct remote_write *remote = stream->owner;
-    struct eye_http_answer answer;
+    struct eye_client_answer answer;
     if (compress_body(remote, failure) != 0 || post(remote, &answer, failure) != 0) {
         return EYE_VERDICT_RETRY;
     }
@@ -491,7 +491,7 @@ static void close_exporter(void *state)
     if (remote->version != NULL) {
         remote->version->close(remote->encoder);
     }
-    eye_http_free(remote->http);
+    eye_client_free(remote->client);
     eye_compressor_free(remote->compressor);
     eye_text_done(&remote->compressed);
     eye_write_shared_done(&remote->shared);
@@ -547,7 +547,7 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
                              result == -ELIBACC ? "cannot load libsnappy.so.1; install libsnappy1v5"
                                                 : "out of memory");
     }
-    result = eye_http_new(&values->http, setup, &remote->http, ret_error);
+    result = eye_client_new(&values->http, setup, &remote->client, ret_error);
     if (result != 0) {
         return result;
     }
@@ -563,7 +563,7 @@ static const struct eye_config_key keys[] = {
         .path = "url",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
-        .valid = eye_http_endpoint_valid,
+        .valid = eye_url_endpoint_valid,
         .expects = "http://HOST:PORT/api/v1/write, or another path, without a password",
         .help = "where samples are written to, such as http://127.0.0.1:9090/api/v1/write",
     },
@@ -583,7 +583,7 @@ static const struct eye_config_key keys[] = {
         .choices = histograms,
         .help = "how distributions are written; not every receiver takes native ones",
     },
-    EYE_HTTP_KEYS(struct values, http),
+    EYE_CLIENT_KEYS(struct values, http),
 };
 
 const struct eye_exporter_type eye_exporter_remote_write = {
