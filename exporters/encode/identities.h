@@ -45,12 +45,12 @@ struct eye_identities {
     struct eye_identity **next; /* for the one that follows; owned */
     size_t count;
     size_t capacity;
-    uint64_t start_ns;      /* of the run that the ids belong to */
-    uint64_t sequence;      /* of the snapshot followed; 0: none */
-    uint64_t time_ns;       /* of the snapshot followed last in this run; else start_ns */
-    struct eye_table taken; /* identities that own their text, by hash */
-    size_t collisions;      /* identities marked now */
-    bool freed;             /* an identity went since collisions were looked at */
+    uint64_t start_ns;       /* of the run that the ids belong to */
+    uint64_t sequence;       /* of the snapshot followed; 0: none */
+    uint64_t time_ns;        /* of the snapshot followed last in this run; else start_ns */
+    struct eye_table owners; /* identities that own their text, by hash */
+    size_t collisions;       /* identities marked now */
+    bool freed;              /* an identity went since collisions were looked at */
     struct eye_text scratch;
 };
 

@@ -301,7 +301,7 @@ static bool has_same_text(const void *item, const void *key)
 /* Whether a series that lives has the labels of one that is gone. */
 static bool lives(const struct remote_write *remote, const struct eye_identity *identity)
 {
-    return eye_table_find(&remote->live.identities.taken, identity->hash, has_same_text,
+    return eye_table_find(&remote->live.identities.owners, identity->hash, has_same_text,
                           identity) != NULL;
 }
 
