@@ -277,9 +277,6 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
 static void close_exporter(void *state)
 {
     struct datadog *datadog = state;
-    if (datadog == NULL) {
-        return;
-    }
     eye_client_free(datadog->client);
     eye_secret_done(&datadog->key);
     eye_compressor_free(datadog->compressor);
@@ -289,12 +286,6 @@ static void close_exporter(void *state)
     eye_selection_done(&datadog->selection);
     free(datadog->url);
     free(datadog->validate_url);
-    free(datadog);
-}
-
-static void cleanup_exporter(struct datadog **datadog)
-{
-    close_exporter(*datadog);
 }
 
 static bool site_valid(const char *site)
@@ -409,17 +400,14 @@ static int init_transport(struct datadog *datadog, const struct eye_exporter_set
     return result == 0 ? eye_client_new(&values->http, setup, &datadog->client, ret_error) : result;
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
+    struct datadog *datadog = state;
     if (setup->own->common.queue_age_ns > EYE_DEFAULT_MAX_AGE_NS) {
         return eye_error_set(ret_error, -EINVAL,
                              "`queue.max_age`: the intake throws away points that are older than "
                              "1h; use 1h or less");
-    }
-    EYE_CLEANUP(cleanup_exporter) struct datadog *datadog = calloc(1, sizeof(*datadog));
-    if (datadog == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     datadog->values = setup->own->values;
     datadog->name = setup->own->name;
@@ -427,12 +415,7 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     if (init_payloads(datadog, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    int result = init_transport(datadog, setup, ret_error);
-    if (result != 0) {
-        return result;
-    }
-    *ret_state = EYE_TAKE(datadog);
-    return 0;
+    return init_transport(datadog, setup, ret_error);
 }
 
 static const struct eye_config_key keys[] = {
@@ -493,6 +476,7 @@ const struct eye_exporter_type eye_exporter_datadog = {
     .remote = true,
     .lanes = lanes,
     .retry_max_ns = 64 * EYE_NS_PER_SECOND,
+    .state_size = sizeof(struct datadog),
     .open = open_exporter,
     .deliver = deliver,
     .close = close_exporter,

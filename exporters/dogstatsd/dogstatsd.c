@@ -272,9 +272,6 @@ static void finish(void *state, const struct eye_snapshot *last)
 static void close_exporter(void *state)
 {
     struct dogstatsd *dogstatsd = state;
-    if (dogstatsd == NULL) {
-        return;
-    }
     eye_link_free(dogstatsd->link);
     eye_identities_done(&dogstatsd->identities);
     eye_lines_done(&dogstatsd->lines);
@@ -282,12 +279,6 @@ static void close_exporter(void *state)
     eye_environment_done(&dogstatsd->environment);
     eye_text_done(&dogstatsd->payload);
     eye_selection_done(&dogstatsd->selection);
-    free(dogstatsd);
-}
-
-static void cleanup_exporter(struct dogstatsd **dogstatsd)
-{
-    close_exporter(*dogstatsd);
 }
 
 static bool is_our_scheme(enum eye_link_scheme scheme)
@@ -380,11 +371,11 @@ static int make_parts(struct dogstatsd *dogstatsd, const struct eye_exporter_set
     return result == 0 ? eye_link_fill_up(dogstatsd->link, max_bytes, ret_error) : result;
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
-    EYE_CLEANUP(cleanup_exporter) struct dogstatsd *dogstatsd = calloc(1, sizeof(*dogstatsd));
-    if (dogstatsd == NULL || eye_selection_init(&dogstatsd->selection, setup) != 0) {
+    struct dogstatsd *dogstatsd = state;
+    if (eye_selection_init(&dogstatsd->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     dogstatsd->values = setup->own->values;
@@ -402,9 +393,6 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     if (result == 0 && dogstatsd->environment.disabled) {
         eye_log_warning("exporter %s: DD_DOGSTATSD_DISABLE is set: nothing is sent",
                         setup->own->name);
-    }
-    if (result == 0) {
-        *ret_state = EYE_TAKE(dogstatsd);
     }
     return result;
 }
@@ -474,6 +462,7 @@ const struct eye_exporter_type eye_exporter_dogstatsd = {
         },
     .remote = true,
     .retry_max_ns = RETRY_MAX_NS,
+    .state_size = sizeof(struct dogstatsd),
     .open = open_exporter,
     .deliver = deliver,
     .finish = finish,

@@ -555,7 +555,7 @@ static void init_sync(struct eye_worker *worker)
 /* There is no thread (any more). Takes one that is half made. */
 static void destroy(struct eye_worker *worker)
 {
-    worker->type->close(worker->state);
+    eye_exporter_close(worker->type, worker->state);
     eye_backlog_close(&worker->backlog);
     eye_queue_done(&worker->queue);
     eye_snapshot_unref(worker->work);
@@ -636,7 +636,7 @@ static int open_worker(struct eye_worker *worker, const struct eye_exporter_setu
                                "`spool` has no use here: nothing waits for a receiver; remove it");
     }
     if (result == 0) {
-        result = worker->type->open(setup, &worker->state, &cause);
+        result = eye_exporter_open(worker->type, setup, &worker->state, &cause);
     }
     return tell(worker, result, &cause, ret_error);
 }

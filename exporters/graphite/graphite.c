@@ -161,20 +161,11 @@ static bool is_valid_url(const char *url)
 static void close_exporter(void *state)
 {
     struct graphite *graphite = state;
-    if (graphite == NULL) {
-        return;
-    }
     eye_link_free(graphite->link);
     eye_graphite_slots_done(&graphite->slots);
     eye_identities_done(&graphite->identities);
     eye_graphite_points_done(&graphite->points);
     eye_selection_done(&graphite->selection);
-    free(graphite);
-}
-
-static void cleanup_exporter(struct graphite **graphite)
-{
-    close_exporter(*graphite);
 }
 
 static int init_points(struct graphite *graphite, const struct values *values,
@@ -217,18 +208,14 @@ static int init(struct graphite *graphite, const struct eye_exporter_setup *setu
     return eye_link_new(&target.address, tls, setup, &graphite->link, ret_error);
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
-    EYE_CLEANUP(cleanup_exporter) struct graphite *graphite = calloc(1, sizeof(*graphite));
-    if (graphite == NULL || eye_selection_init(&graphite->selection, setup) != 0) {
+    struct graphite *graphite = state;
+    if (eye_selection_init(&graphite->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    int result = init(graphite, setup, ret_error);
-    if (result == 0) {
-        *ret_state = EYE_TAKE(graphite);
-    }
-    return result;
+    return init(graphite, setup, ret_error);
 }
 
 static const char *const styles[] = {"tagged", "dotted", NULL};
@@ -293,6 +280,7 @@ const struct eye_exporter_type eye_exporter_graphite = {
     .timestamped = true,
     .max_age_ns = KEEPS_NS,
     .remote = true,
+    .state_size = sizeof(struct graphite),
     .open = open_exporter,
     .deliver = deliver,
     .close = close_exporter,

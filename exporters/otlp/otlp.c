@@ -197,9 +197,6 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
 static void close_exporter(void *state)
 {
     struct otlp *otlp = state;
-    if (otlp == NULL) {
-        return;
-    }
     eye_client_free(otlp->client);
     eye_identities_done(&otlp->identities);
     if (otlp->encoding != NULL) {
@@ -211,12 +208,6 @@ static void close_exporter(void *state)
     eye_otlp_resource_done(&otlp->observed);
     eye_otlp_settings_done(&otlp->settings);
     eye_selection_done(&otlp->selection);
-    free(otlp);
-}
-
-static void cleanup_exporter(struct otlp **otlp)
-{
-    close_exporter(*otlp);
 }
 
 static int open_compressor(struct otlp *otlp)
@@ -259,18 +250,14 @@ static int open_parts(struct otlp *otlp, const struct eye_exporter_setup *setup,
     return eye_client_new(&otlp->settings.http, setup, &otlp->client, ret_error);
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
-    EYE_CLEANUP(cleanup_exporter) struct otlp *otlp = calloc(1, sizeof(*otlp));
-    if (otlp == NULL || eye_selection_init(&otlp->selection, setup) != 0) {
+    struct otlp *otlp = state;
+    if (eye_selection_init(&otlp->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    int result = open_parts(otlp, setup, ret_error);
-    if (result == 0) {
-        *ret_state = EYE_TAKE(otlp);
-    }
-    return result;
+    return open_parts(otlp, setup, ret_error);
 }
 
 static const char *const encodings[] = {"auto", "protobuf", "json", NULL};
@@ -333,6 +320,7 @@ const struct eye_exporter_type eye_exporter_otlp = {
         },
     .timestamped = true,
     .remote = true,
+    .state_size = sizeof(struct otlp),
     .open = open_exporter,
     .deliver = deliver,
     .close = close_exporter,

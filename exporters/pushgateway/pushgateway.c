@@ -156,20 +156,11 @@ static void finish(void *state, const struct eye_snapshot *last)
 static void close_exporter(void *state)
 {
     struct pushgateway *gateway = state;
-    if (gateway == NULL) {
-        return;
-    }
     eye_client_free(gateway->client);
     eye_text_done(&gateway->url);
     eye_text_done(&gateway->body);
     eye_pages_done(&gateway->pages);
     eye_selection_done(&gateway->selection);
-    free(gateway);
-}
-
-static void cleanup_exporter(struct pushgateway **gateway)
-{
-    close_exporter(*gateway);
 }
 
 static int make_url(struct pushgateway *gateway, struct eye_error *ret_error)
@@ -192,13 +183,10 @@ static int make_url(struct pushgateway *gateway, struct eye_error *ret_error)
                                 ret_error);
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
-    EYE_CLEANUP(cleanup_exporter) struct pushgateway *gateway = calloc(1, sizeof(*gateway));
-    if (gateway == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
+    struct pushgateway *gateway = state;
     gateway->values = setup->own->values;
     gateway->stats = setup->stats;
     eye_text_init(&gateway->url, URL_MAX_BYTES);
@@ -208,14 +196,8 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     int result = make_url(gateway, ret_error);
-    if (result == 0) {
-        result = eye_client_new(&gateway->values->http, setup, &gateway->client, ret_error);
-    }
-    if (result != 0) {
-        return result;
-    }
-    *ret_state = EYE_TAKE(gateway);
-    return 0;
+    return result == 0 ? eye_client_new(&gateway->values->http, setup, &gateway->client, ret_error)
+                       : result;
 }
 
 static const struct eye_config_key keys[] = {
@@ -269,6 +251,7 @@ const struct eye_exporter_type eye_exporter_pushgateway = {
             .values_size = sizeof(struct values),
         },
     .remote = true,
+    .state_size = sizeof(struct pushgateway),
     .open = open_exporter,
     .deliver = deliver,
     .finish = finish,

@@ -483,9 +483,6 @@ static void finish(void *state, const struct eye_snapshot *last)
 static void close_exporter(void *state)
 {
     struct remote_write *remote = state;
-    if (remote == NULL) {
-        return;
-    }
     drop_identities(&remote->live);
     drop_identities(&remote->gone);
     if (remote->version != NULL) {
@@ -496,12 +493,6 @@ static void close_exporter(void *state)
     eye_text_done(&remote->compressed);
     eye_write_shared_done(&remote->shared);
     eye_selection_done(&remote->selection);
-    free(remote);
-}
-
-static void cleanup_exporter(struct remote_write **remote)
-{
-    close_exporter(*remote);
 }
 
 static int init_encoding(struct remote_write *remote, const struct eye_exporter_setup *setup)
@@ -522,18 +513,15 @@ static int init_encoding(struct remote_write *remote, const struct eye_exporter_
     return result;
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
+    struct remote_write *remote = state;
     const struct values *values = setup->own->values;
     if (values->url == NULL) {
         return eye_error_set(ret_error, -EINVAL,
                              "`url` is missing: where samples are written to, "
                              "such as http://127.0.0.1:9090/api/v1/write");
-    }
-    EYE_CLEANUP(cleanup_exporter) struct remote_write *remote = calloc(1, sizeof(*remote));
-    if (remote == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     remote->values = values;
     remote->gone.ended = true;
@@ -547,12 +535,7 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
                              result == -ELIBACC ? "cannot load libsnappy.so.1; install libsnappy1v5"
                                                 : "out of memory");
     }
-    result = eye_client_new(&values->http, setup, &remote->client, ret_error);
-    if (result != 0) {
-        return result;
-    }
-    *ret_state = EYE_TAKE(remote);
-    return 0;
+    return eye_client_new(&values->http, setup, &remote->client, ret_error);
 }
 
 static const char *const versions[] = {"1", "2", NULL};
@@ -596,6 +579,7 @@ const struct eye_exporter_type eye_exporter_remote_write = {
         },
     .timestamped = true,
     .remote = true,
+    .state_size = sizeof(struct remote_write),
     .open = open_exporter,
     .deliver = deliver,
     .finish = finish,

@@ -155,20 +155,11 @@ static void finish(void *state, const struct eye_snapshot *last)
 static void close_exporter(void *state)
 {
     struct statsd *statsd = state;
-    if (statsd == NULL) {
-        return;
-    }
     eye_link_free(statsd->link);
     eye_text_done(&statsd->payload);
     eye_identities_done(&statsd->identities);
     eye_statsd_lines_done(&statsd->lines);
     eye_selection_done(&statsd->selection);
-    free(statsd);
-}
-
-static void cleanup_exporter(struct statsd **statsd)
-{
-    close_exporter(*statsd);
 }
 
 static int parse_url(const char *url, struct eye_link_address *ret_address)
@@ -256,23 +247,17 @@ static int init_payload(struct statsd *statsd, const struct values *values,
                                           : result;
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
+    struct statsd *statsd = state;
     const struct values *values = setup->own->values;
-    EYE_CLEANUP(cleanup_exporter) struct statsd *statsd = calloc(1, sizeof(*statsd));
-    if (statsd == NULL || eye_selection_init(&statsd->selection, setup) != 0) {
+    if (eye_selection_init(&statsd->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     statsd->zero_on_stop = values->zero_on_stop;
     int result = init_lines(statsd, values, ret_error);
-    if (result == 0) {
-        result = init_payload(statsd, values, setup, ret_error);
-    }
-    if (result == 0) {
-        *ret_state = EYE_TAKE(statsd);
-    }
-    return result;
+    return result == 0 ? init_payload(statsd, values, setup, ret_error) : result;
 }
 
 static const char *const distribution_choices[] = {"samples", "gauges", NULL};
@@ -353,6 +338,7 @@ const struct eye_exporter_type eye_exporter_statsd = {
             .values_size = sizeof(struct values),
         },
     .remote = true,
+    .state_size = sizeof(struct statsd),
     .open = open_exporter,
     .deliver = deliver,
     .finish = finish,
