@@ -81,17 +81,14 @@ static int request(struct datadog *datadog, const struct eye_client_request *wha
 static int post(struct datadog *datadog, struct eye_client_answer *ret_answer,
                 struct eye_export_failure *failure)
 {
-    const char *compression = eye_compression_name(compressions[datadog->values->compression]);
-    const struct eye_client_header headers[] = {
-        {"Content-Type", datadog->body.encoding->content_type},
-        {"DD-Agent-Payload", PAYLOAD_VERSION},
-        {"Content-Encoding", compression},
-    };
+    const struct eye_client_header version = {"DD-Agent-Payload", PAYLOAD_VERSION};
     const struct eye_client_request what = {
         .method = "POST",
         .url = datadog->url,
-        .headers = headers,
-        .header_count = EYE_ARRAY_LENGTH(headers) - (compression == NULL ? 1 : 0),
+        .content_type = datadog->body.encoding->content_type,
+        .content_encoding = eye_compression_name(compressions[datadog->values->compression]),
+        .headers = &version,
+        .header_count = 1,
         .body = datadog->packed.data,
         .length = datadog->packed.length,
     };

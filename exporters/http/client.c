@@ -282,11 +282,15 @@ static int add_line(struct curl_slist **lines, const char *line)
     return 0;
 }
 
-static int add_header(struct curl_slist **lines, const struct eye_client_header *header)
+/* A NULL @value: there is no such header. */
+static int add_header(struct curl_slist **lines, const char *name, const char *value)
 {
+    if (value == NULL) {
+        return 0;
+    }
     struct eye_text line;
     eye_text_init(&line, EYE_SECRET_MAX_BYTES + EYE_ERROR_TEXT_BYTES);
-    eye_text_appendf(&line, "%s: %s", header->name, header->value);
+    eye_text_appendf(&line, "%s: %s", name, value);
     if (line.failed) {
         return -ENOMEM;
     }
@@ -308,11 +312,17 @@ static int make_lines(const struct eye_client *client, const struct eye_client_r
     for (size_t i = 0; result == 0 && i < client->settings->secret_headers.count; i++) {
         result = add_line(lines, client->settings->secret_headers.items[i]);
     }
+    if (result == 0) {
+        result = add_header(lines, "Content-Type", request->content_type);
+    }
+    if (result == 0) {
+        result = add_header(lines, "Content-Encoding", request->content_encoding);
+    }
     for (size_t i = 0; result == 0 && i < request->header_count; i++) {
-        result = add_header(lines, &request->headers[i]);
+        result = add_header(lines, request->headers[i].name, request->headers[i].value);
     }
     if (result == 0 && request->secret_header != NULL) {
-        result = add_header(lines, request->secret_header);
+        result = add_header(lines, request->secret_header->name, request->secret_header->value);
     }
     return result;
 }

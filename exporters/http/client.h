@@ -97,8 +97,10 @@ struct eye_client_header {
 };
 
 struct eye_client_request {
-    const char *method; /* "POST" */
-    const char *url;    /* whole, without secrets */
+    const char *method;           /* "POST" */
+    const char *url;              /* whole, without secrets */
+    const char *content_type;     /* NULL without a body */
+    const char *content_encoding; /* NULL: none */
     const struct eye_client_header *headers;
     size_t header_count;
     const struct eye_client_header *secret_header; /* never logged; NULL: none */

@@ -85,15 +85,11 @@ static int make_body(struct otlp *otlp, const void **ret_body, size_t *ret_lengt
 static int post(struct otlp *otlp, struct eye_client_answer *ret_answer,
                 struct eye_export_failure *failure)
 {
-    const struct eye_client_header headers[] = {
-        {"Content-Type", otlp->encoding->content_type},
-        {"Content-Encoding", eye_compression_name(otlp->settings.compression)},
-    };
     struct eye_client_request request = {
         .method = "POST",
         .url = otlp->settings.url,
-        .headers = headers,
-        .header_count = otlp->compressor != NULL ? 2 : 1,
+        .content_type = otlp->encoding->content_type,
+        .content_encoding = eye_compression_name(otlp->settings.compression),
     };
     int result = make_body(otlp, &request.body, &request.length);
     if (result != 0) {

@@ -47,10 +47,6 @@ static int put(struct pushgateway *gateway, struct eye_zipped *page, bool plain,
                struct eye_client_answer *ret_answer, struct eye_export_failure *failure)
 {
     struct eye_text *body = &gateway->body;
-    const struct eye_client_header headers[] = {
-        {"Content-Type", eye_page_content_type(EYE_PAGE_TEXT)},
-        {"Content-Encoding", eye_compression_name(EYE_COMPRESSION_GZIP)},
-    };
     eye_text_clear(body);
     int result = eye_zipped_append(page, plain, body);
     if (result != 0) {
@@ -60,8 +56,8 @@ static int put(struct pushgateway *gateway, struct eye_zipped *page, bool plain,
     const struct eye_client_request request = {
         .method = "PUT",
         .url = eye_text_string(&gateway->url),
-        .headers = headers,
-        .header_count = plain ? 1 : 2,
+        .content_type = eye_page_content_type(EYE_PAGE_TEXT),
+        .content_encoding = plain ? NULL : eye_compression_name(EYE_COMPRESSION_GZIP),
         .body = eye_text_string(body),
         .length = body->length,
     };

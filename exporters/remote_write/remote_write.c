@@ -194,16 +194,15 @@ static int compress_body(struct remote_write *remote, struct eye_export_failure 
 static int post(struct remote_write *remote, struct eye_client_answer *ret_answer,
                 struct eye_export_failure *failure)
 {
-    const struct eye_client_header headers[] = {
-        {"Content-Type", remote->version->content_type},
-        {"Content-Encoding", eye_compression_name(EYE_COMPRESSION_SNAPPY)},
-        {"X-Prometheus-Remote-Write-Version", remote->version->number},
-    };
+    const struct eye_client_header version = {"X-Prometheus-Remote-Write-Version",
+                                              remote->version->number};
     const struct eye_client_request request = {
         .method = "POST",
         .url = remote->values->url,
-        .headers = headers,
-        .header_count = EYE_ARRAY_LENGTH(headers),
+        .content_type = remote->version->content_type,
+        .content_encoding = eye_compression_name(EYE_COMPRESSION_SNAPPY),
+        .headers = &version,
+        .header_count = 1,
         .body = remote->compressed.data,
         .length = remote->compressed.length,
     };
