@@ -155,12 +155,6 @@ static void begin(void *state, const struct eye_snapshot *now)
     eye_datadog_body_begin(&datadog->body);
 }
 
-static bool wants(void *state, const struct eye_change *change)
-{
-    const struct datadog *datadog = state;
-    return datadog->selection.wanted[change->point->metric->id] && eye_change_has_news(change);
-}
-
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
 {
     struct datadog *datadog = state;
@@ -248,7 +242,6 @@ static enum eye_verdict send(void *state, uint64_t points, uint64_t *ret_rejecte
 
 static const struct eye_payload_format format = {
     .begin = begin,
-    .wants = wants,
     .add = add,
     .send = send,
 };
@@ -257,9 +250,9 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
                    struct eye_export_failure *failure)
 {
     struct datadog *datadog = state;
-    int result = eye_identities_follow(&datadog->identities, now);
+    int result = eye_identities_prepare(&datadog->identities, now, failure);
     if (result != 0) {
-        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
+        return result;
     }
     eye_datadog_body_set_time(&datadog->body, now, before);
     result = eye_delivery_run(&datadog->delivery, now, before, failure);
@@ -378,7 +371,8 @@ static int init_payloads(struct datadog *datadog, const struct eye_exporter_setu
     }
     eye_identities_init(&datadog->identities, encoding->write_identity, &datadog->body,
                         datadog->selection.wanted, EYE_DATADOG_IDENTITY_MAX_BYTES);
-    eye_delivery_init(&datadog->delivery, &format, datadog, setup->stats);
+    eye_delivery_init(&datadog->delivery, &format, datadog, datadog->selection.wanted,
+                      setup->stats);
     eye_text_init(&datadog->packed, encoding->packed_max);
     return eye_compressor_new(compression, &datadog->compressor);
 }

@@ -19,10 +19,9 @@
 #define DEFAULT_URL "udp://127.0.0.1:8125"
 #define DEFAULT_PORT "8125"
 
-/* An Ethernet frame less the IP and UDP headers, and the Agent's read buffer: what the official
- * clients use. */
-#define PAYLOAD_UDP_BYTES 1432
-#define PAYLOAD_UNIX_BYTES 8192
+#define SCHEMES                                                                                    \
+    (1U << EYE_LINK_UDP | 1U << EYE_LINK_UNIX | 1U << EYE_LINK_UNIXGRAM | 1U << EYE_LINK_UNIXSTREAM)
+
 #define PAYLOAD_MIN_BYTES 512
 #define PAYLOAD_MAX_BYTES 65467
 
@@ -69,12 +68,6 @@ static void begin(void *state, const struct eye_snapshot *now)
     if (dogstatsd->values->timestamps) {
         eye_lines_set_time(&dogstatsd->lines, now->time_ns);
     }
-}
-
-static bool wants(void *state, const struct eye_change *change)
-{
-    const struct dogstatsd *dogstatsd = state;
-    return dogstatsd->selection.wanted[change->point->metric->id] && eye_change_has_news(change);
 }
 
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
@@ -134,7 +127,6 @@ static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_f
 
 static const struct eye_payload_format format = {
     .begin = begin,
-    .wants = wants,
     .add = add,
     .send = send_points,
     .confirm = confirm,
@@ -242,14 +234,12 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
         return 0;
     }
     int result = eye_link_open(dogstatsd->link, failure);
-    if (result != 0) {
-        return result;
+    if (result == 0) {
+        result = eye_identities_prepare(&dogstatsd->identities, now, failure);
     }
-    result = eye_identities_follow(&dogstatsd->identities, now);
-    if (result != 0) {
-        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
+    if (result == 0) {
+        result = eye_delivery_run(&dogstatsd->delivery, now, before, failure);
     }
-    result = eye_delivery_run(&dogstatsd->delivery, now, before, failure);
     if (result == 0) {
         send_extras(dogstatsd);
     }
@@ -281,15 +271,10 @@ static void close_exporter(void *state)
     eye_selection_done(&dogstatsd->selection);
 }
 
-static bool is_our_scheme(enum eye_link_scheme scheme)
-{
-    return scheme != EYE_LINK_TCP && scheme != EYE_LINK_TLS;
-}
-
 static bool url_valid(const char *url)
 {
     struct eye_link_address address;
-    return eye_link_parse(url, DEFAULT_PORT, &address) == 0 && is_our_scheme(address.scheme);
+    return eye_link_parse(url, DEFAULT_PORT, SCHEMES, &address) == 0;
 }
 
 /* The configuration's URL, else the environment's: both are valid. */
@@ -298,14 +283,13 @@ static void choose_address(struct dogstatsd *dogstatsd)
     const char *told = dogstatsd->environment.url;
     const char *set = dogstatsd->values->url;
     const char *url = set != NULL ? set : told != NULL ? told : DEFAULT_URL;
-    eye_link_parse(url, DEFAULT_PORT, &dogstatsd->address);
+    eye_link_parse(url, DEFAULT_PORT, SCHEMES, &dogstatsd->address);
 }
 
 static size_t payload_bytes(const struct dogstatsd *dogstatsd)
 {
-    bool udp = dogstatsd->address.scheme == EYE_LINK_UDP;
     uint64_t set = dogstatsd->values->payload_bytes;
-    return set > 0 ? set : udp ? PAYLOAD_UDP_BYTES : PAYLOAD_UNIX_BYTES;
+    return set > 0 ? set : eye_link_payload_bytes(dogstatsd->address.scheme);
 }
 
 static int check_values(const struct values *values, const struct eye_exporter_setup *setup,
@@ -334,23 +318,6 @@ static int make_labels(struct dogstatsd *dogstatsd, size_t max_bytes, struct eye
                : eye_error_set(ret_error, result, "the fixed tags are longer than its `payload`");
 }
 
-/* No append to the payload allocates later. */
-static int make_buffers(struct dogstatsd *dogstatsd, size_t max_bytes)
-{
-    struct eye_text *payload = &dogstatsd->payload;
-    eye_text_init(payload, max_bytes);
-    while (payload->length < max_bytes && !payload->failed) {
-        eye_text_append_char(payload, ' ');
-    }
-    int result = payload->failed ? -ENOMEM : 0;
-    eye_text_clear(payload);
-    if (result == 0) {
-        result =
-            eye_lines_init(&dogstatsd->lines, &dogstatsd->selection, &dogstatsd->labels, max_bytes);
-    }
-    return result;
-}
-
 static int make_parts(struct dogstatsd *dogstatsd, const struct eye_exporter_setup *setup,
                       struct eye_error *ret_error)
 {
@@ -360,12 +327,18 @@ static int make_parts(struct dogstatsd *dogstatsd, const struct eye_exporter_set
     if (result != 0) {
         return result;
     }
-    if (make_buffers(dogstatsd, max_bytes) != 0) {
+    result = eye_payload_init(&dogstatsd->payload, max_bytes);
+    if (result == 0) {
+        result =
+            eye_lines_init(&dogstatsd->lines, &dogstatsd->selection, &dogstatsd->labels, max_bytes);
+    }
+    if (result != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     eye_identities_init(&dogstatsd->identities, eye_lines_write_identity, &dogstatsd->lines,
                         dogstatsd->selection.wanted, max_bytes);
-    eye_delivery_init(&dogstatsd->delivery, &format, dogstatsd, setup->stats);
+    eye_delivery_init(&dogstatsd->delivery, &format, dogstatsd, dogstatsd->selection.wanted,
+                      setup->stats);
     result = eye_link_new(&dogstatsd->address, NULL, setup, &dogstatsd->link, ret_error);
     /* The Agent passes over empty lines, and so do telegraf, veneur and statsd_exporter. */
     return result == 0 ? eye_link_fill_up(dogstatsd->link, max_bytes, ret_error) : result;

@@ -256,6 +256,13 @@ int eye_identities_follow(struct eye_identities *identities, const struct eye_sn
     return result;
 }
 
+int eye_identities_prepare(struct eye_identities *identities, const struct eye_snapshot *now,
+                           struct eye_export_failure *failure)
+{
+    int result = eye_identities_follow(identities, now);
+    return result == 0 ? 0 : eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
+}
+
 int eye_identity_check(const struct eye_identity *identity)
 {
     if (identity->collides) {

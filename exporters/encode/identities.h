@@ -17,6 +17,7 @@
 #include "collector/base/table.h"
 #include "collector/base/text.h"
 #include "collector/snapshot/snapshot.h"
+#include "exporters/exporter.h"
 
 struct eye_identity {
     uint64_t series;   /* id; with the metric it names the series in every snapshot of one run */
@@ -64,6 +65,10 @@ void eye_identities_done(struct eye_identities *identities);
  * may come in any order and from several runs. 0 or -ENOMEM; then try again later.
  */
 int eye_identities_follow(struct eye_identities *identities, const struct eye_snapshot *snapshot);
+
+/** The same in a deliver(): -ENOMEM with @failure. */
+int eye_identities_prepare(struct eye_identities *identities, const struct eye_snapshot *now,
+                           struct eye_export_failure *failure);
 
 /** Of the point at @index of the snapshot followed last; NULL when its metric is not wanted. */
 static inline const struct eye_identity *eye_identities_at(const struct eye_identities *identities,

@@ -147,7 +147,7 @@ static int open_exporter(void *state, const struct eye_exporter_setup *setup,
     file->is_stdout = strcmp(values->path, "-") == 0;
     eye_json_lines_init(&file->lines, &file->selection, true);
     eye_text_init(&file->piece, PIECE_MAX_BYTES);
-    eye_delivery_init(&file->delivery, &format, file, setup->stats);
+    eye_delivery_init(&file->delivery, &format, file, NULL, setup->stats);
     return 0;
 }
 

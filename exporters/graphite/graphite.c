@@ -21,9 +21,7 @@
 /* What carbon keeps by default: retentions = 60s:1d; older points are thrown away. */
 #define KEEPS_NS (86400 * EYE_NS_PER_SECOND)
 
-/* An Ethernet frame less the IP and UDP headers. */
-#define DATAGRAM_BYTES 1432
-#define PIECE_BYTES ((size_t)64 << 10)
+#define LINES_SCHEMES (1U << EYE_LINK_TCP | 1U << EYE_LINK_UDP | 1U << EYE_LINK_TLS)
 
 struct values {
     char *url;
@@ -54,13 +52,6 @@ static void begin(void *state, const struct eye_snapshot *now)
                               (int64_t)(graphite->slots.slot_ns / EYE_NS_PER_SECOND));
 }
 
-/* A series that nothing happened to gets its zero: a gap would look as if we were away. */
-static bool wants(void *state, const struct eye_change *change)
-{
-    const struct graphite *graphite = state;
-    return graphite->selection.wanted[change->point->metric->id];
-}
-
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
 {
     struct graphite *graphite = state;
@@ -87,25 +78,20 @@ static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_f
 
 static const struct eye_payload_format format = {
     .begin = begin,
-    .wants = wants,
+    .idle_too = true, /* a gap would look as if we were away */
     .add = add,
     .send = send_payload,
     .confirm = confirm,
 };
 
-static int prepare(struct graphite *graphite, const struct eye_snapshot *now,
-                   struct eye_export_failure *failure)
-{
-    int result = eye_identities_follow(&graphite->identities, now);
-    return result == 0 ? eye_link_open(graphite->link, failure)
-                       : eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
-}
-
 static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
                    struct eye_export_failure *failure)
 {
     struct graphite *graphite = state;
-    int result = prepare(graphite, now, failure);
+    int result = eye_identities_prepare(&graphite->identities, now, failure);
+    if (result == 0) {
+        result = eye_link_open(graphite->link, failure);
+    }
     if (result != 0) {
         return result;
     }
@@ -126,7 +112,9 @@ static int parse_pickle_url(const char *url, struct eye_link_address *ret_addres
     EYE_CLEANUP(eye_text_done) struct eye_text tcp = {.max_bytes = 1024};
     eye_text_append(&tcp, TCP_SCHEME);
     eye_text_append(&tcp, url + strlen(PICKLE_SCHEME));
-    return tcp.failed ? -EINVAL : eye_link_parse(eye_text_string(&tcp), PICKLE_PORT, ret_address);
+    return tcp.failed ? -EINVAL
+                      : eye_link_parse(eye_text_string(&tcp), PICKLE_PORT, 1U << EYE_LINK_TCP,
+                                       ret_address);
 }
 
 static int parse_url(const char *url, struct target *ret_target)
@@ -137,17 +125,12 @@ static int parse_url(const char *url, struct target *ret_target)
         target.protocol = EYE_GRAPHITE_PICKLE;
         result = parse_pickle_url(url, &target.address);
     } else {
-        result = eye_link_parse(url, LINES_PORT, &target.address);
+        result = eye_link_parse(url, LINES_PORT, LINES_SCHEMES, &target.address);
     }
-    if (result != 0) {
-        return result;
+    if (result == 0) {
+        *ret_target = target;
     }
-    if (target.address.scheme != EYE_LINK_TCP && target.address.scheme != EYE_LINK_UDP &&
-        target.address.scheme != EYE_LINK_TLS) {
-        return -EINVAL;
-    }
-    *ret_target = target;
-    return 0;
+    return result;
 }
 
 static bool is_valid_url(const char *url)
@@ -171,7 +154,7 @@ static void close_exporter(void *state)
 static int init_points(struct graphite *graphite, const struct values *values,
                        const struct target *target)
 {
-    size_t bytes = target->address.scheme == EYE_LINK_UDP ? DATAGRAM_BYTES : PIECE_BYTES;
+    size_t bytes = eye_link_payload_bytes(target->address.scheme);
     int result = eye_graphite_points_init(&graphite->points, target->protocol,
                                           (enum eye_graphite_counters)values->counters, bytes);
     if (result == 0) {
@@ -202,7 +185,8 @@ static int init(struct graphite *graphite, const struct eye_exporter_setup *setu
     uint64_t interval_ns = setup->config->interval_ns;
     eye_graphite_slots_init(
         &graphite->slots, values->retention_ns > interval_ns ? values->retention_ns : interval_ns);
-    eye_delivery_init(&graphite->delivery, &format, graphite, setup->stats);
+    eye_delivery_init(&graphite->delivery, &format, graphite, graphite->selection.wanted,
+                      setup->stats);
     const struct eye_tls_settings *tls =
         target.address.scheme == EYE_LINK_TLS ? &values->tls : NULL;
     return eye_link_new(&target.address, tls, setup, &graphite->link, ret_error);

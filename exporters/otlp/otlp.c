@@ -182,10 +182,8 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     struct otlp *otlp = state;
     bool delta = otlp->model.temporality == EYE_OTLP_DELTA;
     otlp->model.start_ns = delta ? start_of_delta(now, before) : start_of_total(otlp, now);
-    if (eye_identities_follow(&otlp->identities, now) != 0) {
-        return eye_export_fail(failure, -ENOMEM, EYE_EXPORT_OTHER, "out of memory");
-    }
-    return eye_delivery_run(&otlp->delivery, now, before, failure);
+    int result = eye_identities_prepare(&otlp->identities, now, failure);
+    return result == 0 ? eye_delivery_run(&otlp->delivery, now, before, failure) : result;
 }
 
 /* ---- Life ---- */
@@ -242,7 +240,7 @@ static int open_parts(struct otlp *otlp, const struct eye_exporter_setup *setup,
         open_encoder(otlp) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    eye_delivery_init(&otlp->delivery, &format, otlp, setup->stats);
+    eye_delivery_init(&otlp->delivery, &format, otlp, NULL, setup->stats);
     return eye_client_new(&otlp->settings.http, setup, &otlp->client, ret_error);
 }
 

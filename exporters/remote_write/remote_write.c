@@ -283,13 +283,6 @@ static void begin_body(void *state, const struct eye_snapshot *now)
     }
 }
 
-/* Also series without news: what is not written for five minutes is gone for a query. */
-static bool wants(void *state, const struct eye_change *change)
-{
-    const struct stream *stream = state;
-    return stream->owner->selection.wanted[change->point->metric->id];
-}
-
 static bool has_same_text(const void *item, const void *key)
 {
     const struct eye_identity *a = item;
@@ -326,7 +319,7 @@ static int add(void *state, size_t index, const struct eye_change *change, size_
 
 static const struct eye_payload_format format = {
     .begin = begin_body,
-    .wants = wants,
+    .idle_too = true, /* what is not written for five minutes is gone for a query */
     .add = add,
     .send = send_body,
 };
@@ -371,11 +364,8 @@ static bool is_time_to_describe(const struct remote_write *remote)
 static int run_stream(struct stream *stream, const struct eye_snapshot *now,
                       struct eye_export_failure *failure)
 {
-    int result = eye_identities_follow(&stream->identities, now);
-    if (result != 0) {
-        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "%s", strerror(-result));
-    }
-    return eye_delivery_run(&stream->delivery, now, NULL, failure);
+    int result = eye_identities_prepare(&stream->identities, now, failure);
+    return result == 0 ? eye_delivery_run(&stream->delivery, now, NULL, failure) : result;
 }
 
 /* What a marker was not needed for, because the series lives under another id, is not counted. */
@@ -425,9 +415,9 @@ static int end_gone(struct remote_write *remote, const struct eye_snapshot *now,
 static int attempt(struct remote_write *remote, const struct eye_snapshot *now,
                    const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
-    int result = eye_identities_follow(&remote->live.identities, now);
+    int result = eye_identities_prepare(&remote->live.identities, now, failure);
     if (result != 0) {
-        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "%s", strerror(-result));
+        return result;
     }
     remote->describing = is_time_to_describe(remote);
     /* Once points of the snapshot are delivered its markers are too. */
@@ -526,8 +516,10 @@ static int open_exporter(void *state, const struct eye_exporter_setup *setup,
     remote->gone.ended = true;
     remote->stats = setup->stats;
     eye_text_init(&remote->compressed, COMPRESSED_MAX_BYTES);
-    eye_delivery_init(&remote->live.delivery, &format, &remote->live, setup->stats);
-    eye_delivery_init(&remote->gone.delivery, &format, &remote->gone, &remote->gone_stats);
+    eye_delivery_init(&remote->live.delivery, &format, &remote->live, remote->selection.wanted,
+                      setup->stats);
+    eye_delivery_init(&remote->gone.delivery, &format, &remote->gone, remote->selection.wanted,
+                      &remote->gone_stats);
     int result = init_encoding(remote, setup);
     if (result != 0) {
         return eye_error_set(ret_error, result, "%s",
