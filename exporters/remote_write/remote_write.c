@@ -8,31 +8,20 @@
  * a query does not show its last value for five minutes more. Markers are delivered before the
  * snapshot, like one of the series that are gone, and counted as points of their own: seen, then
  * delivered or dropped.
- *
- * A receiver of 2.0 says how many samples it wrote, also when it took a body in part (400): the
- * points of those that it did not are counted as rejected. Which ones they are it does not say; of
- * classic histograms, which have many samples, it is about as many points as that part of the body.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
-#include "collector/base/parse.h"
-#include "exporters/engine/window.h"
-#include "exporters/http/client.h"
 #include "exporters/http/compress.h"
-#include "exporters/remote_write/version.h"
+#include "exporters/remote_write/answer.h"
+#include "exporters/remote_write/stamp.h"
 
 /* Snappy makes incompressible bytes a sixth longer. */
 #define COMPRESSED_MAX_BYTES (2 * EYE_WRITE_BODY_BYTES)
 
 #define DESCRIBE_EVERY_NS (600 * EYE_NS_PER_SECOND)
 #define FALLBACK_NS (3600 * EYE_NS_PER_SECOND)
-
-#define STATUS_UNSUPPORTED 415
-#define STATUS_THROTTLED 429
-#define STATUS_NOT_IMPLEMENTED 501
 
 enum choice_version { CHOICE_VERSION_1, CHOICE_VERSION_2 };
 enum choice_histograms { CHOICE_CLASSIC, CHOICE_NATIVE };
@@ -74,10 +63,7 @@ struct remote_write {
     struct eye_export_stats *stats;     /* of the exporter */
     struct eye_export_stats gone_stats; /* of markers, until they are added to those */
 
-    struct eye_write_time time; /* of the snapshot stamped */
-    uint64_t stamped_start_ns;
-    uint64_t stamped_sequence;
-    uint64_t stamped_ns;   /* its own time; another one when it got too old for the receiver */
+    struct eye_write_stamp stamp;
     uint64_t described_ns; /* monotonic: when metadata was delivered last; 0: not yet */
     bool describing;       /* the next body begins with metadata */
 };
@@ -136,49 +122,7 @@ static int fall_back(struct remote_write *remote)
     return use_version(remote, &eye_write_version_1);
 }
 
-/* Whether the answer tells what was written; then @ret_samples: samples and histograms. */
-static bool read_written(const struct remote_write *remote, uint64_t *ret_samples)
-{
-    static const char *const counted[] = {"X-Prometheus-Remote-Write-Samples-Written",
-                                          "X-Prometheus-Remote-Write-Histograms-Written"};
-    bool told = eye_client_answer_header(remote->client,
-                                         "X-Prometheus-Remote-Write-Exemplars-Written") != NULL;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(counted); i++) {
-        const char *text = eye_client_answer_header(remote->client, counted[i]);
-        uint64_t number;
-        told = told || text != NULL;
-        sum += text != NULL && eye_parse_u64(text, &number) == 0 ? number : 0;
-    }
-    if (told) {
-        *ret_samples = sum;
-    }
-    return told;
-}
-
-/* 2.0: a receiver of 1.0 answers 415, or takes the body for an empty one. */
-static bool is_unsupported(const struct remote_write *remote, long status)
-{
-    uint64_t written;
-    if (remote->version != &eye_write_version_2 || status / 100 != 2) {
-        return remote->version == &eye_write_version_2 && status == STATUS_UNSUPPORTED;
-    }
-    return !read_written(remote, &written);
-}
-
 /* ---- Requests ---- */
-
-/* The protocol says: 5xx and 429 again, other 4xx never; 413 with less. */
-static enum eye_verdict judge(const struct eye_client_answer *answer,
-                              struct eye_export_failure *failure)
-{
-    enum eye_verdict verdict = eye_client_verdict(answer, failure);
-    bool is_client_error = answer->status / 100 == 4 && answer->status != STATUS_THROTTLED;
-    if (is_client_error && verdict == EYE_VERDICT_RETRY) {
-        return EYE_VERDICT_GIVE_UP;
-    }
-    return answer->status == STATUS_NOT_IMPLEMENTED ? EYE_VERDICT_RETRY : verdict;
-}
 
 static int compress_body(struct remote_write *remote, struct eye_export_failure *failure)
 {
@@ -209,43 +153,6 @@ static int post(struct remote_write *remote, struct eye_client_answer *ret_answe
     return eye_client_send(remote->client, &request, ret_answer, failure);
 }
 
-/* How many of the body's @points are not written when @written of its samples are. */
-static uint64_t points_left(const struct stream *stream, uint64_t points, uint64_t written)
-{
-    uint64_t samples = stream->samples;
-    if (written >= samples) {
-        return 0;
-    }
-    uint64_t left = ((samples - written) * points + samples - 1) / samples;
-    return left < points ? left : points;
-}
-
-/*
- * A body of 2.0 that was taken in part is done: what is left will not be taken another time, and
- * what was written shall not be sent again.
- */
-static enum eye_verdict judge_part(const struct stream *stream, enum eye_verdict verdict,
-                                   uint64_t points, uint64_t *ret_rejected,
-                                   struct eye_export_failure *failure)
-{
-    const struct remote_write *remote = stream->owner;
-    uint64_t written = 0;
-    bool final = verdict == EYE_VERDICT_DONE || verdict == EYE_VERDICT_GIVE_UP;
-    if (!final || remote->version != &eye_write_version_2 || !read_written(remote, &written) ||
-        (verdict == EYE_VERDICT_GIVE_UP && written == 0)) {
-        return verdict;
-    }
-    *ret_rejected = points_left(stream, points, written);
-    if (*ret_rejected > 0) {
-        struct eye_error said = failure->cause;
-        bool silent = verdict == EYE_VERDICT_DONE;
-        eye_export_fail(failure, 0, EYE_EXPORT_REJECTED,
-                        "the receiver wrote %" PRIu64 " of %" PRIu64 " samples%s%s", written,
-                        stream->samples, silent ? "" : ": ", silent ? "" : said.text);
-    }
-    return EYE_VERDICT_DONE;
-}
-
 static enum eye_verdict send_body(void *state, uint64_t points, uint64_t *ret_rejected,
                                   struct eye_export_failure *failure)
 {
@@ -255,12 +162,14 @@ static enum eye_verdict send_body(void *state, uint64_t points, uint64_t *ret_re
     if (compress_body(remote, failure) != 0 || post(remote, &answer, failure) != 0) {
         return EYE_VERDICT_RETRY;
     }
-    if (is_unsupported(remote, answer.status)) {
+    if (eye_write_is_unsupported(remote->version, remote->client, answer.status)) {
         remote->unsupported = true;
         return EYE_VERDICT_RETRY;
     }
+    const struct eye_write_sent sent = {
+        .version = remote->version, .points = points, .samples = stream->samples};
     enum eye_verdict verdict =
-        judge_part(stream, judge(&answer, failure), points, ret_rejected, failure);
+        eye_write_judge(&sent, remote->client, &answer, ret_rejected, failure);
     if (verdict == EYE_VERDICT_DONE && remote->describing) {
         remote->describing = false;
         remote->described_ns = eye_clock_monotonic_ns();
@@ -277,7 +186,7 @@ static void begin_body(void *state, const struct eye_snapshot *now)
     (void)now;
     stream->added = 0;
     stream->samples = 0;
-    remote->version->begin(remote->encoder, &remote->time);
+    remote->version->begin(remote->encoder, &remote->stamp.time);
     if (remote->describing && remote->version->describe != NULL) {
         remote->version->describe(remote->encoder);
     }
@@ -325,35 +234,6 @@ static const struct eye_payload_format format = {
 };
 
 /* ---- Deliveries ---- */
-
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-#define HOLD_MS ((int64_t)(EYE_CLOCK_HOLD_NS / EYE_NS_PER_MS))
-
-/* The time of a snapshot's samples: its own, but later than that of the one before, as long as a
- * clock that was set back has not come there again. */
-static void stamp(struct remote_write *remote, const struct eye_snapshot *now)
-{
-    if (now->start_ns == remote->stamped_start_ns && now->sequence == remote->stamped_sequence &&
-        now->time_ns == remote->stamped_ns) {
-        return;
-    }
-    int64_t now_ms = (int64_t)(now->time_ns / EYE_NS_PER_MS);
-    int64_t reached_ms = remote->time.now_ms + 1;
-    remote->time.now_ms = reached_ms - now_ms <= HOLD_MS ? later(now_ms, reached_ms) : now_ms;
-    if (now->start_ns != remote->stamped_start_ns) {
-        remote->time.start_ms = (int64_t)(now->start_ns / EYE_NS_PER_MS);
-    }
-    if (remote->time.start_ms > remote->time.now_ms) {
-        remote->time.start_ms = remote->time.now_ms; /* the wall clock was set back */
-    }
-    remote->stamped_start_ns = now->start_ns;
-    remote->stamped_sequence = now->sequence;
-    remote->stamped_ns = now->time_ns;
-}
 
 static bool is_time_to_describe(const struct remote_write *remote)
 {
@@ -434,7 +314,7 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     if (is_time_for_2(remote) && use_version(remote, &eye_write_version_2) != 0) {
         remote->ask_again_ns = eye_clock_monotonic_ns() + FALLBACK_NS;
     }
-    stamp(remote, now);
+    eye_write_stamp(&remote->stamp, now);
     int result = attempt(remote, now, before, failure);
     if (result != 0 && remote->unsupported) {
         result = fall_back(remote);
@@ -462,8 +342,7 @@ static void finish(void *state, const struct eye_snapshot *last)
     drop_identities(&remote->gone);
     init_identities(&remote->gone);
     remote->describing = false;
-    remote->time.now_ms =
-        later((int64_t)(eye_clock_wall_ns() / EYE_NS_PER_MS), remote->time.now_ms + 1);
+    eye_write_stamp_end(&remote->stamp, eye_clock_wall_ns());
     (void)mark(remote, last, &failure);
 }
 
