@@ -205,7 +205,7 @@ static bool wants(const struct eye_delivery *delivery, const struct eye_change *
         return format->wants(delivery->state, change);
     }
     return delivery->wanted[change->point->metric->id] &&
-           (format->idle_too || eye_change_has_news(change));
+           (delivery->idle_too || eye_change_has_news(change));
 }
 
 static int walk(struct eye_delivery *delivery, const struct eye_snapshot *now,

@@ -39,12 +39,8 @@ struct eye_payload_format {
     /** Starts an empty payload with points of @now. */
     void (*begin)(void *state, const struct eye_snapshot *now);
 
-    /**
-     * Whether @change makes points in this format. NULL: when its metric is wanted and it has news;
-     * with `idle_too` also without news.
-     */
+    /** Whether @change makes points in this format. NULL: the delivery decides (`wanted`). */
     bool (*wants)(void *state, const struct eye_change *change);
-    bool idle_too;
 
     /**
      * Appends @change, which stands at @index of the snapshot, from part *@part on. No allocation.
@@ -79,7 +75,8 @@ struct eye_payload_tally {
 struct eye_delivery {
     const struct eye_payload_format *format;
     void *state;        /* of the format */
-    const bool *wanted; /* by metric id */
+    const bool *wanted; /* by metric id: those that have news make points, */
+    bool idle_too;      /* or all of them; false unless the owner sets it */
     struct eye_export_stats *stats;
     size_t points_max;                /* of one payload; learnt from EYE_VERDICT_TOO_LARGE */
     struct eye_cursor settled;        /* of the snapshot that was begun; zero: none is */

@@ -78,7 +78,6 @@ static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_f
 
 static const struct eye_payload_format format = {
     .begin = begin,
-    .idle_too = true, /* a gap would look as if we were away */
     .add = add,
     .send = send_payload,
     .confirm = confirm,
@@ -187,6 +186,7 @@ static int init(struct graphite *graphite, const struct eye_exporter_setup *setu
         &graphite->slots, values->retention_ns > interval_ns ? values->retention_ns : interval_ns);
     eye_delivery_init(&graphite->delivery, &format, graphite, graphite->selection.wanted,
                       setup->stats);
+    graphite->delivery.idle_too = true; /* a gap would look as if we were away */
     const struct eye_tls_settings *tls =
         target.address.scheme == EYE_LINK_TLS ? &values->tls : NULL;
     return eye_link_new(&target.address, tls, setup, &graphite->link, ret_error);

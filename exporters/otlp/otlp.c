@@ -41,15 +41,6 @@ static void begin(void *state, const struct eye_snapshot *now)
     otlp->encoding->begin(otlp->encoder);
 }
 
-static bool wants(void *state, const struct eye_change *change)
-{
-    struct otlp *otlp = state;
-    const struct eye_metric *metric = change->point->metric;
-    bool news = otlp->model.temporality == EYE_OTLP_CUMULATIVE || metric->kind == EYE_GAUGE ||
-                change->counter > 0 || change->count > 0;
-    return news && otlp->selection.wanted[metric->id];
-}
-
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
 {
     struct otlp *otlp = state;
@@ -145,7 +136,6 @@ static enum eye_verdict send_request(void *state, uint64_t points, uint64_t *ret
 
 static const struct eye_payload_format format = {
     .begin = begin,
-    .wants = wants,
     .add = add,
     .send = send_request,
 };
@@ -240,7 +230,8 @@ static int open_parts(struct otlp *otlp, const struct eye_exporter_setup *setup,
         open_encoder(otlp) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    eye_delivery_init(&otlp->delivery, &format, otlp, NULL, setup->stats);
+    eye_delivery_init(&otlp->delivery, &format, otlp, otlp->selection.wanted, setup->stats);
+    otlp->delivery.idle_too = otlp->model.temporality == EYE_OTLP_CUMULATIVE;
     return eye_client_new(&otlp->settings.http, setup, &otlp->client, ret_error);
 }
 

@@ -228,7 +228,6 @@ static int add(void *state, size_t index, const struct eye_change *change, size_
 
 static const struct eye_payload_format format = {
     .begin = begin_body,
-    .idle_too = true, /* what is not written for five minutes is gone for a query */
     .add = add,
     .send = send_body,
 };
@@ -399,6 +398,9 @@ static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                       setup->stats);
     eye_delivery_init(&remote->gone.delivery, &format, &remote->gone, remote->selection.wanted,
                       &remote->gone_stats);
+    /* What is not written for five minutes is gone for a query. */
+    remote->live.delivery.idle_too = true;
+    remote->gone.delivery.idle_too = true;
     int result = init_encoding(remote, setup);
     if (result != 0) {
         return eye_error_set(ret_error, result, "%s",
