@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The names of reasons, which errno is which, and waiting no longer than the daemon lives. */
+/* Making and freeing, the names of reasons, and waiting no longer than the daemon lives. */
 #include "exporters/exporter.h"
 
 #include <errno.h>
@@ -71,4 +71,28 @@ int eye_export_fail(struct eye_export_failure *failure, int code, enum eye_expor
     eye_format_shown(failure->cause.text, sizeof(failure->cause.text), format, arguments);
     va_end(arguments);
     return code;
+}
+
+int eye_exporter_open(const struct eye_exporter_type *type, const struct eye_exporter_setup *setup,
+                      void **ret_state, struct eye_error *ret_error)
+{
+    void *state = calloc(1, type->state_size);
+    if (state == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    int result = type->open(state, setup, ret_error);
+    if (result != 0) {
+        eye_exporter_close(type, state);
+        return result;
+    }
+    *ret_state = state;
+    return 0;
+}
+
+void eye_exporter_close(const struct eye_exporter_type *type, void *state)
+{
+    if (state != NULL) {
+        type->close(state);
+        free(state);
+    }
 }

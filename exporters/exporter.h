@@ -142,14 +142,16 @@ struct eye_exporter_type {
     /* The longest pause between two attempts. 0: EYE_RETRY_DEFAULT_MAX_NS. */
     uint64_t retry_max_ns;
 
+    /* Bytes of what the functions below get as @state: zeroed before open(), freed after close().
+     */
+    size_t state_size;
+
     /**
      * Makes the exporter: the configuration and the variables of the environment understood,
      * secrets read. Nothing is bound, created or sent, so that `check` can do the same. 0, or
-     * -errno with a message: it cannot be used as it is configured. @ret_state is handed to the
-     * functions below.
+     * -errno with a message: it cannot be used as it is configured, and is closed.
      */
-    int (*open)(const struct eye_exporter_setup *setup, void **ret_state,
-                struct eye_error *ret_error);
+    int (*open)(void *state, const struct eye_exporter_setup *setup, struct eye_error *ret_error);
 
     /**
      * Takes what only one process may have: an address to listen on, a file. 0, or -errno with a
@@ -174,12 +176,19 @@ struct eye_exporter_type {
      */
     void (*finish)(void *state, const struct eye_snapshot *last);
 
-    /** Frees the state. Takes NULL. */
+    /** Frees what @state holds. Takes one that is half made. */
     void (*close)(void *state);
 };
 
 /* The generated table of all exporter types, NULL-terminated; order of exporters/CMakeLists.txt. */
 extern const struct eye_exporter_type *const eye_exporter_types[];
+
+/** Makes an exporter. 0, or -errno with a message: then @ret_state is untouched. */
+int eye_exporter_open(const struct eye_exporter_type *type, const struct eye_exporter_setup *setup,
+                      void **ret_state, struct eye_error *ret_error);
+
+/** Frees it. Takes NULL. */
+void eye_exporter_close(const struct eye_exporter_type *type, void *state);
 
 /** The type called @name, or NULL. */
 const struct eye_exporter_type *eye_exporter_type_find(const char *name);

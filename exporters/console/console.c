@@ -67,19 +67,18 @@ static bool wants_colour(void)
     return (no_color == NULL || *no_color == '\0') && term != NULL && strcmp(term, "dumb") != 0;
 }
 
-static int console_open(const struct eye_exporter_setup *setup, void **ret_state,
+static int console_open(void *state, const struct eye_exporter_setup *setup,
                         struct eye_error *ret_error)
 {
+    struct console *console = state;
     const struct console_config *config = setup->own->values;
-    EYE_AUTOFREE struct console *console = calloc(1, sizeof(*console));
-    if (console == NULL || eye_selection_init(&console->selection, setup) != 0) {
+    if (eye_selection_init(&console->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     console->stats = setup->stats;
     console->format = (enum format)config->format;
     eye_json_lines_init(&console->lines, &console->selection, false);
     eye_text_init(&console->piece, PIECE_MAX_BYTES);
-    *ret_state = EYE_TAKE(console);
     return 0;
 }
 
@@ -242,13 +241,10 @@ static int console_deliver(void *state, const struct eye_snapshot *now,
 static void console_close(void *state)
 {
     struct console *console = state;
-    if (console != NULL) {
-        eye_json_lines_done(&console->lines);
-        eye_selection_done(&console->selection);
-        eye_text_done(&console->piece);
-        eye_output_close(&console->output);
-        free(console);
-    }
+    eye_json_lines_done(&console->lines);
+    eye_selection_done(&console->selection);
+    eye_text_done(&console->piece);
+    eye_output_close(&console->output);
 }
 
 const struct eye_exporter_type eye_exporter_console = {
@@ -259,6 +255,7 @@ const struct eye_exporter_type eye_exporter_console = {
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct console_config),
         },
+    .state_size = sizeof(struct console),
     .open = console_open,
     .bind = console_bind,
     .deliver = console_deliver,

@@ -16,8 +16,8 @@
 #include "exporters/datadog/body.h"
 #include "exporters/encode/dd_tags.h"
 #include "exporters/engine/delivery.h"
+#include "exporters/http/client.h"
 #include "exporters/http/compress.h"
-#include "exporters/http/http.h"
 
 #define DEFAULT_SITE "datadoghq.com"
 
@@ -37,7 +37,7 @@ struct values {
     char *api_key_file;
     int encoding;    /* enum encoding */
     int compression; /* index into compressions */
-    struct eye_http_settings http;
+    struct eye_client_settings http;
 };
 
 static const char *const encoding_names[] = {"json", "protobuf", NULL};
@@ -58,7 +58,7 @@ struct datadog {
     struct eye_delivery delivery;
     struct eye_compressor *compressor; /* owned */
     struct eye_text packed;            /* the body as it is sent */
-    struct eye_http *http;             /* owned */
+    struct eye_client *client;         /* owned */
     struct eye_secret key;
     uint64_t renewed_ns;  /* monotonic; when the key was last read again; 0: never */
     uint64_t validate_ns; /* monotonic; when to ask about the key next */
@@ -69,29 +69,26 @@ struct datadog {
 
 /* ---- Requests ---- */
 
-static int request(struct datadog *datadog, const struct eye_http_request *what,
-                   struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
+static int request(struct datadog *datadog, const struct eye_client_request *what,
+                   struct eye_client_answer *ret_answer, struct eye_export_failure *failure)
 {
-    const struct eye_http_header key = {"DD-API-KEY", datadog->key.value};
-    struct eye_http_request request = *what;
+    const struct eye_client_header key = {"DD-API-KEY", datadog->key.value};
+    struct eye_client_request request = *what;
     request.secret_header = &key;
-    return eye_http_send(datadog->http, &request, ret_answer, failure);
+    return eye_client_send(datadog->client, &request, ret_answer, failure);
 }
 
-static int post(struct datadog *datadog, struct eye_http_answer *ret_answer,
+static int post(struct datadog *datadog, struct eye_client_answer *ret_answer,
                 struct eye_export_failure *failure)
 {
-    const char *compression = eye_compression_name(compressions[datadog->values->compression]);
-    const struct eye_http_header headers[] = {
-        {"Content-Type", datadog->body.encoding->content_type},
-        {"DD-Agent-Payload", PAYLOAD_VERSION},
-        {"Content-Encoding", compression},
-    };
-    const struct eye_http_request what = {
+    const struct eye_client_header version = {"DD-Agent-Payload", PAYLOAD_VERSION};
+    const struct eye_client_request what = {
         .method = "POST",
         .url = datadog->url,
-        .headers = headers,
-        .header_count = EYE_ARRAY_LENGTH(headers) - (compression == NULL ? 1 : 0),
+        .content_type = datadog->body.encoding->content_type,
+        .content_encoding = eye_compression_name(compressions[datadog->values->compression]),
+        .headers = &version,
+        .header_count = 1,
         .body = datadog->packed.data,
         .length = datadog->packed.length,
     };
@@ -131,8 +128,8 @@ static void learn_key_state(struct datadog *datadog, enum key_state state)
  */
 static void validate(struct datadog *datadog)
 {
-    const struct eye_http_request what = {.method = "GET", .url = datadog->validate_url};
-    struct eye_http_answer answer;
+    const struct eye_client_request what = {.method = "GET", .url = datadog->validate_url};
+    struct eye_client_answer answer;
     struct eye_export_failure failure;
     uint64_t now_ns = eye_clock_monotonic_ns();
     if (datadog->lane != LANE_SERIES || now_ns < datadog->validate_ns) {
@@ -156,12 +153,6 @@ static void begin(void *state, const struct eye_snapshot *now)
     struct datadog *datadog = state;
     (void)now; /* deliver() told the body */
     eye_datadog_body_begin(&datadog->body);
-}
-
-static bool wants(void *state, const struct eye_change *change)
-{
-    const struct datadog *datadog = state;
-    return datadog->selection.wanted[change->point->metric->id] && eye_change_has_news(change);
 }
 
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
@@ -191,10 +182,10 @@ static enum eye_verdict pack(struct datadog *datadog, struct eye_export_failure 
 }
 
 /* It begins with a list of errors that is longer than what is read. */
-static bool has_endless_errors(const struct eye_http_answer *answer)
+static bool has_endless_errors(const struct eye_client_answer *answer)
 {
     static const char key[] = "\"errors\"";
-    return answer->length >= EYE_HTTP_ANSWER_MAX_BYTES &&
+    return answer->length >= EYE_CLIENT_ANSWER_MAX_BYTES &&
            memmem(answer->body, answer->length, key, strlen(key)) != NULL;
 }
 
@@ -202,7 +193,7 @@ static bool has_endless_errors(const struct eye_http_answer *answer)
  * What the intake took out of a body that it took (202): its answer names errors, and each of them
  * stands for one point at least. An answer that is no JSON says nothing.
  */
-static uint64_t read_errors(const struct eye_http_answer *answer,
+static uint64_t read_errors(const struct eye_client_answer *answer,
                             struct eye_export_failure *failure)
 {
     if (has_endless_errors(answer)) {
@@ -229,7 +220,7 @@ static enum eye_verdict send(void *state, uint64_t points, uint64_t *ret_rejecte
                              struct eye_export_failure *failure)
 {
     struct datadog *datadog = state;
-    struct eye_http_answer answer;
+    struct eye_client_answer answer;
     enum eye_verdict verdict = pack(datadog, failure);
     (void)points;
     if (verdict != EYE_VERDICT_DONE) {
@@ -242,7 +233,7 @@ static enum eye_verdict send(void *state, uint64_t points, uint64_t *ret_rejecte
     if (result != 0) {
         return EYE_VERDICT_RETRY;
     }
-    verdict = eye_http_verdict(&answer, failure);
+    verdict = eye_client_verdict(&answer, failure);
     if (verdict == EYE_VERDICT_DONE) {
         *ret_rejected = read_errors(&answer, failure);
     }
@@ -251,7 +242,6 @@ static enum eye_verdict send(void *state, uint64_t points, uint64_t *ret_rejecte
 
 static const struct eye_payload_format format = {
     .begin = begin,
-    .wants = wants,
     .add = add,
     .send = send,
 };
@@ -260,9 +250,9 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
                    struct eye_export_failure *failure)
 {
     struct datadog *datadog = state;
-    int result = eye_identities_follow(&datadog->identities, now);
+    int result = eye_identities_prepare(&datadog->identities, now, failure);
     if (result != 0) {
-        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
+        return result;
     }
     eye_datadog_body_set_time(&datadog->body, now, before);
     result = eye_delivery_run(&datadog->delivery, now, before, failure);
@@ -277,10 +267,7 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
 static void close_exporter(void *state)
 {
     struct datadog *datadog = state;
-    if (datadog == NULL) {
-        return;
-    }
-    eye_http_free(datadog->http);
+    eye_client_free(datadog->client);
     eye_secret_done(&datadog->key);
     eye_compressor_free(datadog->compressor);
     eye_text_done(&datadog->packed);
@@ -289,12 +276,6 @@ static void close_exporter(void *state)
     eye_selection_done(&datadog->selection);
     free(datadog->url);
     free(datadog->validate_url);
-    free(datadog);
-}
-
-static void cleanup_exporter(struct datadog **datadog)
-{
-    close_exporter(*datadog);
 }
 
 static bool site_valid(const char *site)
@@ -307,7 +288,7 @@ static bool site_valid(const char *site)
 /* A base: paths of endpoints come behind it. */
 static bool base_valid(const char *url)
 {
-    return eye_http_url_valid(url) && strchr(url, '?') == NULL;
+    return eye_url_valid(url) && strchr(url, '?') == NULL;
 }
 
 /* The URL of @path. 0, or -errno with a message. */
@@ -390,7 +371,8 @@ static int init_payloads(struct datadog *datadog, const struct eye_exporter_setu
     }
     eye_identities_init(&datadog->identities, encoding->write_identity, &datadog->body,
                         datadog->selection.wanted, EYE_DATADOG_IDENTITY_MAX_BYTES);
-    eye_delivery_init(&datadog->delivery, &format, datadog, setup->stats);
+    eye_delivery_init(&datadog->delivery, &format, datadog, datadog->selection.wanted,
+                      setup->stats);
     eye_text_init(&datadog->packed, encoding->packed_max);
     return eye_compressor_new(compression, &datadog->compressor);
 }
@@ -406,20 +388,17 @@ static int init_transport(struct datadog *datadog, const struct eye_exporter_set
     if (result == 0) {
         result = read_key(datadog, ret_error);
     }
-    return result == 0 ? eye_http_new(&values->http, setup, &datadog->http, ret_error) : result;
+    return result == 0 ? eye_client_new(&values->http, setup, &datadog->client, ret_error) : result;
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
+    struct datadog *datadog = state;
     if (setup->own->common.queue_age_ns > EYE_DEFAULT_MAX_AGE_NS) {
         return eye_error_set(ret_error, -EINVAL,
                              "`queue.max_age`: the intake throws away points that are older than "
                              "1h; use 1h or less");
-    }
-    EYE_CLEANUP(cleanup_exporter) struct datadog *datadog = calloc(1, sizeof(*datadog));
-    if (datadog == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     datadog->values = setup->own->values;
     datadog->name = setup->own->name;
@@ -427,12 +406,7 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     if (init_payloads(datadog, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    int result = init_transport(datadog, setup, ret_error);
-    if (result != 0) {
-        return result;
-    }
-    *ret_state = EYE_TAKE(datadog);
-    return 0;
+    return init_transport(datadog, setup, ret_error);
 }
 
 static const struct eye_config_key keys[] = {
@@ -476,7 +450,7 @@ static const struct eye_config_key keys[] = {
         .choices = compression_names,
         .help = "of payloads; not every receiver that is compatible knows zstd",
     },
-    EYE_HTTP_KEYS(struct values, http),
+    EYE_CLIENT_KEYS(struct values, http),
 };
 
 static const char *const lanes[] = {[LANE_SERIES] = "series", [LANE_SKETCHES] = "sketches", NULL};
@@ -493,6 +467,7 @@ const struct eye_exporter_type eye_exporter_datadog = {
     .remote = true,
     .lanes = lanes,
     .retry_max_ns = 64 * EYE_NS_PER_SECOND,
+    .state_size = sizeof(struct datadog),
     .open = open_exporter,
     .deliver = deliver,
     .close = close_exporter,

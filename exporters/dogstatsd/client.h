@@ -11,7 +11,7 @@
 #include "exporters/dogstatsd/labels.h"
 
 /* X(identifier, name, tag of its own or NULL) */
-#define EYE_CLIENT_COUNTS(X)                                                                       \
+#define EYE_DD_CLIENT_COUNTS(X)                                                                    \
     X(METRICS, "metrics", NULL)                                                                    \
     X(COUNTERS, "metrics_by_type", "count")                                                        \
     X(GAUGES, "metrics_by_type", "gauge")                                                          \
@@ -25,32 +25,33 @@
     X(BYTES_DROPPED, "bytes_dropped", NULL)                                                        \
     X(BYTES_DROPPED_WRITER, "bytes_dropped_writer", NULL)
 
-enum eye_client_count {
-#define X(identifier, name, type) EYE_CLIENT_##identifier,
-    EYE_CLIENT_COUNTS(X)
+enum eye_dd_client_count {
+#define X(identifier, name, type) EYE_DD_CLIENT_##identifier,
+    EYE_DD_CLIENT_COUNTS(X)
 #undef X
-        EYE_CLIENT_COUNT,
+        EYE_DD_CLIENT_COUNT,
 };
 
-struct eye_client {
-    uint64_t counted[EYE_CLIENT_COUNT];  /* since the start */
-    uint64_t written[EYE_CLIENT_COUNT];  /* of that, what the lines written last say */
-    uint64_t reported[EYE_CLIENT_COUNT]; /* of that, what got through */
+struct eye_dd_client {
+    uint64_t counted[EYE_DD_CLIENT_COUNT];  /* since the start */
+    uint64_t written[EYE_DD_CLIENT_COUNT];  /* of that, what the lines written last say */
+    uint64_t reported[EYE_DD_CLIENT_COUNT]; /* of that, what got through */
 };
 
 /** Counts a payload of @bytes that was sent, or that could not be. */
-void eye_client_count_packet(struct eye_client *client, size_t bytes, bool sent);
+void eye_dd_client_count_packet(struct eye_dd_client *client, size_t bytes, bool sent);
 
 /** Counts @count points of @kind that were sent. */
-void eye_client_count_points(struct eye_client *client, enum eye_metric_kind kind, uint64_t count);
+void eye_dd_client_count_points(struct eye_dd_client *client, enum eye_metric_kind kind,
+                                uint64_t count);
 
 /** Appends a line for the count @which, nothing when it has not changed since it was reported. */
-void eye_client_write(struct eye_client *client, enum eye_client_count which,
-                      const struct eye_labels *labels, const char *transport,
-                      struct eye_text *text);
+void eye_dd_client_write(struct eye_dd_client *client, enum eye_dd_client_count which,
+                         const struct eye_labels *labels, const char *transport,
+                         struct eye_text *text);
 
 /** The lines written last got through. */
-void eye_client_report(struct eye_client *client);
+void eye_dd_client_report(struct eye_dd_client *client);
 
 /** The lines written last got lost: what they said is written again. */
-void eye_client_take_back(struct eye_client *client);
+void eye_dd_client_retract(struct eye_dd_client *client);

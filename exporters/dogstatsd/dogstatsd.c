@@ -19,10 +19,9 @@
 #define DEFAULT_URL "udp://127.0.0.1:8125"
 #define DEFAULT_PORT "8125"
 
-/* An Ethernet frame less the IP and UDP headers, and the Agent's read buffer: what the official
- * clients use. */
-#define PAYLOAD_UDP_BYTES 1432
-#define PAYLOAD_UNIX_BYTES 8192
+#define SCHEMES                                                                                    \
+    (1U << EYE_LINK_UDP | 1U << EYE_LINK_UNIX | 1U << EYE_LINK_UNIXGRAM | 1U << EYE_LINK_UNIXSTREAM)
+
 #define PAYLOAD_MIN_BYTES 512
 #define PAYLOAD_MAX_BYTES 65467
 
@@ -55,7 +54,7 @@ struct dogstatsd {
     struct eye_link *link;
     struct eye_text payload;
     uint64_t kinds[KINDS]; /* points in the payload, by kind */
-    struct eye_client client;
+    struct eye_dd_client client;
     bool announced; /* the event of the start got through, or there is none: a job's */
 };
 
@@ -69,12 +68,6 @@ static void begin(void *state, const struct eye_snapshot *now)
     if (dogstatsd->values->timestamps) {
         eye_lines_set_time(&dogstatsd->lines, now->time_ns);
     }
-}
-
-static bool wants(void *state, const struct eye_change *change)
-{
-    const struct dogstatsd *dogstatsd = state;
-    return dogstatsd->selection.wanted[change->point->metric->id] && eye_change_has_news(change);
 }
 
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
@@ -108,7 +101,7 @@ static int write_payload(struct dogstatsd *dogstatsd, struct eye_export_failure 
 static int send_payload(struct dogstatsd *dogstatsd, struct eye_export_failure *failure)
 {
     int result = write_payload(dogstatsd, failure);
-    eye_client_count_packet(&dogstatsd->client, dogstatsd->payload.length, result == 0);
+    eye_dd_client_count_packet(&dogstatsd->client, dogstatsd->payload.length, result == 0);
     return result;
 }
 
@@ -120,7 +113,8 @@ static enum eye_verdict send_points(void *state, uint64_t points, uint64_t *ret_
     struct dogstatsd *dogstatsd = state;
     int result = send_payload(dogstatsd, failure);
     for (size_t i = 0; result == 0 && i < KINDS; i++) {
-        eye_client_count_points(&dogstatsd->client, (enum eye_metric_kind)i, dogstatsd->kinds[i]);
+        eye_dd_client_count_points(&dogstatsd->client, (enum eye_metric_kind)i,
+                                   dogstatsd->kinds[i]);
     }
     return eye_link_verdict(result);
 }
@@ -133,7 +127,6 @@ static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_f
 
 static const struct eye_payload_format format = {
     .begin = begin,
-    .wants = wants,
     .add = add,
     .send = send_points,
     .confirm = confirm,
@@ -165,7 +158,7 @@ static bool send_event(struct dogstatsd *dogstatsd, const char *title, const cha
     eye_text_clear(&dogstatsd->payload);
     eye_message_event(&dogstatsd->payload, &dogstatsd->labels, title, body, eye_clock_wall_ns());
     bool arrived = !dogstatsd->payload.failed && send_extra(dogstatsd);
-    dogstatsd->client.counted[EYE_CLIENT_EVENTS] += arrived ? 1 : 0;
+    dogstatsd->client.counted[EYE_DD_CLIENT_EVENTS] += arrived ? 1 : 0;
     return arrived;
 }
 
@@ -174,7 +167,7 @@ static bool send_check(struct dogstatsd *dogstatsd)
     eye_text_clear(&dogstatsd->payload);
     eye_message_check(&dogstatsd->payload, &dogstatsd->labels, "sockeye.up", eye_clock_wall_ns());
     bool arrived = !dogstatsd->payload.failed && send_extra(dogstatsd);
-    dogstatsd->client.counted[EYE_CLIENT_CHECKS] += arrived ? 1 : 0;
+    dogstatsd->client.counted[EYE_DD_CLIENT_CHECKS] += arrived ? 1 : 0;
     return arrived;
 }
 
@@ -183,20 +176,20 @@ static bool settle_client(struct dogstatsd *dogstatsd)
 {
     bool arrived = send_extra(dogstatsd);
     if (arrived) {
-        eye_client_report(&dogstatsd->client);
+        eye_dd_client_report(&dogstatsd->client);
     } else {
-        eye_client_take_back(&dogstatsd->client);
+        eye_dd_client_retract(&dogstatsd->client);
     }
     return arrived;
 }
 
 /* Appends a line; false when there was no room for it. */
-static bool write_client(struct dogstatsd *dogstatsd, enum eye_client_count which)
+static bool write_client(struct dogstatsd *dogstatsd, enum eye_dd_client_count which)
 {
     size_t start = dogstatsd->payload.length;
     uint64_t written = dogstatsd->client.written[which];
-    eye_client_write(&dogstatsd->client, which, &dogstatsd->labels, transport(dogstatsd),
-                     &dogstatsd->payload);
+    eye_dd_client_write(&dogstatsd->client, which, &dogstatsd->labels, transport(dogstatsd),
+                        &dogstatsd->payload);
     if (!dogstatsd->payload.failed) {
         return true;
     }
@@ -209,10 +202,10 @@ static void send_client(struct dogstatsd *dogstatsd)
 {
     bool arriving = dogstatsd->values->telemetry;
     eye_text_clear(&dogstatsd->payload);
-    for (size_t i = 0; arriving && i < EYE_CLIENT_COUNT; i++) {
-        if (!write_client(dogstatsd, (enum eye_client_count)i)) {
+    for (size_t i = 0; arriving && i < EYE_DD_CLIENT_COUNT; i++) {
+        if (!write_client(dogstatsd, (enum eye_dd_client_count)i)) {
             arriving =
-                settle_client(dogstatsd) && write_client(dogstatsd, (enum eye_client_count)i);
+                settle_client(dogstatsd) && write_client(dogstatsd, (enum eye_dd_client_count)i);
         }
     }
     if (arriving) {
@@ -241,14 +234,12 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
         return 0;
     }
     int result = eye_link_open(dogstatsd->link, failure);
-    if (result != 0) {
-        return result;
+    if (result == 0) {
+        result = eye_identities_prepare(&dogstatsd->identities, now, failure);
     }
-    result = eye_identities_follow(&dogstatsd->identities, now);
-    if (result != 0) {
-        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
+    if (result == 0) {
+        result = eye_delivery_run(&dogstatsd->delivery, now, before, failure);
     }
-    result = eye_delivery_run(&dogstatsd->delivery, now, before, failure);
     if (result == 0) {
         send_extras(dogstatsd);
     }
@@ -271,9 +262,6 @@ static void finish(void *state, const struct eye_snapshot *last)
 static void close_exporter(void *state)
 {
     struct dogstatsd *dogstatsd = state;
-    if (dogstatsd == NULL) {
-        return;
-    }
     eye_link_free(dogstatsd->link);
     eye_identities_done(&dogstatsd->identities);
     eye_lines_done(&dogstatsd->lines);
@@ -281,23 +269,12 @@ static void close_exporter(void *state)
     eye_environment_done(&dogstatsd->environment);
     eye_text_done(&dogstatsd->payload);
     eye_selection_done(&dogstatsd->selection);
-    free(dogstatsd);
-}
-
-static void cleanup_exporter(struct dogstatsd **dogstatsd)
-{
-    close_exporter(*dogstatsd);
-}
-
-static bool is_our_scheme(enum eye_link_scheme scheme)
-{
-    return scheme != EYE_LINK_TCP && scheme != EYE_LINK_TLS;
 }
 
 static bool url_valid(const char *url)
 {
     struct eye_link_address address;
-    return eye_link_parse(url, DEFAULT_PORT, &address) == 0 && is_our_scheme(address.scheme);
+    return eye_link_parse(url, DEFAULT_PORT, SCHEMES, &address) == 0;
 }
 
 /* The configuration's URL, else the environment's: both are valid. */
@@ -306,14 +283,13 @@ static void choose_address(struct dogstatsd *dogstatsd)
     const char *told = dogstatsd->environment.url;
     const char *set = dogstatsd->values->url;
     const char *url = set != NULL ? set : told != NULL ? told : DEFAULT_URL;
-    eye_link_parse(url, DEFAULT_PORT, &dogstatsd->address);
+    eye_link_parse(url, DEFAULT_PORT, SCHEMES, &dogstatsd->address);
 }
 
 static size_t payload_bytes(const struct dogstatsd *dogstatsd)
 {
-    bool udp = dogstatsd->address.scheme == EYE_LINK_UDP;
     uint64_t set = dogstatsd->values->payload_bytes;
-    return set > 0 ? set : udp ? PAYLOAD_UDP_BYTES : PAYLOAD_UNIX_BYTES;
+    return set > 0 ? set : eye_link_payload_bytes(dogstatsd->address.scheme);
 }
 
 static int check_values(const struct values *values, const struct eye_exporter_setup *setup,
@@ -342,23 +318,6 @@ static int make_labels(struct dogstatsd *dogstatsd, size_t max_bytes, struct eye
                : eye_error_set(ret_error, result, "the fixed tags are longer than its `payload`");
 }
 
-/* No append to the payload allocates later. */
-static int make_buffers(struct dogstatsd *dogstatsd, size_t max_bytes)
-{
-    struct eye_text *payload = &dogstatsd->payload;
-    eye_text_init(payload, max_bytes);
-    while (payload->length < max_bytes && !payload->failed) {
-        eye_text_append_char(payload, ' ');
-    }
-    int result = payload->failed ? -ENOMEM : 0;
-    eye_text_clear(payload);
-    if (result == 0) {
-        result =
-            eye_lines_init(&dogstatsd->lines, &dogstatsd->selection, &dogstatsd->labels, max_bytes);
-    }
-    return result;
-}
-
 static int make_parts(struct dogstatsd *dogstatsd, const struct eye_exporter_setup *setup,
                       struct eye_error *ret_error)
 {
@@ -368,22 +327,28 @@ static int make_parts(struct dogstatsd *dogstatsd, const struct eye_exporter_set
     if (result != 0) {
         return result;
     }
-    if (make_buffers(dogstatsd, max_bytes) != 0) {
+    result = eye_payload_init(&dogstatsd->payload, max_bytes);
+    if (result == 0) {
+        result =
+            eye_lines_init(&dogstatsd->lines, &dogstatsd->selection, &dogstatsd->labels, max_bytes);
+    }
+    if (result != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     eye_identities_init(&dogstatsd->identities, eye_lines_write_identity, &dogstatsd->lines,
                         dogstatsd->selection.wanted, max_bytes);
-    eye_delivery_init(&dogstatsd->delivery, &format, dogstatsd, setup->stats);
+    eye_delivery_init(&dogstatsd->delivery, &format, dogstatsd, dogstatsd->selection.wanted,
+                      setup->stats);
     result = eye_link_new(&dogstatsd->address, NULL, setup, &dogstatsd->link, ret_error);
     /* The Agent passes over empty lines, and so do telegraf, veneur and statsd_exporter. */
     return result == 0 ? eye_link_fill_up(dogstatsd->link, max_bytes, ret_error) : result;
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
-    EYE_CLEANUP(cleanup_exporter) struct dogstatsd *dogstatsd = calloc(1, sizeof(*dogstatsd));
-    if (dogstatsd == NULL || eye_selection_init(&dogstatsd->selection, setup) != 0) {
+    struct dogstatsd *dogstatsd = state;
+    if (eye_selection_init(&dogstatsd->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     dogstatsd->values = setup->own->values;
@@ -401,9 +366,6 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     if (result == 0 && dogstatsd->environment.disabled) {
         eye_log_warning("exporter %s: DD_DOGSTATSD_DISABLE is set: nothing is sent",
                         setup->own->name);
-    }
-    if (result == 0) {
-        *ret_state = EYE_TAKE(dogstatsd);
     }
     return result;
 }
@@ -473,6 +435,7 @@ const struct eye_exporter_type eye_exporter_dogstatsd = {
         },
     .remote = true,
     .retry_max_ns = RETRY_MAX_NS,
+    .state_size = sizeof(struct dogstatsd),
     .open = open_exporter,
     .deliver = deliver,
     .finish = finish,

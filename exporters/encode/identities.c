@@ -29,7 +29,7 @@ static void free_all(struct eye_identities *identities)
     identities->count = 0;
     identities->collisions = 0;
     identities->freed = false;
-    eye_table_clear(&identities->taken);
+    eye_table_clear(&identities->owners);
 }
 
 void eye_identities_done(struct eye_identities *identities)
@@ -37,7 +37,7 @@ void eye_identities_done(struct eye_identities *identities)
     free_all(identities);
     free(identities->all);
     free(identities->next);
-    eye_table_done(&identities->taken);
+    eye_table_done(&identities->owners);
     eye_text_done(&identities->scratch);
     *identities = (struct eye_identities){0};
 }
@@ -59,13 +59,13 @@ static int claim(struct eye_identities *identities, struct eye_identity *identit
 {
     bool waiting = identities->freed && identities->collisions > 0;
     if (waiting ||
-        eye_table_find(&identities->taken, identity->hash, has_same_text, identity) != NULL) {
+        eye_table_find(&identities->owners, identity->hash, has_same_text, identity) != NULL) {
         identity->collides = true;
         identities->collisions++;
         return 0;
     }
     identity->collides = false;
-    return eye_table_insert(&identities->taken, identity->hash, identity);
+    return eye_table_insert(&identities->owners, identity->hash, identity);
 }
 
 /* When a series that @snapshot has first began: after the snapshot before; by the present time of a
@@ -119,7 +119,7 @@ static void discard(struct eye_identities *identities, struct eye_identity *iden
     if (identity->collides) {
         identities->collisions--;
     } else if (!identity->too_long) {
-        eye_table_remove(&identities->taken, identity->hash, identity);
+        eye_table_remove(&identities->owners, identity->hash, identity);
         identities->freed = true;
     }
     free(identity);
@@ -254,6 +254,13 @@ int eye_identities_follow(struct eye_identities *identities, const struct eye_sn
         identities->time_ns = snapshot->time_ns;
     }
     return result;
+}
+
+int eye_identities_prepare(struct eye_identities *identities, const struct eye_snapshot *now,
+                           struct eye_export_failure *failure)
+{
+    int result = eye_identities_follow(identities, now);
+    return result == 0 ? 0 : eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
 }
 
 int eye_identity_check(const struct eye_identity *identity)

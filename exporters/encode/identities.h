@@ -17,6 +17,7 @@
 #include "collector/base/table.h"
 #include "collector/base/text.h"
 #include "collector/snapshot/snapshot.h"
+#include "exporters/exporter.h"
 
 struct eye_identity {
     uint64_t series;   /* id; with the metric it names the series in every snapshot of one run */
@@ -45,12 +46,12 @@ struct eye_identities {
     struct eye_identity **next; /* for the one that follows; owned */
     size_t count;
     size_t capacity;
-    uint64_t start_ns;      /* of the run that the ids belong to */
-    uint64_t sequence;      /* of the snapshot followed; 0: none */
-    uint64_t time_ns;       /* of the snapshot followed last in this run; else start_ns */
-    struct eye_table taken; /* identities that own their text, by hash */
-    size_t collisions;      /* identities marked now */
-    bool freed;             /* an identity went since collisions were looked at */
+    uint64_t start_ns;       /* of the run that the ids belong to */
+    uint64_t sequence;       /* of the snapshot followed; 0: none */
+    uint64_t time_ns;        /* of the snapshot followed last in this run; else start_ns */
+    struct eye_table owners; /* identities that own their text, by hash */
+    size_t collisions;       /* identities marked now */
+    bool freed;              /* an identity went since collisions were looked at */
     struct eye_text scratch;
 };
 
@@ -64,6 +65,10 @@ void eye_identities_done(struct eye_identities *identities);
  * may come in any order and from several runs. 0 or -ENOMEM; then try again later.
  */
 int eye_identities_follow(struct eye_identities *identities, const struct eye_snapshot *snapshot);
+
+/** The same in a deliver(): -ENOMEM with @failure. */
+int eye_identities_prepare(struct eye_identities *identities, const struct eye_snapshot *now,
+                           struct eye_export_failure *failure);
 
 /** Of the point at @index of the snapshot followed last; NULL when its metric is not wanted. */
 static inline const struct eye_identity *eye_identities_at(const struct eye_identities *identities,

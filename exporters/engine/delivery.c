@@ -12,14 +12,23 @@
 #define SPLIT_MIN_POINTS 16
 
 void eye_delivery_init(struct eye_delivery *delivery, const struct eye_payload_format *format,
-                       void *state, struct eye_export_stats *stats)
+                       void *state, const bool *wanted, struct eye_export_stats *stats)
 {
     *delivery = (struct eye_delivery){
         .format = format,
         .state = state,
+        .wanted = wanted,
         .stats = stats,
         .points_max = SIZE_MAX,
     };
+}
+
+int eye_payload_init(struct eye_text *payload, size_t max_bytes)
+{
+    eye_text_init(payload, max_bytes);
+    payload->data = malloc(max_bytes + 1);
+    payload->capacity = payload->data == NULL ? 0 : max_bytes + 1;
+    return payload->data == NULL ? -ENOMEM : 0;
 }
 
 /* ---- Tallies ---- */
@@ -189,6 +198,16 @@ static int add_change(struct eye_delivery *delivery, size_t index, const struct 
     return 0;
 }
 
+static bool wants(const struct eye_delivery *delivery, const struct eye_change *change)
+{
+    const struct eye_payload_format *format = delivery->format;
+    if (format->wants != NULL) {
+        return format->wants(delivery->state, change);
+    }
+    return delivery->wanted[change->point->metric->id] &&
+           (delivery->idle_too || eye_change_has_news(change));
+}
+
 static int walk(struct eye_delivery *delivery, const struct eye_snapshot *now,
                 const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
@@ -196,8 +215,7 @@ static int walk(struct eye_delivery *delivery, const struct eye_snapshot *now,
     struct eye_change change;
     eye_changes_begin(&changes, now, before);
     for (size_t index = 0; eye_changes_next(&changes, &change); index++) {
-        if (index < delivery->filling.next.point ||
-            !delivery->format->wants(delivery->state, &change)) {
+        if (index < delivery->filling.next.point || !wants(delivery, &change)) {
             continue;
         }
         int result = add_change(delivery, index, &change, now, failure);

@@ -13,6 +13,7 @@
  */
 #pragma once
 
+#include "collector/base/text.h"
 #include "exporters/exporter.h"
 
 /* The first thing of a snapshot that is not in any settled payload. */
@@ -38,7 +39,7 @@ struct eye_payload_format {
     /** Starts an empty payload with points of @now. */
     void (*begin)(void *state, const struct eye_snapshot *now);
 
-    /** Whether @change makes points in this format: its metric is wanted, and it has news. */
+    /** Whether @change makes points in this format. NULL: the delivery decides (`wanted`). */
     bool (*wants)(void *state, const struct eye_change *change);
 
     /**
@@ -73,7 +74,9 @@ struct eye_payload_tally {
 
 struct eye_delivery {
     const struct eye_payload_format *format;
-    void *state; /* of the format */
+    void *state;        /* of the format */
+    const bool *wanted; /* by metric id: those that have news make points, */
+    bool idle_too;      /* or all of them; false unless the owner sets it */
     struct eye_export_stats *stats;
     size_t points_max;                /* of one payload; learnt from EYE_VERDICT_TOO_LARGE */
     struct eye_cursor settled;        /* of the snapshot that was begun; zero: none is */
@@ -82,8 +85,13 @@ struct eye_delivery {
     bool refused;                     /* something was given up: failure.cause says what */
 };
 
+/** @wanted: of the selection, EYE_METRIC_COUNT entries; NULL for a format that has wants(). All
+ * must outlive it. */
 void eye_delivery_init(struct eye_delivery *delivery, const struct eye_payload_format *format,
-                       void *state, struct eye_export_stats *stats);
+                       void *state, const bool *wanted, struct eye_export_stats *stats);
+
+/** An empty payload of up to @max_bytes, all allocated: no append allocates. 0 or -ENOMEM. */
+int eye_payload_init(struct eye_text *payload, size_t max_bytes);
 
 /** The exporter's deliver(): see exporters/exporter.h. */
 int eye_delivery_run(struct eye_delivery *delivery, const struct eye_snapshot *now,

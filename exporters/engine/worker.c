@@ -19,6 +19,7 @@
 #include "collector/base/thread.h"
 #include "exporters/engine/backlog.h"
 #include "exporters/engine/backoff.h"
+#include "exporters/engine/news.h"
 #include "exporters/engine/queue.h"
 #include "exporters/engine/window.h"
 #include "exporters/engine/worker_report.h"
@@ -29,9 +30,6 @@
 #define NEVER UINT64_MAX
 
 #define NAME_MAX_BYTES 256
-
-/* How often the log says again that a receiver refuses points. */
-#define REMIND_EVERY_NS (3600 * EYE_NS_PER_SECOND)
 
 struct eye_worker {
     const struct eye_exporter_type *type;
@@ -53,18 +51,16 @@ struct eye_worker {
     const struct eye_snapshot *before; /* delivered last; NULL: none */
     const struct eye_snapshot *joined; /* what came before it; NULL: nothing, or it delivered */
     uint64_t retry_at_ns;              /* monotonic; 0: at once */
-    uint64_t failing_since_ns;         /* monotonic; 0: not failing */
+    struct eye_news news;
     struct eye_window window;
     struct eye_backoff backoff;
-    bool resumes;              /* a worker before it left some of this run in the spool */
-    bool work_spooled;         /* it is the oldest segment of the backlog */
-    bool started;              /* a part of `work` was sent: it cannot be given up */
-    bool moved;                /* `work` goes with a later time than its own */
-    bool hurries;              /* it has seen that the time left is short */
-    bool refusing;             /* the receiver refused points of the last delivery */
-    uint64_t refusing_told_ns; /* monotonic; when the log said so last */
-    uint64_t settled_points;   /* delivered before `work` */
-    uint64_t settled_refused;  /* points refused before `work` */
+    bool resumes;             /* a worker before it left some of this run in the spool */
+    bool work_spooled;        /* it is the oldest segment of the backlog */
+    bool started;             /* a part of `work` was sent: it cannot be given up */
+    bool moved;               /* `work` goes with a later time than its own */
+    bool hurries;             /* it has seen that the time left is short */
+    uint64_t settled_points;  /* delivered before `work` */
+    uint64_t settled_refused; /* points refused before `work` */
 
     bool job;     /* `run --once`: it has no goodbye */
     bool running; /* main thread's: there is a thread to join */
@@ -285,51 +281,6 @@ static bool is_refused_whole(const struct eye_worker *worker)
            atomic_load(&worker->stats.refused_points) > worker->settled_refused;
 }
 
-static void note_success(struct eye_worker *worker)
-{
-    if (worker->failing_since_ns != 0) {
-        uint64_t failing_ns = eye_clock_monotonic_ns() - worker->failing_since_ns;
-        eye_log_info("exporter %s: delivering again after %.1f s", worker->name,
-                     (double)failing_ns / (double)EYE_NS_PER_SECOND);
-        worker->failing_since_ns = 0;
-    }
-}
-
-/* It is in reach again, and that it refuses what it gets is news once more. */
-static void note_refused_whole(struct eye_worker *worker)
-{
-    if (worker->failing_since_ns != 0) {
-        worker->failing_since_ns = 0;
-        worker->refusing = false;
-    }
-}
-
-static void note_refused(struct eye_worker *worker, const char *cause)
-{
-    bool refusing = cause[0] != '\0';
-    uint64_t now_ns = eye_clock_monotonic_ns();
-    if (refusing && !worker->refusing) {
-        eye_log_warning("exporter %s: the receiver refuses points: %s", worker->name, cause);
-        worker->refusing_told_ns = now_ns;
-    } else if (refusing && now_ns - worker->refusing_told_ns >= REMIND_EVERY_NS) {
-        eye_log_warning("exporter %s: the receiver still refuses points, %" PRIu64
-                        " since the start: %s",
-                        worker->name, (uint64_t)atomic_load(&worker->stats.refused_points), cause);
-        worker->refusing_told_ns = now_ns;
-    } else if (!refusing && worker->refusing) {
-        eye_log_info("exporter %s: the receiver takes all points again", worker->name);
-    }
-    worker->refusing = refusing;
-}
-
-static void note_failure(struct eye_worker *worker, const char *cause)
-{
-    if (worker->failing_since_ns == 0) {
-        eye_log_warning("exporter %s: cannot deliver, retrying: %s", worker->name, cause);
-        worker->failing_since_ns = eye_clock_monotonic_ns();
-    }
-}
-
 static void count_settled(struct eye_worker *worker, bool refused)
 {
     struct eye_export_stats *stats = &worker->stats;
@@ -398,17 +349,12 @@ static void attempt(struct eye_worker *worker)
     const char *cause = failure.cause.text;
     if (result == 0) {
         bool refused = is_refused_whole(worker);
-        if (refused) {
-            note_refused_whole(worker);
-        } else {
-            note_success(worker);
-        }
-        note_refused(worker, cause);
+        eye_news_settled(&worker->news, cause, atomic_load(&worker->stats.refused_points), refused);
         finish_work(worker, refused);
     } else if (failure.gone) {
         give_up_work(worker, failure.reason);
     } else {
-        note_failure(worker, cause[0] != '\0' ? cause : strerror(-result));
+        eye_news_failed(&worker->news, cause[0] != '\0' ? cause : strerror(-result));
         postpone_work(worker, &failure);
     }
 }
@@ -617,7 +563,7 @@ static void destroy(struct eye_worker *worker)
     } else {
         eye_worker_report_free(worker->report);
     }
-    worker->type->close(worker->state);
+    eye_exporter_close(worker->type, worker->state);
     eye_backlog_close(&worker->backlog);
     eye_queue_done(&worker->queue);
     eye_snapshot_unref(worker->work);
@@ -671,6 +617,7 @@ static struct eye_worker *make_worker(const struct eye_exporter_type *type,
     worker->own = own;
     worker->name = make_name(type, own->name, lane);
     worker->subscription = (struct eye_subscription){.take = take, .context = worker};
+    worker->news.name = worker->name;
     worker->window.max_age_ns = max_age_of(type, own);
     worker->backoff.max_ns = type->retry_max_ns > 0 ? type->retry_max_ns : EYE_RETRY_DEFAULT_MAX_NS;
     atomic_store(&worker->deadline.at_ns, NEVER);
@@ -701,7 +648,7 @@ static int open_worker(struct eye_worker *worker, const struct eye_exporter_setu
                                "`spool` has no use here: nothing waits for a receiver; remove it");
     }
     if (result == 0) {
-        result = worker->type->open(setup, &worker->state, &cause);
+        result = eye_exporter_open(worker->type, setup, &worker->state, &cause);
     }
     return tell(worker, result, &cause, ret_error);
 }

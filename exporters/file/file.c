@@ -126,30 +126,18 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
 static void close_exporter(void *state)
 {
     struct file *file = state;
-    if (file == NULL) {
-        return;
-    }
     eye_journal_close(&file->journal);
     eye_output_close(&file->output);
     eye_json_lines_done(&file->lines);
     eye_text_done(&file->piece);
     eye_selection_done(&file->selection);
-    free(file);
 }
 
-static void cleanup_exporter(struct file **file)
-{
-    close_exporter(*file);
-}
-
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
+    struct file *file = state;
     const struct values *values = setup->own->values;
-    EYE_CLEANUP(cleanup_exporter) struct file *file = calloc(1, sizeof(*file));
-    if (file == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
     file->journal.fd = -1;
     if (eye_selection_init(&file->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
@@ -159,8 +147,7 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
     file->is_stdout = strcmp(values->path, "-") == 0;
     eye_json_lines_init(&file->lines, &file->selection, true);
     eye_text_init(&file->piece, PIECE_MAX_BYTES);
-    eye_delivery_init(&file->delivery, &format, file, setup->stats);
-    *ret_state = EYE_TAKE(file);
+    eye_delivery_init(&file->delivery, &format, file, NULL, setup->stats);
     return 0;
 }
 
@@ -247,6 +234,7 @@ const struct eye_exporter_type eye_exporter_file = {
             .values_size = sizeof(struct values),
         },
     .timestamped = true,
+    .state_size = sizeof(struct file),
     .open = open_exporter,
     .bind = bind_exporter,
     .deliver = deliver,

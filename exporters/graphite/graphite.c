@@ -21,9 +21,7 @@
 /* What carbon keeps by default: retentions = 60s:1d; older points are thrown away. */
 #define KEEPS_NS (86400 * EYE_NS_PER_SECOND)
 
-/* An Ethernet frame less the IP and UDP headers. */
-#define DATAGRAM_BYTES 1432
-#define PIECE_BYTES ((size_t)64 << 10)
+#define LINES_SCHEMES (1U << EYE_LINK_TCP | 1U << EYE_LINK_UDP | 1U << EYE_LINK_TLS)
 
 struct values {
     char *url;
@@ -54,13 +52,6 @@ static void begin(void *state, const struct eye_snapshot *now)
                               (int64_t)(graphite->slots.slot_ns / EYE_NS_PER_SECOND));
 }
 
-/* A series that nothing happened to gets its zero: a gap would look as if we were away. */
-static bool wants(void *state, const struct eye_change *change)
-{
-    const struct graphite *graphite = state;
-    return graphite->selection.wanted[change->point->metric->id];
-}
-
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
 {
     struct graphite *graphite = state;
@@ -87,25 +78,19 @@ static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_f
 
 static const struct eye_payload_format format = {
     .begin = begin,
-    .wants = wants,
     .add = add,
     .send = send_payload,
     .confirm = confirm,
 };
 
-static int prepare(struct graphite *graphite, const struct eye_snapshot *now,
-                   struct eye_export_failure *failure)
-{
-    int result = eye_identities_follow(&graphite->identities, now);
-    return result == 0 ? eye_link_open(graphite->link, failure)
-                       : eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
-}
-
 static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
                    struct eye_export_failure *failure)
 {
     struct graphite *graphite = state;
-    int result = prepare(graphite, now, failure);
+    int result = eye_identities_prepare(&graphite->identities, now, failure);
+    if (result == 0) {
+        result = eye_link_open(graphite->link, failure);
+    }
     if (result != 0) {
         return result;
     }
@@ -126,7 +111,9 @@ static int parse_pickle_url(const char *url, struct eye_link_address *ret_addres
     EYE_CLEANUP(eye_text_done) struct eye_text tcp = {.max_bytes = 1024};
     eye_text_append(&tcp, TCP_SCHEME);
     eye_text_append(&tcp, url + strlen(PICKLE_SCHEME));
-    return tcp.failed ? -EINVAL : eye_link_parse(eye_text_string(&tcp), PICKLE_PORT, ret_address);
+    return tcp.failed ? -EINVAL
+                      : eye_link_parse(eye_text_string(&tcp), PICKLE_PORT, 1U << EYE_LINK_TCP,
+                                       ret_address);
 }
 
 static int parse_url(const char *url, struct target *ret_target)
@@ -137,17 +124,12 @@ static int parse_url(const char *url, struct target *ret_target)
         target.protocol = EYE_GRAPHITE_PICKLE;
         result = parse_pickle_url(url, &target.address);
     } else {
-        result = eye_link_parse(url, LINES_PORT, &target.address);
+        result = eye_link_parse(url, LINES_PORT, LINES_SCHEMES, &target.address);
     }
-    if (result != 0) {
-        return result;
+    if (result == 0) {
+        *ret_target = target;
     }
-    if (target.address.scheme != EYE_LINK_TCP && target.address.scheme != EYE_LINK_UDP &&
-        target.address.scheme != EYE_LINK_TLS) {
-        return -EINVAL;
-    }
-    *ret_target = target;
-    return 0;
+    return result;
 }
 
 static bool is_valid_url(const char *url)
@@ -161,26 +143,17 @@ static bool is_valid_url(const char *url)
 static void close_exporter(void *state)
 {
     struct graphite *graphite = state;
-    if (graphite == NULL) {
-        return;
-    }
     eye_link_free(graphite->link);
     eye_graphite_slots_done(&graphite->slots);
     eye_identities_done(&graphite->identities);
     eye_graphite_points_done(&graphite->points);
     eye_selection_done(&graphite->selection);
-    free(graphite);
-}
-
-static void cleanup_exporter(struct graphite **graphite)
-{
-    close_exporter(*graphite);
 }
 
 static int init_points(struct graphite *graphite, const struct values *values,
                        const struct target *target)
 {
-    size_t bytes = target->address.scheme == EYE_LINK_UDP ? DATAGRAM_BYTES : PIECE_BYTES;
+    size_t bytes = eye_link_payload_bytes(target->address.scheme);
     int result = eye_graphite_points_init(&graphite->points, target->protocol,
                                           (enum eye_graphite_counters)values->counters, bytes);
     if (result == 0) {
@@ -211,24 +184,22 @@ static int init(struct graphite *graphite, const struct eye_exporter_setup *setu
     uint64_t interval_ns = setup->config->interval_ns;
     eye_graphite_slots_init(
         &graphite->slots, values->retention_ns > interval_ns ? values->retention_ns : interval_ns);
-    eye_delivery_init(&graphite->delivery, &format, graphite, setup->stats);
+    eye_delivery_init(&graphite->delivery, &format, graphite, graphite->selection.wanted,
+                      setup->stats);
+    graphite->delivery.idle_too = true; /* a gap would look as if we were away */
     const struct eye_tls_settings *tls =
         target.address.scheme == EYE_LINK_TLS ? &values->tls : NULL;
     return eye_link_new(&target.address, tls, setup, &graphite->link, ret_error);
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
-    EYE_CLEANUP(cleanup_exporter) struct graphite *graphite = calloc(1, sizeof(*graphite));
-    if (graphite == NULL || eye_selection_init(&graphite->selection, setup) != 0) {
+    struct graphite *graphite = state;
+    if (eye_selection_init(&graphite->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    int result = init(graphite, setup, ret_error);
-    if (result == 0) {
-        *ret_state = EYE_TAKE(graphite);
-    }
-    return result;
+    return init(graphite, setup, ret_error);
 }
 
 static const char *const styles[] = {"tagged", "dotted", NULL};
@@ -293,6 +264,7 @@ const struct eye_exporter_type eye_exporter_graphite = {
     .timestamped = true,
     .max_age_ns = KEEPS_NS,
     .remote = true,
+    .state_size = sizeof(struct graphite),
     .open = open_exporter,
     .deliver = deliver,
     .close = close_exporter,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "exporters/encode/decimal.h"
+#include "exporters/engine/delivery.h"
 #include "exporters/graphite/pickle.h"
 
 /* Nanoseconds. */
@@ -23,10 +24,9 @@ int eye_graphite_points_init(struct eye_graphite_points *points,
         max_bytes = EYE_PICKLE_MAX_BYTES;
     }
     struct eye_graphite_points made = {.protocol = protocol, .counters = counters};
-    eye_text_init(&made.payload, max_bytes);
-    made.payload.capacity = max_bytes + EYE_PICKLE_FRAME_BYTES + 1;
-    made.payload.data = malloc(made.payload.capacity);
-    if (made.payload.data == NULL || eye_bin_texts_init(&made.bins, 1, PLACES) != 0) {
+    int result = eye_payload_init(&made.payload, max_bytes + EYE_PICKLE_FRAME_BYTES);
+    made.payload.max_bytes = max_bytes;
+    if (result != 0 || eye_bin_texts_init(&made.bins, 1, PLACES) != 0) {
         free(made.payload.data);
         return -ENOMEM;
     }

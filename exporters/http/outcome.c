@@ -72,11 +72,11 @@ static enum eye_export_reason reason_of(CURL *easy, CURLcode code, const char *d
     return look_up(code);
 }
 
-int eye_http_outcome(CURL *easy, CURLcode code, const char *url, const char *way,
-                     const char *detail, struct eye_export_failure *failure)
+int eye_client_outcome(CURL *easy, CURLcode code, const char *url, const char *way,
+                       const char *detail, struct eye_export_failure *failure)
 {
-    char authority[EYE_HTTP_AUTHORITY_BYTES];
-    eye_http_url_authority(url, authority);
+    char authority[EYE_URL_AUTHORITY_BYTES];
+    eye_url_authority(url, authority);
     return eye_export_fail(failure, -EIO, reason_of(easy, code, detail), "%s%s: %s", authority, way,
                            detail[0] != '\0' ? detail : eye_curl.easy_strerror(code));
 }

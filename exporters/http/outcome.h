@@ -7,8 +7,8 @@
 
 /**
  * Fills @failure for the transfer of @easy that ended with @code, not CURLE_OK, and returns -errno.
- * @url is what was asked for, @way by which proxy, as of struct eye_http_answer, @detail libcurl's
- * error buffer.
+ * @url is what was asked for, @way by which proxy, as of struct eye_client_answer, @detail
+ * libcurl's error buffer.
  */
-int eye_http_outcome(CURL *easy, CURLcode code, const char *url, const char *way,
-                     const char *detail, struct eye_export_failure *failure);
+int eye_client_outcome(CURL *easy, CURLcode code, const char *url, const char *way,
+                       const char *detail, struct eye_export_failure *failure);

@@ -95,8 +95,8 @@ static const char *fault(const char *value)
     return NULL;
 }
 
-/* Takes over a copy of @value if it is good. @origin names it in messages. */
-static int take_value(const char *value, const char *origin, char **ret_value,
+/* Copies @value if it is good. @origin names it in messages. */
+static int copy_value(const char *value, const char *origin, char **ret_value,
                       struct eye_error *ret_error)
 {
     const char *problem = fault(value);
@@ -127,7 +127,7 @@ static int read_file(const char *path, char **ret_value, struct eye_error *ret_e
         result = eye_error_set(ret_error, -EINVAL, "%s holds a control character", path);
     } else {
         cut_line_break(content);
-        result = take_value(content, path, ret_value, ret_error);
+        result = copy_value(content, path, ret_value, ret_error);
     }
     explicit_bzero(content, sizeof(content));
     return result;
@@ -179,7 +179,7 @@ static int read_variable(const char *name, struct eye_secret *ret_secret,
     /* What is cut here is longer than a secret can be. */
     snprintf(content, sizeof(content), "%s", value);
     cut_line_break(content);
-    int result = take_value(content, name, &secret.value, ret_error);
+    int result = copy_value(content, name, &secret.value, ret_error);
     explicit_bzero(content, sizeof(content));
     if (result == 0) {
         *ret_secret = secret;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "exporters/http/client.h"
 #include "exporters/http/curl.h"
-#include "exporters/http/http.h"
 
 static void cleanup_url(CURLU **url)
 {
@@ -45,7 +45,7 @@ static bool can_read(void)
     return eye_curl_load(NULL) == 0;
 }
 
-bool eye_http_url_valid(const char *text)
+bool eye_url_valid(const char *text)
 {
     if (!can_read()) {
         return true;
@@ -54,7 +54,7 @@ bool eye_http_url_valid(const char *text)
     return parse(url, text);
 }
 
-const char *eye_http_url_path(const char *url)
+const char *eye_url_path(const char *url)
 {
     const char *slashes = strstr(url, "://");
     const char *authority = slashes == NULL ? url : slashes + 3;
@@ -62,9 +62,9 @@ const char *eye_http_url_path(const char *url)
 }
 
 /* libcurl takes no path for "/", which is hardly where a receiver of points listens. */
-bool eye_http_endpoint_valid(const char *text)
+bool eye_url_endpoint_valid(const char *text)
 {
-    return eye_http_url_valid(text) && *eye_http_url_path(text) == '/';
+    return eye_url_valid(text) && *eye_url_path(text) == '/';
 }
 
 static bool has_no_path(CURLU *url)
@@ -73,7 +73,7 @@ static bool has_no_path(CURLU *url)
     return eye_curl.url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK && strcmp(path, "/") == 0;
 }
 
-bool eye_http_proxy_valid(const char *text)
+bool eye_url_proxy_valid(const char *text)
 {
     if (!can_read()) {
         return true;
@@ -102,7 +102,7 @@ static bool has_control(const char *text)
     return false;
 }
 
-bool eye_http_header_valid(const char *text)
+bool eye_client_header_valid(const char *text)
 {
     size_t name = 0;
     while (is_token(text[name])) {
@@ -116,40 +116,40 @@ bool eye_http_header_valid(const char *text)
     return value[strspn(value, " ")] != '\0' && !has_control(value);
 }
 
-void eye_http_url_authority(const char *text, char ret_authority[EYE_HTTP_AUTHORITY_BYTES])
+void eye_url_authority(const char *text, char ret_authority[EYE_URL_AUTHORITY_BYTES])
 {
     EYE_CLEANUP(cleanup_url) CURLU *url = eye_curl.url();
     EYE_CLEANUP(cleanup_part) char *host = NULL;
     EYE_CLEANUP(cleanup_part) char *port = NULL;
-    eye_copy_string(ret_authority, EYE_HTTP_AUTHORITY_BYTES, "the receiver");
+    eye_copy_string(ret_authority, EYE_URL_AUTHORITY_BYTES, "the receiver");
     if (url != NULL && eye_curl.url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
         eye_curl.url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
         eye_curl.url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK) {
-        snprintf(ret_authority, EYE_HTTP_AUTHORITY_BYTES, "%s:%s", host, port);
+        snprintf(ret_authority, EYE_URL_AUTHORITY_BYTES, "%s:%s", host, port);
     }
 }
 
-void eye_http_proxy_authority(const char *proxy, char ret_authority[EYE_HTTP_AUTHORITY_BYTES])
+void eye_url_proxy_authority(const char *proxy, char ret_authority[EYE_URL_AUTHORITY_BYTES])
 {
     EYE_CLEANUP(cleanup_url) CURLU *url = eye_curl.url();
     EYE_CLEANUP(cleanup_part) char *host = NULL;
     EYE_CLEANUP(cleanup_part) char *port = NULL;
     const unsigned flags = CURLU_GUESS_SCHEME | CURLU_NON_SUPPORT_SCHEME;
-    eye_copy_string(ret_authority, EYE_HTTP_AUTHORITY_BYTES, "a proxy");
+    eye_copy_string(ret_authority, EYE_URL_AUTHORITY_BYTES, "a proxy");
     if (url == NULL || eye_curl.url_set(url, CURLUPART_URL, proxy, flags) != CURLUE_OK ||
         eye_curl.url_get(url, CURLUPART_HOST, &host, 0) != CURLUE_OK) {
         return;
     }
     bool has_port = eye_curl.url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK;
-    snprintf(ret_authority, EYE_HTTP_AUTHORITY_BYTES, "%s%s%s", host, has_port ? ":" : "",
+    snprintf(ret_authority, EYE_URL_AUTHORITY_BYTES, "%s%s%s", host, has_port ? ":" : "",
              has_port ? port : "");
 }
 
-void eye_http_append_target(struct eye_text *text, const char *url)
+void eye_url_append_target(struct eye_text *text, const char *url)
 {
     const char *slashes = strstr(url, "://");
     const char *authority = slashes == NULL ? url : slashes + 3;
-    const char *path = eye_http_url_path(url);
+    const char *path = eye_url_path(url);
     eye_text_append_bytes(text, url, (size_t)(authority - url));
     const char *user_end = memrchr(authority, '@', (size_t)(path - authority));
     authority = user_end == NULL ? authority : user_end + 1;

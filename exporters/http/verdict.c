@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "collector/base/text.h"
-#include "exporters/http/http.h"
+#include "exporters/http/client.h"
 
 /* Of the answer's first line in a cause: enough for what receivers explain. */
 #define EXPLANATION_BYTES 200
@@ -60,8 +60,8 @@ static void append_location(const char *location, struct eye_error *cause)
              length > LOCATION_BYTES ? "..." : "");
 }
 
-enum eye_verdict eye_http_verdict(const struct eye_http_answer *answer,
-                                  struct eye_export_failure *failure)
+enum eye_verdict eye_client_verdict(const struct eye_client_answer *answer,
+                                    struct eye_export_failure *failure)
 {
     const struct rule *rule = rule_of(answer->status);
     if (rule->verdict == EYE_VERDICT_DONE) {

@@ -106,10 +106,11 @@ static bool split_path(const char *path, struct eye_link_address *address)
            copy_span(address->path, sizeof(address->path), (struct span){path, strlen(path)});
 }
 
-int eye_link_parse(const char *url, const char *default_port, struct eye_link_address *ret_address)
+int eye_link_parse(const char *url, const char *default_port, unsigned allowed,
+                   struct eye_link_address *ret_address)
 {
     const struct scheme *scheme = find_scheme(url);
-    if (scheme == NULL) {
+    if (scheme == NULL || (allowed & 1U << scheme->scheme) == 0) {
         return -EINVAL;
     }
     struct eye_link_address address = {.scheme = scheme->scheme};

@@ -63,7 +63,7 @@ static int send_whole(struct eye_burst *burst, int fd)
 }
 
 /* What left goes; what is left moves to the front. */
-static void take_out(struct eye_burst *burst, size_t count)
+static void forget_sent(struct eye_burst *burst, size_t count)
 {
     burst->count -= count;
     memmove(burst->lengths, burst->lengths + count, burst->count * sizeof(burst->lengths[0]));
@@ -79,7 +79,7 @@ static int send_apart(struct eye_burst *burst, int fd, size_t *ret_bytes)
         result = send(fd, datagram, burst->lengths[sent], MSG_NOSIGNAL) < 0 ? -errno : 0;
         *ret_bytes += result == 0 ? burst->lengths[sent] : 0;
     }
-    take_out(burst, sent);
+    forget_sent(burst, sent);
     return result;
 }
 

@@ -10,17 +10,29 @@
 
 #include "exporters/link/transport.h"
 
+/* An Ethernet frame less the IP and UDP headers; what agents read at once; a piece of a stream. */
+#define UDP_PAYLOAD_BYTES 1432
+#define UNIX_PAYLOAD_BYTES 8192
+#define STREAM_PAYLOAD_BYTES ((size_t)64 << 10)
+
 static const struct way {
     const char *name;
     const struct eye_link_transport *transport;
+    size_t payload_bytes;
 } ways[] = {
-    [EYE_LINK_UDP] = {"udp", &eye_link_datagram},
-    [EYE_LINK_TCP] = {"tcp", &eye_link_stream},
-    [EYE_LINK_TLS] = {"tls", &eye_link_tls},
-    [EYE_LINK_UNIX] = {"unix", &eye_link_datagram}, /* until it turns out to be a stream */
-    [EYE_LINK_UNIXGRAM] = {"unixgram", &eye_link_datagram},
-    [EYE_LINK_UNIXSTREAM] = {"unixstream", &eye_link_stream},
+    [EYE_LINK_UDP] = {"udp", &eye_link_datagram, UDP_PAYLOAD_BYTES},
+    [EYE_LINK_TCP] = {"tcp", &eye_link_stream, STREAM_PAYLOAD_BYTES},
+    [EYE_LINK_TLS] = {"tls", &eye_link_tls, STREAM_PAYLOAD_BYTES},
+    /* datagrams until it turns out to be a stream */
+    [EYE_LINK_UNIX] = {"unix", &eye_link_datagram, UNIX_PAYLOAD_BYTES},
+    [EYE_LINK_UNIXGRAM] = {"unixgram", &eye_link_datagram, UNIX_PAYLOAD_BYTES},
+    [EYE_LINK_UNIXSTREAM] = {"unixstream", &eye_link_stream, UNIX_PAYLOAD_BYTES},
 };
+
+size_t eye_link_payload_bytes(enum eye_link_scheme scheme)
+{
+    return ways[scheme].payload_bytes;
+}
 
 static void make_label(struct eye_link *link)
 {

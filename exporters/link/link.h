@@ -44,8 +44,20 @@ struct eye_link_address {
     char path[EYE_LINK_PATH_BYTES];
 };
 
-/** Splits @url. @default_port: for a URL without one; NULL: it must have one. 0 or -EINVAL. */
-int eye_link_parse(const char *url, const char *default_port, struct eye_link_address *ret_address);
+/**
+ * Splits @url. @default_port: for a URL without one; NULL: it must have one. @allowed: the
+ * schemes that a format knows, 1 << EYE_LINK_UDP and so on. 0 or -EINVAL.
+ */
+int eye_link_parse(const char *url, const char *default_port, unsigned allowed,
+                   struct eye_link_address *ret_address);
+
+#define EYE_LINK_ANY (~0U)
+
+/**
+ * How long a payload should be: for UDP an Ethernet frame less the IP and UDP headers (1432), for
+ * Unix sockets what agents read at once (8192), for TCP and TLS a piece of 64 KiB.
+ */
+size_t eye_link_payload_bytes(enum eye_link_scheme scheme);
 
 struct eye_link;
 

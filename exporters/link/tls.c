@@ -47,7 +47,7 @@ static int fail(struct eye_link *link, CURLcode code, struct eye_export_failure 
     } else {
         char url[URL_BYTES];
         make_url(&link->address, url);
-        result = eye_http_outcome(link->curl, code, url, "", link->problem, failure);
+        result = eye_client_outcome(link->curl, code, url, "", link->problem, failure);
     }
     eye_link_discard_unsent(link->fd);
     close_tls(link);

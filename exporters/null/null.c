@@ -12,15 +12,14 @@ struct null_exporter {
     struct eye_export_stats *stats;
 };
 
-static int null_open(const struct eye_exporter_setup *setup, void **ret_state,
+static int null_open(void *state, const struct eye_exporter_setup *setup,
                      struct eye_error *ret_error)
 {
-    EYE_AUTOFREE struct null_exporter *exporter = calloc(1, sizeof(*exporter));
-    if (exporter == NULL || eye_selection_init(&exporter->selection, setup) != 0) {
+    struct null_exporter *exporter = state;
+    if (eye_selection_init(&exporter->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     exporter->stats = setup->stats;
-    *ret_state = EYE_TAKE(exporter);
     return 0;
 }
 
@@ -45,14 +44,12 @@ static int null_deliver(void *state, const struct eye_snapshot *now,
 static void null_close(void *state)
 {
     struct null_exporter *exporter = state;
-    if (exporter != NULL) {
-        eye_selection_done(&exporter->selection);
-        free(exporter);
-    }
+    eye_selection_done(&exporter->selection);
 }
 
 const struct eye_exporter_type eye_exporter_null = {
     .section = {.type = "null"},
+    .state_size = sizeof(struct null_exporter),
     .open = null_open,
     .deliver = null_deliver,
     .close = null_close,

@@ -261,9 +261,6 @@ static void answer(void *context, struct MHD_Connection *connection, const char 
 static void openmetrics_close(void *state)
 {
     struct openmetrics *exporter = state;
-    if (exporter == NULL) {
-        return;
-    }
     eye_server_stop(&exporter->server);
     drop_kept(exporter);
     eye_snapshot_unref(exporter->snapshot);
@@ -272,12 +269,6 @@ static void openmetrics_close(void *state)
     eye_auth_done(&exporter->auth);
     eye_certificate_done(&exporter->certificate);
     pthread_mutex_destroy(&exporter->lock);
-    free(exporter);
-}
-
-static void cleanup_exporter(struct openmetrics **exporter)
-{
-    openmetrics_close(*exporter);
 }
 
 static int read_secrets(struct openmetrics *exporter, const struct openmetrics_config *config,
@@ -312,15 +303,13 @@ static uint64_t expiry_of(const struct openmetrics_config *config, uint64_t inte
     return config->expiry_ns > 2 * interval_ns ? config->expiry_ns : 2 * interval_ns;
 }
 
-static int openmetrics_open(const struct eye_exporter_setup *setup, void **ret_state,
+static int openmetrics_open(void *state, const struct eye_exporter_setup *setup,
                             struct eye_error *ret_error)
 {
+    struct openmetrics *exporter = state;
     const struct openmetrics_config *config = setup->own->values;
-    EYE_CLEANUP(cleanup_exporter) struct openmetrics *exporter = calloc(1, sizeof(*exporter));
-    if (exporter != NULL) {
-        eye_server_init(&exporter->server, answer, exporter, setup->stats);
-    }
-    if (exporter == NULL || pthread_mutex_init(&exporter->lock, NULL) != 0 ||
+    eye_server_init(&exporter->server, answer, exporter, setup->stats);
+    if (pthread_mutex_init(&exporter->lock, NULL) != 0 ||
         eye_selection_init(&exporter->selection, setup) != 0 ||
         eye_pages_init(&exporter->pages, &exporter->selection, config->created) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
@@ -330,13 +319,7 @@ static int openmetrics_open(const struct eye_exporter_setup *setup, void **ret_s
     exporter->interval_ns = setup->config->interval_ns;
     exporter->expiry_ns = expiry_of(config, setup->config->interval_ns);
     int result = eye_openmetrics_load(ret_error);
-    if (result == 0) {
-        result = read_secrets(exporter, config, ret_error);
-    }
-    if (result == 0) {
-        *ret_state = EYE_TAKE(exporter);
-    }
-    return result;
+    return result == 0 ? read_secrets(exporter, config, ret_error) : result;
 }
 
 static int openmetrics_deliver(void *state, const struct eye_snapshot *now,
@@ -365,6 +348,7 @@ const struct eye_exporter_type eye_exporter_openmetrics = {
             .values_size = sizeof(struct openmetrics_config),
         },
     .fetched = true,
+    .state_size = sizeof(struct openmetrics),
     .open = openmetrics_open,
     .bind = openmetrics_bind,
     .deliver = openmetrics_deliver,

@@ -26,7 +26,7 @@ struct writer {
     const struct eye_snapshot *snapshot;
     enum eye_page_format format;
     struct eye_text *text;
-    eye_page_take *take; /* gets the pieces; NULL: the text is kept whole */
+    eye_page_sink *sink; /* gets the pieces; NULL: the text is kept whole */
     void *context;
     struct eye_page_counts counts;
 };
@@ -405,10 +405,10 @@ static int hand_on(struct writer *writer)
     if (writer->text->failed) {
         return -ENOMEM;
     }
-    if (writer->take == NULL) {
+    if (writer->sink == NULL) {
         return 0;
     }
-    int result = writer->take(writer->context, writer->text);
+    int result = writer->sink(writer->context, writer->text);
     eye_text_clear(writer->text);
     return result;
 }
@@ -418,7 +418,7 @@ static int append_points(struct writer *writer)
 {
     const struct eye_snapshot *snapshot = writer->snapshot;
     enum eye_metric_id family = EYE_METRIC_COUNT; /* none yet */
-    size_t piece = writer->take == NULL ? SIZE_MAX : EYE_PAGE_PIECE_BYTES;
+    size_t piece = writer->sink == NULL ? SIZE_MAX : EYE_PAGE_PIECE_BYTES;
     int result = 0;
     for (size_t i = 0; i < snapshot->count && !writer->text->failed && result == 0; i++) {
         const struct eye_metric *metric = snapshot->points[i].metric;
@@ -457,14 +457,14 @@ static int write_page(struct writer *writer)
 
 int eye_pages_write_pieces(struct eye_pages *pages, const struct eye_snapshot *snapshot,
                            enum eye_page_format format, struct eye_text *scratch,
-                           eye_page_take *take, void *context, struct eye_page_counts *ret_counts)
+                           eye_page_sink *sink, void *context, struct eye_page_counts *ret_counts)
 {
     struct writer writer = {
         .pages = pages,
         .snapshot = snapshot,
         .format = format,
         .text = scratch,
-        .take = take,
+        .sink = sink,
         .context = context,
     };
     int result = write_page(&writer);

@@ -59,13 +59,13 @@ int eye_pages_write(struct eye_pages *pages, const struct eye_snapshot *snapshot
 /* A piece is handed on when it has this many bytes, at the end of a series. */
 #define EYE_PAGE_PIECE_BYTES ((size_t)64 << 10)
 
-/** Takes the next piece of a page, which is gone afterwards. 0, or -errno: no more of it. */
-typedef int eye_page_take(void *context, const struct eye_text *piece);
+/** Gets the next piece of a page, which is gone afterwards. 0, or -errno: no more of it. */
+typedef int eye_page_sink(void *context, const struct eye_text *piece);
 
 /**
- * The same page in pieces, each handed to @take; so it is nowhere whole. @scratch is an empty text
- * for the pieces. 0, -ENOMEM, or what @take said.
+ * The same page in pieces, each handed to @sink; so it is nowhere whole. @scratch is an empty text
+ * for the pieces. 0, -ENOMEM, or what @sink said.
  */
 int eye_pages_write_pieces(struct eye_pages *pages, const struct eye_snapshot *snapshot,
                            enum eye_page_format format, struct eye_text *scratch,
-                           eye_page_take *take, void *context, struct eye_page_counts *ret_counts);
+                           eye_page_sink *sink, void *context, struct eye_page_counts *ret_counts);

@@ -83,7 +83,7 @@ static enum rank rank_of(const struct eye_peer *peer, uint64_t now_ns)
     if (!peer->answering || now_ns - peer->moved_ns > EYE_PEERS_STUCK_NS) {
         return IDLE;
     }
-    return peer->taken_bytes < EYE_PEERS_READS_BYTES ? BEGINNING : READING;
+    return peer->read_bytes < EYE_PEERS_READS_BYTES ? BEGINNING : READING;
 }
 
 /* Whether @a gives way before @b. */
@@ -213,11 +213,11 @@ void eye_peers_serve(struct eye_peers *peers, struct eye_peer *peer, const void 
     }
 }
 
-void eye_peers_progress(struct eye_peers *peers, struct eye_peer *peer, uint64_t taken_bytes,
+void eye_peers_progress(struct eye_peers *peers, struct eye_peer *peer, uint64_t read_bytes,
                         uint64_t now_ns)
 {
     peer->moved_ns = now_ns;
-    peer->taken_bytes = taken_bytes;
+    peer->read_bytes = read_bytes;
     if (stays(peer)) {
         peer->turn = ++peers->turn;
     }

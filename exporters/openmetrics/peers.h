@@ -56,7 +56,7 @@ struct eye_peer {
     uint64_t round;    /* when it connected */
     uint64_t until_ns; /* its deadline */
     uint64_t moved_ns; /* when it took bytes last */
-    uint64_t taken_bytes;
+    uint64_t read_bytes;
     const void *page; /* under way; NULL: none */
     size_t page_bytes;
     bool answering; /* its request is whole; there is one per connection */
@@ -97,8 +97,8 @@ struct eye_peer *eye_peers_join(struct eye_peers *peers, int fd, uint64_t addres
 void eye_peers_serve(struct eye_peers *peers, struct eye_peer *peer, const void *page, size_t bytes,
                      uint64_t now_ns);
 
-/** @peer takes bytes of its answer; @taken_bytes: before these. */
-void eye_peers_progress(struct eye_peers *peers, struct eye_peer *peer, uint64_t taken_bytes,
+/** @peer takes bytes of its answer; @read_bytes: before these. */
+void eye_peers_progress(struct eye_peers *peers, struct eye_peer *peer, uint64_t read_bytes,
                         uint64_t now_ns);
 
 /** The connection is about to be closed; what it held is free again. */

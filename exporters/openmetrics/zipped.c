@@ -87,7 +87,7 @@ static int pack(struct packer *packer, const struct eye_text *text, int flush)
     return result;
 }
 
-static int take_piece(void *context, const struct eye_text *piece)
+static int pack_piece(void *context, const struct eye_text *piece)
 {
     return pack(context, piece, Z_NO_FLUSH);
 }
@@ -112,7 +112,7 @@ static int write_zipped(struct packer *packer, struct eye_pages *pages,
     struct eye_text scratch;
     const struct eye_text nothing = {0};
     eye_text_init(&scratch, PIECE_MAX_BYTES);
-    int result = eye_pages_write_pieces(pages, snapshot, format, &scratch, take_piece, packer,
+    int result = eye_pages_write_pieces(pages, snapshot, format, &scratch, pack_piece, packer,
                                         &packer->page->counts);
     eye_text_done(&scratch);
     return result == 0 ? pack(packer, &nothing, Z_FINISH) : result;

@@ -26,7 +26,7 @@ struct otlp {
     struct eye_otlp_value value;       /* of the point in hand: too large for a stack */
     struct eye_compressor *compressor; /* owned */
     struct eye_text compressed;
-    struct eye_http *http; /* owned */
+    struct eye_client *client; /* owned */
     struct eye_delivery delivery;
     uint64_t run_ns;   /* start of the run whose snapshots are delivered */
     uint64_t start_ns; /* the same, but never later than a snapshot of that run */
@@ -39,15 +39,6 @@ static void begin(void *state, const struct eye_snapshot *now)
     struct otlp *otlp = state;
     otlp->model.time_ns = now->time_ns;
     otlp->encoding->begin(otlp->encoder);
-}
-
-static bool wants(void *state, const struct eye_change *change)
-{
-    struct otlp *otlp = state;
-    const struct eye_metric *metric = change->point->metric;
-    bool news = otlp->model.temporality == EYE_OTLP_CUMULATIVE || metric->kind == EYE_GAUGE ||
-                change->counter > 0 || change->count > 0;
-    return news && otlp->selection.wanted[metric->id];
 }
 
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
@@ -82,31 +73,27 @@ static int make_body(struct otlp *otlp, const void **ret_body, size_t *ret_lengt
     return result;
 }
 
-static int post(struct otlp *otlp, struct eye_http_answer *ret_answer,
+static int post(struct otlp *otlp, struct eye_client_answer *ret_answer,
                 struct eye_export_failure *failure)
 {
-    const struct eye_http_header headers[] = {
-        {"Content-Type", otlp->encoding->content_type},
-        {"Content-Encoding", eye_compression_name(otlp->settings.compression)},
-    };
-    struct eye_http_request request = {
+    struct eye_client_request request = {
         .method = "POST",
         .url = otlp->settings.url,
-        .headers = headers,
-        .header_count = otlp->compressor != NULL ? 2 : 1,
+        .content_type = otlp->encoding->content_type,
+        .content_encoding = eye_compression_name(otlp->settings.compression),
     };
     int result = make_body(otlp, &request.body, &request.length);
     if (result != 0) {
         return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
     }
-    return eye_http_send(otlp->http, &request, ret_answer, failure);
+    return eye_client_send(otlp->client, &request, ret_answer, failure);
 }
 
 /*
  * Points that the receiver took out stay out: the specification forbids to send them again. An
  * answer that cannot be read comes with status 200 all the same, so the points arrived.
  */
-static void read_success(const struct otlp *otlp, const struct eye_http_answer *answer,
+static void read_success(const struct otlp *otlp, const struct eye_client_answer *answer,
                          uint64_t points, uint64_t *ret_rejected,
                          struct eye_export_failure *failure)
 {
@@ -135,11 +122,11 @@ static enum eye_verdict send_request(void *state, uint64_t points, uint64_t *ret
                                      struct eye_export_failure *failure)
 {
     struct otlp *otlp = state;
-    struct eye_http_answer answer = {0};
+    struct eye_client_answer answer = {0};
     if (post(otlp, &answer, failure) != 0) {
         return EYE_VERDICT_RETRY;
     }
-    enum eye_verdict verdict = eye_http_verdict(&answer, failure);
+    enum eye_verdict verdict = eye_client_verdict(&answer, failure);
     if (verdict == EYE_VERDICT_DONE) {
         read_success(otlp, &answer, points, ret_rejected, failure);
     }
@@ -149,7 +136,6 @@ static enum eye_verdict send_request(void *state, uint64_t points, uint64_t *ret
 
 static const struct eye_payload_format format = {
     .begin = begin,
-    .wants = wants,
     .add = add,
     .send = send_request,
 };
@@ -186,10 +172,8 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     struct otlp *otlp = state;
     bool delta = otlp->model.temporality == EYE_OTLP_DELTA;
     otlp->model.start_ns = delta ? start_of_delta(now, before) : start_of_total(otlp, now);
-    if (eye_identities_follow(&otlp->identities, now) != 0) {
-        return eye_export_fail(failure, -ENOMEM, EYE_EXPORT_OTHER, "out of memory");
-    }
-    return eye_delivery_run(&otlp->delivery, now, before, failure);
+    int result = eye_identities_prepare(&otlp->identities, now, failure);
+    return result == 0 ? eye_delivery_run(&otlp->delivery, now, before, failure) : result;
 }
 
 /* ---- Life ---- */
@@ -197,10 +181,7 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
 static void close_exporter(void *state)
 {
     struct otlp *otlp = state;
-    if (otlp == NULL) {
-        return;
-    }
-    eye_http_free(otlp->http);
+    eye_client_free(otlp->client);
     eye_identities_done(&otlp->identities);
     if (otlp->encoding != NULL) {
         otlp->encoding->close(otlp->encoder);
@@ -211,12 +192,6 @@ static void close_exporter(void *state)
     eye_otlp_resource_done(&otlp->observed);
     eye_otlp_settings_done(&otlp->settings);
     eye_selection_done(&otlp->selection);
-    free(otlp);
-}
-
-static void cleanup_exporter(struct otlp **otlp)
-{
-    close_exporter(*otlp);
 }
 
 static int open_compressor(struct otlp *otlp)
@@ -255,22 +230,19 @@ static int open_parts(struct otlp *otlp, const struct eye_exporter_setup *setup,
         open_encoder(otlp) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    eye_delivery_init(&otlp->delivery, &format, otlp, setup->stats);
-    return eye_http_new(&otlp->settings.http, setup, &otlp->http, ret_error);
+    eye_delivery_init(&otlp->delivery, &format, otlp, otlp->selection.wanted, setup->stats);
+    otlp->delivery.idle_too = otlp->model.temporality == EYE_OTLP_CUMULATIVE;
+    return eye_client_new(&otlp->settings.http, setup, &otlp->client, ret_error);
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
-    EYE_CLEANUP(cleanup_exporter) struct otlp *otlp = calloc(1, sizeof(*otlp));
-    if (otlp == NULL || eye_selection_init(&otlp->selection, setup) != 0) {
+    struct otlp *otlp = state;
+    if (eye_selection_init(&otlp->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    int result = open_parts(otlp, setup, ret_error);
-    if (result == 0) {
-        *ret_state = EYE_TAKE(otlp);
-    }
-    return result;
+    return open_parts(otlp, setup, ret_error);
 }
 
 static const char *const encodings[] = {"auto", "protobuf", "json", NULL};
@@ -283,7 +255,7 @@ static const struct eye_config_key keys[] = {
         .path = "url",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct eye_otlp_values, url),
-        .valid = eye_http_endpoint_valid,
+        .valid = eye_url_endpoint_valid,
         .expects = "http://HOST:PORT/v1/metrics, or another path, without a password",
         .help = "the receiver, with its path; without: OTEL_EXPORTER_OTLP_METRICS_ENDPOINT, "
                 "OTEL_EXPORTER_OTLP_ENDPOINT, http://127.0.0.1:4318/v1/metrics",
@@ -320,7 +292,7 @@ static const struct eye_config_key keys[] = {
         .choices = histograms,
         .help = "exponential (scale 5: errors below 1.1 %), or explicit boundaries",
     },
-    EYE_HTTP_KEYS(struct eye_otlp_values, http),
+    EYE_CLIENT_KEYS(struct eye_otlp_values, http),
 };
 
 const struct eye_exporter_type eye_exporter_otlp = {
@@ -333,6 +305,7 @@ const struct eye_exporter_type eye_exporter_otlp = {
         },
     .timestamped = true,
     .remote = true,
+    .state_size = sizeof(struct otlp),
     .open = open_exporter,
     .deliver = deliver,
     .close = close_exporter,

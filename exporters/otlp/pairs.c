@@ -17,7 +17,7 @@ static void cleanup_decoded(char **decoded)
 
 #define BLANKS " \t"
 
-static int read_pair(char *item, eye_otlp_pair *take, void *context)
+static int read_pair(char *item, eye_otlp_pair *visit, void *context)
 {
     char *value = strchr(item, '=');
     if (value == NULL) {
@@ -32,10 +32,10 @@ static int read_pair(char *item, eye_otlp_pair *take, void *context)
         return -ENOMEM;
     }
     return *key == '\0' || strlen(decoded) != (size_t)length ? -EINVAL
-                                                             : take(context, key, decoded);
+                                                             : visit(context, key, decoded);
 }
 
-int eye_otlp_read_pairs(const char *list, eye_otlp_pair *take, void *context)
+int eye_otlp_read_pairs(const char *list, eye_otlp_pair *visit, void *context)
 {
     int result = eye_curl_load(NULL);
     if (result != 0) {
@@ -49,7 +49,7 @@ int eye_otlp_read_pairs(const char *list, eye_otlp_pair *take, void *context)
     while (result == 0 && rest != NULL) {
         char *item = strsep(&rest, ",");
         bool empty = *eye_trim(item, BLANKS) == '\0';
-        result = empty ? 0 : read_pair(item, take, context);
+        result = empty ? 0 : read_pair(item, visit, context);
     }
     free(copy);
     return result;

@@ -8,5 +8,5 @@
 /** What gets each pair, decoded. 0, or -errno, which ends the walk. */
 typedef int eye_otlp_pair(void *context, const char *key, const char *value);
 
-/** 0; -EINVAL when an item is no key=value or holds a NUL; -ENOMEM; or what @take returned. */
-int eye_otlp_read_pairs(const char *list, eye_otlp_pair *take, void *context);
+/** 0; -EINVAL when an item is no key=value or holds a NUL; -ENOMEM; or what @visit returned. */
+int eye_otlp_read_pairs(const char *list, eye_otlp_pair *visit, void *context);

@@ -99,13 +99,13 @@ static int set_variable_url(struct eye_otlp_settings *settings, const struct var
                             const char *suffix)
 {
     int result = set_url(settings, variable->value, suffix);
-    if (result == 0 && !eye_http_url_valid(settings->url)) {
+    if (result == 0 && !eye_url_valid(settings->url)) {
         /* Not shown: a URL that is wrong may hold a password. */
         eye_log_warning("%s is passed over: it is no http://HOST:PORT without a password",
                         variable->name);
         free(EYE_TAKE(settings->url));
     }
-    if (settings->url != NULL && !eye_http_endpoint_valid(settings->url)) {
+    if (settings->url != NULL && !eye_url_endpoint_valid(settings->url)) {
         eye_log_warning("%s has no path, so / is asked, as the specification wants it; receivers "
                         "listen at /v1/metrics",
                         variable->name);
@@ -134,8 +134,8 @@ static int decide_url(struct eye_otlp_settings *settings, const struct eye_otlp_
 static void pass_over_grpc(const struct eye_otlp_settings *settings,
                            const struct variable *variable)
 {
-    char authority[EYE_HTTP_AUTHORITY_BYTES];
-    eye_http_url_authority(settings->url, authority);
+    char authority[EYE_URL_AUTHORITY_BYTES];
+    eye_url_authority(settings->url, authority);
     const char *port = strrchr(authority, ':');
     bool is_grpc = port != NULL && strcmp(port, ":4317") == 0;
     eye_log_warning("%s is passed over: there is no grpc here, http/protobuf is sent to %s%s",
@@ -258,7 +258,7 @@ static int add_header(void *context, const char *name, const char *value)
     EYE_CLEANUP(eye_text_done) struct eye_text line;
     eye_text_init(&line, EYE_SECRET_MAX_BYTES);
     eye_text_appendf(&line, "%s: %s", name, value);
-    if (line.failed || !eye_http_header_valid(line.data)) {
+    if (line.failed || !eye_client_header_valid(line.data)) {
         return -EINVAL;
     }
     return append_item(context, line.data);

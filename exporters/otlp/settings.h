@@ -6,8 +6,8 @@
  */
 #pragma once
 
+#include "exporters/http/client.h"
 #include "exporters/http/compress.h"
-#include "exporters/http/http.h"
 #include "exporters/otlp/encoding.h"
 
 /* The choice that every key of the environment has: what its variable says, else the default. */
@@ -26,7 +26,7 @@ struct eye_otlp_values {
     int compression;
     int temporality;
     int histograms;
-    struct eye_http_settings http;
+    struct eye_client_settings http;
 };
 
 struct eye_otlp_settings {
@@ -35,7 +35,7 @@ struct eye_otlp_settings {
     enum eye_compression compression;
     enum eye_otlp_temporality temporality;
     bool exponential;
-    struct eye_http_settings http; /* points to the configuration and the environment */
+    struct eye_client_settings http; /* points to the configuration and the environment */
     struct eye_text_list headers; /* of the environment, maybe secret: http.secret_headers; owned */
 };
 

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "exporters/http/http.h"
+#include "exporters/http/client.h"
 #include "exporters/http/url.h"
 #include "exporters/prometheus/names.h"
 
@@ -41,14 +41,14 @@ bool eye_group_label_valid(const char *text)
 bool eye_group_base_valid(const char *text)
 {
     static const char metrics[] = "/metrics";
-    const char *path = eye_http_url_path(text);
+    const char *path = eye_url_path(text);
     size_t length = strlen(path);
     while (length > 0 && path[length - 1] == '/') {
         length--;
     }
     bool is_page = length >= strlen(metrics) &&
                    strncmp(path + length - strlen(metrics), metrics, strlen(metrics)) == 0;
-    return eye_http_url_valid(text) && !is_page && strstr(path, "/metrics/job") == NULL &&
+    return eye_url_valid(text) && !is_page && strstr(path, "/metrics/job") == NULL &&
            strchr(path, '?') == NULL;
 }
 

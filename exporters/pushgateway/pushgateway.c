@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "exporters/http/client.h"
 #include "exporters/http/compress.h"
-#include "exporters/http/http.h"
 #include "exporters/openmetrics/zipped.h"
 #include "exporters/pushgateway/group.h"
 
@@ -27,7 +27,7 @@ struct values {
     char *instance;
     struct eye_text_list labels;
     bool delete_on_stop;
-    struct eye_http_settings http;
+    struct eye_client_settings http;
 };
 
 struct pushgateway {
@@ -35,7 +35,7 @@ struct pushgateway {
     struct eye_export_stats *stats;
     struct eye_selection selection;
     struct eye_pages pages;
-    struct eye_http *http;
+    struct eye_client *client;
     struct eye_text url;  /* of the group */
     struct eye_text body; /* of a request: the page, zipped or not */
     bool plain;           /* the gateway does not take gzip */
@@ -44,33 +44,29 @@ struct pushgateway {
 /* ---- Requests ---- */
 
 static int put(struct pushgateway *gateway, struct eye_zipped *page, bool plain,
-               struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
+               struct eye_client_answer *ret_answer, struct eye_export_failure *failure)
 {
     struct eye_text *body = &gateway->body;
-    const struct eye_http_header headers[] = {
-        {"Content-Type", eye_page_content_type(EYE_PAGE_TEXT)},
-        {"Content-Encoding", eye_compression_name(EYE_COMPRESSION_GZIP)},
-    };
     eye_text_clear(body);
     int result = eye_zipped_append(page, plain, body);
     if (result != 0) {
         return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "cannot make the request: %s",
                                strerror(-result));
     }
-    const struct eye_http_request request = {
+    const struct eye_client_request request = {
         .method = "PUT",
         .url = eye_text_string(&gateway->url),
-        .headers = headers,
-        .header_count = plain ? 1 : 2,
+        .content_type = eye_page_content_type(EYE_PAGE_TEXT),
+        .content_encoding = plain ? NULL : eye_compression_name(EYE_COMPRESSION_GZIP),
         .body = eye_text_string(body),
         .length = body->length,
     };
-    return eye_http_send(gateway->http, &request, ret_answer, failure);
+    return eye_client_send(gateway->client, &request, ret_answer, failure);
 }
 
 /* A gateway that does not know gzip answers that it cannot read the page. */
 static int push(struct pushgateway *gateway, struct eye_zipped *page,
-                struct eye_http_answer *ret_answer, struct eye_export_failure *failure)
+                struct eye_client_answer *ret_answer, struct eye_export_failure *failure)
 {
     int result = put(gateway, page, gateway->plain, ret_answer, failure);
     bool unreadable =
@@ -120,7 +116,7 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
 {
     struct pushgateway *gateway = state;
     EYE_CLEANUP(cleanup_page) struct eye_zipped *page = NULL;
-    struct eye_http_answer answer = {0};
+    struct eye_client_answer answer = {0};
     (void)before; /* a page holds everything */
     int result = write_page(gateway, now, &page, failure);
     if (result == 0) {
@@ -129,7 +125,7 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     if (result != 0) {
         return result;
     }
-    enum eye_verdict verdict = eye_http_verdict(&answer, failure);
+    enum eye_verdict verdict = eye_client_verdict(&answer, failure);
     if (verdict == EYE_VERDICT_RETRY) {
         return -EIO;
     }
@@ -141,13 +137,13 @@ static void finish(void *state, const struct eye_snapshot *last)
 {
     struct pushgateway *gateway = state;
     struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
-    struct eye_http_answer answer;
-    const struct eye_http_request request = {
+    struct eye_client_answer answer;
+    const struct eye_client_request request = {
         .method = "DELETE",
         .url = eye_text_string(&gateway->url),
     };
     if (gateway->values->delete_on_stop && last != NULL) {
-        (void)eye_http_send(gateway->http, &request, &answer, &failure);
+        (void)eye_client_send(gateway->client, &request, &answer, &failure);
     }
 }
 
@@ -156,20 +152,11 @@ static void finish(void *state, const struct eye_snapshot *last)
 static void close_exporter(void *state)
 {
     struct pushgateway *gateway = state;
-    if (gateway == NULL) {
-        return;
-    }
-    eye_http_free(gateway->http);
+    eye_client_free(gateway->client);
     eye_text_done(&gateway->url);
     eye_text_done(&gateway->body);
     eye_pages_done(&gateway->pages);
     eye_selection_done(&gateway->selection);
-    free(gateway);
-}
-
-static void cleanup_exporter(struct pushgateway **gateway)
-{
-    close_exporter(*gateway);
 }
 
 static int make_url(struct pushgateway *gateway, struct eye_error *ret_error)
@@ -192,13 +179,10 @@ static int make_url(struct pushgateway *gateway, struct eye_error *ret_error)
                                 ret_error);
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
-    EYE_CLEANUP(cleanup_exporter) struct pushgateway *gateway = calloc(1, sizeof(*gateway));
-    if (gateway == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
+    struct pushgateway *gateway = state;
     gateway->values = setup->own->values;
     gateway->stats = setup->stats;
     eye_text_init(&gateway->url, URL_MAX_BYTES);
@@ -208,14 +192,8 @@ static int open_exporter(const struct eye_exporter_setup *setup, void **ret_stat
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     int result = make_url(gateway, ret_error);
-    if (result == 0) {
-        result = eye_http_new(&gateway->values->http, setup, &gateway->http, ret_error);
-    }
-    if (result != 0) {
-        return result;
-    }
-    *ret_state = EYE_TAKE(gateway);
-    return 0;
+    return result == 0 ? eye_client_new(&gateway->values->http, setup, &gateway->client, ret_error)
+                       : result;
 }
 
 static const struct eye_config_key keys[] = {
@@ -257,7 +235,7 @@ static const struct eye_config_key keys[] = {
         .help = "delete the group when the daemon stops (not after run --once); a gateway keeps "
                 "it for ever otherwise",
     },
-    EYE_HTTP_KEYS(struct values, http),
+    EYE_CLIENT_KEYS(struct values, http),
 };
 
 const struct eye_exporter_type eye_exporter_pushgateway = {
@@ -269,6 +247,7 @@ const struct eye_exporter_type eye_exporter_pushgateway = {
             .values_size = sizeof(struct values),
         },
     .remote = true,
+    .state_size = sizeof(struct pushgateway),
     .open = open_exporter,
     .deliver = deliver,
     .finish = finish,

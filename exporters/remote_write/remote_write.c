@@ -8,31 +8,20 @@
  * a query does not show its last value for five minutes more. Markers are delivered before the
  * snapshot, like one of the series that are gone, and counted as points of their own: seen, then
  * delivered or dropped.
- *
- * A receiver of 2.0 says how many samples it wrote, also when it took a body in part (400): the
- * points of those that it did not are counted as rejected. Which ones they are it does not say; of
- * classic histograms, which have many samples, it is about as many points as that part of the body.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
-#include "collector/base/parse.h"
-#include "exporters/engine/window.h"
 #include "exporters/http/compress.h"
-#include "exporters/http/http.h"
-#include "exporters/remote_write/version.h"
+#include "exporters/remote_write/answer.h"
+#include "exporters/remote_write/stamp.h"
 
 /* Snappy makes incompressible bytes a sixth longer. */
 #define COMPRESSED_MAX_BYTES (2 * EYE_WRITE_BODY_BYTES)
 
 #define DESCRIBE_EVERY_NS (600 * EYE_NS_PER_SECOND)
 #define FALLBACK_NS (3600 * EYE_NS_PER_SECOND)
-
-#define STATUS_UNSUPPORTED 415
-#define STATUS_THROTTLED 429
-#define STATUS_NOT_IMPLEMENTED 501
 
 enum choice_version { CHOICE_VERSION_1, CHOICE_VERSION_2 };
 enum choice_histograms { CHOICE_CLASSIC, CHOICE_NATIVE };
@@ -41,7 +30,7 @@ struct values {
     char *url;
     int version;
     int histograms;
-    struct eye_http_settings http;
+    struct eye_client_settings http;
 };
 
 struct remote_write;
@@ -60,7 +49,7 @@ struct remote_write {
     const struct values *values;
     struct eye_selection selection;
     struct eye_write_shared shared;
-    struct eye_http *http;
+    struct eye_client *client;
     struct eye_compressor *compressor;
     struct eye_text compressed;
 
@@ -74,10 +63,7 @@ struct remote_write {
     struct eye_export_stats *stats;     /* of the exporter */
     struct eye_export_stats gone_stats; /* of markers, until they are added to those */
 
-    struct eye_write_time time; /* of the snapshot stamped */
-    uint64_t stamped_start_ns;
-    uint64_t stamped_sequence;
-    uint64_t stamped_ns;   /* its own time; another one when it got too old for the receiver */
+    struct eye_write_stamp stamp;
     uint64_t described_ns; /* monotonic: when metadata was delivered last; 0: not yet */
     bool describing;       /* the next body begins with metadata */
 };
@@ -136,49 +122,7 @@ static int fall_back(struct remote_write *remote)
     return use_version(remote, &eye_write_version_1);
 }
 
-/* Whether the answer tells what was written; then @ret_samples: samples and histograms. */
-static bool read_written(const struct remote_write *remote, uint64_t *ret_samples)
-{
-    static const char *const counted[] = {"X-Prometheus-Remote-Write-Samples-Written",
-                                          "X-Prometheus-Remote-Write-Histograms-Written"};
-    bool told =
-        eye_http_answer_header(remote->http, "X-Prometheus-Remote-Write-Exemplars-Written") != NULL;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(counted); i++) {
-        const char *text = eye_http_answer_header(remote->http, counted[i]);
-        uint64_t number;
-        told = told || text != NULL;
-        sum += text != NULL && eye_parse_u64(text, &number) == 0 ? number : 0;
-    }
-    if (told) {
-        *ret_samples = sum;
-    }
-    return told;
-}
-
-/* 2.0: a receiver of 1.0 answers 415, or takes the body for an empty one. */
-static bool is_unsupported(const struct remote_write *remote, long status)
-{
-    uint64_t written;
-    if (remote->version != &eye_write_version_2 || status / 100 != 2) {
-        return remote->version == &eye_write_version_2 && status == STATUS_UNSUPPORTED;
-    }
-    return !read_written(remote, &written);
-}
-
 /* ---- Requests ---- */
-
-/* The protocol says: 5xx and 429 again, other 4xx never; 413 with less. */
-static enum eye_verdict judge(const struct eye_http_answer *answer,
-                              struct eye_export_failure *failure)
-{
-    enum eye_verdict verdict = eye_http_verdict(answer, failure);
-    bool is_client_error = answer->status / 100 == 4 && answer->status != STATUS_THROTTLED;
-    if (is_client_error && verdict == EYE_VERDICT_RETRY) {
-        return EYE_VERDICT_GIVE_UP;
-    }
-    return answer->status == STATUS_NOT_IMPLEMENTED ? EYE_VERDICT_RETRY : verdict;
-}
 
 static int compress_body(struct remote_write *remote, struct eye_export_failure *failure)
 {
@@ -191,60 +135,22 @@ static int compress_body(struct remote_write *remote, struct eye_export_failure 
                                          "cannot make a body: %s", strerror(-result));
 }
 
-static int post(struct remote_write *remote, struct eye_http_answer *ret_answer,
+static int post(struct remote_write *remote, struct eye_client_answer *ret_answer,
                 struct eye_export_failure *failure)
 {
-    const struct eye_http_header headers[] = {
-        {"Content-Type", remote->version->content_type},
-        {"Content-Encoding", eye_compression_name(EYE_COMPRESSION_SNAPPY)},
-        {"X-Prometheus-Remote-Write-Version", remote->version->number},
-    };
-    const struct eye_http_request request = {
+    const struct eye_client_header version = {"X-Prometheus-Remote-Write-Version",
+                                              remote->version->number};
+    const struct eye_client_request request = {
         .method = "POST",
         .url = remote->values->url,
-        .headers = headers,
-        .header_count = EYE_ARRAY_LENGTH(headers),
+        .content_type = remote->version->content_type,
+        .content_encoding = eye_compression_name(EYE_COMPRESSION_SNAPPY),
+        .headers = &version,
+        .header_count = 1,
         .body = remote->compressed.data,
         .length = remote->compressed.length,
     };
-    return eye_http_send(remote->http, &request, ret_answer, failure);
-}
-
-/* How many of the body's @points are not written when @written of its samples are. */
-static uint64_t points_left(const struct stream *stream, uint64_t points, uint64_t written)
-{
-    uint64_t samples = stream->samples;
-    if (written >= samples) {
-        return 0;
-    }
-    uint64_t left = ((samples - written) * points + samples - 1) / samples;
-    return left < points ? left : points;
-}
-
-/*
- * A body of 2.0 that was taken in part is done: what is left will not be taken another time, and
- * what was written shall not be sent again.
- */
-static enum eye_verdict judge_part(const struct stream *stream, enum eye_verdict verdict,
-                                   uint64_t points, uint64_t *ret_rejected,
-                                   struct eye_export_failure *failure)
-{
-    const struct remote_write *remote = stream->owner;
-    uint64_t written = 0;
-    bool final = verdict == EYE_VERDICT_DONE || verdict == EYE_VERDICT_GIVE_UP;
-    if (!final || remote->version != &eye_write_version_2 || !read_written(remote, &written) ||
-        (verdict == EYE_VERDICT_GIVE_UP && written == 0)) {
-        return verdict;
-    }
-    *ret_rejected = points_left(stream, points, written);
-    if (*ret_rejected > 0) {
-        struct eye_error said = failure->cause;
-        bool silent = verdict == EYE_VERDICT_DONE;
-        eye_export_fail(failure, 0, EYE_EXPORT_REJECTED,
-                        "the receiver wrote %" PRIu64 " of %" PRIu64 " samples%s%s", written,
-                        stream->samples, silent ? "" : ": ", silent ? "" : said.text);
-    }
-    return EYE_VERDICT_DONE;
+    return eye_client_send(remote->client, &request, ret_answer, failure);
 }
 
 static enum eye_verdict send_body(void *state, uint64_t points, uint64_t *ret_rejected,
@@ -252,16 +158,18 @@ static enum eye_verdict send_body(void *state, uint64_t points, uint64_t *ret_re
 {
     struct stream *stream = state;
     struct remote_write *remote = stream->owner;
-    struct eye_http_answer answer;
+    struct eye_client_answer answer;
     if (compress_body(remote, failure) != 0 || post(remote, &answer, failure) != 0) {
         return EYE_VERDICT_RETRY;
     }
-    if (is_unsupported(remote, answer.status)) {
+    if (eye_write_is_unsupported(remote->version, remote->client, answer.status)) {
         remote->unsupported = true;
         return EYE_VERDICT_RETRY;
     }
+    const struct eye_write_sent sent = {
+        .version = remote->version, .points = points, .samples = stream->samples};
     enum eye_verdict verdict =
-        judge_part(stream, judge(&answer, failure), points, ret_rejected, failure);
+        eye_write_judge(&sent, remote->client, &answer, ret_rejected, failure);
     if (verdict == EYE_VERDICT_DONE && remote->describing) {
         remote->describing = false;
         remote->described_ns = eye_clock_monotonic_ns();
@@ -278,17 +186,10 @@ static void begin_body(void *state, const struct eye_snapshot *now)
     (void)now;
     stream->added = 0;
     stream->samples = 0;
-    remote->version->begin(remote->encoder, &remote->time);
+    remote->version->begin(remote->encoder, &remote->stamp.time);
     if (remote->describing && remote->version->describe != NULL) {
         remote->version->describe(remote->encoder);
     }
-}
-
-/* Also series without news: what is not written for five minutes is gone for a query. */
-static bool wants(void *state, const struct eye_change *change)
-{
-    const struct stream *stream = state;
-    return stream->owner->selection.wanted[change->point->metric->id];
 }
 
 static bool has_same_text(const void *item, const void *key)
@@ -301,7 +202,7 @@ static bool has_same_text(const void *item, const void *key)
 /* Whether a series that lives has the labels of one that is gone. */
 static bool lives(const struct remote_write *remote, const struct eye_identity *identity)
 {
-    return eye_table_find(&remote->live.identities.taken, identity->hash, has_same_text,
+    return eye_table_find(&remote->live.identities.owners, identity->hash, has_same_text,
                           identity) != NULL;
 }
 
@@ -327,41 +228,11 @@ static int add(void *state, size_t index, const struct eye_change *change, size_
 
 static const struct eye_payload_format format = {
     .begin = begin_body,
-    .wants = wants,
     .add = add,
     .send = send_body,
 };
 
 /* ---- Deliveries ---- */
-
-static int64_t later(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-#define HOLD_MS ((int64_t)(EYE_CLOCK_HOLD_NS / EYE_NS_PER_MS))
-
-/* The time of a snapshot's samples: its own, but later than that of the one before, as long as a
- * clock that was set back has not come there again. */
-static void stamp(struct remote_write *remote, const struct eye_snapshot *now)
-{
-    if (now->start_ns == remote->stamped_start_ns && now->sequence == remote->stamped_sequence &&
-        now->time_ns == remote->stamped_ns) {
-        return;
-    }
-    int64_t now_ms = (int64_t)(now->time_ns / EYE_NS_PER_MS);
-    int64_t reached_ms = remote->time.now_ms + 1;
-    remote->time.now_ms = reached_ms - now_ms <= HOLD_MS ? later(now_ms, reached_ms) : now_ms;
-    if (now->start_ns != remote->stamped_start_ns) {
-        remote->time.start_ms = (int64_t)(now->start_ns / EYE_NS_PER_MS);
-    }
-    if (remote->time.start_ms > remote->time.now_ms) {
-        remote->time.start_ms = remote->time.now_ms; /* the wall clock was set back */
-    }
-    remote->stamped_start_ns = now->start_ns;
-    remote->stamped_sequence = now->sequence;
-    remote->stamped_ns = now->time_ns;
-}
 
 static bool is_time_to_describe(const struct remote_write *remote)
 {
@@ -372,11 +243,8 @@ static bool is_time_to_describe(const struct remote_write *remote)
 static int run_stream(struct stream *stream, const struct eye_snapshot *now,
                       struct eye_export_failure *failure)
 {
-    int result = eye_identities_follow(&stream->identities, now);
-    if (result != 0) {
-        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "%s", strerror(-result));
-    }
-    return eye_delivery_run(&stream->delivery, now, NULL, failure);
+    int result = eye_identities_prepare(&stream->identities, now, failure);
+    return result == 0 ? eye_delivery_run(&stream->delivery, now, NULL, failure) : result;
 }
 
 /* What a marker was not needed for, because the series lives under another id, is not counted. */
@@ -426,9 +294,9 @@ static int end_gone(struct remote_write *remote, const struct eye_snapshot *now,
 static int attempt(struct remote_write *remote, const struct eye_snapshot *now,
                    const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
-    int result = eye_identities_follow(&remote->live.identities, now);
+    int result = eye_identities_prepare(&remote->live.identities, now, failure);
     if (result != 0) {
-        return eye_export_fail(failure, result, EYE_EXPORT_OTHER, "%s", strerror(-result));
+        return result;
     }
     remote->describing = is_time_to_describe(remote);
     /* Once points of the snapshot are delivered its markers are too. */
@@ -445,7 +313,7 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     if (is_time_for_2(remote) && use_version(remote, &eye_write_version_2) != 0) {
         remote->ask_again_ns = eye_clock_monotonic_ns() + FALLBACK_NS;
     }
-    stamp(remote, now);
+    eye_write_stamp(&remote->stamp, now);
     int result = attempt(remote, now, before, failure);
     if (result != 0 && remote->unsupported) {
         result = fall_back(remote);
@@ -473,8 +341,7 @@ static void finish(void *state, const struct eye_snapshot *last)
     drop_identities(&remote->gone);
     init_identities(&remote->gone);
     remote->describing = false;
-    remote->time.now_ms =
-        later((int64_t)(eye_clock_wall_ns() / EYE_NS_PER_MS), remote->time.now_ms + 1);
+    eye_write_stamp_end(&remote->stamp, eye_clock_wall_ns());
     (void)mark(remote, last, &failure);
 }
 
@@ -483,25 +350,16 @@ static void finish(void *state, const struct eye_snapshot *last)
 static void close_exporter(void *state)
 {
     struct remote_write *remote = state;
-    if (remote == NULL) {
-        return;
-    }
     drop_identities(&remote->live);
     drop_identities(&remote->gone);
     if (remote->version != NULL) {
         remote->version->close(remote->encoder);
     }
-    eye_http_free(remote->http);
+    eye_client_free(remote->client);
     eye_compressor_free(remote->compressor);
     eye_text_done(&remote->compressed);
     eye_write_shared_done(&remote->shared);
     eye_selection_done(&remote->selection);
-    free(remote);
-}
-
-static void cleanup_exporter(struct remote_write **remote)
-{
-    close_exporter(*remote);
 }
 
 static int init_encoding(struct remote_write *remote, const struct eye_exporter_setup *setup)
@@ -522,37 +380,34 @@ static int init_encoding(struct remote_write *remote, const struct eye_exporter_
     return result;
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
+    struct remote_write *remote = state;
     const struct values *values = setup->own->values;
     if (values->url == NULL) {
         return eye_error_set(ret_error, -EINVAL,
                              "`url` is missing: where samples are written to, "
                              "such as http://127.0.0.1:9090/api/v1/write");
     }
-    EYE_CLEANUP(cleanup_exporter) struct remote_write *remote = calloc(1, sizeof(*remote));
-    if (remote == NULL) {
-        return eye_error_set(ret_error, -ENOMEM, "out of memory");
-    }
     remote->values = values;
     remote->gone.ended = true;
     remote->stats = setup->stats;
     eye_text_init(&remote->compressed, COMPRESSED_MAX_BYTES);
-    eye_delivery_init(&remote->live.delivery, &format, &remote->live, setup->stats);
-    eye_delivery_init(&remote->gone.delivery, &format, &remote->gone, &remote->gone_stats);
+    eye_delivery_init(&remote->live.delivery, &format, &remote->live, remote->selection.wanted,
+                      setup->stats);
+    eye_delivery_init(&remote->gone.delivery, &format, &remote->gone, remote->selection.wanted,
+                      &remote->gone_stats);
+    /* What is not written for five minutes is gone for a query. */
+    remote->live.delivery.idle_too = true;
+    remote->gone.delivery.idle_too = true;
     int result = init_encoding(remote, setup);
     if (result != 0) {
         return eye_error_set(ret_error, result, "%s",
                              result == -ELIBACC ? "cannot load libsnappy.so.1; install libsnappy1v5"
                                                 : "out of memory");
     }
-    result = eye_http_new(&values->http, setup, &remote->http, ret_error);
-    if (result != 0) {
-        return result;
-    }
-    *ret_state = EYE_TAKE(remote);
-    return 0;
+    return eye_client_new(&values->http, setup, &remote->client, ret_error);
 }
 
 static const char *const versions[] = {"1", "2", NULL};
@@ -563,7 +418,7 @@ static const struct eye_config_key keys[] = {
         .path = "url",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
-        .valid = eye_http_endpoint_valid,
+        .valid = eye_url_endpoint_valid,
         .expects = "http://HOST:PORT/api/v1/write, or another path, without a password",
         .help = "where samples are written to, such as http://127.0.0.1:9090/api/v1/write",
     },
@@ -583,7 +438,7 @@ static const struct eye_config_key keys[] = {
         .choices = histograms,
         .help = "how distributions are written; not every receiver takes native ones",
     },
-    EYE_HTTP_KEYS(struct values, http),
+    EYE_CLIENT_KEYS(struct values, http),
 };
 
 const struct eye_exporter_type eye_exporter_remote_write = {
@@ -596,6 +451,7 @@ const struct eye_exporter_type eye_exporter_remote_write = {
         },
     .timestamped = true,
     .remote = true,
+    .state_size = sizeof(struct remote_write),
     .open = open_exporter,
     .deliver = deliver,
     .finish = finish,

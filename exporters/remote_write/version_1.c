@@ -182,8 +182,8 @@ static void write_identity(void *context, const struct eye_point *point, struct 
     eye_text_append(text, eye_text_string(&encoder->shared->family[point->metric->id]));
 }
 
-static struct parts take_apart(const struct encoder *encoder, const struct eye_identity *identity,
-                               const struct eye_metric *metric)
+static struct parts split(const struct encoder *encoder, const struct eye_identity *identity,
+                          const struct eye_metric *metric)
 {
     struct parts parts = {
         .heads = identity->text + sizeof(parts.layout),
@@ -307,7 +307,7 @@ static int add(void *context, const struct eye_identity *identity, const struct 
                bool ended)
 {
     struct encoder *encoder = context;
-    struct parts parts = take_apart(encoder, identity, point->metric);
+    struct parts parts = split(encoder, identity, point->metric);
     size_t before = encoder->body.length;
     append_point(encoder, &parts, point, ended);
     if (encoder->body.failed) {

@@ -14,10 +14,8 @@
 #define DEFAULT_PORT "8125"
 #define DEFAULT_TEMPLATE "{metric}.{tags}"
 
-/* An Ethernet frame less the IP and UDP headers; Unix datagrams as large as agents read them. */
-#define UDP_PAYLOAD_BYTES 1432
-#define UNIX_PAYLOAD_BYTES 8192
-#define STREAM_PAYLOAD_BYTES ((uint64_t)64 << 10)
+#define SCHEMES (1U << EYE_LINK_UDP | 1U << EYE_LINK_TCP | 1U << EYE_LINK_UNIXGRAM)
+
 #define PAYLOAD_MIN_BYTES 512
 #define PAYLOAD_MAX_BYTES 65467
 
@@ -51,12 +49,6 @@ static void begin(void *state, const struct eye_snapshot *now)
     eye_text_clear(&statsd->payload);
 }
 
-static bool wants(void *state, const struct eye_change *change)
-{
-    const struct statsd *statsd = state;
-    return statsd->selection.wanted[change->point->metric->id] && eye_change_has_news(change);
-}
-
 static int add(void *state, size_t index, const struct eye_change *change, size_t *part)
 {
     struct statsd *statsd = state;
@@ -82,7 +74,6 @@ static enum eye_confirmation confirm(void *state, bool wait, struct eye_export_f
 
 static const struct eye_payload_format format = {
     .begin = begin,
-    .wants = wants,
     .add = add,
     .send = send_payload,
     .confirm = confirm,
@@ -91,9 +82,8 @@ static const struct eye_payload_format format = {
 static int prepare(struct statsd *statsd, const struct eye_snapshot *now,
                    struct eye_export_failure *failure)
 {
-    int result = eye_identities_follow(&statsd->identities, now);
-    return result == 0 ? eye_link_open(statsd->link, failure)
-                       : eye_export_fail(failure, result, EYE_EXPORT_OTHER, "out of memory");
+    int result = eye_identities_prepare(&statsd->identities, now, failure);
+    return result == 0 ? eye_link_open(statsd->link, failure) : result;
 }
 
 static int deliver(void *state, const struct eye_snapshot *now, const struct eye_snapshot *before,
@@ -155,57 +145,17 @@ static void finish(void *state, const struct eye_snapshot *last)
 static void close_exporter(void *state)
 {
     struct statsd *statsd = state;
-    if (statsd == NULL) {
-        return;
-    }
     eye_link_free(statsd->link);
     eye_text_done(&statsd->payload);
     eye_identities_done(&statsd->identities);
     eye_statsd_lines_done(&statsd->lines);
     eye_selection_done(&statsd->selection);
-    free(statsd);
-}
-
-static void cleanup_exporter(struct statsd **statsd)
-{
-    close_exporter(*statsd);
-}
-
-static int parse_url(const char *url, struct eye_link_address *ret_address)
-{
-    struct eye_link_address address;
-    int result = eye_link_parse(url, DEFAULT_PORT, &address);
-    if (result != 0) {
-        return result;
-    }
-    if (address.scheme != EYE_LINK_UDP && address.scheme != EYE_LINK_TCP &&
-        address.scheme != EYE_LINK_UNIXGRAM) {
-        return -EINVAL;
-    }
-    *ret_address = address;
-    return 0;
 }
 
 static bool is_valid_url(const char *url)
 {
     struct eye_link_address address;
-    return parse_url(url, &address) == 0;
-}
-
-static uint64_t usual_payload(enum eye_link_scheme scheme)
-{
-    return scheme == EYE_LINK_UDP   ? UDP_PAYLOAD_BYTES
-           : scheme == EYE_LINK_TCP ? STREAM_PAYLOAD_BYTES
-                                    : UNIX_PAYLOAD_BYTES;
-}
-
-/* The only allocation that a payload ever needs. */
-static int make_payload(struct statsd *statsd, uint64_t bytes)
-{
-    eye_text_init(&statsd->payload, bytes);
-    statsd->payload.data = malloc(bytes + 1);
-    statsd->payload.capacity = statsd->payload.data == NULL ? 0 : bytes + 1;
-    return statsd->payload.data == NULL ? -ENOMEM : 0;
+    return eye_link_parse(url, DEFAULT_PORT, SCHEMES, &address) == 0;
 }
 
 /* How series are called, and lines written. */
@@ -239,40 +189,34 @@ static int init_payload(struct statsd *statsd, const struct values *values,
                         const struct eye_exporter_setup *setup, struct eye_error *ret_error)
 {
     struct eye_link_address address;
-    int result = parse_url(values->url, &address);
+    int result = eye_link_parse(values->url, DEFAULT_PORT, SCHEMES, &address);
     if (result != 0) {
         return eye_error_set(ret_error, result, "`url` is no address of a StatsD server");
     }
     uint64_t bytes =
-        values->payload_bytes == 0 ? usual_payload(address.scheme) : values->payload_bytes;
-    if (make_payload(statsd, bytes) != 0) {
+        values->payload_bytes == 0 ? eye_link_payload_bytes(address.scheme) : values->payload_bytes;
+    if (eye_payload_init(&statsd->payload, bytes) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     eye_identities_init(&statsd->identities, eye_statsd_write_name, &statsd->names,
                         statsd->selection.wanted, bytes - EYE_STATSD_LINE_BYTES);
-    eye_delivery_init(&statsd->delivery, &format, statsd, setup->stats);
+    eye_delivery_init(&statsd->delivery, &format, statsd, statsd->selection.wanted, setup->stats);
     result = eye_link_new(&address, NULL, setup, &statsd->link, ret_error);
     return result == 0 && values->fill_up ? eye_link_fill_up(statsd->link, bytes, ret_error)
                                           : result;
 }
 
-static int open_exporter(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_exporter(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
+    struct statsd *statsd = state;
     const struct values *values = setup->own->values;
-    EYE_CLEANUP(cleanup_exporter) struct statsd *statsd = calloc(1, sizeof(*statsd));
-    if (statsd == NULL || eye_selection_init(&statsd->selection, setup) != 0) {
+    if (eye_selection_init(&statsd->selection, setup) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     statsd->zero_on_stop = values->zero_on_stop;
     int result = init_lines(statsd, values, ret_error);
-    if (result == 0) {
-        result = init_payload(statsd, values, setup, ret_error);
-    }
-    if (result == 0) {
-        *ret_state = EYE_TAKE(statsd);
-    }
-    return result;
+    return result == 0 ? init_payload(statsd, values, setup, ret_error) : result;
 }
 
 static const char *const distribution_choices[] = {"samples", "gauges", NULL};
@@ -353,6 +297,7 @@ const struct eye_exporter_type eye_exporter_statsd = {
             .values_size = sizeof(struct values),
         },
     .remote = true,
+    .state_size = sizeof(struct statsd),
     .open = open_exporter,
     .deliver = deliver,
     .finish = finish,

@@ -364,7 +364,7 @@ static void open_run(struct run *run)
                                                  .stats = &run->lanes[i].stats,
                                                  .deadline = &never};
         struct eye_error error = {0};
-        if (run->type->open(&setup, &run->lanes[i].state, &error) != 0 ||
+        if (eye_exporter_open(run->type, &setup, &run->lanes[i].state, &error) != 0 ||
             (run->type->bind != NULL && run->type->bind(run->lanes[i].state, &error) != 0)) {
             fprintf(stderr, "%s: %s\n", run->subject->name, error.text);
             exit(1);
@@ -424,7 +424,7 @@ static void *run_rounds(void *argument)
         run->bytes = sum_of(run, true) - bytes;
     }
     for (size_t i = 0; i < run->lane_count; i++) {
-        run->type->close(run->lanes[i].state);
+        eye_exporter_close(run->type, run->lanes[i].state);
     }
     run->peak = usage.peak;
     return NULL;

@@ -163,7 +163,7 @@ struct trial *trial_new(const struct hostile *world, const struct eye_snapshot *
     }
     struct eye_delivery delivery;
     struct eye_export_failure failure = {0};
-    eye_delivery_init(&delivery, &engine_format, trial, &trial->stats);
+    eye_delivery_init(&delivery, &engine_format, trial, NULL, &trial->stats);
     size_t attempts = 0;
     while (eye_delivery_run(&delivery, now, before, &failure) != 0) {
         assert(++attempts <= 32);

@@ -31,7 +31,7 @@ struct exporter_run *exporter_run_new(const struct eye_exporter_type *type)
 
 static void close_exporter(struct exporter_run *run)
 {
-    run->type->close(EYE_TAKE(run->exporter));
+    eye_exporter_close(run->type, EYE_TAKE(run->exporter));
     eye_config_free(EYE_TAKE(run->config));
 }
 
@@ -86,7 +86,7 @@ int exporter_run_open(struct exporter_run *run, const char *yaml)
     }
     run->sample->setup.config = run->config;
     run->sample->setup.own = &run->config->exporters[0];
-    return run->type->open(&run->sample->setup, &run->exporter, &run->error);
+    return eye_exporter_open(run->type, &run->sample->setup, &run->exporter, &run->error);
 }
 
 int exporter_run_deliver(struct exporter_run *run)

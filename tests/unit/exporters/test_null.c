@@ -26,7 +26,7 @@ static int make_fixture(void **state)
 static int free_fixture(void **state)
 {
     struct fixture *fixture = *state;
-    eye_exporter_null.close(fixture->exporter);
+    eye_exporter_close(&eye_exporter_null, fixture->exporter);
     sample_free(fixture->sample);
     return 0;
 }
@@ -46,7 +46,8 @@ static void deliver__counts_changes_and_gauges(void **state)
     static char self[] = "sockeye.*";
     char *deny[] = {self};
     sample->own.common.deny = (struct eye_text_list){deny, 1};
-    assert_int_equal(eye_exporter_null.open(&sample->setup, &fixture->exporter, NULL), 0);
+    assert_int_equal(
+        eye_exporter_open(&eye_exporter_null, &sample->setup, &fixture->exporter, NULL), 0);
     sample_add(sample, EYE_METRIC_TCP_OPENED, 3, SAMPLE_TAGS({EYE_TAG_PORT, "80"}));
     sample_add(sample, EYE_METRIC_TCP_ACTIVE, 3, SAMPLE_TAGS({EYE_TAG_PORT, "80"}));
     sample_add(sample, EYE_METRIC_TCP_RTT, 0.001, SAMPLE_TAGS({EYE_TAG_PORT, "80"}));
@@ -62,7 +63,7 @@ static void deliver__counts_changes_and_gauges(void **state)
 static void close__takes_null(void **state)
 {
     (void)state;
-    eye_exporter_null.close(NULL);
+    eye_exporter_close(&eye_exporter_null, NULL);
 }
 
 int main(void)

@@ -47,7 +47,7 @@ static int make_fixture(void **state)
 static int free_fixture(void **state)
 {
     struct fixture *fixture = *state;
-    eye_exporter_console.close(fixture->exporter);
+    eye_exporter_close(&eye_exporter_console, fixture->exporter);
     sample_free(fixture->sample);
     close(fixture->saved_stdout);
     eye_cleanup_close(&fixture->pipe[0]);
@@ -72,7 +72,8 @@ static void open_exporter(struct fixture *fixture, int format)
 {
     fixture->format = format;
     begin_capture(fixture);
-    int result = eye_exporter_console.open(&fixture->sample->setup, &fixture->exporter, NULL);
+    int result =
+        eye_exporter_open(&eye_exporter_console, &fixture->sample->setup, &fixture->exporter, NULL);
     result = result == 0 ? eye_exporter_console.bind(fixture->exporter, NULL) : result;
     end_capture(fixture);
     assert_int_equal(result, 0);

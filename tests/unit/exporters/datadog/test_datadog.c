@@ -75,7 +75,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *world = *state;
-    eye_exporter_datadog.close(world->exporter);
+    eye_exporter_close(&eye_exporter_datadog, world->exporter);
     http_server_stop(world->server);
     eye_config_free(world->config);
     sample_free(world->sample);
@@ -109,7 +109,8 @@ static int open_lane(struct world *world, unsigned lane)
     world->sample->setup.config = world->config;
     world->sample->setup.own = &world->config->exporters[0];
     world->sample->setup.lane = lane;
-    return eye_exporter_datadog.open(&world->sample->setup, &world->exporter, &world->error);
+    return eye_exporter_open(&eye_exporter_datadog, &world->sample->setup, &world->exporter,
+                             &world->error);
 }
 
 /* Starts server and exporter; @more: further settings. */
@@ -261,7 +262,7 @@ static void compression__is_what_the_setting_says(void **state)
         assert_non_null(strstr(http_server_head(world->server, 0), cases[i].type));
         assert_true(plain_body(world, 0) > 100);
         assert_int_equal(world->plain[0], cases[i].type[12] == 'j' ? '{' : '\n');
-        eye_exporter_datadog.close(EYE_TAKE(world->exporter));
+        eye_exporter_close(&eye_exporter_datadog, EYE_TAKE(world->exporter));
         http_server_stop(EYE_TAKE(world->server));
     }
 }
@@ -291,7 +292,7 @@ static void deliver__keeps_what_the_intake_cannot_take_now(void **state)
         assert_int_equal(world->failure.reason, cases[i].reason);
         assert_int_equal(world->failure.retry_after_ns, cases[i].retry_after_ns);
         assert_null(strstr(world->failure.cause.text, KEY));
-        eye_exporter_datadog.close(EYE_TAKE(world->exporter));
+        eye_exporter_close(&eye_exporter_datadog, EYE_TAKE(world->exporter));
         http_server_stop(EYE_TAKE(world->server));
     }
     assert_int_equal(points(world), 0);
@@ -466,7 +467,7 @@ static void environment__is_understood(void **state)
             assert_non_null(strstr(world->error.text, rows[i].refused));
             assert_null(strstr(world->error.text, KEY));
         }
-        eye_exporter_datadog.close(EYE_TAKE(world->exporter));
+        eye_exporter_close(&eye_exporter_datadog, EYE_TAKE(world->exporter));
     }
     unsetenv("DD_SITE");
     unsetenv("DD_API_KEY");
@@ -583,7 +584,7 @@ static void open__tells_what_is_wrong(void **state)
     assert_non_null(strstr(world->error.text, "DD_SITE"));
     setenv("DD_SITE", "datadoghq.eu", 1);
     assert_int_equal(open_lane(world, 0), 0);
-    eye_exporter_datadog.close(EYE_TAKE(world->exporter));
+    eye_exporter_close(&eye_exporter_datadog, EYE_TAKE(world->exporter));
     unsetenv("DD_API_KEY");
     unsetenv("DD_SITE");
     write_key(world, KEY, 0644);

@@ -165,7 +165,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    eye_exporter_dogstatsd.close(fixture->exporter);
+    eye_exporter_close(&eye_exporter_dogstatsd, fixture->exporter);
     eye_snapshot_unref(fixture->before);
     eye_snapshot_unref(fixture->now);
     world_done(&fixture->world);
@@ -185,7 +185,8 @@ static int tear_down(void **state)
 static void open_exporter(struct fixture *fixture)
 {
     struct eye_error error = {0};
-    assert_int_equal(eye_exporter_dogstatsd.open(&fixture->setup, &fixture->exporter, &error), 0);
+    assert_int_equal(
+        eye_exporter_open(&eye_exporter_dogstatsd, &fixture->setup, &fixture->exporter, &error), 0);
 }
 
 static int deliver(struct fixture *fixture)
@@ -281,7 +282,7 @@ static void dogstatsd__fills_datagrams_of_every_size(void **state)
         read_datagrams(fixture);
         assert_in_range(fixture->largest, payload - 60, payload);
         assert_tally_is_truth(fixture);
-        eye_exporter_dogstatsd.close(fixture->exporter);
+        eye_exporter_close(&eye_exporter_dogstatsd, fixture->exporter);
         fixture->exporter = NULL;
     }
 }
@@ -432,8 +433,9 @@ static void dogstatsd__open_refuses_tags_longer_than_a_datagram(void **state)
     }
     fixture->config.tags = (struct eye_text_list){.items = tags, .count = EYE_ARRAY_LENGTH(tags)};
     struct eye_error error = {0};
-    assert_int_equal(eye_exporter_dogstatsd.open(&fixture->setup, &fixture->exporter, &error),
-                     -EMSGSIZE);
+    assert_int_equal(
+        eye_exporter_open(&eye_exporter_dogstatsd, &fixture->setup, &fixture->exporter, &error),
+        -EMSGSIZE);
     assert_null(fixture->exporter);
     assert_non_null(strstr(error.text, "payload"));
 }
@@ -621,7 +623,7 @@ static void deliver_over_unix(struct fixture *fixture, void *(*reader)(void *arg
         delivered(fixture);
     }
     eye_exporter_dogstatsd.finish(fixture->exporter, fixture->before);
-    eye_exporter_dogstatsd.close(fixture->exporter);
+    eye_exporter_close(&eye_exporter_dogstatsd, fixture->exporter);
     fixture->exporter = NULL;
     atomic_store(&fixture->ending, true);
     pthread_join(thread, NULL);
@@ -662,7 +664,8 @@ static void dogstatsd__finds_a_unix_stream(void **state)
 static void assert_refused(struct fixture *fixture, const char *word)
 {
     struct eye_error error = {0};
-    int result = eye_exporter_dogstatsd.open(&fixture->setup, &fixture->exporter, &error);
+    int result =
+        eye_exporter_open(&eye_exporter_dogstatsd, &fixture->setup, &fixture->exporter, &error);
     assert_int_equal(result, -EINVAL);
     assert_null(fixture->exporter);
     assert_non_null(strstr(error.text, word));

@@ -72,11 +72,12 @@ struct fixture {
 
 /* ---- The receiver ---- */
 
-static int receiver_open(const struct eye_exporter_setup *setup, void **ret_state,
+static int receiver_open(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
     (void)ret_error;
-    *ret_state = setup->own->values;
+    struct receiver **opened = state;
+    *opened = setup->own->values;
     return 0;
 }
 
@@ -95,7 +96,7 @@ static void keep(struct receiver *receiver, uint64_t time_ns, uint64_t opened)
 static int receiver_deliver(void *state, const struct eye_snapshot *now,
                             const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
-    struct receiver *receiver = state;
+    struct receiver *receiver = *(struct receiver **)state;
     if (atomic_load(&receiver->away)) {
         return eye_export_fail(failure, -ECONNREFUSED, EYE_EXPORT_REFUSED, "away");
     }
@@ -249,6 +250,7 @@ static void prepare(struct fixture *fixture, const struct trial *trial)
                  .max_age_ns = trial->takes_ns,
                  .remote = true,
                  .retry_max_ns = 20 * EYE_NS_PER_MS,
+                 .state_size = sizeof(struct receiver *),
                  .open = receiver_open,
                  .deliver = receiver_deliver,
                  .close = receiver_close},

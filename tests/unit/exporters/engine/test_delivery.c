@@ -134,7 +134,7 @@ static int set_up(void **state)
     }
     fixture->now = sample_take(fixture->sample);
     fixture->fake = (struct fake){.capacity = 10, .parts = 1, .poisoned = SIZE_MAX};
-    eye_delivery_init(&fixture->delivery, &plain, &fixture->fake, &fixture->sample->stats);
+    eye_delivery_init(&fixture->delivery, &plain, &fixture->fake, NULL, &fixture->sample->stats);
     *state = fixture;
     return 0;
 }
@@ -268,7 +268,8 @@ static void delivery__payload_of_the_least_size_is_given_up(void **state)
             .poisoned = SIZE_MAX,
             .script = {{.verdict = EYE_VERDICT_TOO_LARGE}},
         };
-        eye_delivery_init(&fixture->delivery, &plain, &fixture->fake, &fixture->sample->stats);
+        eye_delivery_init(&fixture->delivery, &plain, &fixture->fake, NULL,
+                          &fixture->sample->stats);
         assert_int_equal(deliver(fixture), 0);
         assert_int_equal(fixture->fake.send_count, cases[i].sends);
         assert_stats(fixture, SERIES - cases[i].dropped, EYE_EXPORT_TOO_LARGE, cases[i].dropped);
@@ -324,7 +325,8 @@ static void delivery__part_of_a_point_is_a_start(void **state)
 
 static void use_confirmations(struct fixture *fixture)
 {
-    eye_delivery_init(&fixture->delivery, &confirmed, &fixture->fake, &fixture->sample->stats);
+    eye_delivery_init(&fixture->delivery, &confirmed, &fixture->fake, NULL,
+                      &fixture->sample->stats);
 }
 
 static void delivery__unconfirmed_payloads_are_not_counted(void **state)

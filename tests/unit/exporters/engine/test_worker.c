@@ -67,15 +67,16 @@ struct fixture {
 
 /* ---- The exporter ---- */
 
-static int fake_open(const struct eye_exporter_setup *setup, void **ret_state,
+static int fake_open(void *state, const struct eye_exporter_setup *setup,
                      struct eye_error *ret_error)
 {
+    struct fake **opened = state;
     struct fake *fake = setup->own->values;
     if (fake->open_result != 0) {
         return eye_error_set(ret_error, fake->open_result, "no such luck");
     }
     fake->stats = setup->stats;
-    *ret_state = fake;
+    *opened = fake;
     return 0;
 }
 
@@ -92,7 +93,7 @@ static void look_around(struct fake *fake)
 static int fake_deliver(void *state, const struct eye_snapshot *now,
                         const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
-    struct fake *fake = state;
+    struct fake *fake = *(struct fake **)state;
     pthread_mutex_lock(&fake->mutex);
     look_around(fake);
     fake->delivering = true;
@@ -124,20 +125,22 @@ static int fake_deliver(void *state, const struct eye_snapshot *now,
 
 static void fake_finish(void *state, const struct eye_snapshot *last)
 {
-    struct fake *fake = state;
+    struct fake *fake = *(struct fake **)state;
     fake->finished_with = last == NULL ? 0 : last->sequence;
     fake->finishes++;
 }
 
 static void fake_close(void *state)
 {
-    if (state != NULL) {
-        ((struct fake *)state)->closed = true;
+    struct fake *fake = *(struct fake **)state;
+    if (fake != NULL) {
+        fake->closed = true;
     }
 }
 
 static const struct eye_exporter_type fake_type = {
     .section = {.type = "fake"},
+    .state_size = sizeof(struct fake *),
     .open = fake_open,
     .deliver = fake_deliver,
     .finish = fake_finish,
@@ -149,6 +152,7 @@ static const struct eye_exporter_type timestamped_type = {
     .section = {.type = "fake"},
     .timestamped = true,
     .retry_max_ns = 200 * EYE_NS_PER_MS,
+    .state_size = sizeof(struct fake *),
     .open = fake_open,
     .deliver = fake_deliver,
     .close = fake_close,
@@ -157,6 +161,7 @@ static const struct eye_exporter_type timestamped_type = {
 static const struct eye_exporter_type remote_type = {
     .section = {.type = "fake"},
     .remote = true,
+    .state_size = sizeof(struct fake *),
     .open = fake_open,
     .deliver = fake_deliver,
     .close = fake_close,
@@ -167,6 +172,7 @@ static const char *const lane_names[] = {"left", "right", NULL};
 static const struct eye_exporter_type laned_type = {
     .section = {.type = "fake"},
     .lanes = lane_names,
+    .state_size = sizeof(struct fake *),
     .open = fake_open,
     .deliver = fake_deliver,
     .close = fake_close,
@@ -466,6 +472,7 @@ static void worker__pauses_do_not_grow_over_failures_that_passed(void **state)
     static const struct eye_exporter_type type = {
         .section = {.type = "fake"},
         .timestamped = true,
+        .state_size = sizeof(struct fake *),
         .open = fake_open,
         .deliver = fake_deliver,
         .close = fake_close,
@@ -811,6 +818,7 @@ static void worker__stop_makes_pauses_short_again(void **state)
         .section = {.type = "fake"},
         .timestamped = true,
         .retry_max_ns = 3600 * EYE_NS_PER_SECOND,
+        .state_size = sizeof(struct fake *),
         .open = fake_open,
         .deliver = fake_deliver,
         .close = fake_close,

@@ -43,20 +43,20 @@ struct fixture {
     struct log_file log;
 };
 
-static int receiver_open(const struct eye_exporter_setup *setup, void **ret_state,
+static int receiver_open(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
     (void)ret_error;
     struct receiver *receiver = setup->own->values;
     receiver->stats = setup->stats;
-    *ret_state = receiver;
+    *(struct receiver **)state = receiver;
     return 0;
 }
 
 static int receiver_deliver(void *state, const struct eye_snapshot *now,
                             const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
-    struct receiver *receiver = state;
+    struct receiver *receiver = *(struct receiver **)state;
     if (atomic_load(&receiver->away)) {
         return eye_export_fail(failure, -ECONNREFUSED, EYE_EXPORT_REFUSED, "away");
     }
@@ -76,8 +76,8 @@ static void receiver_close(void *state)
 #define RECEIVER_TYPE(has_time)                                                                    \
     {                                                                                              \
         .section = {.type = "receiver"}, .timestamped = (has_time), .remote = true,                \
-        .retry_max_ns = 50 * EYE_NS_PER_MS, .open = receiver_open, .deliver = receiver_deliver,    \
-        .close = receiver_close,                                                                   \
+        .retry_max_ns = 50 * EYE_NS_PER_MS, .state_size = sizeof(struct receiver *),               \
+        .open = receiver_open, .deliver = receiver_deliver, .close = receiver_close,               \
     }
 
 static const struct eye_exporter_type with_time = RECEIVER_TYPE(true);

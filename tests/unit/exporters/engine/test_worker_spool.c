@@ -51,20 +51,21 @@ struct fixture {
     struct log_file log;
 };
 
-static int receiver_open(const struct eye_exporter_setup *setup, void **ret_state,
+static int receiver_open(void *state, const struct eye_exporter_setup *setup,
                          struct eye_error *ret_error)
 {
     (void)ret_error;
+    struct receiver **opened = state;
     struct receiver *receiver = setup->own->values;
     receiver->deadline = setup->deadline;
-    *ret_state = receiver;
+    *opened = receiver;
     return 0;
 }
 
 static int receiver_deliver(void *state, const struct eye_snapshot *now,
                             const struct eye_snapshot *before, struct eye_export_failure *failure)
 {
-    struct receiver *receiver = state;
+    struct receiver *receiver = *(struct receiver **)state;
     while (atomic_load(&receiver->silent) &&
            eye_deadline_slice_ms(receiver->deadline, UINT64_MAX) > 0) {
         usleep(1000);
@@ -87,8 +88,8 @@ static void receiver_close(void *state)
 #define RECEIVER_TYPE(has_time)                                                                    \
     {                                                                                              \
         .section = {.type = "receiver"}, .timestamped = has_time, .remote = true,                  \
-        .retry_max_ns = 50 * EYE_NS_PER_MS, .open = receiver_open, .deliver = receiver_deliver,    \
-        .close = receiver_close,                                                                   \
+        .retry_max_ns = 50 * EYE_NS_PER_MS, .state_size = sizeof(struct receiver *),               \
+        .open = receiver_open, .deliver = receiver_deliver, .close = receiver_close,               \
     }
 
 static const struct eye_exporter_type with_time = RECEIVER_TYPE(true);
@@ -592,8 +593,10 @@ static void spool__takes_what_nobody_had_time_for(void **state)
 static void spool__type_without_receiver_refuses_it(void **state)
 {
     struct fixture *fixture = *state;
-    static const struct eye_exporter_type local = {
-        .section = {.type = "local"}, .open = receiver_open, .close = receiver_close};
+    static const struct eye_exporter_type local = {.section = {.type = "local"},
+                                                   .state_size = sizeof(struct receiver *),
+                                                   .open = receiver_open,
+                                                   .close = receiver_close};
     struct eye_worker *worker = NULL;
     struct eye_error error = {0};
     assert_int_equal(eye_worker_new(&local, &fixture->config, &fixture->own, 0, &worker, &error),

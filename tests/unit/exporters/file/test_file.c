@@ -66,7 +66,7 @@ static int make_fixture(void **state)
 static int free_fixture(void **state)
 {
     struct fixture *fixture = *state;
-    eye_exporter_file.close(fixture->exporter);
+    eye_exporter_close(&eye_exporter_file, fixture->exporter);
     sample_free(fixture->sample);
     for (int i = 0; i < 5; i++) {
         char name[80];
@@ -82,7 +82,9 @@ static int free_fixture(void **state)
 
 static void open_exporter(struct fixture *fixture)
 {
-    assert_int_equal(eye_exporter_file.open(&fixture->sample->setup, &fixture->exporter, NULL), 0);
+    assert_int_equal(
+        eye_exporter_open(&eye_exporter_file, &fixture->sample->setup, &fixture->exporter, NULL),
+        0);
     assert_int_equal(eye_exporter_file.bind(fixture->exporter, NULL), 0);
 }
 
@@ -248,7 +250,8 @@ static void open_on_pipe(struct fixture *fixture)
 {
     fixture->values.path = "-";
     begin_capture(fixture);
-    int result = eye_exporter_file.open(&fixture->sample->setup, &fixture->exporter, NULL);
+    int result =
+        eye_exporter_open(&eye_exporter_file, &fixture->sample->setup, &fixture->exporter, NULL);
     result = result == 0 ? eye_exporter_file.bind(fixture->exporter, NULL) : result;
     end_capture(fixture);
     assert_int_equal(result, 0);
@@ -303,8 +306,9 @@ static void bind__reports_a_path_that_cannot_be_written(void **state)
     struct fixture *fixture = *state;
     struct eye_error error;
     fixture->values.path = "/nowhere/at/all";
-    assert_int_equal(eye_exporter_file.open(&fixture->sample->setup, &fixture->exporter, &error),
-                     0);
+    assert_int_equal(
+        eye_exporter_open(&eye_exporter_file, &fixture->sample->setup, &fixture->exporter, &error),
+        0);
     assert_int_equal(eye_exporter_file.bind(fixture->exporter, &error), -ENOENT);
     assert_non_null(strstr(error.text, "/nowhere/at/all"));
 }

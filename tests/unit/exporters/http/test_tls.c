@@ -13,20 +13,20 @@
 #include <cmocka.h>
 
 #include "collector/base/clock.h"
-#include "exporters/http/http.h"
+#include "exporters/http/client.h"
 #include "tests/unit/exporters/http/tls_server.h"
 
 static char folder[TLS_PATH_BYTES];
 
 struct world {
     struct tls_server server;
-    struct eye_http *http;
-    struct eye_http_settings settings;
+    struct eye_client *http;
+    struct eye_client_settings settings;
     struct eye_deadline deadline;
     struct eye_export_stats stats;
     struct eye_exporter_config own;
     struct eye_exporter_setup setup;
-    struct eye_http_answer answer;
+    struct eye_client_answer answer;
     struct eye_export_failure failure;
     char ca[TLS_PATH_BYTES];
     char cert[TLS_PATH_BYTES];
@@ -65,7 +65,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *world = *state;
-    eye_http_free(world->http);
+    eye_client_free(world->http);
     tls_server_stop(&world->server);
     free(world);
     return 0;
@@ -90,13 +90,13 @@ static int ask(struct world *world, const char *certificate, const char *const *
 {
     char url[64];
     struct eye_error error;
-    eye_http_free(EYE_TAKE(world->http));
+    eye_client_free(EYE_TAKE(world->http));
     tls_server_stop(&world->server);
     world->server = tls_server_start(folder, certificate, options);
     snprintf(url, sizeof(url), "https://127.0.0.1:%u/", world->server.port);
-    assert_int_equal(eye_http_new(&world->settings, &world->setup, &world->http, &error), 0);
-    const struct eye_http_request request = {.method = "GET", .url = url};
-    return eye_http_send(world->http, &request, &world->answer, &world->failure);
+    assert_int_equal(eye_client_new(&world->settings, &world->setup, &world->http, &error), 0);
+    const struct eye_client_request request = {.method = "GET", .url = url};
+    return eye_client_send(world->http, &request, &world->answer, &world->failure);
 }
 
 static void tls__takes_a_certificate_of_the_authority(void **state)
@@ -193,8 +193,8 @@ static int ask_again(struct world *world)
 {
     char url[64];
     snprintf(url, sizeof(url), "https://127.0.0.1:%u/", world->server.port);
-    const struct eye_http_request request = {.method = "GET", .url = url};
-    return eye_http_send(world->http, &request, &world->answer, &world->failure);
+    const struct eye_client_request request = {.method = "GET", .url = url};
+    return eye_client_send(world->http, &request, &world->answer, &world->failure);
 }
 
 /* The same client: what its files held at its start is forgotten when they change. */

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "exporters/http/http.h"
+#include "exporters/http/client.h"
 #include "exporters/http/url.h"
 
 static void url_valid__knows_good_from_bad(void **state)
@@ -38,10 +38,10 @@ static void url_valid__knows_good_from_bad(void **state)
     };
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(good); i++) {
-        assert_true(eye_http_url_valid(good[i]));
+        assert_true(eye_url_valid(good[i]));
     }
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(bad); i++) {
-        assert_false(eye_http_url_valid(bad[i]));
+        assert_false(eye_url_valid(bad[i]));
     }
 }
 
@@ -58,10 +58,10 @@ static void proxy_valid__wants_host_and_port(void **state)
                                       "http://proxy:3128?x"};
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(good); i++) {
-        assert_true(eye_http_proxy_valid(good[i]));
+        assert_true(eye_url_proxy_valid(good[i]));
     }
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(bad); i++) {
-        assert_false(eye_http_proxy_valid(bad[i]));
+        assert_false(eye_url_proxy_valid(bad[i]));
     }
 }
 
@@ -73,10 +73,10 @@ static void header_valid__refuses_what_would_add_a_line(void **state)
         "X: y\n", "X\n: y", "X;: y", "X: \x7f", "X;"};
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(good); i++) {
-        assert_true(eye_http_header_valid(good[i]));
+        assert_true(eye_client_header_valid(good[i]));
     }
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(bad); i++) {
-        assert_false(eye_http_header_valid(bad[i]));
+        assert_false(eye_client_header_valid(bad[i]));
     }
 }
 
@@ -94,8 +94,8 @@ static void authority__leaves_out_everything_else(void **state)
     };
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
-        char authority[EYE_HTTP_AUTHORITY_BYTES];
-        eye_http_url_authority(cases[i].url, authority);
+        char authority[EYE_URL_AUTHORITY_BYTES];
+        eye_url_authority(cases[i].url, authority);
         assert_string_equal(authority, cases[i].authority);
     }
 }
@@ -113,7 +113,7 @@ static void endpoint_valid__wants_a_path(void **state)
     };
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
-        if (eye_http_endpoint_valid(cases[i].url) != cases[i].valid) {
+        if (eye_url_endpoint_valid(cases[i].url) != cases[i].valid) {
             fail_msg("%s", cases[i].url);
         }
     }

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "exporters/http/http.h"
+#include "exporters/http/client.h"
 
 static void verdict__follows_the_table(void **state)
 {
@@ -44,9 +44,9 @@ static void verdict__follows_the_table(void **state)
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
-        const struct eye_http_answer answer = {
+        const struct eye_client_answer answer = {
             .status = cases[i].status, .retry_after_ns = 7, .body = ""};
-        assert_int_equal(eye_http_verdict(&answer, &failure), cases[i].verdict);
+        assert_int_equal(eye_client_verdict(&answer, &failure), cases[i].verdict);
         assert_int_equal(failure.reason, cases[i].reason);
         assert_int_equal(failure.retry_after_ns, cases[i].verdict == EYE_VERDICT_DONE ? 0 : 7);
     }
@@ -56,8 +56,8 @@ static void verdict__leaves_the_failure_of_a_success_alone(void **state)
 {
     (void)state;
     struct eye_export_failure failure = {.reason = EYE_EXPORT_TLS, .cause.text = "old"};
-    const struct eye_http_answer answer = {.status = 202, .body = "fine"};
-    assert_int_equal(eye_http_verdict(&answer, &failure), EYE_VERDICT_DONE);
+    const struct eye_client_answer answer = {.status = 202, .body = "fine"};
+    assert_int_equal(eye_client_verdict(&answer, &failure), EYE_VERDICT_DONE);
     assert_int_equal(failure.reason, EYE_EXPORT_TLS);
     assert_string_equal(failure.cause.text, "old");
 }
@@ -82,8 +82,8 @@ static void verdict__tells_the_first_line_harmlessly(void **state)
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         struct eye_export_failure failure = {0};
-        const struct eye_http_answer answer = {.status = 400, .body = cases[i].body};
-        eye_http_verdict(&answer, &failure);
+        const struct eye_client_answer answer = {.status = 400, .body = cases[i].body};
+        eye_client_verdict(&answer, &failure);
         assert_string_equal(failure.cause.text, cases[i].cause);
     }
 }
@@ -95,8 +95,8 @@ static void verdict__cuts_a_long_line(void **state)
     memset(body, 'x', sizeof(body));
     body[sizeof(body) - 1] = '\0';
     struct eye_export_failure failure = {0};
-    const struct eye_http_answer answer = {.status = 500, .body = body};
-    eye_http_verdict(&answer, &failure);
+    const struct eye_client_answer answer = {.status = 500, .body = body};
+    eye_client_verdict(&answer, &failure);
     assert_int_equal(strlen(failure.cause.text), strlen("answer 500: ") + 200 + strlen("..."));
 }
 
@@ -108,8 +108,8 @@ static void verdict__cuts_and_cleans_a_long_location(void **state)
     memset(location + length, 'x', sizeof(location) - length);
     location[sizeof(location) - 1] = '\0';
     struct eye_export_failure failure = {0};
-    const struct eye_http_answer answer = {.status = 301, .body = "", .location = location};
-    eye_http_verdict(&answer, &failure);
+    const struct eye_client_answer answer = {.status = 301, .body = "", .location = location};
+    eye_client_verdict(&answer, &failure);
     const char *shown = strstr(failure.cause.text, "http://h/");
     assert_non_null(shown);
     assert_memory_equal(shown, "http://h/??xxx", 14);
@@ -125,8 +125,8 @@ static void verdict__cuts_between_characters(void **state)
         memcpy(body + i, "\xc3\xa9", 2);
     }
     struct eye_export_failure failure = {0};
-    const struct eye_http_answer answer = {.status = 500, .body = body};
-    eye_http_verdict(&answer, &failure);
+    const struct eye_client_answer answer = {.status = 500, .body = body};
+    eye_client_verdict(&answer, &failure);
     assert_null(strstr(failure.cause.text, "\xef\xbf\xbd"));
     assert_non_null(strstr(failure.cause.text, "\xc3\xa9..."));
 }

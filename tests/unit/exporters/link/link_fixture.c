@@ -55,7 +55,7 @@ void fixture_link(struct fixture *fixture, const char *url)
     const char *mark = strchr(url, '%');
     snprintf(whole, sizeof(whole), "%.*s%s", (int)(mark - url), url,
              strncmp(url, "unix", 4) == 0 ? fixture->path : place);
-    assert_int_equal(eye_link_parse(whole, NULL, &address), 0);
+    assert_int_equal(eye_link_parse(whole, NULL, EYE_LINK_ANY, &address), 0);
     struct eye_error error = {0};
     assert_int_equal(eye_link_new(&address, NULL, &fixture->setup, &fixture->link, &error), 0);
 }

@@ -44,7 +44,8 @@ int main(int count, char **arguments)
     struct eye_deadline deadline = {.at_ns = UINT64_MAX};
     const struct eye_exporter_setup setup = {.stats = &stats, .deadline = &deadline};
     struct eye_link_address address;
-    if ((count != 3 && count != 5) || eye_link_parse(arguments[1], NULL, &address) != 0) {
+    if ((count != 3 && count != 5) ||
+        eye_link_parse(arguments[1], NULL, EYE_LINK_ANY, &address) != 0) {
         return EXIT_FAILURE;
     }
     const struct eye_tls_settings tls = {

@@ -34,7 +34,8 @@ static void parse__splits(void **state)
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(urls); i++) {
         struct eye_link_address address;
-        assert_int_equal(eye_link_parse(urls[i].url, urls[i].default_port, &address), 0);
+        assert_int_equal(eye_link_parse(urls[i].url, urls[i].default_port, EYE_LINK_ANY, &address),
+                         0);
         assert_int_equal(address.scheme, urls[i].address.scheme);
         assert_string_equal(address.host, urls[i].address.host);
         assert_string_equal(address.port, urls[i].address.port);
@@ -49,8 +50,19 @@ static void assert_refused(const char *url, const char *default_port)
     struct eye_link_address untouched;
     memset(&address, 0x5a, sizeof(address));
     memcpy(&untouched, &address, sizeof(address));
-    assert_int_equal(eye_link_parse(url, default_port, &address), -EINVAL);
+    assert_int_equal(eye_link_parse(url, default_port, EYE_LINK_ANY, &address), -EINVAL);
     assert_memory_equal(&address, &untouched, sizeof(address));
+}
+
+static void parse__refuses_what_the_format_does_not_know(void **state)
+{
+    (void)state;
+    struct eye_link_address address;
+    const unsigned allowed = 1U << EYE_LINK_UDP | 1U << EYE_LINK_UNIX;
+    assert_int_equal(eye_link_parse("udp://a:1", NULL, allowed, &address), 0);
+    assert_int_equal(eye_link_parse("unix:///a", NULL, allowed, &address), 0);
+    assert_int_equal(eye_link_parse("tcp://a:1", NULL, allowed, &address), -EINVAL);
+    assert_int_equal(eye_link_parse("unixgram:///a", NULL, allowed, &address), -EINVAL);
 }
 
 static void parse__refuses_what_is_no_address(void **state)
@@ -118,7 +130,7 @@ static int parse_long(const char *prefix, size_t length, const char *suffix)
     memset(url + start, 'a', length);
     eye_copy_string(url + start + length, sizeof(url) - start - length, suffix);
     struct eye_link_address address;
-    return eye_link_parse(url, NULL, &address);
+    return eye_link_parse(url, NULL, EYE_LINK_ANY, &address);
 }
 
 static void parse__knows_its_limits(void **state)
@@ -135,6 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse__splits),
+        cmocka_unit_test(parse__refuses_what_the_format_does_not_know),
         cmocka_unit_test(parse__refuses_what_is_no_address),
         cmocka_unit_test(parse__knows_its_limits),
     };

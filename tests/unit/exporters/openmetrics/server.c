@@ -62,13 +62,13 @@ void server_init(struct server *server)
 int server_open(struct server *server, struct eye_error *ret_error)
 {
     const struct eye_exporter_type *type = &eye_exporter_openmetrics;
-    int result = type->open(&server->sample->setup, &server->exporter, ret_error);
+    int result = eye_exporter_open(type, &server->sample->setup, &server->exporter, ret_error);
     return result == 0 ? type->bind(server->exporter, ret_error) : result;
 }
 
 void server_done(struct server *server)
 {
-    eye_exporter_openmetrics.close(server->exporter);
+    eye_exporter_close(&eye_exporter_openmetrics, server->exporter);
     sample_free(server->sample);
     free(server->values);
 }

@@ -297,7 +297,7 @@ static bool serves_what_is_new(struct fixture *fixture, uint64_t expiry_ns)
 static bool expires_after_two_intervals(struct fixture *fixture, uint64_t interval_ns)
 {
     struct server *server = &fixture->server;
-    eye_exporter_openmetrics.close(EYE_TAKE(server->exporter));
+    eye_exporter_close(&eye_exporter_openmetrics, EYE_TAKE(server->exporter));
     server->sample->config.interval_ns = interval_ns;
     assert_int_equal(server_open(server, NULL), 0);
     bool in_time = serves_what_is_new(fixture, 2 * interval_ns);
@@ -394,9 +394,10 @@ static void bind__names_a_port_in_use(void **state)
     struct server *server = &fixture->server;
     struct eye_error error = {""};
     void *second = NULL;
-    assert_int_equal(eye_exporter_openmetrics.open(&server->sample->setup, &second, &error), 0);
+    assert_int_equal(
+        eye_exporter_open(&eye_exporter_openmetrics, &server->sample->setup, &second, &error), 0);
     assert_int_equal(eye_exporter_openmetrics.bind(second, &error), -EADDRINUSE);
-    eye_exporter_openmetrics.close(second);
+    eye_exporter_close(&eye_exporter_openmetrics, second);
     assert_non_null(strstr(error.text, server->listen));
     assert_non_null(strstr(error.text, strerror(EADDRINUSE)));
 }
@@ -404,7 +405,7 @@ static void bind__names_a_port_in_use(void **state)
 static void open__listens_on_ipv6(void **state)
 {
     struct fixture *fixture = *state;
-    eye_exporter_openmetrics.close(EYE_TAKE(fixture->server.exporter));
+    eye_exporter_close(&eye_exporter_openmetrics, EYE_TAKE(fixture->server.exporter));
     server_listen_on(&fixture->server, "[::1]");
     assert_int_equal(server_open(&fixture->server, NULL), 0);
     assert_int_equal(ask(fixture, "GET / HTTP/1.1\r\n"), 200);

@@ -48,7 +48,7 @@ static int make_fixture(void **state)
 static int free_fixture(void **state)
 {
     struct fixture *fixture = *state;
-    eye_exporter_otlp.close(fixture->exporter);
+    eye_exporter_close(&eye_exporter_otlp, fixture->exporter);
     http_server_stop(fixture->server);
     json_decref(fixture->json);
     sample_free(fixture->sample);
@@ -62,7 +62,8 @@ static void open_exporter(struct fixture *fixture, const struct http_script *scr
     snprintf(fixture->url, sizeof(fixture->url), "http://127.0.0.1:%u/v1/metrics",
              http_server_port(fixture->server));
     struct eye_error error = {""};
-    int result = eye_exporter_otlp.open(&fixture->sample->setup, &fixture->exporter, &error);
+    int result =
+        eye_exporter_open(&eye_exporter_otlp, &fixture->sample->setup, &fixture->exporter, &error);
     assert_string_equal(error.text, "");
     assert_int_equal(result, 0);
 }

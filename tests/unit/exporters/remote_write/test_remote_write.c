@@ -112,6 +112,19 @@ static char *plain_body(const struct fixture *fixture, size_t index, size_t *ret
     return plain;
 }
 
+/* ---- What is written ---- */
+
+static void series__are_written_also_without_news(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct http_script taken = ANSWER(TAKEN);
+    open_exporter(fixture, "version: 1", &taken, 1);
+    sample_add(fixture->run->sample, EYE_METRIC_TCP_OPENED, 0, SAMPLE_TAGS());
+    assert_int_equal(exporter_run_deliver(fixture->run), 0);
+    assert_counts(fixture, 1, 0);
+    assert_int_equal(http_server_requests(fixture->server), 1);
+}
+
 /* ---- Markers ---- */
 
 /* The goodbye follows the same snapshot as the markers of what went with it: other series. */
@@ -361,6 +374,7 @@ static void times__of_a_snapshot_that_was_moved_are_the_later_ones(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(series__are_written_also_without_news),
         TEST(finish__marks_all_series_also_after_some_have_gone),
         TEST(markers__are_points),
         TEST(markers__are_not_of_what_lives),

@@ -10,7 +10,7 @@
  * for https://, then all_proxy or ALL_PROXY; not for hosts of no_proxy or NO_PROXY (names with what
  * is below them, addresses, CIDR, *). Lower case wins. A proxy that is invalid fails.
  *
- * Used by one worker thread; eye_http_new() by the main thread.
+ * Used by one worker thread; eye_client_new() by the main thread.
  */
 #pragma once
 
@@ -18,15 +18,16 @@
 #include "exporters/engine/delivery.h"
 #include "exporters/http/secret.h"
 #include "exporters/http/tls.h"
+#include "exporters/http/url.h"
 
 /* Of an answer; receivers explain errors in a few hundred bytes, OTLP allows 4 MiB. */
-#define EYE_HTTP_ANSWER_MAX_BYTES ((size_t)64 << 10)
+#define EYE_CLIENT_ANSWER_MAX_BYTES ((size_t)64 << 10)
 
 /* Longest pause that Retry-After can ask for. */
-#define EYE_HTTP_RETRY_AFTER_MAX_NS (300 * EYE_NS_PER_SECOND)
+#define EYE_CLIENT_RETRY_AFTER_MAX_NS (300 * EYE_NS_PER_SECOND)
 
 /* Keys that every exporter over HTTP has. */
-struct eye_http_settings {
+struct eye_client_settings {
     uint64_t timeout_ns;          /* timeout: of one request, 10s */
     char *proxy;                  /* proxy: http://HOST:PORT; NULL: from the environment */
     struct eye_text_list headers; /* headers: "Name: value" added to each request, not secret */
@@ -37,14 +38,11 @@ struct eye_http_settings {
     struct eye_tls_settings tls;
 };
 
-bool eye_http_header_valid(const char *text);   /* "Name: value", no control characters */
-bool eye_http_url_valid(const char *text);      /* http(s)://HOST..., no user:password in it */
-bool eye_http_endpoint_valid(const char *text); /* the same with a path, if only "/" */
-bool eye_http_proxy_valid(const char *text);
+bool eye_client_header_valid(const char *text); /* "Name: value", no control characters */
 
-/* The keys, for an exporter's table: EYE_HTTP_KEYS(struct values, http). */
+/* The keys, for an exporter's table: EYE_CLIENT_KEYS(struct values, http). */
 /* NOLINTBEGIN(bugprone-macro-parentheses): names, not expressions */
-#define EYE_HTTP_KEYS(values, member)                                                              \
+#define EYE_CLIENT_KEYS(values, member)                                                            \
     {                                                                                              \
         .path = "timeout",                                                                         \
         .type = EYE_CONFIG_DURATION,                                                               \
@@ -58,7 +56,7 @@ bool eye_http_proxy_valid(const char *text);
             .path = "proxy",                                                                       \
             .type = EYE_CONFIG_TEXT,                                                               \
             .offset = offsetof(values, member.proxy),                                              \
-            .valid = eye_http_proxy_valid,                                                         \
+            .valid = eye_url_proxy_valid,                                                          \
             .expects = "http://HOST:PORT or https://HOST:PORT without a password",                 \
             .help = "proxy to use, whatever the environment (http_proxy, HTTPS_PROXY, ALL_PROXY, " \
                     "NO_PROXY) says; to do without one here, put the receiver's host into "        \
@@ -68,7 +66,7 @@ bool eye_http_proxy_valid(const char *text);
             .path = "headers",                                                                     \
             .type = EYE_CONFIG_LIST,                                                               \
             .offset = offsetof(values, member.headers),                                            \
-            .valid = eye_http_header_valid,                                                        \
+            .valid = eye_client_header_valid,                                                      \
             .expects = "\"Name: value\"",                                                          \
             .help = "\"Name: value\" added to each request; no place for a secret",                \
         },                                                                                         \
@@ -93,23 +91,25 @@ bool eye_http_proxy_valid(const char *text);
         EYE_TLS_KEYS(values, member.tls)
 /* NOLINTEND(bugprone-macro-parentheses) */
 
-struct eye_http_header {
+struct eye_client_header {
     const char *name;
     const char *value;
 };
 
-struct eye_http_request {
-    const char *method; /* "POST" */
-    const char *url;    /* whole, without secrets */
-    const struct eye_http_header *headers;
+struct eye_client_request {
+    const char *method;           /* "POST" */
+    const char *url;              /* whole, without secrets */
+    const char *content_type;     /* NULL without a body */
+    const char *content_encoding; /* NULL: none */
+    const struct eye_client_header *headers;
     size_t header_count;
-    const struct eye_http_header *secret_header; /* never logged; NULL: none */
+    const struct eye_client_header *secret_header; /* never logged; NULL: none */
     const void *body;
     size_t length; /* 0 with a NULL body: none is sent */
 };
 
 /* Valid until the next request of the same client. */
-struct eye_http_answer {
+struct eye_client_answer {
     long status;
     uint64_t retry_after_ns; /* of Retry-After, seconds or date; 0: none */
     const char *body;        /* NUL-terminated; of a longer one the beginning */
@@ -118,24 +118,25 @@ struct eye_http_answer {
     const char *way;      /* " through the proxy HOST:PORT (from VARIABLE)"; NULL or "": directly */
 };
 
-struct eye_http;
+struct eye_client;
 
 /** 0, or -errno with a message (files of `tls`, secrets). @settings must outlive the client. */
-int eye_http_new(const struct eye_http_settings *settings, const struct eye_exporter_setup *setup,
-                 struct eye_http **ret_http, struct eye_error *ret_error);
+int eye_client_new(const struct eye_client_settings *settings,
+                   const struct eye_exporter_setup *setup, struct eye_client **ret_client,
+                   struct eye_error *ret_error);
 
 /** Takes NULL. */
-void eye_http_free(struct eye_http *http);
+void eye_client_free(struct eye_client *client);
 
 /**
  * Sends @request and reads the answer, whatever its status. Counts the body in stats->bytes once it
  * was sent. 0, or -errno with @failure (network, TLS, time, an answer that is none).
  */
-int eye_http_send(struct eye_http *http, const struct eye_http_request *request,
-                  struct eye_http_answer *ret_answer, struct eye_export_failure *failure);
+int eye_client_send(struct eye_client *client, const struct eye_client_request *request,
+                    struct eye_client_answer *ret_answer, struct eye_export_failure *failure);
 
 /** A header of the answer to the last request, or NULL. */
-const char *eye_http_answer_header(const struct eye_http *http, const char *name);
+const char *eye_client_answer_header(const struct eye_client *client, const char *name);
 
 /**
  * What a status means for the payload, by the table of all our receivers; @failure gets reason,
@@ -146,5 +147,5 @@ const char *eye_http_answer_header(const struct eye_http *http, const char *name
  *   408 425 429 5xx  RETRY       401 404 407 3xx other  RETRY: says nothing about the points
  *   413              TOO_LARGE
  */
-enum eye_verdict eye_http_verdict(const struct eye_http_answer *answer,
-                                  struct eye_export_failure *failure);
+enum eye_verdict eye_client_verdict(const struct eye_client_answer *answer,
+                                    struct eye_export_failure *failure);

@@ -19,7 +19,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/text.h"
-#include "exporters/http/http.h"
+#include "exporters/http/client.h"
 #include "tests/unit/exporters/http/http_server.h"
 
 #define SECRET "hunter2-of-the-intake"
@@ -28,13 +28,13 @@
 
 struct client {
     struct http_server *server;
-    struct eye_http *http;
-    struct eye_http_settings settings;
+    struct eye_client *http;
+    struct eye_client_settings settings;
     struct eye_deadline deadline;
     struct eye_export_stats stats;
     struct eye_exporter_config own;
     struct eye_exporter_setup setup;
-    struct eye_http_answer answer;
+    struct eye_client_answer answer;
     struct eye_export_failure failure;
     struct eye_error error;
     char url[128];
@@ -63,7 +63,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct client *client = *state;
-    eye_http_free(client->http);
+    eye_client_free(client->http);
     http_server_stop(client->server);
     if (client->file[0] != '\0') {
         unlink(client->file);
@@ -86,8 +86,8 @@ static void write_secret(struct client *client, const char *secret)
 
 static void open_client(struct client *client)
 {
-    assert_int_equal(eye_http_new(&client->settings, &client->setup, &client->http, &client->error),
-                     0);
+    assert_int_equal(
+        eye_client_new(&client->settings, &client->setup, &client->http, &client->error), 0);
 }
 
 static void serve(struct client *client, const struct http_script *scripts, size_t count)
@@ -100,9 +100,9 @@ static void serve(struct client *client, const struct http_script *scripts, size
 
 static int post(struct client *client, const void *body, size_t length)
 {
-    static const struct eye_http_header headers[] = {{"Content-Type", "application/json"}};
-    static const struct eye_http_header secret = {"DD-API-KEY", SECRET};
-    const struct eye_http_request request = {
+    static const struct eye_client_header headers[] = {{"Content-Type", "application/json"}};
+    static const struct eye_client_header secret = {"DD-API-KEY", SECRET};
+    const struct eye_client_request request = {
         .method = "POST",
         .url = client->url,
         .headers = headers,
@@ -112,13 +112,13 @@ static int post(struct client *client, const void *body, size_t length)
         .length = length,
     };
     client->failure = (struct eye_export_failure){.reason = EYE_EXPORT_OTHER};
-    return eye_http_send(client->http, &request, &client->answer, &client->failure);
+    return eye_client_send(client->http, &request, &client->answer, &client->failure);
 }
 
 /* One request to a server that has this answer, by a client of its own. */
 static int ask(struct client *client, const struct http_script *script)
 {
-    eye_http_free(EYE_TAKE(client->http));
+    eye_client_free(EYE_TAKE(client->http));
     serve(client, script, 1);
     open_client(client);
     return post(client, "{}", 2);
@@ -154,8 +154,8 @@ static void send__asks_without_a_body(void **state)
     open_client(client);
     assert_int_equal(post(client, "x", 1), 0);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(methods); i++) {
-        const struct eye_http_request request = {.method = methods[i], .url = client->url};
-        assert_int_equal(eye_http_send(client->http, &request, &client->answer, &client->failure),
+        const struct eye_client_request request = {.method = methods[i], .url = client->url};
+        assert_int_equal(eye_client_send(client->http, &request, &client->answer, &client->failure),
                          0);
         const char *head = http_server_head(client->server, i + 1);
         assert_memory_equal(head, methods[i], strlen(methods[i]));
@@ -196,8 +196,8 @@ static void send__reads_status_body_and_headers(void **state)
     assert_string_equal(client->answer.body, "slow down");
     assert_int_equal(client->answer.length, 9);
     assert_int_equal(client->answer.retry_after_ns, 7 * EYE_NS_PER_SECOND);
-    assert_string_equal(eye_http_answer_header(client->http, "x-written"), "3");
-    assert_null(eye_http_answer_header(client->http, "X-Other"));
+    assert_string_equal(eye_client_answer_header(client->http, "x-written"), "3");
+    assert_null(eye_client_answer_header(client->http, "X-Other"));
 }
 
 static void send__bounds_retry_after(void **state)
@@ -303,7 +303,7 @@ static void send__names_the_reason_of_a_broken_answer(void **state)
         client->settings.timeout_ns = cases[i].reason == EYE_EXPORT_TIMEOUT
                                           ? TIMEOUT_MS * EYE_NS_PER_MS
                                           : 10 * EYE_NS_PER_SECOND;
-        struct eye_http_answer untouched = {.status = -1};
+        struct eye_client_answer untouched = {.status = -1};
         client->answer = untouched;
         assert_true(ask(client, &cases[i].script) < 0);
         if (client->failure.reason != cases[i].reason) {
@@ -330,7 +330,7 @@ static void send__reads_only_the_beginning_of_an_endless_body(void **state)
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(scripts); i++) {
         assert_int_equal(ask(client, &scripts[i]), 0);
         assert_int_equal(client->answer.status, statuses[i]);
-        assert_int_equal(client->answer.length, EYE_HTTP_ANSWER_MAX_BYTES);
+        assert_int_equal(client->answer.length, EYE_CLIENT_ANSWER_MAX_BYTES);
         /* What the sockets' buffers hold, and no more. */
         assert_true(http_server_sent_bytes(client->server) < (16U << 20));
     }
@@ -339,14 +339,14 @@ static void send__reads_only_the_beginning_of_an_endless_body(void **state)
 static void send__takes_a_body_of_exactly_the_limit(void **state)
 {
     struct client *client = *state;
-    char answer[EYE_HTTP_ANSWER_MAX_BYTES + 100];
+    char answer[EYE_CLIENT_ANSWER_MAX_BYTES + 100];
     int head = snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n",
-                        EYE_HTTP_ANSWER_MAX_BYTES);
-    memset(answer + head, 'x', EYE_HTTP_ANSWER_MAX_BYTES);
-    answer[(size_t)head + EYE_HTTP_ANSWER_MAX_BYTES] = '\0';
+                        EYE_CLIENT_ANSWER_MAX_BYTES);
+    memset(answer + head, 'x', EYE_CLIENT_ANSWER_MAX_BYTES);
+    answer[(size_t)head + EYE_CLIENT_ANSWER_MAX_BYTES] = '\0';
     const struct http_script script = {.answer = answer, .ending = HTTP_KEEP};
     assert_int_equal(ask(client, &script), 0);
-    assert_int_equal(client->answer.length, EYE_HTTP_ANSWER_MAX_BYTES);
+    assert_int_equal(client->answer.length, EYE_CLIENT_ANSWER_MAX_BYTES);
     assert_int_equal(post(client, "{}", 2), 0);
     assert_int_equal(http_server_connections(client->server), 1);
 }
@@ -484,7 +484,7 @@ static void send__masks_a_secret_that_comes_back(void **state)
     struct client *client = *state;
     assert_int_equal(ask(client, &script), 0);
     assert_null(strstr(client->answer.body, SECRET));
-    assert_int_equal(eye_http_verdict(&client->answer, &client->failure), EYE_VERDICT_GIVE_UP);
+    assert_int_equal(eye_client_verdict(&client->answer, &client->failure), EYE_VERDICT_GIVE_UP);
     assert_non_null(strstr(client->failure.cause.text, "bad key ***"));
 }
 
@@ -502,7 +502,7 @@ static void send__goes_through_the_proxy_of_settings_or_environment(void **state
     assert_int_equal(post(client, "{}", 2), 0);
     assert_memory_equal(http_server_head(client->server, 0), "POST http://receiver.invalid/x HT",
                         33);
-    eye_http_free(EYE_TAKE(client->http));
+    eye_client_free(EYE_TAKE(client->http));
 
     client->settings.proxy = NULL;
     setenv("http_proxy", proxy, 1);
@@ -543,7 +543,7 @@ static void send__names_the_proxy_that_failed(void **state)
             setenv(cases[i].variable, proxy, 1);
         }
         setenv("NO_PROXY", cases[i].except == NULL ? "" : cases[i].except, 1);
-        eye_http_free(EYE_TAKE(client->http));
+        eye_client_free(EYE_TAKE(client->http));
         open_client(client);
         int result = post(client, "{}", 2);
         unsetenv(cases[i].variable == NULL ? "none" : cases[i].variable);
@@ -572,7 +572,7 @@ static void send__says_by_which_proxy_an_answer_came(void **state)
     int result = post(client, "{}", 2);
     unsetenv("http_proxy");
     assert_int_equal(result, 0);
-    assert_int_equal(eye_http_verdict(&client->answer, &client->failure), EYE_VERDICT_RETRY);
+    assert_int_equal(eye_client_verdict(&client->answer, &client->failure), EYE_VERDICT_RETRY);
     snprintf(expected, sizeof(expected),
              "answer 503 through the proxy 127.0.0.1:%u (from http_proxy): later", port);
     assert_string_equal(client->failure.cause.text, expected);
@@ -603,7 +603,7 @@ static void send__tells_where_a_redirect_points_to(void **state)
     struct client *client = *state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         assert_int_equal(ask(client, &cases[i].script), 0);
-        eye_http_verdict(&client->answer, &client->failure);
+        eye_client_verdict(&client->answer, &client->failure);
         assert_string_equal(client->failure.cause.text, cases[i].said);
     }
 }
@@ -623,7 +623,7 @@ static void send__tells_what_the_proxy_said(void **state)
         snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%u", http_server_port(client->server));
         snprintf(client->url, sizeof(client->url), "https://receiver.invalid/x");
         client->settings.proxy = proxy;
-        eye_http_free(EYE_TAKE(client->http));
+        eye_client_free(EYE_TAKE(client->http));
         open_client(client);
         assert_true(post(client, "{}", 2) < 0);
         assert_int_equal(client->failure.reason, reasons[i]);
@@ -639,7 +639,7 @@ static void new__refuses_bad_settings(void **state)
     write_secret(client, "token");
     assert_int_equal(chmod(client->file, 0644), 0);
     const struct {
-        struct eye_http_settings settings;
+        struct eye_client_settings settings;
         const char *message;
     } cases[] = {
         {{.user = user}, "basic_auth"},
@@ -654,7 +654,7 @@ static void new__refuses_bad_settings(void **state)
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         assert_true(
-            eye_http_new(&cases[i].settings, &client->setup, &client->http, &client->error) < 0);
+            eye_client_new(&cases[i].settings, &client->setup, &client->http, &client->error) < 0);
         assert_non_null(strstr(client->error.text, cases[i].message));
         assert_null(client->http);
     }
