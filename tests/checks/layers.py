@@ -47,6 +47,7 @@ BANNED = re.compile(
     r"\b(atoi|atol|strtol|strtoul|strtoll|strtoull|sprintf|vsprintf|strcpy|strcat|strncpy|strncat|"
     r"strtok|strtok_r|system|popen|alloca|rand|gets)\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
+PROTOCOL = re.compile(r"(bpf|collector)/usm/(\w+)/")
 # possible_net_t and the like are the kernel's own names.
 KERNEL_NAMES = "bpf/vmlinux.h"
 LICENSES = {"bpf": "GPL-2.0-only OR BSD-2-Clause"}
@@ -66,6 +67,13 @@ def allowed(layer, included):
                for entry in LAYERS[layer])
 
 
+def crosses_protocols(path, included):
+    """True when a protocol knows another one, or its parser what only kernel programs have."""
+    own, other = PROTOCOL.match(path), PROTOCOL.match(included)
+    return own and (other and own[2] != other[2] or
+                    own[1] == "bpf" and included.endswith(".bpf.h"))
+
+
 def check_includes(path, lines):
     layer = layer_of(path)
     for number, line in enumerate(lines, 1):
@@ -77,6 +85,8 @@ def check_includes(path, lines):
             yield f"{path}:{number}: include \"{included}\" from the repository root"
         elif layer is not None and not allowed(layer, included):
             yield f"{path}:{number}: {layer} may not include {included}"
+        elif crosses_protocols(path, included):
+            yield f"{path}:{number}: a protocol may not include {included}"
 
 
 def license_of(path):
@@ -100,6 +110,23 @@ def check_form(path, lines):
             yield f"{path}:{number}: longer than 100 columns"
 
 
+def circles(includes):
+    """Headers that include each other: `includes` is {path: [path]}. One problem for each circle."""
+    found, done = [], set()
+
+    def follow(path, way):
+        if path in way:
+            found.append(" -> ".join(way[way.index(path):] + [path]) + ": a circle of includes")
+        elif path not in done:
+            for included in includes.get(path, ()):
+                follow(included, way + [path])
+            done.add(path)
+
+    for path in sorted(includes):
+        follow(path, [])
+    return found
+
+
 def sources():
     """Every C file that git tracks or would track."""
     listed = subprocess.run(
@@ -111,10 +138,13 @@ def sources():
 def main():
     problems = []
     files = sources()
+    includes = {}
     for path in files:
         lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
+        includes[path] = [found[1] for found in map(INCLUDE.match, lines) if found]
         problems += check_includes(path, lines)
         problems += check_form(path, lines)
+    problems += circles(includes)
     print("\n".join(problems))
     print(f"{len(files)} files, {len(problems)} problems")
     return 1 if problems or not files else 0

@@ -18,6 +18,7 @@ class Includes(unittest.TestCase):
                                ("exporters/null/null.c", "collector/snapshot/snapshot.h"),
                                ("collector/aggregate/a.c", "collector/usm/usm.h"),
                                ("collector/usm/http/a.c", "bpf/usm/http/record.h"),
+                               ("bpf/usm/http/a.h", "bpf/usm/pairing.h"),
                                ("collector/source/socket_storage/a.c", "bpf/socket_storage.skel.h"),
                                ("collector/source/socket_storage/a.c", "collector/payload/payload.h"),
                                ("collector/daemon.c", "exporters/engine/worker.h")):
@@ -36,11 +37,22 @@ class Includes(unittest.TestCase):
                                ("collector/payload/p.c", "collector/source/tier.h"),
                                ("collector/host/h.c", "collector/payload/payload.h"),
                                ("bpf/maps.bpf.h", "collector/base/log.h"),
+                               ("bpf/usm/http/a.h", "bpf/usm/redis/redis.h"),
+                               ("bpf/usm/http/a.h", "bpf/usm/records.bpf.h"),
+                               ("collector/usm/http/a.c", "bpf/usm/redis/record.h"),
                                ("exporters/null/null.c", "collector/source/source.h")):
             self.assertEqual(len(self.problems(path, f'#include "{included}"')), 1, (path, included))
 
     def test_includes_start_at_the_root(self):
         self.assertEqual(len(self.problems("config/a.c", '#include "config.h"')), 1)
+
+
+class Circles(unittest.TestCase):
+    def test_each_is_found_once(self):
+        self.assertEqual(layers.circles({"a": ["b", "c"], "b": ["c"], "c": ["outside"]}), [])
+        self.assertEqual(layers.circles({"a": ["b"], "b": ["c"], "c": ["b"], "d": ["a", "c"]}),
+                         ["b -> c -> b: a circle of includes"])
+        self.assertEqual(layers.circles({"a": ["a"]}), ["a -> a: a circle of includes"])
 
 
 class Form(unittest.TestCase):
