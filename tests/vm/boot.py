@@ -75,7 +75,7 @@ def _read(path):
         return file.read().replace("\r", "")
 
 
-def boot(qemu, architecture, kernel, archives, append=(), timeout=240):
+def boot(qemu, architecture, kernel, archives, cpus=2, append=(), timeout=240):
     """Runs a guest until it goes off, at most `timeout` seconds."""
     machine = MACHINES[architecture]
     words, environment = qemu.command(architecture)
@@ -90,7 +90,7 @@ def boot(qemu, architecture, kernel, archives, append=(), timeout=240):
                      f"panic=-1 quiet {' '.join(append)}")
         # timeout(1) ends the guest even when this process is killed.
         words = ["timeout", "--kill-after=5", str(timeout), *words, *machine["options"],
-                 "-accel", "tcg,thread=multi", "-m", "1024", "-smp", "2", "-display", "none",
+                 "-accel", "tcg,thread=multi", "-m", "1024", "-smp", str(cpus), "-display", "none",
                  "-nodefaults", "-no-reboot", "-kernel", kernel, "-initrd", initrd,
                  "-serial", f"file:{console}", "-serial", f"file:{results}", "-append", arguments]
         start = time.monotonic()

@@ -32,13 +32,19 @@ FULL = SHORT + (
     "test_first_payload.FirstSegments.test_pipeline_of_16",
     "test_first_payload.FirstSegments.test_long_head_and_body",
 )
+# Each CPU is a thread of QEMU: what the programs do at the same time, they do at the same time on
+# no more CPUs than the host has, but they are interrupted anywhere.
+MANY_CPUS = (
+    "test_cpus.EveryCpu",
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
     """One boot. `tier` is what probe must find with the rights that the daemon needs; `rights` are
     those of guest.py under which probe and daemon are compared; `append` goes to the kernel's
-    command line."""
+    command line; `cpus` is how many it has, on whatever the host has; `other`: the other daemon is
+    probed, too; `prints`: what its tests print is shown."""
 
     name: str
     suite: str
@@ -48,10 +54,14 @@ class Cell:
     tier: str = "socket-storage"
     rights: tuple = ("root",)
     tests: tuple = FULL
+    cpus: int = 2
+    other: bool = True
+    prints: bool = False
 
 
 def _locked_down(mode):
-    return Cell(f"6.1 {mode}", "bookworm", append=(f"lockdown={mode}",), lockdown=mode, tests=SHORT)
+    return Cell(f"6.1 {mode}", "bookworm", append=(f"lockdown={mode}",), lockdown=mode, tests=SHORT,
+                other=False)
 
 
 CELLS = (
@@ -60,7 +70,8 @@ CELLS = (
     Cell("6.1", "bookworm", rights=("root", "needed capabilities", "nobody")),
     Cell("6.12", "bookworm-backports"),
     Cell("newest", "sid"),
-    Cell("6.1 arm64", "bookworm", architecture="arm64"),
+    Cell("6.1 arm64", "bookworm", architecture="arm64", other=False),
     _locked_down("integrity"),
     _locked_down("confidentiality"),
+    Cell("6.12 8 CPUs", "bookworm-backports", tests=MANY_CPUS, cpus=8, other=False, prints=True),
 )

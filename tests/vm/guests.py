@@ -64,9 +64,8 @@ class Guests:
         return target
 
     def try_other(self, cell):
-        """Whether the other daemon is probed in this cell: once on each kernel of the host's
-        architecture."""
-        return bool(self._other) and cell.architecture == "amd64" and not cell.lockdown
+        """Whether the other daemon is probed in this cell."""
+        return bool(self._other) and cell.other
 
     def run(self, cell):
         """Prepares and boots a cell."""
@@ -74,8 +73,8 @@ class Guests:
             tree = packages.kernel(self._cache, cell.suite, cell.architecture)
             root, base = self._root(cell.architecture)
             archives = [base, modules.modules(self._cache, tree), self._payload(cell, root)]
-        guest = boot.boot(self._qemu, cell.architecture, modules.image(tree), archives, cell.append,
-                          GUEST_SECONDS)
+        guest = boot.boot(self._qemu, cell.architecture, modules.image(tree), archives, cell.cpus,
+                          cell.append, GUEST_SECONDS)
         self._keep(cell, guest)
         return guest
 

@@ -50,7 +50,8 @@ class Verdict:
             return f"{name} skipped: {self.skipped}"
         state = "FAILED" if self.faults else "ok"
         lines = [f"{name} {state:6} {self.seconds:4.0f} s  {self._scenarios()}"]
-        lines += ["    " + fault.replace("\n", "\n        ") for fault in self.faults]
+        said = report.printed(self.found.tests) if self.found and self.cell.prints else []
+        lines += ["    " + text.replace("\n", "\n        ") for text in said + self.faults]
         return "\n".join(lines)
 
     def _scenarios(self):

@@ -135,7 +135,14 @@ def inexact(tests, planned):
 
 def _failure(test):
     return (f"{test['name']}: {test['outcome']}; sockeye.kernel.lost: "
-            f"{test['losses'] or 'nothing'}\n{test['text'].strip()}")
+            f"{test['losses'] or 'nothing'}\n{test['text'].strip()}\n{test['printed'].strip()}".rstrip())
+
+
+def printed(tests):
+    """What the tests that went well have to say, and how long they took; those that did not say it
+    with their failure."""
+    return [f"{test['name']}, {test['seconds']:.0f} s\n{test['printed'].strip()}" for test in tests
+            if test["outcome"] == "ok"]
 
 
 def wrong_refusal(probe, live):

@@ -120,7 +120,8 @@ class Verdicts(unittest.TestCase):
         self.assertIn("tcp_live: 300001", report.over_budget(programs)[0])
 
     def test_scenarios(self):
-        good = {"name": "module.Class.test_a", "outcome": "ok", "text": "", "losses": {}}
+        good = {"name": "module.Class.test_a", "outcome": "ok", "text": "", "printed": "",
+                "losses": {}}
         self.assertEqual(report.inexact([good], ["module.Class"]), [])
         self.assertEqual(report.inexact([good], ["module.Class.test_a"]), [])
         self.assertIn("no result", report.inexact([good], ["module.Class", "module.Other"])[0])
@@ -130,8 +131,17 @@ class Verdicts(unittest.TestCase):
         self.assertTrue(report.inexact([{**good, "outcome": "skipped"}], ["module.Class"]))
 
     def test_a_failure_hides_no_missing_result(self):
-        bad = {"name": "module.Class.test_a", "outcome": "failed", "text": "", "losses": {}}
+        bad = {"name": "module.Class.test_a", "outcome": "failed", "text": "", "printed": "",
+               "losses": {}}
         self.assertEqual(len(report.inexact([bad], ["module.Class", "module.Other"])), 2)
+
+    def test_what_a_test_printed(self):
+        test = {"name": "module.Class.test_a", "outcome": "ok", "text": "", "losses": {},
+                "printed": "CPU 0: 7 of 7\n", "seconds": 2.0}
+        self.assertIn("CPU 0: 7 of 7", report.printed([test])[0])
+        test["outcome"] = "failed"
+        self.assertEqual(report.printed([test]), [])
+        self.assertIn("CPU 0: 7 of 7", report.inexact([test], ())[0])
 
     def test_refusal(self):
         line = "cannot observe the kernel: missing cap_bpf"

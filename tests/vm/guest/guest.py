@@ -6,6 +6,7 @@ It runs in tests/integration and prints one JSON object for each result: what th
 """
 
 import contextlib
+import io
 import json
 import os
 import sys
@@ -78,16 +79,23 @@ def live(who):
 
 
 class Results(unittest.TestResult):
-    """One line for each test, with what the kernel lost when it failed."""
+    """One line for each test, with what it printed and what the kernel lost."""
+
+    def __init__(self, printed):
+        super().__init__()
+        self._printed = printed
 
     def startTest(self, test):
         super().startTest(test)
         self._start = time.monotonic()
+        self._printed.seek(0)
+        self._printed.truncate()
 
     def _say(self, test, outcome, text=""):
         daemon = RememberedDaemon.last
         losses = daemon.losses() if daemon else {}
         say("test", name=test.id(), outcome=outcome, text=text,
+            printed=self._printed.getvalue(),
             losses={"/".join(key): value for key, value in losses.items()},
             seconds=time.monotonic() - getattr(self, "_start", time.monotonic()))
 
@@ -110,10 +118,9 @@ class Results(unittest.TestResult):
 def scenarios(names):
     """The live tests of these names, unchanged."""
     suite = unittest.defaultTestLoader.loadTestsFromNames(names)
-    with open(os.devnull, "w", encoding="ascii") as nowhere:
-        # What the tests print is for a person who reads along; say() keeps its own way out.
-        with contextlib.redirect_stdout(nowhere):
-            suite.run(Results())
+    # say() keeps its own way out.
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        suite.run(Results(printed))
 
 
 def main():
