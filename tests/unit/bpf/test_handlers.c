@@ -353,6 +353,7 @@ static void leave__frees_what_the_socket_held(void **state)
         struct bpf_sock sk = {0};
         setup(state);
         host->socket.stream.client = EYE_CLIENT_PEER;
+        host->socket.stream.confirmed = 1;
         eye_leave_conversation(&sk, &host->socket.stream, &host->conversation, verdicts[i]);
         assert_int_equal(host->socket.stream.confirmed, 0);
         assert_int_equal(host->socket.stream.client, EYE_CLIENT_UNKNOWN);
