@@ -39,6 +39,7 @@
 
 #define __bpf__ /* the handlers are as the kernel has them */
 #define bpf_get_current_task_btf host_current_task
+#define bpf_ktime_get_ns host_now
 #define bpf_map_lookup_elem host_look_up
 #define bpf_probe_read_user host_read_user
 #define bpf_ringbuf_output host_output
@@ -47,21 +48,25 @@
 #define bpf_ringbuf_submit host_submit
 #define bpf_sk_storage_delete host_delete
 #define bpf_sk_storage_get host_socket_storage
+#define bpf_skb_load_bytes host_load
 #define bpf_skc_to_tcp_sock(sk) ((struct tcp_sock *)(sk))
 #define bpf_task_storage_get host_task_storage
 
 static struct task_struct *host_current_task(void);
+static __u64 host_now(void);
 static void *host_look_up(void *map, const void *key);
 static long host_read_user(void *target, __u32 bytes, const void *source);
 static long host_output(void *ring, const void *record, __u64 bytes, __u64 flags);
 static __u64 host_query(void *ring, __u64 flags);
 static void *host_reserve(void *ring, __u64 bytes, __u64 flags);
+static long host_load(const void *skb, __u32 offset, void *target, __u32 bytes);
 static void host_submit(void *record, __u64 flags);
 static long host_delete(void *map, void *sk);
 static void *host_socket_storage(void *map, void *sk, void *value, __u64 flags);
 static void *host_task_storage(void *map, struct task_struct *task, void *value, __u64 flags);
 
 #include "bpf/usm/first_payload.bpf.h"
+#include "bpf/usm/usm.bpf.h"
 #pragma GCC diagnostic pop
 
 #define ENVIRONMENT "DD_SERVICE=shop"
@@ -89,6 +94,8 @@ struct host {
     size_t outputs;   /* of records in one call, those that were not taken, too */
     size_t asked;     /* for conversations */
     bool no_memory;   /* for a conversation */
+    const char *payload;
+    __u32 payload_bytes;
     union {
         struct eye_loss_record loss;
         struct eye_request_head request;
@@ -102,6 +109,11 @@ static struct host *host;
 static struct task_struct *host_current_task(void)
 {
     return &host->task;
+}
+
+static __u64 host_now(void)
+{
+    return 1;
 }
 
 static void *host_look_up(void *map, const void *key)
@@ -139,6 +151,16 @@ static long host_output(void *ring, const void *record, __u64 bytes, __u64 flags
     memcpy(&host->output, record, bytes);
     host->outputs++;
     return host->has_room ? 0 : -ENOSPC;
+}
+
+static long host_load(const void *skb, __u32 offset, void *target, __u32 bytes)
+{
+    (void)skb;
+    if (offset + bytes > host->payload_bytes) {
+        return -EFAULT;
+    }
+    memcpy(target, host->payload + offset, bytes);
+    return 0;
 }
 
 static void host_submit(void *record, __u64 flags)
@@ -561,6 +583,99 @@ static void begin_first_payload__starts_as_the_listener(void **state)
     assert_false(host->first.present);
 }
 
+/* ---- bpf/usm: payloads ---- */
+
+static struct eye_segment segment_of(const char *payload)
+{
+    host->payload = payload;
+    host->payload_bytes = (__u32)strlen(payload);
+    return (struct eye_segment){.sequence = 100, .bytes = host->payload_bytes};
+}
+
+static bool recognises(const char *payload, __u32 side)
+{
+    struct __sk_buff skb = {0};
+    const struct eye_segment segment = segment_of(payload);
+    return eye_recognise(&skb, &host->socket.stream, &segment, side);
+}
+
+static void recognise__looks_when_the_turn_changes(void **state)
+{
+    static const char get[] = "GET / HTTP/1.1\r\n\r\n";
+    struct eye_stream *stream = &host->socket.stream;
+    (void)state;
+    stream->protocol = EYE_PROTOCOL_NONE;
+    stream->looks = EYE_LOOKS_MAX;
+    assert_false(recognises("?", EYE_SENT));
+    assert_false(recognises(get, EYE_SENT));
+    assert_false(recognises("?", EYE_RECEIVED));
+    assert_false(recognises(get, EYE_RECEIVED));
+    assert_true(recognises(get, EYE_SENT));
+    assert_int_equal(stream->protocol, EYE_PROTOCOL_HTTP);
+}
+
+/* Where the first line ends within what is looked at, it tells more than its beginning does. */
+static void recognise__looks_as_far_as_it_says(void **state)
+{
+    char line[EYE_LOOK_BYTES + 2];
+    (void)state;
+    memset(line, 'a', sizeof(line));
+    memcpy(line, "SET ", 4);
+    line[EYE_LOOK_BYTES - 1] = '\n';
+    line[EYE_LOOK_BYTES] = '\0';
+    assert_false(recognises(line, EYE_SENT));
+    line[EYE_LOOK_BYTES - 1] = 'a';
+    line[EYE_LOOK_BYTES] = '\n';
+    line[EYE_LOOK_BYTES + 1] = '\0';
+    assert_true(recognises(line, EYE_SENT));
+}
+
+static void read_first(const char *payload)
+{
+    struct bpf_sock listener = {.state = TCP_LISTEN};
+    struct __sk_buff skb = {.sk = &listener};
+    const struct eye_segment segment = segment_of(payload);
+    memset(&host->first, 0, sizeof(host->first));
+    host->first.socket.stream.protocol = EYE_PROTOCOL_HTTP;
+    eye_read_first(&skb, &host->first, &segment);
+}
+
+static void read_first__waits_for_the_child(void **state)
+{
+    static const char two[] = "GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+    (void)state;
+    read_first(two);
+    assert_int_equal(host->first.socket.stream.protocol, EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->first.socket.stream.client, EYE_CLIENT_PEER);
+    const struct eye_conversation *conversation = &host->first.conversation;
+    assert_int_equal(conversation->queue.trust, EYE_TRUST_FROM_START);
+    assert_int_equal(conversation->queue.pushed, 2);
+    assert_memory_equal(conversation->queue.first.body + EYE_HTTP_BODY_FIXED, "/a", 2);
+    assert_memory_equal(host->first.pipeline.slots[1].body + EYE_HTTP_BODY_FIXED, "/b", 2);
+    assert_int_equal(conversation->halves[EYE_RECEIVED].next_sequence, 100 + sizeof(two) - 1);
+}
+
+/* What was no protocol's, and what was more than the work allowed, leaves nothing behind. */
+static void read_first__forgets_what_it_cannot_follow(void **state)
+{
+    static char many[14 * (EYE_STEPS_AT_ONCE * EYE_STEPS_ROUNDS + 1) + 1];
+    (void)state;
+    read_first("GET /a is something else\r\n\r\n");
+    assert_int_equal(host->first.socket.stream.protocol, EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(host->first.socket.stream.looks, 1);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_STEPS], 0);
+    for (size_t at = 0; at + 14 < sizeof(many); at += 14) {
+        memcpy(many + at, "X / HTTP/1.1\n\n", 14);
+    }
+    read_first(many);
+    assert_int_equal(host->first.socket.stream.protocol, EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(host->first.socket.stream.client, EYE_CLIENT_UNKNOWN);
+    assert_int_equal(host->first.socket.stream.confirmed, 0);
+    assert_int_equal(host->first.socket.stream.looks, 1);
+    assert_int_equal(eye_waiting(&host->first.conversation.queue), 0);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_STEPS], 1);
+}
+
 /* One byte more than was seen is a FIN where there can be one, else a byte that was missed. */
 static void discount_fin__of_a_direction_that_is_closed(void **state)
 {
@@ -636,6 +751,10 @@ int main(void)
         TEST(count_look__gives_up_behind_the_last_one),
         TEST(recognise__only_what_is_wanted),
         TEST(begin_first_payload__starts_as_the_listener),
+        TEST(recognise__looks_when_the_turn_changes),
+        TEST(recognise__looks_as_far_as_it_says),
+        TEST(read_first__waits_for_the_child),
+        TEST(read_first__forgets_what_it_cannot_follow),
         TEST(discount_fin__of_a_direction_that_is_closed),
         TEST(missed_bytes__are_more_than_a_fin),
     };

@@ -773,7 +773,7 @@ static void spoiled_request__is_read_again(void **state)
 static void spoiled_part_of_a_request__is_read_again(void **state)
 {
     struct http_host *host = *state;
-    static const char part[] = "GET /999 HTTP/1.1\r\nContent-";
+    static const char part[] = "GET /999 HTTP/1.1\r\nHost: ";
     know_receiver(host);
     http_host_segment(host, 1, host->sequence[1], part, sizeof(part) - 1);
     get_request(host, 200);
