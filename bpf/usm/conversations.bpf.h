@@ -204,7 +204,12 @@ static __always_inline struct eye_conversation *eye_find_conversation(struct bpf
         eye_lose(EYE_LOSS_OF_PARSER((__u32)protocol) + EYE_LOST_STORAGE, 1);
         return NULL;
     }
-    if (conversation->protocol != protocol) {
+    if (conversation->protocol == protocol) {
+        return conversation;
+    }
+    if (conversation->protocol != EYE_PROTOCOL_UNKNOWN) {
+        eye_begin_conversation(conversation, protocol); /* of a protocol that is over */
+    } else {
         conversation->protocol = protocol; /* just made */
     }
     return conversation;
@@ -215,7 +220,12 @@ static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf
                                                struct eye_stream *stream,
                                                const struct eye_segment *segment, __u32 side)
 {
-    struct eye_conversation *conversation = eye_find_conversation(sk, stream->protocol);
+    /* Read once: the other direction, on another CPU, may find that it is over. */
+    __u8 protocol = *(const volatile __u8 *)&stream->protocol;
+    if (protocol == EYE_PROTOCOL_UNKNOWN || protocol >= EYE_PROTOCOL_COUNT) {
+        return;
+    }
+    struct eye_conversation *conversation = eye_find_conversation(sk, protocol);
     if (!conversation) {
         return;
     }
@@ -301,7 +311,7 @@ static __always_inline void eye_end_requests(struct sock *sk, const struct eye_s
     struct eye_pipeline *pipeline = bpf_sk_storage_get(&pipelines, sk, 0, 0);
     __u64 now_ns = bpf_ktime_get_ns();
     for (int i = 0; i < EYE_QUEUE_DEPTH; i++) {
-        if (queue->popped == queue->pushed) {
+        if (eye_waiting(queue) == 0) {
             break;
         }
         struct eye_request *request = eye_slot(queue, pipeline, queue->popped);

@@ -5,9 +5,12 @@
 
 #include "bpf/usm/conversation.h"
 
+/* Of a request that one direction gives up while the other one, on another CPU, tells its answer,
+ * both take leave: then `popped` runs ahead until the next request begins. */
 static __always_inline __u32 eye_waiting(const struct eye_queue *queue)
 {
-    return queue->pushed - queue->popped;
+    __s32 waiting = (__s32)(queue->pushed - queue->popped);
+    return waiting > 0 ? (__u32)waiting : 0;
 }
 
 static __always_inline bool eye_is_paired(const struct eye_queue *queue)
@@ -35,7 +38,7 @@ static __always_inline struct eye_request *eye_slot(struct eye_queue *queue,
 static __always_inline bool eye_needs_pipeline(const struct eye_stream *stream,
                                                const struct eye_queue *queue, __u32 side)
 {
-    return eye_carries_requests(stream, side) ? queue->pushed != queue->popped
+    return eye_carries_requests(stream, side) ? eye_waiting(queue) > 0
                                               : queue->popped % EYE_QUEUE_DEPTH != 0;
 }
 
@@ -196,7 +199,7 @@ static __always_inline struct eye_request *eye_open_request(const struct eye_str
     if (queue->overflow > 0 || eye_waiting(queue) >= EYE_QUEUE_DEPTH) {
         return NULL;
     }
-    if (queue->pushed == queue->popped) {
+    if (eye_waiting(queue) == 0) {
         /* Nothing waits: start over, so that traffic without pipelining needs the first slot only.
          */
         queue->popped = 0;

@@ -4,6 +4,7 @@
  * themselves, over structures of the kernel that hold what the test says. The helpers called on the
  * way are functions of this file; any other one is an address that nobody can call.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,27 +39,34 @@
 
 #define __bpf__ /* the handlers are as the kernel has them */
 #define bpf_get_current_task_btf host_current_task
+#define bpf_ktime_get_ns host_now
 #define bpf_map_lookup_elem host_look_up
 #define bpf_probe_read_user host_read_user
+#define bpf_ringbuf_output host_output
 #define bpf_ringbuf_query host_query
 #define bpf_ringbuf_reserve host_reserve
 #define bpf_ringbuf_submit host_submit
 #define bpf_sk_storage_delete host_delete
 #define bpf_sk_storage_get host_socket_storage
+#define bpf_skb_load_bytes host_load
 #define bpf_skc_to_tcp_sock(sk) ((struct tcp_sock *)(sk))
 #define bpf_task_storage_get host_task_storage
 
 static struct task_struct *host_current_task(void);
+static __u64 host_now(void);
 static void *host_look_up(void *map, const void *key);
 static long host_read_user(void *target, __u32 bytes, const void *source);
+static long host_output(void *ring, const void *record, __u64 bytes, __u64 flags);
 static __u64 host_query(void *ring, __u64 flags);
 static void *host_reserve(void *ring, __u64 bytes, __u64 flags);
+static long host_load(const void *skb, __u32 offset, void *target, __u32 bytes);
 static void host_submit(void *record, __u64 flags);
 static long host_delete(void *map, void *sk);
 static void *host_socket_storage(void *map, void *sk, void *value, __u64 flags);
 static void *host_task_storage(void *map, struct task_struct *task, void *value, __u64 flags);
 
 #include "bpf/usm/first_payload.bpf.h"
+#include "bpf/usm/usm.bpf.h"
 #pragma GCC diagnostic pop
 
 #define ENVIRONMENT "DD_SERVICE=shop"
@@ -83,6 +91,16 @@ struct host {
     size_t records;   /* asked of a ring */
     size_t submitted; /* given to it */
     size_t pipelines; /* made for a socket */
+    size_t outputs;   /* of records in one call, those that were not taken, too */
+    size_t asked;     /* for conversations */
+    bool no_memory;   /* for a conversation */
+    const char *payload;
+    __u32 payload_bytes;
+    union {
+        struct eye_loss_record loss;
+        struct eye_request_head request;
+        char bytes[512];
+    } output; /* the last one */
     size_t deleted_conversations, deleted_pipelines;
 };
 
@@ -91,6 +109,11 @@ static struct host *host;
 static struct task_struct *host_current_task(void)
 {
     return &host->task;
+}
+
+static __u64 host_now(void)
+{
+    return 1;
 }
 
 static void *host_look_up(void *map, const void *key)
@@ -120,6 +143,26 @@ static __u64 host_query(void *ring, __u64 flags)
     return 0;
 }
 
+static long host_output(void *ring, const void *record, __u64 bytes, __u64 flags)
+{
+    (void)flags;
+    assert_ptr_equal(ring, &requests);
+    assert_true(bytes <= sizeof(host->output));
+    memcpy(&host->output, record, bytes);
+    host->outputs++;
+    return host->has_room ? 0 : -ENOSPC;
+}
+
+static long host_load(const void *skb, __u32 offset, void *target, __u32 bytes)
+{
+    (void)skb;
+    if (offset + bytes > host->payload_bytes) {
+        return -EFAULT;
+    }
+    memcpy(target, host->payload + offset, bytes);
+    return 0;
+}
+
 static void host_submit(void *record, __u64 flags)
 {
     (void)flags;
@@ -141,6 +184,10 @@ static void *host_socket_storage(void *map, void *sk, void *value, __u64 flags)
     (void)value;
     (void)flags;
     host->pipelines += map == &pipelines;
+    host->asked += map == &conversations;
+    if (map == &conversations && host->no_memory) {
+        return NULL;
+    }
     return map == &pipelines ? (void *)&host->pipeline : &host->conversation;
 }
 
@@ -328,12 +375,305 @@ static void leave__frees_what_the_socket_held(void **state)
         struct bpf_sock sk = {0};
         setup(state);
         host->socket.stream.client = EYE_CLIENT_PEER;
+        host->socket.stream.confirmed = 1;
         eye_leave_conversation(&sk, &host->socket.stream, &host->conversation, verdicts[i]);
         assert_int_equal(host->socket.stream.confirmed, 0);
         assert_int_equal(host->socket.stream.client, EYE_CLIENT_UNKNOWN);
         assert_int_equal(host->deleted_conversations, 1);
         assert_int_equal(host->deleted_pipelines, 1);
     }
+}
+
+/* Every loss of a connection is told once, when the ring takes it. */
+static void report__until_the_ring_took_it(void **state)
+{
+    struct eye_stream *stream = &host->socket.stream;
+    struct eye_conversation *conversation = &host->conversation;
+    (void)state;
+    conversation->protocol = EYE_PROTOCOL_HTTP;
+    stream->owner = 77;
+    stream->port = 80;
+    stream->client = EYE_CLIENT_THIS_END;
+    eye_note_loss(conversation, EYE_LOST_STEPS, 3);
+    eye_report(stream, conversation);
+    assert_int_equal(host->outputs, 1);
+    assert_int_equal(conversation->troubled, 1);
+    assert_int_equal(conversation->lost[EYE_LOST_STEPS], 3);
+    host->has_room = true;
+    eye_report(stream, conversation);
+    assert_int_equal(host->outputs, 2);
+    assert_int_equal(conversation->troubled, 0);
+    assert_int_equal(host->output.loss.owner, 77);
+    assert_int_equal(host->output.loss.port, 80);
+    assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_STEPS);
+    assert_int_equal(host->output.loss.amount, 3);
+    assert_int_equal(host->output.loss.client, 1);
+    eye_report(stream, conversation);
+    assert_int_equal(host->outputs, 2);
+    stream->client = EYE_CLIENT_PEER;
+    eye_note_loss(conversation, EYE_LOST_GAP, 1);
+    eye_report(stream, conversation);
+    assert_int_equal(host->output.loss.client, 0);
+    assert_int_equal(host->output.loss.amount, 1);
+}
+
+/* The longest request is told whole, and a full ring is counted. */
+static void tell__a_request_with_the_longest_body(void **state)
+{
+    struct eye_request request = {.head.body_bytes = EYE_REQUEST_BODY_MAX};
+    (void)state;
+    host->conversation.protocol = EYE_PROTOCOL_HTTP;
+    eye_tell(&host->socket.stream, &host->conversation, &request);
+    assert_int_equal(host->outputs, 1);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_RING], 1);
+    assert_int_equal(host->conversation.lost[EYE_LOST_RING], 1);
+}
+
+/* What waits when the parser leaves is lost, and whose it was is told at once. */
+static void leave__tells_what_is_lost(void **state)
+{
+    struct bpf_sock sk = {0};
+    (void)state;
+    host->has_room = true;
+    host->conversation.protocol = EYE_PROTOCOL_HTTP;
+    host->conversation.queue.pushed = 2;
+    eye_leave_conversation(&sk, &host->socket.stream, &host->conversation, EYE_VERDICT_ENDED);
+    assert_int_equal(host->outputs, 1);
+    assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_UNANSWERED);
+    assert_int_equal(host->output.loss.amount, 2);
+    assert_int_equal(host->socket.stream.recognised, 1);
+    assert_false(eye_is_unrecognised(&host->socket.stream));
+}
+
+static void find_conversation__without_memory_is_counted(void **state)
+{
+    struct bpf_sock sk = {0};
+    (void)state;
+    host->no_memory = true;
+    assert_null(eye_find_conversation(&sk, EYE_PROTOCOL_HTTP));
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_STORAGE], 1);
+}
+
+/* What another protocol left behind is not this one's; a new one and its own stay as they are. */
+static void find_conversation__begins_after_another_protocol(void **state)
+{
+    static const struct {
+        __u8 before;
+        bool begins;
+    } cases[] = {
+        {EYE_PROTOCOL_UNKNOWN, false}, {EYE_PROTOCOL_HTTP, false}, {EYE_PROTOCOL_COUNT, true}};
+    struct bpf_sock sk = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        host->conversation.protocol = cases[i].before;
+        host->conversation.halves[1].phase = EYE_PHASE_SKIP;
+        host->conversation.halves[1].held = 5;
+        host->conversation.queue.pushed = 1;
+        assert_ptr_equal(eye_find_conversation(&sk, EYE_PROTOCOL_HTTP), &host->conversation);
+        assert_int_equal(host->conversation.protocol, EYE_PROTOCOL_HTTP);
+        assert_int_equal(host->conversation.halves[1].phase,
+                         cases[i].begins ? EYE_PHASE_START : EYE_PHASE_SKIP);
+        assert_int_equal(host->conversation.halves[1].held, cases[i].begins ? 0 : 5);
+        assert_int_equal(host->conversation.queue.pushed, !cases[i].begins);
+    }
+}
+
+/* The other direction has just found, on another CPU, that the protocol is over. */
+static void handle_payload__of_a_protocol_that_is_over(void **state)
+{
+    static const __u8 protocols[] = {EYE_PROTOCOL_UNKNOWN, EYE_PROTOCOL_NONE, EYE_PROTOCOL_TUNNEL};
+    const struct eye_segment segment = {.bytes = 1};
+    struct __sk_buff skb = {0};
+    struct bpf_sock sk = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+        host->no_memory = true; /* goes no further in any case */
+        host->socket.stream.protocol = protocols[i];
+        eye_handle_payload(&skb, &sk, &host->socket.stream, &segment, EYE_SENT);
+        assert_int_equal(host->asked, 0);
+    }
+}
+
+/* Who closed first, and how, as a request that waits for its answer sees it. */
+static void request_error__is_what_ended_the_connection(void **state)
+{
+    static const struct {
+        int error, old_state;
+        __u8 client, request_error;
+    } cases[] = {
+        {0, TCP_FIN_WAIT2, EYE_CLIENT_THIS_END, EYE_REQUEST_CANCELLED},
+        {0, TCP_LAST_ACK, EYE_CLIENT_PEER, EYE_REQUEST_CANCELLED},
+        {0, TCP_CLOSE_WAIT, EYE_CLIENT_PEER, EYE_REQUEST_CANCELLED},
+        {0, TCP_LAST_ACK, EYE_CLIENT_THIS_END, EYE_REQUEST_CLOSED},
+        {0, TCP_CLOSE_WAIT, EYE_CLIENT_THIS_END, EYE_REQUEST_CLOSED},
+        {0, TCP_FIN_WAIT2, EYE_CLIENT_PEER, EYE_REQUEST_CLOSED},
+        {0, TCP_ESTABLISHED, EYE_CLIENT_PEER, EYE_REQUEST_RESET},
+        {0, TCP_ESTABLISHED, EYE_CLIENT_THIS_END, EYE_REQUEST_CANCELLED},
+        {ECONNRESET, TCP_ESTABLISHED, EYE_CLIENT_THIS_END, EYE_REQUEST_RESET},
+        {EPIPE, TCP_CLOSE_WAIT, EYE_CLIENT_THIS_END, EYE_REQUEST_RESET},
+        {ETIMEDOUT, TCP_ESTABLISHED, EYE_CLIENT_THIS_END, EYE_REQUEST_TIMEOUT},
+        {EHOSTUNREACH, TCP_ESTABLISHED, EYE_CLIENT_THIS_END, EYE_REQUEST_FAILED},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sock sk = {.sk_err = cases[i].error};
+        host->socket.stream.client = cases[i].client;
+        assert_int_equal(eye_request_error_of(&sk, &host->socket.stream, cases[i].old_state),
+                         cases[i].request_error);
+    }
+}
+
+/* A close tells what the connection lost; a whole head is proof enough of its protocol. */
+static void end_conversation__tells_what_is_lost(void **state)
+{
+    struct sock *sk = &host->tcp.inet_conn.icsk_inet.sk;
+    (void)state;
+    host->has_room = true;
+    host->socket.stream.confirmed = 1;
+    host->conversation.protocol = EYE_PROTOCOL_HTTP;
+    host->conversation.queue.pushed = 1;
+    eye_end_conversation(sk, &host->socket, TCP_ESTABLISHED);
+    assert_int_equal(host->socket.stream.recognised, 1);
+    assert_int_equal(host->outputs, 1);
+    assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_UNANSWERED);
+}
+
+/* A payload is looked at so often, and then only when the turn changes. */
+static void count_look__gives_up_behind_the_last_one(void **state)
+{
+    struct eye_stream *stream = &host->socket.stream;
+    (void)state;
+    assert_false(eye_is_unrecognised(stream));
+    for (int looks = 1; looks <= EYE_LOOKS_MAX + 1; looks++) {
+        eye_count_look(stream);
+        assert_int_equal(stream->protocol,
+                         looks < EYE_LOOKS_MAX ? EYE_PROTOCOL_UNKNOWN : EYE_PROTOCOL_NONE);
+        assert_true(eye_is_unrecognised(stream));
+    }
+    stream->recognised = 1;
+    assert_false(eye_is_unrecognised(stream));
+}
+
+/* What the configuration switched off is not looked for. */
+static void recognise__only_what_is_wanted(void **state)
+{
+    static const struct eye_glance glance = {"GET / HTTP/1.1\r\n\r\n"};
+    const __u32 http = 1U << EYE_PROTOCOL_HTTP;
+    (void)state;
+    assert_int_equal(eye_parser_recognise(&glance, 18, http), EYE_PROTOCOL_HTTP);
+    assert_int_equal(eye_parser_recognise(&glance, 18, ~0U), EYE_PROTOCOL_HTTP);
+    assert_int_equal(eye_parser_recognise(&glance, 18, ~http), EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(eye_parser_recognise(&glance, 18, 0), EYE_PROTOCOL_UNKNOWN);
+}
+
+/* A listener without an entry of its own gives its child none of another connection's. */
+static void begin_first_payload__starts_as_the_listener(void **state)
+{
+    const struct eye_socket listener = {.stream.owner = 78, .port_is_chosen = 1};
+    (void)state;
+    receive_first(5);
+    assert_ptr_equal(eye_begin_first_payload(NULL, 6), &host->first);
+    assert_int_equal(host->first.socket.stream.owner, 0);
+    assert_int_equal(host->first.source, 6);
+    eye_begin_first_payload(&listener, 7);
+    assert_int_equal(host->first.socket.stream.owner, 78);
+    assert_int_equal(host->first.socket.phase, EYE_SOCKET_LISTENING);
+    assert_true(host->first.present);
+    eye_forget_first_payload();
+    assert_false(host->first.present);
+}
+
+/* ---- bpf/usm: payloads ---- */
+
+static struct eye_segment segment_of(const char *payload)
+{
+    host->payload = payload;
+    host->payload_bytes = (__u32)strlen(payload);
+    return (struct eye_segment){.sequence = 100, .bytes = host->payload_bytes};
+}
+
+static bool recognises(const char *payload, __u32 side)
+{
+    struct __sk_buff skb = {0};
+    const struct eye_segment segment = segment_of(payload);
+    return eye_recognise(&skb, &host->socket.stream, &segment, side);
+}
+
+static void recognise__looks_when_the_turn_changes(void **state)
+{
+    static const char get[] = "GET / HTTP/1.1\r\n\r\n";
+    struct eye_stream *stream = &host->socket.stream;
+    (void)state;
+    stream->protocol = EYE_PROTOCOL_NONE;
+    stream->looks = EYE_LOOKS_MAX;
+    assert_false(recognises("?", EYE_SENT));
+    assert_false(recognises(get, EYE_SENT));
+    assert_false(recognises("?", EYE_RECEIVED));
+    assert_false(recognises(get, EYE_RECEIVED));
+    assert_true(recognises(get, EYE_SENT));
+    assert_int_equal(stream->protocol, EYE_PROTOCOL_HTTP);
+}
+
+/* Where the first line ends within what is looked at, it tells more than its beginning does. */
+static void recognise__looks_as_far_as_it_says(void **state)
+{
+    char line[EYE_LOOK_BYTES + 2];
+    (void)state;
+    memset(line, 'a', sizeof(line));
+    memcpy(line, "SET ", 4);
+    line[EYE_LOOK_BYTES - 1] = '\n';
+    line[EYE_LOOK_BYTES] = '\0';
+    assert_false(recognises(line, EYE_SENT));
+    line[EYE_LOOK_BYTES - 1] = 'a';
+    line[EYE_LOOK_BYTES] = '\n';
+    line[EYE_LOOK_BYTES + 1] = '\0';
+    assert_true(recognises(line, EYE_SENT));
+}
+
+static void read_first(const char *payload)
+{
+    struct bpf_sock listener = {.state = TCP_LISTEN};
+    struct __sk_buff skb = {.sk = &listener};
+    const struct eye_segment segment = segment_of(payload);
+    memset(&host->first, 0, sizeof(host->first));
+    host->first.socket.stream.protocol = EYE_PROTOCOL_HTTP;
+    eye_read_first(&skb, &host->first, &segment);
+}
+
+static void read_first__waits_for_the_child(void **state)
+{
+    static const char two[] = "GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n";
+    (void)state;
+    read_first(two);
+    assert_int_equal(host->first.socket.stream.protocol, EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->first.socket.stream.client, EYE_CLIENT_PEER);
+    const struct eye_conversation *conversation = &host->first.conversation;
+    assert_int_equal(conversation->queue.trust, EYE_TRUST_FROM_START);
+    assert_int_equal(conversation->queue.pushed, 2);
+    assert_memory_equal(conversation->queue.first.body + EYE_HTTP_BODY_FIXED, "/a", 2);
+    assert_memory_equal(host->first.pipeline.slots[1].body + EYE_HTTP_BODY_FIXED, "/b", 2);
+    assert_int_equal(conversation->halves[EYE_RECEIVED].next_sequence, 100 + sizeof(two) - 1);
+}
+
+/* What was no protocol's, and what was more than the work allowed, leaves nothing behind. */
+static void read_first__forgets_what_it_cannot_follow(void **state)
+{
+    static char many[14 * (EYE_STEPS_AT_ONCE * EYE_STEPS_ROUNDS + 1) + 1];
+    (void)state;
+    read_first("GET /a is something else\r\n\r\n");
+    assert_int_equal(host->first.socket.stream.protocol, EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(host->first.socket.stream.looks, 1);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_STEPS], 0);
+    for (size_t at = 0; at + 14 < sizeof(many); at += 14) {
+        memcpy(many + at, "X / HTTP/1.1\n\n", 14);
+    }
+    read_first(many);
+    assert_int_equal(host->first.socket.stream.protocol, EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(host->first.socket.stream.client, EYE_CLIENT_UNKNOWN);
+    assert_int_equal(host->first.socket.stream.confirmed, 0);
+    assert_int_equal(host->first.socket.stream.looks, 1);
+    assert_int_equal(eye_waiting(&host->first.conversation.queue), 0);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_STEPS], 1);
 }
 
 /* One byte more than was seen is a FIN where there can be one, else a byte that was missed. */
@@ -400,6 +740,21 @@ int main(void)
         TEST(take_first_payload__happens_once),
         TEST(adopt_conversation__moves_the_pipeline_when_it_is_used),
         TEST(leave__frees_what_the_socket_held),
+        TEST(report__until_the_ring_took_it),
+        TEST(tell__a_request_with_the_longest_body),
+        TEST(leave__tells_what_is_lost),
+        TEST(find_conversation__without_memory_is_counted),
+        TEST(find_conversation__begins_after_another_protocol),
+        TEST(handle_payload__of_a_protocol_that_is_over),
+        TEST(request_error__is_what_ended_the_connection),
+        TEST(end_conversation__tells_what_is_lost),
+        TEST(count_look__gives_up_behind_the_last_one),
+        TEST(recognise__only_what_is_wanted),
+        TEST(begin_first_payload__starts_as_the_listener),
+        TEST(recognise__looks_when_the_turn_changes),
+        TEST(recognise__looks_as_far_as_it_says),
+        TEST(read_first__waits_for_the_child),
+        TEST(read_first__forgets_what_it_cannot_follow),
         TEST(discount_fin__of_a_direction_that_is_closed),
         TEST(missed_bytes__are_more_than_a_fin),
     };

@@ -388,6 +388,28 @@ static void framer__reads_lengths_with_any_padding(void **state)
     }
 }
 
+static void token__has_the_bytes_of_the_standard(void **state)
+{
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        bool separates = byte <= ' ' || byte >= 127 || strchr("\"(),/:;<=>?@[\\]{}", (int)byte);
+        assert_int_equal(eye_http_is_token_byte((__u8)byte), !separates);
+    }
+}
+
+/* Of a long line the space before the version may have left the window, and more. */
+static void version_before__of_a_long_line_may_be_cut(void **state)
+{
+    struct eye_half half = {.flags = EYE_HTTP_LONG, .window = "HTTP/1.1\r\n"};
+    (void)state;
+    assert_true(eye_http_version_before(&half, 9));
+    assert_false(eye_http_version_before(&half, 10));
+    half.flags = EYE_HTTP_LONG | EYE_HTTP_GUESSED;
+    assert_false(eye_http_version_before(&half, 9));
+    half.flags = 0;
+    assert_false(eye_http_version_before(&half, 9));
+}
+
 static void looks_like__accepts_beginnings_only(void **state)
 {
     (void)state;
@@ -471,6 +493,8 @@ int main(void)
         cmocka_unit_test(framer__wants_the_version_of_a_guessed_method),
         cmocka_unit_test(framer__skips_binary_proxy_headers),
         cmocka_unit_test(framer__reads_lengths_with_any_padding),
+        cmocka_unit_test(token__has_the_bytes_of_the_standard),
+        cmocka_unit_test(version_before__of_a_long_line_may_be_cut),
         cmocka_unit_test(looks_like__accepts_beginnings_only),
         cmocka_unit_test(other_line__is_a_line_that_ends_otherwise),
     };

@@ -118,6 +118,37 @@ static void start__needs_no_proof(void **state)
     assert_seen(host, 3, 0, 0, 0);
 }
 
+/* The slots beyond the first one are gone: the answer is counted, and its request is over. */
+static void answer__without_the_slot_of_its_request(void **state)
+{
+    struct http_host *host = *state;
+    struct eye_queue *queue = &host->conversation.queue;
+    queue->popped = 1;
+    queue->pushed = 3;
+    memset(eye_counts, 0, sizeof(eye_counts));
+    assert_null(eye_answer(&host->conversation, NULL, SERVER, 200).request);
+    struct eye_answered last = eye_answer(&host->conversation, NULL, SERVER, 200);
+    assert_null(last.request);
+    assert_true(last.last);
+    assert_int_equal(eye_waiting(queue), 0);
+    assert_int_equal(eye_counts[EYE_LOSS_HTTP_STORAGE], 2);
+}
+
+/* While an answer is told, the other direction, on another CPU, gives up all that waits. */
+static void pop__of_a_request_that_was_forgotten(void **state)
+{
+    struct http_host *host = *state;
+    exchange(host, 200);
+    ask(host, 201);
+    eye_end_trust(&host->stream, &host->conversation, host->acknowledges[CLIENT]);
+    eye_pop(&host->conversation.queue);
+    assert_int_equal(eye_waiting(&host->conversation.queue), 0);
+    say_unseen(host, SERVER, response_text(201));
+    exchange(host, 202);
+    exchange(host, 203);
+    assert_seen(host, 3, 0, 0, 1);
+}
+
 static void missed_response__costs_its_own_request(void **state)
 {
     struct http_host *host = *state;
@@ -709,11 +740,15 @@ static void acknowledgement_of_what_was_not_sent__is_a_stray(void **state)
 /* Within the window nobody can tell: it costs what any gap does. */
 static void segment_within_the_window__is_believed(void **state)
 {
-    struct http_host *host = *state;
-    exchange(host, 200);
-    know_receiver(host);
-    http_host_segment(host, 1, host->sequence[1] + WINDOW_BYTES, "?", 1);
-    assert_int_equal(host->losses[EYE_LOSS_HTTP_GAP], 1);
+    static const __u32 distances[] = {WINDOW_BYTES, WINDOW_BYTES + EYE_RECEIVE_WINDOW_SLACK};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(distances); i++) {
+        struct http_host *host = *state;
+        http_host_reset(host);
+        exchange(host, 200);
+        know_receiver(host);
+        http_host_segment(host, 1, host->sequence[1] + distances[i], "?", 1);
+        assert_int_equal(host->losses[EYE_LOSS_HTTP_GAP], 1);
+    }
 }
 
 /* The wire spoils a request; what comes again is what the server gets. */
@@ -731,6 +766,19 @@ static void spoiled_request__is_read_again(void **state)
     }
     assert_int_equal(host->record_count, 4);
     assert_true_pairs(host);
+    assert_no_losses(host);
+}
+
+/* The start of a header that was spoiled with it is forgotten, too. */
+static void spoiled_part_of_a_request__is_read_again(void **state)
+{
+    struct http_host *host = *state;
+    static const char part[] = "GET /999 HTTP/1.1\r\nHost: ";
+    know_receiver(host);
+    http_host_segment(host, 1, host->sequence[1], part, sizeof(part) - 1);
+    get_request(host, 200);
+    send_response(host, 200);
+    assert_seen(host, 1, 0, 0, 0);
     assert_no_losses(host);
 }
 
@@ -799,6 +847,32 @@ static void late_body__is_not_read_again(void **state)
     assert_int_equal(host->record_count, 2);
     assert_true_pairs(host);
     assert_no_losses(host);
+}
+
+/* Of a direction in which nothing was read yet nothing was refused, wherever its numbers begin. */
+static void late_start_of_the_first_response__was_never_read(void **state)
+{
+    struct http_host *host = *state;
+    host->sequence[SERVER] = 0xfffffff0U;
+    host->acknowledges[CLIENT] = host->sequence[SERVER];
+    ask(host, 200);
+    know_receiver(host);
+    answer_late(host, 200, 30);
+    assert_seen(host, 0, 1, 0, 1);
+}
+
+/* A SYN with data acknowledges nothing: where the other direction begins is not known. */
+static void first_payload__tells_where_the_other_direction_begins(void **state)
+{
+    struct http_host *host = *state;
+    for (__u32 opening = 0; opening < 2; opening++) {
+        const struct eye_cursor at = {.acknowledged = 7, .opening = opening};
+        http_host_reset(host);
+        eye_join(&host->conversation, &at, true, 100);
+        assert_int_equal(host->conversation.halves[1].synced, !opening);
+        assert_int_equal(host->conversation.halves[1].next_sequence, opening ? 0 : 7);
+        assert_int_equal(host->conversation.queue.trust, EYE_TRUST_FROM_START);
+    }
 }
 
 /* A process that uses the socket holds all of this back; a copy has been accepted. */
@@ -1029,6 +1103,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(start__needs_no_proof),
+        TEST(answer__without_the_slot_of_its_request),
+        TEST(pop__of_a_request_that_was_forgotten),
         TEST(missed_response__costs_its_own_request),
         TEST(missed_request__costs_its_own_response),
         TEST(missed_request__is_not_taken_for_the_one_behind_it),
@@ -1070,10 +1146,13 @@ int main(void)
         TEST(acknowledgement_of_what_was_not_sent__is_a_stray),
         TEST(segment_within_the_window__is_believed),
         TEST(spoiled_request__is_read_again),
+        TEST(spoiled_part_of_a_request__is_read_again),
         TEST(spoiled_request_behind_another__is_counted),
         TEST(spoiled_response__is_counted),
         TEST(spoiled_length__swallows_nothing),
         TEST(late_body__is_not_read_again),
+        TEST(late_start_of_the_first_response__was_never_read),
+        TEST(first_payload__tells_where_the_other_direction_begins),
         TEST(backlog_and_copies__change_nothing),
         TEST(spoiling_wire__never_pairs_wrongly),
         TEST(bad_wire__never_pairs_a_pipelining_client_wrongly),
