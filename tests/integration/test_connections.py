@@ -48,8 +48,8 @@ def close_with_reset(connection):
 
 
 def resets_sent():
-    """How often this host has answered with RST."""
-    with open("/proc/net/snmp", encoding="ascii") as file:
+    """How often this thread's network namespace has sent RST."""
+    with open("/proc/thread-self/net/snmp", encoding="ascii") as file:
         names, values = [line.split() for line in file if line.startswith("Tcp:")]
     return int(values[names.index("OutRsts")])
 
