@@ -207,7 +207,8 @@ struct eye_loss_record {
     X(OWNER_ENVIRONMENT, "owner", "environment") /* not readable, too long: asked of /proc */      \
     X(SEED_LISTENERS, "seed", "listeners_full")  /* direction of older sockets guessed */          \
     X(USM_HEADERS, "http", "extension_headers")  /* IPv6 packet with more of them than followed */ \
-    EYE_EACH_PROTOCOL(EYE_PARSER_LOSSES, X)
+    EYE_EACH_PROTOCOL(EYE_PARSER_LOSSES, X)                                                        \
+    EYE_EACH_PROTOCOL(EYE_DISPATCH_LOSSES, X)
 
 /* What each protocol has for itself, as enum eye_parser_loss names them. */
 #define EYE_PARSER_LOSSES(X, protocol, name, title)                                                \
@@ -219,6 +220,10 @@ struct eye_loss_record {
     X(protocol##_GAP, #name, "gap")                  /* bytes missed where a message may start */  \
     X(protocol##_MALFORMED, #name, "malformed")      /* bytes that are no message of it */         \
     X(protocol##_STEPS, #name, "too_many_messages")  /* rest of a buffer beyond the work allowed */
+
+/* And before its parser. */
+#define EYE_DISPATCH_LOSSES(X, protocol, name, title)                                              \
+    X(protocol##_NOT_LOADED, #name, "not_loaded") /* payload that came before the programs */
 
 enum eye_loss {
 #define X(identifier, program, reason) EYE_LOSS_##identifier,
@@ -242,6 +247,9 @@ enum eye_parser_loss {
 /* The enum eye_loss of enum eye_parser_loss 0 of @protocol (enum eye_protocol). */
 #define EYE_LOSS_OF_PARSER(protocol)                                                               \
     (EYE_LOSS_USM_HEADERS + 1 + ((protocol)-EYE_PROTOCOL_UNKNOWN - 1) * EYE_LOST_COUNT)
+
+#define EYE_LOSS_NOT_LOADED(protocol)                                                              \
+    (EYE_LOSS_OF_PARSER(EYE_PROTOCOL_COUNT) + (protocol)-EYE_PROTOCOL_UNKNOWN - 1)
 
 /* Counted beside the losses. */
 enum eye_count {
@@ -268,5 +276,6 @@ EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, duration_ns) == 0);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, flags) == 23);
 EYE_ABI_ASSERT(sizeof(struct eye_loss_record) == 16);
 EYE_ABI_ASSERT(EYE_LOSS_OF_PARSER(EYE_PROTOCOL_HTTP) + EYE_LOST_STEPS == EYE_LOSS_HTTP_STEPS);
-EYE_ABI_ASSERT(EYE_LOSS_OF_PARSER(EYE_PROTOCOL_COUNT) == EYE_LOSS_COUNT);
+EYE_ABI_ASSERT(EYE_LOSS_NOT_LOADED(EYE_PROTOCOL_HTTP) == EYE_LOSS_HTTP_NOT_LOADED);
+EYE_ABI_ASSERT(EYE_LOSS_NOT_LOADED(EYE_PROTOCOL_COUNT) == EYE_LOSS_COUNT);
 EYE_ABI_ASSERT(EYE_LOSS_COUNT <= 256); /* eye_loss_record.loss */

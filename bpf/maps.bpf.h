@@ -82,8 +82,8 @@ enum eye_claim {
 };
 
 /*
- * socket -> struct eye_socket. Written by tcp.bpf.h, seed.bpf.h and usm.bpf.h; freed by the kernel
- * with the socket. CLONE: an accepted child starts with its listener's entry.
+ * socket -> struct eye_socket. Written by tcp.bpf.h, seed.bpf.h and the programs of payloads; freed
+ * by the kernel with the socket. CLONE: an accepted child starts with its listener's entry.
  */
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);

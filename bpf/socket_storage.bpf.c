@@ -2,8 +2,8 @@
 /* Entry points of the tier "socket-storage": thin sections over the handlers. Kernel 5.12+. */
 #include "bpf/tracer/seed.bpf.h"
 #include "bpf/tracer/tcp.bpf.h"
+#include "bpf/usm/dispatch.bpf.h"
 #include "bpf/usm/first_payload.bpf.h"
-#include "bpf/usm/usm.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -87,6 +87,9 @@ enum eye_connection_tag {
 /* none, zone (loopback, link-local, private, public), or the address itself. */
 enum eye_remote { EYE_REMOTE_NONE, EYE_REMOTE_ZONE, EYE_REMOTE_IP };
 
+/* When a protocol is followed: once it was seen, from the start on, or not at all. */
+enum eye_wish { EYE_WISH_AUTO, EYE_WISH_ALWAYS, EYE_WISH_NEVER };
+
 /* How a path is named that no rule matches: by its shape, or not at all. */
 enum eye_route_names { EYE_ROUTE_NAMES_GUESSED, EYE_ROUTE_NAMES_LISTED };
 
@@ -134,7 +137,7 @@ struct eye_config {
         int remote;    /* connections.remote: none zone ip; enum eye_remote */
     } connections;
     struct {
-#define X(identifier, name) bool name; /* protocols.<name>: true */
+#define X(identifier, name) int name; /* protocols.<name>: auto true false; enum eye_wish */
         EYE_PROTOCOLS(X)
 #undef X
     } protocols;
@@ -183,7 +186,7 @@ void eye_config_free(struct eye_config *config);
 /** Whether any protocol is to be recognised. */
 static inline bool eye_config_wants_protocols(const struct eye_config *config)
 {
-#define X(identifier, name) config->protocols.name ||
+#define X(identifier, name) config->protocols.name != EYE_WISH_NEVER ||
     return EYE_PROTOCOLS(X) false;
 #undef X
 }

@@ -32,6 +32,13 @@ static const char *const connection_tags[] = {
     [EYE_CONNECTION_TAG_NETNS] = "netns",         [EYE_CONNECTION_TAG_NETNS + 1] = NULL,
 };
 
+static const char *const wishes[] = {
+    [EYE_WISH_AUTO] = "auto",
+    [EYE_WISH_ALWAYS] = "true",
+    [EYE_WISH_NEVER] = "false",
+    [EYE_WISH_NEVER + 1] = NULL,
+};
+
 static const char *const remotes[] = {
     [EYE_REMOTE_NONE] = "none",
     [EYE_REMOTE_ZONE] = "zone",
@@ -146,10 +153,13 @@ const struct eye_config_key eye_config_keys[] = {
 #define EYE_PROTOCOL_KEY(X, identifier, name, title)                                               \
     {                                                                                              \
         .path = "protocols." #name,                                                                \
-        .type = EYE_CONFIG_BOOL,                                                                   \
+        .type = EYE_CONFIG_CHOICE,                                                                 \
         .offset = offsetof(struct eye_config, protocols.name),                                     \
-        .default_value = "true",                                                                   \
-        .help = "Recognise " title " and measure its requests.",                                   \
+        .default_value = "auto",                                                                   \
+        .choices = wishes,                                                                         \
+        .help = "Recognise " title " and measure its requests. Its kernel programs are loaded "    \
+                "when it is first seen, which misses the first moment of it (auto), or when the "  \
+                "daemon starts (true).",                                                           \
     },
     EYE_EACH_PROTOCOL(EYE_PROTOCOL_KEY, )
 #undef EYE_PROTOCOL_KEY

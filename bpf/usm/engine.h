@@ -2,19 +2,20 @@
 /*
  * One payload in work: reads it into the window, lets the parser look, and does to the queue what
  * the parser found. The same code for every source of bytes and on the host: what a source has of
- * its own (where state lives, who is told) is around it, in usm.bpf.h and in the tests.
+ * its own (where state lives, who is told) is around it, in payloads.bpf.h and in the tests.
  *
  * A message may arrive in pieces of any size: what cannot be used yet stays in the window.
  */
 #pragma once
 
-#include "bpf/usm/parsers.h"
+#include "bpf/usm/parser.h"
 #include "bpf/usm/place.h"
 #include "bpf/usm/reader.h"
 
 /* What the steps of one payload share. Pointers of the kernel's are not passed on in memory: a
  * function that is called makes its own. */
 struct eye_work {
+    const struct eye_parser *parser;
     struct eye_stream *stream;
     struct eye_conversation *conversation;
     struct eye_pipeline *pipeline; /* NULL: nothing beyond the first slot is in use */
@@ -56,18 +57,19 @@ static __always_inline void eye_take_request(struct eye_work *work, __u32 filled
     eye_know(work->stream, side, true);
     struct eye_request *request =
         eye_open_request(work->stream, conversation, work->pipeline, side);
-    eye_parser_note(conversation, side, request, filled, found);
+    work->parser->note(conversation, side, request, filled, found);
     if (found->used == 0) {
         return;
     }
     conversation->queue.noted = request != NULL;
-    if (request) {
-        request->started_ns = half->first_ns;
-        request->sequence = half->first_sequence;
-        request->acknowledged = half->first_acknowledged;
-        request->head.protocol = conversation->protocol;
-        request->mark = half->mark;
+    if (!request) {
+        return;
     }
+    request->started_ns = half->first_ns;
+    request->sequence = half->first_sequence;
+    request->acknowledged = half->first_acknowledged;
+    request->head.protocol = conversation->protocol;
+    request->mark = half->mark;
 }
 
 /* A response begins at the start of the window. Returns the request that it answers, or NULL. */
@@ -96,7 +98,7 @@ static __always_inline struct eye_request *eye_use_window(struct eye_work *work,
     struct eye_conversation *conversation = work->conversation;
     __u32 side = work->at->side;
     struct eye_request *answered = NULL;
-    eye_parser_read(work->stream, conversation, side, filled, found);
+    work->parser->read(work->stream, conversation, side, filled, found);
     if (found->what == EYE_FOUND_REQUEST) {
         eye_take_request(work, filled, found);
     } else if (found->what == EYE_FOUND_RESPONSE || found->what == EYE_FOUND_INTERIM) {
@@ -105,7 +107,7 @@ static __always_inline struct eye_request *eye_use_window(struct eye_work *work,
         return NULL;
     }
     if (found->used > 0) {
-        eye_parser_go_on(conversation, side, filled, found);
+        work->parser->go_on(conversation, side, filled, found);
     }
     return answered;
 }

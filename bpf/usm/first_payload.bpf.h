@@ -75,30 +75,6 @@ static __always_inline struct eye_first_payload *eye_begin_first_payload(
     return first;
 }
 
-/* Reads a payload that looks like a protocol, wholly by calls: it is rare, and the verifier has
- * seen them. What cannot be followed to its end leaves a socket of which nothing is known. */
-static __always_inline void eye_read_first(struct __sk_buff *skb, struct eye_first_payload *first,
-                                           const struct eye_segment *segment)
-{
-    struct eye_stream *stream = &first->socket.stream;
-    struct eye_conversation *conversation = &first->conversation;
-    struct eye_cursor at = eye_cursor_at(segment, EYE_RECEIVED);
-    eye_begin_conversation(conversation, stream->protocol);
-    eye_resolve_part(skb, stream, conversation, &at, segment->sequence);
-    conversation->halves[EYE_RECEIVED].next_sequence = segment->sequence + segment->bytes;
-    eye_all_steps(skb, stream, conversation, &at);
-    if (at.verdict == EYE_VERDICT_GO_ON && at.offset >= at.end) {
-        return;
-    }
-    if (at.verdict == EYE_VERDICT_GO_ON) {
-        eye_note_loss_part(conversation, EYE_LOST_STEPS, 1);
-    }
-    eye_forget_requests(conversation);
-    eye_forget_protocol(stream);
-    stream->protocol = EYE_PROTOCOL_UNKNOWN;
-    eye_count_look(stream);
-}
-
 /* The conversation moves to the child. */
 static __always_inline void eye_adopt_conversation(struct sock *sk, struct eye_first_payload *first)
 {

@@ -1,32 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a protocol supplies, in bpf/usm/<name>/<name>.h. All of it is plain C over memory: a parser
- * asks no socket, reads no clock, looks nothing up and sends nothing. It says what it found.
+ * What a protocol supplies, in bpf/usm/<name>/<name>.h: eye_<name>_looks_like() for the look at the
+ * first bytes, and a const eye_<name>_parser. All of it is plain C over memory: a parser asks no
+ * socket, reads no clock, looks nothing up and sends nothing. It says what it found.
  *
- *   int eye_<name>_looks_like(const struct eye_glance *glance, __u32 bytes)
+ *   EYE_PART int eye_<name>_looks_like(const struct eye_glance *glance, __u32 bytes)
  *       Could this be the first payload of a direction? Cheap: asked before any state is made. The
  *       glance holds @bytes (1 .. EYE_LOOK_BYTES), the rest is zero.
- *
- *   void eye_<name>_read(const struct eye_stream *stream, struct eye_conversation *conversation,
- *                        __u32 side, __u32 filled, struct eye_found *found)
- *       The window of the direction holds @filled bytes, the last ones new. Uses what it can, says
- *       how much, and stops where it found what changes the queue:
- *         EYE_FOUND_REQUEST   a request begins: eye_<name>_note follows
- *         EYE_FOUND_RESPONSE  a response begins, with its code: eye_<name>_go_on follows
- *         EYE_FOUND_INTERIM   a response that another one follows: likewise
- *
- *   void eye_<name>_note(struct eye_conversation *conversation, __u32 side,
- *                        struct eye_request *request, __u32 filled, struct eye_found *found)
- *       Fills the body of the request's record with its length and flags, or only follows it when
- *       @request is NULL. When more of it has to come, nothing is used, and EYE_FOUND_REQUEST will
- *       be found again. Sets the direction's mark.
- *
- *   void eye_<name>_go_on(struct eye_conversation *conversation, __u32 side, __u32 filled,
- *                         struct eye_found *found)
- *       Behind a request that was noted, or a response that was paired: the rest of the window.
- *
- * The first is a part (EYE_PART). The others belong to the step, inlined: a return costs more than
- * most of what they do where the kernel has return thunks. Their own loops are parts.
  */
 #pragma once
 
@@ -57,4 +37,29 @@ struct eye_found {
     __u8 mark;     /* go_on behind a RESPONSE: the mark of its request, 0 when it is not known */
     __u8 last;     /* likewise: no other request waits */
     __u8 padding[2];
+};
+
+/*
+ * The functions of one parser. They are inlined where the table is a constant, and belong to the
+ * step then: a return costs more than most of what they do where the kernel has return thunks.
+ * Their own loops are parts (EYE_PART).
+ */
+struct eye_parser {
+    /** The window of the direction holds @filled bytes, the last ones new. Uses what it can, says
+     * how much, and stops where it found what changes the queue:
+     *   EYE_FOUND_REQUEST   a request begins: note() follows
+     *   EYE_FOUND_RESPONSE  a response begins, with its code: go_on() follows
+     *   EYE_FOUND_INTERIM   a response that another one follows: likewise */
+    void (*read)(const struct eye_stream *stream, struct eye_conversation *conversation, __u32 side,
+                 __u32 filled, struct eye_found *found);
+
+    /** Fills the body of the request's record with its length and flags, or only follows it when
+     * @request is NULL. When more of it has to come, nothing is used, and EYE_FOUND_REQUEST will be
+     * found again. Sets the direction's mark. */
+    void (*note)(struct eye_conversation *conversation, __u32 side, struct eye_request *request,
+                 __u32 filled, struct eye_found *found);
+
+    /** Behind a request that was noted, or a response that was paired: the rest of the window. */
+    void (*go_on)(struct eye_conversation *conversation, __u32 side, __u32 filled,
+                  struct eye_found *found);
 };

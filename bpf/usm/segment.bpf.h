@@ -140,3 +140,35 @@ static __always_inline bool eye_read_segment(struct __sk_buff *skb, struct eye_s
     ret_segment->bytes = skb->len - payload;
     return true;
 }
+
+/*
+ * A program that is reached by a tail call gets what the one before it knows in skb->cb, which is
+ * the programs' own while they run (bpf_prog_run_save_cb()).
+ */
+enum eye_passed {
+    EYE_PASSED_SEQUENCE,
+    EYE_PASSED_ACKNOWLEDGED,
+    EYE_PASSED_OFFSET,
+    EYE_PASSED_OPENING,
+};
+
+static __always_inline void eye_pass_segment(struct __sk_buff *skb,
+                                             const struct eye_segment *segment)
+{
+    skb->cb[EYE_PASSED_SEQUENCE] = segment->sequence;
+    skb->cb[EYE_PASSED_ACKNOWLEDGED] = segment->acknowledged;
+    skb->cb[EYE_PASSED_OFFSET] = segment->offset;
+    skb->cb[EYE_PASSED_OPENING] = segment->opening;
+}
+
+static __always_inline struct eye_segment eye_passed_segment(const struct __sk_buff *skb)
+{
+    struct eye_segment segment = {
+        .sequence = skb->cb[EYE_PASSED_SEQUENCE],
+        .acknowledged = skb->cb[EYE_PASSED_ACKNOWLEDGED],
+        .offset = skb->cb[EYE_PASSED_OFFSET],
+        .opening = skb->cb[EYE_PASSED_OPENING],
+    };
+    segment.bytes = skb->len - segment.offset;
+    return segment;
+}

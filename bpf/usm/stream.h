@@ -95,10 +95,15 @@ static __always_inline bool eye_may_carry(const struct eye_stream *stream, __u32
     return stream->client == EYE_CLIENT_UNKNOWN || stream->client == eye_client_of(side, requests);
 }
 
+static __always_inline bool eye_is_protocol(__u32 protocol)
+{
+    return protocol != EYE_PROTOCOL_UNKNOWN && protocol < EYE_PROTOCOL_COUNT;
+}
+
 /* A parser follows it. */
 static __always_inline bool eye_has_protocol(const struct eye_stream *stream)
 {
-    return stream->protocol != EYE_PROTOCOL_UNKNOWN && stream->protocol < EYE_PROTOCOL_COUNT;
+    return eye_is_protocol(stream->protocol);
 }
 
 static __always_inline void eye_count_look(struct eye_stream *stream)

@@ -32,8 +32,8 @@ enum eye_ability {
 const char *eye_ability_name(enum eye_ability ability);
 const char *eye_ability_cost(enum eye_ability ability);
 
-/* At most one line for each ability and one for each feature. */
-#define EYE_NOT_SEEN_MAX (EYE_ABILITY_COUNT + EYE_FEATURE_COUNT)
+/* At most one line for each ability, feature and protocol. */
+#define EYE_NOT_SEEN_MAX (EYE_ABILITY_COUNT + EYE_FEATURE_COUNT + EYE_PROTOCOL_COUNT)
 
 /* What a tier sees on this host. */
 struct eye_sight {
@@ -58,7 +58,7 @@ struct eye_program_info {
 
 /* Programs of one tier; of a tier that would have more the tables below have no room, and it does
  * not compile. */
-#define EYE_PROGRAMS_MAX 16
+#define EYE_PROGRAMS_MAX 48
 
 /* A program loaded and attached alone. */
 struct eye_program_trial {

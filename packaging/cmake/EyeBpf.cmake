@@ -9,6 +9,7 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
 endif()
 
 function(eye_bpf_object name source)
+    get_filename_component(source ${source} ABSOLUTE)
     set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
     set(skeleton ${CMAKE_BINARY_DIR}/bpf/${name}.skel.h)
     add_custom_command(
@@ -16,8 +17,8 @@ function(eye_bpf_object name source)
         COMMAND ${EYE_BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_${EYE_BPF_ARCH}
                 -Wall -Wextra $<$<BOOL:${EYE_WERROR}>:-Werror> -Wno-unused-function -Wno-unused-parameter -Wno-missing-declarations
                 -I${CMAKE_SOURCE_DIR} -I${CMAKE_BINARY_DIR} -isystem ${CMAKE_SYSROOT}/usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE} -MD -MF ${object}.d -MT ${object}
-                -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
-        DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${source}
+                -c ${source} -o ${object}
+        DEPENDS ${source}
         DEPFILE ${object}.d
         COMMENT "BPF object ${name}"
         COMMAND_EXPAND_LISTS

@@ -106,9 +106,9 @@ class Daemon:
         ids = set()
         for path in glob.glob(f"/proc/{self._process.pid}/fdinfo/*"):
             with contextlib.suppress(OSError):
-                text = _read(path)
-                if "prog_type:" in text:
-                    ids.add(int(text.split("prog_id:")[1].split()[0]))
+                fields = dict(line.split(":", 1) for line in _read(path).splitlines())
+                if "prog_type" in fields:
+                    ids.add(int(fields["prog_id"]))
         every = json.loads(command("bpftool", "-j", "prog", "show"))
         return {program["name"]: (program.get("run_time_ns", 0), program.get("run_cnt", 0))
                 for program in every if program["id"] in ids}

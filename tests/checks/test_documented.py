@@ -45,7 +45,7 @@ DAEMON = {
                               ("direction", "service", "port", "family", "process", "container",
                                "netns")),
     "connections.remote": choice("none", "zone", "ip"),
-    "protocols.http": Plain("true"),
+    "protocols.http": choice("auto", "true", "false"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
     "limits.tag_values": Range("1000", "0", "1", "1000000", "1000001"),
     "limits.idle": Range("5m", "9999ms", "10s", "1d", "86401s"),

@@ -8,6 +8,9 @@
 #include <asm/ptrace.h>
 
 #include "bpf/socket_storage.bpf.c"
+#include "bpf/usm/payloads.bpf.h"
+
+EYE_PROTOCOL_PROGRAMS(http)
 
 #define SESSIONS_MAX 4
 
@@ -54,7 +57,7 @@ EYE_PART int session_look(struct eye_stream *stream, __u64 from, __u32 bytes)
     eye_pin(count);
     count++;
     if (stream->protocol == EYE_PROTOCOL_UNKNOWN && eye_read(&reader, 0, &glance, count) == 0) {
-        stream->protocol = eye_parser_recognise(&glance, count, eye_protocols_wanted);
+        stream->protocol = eye_recognise_glance(&glance, count, eye_protocols_wanted);
     }
     return eye_has_protocol(stream);
 }
@@ -65,6 +68,7 @@ EYE_PART int session_step(struct session *session, struct eye_cursor *at, __u64 
         return 0;
     }
     struct eye_work work = {
+        .parser = &eye_http_parser,
         .stream = &session->stream,
         .conversation = &session->conversation,
         .pipeline = &session->pipeline,

@@ -122,8 +122,18 @@ static void attach_uprobe(struct bpf_program *program)
     attach(bpf_program__attach_uprobe_opts(program, getpid(), "/proc/self/exe", 0, &options));
 }
 
+/* What the daemon does when a protocol is first seen. */
+static void fill_slot(const struct bpf_map *slots, const struct bpf_program *program)
+{
+    __u32 key = EYE_PROTOCOL_HTTP;
+    int fd = bpf_program__fd(program);
+    assert_int_equal(bpf_map_update_elem(bpf_map__fd(slots), &key, &fd, BPF_ANY), 0);
+}
+
 static void attach_all(void)
 {
+    fill_slot(world.programs->maps.senders, world.programs->progs.http_sent);
+    fill_slot(world.programs->maps.receivers, world.programs->progs.http_received);
     int cgroup = open(world.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(cgroup >= 0);
     attach(bpf_program__attach(world.programs->progs.tcp_state));

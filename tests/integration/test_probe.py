@@ -18,7 +18,7 @@ from traffic import talk
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONNECTIONS = ("tcp_state", "tcp_state_again", "tcp_live")
 OLDER = ("tcp_seed", "owner_seed")
-PROTOCOLS = ("payload_sent", "payload_received")
+PROTOCOLS = ("payload_sent", "payload_received", "http_sent", "http_received")
 # The kernel gives up at one million; verifiers differ by a factor between releases.
 BUDGET_INSTRUCTIONS = 300_000
 ATTACHED = "bpf.attached"
@@ -323,7 +323,7 @@ class RefusedStart(unittest.TestCase):
         self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
         said = messages(done.stderr)
         self.assertEqual(len(said), 1, said)
-        for text in ("cannot start a thread for console: Resource temporarily unavailable;",
+        for text in ("cannot start a thread for protocols: Resource temporarily unavailable;",
                      "TasksMax="):
             self.assertIn(text, said[0])
 

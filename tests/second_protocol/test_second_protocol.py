@@ -118,7 +118,7 @@ class SecondProtocol(unittest.TestCase):
     maxDiff = None
 
     def start(self, *settings):
-        self.daemon = harness.Daemon(self, *settings)
+        self.daemon = harness.Daemon(self, "protocols.line=true", *settings)
         self.line = Conversation(self)
         self.http = Conversation(self)
 

@@ -17,6 +17,7 @@
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Wunknown-warning-option"
 #include "bpf/usm/engine.h"
+#include "bpf/usm/http/http.h"
 #pragma GCC diagnostic pop
 
 #define HTTP_HOST_RECORDS 4096
@@ -118,6 +119,7 @@ static inline void http_host_segment(struct http_host *host, __u32 stream, __u32
         .acknowledged = host->acknowledges[stream],
     };
     struct eye_work work = {
+        .parser = &eye_http_parser,
         .stream = &host->stream,
         .conversation = &host->conversation,
         .pipeline = &host->pipeline,

@@ -8,7 +8,7 @@ import json
 
 # A kernel's verifier gives up at 1 000 000; one generation of it made a program 8 times as dear.
 INSTRUCTIONS_MAX = 300_000
-PROTOCOL_PROGRAMS = ("payload_sent", "payload_received")
+PROTOCOL_PROGRAMS = ("payload_sent", "payload_received", "http_sent", "http_received")
 
 
 class Report:

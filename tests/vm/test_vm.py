@@ -18,12 +18,13 @@ import modules
 import packages
 import report
 
-NAMES = ("tcp_state", "tcp_live", "payload_sent", "payload_received")
+PROTOCOLS = ("payload_sent", "payload_received", "http_sent", "http_received")
+NAMES = ("tcp_state", "tcp_live", *PROTOCOLS)
 PROBE = {
     "tier": "socket-storage", "protocols": True, "why_not": "",
     "programs": [{"name": name, "works": "yes", "errno": 0, "error": "", "instructions": 1000,
                   "verifier": "",
-                  "needed_for": "protocols" if name.startswith("payload") else "connections"}
+                  "needed_for": "protocols" if name in PROTOCOLS else "connections"}
                  for name in NAMES],
 }
 LIVE = {"error": "", "attached": {name: 1.0 for name in NAMES}}
@@ -61,7 +62,7 @@ class Disagreements(unittest.TestCase):
 
     def test_an_ability_works_whole_or_not_at_all(self):
         probe = changed(PROBE, payload_sent__works="no", protocols=False)
-        without = {**LIVE["attached"], "payload_sent": 0.0, "payload_received": 0.0}
+        without = {**LIVE["attached"], **dict.fromkeys(PROTOCOLS, 0.0)}
         self.assertEqual(report.disagreements(probe, {**LIVE, "attached": without}), [])
         half = {**without, "payload_received": 1.0}
         self.assert_found("payload_received", probe, {**LIVE, "attached": half})

@@ -67,3 +67,9 @@ static __always_inline void eye_http_go_on(struct eye_conversation *conversation
     }
     eye_http_read_lines(eye_half_of(conversation, side), found->used, filled, found);
 }
+
+static const struct eye_parser eye_http_parser = {
+    .read = eye_http_read,
+    .note = eye_http_note,
+    .go_on = eye_http_go_on,
+};

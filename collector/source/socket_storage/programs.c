@@ -11,10 +11,16 @@
 #include "collector/host/remedy.h"
 
 #include "bpf/socket_storage.skel.h"
+/* Made by bpf/CMakeLists.txt: the object of each protocol. */
+#include "bpf/protocols.skel.h"
 
 const struct eye_program_info eye_programs[EYE_PROGRAM_COUNT] = {
 #define X(program, ability) {#program, EYE_ABILITY_##ability},
-    EYE_PROGRAMS(X)
+    EYE_OWN_PROGRAMS(X)
+#undef X
+#define X(identifier, name)                                                                        \
+    {#name "_sent", EYE_ABILITY_PROTOCOLS}, {#name "_received", EYE_ABILITY_PROTOCOLS},
+        EYE_PROTOCOLS(X)
 #undef X
 };
 
@@ -39,7 +45,8 @@ struct socket_storage *eye_programs_open(struct eye_features *features)
 uint32_t eye_protocols_wanted(const struct eye_config *config)
 {
     uint32_t wanted = 0;
-#define X(identifier, name) wanted |= (uint32_t)config->protocols.name << EYE_PROTOCOL_##identifier;
+#define X(identifier, name)                                                                        \
+    wanted |= (uint32_t)(config->protocols.name != EYE_WISH_NEVER) << EYE_PROTOCOL_##identifier;
     EYE_PROTOCOLS(X)
 #undef X
     return wanted;
@@ -49,10 +56,34 @@ struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye
 {
     struct bpf_program *const programs[] = {
 #define X(name, ability) object->progs.name,
-        EYE_PROGRAMS(X)
+        EYE_OWN_PROGRAMS(X)
 #undef X
     };
     return programs[program];
+}
+
+enum eye_protocol eye_program_protocol(enum eye_program program)
+{
+    return program < EYE_OWN_PROGRAM_COUNT
+               ? EYE_PROTOCOL_UNKNOWN
+               : (enum eye_protocol)((program - EYE_OWN_PROGRAM_COUNT) / 2 + 1);
+}
+
+enum eye_program eye_protocol_program(enum eye_protocol protocol)
+{
+    return (enum eye_program)(EYE_OWN_PROGRAM_COUNT + (protocol - 1) * 2);
+}
+
+struct bpf_object *eye_protocol_open(enum eye_protocol protocol)
+{
+    static const void *(*const objects[])(size_t *) = {
+#define X(identifier, name) [EYE_PROTOCOL_##identifier] = usm_##name##__elf_bytes,
+        EYE_PROTOCOLS(X)
+#undef X
+    };
+    size_t bytes;
+    const void *elf = objects[protocol](&bytes);
+    return bpf_object__open_mem(elf, bytes, NULL);
 }
 
 static struct bpf_link *attach_live(const struct socket_storage *object)

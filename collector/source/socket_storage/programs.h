@@ -8,16 +8,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/abi.h"
 #include "collector/base/error.h"
 #include "collector/payload/payload.h"
 #include "collector/source/tier.h"
 
 struct bpf_link;
+struct bpf_object;
 struct bpf_program;
 struct socket_storage; /* the skeleton: bpf/socket_storage.skel.h */
 
-/* X(program, ability): an ability needs all of its programs. */
-#define EYE_PROGRAMS(X)                                                                            \
+/* X(program, ability): those of the tier's own object; an ability needs all of its programs. */
+#define EYE_OWN_PROGRAMS(X)                                                                        \
     X(tcp_state, CONNECTIONS) /* first: tcp_state_again is called behind it */                     \
     X(tcp_state_again, CONNECTIONS)                                                                \
     X(tcp_live, CONNECTIONS)                                                                       \
@@ -26,9 +28,16 @@ struct socket_storage; /* the skeleton: bpf/socket_storage.skel.h */
     X(payload_sent, PROTOCOLS)                                                                     \
     X(payload_received, PROTOCOLS)
 
+/* Behind them the two of each protocol, in an object of the protocol's: what is sent, and what is
+ * received. The tier's payload programs call them. */
 enum eye_program {
 #define X(program, ...) EYE_PROGRAM_##program,
-    EYE_PROGRAMS(X)
+    EYE_OWN_PROGRAMS(X)
+#undef X
+        EYE_OWN_PROGRAM_COUNT,
+    EYE_PROGRAM_BEFORE_PROTOCOLS = EYE_OWN_PROGRAM_COUNT - 1,
+#define X(identifier, name) EYE_PROGRAM_##name##_sent, EYE_PROGRAM_##name##_received,
+    EYE_PROTOCOLS(X)
 #undef X
         EYE_PROGRAM_COUNT,
 };
@@ -48,8 +57,17 @@ struct socket_storage *eye_programs_open(struct eye_features *features);
 /** The protocols that the configuration wants: 1 << enum eye_protocol. */
 uint32_t eye_protocols_wanted(const struct eye_config *config);
 
-/** The program in an opened object. */
+/** The program in the tier's opened object, to which it belongs. */
 struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program);
+
+/** The protocol whose object holds the program; EYE_PROTOCOL_UNKNOWN: it is the tier's own. */
+enum eye_protocol eye_program_protocol(enum eye_program program);
+
+/** The first program of a protocol; the second one follows. */
+enum eye_program eye_protocol_program(enum eye_protocol protocol);
+
+/** Opens the object of a protocol. The caller's (bpf_object__close()); NULL with errno. */
+struct bpf_object *eye_protocol_open(enum eye_protocol protocol);
 
 /**
  * Attaches a loaded program: to its tracepoint, to a source of plaintext, or as an iterator that

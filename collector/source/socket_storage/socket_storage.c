@@ -15,6 +15,7 @@
 #include "collector/source/accounts.h"
 #include "collector/source/iterator.h"
 #include "collector/source/seed.h"
+#include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/live.h"
 #include "collector/source/socket_storage/probe.h"
 #include "collector/source/socket_storage/trial.h"
@@ -33,9 +34,10 @@ struct tier {
     const struct eye_config *config;
     struct eye_features *features;
     struct socket_storage *programs;
+    struct eye_attacher *attacher; /* of protocols' programs */
     enum ability_state states[EYE_ABILITY_COUNT];
     struct eye_sight *sight;
-    struct bpf_link *links[EYE_PROGRAM_COUNT];
+    struct bpf_link *links[EYE_OWN_PROGRAM_COUNT];
     struct eye_rings rings;
     uint64_t vanished; /* connections whose end was not seen */
     uint64_t unproved; /* looks that have perhaps not met every socket */
@@ -73,7 +75,7 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
         return eye_error_set(ret_error, -errno, "cannot open the BPF object: %s", strerror(errno));
     }
     tier->programs->rodata->eye_protocols_wanted = eye_protocols_wanted(tier->features->config);
-    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+    for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(tier->programs, program),
                                   tier->states[eye_programs[program].ability] >= DETACHED);
@@ -115,7 +117,7 @@ static int load(struct tier *tier, struct eye_error *ret_error)
 
 static void detach(struct tier *tier, enum eye_ability ability)
 {
-    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+    for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         if (eye_programs[i].ability == ability) {
             bpf_link__destroy(tier->links[i]);
             tier->links[i] = NULL;
@@ -127,7 +129,7 @@ static void detach(struct tier *tier, enum eye_ability ability)
 static int attach(struct tier *tier, enum eye_ability ability, int place,
                   struct eye_error *ret_error)
 {
-    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+    for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         if (eye_programs[program].ability != ability) {
             continue;
@@ -241,9 +243,45 @@ static bool retry(void *state)
     return true;
 }
 
+/* Of an interval that is the only one nothing is to be missed. */
+static bool is_brought_at_once(const struct eye_config *config, enum eye_wish wish)
+{
+    return wish == EYE_WISH_ALWAYS || (wish == EYE_WISH_AUTO && config->once);
+}
+
+/* Those that must not wait until they are seen. When none is left, payloads are of no use. */
+static void bring_protocols(struct tier *tier)
+{
+    const enum eye_wish wishes[] = {
+#define X(identifier, name)                                                                        \
+    [EYE_PROTOCOL_##identifier] = (enum eye_wish)tier->config->protocols.name,
+        EYE_PROTOCOLS(X)
+#undef X
+    };
+    bool any = false;
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
+        struct eye_error why;
+        if (!is_brought_at_once(tier->config, wishes[i]) ||
+            eye_attacher_bring(tier->attacher, (enum eye_protocol)i, &why) == 0) {
+            any |= wishes[i] != EYE_WISH_NEVER;
+        } else {
+            eye_sight_note(tier->sight, &why);
+        }
+    }
+    if (!any) {
+        tier->states[EYE_ABILITY_PROTOCOLS] = REFUSED;
+    }
+}
+
 static int start(struct tier *tier, struct eye_error *ret_error)
 {
     int result = load(tier, ret_error);
+    if (result == 0) {
+        result = eye_attacher_open(tier->programs, &tier->attacher, ret_error);
+    }
+    if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] == DETACHED) {
+        bring_protocols(tier);
+    }
     if (result == 0) {
         result = attach(tier, EYE_ABILITY_CONNECTIONS, -ENOENT, ret_error);
     }
@@ -252,6 +290,9 @@ static int start(struct tier *tier, struct eye_error *ret_error)
         tier->sight->since_ns = eye_clock_monotonic_ns();
         attach_the_rest(tier);
         result = open_rings(tier, ret_error);
+    }
+    if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] >= DETACHED) {
+        result = eye_attacher_run(tier->attacher, ret_error);
     }
     return result;
 }
@@ -283,6 +324,7 @@ static void close_tier(void *state)
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
         detach(tier, (enum eye_ability)i);
     }
+    eye_attacher_close(tier->attacher);
     eye_rings_close(&tier->rings);
     socket_storage__destroy(tier->programs);
     free(tier->cpu_values);
@@ -383,19 +425,23 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     return result;
 }
 
-static bool read_program(const struct tier *tier, enum eye_program program,
-                         struct bpf_prog_info *ret_info)
+static bool read_program(int fd, struct bpf_prog_info *ret_info)
 {
     __u32 size = sizeof(*ret_info);
-    int fd = bpf_program__fd(eye_program_of(tier->programs, program));
     memset(ret_info, 0, sizeof(*ret_info));
     return fd >= 0 && bpf_obj_get_info_by_fd(fd, ret_info, &size) == 0;
+}
+
+static int own_program(const struct tier *tier, enum eye_program program)
+{
+    return bpf_program__fd(eye_program_of(tier->programs, program));
 }
 
 static uint64_t count_unhandled(const struct tier *tier)
 {
     struct bpf_prog_info info;
-    uint64_t skipped = read_program(tier, EYE_PROGRAM_tcp_state, &info) ? info.recursion_misses : 0;
+    uint64_t skipped =
+        read_program(own_program(tier, EYE_PROGRAM_tcp_state), &info) ? info.recursion_misses : 0;
     return eye_account_unhandled(skipped, sum_over_cpus(tier, EYE_COUNT_HEALED));
 }
 
@@ -410,24 +456,40 @@ static void losses(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT])
     ret_losses[EYE_LOSS_TCP_LOOK] = tier->unproved;
 }
 
+/* Adds a program to what is told; @works: it is attached, or called by one that is. */
+static void tell_program(enum eye_program program, int fd, bool works,
+                         struct eye_program_stats *ret_stats)
+{
+    struct bpf_prog_info info;
+    read_program(fd, &info);
+    *ret_stats = (struct eye_program_stats){
+        .name = eye_programs[program].name,
+        .works = works,
+        .runs = info.run_cnt,
+        .time_ns = info.run_time_ns,
+    };
+}
+
+/* Those of protocols that were never seen are no news. */
 static size_t read_programs(const void *state, struct eye_program_stats ret_stats[EYE_PROGRAMS_MAX])
 {
     const struct tier *tier = state;
     size_t count = 0;
-    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
+    for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
-        enum eye_ability ability = eye_programs[program].ability;
-        struct bpf_prog_info info;
-        if (tier->states[ability] == NOT_WANTED) {
-            continue;
+        enum ability_state ability = tier->states[eye_programs[program].ability];
+        if (ability != NOT_WANTED) {
+            tell_program(program, own_program(tier, program), ability == WORKS,
+                         &ret_stats[count++]);
         }
-        read_program(tier, program, &info);
-        ret_stats[count++] = (struct eye_program_stats){
-            .name = eye_programs[program].name,
-            .works = tier->states[ability] == WORKS,
-            .runs = info.run_cnt,
-            .time_ns = info.run_time_ns,
-        };
+    }
+    for (size_t i = EYE_OWN_PROGRAM_COUNT; i < EYE_PROGRAM_COUNT; i++) {
+        enum eye_program program = (enum eye_program)i;
+        int fd = eye_attacher_program(tier->attacher, program);
+        if (fd != 0) {
+            tell_program(program, fd, fd > 0 && tier->states[EYE_ABILITY_PROTOCOLS] == WORKS,
+                         &ret_stats[count++]);
+        }
     }
     return count;
 }
@@ -440,7 +502,7 @@ static bool is_whole(const void *state)
             return false;
         }
     }
-    return true;
+    return eye_attacher_is_whole(tier->attacher);
 }
 
 static const char *const never_seen[] = {

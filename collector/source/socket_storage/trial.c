@@ -43,14 +43,50 @@ static void read_log(char *log, struct eye_program_trial *trial)
     }
 }
 
-static int load_alone(struct socket_storage *object, enum eye_program program, char *log)
+/* A program and the object that holds it. */
+struct subject {
+    struct socket_storage *own; /* NULL: it is a protocol's */
+    struct bpf_object *object;
+    struct bpf_program *program;
+};
+
+static int open_subject(struct eye_features *features, enum eye_program program,
+                        struct subject *ret_subject)
 {
-    for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
-        bpf_program__set_autoload(eye_program_of(object, (enum eye_program)i), i == program);
+    enum eye_protocol protocol = eye_program_protocol(program);
+    *ret_subject = (struct subject){0};
+    if (protocol != EYE_PROTOCOL_UNKNOWN) {
+        ret_subject->object = eye_protocol_open(protocol);
+    } else if ((ret_subject->own = eye_programs_open(features)) != NULL) {
+        ret_subject->object = ret_subject->own->obj;
     }
-    bpf_program__set_log_level(eye_program_of(object, program), LOG_LEVEL_STATISTICS);
-    bpf_program__set_log_buf(eye_program_of(object, program), log, LOG_BYTES);
-    return socket_storage__load(object);
+    if (ret_subject->object == NULL) {
+        return -errno;
+    }
+    ret_subject->program =
+        bpf_object__find_program_by_name(ret_subject->object, eye_programs[program].name);
+    return 0;
+}
+
+static void close_subject(struct subject *subject)
+{
+    if (subject->own != NULL) {
+        socket_storage__destroy(subject->own);
+    } else {
+        bpf_object__close(subject->object);
+    }
+}
+
+static int load_alone(const struct subject *subject, char *log)
+{
+    struct bpf_program *each;
+    bpf_object__for_each_program(each, subject->object)
+    {
+        bpf_program__set_autoload(each, each == subject->program);
+    }
+    bpf_program__set_log_level(subject->program, LOG_LEVEL_STATISTICS);
+    bpf_program__set_log_buf(subject->program, log, LOG_BYTES);
+    return bpf_object__load(subject->object);
 }
 
 /* An iterator does nothing before it is run. */
@@ -76,14 +112,19 @@ static void try_program(struct eye_features *features, enum eye_program program,
 {
     log[0] = '\0';
     first_warning[0] = '\0';
-    struct socket_storage *object = eye_programs_open(features);
-    int result = object == NULL ? -errno : load_alone(object, program, log);
+    struct subject subject;
+    int result = open_subject(features, program, &subject);
+    if (result == 0) {
+        result = load_alone(&subject, log);
+    }
     *ret_trial = (struct eye_program_trial){.loads = result == 0, .error = -result};
     read_log(log, ret_trial);
-    if (ret_trial->loads) {
-        attach_alone(object, program, place, ret_trial);
+    if (subject.own == NULL) {
+        ret_trial->attaches = ret_trial->loads; /* by others, as a call */
+    } else if (ret_trial->loads) {
+        attach_alone(subject.own, program, place, ret_trial);
     }
-    socket_storage__destroy(object);
+    close_subject(&subject);
 }
 
 void eye_programs_try(struct eye_features *features,

@@ -50,6 +50,7 @@
 #define bpf_sk_storage_get host_socket_storage
 #define bpf_skb_load_bytes host_load
 #define bpf_skc_to_tcp_sock(sk) ((struct tcp_sock *)(sk))
+#define bpf_tail_call_static host_tail_call
 #define bpf_task_storage_get host_task_storage
 
 static struct task_struct *host_current_task(void);
@@ -63,10 +64,14 @@ static long host_load(const void *skb, __u32 offset, void *target, __u32 bytes);
 static void host_submit(void *record, __u64 flags);
 static long host_delete(void *map, void *sk);
 static void *host_socket_storage(void *map, void *sk, void *value, __u64 flags);
+static long host_tail_call(void *skb, void *programs, __u32 index);
 static void *host_task_storage(void *map, struct task_struct *task, void *value, __u64 flags);
 
+#include "bpf/usm/dispatch.bpf.h"
 #include "bpf/usm/first_payload.bpf.h"
-#include "bpf/usm/usm.bpf.h"
+#include "bpf/usm/payloads.bpf.h"
+
+EYE_PROTOCOL_PROGRAMS(http)
 #pragma GCC diagnostic pop
 
 #define ENVIRONMENT "DD_SERVICE=shop"
@@ -102,6 +107,8 @@ struct host {
         char bytes[512];
     } output; /* the last one */
     size_t deleted_conversations, deleted_pipelines;
+    const void *called; /* the slots of the last tail call */
+    __u32 called_at;
 };
 
 static struct host *host;
@@ -146,7 +153,7 @@ static __u64 host_query(void *ring, __u64 flags)
 static long host_output(void *ring, const void *record, __u64 bytes, __u64 flags)
 {
     (void)flags;
-    assert_ptr_equal(ring, &requests);
+    assert_true(ring == &requests || ring == &wishes);
     assert_true(bytes <= sizeof(host->output));
     memcpy(&host->output, record, bytes);
     host->outputs++;
@@ -161,6 +168,14 @@ static long host_load(const void *skb, __u32 offset, void *target, __u32 bytes)
     }
     memcpy(target, host->payload + offset, bytes);
     return 0;
+}
+
+static long host_tail_call(void *skb, void *programs, __u32 index)
+{
+    (void)skb;
+    host->called = programs;
+    host->called_at = index;
+    return -1;
 }
 
 static void host_submit(void *record, __u64 flags)
@@ -489,7 +504,8 @@ static void handle_payload__of_a_protocol_that_is_over(void **state)
     for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
         host->no_memory = true; /* goes no further in any case */
         host->socket.stream.protocol = protocols[i];
-        eye_handle_payload(&skb, &sk, &host->socket.stream, &segment, EYE_SENT);
+        eye_handle_payload(&skb, &sk, &host->socket.stream, &segment, EYE_SENT, eye_http_step,
+                           eye_http_all_steps);
         assert_int_equal(host->asked, 0);
     }
 }
@@ -560,10 +576,10 @@ static void recognise__only_what_is_wanted(void **state)
     static const struct eye_glance glance = {"GET / HTTP/1.1\r\n\r\n"};
     const __u32 http = 1U << EYE_PROTOCOL_HTTP;
     (void)state;
-    assert_int_equal(eye_parser_recognise(&glance, 18, http), EYE_PROTOCOL_HTTP);
-    assert_int_equal(eye_parser_recognise(&glance, 18, ~0U), EYE_PROTOCOL_HTTP);
-    assert_int_equal(eye_parser_recognise(&glance, 18, ~http), EYE_PROTOCOL_UNKNOWN);
-    assert_int_equal(eye_parser_recognise(&glance, 18, 0), EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(eye_recognise_glance(&glance, 18, http), EYE_PROTOCOL_HTTP);
+    assert_int_equal(eye_recognise_glance(&glance, 18, ~0U), EYE_PROTOCOL_HTTP);
+    assert_int_equal(eye_recognise_glance(&glance, 18, ~http), EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(eye_recognise_glance(&glance, 18, 0), EYE_PROTOCOL_UNKNOWN);
 }
 
 /* A listener without an entry of its own gives its child none of another connection's. */
@@ -630,6 +646,48 @@ static void recognise__looks_as_far_as_it_says(void **state)
     assert_true(recognises(line, EYE_SENT));
 }
 
+/* The slot is empty: each payload is counted, the collector is told once. */
+static void hand_over__wishes_once(void **state)
+{
+    const struct eye_segment segment = {
+        .sequence = 0xfffffff0, .acknowledged = 7, .offset = 52, .bytes = 48, .opening = true};
+    struct __sk_buff skb = {.len = 100};
+    (void)state;
+    eye_protocols_wished = 0;
+    eye_hand_over(&skb, &segment, EYE_SENT, EYE_PROTOCOL_HTTP);
+    assert_ptr_equal(host->called, &senders);
+    eye_hand_over(&skb, &segment, EYE_RECEIVED, EYE_PROTOCOL_HTTP);
+    assert_ptr_equal(host->called, &receivers);
+    assert_int_equal(host->called_at, EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_NOT_LOADED], 2);
+    assert_int_equal(host->outputs, 1);
+    assert_int_equal(host->output.bytes[0], EYE_PROTOCOL_HTTP);
+    struct eye_segment passed = eye_passed_segment(&skb);
+    assert_int_equal(passed.sequence, segment.sequence);
+    assert_int_equal(passed.acknowledged, segment.acknowledged);
+    assert_int_equal(passed.offset, segment.offset);
+    assert_int_equal(passed.bytes, segment.bytes);
+    assert_true(passed.opening);
+    eye_protocols_wished = 0; /* as the collector takes it back */
+    eye_hand_over(&skb, &segment, EYE_SENT, EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->outputs, 2);
+}
+
+/* Nobody has read it: the child begins with nothing. */
+static void handle_first_payload__without_a_program(void **state)
+{
+    static const char get[] = "GET / HTTP/1.1\r\n\r\n";
+    struct bpf_sock listener = {.state = TCP_LISTEN};
+    struct __sk_buff skb = {.sk = &listener};
+    const struct eye_segment segment = segment_of(get);
+    (void)state;
+    eye_handle_first_payload(&skb, &listener, &segment);
+    assert_ptr_equal(host->called, &receivers);
+    assert_true(host->first.present);
+    assert_false(eye_has_protocol(&host->first.socket.stream));
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_NOT_LOADED], 1);
+}
+
 static void read_first(const char *payload)
 {
     struct bpf_sock listener = {.state = TCP_LISTEN};
@@ -637,7 +695,7 @@ static void read_first(const char *payload)
     const struct eye_segment segment = segment_of(payload);
     memset(&host->first, 0, sizeof(host->first));
     host->first.socket.stream.protocol = EYE_PROTOCOL_HTTP;
-    eye_read_first(&skb, &host->first, &segment);
+    eye_read_first(&skb, &host->first, &segment, eye_http_all_steps);
 }
 
 static void read_first__waits_for_the_child(void **state)
@@ -753,6 +811,8 @@ int main(void)
         TEST(begin_first_payload__starts_as_the_listener),
         TEST(recognise__looks_when_the_turn_changes),
         TEST(recognise__looks_as_far_as_it_says),
+        TEST(hand_over__wishes_once),
+        TEST(handle_first_payload__without_a_program),
         TEST(read_first__waits_for_the_child),
         TEST(read_first__forgets_what_it_cannot_follow),
         TEST(discount_fin__of_a_direction_that_is_closed),

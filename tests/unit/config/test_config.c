@@ -57,7 +57,7 @@ static void load__empty_file_gives_defaults(void **state)
                      1U << EYE_CONNECTION_TAG_DIRECTION | 1U << EYE_CONNECTION_TAG_SERVICE |
                          1U << EYE_CONNECTION_TAG_PORT | 1U << EYE_CONNECTION_TAG_FAMILY);
     assert_int_equal(config->connections.remote, EYE_REMOTE_NONE);
-    assert_true(config->protocols.http);
+    assert_int_equal(config->protocols.http, EYE_WISH_AUTO);
     assert_int_equal(config->routes.count, 0);
     assert_int_equal(config->routes.names, EYE_ROUTE_NAMES_GUESSED);
     assert_int_equal(config->limits.series, 2000);
@@ -107,7 +107,7 @@ static void load__reads_every_key(void **state)
     assert_int_equal(config->connections.tags,
                      1U << EYE_CONNECTION_TAG_PORT | 1U << EYE_CONNECTION_TAG_NETNS);
     assert_int_equal(config->connections.remote, EYE_REMOTE_ZONE);
-    assert_false(config->protocols.http);
+    assert_int_equal(config->protocols.http, EYE_WISH_NEVER);
     assert_int_equal(config->limits.series, 10);
     assert_int_equal(config->limits.tag_values, 1000000);
     assert_int_equal(config->limits.idle_ns, 86400 * EYE_NS_PER_SECOND);

@@ -119,7 +119,8 @@ static void values__numbers_have_units_and_ranges(void **state)
 static void values__texts_and_choices_are_checked(void **state)
 {
     static const struct bad_text cases[] = {
-        {"protocols: {http: yes}", "1:19: protocols.http: \"yes\" is not true or false"},
+        {"protocols: {http: yes}",
+         "1:19: protocols.http: unknown \"yes\" (known: auto, true, false)"},
         {"log: {level: inof}", "1:14: log.level: unknown \"inof\", did you mean \"info\"? "
                                "(known: error, warning, info, debug)"},
         {"log: {level: 7}", "1:14: log.level: unknown \"7\" (known: error, warning, info, debug)"},
@@ -156,7 +157,7 @@ static void values__have_the_kind_of_their_key(void **state)
         {"interval", "1:1: expected a mapping of keys, not a single value"},
         {"source: auto", "1:9: source: expected a mapping of keys, not a single value"},
         {"interval: [10s]", "1:11: interval: expected a duration, not a list"},
-        {"protocols: {http: {}}", "1:19: protocols.http: expected true or false, not a mapping"},
+        {"protocols: {http: {}}", "1:19: protocols.http: expected a single value, not a mapping"},
         {"log: {level: [info]}", "1:14: log.level: expected a single value, not a list"},
         {"tags: env:prod", "1:7: tags: expected a list, not a single value"},
         {"tags: {env: prod}", "1:7: tags: expected a list, not a mapping"},

@@ -112,3 +112,9 @@ static __always_inline void eye_line_go_on(struct eye_conversation *conversation
                                            __u32 filled, struct eye_found *found)
 {
 }
+
+static const struct eye_parser eye_line_parser = {
+    .read = eye_line_read,
+    .note = eye_line_note,
+    .go_on = eye_line_go_on,
+};

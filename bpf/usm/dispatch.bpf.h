@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Plaintext protocols, from cgroup_skb on the root of the cgroup v2 tree: every payload of every
+ * container with its socket attached. Recognises the protocol by the first bytes, then hands each
+ * payload to the protocol's own program (payloads.bpf.h). A socket that speaks none costs one
+ * look-up.
+ */
+#pragma once
+
+#include "bpf/tracer/tcp.bpf.h"
+#include "bpf/usm/first_payload.bpf.h"
+#include "bpf/usm/looks.h"
+#include "bpf/usm/segment.bpf.h"
+
+/* enum eye_protocol -> its program for what is sent, and for what is received: from 6.18 on the
+ * programs of an array have one direction. Filled by the collector when a protocol is first seen,
+ * or before. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, EYE_PROTOCOL_COUNT);
+    __type(key, __u32);
+    __type(value, __u32);
+} senders SEC(".maps"), receivers SEC(".maps");
+
+/* __u32, an enum eye_protocol: recognised, and its programs are not there. Written by
+ * dispatch.bpf.h, read by the collector. */
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 4096);
+} wishes SEC(".maps");
+
+/* Bits by enum eye_protocol. */
+const volatile __u32 eye_protocols_wanted = ~0U;
+
+/* Bits by enum eye_protocol: the collector was told, and has not taken it back. */
+__u32 eye_protocols_wished = 0;
+
+/* What a payload begins like, as far as EYE_LOOK_BYTES of it tell: an enum eye_protocol. */
+EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes)
+{
+    struct eye_glance glance = {0};
+    __u64 count = bytes;
+    eye_pin(count);
+    count = count < EYE_LOOK_BYTES ? count : EYE_LOOK_BYTES;
+    eye_pin(count);
+    count = (count - 1) & (EYE_LOOK_BYTES - 1);
+    eye_pin(count);
+    count++;
+    if (bpf_skb_load_bytes(skb, offset, &glance, count) != 0) {
+        return EYE_PROTOCOL_UNKNOWN;
+    }
+    return eye_recognise_glance(&glance, count, eye_protocols_wanted);
+}
+
+/* Looks at the first bytes of a payload; true when the stream speaks, or may speak, a protocol. */
+static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_stream *stream,
+                                          const struct eye_segment *segment, __u32 side)
+{
+    __u8 speaks = side == EYE_SENT ? EYE_SPOKE_THIS_END : EYE_SPOKE_PEER;
+    if (stream->protocol == EYE_PROTOCOL_NONE && stream->spoke == speaks) {
+        return false;
+    }
+    stream->spoke = speaks;
+    __u8 protocol = eye_look(skb, segment->offset, segment->bytes);
+    if (protocol == EYE_PROTOCOL_UNKNOWN) {
+        eye_count_look(stream);
+        return false;
+    }
+    stream->protocol = protocol;
+    return true;
+}
+
+/* Counted for each payload until the collector has brought the programs. */
+EYE_PART int eye_wish(__u32 protocol)
+{
+    eye_lose(EYE_LOSS_NOT_LOADED(protocol), 1);
+    __u32 bit = 1U << (protocol & 31);
+    if (!(eye_protocols_wished & bit) && !(__sync_fetch_and_or(&eye_protocols_wished, bit) & bit)) {
+        bpf_ringbuf_output(&wishes, &protocol, sizeof(protocol), BPF_RB_FORCE_WAKEUP);
+    }
+    return 0;
+}
+
+/* Comes back only when the protocol has no program. A constant slot is a jump in the kernel's code,
+ * one out of a register an indirect call, which costs more than the look-ups where it is guarded
+ * against speculation. */
+static __always_inline void eye_hand_over(struct __sk_buff *skb, const struct eye_segment *segment,
+                                          __u32 side, __u32 protocol)
+{
+    eye_pass_segment(skb, segment);
+#define X(identifier, name)                                                                        \
+    if (protocol == EYE_PROTOCOL_##identifier) {                                                   \
+        if (side == EYE_SENT) {                                                                    \
+            bpf_tail_call_static(skb, &senders, EYE_PROTOCOL_##identifier);                        \
+        } else {                                                                                   \
+            bpf_tail_call_static(skb, &receivers, EYE_PROTOCOL_##identifier);                      \
+        }                                                                                          \
+    }
+    EYE_PROTOCOLS(X)
+#undef X
+    eye_wish(protocol);
+}
+
+/* A payload that comes before its socket (first_payload.bpf.h). */
+static __always_inline void eye_handle_first_payload(struct __sk_buff *skb, struct bpf_sock *sk,
+                                                     const struct eye_segment *segment)
+{
+    struct eye_first_payload *first =
+        eye_begin_first_payload(bpf_sk_storage_get(&sockets, sk, 0, 0), segment->source);
+    if (first && eye_recognise(skb, &first->socket.stream, segment, EYE_RECEIVED)) {
+        eye_hand_over(skb, segment, EYE_RECEIVED, first->socket.stream.protocol);
+        first->socket.stream.protocol = EYE_PROTOCOL_UNKNOWN;
+    }
+}
+
+static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 side)
+{
+    struct eye_segment segment;
+    struct bpf_sock *sk = skb->sk;
+    if (!sk) {
+        return;
+    }
+    bool listener = side == EYE_RECEIVED && sk->state == TCP_LISTEN;
+    if (!eye_read_segment(skb, &segment)) {
+        if (listener) {
+            eye_forget_first_payload();
+        }
+        return;
+    }
+    if (listener) {
+        eye_handle_first_payload(skb, sk, &segment);
+        return;
+    }
+    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (!socket) {
+        return;
+    }
+    if (side == EYE_SENT) {
+        eye_learn_sender(socket, sk);
+    }
+    struct eye_stream *stream = &socket->stream;
+    /* Read once: the other direction, on another CPU, may find that it is over. */
+    __u32 protocol = *(const volatile __u8 *)&stream->protocol;
+    if (!eye_is_protocol(protocol)) {
+        if (protocol == EYE_PROTOCOL_TUNNEL || !eye_recognise(skb, stream, &segment, side)) {
+            return;
+        }
+        protocol = stream->protocol;
+    }
+    eye_hand_over(skb, &segment, side, protocol);
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the programs of one protocol do with a payload that dispatch.bpf.h has handed to them: its
+ * conversation, where it belongs in it, and the steps of the parser. They are in an object of their
+ * own, so that a kernel verifies, and memory holds, the protocols alone that a host speaks.
+ */
+#pragma once
+
+#include "bpf/usm/engine.h"
+#include "bpf/usm/first_payload.bpf.h"
+#include "bpf/usm/segment.bpf.h"
+
+/*
+ * Steps per payload behind the first one, a product because the verifier follows every round of a
+ * loop, but a function only once. 64 KiB hold 4681 of HTTP's shortest messages ("X / HTTP/1.1" and
+ * "HTTP/1.1 200", each with two LFs); larger buffers of such (BIG TCP) are cut, counted.
+ */
+#define EYE_STEPS_AT_ONCE 64
+#define EYE_STEPS_ROUNDS 80
+
+/*
+ * TCP stamps a segment with CLOCK_MONOTONIC just before it leaves (skb->tstamp, the departure
+ * time, __tcp_transmit_skb): free, where reading the clock costs more than the parsing.
+ */
+static __always_inline struct eye_reader eye_skb_reader(struct __sk_buff *skb, __u32 side)
+{
+    struct eye_reader reader = {
+        .from = skb,
+        .time_ns = side == EYE_SENT ? skb->tstamp : 0,
+        .source = EYE_SOURCE_SKB,
+    };
+    return reader;
+}
+
+static __always_inline struct eye_cursor eye_cursor_at(const struct eye_segment *segment,
+                                                       __u32 side)
+{
+    struct eye_cursor cursor = {
+        .side = side,
+        .offset = segment->offset,
+        .end = segment->offset + segment->bytes,
+        .origin = segment->sequence - segment->offset,
+        .acknowledged = segment->acknowledged,
+        .opening = segment->opening,
+    };
+    return cursor;
+}
+
+/* Bytes sent count from the moment at which the segment is handed down, so this one's do. A subflow
+ * of MPTCP may begin in the midst of messages, and hold the answers of other ones. */
+static __always_inline bool eye_is_first(const struct tcp_sock *tcp, const struct eye_cursor *at,
+                                         __u32 sequence)
+{
+    if (tcp->bytes_received != 0 || eye_is_subflow(tcp)) {
+        return false;
+    }
+    return at->side == EYE_SENT ? tcp->bytes_sent == at->end - at->offset
+                                : tcp->bytes_sent == 0 && tcp->rcv_nxt == sequence;
+}
+
+/* What is sent needs no question: the socket itself made it. A segment waits in the backlog while a
+ * process uses the socket, so what is accepted may lag behind, and never runs ahead. */
+static __always_inline struct eye_receiver eye_ask_socket(struct bpf_sock *sk,
+                                                          const struct eye_cursor *at,
+                                                          __u32 sequence)
+{
+    struct eye_receiver receiver = {.first = sk->state == TCP_LISTEN};
+    struct tcp_sock *tcp = receiver.first ? NULL : bpf_skc_to_tcp_sock(sk);
+    if (!tcp) {
+        return receiver;
+    }
+    receiver.first = eye_is_first(tcp, at, sequence);
+    receiver.known = at->side == EYE_RECEIVED && sk->state != TCP_SYN_SENT;
+    receiver.accepted = tcp->rcv_nxt;
+    receiver.end = tcp->rcv_wup + tcp->rcv_wnd;
+    /* Not snd_nxt, which the kernel sets after the segment has left. */
+    receiver.sent = tcp->write_seq;
+    return receiver;
+}
+
+EYE_PART int eye_resolve_part(struct __sk_buff *skb, struct eye_stream *stream,
+                              struct eye_conversation *conversation, struct eye_cursor *at,
+                              __u32 sequence)
+{
+    struct bpf_sock *sk = skb->sk;
+    if (!sk || !stream || !conversation || !at) {
+        return 0;
+    }
+    struct eye_receiver receiver = eye_ask_socket(sk, at, sequence);
+    return eye_resolve(stream, conversation, at, &receiver, sequence);
+}
+
+/* The slots beyond the first one, when the next step may need them. */
+static __always_inline struct eye_pipeline *eye_find_pipeline(struct bpf_sock *sk,
+                                                              const struct eye_work *work)
+{
+    if (!eye_needs_pipeline(work->stream, &work->conversation->queue, work->at->side)) {
+        return NULL;
+    }
+    return sk->state == TCP_LISTEN
+               ? eye_first_pipeline()
+               : bpf_sk_storage_get(&pipelines, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+/* One step of @parser; 0: the payload is used up. */
+static __always_inline int eye_take_step(struct __sk_buff *skb, struct eye_stream *stream,
+                                         struct eye_conversation *conversation,
+                                         struct eye_cursor *at, const struct eye_parser *parser)
+{
+    struct bpf_sock *sk = skb->sk;
+    if (!sk || !stream || !conversation || !at) {
+        return 0;
+    }
+    struct eye_work work = {
+        .parser = parser,
+        .stream = stream,
+        .conversation = conversation,
+        .reader = eye_skb_reader(skb, at->side),
+        .at = at,
+    };
+    work.pipeline = eye_find_pipeline(sk, &work);
+    return eye_step_and_tell(&work);
+}
+
+/* What takes steps of a parser: a function of its program, a constant wherever it is handed on. */
+typedef int eye_taker(struct __sk_buff *skb, struct eye_stream *stream,
+                      struct eye_conversation *conversation, struct eye_cursor *at);
+
+/* The parser has nothing more to do here: it was not that protocol after all, or is no longer. */
+static __always_inline void eye_leave_conversation(struct bpf_sock *sk, struct eye_stream *stream,
+                                                   struct eye_conversation *conversation,
+                                                   __u32 verdict)
+{
+    if (verdict == EYE_VERDICT_ENDED) {
+        stream->protocol = EYE_PROTOCOL_TUNNEL;
+        stream->recognised = 1;
+    } else {
+        stream->protocol = EYE_PROTOCOL_UNKNOWN;
+        eye_count_look(stream);
+    }
+    eye_forget_requests(conversation);
+    if (conversation->troubled) {
+        eye_report(stream, conversation);
+    }
+    eye_forget_protocol(stream);
+    bpf_sk_storage_delete(&conversations, sk);
+    bpf_sk_storage_delete(&pipelines, sk);
+}
+
+/* The FIN of a direction that is closed takes a number, too: whoever acknowledges it has not seen a
+ * byte more than we have. */
+static __always_inline void eye_discount_fin(const struct bpf_sock *sk,
+                                             const struct eye_conversation *conversation,
+                                             struct eye_cursor *at)
+{
+    __u32 next = conversation->halves[(at->side ^ 1) & 1].next_sequence;
+    if (sk->state != TCP_ESTABLISHED && at->acknowledged == next + 1) {
+        at->acknowledged--;
+    }
+}
+
+static __always_inline struct eye_conversation *eye_find_conversation(struct bpf_sock *sk,
+                                                                      __u8 protocol)
+{
+    struct eye_conversation *conversation =
+        bpf_sk_storage_get(&conversations, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!conversation) {
+        eye_lose(EYE_LOSS_OF_PARSER((__u32)protocol) + EYE_LOST_STORAGE, 1);
+        return NULL;
+    }
+    if (conversation->protocol == protocol) {
+        return conversation;
+    }
+    if (conversation->protocol != EYE_PROTOCOL_UNKNOWN) {
+        eye_begin_conversation(conversation, protocol); /* of a protocol that is over */
+    } else {
+        conversation->protocol = protocol; /* just made */
+    }
+    return conversation;
+}
+
+/* One payload of a stream whose protocol is known. @step, @all_steps: of its parser. */
+static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf_sock *sk,
+                                               struct eye_stream *stream,
+                                               const struct eye_segment *segment, __u32 side,
+                                               eye_taker *step, eye_taker *all_steps)
+{
+    /* Read once: the other direction, on another CPU, may find that it is over. */
+    __u8 protocol = *(const volatile __u8 *)&stream->protocol;
+    if (!eye_is_protocol(protocol)) {
+        return;
+    }
+    struct eye_conversation *conversation = eye_find_conversation(sk, protocol);
+    if (!conversation) {
+        return;
+    }
+    struct eye_cursor at = eye_cursor_at(segment, side);
+    eye_discount_fin(sk, conversation, &at);
+    if (!eye_is_next(conversation, &at, segment->sequence) &&
+        !eye_resolve_part(skb, stream, conversation, &at, segment->sequence)) {
+        return;
+    }
+    eye_advance_to_new(conversation, &at, segment->sequence);
+    /* Mostly the payload is one message and one step. */
+    if (step(skb, stream, conversation, &at)) {
+        all_steps(skb, stream, conversation, &at);
+    }
+    if (at.verdict != EYE_VERDICT_GO_ON) {
+        eye_leave_conversation(sk, stream, conversation, at.verdict);
+        return;
+    }
+    eye_exhaust(stream, conversation, &at);
+    if (conversation->troubled) {
+        eye_report(stream, conversation);
+    }
+}
+
+/* Reads a payload that looks like a protocol, wholly by calls: it is rare, and the verifier has
+ * seen them. What cannot be followed to its end leaves a socket of which nothing is known. */
+static __always_inline void eye_read_first(struct __sk_buff *skb, struct eye_first_payload *first,
+                                           const struct eye_segment *segment, eye_taker *all_steps)
+{
+    struct eye_stream *stream = &first->socket.stream;
+    struct eye_conversation *conversation = &first->conversation;
+    struct eye_cursor at = eye_cursor_at(segment, EYE_RECEIVED);
+    eye_begin_conversation(conversation, stream->protocol);
+    eye_resolve_part(skb, stream, conversation, &at, segment->sequence);
+    conversation->halves[EYE_RECEIVED].next_sequence = segment->sequence + segment->bytes;
+    all_steps(skb, stream, conversation, &at);
+    if (at.verdict == EYE_VERDICT_GO_ON && at.offset >= at.end) {
+        return;
+    }
+    if (at.verdict == EYE_VERDICT_GO_ON) {
+        eye_note_loss_part(conversation, EYE_LOST_STEPS, 1);
+    }
+    eye_forget_requests(conversation);
+    eye_forget_protocol(stream);
+    stream->protocol = EYE_PROTOCOL_UNKNOWN;
+    eye_count_look(stream);
+}
+
+/* A payload that was handed over, of a socket or of a listener. */
+static __always_inline void eye_handle_passed(struct __sk_buff *skb, __u32 side, eye_taker *step,
+                                              eye_taker *all_steps)
+{
+    struct bpf_sock *sk = skb->sk;
+    if (!sk) {
+        return;
+    }
+    struct eye_segment segment = eye_passed_segment(skb);
+    if (side == EYE_RECEIVED && sk->state == TCP_LISTEN) {
+        struct eye_first_payload *first = eye_first_payload_slot();
+        if (first) {
+            eye_read_first(skb, first, &segment, all_steps);
+        }
+        return;
+    }
+    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (socket) {
+        eye_handle_payload(skb, sk, &socket->stream, &segment, side, step, all_steps);
+    }
+}
+
+/*
+ * The two programs of a protocol, name_sent and name_received. A step is a function: verified once,
+ * not once per round of the loops around it. (Kernel 7.2 verifies nearly a million instructions
+ * when bpf_loop() calls the step, 8 times what 6.18 does, and 5.17 is the first that has it.)
+ */
+#define EYE_PROTOCOL_PROGRAMS(name)                                                                \
+    EYE_PART int eye_##name##_step(struct __sk_buff *skb, struct eye_stream *stream,               \
+                                   struct eye_conversation *conversation, struct eye_cursor *at)   \
+    {                                                                                              \
+        return eye_take_step(skb, stream, conversation, at, &eye_##name##_parser);                 \
+    }                                                                                              \
+                                                                                                   \
+    EYE_PART int eye_##name##_steps(struct __sk_buff *skb, struct eye_stream *stream,              \
+                                    struct eye_conversation *conversation, struct eye_cursor *at)  \
+    {                                                                                              \
+        for (int i = 0; i < EYE_STEPS_AT_ONCE; i++) {                                              \
+            if (!eye_##name##_step(skb, stream, conversation, at)) {                               \
+                return 0;                                                                          \
+            }                                                                                      \
+        }                                                                                          \
+        return 1;                                                                                  \
+    }                                                                                              \
+                                                                                                   \
+    EYE_PART int eye_##name##_all_steps(struct __sk_buff *skb, struct eye_stream *stream,          \
+                                        struct eye_conversation *conversation,                     \
+                                        struct eye_cursor *at)                                     \
+    {                                                                                              \
+        for (int i = 0; i < EYE_STEPS_ROUNDS; i++) {                                               \
+            if (!eye_##name##_steps(skb, stream, conversation, at)) {                              \
+                break;                                                                             \
+            }                                                                                      \
+        }                                                                                          \
+        return 0;                                                                                  \
+    }                                                                                              \
+                                                                                                   \
+    SEC("cgroup_skb/egress")                                                                       \
+    int name##_sent(struct __sk_buff *skb)                                                         \
+    {                                                                                              \
+        eye_handle_passed(skb, EYE_SENT, eye_##name##_step, eye_##name##_all_steps);               \
+        return 1;                                                                                  \
+    }                                                                                              \
+                                                                                                   \
+    SEC("cgroup_skb/ingress")                                                                      \
+    int name##_received(struct __sk_buff *skb)                                                     \
+    {                                                                                              \
+        eye_handle_passed(skb, EYE_RECEIVED, eye_##name##_step, eye_##name##_all_steps);           \
+        return 1;                                                                                  \
+    }

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loads the object of a protocol with the maps of the tier, and keeps of it the programs alone. */
+#include "collector/source/socket_storage/attacher.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "collector/base/base.h"
+#include "collector/base/clock.h"
+#include "collector/base/log.h"
+#include "collector/base/thread.h"
+#include "collector/host/remedy.h"
+#include "collector/source/tier.h"
+
+#include "bpf/socket_storage.skel.h"
+
+/* What was refused for want of memory may be had a little later; what this kernel never takes costs
+ * its verifier's time at each attempt, so the next one waits twice as long. */
+#define RETRY_NS (5ULL * 1000000000)
+#define RETRY_MAX_NS (320ULL * 1000000000)
+#define PROGRAMS_OF_PROTOCOL 2
+#define NOT_NEEDED 0
+
+struct eye_attacher {
+    const struct socket_storage *programs;
+    struct ring_buffer *wishes;
+    /* By protocol: the program's descriptor, which stays what it is; NOT_NEEDED, or -errno. */
+    atomic_int programs_of[EYE_PROTOCOL_COUNT][PROGRAMS_OF_PROTOCOL];
+    uint64_t retry_ns[EYE_PROTOCOL_COUNT]; /* monotonic; 0: there is nothing to try again */
+    uint64_t wait_ns[EYE_PROTOCOL_COUNT];  /* before the next attempt */
+    int stop;                              /* eventfd */
+    bool runs;
+    pthread_t thread;
+};
+
+static const char *name_of(enum eye_protocol protocol)
+{
+    static const char *const names[] = {
+#define X(X, identifier, name, title) [EYE_PROTOCOL_##identifier] = title,
+        EYE_EACH_PROTOCOL(X, )
+#undef X
+    };
+    return names[protocol];
+}
+
+static int share_maps(const struct bpf_object *object, const struct bpf_object *owner)
+{
+    struct bpf_map *map;
+    bpf_object__for_each_map(map, object)
+    {
+        const struct bpf_map *shared =
+            bpf_map__is_internal(map) ? NULL
+                                      : bpf_object__find_map_by_name(owner, bpf_map__name(map));
+        int result = shared == NULL ? 0 : bpf_map__reuse_fd(map, bpf_map__fd(shared));
+        if (result != 0) {
+            return result;
+        }
+    }
+    return 0;
+}
+
+static int fill_slot(struct eye_attacher *attacher, const struct bpf_object *object,
+                     enum eye_protocol protocol, size_t which)
+{
+    const struct bpf_map *const slots[PROGRAMS_OF_PROTOCOL] = {attacher->programs->maps.senders,
+                                                               attacher->programs->maps.receivers};
+    const char *name = eye_programs[eye_protocol_program(protocol) + which].name;
+    int loaded = bpf_program__fd(bpf_object__find_program_by_name(object, name));
+    int kept = fcntl(loaded, F_DUPFD_CLOEXEC, NOT_NEEDED + 1);
+    __u32 key = protocol;
+    if (kept < 0) {
+        return -errno;
+    }
+    int result = bpf_map_update_elem(bpf_map__fd(slots[which]), &key, &kept, BPF_ANY);
+    if (result != 0) {
+        close(kept);
+        return result;
+    }
+    atomic_store(&attacher->programs_of[protocol][which], kept);
+    return 0;
+}
+
+static int load(struct eye_attacher *attacher, enum eye_protocol protocol)
+{
+    struct bpf_object *object = eye_protocol_open(protocol);
+    if (object == NULL) {
+        return -errno;
+    }
+    int result = share_maps(object, attacher->programs->obj);
+    if (result == 0) {
+        result = bpf_object__load(object);
+    }
+    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result == 0; i++) {
+        result = fill_slot(attacher, object, protocol, i);
+    }
+    bpf_object__close(object);
+    return result;
+}
+
+static bool is_there(const struct eye_attacher *attacher, enum eye_protocol protocol)
+{
+    return atomic_load(&attacher->programs_of[protocol][PROGRAMS_OF_PROTOCOL - 1]) > NOT_NEEDED;
+}
+
+int eye_attacher_bring(struct eye_attacher *attacher, enum eye_protocol protocol,
+                       struct eye_error *ret_error)
+{
+    int result = is_there(attacher, protocol) ? 0 : load(attacher, protocol);
+    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result != 0; i++) {
+        if (atomic_load(&attacher->programs_of[protocol][i]) <= NOT_NEEDED) {
+            atomic_store(&attacher->programs_of[protocol][i], result);
+        }
+    }
+    return result == 0 ? 0
+                       : eye_error_set(ret_error, result,
+                                       "%s: kernel programs of %s: cannot be loaded: %s; %s",
+                                       eye_ability_cost(EYE_ABILITY_PROTOCOLS), name_of(protocol),
+                                       strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+}
+
+/* The same cause is told once. */
+static void bring_wished(struct eye_attacher *attacher, enum eye_protocol protocol)
+{
+    struct eye_error why;
+    int before = atomic_load(&attacher->programs_of[protocol][0]);
+    int result = eye_attacher_bring(attacher, protocol, &why);
+    if (result == 0) {
+        eye_log_info("requests of %s are seen from now on", name_of(protocol));
+        return;
+    }
+    uint64_t *wait_ns = &attacher->wait_ns[protocol];
+    attacher->retry_ns[protocol] = eye_clock_monotonic_ns() + *wait_ns;
+    *wait_ns = *wait_ns * 2 < RETRY_MAX_NS ? *wait_ns * 2 : RETRY_MAX_NS;
+    if (result != before) {
+        eye_log_warning("%s", why.text);
+    }
+}
+
+static int take_wish(void *context, void *record, size_t bytes)
+{
+    struct eye_attacher *attacher = context;
+    __u32 protocol;
+    if (bytes == sizeof(protocol)) {
+        memcpy(&protocol, record, sizeof(protocol));
+        if (protocol != EYE_PROTOCOL_UNKNOWN && protocol < EYE_PROTOCOL_COUNT) {
+            bring_wished(attacher, (enum eye_protocol)protocol);
+        }
+    }
+    return 0;
+}
+
+/* Lets the kernel side wish again what is due. Returns the milliseconds to the next one; -1: there
+ * is none. */
+static int let_wish_again(struct eye_attacher *attacher)
+{
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    uint64_t next_ns = UINT64_MAX;
+    for (size_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
+        uint64_t *retry_ns = &attacher->retry_ns[i];
+        if (*retry_ns != 0 && *retry_ns <= now_ns) {
+            *retry_ns = 0;
+            __atomic_fetch_and(&attacher->programs->bss->eye_protocols_wished, ~(1U << i),
+                               __ATOMIC_SEQ_CST);
+        } else if (*retry_ns != 0 && *retry_ns < next_ns) {
+            next_ns = *retry_ns;
+        }
+    }
+    return next_ns == UINT64_MAX ? -1 : (int)((next_ns - now_ns) / 1000000 + 1);
+}
+
+static void *run(void *context)
+{
+    struct eye_attacher *attacher = context;
+    struct pollfd waits[] = {
+        {.fd = ring_buffer__epoll_fd(attacher->wishes), .events = POLLIN},
+        {.fd = attacher->stop, .events = POLLIN},
+    };
+    while (waits[1].revents == 0) {
+        ring_buffer__consume(attacher->wishes);
+        poll(waits, EYE_ARRAY_LENGTH(waits), let_wish_again(attacher));
+    }
+    return NULL;
+}
+
+int eye_attacher_open(const struct socket_storage *programs, struct eye_attacher **ret_attacher,
+                      struct eye_error *ret_error)
+{
+    struct eye_attacher *attacher = calloc(1, sizeof(*attacher));
+    if (attacher == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    attacher->programs = programs;
+    for (size_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
+        attacher->wait_ns[i] = RETRY_NS;
+        for (size_t j = 0; j < PROGRAMS_OF_PROTOCOL; j++) {
+            atomic_init(&attacher->programs_of[i][j], NOT_NEEDED);
+        }
+    }
+    attacher->stop = eventfd(0, EFD_CLOEXEC);
+    attacher->wishes = attacher->stop < 0 ? NULL
+                                          : ring_buffer__new(bpf_map__fd(programs->maps.wishes),
+                                                             take_wish, attacher, NULL);
+    if (attacher->wishes == NULL) {
+        int error = errno;
+        eye_attacher_close(attacher);
+        return eye_error_set(ret_error, -error, "cannot wait for protocols: %s", strerror(error));
+    }
+    *ret_attacher = attacher;
+    return 0;
+}
+
+int eye_attacher_run(struct eye_attacher *attacher, struct eye_error *ret_error)
+{
+    int result = eye_thread_start("attacher", run, attacher, &attacher->thread);
+    attacher->runs = result == 0;
+    return result == 0
+               ? 0
+               : eye_error_set(ret_error, result, "cannot start a thread for protocols: %s; %s",
+                               strerror(-result), EYE_REMEDY_THREADS);
+}
+
+int eye_attacher_program(const struct eye_attacher *attacher, enum eye_program program)
+{
+    enum eye_protocol protocol = eye_program_protocol(program);
+    return atomic_load(&attacher->programs_of[protocol][program - eye_protocol_program(protocol)]);
+}
+
+bool eye_attacher_is_whole(const struct eye_attacher *attacher)
+{
+    for (size_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
+        for (size_t j = 0; j < PROGRAMS_OF_PROTOCOL; j++) {
+            if (atomic_load(&attacher->programs_of[i][j]) < NOT_NEEDED) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void stop(struct eye_attacher *attacher)
+{
+    uint64_t one = 1;
+    if (attacher->runs && write(attacher->stop, &one, sizeof(one)) == sizeof(one)) {
+        pthread_join(attacher->thread, NULL);
+    }
+}
+
+void eye_attacher_close(struct eye_attacher *attacher)
+{
+    if (attacher == NULL) {
+        return;
+    }
+    stop(attacher);
+    ring_buffer__free(attacher->wishes);
+    for (size_t i = 0; i < EYE_PROTOCOL_COUNT * PROGRAMS_OF_PROTOCOL; i++) {
+        int program =
+            atomic_load(&attacher->programs_of[i / PROGRAMS_OF_PROTOCOL][i % PROGRAMS_OF_PROTOCOL]);
+        if (program > NOT_NEEDED) {
+            close(program);
+        }
+    }
+    if (attacher->stop >= 0) {
+        close(attacher->stop);
+    }
+    free(attacher);
+}

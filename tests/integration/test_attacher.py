@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs of a protocol are loaded when it is first seen: what came before is counted, what
+comes after is exact."""
+
+import resource
+import time
+import unittest
+
+import harness
+import own_cgroup
+from conversation import Conversation, answer, get
+from harness import Daemon
+
+AUTO = "protocols.http=auto"
+PROGRAMS = ("http_sent", "http_received")
+NOT_LOADED = ("http", "not_loaded")
+SEEN = "requests of HTTP/1 are seen from now on"
+DURATIONS = ("http.server.request.duration", "http.client.request.duration")
+LATER = 20
+
+
+def setUpModule():  # pylint: disable=invalid-name
+    own_cgroup.enter(unittest.addModuleCleanup)
+
+
+def logs(daemon, text):
+    return any(text in line for line in list(daemon.log))
+
+
+class FirstSeen(unittest.TestCase):
+    """A host that speaks HTTP after a while."""
+
+    def setUp(self):
+        self.daemon = Daemon(self, AUTO)
+        self.conversation = Conversation(self)
+
+    def ask(self, count):
+        """That many requests, a segment each, and their answers."""
+        for _ in range(count):
+            self.conversation.client_sends(get("/early"))
+            self.conversation.server_sends(answer(200))
+
+    def ask_until(self, done, seconds):
+        """Returns how many requests that took."""
+        asked, end = 0, time.monotonic() + seconds
+        while not done():
+            self.assertLess(time.monotonic(), end, self.daemon.log)
+            self.ask(1)
+            asked += 1
+            time.sleep(0.01)
+        return asked
+
+    def loaded(self):
+        return logs(self.daemon, SEEN)
+
+    def seen(self, metric):
+        return self.daemon.weight(metric, port=self.conversation.port)
+
+    def attached(self):
+        """The protocol's programs that the daemon tells of, with 1 or 0."""
+        told = self.daemon.values("bpf.attached", "program")
+        return {name: self.daemon.last_gauge("bpf.attached", program=name)
+                for name in PROGRAMS if name in told}
+
+    def test_counted_before_and_exact_after(self):
+        self.daemon.wait_for_snapshots(1)
+        self.assertEqual(self.attached(), {})
+        early = self.ask_until(self.loaded, 20)
+        self.ask(LATER)
+        self.conversation.close()
+        self.daemon.wait_for_snapshots(2)
+        self.assertEqual(self.daemon.stop(), harness.EXIT_OK)
+        missed = self.daemon.losses()[NOT_LOADED]
+        self.assertEqual(self.attached(), dict.fromkeys(PROGRAMS, 1))
+        for metric in DURATIONS:
+            self.assertGreaterEqual(self.seen(metric), LATER, metric)
+            self.assertLessEqual(self.seen(metric), early + LATER, metric)
+        # Each request and each answer is seen at both ends; one that was in work when the programs
+        # came may be counted at one of them.
+        payloads = 4 * early
+        self.assertGreater(missed, 0)
+        self.assertLessEqual(missed, payloads)
+        unseen = sum(early + LATER - self.seen(metric) for metric in DURATIONS)
+        self.assertLessEqual(2 * unseen - 4, missed + self.daemon.losses().get(
+            ("http", "response_alone"), 0) + self.daemon.losses().get(("http", "request_alone"), 0))
+        print(f"{early} requests until the programs were there, {missed} payloads counted; "
+              f"then {LATER} of {LATER}", end="; ")
+
+    def test_what_is_refused_is_tried_again(self):
+        """No descriptors at first: told once, counted for as long as it lasts."""
+        few = (20, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        before = resource.prlimit(self.daemon.pid, resource.RLIMIT_NOFILE, few)
+        warned = lambda: logs(self.daemon, "kernel programs of HTTP/1: cannot be loaded: Too many")
+        self.ask_until(warned, 20)
+        snapshots = self.daemon.snapshots
+        self.daemon.wait_for_snapshots(snapshots + 2)
+        self.assertEqual(self.attached(), dict.fromkeys(PROGRAMS, 0))
+        resource.prlimit(self.daemon.pid, resource.RLIMIT_NOFILE, before)
+        self.ask_until(self.loaded, 20)
+        self.ask(LATER)
+        self.conversation.close()
+        self.daemon.wait_for_snapshots(2)
+        self.assertEqual(self.daemon.stop(), harness.EXIT_OK)
+        self.assertEqual(sum("cannot be loaded" in line for line in self.daemon.log), 1)
+        self.assertEqual(self.attached(), dict.fromkeys(PROGRAMS, 1))
+        for metric in DURATIONS:
+            self.assertGreaterEqual(self.seen(metric), LATER, metric)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
