@@ -9,6 +9,7 @@ could not be measured.
 """
 
 import argparse
+import json
 import os
 import statistics
 import sys
@@ -17,18 +18,29 @@ import time
 import traceback
 
 import pairs
-from daemon import JSON_CONSOLE, Daemon, program_cost
-from machine import (NGINX_PORT, Failed, Generator, Iperf, Nginx, Sockets, bpf_stats, command,
-                     compile_loads, enter_own_namespace, need, say)
-from table import (Row, at_least, at_most, count, mebibytes, microseconds, nanoseconds,
-                   print_table)
+from daemon import JSON_CONSOLE, Daemon, program_cost, programs_of
+from machine import (NGINX_PORT, ClosingNginx, Failed, Floor, Generator, Iperf, Nginx, Sockets,
+                     Talk, bpf_stats, command, compile_loads, enter_own_namespace, need, say)
+from table import (Row, at_least, at_most, count, mebibytes, microseconds, milliseconds,
+                   nanoseconds, print_table)
 
 MIB = 2**20
 RR_CONNECTIONS = 8
 STARTS = 5
+FOLLOWED = "requests of HTTP/1 are seen from now on"
 LIVE_CONNECTIONS = 5000       # 10 000 sockets
 MEMORY_CONNECTIONS = 9000     # 18 000 sockets: all that the descriptors of one process allow
 MEMORY_PORTS = 142            # seven series per port and direction: 2 000 of them
+
+
+def build_folder(path):
+    """The CMake build folder that a file lies in."""
+    folder = os.path.dirname(path)
+    while folder != os.path.dirname(folder):
+        if os.path.exists(os.path.join(folder, "CMakeCache.txt")):
+            return folder
+        folder = os.path.dirname(folder)
+    raise Failed(f"{path} lies in no build folder")
 
 
 class Bench:
@@ -43,6 +55,13 @@ class Bench:
 
     def measure(self, load):
         return pairs.measure(load, self.sockeye, self.pairs, self.seconds)
+
+    def program(self, name):
+        """The path of a program of this folder, built beside the daemon."""
+        folder = build_folder(self.sockeye)
+        say(f"building {name}")
+        command("cmake", "--build", folder, "--target", name)
+        return os.path.join(folder, "tests/bench", name)
 
     def generator(self, name, what, unit, *arguments):
         return Generator(what, unit, self.loads[name], *arguments)
@@ -60,30 +79,36 @@ def tcp_rows(bench):
     with Iperf() as load:
         yield rate_row(load, bench.measure(load), 0.99)
     load = bench.generator("rr", "TCP request/response", "/s", RR_CONNECTIONS)
-    yield rate_row(load, bench.measure(load), 0.99)
+    yield rate_row(load, bench.measure(load), 0.98)
 
 
 def connection_rows(bench):
     load = bench.generator("conn", "TCP connections", "/s")
     measured = bench.measure(load)
-    yield rate_row(load, measured, 0.95)
+    yield rate_row(load, measured, 0.94)
     yield at_most("daemon CPU per closed connection, both its ends",
-                  measured.cpu_ns_per_count(), 300, nanoseconds, used=measured.used)
-    yield from program_rows(bench, load, "connection", None)
+                  measured.cpu_ns_per_count(), 150, nanoseconds, used=measured.used)
+    yield from program_rows(bench, load, "connection without payload", 1500)
 
 
 def http_rows(bench):
     with Nginx(bench.folder) as load:
         measured = bench.measure(load)
-        yield rate_row(load, measured, 0.97)
+        yield rate_row(load, measured, 0.95)
         base, observed, ratio = measured.means("p99")
         yield at_most("p99 latency in the same runs, on / off", ratio, 1.05, "{:.3g}".format,
                       base=microseconds(base), observed=microseconds(observed),
                       used=measured.used)
         yield at_most("daemon CPU per HTTP request, both ends",
-                      measured.cpu_ns_per_count(), 100, nanoseconds, used=measured.used)
-        yield from program_rows(bench, load, "HTTP request", 400)
+                      measured.cpu_ns_per_count(), 60, nanoseconds, used=measured.used)
+        yield from program_rows(bench, load, "HTTP request", 600)
         yield seen_row(bench, load)
+
+
+def churn_rows(bench):
+    with ClosingNginx(bench.folder) as load:
+        yield rate_row(load, bench.measure(load), 0.94)
+        yield from program_rows(bench, load, "connection with a request", 3500)
 
 
 # ---- kernel programs ----
@@ -95,19 +120,44 @@ def program_cost_of(bench, load):
         before = daemon.programs()
         run = load.run(bench.seconds)
         cost = program_cost(before, daemon.programs())
-    return run["count"], cost, sum(ns for ns, _ in cost.values())
+    return run["count"], cost, total_of(cost)
+
+
+def floor_cost_of(bench, load):
+    """The same of empty programs: what the kernel's statistics cost, and calling them."""
+    with bpf_stats(True), Floor(bench.program("bench_floor")) as floor:
+        load.run(1)
+        before = programs_of(floor.pid)
+        run = load.run(bench.seconds)
+        cost = program_cost(before, programs_of(floor.pid))
+    return run["count"], cost, total_of(cost)
+
+
+def total_of(cost):
+    return sum(ns for ns, _ in cost.values())
+
+
+def middle(runs):
+    """The run with the median of ns per count."""
+    return sorted(runs, key=lambda run: run[2] / run[0])[len(runs) // 2]
 
 
 def program_rows(bench, load, what, target):
     """BPF run time per count of the load, from the kernel's statistics; the parts below.
 
-    The median of three runs. Reading the clock twice per run of a program is part of what the
-    kernel counts: an empty program has about 60 ns here.
+    The medians of three runs. Reading the clock twice per run of a program is part of what the
+    kernel counts: so empty programs at the same places are measured by turns, and taken off.
     """
     say(f"{load.name}: run time of the kernel programs")
-    runs = [program_cost_of(bench, load) for _ in range(min(bench.pairs, 3))]
-    counted, cost, total_ns = sorted(runs, key=lambda run: run[2] / run[0])[len(runs) // 2]
-    yield at_most(f"BPF time per {what}, both ends", total_ns / counted, target, nanoseconds)
+    runs, floors = [], []
+    for _ in range(min(bench.pairs, 3)):
+        runs.append(program_cost_of(bench, load))
+        floors.append(floor_cost_of(bench, load))
+    counted, cost, total_ns = middle(runs)
+    floor_counted, _, floor_ns = middle(floors)
+    base, observed = floor_ns / floor_counted, total_ns / counted
+    yield at_most(f"BPF time per {what}, both ends, net of empty programs", observed - base,
+                  target, nanoseconds, base=nanoseconds(base), observed=nanoseconds(observed))
     for name, (ns, times) in sorted(cost.items(), key=lambda item: -item[1][0]):
         if times / counted > 0.01:
             yield Row(f"    {name}, {times / counted:.2f} runs of {ns / times:.0f} ns",
@@ -198,14 +248,48 @@ def memory_rows(bench):
                   resident, 16 * MIB, mebibytes)
 
 
+def start_row(bench, what, target, http="auto"):
+    """Seconds and peak memory of some starts: the medians."""
+    seconds, peaks = [], []
+    for _ in range(STARTS):
+        with Daemon(bench.sockeye, http=http) as daemon:
+            seconds.append(daemon.start_seconds)
+            peaks.append(daemon.peak_bytes())
+    return (at_most(f"start to observing, {what}, median of {STARTS}", statistics.median(seconds),
+                    target, milliseconds), statistics.median(peaks))
+
+
+def seconds_to_be_followed(bench):
+    """From the first payload of a protocol until its programs are there."""
+    with Daemon(bench.sockeye, http="auto") as daemon:
+        with Talk():
+            begin = time.monotonic()
+            while not daemon.said(FOLLOWED):
+                if time.monotonic() - begin > 20:
+                    raise Failed(f"no word of it in 20 s: {FOLLOWED!r}")
+                time.sleep(0.001)
+            return time.monotonic() - begin
+
+
+def instructions_at_start(bench):
+    """Verified by this kernel before anything is observed."""
+    said = json.loads(command(bench.sockeye, "probe", "--json", "-c", os.devnull))
+    return sum(program["instructions"] for program in said["programs"]
+               if not program["name"].startswith("http_"))
+
+
 def start_rows(bench):
     say("start")
-    seconds = []
-    for _ in range(STARTS):
-        with Daemon(bench.sockeye) as daemon:
-            seconds.append(daemon.start_seconds)
-    yield at_most(f"start to observing, median of {STARTS}", statistics.median(seconds), 0.3,
-                  lambda value: f"{value * 1000:.0f} ms")
+    quiet, peak = start_row(bench, "nothing is spoken", 0.3)
+    yield quiet
+    yield at_most("    peak memory", peak, 10 * MIB, mebibytes)
+    yield at_most("    instructions verified", instructions_at_start(bench), 120000, count)
+    with Talk():
+        yield start_row(bench, "HTTP is spoken", 0.3)[0]
+    yield start_row(bench, "protocols.http: true", None, http="true")[0]
+    yield at_most(f"first payload of HTTP to followed, median of {STARTS}",
+                  statistics.median(seconds_to_be_followed(bench) for _ in range(STARTS)), None,
+                  milliseconds)
     need("strip")
     stripped = os.path.join(bench.folder, "stripped")
     command("strip", "-o", stripped, bench.sockeye)
@@ -214,27 +298,8 @@ def start_rows(bench):
 
 # ---- exporters ----
 
-def build_folder(path):
-    """The CMake build folder that a file lies in."""
-    folder = os.path.dirname(path)
-    while folder != os.path.dirname(folder):
-        if os.path.exists(os.path.join(folder, "CMakeCache.txt")):
-            return folder
-        folder = os.path.dirname(folder)
-    raise Failed(f"{path} lies in no build folder: name bench_deliver with --deliver")
-
-
-def deliver_program(bench):
-    if bench.deliver:
-        return bench.deliver
-    folder = build_folder(bench.sockeye)
-    say("building bench_deliver")
-    command("cmake", "--build", folder, "--target", "bench_deliver")
-    return os.path.join(folder, "tests/bench/bench_deliver")
-
-
 def deliver_rows(bench):
-    program = deliver_program(bench)
+    program = bench.deliver or bench.program("bench_deliver")
     say("exporters, all at once")
     for line in command(program).splitlines():
         if line.startswith("#") or not line.strip():
@@ -247,8 +312,8 @@ def deliver_rows(bench):
                   f"{float(allocations):.3f}", "0", met=float(allocations) < 0.01)
 
 
-PARTS = {"tcp": tcp_rows, "connections": connection_rows, "http": http_rows, "live": live_rows,
-         "memory": memory_rows, "start": start_rows, "deliver": deliver_rows}
+PARTS = {"tcp": tcp_rows, "connections": connection_rows, "http": http_rows,
+         "churn": churn_rows, "live": live_rows, "memory": memory_rows, "start": start_rows, "deliver": deliver_rows}
 
 
 def measure_part(name, part, bench):

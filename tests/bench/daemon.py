@@ -19,16 +19,17 @@ JSON_CONSOLE = "{type: console, format: json}"
 class Daemon:
     """`sockeye run` with nothing but the exporter given; observing when the context begins.
 
-    `start_seconds` is the time from exec to the log line that says so.
+    `start_seconds` is the time from exec to the log line that says so. `http` is protocols.http:
+    what is measured is followed from the start.
     """
 
-    def __init__(self, path, exporter=NULL, interval="1s"):
+    def __init__(self, path, exporter=NULL, interval="1s", http="true"):
         environment = {name: value for name, value in os.environ.items()
                        if not name.startswith(("SOCKEYE", "DD_", "OTEL_"))}
         begin = time.monotonic()
         self._process = subprocess.Popen(
             [path, "run", "-c", os.devnull, "--set", f"interval={interval}",
-             "--set", f"exporters=[{exporter}]"],
+             "--set", f"protocols.http={http}", "--set", f"exporters=[{exporter}]"],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment,
             stdout=subprocess.PIPE if exporter == JSON_CONSOLE else subprocess.DEVNULL)
         self._log = []
@@ -96,22 +97,23 @@ class Daemon:
         return (int(fields[11]) + int(fields[12])) * 10**9 // os.sysconf("SC_CLK_TCK")
 
     def resident_bytes(self):
+        return self._memory("VmRSS")
+
+    def peak_bytes(self):
+        return self._memory("VmHWM")
+
+    def _memory(self, key):
         for line in _read(f"/proc/{self._process.pid}/status").splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{key}:"):
                 return int(line.split()[1]) * 1024
-        raise Failed("no VmRSS in /proc/PID/status")
+        raise Failed(f"no {key} in /proc/PID/status")
 
     def programs(self):
-        """{name: (run time in ns, runs)} of its kernel programs, as the kernel counts them."""
-        ids = set()
-        for path in glob.glob(f"/proc/{self._process.pid}/fdinfo/*"):
-            with contextlib.suppress(OSError):
-                fields = dict(line.split(":", 1) for line in _read(path).splitlines())
-                if "prog_type" in fields:
-                    ids.add(int(fields["prog_id"]))
-        every = json.loads(command("bpftool", "-j", "prog", "show"))
-        return {program["name"]: (program.get("run_time_ns", 0), program.get("run_cnt", 0))
-                for program in every if program["id"] in ids}
+        return programs_of(self._process.pid)
+
+    def said(self, text):
+        """Whether the log has it."""
+        return any(text in line for line in list(self._log))
 
     # ---- what it saw ----
 
@@ -129,6 +131,19 @@ class Daemon:
         """{tags: value} of a gauge, each as told last."""
         return {tuple(sorted(point["tags"].items())): point["value"] for point in self.points
                 if point["metric"].removeprefix("sockeye.") == metric}
+
+
+def programs_of(pid):
+    """{name: (run time in ns, runs)} of a process' kernel programs, as the kernel counts them."""
+    ids = set()
+    for path in glob.glob(f"/proc/{pid}/fdinfo/*"):
+        with contextlib.suppress(OSError):
+            fields = dict(line.split(":", 1) for line in _read(path).splitlines())
+            if "prog_type" in fields:
+                ids.add(int(fields["prog_id"]))
+    every = json.loads(command("bpftool", "-j", "prog", "show"))
+    return {program["name"]: (program.get("run_time_ns", 0), program.get("run_cnt", 0))
+            for program in every if program["id"] in ids}
 
 
 def _read(path):

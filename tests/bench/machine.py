@@ -10,8 +10,10 @@ import ctypes
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
@@ -209,6 +211,7 @@ class Nginx(Load):
     """
 
     name, unit = "HTTP/1 keep-alive", "requests/s"
+    headers = ()
 
     def __init__(self, folder):
         self._folder = folder
@@ -236,13 +239,64 @@ class Nginx(Load):
 
     def run(self, seconds):
         before = self.served()
-        text = command("wrk", "-t1", "-c64", f"-d{seconds}s", "-s", self._script,
+        text = command("wrk", "-t1", "-c64", f"-d{seconds}s", "-s", self._script, *self.headers,
                        f"http://127.0.0.1:{NGINX_PORT}/hello/world?name=value")
         served = self.served() - before - 1
         found = re.search(r"^figures (\d+) (\d+) ([\d.]+) (\d+)$", text, re.M)
         if found is None or int(found[4]) > 0:
             raise Failed(f"wrk said: {text.strip()[-300:]}")
         return {"count": served, "seconds": int(found[2]) / 1e6, "p99": float(found[3]) / 1e6}
+
+
+class ClosingNginx(Nginx):
+    """The same with a connection for each request."""
+
+    name = "HTTP/1, a connection per request"
+    headers = ("-H", "Connection: close")
+
+
+class Talk:
+    """HTTP all the time, but hardly any: a request and its answer every 10 ms."""
+
+    def __enter__(self):
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._talk)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self._stop.set()
+        self._thread.join()
+
+    def _talk(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener, \
+                socket.create_connection(listener.getsockname()) as client:
+            server, _ = listener.accept()
+            with server:
+                while not self._stop.wait(0.01):
+                    client.sendall(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
+                    server.recv(4096)
+                    server.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+                    client.recv(4096)
+
+
+class Floor:
+    """The empty programs of floor.bpf.c, at the places of the daemon's."""
+
+    def __init__(self, path):
+        cgroup = command("findmnt", "-n", "-t", "cgroup2", "-o", "TARGET").split("\n")[0]
+        self._process = subprocess.Popen([path, cgroup], text=True, stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE)
+        self.pid = self._process.pid
+
+    def __enter__(self):
+        if self._process.stdout.readline().strip() != "ready":
+            end(self._process)
+            raise Failed("the empty programs could not be attached")
+        return self
+
+    def __exit__(self, *unused):
+        end(self._process)
 
 
 class Sockets:

@@ -24,6 +24,10 @@ def microseconds(value):
     return f"{value * 1e6:.0f} us"
 
 
+def milliseconds(value):
+    return f"{value * 1e3:.0f} ms"
+
+
 def mebibytes(value):
     return f"{value / 2**20:.2f} MiB"
 
