@@ -14,6 +14,7 @@ from harness import Daemon
 AUTO = "protocols.http=auto"
 PROGRAMS = ("http_sent", "http_received")
 NOT_LOADED = ("http", "not_loaded")
+REFUSED = "kernel programs of HTTP/1: cannot be loaded: Too many open files"
 SEEN = "requests of HTTP/1 are seen from now on"
 DURATIONS = ("http.server.request.duration", "http.client.request.duration")
 LATER = 20
@@ -75,14 +76,9 @@ class FirstSeen(unittest.TestCase):
         for metric in DURATIONS:
             self.assertGreaterEqual(self.seen(metric), LATER, metric)
             self.assertLessEqual(self.seen(metric), early + LATER, metric)
-        # Each request and each answer is seen at both ends; one that was in work when the programs
-        # came may be counted at one of them.
-        payloads = 4 * early
+        # Each request and each answer passes both ends.
         self.assertGreater(missed, 0)
-        self.assertLessEqual(missed, payloads)
-        unseen = sum(early + LATER - self.seen(metric) for metric in DURATIONS)
-        self.assertLessEqual(2 * unseen - 4, missed + self.daemon.losses().get(
-            ("http", "response_alone"), 0) + self.daemon.losses().get(("http", "request_alone"), 0))
+        self.assertLessEqual(missed, 4 * early)
         print(f"{early} requests until the programs were there, {missed} payloads counted; "
               f"then {LATER} of {LATER}", end="; ")
 
@@ -90,8 +86,7 @@ class FirstSeen(unittest.TestCase):
         """No descriptors at first: told once, counted for as long as it lasts."""
         few = (20, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         before = resource.prlimit(self.daemon.pid, resource.RLIMIT_NOFILE, few)
-        warned = lambda: logs(self.daemon, "kernel programs of HTTP/1: cannot be loaded: Too many")
-        self.ask_until(warned, 20)
+        self.ask_until(lambda: logs(self.daemon, REFUSED), 20)
         snapshots = self.daemon.snapshots
         self.daemon.wait_for_snapshots(snapshots + 2)
         self.assertEqual(self.attached(), dict.fromkeys(PROGRAMS, 0))

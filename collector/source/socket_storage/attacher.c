@@ -44,7 +44,7 @@ struct eye_attacher {
 static const char *name_of(enum eye_protocol protocol)
 {
     static const char *const names[] = {
-#define X(X, identifier, name, title) [EYE_PROTOCOL_##identifier] = title,
+#define X(X, identifier, name, title) [EYE_PROTOCOL_##identifier] = (title),
         EYE_EACH_PROTOCOL(X, )
 #undef X
     };
@@ -72,6 +72,9 @@ static int fill_slot(struct eye_attacher *attacher, const struct bpf_object *obj
 {
     const struct bpf_map *const slots[PROGRAMS_OF_PROTOCOL] = {attacher->programs->maps.senders,
                                                                attacher->programs->maps.receivers};
+    if (atomic_load(&attacher->programs_of[protocol][which]) > NOT_NEEDED) {
+        return 0; /* by an attempt that had not filled both */
+    }
     const char *name = eye_programs[eye_protocol_program(protocol) + which].name;
     int loaded = bpf_program__fd(bpf_object__find_program_by_name(object, name));
     int kept = fcntl(loaded, F_DUPFD_CLOEXEC, NOT_NEEDED + 1);
@@ -260,11 +263,12 @@ void eye_attacher_close(struct eye_attacher *attacher)
     }
     stop(attacher);
     ring_buffer__free(attacher->wishes);
-    for (size_t i = 0; i < EYE_PROTOCOL_COUNT * PROGRAMS_OF_PROTOCOL; i++) {
-        int program =
-            atomic_load(&attacher->programs_of[i / PROGRAMS_OF_PROTOCOL][i % PROGRAMS_OF_PROTOCOL]);
-        if (program > NOT_NEEDED) {
-            close(program);
+    for (size_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
+        for (size_t j = 0; j < PROGRAMS_OF_PROTOCOL; j++) {
+            int program = atomic_load(&attacher->programs_of[i][j]);
+            if (program > NOT_NEEDED) {
+                close(program);
+            }
         }
     }
     if (attacher->stop >= 0) {
