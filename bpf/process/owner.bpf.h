@@ -173,12 +173,15 @@ static __always_inline void eye_read_environment(struct eye_owner_record *record
     }
 }
 
-/* All but the environment. @mm: of @task, or NULL. */
+EYE_PART __u64 eye_current_parent(void)
+{
+    return eye_parent_of(bpf_get_current_task_btf()->group_leader);
+}
+
+/* What it is called, and no environment. @mm: of @task, or NULL. */
 static __always_inline void eye_describe(struct eye_owner_record *record,
                                          const struct task_struct *task, const struct mm_struct *mm)
 {
-    record->owner = eye_owner_of(task);
-    record->parent = eye_parent_of(task->group_leader);
     record->environment_bytes = 0;
     record->flags = EYE_OWNER_NO_ENVIRONMENT;
     eye_read_executable(record, mm);
@@ -190,6 +193,8 @@ EYE_PART int eye_describe_tracing(struct eye_owner_record *record)
 {
     const struct task_struct *task = bpf_get_current_task_btf();
     if (record) {
+        record->owner = eye_current_owner();
+        record->parent = eye_current_parent();
         eye_describe(record, task, task->mm);
     }
     return 0;
@@ -199,6 +204,8 @@ EYE_PART int eye_describe_sender(struct eye_owner_record *record)
 {
     const struct task_struct *task = bpf_get_current_task_btf();
     if (record && eye_egress_introduces) {
+        record->owner = eye_current_owner();
+        record->parent = eye_current_parent();
         eye_describe(record, task, task->mm);
     }
     return 0;
@@ -299,6 +306,8 @@ static __always_inline void eye_introduce(struct task_struct *task)
     if (!record) {
         return;
     }
+    record->owner = owner;
+    record->parent = eye_parent_of(leader);
     eye_describe(record, task, mm);
     eye_submit_owner(record);
     if (known) {
