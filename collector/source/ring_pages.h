@@ -2,7 +2,8 @@
 /*
  * A BPF ring buffer as its reader sees it (kernel/bpf/ringbuf.c): two pages that say how far it was
  * written and read, and its records, through a window. libbpf would map all of it, twice, and each
- * mapped page counts as the daemon's memory. Records are read by one thread, the positions by any.
+ * mapped page counts as the daemon's memory; here a ring is mapped as a whole while much flows.
+ * Records are read by one thread, the positions by any.
  */
 #pragma once
 
@@ -17,6 +18,7 @@ struct eye_ring_pages {
     const unsigned char *window;   /* NULL: none is mapped yet */
     size_t window_bytes;
     unsigned long window_from; /* position of its first byte */
+    unsigned int busy;         /* how much flows: see ring_pages.c */
     unsigned long next;        /* position behind the record that was taken last */
 };
 

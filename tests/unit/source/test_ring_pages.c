@@ -180,15 +180,38 @@ static void take__waits_for_what_is_being_written(void **state)
 }
 
 /* Three times around the ring, over the edges of windows and of the ring. */
-static void take__whole_records_through_one_window(void **state)
+static void walk(struct ring *ring, unsigned int looks, size_t expected)
 {
-    struct ring *ring = *state;
-    while (ring->written < 3UL * RING_BYTES) {
+    unsigned long end = ring->written + 3UL * RING_BYTES;
+    while (ring->written < end) {
         unsigned long at = ring->written;
         write_record(ring, 10000, 0);
         expect_record(ring, 10000, at);
-        assert_int_equal(mapped, 2 * ring->page + WINDOW_BYTES);
+        assert_int_equal(mapped, 2 * ring->page + expected);
+        for (unsigned int i = 0; i < looks; i++) {
+            expect_none(ring);
+        }
     }
+}
+
+static void take__whole_records_through_one_window(void **state)
+{
+    walk(*state, 2, WINDOW_BYTES);
+}
+
+static void take__from_a_ring_mapped_whole_while_it_is_busy(void **state)
+{
+    struct ring *ring = *state;
+    for (unsigned long at = 0; at < 2UL * RING_BYTES; at = ring->written) {
+        write_record(ring, 10000, 0);
+        expect_record(ring, 10000, at);
+    }
+    walk(ring, 0, 2 * (size_t)RING_BYTES);
+    for (int i = 0; i < 200; i++) {
+        expect_none(ring);
+    }
+    assert_int_equal(mapped, 2 * ring->page);
+    walk(ring, 2, WINDOW_BYTES);
 }
 
 static void take__a_record_larger_than_the_window(void **state)
@@ -233,6 +256,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(take__waits_for_what_is_being_written, open_ring,
                                         close_ring),
         cmocka_unit_test_setup_teardown(take__whole_records_through_one_window, open_ring,
+                                        close_ring),
+        cmocka_unit_test_setup_teardown(take__from_a_ring_mapped_whole_while_it_is_busy, open_ring,
                                         close_ring),
         cmocka_unit_test_setup_teardown(take__a_record_larger_than_the_window, open_ring,
                                         close_ring),
