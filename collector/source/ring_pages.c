@@ -60,7 +60,7 @@ static void close_window(struct eye_ring_pages *pages)
 
 static bool is_whole(const struct eye_ring_pages *pages)
 {
-    return pages->window != NULL && pages->window_bytes == 2 * pages->bytes;
+    return pages->window != NULL && pages->window_bytes > pages->bytes;
 }
 
 static void add_busy(struct eye_ring_pages *pages, size_t windows)
@@ -77,7 +77,7 @@ static int move_window(struct eye_ring_pages *pages, unsigned long position, siz
     add_busy(pages, 1);
     if (pages->busy >= BUSY_FROM || position - from + bytes > window || window > pages->bytes) {
         from = position & ~(unsigned long)(pages->bytes - 1);
-        window = 2 * pages->bytes;
+        window = pages->bytes + (bytes <= window && window < pages->bytes ? window : pages->bytes);
     }
     close_window(pages);
     off_t offset = (off_t)(2 * page + (from & (pages->bytes - 1)));
@@ -94,12 +94,9 @@ static int move_window(struct eye_ring_pages *pages, unsigned long position, siz
 /* Sees to it that so many bytes are in the window. */
 static int look_at(struct eye_ring_pages *pages, unsigned long position, size_t bytes)
 {
-    if (is_whole(pages)) {
-        if (position - pages->window_from >= pages->bytes) { /* once around */
-            pages->window_from += pages->bytes;
-            add_busy(pages, pages->bytes / WINDOW_BYTES);
-        }
-        return 0;
+    if (is_whole(pages) && position - pages->window_from >= pages->bytes) { /* once around */
+        pages->window_from += pages->bytes;
+        add_busy(pages, pages->bytes / WINDOW_BYTES);
     }
     return pages->window != NULL && position - pages->window_from + bytes <= pages->window_bytes
                ? 0
