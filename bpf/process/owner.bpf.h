@@ -47,6 +47,16 @@ static __always_inline __u64 eye_owner_of(const struct task_struct *task)
 }
 
 /*
+ * What reads much of tasks is a part, which the verifier looks at once, not on every path that
+ * leads there: those from 6.4 on look through the kernel's whole BTF, up to four times, for each
+ * pointer that is read from a task (6fcd486b3a0a).
+ */
+EYE_PART __u64 eye_current_owner(void)
+{
+    return eye_owner_of(bpf_get_current_task_btf());
+}
+
+/*
  * The parent when it runs the same program: forked, and no exec since, by neither. Its environment
  * is what this one had before it was written over (setproctitle). An orphan has another parent by
  * now, whose number of execs may be the same: so the cgroup has to be, too.
@@ -163,27 +173,78 @@ static __always_inline void eye_read_environment(struct eye_owner_record *record
     }
 }
 
-/* @environment: bytes of it to read, of the current process; -1: none. False: the ring is full. */
-static __always_inline bool eye_write_owner(const struct task_struct *task,
-                                            const struct mm_struct *mm, __s64 environment,
-                                            __u32 room)
+EYE_PART __u64 eye_current_parent(void)
+{
+    return eye_parent_of(bpf_get_current_task_btf()->group_leader);
+}
+
+/* What it is called, and no environment. @mm: of @task, or NULL. */
+static __always_inline void eye_describe(struct eye_owner_record *record,
+                                         const struct task_struct *task, const struct mm_struct *mm)
+{
+    record->environment_bytes = 0;
+    record->flags = EYE_OWNER_NO_ENVIRONMENT;
+    eye_read_executable(record, mm);
+    eye_read_cgroups(record, task);
+}
+
+/* Two, as below. */
+EYE_PART int eye_describe_tracing(struct eye_owner_record *record)
+{
+    const struct task_struct *task = bpf_get_current_task_btf();
+    if (record) {
+        record->owner = eye_current_owner();
+        record->parent = eye_current_parent();
+        eye_describe(record, task, task->mm);
+    }
+    return 0;
+}
+
+EYE_PART int eye_describe_sender(struct eye_owner_record *record)
+{
+    const struct task_struct *task = bpf_get_current_task_btf();
+    if (record && eye_egress_introduces) {
+        record->owner = eye_current_owner();
+        record->parent = eye_current_parent();
+        eye_describe(record, task, task->mm);
+    }
+    return 0;
+}
+
+/* @room: for an environment behind the record. NULL: the ring is full. */
+static __always_inline struct eye_owner_record *eye_reserve_owner(__u32 room)
 {
     struct eye_owner_record *record = bpf_ringbuf_reserve(&owners, sizeof(*record) + room, 0);
     if (!record) {
         eye_lose(EYE_LOSS_OWNER_RING, 1);
-        return false;
     }
-    record->owner = eye_owner_of(task);
-    record->parent = eye_parent_of(task->group_leader);
-    record->environment_bytes = 0;
-    record->flags = environment < 0 ? EYE_OWNER_NO_ENVIRONMENT : 0;
-    eye_read_executable(record, mm);
-    eye_read_cgroups(record, task);
-    if (environment >= 0) {
-        eye_read_environment(record, mm, environment, room);
-    }
+    return record;
+}
+
+static __always_inline void eye_submit_owner(struct eye_owner_record *record)
+{
     bpf_ringbuf_submit(record, eye_probes_memory ? eye_wake_flag(&owners, EYE_OWNERS_WAKE_BYTES)
                                                  : BPF_RB_FORCE_WAKEUP);
+}
+
+/* The current process. @environment: bytes of it to read; -1: none. False: the ring is full. */
+static __always_inline bool eye_write_current(bool sender, const struct mm_struct *mm,
+                                              __s64 environment, __u32 room)
+{
+    struct eye_owner_record *record = eye_reserve_owner(room);
+    if (!record) {
+        return false;
+    }
+    if (sender) {
+        eye_describe_sender(record);
+    } else {
+        eye_describe_tracing(record);
+    }
+    if (environment >= 0) {
+        record->flags &= ~EYE_OWNER_NO_ENVIRONMENT;
+        eye_read_environment(record, mm, environment, room);
+    }
+    eye_submit_owner(record);
     return true;
 }
 
@@ -191,7 +252,7 @@ static __always_inline bool eye_write_owner(const struct task_struct *task,
  * The current process in a record of its own, once for each program. One that is ending has given
  * its memory back: of it only the parent and the cgroup are left.
  */
-static __always_inline int eye_introduce_current(void)
+static __always_inline int eye_introduce_current(bool sender)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct eye_introduced *known =
@@ -202,14 +263,15 @@ static __always_inline int eye_introduce_current(void)
     }
     const struct mm_struct *mm = task->mm;
     if (!mm) {
-        eye_write_owner(task, NULL, -1, EYE_ENVIRONMENT_SMALL);
+        eye_write_current(sender, NULL, -1, EYE_ENVIRONMENT_SMALL);
         return 0;
     }
     __s64 bytes = eye_probes_memory ? (__s64)(mm->env_end - mm->env_start) : -1;
-    bool written =
-        bytes < EYE_ENVIRONMENT_SMALL   ? eye_write_owner(task, mm, bytes, EYE_ENVIRONMENT_SMALL)
-        : bytes < EYE_ENVIRONMENT_USUAL ? eye_write_owner(task, mm, bytes, EYE_ENVIRONMENT_USUAL)
-                                        : eye_write_owner(task, mm, bytes, EYE_ENVIRONMENT_LARGE);
+    bool written = bytes < EYE_ENVIRONMENT_SMALL
+                       ? eye_write_current(sender, mm, bytes, EYE_ENVIRONMENT_SMALL)
+                   : bytes < EYE_ENVIRONMENT_USUAL
+                       ? eye_write_current(sender, mm, bytes, EYE_ENVIRONMENT_USUAL)
+                       : eye_write_current(sender, mm, bytes, EYE_ENVIRONMENT_LARGE);
     if (written && known) {
         known->owner = owner;
         known->pass = eye_pass;
@@ -221,12 +283,12 @@ static __always_inline int eye_introduce_current(void)
  * cgroup_skb do what the body does. */
 EYE_PART int eye_introduce_tracing(void)
 {
-    return eye_introduce_current();
+    return eye_introduce_current(false);
 }
 
 EYE_PART int eye_introduce_sender(void)
 {
-    return eye_egress_introduces ? eye_introduce_current() : 0;
+    return eye_egress_introduces ? eye_introduce_current(true) : 0;
 }
 
 /* @task holds an older socket. Its environment is not within reach here. */
@@ -240,7 +302,15 @@ static __always_inline void eye_introduce(struct task_struct *task)
     if (!mm || (known && known->seed == owner)) {
         return;
     }
-    if (eye_write_owner(task, mm, -1, EYE_ENVIRONMENT_SMALL) && known) {
+    struct eye_owner_record *record = eye_reserve_owner(EYE_ENVIRONMENT_SMALL);
+    if (!record) {
+        return;
+    }
+    record->owner = owner;
+    record->parent = eye_parent_of(leader);
+    eye_describe(record, task, mm);
+    eye_submit_owner(record);
+    if (known) {
         known->seed = owner;
     }
 }
@@ -262,7 +332,7 @@ static __always_inline void eye_note_multipath(struct sock *sk, int new_state)
     const struct task_struct *task = bpf_get_current_task_btf();
     __u64 key = (__u64)sk;
     if (new_state == TCP_SYN_SENT && !(task->flags & PF_KTHREAD)) {
-        __u64 owner = eye_owner_of(task);
+        __u64 owner = eye_current_owner();
         bpf_map_update_elem(&multipath_owners, &key, &owner, BPF_ANY);
     } else if (new_state == TCP_CLOSE) {
         bpf_map_delete_elem(&multipath_owners, &key);
@@ -307,7 +377,7 @@ static __always_inline void eye_set_owner(struct eye_socket *socket, struct sock
     if (eye_is_kernels(sk)) {
         socket->stream.owner = EYE_OWNER_KERNEL;
     } else if (!(task->flags & PF_KTHREAD)) {
-        socket->stream.owner = eye_owner_of(task);
+        socket->stream.owner = eye_current_owner();
         eye_introduce_tracing();
     } else if (socket->stream.owner == EYE_OWNER_UNKNOWN) {
         socket->stream.owner = eye_owner_of_subflow(sk);

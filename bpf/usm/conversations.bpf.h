@@ -59,25 +59,16 @@ static __always_inline bool eye_missed_bytes(const struct eye_stream *stream,
            eye_is_behind(responses->next_sequence + 1, next);
 }
 
-EYE_PART int eye_end_request(const struct eye_stream *stream, struct eye_conversation *conversation,
-                             struct eye_request *request, __u64 now_ns, __u32 error)
+/* The requests that wait will not be answered: each is reported with @error, which ended the
+ * connection. A part, because each way to find out the error would be one more through the loop. */
+EYE_PART int eye_end_requests(const struct eye_stream *stream,
+                              struct eye_conversation *conversation, struct eye_pipeline *pipeline,
+                              __u32 error)
 {
-    if (!stream || !conversation || !request) {
+    if (!stream || !conversation) {
         return 0;
     }
-    request->head.duration_ns = now_ns - request->started_ns;
-    request->head.code = error;
-    request->head.flags |= EYE_REQUEST_UNANSWERED;
-    eye_tell(stream, conversation, request);
-    return 0;
-}
-
-/* The requests that wait will not be answered: each is reported with what ended the connection. */
-static __always_inline void eye_end_requests(struct sock *sk, const struct eye_stream *stream,
-                                             struct eye_conversation *conversation, __u8 error)
-{
     struct eye_queue *queue = &conversation->queue;
-    struct eye_pipeline *pipeline = bpf_sk_storage_get(&pipelines, sk, 0, 0);
     __u64 now_ns = bpf_ktime_get_ns();
     for (int i = 0; i < EYE_QUEUE_DEPTH; i++) {
         if (eye_waiting(queue) == 0) {
@@ -85,8 +76,14 @@ static __always_inline void eye_end_requests(struct sock *sk, const struct eye_s
         }
         struct eye_request *request = eye_slot(queue, pipeline, queue->popped);
         queue->popped++;
-        eye_end_request(stream, conversation, request, now_ns, error);
+        if (request) {
+            request->head.duration_ns = now_ns - request->started_ns;
+            request->head.code = error;
+            request->head.flags |= EYE_REQUEST_UNANSWERED;
+            eye_tell(stream, conversation, request);
+        }
     }
+    return 0;
 }
 
 /* The connection is closed. */
@@ -103,7 +100,8 @@ static __always_inline void eye_end_conversation(struct sock *sk, struct eye_soc
     if (eye_waiting(&conversation->queue) > 0) {
         eye_learn_closer(socket, sk);
         if (eye_is_paired(&conversation->queue) && !eye_missed_bytes(stream, conversation, tcp)) {
-            eye_end_requests(sk, stream, conversation, eye_request_error_of(sk, stream, old_state));
+            eye_end_requests(stream, conversation, bpf_sk_storage_get(&pipelines, sk, 0, 0),
+                             eye_request_error_of(sk, stream, old_state));
         }
         eye_forget_requests(conversation);
     }

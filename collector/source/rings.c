@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
+#include "collector/base/log.h"
 #include "collector/host/remedy.h"
 
 /* Records per drain: a second of the busiest traffic measured; the next drain goes on. */
@@ -17,46 +19,25 @@ const char *eye_ring_name(enum eye_ring ring)
     return names[ring];
 }
 
-static int take_record(void *context, void *record, size_t bytes)
-{
-    struct eye_ring_reader *reader = context;
-    reader->records++;
-    reader->handler(reader->context, record, bytes);
-    return ++reader->rings->drained < DRAIN_MAX ? 0 : -EAGAIN;
-}
-
-static int add_to(struct ring_buffer **buffer, int fd, struct eye_ring_reader *reader)
-{
-    if (*buffer != NULL) {
-        return ring_buffer__add(*buffer, fd, take_record, reader);
-    }
-    *buffer = ring_buffer__new(fd, take_record, reader, NULL);
-    return *buffer == NULL ? -errno : 0;
-}
-
 static int open_ring(struct eye_rings *rings, enum eye_ring ring, const struct bpf_map *map)
 {
-    struct eye_ring_reader *reader = &rings->readers[ring];
-    reader->rings = rings;
-    reader->bytes = bpf_map__max_entries(map);
-    int result =
-        add_to(ring == EYE_RING_OWNERS ? &rings->owners : &rings->others, bpf_map__fd(map), reader);
-    return result == 0 ? eye_ring_pages_map(bpf_map__fd(map), &reader->pages) : result;
-}
-
-/* Whoever waits for the other rings is woken by the owners', too. */
-static int join(struct eye_rings *rings)
-{
+    int fd = bpf_map__fd(map);
     struct epoll_event event = {.events = EPOLLIN};
-    return epoll_ctl(ring_buffer__epoll_fd(rings->others), EPOLL_CTL_ADD,
-                     ring_buffer__epoll_fd(rings->owners), &event) != 0
-               ? -errno
-               : 0;
+    int result = eye_ring_pages_map(fd, bpf_map__max_entries(map), &rings->readers[ring].pages);
+    return result != 0                                               ? result
+           : epoll_ctl(rings->epoll, EPOLL_CTL_ADD, fd, &event) != 0 ? -errno
+                                                                     : 0;
 }
 
 int eye_rings_open(struct eye_rings *rings, struct bpf_map *const maps[EYE_RING_COUNT],
                    struct eye_error *ret_error)
 {
+    rings->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (rings->epoll < 0) {
+        int error = errno;
+        return eye_error_set(ret_error, -error, "cannot watch ring buffers: %s; %s",
+                             strerror(error), eye_remedy(error, EYE_REMEDY_DEBUG));
+    }
     for (size_t i = 0; i < EYE_RING_COUNT; i++) {
         int result = open_ring(rings, (enum eye_ring)i, maps[i]);
         if (result != 0) {
@@ -65,16 +46,14 @@ int eye_rings_open(struct eye_rings *rings, struct bpf_map *const maps[EYE_RING_
                                  eye_remedy(-result, EYE_REMEDY_DEBUG));
         }
     }
-    int result = join(rings);
-    return result == 0 ? 0
-                       : eye_error_set(ret_error, result, "cannot watch ring buffers: %s",
-                                       strerror(-result));
+    return 0;
 }
 
 void eye_rings_close(struct eye_rings *rings)
 {
-    ring_buffer__free(rings->others);
-    ring_buffer__free(rings->owners);
+    if (rings->epoll > 0) {
+        close(rings->epoll);
+    }
     for (size_t i = 0; i < EYE_RING_COUNT; i++) {
         eye_ring_pages_unmap(&rings->readers[i].pages);
     }
@@ -89,19 +68,50 @@ void eye_rings_on_record(struct eye_rings *rings, enum eye_ring ring, eye_record
 
 int eye_rings_fd(const struct eye_rings *rings)
 {
-    return ring_buffer__epoll_fd(rings->others);
+    return rings->epoll;
+}
+
+/* What cannot be mapped waits in the ring, and is tried again by the next drain. */
+static void say_unreadable(struct eye_ring_reader *reader, enum eye_ring ring, int result)
+{
+    if (result < 0 && !reader->unreadable) {
+        eye_log_warning("ring buffer %s cannot be read now: mmap: %s; %s", eye_ring_name(ring),
+                        strerror(-result), eye_remedy(-result, "free some memory"));
+    }
+    reader->unreadable = result < 0;
+}
+
+/* False: enough for this drain. */
+static bool drain_ring(struct eye_rings *rings, enum eye_ring ring)
+{
+    struct eye_ring_reader *reader = &rings->readers[ring];
+    const void *record;
+    size_t bytes;
+    int result;
+    while ((result = eye_ring_pages_take(&reader->pages, &record, &bytes)) > 0) {
+        reader->records++;
+        reader->handler(reader->context, record, bytes);
+        eye_ring_pages_release(&reader->pages);
+        if (++rings->drained >= DRAIN_MAX) {
+            return false;
+        }
+    }
+    say_unreadable(reader, ring, result);
+    return true;
 }
 
 void eye_rings_drain(struct eye_rings *rings)
 {
+    bool go_on = true;
     rings->drained = 0;
-    ring_buffer__consume(rings->owners);
-    ring_buffer__consume(rings->others);
+    for (size_t i = 0; i < EYE_RING_COUNT && go_on; i++) {
+        go_on = drain_ring(rings, (enum eye_ring)i);
+    }
 }
 
 void eye_rings_drain_owners(struct eye_rings *rings)
 {
-    ring_buffer__consume(rings->owners);
+    drain_ring(rings, EYE_RING_OWNERS);
 }
 
 uint64_t eye_rings_records(const struct eye_rings *rings, enum eye_ring ring)
@@ -111,7 +121,5 @@ uint64_t eye_rings_records(const struct eye_rings *rings, enum eye_ring ring)
 
 double eye_rings_fill(const struct eye_rings *rings, enum eye_ring ring)
 {
-    const struct eye_ring_reader *reader = &rings->readers[ring];
-    unsigned long used = *reader->pages.producer - *reader->pages.consumer;
-    return (double)used / (double)reader->bytes;
+    return eye_ring_pages_fill(&rings->readers[ring].pages);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,7 +13,6 @@
 #include "collector/source/ring_pages.h"
 
 struct bpf_map;
-struct ring_buffer;
 
 /* Owners are read before the others, whose records name them. */
 enum eye_ring { EYE_RING_OWNERS, EYE_RING_CONNECTIONS, EYE_RING_REQUESTS, EYE_RING_COUNT };
@@ -25,17 +25,15 @@ const char *eye_ring_name(enum eye_ring ring);
 typedef void eye_record_handler(void *context, const void *record, size_t bytes);
 
 struct eye_ring_reader {
-    struct eye_rings *rings;
     eye_record_handler *handler;
     void *context;
     uint64_t records;
-    size_t bytes; /* its size */
     struct eye_ring_pages pages;
+    bool unreadable; /* was said */
 };
 
 struct eye_rings {
-    struct ring_buffer *owners; /* a reader of its own: see eye_rings_drain_owners() */
-    struct ring_buffer *others;
+    int epoll;
     struct eye_ring_reader readers[EYE_RING_COUNT];
     size_t drained; /* records in the present drain */
 };

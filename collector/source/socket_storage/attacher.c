@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -105,6 +106,7 @@ static int load(struct eye_attacher *attacher, enum eye_protocol protocol)
         result = fill_slot(attacher, object, protocol, i);
     }
     bpf_object__close(object);
+    malloc_trim(0); /* as after the start */
     return result;
 }
 

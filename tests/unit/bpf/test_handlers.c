@@ -258,15 +258,15 @@ static void introduce_current__again_after_so_many_passes(void **state)
     host->introduced.pass = 7;
     for (__u32 later = 0; later < EYE_INTRODUCE_PASSES; later++) {
         eye_pass = 7 + later;
-        eye_introduce_current();
+        eye_introduce_tracing();
         assert_int_equal(host->records, 0);
     }
     eye_pass = 7 + EYE_INTRODUCE_PASSES;
-    eye_introduce_current();
+    eye_introduce_tracing();
     assert_int_equal(host->records, 1);
     eye_pass = 7;
     host->introduced.owner++; /* an exec in between */
-    eye_introduce_current();
+    eye_introduce_tracing();
     assert_int_equal(host->records, 2);
 }
 
@@ -279,7 +279,7 @@ static int introduce_older(void)
 /* What a full ring did not take is told the next time, and then no more. */
 static void introduce__again_until_the_ring_took_it(void **state)
 {
-    static int (*const ways[])(void) = {eye_introduce_current, introduce_older};
+    static int (*const ways[])(void) = {eye_introduce_tracing, introduce_older};
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
         setup(state);
         host->task.mm = &host->memory;
