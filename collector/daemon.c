@@ -13,6 +13,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/base/text.h"
 #include "collector/collector.h"
 #include "collector/host/remedy.h"
 #include "collector/publish/publisher.h"
@@ -35,6 +36,7 @@ struct daemon {
     struct eye_reports *reports;
     struct eye_collector *collector;
     const char *tier; /* that was started */
+    bool whole;       /* all that the configuration asks for is seen */
     int signals;
 
     /* `run --once` reads how many intervals there were. */
@@ -154,6 +156,7 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
         return result;
     }
     daemon->tier = eye_source_tier(source);
+    daemon->whole = eye_source_is_whole(source);
     /* The collector's thread may add to it. */
     const struct eye_sight *sight = eye_source_sight(source);
     size_t not_seen = sight->not_seen_count;
@@ -287,6 +290,30 @@ static void allow_interrupt(const struct daemon *daemon, enum cause cause)
     restore_signal(SIGINT);
 }
 
+/* Which protocols are followed; of a host that has a part of what they need, the log has told. */
+static void add_protocols(struct eye_text *line, const struct daemon *daemon)
+{
+    static const char *const when[] = {
+        [EYE_WISH_AUTO] = " once it is seen", [EYE_WISH_ALWAYS] = ""};
+#define X(X, identifier, name, title)                                                              \
+    if (daemon->whole && daemon->config->protocols.name != EYE_WISH_NEVER) {                       \
+        eye_text_appendf(line, ", %s%s", title, when[daemon->config->protocols.name]);             \
+    }
+    EYE_EACH_PROTOCOL(X, )
+#undef X
+}
+
+static void say_observing(const struct daemon *daemon)
+{
+    size_t exporters = daemon->config->exporter_count;
+    struct eye_text line;
+    eye_text_init(&line, 1024);
+    eye_text_appendf(&line, "observing every network namespace, tier %s", daemon->tier);
+    add_protocols(&line, daemon);
+    eye_log_info("%s, %zu exporter%s", line.data, exporters, exporters == 1 ? "" : "s");
+    eye_text_done(&line);
+}
+
 int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers, bool once)
 {
     eye_log_open();
@@ -301,8 +328,7 @@ int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers,
         stop(&daemon, CAUSE_SIGNAL);
         return EXIT_FAILURE;
     }
-    eye_log_info("observing every network namespace, tier %s, %zu exporter%s", daemon.tier,
-                 config->exporter_count, config->exporter_count == 1 ? "" : "s");
+    say_observing(&daemon);
     enum cause cause = wait_for_end(&daemon);
     allow_interrupt(&daemon, cause);
     int code = stop(&daemon, cause);
