@@ -168,7 +168,8 @@ void eye_builder_add_variable(struct eye_builder *builder, const char *variable)
         return;
     }
     const char *path = path_of(builder, name);
-    if (path != NULL) {
+    /* An empty one is one that is not set: "X: ${X}" of a container makes it, not a wish. */
+    if (path != NULL && value[0] != '\0') {
         assign(builder, name, path, value);
     }
 }

@@ -128,7 +128,9 @@ static void load__layers_override_in_order(void **state)
 {
     static const char *const assignments[] = {"limits.idle=5h", "limits.idle=6h"};
     char *environment[] = {(char[]){"PATH=/bin"}, (char[]){"SOCKEYE_LIMITS_SERIES=400"},
-                           (char[]){"SOCKEYE_LIMITS_IDLE=4h"}, NULL};
+                           (char[]){"SOCKEYE_LIMITS_IDLE=4h"},
+                           (char[]){"SOCKEYE_INTERVAL="}, /* not set: "X: ${X}" of a container */
+                           NULL};
     struct fixture *fixture = *state;
     fixture_write(
         fixture, "main.yaml",
