@@ -5,7 +5,35 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/usm/engine.h"
 
-#define EYE_REQUESTS_WAKE_BYTES (256 * 1024)
+/* A request wakes the collector within so many bytes behind each multiple of this fill. */
+#define EYE_REQUESTS_WAKE_BYTES (1U << 18)
+#define EYE_REQUESTS_WAKE_SPAN (1U << 15)
+
+/* Of so many requests one asks how full the ring is (15 to 20 ns): 5 within a span of the longest,
+ * 16 of usual ones. */
+#define EYE_REQUESTS_ASK_SHIFT 5
+
+/*
+ * Which one asks is chosen by bits that differ within a connection, however coarse the clock is,
+ * and within a pipeline, whose requests may all take equally long. No counter: CPUs would share it.
+ */
+static __always_inline bool eye_asks(const struct eye_request *request)
+{
+    __u32 mixed = ((__u32)request->head.duration_ns + request->sequence) * 2654435769U;
+    return mixed >> (32 - EYE_REQUESTS_ASK_SHIFT) == 0;
+}
+
+static __always_inline __u64 eye_request_wake_flag(const struct eye_request *request)
+{
+    if (!eye_asks(request)) {
+        return BPF_RB_NO_WAKEUP;
+    }
+    __u64 used = bpf_ringbuf_query(&requests, BPF_RB_AVAIL_DATA);
+    return used >= EYE_REQUESTS_WAKE_BYTES &&
+                   used % EYE_REQUESTS_WAKE_BYTES < EYE_REQUESTS_WAKE_SPAN
+               ? BPF_RB_FORCE_WAKEUP
+               : BPF_RB_NO_WAKEUP;
+}
 
 static __always_inline bool eye_send(const struct eye_stream *stream, struct eye_request *request)
 {
@@ -13,7 +41,7 @@ static __always_inline bool eye_send(const struct eye_stream *stream, struct eye
     head->owner = stream->owner;
     head->port = stream->port;
     head->flags |= stream->client == EYE_CLIENT_THIS_END ? EYE_REQUEST_CLIENT : 0;
-    __u64 wake = eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES);
+    __u64 wake = eye_request_wake_flag(request);
     __u64 body_bytes = head->body_bytes; /* read here: 6.1 forgets the bounds of what is spilled */
     eye_pin(body_bytes);
     if (body_bytes > sizeof(request->body)) {

@@ -105,7 +105,9 @@ struct host {
         struct eye_loss_record loss;
         struct eye_request_head request;
         char bytes[512];
-    } output; /* the last one */
+    } output;         /* the last one */
+    __u64 ring_bytes; /* that nobody has read */
+    size_t queries, wakes;
     size_t deleted_conversations, deleted_pipelines;
     const void *called; /* the slots of the last tail call */
     __u32 called_at;
@@ -146,13 +148,14 @@ static void *host_reserve(void *ring, __u64 bytes, __u64 flags)
 static __u64 host_query(void *ring, __u64 flags)
 {
     (void)ring;
-    (void)flags;
-    return 0;
+    assert_int_equal(flags, BPF_RB_AVAIL_DATA);
+    host->queries++;
+    return host->ring_bytes;
 }
 
 static long host_output(void *ring, const void *record, __u64 bytes, __u64 flags)
 {
-    (void)flags;
+    host->wakes += flags == BPF_RB_FORCE_WAKEUP;
     assert_true(ring == &requests || ring == &wishes);
     assert_true(bytes <= sizeof(host->output));
     memcpy(&host->output, record, bytes);
@@ -442,6 +445,43 @@ static void tell__a_request_with_the_longest_body(void **state)
     assert_int_equal(host->outputs, 1);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_RING], 1);
     assert_int_equal(host->conversation.lost[EYE_LOST_RING], 1);
+}
+
+/*
+ * Few requests ask how full the ring is, and one of them wakes the collector long before it is
+ * full: with a clock that stands still as with one that does not, in pipelines and connections.
+ */
+static void tell__wakes_before_the_ring_is_full(void **state)
+{
+    static const struct {
+        __u32 duration_ns, sequence; /* from one request to the next */
+    } steps[] = {{0, 1},   {0, 32},    {0, 40},     {0, 64},       {0, 4096},
+                 {1, 0},   {10, 0},    {1000, 0},   {4000000, 0},  {4000000, 64},
+                 {37, 83}, {100, 160}, {1000, 191}, {12345, 1448}, {777, 0x9d2c5680}};
+    const __u64 bytes = 8 + sizeof(struct eye_request_head) + EYE_REQUEST_BODY_MAX;
+    (void)state;
+    host->has_room = true;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        struct eye_request request = {.sequence = 3000000000, .head.duration_ns = 123456};
+        size_t told = 0;
+        host->wakes = 0;
+        host->queries = 0;
+        for (host->ring_bytes = 0; host->ring_bytes < UINT64_C(1024) * 1024;
+             host->ring_bytes += bytes) {
+            request.head.body_bytes = EYE_REQUEST_BODY_MAX;
+            eye_tell(&host->socket.stream, &host->conversation, &request);
+            request.head.duration_ns += steps[i].duration_ns;
+            request.sequence += steps[i].sequence;
+            told++;
+            if (host->ring_bytes < EYE_REQUESTS_WAKE_BYTES) {
+                assert_int_equal(host->wakes, 0);
+            }
+            if (host->ring_bytes > UINT64_C(2) * EYE_REQUESTS_WAKE_BYTES + EYE_REQUESTS_WAKE_SPAN) {
+                assert_true(host->wakes > 0);
+            }
+        }
+        assert_in_range(host->queries, told / 64, told / 16);
+    }
 }
 
 /* What waits when the parser leaves is lost, and whose it was is told at once. */
@@ -800,6 +840,7 @@ int main(void)
         TEST(leave__frees_what_the_socket_held),
         TEST(report__until_the_ring_took_it),
         TEST(tell__a_request_with_the_longest_body),
+        TEST(tell__wakes_before_the_ring_is_full),
         TEST(leave__tells_what_is_lost),
         TEST(find_conversation__without_memory_is_counted),
         TEST(find_conversation__begins_after_another_protocol),
