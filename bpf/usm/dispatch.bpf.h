@@ -10,6 +10,7 @@
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/usm/first_payload.bpf.h"
 #include "bpf/usm/looks.h"
+#include "bpf/usm/records.bpf.h"
 #include "bpf/usm/segment.bpf.h"
 
 /* enum eye_protocol -> its program for what is sent, and for what is received: from 6.18 on the
@@ -70,10 +71,16 @@ static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_stre
     return true;
 }
 
-/* Counted for each payload until the collector has brought the programs. */
-EYE_PART int eye_wish(__u32 protocol)
+/* Counted for each payload until the collector has brought the programs. @client: this end
+ * connected. */
+EYE_PART int eye_wish(struct eye_stream *stream, __u32 client, __u32 protocol)
 {
+    if (!stream) {
+        return 0;
+    }
+    stream->recognised = 1; /* what is not followed is not what nobody knows */
     eye_lose(EYE_LOSS_NOT_LOADED(protocol), 1);
+    eye_tell_loss(stream, client, EYE_LOSS_NOT_LOADED(protocol), 1);
     __u32 bit = 1U << (protocol & 31);
     if (!(eye_protocols_wished & bit) && !(__sync_fetch_and_or(&eye_protocols_wished, bit) & bit)) {
         bpf_ringbuf_output(&wishes, &protocol, sizeof(protocol), BPF_RB_FORCE_WAKEUP);
@@ -84,8 +91,9 @@ EYE_PART int eye_wish(__u32 protocol)
 /* Comes back only when the protocol has no program. A constant slot is a jump in the kernel's code,
  * one out of a register an indirect call, which costs more than the look-ups where it is guarded
  * against speculation. */
-static __always_inline void eye_hand_over(struct __sk_buff *skb, const struct eye_segment *segment,
-                                          __u32 side, __u32 protocol)
+static __always_inline void eye_hand_over(struct __sk_buff *skb, struct eye_socket *socket,
+                                          const struct eye_segment *segment, __u32 side,
+                                          __u32 protocol)
 {
     eye_pass_segment(skb, segment);
 #define X(identifier, name)                                                                        \
@@ -98,7 +106,7 @@ static __always_inline void eye_hand_over(struct __sk_buff *skb, const struct ey
     }
     EYE_PROTOCOLS(X)
 #undef X
-    eye_wish(protocol);
+    eye_wish(&socket->stream, socket->direction == EYE_OUTGOING, protocol);
 }
 
 /* A payload that comes before its socket (first_payload.bpf.h). */
@@ -108,7 +116,7 @@ static __always_inline void eye_handle_first_payload(struct __sk_buff *skb, stru
     struct eye_first_payload *first =
         eye_begin_first_payload(bpf_sk_storage_get(&sockets, sk, 0, 0), segment->source);
     if (first && eye_recognise(skb, &first->socket.stream, segment, EYE_RECEIVED)) {
-        eye_hand_over(skb, segment, EYE_RECEIVED, first->socket.stream.protocol);
+        eye_hand_over(skb, &first->socket, segment, EYE_RECEIVED, first->socket.stream.protocol);
         first->socket.stream.protocol = EYE_PROTOCOL_UNKNOWN;
     }
 }
@@ -147,5 +155,5 @@ static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 side
         }
         protocol = stream->protocol;
     }
-    eye_hand_over(skb, &segment, side, protocol);
+    eye_hand_over(skb, socket, &segment, side, protocol);
 }

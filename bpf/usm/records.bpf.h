@@ -59,7 +59,22 @@ static __always_inline void eye_tell(const struct eye_stream *stream,
     }
 }
 
-/* Tells who suffers: the losses of this connection since the last time that the ring took them. */
+/* Tells who suffers of what the counters have already. False: the ring has no room. */
+static __always_inline bool eye_tell_loss(const struct eye_stream *stream, bool client, __u32 loss,
+                                          __u32 amount)
+{
+    struct eye_loss_record record = {
+        .owner = stream->owner,
+        .amount = amount,
+        .port = stream->port,
+        .loss = (__u8)loss,
+        .client = client,
+    };
+    return bpf_ringbuf_output(&requests, &record, sizeof(record),
+                              eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) == 0;
+}
+
+/* The losses of this connection since the last time that the ring took them. */
 EYE_PART int eye_report(const struct eye_stream *stream, struct eye_conversation *conversation)
 {
     if (!stream || !conversation) {
@@ -70,19 +85,12 @@ EYE_PART int eye_report(const struct eye_stream *stream, struct eye_conversation
         if (conversation->lost[i] == 0) {
             continue;
         }
-        struct eye_loss_record record = {
-            .owner = stream->owner,
-            .amount = conversation->lost[i],
-            .port = stream->port,
-            .loss = EYE_LOSS_OF_PARSER(conversation->protocol) + i,
-            .client = stream->client == EYE_CLIENT_THIS_END,
-        };
-        if (bpf_ringbuf_output(&requests, &record, sizeof(record),
-                               eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
+        if (eye_tell_loss(stream, stream->client == EYE_CLIENT_THIS_END,
+                          EYE_LOSS_OF_PARSER(conversation->protocol) + i, conversation->lost[i])) {
+            conversation->lost[i] = 0;
+        } else {
             conversation->troubled = 1; /* again with the next payload */
-            continue;
         }
-        conversation->lost[i] = 0;
     }
     return 0;
 }

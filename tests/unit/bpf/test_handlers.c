@@ -693,15 +693,22 @@ static void hand_over__wishes_once(void **state)
         .sequence = 0xfffffff0, .acknowledged = 7, .offset = 52, .bytes = 48, .opening = true};
     struct __sk_buff skb = {.len = 100};
     (void)state;
+    host->has_room = true;
+    host->socket.direction = EYE_OUTGOING;
+    host->socket.stream.port = 80;
     eye_protocols_wished = 0;
-    eye_hand_over(&skb, &segment, EYE_SENT, EYE_PROTOCOL_HTTP);
+    eye_hand_over(&skb, &host->socket, &segment, EYE_SENT, EYE_PROTOCOL_HTTP);
     assert_ptr_equal(host->called, &senders);
-    eye_hand_over(&skb, &segment, EYE_RECEIVED, EYE_PROTOCOL_HTTP);
+    eye_hand_over(&skb, &host->socket, &segment, EYE_RECEIVED, EYE_PROTOCOL_HTTP);
     assert_ptr_equal(host->called, &receivers);
     assert_int_equal(host->called_at, EYE_PROTOCOL_HTTP);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_NOT_LOADED], 2);
-    assert_int_equal(host->outputs, 1);
-    assert_int_equal(host->output.bytes[0], EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->outputs, 3); /* two losses and a wish */
+    assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_NOT_LOADED);
+    assert_int_equal(host->output.loss.amount, 1);
+    assert_int_equal(host->output.loss.port, 80);
+    assert_int_equal(host->output.loss.client, 1);
+    assert_false(eye_is_unrecognised(&host->socket.stream));
     struct eye_segment passed = eye_passed_segment(&skb);
     assert_int_equal(passed.sequence, segment.sequence);
     assert_int_equal(passed.acknowledged, segment.acknowledged);
@@ -709,8 +716,9 @@ static void hand_over__wishes_once(void **state)
     assert_int_equal(passed.bytes, segment.bytes);
     assert_true(passed.opening);
     eye_protocols_wished = 0; /* as the collector takes it back */
-    eye_hand_over(&skb, &segment, EYE_SENT, EYE_PROTOCOL_HTTP);
-    assert_int_equal(host->outputs, 2);
+    eye_hand_over(&skb, &host->socket, &segment, EYE_SENT, EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->outputs, 5);
+    assert_int_equal(host->output.bytes[0], EYE_PROTOCOL_HTTP);
 }
 
 /* Nobody has read it: the child begins with nothing. */
