@@ -103,6 +103,22 @@ class FirstSeen(unittest.TestCase):
             self.assertGreaterEqual(self.seen(metric), LATER, metric)
 
 
+class Once(unittest.TestCase):
+    """Of an interval that is the only one nothing is missed."""
+
+    def test_is_there_before_it_is_seen(self):
+        daemon = Daemon(self, AUTO, interval="2s", arguments=("--once",))
+        conversation = Conversation(self)
+        for _ in range(LATER):
+            conversation.client_sends(get("/early"))
+            conversation.server_sends(answer(200))
+        conversation.close()
+        self.assertEqual(daemon.wait(), harness.EXIT_OK)
+        self.assertNotIn(NOT_LOADED, daemon.losses())
+        for metric in DURATIONS:
+            self.assertEqual(daemon.weight(metric, port=conversation.port), LATER, metric)
+
+
 class Halves(unittest.TestCase):
     """Descriptors that are enough for one of the two programs."""
 
@@ -137,6 +153,8 @@ class Halves(unittest.TestCase):
 
     def test_no_memory_is_named(self):
         """Enough to begin with; libbpf says "No such process" where it cannot read the BTF."""
+        if harness.is_sanitized():
+            self.skipTest("a sanitizer ends the daemon when memory is refused")
         daemon, _ = self.begin()
         with open(f"/proc/{daemon.pid}/statm", encoding="ascii") as pages:
             used = int(pages.read().split()[0]) * resource.getpagesize()

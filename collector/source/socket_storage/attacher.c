@@ -136,9 +136,8 @@ static int load(struct eye_attacher *attacher, enum eye_protocol protocol)
 /* libbpf's word for BTF of the kernel that cannot be read is ESRCH. The start has read it. */
 static const char *cause_of(int error)
 {
-    return error == ESRCH
-               ? "the kernel's BTF cannot be read again: too little memory or open files"
-               : strerror(error);
+    return error == ESRCH ? "the kernel's BTF cannot be read again: too little memory or open files"
+                          : strerror(error);
 }
 
 static bool is_there(const struct eye_attacher *attacher, enum eye_protocol protocol)

@@ -35,6 +35,7 @@ struct tier {
     struct eye_features *features;
     struct socket_storage *programs;
     struct eye_attacher *attacher; /* of protocols' programs */
+    bool late;                     /* with --once: one was not there from the start on */
     enum ability_state states[EYE_ABILITY_COUNT];
     struct eye_sight *sight;
     struct bpf_link *links[EYE_OWN_PROGRAM_COUNT];
@@ -264,6 +265,7 @@ static void bring_protocols(struct tier *tier)
         if (is_brought_at_once(tier->config, wishes[i]) &&
             eye_attacher_bring(tier->attacher, (enum eye_protocol)i, &why) != 0) {
             eye_sight_note(tier->sight, &why);
+            tier->late = tier->config->once;
         }
     }
 }
@@ -497,7 +499,7 @@ static bool is_whole(const void *state)
             return false;
         }
     }
-    return eye_attacher_is_whole(tier->attacher);
+    return !tier->late && eye_attacher_is_whole(tier->attacher);
 }
 
 static const char *const never_seen[] = {

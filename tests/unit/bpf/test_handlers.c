@@ -713,6 +713,21 @@ static void handle_first_payload__without_a_program(void **state)
     assert_int_equal(host->losses[EYE_LOSS_HTTP_NOT_LOADED], 1);
 }
 
+/* What another segment left there is not this one's child's. */
+static void handle_segment__without_payload_at_a_listener(void **state)
+{
+    struct bpf_sock sk = {.state = TCP_ESTABLISHED};
+    struct __sk_buff skb = {.sk = &sk, .data = 4096, .data_end = 4096};
+    (void)state;
+    host->first.present = true;
+    eye_handle_segment(&skb, EYE_RECEIVED);
+    sk.state = TCP_LISTEN;
+    eye_handle_segment(&skb, EYE_SENT);
+    assert_true(host->first.present);
+    eye_handle_segment(&skb, EYE_RECEIVED);
+    assert_false(host->first.present);
+}
+
 static void read_first(const char *payload)
 {
     struct bpf_sock listener = {.state = TCP_LISTEN};
@@ -839,6 +854,7 @@ int main(void)
         TEST(hand_over__wishes_once),
         TEST(wish__is_told_until_it_is_heard),
         TEST(handle_first_payload__without_a_program),
+        TEST(handle_segment__without_payload_at_a_listener),
         TEST(read_first__waits_for_the_child),
         TEST(read_first__forgets_what_it_cannot_follow),
         TEST(discount_fin__of_a_direction_that_is_closed),
