@@ -82,8 +82,9 @@ EYE_PART int eye_wish(struct eye_stream *stream, __u32 client, __u32 protocol)
     eye_lose(EYE_LOSS_NOT_LOADED(protocol), 1);
     eye_tell_loss(stream, client, EYE_LOSS_NOT_LOADED(protocol), 1);
     __u32 bit = 1U << (protocol & 31);
-    if (!(eye_protocols_wished & bit) && !(__sync_fetch_and_or(&eye_protocols_wished, bit) & bit)) {
-        bpf_ringbuf_output(&wishes, &protocol, sizeof(protocol), BPF_RB_FORCE_WAKEUP);
+    if (!(eye_protocols_wished & bit) && !(__sync_fetch_and_or(&eye_protocols_wished, bit) & bit) &&
+        bpf_ringbuf_output(&wishes, &protocol, sizeof(protocol), BPF_RB_FORCE_WAKEUP) != 0) {
+        __sync_fetch_and_and(&eye_protocols_wished, ~bit); /* nobody was told: the next one tells */
     }
     return 0;
 }

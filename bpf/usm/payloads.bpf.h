@@ -179,15 +179,15 @@ static __always_inline struct eye_conversation *eye_find_conversation(struct bpf
     return conversation;
 }
 
-/* One payload of a stream whose protocol is known. @step, @all_steps: of its parser. */
+/* One payload of a stream that speaks @protocol. @step, @all_steps: of its parser. */
 static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf_sock *sk,
                                                struct eye_stream *stream,
                                                const struct eye_segment *segment, __u32 side,
-                                               eye_taker *step, eye_taker *all_steps)
+                                               __u8 protocol, eye_taker *step, eye_taker *all_steps)
 {
-    /* Read once: the other direction, on another CPU, may find that it is over. */
-    __u8 protocol = *(const volatile __u8 *)&stream->protocol;
-    if (!eye_is_protocol(protocol)) {
+    /* Since it was handed over, the other direction, on another CPU, may have found that it is
+     * over, or another one: no parser reads what is another's. */
+    if (*(const volatile __u8 *)&stream->protocol != protocol) {
         return;
     }
     struct eye_conversation *conversation = eye_find_conversation(sk, protocol);
@@ -239,9 +239,9 @@ static __always_inline void eye_read_first(struct __sk_buff *skb, struct eye_fir
     eye_count_look(stream);
 }
 
-/* A payload that was handed over, of a socket or of a listener. */
-static __always_inline void eye_handle_passed(struct __sk_buff *skb, __u32 side, eye_taker *step,
-                                              eye_taker *all_steps)
+/* A payload that was handed over to @protocol, of a socket or of a listener. */
+static __always_inline void eye_handle_passed(struct __sk_buff *skb, __u32 side, __u8 protocol,
+                                              eye_taker *step, eye_taker *all_steps)
 {
     struct bpf_sock *sk = skb->sk;
     if (!sk) {
@@ -257,9 +257,16 @@ static __always_inline void eye_handle_passed(struct __sk_buff *skb, __u32 side,
     }
     struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (socket) {
-        eye_handle_payload(skb, sk, &socket->stream, &segment, side, step, all_steps);
+        eye_handle_payload(skb, sk, &socket->stream, &segment, side, protocol, step, all_steps);
     }
 }
+
+/* By the name of its folder, which is what its programs know of themselves. */
+enum eye_protocol_of {
+#define X(identifier, name) EYE_PROTOCOL_OF_##name = EYE_PROTOCOL_##identifier,
+    EYE_PROTOCOLS(X)
+#undef X
+};
 
 /*
  * The two programs of a protocol, name_sent and name_received. A step is a function: verified once,
@@ -299,13 +306,15 @@ static __always_inline void eye_handle_passed(struct __sk_buff *skb, __u32 side,
     SEC("cgroup_skb/egress")                                                                       \
     int name##_sent(struct __sk_buff *skb)                                                         \
     {                                                                                              \
-        eye_handle_passed(skb, EYE_SENT, eye_##name##_step, eye_##name##_all_steps);               \
+        eye_handle_passed(skb, EYE_SENT, EYE_PROTOCOL_OF_##name, eye_##name##_step,                \
+                          eye_##name##_all_steps);                                                 \
         return 1;                                                                                  \
     }                                                                                              \
                                                                                                    \
     SEC("cgroup_skb/ingress")                                                                      \
     int name##_received(struct __sk_buff *skb)                                                     \
     {                                                                                              \
-        eye_handle_passed(skb, EYE_RECEIVED, eye_##name##_step, eye_##name##_all_steps);           \
+        eye_handle_passed(skb, EYE_RECEIVED, EYE_PROTOCOL_OF_##name, eye_##name##_step,            \
+                          eye_##name##_all_steps);                                                 \
         return 1;                                                                                  \
     }

@@ -48,7 +48,8 @@ const char *eye_source_tier(const struct eye_source *source);
 /** What could not be seen at the start, and since eye_source_retry() behind that. */
 const struct eye_sight *eye_source_sight(const struct eye_source *source);
 
-/** Whether everything that the configuration asks for is attached now. */
+/** Whether everything that the configuration asks for is attached now. With --once a protocol has
+ * to have been from the start on. */
 bool eye_source_is_whole(const struct eye_source *source);
 
 /**

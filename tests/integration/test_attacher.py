@@ -2,6 +2,7 @@
 """The programs of a protocol are loaded when it is first seen: what came before is counted, what
 comes after is exact."""
 
+import os
 import resource
 import time
 import unittest
@@ -100,6 +101,55 @@ class FirstSeen(unittest.TestCase):
         self.assertEqual(self.attached(), dict.fromkeys(PROGRAMS, 1))
         for metric in DURATIONS:
             self.assertGreaterEqual(self.seen(metric), LATER, metric)
+
+
+class Once(unittest.TestCase):
+    """Of an interval that is the only one nothing is missed."""
+
+    def test_is_there_before_it_is_seen(self):
+        daemon = Daemon(self, AUTO, interval="2s", arguments=("--once",))
+        conversation = Conversation(self)
+        for _ in range(LATER):
+            conversation.client_sends(get("/early"))
+            conversation.server_sends(answer(200))
+        conversation.close()
+        self.assertEqual(daemon.wait(), harness.EXIT_OK)
+        self.assertNotIn(NOT_LOADED, daemon.losses())
+        for metric in DURATIONS:
+            self.assertEqual(daemon.weight(metric, port=conversation.port), LATER, metric)
+
+
+class Halves(unittest.TestCase):
+    """Descriptors that are enough for one of the two programs."""
+
+    def setUp(self):
+        self.conversation = Conversation(self)
+
+    def begin(self):
+        """A daemon that has not seen HTTP, and the numbers of its descriptors."""
+        daemon = Daemon(self, AUTO)
+        return daemon, self.descriptors(daemon)
+
+    @staticmethod
+    def descriptors(daemon):
+        return {int(name) for name in os.listdir(f"/proc/{daemon.pid}/fd")}
+
+    def show(self, daemon, text):
+        self.conversation.client_sends(get("/early"))
+        self.conversation.server_sends(answer(200))
+        harness.wait_until(lambda: logs(daemon, text), 20, lambda: daemon.log)
+
+    def test_both_or_none(self):
+        daemon, before = self.begin()
+        self.show(daemon, SEEN)
+        kept = self.descriptors(daemon) - before
+        daemon.kill()
+        self.assertEqual(len(kept), len(PROGRAMS))
+        daemon, before = self.begin()
+        most = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (max(kept), most))
+        self.show(daemon, "cannot be loaded: Too many open files")
+        self.assertEqual(self.descriptors(daemon), before)
 
 
 if __name__ == "__main__":

@@ -181,12 +181,15 @@ class WithoutProtocols(unittest.TestCase):
         """The exclusive program is detached while the daemon runs: then requests are seen."""
         with harness.Scope() as hindrance:
             ExclusiveProgram(hindrance, own_cgroup.folder())
-            daemon = Daemon(self)
+            daemon, waiting = Daemon(self), Daemon(self, "protocols.http=auto")
             daemon.wait_for_snapshots(2)
             self.assertEqual(daemon.last_gauge(ATTACHED, program="payload_sent"), 0)
-        harness.wait_until(lambda: daemon.last_gauge(ATTACHED, program="payload_sent") == 1, 10,
-                           "payload_sent attached")
+        for each in (daemon, waiting):
+            harness.wait_until(lambda: each.last_gauge(ATTACHED, program="payload_sent") == 1, 10,
+                               "payload_sent attached")
         port, _, _ = talk(self, 3)
+        harness.wait_until(lambda: any("requests of HTTP/1 are seen" in line
+                                       for line in list(waiting.log)), 10, "HTTP/1 brought")
         self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertIn("requests of protocols are seen from now on",
                       messages("\n".join(daemon.log)))

@@ -68,28 +68,53 @@ static int share_maps(const struct bpf_object *object, const struct bpf_object *
     return 0;
 }
 
-static int fill_slot(struct eye_attacher *attacher, const struct bpf_object *object,
-                     enum eye_protocol protocol, size_t which)
+/* Keeps a loaded program when its object is closed. */
+static int keep_program(const struct bpf_object *object, enum eye_program program)
 {
-    const struct bpf_map *const slots[PROGRAMS_OF_PROTOCOL] = {attacher->programs->maps.senders,
-                                                               attacher->programs->maps.receivers};
-    if (atomic_load(&attacher->programs_of[protocol][which]) > NOT_NEEDED) {
-        return 0; /* by an attempt that had not filled both */
-    }
-    const char *name = eye_programs[eye_protocol_program(protocol) + which].name;
+    const char *name = eye_programs[program].name;
     int loaded = bpf_program__fd(bpf_object__find_program_by_name(object, name));
     int kept = fcntl(loaded, F_DUPFD_CLOEXEC, NOT_NEEDED + 1);
+    return kept < 0 ? -errno : kept;
+}
+
+static int fill_slots(const struct socket_storage *programs, enum eye_protocol protocol,
+                      const int kept[PROGRAMS_OF_PROTOCOL])
+{
+    const int slots[PROGRAMS_OF_PROTOCOL] = {bpf_map__fd(programs->maps.senders),
+                                             bpf_map__fd(programs->maps.receivers)};
     __u32 key = protocol;
-    if (kept < 0) {
-        return -errno;
+    int result = 0;
+    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result == 0; i++) {
+        result = bpf_map_update_elem(slots[i], &key, &kept[i], BPF_ANY);
     }
-    int result = bpf_map_update_elem(bpf_map__fd(slots[which]), &key, &kept, BPF_ANY);
-    if (result != 0) {
-        close(kept);
-        return result;
+    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result != 0; i++) {
+        bpf_map_delete_elem(slots[i], &key);
     }
-    atomic_store(&attacher->programs_of[protocol][which], kept);
-    return 0;
+    return result;
+}
+
+/* Both, or none: with one of them half of each conversation would be read. */
+static int take_programs(struct eye_attacher *attacher, const struct bpf_object *object,
+                         enum eye_protocol protocol)
+{
+    enum eye_program first = eye_protocol_program(protocol);
+    int kept[PROGRAMS_OF_PROTOCOL] = {-1, -1};
+    int result = 0;
+    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result == 0; i++) {
+        kept[i] = keep_program(object, (enum eye_program)(first + i));
+        result = kept[i] < 0 ? kept[i] : 0;
+    }
+    if (result == 0) {
+        result = fill_slots(attacher->programs, protocol, kept);
+    }
+    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL; i++) {
+        if (result == 0) {
+            atomic_store(&attacher->programs_of[protocol][i], kept[i]);
+        } else if (kept[i] >= 0) {
+            close(kept[i]);
+        }
+    }
+    return result;
 }
 
 static int load(struct eye_attacher *attacher, enum eye_protocol protocol)
@@ -102,17 +127,24 @@ static int load(struct eye_attacher *attacher, enum eye_protocol protocol)
     if (result == 0) {
         result = bpf_object__load(object);
     }
-    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result == 0; i++) {
-        result = fill_slot(attacher, object, protocol, i);
+    if (result == 0) {
+        result = take_programs(attacher, object, protocol);
     }
     bpf_object__close(object);
     malloc_trim(0); /* as after the start */
     return result;
 }
 
+/* libbpf's word for BTF of the kernel that cannot be read is ESRCH. The start has read it. */
+static const char *cause_of(int error)
+{
+    return error == ESRCH ? "the kernel's BTF cannot be read again: too little memory or open files"
+                          : strerror(error);
+}
+
 static bool is_there(const struct eye_attacher *attacher, enum eye_protocol protocol)
 {
-    return atomic_load(&attacher->programs_of[protocol][PROGRAMS_OF_PROTOCOL - 1]) > NOT_NEEDED;
+    return atomic_load(&attacher->programs_of[protocol][0]) > NOT_NEEDED;
 }
 
 int eye_attacher_bring(struct eye_attacher *attacher, enum eye_protocol protocol,
@@ -120,15 +152,13 @@ int eye_attacher_bring(struct eye_attacher *attacher, enum eye_protocol protocol
 {
     int result = is_there(attacher, protocol) ? 0 : load(attacher, protocol);
     for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result != 0; i++) {
-        if (atomic_load(&attacher->programs_of[protocol][i]) <= NOT_NEEDED) {
-            atomic_store(&attacher->programs_of[protocol][i], result);
-        }
+        atomic_store(&attacher->programs_of[protocol][i], result);
     }
     return result == 0 ? 0
                        : eye_error_set(ret_error, result,
                                        "%s: kernel programs of %s: cannot be loaded: %s; %s",
                                        eye_ability_cost(EYE_ABILITY_PROTOCOLS), name_of(protocol),
-                                       strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+                                       cause_of(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
 }
 
 /* The same cause is told once. */

@@ -35,6 +35,7 @@ struct tier {
     struct eye_features *features;
     struct socket_storage *programs;
     struct eye_attacher *attacher; /* of protocols' programs */
+    bool late;                     /* with --once: one was not there from the start on */
     enum ability_state states[EYE_ABILITY_COUNT];
     struct eye_sight *sight;
     struct bpf_link *links[EYE_OWN_PROGRAM_COUNT];
@@ -249,7 +250,8 @@ static bool is_brought_at_once(const struct eye_config *config, enum eye_wish wi
     return wish == EYE_WISH_ALWAYS || (wish == EYE_WISH_AUTO && config->once);
 }
 
-/* Those that must not wait until they are seen. When none is left, payloads are of no use. */
+/* Those that must not wait until they are seen. What cannot be had now, for want of memory perhaps,
+ * is tried again when it is seen. */
 static void bring_protocols(struct tier *tier)
 {
     const enum eye_wish wishes[] = {
@@ -258,18 +260,13 @@ static void bring_protocols(struct tier *tier)
         EYE_PROTOCOLS(X)
 #undef X
     };
-    bool any = false;
     for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
         struct eye_error why;
-        if (!is_brought_at_once(tier->config, wishes[i]) ||
-            eye_attacher_bring(tier->attacher, (enum eye_protocol)i, &why) == 0) {
-            any |= wishes[i] != EYE_WISH_NEVER;
-        } else {
+        if (is_brought_at_once(tier->config, wishes[i]) &&
+            eye_attacher_bring(tier->attacher, (enum eye_protocol)i, &why) != 0) {
             eye_sight_note(tier->sight, &why);
+            tier->late = tier->config->once;
         }
-    }
-    if (!any) {
-        tier->states[EYE_ABILITY_PROTOCOLS] = REFUSED;
     }
 }
 
@@ -502,7 +499,7 @@ static bool is_whole(const void *state)
             return false;
         }
     }
-    return eye_attacher_is_whole(tier->attacher);
+    return !tier->late && eye_attacher_is_whole(tier->attacher);
 }
 
 static const char *const never_seen[] = {

@@ -533,10 +533,11 @@ static void find_conversation__begins_after_another_protocol(void **state)
     }
 }
 
-/* The other direction has just found, on another CPU, that the protocol is over. */
+/* The other direction has just found, on another CPU, that the protocol is over, or another. */
 static void handle_payload__of_a_protocol_that_is_over(void **state)
 {
-    static const __u8 protocols[] = {EYE_PROTOCOL_UNKNOWN, EYE_PROTOCOL_NONE, EYE_PROTOCOL_TUNNEL};
+    static const __u8 protocols[] = {EYE_PROTOCOL_UNKNOWN, EYE_PROTOCOL_NONE, EYE_PROTOCOL_TUNNEL,
+                                     EYE_PROTOCOL_HTTP + 1};
     const struct eye_segment segment = {.bytes = 1};
     struct __sk_buff skb = {0};
     struct bpf_sock sk = {0};
@@ -544,10 +545,17 @@ static void handle_payload__of_a_protocol_that_is_over(void **state)
     for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
         host->no_memory = true; /* goes no further in any case */
         host->socket.stream.protocol = protocols[i];
-        eye_handle_payload(&skb, &sk, &host->socket.stream, &segment, EYE_SENT, eye_http_step,
-                           eye_http_all_steps);
+        eye_handle_payload(&skb, &sk, &host->socket.stream, &segment, EYE_SENT, EYE_PROTOCOL_HTTP,
+                           eye_http_step, eye_http_all_steps);
         assert_int_equal(host->asked, 0);
     }
+    host->socket.stream.protocol = EYE_PROTOCOL_HTTP;
+    eye_handle_payload(&skb, &sk, &host->socket.stream, &segment, EYE_SENT, EYE_PROTOCOL_HTTP + 1,
+                       eye_http_step, eye_http_all_steps);
+    assert_int_equal(host->asked, 0);
+    eye_handle_payload(&skb, &sk, &host->socket.stream, &segment, EYE_SENT, EYE_PROTOCOL_HTTP,
+                       eye_http_step, eye_http_all_steps);
+    assert_int_equal(host->asked, 1);
 }
 
 /* Who closed first, and how, as a request that waits for its answer sees it. */
@@ -721,6 +729,22 @@ static void hand_over__wishes_once(void **state)
     assert_int_equal(host->output.bytes[0], EYE_PROTOCOL_HTTP);
 }
 
+/* A wish that could not be told is told with the next payload. */
+static void wish__is_told_until_it_is_heard(void **state)
+{
+    (void)state;
+    eye_protocols_wished = 1U << 31;
+    eye_wish(EYE_PROTOCOL_HTTP);
+    eye_wish(EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->outputs, 2);
+    host->has_room = true;
+    eye_wish(EYE_PROTOCOL_HTTP);
+    eye_wish(EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->outputs, 3);
+    assert_int_equal(eye_protocols_wished, 1U << 31 | 1U << EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_NOT_LOADED], 4);
+}
+
 /* Nobody has read it: the child begins with nothing. */
 static void handle_first_payload__without_a_program(void **state)
 {
@@ -734,6 +758,21 @@ static void handle_first_payload__without_a_program(void **state)
     assert_true(host->first.present);
     assert_false(eye_has_protocol(&host->first.socket.stream));
     assert_int_equal(host->losses[EYE_LOSS_HTTP_NOT_LOADED], 1);
+}
+
+/* What another segment left there is not this one's child's. */
+static void handle_segment__without_payload_at_a_listener(void **state)
+{
+    struct bpf_sock sk = {.state = TCP_ESTABLISHED};
+    struct __sk_buff skb = {.sk = &sk, .data = 4096, .data_end = 4096};
+    (void)state;
+    host->first.present = true;
+    eye_handle_segment(&skb, EYE_RECEIVED);
+    sk.state = TCP_LISTEN;
+    eye_handle_segment(&skb, EYE_SENT);
+    assert_true(host->first.present);
+    eye_handle_segment(&skb, EYE_RECEIVED);
+    assert_false(host->first.present);
 }
 
 static void read_first(const char *payload)
@@ -861,7 +900,9 @@ int main(void)
         TEST(recognise__looks_when_the_turn_changes),
         TEST(recognise__looks_as_far_as_it_says),
         TEST(hand_over__wishes_once),
+        TEST(wish__is_told_until_it_is_heard),
         TEST(handle_first_payload__without_a_program),
+        TEST(handle_segment__without_payload_at_a_listener),
         TEST(read_first__waits_for_the_child),
         TEST(read_first__forgets_what_it_cannot_follow),
         TEST(discount_fin__of_a_direction_that_is_closed),
