@@ -184,9 +184,9 @@ class WithoutProtocols(unittest.TestCase):
             daemon, waiting = Daemon(self), Daemon(self, "protocols.http=auto")
             daemon.wait_for_snapshots(2)
             self.assertEqual(daemon.last_gauge(ATTACHED, program="payload_sent"), 0)
-        for each in (daemon, waiting):
-            harness.wait_until(lambda: each.last_gauge(ATTACHED, program="payload_sent") == 1, 10,
-                               "payload_sent attached")
+        both = (daemon, waiting)
+        harness.wait_until(lambda: all(each.last_gauge(ATTACHED, program="payload_sent") == 1
+                                       for each in both), 10, "payload_sent attached")
         port, _, _ = talk(self, 3)
         harness.wait_until(lambda: any("requests of HTTP/1 are seen" in line
                                        for line in list(waiting.log)), 10, "HTTP/1 brought")

@@ -76,18 +76,21 @@ enum eye_program eye_protocol_program(enum eye_protocol protocol)
 
 struct bpf_object *eye_protocol_open(enum eye_protocol protocol)
 {
-    static const struct {
-        const char *name; /* tools show its maps under it */
-        const void *(*elf)(size_t *);
-    } objects[] = {
-#define X(identifier, name) [EYE_PROTOCOL_##identifier] = {#name, usm_##name##__elf_bytes},
+    static const void *(*const objects[])(size_t *) = {
+#define X(identifier, name) [EYE_PROTOCOL_##identifier] = usm_##name##__elf_bytes,
+        EYE_PROTOCOLS(X)
+#undef X
+    };
+    /* Tools show its maps under it. */
+    static const char *const names[] = {
+#define X(identifier, name) [EYE_PROTOCOL_##identifier] = #name,
         EYE_PROTOCOLS(X)
 #undef X
     };
     LIBBPF_OPTS(bpf_object_open_opts, options);
-    options.object_name = objects[protocol].name;
+    options.object_name = names[protocol];
     size_t bytes;
-    const void *elf = objects[protocol].elf(&bytes);
+    const void *elf = objects[protocol](&bytes);
     return bpf_object__open_mem(elf, bytes, &options);
 }
 

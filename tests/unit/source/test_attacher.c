@@ -102,7 +102,7 @@ static struct ring_buffer *host_ring(void)
 #define ring_buffer__new(fd, handler, context, options) ((void)(handler), host_ring())
 #define ring_buffer__free(ring) ((void)(ring))
 
-#include "collector/source/socket_storage/attacher.c"
+#include "collector/source/socket_storage/attacher.c" /* NOLINT: with the calls above */
 
 static struct socket_storage *tier;
 static struct eye_attacher *attacher;
