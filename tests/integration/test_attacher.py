@@ -80,8 +80,19 @@ class FirstSeen(unittest.TestCase):
         # Each request and each answer passes both ends.
         self.assertGreater(missed, 0)
         self.assertLessEqual(missed, 4 * early)
+        port = self.conversation.port
+        for direction in ("incoming", "outgoing"):
+            self.assertEqual(self.daemon.total("usm.lost", port=port, direction=direction,
+                                               reason=NOT_LOADED[1]), missed / 2)
+        self.assertEqual(self.daemon.total("usm.connections.unrecognised", port=port), 0)
         print(f"{early} requests until the programs were there, {missed} payloads counted; "
               f"then {LATER} of {LATER}", end="; ")
+
+    def test_stopped_while_they_are_loaded(self):
+        """What nobody will see is not announced."""
+        self.ask(1)
+        self.assertEqual(self.daemon.stop(), harness.EXIT_OK)
+        self.assertFalse(self.loaded(), self.daemon.log)
 
     def test_what_is_refused_is_tried_again(self):
         """No descriptors at first: told once, counted for as long as it lasts."""

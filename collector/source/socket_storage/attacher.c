@@ -38,6 +38,7 @@ struct eye_attacher {
     uint64_t retry_ns[EYE_PROTOCOL_COUNT]; /* monotonic; 0: there is nothing to try again */
     uint64_t wait_ns[EYE_PROTOCOL_COUNT];  /* before the next attempt */
     int stop;                              /* eventfd */
+    atomic_bool stopping;                  /* what is not begun is not begun any more */
     bool runs;
     pthread_t thread;
 };
@@ -166,9 +167,14 @@ static void bring_wished(struct eye_attacher *attacher, enum eye_protocol protoc
 {
     struct eye_error why;
     int before = atomic_load(&attacher->programs_of[protocol][0]);
-    int result = eye_attacher_bring(attacher, protocol, &why);
+    int result =
+        atomic_load(&attacher->stopping) ? 0 : eye_attacher_bring(attacher, protocol, &why);
+    if (atomic_load(&attacher->stopping)) {
+        return;
+    }
     if (result == 0) {
-        eye_log_info("requests of %s are seen from now on", name_of(protocol));
+        eye_log_info("requests of %s are seen from now on, earlier ones were lost (not_loaded)",
+                     name_of(protocol));
         return;
     }
     uint64_t *wait_ns = &attacher->wait_ns[protocol];
@@ -283,6 +289,7 @@ bool eye_attacher_is_whole(const struct eye_attacher *attacher)
 static void stop(struct eye_attacher *attacher)
 {
     uint64_t one = 1;
+    atomic_store(&attacher->stopping, true);
     if (attacher->runs && write(attacher->stop, &one, sizeof(one)) == sizeof(one)) {
         pthread_join(attacher->thread, NULL);
     }

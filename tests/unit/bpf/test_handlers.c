@@ -734,13 +734,13 @@ static void wish__is_told_until_it_is_heard(void **state)
 {
     (void)state;
     eye_protocols_wished = 1U << 31;
-    eye_wish(EYE_PROTOCOL_HTTP);
-    eye_wish(EYE_PROTOCOL_HTTP);
-    assert_int_equal(host->outputs, 2);
+    eye_wish(&host->socket.stream, 0, EYE_PROTOCOL_HTTP);
+    eye_wish(&host->socket.stream, 0, EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->outputs, 4); /* each with a loss */
     host->has_room = true;
-    eye_wish(EYE_PROTOCOL_HTTP);
-    eye_wish(EYE_PROTOCOL_HTTP);
-    assert_int_equal(host->outputs, 3);
+    eye_wish(&host->socket.stream, 0, EYE_PROTOCOL_HTTP);
+    eye_wish(&host->socket.stream, 0, EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->outputs, 7);
     assert_int_equal(eye_protocols_wished, 1U << 31 | 1U << EYE_PROTOCOL_HTTP);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_NOT_LOADED], 4);
 }
