@@ -3,7 +3,7 @@
 #include "bpf/tracer/seed.bpf.h"
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/usm/dispatch.bpf.h"
-#include "bpf/usm/first_payload.bpf.h"
+#include "bpf/usm/lifecycle.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "bpf/maps.bpf.h"
+#include "bpf/mptcp.bpf.h"
 #include "bpf/usm/bytes.h"
 
 /* Set by the collector before loading, from what this kernel lets programs do. */
@@ -337,11 +338,6 @@ static __always_inline void eye_note_multipath(struct sock *sk, int new_state)
     } else if (new_state == TCP_CLOSE) {
         bpf_map_delete_elem(&multipath_owners, &key);
     }
-}
-
-static __always_inline bool eye_is_subflow(const struct tcp_sock *tcp)
-{
-    return bpf_core_field_exists(tcp->is_mptcp) && tcp->is_mptcp;
 }
 
 static __always_inline __u64 eye_owner_of_subflow(struct sock *sk)

@@ -9,7 +9,6 @@
  */
 #pragma once
 
-#include "bpf/tracer/tcp.bpf.h"
 #include "bpf/usm/conversations.bpf.h"
 
 struct eye_first_payload {
@@ -73,36 +72,4 @@ static __always_inline struct eye_first_payload *eye_begin_first_payload(
     first->source = source;
     first->present = true;
     return first;
-}
-
-/* The conversation moves to the child. */
-static __always_inline void eye_adopt_conversation(struct sock *sk, struct eye_first_payload *first)
-{
-    const struct eye_queue *queue = &first->conversation.queue;
-    bool deep = queue->pushed + queue->noted > 1;
-    if ((deep &&
-         !bpf_sk_storage_get(&pipelines, sk, &first->pipeline, BPF_SK_STORAGE_GET_F_CREATE)) ||
-        !bpf_sk_storage_get(&conversations, sk, &first->conversation,
-                            BPF_SK_STORAGE_GET_F_CREATE)) {
-        eye_lose(EYE_LOSS_OF_PARSER((__u32)first->conversation.protocol) + EYE_LOST_STORAGE, 1);
-    }
-}
-
-/* LISTEN -> SYN_RECV of a child. Its ports are set behind that on kernels as old as 6.1
- * (inet_csk_clone_lock()): the listener has no peer's. */
-static __always_inline void eye_take_first_payload(struct sock *sk, struct eye_socket *socket)
-{
-    struct eye_first_payload *first = eye_first_payload_slot();
-    struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-    __be16 peer = sk->__sk_common.skc_dport;
-    if (!first || !tcp || !first->present || (peer != 0 && peer != first->source)) {
-        return;
-    }
-    first->present = false;
-    *socket = first->socket;
-    /* It may answer before it is open, in SYN_RECV. */
-    eye_note_incoming(tcp, socket);
-    if (eye_has_protocol(&socket->stream)) {
-        eye_adopt_conversation(sk, first);
-    }
 }

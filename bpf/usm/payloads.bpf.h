@@ -6,8 +6,9 @@
  */
 #pragma once
 
-#include "bpf/usm/engine.h"
+#include "bpf/mptcp.bpf.h"
 #include "bpf/usm/first_payload.bpf.h"
+#include "bpf/usm/records.bpf.h"
 #include "bpf/usm/segment.bpf.h"
 
 /*

@@ -68,7 +68,7 @@ static long host_tail_call(void *skb, void *programs, __u32 index);
 static void *host_task_storage(void *map, struct task_struct *task, void *value, __u64 flags);
 
 #include "bpf/usm/dispatch.bpf.h"
-#include "bpf/usm/first_payload.bpf.h"
+#include "bpf/usm/lifecycle.bpf.h"
 #include "bpf/usm/payloads.bpf.h"
 
 EYE_PROTOCOL_PROGRAMS(http)

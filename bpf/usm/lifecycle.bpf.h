@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What becomes of a conversation when the state of its socket changes: it is taken over from the
+ * listener, ends with the connection, or is another one's when the socket connects again. */
+#pragma once
+
+#include "bpf/tracer/tcp.bpf.h"
+#include "bpf/usm/first_payload.bpf.h"
+#include "bpf/usm/records.bpf.h"
+
+/* The conversation moves to the child. */
+static __always_inline void eye_adopt_conversation(struct sock *sk, struct eye_first_payload *first)
+{
+    const struct eye_queue *queue = &first->conversation.queue;
+    bool deep = queue->pushed + queue->noted > 1;
+    if ((deep &&
+         !bpf_sk_storage_get(&pipelines, sk, &first->pipeline, BPF_SK_STORAGE_GET_F_CREATE)) ||
+        !bpf_sk_storage_get(&conversations, sk, &first->conversation,
+                            BPF_SK_STORAGE_GET_F_CREATE)) {
+        eye_lose(EYE_LOSS_OF_PARSER((__u32)first->conversation.protocol) + EYE_LOST_STORAGE, 1);
+    }
+}
+
+/* LISTEN -> SYN_RECV of a child. Its ports are set behind that on kernels as old as 6.1
+ * (inet_csk_clone_lock()): the listener has no peer's. */
+static __always_inline void eye_take_first_payload(struct sock *sk, struct eye_socket *socket)
+{
+    struct eye_first_payload *first = eye_first_payload_slot();
+    struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+    __be16 peer = sk->__sk_common.skc_dport;
+    if (!first || !tcp || !first->present || (peer != 0 && peer != first->source)) {
+        return;
+    }
+    first->present = false;
+    *socket = first->socket;
+    /* It may answer before it is open, in SYN_RECV. */
+    eye_note_incoming(tcp, socket);
+    if (eye_has_protocol(&socket->stream)) {
+        eye_adopt_conversation(sk, first);
+    }
+}
+
+/* What ended the connection, seen from a request that waits for its answer. */
+static __always_inline __u8 eye_request_error_of(const struct sock *sk,
+                                                 const struct eye_stream *stream, int old_state)
+{
+    bool client = stream->client == EYE_CLIENT_THIS_END;
+    bool peer_first = old_state == TCP_LAST_ACK || old_state == TCP_CLOSE_WAIT;
+    switch (sk->sk_err) {
+    case 0:
+        break;
+    case ECONNRESET:
+    case EPIPE: /* tcp_reset() in CLOSE_WAIT */
+        return EYE_REQUEST_RESET;
+    case ETIMEDOUT:
+        return EYE_REQUEST_TIMEOUT;
+    default:
+        return EYE_REQUEST_FAILED;
+    }
+    if (client != peer_first) {
+        return EYE_REQUEST_CANCELLED;
+    }
+    /* A server that leaves ESTABLISHED for CLOSE at once has sent a reset. */
+    return old_state == TCP_ESTABLISHED ? EYE_REQUEST_RESET : EYE_REQUEST_CLOSED;
+}
+
+/* Were bytes of responses sent or received that the parser has not read? A FIN counts as one. What
+ * was taken for a body without an end may have held responses. */
+static __always_inline bool eye_missed_bytes(const struct eye_stream *stream,
+                                             const struct eye_conversation *conversation,
+                                             const struct tcp_sock *tcp)
+{
+    bool client = stream->client == EYE_CLIENT_THIS_END;
+    __u32 side = client ? EYE_RECEIVED : EYE_SENT;
+    __u32 next = client ? tcp->rcv_nxt : tcp->snd_nxt;
+    const struct eye_half *responses = &conversation->halves[side];
+    return !responses->synced || responses->phase == EYE_PHASE_IGNORE ||
+           eye_is_behind(responses->next_sequence + 1, next);
+}
+
+/* The requests that wait will not be answered: each is reported with @error, which ended the
+ * connection. A part, because each way to find out the error would be one more through the loop. */
+EYE_PART int eye_end_requests(const struct eye_stream *stream,
+                              struct eye_conversation *conversation, struct eye_pipeline *pipeline,
+                              __u32 error)
+{
+    if (!stream || !conversation) {
+        return 0;
+    }
+    struct eye_queue *queue = &conversation->queue;
+    __u64 now_ns = bpf_ktime_get_ns();
+    for (int i = 0; i < EYE_QUEUE_DEPTH; i++) {
+        if (eye_waiting(queue) == 0) {
+            break;
+        }
+        struct eye_request *request = eye_slot(queue, pipeline, queue->popped);
+        queue->popped++;
+        if (request) {
+            request->head.duration_ns = now_ns - request->started_ns;
+            request->head.code = error;
+            request->head.flags |= EYE_REQUEST_UNANSWERED;
+            eye_tell(stream, conversation, request);
+        }
+    }
+    return 0;
+}
+
+/* The connection is closed. */
+static __always_inline void eye_end_conversation(struct sock *sk, struct eye_socket *socket,
+                                                 int old_state)
+{
+    struct eye_stream *stream = &socket->stream;
+    struct eye_conversation *conversation = bpf_sk_storage_get(&conversations, sk, 0, 0);
+    struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+    if (!conversation || !tcp) {
+        return;
+    }
+    stream->recognised |= stream->confirmed;
+    if (eye_waiting(&conversation->queue) > 0) {
+        eye_learn_closer(socket, sk);
+        if (eye_is_paired(&conversation->queue) && !eye_missed_bytes(stream, conversation, tcp)) {
+            eye_end_requests(stream, conversation, bpf_sk_storage_get(&pipelines, sk, 0, 0),
+                             eye_request_error_of(sk, stream, old_state));
+        }
+        eye_forget_requests(conversation);
+    }
+    if (conversation->troubled) {
+        eye_report(stream, conversation);
+    }
+}
+
+/* A socket that connects, perhaps not for the first time: the last connection's conversation is not
+ * this one's. */
+static __always_inline void eye_drop_conversation(struct sock *sk)
+{
+    bpf_sk_storage_delete(&conversations, sk);
+    bpf_sk_storage_delete(&pipelines, sk);
+}
