@@ -13,6 +13,7 @@
 
 #include "bpf/maps.bpf.h"
 #include "bpf/mptcp.bpf.h"
+#include "bpf/tracer/looks.bpf.h"
 #include "bpf/usm/bytes.h"
 
 /* Set by the collector before loading, from what this kernel lets programs do. */

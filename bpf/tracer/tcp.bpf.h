@@ -8,6 +8,7 @@
 
 #include "bpf/maps.bpf.h"
 #include "bpf/process/owner.bpf.h"
+#include "bpf/tracer/looks.bpf.h"
 #include "bpf/tracer/states.h"
 
 #define EYE_CONNECTIONS_WAKE_BYTES (64 * 1024)

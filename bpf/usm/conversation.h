@@ -101,12 +101,19 @@ struct eye_queue {
     struct eye_request first;
 };
 
+/* Which end asks. */
+enum eye_client { EYE_CLIENT_UNKNOWN, EYE_CLIENT_THIS_END, EYE_CLIENT_PEER };
+
 struct eye_conversation {
     struct eye_half halves[2];  /* by enum eye_side */
     __u32 lost[EYE_LOST_COUNT]; /* of this connection, not told yet */
+    __u64 owner;                /* as in struct eye_stream, as of the last payload */
+    __u16 port;                 /* likewise */
     __u8 protocol;              /* enum eye_protocol */
+    __u8 client;                /* enum eye_client */
+    __u8 confirmed;             /* a whole head of a message was valid */
     __u8 troubled;              /* some of `lost` is not 0 */
-    __u8 padding[6];
+    __u8 padding[2];
     struct eye_queue queue;
 };
 
@@ -150,6 +157,55 @@ static __always_inline struct eye_half *eye_opposite_of(struct eye_conversation 
                                                         __u32 side)
 {
     return &conversation->halves[(side ^ 1) & 1];
+}
+
+static __always_inline enum eye_client eye_client_of(__u32 side, bool requests)
+{
+    return requests == (side == EYE_SENT) ? EYE_CLIENT_THIS_END : EYE_CLIENT_PEER;
+}
+
+/* The direction is known to carry requests. */
+static __always_inline bool eye_carries_requests(const struct eye_conversation *conversation,
+                                                 __u32 side)
+{
+    return conversation->client == eye_client_of(side, true);
+}
+
+/* Written when it changes only: a cache line that all payloads read. */
+static __always_inline void eye_know(struct eye_conversation *conversation, __u32 side,
+                                     bool requests)
+{
+    __u8 client = eye_client_of(side, requests);
+    if (conversation->client != client) {
+        conversation->client = client;
+    }
+}
+
+static __always_inline void eye_confirm(struct eye_conversation *conversation)
+{
+    if (!conversation->confirmed) {
+        conversation->confirmed = 1;
+    }
+}
+
+/* It may carry requests, or else responses. */
+static __always_inline bool eye_may_carry(const struct eye_conversation *conversation, __u32 side,
+                                          bool requests)
+{
+    return conversation->client == EYE_CLIENT_UNKNOWN ||
+           conversation->client == eye_client_of(side, requests);
+}
+
+/* Written when it changes only, as the client is. */
+static __always_inline void eye_note_whose(struct eye_conversation *conversation, __u64 owner,
+                                           __u16 port)
+{
+    if (conversation->owner != owner) {
+        conversation->owner = owner;
+    }
+    if (conversation->port != port) {
+        conversation->port = port;
+    }
 }
 
 /* As new; windows and requests are written before they are read. */

@@ -36,6 +36,10 @@ const volatile __u32 eye_protocols_wanted = ~0U;
 /* Bits by enum eye_protocol: the collector was told, and has not taken it back. */
 __u32 eye_protocols_wished = 0;
 
+/* Likewise, set by the collector: the last attempt failed. Whose payloads pass is not told then:
+ * that would be a record for each of them, for as long as it lasts. */
+__u32 eye_protocols_refused = 0;
+
 /* What a payload begins like, as far as EYE_LOOK_BYTES of it tell: an enum eye_protocol. */
 EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes)
 {
@@ -80,8 +84,10 @@ EYE_PART int eye_wish(struct eye_stream *stream, __u32 client, __u32 protocol)
     }
     stream->recognised = 1; /* what is not followed is not what nobody knows */
     eye_lose(EYE_LOSS_NOT_LOADED(protocol), 1);
-    eye_tell_loss(stream, client, EYE_LOSS_NOT_LOADED(protocol), 1);
     __u32 bit = 1U << (protocol & 31);
+    if (!(eye_protocols_refused & bit)) {
+        eye_tell_loss(stream->owner, stream->port, client, EYE_LOSS_NOT_LOADED(protocol), 1);
+    }
     if (!(eye_protocols_wished & bit) && !(__sync_fetch_and_or(&eye_protocols_wished, bit) & bit) &&
         bpf_ringbuf_output(&wishes, &protocol, sizeof(protocol), BPF_RB_FORCE_WAKEUP) != 0) {
         __sync_fetch_and_and(&eye_protocols_wished, ~bit); /* nobody was told: the next one tells */
@@ -96,7 +102,8 @@ static __always_inline void eye_hand_over(struct __sk_buff *skb, struct eye_sock
                                           const struct eye_segment *segment, __u32 side,
                                           __u32 protocol)
 {
-    eye_pass_segment(skb, segment);
+    struct eye_stream *stream = &socket->stream;
+    eye_put_passed(skb, segment, stream->owner, stream->port);
 #define X(identifier, name)                                                                        \
     if (protocol == EYE_PROTOCOL_##identifier) {                                                   \
         if (side == EYE_SENT) {                                                                    \
@@ -107,7 +114,7 @@ static __always_inline void eye_hand_over(struct __sk_buff *skb, struct eye_sock
     }
     EYE_PROTOCOLS(X)
 #undef X
-    eye_wish(&socket->stream, socket->direction == EYE_OUTGOING, protocol);
+    eye_wish(stream, socket->direction == EYE_OUTGOING, protocol);
 }
 
 /* A payload that comes before its socket (first_payload.bpf.h). */

@@ -16,7 +16,6 @@
  * function that is called makes its own. */
 struct eye_work {
     const struct eye_parser *parser;
-    struct eye_stream *stream;
     struct eye_conversation *conversation;
     struct eye_pipeline *pipeline; /* NULL: nothing beyond the first slot is in use */
     struct eye_reader reader;
@@ -26,11 +25,11 @@ struct eye_work {
 /* What stands here is no message. */
 static __always_inline void eye_mismatch(struct eye_work *work, struct eye_half *half)
 {
-    if (!work->stream->confirmed) {
+    if (!work->conversation->confirmed) {
         work->at->verdict = EYE_VERDICT_NOT_IT;
     } else if (half->phase != EYE_PHASE_LOST) {
         eye_note_loss_part(work->conversation, EYE_LOST_MALFORMED, 1);
-        eye_doubt(work->stream, work->conversation, work->at->side, work->at->acknowledged);
+        eye_doubt(work->conversation, work->at->side, work->at->acknowledged);
     }
     eye_lose_track(half);
     work->at->offset = work->at->end;
@@ -54,9 +53,8 @@ static __always_inline void eye_take_request(struct eye_work *work, __u32 filled
     struct eye_conversation *conversation = work->conversation;
     __u32 side = work->at->side;
     const struct eye_half *half = eye_half_of(conversation, side);
-    eye_know(work->stream, side, true);
-    struct eye_request *request =
-        eye_open_request(work->stream, conversation, work->pipeline, side);
+    eye_know(work->conversation, side, true);
+    struct eye_request *request = eye_open_request(conversation, work->pipeline, side);
     work->parser->note(conversation, side, request, filled, found);
     if (found->used == 0) {
         return;
@@ -78,9 +76,9 @@ static __always_inline struct eye_request *eye_take_response(struct eye_work *wo
 {
     struct eye_conversation *conversation = work->conversation;
     __u32 side = work->at->side;
-    eye_know(work->stream, side, false);
-    eye_confirm(work->stream);
-    eye_open_response(work->stream, conversation, side);
+    eye_know(work->conversation, side, false);
+    eye_confirm(work->conversation);
+    eye_open_response(conversation, side);
     if (found->what == EYE_FOUND_INTERIM) {
         eye_hint(&conversation->queue, eye_half_of(conversation, side));
         return NULL;
@@ -98,7 +96,7 @@ static __always_inline struct eye_request *eye_use_window(struct eye_work *work,
     struct eye_conversation *conversation = work->conversation;
     __u32 side = work->at->side;
     struct eye_request *answered = NULL;
-    work->parser->read(work->stream, conversation, side, filled, found);
+    work->parser->read(conversation, side, filled, found);
     if (found->what == EYE_FOUND_REQUEST) {
         eye_take_request(work, filled, found);
     } else if (found->what == EYE_FOUND_RESPONSE || found->what == EYE_FOUND_INTERIM) {
@@ -150,8 +148,8 @@ static __always_inline bool eye_step(struct eye_work *work, struct eye_request *
     struct eye_found found = {0};
     *ret_answered = eye_use_window(work, held + bytes, &found);
     if (found.asked) {
-        eye_confirm(work->stream);
-        eye_push(work->stream, work->conversation, work->at->side);
+        eye_confirm(work->conversation);
+        eye_push(work->conversation, work->at->side);
     }
     if (found.what == EYE_FOUND_MISMATCH) {
         eye_mismatch(work, half);
@@ -178,14 +176,13 @@ static __always_inline bool eye_step(struct eye_work *work, struct eye_request *
 }
 
 /* More messages in one payload than the work allowed: where the next one starts is not known. */
-static __always_inline void eye_exhaust(const struct eye_stream *stream,
-                                        struct eye_conversation *conversation,
+static __always_inline void eye_exhaust(struct eye_conversation *conversation,
                                         const struct eye_cursor *at)
 {
     struct eye_half *half = eye_half_of(conversation, at->side);
     if (at->offset < at->end && half->phase != EYE_PHASE_IGNORE) {
         eye_note_loss_part(conversation, EYE_LOST_STEPS, 1);
-        eye_doubt(stream, conversation, at->side, at->acknowledged);
+        eye_doubt(conversation, at->side, at->acknowledged);
         eye_lose_track(half);
     }
 }

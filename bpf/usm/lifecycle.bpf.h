@@ -41,9 +41,10 @@ static __always_inline void eye_take_first_payload(struct sock *sk, struct eye_s
 
 /* What ended the connection, seen from a request that waits for its answer. */
 static __always_inline __u8 eye_request_error_of(const struct sock *sk,
-                                                 const struct eye_stream *stream, int old_state)
+                                                 const struct eye_conversation *conversation,
+                                                 int old_state)
 {
-    bool client = stream->client == EYE_CLIENT_THIS_END;
+    bool client = conversation->client == EYE_CLIENT_THIS_END;
     bool peer_first = old_state == TCP_LAST_ACK || old_state == TCP_CLOSE_WAIT;
     switch (sk->sk_err) {
     case 0:
@@ -65,11 +66,10 @@ static __always_inline __u8 eye_request_error_of(const struct sock *sk,
 
 /* Were bytes of responses sent or received that the parser has not read? A FIN counts as one. What
  * was taken for a body without an end may have held responses. */
-static __always_inline bool eye_missed_bytes(const struct eye_stream *stream,
-                                             const struct eye_conversation *conversation,
+static __always_inline bool eye_missed_bytes(const struct eye_conversation *conversation,
                                              const struct tcp_sock *tcp)
 {
-    bool client = stream->client == EYE_CLIENT_THIS_END;
+    bool client = conversation->client == EYE_CLIENT_THIS_END;
     __u32 side = client ? EYE_RECEIVED : EYE_SENT;
     __u32 next = client ? tcp->rcv_nxt : tcp->snd_nxt;
     const struct eye_half *responses = &conversation->halves[side];
@@ -79,11 +79,10 @@ static __always_inline bool eye_missed_bytes(const struct eye_stream *stream,
 
 /* The requests that wait will not be answered: each is reported with @error, which ended the
  * connection. A part, because each way to find out the error would be one more through the loop. */
-EYE_PART int eye_end_requests(const struct eye_stream *stream,
-                              struct eye_conversation *conversation, struct eye_pipeline *pipeline,
+EYE_PART int eye_end_requests(struct eye_conversation *conversation, struct eye_pipeline *pipeline,
                               __u32 error)
 {
-    if (!stream || !conversation) {
+    if (!conversation) {
         return 0;
     }
     struct eye_queue *queue = &conversation->queue;
@@ -98,7 +97,7 @@ EYE_PART int eye_end_requests(const struct eye_stream *stream,
             request->head.duration_ns = now_ns - request->started_ns;
             request->head.code = error;
             request->head.flags |= EYE_REQUEST_UNANSWERED;
-            eye_tell(stream, conversation, request);
+            eye_tell(conversation, request);
         }
     }
     return 0;
@@ -114,17 +113,18 @@ static __always_inline void eye_end_conversation(struct sock *sk, struct eye_soc
     if (!conversation || !tcp) {
         return;
     }
-    stream->recognised |= stream->confirmed;
+    stream->recognised |= conversation->confirmed;
     if (eye_waiting(&conversation->queue) > 0) {
         eye_learn_closer(socket, sk);
-        if (eye_is_paired(&conversation->queue) && !eye_missed_bytes(stream, conversation, tcp)) {
-            eye_end_requests(stream, conversation, bpf_sk_storage_get(&pipelines, sk, 0, 0),
-                             eye_request_error_of(sk, stream, old_state));
+        eye_note_whose(conversation, stream->owner, stream->port);
+        if (eye_is_paired(&conversation->queue) && !eye_missed_bytes(conversation, tcp)) {
+            eye_end_requests(conversation, bpf_sk_storage_get(&pipelines, sk, 0, 0),
+                             eye_request_error_of(sk, conversation, old_state));
         }
         eye_forget_requests(conversation);
     }
     if (conversation->troubled) {
-        eye_report(stream, conversation);
+        eye_report(conversation);
     }
 }
 

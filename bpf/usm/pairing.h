@@ -35,11 +35,12 @@ static __always_inline struct eye_request *eye_slot(struct eye_queue *queue,
 }
 
 /* The next message of @side may need a slot beyond the first one: made before it is read. */
-static __always_inline bool eye_needs_pipeline(const struct eye_stream *stream,
-                                               const struct eye_queue *queue, __u32 side)
+static __always_inline bool eye_needs_pipeline(const struct eye_conversation *conversation,
+                                               __u32 side)
 {
-    return eye_carries_requests(stream, side) ? eye_waiting(queue) > 0
-                                              : queue->popped % EYE_QUEUE_DEPTH != 0;
+    const struct eye_queue *queue = &conversation->queue;
+    return eye_carries_requests(conversation, side) ? eye_waiting(queue) > 0
+                                                    : queue->popped % EYE_QUEUE_DEPTH != 0;
 }
 
 /* ---- Trust ---- */
@@ -58,34 +59,31 @@ static __always_inline void eye_forget_requests(struct eye_conversation *convers
 }
 
 /* Something was missed: see enum eye_trust. */
-static __always_inline void eye_end_trust(const struct eye_stream *stream,
-                                          struct eye_conversation *conversation, __u32 barrier)
+static __always_inline void eye_end_trust(struct eye_conversation *conversation, __u32 barrier)
 {
     eye_forget_requests(conversation);
     conversation->queue.trust =
-        stream->client == EYE_CLIENT_UNKNOWN ? EYE_TRUST_JOINED : EYE_TRUST_BROKEN;
+        conversation->client == EYE_CLIENT_UNKNOWN ? EYE_TRUST_JOINED : EYE_TRUST_BROKEN;
     conversation->queue.barrier = barrier;
 }
 
 /* The same as a call. */
-EYE_PART int eye_break_trust(const struct eye_stream *stream, struct eye_conversation *conversation,
-                             __u32 barrier)
+EYE_PART int eye_break_trust(struct eye_conversation *conversation, __u32 barrier)
 {
-    if (stream && conversation) {
-        eye_end_trust(stream, conversation, barrier);
+    if (conversation) {
+        eye_end_trust(conversation, barrier);
     }
     return 0;
 }
 
 /* Something was missed before the present segment of @side, which came with @acknowledged. */
-static __always_inline void eye_doubt(const struct eye_stream *stream,
-                                      struct eye_conversation *conversation, __u32 side,
+static __always_inline void eye_doubt(struct eye_conversation *conversation, __u32 side,
                                       __u32 acknowledged)
 {
-    __u32 barrier = eye_carries_requests(stream, side)
+    __u32 barrier = eye_carries_requests(conversation, side)
                         ? acknowledged
                         : eye_opposite_of(conversation, side)->first_acknowledged;
-    eye_break_trust(stream, conversation, barrier);
+    eye_break_trust(conversation, barrier);
 }
 
 /*
@@ -112,10 +110,10 @@ static __always_inline bool eye_pass_over(struct eye_conversation *conversation,
  * A message that begins in the other direction acknowledges bytes of @side that were not seen.
  * What hides in them was sent before it: no request among it acknowledges more than @barrier.
  */
-EYE_PART int eye_catch_up(const struct eye_stream *stream, struct eye_conversation *conversation,
-                          __u32 side, __u32 acknowledged, __u32 barrier)
+EYE_PART int eye_catch_up(struct eye_conversation *conversation, __u32 side, __u32 acknowledged,
+                          __u32 barrier)
 {
-    if (!stream || !conversation) {
+    if (!conversation) {
         return 0;
     }
     struct eye_half *half = eye_half_of(conversation, side);
@@ -123,7 +121,7 @@ EYE_PART int eye_catch_up(const struct eye_stream *stream, struct eye_conversati
     if (half->synced) {
         half->next_sequence = acknowledged;
         if (!eye_pass_over(conversation, half, missing)) {
-            eye_end_trust(stream, conversation, barrier);
+            eye_end_trust(conversation, barrier);
         }
     }
     return 0;
@@ -134,16 +132,15 @@ EYE_PART int eye_catch_up(const struct eye_stream *stream, struct eye_conversati
  * on, so the response has ended. Which message of the server is the next one, only a proof tells;
  * no request was missed that acknowledged more than the response's start.
  */
-EYE_PART int eye_contradict(const struct eye_stream *stream, struct eye_conversation *conversation,
-                            __u32 side)
+EYE_PART int eye_contradict(struct eye_conversation *conversation, __u32 side)
 {
-    if (!stream || !conversation) {
+    if (!conversation) {
         return 0;
     }
     struct eye_half *responses = eye_half_of(conversation, side);
     eye_lose_track(responses);
     if (eye_is_paired(&conversation->queue)) {
-        eye_end_trust(stream, conversation, responses->first_sequence);
+        eye_end_trust(conversation, responses->first_sequence);
     }
     return 0;
 }
@@ -155,10 +152,9 @@ EYE_PART int eye_contradict(const struct eye_stream *stream, struct eye_conversa
  * start. 1: it may be queued. What waits before it will not be answered any more, or the client
  * pipelines: then its answer is still to come, and nothing can be proved.
  */
-EYE_PART int eye_admit(const struct eye_stream *stream, struct eye_conversation *conversation,
-                       __u32 acknowledged)
+EYE_PART int eye_admit(struct eye_conversation *conversation, __u32 acknowledged)
 {
-    if (!stream || !conversation) {
+    if (!conversation) {
         return 0;
     }
     struct eye_queue *queue = &conversation->queue;
@@ -167,7 +163,7 @@ EYE_PART int eye_admit(const struct eye_stream *stream, struct eye_conversation 
             queue->pipelined = 1;
         }
         if (queue->trust != EYE_TRUST_FROM_START) {
-            eye_end_trust(stream, conversation, acknowledged);
+            eye_end_trust(conversation, acknowledged);
         }
     }
     return eye_is_paired(queue) ||
@@ -176,8 +172,7 @@ EYE_PART int eye_admit(const struct eye_stream *stream, struct eye_conversation 
 }
 
 /* A request begins on @side. The slot for it; NULL when it cannot be queued. */
-static __always_inline struct eye_request *eye_open_request(const struct eye_stream *stream,
-                                                            struct eye_conversation *conversation,
+static __always_inline struct eye_request *eye_open_request(struct eye_conversation *conversation,
                                                             struct eye_pipeline *pipeline,
                                                             __u32 side)
 {
@@ -186,14 +181,14 @@ static __always_inline struct eye_request *eye_open_request(const struct eye_str
     const struct eye_half *responses = eye_opposite_of(conversation, side);
     __u32 acknowledged = requests->first_acknowledged;
     if (eye_is_behind(responses->next_sequence, acknowledged)) {
-        eye_catch_up(stream, conversation, side ^ 1, acknowledged, responses->next_sequence);
+        eye_catch_up(conversation, side ^ 1, acknowledged, responses->next_sequence);
     }
     if (responses->phase == EYE_PHASE_IGNORE &&
         eye_is_behind(responses->first_sequence, acknowledged)) {
-        eye_contradict(stream, conversation, side ^ 1);
+        eye_contradict(conversation, side ^ 1);
     }
     if ((queue->trust != EYE_TRUST_FROM_START || eye_waiting(queue) > 0) &&
-        !eye_admit(stream, conversation, acknowledged)) {
+        !eye_admit(conversation, acknowledged)) {
         return NULL;
     }
     if (queue->overflow > 0 || eye_waiting(queue) >= EYE_QUEUE_DEPTH) {
@@ -209,10 +204,9 @@ static __always_inline struct eye_request *eye_open_request(const struct eye_str
 }
 
 /* A request of @side that has no slot. */
-EYE_PART int eye_overflow(const struct eye_stream *stream, struct eye_conversation *conversation,
-                          __u32 side)
+EYE_PART int eye_overflow(struct eye_conversation *conversation, __u32 side)
 {
-    if (!stream || !conversation) {
+    if (!conversation) {
         return 0;
     }
     struct eye_queue *queue = &conversation->queue;
@@ -223,7 +217,7 @@ EYE_PART int eye_overflow(const struct eye_stream *stream, struct eye_conversati
     }
     eye_note_loss(conversation, EYE_LOST_PIPELINE, 1);
     if (queue->overflow >= EYE_QUEUE_OVERFLOW_MAX) {
-        eye_end_trust(stream, conversation, requests->first_acknowledged);
+        eye_end_trust(conversation, requests->first_acknowledged);
         return 0;
     }
     __u64 mark = requests->mark & 1;
@@ -234,15 +228,14 @@ EYE_PART int eye_overflow(const struct eye_stream *stream, struct eye_conversati
 
 /* The head of the request is complete. Room that came free since its start is too late: its slot
  * was not filled then. */
-static __always_inline void eye_push(const struct eye_stream *stream,
-                                     struct eye_conversation *conversation, __u32 side)
+static __always_inline void eye_push(struct eye_conversation *conversation, __u32 side)
 {
     struct eye_queue *queue = &conversation->queue;
     if (queue->noted) {
         queue->noted = 0;
         queue->pushed++;
     } else {
-        eye_overflow(stream, conversation, side);
+        eye_overflow(conversation, side);
     }
 }
 
@@ -288,13 +281,12 @@ static __always_inline __u8 eye_answer_none(struct eye_conversation *conversatio
 }
 
 /* A response begins on @side: it shows what of the requests was missed. */
-static __always_inline void eye_open_response(const struct eye_stream *stream,
-                                              struct eye_conversation *conversation, __u32 side)
+static __always_inline void eye_open_response(struct eye_conversation *conversation, __u32 side)
 {
     const struct eye_half *responses = eye_half_of(conversation, side);
     if (eye_is_behind(eye_opposite_of(conversation, side)->next_sequence,
                       responses->first_acknowledged)) {
-        eye_catch_up(stream, conversation, side ^ 1, responses->first_acknowledged,
+        eye_catch_up(conversation, side ^ 1, responses->first_acknowledged,
                      responses->first_sequence);
     }
 }

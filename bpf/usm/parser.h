@@ -50,8 +50,8 @@ struct eye_parser {
      *   EYE_FOUND_REQUEST   a request begins: note() follows
      *   EYE_FOUND_RESPONSE  a response begins, with its code: go_on() follows
      *   EYE_FOUND_INTERIM   a response that another one follows: likewise */
-    void (*read)(const struct eye_stream *stream, struct eye_conversation *conversation, __u32 side,
-                 __u32 filled, struct eye_found *found);
+    void (*read)(struct eye_conversation *conversation, __u32 side, __u32 filled,
+                 struct eye_found *found);
 
     /** Fills the body of the request's record with its length and flags, or only follows it when
      * @request is NULL. When more of it has to come, nothing is used, and EYE_FOUND_REQUEST will be

@@ -79,23 +79,22 @@ static __always_inline struct eye_receiver eye_ask_socket(struct bpf_sock *sk,
     return receiver;
 }
 
-EYE_PART int eye_resolve_part(struct __sk_buff *skb, struct eye_stream *stream,
-                              struct eye_conversation *conversation, struct eye_cursor *at,
-                              __u32 sequence)
+EYE_PART int eye_resolve_part(struct __sk_buff *skb, struct eye_conversation *conversation,
+                              struct eye_cursor *at, __u32 sequence)
 {
     struct bpf_sock *sk = skb->sk;
-    if (!sk || !stream || !conversation || !at) {
+    if (!sk || !conversation || !at) {
         return 0;
     }
     struct eye_receiver receiver = eye_ask_socket(sk, at, sequence);
-    return eye_resolve(stream, conversation, at, &receiver, sequence);
+    return eye_resolve(conversation, at, &receiver, sequence);
 }
 
 /* The slots beyond the first one, when the next step may need them. */
 static __always_inline struct eye_pipeline *eye_find_pipeline(struct bpf_sock *sk,
                                                               const struct eye_work *work)
 {
-    if (!eye_needs_pipeline(work->stream, &work->conversation->queue, work->at->side)) {
+    if (!eye_needs_pipeline(work->conversation, work->at->side)) {
         return NULL;
     }
     return sk->state == TCP_LISTEN
@@ -104,17 +103,16 @@ static __always_inline struct eye_pipeline *eye_find_pipeline(struct bpf_sock *s
 }
 
 /* One step of @parser; 0: the payload is used up. */
-static __always_inline int eye_take_step(struct __sk_buff *skb, struct eye_stream *stream,
+static __always_inline int eye_take_step(struct __sk_buff *skb,
                                          struct eye_conversation *conversation,
                                          struct eye_cursor *at, const struct eye_parser *parser)
 {
     struct bpf_sock *sk = skb->sk;
-    if (!sk || !stream || !conversation || !at) {
+    if (!sk || !conversation || !at) {
         return 0;
     }
     struct eye_work work = {
         .parser = parser,
-        .stream = stream,
         .conversation = conversation,
         .reader = eye_skb_reader(skb, at->side),
         .at = at,
@@ -124,26 +122,35 @@ static __always_inline int eye_take_step(struct __sk_buff *skb, struct eye_strea
 }
 
 /* What takes steps of a parser: a function of its program, a constant wherever it is handed on. */
-typedef int eye_taker(struct __sk_buff *skb, struct eye_stream *stream,
-                      struct eye_conversation *conversation, struct eye_cursor *at);
+typedef int eye_taker(struct __sk_buff *skb, struct eye_conversation *conversation,
+                      struct eye_cursor *at);
 
-/* The parser has nothing more to do here: it was not that protocol after all, or is no longer. */
-static __always_inline void eye_leave_conversation(struct bpf_sock *sk, struct eye_stream *stream,
-                                                   struct eye_conversation *conversation,
-                                                   __u32 verdict)
+/* Of the stream itself: its parser has nothing more to do. */
+static __always_inline void eye_end_protocol(struct eye_stream *stream, __u32 verdict)
 {
     if (verdict == EYE_VERDICT_ENDED) {
         stream->protocol = EYE_PROTOCOL_TUNNEL;
         stream->recognised = 1;
     } else {
         stream->protocol = EYE_PROTOCOL_UNKNOWN;
+        stream->recognised = 0; /* by eye_wish(): it only began like the protocol */
         eye_count_look(stream);
+    }
+}
+
+/* It was not that protocol after all, or is no longer. */
+static __always_inline void eye_leave_conversation(struct bpf_sock *sk,
+                                                   struct eye_conversation *conversation,
+                                                   __u32 verdict)
+{
+    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (socket) {
+        eye_end_protocol(&socket->stream, verdict);
     }
     eye_forget_requests(conversation);
     if (conversation->troubled) {
-        eye_report(stream, conversation);
+        eye_report(conversation);
     }
-    eye_forget_protocol(stream);
     bpf_sk_storage_delete(&conversations, sk);
     bpf_sk_storage_delete(&pipelines, sk);
 }
@@ -160,74 +167,91 @@ static __always_inline void eye_discount_fin(const struct bpf_sock *sk,
     }
 }
 
-static __always_inline struct eye_conversation *eye_find_conversation(struct bpf_sock *sk,
-                                                                      __u8 protocol)
+/* Since the payload was handed over, the other direction, on another CPU, may have found that the
+ * protocol is over, or another one: no parser reads what is another's. */
+static __always_inline bool eye_still_speaks(struct bpf_sock *sk, __u8 protocol)
 {
-    struct eye_conversation *conversation =
-        bpf_sk_storage_get(&conversations, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    return socket && *(const volatile __u8 *)&socket->stream.protocol == protocol;
+}
+
+/* The first payload of a protocol. @conversation: of one that is over, or NULL. */
+static __always_inline struct eye_conversation *eye_begin(struct bpf_sock *sk,
+                                                          struct eye_conversation *conversation,
+                                                          __u8 protocol)
+{
+    if (!eye_still_speaks(sk, protocol)) {
+        return NULL;
+    }
+    if (conversation) {
+        eye_begin_conversation(conversation, protocol);
+        return conversation;
+    }
+    conversation = bpf_sk_storage_get(&conversations, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!conversation) {
         eye_lose(EYE_LOSS_OF_PARSER((__u32)protocol) + EYE_LOST_STORAGE, 1);
         return NULL;
     }
-    if (conversation->protocol == protocol) {
-        return conversation;
-    }
-    if (conversation->protocol != EYE_PROTOCOL_UNKNOWN) {
-        eye_begin_conversation(conversation, protocol); /* of a protocol that is over */
-    } else {
-        conversation->protocol = protocol; /* just made */
-    }
+    conversation->protocol = protocol;
     return conversation;
 }
 
-/* One payload of a stream that speaks @protocol. @step, @all_steps: of its parser. */
-static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf_sock *sk,
-                                               struct eye_stream *stream,
-                                               const struct eye_segment *segment, __u32 side,
-                                               __u8 protocol, eye_taker *step, eye_taker *all_steps)
+static __always_inline struct eye_conversation *eye_find_conversation(struct bpf_sock *sk,
+                                                                      __u8 protocol)
 {
-    /* Since it was handed over, the other direction, on another CPU, may have found that it is
-     * over, or another one: no parser reads what is another's. */
-    if (*(const volatile __u8 *)&stream->protocol != protocol) {
-        return;
-    }
+    struct eye_conversation *conversation = bpf_sk_storage_get(&conversations, sk, 0, 0);
+    return conversation && conversation->protocol == protocol
+               ? conversation
+               : eye_begin(sk, conversation, protocol);
+}
+
+/* One payload of a socket that speaks @protocol. The first step is inlined: mostly there is no
+ * other one, and a return costs some 20 ns where the kernel has return thunks. */
+static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf_sock *sk,
+                                               const struct eye_passed *passed, __u32 side,
+                                               __u8 protocol, const struct eye_parser *parser,
+                                               eye_taker *all_steps)
+{
+    const struct eye_segment *segment = &passed->segment;
     struct eye_conversation *conversation = eye_find_conversation(sk, protocol);
     if (!conversation) {
         return;
     }
+    eye_note_whose(conversation, passed->owner, passed->port);
     struct eye_cursor at = eye_cursor_at(segment, side);
     eye_discount_fin(sk, conversation, &at);
     if (!eye_is_next(conversation, &at, segment->sequence) &&
-        !eye_resolve_part(skb, stream, conversation, &at, segment->sequence)) {
+        !eye_resolve_part(skb, conversation, &at, segment->sequence)) {
         return;
     }
     eye_advance_to_new(conversation, &at, segment->sequence);
-    /* Mostly the payload is one message and one step. */
-    if (step(skb, stream, conversation, &at)) {
-        all_steps(skb, stream, conversation, &at);
+    if (eye_take_step(skb, conversation, &at, parser)) {
+        all_steps(skb, conversation, &at);
     }
     if (at.verdict != EYE_VERDICT_GO_ON) {
-        eye_leave_conversation(sk, stream, conversation, at.verdict);
+        eye_leave_conversation(sk, conversation, at.verdict);
         return;
     }
-    eye_exhaust(stream, conversation, &at);
+    eye_exhaust(conversation, &at);
     if (conversation->troubled) {
-        eye_report(stream, conversation);
+        eye_report(conversation);
     }
 }
 
 /* Reads a payload that looks like a protocol, wholly by calls: it is rare, and the verifier has
  * seen them. What cannot be followed to its end leaves a socket of which nothing is known. */
 static __always_inline void eye_read_first(struct __sk_buff *skb, struct eye_first_payload *first,
-                                           const struct eye_segment *segment, eye_taker *all_steps)
+                                           const struct eye_passed *passed, eye_taker *all_steps)
 {
     struct eye_stream *stream = &first->socket.stream;
+    const struct eye_segment *segment = &passed->segment;
     struct eye_conversation *conversation = &first->conversation;
     struct eye_cursor at = eye_cursor_at(segment, EYE_RECEIVED);
     eye_begin_conversation(conversation, stream->protocol);
-    eye_resolve_part(skb, stream, conversation, &at, segment->sequence);
+    eye_note_whose(conversation, passed->owner, passed->port);
+    eye_resolve_part(skb, conversation, &at, segment->sequence);
     conversation->halves[EYE_RECEIVED].next_sequence = segment->sequence + segment->bytes;
-    all_steps(skb, stream, conversation, &at);
+    all_steps(skb, conversation, &at);
     if (at.verdict == EYE_VERDICT_GO_ON && at.offset >= at.end) {
         return;
     }
@@ -235,30 +259,25 @@ static __always_inline void eye_read_first(struct __sk_buff *skb, struct eye_fir
         eye_note_loss_part(conversation, EYE_LOST_STEPS, 1);
     }
     eye_forget_requests(conversation);
-    eye_forget_protocol(stream);
-    stream->protocol = EYE_PROTOCOL_UNKNOWN;
-    eye_count_look(stream);
+    eye_end_protocol(stream, EYE_VERDICT_NOT_IT);
 }
 
 /* A payload that was handed over to @protocol, of a socket or of a listener. */
 static __always_inline void eye_handle_passed(struct __sk_buff *skb, __u32 side, __u8 protocol,
-                                              eye_taker *step, eye_taker *all_steps)
+                                              const struct eye_parser *parser, eye_taker *all_steps)
 {
     struct bpf_sock *sk = skb->sk;
     if (!sk) {
         return;
     }
-    struct eye_segment segment = eye_passed_segment(skb);
-    if (side == EYE_RECEIVED && sk->state == TCP_LISTEN) {
-        struct eye_first_payload *first = eye_first_payload_slot();
-        if (first) {
-            eye_read_first(skb, first, &segment, all_steps);
-        }
+    struct eye_passed passed = eye_take_passed(skb);
+    if (side == EYE_SENT || sk->state != TCP_LISTEN) {
+        eye_handle_payload(skb, sk, &passed, side, protocol, parser, all_steps);
         return;
     }
-    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (socket) {
-        eye_handle_payload(skb, sk, &socket->stream, &segment, side, protocol, step, all_steps);
+    struct eye_first_payload *first = eye_first_payload_slot();
+    if (first) {
+        eye_read_first(skb, first, &passed, all_steps);
     }
 }
 
@@ -275,29 +294,28 @@ enum eye_protocol_of {
  * when bpf_loop() calls the step, 8 times what 6.18 does, and 5.17 is the first that has it.)
  */
 #define EYE_PROTOCOL_PROGRAMS(name)                                                                \
-    EYE_PART int eye_##name##_step(struct __sk_buff *skb, struct eye_stream *stream,               \
-                                   struct eye_conversation *conversation, struct eye_cursor *at)   \
+    EYE_PART int eye_##name##_step(struct __sk_buff *skb, struct eye_conversation *conversation,   \
+                                   struct eye_cursor *at)                                          \
     {                                                                                              \
-        return eye_take_step(skb, stream, conversation, at, &eye_##name##_parser);                 \
+        return eye_take_step(skb, conversation, at, &eye_##name##_parser);                         \
     }                                                                                              \
                                                                                                    \
-    EYE_PART int eye_##name##_steps(struct __sk_buff *skb, struct eye_stream *stream,              \
-                                    struct eye_conversation *conversation, struct eye_cursor *at)  \
+    EYE_PART int eye_##name##_steps(struct __sk_buff *skb, struct eye_conversation *conversation,  \
+                                    struct eye_cursor *at)                                         \
     {                                                                                              \
         for (int i = 0; i < EYE_STEPS_AT_ONCE; i++) {                                              \
-            if (!eye_##name##_step(skb, stream, conversation, at)) {                               \
+            if (!eye_##name##_step(skb, conversation, at)) {                                       \
                 return 0;                                                                          \
             }                                                                                      \
         }                                                                                          \
         return 1;                                                                                  \
     }                                                                                              \
                                                                                                    \
-    EYE_PART int eye_##name##_all_steps(struct __sk_buff *skb, struct eye_stream *stream,          \
-                                        struct eye_conversation *conversation,                     \
-                                        struct eye_cursor *at)                                     \
+    EYE_PART int eye_##name##_all_steps(                                                           \
+        struct __sk_buff *skb, struct eye_conversation *conversation, struct eye_cursor *at)       \
     {                                                                                              \
         for (int i = 0; i < EYE_STEPS_ROUNDS; i++) {                                               \
-            if (!eye_##name##_steps(skb, stream, conversation, at)) {                              \
+            if (!eye_##name##_steps(skb, conversation, at)) {                                      \
                 break;                                                                             \
             }                                                                                      \
         }                                                                                          \
@@ -307,7 +325,7 @@ enum eye_protocol_of {
     SEC("cgroup_skb/egress")                                                                       \
     int name##_sent(struct __sk_buff *skb)                                                         \
     {                                                                                              \
-        eye_handle_passed(skb, EYE_SENT, EYE_PROTOCOL_OF_##name, eye_##name##_step,                \
+        eye_handle_passed(skb, EYE_SENT, EYE_PROTOCOL_OF_##name, &eye_##name##_parser,             \
                           eye_##name##_all_steps);                                                 \
         return 1;                                                                                  \
     }                                                                                              \
@@ -315,7 +333,7 @@ enum eye_protocol_of {
     SEC("cgroup_skb/ingress")                                                                      \
     int name##_received(struct __sk_buff *skb)                                                     \
     {                                                                                              \
-        eye_handle_passed(skb, EYE_RECEIVED, EYE_PROTOCOL_OF_##name, eye_##name##_step,            \
+        eye_handle_passed(skb, EYE_RECEIVED, EYE_PROTOCOL_OF_##name, &eye_##name##_parser,         \
                           eye_##name##_all_steps);                                                 \
         return 1;                                                                                  \
     }

@@ -42,8 +42,7 @@ static __always_inline void eye_join(struct eye_conversation *conversation,
  * looked like one, an answer whose request was not known to be a HEAD. The other direction tells
  * where the next message starts. @sequence: of the first byte that was not seen before.
  */
-static __always_inline void eye_realign(const struct eye_stream *stream,
-                                        struct eye_conversation *conversation,
+static __always_inline void eye_realign(struct eye_conversation *conversation,
                                         const struct eye_cursor *at, __u32 sequence)
 {
     struct eye_half *half = eye_half_of(conversation, at->side);
@@ -52,7 +51,7 @@ static __always_inline void eye_realign(const struct eye_stream *stream,
     if (half->phase == EYE_PHASE_START || half->phase == EYE_PHASE_LOST) {
         return;
     }
-    if (eye_carries_requests(stream, at->side)) {
+    if (eye_carries_requests(conversation, at->side)) {
         starts = eye_is_behind(half->first_acknowledged, at->acknowledged);
     } else {
         starts = eye_waiting(queue) > 0 && queue->first.acknowledged == sequence;
@@ -96,13 +95,12 @@ static __always_inline bool eye_was_refused(const struct eye_half *half,
  * Reads again, from the first byte on that the socket did not take. When that is the start of the
  * only request that waits, it takes the place of what was read; else what was read is in doubt.
  */
-static __always_inline void eye_read_again(const struct eye_stream *stream,
-                                           struct eye_conversation *conversation,
+static __always_inline void eye_read_again(struct eye_conversation *conversation,
                                            const struct eye_cursor *at, __u32 accepted)
 {
     struct eye_half *half = eye_half_of(conversation, at->side);
     struct eye_queue *queue = &conversation->queue;
-    bool whole = eye_carries_requests(stream, at->side) && eye_waiting(queue) == 1 &&
+    bool whole = eye_carries_requests(conversation, at->side) && eye_waiting(queue) == 1 &&
                  queue->popped == 0 && queue->overflow == 0 && queue->first.sequence == accepted &&
                  half->first_sequence == accepted;
     if (whole) {
@@ -111,7 +109,7 @@ static __always_inline void eye_read_again(const struct eye_stream *stream,
         half->held = 0;
     } else {
         eye_note_loss(conversation, EYE_LOST_GAP, 1);
-        eye_doubt(stream, conversation, at->side, at->acknowledged);
+        eye_doubt(conversation, at->side, at->acknowledged);
         eye_lose_track(half);
     }
     half->next_sequence = accepted;
@@ -120,8 +118,7 @@ static __always_inline void eye_read_again(const struct eye_stream *stream,
 
 /* A segment at @sequence that is not the next one of a conversation that is followed without doubt.
  * False: the socket will drop it, so nothing is to be made of it. */
-static __always_inline bool eye_resolve(const struct eye_stream *stream,
-                                        struct eye_conversation *conversation,
+static __always_inline bool eye_resolve(struct eye_conversation *conversation,
                                         const struct eye_cursor *at,
                                         const struct eye_receiver *receiver, __u32 sequence)
 {
@@ -133,18 +130,18 @@ static __always_inline bool eye_resolve(const struct eye_stream *stream,
     if (!half->synced) {
         eye_join(conversation, at, receiver->first, sequence);
     } else if (receiver->known && eye_was_refused(half, receiver, sequence)) {
-        eye_read_again(stream, conversation, at, receiver->accepted);
+        eye_read_again(conversation, at, receiver->accepted);
     }
     __u32 missing = sequence - half->next_sequence;
     if (eye_is_behind(half->next_sequence, sequence)) {
         half->next_sequence = sequence;
         if (!eye_pass_over(conversation, half, missing)) {
-            eye_doubt(stream, conversation, at->side, at->acknowledged);
+            eye_doubt(conversation, at->side, at->acknowledged);
         }
     }
     if (eye_is_behind(half->next_sequence, sequence + bytes) &&
         !eye_is_paired(&conversation->queue)) {
-        eye_realign(stream, conversation, at, half->next_sequence);
+        eye_realign(conversation, at, half->next_sequence);
     }
     return true;
 }

@@ -35,12 +35,13 @@ static __always_inline __u64 eye_request_wake_flag(const struct eye_request *req
                : BPF_RB_NO_WAKEUP;
 }
 
-static __always_inline bool eye_send(const struct eye_stream *stream, struct eye_request *request)
+static __always_inline bool eye_send(const struct eye_conversation *conversation,
+                                     struct eye_request *request)
 {
     struct eye_request_head *head = &request->head;
-    head->owner = stream->owner;
-    head->port = stream->port;
-    head->flags |= stream->client == EYE_CLIENT_THIS_END ? EYE_REQUEST_CLIENT : 0;
+    head->owner = conversation->owner;
+    head->port = conversation->port;
+    head->flags |= conversation->client == EYE_CLIENT_THIS_END ? EYE_REQUEST_CLIENT : 0;
     __u64 wake = eye_request_wake_flag(request);
     __u64 body_bytes = head->body_bytes; /* read here: 6.1 forgets the bounds of what is spilled */
     eye_pin(body_bytes);
@@ -50,23 +51,22 @@ static __always_inline bool eye_send(const struct eye_stream *stream, struct eye
     return bpf_ringbuf_output(&requests, head, sizeof(*head) + body_bytes, wake) == 0;
 }
 
-static __always_inline void eye_tell(const struct eye_stream *stream,
-                                     struct eye_conversation *conversation,
+static __always_inline void eye_tell(struct eye_conversation *conversation,
                                      struct eye_request *request)
 {
-    if (!eye_send(stream, request)) {
+    if (!eye_send(conversation, request)) {
         eye_note_loss_part(conversation, EYE_LOST_RING, 1);
     }
 }
 
 /* Tells who suffers of what the counters have already. False: the ring has no room. */
-static __always_inline bool eye_tell_loss(const struct eye_stream *stream, bool client, __u32 loss,
+static __always_inline bool eye_tell_loss(__u64 owner, __u16 port, bool client, __u32 loss,
                                           __u32 amount)
 {
     struct eye_loss_record record = {
-        .owner = stream->owner,
+        .owner = owner,
         .amount = amount,
-        .port = stream->port,
+        .port = port,
         .loss = (__u8)loss,
         .client = client,
     };
@@ -75,9 +75,9 @@ static __always_inline bool eye_tell_loss(const struct eye_stream *stream, bool 
 }
 
 /* The losses of this connection since the last time that the ring took them. */
-EYE_PART int eye_report(const struct eye_stream *stream, struct eye_conversation *conversation)
+EYE_PART int eye_report(struct eye_conversation *conversation)
 {
-    if (!stream || !conversation) {
+    if (!conversation) {
         return 0;
     }
     conversation->troubled = 0;
@@ -85,7 +85,8 @@ EYE_PART int eye_report(const struct eye_stream *stream, struct eye_conversation
         if (conversation->lost[i] == 0) {
             continue;
         }
-        if (eye_tell_loss(stream, stream->client == EYE_CLIENT_THIS_END,
+        if (eye_tell_loss(conversation->owner, conversation->port,
+                          conversation->client == EYE_CLIENT_THIS_END,
                           EYE_LOSS_OF_PARSER(conversation->protocol) + i, conversation->lost[i])) {
             conversation->lost[i] = 0;
         } else {
@@ -101,7 +102,7 @@ static __always_inline bool eye_step_and_tell(struct eye_work *work)
     struct eye_request *answered;
     bool more = eye_step(work, &answered);
     if (answered) {
-        eye_tell(work->stream, work->conversation, answered);
+        eye_tell(work->conversation, answered);
         eye_pop(&work->conversation->queue);
     }
     return more;

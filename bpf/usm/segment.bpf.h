@@ -141,34 +141,49 @@ static __always_inline bool eye_read_segment(struct __sk_buff *skb, struct eye_s
     return true;
 }
 
-/*
- * A program that is reached by a tail call gets what the one before it knows in skb->cb, which is
- * the programs' own while they run (bpf_prog_run_save_cb()).
- */
-enum eye_passed {
-    EYE_PASSED_SEQUENCE,
-    EYE_PASSED_ACKNOWLEDGED,
-    EYE_PASSED_OFFSET,
-    EYE_PASSED_OPENING,
+/* What a program that is reached by a tail call gets from the one before it. */
+struct eye_passed {
+    struct eye_segment segment; /* without source */
+    __u64 owner;                /* of the stream */
+    __u16 port;                 /* likewise */
 };
 
-static __always_inline void eye_pass_segment(struct __sk_buff *skb,
-                                             const struct eye_segment *segment)
+/* skb->cb is the programs' own while they run (bpf_prog_run_save_cb()): five words. */
+enum eye_passed_word {
+    EYE_PASSED_SEQUENCE,
+    EYE_PASSED_ACKNOWLEDGED,
+    EYE_PASSED_SMALL, /* port << 16 | opening << 15 | offset */
+    EYE_PASSED_OWNER_LOW,
+    EYE_PASSED_OWNER_HIGH,
+};
+
+#define EYE_PASSED_PORT_SHIFT 16
+#define EYE_PASSED_OPENING_BIT (1U << 15)
+/* Of a payload: behind the extension headers, TCP's own and its options. */
+EYE_ABI_ASSERT(EYE_EXTENSIONS_BYTES + 15 * 4 < EYE_PASSED_OPENING_BIT);
+
+static __always_inline void eye_put_passed(struct __sk_buff *skb, const struct eye_segment *segment,
+                                           __u64 owner, __u16 port)
 {
     skb->cb[EYE_PASSED_SEQUENCE] = segment->sequence;
     skb->cb[EYE_PASSED_ACKNOWLEDGED] = segment->acknowledged;
-    skb->cb[EYE_PASSED_OFFSET] = segment->offset;
-    skb->cb[EYE_PASSED_OPENING] = segment->opening;
+    skb->cb[EYE_PASSED_SMALL] = (__u32)port << EYE_PASSED_PORT_SHIFT |
+                                (segment->opening ? EYE_PASSED_OPENING_BIT : 0) | segment->offset;
+    skb->cb[EYE_PASSED_OWNER_LOW] = (__u32)owner;
+    skb->cb[EYE_PASSED_OWNER_HIGH] = owner >> 32;
 }
 
-static __always_inline struct eye_segment eye_passed_segment(const struct __sk_buff *skb)
+static __always_inline struct eye_passed eye_take_passed(const struct __sk_buff *skb)
 {
-    struct eye_segment segment = {
-        .sequence = skb->cb[EYE_PASSED_SEQUENCE],
-        .acknowledged = skb->cb[EYE_PASSED_ACKNOWLEDGED],
-        .offset = skb->cb[EYE_PASSED_OFFSET],
-        .opening = skb->cb[EYE_PASSED_OPENING],
+    __u32 small = skb->cb[EYE_PASSED_SMALL];
+    struct eye_passed passed = {
+        .segment = {.sequence = skb->cb[EYE_PASSED_SEQUENCE],
+                    .acknowledged = skb->cb[EYE_PASSED_ACKNOWLEDGED],
+                    .offset = small & (EYE_PASSED_OPENING_BIT - 1),
+                    .opening = (small & EYE_PASSED_OPENING_BIT) != 0},
+        .owner = (__u64)skb->cb[EYE_PASSED_OWNER_HIGH] << 32 | skb->cb[EYE_PASSED_OWNER_LOW],
+        .port = (__u16)(small >> EYE_PASSED_PORT_SHIFT),
     };
-    segment.bytes = skb->len - segment.offset;
-    return segment;
+    passed.segment.bytes = skb->len - passed.segment.offset;
+    return passed;
 }

@@ -214,7 +214,8 @@ enum eye_series_bound {
     X(SELF_BPF_RUNS, "sockeye.bpf.runs", SELF, COUNTER, RUNS, 1, EYE_TAG_BIT(PROGRAM), FEW,        \
       "runs of a kernel program; only while the kernel counts them (kernel.bpf_stats_enabled)")    \
     X(SELF_BPF_TIME, "sockeye.bpf.time", SELF, COUNTER, SECONDS, 1e-9, EYE_TAG_BIT(PROGRAM), FEW,  \
-      "time spent in a kernel program; only while the kernel counts it")                           \
+      "time spent in a kernel program, in those of protocols that it calls, too; only while the "  \
+      "kernel counts it")                                                                          \
     X(SELF_FEATURE, "sockeye.feature.available", SELF, GAUGE, FEATURES, 1, EYE_TAG_BIT(FEATURE),   \
       FEW,                                                                                         \
       "1: there; 0: missing, and the log and \"sockeye probe\" say what that costs and what to "   \

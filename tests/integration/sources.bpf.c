@@ -69,7 +69,6 @@ EYE_PART int session_step(struct session *session, struct eye_cursor *at, __u64 
     }
     struct eye_work work = {
         .parser = &eye_http_parser,
-        .stream = &session->stream,
         .conversation = &session->conversation,
         .pipeline = &session->pipeline,
         .reader = {.from = (const void *)from, .source = EYE_SOURCE_USER},
@@ -85,7 +84,7 @@ EYE_PART int session_place(struct session *session, struct eye_cursor *at)
         return 0;
     }
     if (!eye_is_next(&session->conversation, at, at->origin)) {
-        eye_resolve(&session->stream, &session->conversation, at, &receiver, at->origin);
+        eye_resolve(&session->conversation, at, &receiver, at->origin);
     }
     eye_advance_to_new(&session->conversation, at, at->origin);
     return 0;
@@ -116,7 +115,7 @@ static __always_inline void session_payload(struct session *session, __u32 side,
         stream->protocol = EYE_PROTOCOL_TUNNEL;
     }
     if (conversation->troubled) {
-        eye_report(stream, conversation);
+        eye_report(conversation);
     }
 }
 

@@ -29,7 +29,6 @@ struct http_host_record {
 };
 
 struct http_host {
-    struct eye_stream stream;
     struct eye_conversation conversation;
     struct eye_pipeline pipeline;
     __u64 clock_ns;
@@ -84,7 +83,7 @@ static inline bool http_host_place(struct http_host *host, struct eye_work *work
     receiver.known = host->knows_receiver && work->at->side == EYE_RECEIVED;
     receiver.first = !host->joins;
     if (!eye_is_next(work->conversation, work->at, sequence) &&
-        !eye_resolve(work->stream, work->conversation, work->at, &receiver, sequence)) {
+        !eye_resolve(work->conversation, work->at, &receiver, sequence)) {
         return false;
     }
     eye_advance_to_new(work->conversation, work->at, sequence);
@@ -120,7 +119,6 @@ static inline void http_host_segment(struct http_host *host, __u32 stream, __u32
     };
     struct eye_work work = {
         .parser = &eye_http_parser,
-        .stream = &host->stream,
         .conversation = &host->conversation,
         .pipeline = &host->pipeline,
         .reader = {.from = bytes,

@@ -149,12 +149,11 @@ static __always_inline void eye_http_read_status(const struct eye_half *half, __
 }
 
 /* A message may start with the window. */
-static __always_inline void eye_http_start(const struct eye_stream *stream,
-                                           struct eye_conversation *conversation, __u32 side,
+static __always_inline void eye_http_start(struct eye_conversation *conversation, __u32 side,
                                            __u32 filled, struct eye_found *found)
 {
     struct eye_half *half = eye_half_of(conversation, side);
-    if (!stream->confirmed) {
+    if (!conversation->confirmed) {
         __u32 used = eye_http_read_prefix(half, filled);
         if (used == EYE_HTTP_PREFIX_BROKEN) {
             found->what = EYE_FOUND_MISMATCH;
@@ -169,13 +168,13 @@ static __always_inline void eye_http_start(const struct eye_stream *stream,
         found->used = 1; /* RFC 9112 section 2.2: empty lines before a request line */
         return;
     }
-    if (eye_may_carry(stream, side, false) &&
+    if (eye_may_carry(conversation, side, false) &&
         eye_http_is_version(eye_load_word(half->window), filled)) {
         eye_http_read_status(half, filled, found);
         return;
     }
     bool partial = false;
-    if (eye_may_carry(stream, side, true)) {
+    if (eye_may_carry(conversation, side, true)) {
         bool lost = half->phase == EYE_PHASE_LOST;
         __u32 method = eye_http_read_method(half, filled, lost);
         __u32 bytes = method >> EYE_HTTP_METHOD_LENGTH_SHIFT & EYE_HTTP_METHOD_LENGTH_MASK;

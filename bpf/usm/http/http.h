@@ -39,8 +39,7 @@ EYE_PART __u32 eye_http_decide_withheld(struct eye_half *half, __u32 filled)
     return used;
 }
 
-static __always_inline void eye_http_read(const struct eye_stream *stream,
-                                          struct eye_conversation *conversation, __u32 side,
+static __always_inline void eye_http_read(struct eye_conversation *conversation, __u32 side,
                                           __u32 filled, struct eye_found *found)
 {
     struct eye_half *half = eye_half_of(conversation, side);
@@ -53,7 +52,7 @@ static __always_inline void eye_http_read(const struct eye_stream *stream,
     if (half->phase == EYE_HTTP_CHUNK_SIZE) {
         eye_http_chunk_size(half, filled, found);
     } else if (half->phase <= EYE_PHASE_LOST) {
-        eye_http_start(stream, conversation, side, filled, found);
+        eye_http_start(conversation, side, filled, found);
     } else {
         eye_http_read_lines(half, 0, filled, found);
     }

@@ -152,6 +152,10 @@ int eye_attacher_bring(struct eye_attacher *attacher, enum eye_protocol protocol
                        struct eye_error *ret_error)
 {
     int result = is_there(attacher, protocol) ? 0 : load(attacher, protocol);
+    if (result != 0) {
+        __atomic_fetch_or(&attacher->programs->bss->eye_protocols_refused, 1U << protocol,
+                          __ATOMIC_SEQ_CST);
+    }
     for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result != 0; i++) {
         atomic_store(&attacher->programs_of[protocol][i], result);
     }

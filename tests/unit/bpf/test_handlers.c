@@ -198,15 +198,19 @@ static long host_delete(void *map, void *sk)
 
 static void *host_socket_storage(void *map, void *sk, void *value, __u64 flags)
 {
+    bool made = flags & BPF_SK_STORAGE_GET_F_CREATE;
     (void)sk;
     (void)value;
-    (void)flags;
-    host->pipelines += map == &pipelines;
-    host->asked += map == &conversations;
-    if (map == &conversations && host->no_memory) {
-        return NULL;
+    if (map == &sockets) {
+        return &host->socket;
     }
-    return map == &pipelines ? (void *)&host->pipeline : &host->conversation;
+    host->pipelines += map == &pipelines;
+    if (map == &pipelines) {
+        return &host->pipeline;
+    }
+    host->asked += made;
+    bool there = made ? !host->no_memory : host->conversation.protocol != EYE_PROTOCOL_UNKNOWN;
+    return there ? &host->conversation : NULL;
 }
 
 static void *host_task_storage(void *map, struct task_struct *task, void *value, __u64 flags)
@@ -392,11 +396,13 @@ static void leave__frees_what_the_socket_held(void **state)
     for (size_t i = 0; i < sizeof(verdicts) / sizeof(verdicts[0]); i++) {
         struct bpf_sock sk = {0};
         setup(state);
-        host->socket.stream.client = EYE_CLIENT_PEER;
-        host->socket.stream.confirmed = 1;
-        eye_leave_conversation(&sk, &host->socket.stream, &host->conversation, verdicts[i]);
-        assert_int_equal(host->socket.stream.confirmed, 0);
-        assert_int_equal(host->socket.stream.client, EYE_CLIENT_UNKNOWN);
+        host->socket.stream.protocol = EYE_PROTOCOL_HTTP;
+        host->socket.stream.recognised = 1; /* a guess, from before the programs */
+        eye_leave_conversation(&sk, &host->conversation, verdicts[i]);
+        assert_int_equal(host->socket.stream.protocol,
+                         i == 0 ? EYE_PROTOCOL_TUNNEL : EYE_PROTOCOL_UNKNOWN);
+        assert_int_equal(host->socket.stream.looks, i);
+        assert_int_equal(host->socket.stream.recognised, i == 0);
         assert_int_equal(host->deleted_conversations, 1);
         assert_int_equal(host->deleted_pipelines, 1);
     }
@@ -405,20 +411,18 @@ static void leave__frees_what_the_socket_held(void **state)
 /* Every loss of a connection is told once, when the ring takes it. */
 static void report__until_the_ring_took_it(void **state)
 {
-    struct eye_stream *stream = &host->socket.stream;
     struct eye_conversation *conversation = &host->conversation;
     (void)state;
     conversation->protocol = EYE_PROTOCOL_HTTP;
-    stream->owner = 77;
-    stream->port = 80;
-    stream->client = EYE_CLIENT_THIS_END;
+    eye_note_whose(conversation, 77, 80);
+    conversation->client = EYE_CLIENT_THIS_END;
     eye_note_loss(conversation, EYE_LOST_STEPS, 3);
-    eye_report(stream, conversation);
+    eye_report(conversation);
     assert_int_equal(host->outputs, 1);
     assert_int_equal(conversation->troubled, 1);
     assert_int_equal(conversation->lost[EYE_LOST_STEPS], 3);
     host->has_room = true;
-    eye_report(stream, conversation);
+    eye_report(conversation);
     assert_int_equal(host->outputs, 2);
     assert_int_equal(conversation->troubled, 0);
     assert_int_equal(host->output.loss.owner, 77);
@@ -426,11 +430,11 @@ static void report__until_the_ring_took_it(void **state)
     assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_STEPS);
     assert_int_equal(host->output.loss.amount, 3);
     assert_int_equal(host->output.loss.client, 1);
-    eye_report(stream, conversation);
+    eye_report(conversation);
     assert_int_equal(host->outputs, 2);
-    stream->client = EYE_CLIENT_PEER;
+    conversation->client = EYE_CLIENT_PEER;
     eye_note_loss(conversation, EYE_LOST_GAP, 1);
-    eye_report(stream, conversation);
+    eye_report(conversation);
     assert_int_equal(host->output.loss.client, 0);
     assert_int_equal(host->output.loss.amount, 1);
 }
@@ -441,7 +445,7 @@ static void tell__a_request_with_the_longest_body(void **state)
     struct eye_request request = {.head.body_bytes = EYE_REQUEST_BODY_MAX};
     (void)state;
     host->conversation.protocol = EYE_PROTOCOL_HTTP;
-    eye_tell(&host->socket.stream, &host->conversation, &request);
+    eye_tell(&host->conversation, &request);
     assert_int_equal(host->outputs, 1);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_RING], 1);
     assert_int_equal(host->conversation.lost[EYE_LOST_RING], 1);
@@ -469,7 +473,7 @@ static void tell__wakes_before_the_ring_is_full(void **state)
         for (host->ring_bytes = 0; host->ring_bytes < UINT64_C(1024) * 1024;
              host->ring_bytes += bytes) {
             request.head.body_bytes = EYE_REQUEST_BODY_MAX;
-            eye_tell(&host->socket.stream, &host->conversation, &request);
+            eye_tell(&host->conversation, &request);
             request.head.duration_ns += steps[i].duration_ns;
             request.sequence += steps[i].sequence;
             told++;
@@ -492,7 +496,7 @@ static void leave__tells_what_is_lost(void **state)
     host->has_room = true;
     host->conversation.protocol = EYE_PROTOCOL_HTTP;
     host->conversation.queue.pushed = 2;
-    eye_leave_conversation(&sk, &host->socket.stream, &host->conversation, EYE_VERDICT_ENDED);
+    eye_leave_conversation(&sk, &host->conversation, EYE_VERDICT_ENDED);
     assert_int_equal(host->outputs, 1);
     assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_UNANSWERED);
     assert_int_equal(host->output.loss.amount, 2);
@@ -504,6 +508,7 @@ static void find_conversation__without_memory_is_counted(void **state)
 {
     struct bpf_sock sk = {0};
     (void)state;
+    host->socket.stream.protocol = EYE_PROTOCOL_HTTP;
     host->no_memory = true;
     assert_null(eye_find_conversation(&sk, EYE_PROTOCOL_HTTP));
     assert_int_equal(host->losses[EYE_LOSS_HTTP_STORAGE], 1);
@@ -519,6 +524,7 @@ static void find_conversation__begins_after_another_protocol(void **state)
         {EYE_PROTOCOL_UNKNOWN, false}, {EYE_PROTOCOL_HTTP, false}, {EYE_PROTOCOL_COUNT, true}};
     struct bpf_sock sk = {0};
     (void)state;
+    host->socket.stream.protocol = EYE_PROTOCOL_HTTP;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         host->conversation.protocol = cases[i].before;
         host->conversation.halves[1].phase = EYE_PHASE_SKIP;
@@ -538,23 +544,23 @@ static void handle_payload__of_a_protocol_that_is_over(void **state)
 {
     static const __u8 protocols[] = {EYE_PROTOCOL_UNKNOWN, EYE_PROTOCOL_NONE, EYE_PROTOCOL_TUNNEL,
                                      EYE_PROTOCOL_HTTP + 1};
-    const struct eye_segment segment = {.bytes = 1};
+    const struct eye_passed passed = {.segment = {.bytes = 1}};
     struct __sk_buff skb = {0};
     struct bpf_sock sk = {0};
     (void)state;
     for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
         host->no_memory = true; /* goes no further in any case */
         host->socket.stream.protocol = protocols[i];
-        eye_handle_payload(&skb, &sk, &host->socket.stream, &segment, EYE_SENT, EYE_PROTOCOL_HTTP,
-                           eye_http_step, eye_http_all_steps);
+        eye_handle_payload(&skb, &sk, &passed, EYE_SENT, EYE_PROTOCOL_HTTP, &eye_http_parser,
+                           eye_http_all_steps);
         assert_int_equal(host->asked, 0);
     }
     host->socket.stream.protocol = EYE_PROTOCOL_HTTP;
-    eye_handle_payload(&skb, &sk, &host->socket.stream, &segment, EYE_SENT, EYE_PROTOCOL_HTTP + 1,
-                       eye_http_step, eye_http_all_steps);
+    eye_handle_payload(&skb, &sk, &passed, EYE_SENT, EYE_PROTOCOL_HTTP + 1, &eye_http_parser,
+                       eye_http_all_steps);
     assert_int_equal(host->asked, 0);
-    eye_handle_payload(&skb, &sk, &host->socket.stream, &segment, EYE_SENT, EYE_PROTOCOL_HTTP,
-                       eye_http_step, eye_http_all_steps);
+    eye_handle_payload(&skb, &sk, &passed, EYE_SENT, EYE_PROTOCOL_HTTP, &eye_http_parser,
+                       eye_http_all_steps);
     assert_int_equal(host->asked, 1);
 }
 
@@ -581,8 +587,8 @@ static void request_error__is_what_ended_the_connection(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct sock sk = {.sk_err = cases[i].error};
-        host->socket.stream.client = cases[i].client;
-        assert_int_equal(eye_request_error_of(&sk, &host->socket.stream, cases[i].old_state),
+        host->conversation.client = cases[i].client;
+        assert_int_equal(eye_request_error_of(&sk, &host->conversation, cases[i].old_state),
                          cases[i].request_error);
     }
 }
@@ -593,13 +599,17 @@ static void end_conversation__tells_what_is_lost(void **state)
     struct sock *sk = &host->tcp.inet_conn.icsk_inet.sk;
     (void)state;
     host->has_room = true;
-    host->socket.stream.confirmed = 1;
+    host->socket.stream.owner = 77;
+    host->socket.stream.port = 80;
+    host->conversation.confirmed = 1;
     host->conversation.protocol = EYE_PROTOCOL_HTTP;
     host->conversation.queue.pushed = 1;
     eye_end_conversation(sk, &host->socket, TCP_ESTABLISHED);
     assert_int_equal(host->socket.stream.recognised, 1);
     assert_int_equal(host->outputs, 1);
     assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_UNANSWERED);
+    assert_int_equal(host->output.loss.owner, 77); /* as of now, not of the last payload */
+    assert_int_equal(host->output.loss.port, 80);
 }
 
 /* A payload is looked at so often, and then only when the turn changes. */
@@ -703,7 +713,8 @@ static void hand_over__wishes_once(void **state)
     (void)state;
     host->has_room = true;
     host->socket.direction = EYE_OUTGOING;
-    host->socket.stream.port = 80;
+    host->socket.stream.port = 50000;
+    host->socket.stream.owner = 0x123456789abcdef0;
     eye_protocols_wished = 0;
     eye_hand_over(&skb, &host->socket, &segment, EYE_SENT, EYE_PROTOCOL_HTTP);
     assert_ptr_equal(host->called, &senders);
@@ -714,19 +725,24 @@ static void hand_over__wishes_once(void **state)
     assert_int_equal(host->outputs, 3); /* two losses and a wish */
     assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_NOT_LOADED);
     assert_int_equal(host->output.loss.amount, 1);
-    assert_int_equal(host->output.loss.port, 80);
+    assert_int_equal(host->output.loss.port, 50000);
     assert_int_equal(host->output.loss.client, 1);
     assert_false(eye_is_unrecognised(&host->socket.stream));
-    struct eye_segment passed = eye_passed_segment(&skb);
-    assert_int_equal(passed.sequence, segment.sequence);
-    assert_int_equal(passed.acknowledged, segment.acknowledged);
-    assert_int_equal(passed.offset, segment.offset);
-    assert_int_equal(passed.bytes, segment.bytes);
-    assert_true(passed.opening);
-    eye_protocols_wished = 0; /* as the collector takes it back */
+    struct eye_passed passed = eye_take_passed(&skb);
+    assert_int_equal(passed.segment.sequence, segment.sequence);
+    assert_int_equal(passed.segment.acknowledged, segment.acknowledged);
+    assert_int_equal(passed.segment.offset, segment.offset);
+    assert_int_equal(passed.segment.bytes, segment.bytes);
+    assert_true(passed.segment.opening);
+    assert_int_equal(passed.owner, host->socket.stream.owner);
+    assert_int_equal(passed.port, 50000);
+    eye_protocols_wished = 0;                        /* as the collector takes it back */
+    eye_protocols_refused = 1U << EYE_PROTOCOL_HTTP; /* whose it is has been told often enough */
     eye_hand_over(&skb, &host->socket, &segment, EYE_SENT, EYE_PROTOCOL_HTTP);
-    assert_int_equal(host->outputs, 5);
+    assert_int_equal(host->outputs, 4);
     assert_int_equal(host->output.bytes[0], EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_NOT_LOADED], 3);
+    eye_protocols_refused = 0;
 }
 
 /* A wish that could not be told is told with the next payload. */
@@ -779,10 +795,10 @@ static void read_first(const char *payload)
 {
     struct bpf_sock listener = {.state = TCP_LISTEN};
     struct __sk_buff skb = {.sk = &listener};
-    const struct eye_segment segment = segment_of(payload);
+    const struct eye_passed passed = {.segment = segment_of(payload), .owner = 77, .port = 80};
     memset(&host->first, 0, sizeof(host->first));
     host->first.socket.stream.protocol = EYE_PROTOCOL_HTTP;
-    eye_read_first(&skb, &host->first, &segment, eye_http_all_steps);
+    eye_read_first(&skb, &host->first, &passed, eye_http_all_steps);
 }
 
 static void read_first__waits_for_the_child(void **state)
@@ -791,8 +807,10 @@ static void read_first__waits_for_the_child(void **state)
     (void)state;
     read_first(two);
     assert_int_equal(host->first.socket.stream.protocol, EYE_PROTOCOL_HTTP);
-    assert_int_equal(host->first.socket.stream.client, EYE_CLIENT_PEER);
     const struct eye_conversation *conversation = &host->first.conversation;
+    assert_int_equal(conversation->client, EYE_CLIENT_PEER);
+    assert_int_equal(conversation->owner, 77);
+    assert_int_equal(conversation->port, 80);
     assert_int_equal(conversation->queue.trust, EYE_TRUST_FROM_START);
     assert_int_equal(conversation->queue.pushed, 2);
     assert_memory_equal(conversation->queue.first.body + EYE_HTTP_BODY_FIXED, "/a", 2);
@@ -814,8 +832,6 @@ static void read_first__forgets_what_it_cannot_follow(void **state)
     }
     read_first(many);
     assert_int_equal(host->first.socket.stream.protocol, EYE_PROTOCOL_UNKNOWN);
-    assert_int_equal(host->first.socket.stream.client, EYE_CLIENT_UNKNOWN);
-    assert_int_equal(host->first.socket.stream.confirmed, 0);
     assert_int_equal(host->first.socket.stream.looks, 1);
     assert_int_equal(eye_waiting(&host->first.conversation.queue), 0);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_STEPS], 1);
@@ -855,19 +871,17 @@ static void missed_bytes__are_more_than_a_fin(void **state)
         {UINT32_MAX, 0, false}, {UINT32_MAX, 1, true}, {UINT32_MAX - 1, UINT32_MAX, false},
     };
     (void)state;
-    struct eye_stream *stream = &host->socket.stream;
     for (__u32 side = 0; side < 2; side++) {
         struct eye_half *responses = &host->conversation.halves[side];
-        stream->client = side == EYE_SENT ? EYE_CLIENT_PEER : EYE_CLIENT_THIS_END;
+        host->conversation.client = side == EYE_SENT ? EYE_CLIENT_PEER : EYE_CLIENT_THIS_END;
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
             responses->next_sequence = cases[i].seen;
             host->tcp.snd_nxt = side == EYE_SENT ? cases[i].there : 0x7fffffff;
             host->tcp.rcv_nxt = side == EYE_SENT ? 0x7fffffff : cases[i].there;
             responses->synced = 1;
-            assert_int_equal(eye_missed_bytes(stream, &host->conversation, &host->tcp),
-                             cases[i].missed);
+            assert_int_equal(eye_missed_bytes(&host->conversation, &host->tcp), cases[i].missed);
             responses->synced = 0; /* where it stands was never known */
-            assert_true(eye_missed_bytes(stream, &host->conversation, &host->tcp));
+            assert_true(eye_missed_bytes(&host->conversation, &host->tcp));
         }
     }
 }

@@ -140,7 +140,7 @@ static void pop__of_a_request_that_was_forgotten(void **state)
     struct http_host *host = *state;
     exchange(host, 200);
     ask(host, 201);
-    eye_end_trust(&host->stream, &host->conversation, host->acknowledges[CLIENT]);
+    eye_end_trust(&host->conversation, host->acknowledges[CLIENT]);
     eye_pop(&host->conversation.queue);
     assert_int_equal(eye_waiting(&host->conversation.queue), 0);
     say_unseen(host, SERVER, response_text(201));

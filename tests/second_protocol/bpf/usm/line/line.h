@@ -44,17 +44,17 @@ static __always_inline void eye_line_read_answer(struct eye_half *half, __u32 fi
     found->used = EYE_LINE_ANSWER_BYTES;
 }
 
-static __always_inline void eye_line_read(const struct eye_stream *stream,
-                                          struct eye_conversation *conversation, __u32 side,
+static __always_inline void eye_line_read(struct eye_conversation *conversation, __u32 side,
                                           __u32 filled, struct eye_found *found)
 {
     if (filled < EYE_LINE_WORD_BYTES) {
         return;
     }
     struct eye_half *half = eye_half_of(conversation, side);
-    if (eye_may_carry(stream, side, true) && eye_line_begins(half->window, EYE_LINE_ASK)) {
+    if (eye_may_carry(conversation, side, true) && eye_line_begins(half->window, EYE_LINE_ASK)) {
         found->what = EYE_FOUND_REQUEST;
-    } else if (eye_may_carry(stream, side, false) && eye_line_begins(half->window, EYE_LINE_GOT)) {
+    } else if (eye_may_carry(conversation, side, false) &&
+               eye_line_begins(half->window, EYE_LINE_GOT)) {
         eye_line_read_answer(half, filled, found);
     } else {
         found->what = EYE_FOUND_MISMATCH;
