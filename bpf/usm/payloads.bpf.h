@@ -137,6 +137,7 @@ static __always_inline void eye_leave_conversation(struct bpf_sock *sk, struct e
         stream->recognised = 1;
     } else {
         stream->protocol = EYE_PROTOCOL_UNKNOWN;
+        stream->recognised = 0; /* by eye_wish(): it only began like the protocol */
         eye_count_look(stream);
     }
     eye_forget_requests(conversation);

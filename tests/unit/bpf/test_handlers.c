@@ -745,6 +745,19 @@ static void wish__is_told_until_it_is_heard(void **state)
     assert_int_equal(host->losses[EYE_LOSS_HTTP_NOT_LOADED], 4);
 }
 
+/* What was lost before the programs came only began like the protocol: they have the last word. */
+static void wish__is_no_recognition(void **state)
+{
+    struct bpf_sock sk = {0};
+    struct eye_stream *stream = &host->socket.stream;
+    (void)state;
+    stream->protocol = EYE_PROTOCOL_HTTP;
+    eye_wish(stream, 0, EYE_PROTOCOL_HTTP);
+    assert_false(eye_is_unrecognised(stream));
+    eye_leave_conversation(&sk, stream, &host->conversation, EYE_VERDICT_NOT_IT);
+    assert_true(eye_is_unrecognised(stream));
+}
+
 /* Nobody has read it: the child begins with nothing. */
 static void handle_first_payload__without_a_program(void **state)
 {
@@ -901,6 +914,7 @@ int main(void)
         TEST(recognise__looks_as_far_as_it_says),
         TEST(hand_over__wishes_once),
         TEST(wish__is_told_until_it_is_heard),
+        TEST(wish__is_no_recognition),
         TEST(handle_first_payload__without_a_program),
         TEST(handle_segment__without_payload_at_a_listener),
         TEST(read_first__waits_for_the_child),
