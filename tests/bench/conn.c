@@ -39,7 +39,7 @@ int main(int count, char **arguments)
     }
     uint64_t length_ns = load_number(arguments[1]) * 1000000000;
     struct sockaddr_in address;
-    int listener = load_listen(&address);
+    int listener = load_listen(0, &address);
     pthread_t server;
     if (pthread_create(&server, NULL, serve, &listener) != 0) {
         load_fail("pthread_create");

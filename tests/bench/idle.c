@@ -8,6 +8,9 @@
 
 #include <sys/resource.h>
 
+/* In a network namespace of its own, below the ports that the kernel chooses. */
+#define FIRST_PORT 20000
+
 struct line {
     int client;
     int server;
@@ -26,7 +29,7 @@ static void open_lines(struct line *lines, size_t count, size_t ports)
 {
     for (size_t port = 0; port < ports; port++) {
         struct sockaddr_in address;
-        int listener = load_listen(&address);
+        int listener = load_listen((uint16_t)(FIRST_PORT + port), &address);
         for (size_t i = port; i < count; i += ports) {
             lines[i].client = load_connect(&address);
             lines[i].server = load_accept(listener);

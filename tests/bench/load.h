@@ -40,10 +40,12 @@ static inline uint64_t load_number(const char *text)
     return value;
 }
 
-/* Listens on a free port of 127.0.0.1, which @ret_address tells. */
-static inline int load_listen(struct sockaddr_in *ret_address)
+/* Listens on 127.0.0.1. @port: 0: a free one, which @ret_address tells; the daemon gives such a
+ * port no name. */
+static inline int load_listen(uint16_t port, struct sockaddr_in *ret_address)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||

@@ -64,7 +64,7 @@ int main(int count, char **arguments)
     }
     struct line lines[CONNECTIONS_MAX] = {0};
     struct sockaddr_in address;
-    int listener = load_listen(&address);
+    int listener = load_listen(0, &address);
     for (size_t i = 0; i < lines_wanted; i++) {
         lines[i].exchanges = &exchanges[i * 8];
         open_line(&lines[i], listener, &address);
