@@ -35,6 +35,7 @@ static __always_inline void eye_take_first_payload(struct sock *sk, struct eye_s
     /* It may answer before it is open, in SYN_RECV. */
     eye_note_incoming(tcp, socket);
     if (eye_has_protocol(&socket->stream)) {
+        eye_note_whose(&first->conversation, socket->stream.owner, socket->stream.port);
         eye_adopt_conversation(sk, first);
     }
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A stream is where bytes come from: a TCP socket today; later a session of TLS, or the two ends of
- * a packet. It knows whose it is and which protocol is spoken, if any. Every payload looks at it, on
- * whichever CPU, so what changes with every payload is elsewhere: in the conversation, which is all
- * that a parser sees.
+ * a packet. It knows whose it is and which protocol is spoken, if any. Every payload looks at it,
+ * on whichever CPU, so what changes with every payload is elsewhere: in the conversation, which is
+ * all that a parser sees.
  */
 #pragma once
 

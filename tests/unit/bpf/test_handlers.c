@@ -369,6 +369,18 @@ static void take_first_payload__happens_once(void **state)
     assert_false(takes_first(5));
 }
 
+/* Whose the conversation is, as far as the child knows. */
+static void take_first_payload__is_the_childs(void **state)
+{
+    (void)state;
+    receive_first(5);
+    host->first.socket.stream.protocol = EYE_PROTOCOL_HTTP;
+    host->tcp.inet_conn.icsk_inet.inet_sport = bpf_htons(80);
+    assert_true(takes_first(5));
+    assert_int_equal(host->first.conversation.owner, 77);
+    assert_int_equal(host->first.conversation.port, 80);
+}
+
 /* Every request but the first one lives in the pipeline, the one whose line is being read, too. */
 static void adopt_conversation__moves_the_pipeline_when_it_is_used(void **state)
 {
@@ -897,6 +909,7 @@ int main(void)
         TEST(read_environment__takes_what_there_is_room_for),
         TEST(take_first_payload__is_of_the_same_peer),
         TEST(take_first_payload__happens_once),
+        TEST(take_first_payload__is_the_childs),
         TEST(adopt_conversation__moves_the_pipeline_when_it_is_used),
         TEST(leave__frees_what_the_socket_held),
         TEST(report__until_the_ring_took_it),
