@@ -120,7 +120,11 @@ int eye_ring_pages_take(struct eye_ring_pages *pages, const void **ret_record, s
 {
     for (;;) {
         unsigned long position = *pages->consumer; /* we alone write it */
-        if (position >= __atomic_load_n(pages->producer, __ATOMIC_ACQUIRE)) {
+        /* Not with each record: the writers' CPUs write this line all the time. */
+        if (position >= pages->written) {
+            pages->written = __atomic_load_n(pages->producer, __ATOMIC_ACQUIRE);
+        }
+        if (position >= pages->written) {
             rest(pages);
             return 0;
         }

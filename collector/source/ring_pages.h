@@ -20,6 +20,7 @@ struct eye_ring_pages {
     unsigned long window_from; /* position of its first byte */
     unsigned int busy;         /* how much flows: see ring_pages.c */
     unsigned long next;        /* position behind the record that was taken last */
+    unsigned long written;     /* the producer's position as it was last looked at */
 };
 
 /** Maps the positions. 0, or -errno of mmap(2) with nothing mapped and @ret_pages untouched.
