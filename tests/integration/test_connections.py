@@ -29,6 +29,8 @@ ACTIVE = "tcp.connections.active"
 SENT = "tcp.sent.bytes"
 RECEIVED = "tcp.received.bytes"
 BPF_PROG_TYPE_TRACING = 26  # linux/bpf.h
+# From here on a task may interrupt the tracing programs of another one on its CPU.
+PREEMPTS_PROGRAMS = (7, 0)
 
 
 def active(daemon, **tags):
@@ -52,6 +54,16 @@ def resets_sent():
     with open("/proc/thread-self/net/snmp", encoding="ascii") as file:
         names, values = [line.split() for line in file if line.startswith("Tcp:")]
     return int(values[names.index("OutRsts")])
+
+
+def kernel_release():
+    """(6, 18) of 6.18.5-200.fc43."""
+    return tuple(map(int, re.findall(r"\d+", os.uname().release)[:2]))
+
+
+def changes_lost(daemon):
+    """Changes of states that no program was told of, as the daemon counts them."""
+    return sum(daemon.losses().get(("tcp", reason), 0) for reason in ("recursion", "vanished"))
 
 
 def recursion_misses(daemon):
@@ -113,6 +125,7 @@ class ExactCounts(unittest.TestCase):
     host: bytes, opened, closed equal the truth exactly."""
 
     COUNT = 1000
+    ATTEMPTS = 3
 
     def exchange(self, kinds):
         seed = random.randrange(1 << 32)
@@ -147,18 +160,39 @@ class ExactCounts(unittest.TestCase):
         print(f"{family} to {kind.host}: {kind.count} connections, {kind.up} bytes up, "
               f"{kind.down} down, both ends exact", end="; ")
 
-    def test_bytes_opened_closed_equal_the_truth(self):
+    def check_counted(self, daemon, kinds):
+        """What is missing is counted; never is more seen than was made."""
+        missing = [2 * kind.count - daemon.total(CLOSED, port=kind.port) for kind in kinds]
+        print(f"ends not closed {missing}, counted {changes_lost(daemon)}", end="; ")
+        self.assertGreaterEqual(min(missing), 0)
+        self.assertLessEqual(sum(missing), changes_lost(daemon))
+        for kind in kinds:
+            for metric in (SENT, RECEIVED):
+                self.assertLessEqual(daemon.total(metric, port=kind.port), kind.up + kind.down)
+
+    def observe(self):
+        """True: every end is exact. Else what is missing is counted, as it may be where the kernel
+        lets a task interrupt the programs of another one: neither program hears of such a change,
+        and the kernel says so."""
         daemon = Daemon(self)
         kinds = {Exchange(self, "127.0.0.1", "127.0.0.1"): "ipv4",
                  Exchange(self, "::1", "::1"): "ipv6",
                  Exchange(self, "::", "::ffff:127.0.0.1"): "ipv4"}
         self.exchange(list(kinds))
-        for kind in kinds:
-            daemon.wait_for_total(CLOSED, 2 * kind.count, port=kind.port)
+        ends = sum(2 * kind.count for kind in kinds)
+        harness.wait_until(lambda: sum(daemon.total(CLOSED, port=kind.port) for kind in kinds) +
+                           changes_lost(daemon) >= ends, 30, daemon.losses)
         print(f"recursion_misses {recursion_misses(daemon)}", end="; ")
         self.assertEqual(daemon.stop(), 0)
+        if changes_lost(daemon) > 0 and kernel_release() >= PREEMPTS_PROGRAMS:
+            self.check_counted(daemon, kinds)
+            return False
         for kind, family in kinds.items():
             self.check(daemon, kind, family)
+        return True
+
+    def test_bytes_opened_closed_equal_the_truth(self):
+        self.assertTrue(any(self.observe() for _ in range(self.ATTEMPTS)))
 
 
 class Churn(unittest.TestCase):
