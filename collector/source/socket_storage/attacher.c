@@ -171,10 +171,9 @@ static void bring_wished(struct eye_attacher *attacher, enum eye_protocol protoc
 {
     struct eye_error why;
     int before = atomic_load(&attacher->programs_of[protocol][0]);
-    int result =
-        atomic_load(&attacher->stopping) ? 0 : eye_attacher_bring(attacher, protocol, &why);
+    int result = eye_attacher_bring(attacher, protocol, &why);
     if (atomic_load(&attacher->stopping)) {
-        return;
+        return; /* nobody will see them */
     }
     if (result == 0) {
         eye_log_info("requests of %s are seen from now on, earlier ones were lost (not_loaded)",
@@ -193,7 +192,7 @@ static int take_wish(void *context, void *record, size_t bytes)
 {
     struct eye_attacher *attacher = context;
     __u32 protocol;
-    if (bytes == sizeof(protocol)) {
+    if (bytes == sizeof(protocol) && !atomic_load(&attacher->stopping)) {
         memcpy(&protocol, record, sizeof(protocol));
         if (protocol != EYE_PROTOCOL_UNKNOWN && protocol < EYE_PROTOCOL_COUNT) {
             bring_wished(attacher, (enum eye_protocol)protocol);
@@ -281,10 +280,8 @@ int eye_attacher_program(const struct eye_attacher *attacher, enum eye_program p
 bool eye_attacher_is_whole(const struct eye_attacher *attacher)
 {
     for (size_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
-        for (size_t j = 0; j < PROGRAMS_OF_PROTOCOL; j++) {
-            if (atomic_load(&attacher->programs_of[i][j]) < NOT_NEEDED) {
-                return false;
-            }
+        if (atomic_load(&attacher->programs_of[i][0]) < NOT_NEEDED) { /* both, or none */
+            return false;
         }
     }
     return true;
