@@ -3,6 +3,7 @@
 #include "collector/daemon.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -15,6 +16,7 @@
 #include "collector/base/log.h"
 #include "collector/base/text.h"
 #include "collector/collector.h"
+#include "collector/control/control.h"
 #include "collector/host/remedy.h"
 #include "collector/publish/publisher.h"
 #include "collector/publish/reports.h"
@@ -38,6 +40,9 @@ struct daemon {
     const char *tier; /* that was started */
     bool whole;       /* all that the configuration asks for is seen */
     int signals;
+    struct eye_control control;
+    struct eye_view view;
+    struct eye_running running; /* what `control` tells */
 
     /* `run --once` reads how many intervals there were. */
     struct eye_subscription intervals;
@@ -114,6 +119,55 @@ static int join_readers(struct daemon *daemon, bool once, struct eye_error *ret_
     return result == 0 && once ? watch_intervals(daemon, ret_error) : result;
 }
 
+/*
+ * One daemon at a time: two would tell every number twice. Whoever may not listen at the usual
+ * place does without, as a user's own daemon.
+ */
+static int listen_for_control(struct daemon *daemon, struct eye_error *ret_error)
+{
+    const char *path = daemon->config->control.socket;
+    bool usual = strcmp(path, EYE_CONTROL_DEFAULT_SOCKET) == 0;
+    if (daemon->config->once || *path == '\0') {
+        return 0;
+    }
+    int result = eye_control_listen(&daemon->control, path, ret_error);
+    if (result == 0 || result == -EEXIST || !usual) {
+        return result;
+    }
+    eye_log_warning("%s; without it `sockeye status` and `sockeye reload` find nobody",
+                    ret_error->text);
+    return 0;
+}
+
+static int reload(void *context, struct eye_text *words)
+{
+    (void)context;
+    eye_text_append(words, "a changed configuration needs a restart");
+    return -ENOTSUP;
+}
+
+/* Everything runs: whoever asks is answered from now on. */
+static int open_control(struct daemon *daemon, const struct eye_source *source,
+                        struct eye_error *ret_error)
+{
+    int result = eye_view_open(&daemon->view, daemon->publisher);
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "cannot look at snapshots: %s", strerror(-result));
+    }
+    daemon->running = (struct eye_running){
+        .config = daemon->config,
+        .workers = daemon->workers,
+        .sight = eye_source_sight(source),
+        .tier = daemon->tier,
+        .view = &daemon->view,
+        .started_ns = eye_clock_wall_ns(),
+        .monotonic_ns = eye_clock_monotonic_ns(),
+        .interval_ns = daemon->config->interval_ns,
+    };
+    eye_control_open(&daemon->control, &daemon->running, reload, daemon);
+    return 0;
+}
+
 static int no_thread(const char *name, int result, struct eye_error *ret_error)
 {
     return eye_error_set(ret_error, result, "cannot start a thread for %s: %s; " EYE_REMEDY_THREADS,
@@ -140,8 +194,12 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
                              strerror(-daemon->signals),
                              eye_remedy(-daemon->signals, "free some memory"));
     }
+    int result = listen_for_control(daemon, ret_error);
+    if (result != 0) {
+        return result;
+    }
     eye_features_ask_all(&daemon->features);
-    int result = eye_features_check(&daemon->features, ret_error);
+    result = eye_features_check(&daemon->features, ret_error);
     struct eye_source *source = NULL;
     if (result == 0) {
         result = eye_workers_bind(daemon->workers, ret_error);
@@ -167,6 +225,9 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     if (result == 0) {
         result = start_threads(daemon, ret_error);
     }
+    if (result == 0 && daemon->control.path != NULL) {
+        result = open_control(daemon, source, ret_error);
+    }
     /* Of a start that failed its cause is enough. */
     for (size_t i = 0; result == 0 && i < not_seen; i++) {
         eye_log_warning("%s", sight->not_seen[i].text);
@@ -186,6 +247,8 @@ static int exit_code(enum cause cause, bool saw_all, const struct eye_workers_en
 static int stop(struct daemon *daemon, enum cause cause)
 {
     bool saw_all = false;
+    eye_control_close(&daemon->control);
+    eye_view_close(&daemon->view);
     if (daemon->collector != NULL) {
         eye_collector_stop(daemon->collector);
         saw_all = eye_collector_sees_all(daemon->collector);
@@ -236,16 +299,31 @@ static void say_stopping(int number)
     }
 }
 
-static enum cause wait_for_end(const struct daemon *daemon)
+/* What the main thread waits for. */
+enum wait { WAIT_SIGNALS, WAIT_INTERVALS, WAIT_STDOUT, WAIT_CONTROL };
+
+#define WAIT_COUNT (WAIT_CONTROL + EYE_SERVER_FDS)
+
+/* In ms from now, rounded up; -1: as long as it takes. */
+static int wait_ms(uint64_t until_ns)
 {
-    struct pollfd fds[] = {
-        {.fd = daemon->signals, .events = POLLIN},
-        {.fd = daemon->published, .events = POLLIN},
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    uint64_t left_ms =
+        until_ns > now_ns ? (until_ns - now_ns + EYE_NS_PER_MS - 1) / EYE_NS_PER_MS : 0;
+    return until_ns == UINT64_MAX ? -1 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+}
+
+static enum cause wait_for_end(struct daemon *daemon)
+{
+    struct pollfd fds[WAIT_COUNT] = {
+        [WAIT_SIGNALS] = {.fd = daemon->signals, .events = POLLIN},
+        [WAIT_INTERVALS] = {.fd = daemon->published, .events = POLLIN},
         /* Without events: the reader has gone, or the terminal was hung up. */
-        {.fd = eye_stdout_is_used() ? STDOUT_FILENO : -1},
+        [WAIT_STDOUT] = {.fd = eye_stdout_is_used() ? STDOUT_FILENO : -1},
     };
     for (;;) {
-        if (poll(fds, EYE_ARRAY_LENGTH(fds), -1) < 0) {
+        uint64_t until_ns = eye_control_prepare(&daemon->control, &fds[WAIT_CONTROL]);
+        if (poll(fds, EYE_ARRAY_LENGTH(fds), wait_ms(until_ns)) < 0) {
             continue; /* EINTR: stopped and continued */
         }
         int number = next_ending_signal(daemon);
@@ -253,10 +331,11 @@ static enum cause wait_for_end(const struct daemon *daemon)
             say_stopping(number);
             return number == SIGINT ? CAUSE_INTERRUPT : CAUSE_SIGNAL;
         }
-        if (fds[1].revents != 0) {
+        if (fds[WAIT_INTERVALS].revents != 0) {
             return CAUSE_ONCE;
         }
-        if (fds[2].revents != 0) {
+        eye_control_serve(&daemon->control, &fds[WAIT_CONTROL]);
+        if (fds[WAIT_STDOUT].revents != 0) {
             eye_log_info("stopping: nobody reads standard output any more");
             return CAUSE_READER_GONE;
         }
@@ -317,8 +396,11 @@ static void say_observing(const struct daemon *daemon)
 int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers, bool once)
 {
     eye_log_open();
-    struct daemon daemon = {
-        .config = config, .workers = workers, .signals = open_signals(), .published = -1};
+    struct daemon daemon = {.config = config,
+                            .workers = workers,
+                            .signals = open_signals(),
+                            .published = -1,
+                            .control = EYE_CONTROL_NONE};
     eye_features_init(&daemon.features, config);
     struct eye_error error = {""};
     int result = start(&daemon, once, &error);

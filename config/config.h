@@ -23,6 +23,9 @@
 #include "collector/base/error.h"
 #include "collector/base/log.h"
 
+/* control.socket, where nothing else is said. */
+#define EYE_CONTROL_DEFAULT_SOCKET "/run/sockeye/control.sock"
+
 /* Read without -c FILE, if it exists. */
 #define EYE_CONFIG_DEFAULT_FILE "/etc/sockeye/sockeye.yaml"
 
@@ -127,6 +130,9 @@ struct eye_config {
     uint64_t shutdown_timeout_ns; /* shutdown_timeout: 5s (0 .. 5m) */
     int log_level;                /* log.level: error warning info debug; enum eye_log_level */
     struct eye_text_list tags;    /* tags: "key:value" on every point of every exporter */
+    struct {
+        char *socket; /* control.socket: where status and reload are asked for; "": nowhere */
+    } control;
     struct {
         int tier;     /* source.tier: auto, or a tier; enum eye_tier */
         char *proc;   /* source.proc: where the host's /proc is mounted; default "/proc" */

@@ -73,6 +73,11 @@ static bool is_absolute_path(const char *text)
     return text[0] == '/';
 }
 
+static bool is_absolute_path_or_none(const char *text)
+{
+    return text[0] == '\0' || is_absolute_path(text);
+}
+
 #define NAME_PATTERN_EXPECTS "a metric name, with * for any part, like tcp.*"
 
 const struct eye_config_key eye_config_keys[] = {
@@ -108,6 +113,16 @@ const struct eye_config_key eye_config_keys[] = {
         .default_value = "info",
         .choices = log_levels,
         .help = "The least important messages that are still written.",
+    },
+    {
+        .path = "control.socket",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, control.socket),
+        .default_value = EYE_CONTROL_DEFAULT_SOCKET,
+        .valid = is_absolute_path_or_none,
+        .expects = "an absolute path, or \"\" for none",
+        .help = "Unix socket for \"sockeye status\" and \"sockeye reload\"; root and the group of "
+                "the daemon may ask. One daemon at a time has it.",
     },
     {
         .path = "source.tier",
