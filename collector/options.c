@@ -17,9 +17,11 @@ static const struct {
     char letter;
     const char *name;
     const char *value;
+    bool experimental;
     const char *meaning;
 } rows[] = {
-#define X(identifier, letter, name, value, meaning) {letter, name, value, meaning},
+#define X(identifier, letter, name, value, stability, meaning)                                     \
+    {letter, name, value, EYE_##stability, meaning},
     EYE_OPTIONS(X)
 #undef X
 };
