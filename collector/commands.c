@@ -9,8 +9,8 @@
 
 #include "collector/base/clock.h"
 #include "collector/daemon.h"
+#include "collector/metrics_page.h"
 #include "collector/probe.h"
-#include "collector/telemetry/catalogue.h"
 #include "exporters/encode/selection.h"
 #include "exporters/engine/workers.h"
 
@@ -212,47 +212,18 @@ int eye_command_probe(const struct eye_options *options)
     return whole || !probe.protocols_wanted ? EYE_EXIT_OK : EYE_EXIT_PARTLY;
 }
 
-/* "direction service port" */
-static void print_tags(const struct eye_metric *metric, const char *before, const char *between)
-{
-    const char *lead = before;
-    for (int tag = 0; tag < EYE_TAG_COUNT; tag++) {
-        if (eye_metric_has_tag(metric, (enum eye_tag)tag)) {
-            printf("%s%s", lead, eye_tag_info((enum eye_tag)tag)->name);
-            lead = between;
-        }
-    }
-}
-
-static void print_metric(const struct eye_metric *metric)
-{
-    printf("%s  %s%s%s\n    %s\n", metric->name, eye_metric_kind_name(metric->kind),
-           *eye_unit_info(metric->unit)->word == '\0' ? "" : ", ",
-           eye_unit_info(metric->unit)->word, metric->help);
-    print_tags(metric, "    tags: ", ", ");
-    puts(metric->tags != 0 ? "\n" : "");
-}
-
-static void print_metric_markdown(const struct eye_metric *metric)
-{
-    printf("| `%s` | %s | %s | ", metric->name, eye_metric_kind_name(metric->kind),
-           eye_unit_info(metric->unit)->word);
-    print_tags(metric, "", " ");
-    printf(" | %s |\n", metric->help);
-}
-
 int eye_command_metrics(const struct eye_options *options)
 {
-    if (options->markdown) {
-        puts("| name | kind | unit | tags | meaning |\n|---|---|---|---|---|");
-    }
-    for (int i = 0; i < EYE_METRIC_COUNT; i++) {
-        const struct eye_metric *metric = eye_metric((enum eye_metric_id)i);
-        if (options->markdown) {
-            print_metric_markdown(metric);
-        } else {
-            print_metric(metric);
+    if (options->json) {
+        int result = eye_metrics_print_json(stdout);
+        if (result != 0) {
+            fprintf(stderr, "sockeye metrics: %s\n", strerror(-result));
+            return EYE_EXIT_FAILURE;
         }
+    } else if (options->markdown) {
+        eye_metrics_print_markdown(stdout);
+    } else {
+        eye_metrics_print(stdout);
     }
     return EYE_EXIT_OK;
 }

@@ -64,8 +64,8 @@ static const struct eye_command commands[] = {
     },
     {
         .name = "metrics",
-        .meaning = "every metric: name, kind, unit, tags, meaning",
-        .options = EYE_OPTION_BIT(MARKDOWN),
+        .meaning = "every metric: name, kind, unit, tags, stability, meaning",
+        .options = EYE_OPTION_BIT(JSON) | EYE_OPTION_BIT(MARKDOWN),
         .run = eye_command_metrics,
     },
     {.name = "version", .meaning = "the version", .run = version},
@@ -75,7 +75,8 @@ static void print_usage(FILE *out)
 {
     fputs("usage: sockeye COMMAND [OPTION]...\n\n", out);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].meaning);
+        fprintf(out, "  %-8s %s%s\n", commands[i].name, commands[i].meaning,
+                commands[i].experimental ? " (experimental)" : "");
     }
     fputs("  help     this, or with a COMMAND its options\n\n"
           "Without a configuration file \"run\" watches everything and prints to the console.\n",

@@ -17,9 +17,11 @@ static const struct {
     char letter;
     const char *name;
     const char *value;
+    bool experimental;
     const char *meaning;
 } rows[] = {
-#define X(identifier, letter, name, value, meaning) {letter, name, value, meaning},
+#define X(identifier, letter, name, value, stability, meaning)                                     \
+    {letter, name, value, EYE_##stability, meaning},
     EYE_OPTIONS(X)
 #undef X
 };
@@ -196,12 +198,14 @@ static void print_option(enum eye_option option, FILE *out)
     if (rows[option].letter != 0) {
         snprintf(letter, sizeof(letter), "-%c, ", rows[option].letter);
     }
-    fprintf(out, "  %s%-16s %s\n", letter, words, rows[option].meaning);
+    fprintf(out, "  %s%-16s %s%s\n", letter, words, rows[option].meaning,
+            rows[option].experimental ? " (experimental)" : "");
 }
 
 void eye_options_print_help(const struct eye_command *command, FILE *out)
 {
-    fprintf(out, "usage: sockeye %s [OPTION]...\n\n%s\n\n", command->name, command->meaning);
+    fprintf(out, "usage: sockeye %s [OPTION]...\n\n%s%s\n\n", command->name, command->meaning,
+            command->experimental ? " (experimental)" : "");
     for (int i = 0; i < EYE_OPTION_COUNT; i++) {
         if (has(command, (enum eye_option)i)) {
             print_option((enum eye_option)i, out);

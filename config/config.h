@@ -49,6 +49,7 @@ struct eye_text_list {
 struct eye_config_key {
     const char *path; /* dotted: "source.tier" */
     enum eye_config_type type;
+    bool experimental;         /* may change; what is not marked stays as it is */
     bool zero_too;             /* COUNT, DURATION, SIZE: 0 is taken beside min to max */
     size_t offset;             /* of the member in the section's struct */
     const char *default_value; /* as one would write it in YAML; NULL: none (TEXT, LIST) */

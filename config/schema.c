@@ -127,6 +127,7 @@ const struct eye_config_key eye_config_keys[] = {
     {
         .path = "source.tier",
         .type = EYE_CONFIG_CHOICE,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.tier),
         .default_value = "auto",
         .choices = no_tiers,
@@ -135,6 +136,7 @@ const struct eye_config_key eye_config_keys[] = {
     {
         .path = "source.proc",
         .type = EYE_CONFIG_TEXT,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.proc),
         .default_value = "/proc",
         .valid = is_absolute_path,
@@ -144,6 +146,7 @@ const struct eye_config_key eye_config_keys[] = {
     {
         .path = "source.cgroup",
         .type = EYE_CONFIG_TEXT,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.cgroup),
         .valid = is_absolute_path,
         .expects = "an absolute path",

@@ -12,9 +12,12 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "vm"))
+import cells  # pylint: disable=wrong-import-position
 
 # `least` and `most` are taken, `below` and `above` are not. Without a unit it is a count.
 Range = collections.namedtuple("Range", "default below least most above")
@@ -216,6 +219,16 @@ class Documented(unittest.TestCase):
                          [DAEMON["interval"].default.removesuffix("s")])
         self.assertEqual(set(re.findall(r"^\| `([a-z_`, ]+)` \|", text, re.M)),
                          {*EXPORTERS, "console`, `null"} - {"console", "null"})
+
+
+class Tested(unittest.TestCase):
+    """README's matrix of kernels is what tests/vm boots."""
+
+    def test_every_cell(self):
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\d+) \| ", text, re.M)
+        self.assertEqual(rows, [(cell.name, ", ".join(cell.rights), str(len(cell.tests)))
+                                for cell in cells.CELLS])
 
 
 def reasons_in_the_code():
