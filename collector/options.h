@@ -75,6 +75,19 @@ struct eye_command {
     int (*run)(const struct eye_options *options); /* the exit code */
 };
 
+struct eye_option_row {
+    char letter; /* 0: none */
+    const char *name;
+    const char *value; /* NULL: takes none */
+    bool experimental;
+    const char *meaning;
+};
+
+const struct eye_option_row *eye_option_row(enum eye_option option);
+
+/** Help and version are every command's. */
+bool eye_command_takes(const struct eye_command *command, enum eye_option option);
+
 enum eye_parsed { EYE_PARSED_RUN, EYE_PARSED_HELP, EYE_PARSED_VERSION, EYE_PARSED_WRONG };
 
 /**

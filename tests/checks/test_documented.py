@@ -144,7 +144,7 @@ def read_default_file(text):
         if line.startswith("##"):
             said.append(line[2:].strip())
             continue
-        match = KEY.match(line)
+        match = KEY.match(line if line.startswith("#") else f"# {line}")
         if match and match[3] == "exporters":
             section = ""
         elif match:
@@ -178,6 +178,11 @@ class Documented(unittest.TestCase):
         found = read_default_file(sockeye("check", "--default").stdout)
         self.assertEqual({key: default for key, (default, _) in found.items()},
                          {key: row.default for key, row in table().items()})
+
+    def test_as_it_stands_it_is_a_service(self):
+        text = sockeye("check", "--default").stdout
+        self.assertEqual([line for line in text.splitlines() if line and line[0] != "#"],
+                         ["exporters:", '  - type: "openmetrics"'])
 
     def test_every_range_and_choice(self):
         found = read_default_file(sockeye("check", "--default").stdout)
