@@ -119,6 +119,7 @@ int eye_command_run(const struct eye_options *options)
         return EYE_EXIT_CONFIG;
     }
     eye_log_set_level((enum eye_log_level)config->log_level);
+    eye_log_set_format((enum eye_log_format)config->log_format);
     struct eye_workers workers = {0};
     int code = make_exporters(config, &workers);
     if (code == EYE_EXIT_OK) {

@@ -130,6 +130,7 @@ struct eye_config {
     uint64_t interval_ns;         /* interval: 10s (1s .. 1h) */
     uint64_t shutdown_timeout_ns; /* shutdown_timeout: 5s (0 .. 5m) */
     int log_level;                /* log.level: error warning info debug; enum eye_log_level */
+    int log_format;               /* log.format: auto text json journal; enum eye_log_format */
     struct eye_text_list tags;    /* tags: "key:value" on every point of every exporter */
     struct {
         char *socket; /* control.socket: where status and reload are asked for; "": nowhere */

@@ -22,6 +22,11 @@ static const char *const log_levels[] = {
     [EYE_LOG_DEBUG] = "debug", [EYE_LOG_DEBUG + 1] = NULL,
 };
 
+static const char *const log_formats[] = {
+    [EYE_LOG_AUTO] = "auto",       [EYE_LOG_TEXT] = "text",      [EYE_LOG_JSON] = "json",
+    [EYE_LOG_JOURNAL] = "journal", [EYE_LOG_JOURNAL + 1] = NULL,
+};
+
 /* The others are not known here: see eye_daemon_keys_init(). */
 static const char *const no_tiers[] = {[EYE_TIER_AUTO] = "auto", [EYE_TIER_AUTO + 1] = NULL};
 
@@ -113,6 +118,15 @@ const struct eye_config_key eye_config_keys[] = {
         .default_value = "info",
         .choices = log_levels,
         .help = "The least important messages that are still written.",
+    },
+    {
+        .path = "log.format",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct eye_config, log_format),
+        .default_value = "auto",
+        .choices = log_formats,
+        .help = "How lines of the log look: text has time and level, json is an object per line, "
+                "journal has priorities for systemd. auto: journal under systemd, else text.",
     },
     {
         .path = "control.socket",

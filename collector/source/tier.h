@@ -13,6 +13,7 @@
 
 #include "bpf/abi.h"
 #include "collector/base/error.h"
+#include "collector/base/steps.h"
 #include "collector/host/features.h"
 #include "collector/source/rings.h"
 
@@ -109,11 +110,11 @@ struct eye_tier_type {
     /**
      * Loads, attaches and finds the sockets that exist already, in every network namespace. What
      * this kernel or host refuses is done without and noted in @sight (zeroed), as long as
-     * connections are seen. Both outlive the state. 0, or -errno with a message: what is missing
-     * and what to do.
+     * connections are seen. Both outlive the state. @steps: asked before each, may be NULL. 0;
+     * -ECANCELED when they do not go on; or -errno with a message: what is missing and what to do.
      */
-    int (*open)(struct eye_features *features, struct eye_sight *sight, void **ret_state,
-                struct eye_error *ret_error);
+    int (*open)(struct eye_features *features, const struct eye_steps *steps,
+                struct eye_sight *sight, void **ret_state, struct eye_error *ret_error);
 
     /** Where a ring's records go; each is set before the first drain. */
     void (*on_record)(void *state, enum eye_ring ring, eye_record_handler *handler, void *context);

@@ -41,6 +41,7 @@ DAEMON = {
     "shutdown_timeout": Range("5s", "-1s", "0s", "5m", "301s"),
     "tags": LIST,
     "log.level": Choice("info", ("error", "warning", "debug")),
+    "log.format": Choice("auto", ("text", "json", "journal")),
     "source.tier": choice("auto", "socket-storage"),
     "source.proc": Plain("/proc"),
     "source.cgroup": NONE,
