@@ -15,13 +15,13 @@
 
 static const struct {
     char letter;
+    bool experimental;
     const char *name;
     const char *value;
-    bool experimental;
     const char *meaning;
 } rows[] = {
 #define X(identifier, letter, name, value, stability, meaning)                                     \
-    {letter, name, value, EYE_##stability, meaning},
+    {letter, EYE_##stability, name, value, meaning},
     EYE_OPTIONS(X)
 #undef X
 };
