@@ -15,7 +15,7 @@
 
 static const struct eye_option_row rows[] = {
 #define X(identifier, letter, name, value, stability, meaning)                                     \
-    {letter, name, value, EYE_##stability, meaning},
+    {letter, EYE_##stability, name, value, meaning},
     EYE_OPTIONS(X)
 #undef X
 };

@@ -77,9 +77,9 @@ struct eye_command {
 
 struct eye_option_row {
     char letter; /* 0: none */
+    bool experimental;
     const char *name;
     const char *value; /* NULL: takes none */
-    bool experimental;
     const char *meaning;
 };
 

@@ -61,6 +61,17 @@ class Contract(unittest.TestCase):
             self.assertIn(name, found)
         self.assertEqual(found["run:--config"][1], {"short": "c", "value": "yes"})
 
+    def test_marks_in_help(self):
+        """A command's holds for its options, an option's for itself."""
+        options = "      --old          kept\n  -n, --new FILE     tried (experimental)\n"
+        found = contract.options_of("  watch    looks (experimental)\n  run      runs\n",
+                                    lambda command: options)
+        self.assertEqual({name: stability for name, (stability, _) in found.items()},
+                         {"watch": "experimental", "watch:--old": "experimental",
+                          "watch:--new": "experimental", "run": "stable", "run:--old": "stable",
+                          "run:--new": "experimental"})
+        self.assertEqual(found["run:--new"][1], {"short": "n", "value": "yes"})
+
 
 class Json(unittest.TestCase):
     """What is printed is what its schema says, and no field of a schema is never there."""
