@@ -365,7 +365,7 @@ int eye_collector_feed(struct eye_collector *collector, struct eye_notify *notif
 }
 
 int eye_collector_new(const struct eye_config *config, struct eye_source *source,
-                      struct eye_publisher *publisher, struct eye_reports *reports, bool once,
+                      struct eye_publisher *publisher, struct eye_reports *reports,
                       struct eye_collector **ret_collector, struct eye_error *ret_error)
 {
     struct eye_collector *collector = calloc(1, sizeof(*collector));
@@ -377,7 +377,7 @@ int eye_collector_new(const struct eye_config *config, struct eye_source *source
     collector->source = source;
     collector->publisher = publisher;
     collector->reports = reports;
-    collector->once = once;
+    collector->once = config->once;
     for (size_t i = 0; i < EVENT_COUNT; i++) {
         collector->watches[i].fd = -1;
     }

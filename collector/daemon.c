@@ -18,7 +18,7 @@
 #include "collector/base/log.h"
 #include "collector/base/text.h"
 #include "collector/collector.h"
-#include "collector/control/control.h"
+#include "collector/control/report.h"
 #include "collector/host/remedy.h"
 #include "collector/publish/publisher.h"
 #include "collector/publish/reports.h"
@@ -43,6 +43,7 @@ enum cause { CAUSE_ONCE, CAUSE_SIGNAL, CAUSE_INTERRUPT, CAUSE_READER_GONE };
 
 struct daemon {
     const struct eye_config *config;
+    const struct eye_config_source *source; /* of the configuration, for the next one */
     struct eye_workers *workers;
     struct eye_features features; /* the collector's from its start on */
     struct eye_publisher *publisher;
@@ -122,7 +123,7 @@ static int watch_intervals(struct daemon *daemon, struct eye_error *ret_error)
 }
 
 /* Everybody who reads what the collector publishes. */
-static int join_readers(struct daemon *daemon, bool once, struct eye_error *ret_error)
+static int join_readers(struct daemon *daemon, struct eye_error *ret_error)
 {
     daemon->publisher = eye_publisher_new();
     daemon->reports = eye_reports_new();
@@ -133,7 +134,7 @@ static int join_readers(struct daemon *daemon, bool once, struct eye_error *ret_
     if (result == 0) {
         result = eye_service_join(&daemon->service, daemon->publisher);
     }
-    return result == 0 && once ? watch_intervals(daemon, ret_error) : result;
+    return result == 0 && daemon->config->once ? watch_intervals(daemon, ret_error) : result;
 }
 
 /*
@@ -174,6 +175,7 @@ static int open_control(struct daemon *daemon, const struct eye_source *source,
     daemon->running = (struct eye_running){
         .config = daemon->config,
         .workers = daemon->workers,
+        .tiers = daemon->source->tiers,
         .sight = eye_source_sight(source),
         .tier = daemon->tier,
         .view = &daemon->view,
@@ -181,6 +183,11 @@ static int open_control(struct daemon *daemon, const struct eye_source *source,
         .monotonic_ns = eye_clock_monotonic_ns(),
         .interval_ns = daemon->config->interval_ns,
     };
+    struct eye_report *report = eye_control_report_new(&daemon->control);
+    if (report == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    eye_reports_open(daemon->reports, report);
     eye_control_open(&daemon->control, &daemon->running, reload, daemon);
     return 0;
 }
@@ -233,7 +240,7 @@ static int next_step(void *context, const char *step)
     return is_asked_to_end() ? -ECANCELED : 0;
 }
 
-static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
+static int start(struct daemon *daemon, struct eye_error *ret_error)
 {
     const struct eye_steps steps = {.next = next_step, .context = daemon};
     if (daemon->signals < 0) {
@@ -257,7 +264,7 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
         result = eye_workers_bind(daemon->workers, ret_error);
     }
     if (result == 0) {
-        result = join_readers(daemon, once, ret_error);
+        result = join_readers(daemon, ret_error);
     }
     if (result == 0) {
         result = eye_source_open(&daemon->features, &steps, &source, ret_error);
@@ -272,7 +279,7 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     size_t not_seen = sight->not_seen_count;
     /* Loading parses the kernel's whole BTF: several MiB that are free now, back to the kernel. */
     malloc_trim(0);
-    result = eye_collector_new(daemon->config, source, daemon->publisher, daemon->reports, once,
+    result = eye_collector_new(daemon->config, source, daemon->publisher, daemon->reports,
                                &daemon->collector, ret_error);
     if (result == 0) {
         result = eye_collector_feed(daemon->collector, &daemon->service.notify);
@@ -515,10 +522,12 @@ static int end_of_start(struct daemon *daemon, int result, const struct eye_erro
     return number != 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers, bool once)
+int eye_daemon_run(const struct eye_config *config, const struct eye_config_source *source,
+                   struct eye_workers *workers)
 {
     eye_log_open();
     struct daemon daemon = {.config = config,
+                            .source = source,
                             .workers = workers,
                             .signals = open_signals(),
                             .start_ns = eye_clock_monotonic_ns(),
@@ -531,7 +540,7 @@ int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers,
         eye_log_warning("%s", error.text);
     }
     error.text[0] = '\0';
-    int result = start(&daemon, once, &error);
+    int result = start(&daemon, &error);
     if (result != 0) {
         return end_of_start(&daemon, result, &error);
     }

@@ -23,7 +23,9 @@
 #define SOCKET_MASK 0117
 #define FOLDER_MODE 0755
 
-#define BACKLOG 64
+/* Connections that the kernel holds until we accept them, such as all that come during a reload;
+ * beyond, a client that does not wait is refused. */
+#define BACKLOG 1024
 
 const char *eye_control_outcome_name(enum eye_control_outcome outcome)
 {

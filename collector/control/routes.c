@@ -53,7 +53,8 @@ static struct eye_reply get_status(struct eye_control *control)
 
 static struct eye_reply get_config(struct eye_control *control)
 {
-    return json_reply(MHD_HTTP_OK, eye_config_json(control->running->config, NULL));
+    return json_reply(MHD_HTTP_OK,
+                      eye_config_json(control->running->config, control->running->tiers));
 }
 
 static struct eye_reply get_metrics(struct eye_control *control)
@@ -138,7 +139,7 @@ static enum eye_control_outcome outcome_of(unsigned status)
         return EYE_CONTROL_ANSWERED;
     }
     return status < 500 && status != MHD_HTTP_UNPROCESSABLE_CONTENT ? EYE_CONTROL_REFUSED
-                                                                   : EYE_CONTROL_FAILED;
+                                                                    : EYE_CONTROL_FAILED;
 }
 
 void eye_control_answer(void *context, struct MHD_Connection *connection, const char *path,

@@ -17,7 +17,7 @@
 bool eye_status_is_alive(const struct eye_running *running);
 
 /**
- * The whole status; fields as in tests/data/control/status.schema.json: times are RFC 3339 in UTC
+ * The whole status; fields as in tests/data/schemas/status.json: times are RFC 3339 in UTC
  * or null, durations seconds, sizes bytes. Owned by the caller; NULL when out of memory.
  *
  * "degraded" is what somebody has to do something about: "problems" has a line for each.

@@ -40,6 +40,7 @@ enum eye_metric_kind { EYE_COUNTER, EYE_GAUGE, EYE_DISTRIBUTION };
     X(LINES, "", "{line}", "")                                                                     \
     X(SNAPSHOTS, "", "{snapshot}", "")                                                             \
     X(POINTS, "", "{point}", "")                                                                   \
+    X(REQUESTS, "", "{request}", "request")                                                        \
     X(ATTEMPTS, "", "{attempt}", "")
 
 enum eye_unit {
@@ -256,6 +257,10 @@ enum eye_series_bound {
       "resident memory of the daemon")                                                             \
     X(SELF_LOG_DROPPED, "sockeye.log.dropped", SELF, COUNTER, LINES, 1, 0, FEW, STABLE,            \
       "log lines that standard error did not take: nobody reads it, or a disk is full")            \
+    X(SELF_CONTROL, "sockeye.control.requests", SELF, COUNTER, REQUESTS, 1, EYE_TAG_BIT(OUTCOME),  \
+      FEW, STABLE,                                                                                 \
+      "requests and connections at the control socket: answered, refused, failed, busy (gave way " \
+      "to another), timeout, other")                                                               \
     X(SELF_SNAPSHOTS, "sockeye.exporter.snapshots", SELF, COUNTER, SNAPSHOTS, 1,                   \
       EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(OUTCOME), FEW, STABLE,                                   \
       "snapshots handed to an exporter: delivered, refused (the receiver took none of the points " \

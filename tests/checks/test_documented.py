@@ -42,6 +42,7 @@ DAEMON = {
     "tags": LIST,
     "log.level": Choice("info", ("error", "warning", "debug")),
     "log.format": Choice("auto", ("text", "json", "journal")),
+    "control.socket": Plain("/run/sockeye/control.sock"),
     "source.tier": choice("auto", "socket-storage"),
     "source.proc": Plain("/proc"),
     "source.cgroup": NONE,
@@ -273,7 +274,7 @@ class Reasons(unittest.TestCase):
                  for folder in ("collector", "exporters") for path in (ROOT / folder).rglob("*.c")
                  if re.search("EYE_TAG_(REASON|ERROR)", path.read_text(encoding="utf-8"))}
         self.assertEqual(users, {"collector/aggregate/aggregate.c", "collector/health.c",
-                                 "exporters/engine/worker_report.c",
+                                 "collector/control/status.c", "exporters/engine/worker_report.c",
                                  "collector/usm/http/http.c", "exporters/console/rows.c",
                                  "exporters/console/table.c"})
 
