@@ -8,7 +8,7 @@ build_packages=(
 )
 # Builds the tests, and runs those that need no kernel.
 unit_packages=(
-    git libcmocka-dev python3 python3-jsonschema python3-prometheus-client python3-jsonschema prometheus openssl libfaketime
+    git libcmocka-dev python3 python3-prometheus-client python3-jsonschema prometheus openssl libfaketime
     tinyproxy-bin
 )
 reference_packages=(protobuf-compiler nodejs npm)
