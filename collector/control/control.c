@@ -108,7 +108,7 @@ static int bind_privately(int fd, const struct sockaddr_un *address)
 static int listen_at(struct eye_control *control, const struct sockaddr_un *address,
                      struct eye_error *ret_error)
 {
-    struct stat state;
+    struct stat state = {0};
     EYE_AUTOCLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int result = fd < 0 ? -errno : bind_privately(fd, address);
     if (result == 0 && (listen(fd, BACKLOG) != 0 || lstat(address->sun_path, &state) != 0)) {
