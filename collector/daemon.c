@@ -309,6 +309,7 @@ static int exit_code(enum cause cause, bool saw_all, const struct eye_workers_en
 static int stop(struct daemon *daemon, enum cause cause)
 {
     bool saw_all = false;
+    eye_service_leave(&daemon->service);
     eye_notify_stopping(&daemon->service.notify,
                         daemon->config->shutdown_timeout_ns + STOP_GRACE_NS);
     eye_control_close(&daemon->control);
@@ -320,7 +321,6 @@ static int stop(struct daemon *daemon, enum cause cause)
     uint64_t deadline = eye_clock_monotonic_ns() + daemon->config->shutdown_timeout_ns;
     const struct eye_workers_end end = eye_workers_end(daemon->workers, deadline);
     eye_subscription_leave(&daemon->intervals);
-    eye_service_leave(&daemon->service);
     eye_collector_free(daemon->collector);
     int code = exit_code(cause, saw_all, &end);
     if (end.worst == EYE_WORKER_STUCK) {
