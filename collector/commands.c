@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/control/control.h"
 #include "collector/daemon.h"
 #include "collector/metrics_page.h"
 #include "collector/probe.h"
@@ -79,8 +80,13 @@ static struct eye_config *load_from(const struct origin *origin, const struct ey
 {
     struct eye_config *config = NULL;
     struct eye_error error = {""};
-    if (eye_config_load(&origin->source, &config, &error) != 0) {
+    int result = eye_config_load(&origin->source, &config, &error);
+    if (result == 0) {
+        result = eye_control_check(config, &error);
+    }
+    if (result != 0) {
         fprintf(stderr, "%s\n", error.text);
+        eye_config_free(EYE_TAKE(config));
     } else {
         config->once = options->once;
         print_warnings(config);

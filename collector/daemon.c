@@ -141,20 +141,31 @@ static int join_readers(struct daemon *daemon, struct eye_error *ret_error)
  * One daemon at a time: two would tell every number twice. Whoever may not listen at the usual
  * place does without, as a user's own daemon.
  */
-static int listen_for_control(struct daemon *daemon, struct eye_error *ret_error)
+static int listen_at_socket(struct daemon *daemon, struct eye_error *ret_error)
 {
     const char *path = daemon->config->control.socket;
     bool usual = strcmp(path, EYE_CONTROL_DEFAULT_SOCKET) == 0;
-    if (daemon->config->once || *path == '\0') {
-        return 0;
-    }
-    int result = eye_control_listen(&daemon->control, path, ret_error);
+    int result = *path == '\0' ? 0 : eye_control_listen(&daemon->control, path, ret_error);
     if (result == 0 || result == -EEXIST || !usual) {
         return result;
     }
     eye_log_warning("%s; without it `sockeye status` and `sockeye reload` find nobody",
                     ret_error->text);
     return 0;
+}
+
+/* Nobody has time to ask a job. */
+static int listen_for_control(struct daemon *daemon, struct eye_error *ret_error)
+{
+    const struct eye_config *config = daemon->config;
+    if (config->once) {
+        return 0;
+    }
+    int result = listen_at_socket(daemon, ret_error);
+    return result != 0 || config->control.listen == NULL
+               ? result
+               : eye_control_listen_on_port(&daemon->control, config->control.listen,
+                                            config->control.token_file, ret_error);
 }
 
 static int reload(void *context, struct eye_text *words)
@@ -391,7 +402,7 @@ static void say_stopping(int number)
 /* What the main thread waits for. */
 enum wait { WAIT_SIGNALS, WAIT_INTERVALS, WAIT_STDOUT, WAIT_CONTROL };
 
-#define WAIT_COUNT (WAIT_CONTROL + EYE_SERVER_FDS)
+#define WAIT_COUNT (WAIT_CONTROL + EYE_CONTROL_FDS)
 
 /* In ms from now, rounded up; -1: as long as it takes. */
 static int wait_ms(uint64_t until_ns)
@@ -508,8 +519,8 @@ int eye_daemon_run(const struct eye_config *config, const struct eye_config_sour
                             .signals = open_signals(),
                             .start_ns = eye_clock_monotonic_ns(),
                             .tier = "none yet",
-                            .published = -1,
-                            .control = EYE_CONTROL_NONE};
+                            .published = -1};
+    eye_control_init(&daemon.control);
     eye_features_init(&daemon.features, config);
     struct eye_error error = {""};
     if (eye_notify_open(&daemon.service.notify, &error) != 0) {

@@ -135,7 +135,9 @@ struct eye_config {
     int log_format;               /* log.format: auto text json journal; enum eye_log_format */
     struct eye_text_list tags;    /* tags: "key:value" on every point of every exporter */
     struct {
-        char *socket; /* control.socket: where status and reload are asked for; "": nowhere */
+        char *socket;     /* control.socket: where status and reload are asked for; "": nowhere */
+        char *listen;     /* control.listen: "ADDRESS:PORT" for the same; NULL: none */
+        char *token_file; /* control.token_file: what who comes there has to know; NULL: nothing */
     } control;
     struct {
         int tier;     /* source.tier: auto, or a tier; enum eye_tier */

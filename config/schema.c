@@ -6,6 +6,7 @@
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
+#include "collector/base/listener.h"
 
 #define SECOND EYE_NS_PER_SECOND
 #define MINUTE (60 * SECOND)
@@ -143,6 +144,24 @@ const struct eye_config_key eye_config_keys[] = {
         .expects = "an absolute path, or \"\" for none",
         .help = "Unix socket for \"sockeye status\" and \"sockeye reload\"; root and the group of "
                 "the daemon may ask. One daemon at a time has it.",
+    },
+    {
+        .path = "control.listen",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, control.listen),
+        .valid = eye_listen_valid,
+        .expects = EYE_LISTEN_EXPECTS,
+        .help = "Address and port for the same requests by HTTP; beyond loopback with a token.",
+    },
+    {
+        .path = "control.token_file",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, control.token_file),
+        .valid = is_absolute_path,
+        .expects = "an absolute path",
+        .help =
+            "File with the token of control.listen (Authorization: Bearer), for all but /health "
+            "and /ready; only its owner may be able to read it.",
     },
     {
         .path = "source.tier",

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "collector/base/listener.h"
 #include "collector/base/log.h"
 #include "collector/control/routes.h"
 
@@ -120,7 +121,7 @@ static int listen_at(struct eye_control *control, const struct sockaddr_un *addr
     }
     control->device = state.st_dev;
     control->inode = state.st_ino;
-    control->listen_fd = EYE_TAKE_FD(fd);
+    control->doors[EYE_CONTROL_SOCKET].listen_fd = EYE_TAKE_FD(fd);
     give_to_group(address->sun_path);
     return 0;
 }
@@ -174,15 +175,57 @@ int eye_control_listen(struct eye_control *control, const char *path, struct eye
     return 0;
 }
 
+/* ---- The port ---- */
+
+int eye_control_check(const struct eye_config *config, struct eye_error *ret_error)
+{
+    const char *address = config->control.listen;
+    if (address == NULL && config->control.token_file != NULL) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "control.token_file has no use without control.listen");
+    }
+    if (address != NULL && config->control.token_file == NULL && !eye_listen_is_local(address)) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "control.listen %s can be reached from elsewhere; set "
+                             "control.token_file, or listen on 127.0.0.1 or [::1]",
+                             address);
+    }
+    return 0;
+}
+
+int eye_control_listen_on_port(struct eye_control *control, const char *address,
+                               const char *token_file, struct eye_error *ret_error)
+{
+    int result = token_file == NULL
+                     ? 0
+                     : eye_secret_read(token_file, NULL, NULL, &control->token, ret_error);
+    if (result != 0) {
+        return result;
+    }
+    result = eye_listen_open(address, &control->doors[EYE_CONTROL_PORT].listen_fd);
+    return result == 0 ? 0
+                       : eye_error_set(ret_error, result,
+                                       "cannot listen on %s: %s; set another control.listen",
+                                       address, strerror(-result));
+}
+
 /* ---- Life ---- */
+
+void eye_control_init(struct eye_control *control)
+{
+    *control = (struct eye_control){0};
+    for (size_t i = 0; i < EYE_CONTROL_DOORS; i++) {
+        control->doors[i] = (struct eye_control_door){
+            .control = control, .entrance = (enum eye_control_entrance)i, .listen_fd = -1};
+    }
+}
 
 void eye_control_open(struct eye_control *control, const struct eye_running *running,
                       eye_control_reload *reload, void *context)
 {
-    const struct eye_server_setup setup = {
+    struct eye_server_setup setup = {
         .name = "control",
         .answer = eye_control_answer,
-        .context = control,
         .counts =
             {
                 .peers = {.gave_way = &control->counts[EYE_CONTROL_BUSY],
@@ -193,42 +236,58 @@ void eye_control_open(struct eye_control *control, const struct eye_running *run
     control->running = running;
     control->reload = reload;
     control->context = context;
-    eye_server_init(&control->server, &setup);
+    for (size_t i = 0; i < EYE_CONTROL_DOORS; i++) {
+        setup.context = &control->doors[i];
+        eye_server_init(&control->doors[i].server, &setup);
+    }
 }
 
 /* Somebody comes for the first time. */
-static void begin_to_serve(struct eye_control *control)
+static void begin_to_serve(struct eye_control_door *door)
 {
     struct eye_error why;
     int result = eye_http_server_load(&why);
     if (result == 0) {
-        result = eye_server_open(&control->server, EYE_TAKE_FD(control->listen_fd));
+        result = eye_server_open(&door->server, EYE_TAKE_FD(door->listen_fd));
         eye_error_set(&why, result, "cannot begin: %s", strerror(-result));
     }
-    control->serving = result == 0;
+    door->serving = result == 0;
     if (result != 0) {
-        eye_log_error("control socket %s: %s; nobody is answered there", control->path, why.text);
-        eye_cleanup_close(&control->listen_fd);
+        eye_log_error("control socket: %s; nobody is answered there", why.text);
+        eye_cleanup_close(&door->listen_fd);
     }
 }
 
-uint64_t eye_control_prepare(struct eye_control *control, struct pollfd ret_fds[EYE_SERVER_FDS])
+static uint64_t prepare(struct eye_control_door *door, struct pollfd ret_fds[EYE_SERVER_FDS])
 {
-    if (control->serving) {
-        return eye_server_prepare(&control->server, ret_fds);
+    if (door->serving) {
+        return eye_server_prepare(&door->server, ret_fds);
     }
-    ret_fds[0] = (struct pollfd){.fd = control->listen_fd, .events = POLLIN};
+    ret_fds[0] = (struct pollfd){.fd = door->listen_fd, .events = POLLIN};
     ret_fds[1] = (struct pollfd){.fd = -1};
     return UINT64_MAX;
 }
 
-void eye_control_serve(struct eye_control *control, const struct pollfd fds[EYE_SERVER_FDS])
+uint64_t eye_control_prepare(struct eye_control *control, struct pollfd ret_fds[EYE_CONTROL_FDS])
 {
-    if (!control->serving && fds[0].revents != 0) {
-        begin_to_serve(control);
+    uint64_t until_ns = UINT64_MAX;
+    for (size_t i = 0; i < EYE_CONTROL_DOORS; i++) {
+        uint64_t own_ns = prepare(&control->doors[i], &ret_fds[i * EYE_SERVER_FDS]);
+        until_ns = own_ns < until_ns ? own_ns : until_ns;
     }
-    if (control->serving) {
-        eye_server_serve(&control->server, fds);
+    return until_ns;
+}
+
+void eye_control_serve(struct eye_control *control, const struct pollfd fds[EYE_CONTROL_FDS])
+{
+    for (size_t i = 0; i < EYE_CONTROL_DOORS; i++) {
+        struct eye_control_door *door = &control->doors[i];
+        if (!door->serving && fds[i * EYE_SERVER_FDS].revents != 0) {
+            begin_to_serve(door);
+        }
+        if (door->serving) {
+            eye_server_serve(&door->server, &fds[i * EYE_SERVER_FDS]);
+        }
     }
 }
 
@@ -244,13 +303,17 @@ static void remove_file(const struct eye_control *control)
 
 void eye_control_close(struct eye_control *control)
 {
-    if (control->path == NULL) {
-        return;
+    if (control->path != NULL) {
+        remove_file(control);
+        free(EYE_TAKE(control->path));
     }
-    remove_file(control);
-    if (control->serving) {
-        eye_server_close(&control->server);
+    for (size_t i = 0; i < EYE_CONTROL_DOORS; i++) {
+        struct eye_control_door *door = &control->doors[i];
+        if (door->serving) {
+            eye_server_close(&door->server);
+        }
+        door->serving = false;
+        eye_cleanup_close(&door->listen_fd);
     }
-    eye_cleanup_close(&control->listen_fd);
-    free(EYE_TAKE(control->path));
+    eye_secret_done(&control->token);
 }

@@ -3,6 +3,7 @@
 #include "collector/control/routes.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "collector/control/config_json.h"
 #include "collector/control/page.h"
@@ -86,11 +87,15 @@ static struct eye_reply post_reload(struct eye_control *control)
 static const struct route {
     const char *path;
     const char *method;
+    bool open; /* everybody may ask */
     struct eye_reply (*answer)(struct eye_control *control);
 } routes[] = {
-    {"/health", MHD_HTTP_METHOD_GET, get_health}, {"/ready", MHD_HTTP_METHOD_GET, get_ready},
-    {"/status", MHD_HTTP_METHOD_GET, get_status}, {"/metrics", MHD_HTTP_METHOD_GET, get_metrics},
-    {"/config", MHD_HTTP_METHOD_GET, get_config}, {"/reload", MHD_HTTP_METHOD_POST, post_reload},
+    {"/health", MHD_HTTP_METHOD_GET, true, get_health},
+    {"/ready", MHD_HTTP_METHOD_GET, true, get_ready},
+    {"/status", MHD_HTTP_METHOD_GET, false, get_status},
+    {"/metrics", MHD_HTTP_METHOD_GET, false, get_metrics},
+    {"/config", MHD_HTTP_METHOD_GET, false, get_config},
+    {"/reload", MHD_HTTP_METHOD_POST, false, post_reload},
 };
 
 static const struct route *find_route(const char *path)
@@ -103,19 +108,55 @@ static const struct route *find_route(const char *path)
     return NULL;
 }
 
+static const char *get_header(struct MHD_Connection *connection, const char *name)
+{
+    return eye_mhd.lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+/* "Bearer TOKEN" (RFC 6750, 2.1). */
+static bool has_token(struct eye_secret *token, struct MHD_Connection *connection)
+{
+    static const char scheme[] = "Bearer ";
+    const char *given = get_header(connection, MHD_HTTP_HEADER_AUTHORIZATION);
+    size_t length = sizeof(scheme) - 1;
+    eye_secret_follow(token);
+    return given != NULL && strncasecmp(given, scheme, length) == 0 &&
+           eye_same_secret(given + length, token->value);
+}
+
+/* Whoever came by the socket is known to the kernel. True: the reply says why not. */
+static bool is_refused(struct eye_control_door *door, struct MHD_Connection *connection,
+                       const struct route *route, struct eye_reply *ret_reply)
+{
+    struct eye_secret *token = &door->control->token;
+    if (door->entrance == EYE_CONTROL_SOCKET || route->open) {
+        return false;
+    }
+    if (token->value == NULL && strcmp(route->method, MHD_HTTP_METHOD_GET) != 0) {
+        *ret_reply = words_reply(MHD_HTTP_FORBIDDEN,
+                                 "Here this needs control.token_file; or use the socket.\n");
+        return true;
+    }
+    if (token->value == NULL || has_token(token, connection)) {
+        return false;
+    }
+    *ret_reply = words_reply(MHD_HTTP_UNAUTHORIZED, "The token is needed here.\n");
+    ret_reply->headers[0] = (struct eye_header){"WWW-Authenticate", "Bearer realm=\"sockeye\""};
+    return true;
+}
+
 static bool has_body(struct MHD_Connection *connection)
 {
-    const char *length = eye_mhd.lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                         MHD_HTTP_HEADER_CONTENT_LENGTH);
-    const char *coding = eye_mhd.lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                         MHD_HTTP_HEADER_TRANSFER_ENCODING);
+    const char *length = get_header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *coding = get_header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
     return coding != NULL || (length != NULL && strcmp(length, "0") != 0);
 }
 
-static struct eye_reply make_reply(struct eye_control *control, struct MHD_Connection *connection,
+static struct eye_reply make_reply(struct eye_control_door *door, struct MHD_Connection *connection,
                                    const char *path, const char *method)
 {
     const struct route *route = find_route(path);
+    struct eye_reply refusal;
     if (route == NULL) {
         return words_reply(MHD_HTTP_NOT_FOUND,
                            "Nothing is here; there are GET /health /ready /status /metrics "
@@ -130,7 +171,7 @@ static struct eye_reply make_reply(struct eye_control *control, struct MHD_Conne
     if (has_body(connection)) {
         return words_reply(MHD_HTTP_CONTENT_TOO_LARGE, "No request here has a body.\n");
     }
-    return route->answer(control);
+    return is_refused(door, connection, route, &refusal) ? refusal : route->answer(door->control);
 }
 
 static enum eye_control_outcome outcome_of(unsigned status)
@@ -145,7 +186,7 @@ static enum eye_control_outcome outcome_of(unsigned status)
 void eye_control_answer(void *context, struct MHD_Connection *connection, const char *path,
                         const char *method, struct eye_reply *ret_reply)
 {
-    struct eye_control *control = context;
-    *ret_reply = make_reply(control, connection, path, method);
-    atomic_fetch_add(&control->counts[outcome_of(ret_reply->status)], 1);
+    struct eye_control_door *door = context;
+    *ret_reply = make_reply(door, connection, path, method);
+    atomic_fetch_add(&door->control->counts[outcome_of(ret_reply->status)], 1);
 }

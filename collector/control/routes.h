@@ -4,6 +4,6 @@
 
 #include "collector/control/control.h"
 
-/** An eye_server_answer of the control socket; @context: struct eye_control. */
+/** An eye_server_answer of the control socket; @context: struct eye_control_door. */
 void eye_control_answer(void *context, struct MHD_Connection *connection, const char *path,
                         const char *method, struct eye_reply *ret_reply);

@@ -43,6 +43,8 @@ DAEMON = {
     "log.level": Choice("info", ("error", "warning", "debug")),
     "log.format": Choice("auto", ("text", "json", "journal")),
     "control.socket": Plain("/run/sockeye/control.sock"),
+    "control.listen": NONE,
+    "control.token_file": NONE,
     "source.tier": choice("auto", "socket-storage"),
     "source.proc": Plain("/proc"),
     "source.root": Plain("/"),

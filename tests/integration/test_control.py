@@ -18,7 +18,7 @@ import unittest
 import jsonschema
 
 import harness
-from harness import (EXIT_FAILURE, EXIT_OK, Daemon, free_port, sockeye, temporary_folder,
+from harness import (EXIT_CONFIG, EXIT_FAILURE, EXIT_OK, Daemon, free_port, sockeye, temporary_folder,
                      wait_until)
 
 SCHEMAS = pathlib.Path(__file__).resolve().parents[1] / "data/schemas"
@@ -221,6 +221,60 @@ class Refusals(Control):
                     ended = True
             self.assertTrue(ended)
             self.assertGreater(time.monotonic() - begin, 8)
+
+
+class Port(Control):
+    """The same by TCP, where no file's mode keeps anybody out."""
+
+    def setUp(self):
+        super().setUp()
+        self.port = free_port()
+        self.token = os.path.join(self.folder, "token")
+        with open(self.token, "w", encoding="ascii") as file:
+            file.write("secret\n")
+        os.chmod(self.token, 0o600)
+
+    def code(self, method, target, token=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.addCleanup(connection.close)
+        connection.request(method, target,
+                           headers={"Authorization": token} if token is not None else {})
+        return connection.getresponse().status
+
+    def test_token(self):
+        daemon = self.start(f"control.listen=127.0.0.1:{self.port}",
+                            f"control.token_file={self.token}")
+        self.assertEqual((self.code("GET", "/health"), self.code("GET", "/ready")), (200, 200))
+        for token in (None, "", "Bearer", "Bearer ", "Bearer secre", "Bearer secrets",
+                      "Basic secret", "secret"):
+            for method, target in (("GET", "/status"), ("GET", "/config"), ("GET", "/metrics"),
+                                   ("POST", "/reload")):
+                self.assertEqual(self.code(method, target, token), 401, (token, target))
+        self.assertEqual(self.code("GET", "/status", "Bearer secret"), 200)
+        with open(self.token, "w", encoding="ascii") as file:
+            file.write("another\n")
+        self.assertEqual(self.code("GET", "/status", "Bearer secret"), 401)
+        self.assertEqual(self.code("GET", "/status", "bearer another"), 200)
+        self.assertEqual(self.get("/status")["pid"], daemon.pid)
+
+    def test_loopback_without_a_token(self):
+        self.start(f"control.listen=127.0.0.1:{self.port}")
+        self.assertEqual(self.code("GET", "/status"), 200)
+        self.assertEqual(self.code("POST", "/reload"), 403)
+
+    def test_what_is_no_configuration(self):
+        for settings, said in (
+                (["control.listen=0.0.0.0:1"], "control.listen 0.0.0.0:1 can be reached from"),
+                (["control.listen='[::]:1'"], "can be reached from elsewhere; set"),
+                (["control.listen=128.0.0.1:1"], "can be reached from elsewhere; set"),
+                ([f"control.token_file={self.token}"], "has no use without control.listen")):
+            words = [word for setting in settings for word in ("--set", setting)]
+            for command in ("check", "run"):
+                done = sockeye(command, "-c", "/dev/null", *words)
+                self.assertEqual(done.returncode, EXIT_CONFIG, settings)
+                self.assertIn(said, done.stderr)
+        done = sockeye("check", "-c", "/dev/null", "--set", "control.listen='[::1]:1'")
+        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
 
 
 class Commands(Control):
