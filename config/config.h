@@ -202,6 +202,9 @@ bool eye_exporter_config_equal(const struct eye_exporter_config *exporter,
 bool eye_exporter_config_same_series(const struct eye_exporter_config *exporter,
                                      const struct eye_exporter_config *other);
 
+/** Whether both have the same texts in the same order. */
+bool eye_text_list_equal(const struct eye_text_list *list, const struct eye_text_list *other);
+
 /** Whether both are the same in what exporters read beside their own keys. */
 bool eye_config_same_for_exporters(const struct eye_config *config, const struct eye_config *other);
 

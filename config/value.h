@@ -25,6 +25,3 @@ bool eye_value_equal(const struct eye_config_key *key, const void *values,
 
 /** Frees the items and leaves an empty list. */
 void eye_text_list_done(struct eye_text_list *list);
-
-/** Whether both have the same texts in the same order. */
-bool eye_text_list_equal(const struct eye_text_list *list, const struct eye_text_list *other);

@@ -8,36 +8,17 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 
-int eye_backlog_open(struct eye_backlog *backlog, const struct eye_exporter_type *type,
-                     const struct eye_exporter_config *own, const char *name,
-                     struct eye_export_stats *stats, struct eye_error *ret_error)
+void eye_backlog_init(struct eye_backlog *backlog, const struct eye_exporter_type *type,
+                      const struct eye_exporter_config *own, const char *name,
+                      struct eye_export_stats *stats)
 {
-    const struct eye_exporter_common *common = &own->common;
     *backlog = (struct eye_backlog){
         .stats = stats,
         .name = name,
-        .max_age_ns = common->spool_age_ns,
+        .max_bytes = own->common.spool_bytes,
+        .max_age_ns = own->common.spool_age_ns,
         .timestamped = type->timestamped,
     };
-    if (common->spool_path == NULL) {
-        return 0;
-    }
-    int result =
-        eye_spool_open(common->spool_path, name, common->spool_bytes, &backlog->spool, ret_error);
-    if (result == 0) {
-        size_t waiting;
-        eye_spool_waiting(backlog->spool, &waiting);
-        atomic_fetch_add(&stats->replayed, waiting);
-        atomic_fetch_add(&stats->queued, waiting);
-        atomic_store(&stats->spooled_bytes, eye_spool_bytes(backlog->spool));
-    }
-    return result;
-}
-
-void eye_backlog_close(struct eye_backlog *backlog)
-{
-    eye_spool_close(backlog->spool);
-    backlog->spool = NULL;
 }
 
 static size_t waiting(const struct eye_backlog *backlog)
@@ -47,6 +28,46 @@ static size_t waiting(const struct eye_backlog *backlog)
         eye_spool_waiting(backlog->spool, &count);
     }
     return count;
+}
+
+static void update_bytes(const struct eye_backlog *backlog)
+{
+    atomic_store(&backlog->stats->spooled_bytes,
+                 backlog->spool == NULL ? 0 : eye_spool_bytes(backlog->spool));
+}
+
+int eye_backlog_open(struct eye_backlog *backlog, const struct eye_exporter_config *own,
+                     struct eye_error *ret_error)
+{
+    const char *path = own->common.spool_path;
+    if (path == NULL) {
+        return 0;
+    }
+    int result =
+        eye_spool_open(path, backlog->name, backlog->max_bytes, &backlog->spool, ret_error);
+    if (result == 0) {
+        size_t count = waiting(backlog);
+        atomic_fetch_add(&backlog->stats->replayed, count);
+        atomic_fetch_add(&backlog->stats->queued, count);
+        update_bytes(backlog);
+    }
+    return result;
+}
+
+size_t eye_backlog_move(struct eye_backlog *backlog, struct eye_backlog *from)
+{
+    backlog->spool = EYE_TAKE(from->spool);
+    backlog->failing = from->failing;
+    eye_spool_limit(backlog->spool, backlog->max_bytes);
+    update_bytes(from);
+    update_bytes(backlog);
+    return waiting(backlog);
+}
+
+void eye_backlog_close(struct eye_backlog *backlog)
+{
+    eye_spool_close(backlog->spool);
+    backlog->spool = NULL;
 }
 
 bool eye_backlog_has_work(const struct eye_backlog *backlog)
@@ -75,9 +96,11 @@ bool eye_backlog_has_run(const struct eye_backlog *backlog, uint64_t start_ns)
     return false;
 }
 
-static void update_bytes(const struct eye_backlog *backlog)
+size_t eye_backlog_drop_run(struct eye_backlog *backlog, uint64_t start_ns)
 {
-    atomic_store(&backlog->stats->spooled_bytes, eye_spool_bytes(backlog->spool));
+    size_t count = eye_spool_drop_run(backlog->spool, start_ns);
+    update_bytes(backlog);
+    return count;
 }
 
 /* ---- Writing ---- */

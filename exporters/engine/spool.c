@@ -289,6 +289,26 @@ void eye_spool_drop_oldest(struct eye_spool *spool)
     }
 }
 
+void eye_spool_limit(struct eye_spool *spool, uint64_t max_bytes)
+{
+    spool->max_bytes = max_bytes;
+}
+
+size_t eye_spool_drop_run(struct eye_spool *spool, uint64_t start_ns)
+{
+    size_t count = 0;
+    for (size_t i = spool->waiting.count; i-- > 0;) {
+        if (spool->waiting.items[i].start_ns == start_ns) {
+            drop_waiting(spool, i);
+            count++;
+        }
+    }
+    if (spool->delivered.count > 0 && spool->delivered.items[0].start_ns == start_ns) {
+        drop_delivered(spool, 0);
+    }
+    return count;
+}
+
 void eye_spool_forget_delivered(struct eye_spool *spool)
 {
     drop_delivered(spool, 0);

@@ -56,6 +56,13 @@ int eye_spool_advance(struct eye_spool *spool);
 /** Removes the oldest waiting segment without it being delivered. */
 void eye_spool_drop_oldest(struct eye_spool *spool);
 
+/** From now on all files together take @max_bytes at most. */
+void eye_spool_limit(struct eye_spool *spool, uint64_t max_bytes);
+
+/** Removes what waits of the run that began at @start_ns, and the segment delivered last when it is
+ * of that run. How many waited. */
+size_t eye_spool_drop_run(struct eye_spool *spool, uint64_t start_ns);
+
 /** Forgets the segment delivered last, when nothing waits any more. */
 void eye_spool_forget_delivered(struct eye_spool *spool);
 

@@ -251,6 +251,7 @@ const struct eye_exporter_type eye_exporter_pushgateway = {
             .values_size = sizeof(struct values),
         },
     .remote = true,
+    .lingers = true,
     .state_size = sizeof(struct pushgateway),
     .open = open_exporter,
     .deliver = deliver,

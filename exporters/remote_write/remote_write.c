@@ -453,6 +453,7 @@ const struct eye_exporter_type eye_exporter_remote_write = {
         },
     .timestamped = true,
     .remote = true,
+    .lingers = true,
     .state_size = sizeof(struct remote_write),
     .open = open_exporter,
     .deliver = deliver,

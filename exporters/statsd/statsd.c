@@ -301,6 +301,7 @@ const struct eye_exporter_type eye_exporter_statsd = {
             .values_size = sizeof(struct values),
         },
     .remote = true,
+    .lingers = true,
     .state_size = sizeof(struct statsd),
     .open = open_exporter,
     .deliver = deliver,
