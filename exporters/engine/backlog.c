@@ -96,13 +96,6 @@ bool eye_backlog_has_run(const struct eye_backlog *backlog, uint64_t start_ns)
     return false;
 }
 
-size_t eye_backlog_drop_run(struct eye_backlog *backlog, uint64_t start_ns)
-{
-    size_t count = eye_spool_drop_run(backlog->spool, start_ns);
-    update_bytes(backlog);
-    return count;
-}
-
 /* ---- Writing ---- */
 
 static void note_written(struct eye_backlog *backlog, int result)
@@ -193,12 +186,11 @@ static void expire(struct eye_backlog *backlog, const struct eye_snapshot *snaps
     drop_oldest(backlog);
 }
 
-static void give_up_unreadable(struct eye_backlog *backlog, int problem)
+static void tell_unreadable(struct eye_backlog *backlog, int problem)
 {
     atomic_fetch_add(&backlog->stats->failures[EYE_EXPORT_SPOOL], 1);
     eye_log_warning("exporter %s: skipped a segment of its spool: %s", backlog->name,
                     problem == -EBADMSG ? "its checksum or content is wrong" : strerror(-problem));
-    drop_oldest(backlog);
 }
 
 /* The oldest segment if it is to be delivered; else it is gone and NULL comes back. */
@@ -213,7 +205,8 @@ static const struct eye_snapshot *consider_oldest(struct eye_backlog *backlog,
     const struct eye_snapshot *snapshot = NULL;
     int result = eye_spool_read_oldest(backlog->spool, &snapshot);
     if (result != 0) {
-        give_up_unreadable(backlog, result);
+        tell_unreadable(backlog, result);
+        drop_oldest(backlog);
         return NULL;
     }
     if (is_expired(backlog, snapshot) || (!last && snapshot->time_ns < oldest_ns)) {
@@ -263,4 +256,20 @@ void eye_backlog_delivered(struct eye_backlog *backlog)
         eye_spool_forget_delivered(backlog->spool);
     }
     update_bytes(backlog);
+}
+
+const struct eye_snapshot *eye_backlog_take_newest(struct eye_backlog *backlog, uint64_t start_ns)
+{
+    const struct eye_snapshot *newest = NULL;
+    int result;
+    while ((result = eye_spool_take_newest(backlog->spool, start_ns, &newest)) != 0 &&
+           result != -ENOENT) {
+        tell_unreadable(backlog, result);
+        backlog->skipped++;
+    }
+    if (result != 0) {
+        eye_spool_forget_run(backlog->spool, start_ns);
+    }
+    update_bytes(backlog);
+    return newest;
 }

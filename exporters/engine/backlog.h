@@ -44,8 +44,11 @@ bool eye_backlog_has_work(const struct eye_backlog *backlog);
 /** True when something of the run that began at @start_ns waits. */
 bool eye_backlog_has_run(const struct eye_backlog *backlog, uint64_t start_ns);
 
-/** Takes that run's out, and what was delivered of it. How many waited. */
-size_t eye_backlog_drop_run(struct eye_backlog *backlog, uint64_t start_ns);
+/**
+ * Takes the newest of that run out: one reference. When none is left, NULL, and forgets what was
+ * delivered of it. Those that cannot be read are counted as skipped on the way.
+ */
+const struct eye_snapshot *eye_backlog_take_newest(struct eye_backlog *backlog, uint64_t start_ns);
 
 /**
  * Puts @snapshot on disk, and before it @before (may be NULL) as the one delivered last when

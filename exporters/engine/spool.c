@@ -294,19 +294,11 @@ void eye_spool_limit(struct eye_spool *spool, uint64_t max_bytes)
     spool->max_bytes = max_bytes;
 }
 
-size_t eye_spool_drop_run(struct eye_spool *spool, uint64_t start_ns)
+void eye_spool_forget_run(struct eye_spool *spool, uint64_t start_ns)
 {
-    size_t count = 0;
-    for (size_t i = spool->waiting.count; i-- > 0;) {
-        if (spool->waiting.items[i].start_ns == start_ns) {
-            drop_waiting(spool, i);
-            count++;
-        }
-    }
     if (spool->delivered.count > 0 && spool->delivered.items[0].start_ns == start_ns) {
         drop_delivered(spool, 0);
     }
-    return count;
 }
 
 void eye_spool_forget_delivered(struct eye_spool *spool)
@@ -329,6 +321,19 @@ int eye_spool_read_oldest(const struct eye_spool *spool, const struct eye_snapsh
     return spool->waiting.count == 0
                ? -ENOENT
                : read_segment(spool, &spool->waiting.items[0], EYE_SPOOL_WAITING, ret_snapshot);
+}
+
+int eye_spool_take_newest(struct eye_spool *spool, uint64_t start_ns,
+                          const struct eye_snapshot **ret_snapshot)
+{
+    size_t count = spool->waiting.count;
+    if (count == 0 || spool->waiting.items[count - 1].start_ns != start_ns) {
+        return -ENOENT;
+    }
+    int result =
+        read_segment(spool, &spool->waiting.items[count - 1], EYE_SPOOL_WAITING, ret_snapshot);
+    drop_waiting(spool, count - 1);
+    return result;
 }
 
 int eye_spool_read_delivered(const struct eye_spool *spool, uint64_t start_ns,

@@ -59,9 +59,8 @@ void eye_spool_drop_oldest(struct eye_spool *spool);
 /** From now on all files together take @max_bytes at most. */
 void eye_spool_limit(struct eye_spool *spool, uint64_t max_bytes);
 
-/** Removes what waits of the run that began at @start_ns, and the segment delivered last when it is
- * of that run. How many waited. */
-size_t eye_spool_drop_run(struct eye_spool *spool, uint64_t start_ns);
+/** Forgets the segment delivered last, if it is of the run that began at @start_ns. */
+void eye_spool_forget_run(struct eye_spool *spool, uint64_t start_ns);
 
 /** Forgets the segment delivered last, when nothing waits any more. */
 void eye_spool_forget_delivered(struct eye_spool *spool);
@@ -71,6 +70,13 @@ void eye_spool_forget_delivered(struct eye_spool *spool);
  * wrong, -ENOENT when nothing waits, or another -errno.
  */
 int eye_spool_read_oldest(const struct eye_spool *spool, const struct eye_snapshot **ret_snapshot);
+
+/**
+ * Reads the newest waiting segment and removes it, when it is of the run that began at @start_ns;
+ * else -ENOENT. One that cannot be read is removed all the same: -EBADMSG or another -errno.
+ */
+int eye_spool_take_newest(struct eye_spool *spool, uint64_t start_ns,
+                          const struct eye_snapshot **ret_snapshot);
 
 /** Reads the one delivered last in the run that began at @start_ns; -ENOENT when there is none. */
 int eye_spool_read_delivered(const struct eye_spool *spool, uint64_t start_ns,

@@ -171,20 +171,38 @@ static void read_position(struct eye_worker *old, struct eye_worker *successor,
     }
 }
 
-/* What a spool keeps of this run the successor's own snapshots carry: left where it is, it would
- * count again when somebody uses that spool. Earlier runs stay there, for who does. */
+/* In front of all others. Behind the newest the rest can be done without. */
+static bool take_older(struct eye_worker *successor, const struct eye_snapshot *snapshot)
+{
+    pthread_mutex_lock(&successor->mutex);
+    bool has_room = eye_queue_has_room(&successor->queue, snapshot->bytes);
+    if (has_room) {
+        eye_queue_push_front(&successor->queue, snapshot);
+        atomic_fetch_add(&successor->stats.queued, 1);
+    }
+    pthread_mutex_unlock(&successor->mutex);
+    return has_room;
+}
+
+/* What a spool has of this run goes back to memory: left where it is, it would count again when
+ * somebody uses that spool. Earlier runs stay there, for who does. */
 static void leave_spool(struct eye_worker *old, struct eye_worker *successor,
                         const struct eye_snapshot *last)
 {
     if (last == NULL || !eye_backlog_has_run(&old->backlog, last->start_ns)) {
         return;
     }
+    const struct eye_snapshot *newest;
     read_position(old, successor, last);
-    size_t count = eye_backlog_drop_run(&old->backlog, last->start_ns);
-    pthread_mutex_lock(&old->mutex);
-    atomic_fetch_sub(&old->stats.queued, count);
-    atomic_fetch_add(&old->stats.skipped, count);
-    pthread_mutex_unlock(&old->mutex);
+    while ((newest = eye_backlog_take_newest(&old->backlog, last->start_ns)) != NULL) {
+        if (take_older(successor, newest)) {
+            atomic_fetch_sub(&old->stats.queued, 1);
+        } else {
+            eye_snapshot_unref(newest);
+            old->backlog.skipped++;
+        }
+    }
+    eye_worker_settle_skipped(old);
 }
 
 static void hand_spool(struct eye_worker *old, struct eye_worker *successor,

@@ -97,6 +97,9 @@ void eye_worker_enqueue(struct eye_worker *worker, const struct eye_snapshot *sn
 /** Gives up @snapshot: what changed in it goes with a later one. Under the mutex. */
 void eye_worker_skip(struct eye_worker *worker, const struct eye_snapshot *snapshot);
 
+/** Counts what the backlog gave up. */
+void eye_worker_settle_skipped(struct eye_worker *worker);
+
 /** Chooses `work` and `before`; there may be nothing to deliver after all: then `work` is NULL. */
 void eye_worker_choose_work(struct eye_worker *worker);
 

@@ -66,7 +66,7 @@ static uint64_t run_in_memory(struct eye_worker *worker)
     return run_ns;
 }
 
-static void settle_skipped(struct eye_worker *worker)
+void eye_worker_settle_skipped(struct eye_worker *worker)
 {
     pthread_mutex_lock(&worker->mutex);
     count_skipped(worker, worker->backlog.skipped);
@@ -85,7 +85,7 @@ static void choose(struct eye_worker *worker)
         worker->work = eye_backlog_next(&worker->backlog, run_in_memory(worker),
                                         eye_window_oldest(&worker->window));
         worker->work_spooled = worker->work != NULL;
-        settle_skipped(worker);
+        eye_worker_settle_skipped(worker);
     }
     if (!worker->work_spooled) {
         choose_from_memory(worker);
@@ -144,7 +144,7 @@ static bool store(struct eye_worker *worker, const struct eye_snapshot *snapshot
         worker->work_spooled = false;
         worker->backlog.skipped--;
     }
-    settle_skipped(worker);
+    eye_worker_settle_skipped(worker);
     return stored;
 }
 

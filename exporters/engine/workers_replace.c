@@ -125,10 +125,10 @@ static bool reserve(struct plan *plan, struct eye_workers *workers, size_t lanes
 {
     size_t most = lanes + workers->count + 1;
     plan->steps = calloc(most, sizeof(*plan->steps));
-    struct eye_worker **items = realloc(workers->items, most * sizeof(*items));
+    struct eye_worker **items = realloc(workers->items, most * sizeof(struct eye_worker *));
     workers->items = items == NULL ? workers->items : items;
     struct eye_worker **stuck =
-        realloc(workers->stuck, (workers->stuck_count + most) * sizeof(*stuck));
+        realloc(workers->stuck, (workers->stuck_count + most) * sizeof(struct eye_worker *));
     workers->stuck = stuck == NULL ? workers->stuck : stuck;
     return plan->steps != NULL && items != NULL && stuck != NULL;
 }
