@@ -86,7 +86,7 @@ static struct eye_config *load_from(const struct origin *origin, const struct ey
     }
     if (result != 0) {
         fprintf(stderr, "%s\n", error.text);
-        eye_config_free(EYE_TAKE(config));
+        eye_config_unref(EYE_TAKE(config));
     } else {
         config->once = options->once;
         print_warnings(config);
@@ -150,7 +150,7 @@ int eye_command_run(const struct eye_options *options)
         warn_of_fetched(config);
         code = eye_daemon_run(config, &origin.source, &workers);
     }
-    eye_config_free(config);
+    eye_config_unref(config);
     return code;
 }
 
@@ -211,7 +211,7 @@ int eye_command_check(const struct eye_options *options)
     if (code == EYE_EXIT_OK) {
         print_valid(config);
     }
-    eye_config_free(config);
+    eye_config_unref(config);
     return code;
 }
 
@@ -228,7 +228,7 @@ int eye_command_probe(const struct eye_options *options)
     } else {
         eye_probe_print(&probe, stdout);
     }
-    eye_config_free(config);
+    eye_config_unref(config);
     if (!probe.trial.connections) {
         return EYE_EXIT_FAILURE;
     }

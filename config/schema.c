@@ -284,6 +284,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .default_value = "sockeye.",
         .valid = is_prefix,
         .expects = "letters, digits, \".\", \"_\" or \"-\"",
+        .series = true,
         .help = "Stands before metric names. Prometheus' formats and OTLP leave those of semantic "
                 "conventions (http.*) as they are.",
     },
@@ -293,6 +294,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, tags),
         .valid = eye_config_is_tag,
         .expects = TAG_EXPECTS,
+        .series = true,
         .help =
             "\"key:value\" on every point of this exporter, beside those of the daemon. Of a key "
             "that is given twice the series' own value goes out, else the last one here.",
@@ -303,6 +305,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, allow),
         .valid = is_name_pattern,
         .expects = NAME_PATTERN_EXPECTS,
+        .series = true,
         .help = "Metrics to send, as \"sockeye metrics\" or their receiver calls them, like "
                 "[tcp.*]; empty: all.",
     },
@@ -312,6 +315,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, deny),
         .valid = is_name_pattern,
         .expects = NAME_PATTERN_EXPECTS,
+        .series = true,
         .help = "Metrics not to send, even where metrics.allow names them.",
     },
     {

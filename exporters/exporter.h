@@ -102,6 +102,7 @@ struct eye_exporter_setup {
     const struct eye_config *config;
     const struct eye_exporter_config *own;
     unsigned lane;                  /* index into the type's lanes; 0 without any */
+    bool successor;                 /* it goes on for one of its name that had other settings */
     struct eye_export_stats *stats; /* the exporter counts seen, points, bytes and drops */
     const struct eye_deadline *deadline;
 };
@@ -140,6 +141,12 @@ struct eye_exporter_type {
     /* Receivers come and fetch, when they like: a job has ended before. */
     bool fetched;
 
+    /*
+     * What was sent stays at the receiver until the goodbye: also one that goes on with another
+     * receiver, or under other names, says it. Without, only one that has no successor does.
+     */
+    bool lingers;
+
     /* Names of the lanes, NULL-terminated; NULL: one, without a name. */
     const char *const *lanes;
 
@@ -174,8 +181,9 @@ struct eye_exporter_type {
                    struct eye_export_failure *failure);
 
     /**
-     * Says goodbye to the receiver after the last delivery of a daemon that stops; @last is what
-     * was delivered last (may be NULL). Not called for a job (`run --once`): it ends when what it
+     * Says goodbye to the receiver after the last delivery, when the daemon stops or goes on
+     * without this exporter (`lingers`: when it leaves something behind); @last is what was
+     * delivered last (may be NULL). Not called for a job (`run --once`): it ends when what it
      * delivered is to stay. NULL: the format knows no goodbye.
      */
     void (*finish)(void *state, const struct eye_snapshot *last);

@@ -39,6 +39,12 @@ static uint64_t sequence_of(const struct eye_snapshot *snapshot)
     return snapshot == NULL ? 0 : snapshot->sequence;
 }
 
+/* Under the lock. */
+static const struct eye_snapshot *ref_last(const struct eye_publisher *publisher)
+{
+    return publisher->last == NULL ? NULL : eye_snapshot_ref(publisher->last);
+}
+
 /* The place in the list where @subscription stands, or the end. */
 static struct eye_subscription **find(struct eye_publisher *publisher,
                                       const struct eye_subscription *subscription)
@@ -59,9 +65,8 @@ int eye_publisher_join(struct eye_publisher *publisher, struct eye_subscription 
         pthread_mutex_unlock(&publisher->mutex);
         return -EUSERS;
     }
-    const struct eye_snapshot *before = publisher->last;
-    *ret_before = before == NULL ? NULL : eye_snapshot_ref(before);
-    atomic_store(&subscription->delivered, sequence_of(before));
+    *ret_before = ref_last(publisher);
+    atomic_store(&subscription->delivered, sequence_of(publisher->last));
     subscription->publisher = publisher;
     subscription->next = NULL;
     *find(publisher, NULL) = subscription;
@@ -81,6 +86,23 @@ void eye_subscription_leave(struct eye_subscription *subscription)
     publisher->count--;
     pthread_mutex_unlock(&publisher->mutex);
     subscription->publisher = NULL;
+}
+
+void eye_subscription_hand_over(struct eye_subscription *from, struct eye_subscription *to,
+                                void (*hand)(void *from, void *to),
+                                const struct eye_snapshot **ret_last)
+{
+    struct eye_publisher *publisher = from->publisher;
+    assert(publisher != NULL && to->publisher == NULL);
+    pthread_mutex_lock(&publisher->mutex);
+    atomic_store(&to->delivered, atomic_load(&from->delivered));
+    to->publisher = publisher;
+    to->next = from->next;
+    *find(publisher, from) = to;
+    from->publisher = NULL;
+    hand(from->context, to->context);
+    *ret_last = ref_last(publisher);
+    pthread_mutex_unlock(&publisher->mutex);
 }
 
 void eye_subscription_deliver(struct eye_subscription *subscription, uint64_t sequence)

@@ -54,6 +54,16 @@ int eye_publisher_join(struct eye_publisher *publisher, struct eye_subscription 
 void eye_subscription_leave(struct eye_subscription *subscription);
 
 /**
+ * @to, which did not join, takes the place of @from, which did: no snapshot comes to both or to
+ * none, and series wait for @to as they did for @from. @hand gets both contexts between the last
+ * snapshot of the one and the first of the other, under the publisher's lock, to move what waits.
+ * @ret_last: the snapshot published last, with one reference; NULL: none was.
+ */
+void eye_subscription_hand_over(struct eye_subscription *from, struct eye_subscription *to,
+                                void (*hand)(void *from, void *to),
+                                const struct eye_snapshot **ret_last);
+
+/**
  * The reader has no more use for series that went after snapshot @sequence: it, or a later one, is
  * what it compares with from now on. Until then series live that changed since. The reader's
  * thread's; takes no lock; a number smaller than the last one changes nothing.

@@ -55,7 +55,8 @@ struct dogstatsd {
     struct eye_text payload;
     uint64_t kinds[KINDS]; /* points in the payload, by kind */
     struct eye_dd_client client;
-    bool announced; /* the event of the start got through, or there is none: a job's */
+    const char *beginning; /* title of the event of the start */
+    bool announced;        /* the event of the start got through, or there is none: a job's */
 };
 
 /* ---- Payloads ---- */
@@ -216,8 +217,8 @@ static void send_client(struct dogstatsd *dogstatsd)
 static void send_extras(struct dogstatsd *dogstatsd)
 {
     if (!dogstatsd->announced) {
-        dogstatsd->announced =
-            send_event(dogstatsd, "sockeye started", "sockeye " EYE_VERSION " observes this host");
+        dogstatsd->announced = send_event(dogstatsd, dogstatsd->beginning,
+                                          "sockeye " EYE_VERSION " observes this host");
     }
     if (send_check(dogstatsd)) {
         send_client(dogstatsd);
@@ -353,6 +354,7 @@ static int open_exporter(void *state, const struct eye_exporter_setup *setup,
     }
     dogstatsd->values = setup->own->values;
     dogstatsd->announced = setup->config->once;
+    dogstatsd->beginning = setup->successor ? "sockeye reloaded" : "sockeye started";
     int result = check_values(dogstatsd->values, setup, ret_error);
     if (result == 0 && eye_environment_read(url_valid, &dogstatsd->environment) != 0) {
         result = eye_error_set(ret_error, -ENOMEM, "out of memory");

@@ -8,36 +8,17 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 
-int eye_backlog_open(struct eye_backlog *backlog, const struct eye_exporter_type *type,
-                     const struct eye_exporter_config *own, const char *name,
-                     struct eye_export_stats *stats, struct eye_error *ret_error)
+void eye_backlog_init(struct eye_backlog *backlog, const struct eye_exporter_type *type,
+                      const struct eye_exporter_config *own, const char *name,
+                      struct eye_export_stats *stats)
 {
-    const struct eye_exporter_common *common = &own->common;
     *backlog = (struct eye_backlog){
         .stats = stats,
         .name = name,
-        .max_age_ns = common->spool_age_ns,
+        .max_bytes = own->common.spool_bytes,
+        .max_age_ns = own->common.spool_age_ns,
         .timestamped = type->timestamped,
     };
-    if (common->spool_path == NULL) {
-        return 0;
-    }
-    int result =
-        eye_spool_open(common->spool_path, name, common->spool_bytes, &backlog->spool, ret_error);
-    if (result == 0) {
-        size_t waiting;
-        eye_spool_waiting(backlog->spool, &waiting);
-        atomic_fetch_add(&stats->replayed, waiting);
-        atomic_fetch_add(&stats->queued, waiting);
-        atomic_store(&stats->spooled_bytes, eye_spool_bytes(backlog->spool));
-    }
-    return result;
-}
-
-void eye_backlog_close(struct eye_backlog *backlog)
-{
-    eye_spool_close(backlog->spool);
-    backlog->spool = NULL;
 }
 
 static size_t waiting(const struct eye_backlog *backlog)
@@ -47,6 +28,46 @@ static size_t waiting(const struct eye_backlog *backlog)
         eye_spool_waiting(backlog->spool, &count);
     }
     return count;
+}
+
+static void update_bytes(const struct eye_backlog *backlog)
+{
+    atomic_store(&backlog->stats->spooled_bytes,
+                 backlog->spool == NULL ? 0 : eye_spool_bytes(backlog->spool));
+}
+
+int eye_backlog_open(struct eye_backlog *backlog, const struct eye_exporter_config *own,
+                     struct eye_error *ret_error)
+{
+    const char *path = own->common.spool_path;
+    if (path == NULL) {
+        return 0;
+    }
+    int result =
+        eye_spool_open(path, backlog->name, backlog->max_bytes, &backlog->spool, ret_error);
+    if (result == 0) {
+        size_t count = waiting(backlog);
+        atomic_fetch_add(&backlog->stats->replayed, count);
+        atomic_fetch_add(&backlog->stats->queued, count);
+        update_bytes(backlog);
+    }
+    return result;
+}
+
+size_t eye_backlog_move(struct eye_backlog *backlog, struct eye_backlog *from)
+{
+    backlog->spool = EYE_TAKE(from->spool);
+    backlog->failing = from->failing;
+    eye_spool_limit(backlog->spool, backlog->max_bytes);
+    update_bytes(from);
+    update_bytes(backlog);
+    return waiting(backlog);
+}
+
+void eye_backlog_close(struct eye_backlog *backlog)
+{
+    eye_spool_close(backlog->spool);
+    backlog->spool = NULL;
 }
 
 bool eye_backlog_has_work(const struct eye_backlog *backlog)
@@ -73,11 +94,6 @@ bool eye_backlog_has_run(const struct eye_backlog *backlog, uint64_t start_ns)
         }
     }
     return false;
-}
-
-static void update_bytes(const struct eye_backlog *backlog)
-{
-    atomic_store(&backlog->stats->spooled_bytes, eye_spool_bytes(backlog->spool));
 }
 
 /* ---- Writing ---- */
@@ -170,12 +186,11 @@ static void expire(struct eye_backlog *backlog, const struct eye_snapshot *snaps
     drop_oldest(backlog);
 }
 
-static void give_up_unreadable(struct eye_backlog *backlog, int problem)
+static void tell_unreadable(struct eye_backlog *backlog, int problem)
 {
     atomic_fetch_add(&backlog->stats->failures[EYE_EXPORT_SPOOL], 1);
     eye_log_warning("exporter %s: skipped a segment of its spool: %s", backlog->name,
                     problem == -EBADMSG ? "its checksum or content is wrong" : strerror(-problem));
-    drop_oldest(backlog);
 }
 
 /* The oldest segment if it is to be delivered; else it is gone and NULL comes back. */
@@ -190,7 +205,8 @@ static const struct eye_snapshot *consider_oldest(struct eye_backlog *backlog,
     const struct eye_snapshot *snapshot = NULL;
     int result = eye_spool_read_oldest(backlog->spool, &snapshot);
     if (result != 0) {
-        give_up_unreadable(backlog, result);
+        tell_unreadable(backlog, result);
+        drop_oldest(backlog);
         return NULL;
     }
     if (is_expired(backlog, snapshot) || (!last && snapshot->time_ns < oldest_ns)) {
@@ -240,4 +256,20 @@ void eye_backlog_delivered(struct eye_backlog *backlog)
         eye_spool_forget_delivered(backlog->spool);
     }
     update_bytes(backlog);
+}
+
+const struct eye_snapshot *eye_backlog_take_newest(struct eye_backlog *backlog, uint64_t start_ns)
+{
+    const struct eye_snapshot *newest = NULL;
+    int result;
+    while ((result = eye_spool_take_newest(backlog->spool, start_ns, &newest)) != 0 &&
+           result != -ENOENT) {
+        tell_unreadable(backlog, result);
+        backlog->skipped++;
+    }
+    if (result != 0) {
+        eye_spool_forget_run(backlog->spool, start_ns);
+    }
+    update_bytes(backlog);
+    return newest;
 }

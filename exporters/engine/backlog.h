@@ -11,17 +11,27 @@ struct eye_backlog {
     struct eye_spool *spool; /* NULL: none is configured, and nothing ever waits here */
     struct eye_export_stats *stats;
     const char *name;    /* of the exporter */
+    uint64_t max_bytes;  /* spool.max_size */
     uint64_t max_age_ns; /* spool.max_age */
     bool timestamped;
     bool failing;   /* the spool cannot be written; said once */
     size_t skipped; /* segments given up; the worker moves them to the stats */
 };
 
+/** Nothing waits, and there is no spool yet. @name must outlive it. */
+void eye_backlog_init(struct eye_backlog *backlog, const struct eye_exporter_type *type,
+                      const struct eye_exporter_config *own, const char *name,
+                      struct eye_export_stats *stats);
+
 /** Opens the spool that @own asks for, if any; what an earlier run left is counted as replayed. 0,
- * or -errno with a message. @name must outlive it. */
-int eye_backlog_open(struct eye_backlog *backlog, const struct eye_exporter_type *type,
-                     const struct eye_exporter_config *own, const char *name,
-                     struct eye_export_stats *stats, struct eye_error *ret_error);
+ * or -errno with a message. */
+int eye_backlog_open(struct eye_backlog *backlog, const struct eye_exporter_config *own,
+                     struct eye_error *ret_error);
+
+/** @backlog, which is initialised, takes over the spool of @from, with its own limits. How many
+ * snapshots wait there. */
+size_t eye_backlog_move(struct eye_backlog *backlog, struct eye_backlog *from);
+
 void eye_backlog_close(struct eye_backlog *backlog);
 
 /** True when the oldest segment holds @snapshot. */
@@ -33,6 +43,12 @@ bool eye_backlog_has_work(const struct eye_backlog *backlog);
 
 /** True when something of the run that began at @start_ns waits. */
 bool eye_backlog_has_run(const struct eye_backlog *backlog, uint64_t start_ns);
+
+/**
+ * Takes the newest of that run out: one reference. When none is left, NULL, and forgets what was
+ * delivered of it. Those that cannot be read are counted as skipped on the way.
+ */
+const struct eye_snapshot *eye_backlog_take_newest(struct eye_backlog *backlog, uint64_t start_ns);
 
 /**
  * Puts @snapshot on disk, and before it @before (may be NULL) as the one delivered last when

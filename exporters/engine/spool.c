@@ -289,6 +289,18 @@ void eye_spool_drop_oldest(struct eye_spool *spool)
     }
 }
 
+void eye_spool_limit(struct eye_spool *spool, uint64_t max_bytes)
+{
+    spool->max_bytes = max_bytes;
+}
+
+void eye_spool_forget_run(struct eye_spool *spool, uint64_t start_ns)
+{
+    if (spool->delivered.count > 0 && spool->delivered.items[0].start_ns == start_ns) {
+        drop_delivered(spool, 0);
+    }
+}
+
 void eye_spool_forget_delivered(struct eye_spool *spool)
 {
     drop_delivered(spool, 0);
@@ -309,6 +321,19 @@ int eye_spool_read_oldest(const struct eye_spool *spool, const struct eye_snapsh
     return spool->waiting.count == 0
                ? -ENOENT
                : read_segment(spool, &spool->waiting.items[0], EYE_SPOOL_WAITING, ret_snapshot);
+}
+
+int eye_spool_take_newest(struct eye_spool *spool, uint64_t start_ns,
+                          const struct eye_snapshot **ret_snapshot)
+{
+    size_t count = spool->waiting.count;
+    if (count == 0 || spool->waiting.items[count - 1].start_ns != start_ns) {
+        return -ENOENT;
+    }
+    int result =
+        read_segment(spool, &spool->waiting.items[count - 1], EYE_SPOOL_WAITING, ret_snapshot);
+    drop_waiting(spool, count - 1);
+    return result;
 }
 
 int eye_spool_read_delivered(const struct eye_spool *spool, uint64_t start_ns,

@@ -56,6 +56,12 @@ int eye_spool_advance(struct eye_spool *spool);
 /** Removes the oldest waiting segment without it being delivered. */
 void eye_spool_drop_oldest(struct eye_spool *spool);
 
+/** From now on all files together take @max_bytes at most. */
+void eye_spool_limit(struct eye_spool *spool, uint64_t max_bytes);
+
+/** Forgets the segment delivered last, if it is of the run that began at @start_ns. */
+void eye_spool_forget_run(struct eye_spool *spool, uint64_t start_ns);
+
 /** Forgets the segment delivered last, when nothing waits any more. */
 void eye_spool_forget_delivered(struct eye_spool *spool);
 
@@ -64,6 +70,13 @@ void eye_spool_forget_delivered(struct eye_spool *spool);
  * wrong, -ENOENT when nothing waits, or another -errno.
  */
 int eye_spool_read_oldest(const struct eye_spool *spool, const struct eye_snapshot **ret_snapshot);
+
+/**
+ * Reads the newest waiting segment and removes it, when it is of the run that began at @start_ns;
+ * else -ENOENT. One that cannot be read is removed all the same: -EBADMSG or another -errno.
+ */
+int eye_spool_take_newest(struct eye_spool *spool, uint64_t start_ns,
+                          const struct eye_snapshot **ret_snapshot);
 
 /** Reads the one delivered last in the run that began at @start_ns; -ENOENT when there is none. */
 int eye_spool_read_delivered(const struct eye_spool *spool, uint64_t start_ns,

@@ -41,10 +41,10 @@ int eye_worker_bind(struct eye_worker *worker, struct eye_error *ret_error);
 /**
  * Once bound, before it starts: from now on every snapshot of @publisher is queued, and the first
  * delivery has what changed since the one that was published last. @reports tells its numbers
- * until it is freed. Both outlive it. 0, or -errno of eye_publisher_join().
+ * until it is freed. Both outlive it. 0, or -errno of eye_publisher_join() with a message.
  */
 int eye_worker_join(struct eye_worker *worker, struct eye_publisher *publisher,
-                    struct eye_reports *reports);
+                    struct eye_reports *reports, struct eye_error *ret_error);
 
 /** Nothing more is queued, and no series lives on for it; what is queued will be delivered. Takes
  * one that did not join. */
@@ -71,13 +71,16 @@ enum eye_worker_end {
 
 /**
  * Leaves, waits for the thread until shortly after the deadline given to stop (if it was started),
- * says what was left behind, and frees everything. After EYE_WORKER_STUCK nothing was freed, and
- * the process must end without freeing what the thread may use.
+ * says what was left behind, and frees everything. After EYE_WORKER_STUCK nothing was freed, nor
+ * the configuration, to which it refers: eye_worker_reap() does when the thread has ended after
+ * all.
  */
 enum eye_worker_end eye_worker_free(struct eye_worker *worker);
 
 /** The exporter's name, and behind a dot its lane's. */
 const char *eye_worker_name(const struct eye_worker *worker);
+
+unsigned eye_worker_lane(const struct eye_worker *worker);
 const struct eye_exporter_type *eye_worker_type(const struct eye_worker *worker);
 const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker);
 

@@ -5,8 +5,9 @@
 #include <errno.h>
 
 #include "config/problems.h"
+#include "exporters/engine/worker_handover.h"
 
-static size_t count_lanes(const struct eye_config *config)
+size_t eye_workers_lanes(const struct eye_config *config)
 {
     size_t count = 0;
     for (size_t i = 0; i < config->exporter_count; i++) {
@@ -44,8 +45,8 @@ int eye_workers_new(const struct eye_config *config, struct eye_workers *ret_wor
                     struct eye_error *ret_error)
 {
     /* One more: the analyser cannot know that there is always an exporter. */
-    struct eye_workers made = {.items =
-                                   calloc(count_lanes(config) + 1, sizeof(struct eye_worker *))};
+    struct eye_workers made = {
+        .items = calloc(eye_workers_lanes(config) + 1, sizeof(struct eye_worker *))};
     if (made.items == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
@@ -81,16 +82,24 @@ int eye_workers_join(struct eye_workers *workers, struct eye_publisher *publishe
                      struct eye_reports *reports, struct eye_error *ret_error)
 {
     for (size_t i = 0; i < workers->count; i++) {
-        int result = eye_worker_join(workers->items[i], publisher, reports);
+        int result = eye_worker_join(workers->items[i], publisher, reports, ret_error);
         if (result != 0) {
-            return eye_error_set(
-                ret_error, result,
-                "exporter %s: snapshots have %d readers already, which is all that "
-                "there may be; configure fewer exporters",
-                eye_worker_name(workers->items[i]), EYE_READERS_MAX);
+            return result;
         }
     }
     return 0;
+}
+
+size_t eye_workers_reap(struct eye_workers *workers)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < workers->stuck_count; i++) {
+        if (!eye_worker_reap(workers->stuck[i])) {
+            workers->stuck[left++] = workers->stuck[i];
+        }
+    }
+    workers->stuck_count = left;
+    return left;
 }
 
 struct eye_workers_end eye_workers_end(struct eye_workers *workers, uint64_t deadline_ns)
@@ -105,7 +114,11 @@ struct eye_workers_end eye_workers_end(struct eye_workers *workers, uint64_t dea
         all.unwritten |= end == EYE_WORKER_UNWRITTEN;
         all.worst = end > all.worst ? end : all.worst;
     }
+    if (eye_workers_reap(workers) > 0) {
+        all.worst = EYE_WORKER_STUCK;
+    }
     free(workers->items);
+    free(workers->stuck);
     *workers = (struct eye_workers){0};
     return all;
 }

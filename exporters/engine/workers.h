@@ -11,7 +11,12 @@
 struct eye_workers {
     struct eye_worker **items; /* owned, each owned; in the order of the configuration */
     size_t count;
+    struct eye_worker **stuck; /* owned: threads that hang, left behind by a replacement */
+    size_t stuck_count;
 };
+
+/** How many workers the exporters of @config need. */
+size_t eye_workers_lanes(const struct eye_config *config);
 
 /**
  * Makes all workers: settings, variables of the environment and secrets are read, nothing is bound
@@ -39,3 +44,34 @@ struct eye_workers_end {
 /** All leave, have until @deadline_ns (monotonic) to deliver what they have, and are freed. Takes a
  * zeroed one. */
 struct eye_workers_end eye_workers_end(struct eye_workers *workers, uint64_t deadline_ns);
+
+/** Frees those that hung and do no longer. How many still do. */
+size_t eye_workers_reap(struct eye_workers *workers);
+
+/* Each keeps a thread, what it has in work and its configuration. More hang only where something is
+ * broken that another configuration does not heal. */
+#define EYE_WORKERS_STUCK_MAX 8
+
+/* How many exporters. */
+struct eye_workers_change {
+    size_t kept;
+    size_t added;
+    size_t changed;
+    size_t removed;
+    size_t stuck; /* workers that hang, of this change and those before */
+};
+
+/**
+ * Makes @workers, which run, what @config asks for. An exporter whose settings are the same goes on
+ * untouched. One that changed stands still first, when it has delivered what it had or @timeout_ns
+ * is over (at once when its receiver is away), and the new one goes on behind its last delivery.
+ * One that is not asked for any more has the same time, then says goodbye.
+ *
+ * 0; or -errno and all problems in @ret_error, as eye_workers_new() and eye_workers_bind() have
+ * them: then all are as before, those that stood still go on. One that cannot (somebody took its
+ * address meanwhile) is told there, too, and gone.
+ */
+int eye_workers_replace(struct eye_workers *workers, const struct eye_config *config,
+                        struct eye_publisher *publisher, struct eye_reports *reports,
+                        uint64_t timeout_ns, struct eye_workers_change *ret_change,
+                        struct eye_error *ret_error);

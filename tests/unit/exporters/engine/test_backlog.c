@@ -51,8 +51,9 @@ static void open_backlog(struct fixture *fixture)
 {
     struct eye_error error = {0};
     eye_backlog_close(&fixture->backlog);
-    int result = eye_backlog_open(&fixture->backlog, &fixture->type, &fixture->own, "x",
-                                  &fixture->sample->stats, &error);
+    eye_backlog_init(&fixture->backlog, &fixture->type, &fixture->own, "x",
+                     &fixture->sample->stats);
+    int result = eye_backlog_open(&fixture->backlog, &fixture->own, &error);
     assert_string_equal(error.text, "");
     assert_int_equal(result, 0);
 }

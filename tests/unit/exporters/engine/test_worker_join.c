@@ -93,6 +93,7 @@ static int set_up(void **state)
     fixture->sample = sample_new(NULL);
     fixture->publisher = eye_publisher_new();
     fixture->reports = eye_reports_new();
+    fixture->config.references = 1;
     fixture->own = (struct eye_exporter_config){
         .section = &with_time.section,
         .name = name,
@@ -141,7 +142,8 @@ static void join_worker(struct fixture *fixture, const struct eye_exporter_type 
     if (result != 0) {
         fail_msg("%s", error.text);
     }
-    assert_int_equal(eye_worker_join(fixture->worker, fixture->publisher, fixture->reports), 0);
+    assert_int_equal(eye_worker_join(fixture->worker, fixture->publisher, fixture->reports, &error),
+                     0);
 }
 
 static void start_worker(struct fixture *fixture, const struct eye_exporter_type *type)
