@@ -5,6 +5,8 @@
  * are files here (exporters/http/tls.h, exporters/openmetrics/certificate.h), never "pkcs11:...";
  * if it were: there is no module, no memory for a URI, and no PIN.
  */
+#define P11_KIT_FUTURE_UNSTABLE_API /* iter.h, which GnuTLS 3.8 uses */
+#include <p11-kit/iter.h>
 #include <p11-kit/p11-kit.h>
 #include <p11-kit/pin.h>
 #include <p11-kit/uri.h>
@@ -48,9 +50,20 @@
        void *data),                                                                                \
       NULL)
 
+#define ITERATION(X)                                                                               \
+    X(P11KitIter *, iter_new, (P11KitUri * uri, P11KitIterBehavior behavior), NULL)                \
+    X(CK_RV, iter_next, (P11KitIter * iter), CKR_CANCEL)                                           \
+    X(CK_OBJECT_HANDLE, iter_get_object, (P11KitIter * iter), 0)                                   \
+    X(CK_RV, iter_get_attributes, (P11KitIter * iter, CK_ATTRIBUTE * template, CK_ULONG count),    \
+      CKR_FUNCTION_NOT_SUPPORTED)
+
 #define PROCEDURES(X)                                                                              \
     X(module_release, (CK_FUNCTION_LIST * module))                                                 \
     X(uri_free, (P11KitUri * uri))                                                                 \
+    X(iter_free, (P11KitIter * iter))                                                              \
+    X(iter_add_filter, (P11KitIter * iter, CK_ATTRIBUTE * matching, CK_ULONG count))               \
+    X(iter_begin_with, (P11KitIter * iter, CK_FUNCTION_LIST_PTR module, CK_SLOT_ID slot,           \
+                        CK_SESSION_HANDLE session))                                                \
     X(pin_unref, (P11KitPin * pin))                                                                \
     X(pin_unregister_callback, (const char *source, p11_kit_pin_callback callback, void *data))
 
@@ -63,6 +76,7 @@
         return nothing;                                                                            \
     }
 FUNCTIONS(X)
+ITERATION(X)
 #undef X
 
 #define X(name, parameters)                                                                        \

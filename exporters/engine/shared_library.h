@@ -15,14 +15,15 @@
 struct eye_symbol {
     const char *name;
     size_t offset;
-    void *address; /* where it is linked; NULL outside of the static build */
+    const void *address; /* where it is linked; NULL outside of the static build */
 };
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): names, not expressions */
 #ifdef EYE_STATIC
 #define EYE_SYMBOL(function, table, member)                                                        \
     {                                                                                              \
-        .name = #function, .offset = offsetof(table, member), .address = (void *)&(function),      \
+        .name = #function, .offset = offsetof(table, member),                                      \
+        .address = (const void *)&(function),                                                      \
     }
 #else
 #define EYE_SYMBOL(function, table, member)                                                        \
