@@ -75,7 +75,8 @@ def series_of(metrics):
 
 # ---- PromQL: names and labels; whether it is PromQL at all is for Prometheus to say ----
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[a-zA-Z_:][a-zA-Z0-9_:]*|[0-9][0-9a-z.]*|=~|!~|!=|\S')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[a-zA-Z_:][a-zA-Z0-9_:]*|[0-9][0-9a-z.]*'
+                    r'|=~|!~|!=|\S')
 _GROUPING = {"by", "without", "on", "ignoring", "group_left", "group_right"}
 _KEYWORDS = {"and", "or", "unless", "offset", "bool"}
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
@@ -177,11 +178,18 @@ def fill_in(text, values=None):
     return text
 
 
+def asked_of_prometheus(dashboard):
+    """Names in Prometheus of what its panels ask for."""
+    return {name for _, target in targets_of(dashboard)
+            for name, _ in Query(target["expr"]).selectors}
+
+
 def check_grafana(dashboard, series):
     faults = _check_layout(dashboard) + _check_variables(dashboard, series)
     for panel in panels_of(dashboard):
         if panel["type"] != "row":
-            faults += [f"panel {panel['title']!r}: {fault}" for fault in _check_panel(panel, series)]
+            faults += [f"panel {panel['title']!r}: {fault}"
+                       for fault in _check_panel(panel, series)]
     return faults
 
 
@@ -267,6 +275,12 @@ def widgets_of(dashboard):
         yield from widgets_of(widget["definition"]) if "widgets" in widget["definition"] else ()
 
 
+def asked_of_datadog(dashboard):
+    """The texts of all queries."""
+    return [query["query"] for widget in widgets_of(dashboard)
+            for request in widget.get("requests", ()) for query in request["queries"]]
+
+
 def check_datadog(dashboard, metrics):
     known = {metric.datadog: metric for metric in metrics}
     faults = []
@@ -292,6 +306,18 @@ def _check_widget(widget, known):
     return faults
 
 
+def datadog_parts(text):
+    """(metric, names of the tags that it is filtered and grouped by) of a query."""
+    match = _DATADOG_QUERY.fullmatch(text)
+    own = [re.match(r"!?(\w+)", part)[1] for part in _scope_of(match) if not part.startswith("$")]
+    return match["metric"], {tag for tag in own + (match["by"] or "").split(",") if tag}
+
+
+def _scope_of(match):
+    """Commas within parentheses are those of a list of values."""
+    return re.split(r",(?![^(]*\))| AND ", match["scope"])
+
+
 def _check_datadog_query(text, known):
     match = _DATADOG_QUERY.fullmatch(text)
     if match is None:
@@ -302,12 +328,9 @@ def _check_datadog_query(text, known):
     faults = []
     if match["way"] not in _SPACES[metric.kind].get(match["space"], ()):
         faults.append(f"no way to ask a {metric.kind}: {text}")
-    scope = re.split(r",(?![^(]*\))| AND ", match["scope"])
-    own = [re.match(r"!?(\w+)", part)[1] for part in scope if not part.startswith("$")]
     faults += [f"{metric.name} has no tag {tag}: {text}"
-               for tag in own + (match["by"] or "").split(",")
-               if tag and tag not in metric.tags | {"host"}]
+               for tag in datadog_parts(text)[1] - metric.tags - {"host"}]
     wanted = {"$host"} | ({"$service"} if "service" in metric.tags else set())
-    if {part for part in scope if part.startswith("$")} != wanted:
+    if {part for part in _scope_of(match) if part.startswith("$")} != wanted:
         faults.append(f"not filtered by {' and '.join(sorted(wanted))}: {text}")
     return faults

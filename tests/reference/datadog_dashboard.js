@@ -7,8 +7,9 @@ const fs = require('fs');
 const path = require('path');
 
 const packages = path.join(process.argv[2], '@datadog/datadog-api-client/dist/packages');
-const { ObjectSerializer } = require(path.join(packages, 'datadog-api-client-v1/models/ObjectSerializer.js'));
-const { UnparsedObject } = require(path.join(packages, 'datadog-api-client-common/util.js'));
+const client = (file) => require(path.join(packages, file));
+const { ObjectSerializer } = client('datadog-api-client-v1/models/ObjectSerializer.js');
+const { UnparsedObject } = client('datadog-api-client-common/util.js');
 
 function faults(value, place) {
     if (value === null || typeof value !== 'object') {
@@ -18,7 +19,8 @@ function faults(value, place) {
         return [`${place}: not understood`];
     }
     const own = value._unparsed === true ? [`${place}: understood in part`] : [];
-    const unknown = Object.keys(value.additionalProperties || {}).map((key) => `${place}.${key}: unknown`);
+    const unknown = Object.keys(value.additionalProperties || {})
+        .map((key) => `${place}.${key}: unknown`);
     const inner = Object.keys(value).filter((key) => key !== 'additionalProperties')
         .flatMap((key) => faults(value[key], `${place}.${key}`));
     return [...own, ...unknown, ...inner];

@@ -10,26 +10,31 @@ import tarfile
 import unittest
 
 
-def fetch(folder, package, version, wanted):
-    """Unpacks the files of a package whose path `wanted` takes below folder/node_modules, once.
+def fetch(folder, packages):
+    """Unpacks [(name, version, which paths are wanted)] below folder/node_modules, once.
 
-    Skips the test, with npm's words, when the package cannot be had.
+    Skips the test, with npm's words, when they cannot be had.
     """
-    target = os.path.join(folder, "node_modules", package)
-    if os.path.isdir(target):
+    missing = [package for package in packages if not os.path.isdir(_place(folder, package))]
+    if not missing:
         return
     for tool in ("node", "npm"):
         if shutil.which(tool) is None:
             raise unittest.SkipTest(f"{tool} is not installed")
     os.makedirs(folder, exist_ok=True)
-    done = subprocess.run(("npm", "pack", "--silent", f"{package}@{version}"), cwd=folder,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120,
-                          check=False)
+    names = [f"{name}@{version}" for name, version, _ in missing]
+    done = subprocess.run(("npm", "pack", "--loglevel=error", *names), cwd=folder, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=100, check=False)
     if done.returncode != 0:
-        raise unittest.SkipTest(f"npm cannot fetch {package}@{version}: {done.stderr.strip()}")
-    archive = os.path.join(folder, done.stdout.split()[-1])
-    _unpack(archive, target, wanted)
-    os.unlink(archive)
+        raise unittest.SkipTest(f"npm cannot fetch {' '.join(names)}: {done.stderr.strip()}")
+    for package, archive in zip(missing, done.stdout.split()):
+        archive = os.path.join(folder, archive)
+        _unpack(archive, _place(folder, package), package[2])
+        os.unlink(archive)
+
+
+def _place(folder, package):
+    return os.path.join(folder, "node_modules", package[0])
 
 
 def _unpack(archive, target, wanted):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The alert rules of packaging/: promtool finds nothing wrong with them, and each fires and resolves
-when it should. A real Prometheus reads them and the queries of the Grafana dashboard.
+"""The alert rules of packaging/: promtool finds nothing wrong with them, and each fires and
+resolves when it should. A real Prometheus reads them and the queries of the Grafana dashboard.
 
     test_alerts.py SOCKEYE
 """

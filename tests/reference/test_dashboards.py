@@ -18,8 +18,14 @@ import dashboards
 import npm
 
 SOCKEYE = FOLDER = ""
-SCHEMA, TYPESCRIPT = ("@grafana/schema", "13.2.3"), ("typescript", "5.9.3")
-CLIENT, LOGGER = ("@datadog/datadog-api-client", "1.64.0"), ("loglevel", "1.9.2")
+PACKAGES = (
+    ("@grafana/schema", "13.2.3",
+     lambda path: path.startswith("dist/types/") or path == "package.json"),
+    ("typescript", "5.9.3", lambda path: os.path.dirname(path) == "lib"),
+    ("@datadog/datadog-api-client", "1.64.0",
+     lambda path: path.endswith(".js") and "api-client-v2" not in path and "/apis/" not in path),
+    ("loglevel", "1.9.2", lambda path: path in ("package.json", "lib/loglevel.js")),
+)
 RAW = "./node_modules/@grafana/schema/dist/types/raw"
 
 # An enum's values are its texts in JSON.
@@ -29,7 +35,8 @@ import type * as stat from '{RAW}/composable/stat/panelcfg/x/types.gen';
 import type * as table from '{RAW}/composable/table/panelcfg/x/types.gen';
 import type * as bargauge from '{RAW}/composable/bargauge/panelcfg/x/types.gen';
 import type * as timeseries from '{RAW}/composable/timeseries/panelcfg/x/types.gen';
-type Plain<T> = T extends string ? `${{T}}` : T extends object ? {{ [K in keyof T]: Plain<T[K]> }} : T;
+type Plain<T> = T extends string ? `${{T}}` :
+    T extends object ? {{ [K in keyof T]: Plain<T[K]> }} : T;
 """
 OPTIONS = {"compilerOptions": {"noEmit": True, "strict": True, "skipLibCheck": True, "types": [],
                                "module": "esnext", "moduleResolution": "bundler",
@@ -110,9 +117,7 @@ class Grafana(unittest.TestCase):
             self.assertTrue(any(word in fault for fault in faults), (word, faults))
 
     def test_is_of_the_published_types(self):
-        npm.fetch(FOLDER, *SCHEMA, lambda path: path.startswith("dist/types/")
-                  or path == "package.json")
-        npm.fetch(FOLDER, *TYPESCRIPT, lambda path: path.startswith("lib/") and path.count("/") == 1)
+        npm.fetch(FOLDER, PACKAGES)
         lines, owners = TYPES.splitlines(), {}
         names = ["right", *(f"wrong_{i}" for i in range(len(self.MISTAKES)))]
         every = [self.dashboard, *(self.changed(change) for change, _ in self.MISTAKES)]
@@ -123,7 +128,8 @@ class Grafana(unittest.TestCase):
         said = self.compile("\n".join(lines) + "\n", owners)
         self.assertEqual(said.get("right", []), [])
         for name, (_, word) in zip(names[1:], self.MISTAKES):
-            self.assertTrue(any(word in text for text in said.get(name, [])), (word, said.get(name)))
+            faults = said.get(name, [])
+            self.assertTrue(any(word in fault for fault in faults), (word, faults))
 
     def compile(self, text, owners):
         """{owner of a line: what is wrong with it}"""
@@ -140,6 +146,18 @@ class Grafana(unittest.TestCase):
             said.setdefault(owner, []).append(line)
         self.assertEqual(said.get(None, []), [], "not of the dashboards")
         return said
+
+
+class Complete(unittest.TestCase):
+    """Every metric has a place in both dashboards."""
+
+    def test_no_metric_is_forgotten(self):
+        grafana = dashboards.asked_of_prometheus(dashboards.load(dashboards.GRAFANA))
+        datadog = {dashboards.datadog_parts(text)[0] for text in
+                   dashboards.asked_of_datadog(dashboards.load(dashboards.DATADOG))}
+        for metric in dashboards.catalogue(SOCKEYE):
+            self.assertTrue(grafana & set(metric.series), f"no panel of Grafana has {metric.name}")
+            self.assertIn(metric.datadog, datadog, "no widget of Datadog has it")
 
 
 class Datadog(unittest.TestCase):
@@ -193,9 +211,7 @@ class Datadog(unittest.TestCase):
             self.assertTrue(any(word in fault for fault in found), (word, found))
 
     def test_is_understood_by_the_client(self):
-        npm.fetch(FOLDER, *CLIENT, lambda path: path.endswith(".js") and "api-client-v2" not in path
-                  and "/apis/" not in path)
-        npm.fetch(FOLDER, *LOGGER, lambda path: path in ("package.json", "lib/loglevel.js"))
+        npm.fetch(FOLDER, PACKAGES)
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "datadog_dashboard.js")
         sent = [self.dashboard, *map(self.changed, self.MISTAKES)]
         done = subprocess.run(("node", script, os.path.join(FOLDER, "node_modules")),
