@@ -3,6 +3,7 @@
 #include "collector/source/tier.h"
 
 #include <assert.h>
+#include <string.h>
 
 const char *eye_ability_name(enum eye_ability ability)
 {
@@ -26,6 +27,11 @@ const char *eye_ability_cost(enum eye_ability ability)
 
 void eye_sight_note(struct eye_sight *sight, const struct eye_error *why)
 {
+    for (size_t i = 0; i < sight->not_seen_count; i++) {
+        if (strcmp(sight->not_seen[i].text, why->text) == 0) {
+            return;
+        }
+    }
     assert(sight->not_seen_count < EYE_NOT_SEEN_MAX);
     sight->not_seen[sight->not_seen_count++] = *why;
 }
