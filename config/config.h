@@ -180,6 +180,11 @@ struct eye_config_source {
 int eye_config_load(const struct eye_config_source *source, struct eye_config **ret_config,
                     struct eye_error *ret_error);
 
+/** The path of the first key in which they differ and which cannot change while the daemon runs
+ * ("source.tier"); NULL: there is none. */
+const char *eye_config_needs_restart(const struct eye_config *config,
+                                     const struct eye_config *other);
+
 /** Takes NULL. */
 void eye_config_free(struct eye_config *config);
 
