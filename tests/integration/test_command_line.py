@@ -14,7 +14,7 @@ COMMANDS = ("run", "check", "probe", "metrics", "version")
 COLUMNS = 80
 # What prints without looking at the kernel.
 PRINTING = (("--help",), ("run", "--help"), ("version",), ("check",), ("check", "--default"),
-            ("metrics",), ("metrics", "--markdown"))
+            ("metrics",), ("metrics", "--markdown"), ("metrics", "--json"))
 
 
 class Help(unittest.TestCase):
