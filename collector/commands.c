@@ -126,7 +126,7 @@ int eye_command_run(const struct eye_options *options)
         warn_of_fetched(config);
         code = eye_daemon_run(config, &workers, options->once);
     }
-    eye_config_free(config);
+    eye_config_unref(config);
     return code;
 }
 
@@ -187,7 +187,7 @@ int eye_command_check(const struct eye_options *options)
     if (code == EYE_EXIT_OK) {
         print_valid(config);
     }
-    eye_config_free(config);
+    eye_config_unref(config);
     return code;
 }
 
@@ -204,7 +204,7 @@ int eye_command_probe(const struct eye_options *options)
     } else {
         eye_probe_print(&probe, stdout);
     }
-    eye_config_free(config);
+    eye_config_unref(config);
     if (!probe.trial.connections) {
         return EYE_EXIT_FAILURE;
     }

@@ -190,6 +190,7 @@ void eye_builder_add_assignment(struct eye_builder *builder, const char *assignm
 static void hand_out(struct eye_builder *builder, struct eye_config *config)
 {
     *config = builder->config;
+    config->references = 1;
     config->warnings = EYE_TAKE(builder->warnings.lines.data);
     config->file = EYE_TAKE(builder->file);
     config->sources = EYE_TAKE(builder->sources.data);

@@ -244,11 +244,21 @@ int eye_config_load(const struct eye_config_source *source, struct eye_config **
     return eye_builder_finish(&builder, ret_config, ret_error);
 }
 
-void eye_config_free(struct eye_config *config)
+/* All configurations come from calloc() in the builder, or are their maker's: none is const by
+ * nature. */
+static struct eye_config *writable(const struct eye_config *config)
 {
-    if (config == NULL) {
-        return;
-    }
+    return (struct eye_config *)(uintptr_t)config;
+}
+
+const struct eye_config *eye_config_ref(const struct eye_config *config)
+{
+    writable(config)->references++;
+    return config;
+}
+
+static void destroy(struct eye_config *config)
+{
     struct eye_scope scope = {.tables = {{eye_config_keys, eye_config_key_count, config}}};
     struct eye_exporter_list exporters = {config->exporters, config->exporter_count};
     struct eye_route_list routes = {.rules = config->routes.rules, .count = config->routes.count};
@@ -259,4 +269,12 @@ void eye_config_free(struct eye_config *config)
     free(config->sources);
     free(config->warnings);
     free(config);
+}
+
+void eye_config_unref(const struct eye_config *constant)
+{
+    struct eye_config *config = writable(constant);
+    if (config != NULL && --config->references == 0) {
+        destroy(config);
+    }
 }

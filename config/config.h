@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration: read once at start, validated, then const. Read by every thread, changed by
- * none.
+ * The configuration: read at start and at each reload, validated, then const. Read by every thread,
+ * changed by none. It lives as long as somebody refers to it: who goes on with an older one keeps
+ * that. References are the main thread's.
  *
  * Order of precedence, last wins: built-in defaults, the file (-c FILE, else
  * /etc/sockeye/sockeye.yaml when it exists), the *.yaml and *.yml files of conf.d beside it in name
@@ -49,6 +50,7 @@ struct eye_text_list {
 struct eye_config_key {
     const char *path; /* dotted: "source.tier" */
     enum eye_config_type type;
+    bool restart;              /* of the daemon: cannot change while it runs */
     bool experimental;         /* may change; what is not marked stays as it is */
     bool zero_too;             /* COUNT, DURATION, SIZE: 0 is taken beside min to max */
     size_t offset;             /* of the member in the section's struct */
@@ -62,6 +64,8 @@ struct eye_config_key {
     /* With `exclusive`: what to say behind the other's value when both would have the same in spite
      * of different values; NULL: nothing. NULL: only equal values are the same. */
     const char *(*shared)(const void *values, const void *other_values);
+    bool series; /* of an exporter: who its receiver is, or what series are called there. A changed
+                    one leaves old series behind */
     const char *expects; /* TEXT with `valid`: what a good value looks like, for the message */
     const char *help;
 };
@@ -126,6 +130,7 @@ struct eye_exporter_config {
 };
 
 struct eye_config {
+    unsigned references;
     bool once;                    /* no key but --once: the first interval is the last */
     uint64_t interval_ns;         /* interval: 10s (1s .. 1h) */
     uint64_t shutdown_timeout_ns; /* shutdown_timeout: 5s (0 .. 5m) */
@@ -183,18 +188,36 @@ struct eye_config_source {
  * Reads and validates. 0, or -EINVAL (content) or another -errno (file cannot be read), and then
  * @ret_error holds one or more lines "FILE:LINE:COL: message" (at most 20 problems, joined by line
  * breaks), each with the nearest known key or choice where a name is unknown. @ret_config is
- * untouched on failure, else owned by the caller.
+ * untouched on failure, else the caller's, with one reference.
  */
 int eye_config_load(const struct eye_config_source *source, struct eye_config **ret_config,
                     struct eye_error *ret_error);
+
+/* Only the number of references of a configuration ever changes, so who uses it holds it const. */
+const struct eye_config *eye_config_ref(const struct eye_config *config);
+
+/** Takes NULL. */
+void eye_config_unref(const struct eye_config *config);
+
+/** Whether both exporters are told the same by all keys of their type and those that all have.
+ * Where they stand in a file, and their names, are no part of that. */
+bool eye_exporter_config_equal(const struct eye_exporter_config *exporter,
+                               const struct eye_exporter_config *other);
+
+/**
+ * Whether an exporter that goes from @exporter to @other leaves nothing behind: a receiver has the
+ * same series from both, by the keys that are marked so (eye_config_key.series).
+ */
+bool eye_exporter_config_same_series(const struct eye_exporter_config *exporter,
+                                     const struct eye_exporter_config *other);
+
+/** Whether both are the same in what exporters read beside their own keys. */
+bool eye_config_same_for_exporters(const struct eye_config *config, const struct eye_config *other);
 
 /** The path of the first key in which they differ and which cannot change while the daemon runs
  * ("source.tier"); NULL: there is none. */
 const char *eye_config_needs_restart(const struct eye_config *config,
                                      const struct eye_config *other);
-
-/** Takes NULL. */
-void eye_config_free(struct eye_config *config);
 
 /** Whether any protocol is to be recognised. */
 static inline bool eye_config_wants_protocols(const struct eye_config *config)

@@ -145,6 +145,7 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, source.tier),
         .default_value = "auto",
         .choices = no_tiers,
+        .restart = true,
         .help = "How the kernel is asked; auto takes the best that this kernel allows.",
     },
     {
@@ -155,6 +156,7 @@ const struct eye_config_key eye_config_keys[] = {
         .default_value = "/proc",
         .valid = is_absolute_path,
         .expects = "an absolute path",
+        .restart = true,
         .help = "Where the host's /proc is mounted; in a container perhaps /host/proc.",
     },
     {
@@ -164,6 +166,7 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, source.cgroup),
         .valid = is_absolute_path,
         .expects = "an absolute path",
+        .restart = true,
         .help = "Protocols of what runs in this cgroup v2 directory; without it of the whole host.",
     },
     {
@@ -249,6 +252,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .default_value = "sockeye.",
         .valid = is_prefix,
         .expects = "letters, digits, \".\", \"_\" or \"-\"",
+        .series = true,
         .help = "Stands before metric names. Prometheus' formats and OTLP leave those of semantic "
                 "conventions (http.*) as they are.",
     },
@@ -258,6 +262,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, tags),
         .valid = eye_config_is_tag,
         .expects = TAG_EXPECTS,
+        .series = true,
         .help =
             "\"key:value\" on every point of this exporter, beside those of the daemon. Of a key "
             "that is given twice the series' own value goes out, else the last one here.",
@@ -268,6 +273,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, allow),
         .valid = is_name_pattern,
         .expects = NAME_PATTERN_EXPECTS,
+        .series = true,
         .help = "Metrics to send, as \"sockeye metrics\" or their receiver calls them, like "
                 "[tcp.*]; empty: all.",
     },
@@ -277,6 +283,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .offset = offsetof(struct eye_exporter_common, deny),
         .valid = is_name_pattern,
         .expects = NAME_PATTERN_EXPECTS,
+        .series = true,
         .help = "Metrics not to send, even where metrics.allow names them.",
     },
     {

@@ -358,6 +358,64 @@ void eye_value_set_default(const struct eye_config_key *key, void *values,
     }
 }
 
+/* ---- Comparing ---- */
+
+typedef bool value_comparer(const void *member, const void *other);
+
+static bool same_bool(const void *member, const void *other)
+{
+    return *(const bool *)member == *(const bool *)other;
+}
+
+static bool same_quantity(const void *member, const void *other)
+{
+    return *(const uint64_t *)member == *(const uint64_t *)other;
+}
+
+static bool same_choice(const void *member, const void *other)
+{
+    return *(const int *)member == *(const int *)other;
+}
+
+static bool same_flags(const void *member, const void *other)
+{
+    return *(const uint32_t *)member == *(const uint32_t *)other;
+}
+
+static bool same_text(const void *member, const void *other)
+{
+    const char *text = *(char *const *)member;
+    const char *other_text = *(char *const *)other;
+    return text == NULL || other_text == NULL ? text == other_text : strcmp(text, other_text) == 0;
+}
+
+bool eye_text_list_equal(const struct eye_text_list *list, const struct eye_text_list *other)
+{
+    bool same = list->count == other->count;
+    for (size_t i = 0; same && i < list->count; i++) {
+        same = strcmp(list->items[i], other->items[i]) == 0;
+    }
+    return same;
+}
+
+static bool same_list(const void *member, const void *other)
+{
+    return eye_text_list_equal(member, other);
+}
+
+static value_comparer *const comparers[] = {
+    [EYE_CONFIG_BOOL] = same_bool,         [EYE_CONFIG_COUNT] = same_quantity,
+    [EYE_CONFIG_DURATION] = same_quantity, [EYE_CONFIG_SIZE] = same_quantity,
+    [EYE_CONFIG_CHOICE] = same_choice,     [EYE_CONFIG_FLAGS] = same_flags,
+    [EYE_CONFIG_TEXT] = same_text,         [EYE_CONFIG_LIST] = same_list,
+};
+
+bool eye_value_equal(const struct eye_config_key *key, const void *values, const void *other_values)
+{
+    return comparers[key->type]((const char *)values + key->offset,
+                                (const char *)other_values + key->offset);
+}
+
 void eye_value_done(const struct eye_config_key *key, void *values)
 {
     void *member = member_of(key, values);

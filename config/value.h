@@ -19,5 +19,12 @@ void eye_value_set_default(const struct eye_config_key *key, void *values,
 /** Frees what the member owns and leaves NULL. */
 void eye_value_done(const struct eye_config_key *key, void *values);
 
+/** Whether the members of both are the same value. */
+bool eye_value_equal(const struct eye_config_key *key, const void *values,
+                     const void *other_values);
+
 /** Frees the items and leaves an empty list. */
 void eye_text_list_done(struct eye_text_list *list);
+
+/** Whether both have the same texts in the same order. */
+bool eye_text_list_equal(const struct eye_text_list *list, const struct eye_text_list *other);

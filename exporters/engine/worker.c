@@ -33,9 +33,10 @@
 
 struct eye_worker {
     const struct eye_exporter_type *type;
-    const struct eye_exporter_config *own;
-    char *name;  /* owned */
-    void *state; /* of the exporter */
+    const struct eye_config *config;       /* one reference: `own` and the exporter are in it */
+    const struct eye_exporter_config *own; /* its part of it */
+    char *name;                            /* owned */
+    void *state;                           /* of the exporter */
     struct eye_export_stats stats;
     struct eye_deadline deadline;
     pthread_t thread;
@@ -586,6 +587,7 @@ static void destroy(struct eye_worker *worker)
     eye_snapshot_unref(worker->joined);
     pthread_cond_destroy(&worker->wake);
     pthread_mutex_destroy(&worker->mutex);
+    eye_config_unref(worker->config);
     free(worker->name);
     free(worker);
 }
@@ -626,6 +628,7 @@ static uint64_t max_age_of(const struct eye_exporter_type *type,
 }
 
 static struct eye_worker *make_worker(const struct eye_exporter_type *type,
+                                      const struct eye_config *config,
                                       const struct eye_exporter_config *own, unsigned lane)
 {
     struct eye_worker *worker = calloc(1, sizeof(*worker));
@@ -634,6 +637,7 @@ static struct eye_worker *make_worker(const struct eye_exporter_type *type,
     }
     init_sync(worker);
     worker->type = type;
+    worker->config = eye_config_ref(config);
     worker->own = own;
     worker->name = make_name(type, own->name, lane);
     worker->subscription = (struct eye_subscription){.take = take, .context = worker};
@@ -677,7 +681,7 @@ int eye_worker_new(const struct eye_exporter_type *type, const struct eye_config
                    const struct eye_exporter_config *own, unsigned lane,
                    struct eye_worker **ret_worker, struct eye_error *ret_error)
 {
-    struct eye_worker *worker = make_worker(type, own, lane);
+    struct eye_worker *worker = make_worker(type, config, own, lane);
     if (worker == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "exporter %s: out of memory", own->name);
     }

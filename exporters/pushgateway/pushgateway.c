@@ -204,6 +204,7 @@ static const struct eye_config_key keys[] = {
         .valid = eye_group_base_valid,
         .expects = "http://HOST:PORT or https://HOST:PORT without a password and without "
                    "/metrics/job/..., which is added",
+        .series = true,
         .help = "the gateway, such as http://127.0.0.1:9091; /metrics/job/... is added",
     },
     {
@@ -211,12 +212,14 @@ static const struct eye_config_key keys[] = {
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, job),
         .default_value = "sockeye",
+        .series = true,
         .help = "label job of the group that is pushed",
     },
     {
         .path = "instance",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, instance),
+        .series = true,
         .help = "label instance of the group; default: the host name",
     },
     {
@@ -225,6 +228,7 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct values, labels),
         .valid = eye_group_label_valid,
         .expects = "NAME:VALUE",
+        .series = true,
         .help = "NAME:VALUE, more labels of the group; not the names of the metrics' own",
     },
     {

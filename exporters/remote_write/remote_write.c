@@ -420,6 +420,7 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct values, url),
         .valid = eye_url_endpoint_valid,
         .expects = "http://HOST:PORT/api/v1/write, or another path, without a password",
+        .series = true,
         .help = "where samples are written to, such as http://127.0.0.1:9090/api/v1/write",
     },
     {
@@ -436,6 +437,7 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct values, histograms),
         .default_value = "classic",
         .choices = histograms,
+        .series = true,
         .help = "how distributions are written; not every receiver takes native ones",
     },
     EYE_CLIENT_KEYS(struct values, http),

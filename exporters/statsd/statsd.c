@@ -229,6 +229,7 @@ static const struct eye_config_key keys[] = {
         .default_value = "udp://127.0.0.1:" DEFAULT_PORT,
         .valid = is_valid_url,
         .expects = "udp://HOST:PORT, tcp://HOST:PORT or unixgram:///PATH",
+        .series = true,
         .help = "where the StatsD server listens",
     },
     {
@@ -237,12 +238,14 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct values, dialect),
         .default_value = "none",
         .choices = eye_statsd_dialect_names,
+        .series = true,
         .help = "how the server wants tags; none: they are part of the name",
     },
     {
         .path = "template",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, template),
+        .series = true,
         .help = "with dialect none: the name, of {metric}, {host}, {tags} and tags by name as "
                 "{service}; default " DEFAULT_TEMPLATE,
     },
@@ -252,6 +255,7 @@ static const struct eye_config_key keys[] = {
         .offset = offsetof(struct values, distributions),
         .default_value = "gauges",
         .choices = distribution_choices,
+        .series = true,
         .help = "gauges: .p50 .p95 .p99 .max .mean of the last interval with values, made here, "
                 "and a counter .count; samples: timers, from which the server makes quantiles "
                 "(not collectd, which cuts them to whole milliseconds and takes rates for a part "

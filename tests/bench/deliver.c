@@ -487,7 +487,7 @@ static void measure(FILE *out, const struct world *world, size_t rounds,
     for (size_t i = 0; i < SUBJECTS; i++) {
         pthread_join(runs[i].thread, NULL);
         print_run(out, &runs[i]);
-        eye_config_free(runs[i].config);
+        eye_config_unref(runs[i].config);
     }
     pthread_barrier_destroy(&start);
 }

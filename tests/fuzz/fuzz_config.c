@@ -169,6 +169,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         ENSURE(config == NULL);
         check_message(error.text);
     }
-    eye_config_free(config);
+    eye_config_unref(config);
     return 0;
 }

@@ -63,6 +63,7 @@ static const struct eye_config_key sink_keys[] = {
     {.path = "url",
      .type = EYE_CONFIG_TEXT,
      .offset = SINK(url),
+     .series = true,
      .default_value = "udp://127.0.0.1:8125",
      .valid = is_url,
      .expects = "SCHEME://ADDRESS",
@@ -102,7 +103,7 @@ int fixture_set_up(void **state)
 int fixture_tear_down(void **state)
 {
     struct fixture *fixture = *state;
-    eye_config_free(fixture->config);
+    eye_config_unref(fixture->config);
     int result = folder_remove(fixture->folder);
     free(fixture);
     return result;
@@ -143,7 +144,7 @@ int fixture_load(struct fixture *fixture, const struct eye_config_source *source
     whole.sections = fixture_sections;
     whole.section_count = fixture_section_count;
     whole.tiers = fixture_tiers;
-    eye_config_free(EYE_TAKE(fixture->config));
+    eye_config_unref(EYE_TAKE(fixture->config));
     fixture->error.text[0] = '\0';
     return eye_config_load(&whole, &fixture->config, &fixture->error);
 }

@@ -198,7 +198,7 @@ static void load__takes_commas_for_a_list_outside_of_files(void **state)
     assert_string_equal(tags->items[2], "c");
     assert_int_equal(fixture->config->connections.tags,
                      1U << EYE_CONNECTION_TAG_NETNS | 1U << EYE_CONNECTION_TAG_PORT);
-    eye_config_free(EYE_TAKE(fixture->config));
+    eye_config_unref(EYE_TAKE(fixture->config));
     load_good(fixture, &(struct eye_config_source){
                            .environment = environment,
                            .assignments = assignments,

@@ -32,7 +32,7 @@ struct exporter_run *exporter_run_new(const struct eye_exporter_type *type)
 static void close_exporter(struct exporter_run *run)
 {
     eye_exporter_close(run->type, EYE_TAKE(run->exporter));
-    eye_config_free(EYE_TAKE(run->config));
+    eye_config_unref(EYE_TAKE(run->config));
 }
 
 void exporter_run_free(struct exporter_run *run)

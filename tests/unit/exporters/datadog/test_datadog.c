@@ -77,7 +77,7 @@ static int teardown(void **state)
     struct world *world = *state;
     eye_exporter_close(&eye_exporter_datadog, world->exporter);
     http_server_stop(world->server);
-    eye_config_free(world->config);
+    eye_config_unref(world->config);
     sample_free(world->sample);
     unlink(world->key_file);
     free(world->plain);
@@ -100,7 +100,7 @@ static int configure(struct world *world, const char *settings)
         .sections = sections,
         .section_count = 1,
     };
-    eye_config_free(EYE_TAKE(world->config));
+    eye_config_unref(EYE_TAKE(world->config));
     return eye_config_load(&source, &world->config, &world->error);
 }
 

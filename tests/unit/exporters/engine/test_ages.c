@@ -262,6 +262,7 @@ static void prepare(struct fixture *fixture, const struct trial *trial)
         fixture->type.remote = trial->like->remote;
     }
     assert_non_null(mkdtemp(fixture->folder));
+    fixture->config.references = 1;
     fixture->own = (struct eye_exporter_config){
         .section = &fixture->type.section,
         .name = name,

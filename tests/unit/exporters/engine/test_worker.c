@@ -188,6 +188,7 @@ static int set_up(void **state)
     static char name[] = "a-rather-long-name";
     static char origin[] = "test.yaml:7";
     fixture->type = &fake_type;
+    fixture->config.references = 1;
     fixture->own = (struct eye_exporter_config){
         .section = &fake_type.section,
         .name = name,

@@ -93,6 +93,7 @@ static int set_up(void **state)
     fixture->sample = sample_new(NULL);
     fixture->publisher = eye_publisher_new();
     fixture->reports = eye_reports_new();
+    fixture->config.references = 1;
     fixture->own = (struct eye_exporter_config){
         .section = &with_time.section,
         .name = name,

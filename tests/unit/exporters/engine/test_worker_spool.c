@@ -104,6 +104,7 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(fixture->folder));
     fixture->sample = sample_new(NULL);
     fixture->type = &with_time;
+    fixture->config.references = 1;
     fixture->own = (struct eye_exporter_config){
         .section = &with_time.section,
         .name = name,
