@@ -138,7 +138,7 @@ static enum eye_control_outcome outcome_of(unsigned status)
         return EYE_CONTROL_ANSWERED;
     }
     return status < 500 && status != MHD_HTTP_UNPROCESSABLE_CONTENT ? EYE_CONTROL_REFUSED
-                                                                   : EYE_CONTROL_FAILED;
+                                                                    : EYE_CONTROL_FAILED;
 }
 
 void eye_control_answer(void *context, struct MHD_Connection *connection, const char *path,
