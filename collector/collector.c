@@ -350,8 +350,8 @@ static void take_change(struct eye_collector *collector, struct change *change)
 static bool on_change(void *context)
 {
     struct eye_collector *collector = context;
-    struct change *change = collector->change;
     take_expirations(&collector->watches[EVENT_CHANGE]);
+    struct change *change = collector->change;
     take_change(collector, change);
     collector->change = NULL;
     sem_post(&change->done);
