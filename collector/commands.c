@@ -54,29 +54,45 @@ static void print_warnings(const struct eye_config *config)
     fputs(eye_text_string(&warnings), stderr);
 }
 
-/* Loads the configuration or prints its problems. */
-static struct eye_config *load_config(const struct eye_options *options)
-{
+/* Where a command reads its configuration. */
+struct origin {
     struct eye_known known;
-    eye_known_init(&known);
-    const struct eye_config_source source = {
+    struct eye_config_source source;
+};
+
+static void init_origin(struct origin *origin, const struct eye_options *options)
+{
+    eye_known_init(&origin->known);
+    origin->source = (struct eye_config_source){
         .file = options->file,
         .assignments = options->assignments,
         .assignment_count = options->assignment_count,
         .environment = environ,
-        .sections = known.sections,
-        .section_count = known.section_count,
-        .tiers = known.tiers,
+        .sections = origin->known.sections,
+        .section_count = origin->known.section_count,
+        .tiers = origin->known.tiers,
     };
+}
+
+/* Loads the configuration or prints its problems. */
+static struct eye_config *load_from(const struct origin *origin, const struct eye_options *options)
+{
     struct eye_config *config = NULL;
     struct eye_error error = {""};
-    if (eye_config_load(&source, &config, &error) != 0) {
+    if (eye_config_load(&origin->source, &config, &error) != 0) {
         fprintf(stderr, "%s\n", error.text);
     } else {
         config->once = options->once;
         print_warnings(config);
     }
     return config;
+}
+
+static struct eye_config *load_config(const struct eye_options *options)
+{
+    struct origin origin;
+    init_origin(&origin, options);
+    return load_from(&origin, options);
 }
 
 /* Exporters as `run` uses them, or their problems printed. EYE_EXIT_OK or another code. */
@@ -114,7 +130,9 @@ static void warn_of_fetched(const struct eye_config *config)
 
 int eye_command_run(const struct eye_options *options)
 {
-    struct eye_config *config = load_config(options);
+    struct origin origin;
+    init_origin(&origin, options);
+    struct eye_config *config = load_from(&origin, options);
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }
@@ -124,7 +142,7 @@ int eye_command_run(const struct eye_options *options)
     int code = make_exporters(config, &workers);
     if (code == EYE_EXIT_OK) {
         warn_of_fetched(config);
-        code = eye_daemon_run(config, &workers, options->once);
+        code = eye_daemon_run(config, &origin.source, &workers);
     }
     eye_config_unref(config);
     return code;

@@ -3,7 +3,6 @@
 #include "collector/daemon.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <malloc.h>
 #include <poll.h>
@@ -18,7 +17,8 @@
 #include "collector/base/log.h"
 #include "collector/base/text.h"
 #include "collector/collector.h"
-#include "collector/control/control.h"
+#include "collector/control/report.h"
+#include "collector/control/status.h"
 #include "collector/host/remedy.h"
 #include "collector/publish/publisher.h"
 #include "collector/publish/reports.h"
@@ -43,6 +43,7 @@ enum cause { CAUSE_ONCE, CAUSE_SIGNAL, CAUSE_INTERRUPT, CAUSE_READER_GONE };
 
 struct daemon {
     const struct eye_config *config;
+    const struct eye_config_source *source; /* of the configuration, for the next one */
     struct eye_workers *workers;
     struct eye_features features; /* the collector's from its start on */
     struct eye_publisher *publisher;
@@ -122,7 +123,7 @@ static int watch_intervals(struct daemon *daemon, struct eye_error *ret_error)
 }
 
 /* Everybody who reads what the collector publishes. */
-static int join_readers(struct daemon *daemon, bool once, struct eye_error *ret_error)
+static int join_readers(struct daemon *daemon, struct eye_error *ret_error)
 {
     daemon->publisher = eye_publisher_new();
     daemon->reports = eye_reports_new();
@@ -133,7 +134,7 @@ static int join_readers(struct daemon *daemon, bool once, struct eye_error *ret_
     if (result == 0) {
         result = eye_service_join(&daemon->service, daemon->publisher);
     }
-    return result == 0 && once ? watch_intervals(daemon, ret_error) : result;
+    return result == 0 && daemon->config->once ? watch_intervals(daemon, ret_error) : result;
 }
 
 /*
@@ -163,7 +164,7 @@ static int reload(void *context, struct eye_text *words)
     return -ENOTSUP;
 }
 
-/* Everything runs: whoever asks is answered from now on. */
+/* Everything runs: it can be told how it is, and whoever asks is answered from now on. */
 static int open_control(struct daemon *daemon, const struct eye_source *source,
                         struct eye_error *ret_error)
 {
@@ -174,6 +175,7 @@ static int open_control(struct daemon *daemon, const struct eye_source *source,
     daemon->running = (struct eye_running){
         .config = daemon->config,
         .workers = daemon->workers,
+        .tiers = daemon->source->tiers,
         .sight = eye_source_sight(source),
         .tier = daemon->tier,
         .view = &daemon->view,
@@ -181,6 +183,11 @@ static int open_control(struct daemon *daemon, const struct eye_source *source,
         .monotonic_ns = eye_clock_monotonic_ns(),
         .interval_ns = daemon->config->interval_ns,
     };
+    struct eye_report *report = eye_control_report_new(&daemon->control);
+    if (report == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    eye_reports_open(daemon->reports, report);
     eye_control_open(&daemon->control, &daemon->running, reload, daemon);
     return 0;
 }
@@ -233,7 +240,7 @@ static int next_step(void *context, const char *step)
     return is_asked_to_end() ? -ECANCELED : 0;
 }
 
-static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
+static int start(struct daemon *daemon, struct eye_error *ret_error)
 {
     const struct eye_steps steps = {.next = next_step, .context = daemon};
     if (daemon->signals < 0) {
@@ -257,7 +264,7 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
         result = eye_workers_bind(daemon->workers, ret_error);
     }
     if (result == 0) {
-        result = join_readers(daemon, once, ret_error);
+        result = join_readers(daemon, ret_error);
     }
     if (result == 0) {
         result = eye_source_open(&daemon->features, &steps, &source, ret_error);
@@ -272,7 +279,7 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     size_t not_seen = sight->not_seen_count;
     /* Loading parses the kernel's whole BTF: several MiB that are free now, back to the kernel. */
     malloc_trim(0);
-    result = eye_collector_new(daemon->config, source, daemon->publisher, daemon->reports, once,
+    result = eye_collector_new(daemon->config, source, daemon->publisher, daemon->reports,
                                &daemon->collector, ret_error);
     if (result == 0) {
         result = eye_collector_feed(daemon->collector, &daemon->service.notify);
@@ -280,7 +287,7 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     if (result == 0) {
         result = start_threads(daemon, ret_error);
     }
-    if (result == 0 && daemon->control.path != NULL) {
+    if (result == 0) {
         result = open_control(daemon, source, ret_error);
     }
     /* Of a start that failed its cause is enough. */
@@ -302,6 +309,7 @@ static int exit_code(enum cause cause, bool saw_all, const struct eye_workers_en
 static int stop(struct daemon *daemon, enum cause cause)
 {
     bool saw_all = false;
+    eye_service_leave(&daemon->service);
     eye_notify_stopping(&daemon->service.notify,
                         daemon->config->shutdown_timeout_ns + STOP_GRACE_NS);
     eye_control_close(&daemon->control);
@@ -313,7 +321,6 @@ static int stop(struct daemon *daemon, enum cause cause)
     uint64_t deadline = eye_clock_monotonic_ns() + daemon->config->shutdown_timeout_ns;
     const struct eye_workers_end end = eye_workers_end(daemon->workers, deadline);
     eye_subscription_leave(&daemon->intervals);
-    eye_service_leave(&daemon->service);
     eye_collector_free(daemon->collector);
     int code = exit_code(cause, saw_all, &end);
     if (end.worst == EYE_WORKER_STUCK) {
@@ -332,46 +339,20 @@ static int stop(struct daemon *daemon, enum cause cause)
     return code;
 }
 
-/* ---- A status for the log (SIGUSR1) ---- */
-
-static uint64_t sum(const atomic_uint_fast64_t *counts, size_t count)
-{
-    uint64_t all = 0;
-    for (size_t i = 0; i < count; i++) {
-        all += atomic_load(&counts[i]);
-    }
-    return all;
-}
-
-static void say_worker(struct eye_worker *worker)
-{
-    const struct eye_export_stats *stats = eye_worker_stats(worker);
-    const struct eye_worker_counts snapshots = eye_worker_count(worker);
-    uint64_t failing = atomic_load(&stats->failing);
-    struct eye_text line;
-    eye_text_init(&line, 1024);
-    eye_text_appendf(&line,
-                     "status: exporter %s: snapshots: %" PRIu64 " delivered, %" PRIu64
-                     " refused, %" PRIu64 " given up for newer ones, %" PRIu64 " queued; ",
-                     eye_worker_name(worker), snapshots.delivered, snapshots.refused,
-                     snapshots.skipped, snapshots.queued);
-    eye_text_appendf(&line, "points: %" PRIu64 " delivered, %" PRIu64 " dropped; ",
-                     (uint64_t)atomic_load(&stats->points),
-                     sum(stats->dropped, EYE_EXPORT_REASON_COUNT));
-    eye_text_appendf(&line, failing == 0 ? "not failing" : "failing, %" PRIu64 " attempts",
-                     failing);
-    eye_log_info("%s", eye_text_string(&line));
-    eye_text_done(&line);
-}
-
-/* The main thread's: what it knows itself. */
+/* Line by line, as `sockeye status` prints it. */
 static void say_status(const struct daemon *daemon)
 {
-    uint64_t up_ns = eye_clock_monotonic_ns() - daemon->start_ns;
-    eye_log_info("status: up %" PRIu64 " s, tier %s, %zu log lines lost", up_ns / EYE_NS_PER_SECOND,
-                 daemon->tier, (size_t)eye_log_dropped());
-    for (size_t i = 0; i < daemon->workers->count; i++) {
-        say_worker(daemon->workers->items[i]);
+    EYE_CLEANUP(eye_text_done) struct eye_text text;
+    json_t *status = eye_status_json(&daemon->running);
+    eye_text_init(&text, EYE_STATUS_TEXT_MAX);
+    eye_status_write(status, false, &text);
+    json_decref(status);
+    for (const char *line = eye_text_string(&text); *line != '\0'; line += *line == '\n') {
+        int length = (int)strcspn(line, "\n");
+        if (length > 0) {
+            eye_log_info("status: %.*s", length, line);
+        }
+        line += length;
     }
 }
 
@@ -382,14 +363,16 @@ static int next_ending_signal(const struct daemon *daemon)
 {
     struct signalfd_siginfo info;
     while (read(daemon->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGUSR1) {
+        switch (info.ssi_signo) {
+        case SIGUSR1:
             say_status(daemon);
-            continue;
-        }
-        if (info.ssi_signo != SIGHUP) {
+            break;
+        case SIGHUP:
+            eye_log_info("SIGHUP is ignored: a changed configuration needs a restart");
+            break;
+        default:
             return (int)info.ssi_signo;
         }
-        eye_log_info("SIGHUP is ignored: a changed configuration needs a restart");
     }
     return 0;
 }
@@ -515,10 +498,12 @@ static int end_of_start(struct daemon *daemon, int result, const struct eye_erro
     return number != 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers, bool once)
+int eye_daemon_run(const struct eye_config *config, const struct eye_config_source *source,
+                   struct eye_workers *workers)
 {
     eye_log_open();
     struct daemon daemon = {.config = config,
+                            .source = source,
                             .workers = workers,
                             .signals = open_signals(),
                             .start_ns = eye_clock_monotonic_ns(),
@@ -531,7 +516,7 @@ int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers,
         eye_log_warning("%s", error.text);
     }
     error.text[0] = '\0';
-    int result = start(&daemon, once, &error);
+    int result = start(&daemon, &error);
     if (result != 0) {
         return end_of_start(&daemon, result, &error);
     }

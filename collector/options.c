@@ -128,6 +128,9 @@ static bool take(struct eye_options *options, enum eye_option option)
         }
         options->assignments[options->assignment_count++] = optarg;
         break;
+    case EYE_OPTION_SOCKET:
+        options->socket = optarg;
+        break;
     case EYE_OPTION_ONCE:
         options->once = true;
         break;

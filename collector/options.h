@@ -14,7 +14,8 @@
 
 /*
  * X(identifier, code, stability): exit codes of every command.
- * PARTLY: probe can see some things and others not. 78 is EX_CONFIG of sysexits.h.
+ * PARTLY: probe can see some things and others not; status and reload find no daemon, as LSB has
+ * it. 78 is EX_CONFIG of sysexits.h.
  */
 #define EYE_EXITS(X)                                                                               \
     X(OK, 0, STABLE)                                                                               \
@@ -41,6 +42,7 @@ struct eye_options {
     bool markdown;
     bool print_default;
     bool open;
+    const char *socket; /* of the running daemon */
 };
 
 /* X(identifier, short name or 0, long name, what its value is or NULL, stability, meaning) */
@@ -52,6 +54,8 @@ struct eye_options {
     X(DEFAULT, 0, "default", NULL, STABLE,                                                         \
       "print a commented file with every key and its default")                                     \
     X(OPEN, 0, "open", NULL, STABLE, "also try to listen, to write, to use spools")                \
+    X(SOCKET, 0, "socket", "PATH", STABLE,                                                         \
+      "the daemon's control.socket, if it is not the usual one")                                   \
     X(JSON, 0, "json", NULL, STABLE, "for programs")                                               \
     X(MARKDOWN, 0, "markdown", NULL, STABLE, "as a table")                                         \
     X(HELP, 'h', "help", NULL, STABLE, "this text")                                                \

@@ -53,7 +53,8 @@ static struct eye_reply get_status(struct eye_control *control)
 
 static struct eye_reply get_config(struct eye_control *control)
 {
-    return json_reply(MHD_HTTP_OK, eye_config_json(control->running->config, NULL));
+    return json_reply(MHD_HTTP_OK,
+                      eye_config_json(control->running->config, control->running->tiers));
 }
 
 static struct eye_reply get_metrics(struct eye_control *control)

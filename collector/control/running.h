@@ -10,9 +10,10 @@ struct eye_running {
     const struct eye_config *config;
     const struct eye_workers *workers;
     const struct eye_sight *sight;
-    const char *tier;      /* name of the one that was opened */
-    struct eye_view *view; /* what was counted */
-    uint64_t started_ns;   /* wall clock */
-    uint64_t monotonic_ns; /* the same moment, monotonic */
-    uint64_t interval_ns;  /* that snapshots come in now */
+    const char *const *tiers; /* names, as struct eye_config_source has them */
+    const char *tier;         /* name of the one that was opened */
+    struct eye_view *view;    /* what was counted */
+    uint64_t started_ns;      /* wall clock */
+    uint64_t monotonic_ns;    /* the same moment, monotonic */
+    uint64_t interval_ns;     /* that snapshots come in now */
 };

@@ -17,12 +17,15 @@
 bool eye_status_is_alive(const struct eye_running *running);
 
 /**
- * The whole status; fields as in tests/data/control/status.schema.json: times are RFC 3339 in UTC
+ * The whole status; fields as in tests/data/schemas/status.json: times are RFC 3339 in UTC
  * or null, durations seconds, sizes bytes. Owned by the caller; NULL when out of memory.
  *
  * "degraded" is what somebody has to do something about: "problems" has a line for each.
  */
 json_t *eye_status_json(const struct eye_running *running);
+
+/* Of a status for people: what is longer is cut. */
+#define EYE_STATUS_TEXT_MAX ((size_t)4 << 20)
 
 /** The same for people; @status as above, of this or of another process: what is missing in it is
  * left out. @colour: with ANSI colours. */

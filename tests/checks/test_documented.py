@@ -42,12 +42,14 @@ DAEMON = {
     "tags": LIST,
     "log.level": Choice("info", ("error", "warning", "debug")),
     "log.format": Choice("auto", ("text", "json", "journal")),
+    "control.socket": Plain("/run/sockeye/control.sock"),
     "source.tier": choice("auto", "socket-storage"),
     "source.proc": Plain("/proc"),
+    "source.root": Plain("/"),
     "source.cgroup": NONE,
     "connections.tags": Flags("[direction, service, port, family]",
                               ("direction", "service", "port", "family", "process", "container",
-                               "netns")),
+                               "pod", "namespace", "netns")),
     "connections.remote": choice("none", "zone", "ip"),
     "protocols.http": choice("auto", "true", "false"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
@@ -273,7 +275,7 @@ class Reasons(unittest.TestCase):
                  for folder in ("collector", "exporters") for path in (ROOT / folder).rglob("*.c")
                  if re.search("EYE_TAG_(REASON|ERROR)", path.read_text(encoding="utf-8"))}
         self.assertEqual(users, {"collector/aggregate/aggregate.c", "collector/health.c",
-                                 "exporters/engine/worker_report.c",
+                                 "collector/control/status.c", "exporters/engine/worker_report.c",
                                  "collector/usm/http/http.c", "exporters/console/rows.c",
                                  "exporters/console/table.c"})
 

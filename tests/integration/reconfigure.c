@@ -161,9 +161,9 @@ static void begin(const struct eye_config *config)
         fail_msg("%s", error.text);
     }
     world.began_ns = eye_source_sight(source)->since_ns;
-    assert_int_equal(eye_collector_new(config, source, world.publisher, world.reports, false,
-                                       &world.collector, &error),
-                     0);
+    assert_int_equal(
+        eye_collector_new(config, source, world.publisher, world.reports, &world.collector, &error),
+        0);
     assert_int_equal(eye_collector_start(world.collector), 0);
 }
 
