@@ -2,8 +2,10 @@
 /* The collector thread's loop. */
 #include "collector/collector.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -39,11 +41,19 @@ enum event_source {
     EVENT_DRAIN,
     EVENT_INTERVAL,
     EVENT_WATCHDOG,
+    EVENT_CHANGE,
     EVENT_COUNT
 };
 
-struct eye_collector {
+/* Another configuration and what it needs, made by the main thread, which waits for @done. */
+struct change {
     const struct eye_config *config;
+    struct eye_usm usm; /* protocols as it wants them; then as they were */
+    sem_t done;
+};
+
+struct eye_collector {
+    const struct eye_config *config; /* one reference */
     struct eye_source *source;
     struct eye_registry *registry;
     struct eye_processes *processes;
@@ -58,6 +68,7 @@ struct eye_collector {
     bool running;
     struct eye_loop *loop;
     struct eye_watch watches[EVENT_COUNT]; /* EVENT_RINGS: of the source's descriptor */
+    struct change *change;                 /* not NULL while one waits to be taken */
     uint64_t sequence;
     struct eye_intervals intervals;
     struct eye_passes passes; /* they put right what a lost record left in tcp.connections.active */
@@ -123,14 +134,19 @@ static void connect_rings(struct eye_collector *collector)
     eye_source_on_record(source, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
 }
 
+static struct eye_limits limits_of(const struct eye_config *config)
+{
+    return (struct eye_limits){
+        .series_per_metric = (uint32_t)config->limits.series,
+        .values_per_tag = (uint32_t)config->limits.tag_values,
+        .idle_ns = config->limits.idle_ns,
+        .volume_bytes = volume_of(config->limits.series),
+    };
+}
+
 static int make_stages(struct eye_collector *collector)
 {
-    const struct eye_limits limits = {
-        .series_per_metric = (uint32_t)collector->config->limits.series,
-        .values_per_tag = (uint32_t)collector->config->limits.tag_values,
-        .idle_ns = collector->config->limits.idle_ns,
-        .volume_bytes = volume_of(collector->config->limits.series),
-    };
+    const struct eye_limits limits = limits_of(collector->config);
     collector->registry = eye_registry_new(&limits);
     collector->processes =
         eye_processes_new(eye_source_proc(collector->source), collector->config->source.root);
@@ -266,7 +282,7 @@ static bool on_rings(void *context)
     return true;
 }
 
-/* A timer whose expirations nobody counts. */
+/* Of a timer or an eventfd; nobody counts them. */
 static void take_expirations(const struct eye_watch *timer)
 {
     uint64_t expirations;
@@ -291,6 +307,14 @@ static bool on_watchdog(void *context)
     return true;
 }
 
+static void arm_next_interval(struct eye_collector *collector)
+{
+    int result = arm_interval(collector);
+    if (result != 0) {
+        eye_log_error("cannot arm the interval timer: %s", strerror(-result));
+    }
+}
+
 /* False when it was the only one: it ends as the last one does. */
 static bool on_interval(void *context)
 {
@@ -305,9 +329,34 @@ static bool on_interval(void *context)
         const struct eye_moment now = read_clocks();
         end_interval(collector, eye_intervals_end_ns(&collector->intervals, now.wall_ns), &now);
     }
-    if (arm_interval(collector) != 0) {
-        eye_log_error("cannot arm the interval timer: %s", strerror(errno));
+    arm_next_interval(collector);
+    return true;
+}
+
+/* What the kernel told of before is named as after: a record has a name when it is read. */
+static void take_change(struct eye_collector *collector, struct change *change)
+{
+    const struct eye_config *config = change->config;
+    const struct eye_limits limits = limits_of(config);
+    eye_source_apply(collector->source);
+    eye_usm_exchange(&collector->usm, &change->usm);
+    eye_registry_set_limits(collector->registry, &limits);
+    eye_aggregate_reconfigure(collector->aggregate, config);
+    collector->config = config;
+    if (collector->intervals.length_ns != config->interval_ns) {
+        collector->intervals.length_ns = config->interval_ns;
+        arm_next_interval(collector);
     }
+}
+
+static bool on_change(void *context)
+{
+    struct eye_collector *collector = context;
+    take_expirations(&collector->watches[EVENT_CHANGE]);
+    struct change *change = collector->change;
+    take_change(collector, change);
+    collector->change = NULL;
+    sem_post(&change->done);
     return true;
 }
 
@@ -348,6 +397,9 @@ static int open_events(struct eye_collector *collector)
                        timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK), on_interval);
     }
     if (result == 0) {
+        result = watch(collector, EVENT_CHANGE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_change);
+    }
+    if (result == 0) {
         result = arm_every(&collector->watches[EVENT_DRAIN], DRAIN_INTERVAL_NS);
     }
     return result == 0 ? arm_interval(collector) : result;
@@ -375,7 +427,7 @@ int eye_collector_new(const struct eye_config *config, struct eye_source *source
         eye_source_close(source);
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    collector->config = config;
+    collector->config = eye_config_ref(config);
     collector->source = source;
     collector->publisher = publisher;
     collector->reports = reports;
@@ -421,7 +473,9 @@ void eye_collector_free(struct eye_collector *collector)
     close_fd(collector->watches[EVENT_DRAIN].fd);
     close_fd(collector->watches[EVENT_INTERVAL].fd);
     close_fd(collector->watches[EVENT_WATCHDOG].fd);
+    close_fd(collector->watches[EVENT_CHANGE].fd);
     eye_source_close(collector->source);
+    eye_config_unref(collector->config);
     free(collector);
 }
 
@@ -452,14 +506,53 @@ int eye_collector_start(struct eye_collector *collector)
     return result;
 }
 
+static void wake(const struct eye_collector *collector, enum event_source source)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(collector->watches[source].fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+/* The thread takes it between two events. */
+static void hand_over(struct eye_collector *collector, struct change *change)
+{
+    sem_init(&change->done, 0, 0);
+    collector->change = change;
+    wake(collector, EVENT_CHANGE);
+    while (sem_wait(&change->done) != 0) {
+    }
+    sem_destroy(&change->done);
+}
+
+int eye_collector_reconfigure(struct eye_collector *collector, const struct eye_config *config,
+                              struct eye_error *ret_error)
+{
+    const struct eye_config *before = collector->config;
+    struct change change = {.config = config};
+    assert(collector->running && !collector->once);
+    assert(eye_config_needs_restart(before, config) == NULL);
+    if (eye_usm_open(&change.usm, config) != 0) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    int result = eye_source_prepare(collector->source, config, ret_error);
+    if (result == 0) {
+        eye_config_ref(config);
+        hand_over(collector, &change);
+    }
+    eye_source_settle(collector->source);
+    eye_usm_close(&change.usm);
+    if (result == 0) {
+        eye_config_unref(before);
+    }
+    return result;
+}
+
 void eye_collector_stop(struct eye_collector *collector)
 {
     if (!collector->running) {
         return;
     }
-    uint64_t one = 1;
-    ssize_t ignored = write(collector->watches[EVENT_STOP].fd, &one, sizeof(one));
-    (void)ignored;
+    wake(collector, EVENT_STOP);
     pthread_join(collector->thread, NULL);
     collector->running = false;
 }

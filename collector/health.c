@@ -3,6 +3,7 @@
 #include "collector/health.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "collector/base/base.h"
@@ -51,10 +52,36 @@ static void update_rings(const struct eye_health *health)
                     eye_source_live_records(health->source));
 }
 
+static bool is_told(const struct eye_series *series, const struct eye_program_stats *stats,
+                    size_t count)
+{
+    const char *name = eye_tag_set_value(series->tags, EYE_TAG_PROGRAM);
+    bool told = false;
+    for (size_t i = 0; i < count && !told; i++) {
+        told = strcmp(name, stats[i].name) == 0;
+    }
+    return told;
+}
+
+/* A program that the configuration does not want any more is neither attached nor refused. */
+static void forget_programs(const struct eye_health *health, const struct eye_program_stats *stats,
+                            size_t count)
+{
+    struct eye_series *next;
+    struct eye_series *series = eye_registry_first(health->registry, EYE_METRIC_SELF_BPF_ATTACHED);
+    for (; series != NULL; series = next) {
+        next = series->next;
+        if (!is_told(series, stats, count)) {
+            eye_series_remove(health->registry, series);
+        }
+    }
+}
+
 static void update_programs(const struct eye_health *health)
 {
     struct eye_program_stats stats[EYE_PROGRAMS_MAX];
     size_t count = eye_source_programs(health->source, stats);
+    forget_programs(health, stats, count);
     for (size_t i = 0; i < count; i++) {
         eye_gauge_set(
             series_1(health, EYE_METRIC_SELF_BPF_ATTACHED, EYE_TAG_PROGRAM, stats[i].name),

@@ -50,6 +50,7 @@ struct eye_text_list {
 struct eye_config_key {
     const char *path; /* dotted: "source.tier" */
     enum eye_config_type type;
+    bool restart;              /* of the daemon: cannot change while it runs */
     bool experimental;         /* may change; what is not marked stays as it is */
     bool zero_too;             /* COUNT, DURATION, SIZE: 0 is taken beside min to max */
     size_t offset;             /* of the member in the section's struct */
@@ -220,6 +221,11 @@ bool eye_text_list_equal(const struct eye_text_list *list, const struct eye_text
 
 /** Whether both are the same in what exporters read beside their own keys. */
 bool eye_config_same_for_exporters(const struct eye_config *config, const struct eye_config *other);
+
+/** The path of the first key in which they differ and which cannot change while the daemon runs
+ * ("source.tier"); NULL: there is none. */
+const char *eye_config_needs_restart(const struct eye_config *config,
+                                     const struct eye_config *other);
 
 /** Whether any protocol is to be recognised. */
 static inline bool eye_config_wants_protocols(const struct eye_config *config)

@@ -170,6 +170,7 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, source.tier),
         .default_value = "auto",
         .choices = no_tiers,
+        .restart = true,
         .help = "How the kernel is asked; auto takes the best that this kernel allows.",
     },
     {
@@ -180,6 +181,7 @@ const struct eye_config_key eye_config_keys[] = {
         .default_value = "/proc",
         .valid = is_absolute_path,
         .expects = "an absolute path",
+        .restart = true,
         .help = "Where the host's /proc is mounted; in a container perhaps /host/proc.",
     },
     {
@@ -189,6 +191,7 @@ const struct eye_config_key eye_config_keys[] = {
         .default_value = "/",
         .valid = is_absolute_path,
         .expects = "an absolute path",
+        .restart = true,
         .help = "Where the host's root folder is mounted, whose container runtimes tell names; in "
                 "a container perhaps /host, or /proc/1/root of the host's /proc.",
     },
@@ -199,6 +202,7 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, source.cgroup),
         .valid = is_absolute_path,
         .expects = "an absolute path",
+        .restart = true,
         .help = "Protocols of what runs in this cgroup v2 directory; without it of the whole host.",
     },
     {

@@ -151,6 +151,17 @@ static void forget_everything(struct eye_aggregate *aggregate)
     memset(aggregate->requests, 0, sizeof(aggregate->requests));
 }
 
+void eye_aggregate_reconfigure(struct eye_aggregate *aggregate, const struct eye_config *config)
+{
+    const struct eye_config *before = aggregate->config;
+    if (before->connections.tags != config->connections.tags ||
+        before->connections.remote != config->connections.remote) {
+        aggregate->doubts++;
+    }
+    aggregate->config = config;
+    forget_everything(aggregate);
+}
+
 static bool has_other(const struct eye_tag_set *tags)
 {
     for (uint32_t i = 0; i < tags->count; i++) {

@@ -11,6 +11,7 @@ struct eye_source {
     struct eye_features *features;
     struct eye_sight sight;
     uint64_t live_records;
+    const struct eye_config *next; /* from eye_source_prepare() to eye_source_apply() */
 };
 
 const char *eye_loss_program(enum eye_loss loss)
@@ -117,6 +118,24 @@ const struct eye_sight *eye_source_sight(const struct eye_source *source)
 bool eye_source_is_whole(const struct eye_source *source)
 {
     return source->tier->is_whole(source->state);
+}
+
+int eye_source_prepare(struct eye_source *source, const struct eye_config *config,
+                       struct eye_error *ret_error)
+{
+    source->next = config;
+    return source->tier->prepare(source->state, config, ret_error);
+}
+
+void eye_source_apply(struct eye_source *source)
+{
+    source->features->config = source->next;
+    source->tier->apply(source->state);
+}
+
+void eye_source_settle(struct eye_source *source)
+{
+    source->tier->settle(source->state);
 }
 
 bool eye_source_retry(struct eye_source *source)

@@ -54,6 +54,22 @@ const struct eye_sight *eye_source_sight(const struct eye_source *source);
 bool eye_source_is_whole(const struct eye_source *source);
 
 /**
+ * Another configuration while it runs, in three steps. Here, in the main thread, while the
+ * collector goes on: whatever of it may fail or takes its time. Kernel programs are loaded and
+ * attached, and see nothing yet. @config differs from the present one in no key of which
+ * eye_config_needs_restart() says so, and outlives the source, or the next configuration. 0, or
+ * -errno with a message; in any case eye_source_settle() follows.
+ */
+int eye_source_prepare(struct eye_source *source, const struct eye_config *config,
+                       struct eye_error *ret_error);
+
+/** What was prepared counts from now on; the collector thread's, between two records. */
+void eye_source_apply(struct eye_source *source);
+
+/** Takes away what the configuration that is in force does not want. Main thread. */
+void eye_source_settle(struct eye_source *source);
+
+/**
  * Attaches what could not be attached before, once: an exclusive program may have gone, a cgroup v2
  * tree may be mounted by now. True when protocols are seen from now on.
  */

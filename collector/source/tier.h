@@ -2,7 +2,8 @@
 /*
  * What a tier is: a const table that says how one way to look at sockets is tried, opened, read and
  * closed. A tier is a folder here and a name in CMakeLists.txt; whoever reads sockets knows
- * source.h only. probe() and open() run in the main thread, the others in the collector's.
+ * source.h only. probe(), open(), prepare() and settle() run in the main thread, the others in the
+ * collector's.
  */
 #pragma once
 
@@ -134,7 +135,10 @@ struct eye_tier_type {
     int (*read_live)(void *state, uint32_t pass, bool full, eye_record_handler *handler,
                      void *context, uint64_t *ret_records);
 
-    /** As the functions of source.h. */
+    /** As the functions of source.h. What prepare() and settle() touch, the others leave alone. */
+    int (*prepare)(void *state, const struct eye_config *config, struct eye_error *ret_error);
+    void (*apply)(void *state);
+    void (*settle)(void *state);
     bool (*retry)(void *state);
     bool (*is_whole)(const void *state);
     void (*losses)(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT]);

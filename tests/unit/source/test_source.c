@@ -17,6 +17,10 @@ struct told {
     int opened; /* how often ... */
     int tried;
     int closed;
+    int prepare_result;
+    const struct eye_config *prepared;
+    int applied;
+    int settled;
 };
 
 static struct told best;
@@ -88,6 +92,29 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     return told->live_result;
 }
 
+static int prepare_told(void *state, const struct eye_config *asked, struct eye_error *ret_error)
+{
+    struct told *told = state;
+    assert_ptr_equal(features.config, &config); /* still */
+    told->prepared = asked;
+    return told->prepare_result == 0
+               ? 0
+               : eye_error_set(ret_error, told->prepare_result, "cannot be prepared");
+}
+
+static void apply_told(void *state)
+{
+    struct told *told = state;
+    assert_ptr_equal(features.config, told->prepared);
+    told->applied++;
+}
+
+static void settle_told(void *state)
+{
+    struct told *told = state;
+    told->settled++;
+}
+
 static void close_told(void *state)
 {
     struct told *told = state;
@@ -99,6 +126,9 @@ static const struct eye_tier_type best_tier = {
     .probe = probe_best,
     .open = open_best,
     .read_live = read_live,
+    .prepare = prepare_told,
+    .apply = apply_told,
+    .settle = settle_told,
     .close = close_told,
 };
 static const struct eye_tier_type second_tier = {
@@ -236,6 +266,30 @@ static void source_read_live__counts_records_of_looks_that_failed_too(void **sta
     eye_source_close(source);
 }
 
+/* The configuration in force is the old one until the new one is applied. */
+static void source_prepare__changes_nothing_by_itself(void **state)
+{
+    (void)state;
+    struct eye_source *source = NULL;
+    struct eye_config other = config;
+    struct eye_error error = {""};
+    assert_int_equal(eye_source_open(&features, NULL, &source, NULL), 0);
+    best.prepare_result = -EPERM;
+    assert_int_equal(eye_source_prepare(source, &other, &error), -EPERM);
+    assert_string_equal(error.text, "cannot be prepared");
+    eye_source_settle(source);
+    assert_ptr_equal(features.config, &config);
+    best.prepare_result = 0;
+    assert_int_equal(eye_source_prepare(source, &other, &error), 0);
+    assert_int_equal(best.applied, 0);
+    eye_source_apply(source);
+    eye_source_settle(source);
+    assert_ptr_equal(features.config, &other);
+    assert_int_equal(best.applied, 1);
+    assert_int_equal(best.settled, 2);
+    eye_source_close(source);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, set_up)
 
 int main(void)
@@ -249,6 +303,7 @@ int main(void)
         TEST(source_probe__takes_the_best_that_sees_connections),
         TEST(source_probe__tries_the_configured_tier_alone),
         TEST(source_read_live__counts_records_of_looks_that_failed_too),
+        TEST(source_prepare__changes_nothing_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
