@@ -74,13 +74,14 @@ struct eye_attribute {
     X(DIRECTION, "direction", "", STRING,                                                          \
       "how the socket came about: incoming (accepted) or outgoing")                                \
     X(SERVICE, "service", "service.name", STRING,                                                  \
-      "DD_SERVICE, OTEL_SERVICE_NAME, unit, name or id of the container, or executable")                              \
+      "DD_SERVICE, OTEL_SERVICE_NAME, unit, name or id of the container, or executable")           \
     X(PORT, "port", "server.port", INTEGER,                                                        \
       "port of the service: local when incoming, remote when outgoing; ephemeral when the kernel " \
       "chose it")                                                                                  \
     X(FAMILY, "family", "network.type", STRING, "ipv4 or ipv6; v4-mapped addresses are ipv4")      \
     X(PROCESS, "process", "process.executable.name", STRING, "name of the executable")             \
-    X(CONTAINER, "container", "container.id", STRING, "first 12 digits of the container id, or "   \
+    X(CONTAINER, "container", "container.id", STRING,                                              \
+      "first 12 digits of the container id, or "                                                   \
       "the name of one that has no id (LXC, nspawn)")                                              \
     X(POD, "pod", "k8s.pod.name", STRING, "name of the Kubernetes pod")                            \
     X(NAMESPACE, "namespace", "k8s.namespace.name", STRING, "Kubernetes namespace of the pod")     \
@@ -130,8 +131,8 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
 
 #define EYE_TAGS_CONNECTION                                                                        \
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(FAMILY) |     \
-     EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(POD) |             \
-     EYE_TAG_BIT(NAMESPACE) | EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
+     EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(POD) | EYE_TAG_BIT(NAMESPACE) |   \
+     EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
 #define EYE_TAGS_HTTP                                                                              \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
