@@ -142,7 +142,7 @@ int eye_container_read_log_name(const struct eye_container_id *id, struct eye_sp
     return 0;
 }
 
-/* Where what is mounted lies in its file system (proc_pid_mountinfo(5)). */
+/* What is mounted, as a path of its own device (proc_pid_mountinfo(5)). */
 #define FIELD_ROOT 4
 
 /* ".../pods/UID/containers/NAME/...", wherever the kubelet has its folder. Of another pod's: a

@@ -178,11 +178,14 @@ static int read_logs(struct search *search)
     const struct eye_container_id *id = &search->container->id;
     EYE_AUTOCLOSE int fd =
         eye_file_open_below(search->containers->root, LOGS, O_RDONLY | O_DIRECTORY);
-    EYE_CLEANUP(close_folder) DIR *folder = fd < 0 ? NULL : fdopendir(fd);
-    if (folder == NULL) {
-        return fd < 0 ? fd : -errno;
+    if (fd < 0) {
+        return fd;
     }
-    fd = -1; /* the folder's now */
+    EYE_CLEANUP(close_folder) DIR *folder = fdopendir(fd);
+    if (folder == NULL) {
+        return -errno;
+    }
+    (void)EYE_TAKE_FD(fd); /* the folder's now */
     const struct dirent *entry = readdir(folder);
     for (size_t i = 0; entry != NULL; i++, entry = readdir(folder)) {
         struct eye_span name = {entry->d_name, strlen(entry->d_name)};

@@ -24,8 +24,8 @@
 /* What one interval reads, some 10 ms for each MiB; who comes later is read at the end of one. */
 #define EYE_CONTAINER_INTERVAL_BYTES ((size_t)4 * 1024 * 1024)
 
-/* Names in /var/log/containers that are looked at, for one container. */
-#define EYE_CONTAINER_LOGS_MAX 8192
+/* Names in /var/log/containers that are looked at, for one container: more than a node has. */
+#define EYE_CONTAINER_LOGS_MAX 2048
 
 /* How often a file that told a name is looked at for another one. */
 #define EYE_CONTAINER_LOOK_NS (5 * EYE_NS_PER_SECOND)

@@ -9,10 +9,9 @@ import unittest
 
 import harness
 import own_cgroup
+import test_owners
 from harness import Daemon, read_word, tell, wait_until
 from test_connections import ACTIVE, OPENED
-from test_containers import REQUESTS, SERVER
-from test_owners import ShortRuns
 
 UID = "8f2c1a3b-0d4e-4f5a-9b6c-7d8e9f0a1b2c"
 ESCAPED = UID.replace("-", "_")
@@ -20,6 +19,20 @@ BUNDLES = "run/containerd/io.containerd.runtime.v2.task/k8s.io"
 STORAGE = "storage/overlay-containers"
 TAGS = "connections.tags=[direction, service, port, container, pod, namespace]"
 
+REQUESTS = 20
+SERVER = """
+import socket, sys, threading
+
+def serve(connection):
+    while connection.recv(1000):
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+    connection.close()
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=100)
+print("listening", flush=True)
+while True:
+    threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+"""
 # Keeps one connection open all the time; each line of stdin is one more with requests.
 CLIENT = """
 import socket, sys
@@ -88,7 +101,6 @@ class Host:
     def __init__(self, test):
         self.test = test
         self.root = harness.temporary_folder(test)
-        os.chmod(self.root, 0o755)
         self.port = harness.free_port()
         self.server = harness.spawn_python(test, SERVER, self.port, service="server")
         read_word(self.server, "listening")
@@ -122,8 +134,7 @@ class Host:
             self.write(path.replace("{id}", own),
                        json.loads(json.dumps(content).replace("{id}", own)))
         return harness.spawn(self.test, *self.prefix(cgroup.replace("{id}", own)),
-                             harness.PYTHON, "-c", CLIENT, str(self.port),
-                             env=harness.clean_environment())
+                             harness.PYTHON, "-c", CLIENT, str(self.port))
 
     @staticmethod
     def talk(client, word="go"):
@@ -181,8 +192,7 @@ class Names(unittest.TestCase):
                    10, lambda: self.host.seen(daemon))
         # One that is gone at once, by an exec in the container.
         done = harness.spawn(self, *self.host.prefix(f"docker-{identifier(1)}.scope"), "bash", "-c",
-                             f"exec 3<>/dev/tcp/127.0.0.1/{self.host.port}",
-                             env=harness.clean_environment())
+                             f"exec 3<>/dev/tcp/127.0.0.1/{self.host.port}")
         done.wait()
         daemon.wait_for_total(OPENED, 3, service="shop-web-1", port=self.host.port)
         for runtime in RUNTIMES:
@@ -196,7 +206,7 @@ class Names(unittest.TestCase):
         """Called by its id, and a metric says why."""
         client = self.host.start("docker")
         os.chmod(os.path.join(self.host.root, "var/lib/docker"), 0o700)
-        daemon = self.host.daemon(prefix=ShortRuns.LEAST_RIGHTS)
+        daemon = self.host.daemon(prefix=test_owners.ShortRuns.LEAST_RIGHTS)
         self.host.talk(client, "keep")
         daemon.wait_for_total(OPENED, 2, service=identifier(1)[:12], port=self.host.port)
         wait_until(lambda: daemon.total("containers.lookups", outcome="denied") >= 1, 10,
