@@ -22,6 +22,7 @@
 #include "collector/host/remedy.h"
 #include "collector/publish/publisher.h"
 #include "collector/publish/reports.h"
+#include "collector/reload.h"
 #include "collector/service.h"
 #include "exporters/engine/workers.h"
 #include "exporters/stdout.h"
@@ -53,6 +54,7 @@ struct daemon {
     uint64_t start_ns; /* monotonic */
     const char *tier;  /* that was started */
     bool whole;        /* all that the configuration asks for is seen */
+    bool up;           /* started, and not stopping */
     int signals;
     struct eye_control control;
     struct eye_view view;
@@ -168,11 +170,29 @@ static int listen_for_control(struct daemon *daemon, struct eye_error *ret_error
                                             config->control.token_file, ret_error);
 }
 
+/* By SIGHUP or at the control socket. */
 static int reload(void *context, struct eye_text *words)
 {
-    (void)context;
-    eye_text_append(words, "a changed configuration needs a restart");
-    return -ENOTSUP;
+    struct daemon *daemon = context;
+    struct eye_reload reload = {
+        .source = daemon->source,
+        .config = daemon->config,
+        .collector = daemon->collector,
+        .workers = daemon->workers,
+        .publisher = daemon->publisher,
+        .reports = daemon->reports,
+        .notify = &daemon->service.notify,
+    };
+    int result = eye_reload_run(&reload, words);
+    daemon->config = reload.config;
+    daemon->running.config = reload.config;
+    daemon->running.interval_ns = reload.config->interval_ns;
+    if (result == 0) {
+        eye_log_info("%s", eye_text_string(words));
+    } else {
+        eye_log_error("the configuration stays as it was: %s", eye_text_string(words));
+    }
+    return result;
 }
 
 /* Everything runs: it can be told how it is, and whoever asks is answered from now on. */
@@ -347,11 +367,12 @@ static int stop(struct daemon *daemon, enum cause cause)
     if (daemon->signals >= 0) {
         close(daemon->signals);
     }
+    eye_config_unref(daemon->config);
     return code;
 }
 
 /* Line by line, as `sockeye status` prints it. */
-static void say_status(const struct daemon *daemon)
+static void say_status(struct daemon *daemon)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text text;
     json_t *status = eye_status_json(&daemon->running);
@@ -369,17 +390,33 @@ static void say_status(const struct daemon *daemon)
 
 /* ---- Waiting for the end ---- */
 
+static void hang_up(struct daemon *daemon)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text words;
+    eye_text_init(&words, EYE_RELOAD_WORDS_MAX);
+    reload(daemon, &words);
+}
+
+/* What a signal asks for. A daemon that starts reads its configuration, and one that stops has no
+ * use for another. */
+static void when_up(struct daemon *daemon, void (*act)(struct daemon *daemon))
+{
+    if (daemon->up) {
+        act(daemon);
+    }
+}
+
 /* The number of a signal that asks for the end; 0: none is there. */
-static int next_ending_signal(const struct daemon *daemon)
+static int next_ending_signal(struct daemon *daemon)
 {
     struct signalfd_siginfo info;
     while (read(daemon->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         switch (info.ssi_signo) {
         case SIGUSR1:
-            say_status(daemon);
+            when_up(daemon, say_status);
             break;
         case SIGHUP:
-            eye_log_info("SIGHUP is ignored: a changed configuration needs a restart");
+            when_up(daemon, hang_up);
             break;
         default:
             return (int)info.ssi_signo;
@@ -418,10 +455,10 @@ static enum cause wait_for_end(struct daemon *daemon)
     struct pollfd fds[WAIT_COUNT] = {
         [WAIT_SIGNALS] = {.fd = daemon->signals, .events = POLLIN},
         [WAIT_INTERVALS] = {.fd = daemon->published, .events = POLLIN},
-        /* Without events: the reader has gone, or the terminal was hung up. */
-        [WAIT_STDOUT] = {.fd = eye_stdout_is_used() ? STDOUT_FILENO : -1},
     };
     for (;;) {
+        /* Without events: the reader has gone, or the terminal was hung up. */
+        fds[WAIT_STDOUT] = (struct pollfd){.fd = eye_stdout_is_used() ? STDOUT_FILENO : -1};
         uint64_t until_ns = eye_control_prepare(&daemon->control, &fds[WAIT_CONTROL]);
         if (poll(fds, EYE_ARRAY_LENGTH(fds), wait_ms(until_ns)) < 0) {
             continue; /* EINTR: stopped and continued */
@@ -434,11 +471,11 @@ static enum cause wait_for_end(struct daemon *daemon)
         if (fds[WAIT_INTERVALS].revents != 0) {
             return CAUSE_ONCE;
         }
-        eye_control_serve(&daemon->control, &fds[WAIT_CONTROL]);
-        if (fds[WAIT_STDOUT].revents != 0) {
+        if (fds[WAIT_STDOUT].revents != 0 && eye_stdout_is_used()) {
             eye_log_info("stopping: nobody reads standard output any more");
             return CAUSE_READER_GONE;
         }
+        eye_control_serve(&daemon->control, &fds[WAIT_CONTROL]);
     }
 }
 
@@ -459,7 +496,7 @@ static void restore_signal(int number)
 }
 
 /* From here on SIGINT does not wait for anybody. */
-static void allow_interrupt(const struct daemon *daemon, enum cause cause)
+static void allow_interrupt(struct daemon *daemon, enum cause cause)
 {
     if (cause == CAUSE_INTERRUPT || cause == CAUSE_READER_GONE) {
         poll(NULL, 0, SAME_INTERRUPT_MS);
@@ -513,7 +550,7 @@ int eye_daemon_run(const struct eye_config *config, const struct eye_config_sour
                    struct eye_workers *workers)
 {
     eye_log_open();
-    struct daemon daemon = {.config = config,
+    struct daemon daemon = {.config = eye_config_ref(config),
                             .source = source,
                             .workers = workers,
                             .signals = open_signals(),
@@ -533,7 +570,9 @@ int eye_daemon_run(const struct eye_config *config, const struct eye_config_sour
     }
     say_observing(&daemon);
     eye_notify_ready(&daemon.service.notify);
+    daemon.up = true;
     enum cause cause = wait_for_end(&daemon);
+    daemon.up = false;
     allow_interrupt(&daemon, cause);
     int code = stop(&daemon, cause);
     if (cause == CAUSE_READER_GONE) {

@@ -137,6 +137,7 @@ const struct eye_config_key eye_config_keys[] = {
     },
     {
         .path = "control.socket",
+        .restart = true,
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct eye_config, control.socket),
         .default_value = EYE_CONTROL_DEFAULT_SOCKET,
@@ -147,6 +148,7 @@ const struct eye_config_key eye_config_keys[] = {
     },
     {
         .path = "control.listen",
+        .restart = true,
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct eye_config, control.listen),
         .valid = eye_listen_valid,
@@ -155,6 +157,7 @@ const struct eye_config_key eye_config_keys[] = {
     },
     {
         .path = "control.token_file",
+        .restart = true,
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct eye_config, control.token_file),
         .valid = is_absolute_path,

@@ -11,17 +11,27 @@
 /* A reader that stalls is asked again by the worker, which must not be late for its deadline. */
 #define TIMEOUT_MS 200
 
-static bool is_used;
+static size_t users;
 
 void eye_stdout_open(struct eye_output *output)
 {
     eye_output_open(output, STDOUT_FILENO);
-    is_used = true;
+    users++;
+}
+
+void eye_stdout_close(struct eye_output *output)
+{
+    /* Standard input is never what was opened. */
+    if (output->fd > STDIN_FILENO) {
+        eye_output_close(output);
+        *output = (struct eye_output){0};
+        users--;
+    }
 }
 
 bool eye_stdout_is_used(void)
 {
-    return is_used;
+    return users > 0;
 }
 
 static int write_some(const struct eye_output *output, const char *bytes, size_t length,

@@ -7,10 +7,13 @@
 
 #include "collector/base/output.h"
 
-/** Opens @output (closed with eye_output_close) for an exporter that writes there. Main thread. */
+/** Opens @output for an exporter that writes there. Main thread. */
 void eye_stdout_open(struct eye_output *output);
 
-/** Whether any exporter has opened it: then the daemon has nobody to live for when its reader goes.
+/** Takes a zeroed one. Main thread. */
+void eye_stdout_close(struct eye_output *output);
+
+/** Whether an exporter has it open: then the daemon has nobody to live for when its reader goes.
  * Main thread. */
 bool eye_stdout_is_used(void);
 

@@ -244,7 +244,7 @@ static void console_close(void *state)
     eye_json_lines_done(&console->lines);
     eye_selection_done(&console->selection);
     eye_text_done(&console->piece);
-    eye_output_close(&console->output);
+    eye_stdout_close(&console->output);
 }
 
 const struct eye_exporter_type eye_exporter_console = {

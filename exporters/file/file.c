@@ -127,7 +127,7 @@ static void close_exporter(void *state)
 {
     struct file *file = state;
     eye_journal_close(&file->journal);
-    eye_output_close(&file->output);
+    eye_stdout_close(&file->output);
     eye_json_lines_done(&file->lines);
     eye_text_done(&file->piece);
     eye_selection_done(&file->selection);

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* In the order in which it can go wrong: what only looks comes first, what can be undone before
+ * what cannot. */
+#include "collector/reload.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "collector/base/log.h"
+#include "collector/control/control.h"
+#include "exporters/encode/selection.h"
+
+static void cleanup_config(const struct eye_config **config)
+{
+    eye_config_unref(*config);
+}
+
+/* What is valid and most likely not what was meant. */
+static void add_warnings(const struct eye_config *config, struct eye_text *words)
+{
+    eye_text_append(words, config->warnings == NULL ? "" : config->warnings);
+    eye_selection_append_warnings(config, words);
+}
+
+/* Whether its exporters can be made; nothing of them is bound. */
+static int try_exporters(const struct eye_config *config, struct eye_error *ret_error)
+{
+    struct eye_workers workers = {0};
+    int result = eye_workers_new(config, &workers, ret_error);
+    eye_workers_end(&workers, 0);
+    return result;
+}
+
+static int check(const struct eye_reload *reload, const struct eye_config *config,
+                 struct eye_error *ret_error)
+{
+    const char *fixed = eye_config_needs_restart(reload->config, config);
+    if (fixed != NULL) {
+        return eye_error_set(ret_error, -EBUSY,
+                             "%s cannot change while the daemon runs; restart it", fixed);
+    }
+    int result = eye_control_check(config, ret_error);
+    return result == 0 ? try_exporters(config, ret_error) : result;
+}
+
+/* The collector first: it goes back without anybody noticing, and exporters that ended do not. */
+static int apply(struct eye_reload *reload, const struct eye_config *config,
+                 struct eye_workers_change *ret_change, struct eye_error *ret_error)
+{
+    struct eye_error back;
+    int result = eye_collector_reconfigure(reload->collector, config, ret_error);
+    if (result != 0) {
+        return result;
+    }
+    result = eye_workers_replace(reload->workers, config, reload->publisher, reload->reports,
+                                 reload->config->shutdown_timeout_ns, ret_change, ret_error);
+    if (result != 0 && eye_collector_reconfigure(reload->collector, reload->config, &back) != 0) {
+        eye_log_error("the collector keeps what was not taken otherwise: %s", back.text);
+    }
+    return result;
+}
+
+static void put_in_force(struct eye_reload *reload, const struct eye_config *config)
+{
+    eye_log_set_level((enum eye_log_level)config->log_level);
+    eye_log_set_format((enum eye_log_format)config->log_format);
+    eye_config_unref(reload->config);
+    reload->config = eye_config_ref(config);
+}
+
+static void tell(const struct eye_workers_change *change, struct eye_text *words)
+{
+    eye_text_appendf(words,
+                     "the configuration is in force: exporters: %zu kept, %zu added, %zu changed, "
+                     "%zu removed",
+                     change->kept, change->added, change->changed, change->removed);
+    if (change->stuck > 0) {
+        eye_text_appendf(words, "; %zu hang and are left behind", change->stuck);
+    }
+}
+
+static int read_and_apply(struct eye_reload *reload, struct eye_text *words)
+{
+    struct eye_config *loaded = NULL;
+    struct eye_workers_change change = {0};
+    struct eye_error error = {""};
+    int result = eye_config_load(reload->source, &loaded, &error);
+    EYE_CLEANUP(cleanup_config) const struct eye_config *config = loaded;
+    if (result == 0) {
+        result = check(reload, config, &error);
+    }
+    if (result == 0) {
+        result = apply(reload, config, &change, &error);
+    }
+    if (result != 0) {
+        eye_text_append(words, error.text[0] != '\0' ? error.text : strerror(-result));
+        return result;
+    }
+    put_in_force(reload, config);
+    add_warnings(config, words);
+    tell(&change, words);
+    return 0;
+}
+
+int eye_reload_run(struct eye_reload *reload, struct eye_text *words)
+{
+    eye_notify_reloading(reload->notify);
+    eye_workers_reap(reload->workers);
+    int result = read_and_apply(reload, words);
+    eye_notify_ready(reload->notify);
+    return result;
+}
