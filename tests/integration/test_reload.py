@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Another configuration while the daemon runs and is busy."""
+
+import collections
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import threading
+import time
+import unittest
+
+import harness
+from harness import (EXIT_FAILURE, EXIT_OK, Daemon, Nginx, free_port, sockeye, temporary_folder,
+                     wait_until)
+from test_lifecycle import held_ids
+
+SITE = "access_log access.log; server {{ listen 127.0.0.1:{}; location / {{ return 200 'ok'; }} }}"
+
+
+class Traffic:
+    """Connections of this process to itself, and requests to nginx, until it is told to stop."""
+
+    def __init__(self, test, nginx):
+        self.port = free_port()
+        self.connections = self.requests = 0
+        self._nginx = nginx
+        self._listener = harness.listen(test, self.port)
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._connect),
+                         threading.Thread(target=self._request)]
+        for thread in self._threads:
+            thread.start()
+        test.addCleanup(self.stop)
+
+    def _connect(self):
+        while not self._stopping.is_set():
+            with socket.create_connection(("127.0.0.1", self.port)) as client:
+                server, _ = self._listener.accept()
+                client.sendall(b"x")
+                server.recv(1)
+                server.close()
+            self.connections += 1
+
+    def _request(self):
+        connection = http.client.HTTPConnection("127.0.0.1", self._nginx.port)
+        while not self._stopping.is_set():
+            connection.request("GET", f"/users/{self.requests}/orders")
+            connection.getresponse().read()
+            self.requests += 1
+        connection.close()
+
+    def stop(self):
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def counted(path, metric, **tags):
+    """Sum of the increases that a file exporter wrote."""
+    wanted = {name: str(value) for name, value in tags.items()}.items()
+    total = 0
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            point = json.loads(line)
+            if point["metric"].removeprefix("sockeye.") == metric and \
+                    wanted <= point["tags"].items():
+                total += point["value"] if point["kind"] == "counter" else point["count"]
+    return total
+
+
+class Reload(unittest.TestCase):
+
+    def setUp(self):
+        self.folder = temporary_folder(self)
+        self.socket = self.path("control.sock")
+        self.config = self.path("sockeye.yaml")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, text):
+        with open(self.config + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(self.config + ".new", self.config)
+
+    def start(self, text):
+        self.write(text)
+        return Daemon(self, console=None, arguments=("-c", self.config, "--set",
+                                                     f"control.socket={self.socket}"))
+
+    def reload(self):
+        return sockeye("reload", "--socket", self.socket)
+
+    def status(self):
+        return json.loads(sockeye("status", "--json", "--socket", self.socket).stdout)
+
+
+class UnderLoad(Reload):
+    RELOADS = 100
+
+    @staticmethod
+    def version(number, folder):
+        """One file always stays, one changes each time, one comes and goes; so do all other keys
+        that may change."""
+        routes = ("[{pattern: '/users/*/orders', route: '/orders'}]", "[]")[number % 2]
+        coming = f"  - {{type: file, name: coming, path: {folder}/coming.json}}\n"
+        return (f"tags: [\"version:{number // 50}\"]\n"
+                f"log: {{level: {('info', 'debug', 'warning')[number % 3]}}}\n"
+                f"http: {{routes: {routes}}}\n"
+                f"limits: {{series: {2000 + number}, idle: {300 + number}s}}\n"
+                f"connections: {{remote: {('none', 'zone')[number // 10 % 2]}}}\n"
+                f"shutdown_timeout: {5 + number % 2}s\n"
+                "exporters:\n"
+                f"  - {{type: file, name: stays, path: {folder}/stays.json, max_size: 1GiB}}\n"
+                f"  - {{type: file, name: changes, path: {folder}/changes.json, "
+                f"max_size: {500 + number}MiB}}\n" + (coming if number % 2 else ""))
+
+    def held(self, daemon):
+        kinds = collections.Counter(kind for kind, _ in held_ids(daemon.pid))
+        return {"descriptors": len(os.listdir(f"/proc/{daemon.pid}/fd")),
+                "threads": len(os.listdir(f"/proc/{daemon.pid}/task")), **kinds}
+
+    def wait_for_intervals(self, count):
+        first = self.status()["interval"]["number"]
+        wait_until(lambda: self.status()["interval"]["number"] >= first + count, 60, "intervals")
+
+    def test_no_count_is_lost(self):
+        nginx = Nginx(self, free_port(), SITE.format(free_port()))
+        nginx.port = int(re.search(r"listen 127\.0\.0\.1:(\d+)",
+                                   open(nginx.folder + "/nginx.conf", encoding="utf-8").read())[1])
+        daemon = self.start(self.version(0, self.folder))
+        traffic = Traffic(self, nginx)
+        self.wait_for_intervals(2)
+        before = self.held(daemon)
+        slowest = 0
+        for number in range(1, self.RELOADS + 1):
+            self.write(self.version(number, self.folder))
+            begin = time.monotonic()
+            done = self.reload()
+            slowest = max(slowest, time.monotonic() - begin)
+            self.assertEqual(done.returncode, EXIT_OK, done.stderr)
+            change = (1, 1, 1, 0) if number % 2 else (1, 0, 1, 1)
+            if number % 50 == 0:  # tags of all points
+                change = (0, 0, 2, 1)
+            self.assertIn("exporters: {} kept, {} added, {} changed, {} removed".format(*change),
+                          done.stdout)
+        self.write(self.version(0, self.folder))
+        self.assertEqual(self.reload().returncode, EXIT_OK)
+        self.wait_for_intervals(2)
+        after = self.held(daemon)
+        traffic.stop()
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertEqual(after, before)
+        for name in ("stays", "changes"):
+            path = self.path(f"{name}.json")
+            for direction in ("incoming", "outgoing"):
+                self.assertEqual(counted(path, "tcp.connections.opened", port=traffic.port,
+                                         direction=direction), traffic.connections, name)
+                self.assertEqual(counted(path, "tcp.connections.closed", port=traffic.port,
+                                         direction=direction), traffic.connections, name)
+            self.assertEqual(counted(path, "http.server.request.duration", port=nginx.port),
+                             traffic.requests, name)
+        print(f"{self.RELOADS} reloads, {traffic.connections} connections, {traffic.requests} "
+              f"requests, slowest reload {slowest:.2f} s", end="; ")
+
+
+class Refused(Reload):
+    TEXT = "exporters: [{{type: file, path: {}/one.json}}]\n"
+
+    def assert_unchanged(self, daemon, *said):
+        before = self.status()
+        done = self.reload()
+        self.assertEqual((done.returncode, done.stdout), (EXIT_FAILURE, ""))
+        for words in said:
+            self.assertIn(words, done.stderr)
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: any("the configuration stays as it was" in line and said[0] in line
+                               for line in list(daemon.log)), 30, "the log")
+        after = self.status()
+        for key in ("pid", "tier", "config_file"):
+            self.assertEqual(before[key], after[key])
+        self.assertEqual([exporter["name"] for exporter in before["exporters"]],
+                         [exporter["name"] for exporter in after["exporters"]])
+
+    def test_invalid_ones(self):
+        text = self.TEXT.format(self.folder)
+        daemon = self.start(text)
+        self.write("interval: 10\n" + text)
+        self.assert_unchanged(daemon, f"{self.config}:1:11: ")
+        self.write(text + "unknown: 1\n")
+        self.assert_unchanged(daemon, f'{self.config}:2:1: unknown key "unknown"')
+        self.write(text + "source: {proc: /proc/1/root/proc}\n")
+        self.assert_unchanged(daemon, "source.proc cannot change while the daemon runs; restart it")
+        self.write("exporters: [\n")
+        self.assert_unchanged(daemon, f"{self.config}:")
+        os.unlink(self.config)
+        self.assert_unchanged(daemon, f"{self.config}: No such file")
+        self.write(text)
+        self.assertEqual(self.reload().returncode, EXIT_OK)
+
+    def test_exporters_that_cannot_be(self):
+        """An address that is taken: what ran goes on, and no count is lost."""
+        taken = free_port()
+        listener = harness.listen(self, taken)
+        text = self.TEXT.format(self.folder)
+        daemon = self.start(text)
+        port = free_port()
+        own = harness.listen(self, port)
+        self.write(f"interval: 2s\nexporters:\n  - {{type: file, path: {self.folder}/one.json, "
+                   f"max_size: 5MiB}}\n  - {{type: openmetrics, listen: '127.0.0.1:{taken}'}}\n")
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", port)):
+                own.accept()[0].close()
+            self.assert_unchanged(daemon, f"cannot listen on 127.0.0.1:{taken}")
+        listener.close()
+        self.assertEqual(self.reload().returncode, EXIT_OK)
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertEqual(counted(self.path("one.json"), "tcp.connections.opened", port=port,
+                                 direction="incoming"), 5)
+
+    def test_two_at_once_and_an_end_between(self):
+        daemon = self.start(self.TEXT.format(self.folder))
+        reloads = [threading.Thread(target=self.reload) for _ in range(8)]
+        for thread in reloads:
+            thread.start()
+        daemon.process.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        for thread in reloads:
+            thread.join()
+
+
+class Receivers(Reload):
+
+    def test_one_that_is_away(self):
+        """What waits for a receiver that is away goes with the exporter that takes its place."""
+        port, away = free_port(), free_port()
+        own = harness.listen(self, port)
+        text = ("interval: 1s\nexporters: [{{type: graphite, url: 'tcp://127.0.0.1:{}', "
+                "counters: total, queue: {{snapshots: {}}}}}]\n")
+        daemon = self.start(text.format(away, 60))
+        for _ in range(7):
+            with socket.create_connection(("127.0.0.1", port)):
+                own.accept()[0].close()
+        wait_until(lambda: self.status()["exporters"][0]["failing_attempts"] > 2, 30, "failures")
+        receiver = harness.listen(self, free_port())
+        self.write(text.format(receiver.getsockname()[1], 61))
+        self.assertEqual(self.reload().returncode, EXIT_OK)
+        taken, _ = receiver.accept()
+        taken.settimeout(30)
+        wait_until(lambda: self.status()["exporters"][0]["snapshots"]["delivered"] >= 2, 30,
+                   "deliveries")
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        got = b""
+        while piece := taken.recv(65536):
+            got += piece
+        taken.close()
+        opened = [float(line.split()[1]) for line in got.decode().splitlines()
+                  if re.match(rf"sockeye\.tcp\.connections\.opened;.*direction=incoming.*"
+                              rf"port={port}[; ]", line)]
+        self.assertEqual(opened[-1], 7, got.decode()[:2000])
