@@ -423,6 +423,7 @@ static void replace_often(struct fixture *fixture, unsigned unreliable)
                  "[{type: %s, name: a, tries: %u}, {type: tap, name: b, to: 1}%s]",
                  i % 5 == 0 ? "lasting" : "tap", i + 2, rest[i % EYE_ARRAY_LENGTH(rest)]);
         replace(fixture, exporters);
+        assert_int_equal(fixture->change.stuck, 0);
         usleep(500);
     }
     atomic_store(&fixture->publishing, false);
@@ -745,6 +746,7 @@ static void bind_that_fails__is_taken_back(void **state)
     assert_int_equal(atomic_load(&receivers[5].attempts), 0);
     assert_int_equal(atomic_load(&receivers[6].attempts), 0);
     assert_int_equal(log_file_count(&fixture->log, "left behind"), 0);
+    assert_int_equal(fixture->workers.stuck_count, 0);
 }
 
 static void one_that_cannot_be_bound_again__is_told_and_gone(void **state)
@@ -760,6 +762,7 @@ static void one_that_cannot_be_bound_again__is_told_and_gone(void **state)
                         "--set exporters: exporter a: cannot listen\n"
                         "--set exporters: exporter a: cannot listen; it cannot go on");
     assert_int_equal(fixture->workers.count, 1);
+    assert_int_equal(fixture->workers.stuck_count, 0);
     publish(fixture, 6);
     assert_whole(fixture, &receivers[1]);
 }
