@@ -2,8 +2,10 @@
 /* The collector thread's loop. */
 #include "collector/collector.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -33,10 +35,25 @@
 #define EPHEMERAL_PORTS "/proc/sys/net/ipv4/ip_local_port_range"
 
 /* What wakes the thread. */
-enum event_source { EVENT_STOP, EVENT_RINGS, EVENT_DRAIN, EVENT_INTERVAL, EVENT_COUNT };
+enum event_source {
+    EVENT_STOP,
+    EVENT_RINGS,
+    EVENT_DRAIN,
+    EVENT_INTERVAL,
+    EVENT_WATCHDOG,
+    EVENT_CHANGE,
+    EVENT_COUNT
+};
+
+/* Another configuration and what it needs, made by the main thread, which waits for @done. */
+struct change {
+    const struct eye_config *config;
+    struct eye_usm usm; /* protocols as it wants them; then as they were */
+    sem_t done;
+};
 
 struct eye_collector {
-    const struct eye_config *config;
+    const struct eye_config *config; /* one reference */
     struct eye_source *source;
     struct eye_registry *registry;
     struct eye_processes *processes;
@@ -46,10 +63,12 @@ struct eye_collector {
     struct eye_health health;
     struct eye_publisher *publisher;
     struct eye_reports *reports;
+    struct eye_notify *notify; /* whose watchdog is fed; NULL: none */
     pthread_t thread;
     bool running;
     struct eye_loop *loop;
     struct eye_watch watches[EVENT_COUNT]; /* EVENT_RINGS: of the source's descriptor */
+    struct change *change;                 /* not NULL while one waits to be taken */
     uint64_t sequence;
     struct eye_intervals intervals;
     struct eye_passes passes; /* they put right what a lost record left in tcp.connections.active */
@@ -115,16 +134,22 @@ static void connect_rings(struct eye_collector *collector)
     eye_source_on_record(source, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
 }
 
+static struct eye_limits limits_of(const struct eye_config *config)
+{
+    return (struct eye_limits){
+        .series_per_metric = (uint32_t)config->limits.series,
+        .values_per_tag = (uint32_t)config->limits.tag_values,
+        .idle_ns = config->limits.idle_ns,
+        .volume_bytes = volume_of(config->limits.series),
+    };
+}
+
 static int make_stages(struct eye_collector *collector)
 {
-    const struct eye_limits limits = {
-        .series_per_metric = (uint32_t)collector->config->limits.series,
-        .values_per_tag = (uint32_t)collector->config->limits.tag_values,
-        .idle_ns = collector->config->limits.idle_ns,
-        .volume_bytes = volume_of(collector->config->limits.series),
-    };
+    const struct eye_limits limits = limits_of(collector->config);
     collector->registry = eye_registry_new(&limits);
-    collector->processes = eye_processes_new(eye_source_proc(collector->source));
+    collector->processes =
+        eye_processes_new(eye_source_proc(collector->source), collector->config->source.root);
     if (collector->registry == NULL || collector->processes == NULL) {
         return -ENOMEM;
     }
@@ -229,6 +254,7 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns,
 {
     uint64_t now_ns = now->monotonic_ns;
     retry(collector);
+    eye_processes_refresh(collector->processes, now_ns);
     read_live(collector, now_ns);
     eye_health_update(&collector->health);
     uint64_t delivered = eye_publisher_delivered(collector->publisher);
@@ -256,14 +282,37 @@ static bool on_rings(void *context)
     return true;
 }
 
+/* Of a timer or an eventfd; nobody counts them. */
+static void take_expirations(const struct eye_watch *timer)
+{
+    uint64_t expirations;
+    ssize_t ignored = read(timer->fd, &expirations, sizeof(expirations));
+    (void)ignored;
+}
+
 static bool on_drain_timer(void *context)
 {
     struct eye_collector *collector = context;
-    uint64_t expirations;
-    ssize_t ignored = read(collector->watches[EVENT_DRAIN].fd, &expirations, sizeof(expirations));
-    (void)ignored;
+    take_expirations(&collector->watches[EVENT_DRAIN]);
     drain(collector);
     return true;
+}
+
+/* What the manager does not take now is so little late that the next one is early enough. */
+static bool on_watchdog(void *context)
+{
+    struct eye_collector *collector = context;
+    take_expirations(&collector->watches[EVENT_WATCHDOG]);
+    eye_notify_watchdog(collector->notify);
+    return true;
+}
+
+static void arm_next_interval(struct eye_collector *collector)
+{
+    int result = arm_interval(collector);
+    if (result != 0) {
+        eye_log_error("cannot arm the interval timer: %s", strerror(-result));
+    }
 }
 
 /* False when it was the only one: it ends as the last one does. */
@@ -280,9 +329,34 @@ static bool on_interval(void *context)
         const struct eye_moment now = read_clocks();
         end_interval(collector, eye_intervals_end_ns(&collector->intervals, now.wall_ns), &now);
     }
-    if (arm_interval(collector) != 0) {
-        eye_log_error("cannot arm the interval timer: %s", strerror(errno));
+    arm_next_interval(collector);
+    return true;
+}
+
+/* What the kernel told of before is named as after: a record has a name when it is read. */
+static void take_change(struct eye_collector *collector, struct change *change)
+{
+    const struct eye_config *config = change->config;
+    const struct eye_limits limits = limits_of(config);
+    eye_source_apply(collector->source);
+    eye_usm_exchange(&collector->usm, &change->usm);
+    eye_registry_set_limits(collector->registry, &limits);
+    eye_aggregate_reconfigure(collector->aggregate, config);
+    collector->config = config;
+    if (collector->intervals.length_ns != config->interval_ns) {
+        collector->intervals.length_ns = config->interval_ns;
+        arm_next_interval(collector);
     }
+}
+
+static bool on_change(void *context)
+{
+    struct eye_collector *collector = context;
+    take_expirations(&collector->watches[EVENT_CHANGE]);
+    struct change *change = collector->change;
+    take_change(collector, change);
+    collector->change = NULL;
+    sem_post(&change->done);
     return true;
 }
 
@@ -297,11 +371,11 @@ static int watch(struct eye_collector *collector, enum event_source source, int 
     return eye_loop_join(collector->loop, watch);
 }
 
-static int arm_drain(struct eye_collector *collector)
+/* Again and again, monotonic. */
+static int arm_every(const struct eye_watch *timer, uint64_t ns)
 {
-    const struct itimerspec drain = {.it_interval = timespec_of(DRAIN_INTERVAL_NS),
-                                     .it_value = timespec_of(DRAIN_INTERVAL_NS)};
-    return timerfd_settime(collector->watches[EVENT_DRAIN].fd, 0, &drain, NULL) != 0 ? -errno : 0;
+    const struct itimerspec every = {.it_interval = timespec_of(ns), .it_value = timespec_of(ns)};
+    return timerfd_settime(timer->fd, 0, &every, NULL) != 0 ? -errno : 0;
 }
 
 static int open_events(struct eye_collector *collector)
@@ -323,13 +397,29 @@ static int open_events(struct eye_collector *collector)
                        timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK), on_interval);
     }
     if (result == 0) {
-        result = arm_drain(collector);
+        result = watch(collector, EVENT_CHANGE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_change);
+    }
+    if (result == 0) {
+        result = arm_every(&collector->watches[EVENT_DRAIN], DRAIN_INTERVAL_NS);
     }
     return result == 0 ? arm_interval(collector) : result;
 }
 
+int eye_collector_feed(struct eye_collector *collector, struct eye_notify *notify)
+{
+    if (notify->watchdog_ns == 0) {
+        return 0;
+    }
+    collector->notify = notify;
+    int result = watch(collector, EVENT_WATCHDOG,
+                       timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_watchdog);
+    /* sd_watchdog_enabled(3): half of the time. */
+    return result == 0 ? arm_every(&collector->watches[EVENT_WATCHDOG], notify->watchdog_ns / 2)
+                       : result;
+}
+
 int eye_collector_new(const struct eye_config *config, struct eye_source *source,
-                      struct eye_publisher *publisher, struct eye_reports *reports, bool once,
+                      struct eye_publisher *publisher, struct eye_reports *reports,
                       struct eye_collector **ret_collector, struct eye_error *ret_error)
 {
     struct eye_collector *collector = calloc(1, sizeof(*collector));
@@ -337,11 +427,11 @@ int eye_collector_new(const struct eye_config *config, struct eye_source *source
         eye_source_close(source);
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    collector->config = config;
+    collector->config = eye_config_ref(config);
     collector->source = source;
     collector->publisher = publisher;
     collector->reports = reports;
-    collector->once = once;
+    collector->once = config->once;
     for (size_t i = 0; i < EVENT_COUNT; i++) {
         collector->watches[i].fd = -1;
     }
@@ -382,7 +472,10 @@ void eye_collector_free(struct eye_collector *collector)
     close_fd(collector->watches[EVENT_STOP].fd);
     close_fd(collector->watches[EVENT_DRAIN].fd);
     close_fd(collector->watches[EVENT_INTERVAL].fd);
+    close_fd(collector->watches[EVENT_WATCHDOG].fd);
+    close_fd(collector->watches[EVENT_CHANGE].fd);
     eye_source_close(collector->source);
+    eye_config_unref(collector->config);
     free(collector);
 }
 
@@ -413,14 +506,53 @@ int eye_collector_start(struct eye_collector *collector)
     return result;
 }
 
+static void wake(const struct eye_collector *collector, enum event_source source)
+{
+    uint64_t one = 1;
+    ssize_t ignored = write(collector->watches[source].fd, &one, sizeof(one));
+    (void)ignored;
+}
+
+/* The thread takes it between two events. */
+static void hand_over(struct eye_collector *collector, struct change *change)
+{
+    sem_init(&change->done, 0, 0);
+    collector->change = change;
+    wake(collector, EVENT_CHANGE);
+    while (sem_wait(&change->done) != 0) {
+    }
+    sem_destroy(&change->done);
+}
+
+int eye_collector_reconfigure(struct eye_collector *collector, const struct eye_config *config,
+                              struct eye_error *ret_error)
+{
+    const struct eye_config *before = collector->config;
+    struct change change = {.config = config};
+    assert(collector->running && !collector->once);
+    assert(eye_config_needs_restart(before, config) == NULL);
+    if (eye_usm_open(&change.usm, config) != 0) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    int result = eye_source_prepare(collector->source, config, ret_error);
+    if (result == 0) {
+        eye_config_ref(config);
+        hand_over(collector, &change);
+    }
+    eye_source_settle(collector->source);
+    eye_usm_close(&change.usm);
+    if (result == 0) {
+        eye_config_unref(before);
+    }
+    return result;
+}
+
 void eye_collector_stop(struct eye_collector *collector)
 {
     if (!collector->running) {
         return;
     }
-    uint64_t one = 1;
-    ssize_t ignored = write(collector->watches[EVENT_STOP].fd, &one, sizeof(one));
-    (void)ignored;
+    wake(collector, EVENT_STOP);
     pthread_join(collector->thread, NULL);
     collector->running = false;
 }

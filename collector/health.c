@@ -3,11 +3,13 @@
 #include "collector/health.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/process/containers.h"
 
 static struct eye_series *series_1(const struct eye_health *health, enum eye_metric_id metric,
                                    enum eye_tag tag, const char *value)
@@ -50,10 +52,36 @@ static void update_rings(const struct eye_health *health)
                     eye_source_live_records(health->source));
 }
 
+static bool is_told(const struct eye_series *series, const struct eye_program_stats *stats,
+                    size_t count)
+{
+    const char *name = eye_tag_set_value(series->tags, EYE_TAG_PROGRAM);
+    bool told = false;
+    for (size_t i = 0; i < count && !told; i++) {
+        told = strcmp(name, stats[i].name) == 0;
+    }
+    return told;
+}
+
+/* A program that the configuration does not want any more is neither attached nor refused. */
+static void forget_programs(const struct eye_health *health, const struct eye_program_stats *stats,
+                            size_t count)
+{
+    struct eye_series *next;
+    struct eye_series *series = eye_registry_first(health->registry, EYE_METRIC_SELF_BPF_ATTACHED);
+    for (; series != NULL; series = next) {
+        next = series->next;
+        if (!is_told(series, stats, count)) {
+            eye_series_remove(health->registry, series);
+        }
+    }
+}
+
 static void update_programs(const struct eye_health *health)
 {
     struct eye_program_stats stats[EYE_PROGRAMS_MAX];
     size_t count = eye_source_programs(health->source, stats);
+    forget_programs(health, stats, count);
     for (size_t i = 0; i < count; i++) {
         eye_gauge_set(
             series_1(health, EYE_METRIC_SELF_BPF_ATTACHED, EYE_TAG_PROGRAM, stats[i].name),
@@ -109,6 +137,20 @@ static void update_series(const struct eye_health *health)
     }
 }
 
+static void update_containers(const struct eye_health *health)
+{
+    const struct eye_container_stats stats = eye_processes_containers(health->processes);
+    eye_gauge_set(series_1(health, EYE_METRIC_SELF_CONTAINERS, EYE_TAG_OUTCOME, "named"),
+                  (double)stats.named);
+    eye_gauge_set(series_1(health, EYE_METRIC_SELF_CONTAINERS, EYE_TAG_OUTCOME, "unnamed"),
+                  (double)(stats.count - stats.named));
+    for (size_t i = 0; i < EYE_CONTAINER_OUTCOME_COUNT; i++) {
+        eye_counter_set(series_1(health, EYE_METRIC_SELF_CONTAINER_LOOKUPS, EYE_TAG_OUTCOME,
+                                 eye_container_outcome_name((enum eye_container_outcome)i)),
+                        stats.outcomes[i]);
+    }
+}
+
 static uint64_t timeval_ns(struct timeval value)
 {
     return (uint64_t)value.tv_sec * EYE_NS_PER_SECOND + (uint64_t)value.tv_usec * EYE_NS_PER_US;
@@ -158,6 +200,7 @@ void eye_health_update(const struct eye_health *health)
                    eye_processes_malformed(health->processes));
     update_samples(health, "usm", health->usm->samples, health->usm->malformed);
     eye_reports_tell(health->reports, health->registry, health->group);
+    update_containers(health);
     update_self(health);
     update_series(health);
 }

@@ -26,7 +26,7 @@ uint64_t eye_intervals_next_ns(const struct eye_intervals *intervals, uint64_t w
     if (is_waited_for(intervals, next_ns)) {
         next_ns = (intervals->previous_ns / length_ns + 1) * length_ns;
     }
-    return next_ns - intervals->start_ns < min_ns ? next_ns + length_ns : next_ns;
+    return next_ns - intervals->previous_ns < min_ns ? next_ns + length_ns : next_ns;
 }
 
 uint64_t eye_intervals_end_ns(const struct eye_intervals *intervals, uint64_t wall_ns)

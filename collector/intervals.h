@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 struct eye_intervals {
-    uint64_t length_ns;
-    uint64_t start_ns;    /* wall: the daemon's */
+    uint64_t length_ns; /* may change at any time; ends of intervals are multiples of the new one */
+    uint64_t start_ns;  /* wall: the daemon's */
     uint64_t previous_ns; /* wall: end of the last interval; the start before the first one */
     uint64_t moment_ns;   /* monotonic: the same moment */
 };
@@ -22,11 +22,11 @@ struct eye_moment {
 };
 
 /**
- * When the present interval is over: the next multiple of the length after @wall_ns. The first one
- * ends one later when it would be shorter than a second and than half of the others: what comes in
- * a moment would make rates that nobody sent. A clock that was set back by less than ten seconds or
- * an interval is waited for: an interval that ends where another one did would take its place at
- * receivers that keep one point per time.
+ * When the present interval is over: the next multiple of the length after @wall_ns. The first one,
+ * and one during which the length was changed, ends one later when it would be shorter than a
+ * second and than half of the others: what comes in a moment would make rates that nobody sent. A
+ * clock that was set back by less than ten seconds or an interval is waited for: an interval that
+ * ends where another one did would take its place at receivers that keep one point per time.
  */
 uint64_t eye_intervals_next_ns(const struct eye_intervals *intervals, uint64_t wall_ns);
 

@@ -45,3 +45,15 @@ bool eye_config_same_for_exporters(const struct eye_config *config, const struct
     return config->once == other->once && config->interval_ns == other->interval_ns &&
            eye_text_list_equal(&config->tags, &other->tags);
 }
+
+const char *eye_config_needs_restart(const struct eye_config *config,
+                                     const struct eye_config *other)
+{
+    for (size_t i = 0; i < eye_config_key_count; i++) {
+        const struct eye_config_key *key = &eye_config_keys[i];
+        if (key->restart && !eye_value_equal(key, config, other)) {
+            return key->path;
+        }
+    }
+    return NULL;
+}

@@ -24,6 +24,9 @@
 #include "collector/base/error.h"
 #include "collector/base/log.h"
 
+/* control.socket, where nothing else is said. */
+#define EYE_CONTROL_DEFAULT_SOCKET "/run/sockeye/control.sock"
+
 /* Read without -c FILE, if it exists. */
 #define EYE_CONFIG_DEFAULT_FILE "/etc/sockeye/sockeye.yaml"
 
@@ -47,6 +50,8 @@ struct eye_text_list {
 struct eye_config_key {
     const char *path; /* dotted: "source.tier" */
     enum eye_config_type type;
+    bool restart;              /* of the daemon: cannot change while it runs */
+    bool experimental;         /* may change; what is not marked stays as it is */
     bool zero_too;             /* COUNT, DURATION, SIZE: 0 is taken beside min to max */
     bool series;               /* of an exporter: who its receiver is, or what series are called
                                   there; a changed one leaves old series behind */
@@ -84,6 +89,8 @@ enum eye_connection_tag {
     EYE_CONNECTION_TAG_FAMILY,
     EYE_CONNECTION_TAG_PROCESS,
     EYE_CONNECTION_TAG_CONTAINER,
+    EYE_CONNECTION_TAG_POD,
+    EYE_CONNECTION_TAG_NAMESPACE,
     EYE_CONNECTION_TAG_NETNS,
 };
 
@@ -130,10 +137,17 @@ struct eye_config {
     uint64_t interval_ns;         /* interval: 10s (1s .. 1h) */
     uint64_t shutdown_timeout_ns; /* shutdown_timeout: 5s (0 .. 5m) */
     int log_level;                /* log.level: error warning info debug; enum eye_log_level */
+    int log_format;               /* log.format: auto text json journal; enum eye_log_format */
     struct eye_text_list tags;    /* tags: "key:value" on every point of every exporter */
+    struct {
+        char *socket;     /* control.socket: where status and reload are asked for; "": nowhere */
+        char *listen;     /* control.listen: "ADDRESS:PORT" for the same; NULL: none */
+        char *token_file; /* control.token_file: what who comes there has to know; NULL: nothing */
+    } control;
     struct {
         int tier;     /* source.tier: auto, or a tier; enum eye_tier */
         char *proc;   /* source.proc: where the host's /proc is mounted; default "/proc" */
+        char *root;   /* source.root: where the host's root folder is mounted; default "/" */
         char *cgroup; /* source.cgroup: protocols are watched below it; NULL: found */
     } source;
     struct {
@@ -207,6 +221,11 @@ bool eye_text_list_equal(const struct eye_text_list *list, const struct eye_text
 
 /** Whether both are the same in what exporters read beside their own keys. */
 bool eye_config_same_for_exporters(const struct eye_config *config, const struct eye_config *other);
+
+/** The path of the first key in which they differ and which cannot change while the daemon runs
+ * ("source.tier"); NULL: there is none. */
+const char *eye_config_needs_restart(const struct eye_config *config,
+                                     const struct eye_config *other);
 
 /** Whether any protocol is to be recognised. */
 static inline bool eye_config_wants_protocols(const struct eye_config *config)

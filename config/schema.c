@@ -6,6 +6,7 @@
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
+#include "collector/base/listener.h"
 
 #define SECOND EYE_NS_PER_SECOND
 #define MINUTE (60 * SECOND)
@@ -22,14 +23,25 @@ static const char *const log_levels[] = {
     [EYE_LOG_DEBUG] = "debug", [EYE_LOG_DEBUG + 1] = NULL,
 };
 
+static const char *const log_formats[] = {
+    [EYE_LOG_AUTO] = "auto",       [EYE_LOG_TEXT] = "text",      [EYE_LOG_JSON] = "json",
+    [EYE_LOG_JOURNAL] = "journal", [EYE_LOG_JOURNAL + 1] = NULL,
+};
+
 /* The others are not known here: see eye_daemon_keys_init(). */
 static const char *const no_tiers[] = {[EYE_TIER_AUTO] = "auto", [EYE_TIER_AUTO + 1] = NULL};
 
 static const char *const connection_tags[] = {
-    [EYE_CONNECTION_TAG_DIRECTION] = "direction", [EYE_CONNECTION_TAG_SERVICE] = "service",
-    [EYE_CONNECTION_TAG_PORT] = "port",           [EYE_CONNECTION_TAG_FAMILY] = "family",
-    [EYE_CONNECTION_TAG_PROCESS] = "process",     [EYE_CONNECTION_TAG_CONTAINER] = "container",
-    [EYE_CONNECTION_TAG_NETNS] = "netns",         [EYE_CONNECTION_TAG_NETNS + 1] = NULL,
+    [EYE_CONNECTION_TAG_DIRECTION] = "direction",
+    [EYE_CONNECTION_TAG_SERVICE] = "service",
+    [EYE_CONNECTION_TAG_PORT] = "port",
+    [EYE_CONNECTION_TAG_FAMILY] = "family",
+    [EYE_CONNECTION_TAG_PROCESS] = "process",
+    [EYE_CONNECTION_TAG_CONTAINER] = "container",
+    [EYE_CONNECTION_TAG_POD] = "pod",
+    [EYE_CONNECTION_TAG_NAMESPACE] = "namespace",
+    [EYE_CONNECTION_TAG_NETNS] = "netns",
+    [EYE_CONNECTION_TAG_NETNS + 1] = NULL,
 };
 
 static const char *const wishes[] = {
@@ -73,6 +85,11 @@ static bool is_absolute_path(const char *text)
     return text[0] == '/';
 }
 
+static bool is_absolute_path_or_none(const char *text)
+{
+    return text[0] == '\0' || is_absolute_path(text);
+}
+
 #define NAME_PATTERN_EXPECTS "a metric name, with * for any part, like tcp.*"
 
 const struct eye_config_key eye_config_keys[] = {
@@ -110,28 +127,82 @@ const struct eye_config_key eye_config_keys[] = {
         .help = "The least important messages that are still written.",
     },
     {
+        .path = "log.format",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct eye_config, log_format),
+        .default_value = "auto",
+        .choices = log_formats,
+        .help = "How lines of the log look: text has time and level, json is an object per line, "
+                "journal has priorities for systemd. auto: journal under systemd, else text.",
+    },
+    {
+        .path = "control.socket",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, control.socket),
+        .default_value = EYE_CONTROL_DEFAULT_SOCKET,
+        .valid = is_absolute_path_or_none,
+        .expects = "an absolute path, or \"\" for none",
+        .help = "Unix socket for \"sockeye status\" and \"sockeye reload\"; root and the group of "
+                "the daemon may ask. One daemon at a time has it.",
+    },
+    {
+        .path = "control.listen",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, control.listen),
+        .valid = eye_listen_valid,
+        .expects = EYE_LISTEN_EXPECTS,
+        .help = "Address and port for the same requests by HTTP; beyond loopback with a token.",
+    },
+    {
+        .path = "control.token_file",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, control.token_file),
+        .valid = is_absolute_path,
+        .expects = "an absolute path",
+        .help =
+            "File with the token of control.listen (Authorization: Bearer), for all but /health "
+            "and /ready; only its owner may be able to read it.",
+    },
+    {
         .path = "source.tier",
         .type = EYE_CONFIG_CHOICE,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.tier),
         .default_value = "auto",
         .choices = no_tiers,
+        .restart = true,
         .help = "How the kernel is asked; auto takes the best that this kernel allows.",
     },
     {
         .path = "source.proc",
         .type = EYE_CONFIG_TEXT,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.proc),
         .default_value = "/proc",
         .valid = is_absolute_path,
         .expects = "an absolute path",
+        .restart = true,
         .help = "Where the host's /proc is mounted; in a container perhaps /host/proc.",
+    },
+    {
+        .path = "source.root",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, source.root),
+        .default_value = "/",
+        .valid = is_absolute_path,
+        .expects = "an absolute path",
+        .restart = true,
+        .help = "Where the host's root folder is mounted, whose container runtimes tell names; in "
+                "a container perhaps /host, or /proc/1/root of the host's /proc.",
     },
     {
         .path = "source.cgroup",
         .type = EYE_CONFIG_TEXT,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.cgroup),
         .valid = is_absolute_path,
         .expects = "an absolute path",
+        .restart = true,
         .help = "Protocols of what runs in this cgroup v2 directory; without it of the whole host.",
     },
     {

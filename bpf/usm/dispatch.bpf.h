@@ -12,6 +12,7 @@
 #include "bpf/usm/looks.h"
 #include "bpf/usm/records.bpf.h"
 #include "bpf/usm/segment.bpf.h"
+#include "bpf/usm/switches.bpf.h"
 
 /* enum eye_protocol -> its program for what is sent, and for what is received: from 6.18 on the
  * programs of an array have one direction. Filled by the collector when a protocol is first seen,
@@ -29,9 +30,6 @@ struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, 4096);
 } wishes SEC(".maps");
-
-/* Bits by enum eye_protocol. */
-const volatile __u32 eye_protocols_wanted = ~0U;
 
 /* Bits by enum eye_protocol: the collector was told, and has not taken it back. */
 __u32 eye_protocols_wished = 0;
@@ -54,7 +52,7 @@ EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes)
     if (bpf_skb_load_bytes(skb, offset, &glance, count) != 0) {
         return EYE_PROTOCOL_UNKNOWN;
     }
-    return eye_recognise_glance(&glance, count, eye_protocols_wanted);
+    return eye_recognise_glance(&glance, count, ~eye_protocols_off);
 }
 
 /* Looks at the first bytes of a payload; true when the stream speaks, or may speak, a protocol. */
@@ -65,26 +63,48 @@ static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_stre
     if (stream->protocol == EYE_PROTOCOL_NONE && stream->spoke == speaks) {
         return false;
     }
+    if (eye_all_off()) {
+        return false;
+    }
     stream->spoke = speaks;
     __u8 protocol = eye_look(skb, segment->offset, segment->bytes);
     if (protocol == EYE_PROTOCOL_UNKNOWN) {
         eye_count_look(stream);
         return false;
     }
+    stream->epoch = eye_epoch_of(protocol);
     stream->protocol = protocol;
     return true;
 }
 
-/* Counted for each payload until the collector has brought the programs. @client: this end
- * connected. */
+/* Its protocol was switched off since it was recognised, and perhaps on again: what the parser
+ * knows of it ends behind the last byte that was read. */
+EYE_PART int eye_follow_no_more(struct __sk_buff *skb, struct eye_stream *stream)
+{
+    struct bpf_sock *sk = skb->sk;
+    if (!sk || !stream) {
+        return 0;
+    }
+    stream->protocol = EYE_PROTOCOL_UNKNOWN;
+    stream->recognised = 1; /* what is not followed is not what nobody knows */
+    bpf_sk_storage_delete(&conversations, sk);
+    bpf_sk_storage_delete(&pipelines, sk);
+    return 0;
+}
+
+/* Counted for each payload until the collector has brought the programs; not when it has taken
+ * them away. @client: this end connected. */
 EYE_PART int eye_wish(struct eye_stream *stream, __u32 client, __u32 protocol)
 {
     if (!stream) {
         return 0;
     }
     stream->recognised = 1; /* what is not followed is not what nobody knows */
+    if (eye_is_off(protocol)) {
+        return 0;
+    }
     eye_lose(EYE_LOSS_NOT_LOADED(protocol), 1);
-    __u32 bit = 1U << (protocol & 31);
+    __u32 bit = 1U << (protocol & (EYE_PROTOCOLS_MAX - 1));
     if (!(eye_protocols_refused & bit)) {
         eye_tell_loss(stream->owner, stream->port, client, EYE_LOSS_NOT_LOADED(protocol), 1);
     }
@@ -123,7 +143,11 @@ static __always_inline void eye_handle_first_payload(struct __sk_buff *skb, stru
 {
     struct eye_first_payload *first =
         eye_begin_first_payload(bpf_sk_storage_get(&sockets, sk, 0, 0), segment->source);
-    if (first && eye_recognise(skb, &first->socket.stream, segment, EYE_RECEIVED)) {
+    if (!first) {
+        return;
+    }
+    first->switched = eye_switches;
+    if (eye_recognise(skb, &first->socket.stream, segment, EYE_RECEIVED)) {
         eye_hand_over(skb, &first->socket, segment, EYE_RECEIVED, first->socket.stream.protocol);
         first->socket.stream.protocol = EYE_PROTOCOL_UNKNOWN;
     }
@@ -157,7 +181,10 @@ static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 side
     struct eye_stream *stream = &socket->stream;
     /* Read once: the other direction, on another CPU, may find that it is over. */
     __u32 protocol = *(const volatile __u8 *)&stream->protocol;
-    if (!eye_is_protocol(protocol)) {
+    if (!eye_is_followed(stream, protocol)) {
+        if (eye_is_protocol(protocol)) {
+            eye_follow_no_more(skb, stream);
+        }
         if (protocol == EYE_PROTOCOL_TUNNEL || !eye_recognise(skb, stream, &segment, side)) {
             return;
         }

@@ -17,7 +17,8 @@ struct eye_first_payload {
     struct eye_pipeline pipeline;
     __be16 source; /* port that it came from */
     bool present;
-    __u8 padding[5];
+    __u8 switched; /* eye_switches, when it was left */
+    __u8 padding[4];
 };
 
 /* 0 -> the last payload filtered at a listener. Written by ingress on listeners, taken by the

@@ -6,6 +6,7 @@
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/usm/first_payload.bpf.h"
 #include "bpf/usm/records.bpf.h"
+#include "bpf/usm/switches.bpf.h"
 
 /* The conversation moves to the child. */
 static __always_inline void eye_adopt_conversation(struct sock *sk, struct eye_first_payload *first)
@@ -20,6 +21,12 @@ static __always_inline void eye_adopt_conversation(struct sock *sk, struct eye_f
     }
 }
 
+/* Nobody has taken it, and the payload programs have been there since. */
+static __always_inline bool eye_is_fresh(const struct eye_first_payload *first)
+{
+    return first->present && first->switched == eye_switches && !eye_all_off();
+}
+
 /* LISTEN -> SYN_RECV of a child. Its ports are set behind that on kernels as old as 6.1
  * (inet_csk_clone_lock()): the listener has no peer's. */
 static __always_inline void eye_take_first_payload(struct sock *sk, struct eye_socket *socket)
@@ -27,7 +34,7 @@ static __always_inline void eye_take_first_payload(struct sock *sk, struct eye_s
     struct eye_first_payload *first = eye_first_payload_slot();
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
     __be16 peer = sk->__sk_common.skc_dport;
-    if (!first || !tcp || !first->present || (peer != 0 && peer != first->source)) {
+    if (!first || !tcp || !eye_is_fresh(first) || (peer != 0 && peer != first->source)) {
         return;
     }
     first->present = false;
@@ -115,6 +122,9 @@ static __always_inline void eye_end_conversation(struct sock *sk, struct eye_soc
         return;
     }
     stream->recognised |= conversation->confirmed;
+    if (!eye_is_followed(stream, stream->protocol)) {
+        return; /* switched off: nobody asks what became of its requests */
+    }
     if (eye_waiting(&conversation->queue) > 0) {
         eye_learn_closer(socket, sk);
         eye_note_whose(conversation, stream->owner, stream->port);

@@ -22,7 +22,8 @@ enum eye_side {
  *
  *   UNKNOWN --looks like one--> a protocol --said that another follows--> TUNNEL, for good
  *      ^  ^                         |
- *      |  +------ was not it -------+
+ *      |  +------ was not it, ------+
+ *      |          or is not followed any more
  *      |
  *      +-- the turn changed -- NONE <-- EYE_LOOKS_MAX payloads looked like none -- UNKNOWN
  */
@@ -46,7 +47,8 @@ struct eye_stream {
     __u8 looks;      /* payloads that matched no protocol, at most EYE_LOOKS_MAX */
     __u8 spoke;      /* enum eye_spoke */
     __u8 recognised; /* a protocol was recognised beyond doubt */
-    __u8 padding[2];
+    __u8 epoch;      /* of the protocol, when it was recognised: see eye_epochs */
+    __u8 padding;
 };
 
 EYE_ABI_ASSERT(sizeof(struct eye_stream) == 16);

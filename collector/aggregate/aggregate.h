@@ -20,6 +20,13 @@ struct eye_aggregate *eye_aggregate_new(const struct eye_config *config,
                                         struct eye_processes *processes);
 void eye_aggregate_free(struct eye_aggregate *aggregate);
 
+/**
+ * Another configuration, which outlives the aggregate or its next one. Series under names that are
+ * not given any more end as idle ones do. What is active is in doubt when connections are named
+ * otherwise: the next full pass counts it under its new names.
+ */
+void eye_aggregate_reconfigure(struct eye_aggregate *aggregate, const struct eye_config *config);
+
 /** An eye_connection_handler: the context is the struct eye_aggregate. */
 void eye_aggregate_connection(void *aggregate, const struct eye_connection_record *sample);
 

@@ -11,6 +11,7 @@ struct eye_source {
     struct eye_features *features;
     struct eye_sight sight;
     uint64_t live_records;
+    const struct eye_config *next; /* from eye_source_prepare() to eye_source_apply() */
 };
 
 const char *eye_loss_program(enum eye_loss loss)
@@ -66,15 +67,15 @@ const struct eye_tier_type *eye_source_probe(struct eye_features *features,
 }
 
 static int open_tier(struct eye_source *source, const struct eye_tier_type *tier,
-                     struct eye_error *ret_error)
+                     const struct eye_steps *steps, struct eye_error *ret_error)
 {
     source->tier = tier;
     memset(&source->sight, 0, sizeof(source->sight));
-    return tier->open(source->features, &source->sight, &source->state, ret_error);
+    return tier->open(source->features, steps, &source->sight, &source->state, ret_error);
 }
 
-int eye_source_open(struct eye_features *features, struct eye_source **ret_source,
-                    struct eye_error *ret_error)
+int eye_source_open(struct eye_features *features, const struct eye_steps *steps,
+                    struct eye_source **ret_source, struct eye_error *ret_error)
 {
     struct eye_source *source = calloc(1, sizeof(*source));
     if (source == NULL) {
@@ -82,9 +83,10 @@ int eye_source_open(struct eye_features *features, struct eye_source **ret_sourc
     }
     source->features = features;
     const struct eye_tier_type *tier = eye_source_first(features->config);
-    int result = open_tier(source, tier, ret_error);
-    while (result != 0 && (tier = next_tier(features->config, tier)) != NULL) {
-        result = open_tier(source, tier, ret_error);
+    int result = open_tier(source, tier, steps, ret_error);
+    while (result != 0 && result != -ECANCELED &&
+           (tier = next_tier(features->config, tier)) != NULL) {
+        result = open_tier(source, tier, steps, ret_error);
     }
     if (result != 0) {
         free(source);
@@ -116,6 +118,24 @@ const struct eye_sight *eye_source_sight(const struct eye_source *source)
 bool eye_source_is_whole(const struct eye_source *source)
 {
     return source->tier->is_whole(source->state);
+}
+
+int eye_source_prepare(struct eye_source *source, const struct eye_config *config,
+                       struct eye_error *ret_error)
+{
+    source->next = config;
+    return source->tier->prepare(source->state, config, ret_error);
+}
+
+void eye_source_apply(struct eye_source *source)
+{
+    source->features->config = source->next;
+    source->tier->apply(source->state);
+}
+
+void eye_source_settle(struct eye_source *source)
+{
+    source->tier->settle(source->state);
 }
 
 bool eye_source_retry(struct eye_source *source)

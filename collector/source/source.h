@@ -32,12 +32,13 @@ const struct eye_tier_type *eye_source_first(const struct eye_config *config);
 
 /**
  * Opens source.tier, else the best one that this kernel allows. @features: with all that is needed
- * for everything; the source's own until it is closed. What this kernel or host refuses is done
- * without, as long as connections are seen: eye_source_sight(). 0 or -errno; @ret_error then says
- * what is missing and what to do, in one line.
+ * for everything; the source's own until it is closed. @steps: asked before each, may be NULL. What
+ * this kernel or host refuses is done without, as long as connections are seen: eye_source_sight().
+ * 0; -ECANCELED when @steps do not go on; or -errno: @ret_error then says what is missing and what
+ * to do, in one line.
  */
-int eye_source_open(struct eye_features *features, struct eye_source **ret_source,
-                    struct eye_error *ret_error);
+int eye_source_open(struct eye_features *features, const struct eye_steps *steps,
+                    struct eye_source **ret_source, struct eye_error *ret_error);
 
 /** Takes NULL. */
 void eye_source_close(struct eye_source *source);
@@ -51,6 +52,22 @@ const struct eye_sight *eye_source_sight(const struct eye_source *source);
 /** Whether everything that the configuration asks for is attached now. With --once a protocol has
  * to have been from the start on. */
 bool eye_source_is_whole(const struct eye_source *source);
+
+/**
+ * Another configuration while it runs, in three steps. Here, in the main thread, while the
+ * collector goes on: whatever of it may fail or takes its time. Kernel programs are loaded and
+ * attached, and see nothing yet. @config differs from the present one in no key of which
+ * eye_config_needs_restart() says so, and outlives the source, or the next configuration. 0, or
+ * -errno with a message; in any case eye_source_settle() follows.
+ */
+int eye_source_prepare(struct eye_source *source, const struct eye_config *config,
+                       struct eye_error *ret_error);
+
+/** What was prepared counts from now on; the collector thread's, between two records. */
+void eye_source_apply(struct eye_source *source);
+
+/** Takes away what the configuration that is in force does not want. Main thread. */
+void eye_source_settle(struct eye_source *source);
 
 /**
  * Attaches what could not be attached before, once: an exclusive program may have gone, a cgroup v2

@@ -5,7 +5,8 @@
  * Ordinary series take up to three quarters of the budget, those with an __other__ tag up to all
  * but one place, and that last place is for a series whose tags are all __other__. Once it is
  * taken, series that find no place are counted there, even if they carry other tags. So overflow
- * always has somewhere to go, and the metric never holds more series than its budget.
+ * always has somewhere to go, and the metric never holds more series than its budget. Only when
+ * the budget is made smaller than what the metric holds, the last place is beyond it.
  */
 #include <stdlib.h>
 
@@ -159,6 +160,13 @@ static struct eye_series *lose(struct eye_registry *registry, enum eye_metric_id
     return &registry->scratch[metric];
 }
 
+static struct eye_series *add_series(struct eye_registry *registry,
+                                     const struct eye_series_key *key, uint64_t hash)
+{
+    struct eye_series *series = eye_registry_add(registry, key, hash);
+    return series == NULL ? lose(registry, key->metric->id) : series;
+}
+
 /* The series of a key that is not there yet, or of the one that it becomes by the budgets. */
 static struct eye_series *make_series(struct eye_registry *registry, struct eye_series_key *key)
 {
@@ -173,14 +181,14 @@ static struct eye_series *make_series(struct eye_registry *registry, struct eye_
         }
         enum verdict verdict = judge_after_making_room(registry, key);
         if (verdict == VERDICT_FITS) {
-            series = eye_registry_add(registry, key, hash);
-            return series == NULL ? lose(registry, metric) : series;
+            return add_series(registry, key, hash);
         }
         uint32_t widest =
             widest_tag(&registry->metrics[metric].budget, key,
                        verdict == VERDICT_SERVICE_IS_FULL ? EYE_TAG_SERVICE : EYE_TAG_COUNT);
         if (widest == key->count) {
-            return registry->metrics[metric].overflow;
+            series = registry->metrics[metric].overflow;
+            return series == NULL ? add_series(registry, key, hash) : series;
         }
         replace_tag(registry, key, widest,
                     verdict == VERDICT_SERVICE_IS_FULL ? key->service : EYE_ANYBODY);

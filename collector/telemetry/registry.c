@@ -39,6 +39,13 @@ struct eye_registry *eye_registry_new(const struct eye_limits *limits)
     return registry;
 }
 
+void eye_registry_set_limits(struct eye_registry *registry, const struct eye_limits *limits)
+{
+    assert(limits->series_per_metric > 0);
+    registry->limits = *limits;
+    registry->generation++; /* what was refused may have room now */
+}
+
 static void free_metric(struct eye_metric_state *state)
 {
     while (state->first != NULL) {

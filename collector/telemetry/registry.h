@@ -13,7 +13,7 @@ struct eye_series_key;
 struct eye_metric_state {
     struct eye_series *first;
     struct eye_series *last;
-    struct eye_series *overflow; /* youngest whose tags are all __other__; not NULL when full */
+    struct eye_series *overflow; /* youngest whose tags are all __other__; NULL: none yet */
     struct eye_budget budget;
 };
 

@@ -67,6 +67,13 @@ struct eye_series {
 /** NULL when out of memory. */
 struct eye_registry *eye_registry_new(const struct eye_limits *limits);
 
+/**
+ * Other limits from now on. What is there stays, beyond a smaller budget too: it goes when it is
+ * idle (sooner where others need its place), and until there is room again all newcomers are
+ * counted under __other__. Larger ones hold from the next look-up on.
+ */
+void eye_registry_set_limits(struct eye_registry *registry, const struct eye_limits *limits);
+
 /** Frees registry, groups and series. Frozen pictures that a snapshot holds live on. */
 void eye_registry_free(struct eye_registry *registry);
 

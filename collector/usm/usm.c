@@ -46,6 +46,15 @@ void eye_usm_close(struct eye_usm *usm)
     }
 }
 
+void eye_usm_exchange(struct eye_usm *usm, struct eye_usm *other)
+{
+    for (size_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
+        void *state = usm->protocols[i];
+        usm->protocols[i] = other->protocols[i];
+        other->protocols[i] = state;
+    }
+}
+
 /* ---- Records ---- */
 
 /* An error in the place of the code; a code is the protocol's to know. */

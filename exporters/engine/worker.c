@@ -107,6 +107,11 @@ unsigned eye_worker_lane(const struct eye_worker *worker)
     return worker->setup.lane;
 }
 
+const struct eye_exporter_type *eye_worker_type(const struct eye_worker *worker)
+{
+    return worker->type;
+}
+
 const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker)
 {
     return &worker->stats;

@@ -32,22 +32,13 @@ void eye_auth_done(struct eye_auth *auth)
     eye_secret_done(&auth->password);
 }
 
-/* Of texts of one length gnutls_memcmp() looks at every byte; another length is compared with
- * itself, so that it takes as long as a wrong text of its own. */
-static bool same_text(const char *given, const char *right)
-{
-    size_t length = strlen(given);
-    bool same_length = length == strlen(right);
-    return (eye_gnutls.memcmp(given, same_length ? right : given, length) == 0) & same_length;
-}
-
 bool eye_auth_allows(struct eye_auth *auth, const char *user, const char *password)
 {
     if (auth->user == NULL) {
         return true;
     }
     eye_secret_follow(&auth->password);
-    bool right_user = same_text(user == NULL ? "" : user, auth->user);
-    bool right_password = same_text(password == NULL ? "" : password, auth->password.value);
+    bool right_user = eye_same_secret(user == NULL ? "" : user, auth->user);
+    bool right_password = eye_same_secret(password == NULL ? "" : password, auth->password.value);
     return right_user & right_password;
 }

@@ -13,10 +13,10 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/listener.h"
 #include "exporters/openmetrics/auth.h"
 #include "exporters/openmetrics/negotiate.h"
 #include "exporters/openmetrics/zipped.h"
-#include "exporters/server/listener.h"
 #include "exporters/server/server.h"
 
 /* Zipped; a hundred times what the default limits allow. */

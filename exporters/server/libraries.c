@@ -3,6 +3,7 @@
 #include "exporters/server/libraries.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "exporters/engine/shared_library.h"
 
@@ -10,13 +11,13 @@ struct eye_mhd eye_mhd;
 struct eye_gnutls eye_gnutls;
 
 static const struct eye_symbol mhd_symbols[] = {
-#define X(name) {"MHD_" #name, offsetof(struct eye_mhd, name)},
+#define X(name) EYE_SYMBOL(MHD_##name, struct eye_mhd, name),
     EYE_MHD_FUNCTIONS(X)
 #undef X
 };
 
 static const struct eye_symbol gnutls_symbols[] = {
-#define X(name) {"gnutls_" #name, offsetof(struct eye_gnutls, name)},
+#define X(name) EYE_SYMBOL(gnutls_##name, struct eye_gnutls, name),
     EYE_GNUTLS_FUNCTIONS(X)
 #undef X
 };
@@ -32,4 +33,13 @@ int eye_http_server_load(struct eye_error *ret_error)
                ? eye_shared_library_open("libgnutls.so.30", "libgnutls30", gnutls_symbols,
                                          EYE_ARRAY_LENGTH(gnutls_symbols), &eye_gnutls, ret_error)
                : result;
+}
+
+/* Of texts of one length gnutls_memcmp() looks at every byte; another length is compared with
+ * itself, so that it takes as long as a wrong text of its own. */
+bool eye_same_secret(const char *given, const char *right)
+{
+    size_t length = strlen(given);
+    bool same_length = length == strlen(right);
+    return (eye_gnutls.memcmp(given, same_length ? right : given, length) == 0) & same_length;
 }

@@ -8,6 +8,7 @@
 
 #include <gnutls/x509.h>
 #include <microhttpd.h>
+#include <stdbool.h>
 
 #include "collector/base/error.h"
 
@@ -57,6 +58,10 @@ struct eye_gnutls {
 /* Filled by eye_http_server_load(), constant afterwards. */
 extern struct eye_mhd eye_mhd;
 extern struct eye_gnutls eye_gnutls;
+
+/** Whether @given is @right; how long it takes does not tell where they differ. Once both are open.
+ */
+bool eye_same_secret(const char *given, const char *right);
 
 /** Opens both, once; main thread. 0, or -ELIBACC with a message. */
 int eye_http_server_load(struct eye_error *ret_error);

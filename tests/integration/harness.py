@@ -5,6 +5,7 @@ Every helper takes the running test first and undoes itself through addCleanup, 
 fails. The daemon is found through the environment variable SOCKEYE.
 """
 
+import concurrent.futures
 import contextlib
 import ctypes
 import faulthandler
@@ -111,10 +112,11 @@ def temporary_folder(test):
 
 
 def clean_environment(**changes):
-    """This environment without what would configure the daemon or name a service."""
+    """This environment without what would configure the daemon or name a service, and without a
+    control socket, which one daemon of a host has: many run here."""
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith(("SOCKEYE", "DD_", "OTEL_"))}
-    return {**kept, **changes}
+    return {**kept, "SOCKEYE_CONTROL_SOCKET": '""', **changes}
 
 
 def sockeye(*arguments, prefix=(), timeout=60, **changes):
@@ -449,6 +451,15 @@ class Pair:
 
     LEFT, RIGHT = "10.99.0.1", "10.99.0.2"
     LEFT6, RIGHT6 = "fd99::1", "fd99::2"
+    # Every tenth segment to or from a port is lost, in both namespaces.
+    LOSS = """
+        table inet loss {
+            chain input {
+                type filter hook input priority 0;
+                tcp dport PORT numgen inc mod 10 == 9 drop
+                tcp sport PORT numgen inc mod 10 == 9 drop
+            }
+        }"""
 
     def __init__(self, test):
         self.left = Namespace(test)
@@ -463,6 +474,24 @@ class Pair:
         namespace.run("ip", "address", "add", f"{address}/24", "dev", device)
         namespace.run("ip", "address", "add", f"{address6}/64", "dev", device, "nodad")
         namespace.run("ip", "link", "set", device, "up")
+
+    def connect(self, test, port):
+        """A connection over the wire: (client, on the left; server, on the right)."""
+        with self.right.entered():
+            listener = listen(test, port, self.RIGHT)
+        client = self.left.socket()
+        client.settimeout(60)
+        test.addCleanup(client.close)
+        client.connect((self.RIGHT, port))
+        server, _ = listener.accept()
+        server.settimeout(60)
+        test.addCleanup(server.close)
+        return client, server
+
+    def set_loss(self, port, on):
+        text = self.LOSS.replace("PORT", str(port)) if on else "flush ruleset"
+        for namespace in (self.left, self.right):
+            command(*namespace.prefix, "nft", text)
 
 
 # ---- servers and clients ----
@@ -490,6 +519,14 @@ def receive_exactly(connection, size):
         parts.append(part)
         size -= len(part)
     return b"".join(parts)
+
+
+def transfer(source, target, size):
+    """So many bytes from one end to the other, whatever buffers hold."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(source.sendall, bytes(size))
+        receive_exactly(target, size)
+        sending.result()
 
 
 def receive_all(connection):

@@ -57,7 +57,7 @@ EYE_PART int session_look(struct eye_stream *stream, __u64 from, __u32 bytes)
     eye_pin(count);
     count++;
     if (stream->protocol == EYE_PROTOCOL_UNKNOWN && eye_read(&reader, 0, &glance, count) == 0) {
-        stream->protocol = eye_recognise_glance(&glance, count, eye_protocols_wanted);
+        stream->protocol = eye_recognise_glance(&glance, count, ~eye_protocols_off);
     }
     return eye_has_protocol(stream);
 }

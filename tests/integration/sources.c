@@ -20,12 +20,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collector/base/base.h"
 #include "tests/support/http_conversations.h"
 #include "tests/support/http_host.h"
+#include "tests/support/own_cgroup.h"
 
 #include "bpf/sources.skel.h"
 
@@ -45,40 +45,13 @@ static struct {
     struct ring_buffer *ring;
     struct bpf_link *links[5];
     size_t link_count;
-    char cgroup[512]; /* of this process' own; "": not made */
-    char mount[256];  /* of the cgroup v2 tree */
+    struct own_cgroup cgroup;
     struct told server;
     struct told client;
     uint64_t lost;
 } world;
 
 /* ---- The world ---- */
-
-static void join(const char *cgroup)
-{
-    char path[600];
-    snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup);
-    FILE *file = fopen(path, "we");
-    assert_non_null(file);
-    assert_true(fprintf(file, "%d", (int)getpid()) > 0);
-    assert_int_equal(fclose(file), 0);
-}
-
-static void find_mount(void)
-{
-    char line[1024];
-    char type[64];
-    FILE *file = fopen("/proc/self/mounts", "re");
-    assert_non_null(file);
-    while (world.mount[0] == '\0' && fgets(line, sizeof(line), file) != NULL) {
-        char where[256];
-        if (sscanf(line, "%*s %255s %63s", where, type) == 2 && strcmp(type, "cgroup2") == 0) {
-            snprintf(world.mount, sizeof(world.mount), "%s", where);
-        }
-    }
-    fclose(file);
-    assert_int_not_equal(world.mount[0], '\0');
-}
 
 static void keep(const struct eye_request_head *head)
 {
@@ -134,7 +107,7 @@ static void attach_all(void)
 {
     fill_slot(world.programs->maps.senders, world.programs->progs.http_sent);
     fill_slot(world.programs->maps.receivers, world.programs->progs.http_received);
-    int cgroup = open(world.cgroup, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int cgroup = open(world.cgroup.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_true(cgroup >= 0);
     attach(bpf_program__attach(world.programs->progs.tcp_state));
     attach(bpf_program__attach(world.programs->progs.tcp_state_again));
@@ -147,10 +120,7 @@ static void attach_all(void)
 static int make_world(void **state)
 {
     (void)state;
-    find_mount();
-    snprintf(world.cgroup, sizeof(world.cgroup), "%s/sockeye-test-%d", world.mount, (int)getpid());
-    assert_int_equal(mkdir(world.cgroup, 0755), 0);
-    join(world.cgroup);
+    own_cgroup_enter(&world.cgroup);
     world.programs = sources__open();
     assert_non_null(world.programs);
     bpf_program__set_autoload(world.programs->progs.tcp_live, false);
@@ -172,8 +142,7 @@ static int end_world(void **state)
     }
     ring_buffer__free(world.ring);
     sources__destroy(world.programs);
-    join(world.mount);
-    return rmdir(world.cgroup);
+    return own_cgroup_leave(&world.cgroup);
 }
 
 static void forget_told(void)

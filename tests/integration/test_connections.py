@@ -345,43 +345,11 @@ class ReusedSocket(unittest.TestCase):
 class LiveConnection(unittest.TestCase):
     """A live connection's bytes, segments, retransmits and RTT equal `ss -tin`."""
 
-    LOSS = """
-        table inet loss {
-            chain input {
-                type filter hook input priority 0;
-                tcp dport PORT numgen inc mod 10 == 9 drop
-                tcp sport PORT numgen inc mod 10 == 9 drop
-            }
-        }"""
-
     def setUp(self):
         harness.need("nft", "ss")
         self.daemon = Daemon(self)
         self.pair = Pair(self)
         self.port = free_port()
-
-    def connect(self):
-        with self.pair.right.entered():
-            listener = harness.listen(self, self.port, Pair.RIGHT)
-        client = self.pair.left.socket()
-        client.settimeout(60)
-        self.addCleanup(client.close)
-        client.connect((Pair.RIGHT, self.port))
-        server, _ = listener.accept()
-        server.settimeout(60)
-        self.addCleanup(server.close)
-        return client, server
-
-    def transfer(self, source, target, size):
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            sending = pool.submit(source.sendall, bytes(size))
-            harness.receive_exactly(target, size)
-            sending.result()
-
-    def set_loss(self, on):
-        text = self.LOSS.replace("PORT", str(self.port)) if on else "flush ruleset"
-        for namespace in (self.pair.left, self.pair.right):
-            harness.command(*namespace.prefix, "nft", text)
 
     def quiet(self, client, server):
         """ss of both ends, when two looks a while apart agree."""
@@ -419,13 +387,13 @@ class LiveConnection(unittest.TestCase):
         print(f"{direction} rtt {truth.rtt * 1e6:.0f} us, shown {point['p50'] * 1e6:.1f}", end="; ")
 
     def test_counters_and_rtt_equal_ss(self):
-        client, server = self.connect()
-        self.transfer(client, server, 1_000_000)
-        self.set_loss(True)
-        self.transfer(client, server, 1_500_000)
-        self.transfer(server, client, 700_000)
-        self.set_loss(False)
-        self.transfer(server, client, 300_000)
+        client, server = self.pair.connect(self, self.port)
+        harness.transfer(client, server, 1_000_000)
+        self.pair.set_loss(self.port, True)
+        harness.transfer(client, server, 1_500_000)
+        harness.transfer(server, client, 700_000)
+        self.pair.set_loss(self.port, False)
+        harness.transfer(server, client, 300_000)
         outgoing, incoming = self.quiet(client, server)
         self.daemon.wait_for_snapshots(2)
         self.assertGreater(outgoing.retransmits, 0)

@@ -54,6 +54,31 @@ static void next__first_is_no_moment(void **state)
     }
 }
 
+/* The open interval ends with the new ones, unless it would be no more than a moment. */
+static void next__is_of_the_new_length(void **state)
+{
+    static const struct {
+        uint64_t length_ns; /* new */
+        uint64_t previous_ns;
+        uint64_t wall_ns;
+        uint64_t next_ns;
+    } cases[] = {
+        {60 * S, 1010 * S, 1013 * S, 1020 * S}, /* 10 s before */
+        {10 * S, 960 * S, 1013 * S, 1020 * S},  /* 60 s before */
+        {10 * S, 960 * S, 1010 * S, 1020 * S},
+        {10 * S, 1009 * S + 500 * MS, 1009 * S + 600 * MS, 1020 * S}, /* 1500 ms before */
+        {10 * S, 1009 * S, 1009 * S + 999 * MS, 1010 * S},            /* 1 s before */
+        {S, 1009 * S + 500 * MS, 1009 * S + 600 * MS, 1010 * S},
+        {S, 1000 * S, 1003 * S + 700 * MS, 1004 * S},
+    };
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        const struct eye_intervals intervals = {cases[i].length_ns, 900 * S, cases[i].previous_ns,
+                                                1};
+        assert_int_equal(eye_intervals_next_ns(&intervals, cases[i].wall_ns), cases[i].next_ns);
+    }
+}
+
 static void end__is_where_the_interval_was_to_end(void **state)
 {
     const struct eye_intervals intervals = {10 * S, 1003 * S, 1010 * S, 1};
@@ -121,6 +146,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(next__is_a_multiple_of_the_length),
         cmocka_unit_test(next__first_is_no_moment),
+        cmocka_unit_test(next__is_of_the_new_length),
         cmocka_unit_test(end__is_where_the_interval_was_to_end),
         cmocka_unit_test(end__is_now_when_the_clock_was_set_back),
         cmocka_unit_test(next__waits_for_a_clock_that_was_set_back_a_little),

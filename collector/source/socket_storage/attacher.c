@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,10 @@
 struct eye_attacher {
     const struct socket_storage *programs;
     struct ring_buffer *wishes;
-    /* By protocol: the program's descriptor, which stays what it is; NOT_NEEDED, or -errno. */
+    /* Held while slots change, and with what stands below up to wait_ns; never while programs are
+     * loaded. */
+    pthread_mutex_t lock;
+    /* By protocol: the program's descriptor; NOT_NEEDED, or -errno. */
     atomic_int programs_of[EYE_PROTOCOL_COUNT][PROGRAMS_OF_PROTOCOL];
     uint64_t retry_ns[EYE_PROTOCOL_COUNT]; /* monotonic; 0: there is nothing to try again */
     uint64_t wait_ns[EYE_PROTOCOL_COUNT];  /* before the next attempt */
@@ -53,14 +57,15 @@ static const char *name_of(enum eye_protocol protocol)
     return names[protocol];
 }
 
-static int share_maps(const struct bpf_object *object, const struct bpf_object *owner)
+int eye_share_maps(const struct bpf_object *object, const struct bpf_object *owner, bool variables)
 {
     struct bpf_map *map;
     bpf_object__for_each_map(map, object)
     {
         const struct bpf_map *shared =
-            bpf_map__is_internal(map) ? NULL
-                                      : bpf_object__find_map_by_name(owner, bpf_map__name(map));
+            bpf_map__is_internal(map) && !variables
+                ? NULL
+                : bpf_object__find_map_by_name(owner, bpf_map__name(map));
         int result = shared == NULL ? 0 : bpf_map__reuse_fd(map, bpf_map__fd(shared));
         if (result != 0) {
             return result;
@@ -78,6 +83,13 @@ static int keep_program(const struct bpf_object *object, enum eye_program progra
     return kept < 0 ? -errno : kept;
 }
 
+static void empty_slots(const struct socket_storage *programs, enum eye_protocol protocol)
+{
+    __u32 key = protocol;
+    bpf_map_delete_elem(bpf_map__fd(programs->maps.senders), &key);
+    bpf_map_delete_elem(bpf_map__fd(programs->maps.receivers), &key);
+}
+
 static int fill_slots(const struct socket_storage *programs, enum eye_protocol protocol,
                       const int kept[PROGRAMS_OF_PROTOCOL])
 {
@@ -88,52 +100,77 @@ static int fill_slots(const struct socket_storage *programs, enum eye_protocol p
     for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result == 0; i++) {
         result = bpf_map_update_elem(slots[i], &key, &kept[i], BPF_ANY);
     }
-    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result != 0; i++) {
-        bpf_map_delete_elem(slots[i], &key);
+    if (result != 0) {
+        empty_slots(programs, protocol);
     }
     return result;
+}
+
+static bool is_there(const struct eye_attacher *attacher, enum eye_protocol protocol)
+{
+    return atomic_load(&attacher->programs_of[protocol][0]) > NOT_NEEDED;
+}
+
+static void close_programs(const int programs[PROGRAMS_OF_PROTOCOL])
+{
+    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL; i++) {
+        if (programs[i] >= 0) {
+            close(programs[i]);
+        }
+    }
 }
 
 /* Both, or none: with one of them half of each conversation would be read. */
-static int take_programs(struct eye_attacher *attacher, const struct bpf_object *object,
-                         enum eye_protocol protocol)
+static int keep_programs(const struct bpf_object *object, enum eye_protocol protocol,
+                         int ret_kept[PROGRAMS_OF_PROTOCOL])
 {
     enum eye_program first = eye_protocol_program(protocol);
     int kept[PROGRAMS_OF_PROTOCOL] = {-1, -1};
-    int result = 0;
-    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result == 0; i++) {
-        kept[i] = keep_program(object, (enum eye_program)(first + i));
-        result = kept[i] < 0 ? kept[i] : 0;
-    }
-    if (result == 0) {
-        result = fill_slots(attacher->programs, protocol, kept);
-    }
     for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL; i++) {
-        if (result == 0) {
-            atomic_store(&attacher->programs_of[protocol][i], kept[i]);
-        } else if (kept[i] >= 0) {
-            close(kept[i]);
+        kept[i] = keep_program(object, (enum eye_program)(first + i));
+        if (kept[i] < 0) {
+            int result = kept[i];
+            close_programs(kept);
+            return result;
         }
     }
-    return result;
+    memcpy(ret_kept, kept, sizeof(kept));
+    return 0;
 }
 
-static int load(struct eye_attacher *attacher, enum eye_protocol protocol)
+static int load(const struct eye_attacher *attacher, enum eye_protocol protocol,
+                int ret_kept[PROGRAMS_OF_PROTOCOL])
 {
     struct bpf_object *object = eye_protocol_open(protocol);
     if (object == NULL) {
         return -errno;
     }
-    int result = share_maps(object, attacher->programs->obj);
+    int result = eye_share_maps(object, attacher->programs->obj, false);
     if (result == 0) {
         result = bpf_object__load(object);
     }
     if (result == 0) {
-        result = take_programs(attacher, object, protocol);
+        result = keep_programs(object, protocol, ret_kept);
     }
     bpf_object__close(object);
     malloc_trim(0); /* as after the start */
     return result;
+}
+
+/* Loaded programs become the attacher's, unless another thread was faster. With the lock. */
+static int take_programs(struct eye_attacher *attacher, enum eye_protocol protocol,
+                         const int kept[PROGRAMS_OF_PROTOCOL])
+{
+    bool twice = is_there(attacher, protocol);
+    int result = twice ? 0 : fill_slots(attacher->programs, protocol, kept);
+    if (twice || result != 0) {
+        close_programs(kept);
+        return result;
+    }
+    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL; i++) {
+        atomic_store(&attacher->programs_of[protocol][i], kept[i]);
+    }
+    return 0;
 }
 
 /* libbpf's word for BTF of the kernel that cannot be read is ESRCH. The start has read it. */
@@ -143,27 +180,91 @@ static const char *cause_of(int error)
                           : strerror(error);
 }
 
-static bool is_there(const struct eye_attacher *attacher, enum eye_protocol protocol)
+static int refused(enum eye_protocol protocol, int result, struct eye_error *ret_error)
 {
-    return atomic_load(&attacher->programs_of[protocol][0]) > NOT_NEEDED;
+    return eye_error_set(ret_error, result, "%s: kernel programs of %s: cannot be loaded: %s; %s",
+                         eye_ability_cost(EYE_ABILITY_PROTOCOLS), name_of(protocol),
+                         cause_of(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+}
+
+int eye_attacher_prepare(struct eye_attacher *attacher, enum eye_protocol protocol,
+                         struct eye_error *ret_error)
+{
+    int kept[PROGRAMS_OF_PROTOCOL];
+    if (is_there(attacher, protocol)) {
+        return 0;
+    }
+    int result = load(attacher, protocol, kept);
+    if (result == 0) {
+        pthread_mutex_lock(&attacher->lock);
+        result = take_programs(attacher, protocol, kept);
+        pthread_mutex_unlock(&attacher->lock);
+    }
+    return result == 0 ? 0 : refused(protocol, result, ret_error);
+}
+
+static __u32 bit_of(enum eye_protocol protocol)
+{
+    return 1U << protocol;
+}
+
+static bool is_off(const struct eye_attacher *attacher, enum eye_protocol protocol)
+{
+    return __atomic_load_n(&attacher->programs->bss->eye_protocols_off, __ATOMIC_SEQ_CST) &
+           bit_of(protocol);
+}
+
+static void note_refusal(struct eye_attacher *attacher, enum eye_protocol protocol, int result)
+{
+    __atomic_fetch_or(&attacher->programs->bss->eye_protocols_refused, bit_of(protocol),
+                      __ATOMIC_SEQ_CST);
+    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL; i++) {
+        atomic_store(&attacher->programs_of[protocol][i], result);
+    }
+}
+
+/* What was loaded while the protocol was switched off is not wanted any more. With the lock. */
+static int settle(struct eye_attacher *attacher, enum eye_protocol protocol, int result,
+                  const int kept[PROGRAMS_OF_PROTOCOL])
+{
+    if (is_off(attacher, protocol)) {
+        if (result == 0) {
+            close_programs(kept);
+        }
+        return -ECANCELED;
+    }
+    if (result == 0) {
+        result = take_programs(attacher, protocol, kept);
+    } else if (is_there(attacher, protocol)) {
+        return 0; /* another thread had more luck */
+    }
+    if (result != 0) {
+        note_refusal(attacher, protocol, result);
+    }
+    return result;
 }
 
 int eye_attacher_bring(struct eye_attacher *attacher, enum eye_protocol protocol,
                        struct eye_error *ret_error)
 {
-    int result = is_there(attacher, protocol) ? 0 : load(attacher, protocol);
-    if (result != 0) {
-        __atomic_fetch_or(&attacher->programs->bss->eye_protocols_refused, 1U << protocol,
-                          __ATOMIC_SEQ_CST);
+    int kept[PROGRAMS_OF_PROTOCOL];
+    if (is_there(attacher, protocol)) {
+        return 0;
     }
-    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL && result != 0; i++) {
-        atomic_store(&attacher->programs_of[protocol][i], result);
-    }
-    return result == 0 ? 0
-                       : eye_error_set(ret_error, result,
-                                       "%s: kernel programs of %s: cannot be loaded: %s; %s",
-                                       eye_ability_cost(EYE_ABILITY_PROTOCOLS), name_of(protocol),
-                                       cause_of(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+    int result = load(attacher, protocol, kept);
+    pthread_mutex_lock(&attacher->lock);
+    result = settle(attacher, protocol, result, kept);
+    pthread_mutex_unlock(&attacher->lock);
+    return result == 0 ? 0 : refused(protocol, result, ret_error);
+}
+
+static void put_off(struct eye_attacher *attacher, enum eye_protocol protocol)
+{
+    pthread_mutex_lock(&attacher->lock);
+    uint64_t *wait_ns = &attacher->wait_ns[protocol];
+    attacher->retry_ns[protocol] = eye_clock_monotonic_ns() + *wait_ns;
+    *wait_ns = *wait_ns * 2 < RETRY_MAX_NS ? *wait_ns * 2 : RETRY_MAX_NS;
+    pthread_mutex_unlock(&attacher->lock);
 }
 
 /* The same cause is told once. */
@@ -172,7 +273,7 @@ static void bring_wished(struct eye_attacher *attacher, enum eye_protocol protoc
     struct eye_error why;
     int before = atomic_load(&attacher->programs_of[protocol][0]);
     int result = eye_attacher_bring(attacher, protocol, &why);
-    if (atomic_load(&attacher->stopping)) {
+    if (atomic_load(&attacher->stopping) || is_off(attacher, protocol)) {
         return; /* nobody will see them */
     }
     if (result == 0) {
@@ -180,9 +281,7 @@ static void bring_wished(struct eye_attacher *attacher, enum eye_protocol protoc
                      name_of(protocol));
         return;
     }
-    uint64_t *wait_ns = &attacher->wait_ns[protocol];
-    attacher->retry_ns[protocol] = eye_clock_monotonic_ns() + *wait_ns;
-    *wait_ns = *wait_ns * 2 < RETRY_MAX_NS ? *wait_ns * 2 : RETRY_MAX_NS;
+    put_off(attacher, protocol);
     if (result != before) {
         eye_log_warning("%s", why.text);
     }
@@ -194,11 +293,19 @@ static int take_wish(void *context, void *record, size_t bytes)
     __u32 protocol;
     if (bytes == sizeof(protocol) && !atomic_load(&attacher->stopping)) {
         memcpy(&protocol, record, sizeof(protocol));
-        if (protocol != EYE_PROTOCOL_UNKNOWN && protocol < EYE_PROTOCOL_COUNT) {
+        if (protocol != EYE_PROTOCOL_UNKNOWN && protocol < EYE_PROTOCOL_COUNT &&
+            !is_off(attacher, (enum eye_protocol)protocol)) {
             bring_wished(attacher, (enum eye_protocol)protocol);
         }
     }
     return 0;
+}
+
+static void take_wish_back(struct eye_attacher *attacher, enum eye_protocol protocol)
+{
+    attacher->retry_ns[protocol] = 0;
+    __atomic_fetch_and(&attacher->programs->bss->eye_protocols_wished, ~bit_of(protocol),
+                       __ATOMIC_SEQ_CST);
 }
 
 /* Lets the kernel side wish again what is due. Returns the milliseconds to the next one; -1: there
@@ -207,17 +314,36 @@ static int let_wish_again(struct eye_attacher *attacher)
 {
     uint64_t now_ns = eye_clock_monotonic_ns();
     uint64_t next_ns = UINT64_MAX;
+    pthread_mutex_lock(&attacher->lock);
     for (size_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
-        uint64_t *retry_ns = &attacher->retry_ns[i];
-        if (*retry_ns != 0 && *retry_ns <= now_ns) {
-            *retry_ns = 0;
-            __atomic_fetch_and(&attacher->programs->bss->eye_protocols_wished, ~(1U << i),
-                               __ATOMIC_SEQ_CST);
-        } else if (*retry_ns != 0 && *retry_ns < next_ns) {
-            next_ns = *retry_ns;
+        uint64_t retry_ns = attacher->retry_ns[i];
+        if (retry_ns != 0 && retry_ns <= now_ns) {
+            take_wish_back(attacher, (enum eye_protocol)i);
+        } else if (retry_ns != 0 && retry_ns < next_ns) {
+            next_ns = retry_ns;
         }
     }
+    pthread_mutex_unlock(&attacher->lock);
     return next_ns == UINT64_MAX ? -1 : (int)((next_ns - now_ns) / 1000000 + 1);
+}
+
+void eye_attacher_drop(struct eye_attacher *attacher, enum eye_protocol protocol)
+{
+    pthread_mutex_lock(&attacher->lock);
+    if (is_there(attacher, protocol)) {
+        empty_slots(attacher->programs, protocol);
+    }
+    for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL; i++) {
+        int program = atomic_exchange(&attacher->programs_of[protocol][i], NOT_NEEDED);
+        if (program > NOT_NEEDED) {
+            close(program);
+        }
+    }
+    take_wish_back(attacher, protocol);
+    attacher->wait_ns[protocol] = RETRY_NS;
+    __atomic_fetch_and(&attacher->programs->bss->eye_protocols_refused, ~bit_of(protocol),
+                       __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&attacher->lock);
 }
 
 static void *run(void *context)
@@ -242,6 +368,7 @@ int eye_attacher_open(const struct socket_storage *programs, struct eye_attacher
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     attacher->programs = programs;
+    pthread_mutex_init(&attacher->lock, NULL);
     for (size_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
         attacher->wait_ns[i] = RETRY_NS;
         for (size_t j = 0; j < PROGRAMS_OF_PROTOCOL; j++) {
@@ -263,7 +390,8 @@ int eye_attacher_open(const struct socket_storage *programs, struct eye_attacher
 
 int eye_attacher_run(struct eye_attacher *attacher, struct eye_error *ret_error)
 {
-    int result = eye_thread_start("attacher", run, attacher, &attacher->thread);
+    int result =
+        attacher->runs ? 0 : eye_thread_start("attacher", run, attacher, &attacher->thread);
     attacher->runs = result == 0;
     return result == 0
                ? 0
@@ -314,5 +442,6 @@ void eye_attacher_close(struct eye_attacher *attacher)
     if (attacher->stop >= 0) {
         close(attacher->stop);
     }
+    pthread_mutex_destroy(&attacher->lock);
     free(attacher);
 }

@@ -42,13 +42,23 @@ struct socket_storage *eye_programs_open(struct eye_features *features)
     return object;
 }
 
+enum eye_wish eye_protocol_wish(const struct eye_config *config, enum eye_protocol protocol)
+{
+    const int wishes[] = {[EYE_PROTOCOL_UNKNOWN] = EYE_WISH_NEVER,
+#define X(identifier, name) [EYE_PROTOCOL_##identifier] = config->protocols.name,
+                          EYE_PROTOCOLS(X)
+#undef X
+    };
+    return (enum eye_wish)wishes[protocol];
+}
+
 uint32_t eye_protocols_wanted(const struct eye_config *config)
 {
     uint32_t wanted = 0;
-#define X(identifier, name)                                                                        \
-    wanted |= (uint32_t)(config->protocols.name != EYE_WISH_NEVER) << EYE_PROTOCOL_##identifier;
-    EYE_PROTOCOLS(X)
-#undef X
+    for (uint32_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
+        bool wants = eye_protocol_wish(config, (enum eye_protocol)i) != EYE_WISH_NEVER;
+        wanted |= (uint32_t)wants << i;
+    }
     return wanted;
 }
 

@@ -54,6 +54,9 @@ extern const struct eye_payload_type *const eye_programs_payload;
  */
 struct socket_storage *eye_programs_open(struct eye_features *features);
 
+/** What the configuration says of a protocol. */
+enum eye_wish eye_protocol_wish(const struct eye_config *config, enum eye_protocol protocol);
+
 /** The protocols that the configuration wants: 1 << enum eye_protocol. */
 uint32_t eye_protocols_wanted(const struct eye_config *config);
 

@@ -7,13 +7,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdio.h>
+#include <malloc.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
 #include "collector/host/remedy.h"
 #include "collector/source/accounts.h"
 #include "collector/source/iterator.h"
+#include "collector/source/libbpf_log.h"
 #include "collector/source/seed.h"
 #include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/live.h"
@@ -33,10 +34,19 @@ enum ability_state {
 struct tier {
     const struct eye_config *config;
     struct eye_features *features;
+    const struct eye_steps *steps; /* of the start */
     struct socket_storage *programs;
+    /* Another one with the same maps, whose payload programs are used: those of `programs` were not
+     * wanted when that was loaded, or NULL. The main thread's. */
+    struct socket_storage *payloads;
     struct eye_attacher *attacher; /* of protocols' programs */
     bool late;                     /* with --once: one was not there from the start on */
     enum ability_state states[EYE_ABILITY_COUNT];
+    size_t lines[EYE_ABILITY_COUNT]; /* of what is not seen: the ability's place in the sight */
+    bool place_is_noted;             /* what is not seen from where payloads come from */
+    const struct eye_config *next; /* from prepare() to apply() */
+    /* By enum eye_program: of programs that were taken away again. */
+    struct eye_program_stats past[EYE_PROGRAM_COUNT];
     struct eye_sight *sight;
     struct bpf_link *links[EYE_OWN_PROGRAM_COUNT];
     struct eye_rings rings;
@@ -45,17 +55,6 @@ struct tier {
     int cpus;
     uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
 };
-
-/* libbpf would print whole verifier logs to stderr: they go to the debug log. */
-__attribute__((format(printf, 2, 0))) static int print_debug(enum libbpf_print_level level,
-                                                             const char *format, va_list arguments)
-{
-    (void)level;
-    char line[2048];
-    vsnprintf(line, sizeof(line), format, arguments);
-    eye_log_debug("%s", line);
-    return 0;
-}
 
 static int open_rings(struct tier *tier, struct eye_error *ret_error)
 {
@@ -75,7 +74,9 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
     if (tier->programs == NULL) {
         return eye_error_set(ret_error, -errno, "cannot open the BPF object: %s", strerror(errno));
     }
-    tier->programs->rodata->eye_protocols_wanted = eye_protocols_wanted(tier->features->config);
+    uint32_t wanted = eye_protocols_wanted(tier->config);
+    tier->programs->bss->eye_protocols_off = ~wanted;
+    tier->programs->bss->eye_switches = wanted == 0;
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(tier->programs, program),
@@ -126,6 +127,13 @@ static void detach(struct tier *tier, enum eye_ability ability)
     }
 }
 
+/* Where the programs of an ability are. */
+static struct socket_storage *object_of(const struct tier *tier, enum eye_ability ability)
+{
+    return ability == EYE_ABILITY_PROTOCOLS && tier->payloads != NULL ? tier->payloads
+                                                                      : tier->programs;
+}
+
 /* All programs of an ability, or none. @place: as eye_program_attach() takes it. */
 static int attach(struct tier *tier, enum eye_ability ability, int place,
                   struct eye_error *ret_error)
@@ -135,7 +143,7 @@ static int attach(struct tier *tier, enum eye_ability ability, int place,
         if (eye_programs[program].ability != ability) {
             continue;
         }
-        tier->links[i] = eye_program_attach(tier->programs, program, place);
+        tier->links[i] = eye_program_attach(object_of(tier, ability), program, place);
         if (tier->links[i] == NULL) {
             int error = errno;
             detach(tier, ability);
@@ -195,8 +203,7 @@ static int seed(struct tier *tier, struct eye_error *ret_error)
     return 0;
 }
 
-/* A part of the host is better than nothing: what it costs is a line of its own. */
-static int attach_protocols(struct tier *tier, struct eye_error *ret_error)
+static int attach_payloads(struct tier *tier, struct eye_error *ret_error)
 {
     int place = eye_programs_payload->open(tier->features, ret_error);
     if (place < 0) {
@@ -204,30 +211,52 @@ static int attach_protocols(struct tier *tier, struct eye_error *ret_error)
     }
     int result = attach(tier, EYE_ABILITY_PROTOCOLS, place, ret_error);
     close(place);
-    if (result == 0) {
+    return result;
+}
+
+/* A part of the host is better than nothing: what it costs is a line of its own. */
+static void note_place(struct tier *tier)
+{
+    if (!tier->place_is_noted) {
         note_feature(tier, eye_programs_payload->feature);
+    }
+    tier->place_is_noted = true;
+}
+
+static int attach_protocols(struct tier *tier, struct eye_error *ret_error)
+{
+    int result = attach_payloads(tier, ret_error);
+    if (result == 0) {
+        note_place(tier);
     }
     return result;
 }
 
-/* What can be done without, step by step: a step that fails costs that and nothing else. */
-static void attach_the_rest(struct tier *tier)
+/* What can be done without, step by step: a step that fails costs that and nothing else.
+ * -ECANCELED when there is no need of any more. */
+static int attach_the_rest(struct tier *tier)
 {
-    static int (*const steps[EYE_ABILITY_COUNT])(struct tier *, struct eye_error *) = {
-        [EYE_ABILITY_OLDER_SOCKETS] = seed,
-        [EYE_ABILITY_PROTOCOLS] = attach_protocols,
+    static const struct {
+        const char *name;
+        int (*take)(struct tier *, struct eye_error *);
+    } steps[EYE_ABILITY_COUNT] = {
+        [EYE_ABILITY_OLDER_SOCKETS] = {"finding older sockets", seed},
+        [EYE_ABILITY_PROTOCOLS] = {"attaching to protocols", attach_protocols},
     };
-    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT; i++) {
+    int result = 0;
+    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT && result == 0; i++) {
         struct eye_error why;
         if (tier->states[i] != DETACHED) {
             continue;
         }
-        if (steps[i](tier, &why) == 0) {
+        result = eye_steps_next(tier->steps, steps[i].name);
+        if (result == 0 && steps[i].take(tier, &why) == 0) {
             tier->states[i] = WORKS;
-        } else {
-            eye_sight_note(tier->sight, &why);
+        } else if (result == 0) {
+            tier->lines[i] = eye_sight_note(tier->sight, &why);
         }
     }
+    return result;
 }
 
 static bool retry(void *state)
@@ -241,6 +270,7 @@ static bool retry(void *state)
         return false;
     }
     tier->states[EYE_ABILITY_PROTOCOLS] = WORKS;
+    tier->sight->over[tier->lines[EYE_ABILITY_PROTOCOLS]] = true;
     return true;
 }
 
@@ -254,16 +284,11 @@ static bool is_brought_at_once(const struct eye_config *config, enum eye_wish wi
  * is tried again when it is seen. */
 static void bring_protocols(struct tier *tier)
 {
-    const enum eye_wish wishes[] = {
-#define X(identifier, name)                                                                        \
-    [EYE_PROTOCOL_##identifier] = (enum eye_wish)tier->config->protocols.name,
-        EYE_PROTOCOLS(X)
-#undef X
-    };
     for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
+        enum eye_protocol protocol = (enum eye_protocol)i;
         struct eye_error why;
-        if (is_brought_at_once(tier->config, wishes[i]) &&
-            eye_attacher_bring(tier->attacher, (enum eye_protocol)i, &why) != 0) {
+        if (is_brought_at_once(tier->config, eye_protocol_wish(tier->config, protocol)) &&
+            eye_attacher_bring(tier->attacher, protocol, &why) != 0) {
             eye_sight_note(tier->sight, &why);
             tier->late = tier->config->once;
         }
@@ -272,9 +297,15 @@ static void bring_protocols(struct tier *tier)
 
 static int start(struct tier *tier, struct eye_error *ret_error)
 {
-    int result = load(tier, ret_error);
+    int result = eye_steps_next(tier->steps, "loading programs");
+    if (result == 0) {
+        result = load(tier, ret_error);
+    }
     if (result == 0) {
         result = eye_attacher_open(tier->programs, &tier->attacher, ret_error);
+    }
+    if (result == 0) {
+        result = eye_steps_next(tier->steps, "loading programs of protocols");
     }
     if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] == DETACHED) {
         bring_protocols(tier);
@@ -285,7 +316,9 @@ static int start(struct tier *tier, struct eye_error *ret_error)
     if (result == 0) {
         tier->states[EYE_ABILITY_CONNECTIONS] = WORKS;
         tier->sight->since_ns = eye_clock_monotonic_ns();
-        attach_the_rest(tier);
+        result = attach_the_rest(tier);
+    }
+    if (result == 0) {
         result = open_rings(tier, ret_error);
     }
     if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] >= DETACHED) {
@@ -323,22 +356,24 @@ static void close_tier(void *state)
     }
     eye_attacher_close(tier->attacher);
     eye_rings_close(&tier->rings);
+    socket_storage__destroy(tier->payloads);
     socket_storage__destroy(tier->programs);
     free(tier->cpu_values);
     free(tier);
 }
 
-static int open_tier(struct eye_features *features, struct eye_sight *sight, void **ret_state,
-                     struct eye_error *ret_error)
+static int open_tier(struct eye_features *features, const struct eye_steps *steps,
+                     struct eye_sight *sight, void **ret_state, struct eye_error *ret_error)
 {
     const struct eye_config *config = features->config;
     struct tier *tier = calloc(1, sizeof(*tier));
     if (tier == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    libbpf_set_print(print_debug);
+    libbpf_set_print(eye_libbpf_print);
     tier->config = config;
     tier->features = features;
+    tier->steps = steps;
     tier->sight = sight;
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
         bool wanted = i != EYE_ABILITY_PROTOCOLS || eye_config_wants_protocols(config);
@@ -349,6 +384,7 @@ static int open_tier(struct eye_features *features, struct eye_sight *sight, voi
     if (result == 0) {
         result = start(tier, ret_error);
     }
+    tier->steps = NULL;
     if (result != 0) {
         close_tier(tier);
         return result;
@@ -422,6 +458,11 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     return result;
 }
 
+static bool is_off(const struct tier *tier, enum eye_protocol protocol)
+{
+    return eye_protocol_wish(tier->config, protocol) == EYE_WISH_NEVER;
+}
+
 static bool read_program(int fd, struct bpf_prog_info *ret_info)
 {
     __u32 size = sizeof(*ret_info);
@@ -431,7 +472,8 @@ static bool read_program(int fd, struct bpf_prog_info *ret_info)
 
 static int own_program(const struct tier *tier, enum eye_program program)
 {
-    return bpf_program__fd(eye_program_of(tier->programs, program));
+    const struct socket_storage *object = object_of(tier, eye_programs[program].ability);
+    return bpf_program__fd(eye_program_of(object, program));
 }
 
 static uint64_t count_unhandled(const struct tier *tier)
@@ -454,7 +496,7 @@ static void losses(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT])
 }
 
 /* Adds a program to what is told; @works: it is attached, or called by one that is. */
-static void tell_program(enum eye_program program, int fd, bool works,
+static void tell_program(const struct tier *tier, enum eye_program program, int fd, bool works,
                          struct eye_program_stats *ret_stats)
 {
     struct bpf_prog_info info;
@@ -462,8 +504,8 @@ static void tell_program(enum eye_program program, int fd, bool works,
     *ret_stats = (struct eye_program_stats){
         .name = eye_programs[program].name,
         .works = works,
-        .runs = info.run_cnt,
-        .time_ns = info.run_time_ns,
+        .runs = tier->past[program].runs + info.run_cnt,
+        .time_ns = tier->past[program].time_ns + info.run_time_ns,
     };
 }
 
@@ -476,15 +518,17 @@ static size_t read_programs(const void *state, struct eye_program_stats ret_stat
         enum eye_program program = (enum eye_program)i;
         enum ability_state ability = tier->states[eye_programs[program].ability];
         if (ability != NOT_WANTED) {
-            tell_program(program, own_program(tier, program), ability == WORKS,
+            tell_program(tier, program, own_program(tier, program), ability == WORKS,
                          &ret_stats[count++]);
         }
     }
     for (size_t i = EYE_OWN_PROGRAM_COUNT; i < EYE_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
-        int fd = eye_attacher_program(tier->attacher, program);
+        int fd = is_off(tier, eye_program_protocol(program))
+                     ? 0
+                     : eye_attacher_program(tier->attacher, program);
         if (fd != 0) {
-            tell_program(program, fd, fd > 0 && tier->states[EYE_ABILITY_PROTOCOLS] == WORKS,
+            tell_program(tier, program, fd, fd > 0 && tier->states[EYE_ABILITY_PROTOCOLS] == WORKS,
                          &ret_stats[count++]);
         }
     }
@@ -500,6 +544,126 @@ static bool is_whole(const void *state)
         }
     }
     return !tier->late && eye_attacher_is_whole(tier->attacher);
+}
+
+/* ---- Another configuration ---- */
+
+/* Those that were not wanted when the tier's object was loaded, in one more of the kind. */
+static int load_payloads(struct tier *tier, struct eye_error *ret_error)
+{
+    struct socket_storage *object = eye_programs_open(tier->features);
+    int result = object == NULL ? -errno : eye_share_maps(object->obj, tier->programs->obj, true);
+    for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT && result == 0; i++) {
+        enum eye_program program = (enum eye_program)i;
+        bpf_program__set_autoload(eye_program_of(object, program),
+                                  eye_programs[program].ability == EYE_ABILITY_PROTOCOLS);
+    }
+    if (result == 0) {
+        result = socket_storage__load(object);
+    }
+    if (result != 0) {
+        socket_storage__destroy(object);
+        return eye_error_set(ret_error, result, "%s: cannot load BPF programs: %s; %s",
+                             eye_ability_cost(EYE_ABILITY_PROTOCOLS), strerror(-result),
+                             eye_remedy(-result, EYE_REMEDY_DEBUG));
+    }
+    tier->payloads = object;
+    malloc_trim(0); /* as after the start */
+    return 0;
+}
+
+/* Nothing of protocols was there: the programs that hand payloads over. All of them are off still,
+ * so they recognise nothing. */
+static int prepare_payloads(struct tier *tier, struct eye_error *ret_error)
+{
+    int result = eye_attacher_run(tier->attacher, ret_error);
+    if (result == 0 && own_program(tier, EYE_PROGRAM_payload_sent) < 0) {
+        result = load_payloads(tier, ret_error);
+    }
+    return result == 0 ? attach_payloads(tier, ret_error) : result;
+}
+
+/* From now on it is not to be missed. */
+static bool is_prepared(const struct tier *tier, enum eye_protocol protocol)
+{
+    return eye_protocol_wish(tier->next, protocol) == EYE_WISH_ALWAYS &&
+           eye_protocol_wish(tier->config, protocol) != EYE_WISH_ALWAYS;
+}
+
+static int prepare(void *state, const struct eye_config *config, struct eye_error *ret_error)
+{
+    struct tier *tier = state;
+    int result = 0;
+    tier->next = config;
+    if (eye_config_wants_protocols(config) && !eye_config_wants_protocols(tier->config)) {
+        result = prepare_payloads(tier, ret_error);
+    }
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT && result == 0; i++) {
+        enum eye_protocol protocol = (enum eye_protocol)i;
+        if (is_prepared(tier, protocol)) {
+            result = eye_attacher_prepare(tier->attacher, protocol, ret_error);
+        }
+    }
+    return result;
+}
+
+/* Its programs are about to go: what they did so far is remembered. */
+static void end_protocol(struct tier *tier, enum eye_protocol protocol)
+{
+    enum eye_program first = eye_protocol_program(protocol);
+    for (enum eye_program program = first; program < first + 2; program++) {
+        struct bpf_prog_info info;
+        read_program(eye_attacher_program(tier->attacher, program), &info);
+        tier->past[program].runs += info.run_cnt;
+        tier->past[program].time_ns += info.run_time_ns;
+    }
+    __atomic_fetch_add(&tier->programs->bss->eye_epochs[protocol], 1, __ATOMIC_SEQ_CST);
+}
+
+/* All protocols are on or off together: the payload programs, which are attached by now, or will be
+ * detached soon. */
+static void switch_payloads(struct tier *tier, bool on)
+{
+    enum ability_state *ability = &tier->states[EYE_ABILITY_PROTOCOLS];
+    __atomic_fetch_add(&tier->programs->bss->eye_switches, 1, __ATOMIC_SEQ_CST);
+    if (on) {
+        eye_feature_forget(tier->features, eye_programs_payload->feature);
+        note_place(tier);
+    } else if (*ability == DETACHED) {
+        tier->sight->over[tier->lines[EYE_ABILITY_PROTOCOLS]] = true;
+    }
+    *ability = on ? WORKS : NOT_WANTED;
+}
+
+/* Those that end are off first, so that nothing is taken for theirs in between. */
+static void apply(void *state)
+{
+    struct tier *tier = state;
+    uint32_t before = eye_protocols_wanted(tier->config);
+    uint32_t wanted = eye_protocols_wanted(tier->next);
+    __atomic_store_n(&tier->programs->bss->eye_protocols_off, ~wanted, __ATOMIC_SEQ_CST);
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
+        if (before & ~wanted & 1U << i) {
+            end_protocol(tier, (enum eye_protocol)i);
+        }
+    }
+    if ((before == 0) != (wanted == 0)) {
+        switch_payloads(tier, wanted != 0);
+    }
+    tier->config = tier->next;
+}
+
+static void settle(void *state)
+{
+    struct tier *tier = state;
+    if (!eye_config_wants_protocols(tier->config)) {
+        detach(tier, EYE_ABILITY_PROTOCOLS);
+    }
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
+        if (is_off(tier, (enum eye_protocol)i)) {
+            eye_attacher_drop(tier->attacher, (enum eye_protocol)i);
+        }
+    }
 }
 
 static const char *const never_seen[] = {
@@ -524,6 +688,9 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .drain_owners = drain_owners,
     .read_ring = read_ring,
     .read_live = read_live,
+    .prepare = prepare,
+    .apply = apply,
+    .settle = settle,
     .retry = retry,
     .is_whole = is_whole,
     .losses = losses,

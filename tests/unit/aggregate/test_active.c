@@ -184,6 +184,46 @@ static void renamed_owner__is_in_doubt(void **state)
     assert_true(world_series(world, EYE_METRIC_TCP_ACTIVE, "service=late,port=80")->gauge == 1);
 }
 
+/* Connections have other names now: what was counted under the old ones is in doubt, and no record
+ * in between takes it from anybody else. */
+static void reconfigure__counts_afresh_under_new_names(void **state)
+{
+    struct world *world = begin(state, 1);
+    struct eye_config other = world->config;
+    other.connections.tags = 1U << EYE_CONNECTION_TAG_SERVICE;
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    uint64_t doubts = eye_aggregate_doubts(world->aggregate);
+    eye_aggregate_reconfigure(world->aggregate, &other);
+    assert_true(eye_aggregate_doubts(world->aggregate) > doubts);
+    give(world, 1, EYE_CONNECTION_LEAVES, WORLD_SHOP, WORLD_SHOP);
+    eye_aggregate_begin_pass(world->aggregate, 2);
+    give(world, 2, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    assert_active(world, 0, 0);
+    assert_true(world_series(world, EYE_METRIC_TCP_ACTIVE, "service=shop")->gauge == 1);
+    doubts = eye_aggregate_doubts(world->aggregate);
+    give(world, 2, EYE_CONNECTION_LEAVES, WORLD_SHOP, WORLD_SHOP);
+    assert_true(world_series(world, EYE_METRIC_TCP_ACTIVE, "service=shop")->gauge == 0);
+    assert_int_equal(eye_aggregate_doubts(world->aggregate), doubts);
+    eye_aggregate_reconfigure(world->aggregate, &world->config);
+}
+
+/* Of the same names nothing is in doubt. */
+static void reconfigure__without_new_names_doubts_nothing(void **state)
+{
+    struct world *world = begin(state, 1);
+    struct eye_config other = world->config;
+    give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);
+    uint64_t doubts = eye_aggregate_doubts(world->aggregate);
+    eye_aggregate_reconfigure(world->aggregate, &other);
+    assert_int_equal(eye_aggregate_doubts(world->aggregate), doubts);
+    give(world, 1, EYE_CONNECTION_LEAVES, WORLD_SHOP, WORLD_SHOP);
+    assert_active(world, 0, 0);
+    other.connections.remote = EYE_REMOTE_IP;
+    eye_aggregate_reconfigure(world->aggregate, &world->config);
+    assert_true(eye_aggregate_doubts(world->aggregate) > doubts);
+}
+
 /* ---- the kernel side as a model ---- */
 
 #define OWNERS 2
@@ -385,6 +425,8 @@ int main(void)
         TEST(leaves__never_goes_below_zero),
         TEST(leaves__takes_nothing_from_unknown_for_the_forgotten),
         TEST(renamed_owner__is_in_doubt),
+        TEST(reconfigure__counts_afresh_under_new_names),
+        TEST(reconfigure__without_new_names_doubts_nothing),
         TEST(active__is_true_after_every_pass),
         TEST(active__recovers_from_lost_records_in_a_full_pass),
         TEST(active__is_true_once_a_run_is_whole),

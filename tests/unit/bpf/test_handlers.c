@@ -228,6 +228,9 @@ static int setup(void **state)
     (void)state;
     memset(&fresh, 0, sizeof(fresh));
     host = &fresh;
+    eye_switches = 0;
+    eye_protocols_off = 0;
+    memset(eye_epochs, 0, sizeof(eye_epochs));
     host->parent = (struct task_struct){.tgid = 41, .self_exec_id = 3, .cgroups = &host->cgroups};
     host->parent.group_leader = &host->parent;
     host->task = (struct task_struct){.tgid = 42,
@@ -613,6 +616,7 @@ static void end_conversation__tells_what_is_lost(void **state)
     host->has_room = true;
     host->socket.stream.owner = 77;
     host->socket.stream.port = 80;
+    host->socket.stream.protocol = EYE_PROTOCOL_HTTP;
     host->conversation.confirmed = 1;
     host->conversation.protocol = EYE_PROTOCOL_HTTP;
     host->conversation.queue.pushed = 1;
@@ -622,6 +626,23 @@ static void end_conversation__tells_what_is_lost(void **state)
     assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_UNANSWERED);
     assert_int_equal(host->output.loss.owner, 77); /* as of now, not of the last payload */
     assert_int_equal(host->output.loss.port, 80);
+}
+
+/* Nobody asks any more what became of the requests of a protocol that was switched off. */
+static void end_conversation__of_a_protocol_that_is_off_tells_nothing(void **state)
+{
+    struct sock *sk = &host->tcp.inet_conn.icsk_inet.sk;
+    (void)state;
+    host->has_room = true;
+    host->socket.stream.protocol = EYE_PROTOCOL_HTTP;
+    host->conversation.confirmed = 1;
+    host->conversation.protocol = EYE_PROTOCOL_HTTP;
+    host->conversation.queue.pushed = 1;
+    eye_epochs[EYE_PROTOCOL_HTTP]++;
+    eye_end_conversation(sk, &host->socket, TCP_ESTABLISHED);
+    assert_int_equal(host->outputs, 0);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_UNANSWERED], 0);
+    assert_false(eye_is_unrecognised(&host->socket.stream));
 }
 
 /* A payload is looked at so often, and then only when the turn changes. */
@@ -714,6 +735,76 @@ static void recognise__looks_as_far_as_it_says(void **state)
     line[EYE_LOOK_BYTES] = '\n';
     line[EYE_LOOK_BYTES + 1] = '\0';
     assert_true(recognises(line, EYE_SENT));
+}
+
+/* The payload programs are attached, and what they see does not count yet, or no more. */
+static void recognise__nothing_while_all_is_off(void **state)
+{
+    static const char get[] = "GET / HTTP/1.1\r\n\r\n";
+    (void)state;
+    eye_switches = 3;
+    assert_false(recognises(get, EYE_SENT));
+    assert_int_equal(host->socket.stream.looks, 0);
+    eye_switches = 4;
+    assert_true(recognises(get, EYE_SENT));
+}
+
+/* Switched off and on again, a stream that spoke it is looked at anew. */
+static void followed__until_it_is_switched_off(void **state)
+{
+    struct bpf_sock sk = {.state = TCP_ESTABLISHED};
+    struct __sk_buff skb = {.sk = &sk};
+    struct eye_stream *stream = &host->socket.stream;
+    (void)state;
+    eye_epochs[EYE_PROTOCOL_HTTP] = 255;
+    assert_true(recognises("GET / HTTP/1.1\r\n\r\n", EYE_SENT));
+    assert_true(eye_is_followed(stream, stream->protocol));
+    assert_false(eye_is_followed(stream, EYE_PROTOCOL_UNKNOWN));
+    assert_false(eye_is_followed(stream, EYE_PROTOCOL_TUNNEL));
+    eye_epochs[EYE_PROTOCOL_HTTP]++;
+    assert_false(eye_is_followed(stream, stream->protocol));
+    eye_follow_no_more(&skb, stream);
+    assert_int_equal(host->deleted_conversations, 1);
+    assert_int_equal(host->deleted_pipelines, 1);
+    assert_false(eye_has_protocol(stream));
+    assert_false(eye_is_unrecognised(stream));
+    assert_true(recognises("GET / HTTP/1.1\r\n\r\n", EYE_SENT));
+    assert_true(eye_is_followed(stream, stream->protocol));
+}
+
+/* Its programs were taken away: nothing is missed, and nothing wished for. */
+static void wish__of_a_protocol_that_is_off_is_none(void **state)
+{
+    (void)state;
+    host->has_room = true;
+    eye_protocols_wished = 0;
+    eye_protocols_off = 1U << EYE_PROTOCOL_HTTP;
+    eye_wish(&host->socket.stream, 0, EYE_PROTOCOL_HTTP);
+    assert_int_equal(host->outputs, 0);
+    assert_int_equal(eye_protocols_wished, 0);
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_NOT_LOADED], 0);
+}
+
+/* What was left before the programs were detached is of another time, and perhaps another
+ * listener's. */
+static void first_payload__is_no_childs_after_a_switch(void **state)
+{
+    static const struct {
+        __u8 left;
+        __u8 taken;
+        bool fresh;
+    } cases[] = {{0, 0, true}, {0, 1, false}, {1, 1, false}, {0, 2, false}, {2, 2, true}};
+    static const char get[] = "GET / HTTP/1.1\r\n\r\n";
+    struct bpf_sock listener = {.state = TCP_LISTEN};
+    struct __sk_buff skb = {.sk = &listener};
+    const struct eye_segment segment = segment_of(get);
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        eye_switches = cases[i].left;
+        eye_handle_first_payload(&skb, &listener, &segment);
+        eye_switches = cases[i].taken;
+        assert_int_equal(eye_is_fresh(&host->first), cases[i].fresh);
+    }
 }
 
 /* The slot is empty: each payload is counted, the collector is told once. */
@@ -921,12 +1012,17 @@ int main(void)
         TEST(handle_payload__of_a_protocol_that_is_over),
         TEST(request_error__is_what_ended_the_connection),
         TEST(end_conversation__tells_what_is_lost),
+        TEST(end_conversation__of_a_protocol_that_is_off_tells_nothing),
         TEST(count_look__gives_up_behind_the_last_one),
         TEST(recognise__only_what_is_wanted),
         TEST(begin_first_payload__starts_as_the_listener),
         TEST(recognise__looks_when_the_turn_changes),
         TEST(recognise__looks_as_far_as_it_says),
+        TEST(recognise__nothing_while_all_is_off),
+        TEST(followed__until_it_is_switched_off),
         TEST(hand_over__wishes_once),
+        TEST(wish__of_a_protocol_that_is_off_is_none),
+        TEST(first_payload__is_no_childs_after_a_switch),
         TEST(wish__is_told_until_it_is_heard),
         TEST(handle_first_payload__without_a_program),
         TEST(handle_segment__without_payload_at_a_listener),

@@ -134,6 +134,34 @@ static void daemon_keys__count_as_far_as_exporters_read_them(void **state)
     eye_config_unref(one);
 }
 
+static void needs_restart__names_the_first_key(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *key;
+    } rows[] = {
+        {"{}", NULL},
+        {"{interval: 5s, protocols: {http: false}, limits: {series: 100}}", NULL},
+        {"{source: {proc: /host/proc}}", "source.proc"},
+        {"{source: {cgroup: /a}}", "source.cgroup"},
+        {"{source: {cgroup: /a, proc: /host/proc}}", "source.proc"},
+        {"{source: {proc: /proc, cgroup: null}}", NULL},
+    };
+    struct eye_config *one = load(*state, "", whole);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(rows); i++) {
+        struct fixture *fixture = *state;
+        fixture_write(fixture, "main.yaml", rows[i].text);
+        assert_int_equal(fixture_load(fixture, NULL), 0);
+        const char *key = eye_config_needs_restart(one, fixture->config);
+        assert_string_equal(key == NULL ? "" : key, rows[i].key == NULL ? "" : rows[i].key);
+    }
+    struct eye_config *other = load(*state, "", whole);
+    other->source.tier = EYE_TIER_FIRST;
+    assert_string_equal(eye_config_needs_restart(one, other), "source.tier");
+    eye_config_unref(other);
+    eye_config_unref(one);
+}
+
 /* The leak checker of the asan preset says whether the last one frees it. */
 static void config__lives_as_long_as_somebody_refers_to_it(void **state)
 {
@@ -157,6 +185,7 @@ int main(void)
         TEST(exporters__differ_by_any_key),
         TEST(exporters__of_two_types_differ),
         TEST(daemon_keys__count_as_far_as_exporters_read_them),
+        TEST(needs_restart__names_the_first_key),
         TEST(config__lives_as_long_as_somebody_refers_to_it),
     };
     return cmocka_run_group_tests_name("config_compare", tests, NULL, NULL);

@@ -225,6 +225,83 @@ static void wish__is_taken_back_ever_later(void **state)
     assert_true(eye_attacher_is_whole(attacher));
 }
 
+static void switch_off(void)
+{
+    tier->bss->eye_protocols_off |= 1U << EYE_PROTOCOL_HTTP;
+}
+
+/* Its slots are filled before anything is told to be for them. */
+static void prepare__fills_the_slots_of_one_that_is_off(void **state)
+{
+    struct eye_error error;
+    (void)state;
+    switch_off();
+    assert_int_equal(eye_attacher_prepare(attacher, EYE_PROTOCOL_HTTP, &error), 0);
+    assert_true(host.sender > 0 && host.receiver > 0);
+    assert_int_equal(eye_attacher_prepare(attacher, EYE_PROTOCOL_HTTP, &error), 0);
+    assert_int_equal(host.loads, 1);
+}
+
+static void prepare__that_fails_changes_nothing(void **state)
+{
+    struct eye_error error;
+    (void)state;
+    host.load_result = -EPERM;
+    assert_int_equal(eye_attacher_prepare(attacher, EYE_PROTOCOL_HTTP, &error), -EPERM);
+    assert_non_null(strstr(error.text, "kernel programs of HTTP/1: cannot be loaded: "));
+    expect_nothing(0);
+    assert_int_equal(tier->bss->eye_protocols_refused, 0);
+}
+
+/* Whoever loads them while it is switched off finds that nobody wants them. */
+static void bring__leaves_one_that_is_off_alone(void **state)
+{
+    struct eye_error error;
+    (void)state;
+    int next = dup(host.sent);
+    close(next);
+    switch_off();
+    assert_int_equal(eye_attacher_bring(attacher, EYE_PROTOCOL_HTTP, &error), -ECANCELED);
+    expect_nothing(0);
+    assert_int_equal(fcntl(next, F_GETFD), -1);
+    host.load_result = -ENOMEM;
+    assert_int_equal(eye_attacher_bring(attacher, EYE_PROTOCOL_HTTP, &error), -ECANCELED);
+    expect_nothing(0);
+    size_t loads = host.loads;
+    wish();
+    assert_int_equal(host.loads, loads);
+    assert_int_equal(host.lines, 0);
+}
+
+/* As if it had never been seen. */
+static void drop__forgets_programs_and_refusals(void **state)
+{
+    struct eye_error error;
+    (void)state;
+    assert_int_equal(eye_attacher_bring(attacher, EYE_PROTOCOL_HTTP, &error), 0);
+    int sent = eye_attacher_program(attacher, EYE_PROGRAM_http_sent);
+    int received = eye_attacher_program(attacher, EYE_PROGRAM_http_received);
+    switch_off();
+    eye_attacher_drop(attacher, EYE_PROTOCOL_HTTP);
+    expect_nothing(0);
+    assert_int_equal(fcntl(sent, F_GETFD), -1);
+    assert_int_equal(fcntl(received, F_GETFD), -1);
+    tier->bss->eye_protocols_off = 0;
+    host.load_result = -ENOMEM;
+    wish();
+    assert_true(is_wished());
+    assert_int_not_equal(tier->bss->eye_protocols_refused, 0);
+    switch_off();
+    eye_attacher_drop(attacher, EYE_PROTOCOL_HTTP);
+    expect_nothing(0);
+    assert_false(is_wished());
+    assert_int_equal(tier->bss->eye_protocols_refused, 0);
+    assert_int_equal(let_wish_again(attacher), -1);
+    tier->bss->eye_protocols_off = 0;
+    wish();
+    assert_int_equal(let_wish_again(attacher), 5001);
+}
+
 static void wish__of_nothing_is_ignored(void **state)
 {
     static const __u32 protocols[] = {EYE_PROTOCOL_UNKNOWN, EYE_PROTOCOL_COUNT, ~0U};
@@ -245,6 +322,10 @@ int main(void)
         TEST(bring__leaves_no_half),
         TEST(bring__names_what_libbpf_does_not),
         TEST(wish__is_taken_back_ever_later),
+        TEST(prepare__fills_the_slots_of_one_that_is_off),
+        TEST(prepare__that_fails_changes_nothing),
+        TEST(bring__leaves_one_that_is_off_alone),
+        TEST(drop__forgets_programs_and_refusals),
         TEST(wish__of_nothing_is_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,10 @@ struct told {
     int opened; /* how often ... */
     int tried;
     int closed;
+    int prepare_result;
+    const struct eye_config *prepared;
+    int applied;
+    int settled;
 };
 
 static struct told best;
@@ -40,16 +44,21 @@ static int open_told(struct told *told, const char *name, struct eye_sight *sigh
     return 0;
 }
 
-static int open_best(struct eye_features *asked, struct eye_sight *sight, void **ret_state,
-                     struct eye_error *ret_error)
+static int open_best(struct eye_features *asked, const struct eye_steps *steps,
+                     struct eye_sight *sight, void **ret_state, struct eye_error *ret_error)
 {
     assert_ptr_equal(asked, &features);
+    int result = eye_steps_next(steps, "best");
+    if (result != 0) {
+        return result;
+    }
     return open_told(&best, "best", sight, ret_state, ret_error);
 }
 
-static int open_second(struct eye_features *asked, struct eye_sight *sight, void **ret_state,
-                       struct eye_error *ret_error)
+static int open_second(struct eye_features *asked, const struct eye_steps *steps,
+                       struct eye_sight *sight, void **ret_state, struct eye_error *ret_error)
 {
+    assert_null(steps);
     assert_ptr_equal(asked, &features);
     return open_told(&second, "second", sight, ret_state, ret_error);
 }
@@ -83,6 +92,29 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     return told->live_result;
 }
 
+static int prepare_told(void *state, const struct eye_config *asked, struct eye_error *ret_error)
+{
+    struct told *told = state;
+    assert_ptr_equal(features.config, &config); /* still */
+    told->prepared = asked;
+    return told->prepare_result == 0
+               ? 0
+               : eye_error_set(ret_error, told->prepare_result, "cannot be prepared");
+}
+
+static void apply_told(void *state)
+{
+    struct told *told = state;
+    assert_ptr_equal(features.config, told->prepared);
+    told->applied++;
+}
+
+static void settle_told(void *state)
+{
+    struct told *told = state;
+    told->settled++;
+}
+
 static void close_told(void *state)
 {
     struct told *told = state;
@@ -94,6 +126,9 @@ static const struct eye_tier_type best_tier = {
     .probe = probe_best,
     .open = open_best,
     .read_live = read_live,
+    .prepare = prepare_told,
+    .apply = apply_told,
+    .settle = settle_told,
     .close = close_told,
 };
 static const struct eye_tier_type second_tier = {
@@ -121,7 +156,7 @@ static void assert_opens(const char *name, int opened_best, int opened_second)
 {
     struct eye_source *source = NULL;
     struct eye_error error = {""};
-    assert_int_equal(eye_source_open(&features, &source, &error), 0);
+    assert_int_equal(eye_source_open(&features, NULL, &source, &error), 0);
     assert_string_equal(eye_source_tier(source), name);
     assert_int_equal(eye_source_sight(source)->not_seen_count, 1);
     assert_memory_equal(eye_source_sight(source)->not_seen[0].text, name, strlen(name));
@@ -159,9 +194,26 @@ static void source_open__takes_no_other_than_the_configured_one(void **state)
     struct eye_error error = {""};
     config.source.tier = EYE_TIER_FIRST;
     best.open_result = -EPERM;
-    assert_int_equal(eye_source_open(&features, &source, &error), -EPERM);
+    assert_int_equal(eye_source_open(&features, NULL, &source, &error), -EPERM);
     assert_string_equal(error.text, "best cannot be opened");
     assert_ptr_equal(source, before);
+    assert_int_equal(second.opened, 0);
+}
+
+static int go_no_further(void *context, const char *step)
+{
+    (void)context;
+    assert_string_equal(step, "best");
+    return -ECANCELED;
+}
+
+static void source_open__tries_no_other_once_nobody_wants_it(void **state)
+{
+    (void)state;
+    const struct eye_steps steps = {.next = go_no_further};
+    struct eye_source *source = NULL;
+    assert_int_equal(eye_source_open(&features, &steps, &source, NULL), -ECANCELED);
+    assert_null(source);
     assert_int_equal(second.opened, 0);
 }
 
@@ -205,12 +257,36 @@ static void source_read_live__counts_records_of_looks_that_failed_too(void **sta
     (void)state;
     struct eye_source *source = NULL;
     size_t bytes = 0;
-    assert_int_equal(eye_source_open(&features, &source, NULL), 0);
+    assert_int_equal(eye_source_open(&features, NULL, &source, NULL), 0);
     assert_int_equal(eye_source_read_live(source, 3, true, count_bytes, &bytes), 0);
     best.live_result = -EMFILE;
     assert_int_equal(eye_source_read_live(source, 4, false, count_bytes, &bytes), -EMFILE);
     assert_int_equal(eye_source_live_records(source), 14);
     assert_int_equal(bytes, 3);
+    eye_source_close(source);
+}
+
+/* The configuration in force is the old one until the new one is applied. */
+static void source_prepare__changes_nothing_by_itself(void **state)
+{
+    (void)state;
+    struct eye_source *source = NULL;
+    struct eye_config other = config;
+    struct eye_error error = {""};
+    assert_int_equal(eye_source_open(&features, NULL, &source, NULL), 0);
+    best.prepare_result = -EPERM;
+    assert_int_equal(eye_source_prepare(source, &other, &error), -EPERM);
+    assert_string_equal(error.text, "cannot be prepared");
+    eye_source_settle(source);
+    assert_ptr_equal(features.config, &config);
+    best.prepare_result = 0;
+    assert_int_equal(eye_source_prepare(source, &other, &error), 0);
+    assert_int_equal(best.applied, 0);
+    eye_source_apply(source);
+    eye_source_settle(source);
+    assert_ptr_equal(features.config, &other);
+    assert_int_equal(best.applied, 1);
+    assert_int_equal(best.settled, 2);
     eye_source_close(source);
 }
 
@@ -223,9 +299,11 @@ int main(void)
         TEST(source_open__takes_the_next_one_where_the_best_cannot_be),
         TEST(source_open__takes_the_configured_tier),
         TEST(source_open__takes_no_other_than_the_configured_one),
+        TEST(source_open__tries_no_other_once_nobody_wants_it),
         TEST(source_probe__takes_the_best_that_sees_connections),
         TEST(source_probe__tries_the_configured_tier_alone),
         TEST(source_read_live__counts_records_of_looks_that_failed_too),
+        TEST(source_prepare__changes_nothing_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

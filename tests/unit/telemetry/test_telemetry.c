@@ -355,6 +355,95 @@ static void budgets__hold_and_sums_stay_true(void **state)
     }
 }
 
+static void limit(const struct fixture *fixture, uint32_t series_per_metric,
+                  uint32_t values_per_tag)
+{
+    const struct eye_limits limits = {.series_per_metric = series_per_metric,
+                                      .values_per_tag = values_per_tag,
+                                      .idle_ns = IDLE_NS};
+    eye_registry_set_limits(fixture->registry, &limits);
+}
+
+static bool is_named(const struct fixture *fixture, uint32_t port)
+{
+    return !eye_tag_is_other(&port_series(fixture, port)->tags->tags[0]);
+}
+
+/* Who is there stays, who comes finds no place, and nothing that is counted is lost. */
+static void set_limits__smaller_throw_nothing_away(void **state)
+{
+    static const uint32_t smaller[][2] = {{10, 1000}, {1000, 10}, {10, 10}, {1, 1}};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(smaller); i++) {
+        struct fixture *fixture = begin(state, 1000, 1000);
+        for (uint32_t port = 0; port < 100; port++) {
+            eye_counter_add(port_series(fixture, port), 1);
+        }
+        limit(fixture, smaller[i][0], smaller[i][1]);
+        for (uint32_t port = 0; port < 200; port++) {
+            eye_counter_add(port_series(fixture, port), 1);
+            assert_int_equal(is_named(fixture, port), port < 100);
+        }
+        assert_int_equal(eye_registry_count(fixture->registry, EYE_METRIC_TCP_OPENED), 101);
+        assert_int_equal(sum_of(fixture, EYE_METRIC_TCP_OPENED), 300);
+        check_list(fixture, EYE_METRIC_TCP_OPENED);
+    }
+}
+
+/* What is beyond goes when it is idle; then there is room. */
+static void set_limits__smaller_hold_once_series_have_expired(void **state)
+{
+    struct fixture *fixture = begin(state, 1000, 1000);
+    for (uint32_t port = 0; port < 100; port++) {
+        port_series(fixture, port);
+    }
+    limit(fixture, 40, 1000);
+    eye_registry_close_interval(fixture->registry, 1, 1000, 1);
+    eye_registry_close_interval(fixture->registry, 2, 1000 + IDLE_NS, 2);
+    assert_int_equal(eye_registry_count(fixture->registry, EYE_METRIC_TCP_OPENED), 0);
+    for (uint32_t port = 0; port < 200; port++) {
+        assert_int_equal(is_named(fixture, port), port < 30);
+    }
+    assert_int_equal(eye_registry_count(fixture->registry, EYE_METRIC_TCP_OPENED), 31);
+}
+
+/* Those who were refused have a name from the next look-up on, and cached series are void. */
+static void set_limits__larger_hold_at_once(void **state)
+{
+    struct fixture *fixture = begin(state, 40, 1000);
+    for (uint32_t port = 0; port < 100; port++) {
+        port_series(fixture, port);
+    }
+    uint64_t generation = eye_registry_generation(fixture->registry);
+    limit(fixture, 1000, 1000);
+    assert_true(eye_registry_generation(fixture->registry) > generation);
+    for (uint32_t port = 0; port < 100; port++) {
+        assert_true(is_named(fixture, port));
+    }
+}
+
+/* However they change, sums stay true, and no metric grows beyond what it had by more than one. */
+static void set_limits__hold_while_they_change(void **state)
+{
+    struct fixture *fixture = begin(state, 2000, 1000);
+    uint64_t random = 7;
+    uint64_t truth = 0;
+    size_t most = 0;
+    for (uint32_t i = 0; i < 100000; i++) {
+        if (i % 1000 == 0) {
+            uint32_t series = 1 + (uint32_t)random_below(&random, 2000);
+            limit(fixture, series, 1 + (uint32_t)random_below(&random, 1000));
+            size_t count = eye_registry_count(fixture->registry, EYE_METRIC_TCP_SENT_BYTES);
+            most = count + 1 > series ? count + 1 : series;
+        }
+        uint64_t amount = random_below(&random, 1000);
+        eye_counter_add(random_series(fixture, EYE_METRIC_TCP_SENT_BYTES, &random), amount);
+        truth += amount;
+        assert_true(eye_registry_count(fixture->registry, EYE_METRIC_TCP_SENT_BYTES) <= most);
+    }
+    assert_int_equal(sum_of(fixture, EYE_METRIC_TCP_SENT_BYTES), truth);
+    check_list(fixture, EYE_METRIC_TCP_SENT_BYTES);
+}
+
 /* Each metric overflows; each metric and tag concerned is named, and nothing else. */
 static void overflow_metric__is_bounded_by_the_catalogue(void **state)
 {
@@ -556,6 +645,10 @@ int main(void)
         TEST(values_per_tag__spare_the_other_tags),
         TEST(overflow__names_metric_and_tag),
         TEST(budgets__hold_and_sums_stay_true),
+        TEST(set_limits__smaller_throw_nothing_away),
+        TEST(set_limits__smaller_hold_once_series_have_expired),
+        TEST(set_limits__larger_hold_at_once),
+        TEST(set_limits__hold_while_they_change),
         TEST(overflow_metric__is_bounded_by_the_catalogue),
         TEST(own_metrics__keep_their_tags_in_any_budget),
         TEST(budget__is_given_back_on_removal),

@@ -309,6 +309,24 @@ static uint64_t fingerprint_of(struct fixture *fixture, const struct request *re
     return fixture->fingerprint;
 }
 
+/* Other rules name the next record; those before go where these came from. */
+static void exchange__names_by_the_other_rules(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_route_rule rule = {(char[]){"/users/*"}, (char[]){"user"}};
+    const struct eye_config ruled = {.routes = {.rules = &rule, .count = 1}};
+    const struct request request = good_request();
+    struct eye_usm other = {0};
+    assert_int_equal(eye_usm_open(&other, &ruled), 0);
+    eye_usm_exchange(&fixture->usm, &other);
+    assert_true(is_taken(fixture, &request));
+    assert_string_equal(tag(fixture, EYE_TAG_ROUTE), "user");
+    eye_usm_exchange(&fixture->usm, &other);
+    eye_usm_close(&other);
+    assert_true(is_taken(fixture, &request));
+    assert_string_equal(tag(fixture, EYE_TAG_ROUTE), "/users/*");
+}
+
 static void fingerprint__ignores_the_duration(void **state)
 {
     struct request request = good_request();
@@ -359,6 +377,7 @@ int main(void)
         TEST(take__refuses_every_wrong_length),
         TEST(take__refuses_every_wrong_body_length),
         TEST(take__refuses_paths_longer_than_the_kernel_sends),
+        TEST(exchange__names_by_the_other_rules),
         TEST(fingerprint__ignores_the_duration),
         TEST(fingerprint__differs_with_all_that_decides_the_series),
     };

@@ -14,7 +14,7 @@
 #include <zlib.h>
 
 #include "collector/base/clock.h"
-#include "exporters/server/listener.h"
+#include "collector/base/listener.h"
 #include "exporters/server/peers.h"
 #include "tests/unit/exporters/openmetrics/server.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parsing and binding. */
-#include "exporters/server/listener.h"
+#include "collector/base/listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -77,6 +77,21 @@ bool eye_listen_valid(const char *text)
     struct sockaddr_storage address;
     socklen_t length = 0;
     return eye_listen_parse(text, &address, &length) == 0;
+}
+
+bool eye_listen_is_local(const char *text)
+{
+    struct sockaddr_storage address;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    socklen_t length = 0;
+    if (eye_listen_parse(text, &address, &length) != 0) {
+        return false;
+    }
+    memcpy(&v4, &address, sizeof(v4));
+    memcpy(&v6, &address, sizeof(v6));
+    return address.ss_family == AF_INET ? ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
+                                        : IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
 }
 
 int eye_listen_open(const char *text, int *ret_fd)

@@ -16,5 +16,8 @@ int eye_listen_parse(const char *text, struct sockaddr_storage *ret_address, soc
 /** True when eye_listen_parse() takes it. */
 bool eye_listen_valid(const char *text);
 
+/** Whether only this host can connect to @text, which eye_listen_parse() takes. */
+bool eye_listen_is_local(const char *text);
+
 /** A listening, non-blocking socket. 0 or -errno of socket, bind or listen. */
 int eye_listen_open(const char *text, int *ret_fd);

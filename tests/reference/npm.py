@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages of npm without what they depend on: no script of theirs runs, and only what is wanted is
+unpacked, because some have thousands of files.
+"""
+
+import os
+import shutil
+import subprocess
+import tarfile
+import unittest
+
+
+def fetch(folder, packages):
+    """Unpacks [(name, version, which paths are wanted)] below folder/node_modules, once.
+
+    Skips the test, with npm's words, when they cannot be had.
+    """
+    missing = [package for package in packages if not os.path.isdir(_place(folder, package))]
+    if not missing:
+        return
+    for tool in ("node", "npm"):
+        if shutil.which(tool) is None:
+            raise unittest.SkipTest(f"{tool} is not installed")
+    os.makedirs(folder, exist_ok=True)
+    names = [f"{name}@{version}" for name, version, _ in missing]
+    done = subprocess.run(("npm", "pack", "--loglevel=error", *names), cwd=folder, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=100, check=False)
+    if done.returncode != 0:
+        raise unittest.SkipTest(f"npm cannot fetch {' '.join(names)}: {done.stderr.strip()}")
+    for package, archive in zip(missing, done.stdout.split()):
+        archive = os.path.join(folder, archive)
+        _unpack(archive, _place(folder, package), package[2])
+        os.unlink(archive)
+
+
+def _place(folder, package):
+    return os.path.join(folder, "node_modules", package[0])
+
+
+def _unpack(archive, target, wanted):
+    """Whole or not at all; the first folder of an npm archive is the package."""
+    partly = target + ".partly"
+    shutil.rmtree(partly, ignore_errors=True)
+    with tarfile.open(archive) as files:
+        for member in files:
+            path = member.name.partition("/")[2]
+            if not member.isfile() or not wanted(path) or ".." in path.split("/"):
+                continue
+            os.makedirs(os.path.dirname(os.path.join(partly, path)), exist_ok=True)
+            with files.extractfile(member) as source, open(os.path.join(partly, path),
+                                                           "wb") as file:
+                shutil.copyfileobj(source, file)
+    os.rename(partly, target)
