@@ -53,6 +53,8 @@ struct eye_config_key {
     bool restart;              /* of the daemon: cannot change while it runs */
     bool experimental;         /* may change; what is not marked stays as it is */
     bool zero_too;             /* COUNT, DURATION, SIZE: 0 is taken beside min to max */
+    bool series;               /* of an exporter: who its receiver is, or what series are called
+                                  there; a changed one leaves old series behind */
     size_t offset;             /* of the member in the section's struct */
     const char *default_value; /* as one would write it in YAML; NULL: none (TEXT, LIST) */
     uint64_t min;              /* COUNT, DURATION (ns), SIZE (bytes); 0 and 0: no limits */
@@ -64,8 +66,6 @@ struct eye_config_key {
     /* With `exclusive`: what to say behind the other's value when both would have the same in spite
      * of different values; NULL: nothing. NULL: only equal values are the same. */
     const char *(*shared)(const void *values, const void *other_values);
-    bool series; /* of an exporter: who its receiver is, or what series are called there. A changed
-                    one leaves old series behind */
     const char *expects; /* TEXT with `valid`: what a good value looks like, for the message */
     const char *help;
 };

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "collector/base/clock.h"
 #include "exporters/engine/worker_state.h"
 
 /* ---- Which one ---- */
@@ -274,11 +275,12 @@ void eye_worker_succeed(struct eye_worker *successor)
 
 /* ---- The end ---- */
 
+/* The deadline is what its end is waited for, so without time left it is now, not long ago. */
 void eye_worker_dismiss(struct eye_worker *worker, uint64_t deadline_ns)
 {
     bool can_deliver = worker->state != NULL && eye_worker_is_paused(worker);
     eye_worker_leave(worker);
-    eye_worker_stop(worker, can_deliver ? deadline_ns : 0);
+    eye_worker_stop(worker, can_deliver ? deadline_ns : eye_clock_monotonic_ns());
 }
 
 void eye_worker_abandon(struct eye_worker *worker)

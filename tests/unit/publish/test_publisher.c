@@ -219,6 +219,43 @@ static void idle_series__do_not_wait_for_who_came_after_their_last_change(void *
     assert_int_equal(world->a.opened, 0);
 }
 
+/* What the first had is the second's: its position, and what waits. */
+static void hand(void *from, void *to)
+{
+    struct reader *old = from;
+    struct reader *successor = to;
+    successor->before = old->before;
+    old->before = NULL;
+    successor->opened = old->opened;
+}
+
+static void successor__sees_each_snapshot_once_and_holds_series_on(void **state)
+{
+    struct world *world = *state;
+    const struct eye_snapshot *last = NULL;
+    join(world, &world->a);
+    open_connections(world, "1", 5);
+    end_interval(world);
+    world->b = (struct reader){.subscription = {.take = take, .context = &world->b}};
+    eye_subscription_hand_over(&world->a.subscription, &world->b.subscription, hand, &last);
+    assert_int_equal(last->sequence, 1);
+    eye_snapshot_unref(last);
+    for (unsigned i = 0; i <= IDLE_NS; i++) {
+        end_interval(world);
+    }
+    assert_int_equal(eye_publisher_delivered(world->publisher), 0);
+    assert_int_equal(eye_registry_count(world->registry, EYE_METRIC_TCP_OPENED), 1);
+    open_connections(world, "1", 2);
+    end_interval(world);
+    assert_int_equal(world->a.taken, 1);
+    assert_int_equal(world->b.taken, world->sequence);
+    assert_int_equal(world->b.opened, 7);
+    eye_subscription_leave(&world->a.subscription);
+    eye_subscription_leave(&world->b.subscription);
+    end_interval(world);
+    assert_int_equal(world->b.taken, world->sequence - 1);
+}
+
 static void join__beyond_the_limit_is_refused_and_leaves_output(void **state)
 {
     struct world *world = *state;
@@ -257,6 +294,7 @@ int main(void)
         TEST(delivered__is_the_slowest_reader_s),
         TEST(idle_series__wait_for_who_joined_and_not_for_who_left),
         TEST(idle_series__do_not_wait_for_who_came_after_their_last_change),
+        TEST(successor__sees_each_snapshot_once_and_holds_series_on),
         TEST(join__beyond_the_limit_is_refused_and_leaves_output),
     };
     return cmocka_run_group_tests_name("publisher", tests, NULL, NULL);

@@ -465,11 +465,26 @@ static void dogstatsd__says_that_it_is_up(void **state)
         read_datagrams(fixture);
         assert_int_equal(fixture->tally.checks, i);
         assert_int_equal(fixture->tally.events, 1);
+        assert_string_equal(fixture->tally.event, "sockeye started");
     }
     eye_exporter_dogstatsd.finish(fixture->exporter, fixture->before);
     read_datagrams(fixture);
     assert_int_equal(fixture->tally.events, 2);
+    assert_string_equal(fixture->tally.event, "sockeye stopped");
     assert_int_equal(fixture->tally.lines, 0);
+}
+
+/* The one before it said no goodbye. */
+static void dogstatsd__that_goes_on_for_another_one_tells_of_a_reload(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->setup.successor = true;
+    open_exporter(fixture);
+    take(fixture);
+    assert_int_equal(deliver(fixture), 0);
+    read_datagrams(fixture);
+    assert_int_equal(fixture->tally.events, 1);
+    assert_string_equal(fixture->tally.event, "sockeye reloaded");
 }
 
 /* `run --once` would tell of a start each time, and of no end. */
@@ -743,6 +758,7 @@ int main(void)
         TEST(dogstatsd__denied_metrics_stay_away),
         TEST(dogstatsd__open_refuses_tags_longer_than_a_datagram),
         TEST(dogstatsd__says_that_it_is_up),
+        TEST(dogstatsd__that_goes_on_for_another_one_tells_of_a_reload),
         TEST(dogstatsd__of_a_job_tells_of_no_start),
         TEST(dogstatsd__client_counts_are_the_truth),
         TEST(dogstatsd__client_counts_can_be_switched_off),

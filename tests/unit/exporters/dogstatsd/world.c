@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Registry, and lines as an Agent reads them: weights are int(1 / rate). */
 #include "tests/unit/exporters/dogstatsd/world.h"
+#include "collector/base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,6 +156,11 @@ static bool read_line(struct tally *tally, char *line)
 {
     static const char client[] = "datadog.dogstatsd.client.";
     if (strncmp(line, "_e{", 3) == 0) {
+        const char *title = strchr(line, ':');
+        if (title == NULL) {
+            return false;
+        }
+        eye_copy_shown(tally->event, sizeof(tally->event), title + 1, strcspn(title + 1, "|"));
         tally->events++;
         return true;
     }

@@ -37,6 +37,7 @@ struct tally {
     size_t times;  /* lines with a time */
     size_t fields; /* c:, e: and card: */
     size_t events;
+    char event[64]; /* title of the last one */
     size_t checks;
     struct tally *client; /* gets datadog.dogstatsd.client.*; NULL: they count like any other */
 };

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <ftw.h>
+#include <glob.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,6 +45,7 @@ struct receiver {
     atomic_bool away;
     atomic_bool hangs;
     atomic_bool cannot_bind;
+    atomic_bool breaks;     /* once, when all was sent and before that is known */
     atomic_uint unreliable; /* of 100 attempts so many fail */
 };
 
@@ -58,6 +60,7 @@ struct exporter {
     struct receiver *receiver;
     struct eye_export_stats *stats;
     unsigned seed;
+    bool sent; /* what is being delivered */
 };
 
 static int tap_open(void *state, const struct eye_exporter_setup *setup,
@@ -97,7 +100,15 @@ static int tap_deliver(void *state, const struct eye_snapshot *now,
     if (fails || atomic_load(&receiver->away)) {
         return eye_export_fail(failure, -ECONNREFUSED, EYE_EXPORT_REFUSED, "away");
     }
-    atomic_fetch_add(&receiver->sum, sample_growth(now, before, EYE_METRIC_TCP_OPENED));
+    if (!exporter->sent) {
+        atomic_fetch_add(&receiver->sum, sample_growth(now, before, EYE_METRIC_TCP_OPENED));
+    }
+    exporter->sent = atomic_exchange(&receiver->breaks, false);
+    if (exporter->sent) {
+        failure->started = true;
+        failure->retry_after_ns = SHORT_NS;
+        return eye_export_fail(failure, -EPIPE, EYE_EXPORT_RESET, "broke off");
+    }
     atomic_store(&receiver->sequence, now->sequence);
     atomic_fetch_add(&exporter->stats->points, 1);
     atomic_fetch_add(&receiver->deliveries, 1);
@@ -349,16 +360,14 @@ static void assert_whole(const struct fixture *fixture, const struct receiver *r
     assert_int_equal(atomic_load(&receiver->sum), fixture->total);
 }
 
-static size_t count_files(const char *path)
+static size_t count_waiting(const char *path)
 {
-    char command[256];
-    char line[32] = "";
-    snprintf(command, sizeof(command), "ls %s 2>/dev/null | grep -c waiting", path);
-    FILE *output = popen(command, "re");
-    assert_non_null(output);
-    assert_non_null(fgets(line, sizeof(line), output));
-    pclose(output);
-    return (size_t)strtoul(line, NULL, 10);
+    char pattern[256];
+    glob_t found;
+    snprintf(pattern, sizeof(pattern), "%s/*.waiting", path);
+    size_t count = glob(pattern, 0, NULL, &found) == 0 ? found.gl_pathc : 0;
+    globfree(&found);
+    return count;
 }
 
 /* ---- Kept ---- */
@@ -414,6 +423,7 @@ static void replace_often(struct fixture *fixture, unsigned unreliable)
                  "[{type: %s, name: a, tries: %u}, {type: tap, name: b, to: 1}%s]",
                  i % 5 == 0 ? "lasting" : "tap", i + 2, rest[i % EYE_ARRAY_LENGTH(rest)]);
         replace(fixture, exporters);
+        assert_int_equal(fixture->change.stuck, 0);
         usleep(500);
     }
     atomic_store(&fixture->publishing, false);
@@ -468,6 +478,40 @@ static void changed__before_the_first_delivery_begins_where_that_one_would(void 
     replace(fixture, "[{type: tap, name: a, tries: 4}]");
     atomic_store(&receivers[0].away, false);
     assert_whole(fixture, &receivers[0]);
+}
+
+/* Only the exporter that has sent a part of a snapshot knows which. */
+static void changed__finishes_first_what_it_has_begun_to_send(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "[{type: tap, name: a}]");
+    atomic_store(&receivers[0].breaks, true);
+    publish(fixture, 5);
+    assert_true(reaches(&receivers[0].attempts, 1));
+    replace(fixture, "[{type: tap, name: a, tries: 2}]");
+    publish(fixture, 6);
+    assert_whole(fixture, &receivers[0]);
+    assert_int_equal(atomic_load(&receivers[0].attempts), 3);
+}
+
+/* A counter of the exporter's own goes on as if it were one. */
+static void report__of_a_successor_goes_on(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "[{type: tap, name: a}]");
+    for (unsigned i = 1; i <= 3; i++) {
+        char exporters[64];
+        publish(fixture, 5);
+        wait_for_sequence(&receivers[0], fixture->sequence);
+        snprintf(exporters, sizeof(exporters), "[{type: tap, name: a, tries: %u}]", i + 1);
+        replace(fixture, exporters);
+    }
+    publish(fixture, 5);
+    const struct eye_series *points = eye_registry_first(fixture->registry, EYE_METRIC_SELF_POINTS);
+    assert_int_equal(points->counter, 3);
+    assert_null(points->next);
+    assert_int_equal(eye_registry_count(fixture->registry, EYE_METRIC_SELF_QUEUED), 1);
+    assert_int_equal(eye_registry_count(fixture->registry, EYE_METRIC_SELF_FAILING), 1);
 }
 
 static void added__counts_from_when_it_came(void **state)
@@ -541,10 +585,10 @@ static void fill_spool(struct fixture *fixture, const char *exporters)
     publish(fixture, 7);
     snprintf(path, sizeof(path), "%s/one/a", fixture->folder);
     uint64_t until_ns = eye_clock_monotonic_ns() + PATIENCE_NS;
-    while (count_files(path) < 2 && eye_clock_monotonic_ns() < until_ns) {
+    while (count_waiting(path) < 2 && eye_clock_monotonic_ns() < until_ns) {
         usleep(500);
     }
-    assert_int_equal(count_files(path), 2);
+    assert_int_equal(count_waiting(path), 2);
 }
 
 static void changed__goes_on_in_the_same_spool(void **state)
@@ -575,7 +619,7 @@ static void changed__leaves_none_of_this_run_in_another_spool(void **state)
     with_spool(fixture, 1, "/two", exporters);
     replace(fixture, exporters);
     snprintf(path, sizeof(path), "%s/one/a", fixture->folder);
-    assert_int_equal(count_files(path), 0);
+    assert_int_equal(count_waiting(path), 0);
     atomic_store(&receivers[0].away, false);
     assert_whole(fixture, &receivers[0]);
     assert_int_equal(atomic_load(&receivers[0].deliveries), 3);
@@ -702,6 +746,7 @@ static void bind_that_fails__is_taken_back(void **state)
     assert_int_equal(atomic_load(&receivers[5].attempts), 0);
     assert_int_equal(atomic_load(&receivers[6].attempts), 0);
     assert_int_equal(log_file_count(&fixture->log, "left behind"), 0);
+    assert_int_equal(fixture->workers.stuck_count, 0);
 }
 
 static void one_that_cannot_be_bound_again__is_told_and_gone(void **state)
@@ -717,6 +762,7 @@ static void one_that_cannot_be_bound_again__is_told_and_gone(void **state)
                         "--set exporters: exporter a: cannot listen\n"
                         "--set exporters: exporter a: cannot listen; it cannot go on");
     assert_int_equal(fixture->workers.count, 1);
+    assert_int_equal(fixture->workers.stuck_count, 0);
     publish(fixture, 6);
     assert_whole(fixture, &receivers[1]);
 }
@@ -838,6 +884,8 @@ int main(void)
         TEST(changed_under_load__neither_with_a_receiver_that_often_fails),
         TEST(changed__takes_over_what_waits_in_memory),
         TEST(changed__before_the_first_delivery_begins_where_that_one_would),
+        TEST(changed__finishes_first_what_it_has_begun_to_send),
+        TEST(report__of_a_successor_goes_on),
         TEST(added__counts_from_when_it_came),
         TEST(lanes__change_each_and_count_as_one),
         TEST(fetched__shows_again_what_was_delivered_last),
