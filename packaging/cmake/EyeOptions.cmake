@@ -21,6 +21,11 @@ target_compile_options(eye_options INTERFACE
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")
 
+# The same bytes from every folder, of generated code, too.
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${CMAKE_BINARY_DIR}/=)
+endif()
+
 if(EYE_SANITIZE)
     target_compile_options(eye_options INTERFACE
         -fsanitize=${EYE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -29,8 +34,6 @@ if(EYE_SANITIZE)
     target_compile_options(eye_options INTERFACE $<$<C_COMPILER_ID:GNU>:-Wno-null-dereference>)
 elseif(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
     target_compile_options(eye_options INTERFACE
-        # The same bytes from every folder.
-        $<$<CONFIG:Release>:-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=;-ffile-prefix-map=${CMAKE_BINARY_DIR}/=>
         -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection)
     target_link_options(eye_options INTERFACE -Wl,-z,relro,-z,now)
     set(CMAKE_POSITION_INDEPENDENT_CODE ON)

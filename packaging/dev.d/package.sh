@@ -31,13 +31,14 @@ pack() {
     rm -f "$log"
 }
 
-# package_elsewhere: builds them again in another folder as somebody with other habits; the same bytes.
+# package_elsewhere: builds them again in another folder, as somebody with other habits; the same bytes.
 package_elsewhere() {
     local clone=build/elsewhere/deeper file
     clean_clone "$clone"
-    (umask 077 && cd "$clone" && TZ=Asia/Tokyo LC_ALL=C packaging/dev package)
+    (umask 077 && cd "$clone" && TZ=Asia/Tokyo LC_ALL=C packaging/dev package >/dev/null)
     for file in "$packages_folder"/*; do
         cmp "$file" "$clone/$file"
+        say "the same bytes twice: $(sha256sum "$file")"
     done
     rm -rf build/elsewhere
 }

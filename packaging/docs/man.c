@@ -54,10 +54,11 @@ static bool ends_sentence(const char *word, size_t length)
 }
 
 /* Words of @text in lines; a sentence begins a line, as mdoc wants it. */
-static void print_text(FILE *out, const char *text)
+static void print_words(FILE *out, const char *text, size_t text_length)
 {
+    const char *end = text + text_length;
     size_t column = 0;
-    while (*(text += strspn(text, " \n")) != '\0') {
+    while ((text += strspn(text, " \n")) < end) {
         size_t length = strcspn(text, " \n");
         if (column > 0) {
             bool breaks = column + length >= COLUMNS;
@@ -72,6 +73,11 @@ static void print_text(FILE *out, const char *text)
         text += length;
     }
     fputc('\n', out);
+}
+
+static void print_text(FILE *out, const char *text)
+{
+    print_words(out, text, strlen(text));
 }
 
 /* One line as it is, indented. */
@@ -92,9 +98,8 @@ static void print_notes(FILE *out, const char *notes)
         if (spaces > 0) {
             print_literal(out, notes + spaces, length - spaces);
         } else {
-            EYE_AUTOFREE char *paragraph = strndup(notes, length);
             fputs(".Pp\n", out);
-            print_text(out, paragraph == NULL ? "" : paragraph);
+            print_words(out, notes, length);
         }
         notes += length;
         notes += strspn(notes, "\n");

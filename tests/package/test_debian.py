@@ -162,8 +162,8 @@ class Installed(unittest.TestCase):
 
     def test_exporters_that_push_name_the_library_that_is_missing(self):
         """Recommended only, and not in this root."""
-        done = installed.run("sockeye", "check", "--set",
-                             "exporters=[{type: otlp, url: 'http://127.0.0.1:4318/v1/metrics'}]", code=1)
+        exporter = "exporters=[{type: otlp, url: 'http://127.0.0.1:4318/v1/metrics'}]"
+        done = installed.run("sockeye", "check", "--set", exporter, code=1)
         self.assertIn("install libcurl4", done.stdout)
 
     def test_unit(self):
