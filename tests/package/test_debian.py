@@ -31,6 +31,9 @@ LINK = "etc/systemd/system/multi-user.target.wants/sockeye.service"
 ENABLED = {LINK,
            "var/lib/systemd/deb-systemd-helper-enabled/multi-user.target.wants/sockeye.service",
            "var/lib/systemd/deb-systemd-helper-enabled/sockeye.service.dsh-also"}
+# Numbers of linux/capability.h.
+CAPABILITIES = {"CAP_DAC_READ_SEARCH": 2, "CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19,
+                "CAP_PERFMON": 38, "CAP_BPF": 39}
 CONNECTIONS = 7
 SCRAPE_SECONDS = 40
 
@@ -46,6 +49,27 @@ WITHIN = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "
 # does. Without a fork: whoever starts it has the daemon's own pid.
 SERVICE = ("unshare", "--mount", "--propagation", "private", "--net",
            "sh", "-ec", 'ip link set lo up\nmount --rbind /proc "$1/proc"\n' + MOUNTS, "sh")
+
+# What OpenRC makes at a boot; then the service is started, looked at and stopped.
+OPENRC = r"""
+mount -t tmpfs tmpfs /run
+mkdir -p /run/openrc
+for name in exclusive started starting stopping inactive wasinactive failed hotplugged daemons \
+    scheduled options tmp; do
+    mkdir /run/openrc/$name
+done
+touch /run/openrc/softlevel
+install -m 755 /usr/share/doc/sockeye/examples/openrc /etc/init.d/sockeye
+daemons() { grep -lx sockeye /proc/[0-9]*/comm; }
+rc-service sockeye start
+while [ -z "$(daemons)" ]; do sleep 0.1; done
+echo "Mode: $(stat -c '%n %U %a' /run/sockeye /var/lib/sockeye | paste -sd ' ')"
+cat "$(dirname "$(daemons)")/status"
+rc-service sockeye stop
+echo "Left: $(daemons)"
+echo '[' >/etc/sockeye/conf.d/broken.yaml
+rc-service sockeye start || echo "Refused: $?"
+"""
 
 # Run beside the daemon: makes connections, then reads its page until they are there.
 CLIENT = r"""
@@ -81,6 +105,10 @@ def run(*words, code=0, **options):
     if code is not None and done.returncode != code:
         raise AssertionError(f"{words[-6:]}: exit code {done.returncode}\n{done.stdout[-4000:]}")
     return done
+
+
+def fields(text):
+    return dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.M))
 
 
 class Root:
@@ -173,6 +201,7 @@ class Installed(unittest.TestCase):
         print(done.stdout.splitlines()[-1])
 
     def capabilities(self):
+        """Of the unit, as setpriv has them."""
         line, = re.findall(r"^AmbientCapabilities=(.*)$", installed.read(UNIT), re.M)
         return "-all," + ",".join("+" + name.lower().removeprefix("cap_") for name in line.split())
 
@@ -191,10 +220,6 @@ class Installed(unittest.TestCase):
         self.addCleanup(process.kill)
         return process, log
 
-    def status(self, pid):
-        text = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-        return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
-
     @unittest.skipIf(NOT_LIVE, NOT_LIVE)
     def test_it_observes_as_its_unit_starts_it(self):
         process, log = self.service()
@@ -205,7 +230,7 @@ class Installed(unittest.TestCase):
             time.sleep(0.05)
         page = run("nsenter", "--target", str(process.pid), "--net", "/usr/bin/python3", "-c",
                    CLIENT, str(CONNECTIONS), str(SCRAPE_SECONDS)).stdout
-        status = self.status(process.pid)
+        status = fields(pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8"))
         process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(timeout=30), 0)
         log.seek(0)
@@ -272,6 +297,29 @@ class Life(unittest.TestCase):
         named = run("grep", "-rl", "sockeye", "etc", "var/lib/systemd", cwd=root.path, code=None)
         self.assertEqual({path.rstrip("-") for path in named.stdout.split()},
                          {"etc/passwd", "etc/shadow", "etc/group", "etc/gshadow"})
+
+
+class OpenRc(unittest.TestCase):
+    """The script among the examples: the user and the capabilities that the unit gives."""
+
+    @unittest.skipIf(NOT_LIVE, NOT_LIVE)
+    def test_start_and_stop(self):
+        root = Root(installed.path)
+        self.addCleanup(root.remove)
+        root.run("apt-get", "-qy", "install", "--no-install-recommends", "openrc")
+        done = run("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh",
+                   *WITHIN, str(root.path), "sh", "-c", OPENRC, code=None)
+        found = fields(done.stdout)
+        uid = root.run("id", "-u", "sockeye").stdout.strip()
+        self.assertEqual(found.get("Uid", "").split(), [uid] * 4, done.stdout)
+        names, = re.findall(r"^AmbientCapabilities=(.*)$", root.read(UNIT), re.M)
+        rights = sum(1 << CAPABILITIES[name] for name in names.split())
+        for kind in ("CapPrm", "CapBnd"):
+            self.assertEqual(int(found[kind], 16), rights, kind)
+        self.assertEqual(found["NoNewPrivs"], "1")
+        self.assertEqual(found["Mode"], "/run/sockeye sockeye 755 /var/lib/sockeye sockeye 700")
+        self.assertEqual((found["Left"], found["Refused"]), ("", "1"))
+        self.assertIn("conf.d/broken.yaml:", done.stdout)
 
 
 if __name__ == "__main__":
