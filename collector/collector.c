@@ -33,7 +33,14 @@
 #define EPHEMERAL_PORTS "/proc/sys/net/ipv4/ip_local_port_range"
 
 /* What wakes the thread. */
-enum event_source { EVENT_STOP, EVENT_RINGS, EVENT_DRAIN, EVENT_INTERVAL, EVENT_COUNT };
+enum event_source {
+    EVENT_STOP,
+    EVENT_RINGS,
+    EVENT_DRAIN,
+    EVENT_INTERVAL,
+    EVENT_WATCHDOG,
+    EVENT_COUNT
+};
 
 struct eye_collector {
     const struct eye_config *config;
@@ -46,6 +53,7 @@ struct eye_collector {
     struct eye_health health;
     struct eye_publisher *publisher;
     struct eye_reports *reports;
+    struct eye_notify *notify; /* whose watchdog is fed; NULL: none */
     pthread_t thread;
     bool running;
     struct eye_loop *loop;
@@ -256,13 +264,28 @@ static bool on_rings(void *context)
     return true;
 }
 
+/* A timer whose expirations nobody counts. */
+static void take_expirations(const struct eye_watch *timer)
+{
+    uint64_t expirations;
+    ssize_t ignored = read(timer->fd, &expirations, sizeof(expirations));
+    (void)ignored;
+}
+
 static bool on_drain_timer(void *context)
 {
     struct eye_collector *collector = context;
-    uint64_t expirations;
-    ssize_t ignored = read(collector->watches[EVENT_DRAIN].fd, &expirations, sizeof(expirations));
-    (void)ignored;
+    take_expirations(&collector->watches[EVENT_DRAIN]);
     drain(collector);
+    return true;
+}
+
+/* What the manager does not take now is so little late that the next one is early enough. */
+static bool on_watchdog(void *context)
+{
+    struct eye_collector *collector = context;
+    take_expirations(&collector->watches[EVENT_WATCHDOG]);
+    eye_notify_watchdog(collector->notify);
     return true;
 }
 
@@ -297,11 +320,11 @@ static int watch(struct eye_collector *collector, enum event_source source, int 
     return eye_loop_join(collector->loop, watch);
 }
 
-static int arm_drain(struct eye_collector *collector)
+/* Again and again, monotonic. */
+static int arm_every(const struct eye_watch *timer, uint64_t ns)
 {
-    const struct itimerspec drain = {.it_interval = timespec_of(DRAIN_INTERVAL_NS),
-                                     .it_value = timespec_of(DRAIN_INTERVAL_NS)};
-    return timerfd_settime(collector->watches[EVENT_DRAIN].fd, 0, &drain, NULL) != 0 ? -errno : 0;
+    const struct itimerspec every = {.it_interval = timespec_of(ns), .it_value = timespec_of(ns)};
+    return timerfd_settime(timer->fd, 0, &every, NULL) != 0 ? -errno : 0;
 }
 
 static int open_events(struct eye_collector *collector)
@@ -323,13 +346,26 @@ static int open_events(struct eye_collector *collector)
                        timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK), on_interval);
     }
     if (result == 0) {
-        result = arm_drain(collector);
+        result = arm_every(&collector->watches[EVENT_DRAIN], DRAIN_INTERVAL_NS);
     }
     return result == 0 ? arm_interval(collector) : result;
 }
 
+int eye_collector_feed(struct eye_collector *collector, struct eye_notify *notify)
+{
+    if (notify->watchdog_ns == 0) {
+        return 0;
+    }
+    collector->notify = notify;
+    int result = watch(collector, EVENT_WATCHDOG,
+                       timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_watchdog);
+    /* sd_watchdog_enabled(3): half of the time. */
+    return result == 0 ? arm_every(&collector->watches[EVENT_WATCHDOG], notify->watchdog_ns / 2)
+                       : result;
+}
+
 int eye_collector_new(const struct eye_config *config, struct eye_source *source,
-                      struct eye_publisher *publisher, struct eye_reports *reports, bool once,
+                      struct eye_publisher *publisher, struct eye_reports *reports,
                       struct eye_collector **ret_collector, struct eye_error *ret_error)
 {
     struct eye_collector *collector = calloc(1, sizeof(*collector));
@@ -341,7 +377,7 @@ int eye_collector_new(const struct eye_config *config, struct eye_source *source
     collector->source = source;
     collector->publisher = publisher;
     collector->reports = reports;
-    collector->once = once;
+    collector->once = config->once;
     for (size_t i = 0; i < EVENT_COUNT; i++) {
         collector->watches[i].fd = -1;
     }
@@ -382,6 +418,7 @@ void eye_collector_free(struct eye_collector *collector)
     close_fd(collector->watches[EVENT_STOP].fd);
     close_fd(collector->watches[EVENT_DRAIN].fd);
     close_fd(collector->watches[EVENT_INTERVAL].fd);
+    close_fd(collector->watches[EVENT_WATCHDOG].fd);
     eye_source_close(collector->source);
     free(collector);
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "collector/base/error.h"
+#include "collector/base/notify.h"
 #include "collector/publish/publisher.h"
 #include "collector/publish/reports.h"
 #include "collector/source/source.h"
@@ -17,12 +18,17 @@ struct eye_collector;
 
 /**
  * Takes over @source (closed by eye_collector_free). @publisher gets the snapshots, @reports are
- * told with the daemon's health; both borrowed, must outlive it. @once: the thread ends by itself
- * after one whole interval, wherever the clock stands. 0 or -errno.
+ * told with the daemon's health; both borrowed, must outlive it. With config->once the thread ends
+ * by itself after one whole interval, wherever the clock stands. 0 or -errno.
  */
 int eye_collector_new(const struct eye_config *config, struct eye_source *source,
-                      struct eye_publisher *publisher, struct eye_reports *reports, bool once,
+                      struct eye_publisher *publisher, struct eye_reports *reports,
                       struct eye_collector **ret_collector, struct eye_error *ret_error);
+
+/** From its start on the thread feeds the watchdog of @notify, which outlives it, if there is one:
+ * a manager ends a daemon whose collector stands still, and no exporter that does has a say in it.
+ * 0 or -errno. */
+int eye_collector_feed(struct eye_collector *collector, struct eye_notify *notify);
 
 /** Starts the thread. 0 or -errno. */
 int eye_collector_start(struct eye_collector *collector);

@@ -45,9 +45,28 @@ const struct eye_command eye_command_table[] = {
         .run = eye_command_probe,
     },
     {
+        .name = "status",
+        .meaning = "how the running daemon is",
+        .options = EYE_OPTION_BIT(SOCKET) | EYE_OPTION_BIT(JSON),
+        .notes = "Degraded is what somebody has to do something about: an exporter that fails, a\n"
+                 "protocol that cannot be followed, intervals that do not end. Losses and full\n"
+                 "budgets are shown with what the last interval added.\n\n"
+                 "Exit codes: 0 healthy; 1 degraded, or no answer; 2 wrong usage; 3 not running.\n",
+        .run = eye_command_status,
+    },
+    {
+        .name = "reload",
+        .meaning = "the running daemon reads its configuration again",
+        .options = EYE_OPTION_BIT(SOCKET),
+        .notes = "It is applied whole or not at all; an invalid one changes nothing, and is told\n"
+                 "with file and line. SIGHUP does the same, and tells it in the log.\n\n"
+                 "Exit codes: 0 applied; 1 nothing has changed; 2 wrong usage; 3 not running.\n",
+        .run = eye_command_reload,
+    },
+    {
         .name = "metrics",
-        .meaning = "every metric: name, kind, unit, tags, meaning",
-        .options = EYE_OPTION_BIT(MARKDOWN),
+        .meaning = "every metric: name, kind, unit, tags, stability, meaning",
+        .options = EYE_OPTION_BIT(JSON) | EYE_OPTION_BIT(MARKDOWN),
         .run = eye_command_metrics,
     },
     {.name = "version", .meaning = "the version", .run = eye_command_version},

@@ -10,8 +10,8 @@
 
 #include "collector/base/clock.h"
 #include "collector/daemon.h"
+#include "collector/metrics_page.h"
 #include "collector/probe.h"
-#include "collector/telemetry/catalogue.h"
 #include "exporters/encode/selection.h"
 #include "exporters/engine/workers.h"
 
@@ -54,29 +54,45 @@ static void print_warnings(const struct eye_config *config)
     fputs(eye_text_string(&warnings), stderr);
 }
 
-/* Loads the configuration or prints its problems. */
-static struct eye_config *load_config(const struct eye_options *options)
-{
+/* Where a command reads its configuration. */
+struct origin {
     struct eye_known known;
-    eye_known_init(&known);
-    const struct eye_config_source source = {
+    struct eye_config_source source;
+};
+
+static void init_origin(struct origin *origin, const struct eye_options *options)
+{
+    eye_known_init(&origin->known);
+    origin->source = (struct eye_config_source){
         .file = options->file,
         .assignments = options->assignments,
         .assignment_count = options->assignment_count,
         .environment = environ,
-        .sections = known.sections,
-        .section_count = known.section_count,
-        .tiers = known.tiers,
+        .sections = origin->known.sections,
+        .section_count = origin->known.section_count,
+        .tiers = origin->known.tiers,
     };
+}
+
+/* Loads the configuration or prints its problems. */
+static struct eye_config *load_from(const struct origin *origin, const struct eye_options *options)
+{
     struct eye_config *config = NULL;
     struct eye_error error = {""};
-    if (eye_config_load(&source, &config, &error) != 0) {
+    if (eye_config_load(&origin->source, &config, &error) != 0) {
         fprintf(stderr, "%s\n", error.text);
     } else {
         config->once = options->once;
         print_warnings(config);
     }
     return config;
+}
+
+static struct eye_config *load_config(const struct eye_options *options)
+{
+    struct origin origin;
+    init_origin(&origin, options);
+    return load_from(&origin, options);
 }
 
 /* Exporters as `run` uses them, or their problems printed. EYE_EXIT_OK or another code. */
@@ -114,16 +130,19 @@ static void warn_of_fetched(const struct eye_config *config)
 
 int eye_command_run(const struct eye_options *options)
 {
-    struct eye_config *config = load_config(options);
+    struct origin origin;
+    init_origin(&origin, options);
+    struct eye_config *config = load_from(&origin, options);
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }
     eye_log_set_level((enum eye_log_level)config->log_level);
+    eye_log_set_format((enum eye_log_format)config->log_format);
     struct eye_workers workers = {0};
     int code = make_exporters(config, &workers);
     if (code == EYE_EXIT_OK) {
         warn_of_fetched(config);
-        code = eye_daemon_run(config, &workers, options->once);
+        code = eye_daemon_run(config, &origin.source, &workers);
     }
     eye_config_free(config);
     return code;
@@ -211,47 +230,18 @@ int eye_command_probe(const struct eye_options *options)
     return whole || !probe.protocols_wanted ? EYE_EXIT_OK : EYE_EXIT_PARTLY;
 }
 
-/* "direction service port" */
-static void print_tags(const struct eye_metric *metric, const char *before, const char *between)
-{
-    const char *lead = before;
-    for (int tag = 0; tag < EYE_TAG_COUNT; tag++) {
-        if (eye_metric_has_tag(metric, (enum eye_tag)tag)) {
-            printf("%s%s", lead, eye_tag_info((enum eye_tag)tag)->name);
-            lead = between;
-        }
-    }
-}
-
-static void print_metric(const struct eye_metric *metric)
-{
-    printf("%s  %s%s%s\n    %s\n", metric->name, eye_metric_kind_name(metric->kind),
-           *eye_unit_info(metric->unit)->word == '\0' ? "" : ", ",
-           eye_unit_info(metric->unit)->word, metric->help);
-    print_tags(metric, "    tags: ", ", ");
-    puts(metric->tags != 0 ? "\n" : "");
-}
-
-static void print_metric_markdown(const struct eye_metric *metric)
-{
-    printf("| `%s` | %s | %s | ", metric->name, eye_metric_kind_name(metric->kind),
-           eye_unit_info(metric->unit)->word);
-    print_tags(metric, "", " ");
-    printf(" | %s |\n", metric->help);
-}
-
 int eye_command_metrics(const struct eye_options *options)
 {
-    if (options->markdown) {
-        puts("| name | kind | unit | tags | meaning |\n|---|---|---|---|---|");
-    }
-    for (int i = 0; i < EYE_METRIC_COUNT; i++) {
-        const struct eye_metric *metric = eye_metric((enum eye_metric_id)i);
-        if (options->markdown) {
-            print_metric_markdown(metric);
-        } else {
-            print_metric(metric);
+    if (options->json) {
+        int result = eye_metrics_print_json(stdout);
+        if (result != 0) {
+            fprintf(stderr, "sockeye metrics: %s\n", strerror(-result));
+            return EYE_EXIT_FAILURE;
         }
+    } else if (options->markdown) {
+        eye_metrics_print_markdown(stdout);
+    } else {
+        eye_metrics_print(stdout);
     }
     return EYE_EXIT_OK;
 }

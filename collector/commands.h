@@ -14,6 +14,8 @@ extern const size_t eye_command_count;
 int eye_command_run(const struct eye_options *options);
 int eye_command_check(const struct eye_options *options);
 int eye_command_probe(const struct eye_options *options);
+int eye_command_status(const struct eye_options *options);
+int eye_command_reload(const struct eye_options *options);
 int eye_command_metrics(const struct eye_options *options);
 /** @options: not looked at; NULL is allowed. */
 int eye_command_version(const struct eye_options *options);

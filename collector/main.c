@@ -14,7 +14,9 @@ static void print_usage(FILE *out)
 {
     fputs("usage: sockeye COMMAND [OPTION]...\n\n", out);
     for (size_t i = 0; i < eye_command_count; i++) {
-        fprintf(out, "  %-8s %s\n", eye_command_table[i].name, eye_command_table[i].meaning);
+        const struct eye_command *command = &eye_command_table[i];
+        fprintf(out, "  %-8s %s%s\n", command->name, command->meaning,
+                command->experimental ? " (experimental)" : "");
     }
     fputs("  help     this, or with a COMMAND its options\n\n"
           "Without a configuration file \"run\" watches everything and prints to the console.\n",

@@ -14,7 +14,8 @@
 #define CODE_FIRST 256
 
 static const struct eye_option_row rows[] = {
-#define X(identifier, letter, name, value, meaning) {letter, name, value, meaning},
+#define X(identifier, letter, name, value, stability, meaning)                                     \
+    {letter, EYE_##stability, name, value, meaning},
     EYE_OPTIONS(X)
 #undef X
 };
@@ -127,6 +128,9 @@ static bool take(struct eye_options *options, enum eye_option option)
         }
         options->assignments[options->assignment_count++] = optarg;
         break;
+    case EYE_OPTION_SOCKET:
+        options->socket = optarg;
+        break;
     case EYE_OPTION_ONCE:
         options->once = true;
         break;
@@ -196,12 +200,14 @@ static void print_option(enum eye_option option, FILE *out)
     if (rows[option].letter != 0) {
         snprintf(letter, sizeof(letter), "-%c, ", rows[option].letter);
     }
-    fprintf(out, "  %s%-16s %s\n", letter, words, rows[option].meaning);
+    fprintf(out, "  %s%-16s %s%s\n", letter, words, rows[option].meaning,
+            rows[option].experimental ? " (experimental)" : "");
 }
 
 void eye_options_print_help(const struct eye_command *command, FILE *out)
 {
-    fprintf(out, "usage: sockeye %s [OPTION]...\n\n%s\n\n", command->name, command->meaning);
+    fprintf(out, "usage: sockeye %s [OPTION]...\n\n%s%s\n\n", command->name, command->meaning,
+            command->experimental ? " (experimental)" : "");
     for (int i = 0; i < EYE_OPTION_COUNT; i++) {
         if (eye_command_takes(command, (enum eye_option)i)) {
             print_option((enum eye_option)i, out);

@@ -27,6 +27,7 @@ static const char routes[] =
     "##   /users/*. Example: [{pattern: /users/*/orders, route: \"/users/{id}/orders\"}]\n"
     "##   The word listed instead lets rules alone name: all other paths are __unmatched__. With\n"
     "##   rules: {rules: [...], names: listed}. The default is guessed.\n"
+    "##   Experimental: names, and which ones are guessed; may change.\n"
     "#   routes: []\n";
 
 static const char exporters[] = "\n## Where metrics go. As it stands they wait on a page for "
@@ -118,6 +119,9 @@ static void write_key(FILE *out, const struct eye_config_key *key, const char *p
     indent = open_section(out, key->path, previous, indent);
     fprintf(out, "## %*s%s\n", indent, "", key->help);
     write_constraint(out, key, indent);
+    if (key->experimental) {
+        fprintf(out, "## %*sExperimental: may change.\n", indent, "");
+    }
     fprintf(out, "# %*s%s: %s\n", indent, "", key->path + section_length(key->path),
             eye_config_key_default(key));
 }

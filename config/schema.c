@@ -22,6 +22,11 @@ static const char *const log_levels[] = {
     [EYE_LOG_DEBUG] = "debug", [EYE_LOG_DEBUG + 1] = NULL,
 };
 
+static const char *const log_formats[] = {
+    [EYE_LOG_AUTO] = "auto",       [EYE_LOG_TEXT] = "text",      [EYE_LOG_JSON] = "json",
+    [EYE_LOG_JOURNAL] = "journal", [EYE_LOG_JOURNAL + 1] = NULL,
+};
+
 /* The others are not known here: see eye_daemon_keys_init(). */
 static const char *const no_tiers[] = {[EYE_TIER_AUTO] = "auto", [EYE_TIER_AUTO + 1] = NULL};
 
@@ -73,6 +78,11 @@ static bool is_absolute_path(const char *text)
     return text[0] == '/';
 }
 
+static bool is_absolute_path_or_none(const char *text)
+{
+    return text[0] == '\0' || is_absolute_path(text);
+}
+
 #define NAME_PATTERN_EXPECTS "a metric name, with * for any part, like tcp.*"
 
 const struct eye_config_key eye_config_keys[] = {
@@ -110,8 +120,28 @@ const struct eye_config_key eye_config_keys[] = {
         .help = "The least important messages that are still written.",
     },
     {
+        .path = "log.format",
+        .type = EYE_CONFIG_CHOICE,
+        .offset = offsetof(struct eye_config, log_format),
+        .default_value = "auto",
+        .choices = log_formats,
+        .help = "How lines of the log look: text has time and level, json is an object per line, "
+                "journal has priorities for systemd. auto: journal under systemd, else text.",
+    },
+    {
+        .path = "control.socket",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, control.socket),
+        .default_value = EYE_CONTROL_DEFAULT_SOCKET,
+        .valid = is_absolute_path_or_none,
+        .expects = "an absolute path, or \"\" for none",
+        .help = "Unix socket for \"sockeye status\" and \"sockeye reload\"; root and the group of "
+                "the daemon may ask. One daemon at a time has it.",
+    },
+    {
         .path = "source.tier",
         .type = EYE_CONFIG_CHOICE,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.tier),
         .default_value = "auto",
         .choices = no_tiers,
@@ -120,6 +150,7 @@ const struct eye_config_key eye_config_keys[] = {
     {
         .path = "source.proc",
         .type = EYE_CONFIG_TEXT,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.proc),
         .default_value = "/proc",
         .valid = is_absolute_path,
@@ -129,6 +160,7 @@ const struct eye_config_key eye_config_keys[] = {
     {
         .path = "source.cgroup",
         .type = EYE_CONFIG_TEXT,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.cgroup),
         .valid = is_absolute_path,
         .expects = "an absolute path",

@@ -1,22 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes log lines for the journal or for a person. */
+/* Writes log lines for the journal, a program or a person. */
 #include "collector/base/log.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "collector/base/clock.h"
 #include "collector/base/output.h"
 #include "collector/base/text.h"
 
-#define LINE_BYTES EYE_MESSAGE_BYTES
+/* A line of a message, or more where its format takes more for a character; what a pipe takes whole
+ * or not at all. */
+#define LINE_BYTES PIPE_BUF
+
+#define CHARACTER_BYTES_MAX 4 /* UTF-8; an escaped one has two */
 
 static atomic_int highest_level = EYE_LOG_INFO;
+static atomic_int current_format = EYE_LOG_AUTO;
+
+static const struct {
+    int priority; /* syslog(3) */
+    const char *name;
+} levels[] = {
+    [EYE_LOG_ERROR] = {3, "error"},
+    [EYE_LOG_WARNING] = {4, "warning"},
+    [EYE_LOG_INFO] = {6, "info"},
+    [EYE_LOG_DEBUG] = {7, "debug"},
+};
 
 /* Where lines go without waiting; the lock keeps lines whole. */
 static struct {
@@ -47,26 +65,76 @@ static bool stderr_is_journal(void)
     return *left == *stream;
 }
 
-static size_t write_prefix(char *line, size_t size, enum eye_log_level level)
+/* ---- Formats: each writes a line without its end into LINE_BYTES; its length ---- */
+
+static size_t format_text(char *line, enum eye_log_level level, const char *message)
 {
-    static const struct {
-        int priority;
-        const char *name;
-    } levels[] = {
-        [EYE_LOG_ERROR] = {3, "error"},
-        [EYE_LOG_WARNING] = {4, "warning"},
-        [EYE_LOG_INFO] = {6, "info"},
-        [EYE_LOG_DEBUG] = {7, "debug"},
-    };
-    if (stderr_is_journal()) {
-        return (size_t)snprintf(line, size, "<%d>", levels[level].priority);
-    }
     time_t now = time(NULL);
     struct tm local;
     localtime_r(&now, &local);
     char clock_text[16];
     strftime(clock_text, sizeof(clock_text), "%H:%M:%S", &local);
-    return (size_t)snprintf(line, size, "%s sockeye %s: ", clock_text, levels[level].name);
+    return (size_t)snprintf(line, LINE_BYTES, "%s sockeye %s: %s", clock_text, levels[level].name,
+                            message);
+}
+
+static size_t format_journal(char *line, enum eye_log_level level, const char *message)
+{
+    return (size_t)snprintf(line, LINE_BYTES, "<%d>%s", levels[level].priority, message);
+}
+
+/* RFC 8259 of a message as eye_copy_shown() has it: UTF-8 without controls. Cut between characters
+ * where two bytes for each of its own are more than a line. */
+static size_t append_escaped(char *target, size_t size, const char *message)
+{
+    size_t length = 0;
+    for (; *message != '\0'; message++) {
+        bool begins = ((unsigned char)*message & 0xc0) != 0x80;
+        if (begins && length + CHARACTER_BYTES_MAX > size) {
+            break;
+        }
+        if (*message == '"' || *message == '\\') {
+            target[length++] = '\\';
+        }
+        target[length++] = *message;
+    }
+    return length;
+}
+
+static size_t format_json(char *line, enum eye_log_level level, const char *message)
+{
+    static const char end[] = "\"}";
+    uint64_t now_ns = eye_clock_wall_ns();
+    time_t now = (time_t)(now_ns / EYE_NS_PER_SECOND);
+    struct tm utc;
+    gmtime_r(&now, &utc);
+    char time_text[32];
+    strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%S", &utc);
+    size_t length = (size_t)snprintf(
+        line, LINE_BYTES, "{\"time\":\"%s.%03" PRIu64 "Z\",\"level\":\"%s\",\"message\":\"",
+        time_text, now_ns % EYE_NS_PER_SECOND / EYE_NS_PER_MS, levels[level].name);
+    length += append_escaped(line + length, LINE_BYTES - length - sizeof(end), message);
+    memcpy(line + length, end, sizeof(end));
+    return length + strlen(end);
+}
+
+static enum eye_log_format format_now(void)
+{
+    enum eye_log_format format = (enum eye_log_format)atomic_load(&current_format);
+    if (format == EYE_LOG_AUTO) {
+        return stderr_is_journal() ? EYE_LOG_JOURNAL : EYE_LOG_TEXT;
+    }
+    return format;
+}
+
+void eye_log_set_format(enum eye_log_format format)
+{
+    atomic_store(&current_format, (int)format);
+}
+
+bool eye_log_takes(enum eye_log_level level)
+{
+    return (int)level <= atomic_load(&highest_level);
 }
 
 void eye_log_set_level(enum eye_log_level level)
@@ -86,14 +154,20 @@ uint64_t eye_log_dropped(void)
     return atomic_load(&sink.dropped);
 }
 
-/* Formats a line of at most @size bytes, which ends in a line break, into @line; its length. */
-static size_t EYE_PRINTF(4, 0) format_line(char *line, size_t size, enum eye_log_level level,
+/* Formats a line, which ends in a line break, into @line; its length. */
+static size_t EYE_PRINTF(3, 0) format_line(char line[LINE_BYTES], enum eye_log_level level,
                                            const char *format, va_list arguments)
 {
-    size_t start = write_prefix(line, size, level);
-    size_t end = start + eye_format_shown(line + start, size - start - 1, format, arguments);
-    line[end] = '\n';
-    return end + 1;
+    static size_t (*const formats[])(char *, enum eye_log_level, const char *) = {
+        [EYE_LOG_TEXT] = format_text,
+        [EYE_LOG_JSON] = format_json,
+        [EYE_LOG_JOURNAL] = format_journal,
+    };
+    char message[EYE_MESSAGE_BYTES];
+    eye_format_shown(message, sizeof(message), format, arguments);
+    size_t length = formats[format_now()](line, level, message);
+    line[length] = '\n';
+    return length + 1;
 }
 
 /* True when all of it went out. */
@@ -112,7 +186,7 @@ static bool EYE_PRINTF(1, 2) try_warning(const char *format, ...)
     char line[LINE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    size_t length = format_line(line, sizeof(line), EYE_LOG_WARNING, format, arguments);
+    size_t length = format_line(line, EYE_LOG_WARNING, format, arguments);
     va_end(arguments);
     return try_line(line, length);
 }
@@ -142,13 +216,13 @@ static void write_or_drop(const char *line, size_t length)
 
 void eye_log(enum eye_log_level level, const char *format, ...)
 {
-    if ((int)level > atomic_load(&highest_level)) {
+    if (!eye_log_takes(level)) {
         return;
     }
     char line[LINE_BYTES];
     va_list arguments;
     va_start(arguments, format);
-    size_t length = format_line(line, sizeof(line), level, format, arguments);
+    size_t length = format_line(line, level, format, arguments);
     va_end(arguments);
     if (sink.opened) {
         write_or_drop(line, length);

@@ -66,15 +66,15 @@ const struct eye_tier_type *eye_source_probe(struct eye_features *features,
 }
 
 static int open_tier(struct eye_source *source, const struct eye_tier_type *tier,
-                     struct eye_error *ret_error)
+                     const struct eye_steps *steps, struct eye_error *ret_error)
 {
     source->tier = tier;
     memset(&source->sight, 0, sizeof(source->sight));
-    return tier->open(source->features, &source->sight, &source->state, ret_error);
+    return tier->open(source->features, steps, &source->sight, &source->state, ret_error);
 }
 
-int eye_source_open(struct eye_features *features, struct eye_source **ret_source,
-                    struct eye_error *ret_error)
+int eye_source_open(struct eye_features *features, const struct eye_steps *steps,
+                    struct eye_source **ret_source, struct eye_error *ret_error)
 {
     struct eye_source *source = calloc(1, sizeof(*source));
     if (source == NULL) {
@@ -82,9 +82,10 @@ int eye_source_open(struct eye_features *features, struct eye_source **ret_sourc
     }
     source->features = features;
     const struct eye_tier_type *tier = eye_source_first(features->config);
-    int result = open_tier(source, tier, ret_error);
-    while (result != 0 && (tier = next_tier(features->config, tier)) != NULL) {
-        result = open_tier(source, tier, ret_error);
+    int result = open_tier(source, tier, steps, ret_error);
+    while (result != 0 && result != -ECANCELED &&
+           (tier = next_tier(features->config, tier)) != NULL) {
+        result = open_tier(source, tier, steps, ret_error);
     }
     if (result != 0) {
         free(source);

@@ -32,12 +32,13 @@ const struct eye_tier_type *eye_source_first(const struct eye_config *config);
 
 /**
  * Opens source.tier, else the best one that this kernel allows. @features: with all that is needed
- * for everything; the source's own until it is closed. What this kernel or host refuses is done
- * without, as long as connections are seen: eye_source_sight(). 0 or -errno; @ret_error then says
- * what is missing and what to do, in one line.
+ * for everything; the source's own until it is closed. @steps: asked before each, may be NULL. What
+ * this kernel or host refuses is done without, as long as connections are seen: eye_source_sight().
+ * 0; -ECANCELED when @steps do not go on; or -errno: @ret_error then says what is missing and what
+ * to do, in one line.
  */
-int eye_source_open(struct eye_features *features, struct eye_source **ret_source,
-                    struct eye_error *ret_error);
+int eye_source_open(struct eye_features *features, const struct eye_steps *steps,
+                    struct eye_source **ret_source, struct eye_error *ret_error);
 
 /** Takes NULL. */
 void eye_source_close(struct eye_source *source);

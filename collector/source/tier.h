@@ -6,12 +6,14 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "bpf/abi.h"
 #include "collector/base/error.h"
+#include "collector/base/steps.h"
 #include "collector/host/features.h"
 #include "collector/source/rings.h"
 
@@ -40,11 +42,12 @@ struct eye_sight {
     uint64_t since_ns; /* monotonic: what older sockets sent before does not count */
     size_t unseeded;   /* network namespaces whose older sockets are not known */
     struct eye_error not_seen[EYE_NOT_SEEN_MAX]; /* a line each: what is lost, why, what to do */
-    size_t not_seen_count;
+    atomic_bool over[EYE_NOT_SEEN_MAX];          /* that line is true no more: it is seen now */
+    atomic_size_t not_seen_count; /* the collector's thread may add lines, any thread read them */
 };
 
-/** Adds a line. */
-void eye_sight_note(struct eye_sight *sight, const struct eye_error *why);
+/** Adds a line; returns its place. */
+size_t eye_sight_note(struct eye_sight *sight, const struct eye_error *why);
 
 /** Adds what the want of @feature costs; false when it is missing. */
 bool eye_sight_note_feature(struct eye_sight *sight, struct eye_features *features,
@@ -107,11 +110,11 @@ struct eye_tier_type {
     /**
      * Loads, attaches and finds the sockets that exist already, in every network namespace. What
      * this kernel or host refuses is done without and noted in @sight (zeroed), as long as
-     * connections are seen. Both outlive the state. 0, or -errno with a message: what is missing
-     * and what to do.
+     * connections are seen. Both outlive the state. @steps: asked before each, may be NULL. 0;
+     * -ECANCELED when they do not go on; or -errno with a message: what is missing and what to do.
      */
-    int (*open)(struct eye_features *features, struct eye_sight *sight, void **ret_state,
-                struct eye_error *ret_error);
+    int (*open)(struct eye_features *features, const struct eye_steps *steps,
+                struct eye_sight *sight, void **ret_state, struct eye_error *ret_error);
 
     /** Where a ring's records go; each is set before the first drain. */
     void (*on_record)(void *state, enum eye_ring ring, eye_record_handler *handler, void *context);

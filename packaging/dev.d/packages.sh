@@ -8,7 +8,8 @@ build_packages=(
 )
 # Builds the tests, and runs those that need no kernel.
 unit_packages=(
-    git libcmocka-dev python3 python3-prometheus-client prometheus openssl libfaketime tinyproxy-bin
+    git libcmocka-dev python3 python3-jsonschema python3-prometheus-client python3-jsonschema prometheus openssl libfaketime
+    tinyproxy-bin
 )
 reference_packages=(protobuf-compiler nodejs npm)
 live_packages=(

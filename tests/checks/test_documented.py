@@ -12,9 +12,12 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "vm"))
+import cells  # pylint: disable=wrong-import-position
 
 # `least` and `most` are taken, `below` and `above` are not. Without a unit it is a count.
 Range = collections.namedtuple("Range", "default below least most above")
@@ -38,6 +41,8 @@ DAEMON = {
     "shutdown_timeout": Range("5s", "-1s", "0s", "5m", "301s"),
     "tags": LIST,
     "log.level": Choice("info", ("error", "warning", "debug")),
+    "log.format": Choice("auto", ("text", "json", "journal")),
+    "control.socket": Plain("/run/sockeye/control.sock"),
     "source.tier": choice("auto", "socket-storage"),
     "source.proc": Plain("/proc"),
     "source.cgroup": NONE,
@@ -223,6 +228,16 @@ class Documented(unittest.TestCase):
                          {*EXPORTERS, "console`, `null"} - {"console", "null"})
 
 
+class Tested(unittest.TestCase):
+    """README's matrix of kernels is what tests/vm boots."""
+
+    def test_every_cell(self):
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\d+) \| ", text, re.M)
+        self.assertEqual(rows, [(cell.name, ", ".join(cell.rights), str(len(cell.tests)))
+                                for cell in cells.CELLS])
+
+
 def reasons_in_the_code():
     """{(metric, reason)}, as the macros and tables of names have them."""
     def read(path):
@@ -259,7 +274,7 @@ class Reasons(unittest.TestCase):
                  for folder in ("collector", "exporters") for path in (ROOT / folder).rglob("*.c")
                  if re.search("EYE_TAG_(REASON|ERROR)", path.read_text(encoding="utf-8"))}
         self.assertEqual(users, {"collector/aggregate/aggregate.c", "collector/health.c",
-                                 "exporters/engine/worker_report.c",
+                                 "collector/control/status.c", "exporters/engine/worker_report.c",
                                  "collector/usm/http/http.c", "exporters/console/rows.c",
                                  "exporters/console/table.c"})
 

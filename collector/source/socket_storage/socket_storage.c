@@ -7,13 +7,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/capability.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
 #include "collector/host/remedy.h"
 #include "collector/source/accounts.h"
 #include "collector/source/iterator.h"
+#include "collector/source/libbpf_log.h"
 #include "collector/source/seed.h"
 #include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/live.h"
@@ -33,10 +33,12 @@ enum ability_state {
 struct tier {
     const struct eye_config *config;
     struct eye_features *features;
+    const struct eye_steps *steps; /* of the start */
     struct socket_storage *programs;
     struct eye_attacher *attacher; /* of protocols' programs */
     bool late;                     /* with --once: one was not there from the start on */
     enum ability_state states[EYE_ABILITY_COUNT];
+    size_t lines[EYE_ABILITY_COUNT]; /* of what is not seen: the ability's place in the sight */
     struct eye_sight *sight;
     struct bpf_link *links[EYE_OWN_PROGRAM_COUNT];
     struct eye_rings rings;
@@ -45,17 +47,6 @@ struct tier {
     int cpus;
     uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
 };
-
-/* libbpf would print whole verifier logs to stderr: they go to the debug log. */
-__attribute__((format(printf, 2, 0))) static int print_debug(enum libbpf_print_level level,
-                                                             const char *format, va_list arguments)
-{
-    (void)level;
-    char line[2048];
-    vsnprintf(line, sizeof(line), format, arguments);
-    eye_log_debug("%s", line);
-    return 0;
-}
 
 static int open_rings(struct tier *tier, struct eye_error *ret_error)
 {
@@ -210,24 +201,31 @@ static int attach_protocols(struct tier *tier, struct eye_error *ret_error)
     return result;
 }
 
-/* What can be done without, step by step: a step that fails costs that and nothing else. */
-static void attach_the_rest(struct tier *tier)
+/* What can be done without, step by step: a step that fails costs that and nothing else.
+ * -ECANCELED when there is no need of any more. */
+static int attach_the_rest(struct tier *tier)
 {
-    static int (*const steps[EYE_ABILITY_COUNT])(struct tier *, struct eye_error *) = {
-        [EYE_ABILITY_OLDER_SOCKETS] = seed,
-        [EYE_ABILITY_PROTOCOLS] = attach_protocols,
+    static const struct {
+        const char *name;
+        int (*take)(struct tier *, struct eye_error *);
+    } steps[EYE_ABILITY_COUNT] = {
+        [EYE_ABILITY_OLDER_SOCKETS] = {"finding older sockets", seed},
+        [EYE_ABILITY_PROTOCOLS] = {"attaching to protocols", attach_protocols},
     };
-    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT; i++) {
+    int result = 0;
+    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT && result == 0; i++) {
         struct eye_error why;
         if (tier->states[i] != DETACHED) {
             continue;
         }
-        if (steps[i](tier, &why) == 0) {
+        result = eye_steps_next(tier->steps, steps[i].name);
+        if (result == 0 && steps[i].take(tier, &why) == 0) {
             tier->states[i] = WORKS;
-        } else {
-            eye_sight_note(tier->sight, &why);
+        } else if (result == 0) {
+            tier->lines[i] = eye_sight_note(tier->sight, &why);
         }
     }
+    return result;
 }
 
 static bool retry(void *state)
@@ -241,6 +239,7 @@ static bool retry(void *state)
         return false;
     }
     tier->states[EYE_ABILITY_PROTOCOLS] = WORKS;
+    tier->sight->over[tier->lines[EYE_ABILITY_PROTOCOLS]] = true;
     return true;
 }
 
@@ -272,9 +271,15 @@ static void bring_protocols(struct tier *tier)
 
 static int start(struct tier *tier, struct eye_error *ret_error)
 {
-    int result = load(tier, ret_error);
+    int result = eye_steps_next(tier->steps, "loading programs");
+    if (result == 0) {
+        result = load(tier, ret_error);
+    }
     if (result == 0) {
         result = eye_attacher_open(tier->programs, &tier->attacher, ret_error);
+    }
+    if (result == 0) {
+        result = eye_steps_next(tier->steps, "loading programs of protocols");
     }
     if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] == DETACHED) {
         bring_protocols(tier);
@@ -285,7 +290,9 @@ static int start(struct tier *tier, struct eye_error *ret_error)
     if (result == 0) {
         tier->states[EYE_ABILITY_CONNECTIONS] = WORKS;
         tier->sight->since_ns = eye_clock_monotonic_ns();
-        attach_the_rest(tier);
+        result = attach_the_rest(tier);
+    }
+    if (result == 0) {
         result = open_rings(tier, ret_error);
     }
     if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] >= DETACHED) {
@@ -328,17 +335,18 @@ static void close_tier(void *state)
     free(tier);
 }
 
-static int open_tier(struct eye_features *features, struct eye_sight *sight, void **ret_state,
-                     struct eye_error *ret_error)
+static int open_tier(struct eye_features *features, const struct eye_steps *steps,
+                     struct eye_sight *sight, void **ret_state, struct eye_error *ret_error)
 {
     const struct eye_config *config = features->config;
     struct tier *tier = calloc(1, sizeof(*tier));
     if (tier == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    libbpf_set_print(print_debug);
+    libbpf_set_print(eye_libbpf_print);
     tier->config = config;
     tier->features = features;
+    tier->steps = steps;
     tier->sight = sight;
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
         bool wanted = i != EYE_ABILITY_PROTOCOLS || eye_config_wants_protocols(config);
@@ -349,6 +357,7 @@ static int open_tier(struct eye_features *features, struct eye_sight *sight, voi
     if (result == 0) {
         result = start(tier, ret_error);
     }
+    tier->steps = NULL;
     if (result != 0) {
         close_tier(tier);
         return result;

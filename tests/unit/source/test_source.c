@@ -40,16 +40,21 @@ static int open_told(struct told *told, const char *name, struct eye_sight *sigh
     return 0;
 }
 
-static int open_best(struct eye_features *asked, struct eye_sight *sight, void **ret_state,
-                     struct eye_error *ret_error)
+static int open_best(struct eye_features *asked, const struct eye_steps *steps,
+                     struct eye_sight *sight, void **ret_state, struct eye_error *ret_error)
 {
     assert_ptr_equal(asked, &features);
+    int result = eye_steps_next(steps, "best");
+    if (result != 0) {
+        return result;
+    }
     return open_told(&best, "best", sight, ret_state, ret_error);
 }
 
-static int open_second(struct eye_features *asked, struct eye_sight *sight, void **ret_state,
-                       struct eye_error *ret_error)
+static int open_second(struct eye_features *asked, const struct eye_steps *steps,
+                       struct eye_sight *sight, void **ret_state, struct eye_error *ret_error)
 {
+    assert_null(steps);
     assert_ptr_equal(asked, &features);
     return open_told(&second, "second", sight, ret_state, ret_error);
 }
@@ -121,7 +126,7 @@ static void assert_opens(const char *name, int opened_best, int opened_second)
 {
     struct eye_source *source = NULL;
     struct eye_error error = {""};
-    assert_int_equal(eye_source_open(&features, &source, &error), 0);
+    assert_int_equal(eye_source_open(&features, NULL, &source, &error), 0);
     assert_string_equal(eye_source_tier(source), name);
     assert_int_equal(eye_source_sight(source)->not_seen_count, 1);
     assert_memory_equal(eye_source_sight(source)->not_seen[0].text, name, strlen(name));
@@ -159,9 +164,26 @@ static void source_open__takes_no_other_than_the_configured_one(void **state)
     struct eye_error error = {""};
     config.source.tier = EYE_TIER_FIRST;
     best.open_result = -EPERM;
-    assert_int_equal(eye_source_open(&features, &source, &error), -EPERM);
+    assert_int_equal(eye_source_open(&features, NULL, &source, &error), -EPERM);
     assert_string_equal(error.text, "best cannot be opened");
     assert_ptr_equal(source, before);
+    assert_int_equal(second.opened, 0);
+}
+
+static int go_no_further(void *context, const char *step)
+{
+    (void)context;
+    assert_string_equal(step, "best");
+    return -ECANCELED;
+}
+
+static void source_open__tries_no_other_once_nobody_wants_it(void **state)
+{
+    (void)state;
+    const struct eye_steps steps = {.next = go_no_further};
+    struct eye_source *source = NULL;
+    assert_int_equal(eye_source_open(&features, &steps, &source, NULL), -ECANCELED);
+    assert_null(source);
     assert_int_equal(second.opened, 0);
 }
 
@@ -205,7 +227,7 @@ static void source_read_live__counts_records_of_looks_that_failed_too(void **sta
     (void)state;
     struct eye_source *source = NULL;
     size_t bytes = 0;
-    assert_int_equal(eye_source_open(&features, &source, NULL), 0);
+    assert_int_equal(eye_source_open(&features, NULL, &source, NULL), 0);
     assert_int_equal(eye_source_read_live(source, 3, true, count_bytes, &bytes), 0);
     best.live_result = -EMFILE;
     assert_int_equal(eye_source_read_live(source, 4, false, count_bytes, &bytes), -EMFILE);
@@ -223,6 +245,7 @@ int main(void)
         TEST(source_open__takes_the_next_one_where_the_best_cannot_be),
         TEST(source_open__takes_the_configured_tier),
         TEST(source_open__takes_no_other_than_the_configured_one),
+        TEST(source_open__tries_no_other_once_nobody_wants_it),
         TEST(source_probe__takes_the_best_that_sees_connections),
         TEST(source_probe__tries_the_configured_tier_alone),
         TEST(source_read_live__counts_records_of_looks_that_failed_too),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening libmicrohttpd and GnuTLS. */
-#include "exporters/openmetrics/libraries.h"
+#include "exporters/server/libraries.h"
 
 #include <stddef.h>
 
@@ -21,7 +21,7 @@ static const struct eye_symbol gnutls_symbols[] = {
 #undef X
 };
 
-int eye_openmetrics_load(struct eye_error *ret_error)
+int eye_http_server_load(struct eye_error *ret_error)
 {
     if (eye_gnutls.memcmp != NULL) {
         return 0;
