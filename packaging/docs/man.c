@@ -160,11 +160,17 @@ static void print_sentence(FILE *out, const char *text)
     print_text(out, sentence);
 }
 
+static void print_stability(FILE *out, bool experimental)
+{
+    fputs(experimental ? "Experimental: may change.\n" : "", out);
+}
+
 void eye_doc_man_commands(FILE *out)
 {
     for (size_t i = 0; i < eye_command_count; i++) {
         fprintf(out, ".It Cm %s\n", eye_command_table[i].name);
         print_sentence(out, eye_command_table[i].meaning);
+        print_stability(out, eye_command_table[i].experimental);
         if (eye_command_table[i].notes != NULL) {
             print_notes(out, eye_command_table[i].notes);
         }
@@ -196,6 +202,7 @@ void eye_doc_man_options(FILE *out)
         fprintf(out, " Fl -%s%s%s\n", row->name, row->value == NULL ? "" : " Ar ",
                 row->value == NULL ? "" : row->value);
         print_sentence(out, row->meaning);
+        print_stability(out, row->experimental);
         print_takers(out, (enum eye_option)i);
     }
 }
@@ -221,6 +228,7 @@ static void print_key(FILE *out, const struct eye_config_key *key)
     fprintf(out, ".It Cm %s\n", key->path);
     print_sentence(out, key->help);
     print_limits(out, key);
+    print_stability(out, key->experimental);
     if (key->default_value != NULL) {
         fputs("Default:\n.Ql \\&", out);
         print_escaped(out, key->default_value, strlen(key->default_value));

@@ -24,6 +24,7 @@ static const struct value_kind {
     const char *fish;
 } value_kinds[] = {
     {"FILE", false, "_filedir '@(yaml|yml)'", "_files -g \"*.(yaml|yml)\"", " -r -F"},
+    {"PATH", false, "_filedir", "_files", " -r -F"},
     {"KEY=VALUE", true, "_sockeye_assignment", "_sockeye_assignment",
      " -x -a '(__sockeye_assignments)'"},
 };
