@@ -108,7 +108,7 @@ static int bind_privately(int fd, const struct sockaddr_un *address)
 static int listen_at(struct eye_control *control, const struct sockaddr_un *address,
                      struct eye_error *ret_error)
 {
-    struct stat state;
+    struct stat state = {0};
     EYE_AUTOCLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int result = fd < 0 ? -errno : bind_privately(fd, address);
     if (result == 0 && (listen(fd, BACKLOG) != 0 || lstat(address->sun_path, &state) != 0)) {
@@ -126,8 +126,8 @@ static int listen_at(struct eye_control *control, const struct sockaddr_un *addr
 }
 
 /* Two daemons that start at once would take each other's fresh socket for an old one: one looks and
- * binds at a time. The lock is of the folder. */
-static int open_folder(const char *path, struct eye_error *ret_error)
+ * binds at a time. The lock is of the folder. 0 with a descriptor, or -errno with a message. */
+static int lock_folder(const char *path, int *ret_fd, struct eye_error *ret_error)
 {
     char copy[PATH_MAX];
     eye_copy_string(copy, sizeof(copy), path);
@@ -136,14 +136,13 @@ static int open_folder(const char *path, struct eye_error *ret_error)
         return eye_error_set(ret_error, -errno, "cannot make %s for the control socket: %s", folder,
                              strerror(errno));
     }
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    EYE_AUTOCLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 || flock(fd, LOCK_EX) != 0) {
-        int error = errno;
-        eye_cleanup_close(&fd);
-        return eye_error_set(ret_error, -error, "cannot open %s for the control socket: %s", folder,
-                             strerror(error));
+        return eye_error_set(ret_error, -errno, "cannot open %s for the control socket: %s", folder,
+                             strerror(errno));
     }
-    return fd;
+    *ret_fd = EYE_TAKE_FD(fd);
+    return 0;
 }
 
 int eye_control_listen(struct eye_control *control, const char *path, struct eye_error *ret_error)
@@ -159,8 +158,11 @@ int eye_control_listen(struct eye_control *control, const char *path, struct eye
     if (copy == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    EYE_AUTOCLOSE int folder = open_folder(path, ret_error);
-    int result = folder < 0 ? folder : make_way(&address, ret_error);
+    EYE_AUTOCLOSE int folder = -1;
+    int result = lock_folder(path, &folder, ret_error);
+    if (result == 0) {
+        result = make_way(&address, ret_error);
+    }
     if (result == 0) {
         result = listen_at(control, &address, ret_error);
     }

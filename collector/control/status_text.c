@@ -5,7 +5,7 @@
 #include "collector/control/status.h"
 
 #define WIDTH 80
-#define INDENT 2
+#define INDENT ((size_t)4)
 
 #define BOLD "\033[1m"
 #define RED "\033[31m"
@@ -103,7 +103,7 @@ static void write_lines(const struct page *page, const char *title, const char *
     json_array_foreach(lines, i, line)
     {
         eye_text_append(page->text, "  ");
-        eye_text_append_wrapped(page->text, json_string_value(line), 2 * INDENT, WIDTH);
+        eye_text_append_wrapped(page->text, json_string_value(line), INDENT, WIDTH);
         eye_text_append_char(page->text, '\n');
     }
 }

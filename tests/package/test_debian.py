@@ -10,6 +10,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -35,6 +36,7 @@ ENABLED = {LINK,
 CAPABILITIES = {"CAP_DAC_READ_SEARCH": 2, "CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19,
                 "CAP_PERFMON": 38, "CAP_BPF": 39}
 CONNECTIONS = 7
+READY_SECONDS = 60
 SCRAPE_SECONDS = 40
 
 MOUNTS = """root=$1 && shift
@@ -209,7 +211,14 @@ class Installed(unittest.TestCase):
         """ExecStart= as the unit's user, with its capabilities and no other."""
         start, = re.findall(r"^ExecStart=(.*)$", installed.read(UNIT), re.M)
         rights = self.capabilities()
-        command = (*SERVICE, str(installed.path), "SOCKEYE_INTERVAL=1s", "setpriv",
+        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(self.manager.close)
+        notify = installed.path / "run/notify"
+        notify.unlink(missing_ok=True)
+        self.manager.bind(str(notify))
+        notify.chmod(0o666)
+        command = (*SERVICE, str(installed.path), "SOCKEYE_INTERVAL=1s",
+                   "NOTIFY_SOCKET=/run/notify", "setpriv",
                    "--reuid=sockeye", "--regid=sockeye", "--init-groups", "--no-new-privs",
                    f"--inh-caps={rights}", f"--ambient-caps={rights}", f"--bounding-set={rights}",
                    *start.split())
@@ -220,14 +229,23 @@ class Installed(unittest.TestCase):
         self.addCleanup(process.kill)
         return process, log
 
+    def wait_ready(self, process):
+        """As Type=notify does."""
+        self.assertIn("Type=notify\n", installed.read(UNIT))
+        self.manager.settimeout(1)
+        deadline, heard = time.monotonic() + READY_SECONDS, ""
+        while "READY=1" not in heard.splitlines():
+            self.assertIsNone(process.poll())
+            self.assertLess(time.monotonic(), deadline, heard)
+            try:
+                heard += self.manager.recv(4096).decode() + "\n"
+            except TimeoutError:
+                pass
+
     @unittest.skipIf(NOT_LIVE, NOT_LIVE)
     def test_it_observes_as_its_unit_starts_it(self):
         process, log = self.service()
-        deadline = time.monotonic() + 10
-        while pathlib.Path(f"/proc/{process.pid}/comm").read_text().strip() != "sockeye":
-            self.assertIsNone(process.poll())
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.05)
+        self.wait_ready(process)
         page = run("nsenter", "--target", str(process.pid), "--net", "/usr/bin/python3", "-c",
                    CLIENT, str(CONNECTIONS), str(SCRAPE_SECONDS)).stdout
         status = fields(pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8"))
