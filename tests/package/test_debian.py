@@ -62,11 +62,11 @@ for name in exclusive started starting stopping inactive wasinactive failed hotp
 done
 touch /run/openrc/softlevel
 install -m 755 /usr/share/doc/sockeye/examples/openrc /etc/init.d/sockeye
-daemons() { grep -lx sockeye /proc/[0-9]*/comm; }
+daemons() { find /proc -maxdepth 2 -name exe -lname /usr/sbin/sockeye -printf '%h\n' 2>/dev/null; }
 rc-service sockeye start
 while [ -z "$(daemons)" ]; do sleep 0.1; done
 echo "Mode: $(stat -c '%n %U %a' /run/sockeye /var/lib/sockeye | paste -sd ' ')"
-cat "$(dirname "$(daemons)")/status"
+cat "$(daemons)/status"
 rc-service sockeye stop
 echo "Left: $(daemons)"
 echo '[' >/etc/sockeye/conf.d/broken.yaml
@@ -217,6 +217,7 @@ class Installed(unittest.TestCase):
         notify.unlink(missing_ok=True)
         self.manager.bind(str(notify))
         notify.chmod(0o666)
+        self.addCleanup(notify.unlink)
         command = (*SERVICE, str(installed.path), "SOCKEYE_INTERVAL=1s",
                    "NOTIFY_SOCKET=/run/notify", "setpriv",
                    "--reuid=sockeye", "--regid=sockeye", "--init-groups", "--no-new-privs",
