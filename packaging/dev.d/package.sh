@@ -11,7 +11,8 @@ package() {
     export SOURCE_DATE_EPOCH
     # Folders would have the modes that the caller's files have.
     umask 022
-    build release
+    # Apart, and past caches of compilers, which may write paths of their own into what they keep.
+    build_in package release -DCMAKE_C_COMPILER_LAUNCHER=
     say "packing ${packages_folder}"
     rm -rf "$packages_folder"
     pack DEB
@@ -23,7 +24,7 @@ package() {
 pack() {
     local log
     log=$(mktemp)
-    if ! cpack --config build/release/CPackConfig.cmake -G "$1" -B "$packages_folder" >"$log" 2>&1; then
+    if ! cpack --config build/package/CPackConfig.cmake -G "$1" -B "$packages_folder" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         rm -f "$log"
         fail "CPack makes no $1: see above"

@@ -208,11 +208,11 @@ part_package() {
     lintian --fail-on error,warning,info --display-info "$packages_folder"/*.deb
     debian_base bookworm
     local reason
-    reason=$(why_not_live build/release/collector/sockeye)
+    reason=$(why_not_live build/package/collector/sockeye)
     [ -z "$reason" ] || remark "without running what was installed: $reason"
     prepare_host
     (cd tests/package &&
         EYE_PACKAGE=$(realpath ../../"$packages_folder"/*.deb) EYE_BASE=$debian_cache/base.bookworm \
-            EYE_BUILD=$PWD/../../build/release EYE_NOT_LIVE=$reason \
+            EYE_BUILD=$PWD/../../build/package EYE_NOT_LIVE=$reason \
             /usr/bin/python3 -m unittest -v test_documents test_debian)
 }
