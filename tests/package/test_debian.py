@@ -66,7 +66,8 @@ daemons() { find /proc -maxdepth 2 -name exe -lname /usr/sbin/sockeye -printf '%
 rc-service sockeye start
 while [ -z "$(daemons)" ]; do sleep 0.1; done
 echo "Mode: $(stat -c '%n %U %a' /run/sockeye /var/lib/sockeye | paste -sd ' ')"
-cat "$(daemons)/status"
+# Beside it there may be a child for a moment, by which it tries what the kernel allows.
+cat "$(daemons | sort -V | head -n 1)/status"
 rc-service sockeye stop
 echo "Left: $(daemons)"
 echo '[' >/etc/sockeye/conf.d/broken.yaml
