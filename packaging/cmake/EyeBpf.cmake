@@ -12,10 +12,12 @@ function(eye_bpf_object name source)
     get_filename_component(source ${source} ABSOLUTE)
     set(object ${CMAKE_BINARY_DIR}/bpf/${name}.bpf.o)
     set(skeleton ${CMAKE_BINARY_DIR}/bpf/${name}.skel.h)
+    # Line information in BTF holds paths: without the folder's own they are the same everywhere.
     add_custom_command(
         OUTPUT ${object}
         COMMAND ${EYE_BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_${EYE_BPF_ARCH}
                 -Wall -Wextra $<$<BOOL:${EYE_WERROR}>:-Werror> -Wno-unused-function -Wno-unused-parameter -Wno-missing-declarations
+                -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -fdebug-compilation-dir=.
                 -I${CMAKE_SOURCE_DIR} -I${CMAKE_BINARY_DIR} -isystem ${CMAKE_SYSROOT}/usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE} -MD -MF ${object}.d -MT ${object}
                 -c ${source} -o ${object}
         DEPENDS ${source}

@@ -22,6 +22,11 @@ target_compile_options(eye_options INTERFACE
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE}")
 string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELWITHDEBINFO "${CMAKE_C_FLAGS_RELWITHDEBINFO}")
 
+# The same bytes from every folder, of generated code, too.
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+    add_compile_options(-ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${CMAKE_BINARY_DIR}/=)
+endif()
+
 if(EYE_SANITIZE)
     target_compile_options(eye_options INTERFACE
         -fsanitize=${EYE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

@@ -15,31 +15,43 @@ debian_mirror() {
     head -n 1 <<<"$mirrors"
 }
 
-# What a root is made of: it is made anew when this changes.
-debian_key() {
-    echo "$1 $2 ${build_packages[*]} ${unit_packages[*]}"
+# is_fresh STAMP KEY: made of what KEY says, and not long ago.
+is_fresh() {
+    [ "$(cat "$1" 2>/dev/null)" = "$2" ] && [ -n "$(find "$1" -mtime "-$debian_root_days")" ]
 }
 
-# debian_root SUITE: makes it, or leaves it when it is there and fresh.
-debian_root() {
-    local suite=$1 root=$debian_cache/root.$1 stamp=$debian_cache/root.$1.made mirror
+# debian_base SUITE: the least that is a Debian, in base.SUITE; left as it is when it is fresh.
+debian_base() {
+    local suite=$1 base=$debian_cache/base.$1 mirror
     mirror=$(debian_mirror)
-    if [ "$(cat "$stamp" 2>/dev/null)" = "$(debian_key "$suite" "$mirror")" ] &&
-        [ -n "$(find "$stamp" -mtime "-$debian_root_days")" ]; then
+    if is_fresh "$base.made" "$suite $mirror"; then
         return
     fi
     say "$suite: a root from $mirror"
     # Mounts of a root are in mount namespaces of their own; should one be here, it is spared.
-    rm -rf --one-file-system "$root" "$stamp"
-    mkdir -p "$root"
-    debootstrap --variant=minbase --include=ca-certificates "$suite" "$root" "$mirror" >"$work/debootstrap" ||
+    rm -rf --one-file-system "$base" "$base.made"
+    mkdir -p "$base"
+    debootstrap --variant=minbase --include=ca-certificates "$suite" "$base" "$mirror" >"$work/debootstrap" ||
         fail "debootstrap $suite from $mirror: $(tail -n 3 "$work/debootstrap")"
-    debian_apt_settings >"$root/etc/apt/apt.conf.d/90host"
-    within "$root" apt-get -q update
+    debian_apt_settings >"$base/etc/apt/apt.conf.d/90host"
+    within "$base" apt-get -q update
+    echo "$suite $mirror" >"$base.made"
+}
+
+# debian_root SUITE: that with what builds and tests, in root.SUITE.
+debian_root() {
+    local suite=$1 root=$debian_cache/root.$1 key
+    key="$suite $(debian_mirror) ${build_packages[*]} ${unit_packages[*]}"
+    if is_fresh "$root.made" "$key"; then
+        return
+    fi
+    debian_base "$suite"
+    rm -rf --one-file-system "$root" "$root.made"
+    cp -a "$debian_cache/base.$suite" "$root"
     within "$root" env DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends \
         "${build_packages[@]}" "${unit_packages[@]}" >"$work/install" ||
         fail "apt-get in $root: $(tail -n 3 "$work/install")"
-    debian_key "$suite" "$mirror" >"$stamp"
+    echo "$key" >"$root.made"
 }
 
 # Proxies as here; an archive of the past is out of date by its nature.

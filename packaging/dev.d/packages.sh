@@ -22,6 +22,7 @@ style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)
 vm_packages=(gcc-aarch64-linux-gnu kmod iproute2 nftables)
 debian_packages=(debootstrap)
+package_packages=(debootstrap lintian man-db mandoc bash-completion zsh fish python3-pexpect iproute2 util-linux)
 # What `packaging/dev test` installs.
 test_packages=("${unit_packages[@]}" "${reference_packages[@]}" "${live_packages[@]}")
 

@@ -19,6 +19,7 @@ fuzz       deep    fuzz   fuzz      fuzzers
 static     deep    -      live      the static binary, in a root that has nothing but it
 vm         deep    dev    vm        other kernels, and the kernel programs of another clang
 debian     deep    dev    debian    both Debians: release and dev without a warning, unit tests; names by code of others; a second protocol
+package    deep    -       package   Debian's package: reproducible, lintian; installed, run, upgraded and purged in a clean root
 "
 
 # part_column PART NUMBER
@@ -197,4 +198,21 @@ part_debian() {
     fi
     prepare_host
     tests dev debian
+}
+
+# Its roots are those of part_debian before anything of ours was added.
+part_package() {
+    is_root || skip "needs root"
+    package
+    package_elsewhere
+    lintian --fail-on error,warning,info --display-info "$packages_folder"/*.deb
+    debian_base bookworm
+    local reason
+    reason=$(why_not_live build/package/collector/sockeye)
+    [ -z "$reason" ] || remark "without running what was installed: $reason"
+    prepare_host
+    (cd tests/package &&
+        EYE_PACKAGE=$(realpath ../../"$packages_folder"/*.deb) EYE_BASE=$debian_cache/base.bookworm \
+            EYE_BUILD=$PWD/../../build/package EYE_NOT_LIVE=$reason \
+            /usr/bin/python3 -m unittest -v test_documents test_debian)
 }

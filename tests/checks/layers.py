@@ -44,6 +44,7 @@ LAYERS = {
                           "collector/telemetry", "exporters/engine", "exporters/exporter.h", "exporters/http/secret.h", "exporters/server",
                           "exporters/openmetrics/negotiate.h", "exporters/openmetrics/page.h", "config", "collector/base"],
     "collector": ["bpf/abi.h", "collector", "config", "exporters"],
+    "packaging/docs": ["collector/commands.h", "collector/base", "config/schema.h"],
 }
 
 BANNED = re.compile(
