@@ -19,6 +19,7 @@ style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)
 vm_packages=(gcc-aarch64-linux-gnu kmod iproute2 nftables)
 debian_packages=(debootstrap)
+systemd_packages=(debootstrap iproute2)
 # What `packaging/dev test` installs.
 test_packages=("${unit_packages[@]}" "${reference_packages[@]}" "${live_packages[@]}")
 
