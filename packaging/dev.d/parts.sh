@@ -17,7 +17,7 @@ asan       deep    asan   live      address and undefined-behaviour sanitizers
 tsan       deep    tsan   live      thread sanitizer
 fuzz       deep    fuzz   fuzz      fuzzers
 vm         deep    dev    vm        other kernels, and the kernel programs of another clang
-systemd    deep    dev    debian    packaging/sockeye.service under a systemd of its own
+systemd    deep    dev    systemd   packaging/sockeye.service under a systemd of its own
 debian     deep    dev    debian    both Debians: release and dev without a warning, unit tests; names by code of others; a second protocol
 "
 

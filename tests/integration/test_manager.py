@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service manager hears of the daemon, with a socket of the test in systemd's place, and what
-the log says for a manager's journal."""
+"""What a service manager hears of the daemon, with a socket of the test in systemd's place, and
+what the log says for a manager's journal."""
 
 import contextlib
 import ctypes
@@ -188,8 +188,8 @@ class Watchdog(unittest.TestCase):
         return manager.count(WATCHDOG, since)
 
     def test_only_a_collector_that_stands_still_starves_it(self):
-        """Neither a receiver that takes everything and answers nothing, nor an exporter's thread that
-        does not run at all."""
+        """Neither a receiver that takes everything and answers nothing, nor an exporter's thread
+        that does not run at all."""
         manager = Manager(self)
         listener = harness.listen(self, free_port())
         port = listener.getsockname()[1]

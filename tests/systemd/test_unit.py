@@ -70,8 +70,8 @@ class Box:
 
     def run(self, *words, **options):
         """A command inside; its CompletedProcess."""
-        return harness.command("nsenter", "-t", self.first, "-m", "-p", "-u", "-i", "-C", "-r", "-w",
-                               *words, **options)
+        return harness.command("nsenter", "-t", self.first, "-m", "-p", "-u", "-i", "-C", "-r",
+                               "-w", *words, **options)
 
     def write(self, path, text):
         target = pathlib.Path(f"/proc/{self.first}/root") / path.lstrip("/")
@@ -187,8 +187,8 @@ class LifeCycle(Service):
             self.assertNotRegex(text, r"^(<\d>|\d\d:\d\d)")
 
     def test_a_long_stop_is_waited_for(self):
-        """A receiver that takes and does not answer, longer than systemd would wait, and longer than
-        the watchdog, which nobody feeds any more."""
+        """A receiver that takes and does not answer, longer than systemd would wait, and longer
+        than the watchdog, which nobody feeds any more."""
         listener = harness.listen(self, harness.free_port())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/metrics"
         self.configure(f"  - {{type: otlp, url: '{url}', timeout: 1m}}\nshutdown_timeout: 5s\n")
