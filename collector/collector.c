@@ -132,7 +132,8 @@ static int make_stages(struct eye_collector *collector)
         .volume_bytes = volume_of(collector->config->limits.series),
     };
     collector->registry = eye_registry_new(&limits);
-    collector->processes = eye_processes_new(eye_source_proc(collector->source));
+    collector->processes =
+        eye_processes_new(eye_source_proc(collector->source), collector->config->source.root);
     if (collector->registry == NULL || collector->processes == NULL) {
         return -ENOMEM;
     }
@@ -240,6 +241,7 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns,
 {
     uint64_t now_ns = now->monotonic_ns;
     retry(collector);
+    eye_processes_refresh(collector->processes, now_ns);
     read_live(collector, now_ns);
     eye_health_update(&collector->health);
     uint64_t delivered = eye_publisher_delivered(collector->publisher);
@@ -368,7 +370,7 @@ int eye_collector_feed(struct eye_collector *collector, struct eye_notify *notif
 }
 
 int eye_collector_new(const struct eye_config *config, struct eye_source *source,
-                      struct eye_publisher *publisher, struct eye_reports *reports, bool once,
+                      struct eye_publisher *publisher, struct eye_reports *reports,
                       struct eye_collector **ret_collector, struct eye_error *ret_error)
 {
     struct eye_collector *collector = calloc(1, sizeof(*collector));
@@ -380,7 +382,7 @@ int eye_collector_new(const struct eye_config *config, struct eye_source *source
     collector->source = source;
     collector->publisher = publisher;
     collector->reports = reports;
-    collector->once = once;
+    collector->once = config->once;
     for (size_t i = 0; i < EVENT_COUNT; i++) {
         collector->watches[i].fd = -1;
     }

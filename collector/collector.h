@@ -18,11 +18,11 @@ struct eye_collector;
 
 /**
  * Takes over @source (closed by eye_collector_free). @publisher gets the snapshots, @reports are
- * told with the daemon's health; both borrowed, must outlive it. @once: the thread ends by itself
- * after one whole interval, wherever the clock stands. 0 or -errno.
+ * told with the daemon's health; both borrowed, must outlive it. With config->once the thread ends
+ * by itself after one whole interval, wherever the clock stands. 0 or -errno.
  */
 int eye_collector_new(const struct eye_config *config, struct eye_source *source,
-                      struct eye_publisher *publisher, struct eye_reports *reports, bool once,
+                      struct eye_publisher *publisher, struct eye_reports *reports,
                       struct eye_collector **ret_collector, struct eye_error *ret_error);
 
 /** From its start on the thread feeds the watchdog of @notify, which outlives it, if there is one:

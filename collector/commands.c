@@ -3,44 +3,45 @@
 #include "collector/commands.h"
 
 #include <assert.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "collector/base/clock.h"
 #include "collector/daemon.h"
+#include "collector/metrics_page.h"
 #include "collector/probe.h"
-#include "collector/telemetry/catalogue.h"
 #include "exporters/encode/selection.h"
 #include "exporters/engine/workers.h"
-
-/* Exporter types compiled in. */
-#define SECTIONS_MAX 32
-
-/* Tiers compiled in, "auto" and the end. */
-#define TIERS_MAX 8
 
 /* More of them nobody reads. */
 #define WARNINGS_BYTES_MAX 16384
 
-static size_t list_sections(const struct eye_config_section *ret_sections[static SECTIONS_MAX])
+static size_t list_sections(const struct eye_config_section *ret_sections[static EYE_SECTIONS_MAX])
 {
     size_t count = 0;
-    for (; eye_exporter_types[count] != NULL && count < SECTIONS_MAX; count++) {
+    for (; eye_exporter_types[count] != NULL && count < EYE_SECTIONS_MAX; count++) {
         ret_sections[count] = &eye_exporter_types[count]->section;
     }
     return count;
 }
 
-static void list_tiers(const char *ret_names[static TIERS_MAX])
+static void list_tiers(const char *ret_names[static EYE_TIERS_MAX])
 {
     size_t count = EYE_TIER_FIRST;
     ret_names[EYE_TIER_AUTO] = "auto";
     for (size_t i = 0; eye_tier_types[i] != NULL; i++) {
-        assert(count + 1 < TIERS_MAX);
+        assert(count + 1 < EYE_TIERS_MAX);
         ret_names[count++] = eye_tier_types[i]->name;
     }
     ret_names[count] = NULL;
+}
+
+void eye_known_init(struct eye_known *ret_known)
+{
+    ret_known->section_count = list_sections(ret_known->sections);
+    list_tiers(ret_known->tiers);
 }
 
 /* What is valid and most likely not what was meant. */
@@ -53,30 +54,45 @@ static void print_warnings(const struct eye_config *config)
     fputs(eye_text_string(&warnings), stderr);
 }
 
-/* Loads the configuration or prints its problems. */
-static struct eye_config *load_config(const struct eye_options *options)
+/* Where a command reads its configuration. */
+struct origin {
+    struct eye_known known;
+    struct eye_config_source source;
+};
+
+static void init_origin(struct origin *origin, const struct eye_options *options)
 {
-    const struct eye_config_section *sections[SECTIONS_MAX];
-    const char *tiers[TIERS_MAX];
-    list_tiers(tiers);
-    const struct eye_config_source source = {
+    eye_known_init(&origin->known);
+    origin->source = (struct eye_config_source){
         .file = options->file,
         .assignments = options->assignments,
         .assignment_count = options->assignment_count,
         .environment = environ,
-        .sections = sections,
-        .section_count = list_sections(sections),
-        .tiers = tiers,
+        .sections = origin->known.sections,
+        .section_count = origin->known.section_count,
+        .tiers = origin->known.tiers,
     };
+}
+
+/* Loads the configuration or prints its problems. */
+static struct eye_config *load_from(const struct origin *origin, const struct eye_options *options)
+{
     struct eye_config *config = NULL;
     struct eye_error error = {""};
-    if (eye_config_load(&source, &config, &error) != 0) {
+    if (eye_config_load(&origin->source, &config, &error) != 0) {
         fprintf(stderr, "%s\n", error.text);
     } else {
         config->once = options->once;
         print_warnings(config);
     }
     return config;
+}
+
+static struct eye_config *load_config(const struct eye_options *options)
+{
+    struct origin origin;
+    init_origin(&origin, options);
+    return load_from(&origin, options);
 }
 
 /* Exporters as `run` uses them, or their problems printed. EYE_EXIT_OK or another code. */
@@ -114,7 +130,9 @@ static void warn_of_fetched(const struct eye_config *config)
 
 int eye_command_run(const struct eye_options *options)
 {
-    struct eye_config *config = load_config(options);
+    struct origin origin;
+    init_origin(&origin, options);
+    struct eye_config *config = load_from(&origin, options);
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }
@@ -124,7 +142,7 @@ int eye_command_run(const struct eye_options *options)
     int code = make_exporters(config, &workers);
     if (code == EYE_EXIT_OK) {
         warn_of_fetched(config);
-        code = eye_daemon_run(config, &workers, options->once);
+        code = eye_daemon_run(config, &origin.source, &workers);
     }
     eye_config_free(config);
     return code;
@@ -132,13 +150,12 @@ int eye_command_run(const struct eye_options *options)
 
 static int print_default_config(void)
 {
-    const struct eye_config_section *sections[SECTIONS_MAX];
-    const char *tiers[TIERS_MAX];
-    list_tiers(tiers);
+    struct eye_known known;
+    eye_known_init(&known);
     const struct eye_config_source source = {
-        .sections = sections,
-        .section_count = list_sections(sections),
-        .tiers = tiers,
+        .sections = known.sections,
+        .section_count = known.section_count,
+        .tiers = known.tiers,
     };
     eye_config_write_default(stdout, &source);
     return EYE_EXIT_OK;
@@ -213,47 +230,25 @@ int eye_command_probe(const struct eye_options *options)
     return whole || !probe.protocols_wanted ? EYE_EXIT_OK : EYE_EXIT_PARTLY;
 }
 
-/* "direction service port" */
-static void print_tags(const struct eye_metric *metric, const char *before, const char *between)
-{
-    const char *lead = before;
-    for (int tag = 0; tag < EYE_TAG_COUNT; tag++) {
-        if (eye_metric_has_tag(metric, (enum eye_tag)tag)) {
-            printf("%s%s", lead, eye_tag_info((enum eye_tag)tag)->name);
-            lead = between;
-        }
-    }
-}
-
-static void print_metric(const struct eye_metric *metric)
-{
-    printf("%s  %s%s%s\n    %s\n", metric->name, eye_metric_kind_name(metric->kind),
-           *eye_unit_info(metric->unit)->word == '\0' ? "" : ", ",
-           eye_unit_info(metric->unit)->word, metric->help);
-    print_tags(metric, "    tags: ", ", ");
-    puts(metric->tags != 0 ? "\n" : "");
-}
-
-static void print_metric_markdown(const struct eye_metric *metric)
-{
-    printf("| `%s` | %s | %s | ", metric->name, eye_metric_kind_name(metric->kind),
-           eye_unit_info(metric->unit)->word);
-    print_tags(metric, "", " ");
-    printf(" | %s |\n", metric->help);
-}
-
 int eye_command_metrics(const struct eye_options *options)
 {
-    if (options->markdown) {
-        puts("| name | kind | unit | tags | meaning |\n|---|---|---|---|---|");
-    }
-    for (int i = 0; i < EYE_METRIC_COUNT; i++) {
-        const struct eye_metric *metric = eye_metric((enum eye_metric_id)i);
-        if (options->markdown) {
-            print_metric_markdown(metric);
-        } else {
-            print_metric(metric);
+    if (options->json) {
+        int result = eye_metrics_print_json(stdout);
+        if (result != 0) {
+            fprintf(stderr, "sockeye metrics: %s\n", strerror(-result));
+            return EYE_EXIT_FAILURE;
         }
+    } else if (options->markdown) {
+        eye_metrics_print_markdown(stdout);
+    } else {
+        eye_metrics_print(stdout);
     }
+    return EYE_EXIT_OK;
+}
+
+int eye_command_version(const struct eye_options *options)
+{
+    (void)options;
+    printf("sockeye %s (libbpf %s)\n", EYE_VERSION, libbpf_version_string());
     return EYE_EXIT_OK;
 }

@@ -3,7 +3,7 @@
 #include "collector/daemon.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -17,6 +17,8 @@
 #include "collector/base/log.h"
 #include "collector/base/text.h"
 #include "collector/collector.h"
+#include "collector/control/report.h"
+#include "collector/control/status.h"
 #include "collector/host/remedy.h"
 #include "collector/publish/publisher.h"
 #include "collector/publish/reports.h"
@@ -41,6 +43,7 @@ enum cause { CAUSE_ONCE, CAUSE_SIGNAL, CAUSE_INTERRUPT, CAUSE_READER_GONE };
 
 struct daemon {
     const struct eye_config *config;
+    const struct eye_config_source *source; /* of the configuration, for the next one */
     struct eye_workers *workers;
     struct eye_features features; /* the collector's from its start on */
     struct eye_publisher *publisher;
@@ -51,6 +54,9 @@ struct daemon {
     const char *tier;  /* that was started */
     bool whole;        /* all that the configuration asks for is seen */
     int signals;
+    struct eye_control control;
+    struct eye_view view;
+    struct eye_running running; /* what `control` tells */
 
     /* `run --once` reads how many intervals there were. */
     struct eye_subscription intervals;
@@ -117,7 +123,7 @@ static int watch_intervals(struct daemon *daemon, struct eye_error *ret_error)
 }
 
 /* Everybody who reads what the collector publishes. */
-static int join_readers(struct daemon *daemon, bool once, struct eye_error *ret_error)
+static int join_readers(struct daemon *daemon, struct eye_error *ret_error)
 {
     daemon->publisher = eye_publisher_new();
     daemon->reports = eye_reports_new();
@@ -128,7 +134,62 @@ static int join_readers(struct daemon *daemon, bool once, struct eye_error *ret_
     if (result == 0) {
         result = eye_service_join(&daemon->service, daemon->publisher);
     }
-    return result == 0 && once ? watch_intervals(daemon, ret_error) : result;
+    return result == 0 && daemon->config->once ? watch_intervals(daemon, ret_error) : result;
+}
+
+/*
+ * One daemon at a time: two would tell every number twice. Whoever may not listen at the usual
+ * place does without, as a user's own daemon.
+ */
+static int listen_for_control(struct daemon *daemon, struct eye_error *ret_error)
+{
+    const char *path = daemon->config->control.socket;
+    bool usual = strcmp(path, EYE_CONTROL_DEFAULT_SOCKET) == 0;
+    if (daemon->config->once || *path == '\0') {
+        return 0;
+    }
+    int result = eye_control_listen(&daemon->control, path, ret_error);
+    if (result == 0 || result == -EEXIST || !usual) {
+        return result;
+    }
+    eye_log_warning("%s; without it `sockeye status` and `sockeye reload` find nobody",
+                    ret_error->text);
+    return 0;
+}
+
+static int reload(void *context, struct eye_text *words)
+{
+    (void)context;
+    eye_text_append(words, "a changed configuration needs a restart");
+    return -ENOTSUP;
+}
+
+/* Everything runs: it can be told how it is, and whoever asks is answered from now on. */
+static int open_control(struct daemon *daemon, const struct eye_source *source,
+                        struct eye_error *ret_error)
+{
+    int result = eye_view_open(&daemon->view, daemon->publisher);
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "cannot look at snapshots: %s", strerror(-result));
+    }
+    daemon->running = (struct eye_running){
+        .config = daemon->config,
+        .workers = daemon->workers,
+        .tiers = daemon->source->tiers,
+        .sight = eye_source_sight(source),
+        .tier = daemon->tier,
+        .view = &daemon->view,
+        .started_ns = eye_clock_wall_ns(),
+        .monotonic_ns = eye_clock_monotonic_ns(),
+        .interval_ns = daemon->config->interval_ns,
+    };
+    struct eye_report *report = eye_control_report_new(&daemon->control);
+    if (report == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    eye_reports_open(daemon->reports, report);
+    eye_control_open(&daemon->control, &daemon->running, reload, daemon);
+    return 0;
 }
 
 static int no_thread(const char *name, int result, struct eye_error *ret_error)
@@ -179,7 +240,7 @@ static int next_step(void *context, const char *step)
     return is_asked_to_end() ? -ECANCELED : 0;
 }
 
-static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
+static int start(struct daemon *daemon, struct eye_error *ret_error)
 {
     const struct eye_steps steps = {.next = next_step, .context = daemon};
     if (daemon->signals < 0) {
@@ -188,7 +249,10 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
                              eye_remedy(-daemon->signals, "free some memory"));
     }
     struct eye_source *source = NULL;
-    int result = next_step(daemon, "asking the kernel what it allows");
+    int result = listen_for_control(daemon, ret_error);
+    if (result == 0) {
+        result = next_step(daemon, "asking the kernel what it allows");
+    }
     if (result == 0) {
         eye_features_ask_all(&daemon->features);
         result = eye_features_check(&daemon->features, ret_error);
@@ -200,7 +264,7 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
         result = eye_workers_bind(daemon->workers, ret_error);
     }
     if (result == 0) {
-        result = join_readers(daemon, once, ret_error);
+        result = join_readers(daemon, ret_error);
     }
     if (result == 0) {
         result = eye_source_open(&daemon->features, &steps, &source, ret_error);
@@ -215,13 +279,16 @@ static int start(struct daemon *daemon, bool once, struct eye_error *ret_error)
     size_t not_seen = sight->not_seen_count;
     /* Loading parses the kernel's whole BTF: several MiB that are free now, back to the kernel. */
     malloc_trim(0);
-    result = eye_collector_new(daemon->config, source, daemon->publisher, daemon->reports, once,
+    result = eye_collector_new(daemon->config, source, daemon->publisher, daemon->reports,
                                &daemon->collector, ret_error);
     if (result == 0) {
         result = eye_collector_feed(daemon->collector, &daemon->service.notify);
     }
     if (result == 0) {
         result = start_threads(daemon, ret_error);
+    }
+    if (result == 0) {
+        result = open_control(daemon, source, ret_error);
     }
     /* Of a start that failed its cause is enough. */
     for (size_t i = 0; result == 0 && i < not_seen; i++) {
@@ -245,6 +312,8 @@ static int stop(struct daemon *daemon, enum cause cause)
     eye_service_leave(&daemon->service);
     eye_notify_stopping(&daemon->service.notify,
                         daemon->config->shutdown_timeout_ns + STOP_GRACE_NS);
+    eye_control_close(&daemon->control);
+    eye_view_close(&daemon->view);
     if (daemon->collector != NULL) {
         eye_collector_stop(daemon->collector);
         saw_all = eye_collector_sees_all(daemon->collector);
@@ -270,46 +339,20 @@ static int stop(struct daemon *daemon, enum cause cause)
     return code;
 }
 
-/* ---- A status for the log (SIGUSR1) ---- */
-
-static uint64_t sum(const atomic_uint_fast64_t *counts, size_t count)
-{
-    uint64_t all = 0;
-    for (size_t i = 0; i < count; i++) {
-        all += atomic_load(&counts[i]);
-    }
-    return all;
-}
-
-static void say_worker(struct eye_worker *worker)
-{
-    const struct eye_export_stats *stats = eye_worker_stats(worker);
-    const struct eye_worker_counts snapshots = eye_worker_count(worker);
-    uint64_t failing = atomic_load(&stats->failing);
-    struct eye_text line;
-    eye_text_init(&line, 1024);
-    eye_text_appendf(&line,
-                     "status: exporter %s: snapshots: %" PRIu64 " delivered, %" PRIu64
-                     " refused, %" PRIu64 " given up for newer ones, %" PRIu64 " queued; ",
-                     eye_worker_name(worker), snapshots.delivered, snapshots.refused,
-                     snapshots.skipped, snapshots.queued);
-    eye_text_appendf(&line, "points: %" PRIu64 " delivered, %" PRIu64 " dropped; ",
-                     (uint64_t)atomic_load(&stats->points),
-                     sum(stats->dropped, EYE_EXPORT_REASON_COUNT));
-    eye_text_appendf(&line, failing == 0 ? "not failing" : "failing, %" PRIu64 " attempts",
-                     failing);
-    eye_log_info("%s", eye_text_string(&line));
-    eye_text_done(&line);
-}
-
-/* The main thread's: what it knows itself. */
+/* Line by line, as `sockeye status` prints it. */
 static void say_status(const struct daemon *daemon)
 {
-    uint64_t up_ns = eye_clock_monotonic_ns() - daemon->start_ns;
-    eye_log_info("status: up %" PRIu64 " s, tier %s, %zu log lines lost", up_ns / EYE_NS_PER_SECOND,
-                 daemon->tier, (size_t)eye_log_dropped());
-    for (size_t i = 0; i < daemon->workers->count; i++) {
-        say_worker(daemon->workers->items[i]);
+    EYE_CLEANUP(eye_text_done) struct eye_text text;
+    json_t *status = eye_status_json(&daemon->running);
+    eye_text_init(&text, EYE_STATUS_TEXT_MAX);
+    eye_status_write(status, false, &text);
+    json_decref(status);
+    for (const char *line = eye_text_string(&text); *line != '\0'; line += *line == '\n') {
+        int length = (int)strcspn(line, "\n");
+        if (length > 0) {
+            eye_log_info("status: %.*s", length, line);
+        }
+        line += length;
     }
 }
 
@@ -320,14 +363,16 @@ static int next_ending_signal(const struct daemon *daemon)
 {
     struct signalfd_siginfo info;
     while (read(daemon->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGUSR1) {
+        switch (info.ssi_signo) {
+        case SIGUSR1:
             say_status(daemon);
-            continue;
-        }
-        if (info.ssi_signo != SIGHUP) {
+            break;
+        case SIGHUP:
+            eye_log_info("SIGHUP is ignored: a changed configuration needs a restart");
+            break;
+        default:
             return (int)info.ssi_signo;
         }
-        eye_log_info("SIGHUP is ignored: a changed configuration needs a restart");
     }
     return 0;
 }
@@ -343,16 +388,31 @@ static void say_stopping(int number)
     }
 }
 
-static enum cause wait_for_end(const struct daemon *daemon)
+/* What the main thread waits for. */
+enum wait { WAIT_SIGNALS, WAIT_INTERVALS, WAIT_STDOUT, WAIT_CONTROL };
+
+#define WAIT_COUNT (WAIT_CONTROL + EYE_SERVER_FDS)
+
+/* In ms from now, rounded up; -1: as long as it takes. */
+static int wait_ms(uint64_t until_ns)
 {
-    struct pollfd fds[] = {
-        {.fd = daemon->signals, .events = POLLIN},
-        {.fd = daemon->published, .events = POLLIN},
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    uint64_t left_ms =
+        until_ns > now_ns ? (until_ns - now_ns + EYE_NS_PER_MS - 1) / EYE_NS_PER_MS : 0;
+    return until_ns == UINT64_MAX ? -1 : left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+}
+
+static enum cause wait_for_end(struct daemon *daemon)
+{
+    struct pollfd fds[WAIT_COUNT] = {
+        [WAIT_SIGNALS] = {.fd = daemon->signals, .events = POLLIN},
+        [WAIT_INTERVALS] = {.fd = daemon->published, .events = POLLIN},
         /* Without events: the reader has gone, or the terminal was hung up. */
-        {.fd = eye_stdout_is_used() ? STDOUT_FILENO : -1},
+        [WAIT_STDOUT] = {.fd = eye_stdout_is_used() ? STDOUT_FILENO : -1},
     };
     for (;;) {
-        if (poll(fds, EYE_ARRAY_LENGTH(fds), -1) < 0) {
+        uint64_t until_ns = eye_control_prepare(&daemon->control, &fds[WAIT_CONTROL]);
+        if (poll(fds, EYE_ARRAY_LENGTH(fds), wait_ms(until_ns)) < 0) {
             continue; /* EINTR: stopped and continued */
         }
         int number = next_ending_signal(daemon);
@@ -360,10 +420,11 @@ static enum cause wait_for_end(const struct daemon *daemon)
             say_stopping(number);
             return number == SIGINT ? CAUSE_INTERRUPT : CAUSE_SIGNAL;
         }
-        if (fds[1].revents != 0) {
+        if (fds[WAIT_INTERVALS].revents != 0) {
             return CAUSE_ONCE;
         }
-        if (fds[2].revents != 0) {
+        eye_control_serve(&daemon->control, &fds[WAIT_CONTROL]);
+        if (fds[WAIT_STDOUT].revents != 0) {
             eye_log_info("stopping: nobody reads standard output any more");
             return CAUSE_READER_GONE;
         }
@@ -437,22 +498,25 @@ static int end_of_start(struct daemon *daemon, int result, const struct eye_erro
     return number != 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-int eye_daemon_run(const struct eye_config *config, struct eye_workers *workers, bool once)
+int eye_daemon_run(const struct eye_config *config, const struct eye_config_source *source,
+                   struct eye_workers *workers)
 {
     eye_log_open();
     struct daemon daemon = {.config = config,
+                            .source = source,
                             .workers = workers,
                             .signals = open_signals(),
                             .start_ns = eye_clock_monotonic_ns(),
                             .tier = "none yet",
-                            .published = -1};
+                            .published = -1,
+                            .control = EYE_CONTROL_NONE};
     eye_features_init(&daemon.features, config);
     struct eye_error error = {""};
     if (eye_notify_open(&daemon.service.notify, &error) != 0) {
         eye_log_warning("%s", error.text);
     }
     error.text[0] = '\0';
-    int result = start(&daemon, once, &error);
+    int result = start(&daemon, &error);
     if (result != 0) {
         return end_of_start(&daemon, result, &error);
     }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finds the subcommand, and sees to it that what it wrote has arrived. */
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,71 +10,13 @@
 #include "collector/commands.h"
 #include "config/nearest.h"
 
-static int print_version(void)
-{
-    printf("sockeye %s (libbpf %s)\n", EYE_VERSION, libbpf_version_string());
-    return EYE_EXIT_OK;
-}
-
-static int version(const struct eye_options *options)
-{
-    (void)options;
-    return print_version();
-}
-
-/* "help" stands apart: a command may follow it. */
-static const struct eye_command commands[] = {
-    {
-        .name = "run",
-        .meaning = "the daemon, in the foreground",
-        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(ONCE),
-        .notes =
-            "Without a configuration file it watches everything and prints to the console.\n"
-            "The list of exporters is a key, too:\n\n"
-            "  sockeye run --set 'exporters=[{type: console, format: json}]'\n\n"
-            "SIGTERM, SIGINT and other signals that end programs end it when what was counted\n"
-            "has been sent, a second SIGINT at once.\n\n"
-            "Exit codes: 0; 1 it could not start, the last table could not be written, or\n"
-            "--once could not see or send everything (what a spool took counts as sent);\n"
-            "2 wrong usage; 78 invalid configuration.\n",
-        .run = eye_command_run,
-    },
-    {
-        .name = "check",
-        .meaning = "is the configuration valid?",
-        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(OPEN) |
-                   EYE_OPTION_BIT(DEFAULT),
-        .notes =
-            "\"run\" refuses what \"check\" refuses, and what \"check --open\" refuses. To try\n"
-            "makes files and spools that do not exist yet.\n\n"
-            "Exit codes: 0 valid; 1 valid, but it could not be opened, or no memory;\n"
-            "2 wrong usage; 78 invalid.\n",
-        .run = eye_command_check,
-    },
-    {
-        .name = "probe",
-        .meaning = "what this kernel and these rights allow, and why not",
-        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(JSON),
-        .notes =
-            "Exit codes: 0 connections and protocols can be seen (or connections, where the\n"
-            "configuration switches protocols off); 3 connections only;\n"
-            "1 nothing, and \"run\" would not start; 2 wrong usage; 78 invalid configuration.\n",
-        .run = eye_command_probe,
-    },
-    {
-        .name = "metrics",
-        .meaning = "every metric: name, kind, unit, tags, meaning",
-        .options = EYE_OPTION_BIT(MARKDOWN),
-        .run = eye_command_metrics,
-    },
-    {.name = "version", .meaning = "the version", .run = version},
-};
-
 static void print_usage(FILE *out)
 {
     fputs("usage: sockeye COMMAND [OPTION]...\n\n", out);
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
-        fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].meaning);
+    for (size_t i = 0; i < eye_command_count; i++) {
+        const struct eye_command *command = &eye_command_table[i];
+        fprintf(out, "  %-8s %s%s\n", command->name, command->meaning,
+                command->experimental ? " (experimental)" : "");
     }
     fputs("  help     this, or with a COMMAND its options\n\n"
           "Without a configuration file \"run\" watches everything and prints to the console.\n",
@@ -84,9 +25,9 @@ static void print_usage(FILE *out)
 
 static const struct eye_command *find_command(const char *name)
 {
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
-        if (strcmp(name, commands[i].name) == 0) {
-            return &commands[i];
+    for (size_t i = 0; i < eye_command_count; i++) {
+        if (strcmp(name, eye_command_table[i].name) == 0) {
+            return &eye_command_table[i];
         }
     }
     return NULL;
@@ -97,8 +38,8 @@ static int refuse(const char *word)
     static const char *const others[] = {"help", "--help", "--version"};
     struct eye_nearest nearest;
     eye_nearest_init(&nearest, word);
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
-        eye_nearest_offer(&nearest, commands[i].name, strlen(commands[i].name));
+    for (size_t i = 0; i < eye_command_count; i++) {
+        eye_nearest_offer(&nearest, eye_command_table[i].name, strlen(eye_command_table[i].name));
     }
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(others); i++) {
         eye_nearest_offer(&nearest, others[i], strlen(others[i]));
@@ -135,7 +76,7 @@ static int run_command(const struct eye_command *command, int argc, char **argv)
     case EYE_PARSED_HELP:
         return help(command->name);
     case EYE_PARSED_VERSION:
-        return print_version();
+        return eye_command_version(NULL);
     case EYE_PARSED_WRONG:
         break;
     }
@@ -157,7 +98,7 @@ static int dispatch(int argc, char **argv)
         return help(argv[2]);
     }
     if (is_one_of(argv[1], "--version", "-V", NULL)) {
-        return print_version();
+        return eye_command_version(NULL);
     }
     const struct eye_command *command = find_command(argv[1]);
     return command != NULL ? run_command(command, argc - 1, argv + 1) : refuse(argv[1]);

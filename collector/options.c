@@ -13,18 +13,19 @@
 /* getopt_long() answers with these, apart from any character. */
 #define CODE_FIRST 256
 
-static const struct {
-    char letter;
-    const char *name;
-    const char *value;
-    const char *meaning;
-} rows[] = {
-#define X(identifier, letter, name, value, meaning) {letter, name, value, meaning},
+static const struct eye_option_row rows[] = {
+#define X(identifier, letter, name, value, stability, meaning)                                     \
+    {letter, EYE_##stability, name, value, meaning},
     EYE_OPTIONS(X)
 #undef X
 };
 
-static bool has(const struct eye_command *command, enum eye_option option)
+const struct eye_option_row *eye_option_row(enum eye_option option)
+{
+    return &rows[option];
+}
+
+bool eye_command_takes(const struct eye_command *command, enum eye_option option)
 {
     bool common = option == EYE_OPTION_HELP || option == EYE_OPTION_VERSION;
     return common || (command->options >> option & 1) != 0;
@@ -43,7 +44,7 @@ static void fill_getopt_rows(const struct eye_command *command, struct getopt_ro
     memset(ret_rows, 0, sizeof(*ret_rows));
     ret_rows->letters[length++] = ':'; /* tell a missing value from an unknown option */
     for (int i = 0; i < EYE_OPTION_COUNT; i++) {
-        if (!has(command, (enum eye_option)i)) {
+        if (!eye_command_takes(command, (enum eye_option)i)) {
             continue;
         }
         int takes_value = rows[i].value == NULL ? no_argument : required_argument;
@@ -79,7 +80,7 @@ static void say_unknown(const struct eye_command *command, const char *word)
     snprintf(name, sizeof(name), "%.*s", (int)length, word);
     eye_nearest_init(&nearest, name + strspn(name, "-"));
     for (int i = 0; i < EYE_OPTION_COUNT; i++) {
-        if (has(command, (enum eye_option)i)) {
+        if (eye_command_takes(command, (enum eye_option)i)) {
             eye_nearest_offer(&nearest, rows[i].name, strlen(rows[i].name));
         }
     }
@@ -126,6 +127,9 @@ static bool take(struct eye_options *options, enum eye_option option)
             return false;
         }
         options->assignments[options->assignment_count++] = optarg;
+        break;
+    case EYE_OPTION_SOCKET:
+        options->socket = optarg;
         break;
     case EYE_OPTION_ONCE:
         options->once = true;
@@ -196,14 +200,16 @@ static void print_option(enum eye_option option, FILE *out)
     if (rows[option].letter != 0) {
         snprintf(letter, sizeof(letter), "-%c, ", rows[option].letter);
     }
-    fprintf(out, "  %s%-16s %s\n", letter, words, rows[option].meaning);
+    fprintf(out, "  %s%-16s %s%s\n", letter, words, rows[option].meaning,
+            rows[option].experimental ? " (experimental)" : "");
 }
 
 void eye_options_print_help(const struct eye_command *command, FILE *out)
 {
-    fprintf(out, "usage: sockeye %s [OPTION]...\n\n%s\n\n", command->name, command->meaning);
+    fprintf(out, "usage: sockeye %s [OPTION]...\n\n%s%s\n\n", command->name, command->meaning,
+            command->experimental ? " (experimental)" : "");
     for (int i = 0; i < EYE_OPTION_COUNT; i++) {
-        if (has(command, (enum eye_option)i)) {
+        if (eye_command_takes(command, (enum eye_option)i)) {
             print_option((enum eye_option)i, out);
         }
     }

@@ -10,13 +10,24 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Exit codes of every command. 78 is EX_CONFIG of sysexits.h. */
+#include "collector/base/stability.h"
+
+/*
+ * X(identifier, code, stability): exit codes of every command.
+ * PARTLY: probe can see some things and others not; status and reload find no daemon, as LSB has
+ * it. 78 is EX_CONFIG of sysexits.h.
+ */
+#define EYE_EXITS(X)                                                                               \
+    X(OK, 0, STABLE)                                                                               \
+    X(FAILURE, 1, STABLE)                                                                          \
+    X(USAGE, 2, STABLE)                                                                            \
+    X(PARTLY, 3, STABLE)                                                                           \
+    X(CONFIG, 78, STABLE)
+
 enum eye_exit {
-    EYE_EXIT_OK = 0,
-    EYE_EXIT_FAILURE = 1,
-    EYE_EXIT_USAGE = 2,
-    EYE_EXIT_PARTLY = 3, /* probe: some things can be seen, others not */
-    EYE_EXIT_CONFIG = 78,
+#define X(identifier, code, stability) EYE_EXIT_##identifier = (code),
+    EYE_EXITS(X)
+#undef X
 };
 
 /* --set on one command line. */
@@ -31,19 +42,24 @@ struct eye_options {
     bool markdown;
     bool print_default;
     bool open;
+    const char *socket; /* of the running daemon */
 };
 
-/* X(identifier, short name or 0, long name, what its value is or NULL, meaning) */
+/* X(identifier, short name or 0, long name, what its value is or NULL, stability, meaning) */
 #define EYE_OPTIONS(X)                                                                             \
-    X(CONFIG, 'c', "config", "FILE", "this configuration instead of /etc/sockeye/sockeye.yaml")    \
-    X(SET, 0, "set", "KEY=VALUE", "one key, over file and environment; may be repeated")           \
-    X(ONCE, 0, "once", NULL, "one whole interval, then the end")                                   \
-    X(DEFAULT, 0, "default", NULL, "print a commented file with every key and its default")        \
-    X(OPEN, 0, "open", NULL, "also try to listen, to write, to use spools")                        \
-    X(JSON, 0, "json", NULL, "for programs")                                                       \
-    X(MARKDOWN, 0, "markdown", NULL, "as a table")                                                 \
-    X(HELP, 'h', "help", NULL, "this text")                                                        \
-    X(VERSION, 'V', "version", NULL, "the version")
+    X(CONFIG, 'c', "config", "FILE", STABLE,                                                       \
+      "this configuration instead of /etc/sockeye/sockeye.yaml")                                   \
+    X(SET, 0, "set", "KEY=VALUE", STABLE, "one key, over file and environment; may be repeated")   \
+    X(ONCE, 0, "once", NULL, STABLE, "one whole interval, then the end")                           \
+    X(DEFAULT, 0, "default", NULL, STABLE,                                                         \
+      "print a commented file with every key and its default")                                     \
+    X(OPEN, 0, "open", NULL, STABLE, "also try to listen, to write, to use spools")                \
+    X(SOCKET, 0, "socket", "PATH", STABLE,                                                         \
+      "the daemon's control.socket, if it is not the usual one")                                   \
+    X(JSON, 0, "json", NULL, STABLE, "for programs")                                               \
+    X(MARKDOWN, 0, "markdown", NULL, STABLE, "as a table")                                         \
+    X(HELP, 'h', "help", NULL, STABLE, "this text")                                                \
+    X(VERSION, 'V', "version", NULL, STABLE, "the version")
 
 enum eye_option {
 #define X(identifier, ...) EYE_OPTION_##identifier,
@@ -57,10 +73,24 @@ enum eye_option {
 struct eye_command {
     const char *name;
     const char *meaning; /* one line */
+    bool experimental;   /* the whole command */
     uint32_t options;    /* EYE_OPTION_BIT of its own; help and version are everybody's */
     const char *notes;   /* ends its help; NULL: nothing to add */
     int (*run)(const struct eye_options *options); /* the exit code */
 };
+
+struct eye_option_row {
+    char letter; /* 0: none */
+    bool experimental;
+    const char *name;
+    const char *value; /* NULL: takes none */
+    const char *meaning;
+};
+
+const struct eye_option_row *eye_option_row(enum eye_option option);
+
+/** Help and version are every command's. */
+bool eye_command_takes(const struct eye_command *command, enum eye_option option);
 
 enum eye_parsed { EYE_PARSED_RUN, EYE_PARSED_HELP, EYE_PARSED_VERSION, EYE_PARSED_WRONG };
 

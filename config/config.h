@@ -23,6 +23,9 @@
 #include "collector/base/error.h"
 #include "collector/base/log.h"
 
+/* control.socket, where nothing else is said. */
+#define EYE_CONTROL_DEFAULT_SOCKET "/run/sockeye/control.sock"
+
 /* Read without -c FILE, if it exists. */
 #define EYE_CONFIG_DEFAULT_FILE "/etc/sockeye/sockeye.yaml"
 
@@ -46,6 +49,7 @@ struct eye_text_list {
 struct eye_config_key {
     const char *path; /* dotted: "source.tier" */
     enum eye_config_type type;
+    bool experimental;         /* may change; what is not marked stays as it is */
     bool zero_too;             /* COUNT, DURATION, SIZE: 0 is taken beside min to max */
     size_t offset;             /* of the member in the section's struct */
     const char *default_value; /* as one would write it in YAML; NULL: none (TEXT, LIST) */
@@ -81,6 +85,8 @@ enum eye_connection_tag {
     EYE_CONNECTION_TAG_FAMILY,
     EYE_CONNECTION_TAG_PROCESS,
     EYE_CONNECTION_TAG_CONTAINER,
+    EYE_CONNECTION_TAG_POD,
+    EYE_CONNECTION_TAG_NAMESPACE,
     EYE_CONNECTION_TAG_NETNS,
 };
 
@@ -129,8 +135,12 @@ struct eye_config {
     int log_format;               /* log.format: auto text json journal; enum eye_log_format */
     struct eye_text_list tags;    /* tags: "key:value" on every point of every exporter */
     struct {
+        char *socket; /* control.socket: where status and reload are asked for; "": nowhere */
+    } control;
+    struct {
         int tier;     /* source.tier: auto, or a tier; enum eye_tier */
         char *proc;   /* source.proc: where the host's /proc is mounted; default "/proc" */
+        char *root;   /* source.root: where the host's root folder is mounted; default "/" */
         char *cgroup; /* source.cgroup: protocols are watched below it; NULL: found */
     } source;
     struct {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writes the default configuration from the tables. Lines that start with "# " are keys with
- * their defaults: without these two bytes they are YAML. Explanations start with "##".
+ * their defaults: without these two bytes they are YAML. Explanations start with "##". What is no
+ * comment is the exporter of a service: nobody reads tables in a journal.
  */
 #include "config/config.h"
 
@@ -11,7 +12,7 @@
 #include "config/schema.h"
 
 static const char introduction[] =
-    "## Configuration of sockeye. Everything is commented out and shows its default.\n"
+    "## Configuration of sockeye. All but one exporter is commented out and shows its default.\n"
     "## Lines with \"##\" explain; to set a key remove the \"# \" before it and before the "
     "section\n"
     "## that it stands in.\n"
@@ -26,11 +27,17 @@ static const char routes[] =
     "##   /users/*. Example: [{pattern: /users/*/orders, route: \"/users/{id}/orders\"}]\n"
     "##   The word listed instead lets rules alone name: all other paths are __unmatched__. With\n"
     "##   rules: {rules: [...], names: listed}. The default is guessed.\n"
+    "##   Experimental: names, and which ones are guessed; may change.\n"
     "#   routes: []\n";
 
-static const char exporters[] =
-    "\n## Where metrics go. Without any exporter they are printed (type console).\n"
-    "# exporters:\n";
+static const char exporters[] = "\n## Where metrics go. As it stands they wait on a page for "
+                                "Prometheus on this host. Without any\n"
+                                "## exporter they are printed (type console).\n"
+                                "exporters:\n";
+
+/* Needs no receiver, no address and no key, is reached from this host alone, and costs nothing
+ * until somebody reads it. */
+static const char service_exporter[] = "openmetrics";
 
 static const char name_help[] = "Unique; used in logs and in the daemon's own metrics.";
 
@@ -45,7 +52,7 @@ static void write_choices(FILE *out, const struct eye_config_key *key)
     }
 }
 
-static void write_constraint(FILE *out, const struct eye_config_key *key, int indent)
+void eye_config_key_print_limits(const struct eye_config_key *key, const char *before, FILE *out)
 {
     struct eye_range_text range = {0};
     if (eye_quantity_is(key->type)) {
@@ -54,7 +61,7 @@ static void write_constraint(FILE *out, const struct eye_config_key *key, int in
     if (key->choices == NULL && key->expects == NULL && range.text[0] == '\0') {
         return;
     }
-    fprintf(out, "## %*s", indent, "");
+    fputs(before, out);
     if (key->choices != NULL) {
         write_choices(out, key);
     } else if (key->expects != NULL) {
@@ -65,7 +72,14 @@ static void write_constraint(FILE *out, const struct eye_config_key *key, int in
     fputs(".\n", out);
 }
 
-static const char *default_of(const struct eye_config_key *key)
+static void write_constraint(FILE *out, const struct eye_config_key *key, int indent)
+{
+    char before[16];
+    snprintf(before, sizeof(before), "## %*s", indent, "");
+    eye_config_key_print_limits(key, before, out);
+}
+
+const char *eye_config_key_default(const struct eye_config_key *key)
 {
     if (key->default_value != NULL) {
         return key->default_value;
@@ -105,8 +119,11 @@ static void write_key(FILE *out, const struct eye_config_key *key, const char *p
     indent = open_section(out, key->path, previous, indent);
     fprintf(out, "## %*s%s\n", indent, "", key->help);
     write_constraint(out, key, indent);
+    if (key->experimental) {
+        fprintf(out, "## %*sExperimental: may change.\n", indent, "");
+    }
     fprintf(out, "# %*s%s: %s\n", indent, "", key->path + section_length(key->path),
-            default_of(key));
+            eye_config_key_default(key));
 }
 
 static void write_exporter_keys(FILE *out, const struct eye_config_key *keys, size_t count)
@@ -119,7 +136,8 @@ static void write_exporter_keys(FILE *out, const struct eye_config_key *keys, si
 /* The type is quoted as the one called null would be none without. */
 static void write_exporter(FILE *out, const struct eye_config_section *section)
 {
-    fprintf(out, "#   - type: \"%s\"\n", section->type);
+    bool active = strcmp(section->type, service_exporter) == 0;
+    fprintf(out, "%s  - type: \"%s\"\n", active ? "" : "# ", section->type);
     fprintf(out, "## %*s%s\n", EXPORTER_INDENT, "", name_help);
     fprintf(out, "# %*sname: \"%s\"\n", EXPORTER_INDENT, "", section->type);
     write_exporter_keys(out, section->keys, section->key_count);

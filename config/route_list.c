@@ -48,6 +48,7 @@ static const char *const names[] = {
 static const struct eye_config_key names_key = {
     .path = "names",
     .type = EYE_CONFIG_CHOICE,
+    .experimental = true,
     .offset = offsetof(struct eye_route_list, names),
     .default_value = "guessed",
     .choices = names,

@@ -31,10 +31,16 @@ static const char *const log_formats[] = {
 static const char *const no_tiers[] = {[EYE_TIER_AUTO] = "auto", [EYE_TIER_AUTO + 1] = NULL};
 
 static const char *const connection_tags[] = {
-    [EYE_CONNECTION_TAG_DIRECTION] = "direction", [EYE_CONNECTION_TAG_SERVICE] = "service",
-    [EYE_CONNECTION_TAG_PORT] = "port",           [EYE_CONNECTION_TAG_FAMILY] = "family",
-    [EYE_CONNECTION_TAG_PROCESS] = "process",     [EYE_CONNECTION_TAG_CONTAINER] = "container",
-    [EYE_CONNECTION_TAG_NETNS] = "netns",         [EYE_CONNECTION_TAG_NETNS + 1] = NULL,
+    [EYE_CONNECTION_TAG_DIRECTION] = "direction",
+    [EYE_CONNECTION_TAG_SERVICE] = "service",
+    [EYE_CONNECTION_TAG_PORT] = "port",
+    [EYE_CONNECTION_TAG_FAMILY] = "family",
+    [EYE_CONNECTION_TAG_PROCESS] = "process",
+    [EYE_CONNECTION_TAG_CONTAINER] = "container",
+    [EYE_CONNECTION_TAG_POD] = "pod",
+    [EYE_CONNECTION_TAG_NAMESPACE] = "namespace",
+    [EYE_CONNECTION_TAG_NETNS] = "netns",
+    [EYE_CONNECTION_TAG_NETNS + 1] = NULL,
 };
 
 static const char *const wishes[] = {
@@ -76,6 +82,11 @@ static bool is_name_pattern(const char *text)
 static bool is_absolute_path(const char *text)
 {
     return text[0] == '/';
+}
+
+static bool is_absolute_path_or_none(const char *text)
+{
+    return text[0] == '\0' || is_absolute_path(text);
 }
 
 #define NAME_PATTERN_EXPECTS "a metric name, with * for any part, like tcp.*"
@@ -124,8 +135,19 @@ const struct eye_config_key eye_config_keys[] = {
                 "journal has priorities for systemd. auto: journal under systemd, else text.",
     },
     {
+        .path = "control.socket",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, control.socket),
+        .default_value = EYE_CONTROL_DEFAULT_SOCKET,
+        .valid = is_absolute_path_or_none,
+        .expects = "an absolute path, or \"\" for none",
+        .help = "Unix socket for \"sockeye status\" and \"sockeye reload\"; root and the group of "
+                "the daemon may ask. One daemon at a time has it.",
+    },
+    {
         .path = "source.tier",
         .type = EYE_CONFIG_CHOICE,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.tier),
         .default_value = "auto",
         .choices = no_tiers,
@@ -134,6 +156,7 @@ const struct eye_config_key eye_config_keys[] = {
     {
         .path = "source.proc",
         .type = EYE_CONFIG_TEXT,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.proc),
         .default_value = "/proc",
         .valid = is_absolute_path,
@@ -141,8 +164,19 @@ const struct eye_config_key eye_config_keys[] = {
         .help = "Where the host's /proc is mounted; in a container perhaps /host/proc.",
     },
     {
+        .path = "source.root",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, source.root),
+        .default_value = "/",
+        .valid = is_absolute_path,
+        .expects = "an absolute path",
+        .help = "Where the host's root folder is mounted, whose container runtimes tell names; in "
+                "a container perhaps /host, or /proc/1/root of the host's /proc.",
+    },
+    {
         .path = "source.cgroup",
         .type = EYE_CONFIG_TEXT,
+        .experimental = true,
         .offset = offsetof(struct eye_config, source.cgroup),
         .valid = is_absolute_path,
         .expects = "an absolute path",

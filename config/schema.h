@@ -25,5 +25,12 @@ void eye_daemon_keys_init(struct eye_daemon_keys *keys, const char *const *tiers
 extern const struct eye_config_key eye_exporter_common_keys[];
 extern const size_t eye_exporter_common_key_count;
 
+/** What @key takes beside its type, as a sentence: "One of auto, true, false.\n" behind @before;
+ * nothing where there is nothing to say. */
+void eye_config_key_print_limits(const struct eye_config_key *key, const char *before, FILE *out);
+
+/** As one would write it in YAML: "10s", "[]", "null". */
+const char *eye_config_key_default(const struct eye_config_key *key);
+
 /** "key:value" or "key": not empty, without control characters, comma or pipe. */
 bool eye_config_is_tag(const char *text);

@@ -24,10 +24,13 @@ const char *eye_ability_cost(enum eye_ability ability)
     return costs[ability];
 }
 
-void eye_sight_note(struct eye_sight *sight, const struct eye_error *why)
+size_t eye_sight_note(struct eye_sight *sight, const struct eye_error *why)
 {
-    assert(sight->not_seen_count < EYE_NOT_SEEN_MAX);
-    sight->not_seen[sight->not_seen_count++] = *why;
+    size_t place = sight->not_seen_count;
+    assert(place < EYE_NOT_SEEN_MAX);
+    sight->not_seen[place] = *why;
+    sight->not_seen_count = place + 1; /* behind the line: who reads the count may read it */
+    return place;
 }
 
 bool eye_sight_note_feature(struct eye_sight *sight, struct eye_features *features,

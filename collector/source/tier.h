@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,11 +42,12 @@ struct eye_sight {
     uint64_t since_ns; /* monotonic: what older sockets sent before does not count */
     size_t unseeded;   /* network namespaces whose older sockets are not known */
     struct eye_error not_seen[EYE_NOT_SEEN_MAX]; /* a line each: what is lost, why, what to do */
-    size_t not_seen_count;
+    atomic_bool over[EYE_NOT_SEEN_MAX];          /* that line is true no more: it is seen now */
+    atomic_size_t not_seen_count; /* the collector's thread may add lines, any thread read them */
 };
 
-/** Adds a line. */
-void eye_sight_note(struct eye_sight *sight, const struct eye_error *why);
+/** Adds a line; returns its place. */
+size_t eye_sight_note(struct eye_sight *sight, const struct eye_error *why);
 
 /** Adds what the want of @feature costs; false when it is missing. */
 bool eye_sight_note_feature(struct eye_sight *sight, struct eye_features *features,

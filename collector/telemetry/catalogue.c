@@ -5,7 +5,8 @@
 #include <assert.h>
 
 static const struct eye_tag_info tags[] = {
-#define X(identifier, name, attribute, type, help) {name, {attribute, EYE_ATTRIBUTE_##type}, help},
+#define X(identifier, name, attribute, type, stability, help)                                      \
+    {name, {attribute, EYE_ATTRIBUTE_##type}, EYE_##stability, help},
     EYE_TAGS(X)
 #undef X
 };
@@ -27,13 +28,14 @@ static const struct eye_metric_family families[] = {
 };
 
 static const struct eye_metric metrics[] = {
-#define X(identifier, name, family, kind, unit, scale, tags, bound, help)                          \
+#define X(identifier, name, family, kind, unit, scale, tags, bound, stability, help)               \
     {EYE_METRIC_##identifier,                                                                      \
      EYE_##kind,                                                                                   \
      name,                                                                                         \
      &families[EYE_FAMILY_##family],                                                               \
      EYE_UNIT_##unit,                                                                              \
      EYE_SERIES_##bound,                                                                           \
+     EYE_##stability,                                                                              \
      scale,                                                                                        \
      tags,                                                                                         \
      help},

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "collector/base/stability.h"
+
 enum eye_metric_kind { EYE_COUNTER, EYE_GAUGE, EYE_DISTRIBUTION };
 
 /*
@@ -35,9 +37,11 @@ enum eye_metric_kind { EYE_COUNTER, EYE_GAUGE, EYE_DISTRIBUTION };
     X(SERIES, "", "{series}", "")                                                                  \
     X(LOOKUPS, "", "{lookup}", "")                                                                 \
     X(PROCESSES, "", "{process}", "")                                                              \
+    X(CONTAINERS, "", "{container}", "")                                                           \
     X(LINES, "", "{line}", "")                                                                     \
     X(SNAPSHOTS, "", "{snapshot}", "")                                                             \
     X(POINTS, "", "{point}", "")                                                                   \
+    X(REQUESTS, "", "{request}", "")                                                               \
     X(ATTEMPTS, "", "{attempt}", "")
 
 enum eye_unit {
@@ -66,39 +70,47 @@ struct eye_attribute {
 };
 
 /*
- * X(identifier, name, OpenTelemetry attribute or "", its type, help)
- * The attribute is that of every metric whose family has no other one for the tag.
+ * X(identifier, name, OpenTelemetry attribute or "", its type, stability, help)
+ * The attribute is that of every metric whose family has no other one for the tag. The stability of
+ * a tag is that of its name and of what its values are made of.
  */
 #define EYE_TAGS(X)                                                                                \
-    X(DIRECTION, "direction", "", STRING,                                                          \
+    X(DIRECTION, "direction", "", STRING, STABLE,                                                  \
       "how the socket came about: incoming (accepted) or outgoing")                                \
-    X(SERVICE, "service", "service.name", STRING,                                                  \
-      "DD_SERVICE, OTEL_SERVICE_NAME, unit, container or executable")                              \
-    X(PORT, "port", "server.port", INTEGER,                                                        \
+    X(SERVICE, "service", "service.name", STRING, STABLE,                                          \
+      "DD_SERVICE, OTEL_SERVICE_NAME, unit, name or id of the container, or executable")           \
+    X(PORT, "port", "server.port", INTEGER, STABLE,                                                \
       "port of the service: local when incoming, remote when outgoing; ephemeral when the kernel " \
       "chose it")                                                                                  \
-    X(FAMILY, "family", "network.type", STRING, "ipv4 or ipv6; v4-mapped addresses are ipv4")      \
-    X(PROCESS, "process", "process.executable.name", STRING, "name of the executable")             \
-    X(CONTAINER, "container", "container.id", STRING, "first 12 digits of the container id")       \
-    X(REMOTE, "remote", "network.peer.address", STRING,                                            \
+    X(FAMILY, "family", "network.type", STRING, STABLE,                                            \
+      "ipv4 or ipv6; v4-mapped addresses are ipv4")                                                \
+    X(PROCESS, "process", "process.executable.name", STRING, STABLE, "name of the executable")     \
+    X(CONTAINER, "container", "container.id", STRING, STABLE,                                      \
+      "first 12 digits of the container id, or the name of one that has no id (LXC, nspawn)")      \
+    X(POD, "pod", "k8s.pod.name", STRING, EXPERIMENTAL, "name of the Kubernetes pod")              \
+    X(NAMESPACE, "namespace", "k8s.namespace.name", STRING, EXPERIMENTAL,                          \
+      "Kubernetes namespace of the pod")                                                           \
+    X(REMOTE, "remote", "network.peer.address", STRING, STABLE,                                    \
       "the other end: its zone or address, by setting")                                            \
-    X(NETNS, "netns", "", STRING, "inode number of the network namespace")                         \
-    X(REASON, "reason", "", STRING, "why it failed or was dropped")                                \
-    X(METHOD, "method", "", STRING, "HTTP method, _OTHER when unknown")                            \
-    X(STATUS, "status", "", STRING, "HTTP status code")                                            \
-    X(ERROR, "error_type", "error.type", STRING,                                                   \
+    X(NETNS, "netns", "", STRING, EXPERIMENTAL, "inode number of the network namespace")           \
+    X(REASON, "reason", "", STRING, STABLE, "why it failed or was dropped")                        \
+    X(METHOD, "method", "", STRING, STABLE, "HTTP method, _OTHER when unknown")                    \
+    X(STATUS, "status", "", STRING, STABLE, "HTTP status code")                                    \
+    X(ERROR, "error_type", "error.type", STRING, STABLE,                                           \
       "what ended a request without an answer, in the place of the status: cancelled (the client " \
       "closed first), closed (the server did), reset, timeout, _OTHER; its duration is that to "   \
       "the connection's end")                                                                      \
-    X(ROUTE, "route", "", STRING, "path with variable segments as *, or the user's own route")     \
-    X(PROGRAM, "program", "", STRING, "kernel program")                                            \
-    X(FEATURE, "feature", "", STRING, "what the host, the kernel or a right allows")               \
-    X(RING, "ring", "", STRING, "kernel ring buffer, or live for the iterator over live sockets")  \
-    X(EXPORTER, "exporter", "", STRING, "name of the exporter")                                    \
-    X(OUTCOME, "outcome", "", STRING, "what became of it")                                         \
-    X(METRIC, "metric", "", STRING, "name of the metric concerned")                                \
-    X(TAG, "tag", "", STRING, "name of the tag concerned")                                         \
-    X(SOURCE, "source", "", STRING, "stage that made the sample")
+    X(ROUTE, "route", "", STRING, EXPERIMENTAL,                                                    \
+      "path with variable segments as *, or the user's own route")                                 \
+    X(PROGRAM, "program", "", STRING, EXPERIMENTAL, "kernel program")                              \
+    X(FEATURE, "feature", "", STRING, EXPERIMENTAL, "what the host, the kernel or a right allows") \
+    X(RING, "ring", "", STRING, EXPERIMENTAL,                                                      \
+      "kernel ring buffer, or live for the iterator over live sockets")                            \
+    X(EXPORTER, "exporter", "", STRING, STABLE, "name of the exporter")                            \
+    X(OUTCOME, "outcome", "", STRING, STABLE, "what became of it")                                 \
+    X(METRIC, "metric", "", STRING, STABLE, "name of the metric concerned")                        \
+    X(TAG, "tag", "", STRING, STABLE, "name of the tag concerned")                                 \
+    X(SOURCE, "source", "", STRING, EXPERIMENTAL, "stage that made the sample")
 
 enum eye_tag {
 #define X(identifier, ...) EYE_TAG_##identifier,
@@ -110,6 +122,7 @@ enum eye_tag {
 struct eye_tag_info {
     const char *name;               /* as StatsD-like exporters write it */
     struct eye_attribute attribute; /* unless the metric's family has another one */
+    bool experimental;
     const char *help;
 };
 
@@ -126,7 +139,8 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
 
 #define EYE_TAGS_CONNECTION                                                                        \
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(FAMILY) |     \
-     EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
+     EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(POD) | EYE_TAG_BIT(NAMESPACE) |   \
+     EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
 #define EYE_TAGS_HTTP                                                                              \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
@@ -158,119 +172,136 @@ enum eye_series_bound {
 };
 
 /*
- * X(identifier, name, family, kind, unit, scale, tags, bound, help)
+ * X(identifier, name, family, kind, unit, scale, tags, bound, stability, help)
  * scale: a counter counts whole numbers of this many units (1e-9: nanoseconds of a metric in
  * seconds).
  */
 #define EYE_METRICS(X)                                                                             \
     X(TCP_OPENED, "tcp.connections.opened", TCP, COUNTER, CONNECTIONS, 1, EYE_TAGS_CONNECTION,     \
-      BUDGETED, "TCP connections established")                                                     \
+      BUDGETED, STABLE, "TCP connections established")                                             \
     X(TCP_CLOSED, "tcp.connections.closed", TCP, COUNTER, CONNECTIONS, 1, EYE_TAGS_CONNECTION,     \
-      BUDGETED, "established TCP connections that ended")                                          \
+      BUDGETED, STABLE, "established TCP connections that ended")                                  \
     X(TCP_FAILED, "tcp.connections.failed", TCP, COUNTER, CONNECTIONS, 1,                          \
-      EYE_TAGS_CONNECTION | EYE_TAG_BIT(REASON), BUDGETED,                                         \
+      EYE_TAGS_CONNECTION | EYE_TAG_BIT(REASON), BUDGETED, STABLE,                                 \
       "TCP connections that were never established or were ended by an error")                     \
     X(TCP_ACTIVE, "tcp.connections.active", TCP, GAUGE, CONNECTIONS, 1, EYE_TAGS_CONNECTION,       \
-      BUDGETED, "established TCP connections now")                                                 \
+      BUDGETED, STABLE, "established TCP connections now")                                         \
     X(TCP_CONNECT, "tcp.connect.duration", TCP, DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION,     \
-      BUDGETED, "time from the first SYN to established, outgoing connections")                    \
+      BUDGETED, STABLE, "time from the first SYN to established, outgoing connections")            \
     X(TCP_LIFETIME, "tcp.connection.duration", TCP, DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, \
-      BUDGETED, "time from established to closed")                                                 \
+      BUDGETED, STABLE, "time from established to closed")                                         \
     X(TCP_SENT_BYTES, "tcp.sent.bytes", TCP, COUNTER, BYTES, 1, EYE_TAGS_CONNECTION, BUDGETED,     \
-      "payload sent, each byte once")                                                              \
+      STABLE, "payload sent, each byte once")                                                      \
     X(TCP_RECEIVED_BYTES, "tcp.received.bytes", TCP, COUNTER, BYTES, 1, EYE_TAGS_CONNECTION,       \
-      BUDGETED, "payload received in order, each byte once")                                       \
+      BUDGETED, STABLE, "payload received in order, each byte once")                               \
     X(TCP_SENT_SEGMENTS, "tcp.sent.segments", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION,      \
-      BUDGETED, "segments sent, retransmits and pure acknowledgements included")                   \
+      BUDGETED, STABLE, "segments sent, retransmits and pure acknowledgements included")           \
     X(TCP_RECEIVED_SEGMENTS, "tcp.received.segments", TCP, COUNTER, SEGMENTS, 1,                   \
-      EYE_TAGS_CONNECTION, BUDGETED, "segments received")                                          \
+      EYE_TAGS_CONNECTION, BUDGETED, STABLE, "segments received")                                  \
     X(TCP_RETRANSMITS, "tcp.retransmits", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION,          \
-      BUDGETED, "segments retransmitted")                                                          \
-    X(TCP_RTT, "tcp.rtt", TCP, DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, BUDGETED,            \
+      BUDGETED, STABLE, "segments retransmitted")                                                  \
+    X(TCP_RTT, "tcp.rtt", TCP, DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, BUDGETED, STABLE,    \
       "smoothed round-trip time of each connection that moved, once per interval and at close")    \
     X(USM_UNRECOGNISED, "usm.connections.unrecognised", USM, COUNTER, CONNECTIONS, 1,              \
-      EYE_TAGS_CONNECTION, BUDGETED,                                                               \
+      EYE_TAGS_CONNECTION, BUDGETED, EXPERIMENTAL,                                                 \
       "connections closed whose payload was seen and told of no protocol that we know")            \
-    X(USM_LOST, "usm.lost", USM, COUNTER, EVENTS, 1, EYE_TAGS_USM_LOST, BUDGETED,                  \
+    X(USM_LOST, "usm.lost", USM, COUNTER, EVENTS, 1, EYE_TAGS_USM_LOST, BUDGETED, EXPERIMENTAL,    \
       "requests, responses and gaps that could not be followed or paired, by service; reasons "    \
       "and sums as in sockeye.kernel.lost")                                                        \
     X(HTTP_SERVER_DURATION, "http.server.request.duration", HTTP, DISTRIBUTION, SECONDS, 1,        \
-      EYE_TAGS_HTTP, BUDGETED,                                                                     \
+      EYE_TAGS_HTTP, BUDGETED, STABLE,                                                             \
       "first byte of the request to first byte of the response, server end")                       \
     X(HTTP_CLIENT_DURATION, "http.client.request.duration", HTTP, DISTRIBUTION, SECONDS, 1,        \
-      EYE_TAGS_HTTP, BUDGETED,                                                                     \
+      EYE_TAGS_HTTP, BUDGETED, STABLE,                                                             \
       "first byte of the request to first byte of the response, client end")                       \
     X(SELF_KERNEL_LOST, "sockeye.kernel.lost", SELF, COUNTER, EVENTS, 1,                           \
-      EYE_TAG_BIT(PROGRAM) | EYE_TAG_BIT(REASON), FEW,                                             \
+      EYE_TAG_BIT(PROGRAM) | EYE_TAG_BIT(REASON), FEW, STABLE,                                     \
       "what the kernel side saw and could not hand on, by program and reason")                     \
     X(SELF_KERNEL_RECORDS, "sockeye.kernel.records", SELF, COUNTER, RECORDS, 1, EYE_TAG_BIT(RING), \
-      FEW, "records read from the kernel")                                                         \
+      FEW, EXPERIMENTAL, "records read from the kernel")                                           \
     X(SELF_RING_FILL, "sockeye.kernel.ring.fill", SELF, GAUGE, RATIO, 1, EYE_TAG_BIT(RING), FEW,   \
-      "used part of a ring buffer when the interval ended")                                        \
+      EXPERIMENTAL, "used part of a ring buffer when the interval ended")                          \
     X(SELF_BPF_ATTACHED, "sockeye.bpf.attached", SELF, GAUGE, PROGRAMS, 1, EYE_TAG_BIT(PROGRAM),   \
-      FEW,                                                                                         \
+      FEW, EXPERIMENTAL,                                                                           \
       "1: a kernel program does its work; 0: this kernel or host refuses it, and the log and "     \
       "\"sockeye probe\" say why")                                                                 \
     X(SELF_BPF_RUNS, "sockeye.bpf.runs", SELF, COUNTER, RUNS, 1, EYE_TAG_BIT(PROGRAM), FEW,        \
+      EXPERIMENTAL,                                                                                \
       "runs of a kernel program; only while the kernel counts them (kernel.bpf_stats_enabled)")    \
     X(SELF_BPF_TIME, "sockeye.bpf.time", SELF, COUNTER, SECONDS, 1e-9, EYE_TAG_BIT(PROGRAM), FEW,  \
+      EXPERIMENTAL,                                                                                \
       "time spent in a kernel program, in those of protocols that it calls, too; only while the "  \
       "kernel counts it")                                                                          \
     X(SELF_FEATURE, "sockeye.feature.available", SELF, GAUGE, FEATURES, 1, EYE_TAG_BIT(FEATURE),   \
-      FEW,                                                                                         \
+      FEW, EXPERIMENTAL,                                                                           \
       "1: there; 0: missing, and the log and \"sockeye probe\" say what that costs and what to "   \
       "do")                                                                                        \
     X(SELF_UNSEEDED, "sockeye.namespaces.unseeded", SELF, GAUGE, NAMESPACES, 1, 0, FEW,            \
+      EXPERIMENTAL,                                                                                \
       "network namespaces that could not be entered: connections older than the daemon are not "   \
       "seen there")                                                                                \
     X(SELF_SAMPLES, "sockeye.samples", SELF, COUNTER, SAMPLES, 1,                                  \
-      EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), FEW,                                             \
+      EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), FEW, EXPERIMENTAL,                               \
       "samples by stage: aggregated, malformed, or values lost for want of memory")                \
-    X(SELF_SERIES, "sockeye.series", SELF, GAUGE, SERIES, 1, EYE_TAG_BIT(METRIC), FEW,             \
+    X(SELF_SERIES, "sockeye.series", SELF, GAUGE, SERIES, 1, EYE_TAG_BIT(METRIC), FEW, STABLE,     \
       "series alive, by metric")                                                                   \
     X(SELF_OVERFLOW, "sockeye.series.overflow", SELF, COUNTER, LOOKUPS, 1,                         \
-      EYE_TAG_BIT(METRIC) | EYE_TAG_BIT(TAG), FEW,                                                 \
+      EYE_TAG_BIT(METRIC) | EYE_TAG_BIT(TAG), FEW, STABLE,                                         \
       "look-ups whose tag value became __other__ because a budget was used up")                    \
-    X(SELF_EXPIRED, "sockeye.series.expired", SELF, COUNTER, SERIES, 1, 0, FEW,                    \
+    X(SELF_EXPIRED, "sockeye.series.expired", SELF, COUNTER, SERIES, 1, 0, FEW, STABLE,            \
       "series removed after being idle")                                                           \
-    X(SELF_PROCESSES, "sockeye.processes", SELF, GAUGE, PROCESSES, 1, 0, FEW,                      \
+    X(SELF_PROCESSES, "sockeye.processes", SELF, GAUGE, PROCESSES, 1, 0, FEW, EXPERIMENTAL,        \
       "processes whose service is remembered")                                                     \
     X(SELF_FORGOTTEN, "sockeye.processes.forgotten", SELF, COUNTER, PROCESSES, 1, 0, FEW,          \
+      EXPERIMENTAL,                                                                                \
       "processes forgotten that may still run, for want of room or of /proc: those that have "     \
       "written over their environment may be called otherwise from then on")                       \
-    X(SELF_CPU, "sockeye.cpu.time", SELF, COUNTER, SECONDS, 1e-9, 0, FEW,                          \
+    X(SELF_CONTAINERS, "sockeye.containers", SELF, GAUGE, CONTAINERS, 1, EYE_TAG_BIT(OUTCOME),     \
+      FEW, EXPERIMENTAL,                                                                           \
+      "containers whose programs are remembered, named and unnamed (called by their id)")          \
+    X(SELF_CONTAINER_LOOKUPS, "sockeye.containers.lookups", SELF, COUNTER, LOOKUPS, 1,             \
+      EYE_TAG_BIT(OUTCOME), FEW, EXPERIMENTAL,                                                     \
+      "look-ups of a container's name in the files of its runtime: named, unknown (none tells "    \
+      "it), denied (cap_dac_read_search), too_large, malformed, failed, postponed (the interval "  \
+      "has read enough), no_room")                                                                 \
+    X(SELF_CPU, "sockeye.cpu.time", SELF, COUNTER, SECONDS, 1e-9, 0, FEW, STABLE,                  \
       "CPU time of the daemon, user and system")                                                   \
-    X(SELF_MEMORY, "sockeye.memory.resident", SELF, GAUGE, BYTES, 1, 0, FEW,                       \
+    X(SELF_MEMORY, "sockeye.memory.resident", SELF, GAUGE, BYTES, 1, 0, FEW, STABLE,               \
       "resident memory of the daemon")                                                             \
-    X(SELF_LOG_DROPPED, "sockeye.log.dropped", SELF, COUNTER, LINES, 1, 0, FEW,                    \
+    X(SELF_LOG_DROPPED, "sockeye.log.dropped", SELF, COUNTER, LINES, 1, 0, FEW, STABLE,            \
       "log lines that standard error did not take: nobody reads it, or a disk is full")            \
+    X(SELF_CONTROL, "sockeye.control.requests", SELF, COUNTER, REQUESTS, 1, EYE_TAG_BIT(OUTCOME),  \
+      FEW, STABLE,                                                                                 \
+      "requests and connections at the control socket: answered, refused, failed, busy (gave way " \
+      "to another), timeout, other")                                                               \
     X(SELF_SNAPSHOTS, "sockeye.exporter.snapshots", SELF, COUNTER, SNAPSHOTS, 1,                   \
-      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(OUTCOME), FEW,                                           \
+      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(OUTCOME), FEW, STABLE,                                   \
       "snapshots handed to an exporter: delivered, refused (the receiver took none of the points " \
       "and never will), or skipped (their changes went with a later one)")                         \
     X(SELF_QUEUED, "sockeye.exporter.queued", SELF, GAUGE, SNAPSHOTS, 1, EYE_TAG_BIT(EXPORTER),    \
-      FEW, "snapshots waiting in the exporter's queue")                                            \
+      FEW, STABLE, "snapshots waiting in the exporter's queue")                                    \
     X(SELF_POINTS, "sockeye.exporter.points", SELF, COUNTER, POINTS, 1, EYE_TAG_BIT(EXPORTER),     \
-      FEW, "points delivered")                                                                     \
+      FEW, STABLE, "points delivered")                                                             \
     X(SELF_POINTS_SEEN, "sockeye.exporter.points.seen", SELF, COUNTER, POINTS, 1,                  \
-      EYE_TAG_BIT(EXPORTER), FEW,                                                                  \
+      EYE_TAG_BIT(EXPORTER), FEW, EXPERIMENTAL,                                                    \
       "points of the snapshots delivered: those delivered and those dropped")                      \
     X(SELF_FAILING, "sockeye.exporter.failing", SELF, GAUGE, ATTEMPTS, 1, EYE_TAG_BIT(EXPORTER),   \
-      FEW,                                                                                         \
+      FEW, STABLE,                                                                                 \
       "attempts that failed or were refused whole in a row, now; 0: the receiver takes "           \
       "points")                                                                                    \
     X(SELF_REPLAYED, "sockeye.exporter.spool.replayed", SELF, COUNTER, SNAPSHOTS, 1,               \
-      EYE_TAG_BIT(EXPORTER), FEW, "snapshots of an earlier run found in the exporter's spool")     \
+      EYE_TAG_BIT(EXPORTER), FEW, STABLE,                                                          \
+      "snapshots of an earlier run found in the exporter's spool")                                 \
     X(SELF_SPOOL, "sockeye.exporter.spool.size", SELF, GAUGE, BYTES, 1, EYE_TAG_BIT(EXPORTER),     \
-      FEW, "disk that the exporter's spool takes")                                                 \
+      FEW, STABLE, "disk that the exporter's spool takes")                                         \
     X(SELF_SENT_BYTES, "sockeye.exporter.sent.bytes", SELF, COUNTER, BYTES, 1,                     \
-      EYE_TAG_BIT(EXPORTER), FEW, "bytes written by the exporter")                                 \
+      EYE_TAG_BIT(EXPORTER), FEW, STABLE, "bytes written by the exporter")                         \
     X(SELF_FAILURES, "sockeye.exporter.failures", SELF, COUNTER, ATTEMPTS, 1,                      \
-      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), FEW,                                            \
+      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), FEW, STABLE,                                    \
       "attempts to deliver that failed, which come again, or that the receiver refused for good: " \
       "sockeye.exporter.dropped has what was lost by these")                                       \
     X(SELF_DROPPED, "sockeye.exporter.dropped", SELF, COUNTER, POINTS, 1,                          \
-      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), FEW,                                            \
+      EYE_TAG_BIT(EXPORTER) | EYE_TAG_BIT(REASON), FEW, STABLE,                                    \
       "points given up: refused by the receiver for good, or not to be said or kept")
 
 enum eye_metric_id {
@@ -287,6 +318,7 @@ struct eye_metric {
     const struct eye_metric_family *family;
     enum eye_unit unit;
     enum eye_series_bound bound;
+    bool experimental;
     double scale;
     uint64_t tags; /* EYE_TAG_BIT of every tag that it may carry */
     const char *help;

@@ -375,3 +375,13 @@ void eye_selection_append_name(const struct eye_selection *selection, struct eye
     }
     eye_text_append(text, metric->name);
 }
+
+void eye_selection_append_plain_name(const struct eye_selection *selection, struct eye_text *text,
+                                     const struct eye_metric *metric)
+{
+    if (metric->family->semantic) {
+        eye_text_append(text, metric->name);
+    } else {
+        eye_selection_append_name(selection, text, metric);
+    }
+}

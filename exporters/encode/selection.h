@@ -54,5 +54,10 @@ void eye_selection_done(struct eye_selection *selection);
 void eye_selection_append_name(const struct eye_selection *selection, struct eye_text *text,
                                const struct eye_metric *metric);
 
+/** The same for Prometheus' formats and OTLP: the plain name where it is one of the semantic
+ * conventions. */
+void eye_selection_append_plain_name(const struct eye_selection *selection, struct eye_text *text,
+                                     const struct eye_metric *metric);
+
 /** True when @name matches @pattern, in which * stands for any run of characters. */
 bool eye_name_matches(const char *pattern, const char *name);

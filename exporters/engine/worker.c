@@ -339,9 +339,23 @@ static void give_up_work(struct eye_worker *worker, enum eye_export_reason reaso
     pthread_mutex_unlock(&worker->mutex);
 }
 
+/* When it went well last, or since when it does not. @begin_ns: monotonic, of the attempt. */
+static void note_times(struct eye_export_stats *stats, uint64_t begin_ns)
+{
+    uint64_t now_ns = eye_clock_wall_ns();
+    atomic_store(&stats->attempt_ns, eye_clock_monotonic_ns() - begin_ns);
+    if (atomic_load(&stats->failing) == 0) {
+        atomic_store(&stats->succeeded_ns, now_ns);
+        atomic_store(&stats->failing_since_ns, 0);
+    } else if (atomic_load(&stats->failing_since_ns) == 0) {
+        atomic_store(&stats->failing_since_ns, now_ns);
+    }
+}
+
 static void attempt(struct eye_worker *worker)
 {
     struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
+    uint64_t begin_ns = eye_clock_monotonic_ns();
     int result = choose_time(worker);
     if (result == 0) {
         result = worker->type->deliver(worker->state, worker->work, worker->before, &failure);
@@ -357,6 +371,7 @@ static void attempt(struct eye_worker *worker)
         eye_news_failed(&worker->news, cause[0] != '\0' ? cause : strerror(-result));
         postpone_work(worker, &failure);
     }
+    note_times(&worker->stats, begin_ns);
 }
 
 /* ---- Thread ---- */
@@ -573,6 +588,11 @@ static void destroy(struct eye_worker *worker)
     pthread_mutex_destroy(&worker->mutex);
     free(worker->name);
     free(worker);
+}
+
+const struct eye_exporter_type *eye_worker_type(const struct eye_worker *worker)
+{
+    return worker->type;
 }
 
 unsigned eye_worker_lanes(const struct eye_exporter_type *type)

@@ -78,6 +78,7 @@ enum eye_worker_end eye_worker_free(struct eye_worker *worker);
 
 /** The exporter's name, and behind a dot its lane's. */
 const char *eye_worker_name(const struct eye_worker *worker);
+const struct eye_exporter_type *eye_worker_type(const struct eye_worker *worker);
 const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker);
 
 /** The newest snapshot of this run that was delivered, by its sequence. Any thread. */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "exporters/openmetrics/libraries.h"
+#include "exporters/server/libraries.h"
 
 int eye_auth_open(const char *user, const char *password_file, struct eye_auth *ret_auth,
                   struct eye_error *ret_error)

@@ -14,10 +14,10 @@
 
 #include "collector/base/clock.h"
 #include "exporters/openmetrics/auth.h"
-#include "exporters/openmetrics/certificate.h"
-#include "exporters/openmetrics/listener.h"
-#include "exporters/openmetrics/server.h"
+#include "exporters/openmetrics/negotiate.h"
 #include "exporters/openmetrics/zipped.h"
+#include "exporters/server/listener.h"
+#include "exporters/server/server.h"
 
 /* Zipped; a hundred times what the default limits allow. */
 #define PAGE_MAX_BYTES ((size_t)32 << 20)
@@ -192,20 +192,88 @@ static struct eye_reply no_page(struct openmetrics *exporter, int error)
                              : "No memory is left for the page.\n");
 }
 
+/* A page on its way to one scraper. */
+struct reading {
+    struct eye_export_stats *stats;
+    struct eye_zipped *page; /* one reference */
+    struct eye_zipped_reader *reader;
+    uint64_t bytes;
+};
+
+static ssize_t read_page(void *context, char *buffer, size_t size)
+{
+    struct reading *reading = context;
+    return eye_zipped_read(reading->reader, buffer, size);
+}
+
+static void count_page(void *context)
+{
+    const struct reading *reading = context;
+    const struct eye_page_counts *counts = &reading->page->counts;
+    struct eye_export_stats *stats = reading->stats;
+    atomic_fetch_add(&stats->seen, counts->points + counts->collisions + counts->too_long);
+    atomic_fetch_add(&stats->points, counts->points);
+    atomic_fetch_add(&stats->bytes, reading->bytes);
+    atomic_fetch_add(&stats->dropped[EYE_EXPORT_COLLISION], counts->collisions);
+    atomic_fetch_add(&stats->dropped[EYE_EXPORT_TOO_LONG], counts->too_long);
+}
+
+static void free_reading(void *context)
+{
+    struct reading *reading = context;
+    eye_zipped_reader_free(reading->reader);
+    eye_zipped_unref(reading->page);
+    free(reading);
+}
+
+/* Takes over one reference of @page, also on failure. 0 or -ENOMEM. */
+static int begin_reading(struct openmetrics *exporter, struct eye_zipped *page, bool gzip,
+                         struct eye_stream *ret_stream)
+{
+    struct reading *reading = calloc(1, sizeof(*reading));
+    if (reading == NULL) {
+        eye_zipped_unref(page);
+        return -ENOMEM;
+    }
+    reading->stats = exporter->stats;
+    reading->page = page;
+    reading->bytes = gzip ? page->bytes : page->text_bytes;
+    if (eye_zipped_reader_new(page, !gzip, &reading->reader) != 0) {
+        free_reading(reading);
+        return -ENOMEM;
+    }
+    *ret_stream = (struct eye_stream){
+        .read = read_page,
+        .taken = count_page,
+        .free = free_reading,
+        .context = reading,
+        .bytes = reading->bytes,
+        .page = page,
+        .page_bytes = page->bytes,
+    };
+    return 0;
+}
+
 static struct eye_reply metrics_reply(struct openmetrics *exporter,
                                       struct MHD_Connection *connection)
 {
     EYE_CLEANUP(cleanup_snapshot) const struct eye_snapshot *snapshot = get_snapshot(exporter);
     enum eye_page_format format = eye_negotiate_format(get_header(connection, "Accept"));
+    bool gzip = eye_negotiate_gzip(get_header(connection, "Accept-Encoding"));
     struct eye_reply reply = {
         .status = MHD_HTTP_OK,
         .content_type = eye_page_content_type(format),
-        .gzip = eye_negotiate_gzip(get_header(connection, "Accept-Encoding")),
+        .headers = {{"Vary", "Accept, Accept-Encoding"},
+                    {gzip ? "Content-Encoding" : NULL, "gzip"}},
     };
     if (snapshot == NULL) {
         return no_snapshot(exporter);
     }
-    int result = get_page(exporter, snapshot, format, &reply.page);
+    struct eye_zipped *page = NULL;
+    int result = get_page(exporter, snapshot, format, &page);
+    if (result == 0) {
+        result = begin_reading(exporter, page, gzip, &reply.stream);
+    }
     return result == 0 ? reply : no_page(exporter, result);
 }
 
@@ -220,24 +288,30 @@ static bool is_allowed(struct openmetrics *exporter, struct MHD_Connection *conn
 }
 
 static struct eye_reply refuse(struct openmetrics *exporter, enum eye_export_reason reason,
-                               unsigned status, const char *words)
+                               unsigned status, const char *words, const struct eye_header *header)
 {
     atomic_fetch_add(&exporter->stats->failures[reason], 1);
-    return plain_reply(status, words);
+    struct eye_reply reply = plain_reply(status, words);
+    reply.headers[0] = *header;
+    return reply;
 }
 
 static struct eye_reply make_reply(struct openmetrics *exporter, struct MHD_Connection *connection,
                                    const char *path, const char *method)
 {
+    static const struct eye_header credentials = {"WWW-Authenticate",
+                                                  "Basic realm=\"sockeye\", charset=\"UTF-8\""};
+    static const struct eye_header methods = {"Allow", "GET, HEAD"};
+    static const struct eye_header none;
     bool known =
         strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
     if (!is_allowed(exporter, connection)) {
         return refuse(exporter, EYE_EXPORT_UNAUTHORIZED, MHD_HTTP_UNAUTHORIZED,
-                      "User name and password are needed here.\n");
+                      "User name and password are needed here.\n", &credentials);
     }
     if (!known) {
         return refuse(exporter, EYE_EXPORT_REJECTED, MHD_HTTP_METHOD_NOT_ALLOWED,
-                      "Only GET and HEAD are served here.\n");
+                      "Only GET and HEAD are served here.\n", &methods);
     }
     if (strcmp(path, "/metrics") == 0) {
         return metrics_reply(exporter, connection);
@@ -248,7 +322,7 @@ static struct eye_reply make_reply(struct openmetrics *exporter, struct MHD_Conn
         return reply;
     }
     return refuse(exporter, EYE_EXPORT_REJECTED, MHD_HTTP_NOT_FOUND,
-                  "Nothing is here; the metrics are at /metrics.\n");
+                  "Nothing is here; the metrics are at /metrics.\n", &none);
 }
 
 /* Runs in the server's thread. */
@@ -290,7 +364,7 @@ static int openmetrics_bind(void *state, struct eye_error *ret_error)
         return eye_error_set(ret_error, result, "cannot listen on %s: %s; set another `listen`",
                              address, strerror(-result));
     }
-    result = eye_server_start(&exporter->server, fd, &exporter->certificate);
+    result = eye_server_start(&exporter->server, fd);
     if (result != 0) {
         return eye_error_set(ret_error, result, "cannot start the server on %s: %s", address,
                              strerror(-result));
@@ -303,12 +377,29 @@ static uint64_t expiry_of(const struct openmetrics_config *config, uint64_t inte
     return config->expiry_ns > 2 * interval_ns ? config->expiry_ns : 2 * interval_ns;
 }
 
+static void init_server(struct openmetrics *exporter, struct eye_export_stats *stats)
+{
+    const struct eye_server_setup setup = {
+        .name = "openmetrics",
+        .answer = answer,
+        .context = exporter,
+        .counts =
+            {
+                .peers = {.gave_way = &stats->failures[EYE_EXPORT_BUSY],
+                          .too_late = &stats->failures[EYE_EXPORT_TIMEOUT]},
+                .other = &stats->failures[EYE_EXPORT_OTHER],
+            },
+        .certificate = &exporter->certificate,
+    };
+    eye_server_init(&exporter->server, &setup);
+}
+
 static int openmetrics_open(void *state, const struct eye_exporter_setup *setup,
                             struct eye_error *ret_error)
 {
     struct openmetrics *exporter = state;
     const struct openmetrics_config *config = setup->own->values;
-    eye_server_init(&exporter->server, answer, exporter, setup->stats);
+    init_server(exporter, setup->stats);
     if (pthread_mutex_init(&exporter->lock, NULL) != 0 ||
         eye_selection_init(&exporter->selection, setup) != 0 ||
         eye_pages_init(&exporter->pages, &exporter->selection, config->created) != 0) {
@@ -318,7 +409,7 @@ static int openmetrics_open(void *state, const struct eye_exporter_setup *setup,
     exporter->stats = setup->stats;
     exporter->interval_ns = setup->config->interval_ns;
     exporter->expiry_ns = expiry_of(config, setup->config->interval_ns);
-    int result = eye_openmetrics_load(ret_error);
+    int result = eye_http_server_load(ret_error);
     return result == 0 ? read_secrets(exporter, config, ret_error) : result;
 }
 

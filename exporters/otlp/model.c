@@ -37,11 +37,7 @@ void eye_otlp_append_utf8(struct eye_text *text, const char *bytes)
 void eye_otlp_append_name(const struct eye_otlp_model *model, const struct eye_metric *metric,
                           struct eye_text *text)
 {
-    if (metric->family->semantic) {
-        eye_text_append(text, metric->name);
-    } else {
-        eye_selection_append_name(model->selection, text, metric);
-    }
+    eye_selection_append_plain_name(model->selection, text, metric);
 }
 
 /* ---- Attributes ---- */

@@ -42,11 +42,7 @@ void eye_prometheus_append_family(const struct eye_selection *selection,
 {
     EYE_CLEANUP(eye_text_done) struct eye_text name;
     eye_text_init(&name, NAME_MAX_BYTES);
-    if (metric->family->semantic) {
-        eye_text_append(&name, metric->name);
-    } else {
-        eye_selection_append_name(selection, &name, metric);
-    }
+    eye_selection_append_plain_name(selection, &name, metric);
     if (isdigit((unsigned char)*eye_text_string(&name)) != 0) {
         eye_text_append_char(text, '_');
     }

@@ -23,13 +23,14 @@ class Daemon:
     what is measured is followed from the start.
     """
 
-    def __init__(self, path, exporter=NULL, interval="1s", http="true"):
+    def __init__(self, path, exporter=NULL, interval="1s", http="true", control='""'):
         environment = {name: value for name, value in os.environ.items()
                        if not name.startswith(("SOCKEYE", "DD_", "OTEL_"))}
         begin = time.monotonic()
         self._process = subprocess.Popen(
             [path, "run", "-c", os.devnull, "--set", f"interval={interval}",
-             "--set", f"protocols.http={http}", "--set", f"exporters=[{exporter}]"],
+             "--set", f"protocols.http={http}", "--set", f"exporters=[{exporter}]",
+             "--set", f"control.socket={control}"],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment,
             stdout=subprocess.PIPE if exporter == JSON_CONSOLE else subprocess.DEVNULL)
         self._log = []

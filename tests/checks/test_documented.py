@@ -12,9 +12,12 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "vm"))
+import cells  # pylint: disable=wrong-import-position
 
 # `least` and `most` are taken, `below` and `above` are not. Without a unit it is a count.
 Range = collections.namedtuple("Range", "default below least most above")
@@ -39,12 +42,14 @@ DAEMON = {
     "tags": LIST,
     "log.level": Choice("info", ("error", "warning", "debug")),
     "log.format": Choice("auto", ("text", "json", "journal")),
+    "control.socket": Plain("/run/sockeye/control.sock"),
     "source.tier": choice("auto", "socket-storage"),
     "source.proc": Plain("/proc"),
+    "source.root": Plain("/"),
     "source.cgroup": NONE,
     "connections.tags": Flags("[direction, service, port, family]",
                               ("direction", "service", "port", "family", "process", "container",
-                               "netns")),
+                               "pod", "namespace", "netns")),
     "connections.remote": choice("none", "zone", "ip"),
     "protocols.http": choice("auto", "true", "false"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
@@ -142,7 +147,7 @@ def read_default_file(text):
         if line.startswith("##"):
             said.append(line[2:].strip())
             continue
-        match = KEY.match(line)
+        match = KEY.match(line if line.startswith("#") else f"# {line}")
         if match and match[3] == "exporters":
             section = ""
         elif match:
@@ -176,6 +181,11 @@ class Documented(unittest.TestCase):
         found = read_default_file(sockeye("check", "--default").stdout)
         self.assertEqual({key: default for key, (default, _) in found.items()},
                          {key: row.default for key, row in table().items()})
+
+    def test_as_it_stands_it_is_a_service(self):
+        text = sockeye("check", "--default").stdout
+        self.assertEqual([line for line in text.splitlines() if line and line[0] != "#"],
+                         ["exporters:", '  - type: "openmetrics"'])
 
     def test_every_range_and_choice(self):
         found = read_default_file(sockeye("check", "--default").stdout)
@@ -219,6 +229,16 @@ class Documented(unittest.TestCase):
                          {*EXPORTERS, "console`, `null"} - {"console", "null"})
 
 
+class Tested(unittest.TestCase):
+    """README's matrix of kernels is what tests/vm boots."""
+
+    def test_every_cell(self):
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\d+) \| ", text, re.M)
+        self.assertEqual(rows, [(cell.name, ", ".join(cell.rights), str(len(cell.tests)))
+                                for cell in cells.CELLS])
+
+
 def reasons_in_the_code():
     """{(metric, reason)}, as the macros and tables of names have them."""
     def read(path):
@@ -255,7 +275,7 @@ class Reasons(unittest.TestCase):
                  for folder in ("collector", "exporters") for path in (ROOT / folder).rglob("*.c")
                  if re.search("EYE_TAG_(REASON|ERROR)", path.read_text(encoding="utf-8"))}
         self.assertEqual(users, {"collector/aggregate/aggregate.c", "collector/health.c",
-                                 "exporters/engine/worker_report.c",
+                                 "collector/control/status.c", "exporters/engine/worker_report.c",
                                  "collector/usm/http/http.c", "exporters/console/rows.c",
                                  "exporters/console/table.c"})
 

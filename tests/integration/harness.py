@@ -111,10 +111,11 @@ def temporary_folder(test):
 
 
 def clean_environment(**changes):
-    """This environment without what would configure the daemon or name a service."""
+    """This environment without what would configure the daemon or name a service, and without a
+    control socket, which one daemon of a host has: many run here."""
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith(("SOCKEYE", "DD_", "OTEL_"))}
-    return {**kept, **changes}
+    return {**kept, "SOCKEYE_CONTROL_SOCKET": '""', **changes}
 
 
 def sockeye(*arguments, prefix=(), timeout=60, **changes):

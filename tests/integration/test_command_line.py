@@ -14,7 +14,7 @@ COMMANDS = ("run", "check", "probe", "metrics", "version")
 COLUMNS = 80
 # What prints without looking at the kernel.
 PRINTING = (("--help",), ("run", "--help"), ("version",), ("check",), ("check", "--default"),
-            ("metrics",), ("metrics", "--markdown"))
+            ("metrics",), ("metrics", "--markdown"), ("metrics", "--json"))
 
 
 class Help(unittest.TestCase):
@@ -105,7 +105,8 @@ class Mistakes(unittest.TestCase):
         for exporters, said in (("{type: console}", "1 exporter (console)"),
                                 ('{type: statsd}, {type: statsd}',
                                  "2 exporters (statsd, statsd-2)")):
-            done = sockeye("check", "-c", "/dev/null", "--set", f"exporters=[{exporters}]")
+            done = sockeye("check", "-c", "/dev/null", "--set", f"exporters=[{exporters}]",
+                           SOCKEYE_CONTROL_SOCKET="")
             self.assertEqual(done.stdout, f"configuration /dev/null is valid: {said}, interval "
                                           "10 s\nover it: --set exporters\n")
 

@@ -29,7 +29,7 @@ LINES = {
     "collector/telemetry/catalogue.h": (
         "#define EYE_METRICS(X)",
         ['X(LINE_DURATION, "line.request.duration", USM, DISTRIBUTION, SECONDS, 1,',
-         "  EYE_TAGS_HTTP | EYE_TAG_BIT(DIRECTION), BUDGETED,",
+         "  EYE_TAGS_HTTP | EYE_TAG_BIT(DIRECTION), BUDGETED, EXPERIMENTAL,",
          '  "first byte of the question to first byte of the answer")']),
 }
 

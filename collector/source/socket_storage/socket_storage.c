@@ -38,6 +38,7 @@ struct tier {
     struct eye_attacher *attacher; /* of protocols' programs */
     bool late;                     /* with --once: one was not there from the start on */
     enum ability_state states[EYE_ABILITY_COUNT];
+    size_t lines[EYE_ABILITY_COUNT]; /* of what is not seen: the ability's place in the sight */
     struct eye_sight *sight;
     struct bpf_link *links[EYE_OWN_PROGRAM_COUNT];
     struct eye_rings rings;
@@ -221,7 +222,7 @@ static int attach_the_rest(struct tier *tier)
         if (result == 0 && steps[i].take(tier, &why) == 0) {
             tier->states[i] = WORKS;
         } else if (result == 0) {
-            eye_sight_note(tier->sight, &why);
+            tier->lines[i] = eye_sight_note(tier->sight, &why);
         }
     }
     return result;
@@ -238,6 +239,7 @@ static bool retry(void *state)
         return false;
     }
     tier->states[EYE_ABILITY_PROTOCOLS] = WORKS;
+    tier->sight->over[tier->lines[EYE_ABILITY_PROTOCOLS]] = true;
     return true;
 }
 

@@ -99,7 +99,8 @@ static void default_file__states_limits_and_choices(void **state)
         "##   The least important messages that are still written.\n"
         "##   One of error, warning, info, debug.\n"
         "#   level: info\n",
-        "##   One of auto, socket-storage, other.\n#   tier: auto\n",
+        "##   One of auto, socket-storage, other.\n##   Experimental: may change.\n"
+        "#   tier: auto\n",
         "\n# http:\n",
         "#   routes: []\n",
         "\n#   - type: \"null\"\n",

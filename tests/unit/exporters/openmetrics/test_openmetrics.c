@@ -14,8 +14,8 @@
 #include <zlib.h>
 
 #include "collector/base/clock.h"
-#include "exporters/openmetrics/listener.h"
-#include "exporters/openmetrics/peers.h"
+#include "exporters/server/listener.h"
+#include "exporters/server/peers.h"
 #include "tests/unit/exporters/openmetrics/server.h"
 
 #define ANSWER_MAX_BYTES 65536

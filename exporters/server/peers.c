@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Places, turns, deadlines, and giving way. */
-#include "exporters/openmetrics/peers.h"
+#include "exporters/server/peers.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -30,7 +30,14 @@ static uint64_t address_v6(const struct in6_addr *address)
     return network;
 }
 
-uint64_t eye_peer_address(const struct sockaddr *address)
+static uint64_t user_of(int fd)
+{
+    struct ucred peer = {0};
+    socklen_t length = sizeof(peer);
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 ? peer.uid : UINT64_MAX;
+}
+
+uint64_t eye_peer_address(int fd, const struct sockaddr *address)
 {
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
@@ -41,6 +48,8 @@ uint64_t eye_peer_address(const struct sockaddr *address)
     case AF_INET6:
         memcpy(&v6, address, sizeof(v6));
         return address_v6(&v6.sin6_addr);
+    case AF_UNIX:
+        return user_of(fd);
     default:
         return 0;
     }

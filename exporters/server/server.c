@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop, and what libmicrohttpd calls. */
-#include "exporters/openmetrics/server.h"
+#include "exporters/server/server.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -33,37 +33,26 @@
 
 /* ---- Replies ---- */
 
-/* One page on its way to one peer. */
+/* A stream on its way to one peer. */
 struct delivery {
     struct eye_server *server;
     struct eye_peer *peer;
-    struct eye_zipped *page; /* the reader has a reference */
-    struct eye_zipped_reader *reader;
-    uint64_t length;
+    struct eye_stream stream;
 };
-
-static void count_page(struct eye_export_stats *stats, const struct delivery *delivery)
-{
-    const struct eye_page_counts *counts = &delivery->page->counts;
-    atomic_fetch_add(&stats->seen, counts->points + counts->collisions + counts->too_long);
-    atomic_fetch_add(&stats->points, counts->points);
-    atomic_fetch_add(&stats->bytes, delivery->length);
-    atomic_fetch_add(&stats->dropped[EYE_EXPORT_COLLISION], counts->collisions);
-    atomic_fetch_add(&stats->dropped[EYE_EXPORT_TOO_LONG], counts->too_long);
-}
 
 /* Called when the bytes before @position are sent. */
 static ssize_t read_delivery(void *context, uint64_t position, char *buffer, size_t size)
 {
     struct delivery *delivery = context;
-    ssize_t length = eye_zipped_read(delivery->reader, buffer, size);
+    const struct eye_stream *stream = &delivery->stream;
+    ssize_t length = stream->read(stream->context, buffer, size);
     if (length <= 0) {
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }
     eye_peers_progress(&delivery->server->peers, delivery->peer, position,
                        eye_clock_monotonic_ns());
-    if (position + (uint64_t)length == delivery->length) {
-        count_page(delivery->server->stats, delivery);
+    if (position + (uint64_t)length == stream->bytes) {
+        stream->taken(stream->context);
     }
     return length;
 }
@@ -71,35 +60,40 @@ static ssize_t read_delivery(void *context, uint64_t position, char *buffer, siz
 static void free_delivery(void *context)
 {
     struct delivery *delivery = context;
-    eye_zipped_reader_free(delivery->reader);
+    delivery->stream.free(delivery->stream.context);
     free(delivery);
 }
 
-static struct MHD_Response *page_response(struct eye_server *server, struct eye_peer *peer,
-                                          const struct eye_reply *reply)
+static struct MHD_Response *stream_response(struct eye_server *server, struct eye_peer *peer,
+                                            const struct eye_stream *stream)
 {
-    struct delivery *delivery = calloc(1, sizeof(*delivery));
-    if (delivery == NULL ||
-        eye_zipped_reader_new(reply->page, !reply->gzip, &delivery->reader) != 0) {
-        free(delivery);
+    struct delivery *delivery = malloc(sizeof(*delivery));
+    if (delivery == NULL) {
+        stream->free(stream->context);
         return NULL;
     }
-    delivery->server = server;
-    delivery->peer = peer;
-    delivery->page = reply->page;
-    delivery->length = reply->gzip ? reply->page->bytes : reply->page->text_bytes;
+    *delivery = (struct delivery){server, peer, *stream};
     struct MHD_Response *response = eye_mhd.create_response_from_callback(
-        delivery->length, BLOCK_BYTES, read_delivery, delivery, free_delivery);
+        stream->bytes, BLOCK_BYTES, read_delivery, delivery, free_delivery);
     if (response == NULL) {
         free_delivery(delivery);
     }
     return response;
 }
 
-static struct MHD_Response *words_response(const struct eye_reply *reply)
+static struct MHD_Response *text_response(char *text)
 {
-    return eye_mhd.create_response_from_buffer(strlen(reply->words),
-                                               (void *)(uintptr_t)reply->words, /* only read */
+    struct MHD_Response *response =
+        eye_mhd.create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+    if (response == NULL) {
+        free(text);
+    }
+    return response;
+}
+
+static struct MHD_Response *words_response(const char *words)
+{
+    return eye_mhd.create_response_from_buffer(strlen(words), (void *)(uintptr_t)words, /* read */
                                                MHD_RESPMEM_PERSISTENT);
 }
 
@@ -109,23 +103,23 @@ static void add_headers(struct MHD_Response *response, const struct eye_reply *r
     eye_mhd.add_response_header(response, "Content-Type", reply->content_type);
     /* So nobody has a place between two scrapes, and none by asking without an end. */
     eye_mhd.add_response_header(response, "Connection", "close");
-    if (reply->page != NULL) {
-        eye_mhd.add_response_header(response, "Vary", "Accept, Accept-Encoding");
-    }
-    if (reply->page != NULL && reply->gzip) {
-        eye_mhd.add_response_header(response, "Content-Encoding", "gzip");
+    for (size_t i = 0; i < EYE_REPLY_HEADERS_MAX && reply->headers[i].name != NULL; i++) {
+        eye_mhd.add_response_header(response, reply->headers[i].name, reply->headers[i].value);
     }
     if (reply->retry_after_s > 0) {
         snprintf(seconds, sizeof(seconds), "%llu", (unsigned long long)reply->retry_after_s);
         eye_mhd.add_response_header(response, "Retry-After", seconds);
     }
-    if (reply->status == MHD_HTTP_UNAUTHORIZED) {
-        eye_mhd.add_response_header(response, "WWW-Authenticate",
-                                    "Basic realm=\"sockeye\", charset=\"UTF-8\"");
+}
+
+static struct MHD_Response *make_response(struct eye_server *server, struct eye_peer *peer,
+                                          const struct eye_reply *reply)
+{
+    if (reply->words != NULL) {
+        return words_response(reply->words);
     }
-    if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-        eye_mhd.add_response_header(response, "Allow", "GET, HEAD");
-    }
+    return reply->text != NULL ? text_response(reply->text)
+                               : stream_response(server, peer, &reply->stream);
 }
 
 static union MHD_ConnectionInfo info_of(struct MHD_Connection *connection,
@@ -143,11 +137,9 @@ static struct eye_peer *peer_of(struct MHD_Connection *connection)
 static enum MHD_Result send_reply(struct eye_server *server, struct MHD_Connection *connection,
                                   const struct eye_reply *reply)
 {
-    struct MHD_Response *response = reply->page != NULL
-                                        ? page_response(server, peer_of(connection), reply)
-                                        : words_response(reply);
+    struct MHD_Response *response = make_response(server, peer_of(connection), reply);
     if (response == NULL) {
-        atomic_fetch_add(&server->stats->failures[EYE_EXPORT_OTHER], 1);
+        atomic_fetch_add(server->setup.counts.other, 1);
         return MHD_NO;
     }
     add_headers(response, reply);
@@ -182,12 +174,11 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     (void)request_context;
     struct eye_server *server = context;
     struct eye_reply reply = {0};
-    server->answer(server->context, connection, eye_server_path(target), method, &reply);
-    eye_peers_serve(&server->peers, peer_of(connection), reply.page,
-                    reply.page != NULL ? reply.page->bytes : 0, eye_clock_monotonic_ns());
-    enum MHD_Result result = send_reply(server, connection, &reply);
-    eye_zipped_unref(reply.page);
-    return result;
+    server->setup.answer(server->setup.context, connection, eye_server_path(target), method,
+                         &reply);
+    eye_peers_serve(&server->peers, peer_of(connection), reply.stream.page, reply.stream.page_bytes,
+                    eye_clock_monotonic_ns());
+    return send_reply(server, connection, &reply);
 }
 
 static void note_connection(void *context, struct MHD_Connection *connection, void **peer,
@@ -195,9 +186,11 @@ static void note_connection(void *context, struct MHD_Connection *connection, vo
 {
     struct eye_server *server = context;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        int fd = info_of(connection, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd;
         *peer = eye_peers_join(
-            &server->peers, info_of(connection, MHD_CONNECTION_INFO_CONNECTION_FD).connect_fd,
-            eye_peer_address(info_of(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS).client_addr),
+            &server->peers, fd,
+            eye_peer_address(fd,
+                             info_of(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS).client_addr),
             eye_clock_monotonic_ns());
         assert(*peer != NULL); /* no more are accepted */
     } else {
@@ -208,21 +201,22 @@ static void note_connection(void *context, struct MHD_Connection *connection, vo
 /* What goes wrong with one scraper is that scraper's business. */
 static void log_server(void *context, const char *format, va_list arguments)
 {
-    (void)context;
     char line[256];
     /* MHD's own constant formats. */
     _Pragma("GCC diagnostic push");
     _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"");
     eye_format_shown(line, sizeof(line), format, arguments);
     _Pragma("GCC diagnostic pop");
-    eye_log_debug("openmetrics server: %s", line);
+    eye_log_debug("%s server: %s", ((const struct eye_server *)context)->setup.name, line);
 }
 
 /* ---- The library's daemon ---- */
 
 static struct MHD_Daemon *start_daemon(struct eye_server *server)
 {
-    const struct eye_certificate *certificate = server->certificate;
+    static const struct eye_certificate none;
+    const struct eye_certificate *certificate =
+        server->setup.certificate != NULL ? server->setup.certificate : &none;
     const struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, certificate->certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, certificate->key},
@@ -234,7 +228,7 @@ static struct MHD_Daemon *start_daemon(struct eye_server *server)
                      (secure ? MHD_USE_TLS : 0U);
     /* Without a thread of its own it needs no timeout; signals are blocked in ours. */
     return eye_mhd.start_daemon(
-        flags, 0, NULL, NULL, answer, server, MHD_OPTION_EXTERNAL_LOGGER, log_server, NULL,
+        flags, 0, NULL, NULL, answer, server, MHD_OPTION_EXTERNAL_LOGGER, log_server, server,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned int)EYE_PEERS_MAX, MHD_OPTION_NOTIFY_CONNECTION,
         note_connection, server, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT, REQUEST_MAX_BYTES,
@@ -246,14 +240,16 @@ static void show_another_certificate(struct eye_server *server)
 {
     struct MHD_Daemon *daemon = start_daemon(server);
     if (daemon == NULL) {
-        atomic_fetch_add(&server->stats->failures[EYE_EXPORT_OTHER], 1);
-        eye_log_warning("openmetrics server: cannot use the certificate that was replaced; the "
-                        "one before stays in use");
+        atomic_fetch_add(server->setup.counts.other, 1);
+        eye_log_warning("%s server: cannot use the certificate that was replaced; the one before "
+                        "stays in use",
+                        server->setup.name);
         return;
     }
     eye_mhd.stop_daemon(server->daemon);
     server->daemon = daemon;
-    eye_log_info("openmetrics server: shows the certificate that is in `tls.cert_file` now");
+    eye_log_info("%s server: shows the certificate that is in `tls.cert_file` now",
+                 server->setup.name);
 }
 
 /* ---- The loop ---- */
@@ -296,28 +292,10 @@ static void accept_some(struct eye_server *server)
         result = accept_one(server);
     }
     if (result != 0 && result != -EAGAIN && !is_of_the_peer(result)) {
-        atomic_fetch_add(&server->stats->failures[EYE_EXPORT_OTHER], 1);
-        eye_log_debug("openmetrics server: cannot accept: %s", strerror(-result));
+        atomic_fetch_add(server->setup.counts.other, 1);
+        eye_log_debug("%s server: cannot accept: %s", server->setup.name, strerror(-result));
         server->rest_until_ns = eye_clock_monotonic_ns() + REST_NS;
     }
-}
-
-/* Until the library, a deadline or the end of a rest needs a turn. */
-static struct timespec time_left(struct eye_server *server, uint64_t now_ns, uint64_t until_ns)
-{
-    MHD_UNSIGNED_LONG_LONG library_ms = 0;
-    uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
-    if (server->rest_until_ns > now_ns && server->rest_until_ns - now_ns < left_ns) {
-        left_ns = server->rest_until_ns - now_ns;
-    }
-    if (eye_mhd.get_timeout(server->daemon, &library_ms) == MHD_YES &&
-        library_ms < left_ns / EYE_NS_PER_MS) {
-        left_ns = library_ms * EYE_NS_PER_MS;
-    }
-    return (struct timespec){
-        .tv_sec = (time_t)(left_ns / EYE_NS_PER_SECOND),
-        .tv_nsec = (long)(left_ns % EYE_NS_PER_SECOND),
-    };
 }
 
 /* A run sends one block of each answer: as many as the kernel takes, before others come. */
@@ -334,28 +312,31 @@ static void run_library(struct eye_server *server)
     }
 }
 
-/* Longer than any deadline. */
-#define LONGEST_WAIT_NS (3600 * EYE_NS_PER_SECOND)
-
-/* False: the end. */
-static bool turn(struct eye_server *server)
+uint64_t eye_server_prepare(struct eye_server *server, struct pollfd ret_fds[EYE_SERVER_FDS])
 {
-    int library_fd = eye_mhd.get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    MHD_UNSIGNED_LONG_LONG library_ms = 0;
     uint64_t now_ns = eye_clock_monotonic_ns();
     uint64_t until_ns = eye_peers_expire(&server->peers, now_ns);
-    until_ns = until_ns == UINT64_MAX ? now_ns + LONGEST_WAIT_NS : until_ns;
-    bool accepting = room(server) > 0 && server->rest_until_ns <= now_ns;
-    struct pollfd fds[] = {
-        {.fd = server->stop_fd, .events = POLLIN},
-        {.fd = library_fd, .events = POLLIN},
-        {.fd = accepting ? server->listen_fd : -1, .events = POLLIN},
-    };
-    struct timespec left = time_left(server, now_ns, until_ns);
-    if (ppoll(fds, EYE_ARRAY_LENGTH(fds), &left, NULL) > 0 && fds[0].revents != 0) {
-        return false;
+    bool resting = server->rest_until_ns > now_ns;
+    if (resting && server->rest_until_ns < until_ns) {
+        until_ns = server->rest_until_ns;
     }
-    if (fds[2].revents != 0) {
-        if (eye_certificate_follow(server->certificate)) {
+    if (eye_mhd.get_timeout(server->daemon, &library_ms) == MHD_YES) {
+        uint64_t library_ns = now_ns + library_ms * EYE_NS_PER_MS;
+        until_ns = library_ns < until_ns ? library_ns : until_ns;
+    }
+    int library_fd = eye_mhd.get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    bool accepting = room(server) > 0 && !resting;
+    ret_fds[0] = (struct pollfd){.fd = accepting ? server->listen_fd : -1, .events = POLLIN};
+    ret_fds[1] = (struct pollfd){.fd = library_fd, .events = POLLIN};
+    return until_ns;
+}
+
+void eye_server_serve(struct eye_server *server, const struct pollfd fds[EYE_SERVER_FDS])
+{
+    if (fds[0].revents != 0) {
+        struct eye_certificate *certificate = server->setup.certificate;
+        if (certificate != NULL && eye_certificate_follow(certificate)) {
             show_another_certificate(server);
         }
         eye_peers_next_round(&server->peers);
@@ -363,49 +344,69 @@ static bool turn(struct eye_server *server)
         eye_mhd.run(server->daemon); /* takes them in, the next one reads what they sent */
     }
     run_library(server);
-    return true;
+}
+
+/* ---- Its own thread ---- */
+
+static struct timespec time_left(uint64_t until_ns)
+{
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    uint64_t left_ns = until_ns > now_ns ? until_ns - now_ns : 0;
+    return (struct timespec){
+        .tv_sec = (time_t)(left_ns / EYE_NS_PER_SECOND),
+        .tv_nsec = (long)(left_ns % EYE_NS_PER_SECOND),
+    };
 }
 
 static void *run(void *context)
 {
     struct eye_server *server = context;
-    while (turn(server)) {
-    }
+    struct pollfd fds[EYE_SERVER_FDS + 1] = {{0}};
+    do {
+        fds[EYE_SERVER_FDS] = (struct pollfd){.fd = server->stop_fd, .events = POLLIN};
+        uint64_t until_ns = eye_server_prepare(server, fds);
+        struct timespec left = time_left(until_ns);
+        if (ppoll(fds, EYE_ARRAY_LENGTH(fds), until_ns == UINT64_MAX ? NULL : &left, NULL) >= 0) {
+            eye_server_serve(server, fds);
+        }
+    } while (fds[EYE_SERVER_FDS].revents == 0);
     return NULL;
 }
 
 /* ---- Life ---- */
 
-void eye_server_init(struct eye_server *server, eye_server_answer *answer_, void *context,
-                     struct eye_export_stats *stats)
+void eye_server_init(struct eye_server *server, const struct eye_server_setup *setup)
 {
-    const struct eye_peers_counts counts = {
-        .gave_way = &stats->failures[EYE_EXPORT_BUSY],
-        .too_late = &stats->failures[EYE_EXPORT_TIMEOUT],
-    };
-    *server = (struct eye_server){
-        .answer = answer_,
-        .context = context,
-        .stats = stats,
-        .listen_fd = -1,
-        .stop_fd = -1,
-    };
-    eye_peers_init(&server->peers, &counts);
+    *server = (struct eye_server){.setup = *setup, .listen_fd = -1, .stop_fd = -1};
+    eye_peers_init(&server->peers, &setup->counts.peers);
 }
 
-int eye_server_start(struct eye_server *server, int listen_fd, struct eye_certificate *certificate)
+int eye_server_open(struct eye_server *server, int listen_fd)
 {
-    server->certificate = certificate;
     server->listen_fd = listen_fd;
+    server->daemon = start_daemon(server);
+    return server->daemon == NULL ? -ENOMEM : 0;
+}
+
+void eye_server_close(struct eye_server *server)
+{
+    if (server->daemon != NULL) {
+        eye_mhd.stop_daemon(EYE_TAKE(server->daemon));
+    }
+    eye_cleanup_close(&server->listen_fd);
+}
+
+int eye_server_start(struct eye_server *server, int listen_fd)
+{
+    int result = eye_server_open(server, listen_fd);
+    if (result != 0) {
+        return result;
+    }
     server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->stop_fd < 0) {
         return -errno;
     }
-    server->daemon = start_daemon(server);
-    if (server->daemon == NULL) {
-        return -ENOMEM;
-    }
-    int result = eye_thread_start("openmetrics", run, server, &server->thread);
+    result = eye_thread_start(server->setup.name, run, server, &server->thread);
     server->running = result == 0;
     return result;
 }
@@ -419,9 +420,6 @@ void eye_server_stop(struct eye_server *server)
         pthread_join(server->thread, NULL);
         server->running = false;
     }
-    if (server->daemon != NULL) {
-        eye_mhd.stop_daemon(EYE_TAKE(server->daemon));
-    }
-    eye_cleanup_close(&server->listen_fd);
+    eye_server_close(server);
     eye_cleanup_close(&server->stop_fd);
 }

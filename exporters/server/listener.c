@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parsing and binding. */
-#include "exporters/openmetrics/listener.h"
+#include "exporters/server/listener.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -80,9 +80,10 @@ void eye_peers_init(struct eye_peers *peers, const struct eye_peers_counts *coun
 
 /**
  * What counts as one address: an IPv4 address, also when it is mapped into IPv6; the /64 of an IPv6
- * address, since one host has as many of these as it likes. Others: 0.
+ * address, since one host has as many of these as it likes; of a unix socket the user at the other
+ * end of @fd. Others: 0.
  */
-uint64_t eye_peer_address(const struct sockaddr *address);
+uint64_t eye_peer_address(int fd, const struct sockaddr *address);
 
 /** What those that are open sent was read; newcomers come. */
 void eye_peers_next_round(struct eye_peers *peers);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * libmicrohttpd and the GnuTLS behind it, opened when the first exporter of this type is
+ * libmicrohttpd and the GnuTLS behind it, opened when the first server is
  * (exporters/engine/shared_library.h): together 2 MiB that no other daemon needs. Their functions
  * are called as eye_mhd.start_daemon() and eye_gnutls.memcmp().
  */
@@ -54,9 +54,9 @@ struct eye_gnutls {
 #undef X
 };
 
-/* Filled by eye_openmetrics_load(), constant afterwards. */
+/* Filled by eye_http_server_load(), constant afterwards. */
 extern struct eye_mhd eye_mhd;
 extern struct eye_gnutls eye_gnutls;
 
 /** Opens both, once; main thread. 0, or -ELIBACC with a message. */
-int eye_openmetrics_load(struct eye_error *ret_error);
+int eye_http_server_load(struct eye_error *ret_error);

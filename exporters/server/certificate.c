@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading PEM files, and whether they belong together. */
-#include "exporters/openmetrics/certificate.h"
+#include "exporters/server/certificate.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "collector/base/log.h"
 #include "exporters/http/secret.h"
-#include "exporters/openmetrics/libraries.h"
+#include "exporters/server/libraries.h"
 
 /* A chain of several certificates has a few kilobytes each. */
 #define FILE_MAX_BYTES ((size_t)1 << 20)

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
-#include "exporters/openmetrics/peers.h"
+#include "exporters/server/peers.h"
 
 #define MIB ((size_t)1 << 20)
 #define NOW_NS (1000 * EYE_NS_PER_SECOND)
@@ -317,10 +317,10 @@ static uint64_t address_of(const char *text)
     struct sockaddr_in v4 = {.sin_family = AF_INET};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
     if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
-        return eye_peer_address((struct sockaddr *)&v4);
+        return eye_peer_address(-1, (struct sockaddr *)&v4);
     }
     assert_int_equal(inet_pton(AF_INET6, text, &v6.sin6_addr), 1);
-    return eye_peer_address((struct sockaddr *)&v6);
+    return eye_peer_address(-1, (struct sockaddr *)&v6);
 }
 
 static void address__is_one_host(void **state)

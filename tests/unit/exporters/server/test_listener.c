@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
-#include "exporters/openmetrics/listener.h"
+#include "exporters/server/listener.h"
 
 static void parse__takes_ipv4(void **state)
 {

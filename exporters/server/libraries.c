@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening libmicrohttpd and GnuTLS. */
-#include "exporters/openmetrics/libraries.h"
+#include "exporters/server/libraries.h"
 
 #include <stddef.h>
 
@@ -10,18 +10,18 @@ struct eye_mhd eye_mhd;
 struct eye_gnutls eye_gnutls;
 
 static const struct eye_symbol mhd_symbols[] = {
-#define X(name) {"MHD_" #name, offsetof(struct eye_mhd, name)},
+#define X(name) EYE_SYMBOL(MHD_##name, struct eye_mhd, name),
     EYE_MHD_FUNCTIONS(X)
 #undef X
 };
 
 static const struct eye_symbol gnutls_symbols[] = {
-#define X(name) {"gnutls_" #name, offsetof(struct eye_gnutls, name)},
+#define X(name) EYE_SYMBOL(gnutls_##name, struct eye_gnutls, name),
     EYE_GNUTLS_FUNCTIONS(X)
 #undef X
 };
 
-int eye_openmetrics_load(struct eye_error *ret_error)
+int eye_http_server_load(struct eye_error *ret_error)
 {
     if (eye_gnutls.memcmp != NULL) {
         return 0;

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every subcommand. */
+#include <stddef.h>
+
+#include "collector/base/base.h"
+#include "collector/commands.h"
+
+/* "help" stands apart: a command may follow it. */
+const struct eye_command eye_command_table[] = {
+    {
+        .name = "run",
+        .meaning = "the daemon, in the foreground",
+        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(ONCE),
+        .notes =
+            "Without a configuration file it watches everything and prints to the console.\n"
+            "The list of exporters is a key, too:\n\n"
+            "  sockeye run --set 'exporters=[{type: console, format: json}]'\n\n"
+            "SIGTERM, SIGINT and other signals that end programs end it when what was counted\n"
+            "has been sent, a second SIGINT at once.\n\n"
+            "Exit codes: 0; 1 it could not start, the last table could not be written, or\n"
+            "--once could not see or send everything (what a spool took counts as sent);\n"
+            "2 wrong usage; 78 invalid configuration.\n",
+        .run = eye_command_run,
+    },
+    {
+        .name = "check",
+        .meaning = "is the configuration valid?",
+        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(OPEN) |
+                   EYE_OPTION_BIT(DEFAULT),
+        .notes =
+            "\"run\" refuses what \"check\" refuses, and what \"check --open\" refuses. To try\n"
+            "makes files and spools that do not exist yet.\n\n"
+            "Exit codes: 0 valid; 1 valid, but it could not be opened, or no memory;\n"
+            "2 wrong usage; 78 invalid.\n",
+        .run = eye_command_check,
+    },
+    {
+        .name = "probe",
+        .meaning = "what this kernel and these rights allow, and why not",
+        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(JSON),
+        .notes =
+            "Exit codes: 0 connections and protocols can be seen (or connections, where the\n"
+            "configuration switches protocols off); 3 connections only;\n"
+            "1 nothing, and \"run\" would not start; 2 wrong usage; 78 invalid configuration.\n",
+        .run = eye_command_probe,
+    },
+    {
+        .name = "status",
+        .meaning = "how the running daemon is",
+        .options = EYE_OPTION_BIT(SOCKET) | EYE_OPTION_BIT(JSON),
+        .notes = "Degraded is what somebody has to do something about: an exporter that fails, a\n"
+                 "protocol that cannot be followed, intervals that do not end. Losses and full\n"
+                 "budgets are shown with what the last interval added.\n\n"
+                 "Exit codes: 0 healthy; 1 degraded, or no answer; 2 wrong usage; 3 not running.\n",
+        .run = eye_command_status,
+    },
+    {
+        .name = "reload",
+        .meaning = "the running daemon reads its configuration again",
+        .options = EYE_OPTION_BIT(SOCKET),
+        .notes = "It is applied whole or not at all; an invalid one changes nothing, and is told\n"
+                 "with file and line. SIGHUP does the same, and tells it in the log.\n\n"
+                 "Exit codes: 0 applied; 1 nothing has changed; 2 wrong usage; 3 not running.\n",
+        .run = eye_command_reload,
+    },
+    {
+        .name = "metrics",
+        .meaning = "every metric: name, kind, unit, tags, stability, meaning",
+        .options = EYE_OPTION_BIT(JSON) | EYE_OPTION_BIT(MARKDOWN),
+        .run = eye_command_metrics,
+    },
+    {.name = "version", .meaning = "the version", .run = eye_command_version},
+};
+const size_t eye_command_count = EYE_ARRAY_LENGTH(eye_command_table);

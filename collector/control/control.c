@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The socket's file and its life. */
+#include "collector/control/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "collector/base/log.h"
+#include "collector/control/routes.h"
+
+/* Those who may ask; where there is no such group, root's alone. */
+#define GROUP "sockeye"
+
+/* Only for the owner and the group. */
+#define SOCKET_MASK 0117
+#define FOLDER_MODE 0755
+
+/* Connections that the kernel holds until we accept them, such as all that come during a reload;
+ * beyond, a client that does not wait is refused. */
+#define BACKLOG 1024
+
+const char *eye_control_outcome_name(enum eye_control_outcome outcome)
+{
+    static const char *const names[] = {
+#define X(identifier, name) name,
+        EYE_CONTROL_OUTCOMES(X)
+#undef X
+    };
+    return names[outcome];
+}
+
+/* ---- The file ---- */
+
+/* The process that listens on @address; 0: nobody does; or -errno. */
+static pid_t find_listener(const struct sockaddr_un *address)
+{
+    struct ucred peer = {0};
+    socklen_t length = sizeof(peer);
+    EYE_AUTOCLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) != 0 && errno != EAGAIN) {
+        return errno == ECONNREFUSED || errno == ENOENT ? 0 : -errno;
+    }
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && peer.pid > 0 ? peer.pid
+                                                                                        : -EEXIST;
+}
+
+/* What is at @path goes if it is a socket that nobody listens on. */
+static int make_way(const struct sockaddr_un *address, struct eye_error *ret_error)
+{
+    struct stat state;
+    if (lstat(address->sun_path, &state) != 0) {
+        return errno == ENOENT ? 0
+                               : eye_error_set(ret_error, -errno, "cannot look at %s: %s",
+                                               address->sun_path, strerror(errno));
+    }
+    if (!S_ISSOCK(state.st_mode)) {
+        return eye_error_set(ret_error, -ENOTSOCK,
+                             "%s is there and is no socket; remove it, or set another "
+                             "control.socket",
+                             address->sun_path);
+    }
+    pid_t pid = find_listener(address);
+    if (pid > 0) {
+        return eye_error_set(ret_error, -EEXIST,
+                             "sockeye runs already, as process %d, which listens on %s; stop it, "
+                             "or set another control.socket (\"\" for none)",
+                             (int)pid, address->sun_path);
+    }
+    if (pid < 0) {
+        return eye_error_set(ret_error, pid, "cannot ask who listens on %s: %s", address->sun_path,
+                             strerror((int)-pid));
+    }
+    return unlink(address->sun_path) == 0 || errno == ENOENT
+               ? 0
+               : eye_error_set(ret_error, -errno, "cannot replace %s: %s", address->sun_path,
+                               strerror(errno));
+}
+
+/* Root's daemon gives it to those who administer; a missing group leaves it root's. */
+static void give_to_group(const char *path)
+{
+    const struct group *group = geteuid() == 0 ? getgrnam(GROUP) : NULL;
+    if (group != NULL && lchown(path, (uid_t)-1, group->gr_gid) != 0) {
+        eye_log_warning("cannot give %s to the group " GROUP ": %s", path, strerror(errno));
+    }
+}
+
+/* There is no thread yet whose files the mask would change. */
+static int bind_privately(int fd, const struct sockaddr_un *address)
+{
+    mode_t mask = umask(SOCKET_MASK);
+    int result = bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : -errno;
+    umask(mask);
+    return result;
+}
+
+static int listen_at(struct eye_control *control, const struct sockaddr_un *address,
+                     struct eye_error *ret_error)
+{
+    struct stat state = {0};
+    EYE_AUTOCLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int result = fd < 0 ? -errno : bind_privately(fd, address);
+    if (result == 0 && (listen(fd, BACKLOG) != 0 || lstat(address->sun_path, &state) != 0)) {
+        result = -errno;
+    }
+    if (result != 0) {
+        return eye_error_set(ret_error, result, "cannot listen on %s: %s", address->sun_path,
+                             strerror(-result));
+    }
+    control->device = state.st_dev;
+    control->inode = state.st_ino;
+    control->listen_fd = EYE_TAKE_FD(fd);
+    give_to_group(address->sun_path);
+    return 0;
+}
+
+/* Two daemons that start at once would take each other's fresh socket for an old one: one looks and
+ * binds at a time. The lock is of the folder. 0 with a descriptor, or -errno with a message. */
+static int lock_folder(const char *path, int *ret_fd, struct eye_error *ret_error)
+{
+    char copy[PATH_MAX];
+    eye_copy_string(copy, sizeof(copy), path);
+    const char *folder = dirname(copy);
+    if (mkdir(folder, FOLDER_MODE) != 0 && errno != EEXIST) {
+        return eye_error_set(ret_error, -errno, "cannot make %s for the control socket: %s", folder,
+                             strerror(errno));
+    }
+    EYE_AUTOCLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX) != 0) {
+        return eye_error_set(ret_error, -errno, "cannot open %s for the control socket: %s", folder,
+                             strerror(errno));
+    }
+    *ret_fd = EYE_TAKE_FD(fd);
+    return 0;
+}
+
+int eye_control_listen(struct eye_control *control, const char *path, struct eye_error *ret_error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!eye_copy_string(address.sun_path, sizeof(address.sun_path), path)) {
+        return eye_error_set(ret_error, -ENAMETOOLONG,
+                             "control.socket %s is longer than the %zu bytes that a socket's path "
+                             "may have",
+                             path, sizeof(address.sun_path) - 1);
+    }
+    char *copy = strdup(path);
+    if (copy == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    EYE_AUTOCLOSE int folder = -1;
+    int result = lock_folder(path, &folder, ret_error);
+    if (result == 0) {
+        result = make_way(&address, ret_error);
+    }
+    if (result == 0) {
+        result = listen_at(control, &address, ret_error);
+    }
+    if (result != 0) {
+        free(copy);
+        return result;
+    }
+    control->path = copy;
+    return 0;
+}
+
+/* ---- Life ---- */
+
+void eye_control_open(struct eye_control *control, const struct eye_running *running,
+                      eye_control_reload *reload, void *context)
+{
+    const struct eye_server_setup setup = {
+        .name = "control",
+        .answer = eye_control_answer,
+        .context = control,
+        .counts =
+            {
+                .peers = {.gave_way = &control->counts[EYE_CONTROL_BUSY],
+                          .too_late = &control->counts[EYE_CONTROL_TIMEOUT]},
+                .other = &control->counts[EYE_CONTROL_OTHER],
+            },
+    };
+    control->running = running;
+    control->reload = reload;
+    control->context = context;
+    eye_server_init(&control->server, &setup);
+}
+
+/* Somebody comes for the first time. */
+static void begin_to_serve(struct eye_control *control)
+{
+    struct eye_error why;
+    int result = eye_http_server_load(&why);
+    if (result == 0) {
+        result = eye_server_open(&control->server, EYE_TAKE_FD(control->listen_fd));
+        eye_error_set(&why, result, "cannot begin: %s", strerror(-result));
+    }
+    control->serving = result == 0;
+    if (result != 0) {
+        eye_log_error("control socket %s: %s; nobody is answered there", control->path, why.text);
+        eye_cleanup_close(&control->listen_fd);
+    }
+}
+
+uint64_t eye_control_prepare(struct eye_control *control, struct pollfd ret_fds[EYE_SERVER_FDS])
+{
+    if (control->serving) {
+        return eye_server_prepare(&control->server, ret_fds);
+    }
+    ret_fds[0] = (struct pollfd){.fd = control->listen_fd, .events = POLLIN};
+    ret_fds[1] = (struct pollfd){.fd = -1};
+    return UINT64_MAX;
+}
+
+void eye_control_serve(struct eye_control *control, const struct pollfd fds[EYE_SERVER_FDS])
+{
+    if (!control->serving && fds[0].revents != 0) {
+        begin_to_serve(control);
+    }
+    if (control->serving) {
+        eye_server_serve(&control->server, fds);
+    }
+}
+
+/* One of another daemon may be at the path by now. */
+static void remove_file(const struct eye_control *control)
+{
+    struct stat state;
+    if (lstat(control->path, &state) == 0 && state.st_dev == control->device &&
+        state.st_ino == control->inode) {
+        unlink(control->path);
+    }
+}
+
+void eye_control_close(struct eye_control *control)
+{
+    if (control->path == NULL) {
+        return;
+    }
+    remove_file(control);
+    if (control->serving) {
+        eye_server_close(&control->server);
+    }
+    eye_cleanup_close(&control->listen_fd);
+    free(EYE_TAKE(control->path));
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of paths. */
+#include "collector/control/routes.h"
+
+#include <string.h>
+
+#include "collector/control/config_json.h"
+#include "collector/control/page.h"
+#include "collector/control/status.h"
+#include "exporters/openmetrics/negotiate.h"
+
+#define JSON "application/json"
+#define PLAIN "text/plain; charset=utf-8"
+
+#define WORDS_MAX_BYTES 16384
+
+static struct eye_reply words_reply(unsigned status, const char *words)
+{
+    return (struct eye_reply){.status = status, .content_type = PLAIN, .words = words};
+}
+
+/* Takes over @json. */
+static struct eye_reply json_reply(unsigned status, json_t *json)
+{
+    char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    json_decref(json);
+    if (text == NULL) {
+        return words_reply(MHD_HTTP_INTERNAL_SERVER_ERROR, "No memory is left for the answer.\n");
+    }
+    return (struct eye_reply){.status = status, .content_type = JSON, .text = text};
+}
+
+/* ---- Paths ---- */
+
+static struct eye_reply get_health(struct eye_control *control)
+{
+    bool alive = eye_status_is_alive(control->running);
+    return json_reply(alive ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                      json_pack("{s:b}", "alive", alive));
+}
+
+/* Who hears this hears that everything was attached and bound before. */
+static struct eye_reply get_ready(struct eye_control *control)
+{
+    (void)control;
+    return json_reply(MHD_HTTP_OK, json_pack("{s:b}", "ready", true));
+}
+
+static struct eye_reply get_status(struct eye_control *control)
+{
+    return json_reply(MHD_HTTP_OK, eye_status_json(control->running));
+}
+
+static struct eye_reply get_config(struct eye_control *control)
+{
+    return json_reply(MHD_HTTP_OK,
+                      eye_config_json(control->running->config, control->running->tiers));
+}
+
+static struct eye_reply get_metrics(struct eye_control *control)
+{
+    char *page = eye_control_page(control->running);
+    if (page == NULL) {
+        return words_reply(MHD_HTTP_SERVICE_UNAVAILABLE,
+                           "There are no values: the first interval is not over, or no memory is "
+                           "left.\n");
+    }
+    return (struct eye_reply){
+        .status = MHD_HTTP_OK,
+        .content_type = eye_page_content_type(EYE_PAGE_OPENMETRICS),
+        .text = page,
+    };
+}
+
+static struct eye_reply post_reload(struct eye_control *control)
+{
+    struct eye_text words;
+    eye_text_init(&words, WORDS_MAX_BYTES);
+    int result = control->reload(control->context, &words);
+    json_t *answer =
+        json_pack("{s:b, s:s}", "reloaded", result == 0, "message", eye_text_string(&words));
+    eye_text_done(&words);
+    return json_reply(result == 0 ? MHD_HTTP_OK : MHD_HTTP_UNPROCESSABLE_CONTENT, answer);
+}
+
+static const struct route {
+    const char *path;
+    const char *method;
+    struct eye_reply (*answer)(struct eye_control *control);
+} routes[] = {
+    {"/health", MHD_HTTP_METHOD_GET, get_health}, {"/ready", MHD_HTTP_METHOD_GET, get_ready},
+    {"/status", MHD_HTTP_METHOD_GET, get_status}, {"/metrics", MHD_HTTP_METHOD_GET, get_metrics},
+    {"/config", MHD_HTTP_METHOD_GET, get_config}, {"/reload", MHD_HTTP_METHOD_POST, post_reload},
+};
+
+static const struct route *find_route(const char *path)
+{
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(routes); i++) {
+        if (strcmp(routes[i].path, path) == 0) {
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+static bool has_body(struct MHD_Connection *connection)
+{
+    const char *length = eye_mhd.lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                         MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *coding = eye_mhd.lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                         MHD_HTTP_HEADER_TRANSFER_ENCODING);
+    return coding != NULL || (length != NULL && strcmp(length, "0") != 0);
+}
+
+static struct eye_reply make_reply(struct eye_control *control, struct MHD_Connection *connection,
+                                   const char *path, const char *method)
+{
+    const struct route *route = find_route(path);
+    if (route == NULL) {
+        return words_reply(MHD_HTTP_NOT_FOUND,
+                           "Nothing is here; there are GET /health /ready /status /metrics "
+                           "/config and POST /reload.\n");
+    }
+    if (strcmp(route->method, method) != 0) {
+        struct eye_reply reply = words_reply(
+            MHD_HTTP_METHOD_NOT_ALLOWED, "This path is asked for by another method, see Allow.\n");
+        reply.headers[0] = (struct eye_header){"Allow", route->method};
+        return reply;
+    }
+    if (has_body(connection)) {
+        return words_reply(MHD_HTTP_CONTENT_TOO_LARGE, "No request here has a body.\n");
+    }
+    return route->answer(control);
+}
+
+static enum eye_control_outcome outcome_of(unsigned status)
+{
+    if (status < 400) {
+        return EYE_CONTROL_ANSWERED;
+    }
+    return status < 500 && status != MHD_HTTP_UNPROCESSABLE_CONTENT ? EYE_CONTROL_REFUSED
+                                                                    : EYE_CONTROL_FAILED;
+}
+
+void eye_control_answer(void *context, struct MHD_Connection *connection, const char *path,
+                        const char *method, struct eye_reply *ret_reply)
+{
+    struct eye_control *control = context;
+    *ret_reply = make_reply(control, connection, path, method);
+    atomic_fetch_add(&control->counts[outcome_of(ret_reply->status)], 1);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The daemon that runs, as the main thread knows it: what its answers are made of. */
+#pragma once
+
+#include "collector/control/view.h"
+#include "collector/source/source.h"
+#include "exporters/engine/workers.h"
+
+struct eye_running {
+    const struct eye_config *config;
+    const struct eye_workers *workers;
+    const struct eye_sight *sight;
+    const char *const *tiers; /* names, as struct eye_config_source has them */
+    const char *tier;         /* name of the one that was opened */
+    struct eye_view *view;    /* what was counted */
+    uint64_t started_ns;      /* wall clock */
+    uint64_t monotonic_ns;    /* the same moment, monotonic */
+    uint64_t interval_ns;     /* that snapshots come in now */
+};

@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control socket and the commands that ask it."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import pty
+import re
+import socket
+import stat
+import subprocess
+import threading
+import time
+import unittest
+
+import jsonschema
+
+import harness
+from harness import (EXIT_FAILURE, EXIT_OK, Daemon, free_port, sockeye, temporary_folder,
+                     wait_until)
+
+SCHEMAS = pathlib.Path(__file__).resolve().parents[1] / "data/schemas"
+EXIT_NOT_RUNNING = 3
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+AWAY = '{{type: graphite, url: "tcp://127.0.0.1:{}"}}'
+
+
+class Connection(http.client.HTTPConnection):
+    """HTTP over the socket at a path."""
+
+    def __init__(self, path):
+        super().__init__("sockeye", timeout=20)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class Control(unittest.TestCase):
+    """A daemon with a control socket of its own."""
+
+    def setUp(self):
+        self.folder = temporary_folder(self)
+        self.path = os.path.join(self.folder, "control.sock")
+
+    def start(self, *settings, **options):
+        return Daemon(self, f"control.socket={self.path}", *settings, **options)
+
+    def ask(self, target, method="GET", **options):
+        """(status, headers, body)"""
+        connection = Connection(self.path)
+        self.addCleanup(connection.close)
+        connection.request(method, target, **options)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read().decode()
+
+    def get(self, target):
+        """The JSON of an answer that is as its schema says."""
+        status, headers, body = self.ask(target)
+        self.assertEqual((status, headers["Content-Type"]), (200, "application/json"), body)
+        document = json.loads(body)
+        schema = json.loads((SCHEMAS / f"{target[1:]}.json").read_text(encoding="utf-8"))
+        jsonschema.validate(document, schema, cls=jsonschema.Draft7Validator)
+        return document
+
+    def command(self, *words, **options):
+        return sockeye(*words, "--socket", self.path, **options)
+
+
+class Answers(Control):
+
+    def test_every_path(self):
+        daemon = self.start("tags=[env:prod]", 'exporters=[{type: console, format: json}, '
+                            '{type: otlp, url: "http://127.0.0.1:9/v1?token=secret"}]')
+        daemon.wait_for_snapshots(2)
+        self.assertEqual(self.get("/health"), {"alive": True})
+        self.assertEqual(self.get("/ready"), {"ready": True})
+        status = self.get("/status")
+        self.assertEqual((status["pid"], status["tier"]), (daemon.pid, "socket-storage"))
+        self.assertGreaterEqual(status["interval"]["number"], 2)
+        self.assertEqual([program["name"] for program in status["programs"]
+                          if not program["attached"]], [])
+        self.assertIn("tcp_state", [program["name"] for program in status["programs"]])
+        config = self.get("/config")
+        self.assertEqual((config["keys"]["tags"], config["keys"]["interval"]), (["env:prod"], 1))
+        self.assertEqual([exporter["name"] for exporter in config["exporters"]],
+                         ["console", "otlp"])
+        self.assertEqual(config["exporters"][1]["url"], "http://127.0.0.1:9/v1")
+        self.assertNotIn("secret", json.dumps(config))
+        code, headers, page = self.ask("/metrics")
+        self.assertEqual(code, 200)
+        self.assertIn("openmetrics-text", headers["Content-Type"])
+        self.assertTrue(page.endswith("# EOF\n"))
+        self.assertIn('sockeye_bpf_attached{program="tcp_state",env="prod"} 1\n', page)
+
+    def test_says_what_metrics_say(self):
+        daemon = self.start(exporters=[AWAY.format(free_port())])
+        wait_until(lambda: daemon.total("exporter.failures", exporter="graphite") >= 2, 30,
+                   "failures")
+        status = self.get("/status")
+        graphite = status["exporters"][1]
+        self.assertEqual(set(graphite["failures"]), {"refused"})
+        self.assertIsNone(graphite["last_success"])
+        self.assertRegex(graphite["failing_since"], r"^\d{4}-")
+        console = status["exporters"][0]
+        self.assertIsNone(console["failing_since"])
+        self.assertRegex(console["last_success"], r"^\d{4}-")
+        self.assertEqual(status["status"], "degraded")
+        self.assertRegex(status["problems"][0],
+                         r"^exporter graphite fails: \d+ attempts in a row")
+        daemon.stop()
+        self.assertEqual(daemon.total("exporter.snapshots", exporter="console",
+                                      outcome="delivered"),
+                         max(daemon.snapshots - 1, 0))
+        for loss in status["losses"]:
+            self.assertGreaterEqual(
+                daemon.total("kernel.lost", program=loss["program"], reason=loss["reason"]),
+                loss["total"])
+
+    def test_reading_changes_nothing(self):
+        """Every counter of the daemon's own goes on as before, but that of requests."""
+        daemon = self.start()
+        daemon.wait_for_snapshots(1)
+        for _ in range(50):
+            for path in ("/health", "/ready", "/status", "/config", "/metrics"):
+                self.ask(path)
+        wait_until(lambda: daemon.total("control.requests", outcome="answered") == 250, 10,
+                   "all requests")
+        self.assertEqual(daemon.values("control.requests", "outcome"), ["answered"])
+        intervals = daemon.intervals[1:-1]
+        self.assertTrue(all(0.5 < interval < 1.5 for interval in intervals), intervals)
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertFalse(os.path.exists(self.path))
+
+
+class Refusals(Control):
+
+    def test_what_is_no_request_of_ours(self):
+        daemon = self.start()
+        for target, method, options, expected in (
+                ("/nothing", "GET", {}, 404), ("/", "GET", {}, 404),
+                ("/status", "POST", {}, 405), ("/reload", "GET", {}, 405),
+                ("/status", "DELETE", {}, 405),
+                ("/reload", "POST", {"headers": {"Content-Length": "1000000"}}, 413),
+                ("/reload", "POST", {"headers": {"Transfer-Encoding": "chunked"}}, 413)):
+            status, headers, _ = self.ask(target, method, **options)
+            self.assertEqual(status, expected, (target, method))
+            if status == 405:
+                self.assertIn(headers["Allow"], ("GET", "POST"))
+        # The library refuses these by itself.
+        self.assertEqual(self.ask("/" + "x" * 20000)[0], 414)
+        self.assertEqual(self.ask("/status", headers={"A": "x" * 20000})[0], 431)
+        with socket.socket(socket.AF_UNIX) as garbage:
+            garbage.connect(self.path)
+            garbage.sendall(b"\x00\xff\r\n\r\n" * 100)
+            garbage.settimeout(20)
+            with contextlib.suppress(ConnectionResetError):
+                while garbage.recv(65536):
+                    pass
+        wait_until(lambda: daemon.total("control.requests", outcome="refused") >= 7, 10,
+                   "all refusals")
+        self.assertTrue(self.get("/health")["alive"])
+
+    def test_stranger(self):
+        os.chmod(self.folder, 0o755)
+        self.start()
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o660)
+        done = self.command("status", prefix=NOBODY)
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn("Permission denied; it is for root and the group sockeye", done.stderr)
+
+    def test_crowd(self):
+        """A thousand at once that say nothing, and some that drip: whoever asks is answered, and the
+        daemon keeps 96 connections at most."""
+        daemon = self.start()
+        held = []
+        self.addCleanup(lambda: [one.close() for one in held])
+
+        def come():
+            for _ in range(250):
+                one = socket.socket(socket.AF_UNIX)
+                one.settimeout(30)
+                one.connect(self.path)
+                held.append(one)
+        crowd = [threading.Thread(target=come) for _ in range(4)]
+        for thread in crowd:
+            thread.start()
+        worst = 0
+        while any(thread.is_alive() for thread in crowd):
+            begin = time.monotonic()
+            self.assertTrue(self.get("/health")["alive"])
+            worst = max(worst, time.monotonic() - begin)
+            self.assertLess(len(os.listdir(f"/proc/{daemon.pid}/fd")), 200)
+        for thread in crowd:
+            thread.join()
+        self.assertEqual(len(held), 1000)
+        self.assertTrue(self.get("/health")["alive"])
+        wait_until(lambda: daemon.total("control.requests", outcome="busy") >= 900, 20,
+                   "connections that gave way")
+        print(f"longest answer {worst:.3f} s", end="; ")
+
+    def test_drip(self):
+        """A byte a second: ended at the deadline of a head, however it drips."""
+        self.start()
+        with socket.socket(socket.AF_UNIX) as slow:
+            slow.connect(self.path)
+            slow.settimeout(1)
+            begin = time.monotonic()
+            ended = False
+            while not ended and time.monotonic() - begin < 30:
+                try:
+                    slow.sendall(b"G")
+                    ended = slow.recv(1) == b""
+                except socket.timeout:
+                    continue
+                except OSError:
+                    ended = True
+            self.assertTrue(ended)
+            self.assertGreater(time.monotonic() - begin, 8)
+
+
+class Commands(Control):
+
+    def test_healthy(self):
+        daemon = self.start()
+        daemon.wait_for_snapshots(2)
+        done = self.command("status")
+        self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
+        self.assertIn(f"is healthy, process {daemon.pid}, up ", done.stdout)
+        self.assertNotIn("\x1b", done.stdout)
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 100)
+        for word in ("tier socket-storage", "console (console): last success ",
+                     "tcp_state ", "memory "):
+            self.assertIn(word, done.stdout)
+        done = self.command("status", "--json")
+        jsonschema.validate(json.loads(done.stdout),
+                            json.loads((SCHEMAS / "status.json").read_text(encoding="utf-8")))
+        self.assertEqual(done.returncode, EXIT_OK)
+
+    def test_degraded(self):
+        daemon = self.start(exporters=[AWAY.format(free_port())])
+        wait_until(lambda: daemon.total("exporter.failures", exporter="graphite") >= 2, 30,
+                   "failures")
+        done = self.command("status")
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn("is degraded", done.stdout)
+        self.assertIn("Problems\n  exporter graphite fails: ", done.stdout)
+        self.assertIn("failures: refused ", done.stdout)
+
+    def test_not_running(self):
+        for command in ("status", "reload"):
+            done = self.command(command)
+            self.assertEqual((done.returncode, done.stdout), (EXIT_NOT_RUNNING, ""))
+            self.assertEqual(done.stderr, "sockeye: sockeye is not running: nobody listens on "
+                                          f"{self.path}\n")
+
+    def test_colour_on_a_terminal_alone(self):
+        self.start().wait_for_snapshots(1)
+        for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False),
+                                      ({"NO_COLOR": ""}, True)):
+            master, slave = pty.openpty()
+            with os.fdopen(master, "rb", buffering=0) as terminal:
+                subprocess.run([harness.binary(), "status", "--socket", self.path], stdout=slave,
+                               check=True, timeout=30,
+                               env=harness.clean_environment(TERM="xterm", **environment))
+                os.close(slave)
+                self.assertEqual(b"\x1b[32mhealthy" in terminal.read(65536), coloured)
+
+
+class OneAtATime(Control):
+
+    def run_another(self, *settings):
+        words = [word for setting in settings for word in ("--set", setting)]
+        return sockeye("run", "-c", "/dev/null", "--set", f"control.socket={self.path}", *words)
+
+    def test_second_one_names_the_first(self):
+        daemon = self.start()
+        done = self.run_another()
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn(f"sockeye runs already, as process {daemon.pid}, which listens on "
+                      f"{self.path}; stop it", done.stderr)
+        self.assertEqual(self.get("/status")["pid"], daemon.pid)
+        self.assertEqual(self.run_another("exporters=[{type: console}]").returncode, EXIT_FAILURE)
+
+    def test_job_beside_a_daemon(self):
+        self.start()
+        done = sockeye("run", "--once", "-c", "/dev/null", "--set", "interval=1s", "--set",
+                       f"control.socket={self.path}", "--set", 'exporters=[{type: "null"}]')
+        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
+        self.assertTrue(self.get("/health")["alive"])
+
+    def test_one_that_died(self):
+        first = self.start()
+        first.kill()
+        self.assertTrue(os.path.exists(self.path))
+        self.assertEqual(self.command("status").returncode, EXIT_NOT_RUNNING)
+        second = self.start()
+        self.assertEqual(self.get("/status")["pid"], second.pid)
+
+    def test_what_is_no_socket_stays(self):
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write("mine")
+        done = self.run_another()
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn(f"{self.path} is there and is no socket; remove it", done.stderr)
+        self.assertEqual(pathlib.Path(self.path).read_text(encoding="ascii"), "mine")
+
+    def test_what_others_put_there_stays(self):
+        daemon = self.start()
+        os.unlink(self.path)
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write("mine")
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertEqual(pathlib.Path(self.path).read_text(encoding="ascii"), "mine")
+
+    def test_paths_that_cannot_be(self):
+        for path, said in (("/" + "x" * 150, "is longer than the 107 bytes"),
+                           ("/nothing/at/all/c.sock", "cannot make /nothing/at/all")):
+            done = sockeye("run", "-c", "/dev/null", "--set", f"control.socket={path}")
+            self.assertEqual(done.returncode, EXIT_FAILURE)
+            self.assertRegex(done.stderr, re.escape(said))
+
+    def test_many_at_once(self):
+        """Of several that start at the same moment one runs."""
+        words = [harness.binary(), "run", "-c", "/dev/null", "--set",
+                 f"control.socket={self.path}", "--set", 'exporters=[{type: "null"}]']
+        ones = [harness.spawn(self, *words, stderr=subprocess.PIPE, text=True,
+                              env=harness.clean_environment()) for _ in range(4)]
+        wait_until(lambda: sum(one.poll() is not None for one in ones) == 3, 60, "three to give up")
+        self.assertEqual(self.get("/status")["pid"],
+                         next(one.pid for one in ones if one.poll() is None))

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a status says of snapshots, of what is not seen, and of intervals that do not end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "collector/base/clock.h"
+#include "collector/control/status.h"
+
+#define INTERVAL_NS EYE_NS_PER_SECOND
+
+struct world {
+    struct eye_registry *registry;
+    struct eye_group *group;
+    struct eye_publisher *publisher;
+    struct eye_view view;
+    struct eye_sight sight;
+    struct eye_config config;
+    struct eye_workers workers;
+    struct eye_running running;
+    uint64_t sequence;
+};
+
+static int setup(void **state)
+{
+    const struct eye_limits limits = {
+        .series_per_metric = 100, .values_per_tag = 100, .idle_ns = EYE_NS_PER_SECOND};
+    struct world *world = calloc(1, sizeof(*world));
+    assert_non_null(world);
+    world->registry = eye_registry_new(&limits);
+    world->group = eye_group_new(world->registry, NULL, 0);
+    world->publisher = eye_publisher_new();
+    assert_int_equal(eye_view_open(&world->view, world->publisher), 0);
+    world->running = (struct eye_running){
+        .config = &world->config,
+        .workers = &world->workers,
+        .sight = &world->sight,
+        .tier = "best",
+        .view = &world->view,
+        .monotonic_ns = eye_clock_monotonic_ns(),
+        .interval_ns = INTERVAL_NS,
+    };
+    *state = world;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *world = *state;
+    eye_view_close(&world->view);
+    eye_publisher_free(world->publisher);
+    eye_registry_free(world->registry);
+    free(world);
+    return 0;
+}
+
+static struct eye_series *two_tags(const struct world *world, enum eye_metric_id metric,
+                                   enum eye_tag first, const char *a, enum eye_tag second,
+                                   const char *b)
+{
+    const struct eye_tag_value tags[] = {{first, a}, {second, b}};
+    return eye_group_series(world->group, metric, tags, b == NULL ? 1 : 2);
+}
+
+static void set_loss(const struct world *world, const char *reason, uint64_t count)
+{
+    eye_counter_set(two_tags(world, EYE_METRIC_SELF_KERNEL_LOST, EYE_TAG_PROGRAM, "tcp",
+                             EYE_TAG_REASON, reason),
+                    count);
+}
+
+static void set_attached(const struct world *world, const char *program, double value)
+{
+    eye_gauge_set(two_tags(world, EYE_METRIC_SELF_BPF_ATTACHED, EYE_TAG_PROGRAM, program, 0, NULL),
+                  value);
+}
+
+static void publish(struct world *world, uint64_t elapsed_ns)
+{
+    world->sequence++;
+    struct eye_snapshot *snapshot = eye_snapshot_take(
+        world->registry, world->sequence, world->sequence * INTERVAL_NS, INTERVAL_NS, 1);
+    assert_non_null(snapshot);
+    snapshot->elapsed_ns = elapsed_ns;
+    eye_publisher_publish(world->publisher, snapshot);
+    eye_snapshot_unref(snapshot);
+}
+
+static void assert_text(const json_t *object, const char *key, const char *expected)
+{
+    assert_string_equal(json_string_value(json_object_get(object, key)), expected);
+}
+
+static long long integer_of(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static void before_the_first_interval(void **state)
+{
+    struct world *world = *state;
+    json_t *status = eye_status_json(&world->running);
+    assert_text(status, "status", "healthy");
+    assert_true(json_is_null(json_object_get(json_object_get(status, "interval"), "ended")));
+    assert_true(json_is_null(json_object_get(json_object_get(status, "self"), "cpu_ratio")));
+    assert_int_equal(json_array_size(json_object_get(status, "losses")), 0);
+    json_decref(status);
+}
+
+static void losses_with_what_the_last_interval_added(void **state)
+{
+    struct world *world = *state;
+    set_loss(world, "ring_full", 5);
+    set_loss(world, "recursion", 0);
+    publish(world, INTERVAL_NS);
+    set_loss(world, "ring_full", 7);
+    publish(world, 2 * INTERVAL_NS);
+    json_t *status = eye_status_json(&world->running);
+    const json_t *losses = json_object_get(status, "losses");
+    assert_int_equal(json_array_size(losses), 1);
+    const json_t *loss = json_array_get(losses, 0);
+    assert_text(loss, "program", "tcp");
+    assert_text(loss, "reason", "ring_full");
+    assert_int_equal(integer_of(loss, "total"), 7);
+    assert_int_equal(integer_of(loss, "last_interval"), 2);
+    assert_text(status, "status", "healthy");
+    json_decref(status);
+}
+
+static void programs_that_do_not_work(void **state)
+{
+    struct world *world = *state;
+    set_attached(world, "tcp_state", 1);
+    set_attached(world, "payload_sent", 0);
+    set_attached(world, "payload_received", 0);
+    eye_counter_set(
+        two_tags(world, EYE_METRIC_SELF_BPF_RUNS, EYE_TAG_PROGRAM, "tcp_state", 0, NULL), 4);
+    eye_counter_set(
+        two_tags(world, EYE_METRIC_SELF_BPF_TIME, EYE_TAG_PROGRAM, "tcp_state", 0, NULL), 2000);
+    publish(world, INTERVAL_NS);
+    json_t *status = eye_status_json(&world->running);
+    assert_text(status, "status", "degraded");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(status, "problems"), 0)),
+                        "kernel programs that are not attached: payload_sent, payload_received; "
+                        "`sockeye probe` says why");
+    const json_t *program = json_array_get(json_object_get(status, "programs"), 0);
+    assert_int_equal(integer_of(program, "runs"), 4);
+    EYE_CLEANUP(eye_text_done) struct eye_text text;
+    eye_text_init(&text, 65536);
+    eye_status_write(status, false, &text);
+    assert_non_null(strstr(text.data, "           4 runs, 500 ns each\n"));
+    assert_non_null(strstr(text.data, "payload_sent                 refused\n"));
+    json_decref(status);
+}
+
+static void what_is_seen_by_now_is_not_told(void **state)
+{
+    struct world *world = *state;
+    size_t first = eye_sight_note(&world->sight, &(struct eye_error){"first"});
+    eye_sight_note(&world->sight, &(struct eye_error){"second"});
+    world->sight.over[first] = true;
+    json_t *status = eye_status_json(&world->running);
+    const json_t *lines = json_object_get(status, "not_seen");
+    assert_int_equal(json_array_size(lines), 1);
+    assert_string_equal(json_string_value(json_array_get(lines, 0)), "second");
+    json_decref(status);
+}
+
+/* @late_ns: since when the next interval should have ended. */
+static bool is_alive(struct world *world, uint64_t late_ns)
+{
+    world->running.monotonic_ns = eye_clock_monotonic_ns() - INTERVAL_NS - late_ns;
+    return eye_status_is_alive(&world->running);
+}
+
+static void intervals_that_do_not_end(void **state)
+{
+    struct world *world = *state;
+    assert_true(is_alive(world, 0));
+    assert_false(is_alive(world, INTERVAL_NS + EYE_STATUS_GRACE_NS));
+    publish(world, INTERVAL_NS);
+    assert_true(is_alive(world, INTERVAL_NS + EYE_STATUS_GRACE_NS));
+    assert_false(is_alive(world, 2 * INTERVAL_NS + EYE_STATUS_GRACE_NS));
+    json_t *status = eye_status_json(&world->running);
+    assert_text(status, "status", "degraded");
+    json_decref(status);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(before_the_first_interval, setup, teardown),
+        cmocka_unit_test_setup_teardown(losses_with_what_the_last_interval_added, setup, teardown),
+        cmocka_unit_test_setup_teardown(programs_that_do_not_work, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_seen_by_now_is_not_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(intervals_that_do_not_end, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
