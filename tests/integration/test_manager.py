@@ -235,12 +235,12 @@ class Log(unittest.TestCase):
 
         def failing():
             daemon.process.send_signal(signal.SIGUSR1)
-            return said(r"status: exporter otlp: .* [1-9]\d* queued; .*; failing, \d+ attempts?$")
+            return said(r"status: +otlp \(otlp\): failing since ")
 
         wait_until(failing, 30, lambda: "\n".join(daemon.log), step=0.5)
-        self.assertTrue(said(r"status: up \d+ s, tier socket-storage, 0 log lines lost$"))
-        self.assertTrue(said(r"status: exporter null: snapshots: [1-9]\d* delivered, 0 refused, "
-                             r".* [1-9]\d* delivered, 0 dropped; not failing$"))
+        wait_until(lambda: said(r"status: +failures: refused [1-9]"), 30, daemon.log.copy)
+        self.assertTrue(said(r"status: +delivered 0, queued [1-9]"))
+        self.assertTrue(said(r"status: +null \(null\): "))
         self.assertEqual(daemon.stop(), EXIT_OK)
 
     def test_json_is_an_object_per_line(self):
@@ -249,7 +249,7 @@ class Log(unittest.TestCase):
         lines = [json.loads(line) for line in daemon.log]
         self.assertTrue(all(line.keys() == {"time", "level", "message"} for line in lines))
         self.assertTrue(any(line["message"].startswith(OBSERVING) for line in lines))
-        self.assertEqual(lines[-1]["message"], "stopping on SIGTERM")
+        self.assertIn("stopping on SIGTERM", [line["message"] for line in lines])
         # What libbpf says of a start in which all went well is for nobody.
         self.assertEqual({line["level"] for line in lines} - {"warning"}, {"info", "debug"})
         self.assertLess(len(lines), 30)
