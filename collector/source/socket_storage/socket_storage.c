@@ -44,7 +44,7 @@ struct tier {
     enum ability_state states[EYE_ABILITY_COUNT];
     size_t lines[EYE_ABILITY_COUNT]; /* of what is not seen: the ability's place in the sight */
     bool place_is_noted;             /* what is not seen from where payloads come from */
-    const struct eye_config *next; /* from prepare() to apply() */
+    const struct eye_config *next;   /* from prepare() to apply() */
     /* By enum eye_program: of programs that were taken away again. */
     struct eye_program_stats past[EYE_PROGRAM_COUNT];
     struct eye_sight *sight;
