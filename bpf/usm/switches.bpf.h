@@ -16,9 +16,10 @@ EYE_ABI_ASSERT(EYE_PROTOCOL_COUNT <= EYE_PROTOCOLS_MAX);
 __u32 eye_protocols_off = 0;
 
 /*
- * By enum eye_protocol: how often it was switched off, modulo 256. What streams were known to speak
- * before is void, because bytes went by that nobody has read: each is looked at anew. (One that is
- * silent while its protocol is switched off 256 times passes for one that was read all the time.)
+ * By enum eye_protocol: how often its programs came or went, modulo 256. What streams were known to
+ * speak before is void, because bytes went by that nobody has read (of programs that come also in
+ * the moment when only one of them is there): each is looked at anew. (One that is silent while
+ * that happens 256 times passes for one that was read all the time.)
  */
 __u8 eye_epochs[EYE_PROTOCOLS_MAX] = {0};
 

@@ -170,6 +170,8 @@ static int take_programs(struct eye_attacher *attacher, enum eye_protocol protoc
     for (size_t i = 0; i < PROGRAMS_OF_PROTOCOL; i++) {
         atomic_store(&attacher->programs_of[protocol][i], kept[i]);
     }
+    /* Of what went by since the first slot was filled one half may have been read. */
+    __atomic_fetch_add(&attacher->programs->bss->eye_epochs[protocol], 1, __ATOMIC_SEQ_CST);
     return 0;
 }
 
@@ -190,7 +192,7 @@ static int refused(enum eye_protocol protocol, int result, struct eye_error *ret
 int eye_attacher_prepare(struct eye_attacher *attacher, enum eye_protocol protocol,
                          struct eye_error *ret_error)
 {
-    int kept[PROGRAMS_OF_PROTOCOL];
+    int kept[PROGRAMS_OF_PROTOCOL] = {-1, -1};
     if (is_there(attacher, protocol)) {
         return 0;
     }
@@ -247,7 +249,7 @@ static int settle(struct eye_attacher *attacher, enum eye_protocol protocol, int
 int eye_attacher_bring(struct eye_attacher *attacher, enum eye_protocol protocol,
                        struct eye_error *ret_error)
 {
-    int kept[PROGRAMS_OF_PROTOCOL];
+    int kept[PROGRAMS_OF_PROTOCOL] = {-1, -1};
     if (is_there(attacher, protocol)) {
         return 0;
     }

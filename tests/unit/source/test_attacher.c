@@ -167,6 +167,7 @@ static void bring__fills_each_slot_with_its_program(void **state)
     assert_true(eye_attacher_is_whole(attacher));
     assert_int_equal(eye_attacher_bring(attacher, EYE_PROTOCOL_HTTP, &error), 0);
     assert_int_equal(host.loads, 1);
+    assert_int_equal(tier->bss->eye_epochs[EYE_PROTOCOL_HTTP], 1);
     eye_attacher_close(attacher);
     attacher = NULL;
     assert_int_equal(fcntl(sent, F_GETFD), -1);
