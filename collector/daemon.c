@@ -195,6 +195,14 @@ static int reload(void *context, struct eye_text *words)
     return result;
 }
 
+/* An eye_control_watch. */
+static int watch(void *context, const struct eye_watch_request *request,
+                 struct eye_watch_answer **ret_answer, struct eye_error *ret_error)
+{
+    struct daemon *daemon = context;
+    return eye_collector_watch(daemon->collector, request, ret_answer, ret_error);
+}
+
 /* Everything runs: it can be told how it is, and whoever asks is answered from now on. */
 static int open_control(struct daemon *daemon, const struct eye_source *source,
                         struct eye_error *ret_error)
@@ -219,7 +227,7 @@ static int open_control(struct daemon *daemon, const struct eye_source *source,
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     eye_reports_open(daemon->reports, report);
-    eye_control_open(&daemon->control, &daemon->running, reload, daemon);
+    eye_control_open(&daemon->control, &daemon->running, reload, watch, daemon);
     return 0;
 }
 

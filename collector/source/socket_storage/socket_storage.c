@@ -19,6 +19,7 @@
 #include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/live.h"
 #include "collector/source/socket_storage/probe.h"
+#include "collector/source/socket_storage/rows.h"
 #include "collector/source/socket_storage/trial.h"
 #include "collector/source/tier.h"
 
@@ -143,7 +144,7 @@ static int attach(struct tier *tier, enum eye_ability ability, int place,
         if (eye_programs[program].ability != ability) {
             continue;
         }
-        tier->links[i] = eye_program_attach(object_of(tier, ability), program, place);
+        tier->links[i] = eye_program_attach(object_of(tier, ability)->obj, program, place);
         if (tier->links[i] == NULL) {
             int error = errno;
             detach(tier, ability);
@@ -377,7 +378,8 @@ static int open_tier(struct eye_features *features, const struct eye_steps *step
     tier->sight = sight;
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
         bool wanted = i != EYE_ABILITY_PROTOCOLS || eye_config_wants_protocols(config);
-        tier->states[i] = wanted ? DETACHED : NOT_WANTED;
+        /* Rows are opened when somebody watches, and are no part of what is counted. */
+        tier->states[i] = wanted && i != EYE_ABILITY_ROWS ? DETACHED : NOT_WANTED;
     }
     note_names(tier);
     int result = count_cpus(tier, ret_error);
@@ -522,7 +524,7 @@ static size_t read_programs(const void *state, struct eye_program_stats ret_stat
                          &ret_stats[count++]);
         }
     }
-    for (size_t i = EYE_OWN_PROGRAM_COUNT; i < EYE_PROGRAM_COUNT; i++) {
+    for (size_t i = EYE_OWN_PROGRAM_COUNT; i < EYE_PROGRAM_BEHIND_PROTOCOLS; i++) {
         enum eye_program program = (enum eye_program)i;
         int fd = is_off(tier, eye_program_protocol(program))
                      ? 0
@@ -666,6 +668,12 @@ static void settle(void *state)
     }
 }
 
+static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_error)
+{
+    const struct tier *tier = state;
+    return eye_rows_load(tier->programs->obj, ret_rows, ret_error);
+}
+
 static const char *const never_seen[] = {
     "UDP",
     "HTTP/2, and everything inside TLS",
@@ -688,6 +696,11 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .drain_owners = drain_owners,
     .read_ring = read_ring,
     .read_live = read_live,
+    .open_rows = open_rows,
+    .read_rows = eye_rows_read,
+    .drain_rows = eye_rows_drain,
+    .lost_rows = eye_rows_lost,
+    .close_rows = eye_rows_close,
     .prepare = prepare,
     .apply = apply,
     .settle = settle,
