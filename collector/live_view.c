@@ -51,7 +51,7 @@ int eye_live_view_answer(struct eye_live_view *view, const struct eye_watch_requ
     }
     eye_watcher_end(watcher);
     for (size_t i = 0; i < answer->count; i++) {
-        name(view, &answer->rows[i]);
+        name(view, &answer->rows[answer->order[i]]);
     }
     *ret_answer = EYE_TAKE(answer);
     return 0;

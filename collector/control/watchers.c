@@ -443,7 +443,7 @@ void eye_watcher_end(struct eye_watcher *watcher)
     struct eye_watch_answer *answer = EYE_TAKE(watcher->answer);
     sort(answer);
     for (size_t i = 0; i < answer->count; i++) {
-        const struct eye_watched *watched = &answer->rows[i];
+        const struct eye_watched *watched = &answer->rows[answer->order[i]];
         watcher->shown[i] = (struct shown){.id = watched->id,
                                            .sent = watched->row.sent_bytes,
                                            .received = watched->row.received_bytes,
