@@ -48,7 +48,7 @@ enum event_source {
 
 /* Rows of single connections that could not be opened are tried again after so long: what this
  * kernel never takes costs its verifier's time at each attempt. */
-#define ROWS_RETRY_NS (5 * EYE_NS_PER_SECOND)
+#define ROWS_RETRY_NS (2 * EYE_NS_PER_SECOND)
 
 /* What the main thread, which waits for @done, has done by this one between two events. */
 struct errand {

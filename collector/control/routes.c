@@ -19,7 +19,7 @@
 #define WORDS_MAX_BYTES 16384
 
 /* When a client that could not be served may come again. */
-#define WATCH_RETRY_S 5
+#define WATCH_RETRY_S 2
 
 static struct eye_reply words_reply(unsigned status, const char *words)
 {
