@@ -16,6 +16,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/base/privileges.h"
 #include "collector/base/text.h"
 #include "collector/collector.h"
 #include "collector/control/report.h"
@@ -305,10 +306,21 @@ static int exit_code(enum cause cause, bool saw_all, const struct eye_workers_en
     return missed || end->unwritten ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Everything runs. What is raised from now on is raised around the call that needs it. */
+static void give_up_privileges(void)
+{
+    int result = eye_privileges_assume(EYE_ROLE_MAIN);
+    if (result != 0) {
+        eye_log_warning("cannot give up capabilities, which every thread keeps: capset: %s; %s",
+                        strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+    }
+}
+
 /* Returns the exit code. */
 static int stop(struct daemon *daemon, enum cause cause)
 {
     bool saw_all = false;
+    eye_privileges_raise(EYE_PRIVILEGES_ALL); /* to take away what was made with them */
     eye_notify_stopping(&daemon->service.notify,
                         daemon->config->shutdown_timeout_ns + STOP_GRACE_NS);
     eye_control_close(&daemon->control);
@@ -544,6 +556,7 @@ int eye_daemon_run(const struct eye_config *config, const struct eye_config_sour
     if (result != 0) {
         return end_of_start(&daemon, result, &error);
     }
+    give_up_privileges();
     say_observing(&daemon);
     eye_notify_ready(&daemon.service.notify);
     enum cause cause = wait_for_end(&daemon);

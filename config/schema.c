@@ -2,6 +2,7 @@
 /* Every key with its type, default, limits and meaning. */
 #include "config/schema.h"
 
+#include <pwd.h>
 #include <string.h>
 
 #include "collector/base/base.h"
@@ -83,6 +84,11 @@ static bool is_absolute_path_or_none(const char *text)
     return text[0] == '\0' || is_absolute_path(text);
 }
 
+static bool is_user(const char *text)
+{
+    return getpwnam(text) != NULL;
+}
+
 #define NAME_PATTERN_EXPECTS "a metric name, with * for any part, like tcp.*"
 
 const struct eye_config_key eye_config_keys[] = {
@@ -137,6 +143,16 @@ const struct eye_config_key eye_config_keys[] = {
         .expects = "an absolute path, or \"\" for none",
         .help = "Unix socket for \"sockeye status\" and \"sockeye reload\"; root and the group of "
                 "the daemon may ask. One daemon at a time has it.",
+    },
+    {
+        .path = "run.user",
+        .type = EYE_CONFIG_TEXT,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, run.user),
+        .valid = is_user,
+        .expects = "the name of a user of this host",
+        .help = "Whom a daemon that is started as root becomes, with no more rights than it needs. "
+                "Under systemd the unit's User= does that.",
     },
     {
         .path = "source.tier",

@@ -119,6 +119,11 @@ bool eye_source_is_whole(const struct eye_source *source)
     return source->tier->is_whole(source->state);
 }
 
+bool eye_source_is_readable(const struct eye_source *source)
+{
+    return source->tier->is_readable(source->state);
+}
+
 bool eye_source_retry(struct eye_source *source)
 {
     return source->tier->retry(source->state);

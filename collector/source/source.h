@@ -53,6 +53,9 @@ const struct eye_sight *eye_source_sight(const struct eye_source *source);
  * to have been from the start on. */
 bool eye_source_is_whole(const struct eye_source *source);
 
+/** Whether the counters of the kernel side can be read with what the calling thread may do now. */
+bool eye_source_is_readable(const struct eye_source *source);
+
 /**
  * Attaches what could not be attached before, once: an exclusive program may have gone, a cgroup v2
  * tree may be mounted by now. True when protocols are seen from now on.

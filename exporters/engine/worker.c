@@ -15,6 +15,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/base/privileges.h"
 #include "collector/base/text.h"
 #include "collector/base/thread.h"
 #include "exporters/engine/backlog.h"
@@ -453,6 +454,7 @@ static void *run(void *argument)
 {
     struct eye_worker *worker = argument;
     enum step step;
+    eye_privileges_assume(EYE_ROLE_DELIVERY);
     while ((step = wait_for_step(worker)) != STEP_END) {
         if (step == STEP_DELIVER) {
             deliver_next(worker);
