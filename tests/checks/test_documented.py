@@ -43,6 +43,7 @@ DAEMON = {
     "log.level": Choice("info", ("error", "warning", "debug")),
     "log.format": Choice("auto", ("text", "json", "journal")),
     "control.socket": Plain("/run/sockeye/control.sock"),
+    "run.user": NONE,
     "source.tier": choice("auto", "socket-storage"),
     "source.proc": Plain("/proc"),
     "source.cgroup": NONE,
