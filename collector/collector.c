@@ -133,7 +133,8 @@ static int make_stages(struct eye_collector *collector)
         .volume_bytes = volume_of(collector->config->limits.series),
     };
     collector->registry = eye_registry_new(&limits);
-    collector->processes = eye_processes_new(eye_source_proc(collector->source));
+    collector->processes =
+        eye_processes_new(eye_source_proc(collector->source), collector->config->source.root);
     if (collector->registry == NULL || collector->processes == NULL) {
         return -ENOMEM;
     }
@@ -238,6 +239,7 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns,
 {
     uint64_t now_ns = now->monotonic_ns;
     retry(collector);
+    eye_processes_refresh(collector->processes, now_ns);
     read_live(collector, now_ns);
     eye_health_update(&collector->health);
     uint64_t delivered = eye_publisher_delivered(collector->publisher);

@@ -14,8 +14,6 @@
 /* What exporters have to finish takes shutdown_timeout at most, which is 5 min at most. */
 #define RELOAD_TIMEOUT_S 330
 
-#define STATUS_MAX_BYTES ((size_t)4 << 20)
-
 /* The answer to a request as an object, which the caller owns; NULL, with the exit code in
  * @ret_code, when there is none. */
 static json_t *ask(const struct eye_options *options, const char *method, const char *target,
@@ -46,7 +44,7 @@ static bool wants_colour(void)
 static void print_status(const json_t *status)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text text;
-    eye_text_init(&text, STATUS_MAX_BYTES);
+    eye_text_init(&text, EYE_STATUS_TEXT_MAX);
     eye_status_write(status, wants_colour(), &text);
     fputs(eye_text_string(&text), stdout);
 }

@@ -3,7 +3,6 @@
 #include "collector/daemon.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <malloc.h>
 #include <poll.h>
@@ -20,6 +19,7 @@
 #include "collector/base/text.h"
 #include "collector/collector.h"
 #include "collector/control/report.h"
+#include "collector/control/status.h"
 #include "collector/host/remedy.h"
 #include "collector/publish/publisher.h"
 #include "collector/publish/reports.h"
@@ -165,7 +165,7 @@ static int reload(void *context, struct eye_text *words)
     return -ENOTSUP;
 }
 
-/* Everything runs: whoever asks is answered from now on. */
+/* Everything runs: it can be told how it is, and whoever asks is answered from now on. */
 static int open_control(struct daemon *daemon, const struct eye_source *source,
                         struct eye_error *ret_error)
 {
@@ -288,7 +288,7 @@ static int start(struct daemon *daemon, struct eye_error *ret_error)
     if (result == 0) {
         result = start_threads(daemon, ret_error);
     }
-    if (result == 0 && daemon->control.path != NULL) {
+    if (result == 0) {
         result = open_control(daemon, source, ret_error);
     }
     /* Of a start that failed its cause is enough. */
@@ -321,6 +321,7 @@ static int stop(struct daemon *daemon, enum cause cause)
 {
     bool saw_all = false;
     eye_privileges_raise(EYE_PRIVILEGES_ALL); /* to take away what was made with them */
+    eye_service_leave(&daemon->service);
     eye_notify_stopping(&daemon->service.notify,
                         daemon->config->shutdown_timeout_ns + STOP_GRACE_NS);
     eye_control_close(&daemon->control);
@@ -332,7 +333,6 @@ static int stop(struct daemon *daemon, enum cause cause)
     uint64_t deadline = eye_clock_monotonic_ns() + daemon->config->shutdown_timeout_ns;
     const struct eye_workers_end end = eye_workers_end(daemon->workers, deadline);
     eye_subscription_leave(&daemon->intervals);
-    eye_service_leave(&daemon->service);
     eye_collector_free(daemon->collector);
     int code = exit_code(cause, saw_all, &end);
     if (end.worst == EYE_WORKER_STUCK) {
@@ -351,46 +351,20 @@ static int stop(struct daemon *daemon, enum cause cause)
     return code;
 }
 
-/* ---- A status for the log (SIGUSR1) ---- */
-
-static uint64_t sum(const atomic_uint_fast64_t *counts, size_t count)
-{
-    uint64_t all = 0;
-    for (size_t i = 0; i < count; i++) {
-        all += atomic_load(&counts[i]);
-    }
-    return all;
-}
-
-static void say_worker(struct eye_worker *worker)
-{
-    const struct eye_export_stats *stats = eye_worker_stats(worker);
-    const struct eye_worker_counts snapshots = eye_worker_count(worker);
-    uint64_t failing = atomic_load(&stats->failing);
-    struct eye_text line;
-    eye_text_init(&line, 1024);
-    eye_text_appendf(&line,
-                     "status: exporter %s: snapshots: %" PRIu64 " delivered, %" PRIu64
-                     " refused, %" PRIu64 " given up for newer ones, %" PRIu64 " queued; ",
-                     eye_worker_name(worker), snapshots.delivered, snapshots.refused,
-                     snapshots.skipped, snapshots.queued);
-    eye_text_appendf(&line, "points: %" PRIu64 " delivered, %" PRIu64 " dropped; ",
-                     (uint64_t)atomic_load(&stats->points),
-                     sum(stats->dropped, EYE_EXPORT_REASON_COUNT));
-    eye_text_appendf(&line, failing == 0 ? "not failing" : "failing, %" PRIu64 " attempts",
-                     failing);
-    eye_log_info("%s", eye_text_string(&line));
-    eye_text_done(&line);
-}
-
-/* The main thread's: what it knows itself. */
+/* Line by line, as `sockeye status` prints it. */
 static void say_status(const struct daemon *daemon)
 {
-    uint64_t up_ns = eye_clock_monotonic_ns() - daemon->start_ns;
-    eye_log_info("status: up %" PRIu64 " s, tier %s, %zu log lines lost", up_ns / EYE_NS_PER_SECOND,
-                 daemon->tier, (size_t)eye_log_dropped());
-    for (size_t i = 0; i < daemon->workers->count; i++) {
-        say_worker(daemon->workers->items[i]);
+    EYE_CLEANUP(eye_text_done) struct eye_text text;
+    json_t *status = eye_status_json(&daemon->running);
+    eye_text_init(&text, EYE_STATUS_TEXT_MAX);
+    eye_status_write(status, false, &text);
+    json_decref(status);
+    for (const char *line = eye_text_string(&text); *line != '\0'; line += *line == '\n') {
+        int length = (int)strcspn(line, "\n");
+        if (length > 0) {
+            eye_log_info("status: %.*s", length, line);
+        }
+        line += length;
     }
 }
 
@@ -401,14 +375,16 @@ static int next_ending_signal(const struct daemon *daemon)
 {
     struct signalfd_siginfo info;
     while (read(daemon->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        if (info.ssi_signo == SIGUSR1) {
+        switch (info.ssi_signo) {
+        case SIGUSR1:
             say_status(daemon);
-            continue;
-        }
-        if (info.ssi_signo != SIGHUP) {
+            break;
+        case SIGHUP:
+            eye_log_info("SIGHUP is ignored: a changed configuration needs a restart");
+            break;
+        default:
             return (int)info.ssi_signo;
         }
-        eye_log_info("SIGHUP is ignored: a changed configuration needs a restart");
     }
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/process/containers.h"
 
 static struct eye_series *series_1(const struct eye_health *health, enum eye_metric_id metric,
                                    enum eye_tag tag, const char *value)
@@ -109,6 +110,20 @@ static void update_series(const struct eye_health *health)
     }
 }
 
+static void update_containers(const struct eye_health *health)
+{
+    const struct eye_container_stats stats = eye_processes_containers(health->processes);
+    eye_gauge_set(series_1(health, EYE_METRIC_SELF_CONTAINERS, EYE_TAG_OUTCOME, "named"),
+                  (double)stats.named);
+    eye_gauge_set(series_1(health, EYE_METRIC_SELF_CONTAINERS, EYE_TAG_OUTCOME, "unnamed"),
+                  (double)(stats.count - stats.named));
+    for (size_t i = 0; i < EYE_CONTAINER_OUTCOME_COUNT; i++) {
+        eye_counter_set(series_1(health, EYE_METRIC_SELF_CONTAINER_LOOKUPS, EYE_TAG_OUTCOME,
+                                 eye_container_outcome_name((enum eye_container_outcome)i)),
+                        stats.outcomes[i]);
+    }
+}
+
 static uint64_t timeval_ns(struct timeval value)
 {
     return (uint64_t)value.tv_sec * EYE_NS_PER_SECOND + (uint64_t)value.tv_usec * EYE_NS_PER_US;
@@ -158,6 +173,7 @@ void eye_health_update(const struct eye_health *health)
                    eye_processes_malformed(health->processes));
     update_samples(health, "usm", health->usm->samples, health->usm->malformed);
     eye_reports_tell(health->reports, health->registry, health->group);
+    update_containers(health);
     update_self(health);
     update_series(health);
 }

@@ -85,6 +85,8 @@ enum eye_connection_tag {
     EYE_CONNECTION_TAG_FAMILY,
     EYE_CONNECTION_TAG_PROCESS,
     EYE_CONNECTION_TAG_CONTAINER,
+    EYE_CONNECTION_TAG_POD,
+    EYE_CONNECTION_TAG_NAMESPACE,
     EYE_CONNECTION_TAG_NETNS,
 };
 
@@ -141,6 +143,7 @@ struct eye_config {
     struct {
         int tier;     /* source.tier: auto, or a tier; enum eye_tier */
         char *proc;   /* source.proc: where the host's /proc is mounted; default "/proc" */
+        char *root;   /* source.root: where the host's root folder is mounted; default "/" */
         char *cgroup; /* source.cgroup: protocols are watched below it; NULL: found */
     } source;
     struct {

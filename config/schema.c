@@ -32,10 +32,16 @@ static const char *const log_formats[] = {
 static const char *const no_tiers[] = {[EYE_TIER_AUTO] = "auto", [EYE_TIER_AUTO + 1] = NULL};
 
 static const char *const connection_tags[] = {
-    [EYE_CONNECTION_TAG_DIRECTION] = "direction", [EYE_CONNECTION_TAG_SERVICE] = "service",
-    [EYE_CONNECTION_TAG_PORT] = "port",           [EYE_CONNECTION_TAG_FAMILY] = "family",
-    [EYE_CONNECTION_TAG_PROCESS] = "process",     [EYE_CONNECTION_TAG_CONTAINER] = "container",
-    [EYE_CONNECTION_TAG_NETNS] = "netns",         [EYE_CONNECTION_TAG_NETNS + 1] = NULL,
+    [EYE_CONNECTION_TAG_DIRECTION] = "direction",
+    [EYE_CONNECTION_TAG_SERVICE] = "service",
+    [EYE_CONNECTION_TAG_PORT] = "port",
+    [EYE_CONNECTION_TAG_FAMILY] = "family",
+    [EYE_CONNECTION_TAG_PROCESS] = "process",
+    [EYE_CONNECTION_TAG_CONTAINER] = "container",
+    [EYE_CONNECTION_TAG_POD] = "pod",
+    [EYE_CONNECTION_TAG_NAMESPACE] = "namespace",
+    [EYE_CONNECTION_TAG_NETNS] = "netns",
+    [EYE_CONNECTION_TAG_NETNS + 1] = NULL,
 };
 
 static const char *const wishes[] = {
@@ -172,6 +178,16 @@ const struct eye_config_key eye_config_keys[] = {
         .valid = is_absolute_path,
         .expects = "an absolute path",
         .help = "Where the host's /proc is mounted; in a container perhaps /host/proc.",
+    },
+    {
+        .path = "source.root",
+        .type = EYE_CONFIG_TEXT,
+        .offset = offsetof(struct eye_config, source.root),
+        .default_value = "/",
+        .valid = is_absolute_path,
+        .expects = "an absolute path",
+        .help = "Where the host's root folder is mounted, whose container runtimes tell names; in "
+                "a container perhaps /host, or /proc/1/root of the host's /proc.",
     },
     {
         .path = "source.cgroup",

@@ -74,7 +74,9 @@ struct bundle {
     char remote[INET6_ADDRSTRLEN];
     char service[sizeof(((struct eye_process *)0)->service)];
     char executable[sizeof(((struct eye_process *)0)->executable)];
-    char container[sizeof(((struct eye_process *)0)->container)];
+    char container[EYE_CONTAINER_ID_BYTES];
+    char pod[sizeof(((struct eye_container_names *)0)->pod)];
+    char namespace_name[sizeof(((struct eye_container_names *)0)->namespace_name)];
     struct eye_series *series[CONNECTION_METRIC_COUNT];
     struct eye_series *failed[EYE_FAILURE_COUNT];
 };
@@ -214,7 +216,12 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
     snprintf(bundle->netns, sizeof(bundle->netns), "%u", (unsigned int)key->netns);
     memcpy(bundle->service, process->service, sizeof(bundle->service));
     memcpy(bundle->executable, process->executable, sizeof(bundle->executable));
-    memcpy(bundle->container, process->container, sizeof(bundle->container));
+    eye_container_tag(&process->container, bundle->container);
+    if (process->names != NULL) {
+        memcpy(bundle->pod, process->names->pod, sizeof(bundle->pod));
+        memcpy(bundle->namespace_name, process->names->namespace_name,
+               sizeof(bundle->namespace_name));
+    }
     eye_remote_format((enum eye_remote)aggregate->config->connections.remote, key->remote,
                       bundle->remote, sizeof(bundle->remote));
     const struct {
@@ -229,6 +236,8 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
         {EYE_CONNECTION_TAG_FAMILY, EYE_TAG_FAMILY, key->family == EYE_IPV4 ? "ipv4" : "ipv6"},
         {EYE_CONNECTION_TAG_PROCESS, EYE_TAG_PROCESS, bundle->executable},
         {EYE_CONNECTION_TAG_CONTAINER, EYE_TAG_CONTAINER, bundle->container},
+        {EYE_CONNECTION_TAG_POD, EYE_TAG_POD, bundle->pod},
+        {EYE_CONNECTION_TAG_NAMESPACE, EYE_TAG_NAMESPACE, bundle->namespace_name},
         {EYE_CONNECTION_TAG_NETNS, EYE_TAG_NETNS, bundle->netns},
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(tags); i++) {

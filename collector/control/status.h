@@ -24,6 +24,9 @@ bool eye_status_is_alive(const struct eye_running *running);
  */
 json_t *eye_status_json(const struct eye_running *running);
 
+/* Of a status for people: what is longer is cut. */
+#define EYE_STATUS_TEXT_MAX ((size_t)4 << 20)
+
 /** The same for people; @status as above, of this or of another process: what is missing in it is
  * left out. @colour: with ANSI colours. */
 void eye_status_write(const json_t *status, bool colour, struct eye_text *text);

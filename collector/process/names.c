@@ -7,9 +7,8 @@
 
 #include "collector/base/base.h"
 #include "collector/base/text.h"
+#include "collector/process/place.h"
 #include "collector/process/span.h"
-
-#define CONTAINER_ID_DIGITS 64
 
 #define SERVICE_BYTES sizeof(((struct eye_process *)NULL)->service)
 
@@ -80,64 +79,6 @@ static void copy_unescaped(char *target, size_t size, struct eye_span text, cons
     copy_clean(target, size, (struct eye_span){plain, used});
 }
 
-/* user@1000.service is a whole user session. @unit is without its suffix. */
-static bool is_user_manager(struct eye_span unit)
-{
-    if (!eye_span_starts_with(unit, "user@")) {
-        return false;
-    }
-    unit = eye_span_skip(unit, strlen("user@"));
-    while (unit.length > 0 && unit.start[0] >= '0' && unit.start[0] <= '9') {
-        unit = eye_span_skip(unit, 1);
-    }
-    return unit.length == 0;
-}
-
-/*
- * The innermost service of a systemd path, without ".service"; empty without one. A service above
- * a Kubernetes pod (containerd without its systemd driver) is the runtime's, not the pod's.
- */
-static struct eye_span unit_of_path(struct eye_span path)
-{
-    struct eye_span unit = {0};
-    struct eye_span element;
-    while (eye_span_next(&path, '/', &element)) {
-        if (eye_span_starts_with(element, "kubepods")) {
-            unit = (struct eye_span){0};
-        } else if (eye_span_cut_suffix(&element, ".service") && !is_user_manager(element)) {
-            unit = element;
-        }
-    }
-    /* systemd's cg_escape(): "_" stands before what could be taken for a file of the kernel. */
-    if (eye_span_starts_with(unit, "_")) {
-        unit = eye_span_skip(unit, 1);
-    }
-    return unit;
-}
-
-static size_t hex_run(struct eye_span text)
-{
-    size_t length = 0;
-    while (length < text.length && hex_digit(text.start[length]) >= 0) {
-        length++;
-    }
-    return length;
-}
-
-/* The innermost container id of a path, whatever stands around it; empty without one. */
-static struct eye_span container_of_path(struct eye_span path)
-{
-    struct eye_span id = {0};
-    while (path.length > 0) {
-        size_t length = hex_run(path);
-        if (length == CONTAINER_ID_DIGITS) {
-            id = (struct eye_span){path.start, length};
-        }
-        path = eye_span_skip(path, length > 0 ? length : 1);
-    }
-    return id;
-}
-
 size_t eye_names_whole(const char *bytes, size_t length)
 {
     const char *last = length == 0 ? NULL : memrchr(bytes, '\0', length);
@@ -159,28 +100,6 @@ void eye_names_of_environment(struct eye_process *process, const char *bytes, si
     }
 }
 
-void eye_names_of_cgroup(struct eye_process *process, const char *path, size_t length, bool systemd)
-{
-    struct eye_span text = {path, length};
-    eye_span_cut_suffix(&text, " (deleted)");
-    if (process->container[0] == '\0') {
-        copy_clean(process->container, sizeof(process->container), container_of_path(text));
-    }
-    if (process->service[0] == '\0' && systemd) {
-        copy_unescaped(process->service, sizeof(process->service), unit_of_path(text), "\\x");
-    }
-}
-
-void eye_names_of_executable(struct eye_process *process, const char *path, size_t length)
-{
-    struct eye_span rest = {path, length};
-    struct eye_span name = {0};
-    eye_span_cut_suffix(&rest, " (deleted)");
-    while (eye_span_next(&rest, '/', &name)) {
-    }
-    copy_clean(process->executable, sizeof(process->executable), name);
-}
-
 /* Words that mean something else where a name is expected. */
 static const char *const reserved[] = {"kernel", "unknown", "__other__"};
 
@@ -194,15 +113,61 @@ static void keep_off_reserved(char *name, size_t size)
     }
 }
 
+static void copy_container(struct eye_container_id *id, const struct eye_place *place)
+{
+    if (place->is_name) {
+        copy_unescaped(id->text, sizeof(id->text), place->container, "\\x");
+    } else {
+        copy_clean(id->text, sizeof(id->text), place->container);
+    }
+    keep_off_reserved(id->text, sizeof(id->text));
+    id->is_name = place->is_name;
+    copy_clean(id->pod, sizeof(id->pod), place->pod);
+    for (char *at = strchr(id->pod, '_'); at != NULL; at = strchr(at, '_')) {
+        *at = '-';
+    }
+}
+
+void eye_names_of_cgroup(struct eye_process *process, const char *path, size_t length, bool systemd)
+{
+    struct eye_span text = {path, length};
+    eye_span_cut_suffix(&text, " (deleted)");
+    const struct eye_place place = eye_place_of_path(text);
+    if (process->container.text[0] == '\0') {
+        copy_container(&process->container, &place);
+    }
+    if (process->service[0] == '\0' && systemd) {
+        copy_unescaped(process->service, sizeof(process->service), place.unit, "\\x");
+    }
+}
+
+void eye_names_of_executable(struct eye_process *process, const char *path, size_t length)
+{
+    struct eye_span rest = {path, length};
+    struct eye_span name = {0};
+    eye_span_cut_suffix(&rest, " (deleted)");
+    while (eye_span_next(&rest, '/', &name)) {
+    }
+    copy_clean(process->executable, sizeof(process->executable), name);
+}
+
+void eye_names_copy(char *target, size_t size, const char *bytes, size_t length)
+{
+    eye_copy_clean(target, size, bytes, length);
+    keep_off_reserved(target, size);
+}
+
 void eye_names_finish(struct eye_process *process)
 {
+    char tag[EYE_CONTAINER_ID_BYTES];
     keep_off_reserved(process->service, sizeof(process->service));
     keep_off_reserved(process->executable, sizeof(process->executable));
     if (process->executable[0] == '\0') {
         eye_copy_string(process->executable, sizeof(process->executable), "unknown");
     }
     if (process->service[0] == '\0') {
+        eye_container_tag(&process->container, tag);
         eye_copy_string(process->service, sizeof(process->service),
-                        process->container[0] != '\0' ? process->container : process->executable);
+                        tag[0] != '\0' ? tag : process->executable);
     }
 }

@@ -31,6 +31,10 @@ size_t eye_names_whole(const char *bytes, size_t length);
 void eye_names_of_cgroup(struct eye_process *process, const char *path, size_t length,
                          bool systemd);
 
+/** Copies a name that others chose into a tag's value: eye_copy_clean(), and never a word of ours,
+ * see eye_names_finish(). */
+void eye_names_copy(char *target, size_t size, const char *bytes, size_t length);
+
 /** The executable: the basename of @path. Left "" when it has none. */
 void eye_names_of_executable(struct eye_process *process, const char *path, size_t length);
 

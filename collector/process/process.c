@@ -11,6 +11,7 @@
 #include "collector/base/hash.h"
 #include "collector/base/table.h"
 #include "collector/base/text.h"
+#include "collector/process/containers.h"
 #include "collector/process/names.h"
 #include "collector/process/procfs.h"
 
@@ -22,7 +23,9 @@ struct entry {
     uint32_t asked; /* the same, or pass in which /proc did not tell; the queue is sorted by it */
     TAILQ_ENTRY(entry) link;
     bool settled; /* its environment was read, by the kernel or in /proc: no record tells more */
-    bool by_environment; /* its service is from there */
+    bool by_environment;             /* its service is from there */
+    bool by_container;               /* its service is the container's name or id */
+    struct eye_container *container; /* that it is in; NULL: none */
     struct eye_process process;
 };
 
@@ -42,6 +45,7 @@ struct eye_processes {
     struct eye_process kernel;
     struct eye_process unknown;
     struct eye_procfs procfs;
+    struct eye_containers *containers;
 };
 
 static uint64_t hash_of(uint64_t owner)
@@ -56,10 +60,14 @@ static bool has_key(const void *item, const void *key)
     return entry->process.owner == *owner;
 }
 
-struct eye_processes *eye_processes_new(const char *root)
+struct eye_processes *eye_processes_new(const char *proc, const char *root)
 {
-    struct eye_processes *processes = calloc(1, sizeof(*processes));
+    EYE_AUTOFREE struct eye_processes *processes = calloc(1, sizeof(*processes));
     if (processes == NULL) {
+        return NULL;
+    }
+    processes->containers = eye_containers_new(root, &processes->procfs);
+    if (processes->containers == NULL) {
         return NULL;
     }
     TAILQ_INIT(&processes->used);
@@ -75,8 +83,8 @@ struct eye_processes *eye_processes_new(const char *root)
         .service = "unknown",
         .executable = "unknown",
     };
-    eye_procfs_init(&processes->procfs, root);
-    return processes;
+    eye_procfs_init(&processes->procfs, proc);
+    return EYE_TAKE(processes);
 }
 
 void eye_processes_free(struct eye_processes *processes)
@@ -86,9 +94,11 @@ void eye_processes_free(struct eye_processes *processes)
     }
     struct entry *entry;
     eye_table_for_each (&processes->table, entry) {
+        eye_containers_leave(processes->containers, entry->container);
         free(entry);
     }
     eye_table_done(&processes->table);
+    eye_containers_free(processes->containers);
     eye_procfs_done(&processes->procfs);
     free(processes);
 }
@@ -126,6 +136,7 @@ static void forget(struct eye_processes *processes, struct entry *entry)
     TAILQ_REMOVE(&processes->used, entry, link);
     eye_table_remove(&processes->table, hash_of(entry->process.owner), entry);
     processes->generation++;
+    eye_containers_leave(processes->containers, entry->container);
     free(entry);
 }
 
@@ -135,6 +146,8 @@ static void forget(struct eye_processes *processes, struct entry *entry)
 struct sketch {
     bool settled;
     bool by_environment;
+    bool by_container;
+    struct eye_container *container; /* joined: handed on, or left */
     struct eye_process process;
 };
 
@@ -207,6 +220,27 @@ static size_t whole_bytes(const struct eye_owner_record *record)
                : record->environment_bytes;
 }
 
+/* What people call the container names the service, when nothing nearer does. */
+static void name_by_container(struct eye_process *process)
+{
+    if (process->names != NULL) {
+        eye_copy_string(process->service, sizeof(process->service), process->names->name);
+    }
+}
+
+static void finish(struct eye_processes *processes, struct sketch *sketch)
+{
+    struct eye_process *process = &sketch->process;
+    sketch->container =
+        eye_containers_join(processes->containers, &process->container, process->owner);
+    sketch->by_container = sketch->container != NULL && process->service[0] == '\0';
+    process->names = sketch->container == NULL ? NULL : eye_container_names(sketch->container);
+    if (sketch->by_container) {
+        name_by_container(process);
+    }
+    eye_names_finish(process);
+}
+
 static void sketch_record(struct eye_processes *processes, const struct eye_owner_record *record,
                           struct sketch *ret_sketch)
 {
@@ -224,7 +258,7 @@ static void sketch_record(struct eye_processes *processes, const struct eye_owne
         eye_names_of_cgroup(process, path, strlen(path), true);
     }
     ret_sketch->settled = ((missing & ~got) & EYE_NAMES_ENVIRONMENT) == 0;
-    eye_names_finish(process);
+    finish(processes, ret_sketch);
 }
 
 /* Names of a program that was not introduced. Without its executable it is nobody we know. */
@@ -237,7 +271,7 @@ static void sketch_unknown(struct eye_processes *processes, uint64_t owner,
     ret_sketch->settled = got != 0;
     ret_sketch->by_environment = process->service[0] != '\0';
     eye_procfs_describe(&processes->procfs, EYE_NAMES_CGROUP | EYE_NAMES_EXECUTABLE, process);
-    eye_names_finish(process);
+    finish(processes, ret_sketch);
 }
 
 /* ---- entries ---- */
@@ -277,12 +311,20 @@ static void make_room(struct eye_processes *processes)
     forget(processes, entry);
 }
 
-/* Copies the id of @sketch's process, too. */
-static void set(struct entry *entry, const struct sketch *sketch)
+/* Copies the id of @sketch's process, too, and takes its container over. */
+static void set(struct eye_processes *processes, struct entry *entry, struct sketch *sketch)
 {
+    eye_containers_leave(processes->containers, entry->container);
     entry->settled = sketch->settled;
     entry->by_environment = sketch->by_environment;
+    entry->by_container = sketch->by_container;
+    entry->container = EYE_TAKE(sketch->container);
     entry->process = sketch->process;
+}
+
+static void drop(struct eye_processes *processes, struct sketch *sketch)
+{
+    eye_containers_leave(processes->containers, sketch->container);
 }
 
 static struct entry *add(struct eye_processes *processes, struct sketch *sketch)
@@ -291,10 +333,11 @@ static struct entry *add(struct eye_processes *processes, struct sketch *sketch)
     EYE_AUTOFREE struct entry *entry = calloc(1, sizeof(*entry));
     if (entry == NULL ||
         eye_table_insert(&processes->table, hash_of(sketch->process.owner), entry) != 0) {
+        drop(processes, sketch);
         return NULL;
     }
     sketch->process.id = ++processes->last_id;
-    set(entry, sketch);
+    set(processes, entry, sketch);
     entry->heard = processes->pass;
     entry->asked = processes->pass;
     TAILQ_INSERT_TAIL(&processes->used, entry, link);
@@ -305,7 +348,7 @@ static bool has_names(const struct eye_process *process, const struct eye_proces
 {
     return strcmp(process->service, other->service) == 0 &&
            strcmp(process->executable, other->executable) == 0 &&
-           strcmp(process->container, other->container) == 0;
+           strcmp(process->container.text, other->container.text) == 0;
 }
 
 static bool is_nobody(const struct eye_process *process)
@@ -322,7 +365,7 @@ static void correct(struct eye_processes *processes, struct entry *entry, struct
         processes->generation++;
         processes->renamed++;
     }
-    set(entry, sketch);
+    set(processes, entry, sketch);
 }
 
 static bool is_valid(const struct eye_owner_record *record, size_t bytes)
@@ -362,6 +405,8 @@ void eye_processes_take(void *context, const void *bytes, size_t size)
         add(processes, &sketch);
     } else if (sketch.settled || is_nobody(&entry->process)) {
         correct(processes, entry, &sketch);
+    } else {
+        drop(processes, &sketch);
     }
 }
 
@@ -408,6 +453,35 @@ void eye_processes_sweep(struct eye_processes *processes, uint32_t pass)
             forget(processes, entry);
         }
     }
+}
+
+/* An eye_container_renamed. What was counted under the old names stays there. */
+static void rename_programs(void *context, const struct eye_container *container)
+{
+    struct eye_processes *processes = context;
+    struct entry *entry;
+    eye_table_for_each (&processes->table, entry) {
+        if (entry->container != container) {
+            continue;
+        }
+        entry->process.names = eye_container_names(container);
+        entry->process.id = ++processes->last_id;
+        if (entry->by_container) {
+            name_by_container(&entry->process);
+        }
+    }
+    processes->generation++;
+    processes->renamed++;
+}
+
+void eye_processes_refresh(struct eye_processes *processes, uint64_t now_ns)
+{
+    eye_containers_refresh(processes->containers, now_ns, rename_programs, processes);
+}
+
+struct eye_container_stats eye_processes_containers(const struct eye_processes *processes)
+{
+    return eye_containers_stats(processes->containers);
 }
 
 uint64_t eye_processes_malformed(const struct eye_processes *processes)

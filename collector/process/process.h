@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "collector/base/error.h"
+#include "collector/process/container.h"
 
 /* Programs remembered; beyond it the least recently used goes whose process is gone. */
 #define EYE_PROCESS_MAX 16384
@@ -35,25 +36,28 @@
 /* How many that live are spared when there is no room, before the longest unused goes anyway. */
 #define EYE_PROCESS_SPARE 8
 
-/* Strings are cut to fit and never empty but container ("" outside of one). */
+/* Strings are cut to fit and never empty. */
 struct eye_process {
     uint64_t owner;      /* key */
     uint64_t id;         /* unique within the run; another one when the names change */
     char service[128];   /* DD_SERVICE, else OTEL_SERVICE_NAME, else service.name of
                             OTEL_RESOURCE_ATTRIBUTES of its environment, else systemd unit,
-                            container, executable */
+                            container's name or id, executable */
     char executable[64]; /* basename, never the name of a thread */
-    char container[13];  /* first 12 hex digits of the container id */
+    struct eye_container_id container;
+    const struct eye_container_names *names; /* of the container; NULL: outside of one, or not told
+                                                by anybody. Good as long as the process is */
 };
 
 struct eye_processes;
+struct eye_container_stats; /* collector/process/containers.h */
 
 /**
- * @root is the host's /proc (tests give another). NULL: there is none, and a number in any other
- * one would be a stranger's, so only programs that were introduced have a name. Returns NULL when
- * out of memory.
+ * @proc is the host's /proc (tests give another). NULL: there is none, and a number in any other
+ * one would be a stranger's, so only programs that were introduced have a name. @root is the host's
+ * root folder, where container runtimes have their files. Returns NULL when out of memory.
  */
-struct eye_processes *eye_processes_new(const char *root);
+struct eye_processes *eye_processes_new(const char *proc, const char *root);
 void eye_processes_free(struct eye_processes *processes);
 
 /** Takes introductions that wait: eye_processes_take() is called for each. */
@@ -83,6 +87,12 @@ bool eye_processes_knows(const struct eye_processes *processes, uint64_t owner);
 /** When counting pass @pass begins: forgets those not heard of in the last EYE_PROCESS_KEEP_PASSES
  * whose process is gone. */
 void eye_processes_sweep(struct eye_processes *processes, uint32_t pass);
+
+/** When an interval ends: looks again at what containers are called, as far as it is time to. */
+void eye_processes_refresh(struct eye_processes *processes, uint64_t now_ns);
+
+/** What became of that. */
+struct eye_container_stats eye_processes_containers(const struct eye_processes *processes);
 
 /** How many were forgotten that may live: for want of room, or because nobody can tell. */
 uint64_t eye_processes_given_up(const struct eye_processes *processes);

@@ -198,6 +198,13 @@ unsigned eye_procfs_describe(struct eye_procfs *procfs, unsigned wanted,
     return got;
 }
 
+bool eye_procfs_mounts(struct eye_procfs *procfs, uint64_t owner, struct eye_span *ret_mounts)
+{
+    EYE_AUTOCLOSE int directory = open_process(procfs, owner);
+    return directory >= 0 && is_same(directory, owner) &&
+           content_of(procfs, directory, "mountinfo", ret_mounts) == 0;
+}
+
 /* What an error says of the process: whatever else keeps us from reading says nothing. */
 static enum eye_life life_of_error(const struct eye_procfs *procfs, int error)
 {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "collector/process/process.h"
+#include "collector/process/span.h"
 
 /* What lies beyond in a file (an environment, in practice) is not looked at. */
 #define EYE_PROCFS_FILE_BYTES ((size_t)128 * 1024)
@@ -51,3 +52,7 @@ enum eye_names {
  */
 unsigned eye_procfs_describe(struct eye_procfs *procfs, unsigned wanted,
                              struct eye_process *process);
+
+/** The mount table of the process of the key @owner, in procfs->content. False when it cannot be
+ * read, or is another process' by now. */
+bool eye_procfs_mounts(struct eye_procfs *procfs, uint64_t owner, struct eye_span *ret_mounts);

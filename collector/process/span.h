@@ -22,6 +22,11 @@ static inline bool eye_span_starts_with(struct eye_span text, const char *prefix
     return text.length >= length && memcmp(text.start, prefix, length) == 0;
 }
 
+static inline bool eye_span_is(struct eye_span text, const char *other)
+{
+    return text.length == strlen(other) && eye_span_starts_with(text, other);
+}
+
 /* Takes @suffix off @text where it ends so. */
 static inline bool eye_span_cut_suffix(struct eye_span *text, const char *suffix)
 {

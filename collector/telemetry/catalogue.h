@@ -37,10 +37,11 @@ enum eye_metric_kind { EYE_COUNTER, EYE_GAUGE, EYE_DISTRIBUTION };
     X(SERIES, "", "{series}", "")                                                                  \
     X(LOOKUPS, "", "{lookup}", "")                                                                 \
     X(PROCESSES, "", "{process}", "")                                                              \
+    X(CONTAINERS, "", "{container}", "")                                                           \
     X(LINES, "", "{line}", "")                                                                     \
     X(SNAPSHOTS, "", "{snapshot}", "")                                                             \
     X(POINTS, "", "{point}", "")                                                                   \
-    X(REQUESTS, "", "{request}", "request")                                                        \
+    X(REQUESTS, "", "{request}", "")                                                               \
     X(ATTEMPTS, "", "{attempt}", "")
 
 enum eye_unit {
@@ -77,7 +78,7 @@ struct eye_attribute {
     X(DIRECTION, "direction", "", STRING, STABLE,                                                  \
       "how the socket came about: incoming (accepted) or outgoing")                                \
     X(SERVICE, "service", "service.name", STRING, STABLE,                                          \
-      "DD_SERVICE, OTEL_SERVICE_NAME, unit, container or executable")                              \
+      "DD_SERVICE, OTEL_SERVICE_NAME, unit, name or id of the container, or executable")           \
     X(PORT, "port", "server.port", INTEGER, STABLE,                                                \
       "port of the service: local when incoming, remote when outgoing; ephemeral when the kernel " \
       "chose it")                                                                                  \
@@ -85,7 +86,10 @@ struct eye_attribute {
       "ipv4 or ipv6; v4-mapped addresses are ipv4")                                                \
     X(PROCESS, "process", "process.executable.name", STRING, STABLE, "name of the executable")     \
     X(CONTAINER, "container", "container.id", STRING, STABLE,                                      \
-      "first 12 digits of the container id")                                                       \
+      "first 12 digits of the container id, or the name of one that has no id (LXC, nspawn)")      \
+    X(POD, "pod", "k8s.pod.name", STRING, EXPERIMENTAL, "name of the Kubernetes pod")              \
+    X(NAMESPACE, "namespace", "k8s.namespace.name", STRING, EXPERIMENTAL,                          \
+      "Kubernetes namespace of the pod")                                                           \
     X(REMOTE, "remote", "network.peer.address", STRING, STABLE,                                    \
       "the other end: its zone or address, by setting")                                            \
     X(NETNS, "netns", "", STRING, EXPERIMENTAL, "inode number of the network namespace")           \
@@ -135,7 +139,8 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
 
 #define EYE_TAGS_CONNECTION                                                                        \
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(FAMILY) |     \
-     EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
+     EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(POD) | EYE_TAG_BIT(NAMESPACE) |   \
+     EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
 #define EYE_TAGS_HTTP                                                                              \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
@@ -251,6 +256,14 @@ enum eye_series_bound {
       EXPERIMENTAL,                                                                                \
       "processes forgotten that may still run, for want of room or of /proc: those that have "     \
       "written over their environment may be called otherwise from then on")                       \
+    X(SELF_CONTAINERS, "sockeye.containers", SELF, GAUGE, CONTAINERS, 1, EYE_TAG_BIT(OUTCOME),     \
+      FEW, EXPERIMENTAL,                                                                           \
+      "containers whose programs are remembered, named and unnamed (called by their id)")          \
+    X(SELF_CONTAINER_LOOKUPS, "sockeye.containers.lookups", SELF, COUNTER, LOOKUPS, 1,             \
+      EYE_TAG_BIT(OUTCOME), FEW, EXPERIMENTAL,                                                     \
+      "look-ups of a container's name in the files of its runtime: named, unknown (none tells "    \
+      "it), denied (cap_dac_read_search), too_large, malformed, failed, postponed (the interval "  \
+      "has read enough), no_room")                                                                 \
     X(SELF_CPU, "sockeye.cpu.time", SELF, COUNTER, SECONDS, 1e-9, 0, FEW, STABLE,                  \
       "CPU time of the daemon, user and system")                                                   \
     X(SELF_MEMORY, "sockeye.memory.resident", SELF, GAUGE, BYTES, 1, 0, FEW, STABLE,               \

@@ -501,6 +501,11 @@ int eye_client_send(struct eye_client *client, const struct eye_client_request *
                     struct eye_client_answer *ret_answer, struct eye_export_failure *failure)
 {
     EYE_CLEANUP(cleanup_lines) struct curl_slist *lines = NULL;
+    int result =
+        eye_client_authorities(client->easy, &client->settings->tls, request->url, failure);
+    if (result != 0) {
+        return result;
+    }
     if (follow_secrets(client) != 0 || make_lines(client, request, &lines) != 0 ||
         set_request(client, request, lines) != 0) {
         return eye_export_fail(failure, -ENOMEM, EYE_EXPORT_OTHER, "out of memory");

@@ -28,7 +28,7 @@
 #define DEFLATE_LEVEL 2
 
 /* libsnappy is C++ and brings a library of 2 MiB along: opened with the first compressor of it. */
-static struct {
+static struct snappy {
     __typeof__(&snappy_compress) compress;
     __typeof__(&snappy_max_compressed_length) bound;
 } snappy;
@@ -64,8 +64,8 @@ static int init_zstd(struct eye_compressor *compressor)
 static int init_snappy(void)
 {
     static const struct eye_symbol symbols[] = {
-        {"snappy_compress", 0},
-        {"snappy_max_compressed_length", sizeof(snappy.compress)},
+        EYE_SYMBOL(snappy_compress, struct snappy, compress),
+        EYE_SYMBOL(snappy_max_compressed_length, struct snappy, bound),
     };
     return snappy.compress != NULL
                ? 0

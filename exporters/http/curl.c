@@ -6,11 +6,12 @@
 #include <stddef.h>
 
 #include "exporters/engine/shared_library.h"
+#include "exporters/http/authorities.h"
 
 struct eye_curl eye_curl;
 
 static const struct eye_symbol symbols[] = {
-#define X(name) {"curl_" #name, offsetof(struct eye_curl, name)},
+#define X(name) EYE_SYMBOL(curl_##name, struct eye_curl, name),
     EYE_CURL_FUNCTIONS(X)
 #undef X
 };
@@ -70,4 +71,30 @@ int eye_curl_set_tls(CURL *easy, const struct eye_tls_settings *tls)
         code = eye_curl.easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
     return code == CURLE_OK ? 0 : -ENOMEM;
+}
+
+/* Distributions say it when they build it; the static build cannot know whose host it will run on.
+ */
+static bool knows_authorities(void)
+{
+    const curl_version_info_data *info = eye_curl.version_info(CURLVERSION_NOW);
+    return info->cainfo != NULL || info->capath != NULL;
+}
+
+int eye_curl_set_authorities(CURL *easy, const struct eye_tls_settings *tls,
+                             struct eye_error *ret_error)
+{
+    const char *path = NULL;
+    if (!tls->verify || knows_authorities()) {
+        return 0;
+    }
+    int result = eye_authorities_find(&path, ret_error);
+    if (result != 0) {
+        return tls->ca_file == NULL ? result : 0;
+    }
+    CURLcode code = eye_curl.easy_setopt(easy, CURLOPT_PROXY_CAINFO, path);
+    if (code == CURLE_OK && tls->ca_file == NULL) {
+        code = eye_curl.easy_setopt(easy, CURLOPT_CAINFO, path);
+    }
+    return code == CURLE_OK ? 0 : eye_error_set(ret_error, -ENOMEM, "out of memory");
 }

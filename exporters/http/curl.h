@@ -34,7 +34,8 @@
     X(url)                                                                                         \
     X(url_cleanup)                                                                                 \
     X(url_get)                                                                                     \
-    X(url_set)
+    X(url_set)                                                                                     \
+    X(version_info)
 
 /* How long authorities are kept that were read from their file, as long as a connection. libcurl's
  * default is a day; our own certificate it reads for each connection. */
@@ -55,3 +56,13 @@ int eye_curl_load(struct eye_error *ret_error);
 
 /** TLS 1.2 or newer, authorities, our certificate, and whether to check theirs. 0 or -ENOMEM. */
 int eye_curl_set_tls(CURL *easy, const struct eye_tls_settings *tls);
+
+/**
+ * Before a connection, where libcurl has no authorities built in: tells it this host's for what
+ * @tls, which eye_curl_set_tls() has seen, leaves to the system: the receiver, unless it names a
+ * file, and a proxy.
+ * 0; -ENOENT with a message: it has none, and @tls wants the receiver's certificate checked with
+ * them; -ENOMEM.
+ */
+int eye_curl_set_authorities(CURL *easy, const struct eye_tls_settings *tls,
+                             struct eye_error *ret_error);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "exporters/http/url.h"
 
@@ -54,6 +55,13 @@ static long proxy_refusal(CURL *easy)
     return status >= 300 ? status : 0;
 }
 
+/* TLS 1.3 says only after the handshake, on the first read, that our certificate is no good: in the
+ * words of OpenSSL, and of GnuTLS. */
+static bool is_refusal(const char *detail)
+{
+    return strstr(detail, "SSL routines") != NULL || strstr(detail, "TLS fatal alert") != NULL;
+}
+
 static enum eye_export_reason reason_of(CURL *easy, CURLcode code, const char *detail)
 {
     long number = 0;
@@ -65,11 +73,26 @@ static enum eye_export_reason reason_of(CURL *easy, CURLcode code, const char *d
     if (proxy_refusal(easy) != 0) {
         return proxy_refusal(easy) == 407 ? EYE_EXPORT_UNAUTHORIZED : EYE_EXPORT_UNREACHABLE;
     }
-    /* TLS 1.3 says only after the handshake, on the first read, that our certificate is no good. */
-    if (code == CURLE_RECV_ERROR && strstr(detail, "SSL routines") != NULL) {
-        return EYE_EXPORT_TLS;
+    return code == CURLE_RECV_ERROR && is_refusal(detail) ? EYE_EXPORT_TLS : look_up(code);
+}
+
+static bool is_https(const char *url)
+{
+    return strncasecmp(url, "https:", strlen("https:")) == 0;
+}
+
+int eye_client_authorities(CURL *easy, const struct eye_tls_settings *tls, const char *url,
+                           struct eye_export_failure *failure)
+{
+    struct eye_error error = {""};
+    int result = eye_curl_set_authorities(easy, tls, &error);
+    if (result == 0 || (result == -ENOENT && !is_https(url))) {
+        return 0;
     }
-    return look_up(code);
+    char authority[EYE_URL_AUTHORITY_BYTES];
+    eye_url_authority(url, authority);
+    return eye_export_fail(failure, result, result == -ENOENT ? EYE_EXPORT_TLS : EYE_EXPORT_OTHER,
+                           "%s: %s", authority, error.text);
 }
 
 int eye_client_outcome(CURL *easy, CURLcode code, const char *url, const char *way,

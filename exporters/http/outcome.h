@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What libcurl says of a transfer that failed, in our words. Used by one worker thread. */
+/* What keeps a transfer from being tried, and what libcurl says of one that failed, in our words.
+ * Used by one worker thread. */
 #pragma once
 
 #include "exporters/exporter.h"
 #include "exporters/http/curl.h"
+
+/**
+ * Before each request or connection, because authorities of the host come and go:
+ * eye_curl_set_authorities() for @url. 0, or -errno with @failure when it must not be tried.
+ */
+int eye_client_authorities(CURL *easy, const struct eye_tls_settings *tls, const char *url,
+                           struct eye_export_failure *failure);
 
 /**
  * Fills @failure for the transfer of @easy that ended with @code, not CURLE_OK, and returns -errno.

@@ -99,14 +99,16 @@ static CURLcode connect_within(const struct eye_link *link)
     }
 }
 
-static CURLcode connect_tls(struct eye_link *link)
+static int prepare(struct eye_link *link)
 {
     link->curl = eye_curl.easy_init();
     link->multi = eye_curl.multi_init();
-    if (link->curl == NULL || link->multi == NULL) {
-        return CURLE_OUT_OF_MEMORY;
-    }
-    if (configure(link) != 0 || eye_curl.multi_add_handle(link->multi, link->curl) != CURLM_OK) {
+    return link->curl == NULL || link->multi == NULL ? -ENOMEM : configure(link);
+}
+
+static CURLcode connect_tls(struct eye_link *link)
+{
+    if (eye_curl.multi_add_handle(link->multi, link->curl) != CURLM_OK) {
         return CURLE_OUT_OF_MEMORY;
     }
     CURLcode result = connect_within(link);
@@ -135,14 +137,29 @@ static bool is_alive(const struct eye_link *link)
     return true;
 }
 
+static int find_authorities(struct eye_link *link, struct eye_export_failure *failure)
+{
+    char url[URL_BYTES];
+    make_url(&link->address, url);
+    return eye_client_authorities(link->curl, link->tls, url, failure);
+}
+
 static int open_tls(struct eye_link *link, struct eye_export_failure *failure)
 {
     if (link->curl != NULL && is_alive(link)) {
         return 0;
     }
     close_tls(link);
-    CURLcode result = connect_tls(link);
-    return result == CURLE_OK ? 0 : fail(link, result, failure);
+    if (prepare(link) != 0) {
+        return fail(link, CURLE_OUT_OF_MEMORY, failure);
+    }
+    int result = find_authorities(link, failure);
+    if (result != 0) {
+        close_tls(link);
+        return result;
+    }
+    CURLcode code = connect_tls(link);
+    return code == CURLE_OK ? 0 : fail(link, code, failure);
 }
 
 /* ---- Sending ---- */

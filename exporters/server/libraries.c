@@ -10,13 +10,13 @@ struct eye_mhd eye_mhd;
 struct eye_gnutls eye_gnutls;
 
 static const struct eye_symbol mhd_symbols[] = {
-#define X(name) {"MHD_" #name, offsetof(struct eye_mhd, name)},
+#define X(name) EYE_SYMBOL(MHD_##name, struct eye_mhd, name),
     EYE_MHD_FUNCTIONS(X)
 #undef X
 };
 
 static const struct eye_symbol gnutls_symbols[] = {
-#define X(name) {"gnutls_" #name, offsetof(struct eye_gnutls, name)},
+#define X(name) EYE_SYMBOL(gnutls_##name, struct eye_gnutls, name),
     EYE_GNUTLS_FUNCTIONS(X)
 #undef X
 };

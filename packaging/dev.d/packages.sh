@@ -6,6 +6,8 @@ build_packages=(
     libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libmicrohttpd-dev libxxhash-dev
     libgnutls28-dev libcurl4-openssl-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev libzstd-dev
 )
+# Archives that those leave out, and tools for a source package: the static binary.
+static_packages=(libunistring-dev libidn2-dev libtasn1-6-dev nettle-dev libgmp-dev libp11-kit-dev dpkg-dev binutils util-linux)
 # Builds the tests, and runs those that need no kernel.
 unit_packages=(
     git libcmocka-dev python3 python3-prometheus-client python3-jsonschema prometheus openssl libfaketime

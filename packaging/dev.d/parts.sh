@@ -16,6 +16,7 @@ clang      deep    clang  -         unit tests built by the second compiler
 asan       deep    asan   live      address and undefined-behaviour sanitizers
 tsan       deep    tsan   live      thread sanitizer
 fuzz       deep    fuzz   fuzz      fuzzers
+static     deep    -      static    the static binary, in a root that has nothing but it
 vm         deep    dev    vm        other kernels, and the kernel programs of another clang
 debian     deep    dev    debian    both Debians: release and dev without a warning, unit tests; names by code of others; a second protocol
 "
@@ -150,6 +151,21 @@ part_sanitizer() {
 
 part_fuzz() {
     tests fuzz fuzz --parallel "$(nproc)"
+}
+
+# Its tests are no part of its preset: they are of the binary alone.
+part_static() {
+    local reason tests=test_static
+    build_static
+    reason=$(why_not_live build/static/sockeye)
+    if [ -n "$reason" ]; then
+        remark "not run in its root: $reason"
+        tests=test_static.Binary
+    else
+        prepare_host
+    fi
+    cd tests/integration
+    SOCKEYE=$OLDPWD/build/static/sockeye EYE_TEST_SECONDS=300 /usr/bin/python3 -m unittest -v "$tests"
 }
 
 # The newest that this Debian has: verifiers see what clang makes of a program, not the program.

@@ -27,6 +27,8 @@ from table import (Row, at_least, at_most, count, mebibytes, microseconds, milli
 MIB = 2**20
 RR_CONNECTIONS = 8
 STARTS = 5
+# Asked one after the other.
+STATUS_REQUESTS = 100
 FOLLOWED = "requests of HTTP/1 are seen from now on"
 LIVE_CONNECTIONS = 5000       # 10 000 sockets
 MEMORY_CONNECTIONS = 9000     # 18 000 sockets: all that the descriptors of one process allow
@@ -248,6 +250,34 @@ def memory_rows(bench):
                   resident, 16 * MIB, mebibytes)
 
 
+# ---- the control socket ----
+
+def ask(bench, path, times):
+    """`sockeye status` so many times; seconds for each, the command's own start included."""
+    begin = time.monotonic()
+    for _ in range(times):
+        command(bench.sockeye, "status", "--json", "--socket", path)
+    return (time.monotonic() - begin) / times
+
+
+def control_rows(bench):
+    say("control socket")
+    path = os.path.join(bench.folder, "control.sock")
+    with Daemon(bench.sockeye) as daemon:
+        without = settled_bytes(daemon)
+    with Daemon(bench.sockeye, control=path) as daemon:
+        yield at_most("resident memory more by a control socket that nobody asks",
+                      settled_bytes(daemon) - without, MIB / 16, mebibytes)
+        seconds = ask(bench, path, 1)
+        yield at_most("    and once somebody has asked", daemon.resident_bytes() - without, None,
+                      mebibytes)
+        cpu = daemon.cpu_ns()
+        seconds = ask(bench, path, STATUS_REQUESTS)
+        cpu = (daemon.cpu_ns() - cpu) / STATUS_REQUESTS
+        yield at_most("a status request: the daemon's CPU", cpu, None, nanoseconds)
+        yield at_most("    until the command has ended", seconds, None, milliseconds)
+
+
 def start_row(bench, what, target, http="auto"):
     """Seconds and peak memory of some starts: the medians."""
     seconds, peaks = [], []
@@ -313,7 +343,8 @@ def deliver_rows(bench):
 
 
 PARTS = {"tcp": tcp_rows, "connections": connection_rows, "http": http_rows,
-         "churn": churn_rows, "live": live_rows, "memory": memory_rows, "start": start_rows, "deliver": deliver_rows}
+         "churn": churn_rows, "live": live_rows, "memory": memory_rows,
+         "control": control_rows, "start": start_rows, "deliver": deliver_rows}
 
 
 def measure_part(name, part, bench):

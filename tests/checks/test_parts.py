@@ -15,7 +15,7 @@ import unittest
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "packaging" / "dev.d"
 # As packaging/dev begins.
 BEGINNING = "set -euo pipefail\n" + "\n".join(
-    f". {SCRIPTS}/{name}.sh" for name in ("packages", "build", "parts", "run_parts", "debian"))
+    f". {SCRIPTS}/{name}.sh" for name in ("packages", "build", "parts", "run_parts", "debian", "static"))
 # Parts of our own; nothing is installed, built or handed back.
 PARTS = """
 parts="

@@ -98,7 +98,7 @@ static void take_request(struct probe *probe)
 
 static void take_owner(const struct probe *probe)
 {
-    struct eye_processes *processes = eye_processes_new("/nonexistent");
+    struct eye_processes *processes = eye_processes_new("/nonexistent", "/nonexistent");
     assert(processes != NULL);
     eye_processes_take(processes, probe->bytes, probe->size);
     assert(eye_processes_count(processes) + eye_processes_malformed(processes) == 1);

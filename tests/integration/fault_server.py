@@ -406,8 +406,8 @@ class Authority:
     def _openssl(*words):
         harness.command("openssl", *words)
 
-    def context(self, name="IP:127.0.0.1", expired=False, self_signed=False):
-        """What a server shows: a certificate for `name`."""
+    def files(self, name="IP:127.0.0.1", expired=False, self_signed=False):
+        """What a server shows: paths of a certificate for `name` and of its key."""
         base = self._path(f"{name.replace(':', '_')}.{expired}.{self_signed}")
         with open(base + ".ext", "w", encoding="ascii") as file:
             file.write(f"subjectAltName={name}\n")
@@ -421,8 +421,12 @@ class Authority:
         else:
             self._openssl("x509", "-req", *files, "-days", "2", "-CA", self.certificate, "-CAkey",
                           self._path("ca.key"), "-CAcreateserial")
+        return base + ".pem", base + ".key"
+
+    def context(self, *words, **options):
+        """The same, for a server of Python's."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(base + ".pem", base + ".key")
+        context.load_cert_chain(*self.files(*words, **options))
         return context
 
     def _sign_for_the_past(self, files):

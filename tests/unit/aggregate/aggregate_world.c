@@ -14,10 +14,12 @@
 
 #define TAGS_MAX_BYTES 4096
 
+#define WORLD_POD_UID "8f2c1a3b-0d4e-4f5a-9b6c-7d8e9f0a1b2c"
+#define WORLD_CONTAINER_ID WORLD_CONTAINER "0123456789abcdef0123456789abcdef0123456789abcdef0123"
+
 static void start_processes(const struct fake_proc *proc)
 {
-    static const char cgroup[] = "0::/system.slice/docker-" WORLD_CONTAINER
-                                 "0123456789abcdef0123456789abcdef0123456789abcdef0123.scope\n";
+    static const char cgroup[] = "0::/kubepods/pod" WORLD_POD_UID "/" WORLD_CONTAINER_ID "\n";
     fake_proc_start(proc, WORLD_SHOP_PID, WORLD_SHOP_TICKS);
     fake_proc_set_executable(proc, WORLD_SHOP_PID, "/usr/sbin/nginx");
     fake_proc_write_text(proc, WORLD_SHOP_PID, "environ", "DD_SERVICE=shop");
@@ -33,10 +35,14 @@ int world_setup(void **state)
     assert_non_null(world);
     *state = world;
     fake_proc_init(&world->proc);
+    fake_root_init(&world->root);
+    fake_root_write(
+        &world->root,
+        "var/log/containers/" WORLD_POD "_" WORLD_NAMESPACE "_web-" WORLD_CONTAINER_ID ".log", "");
     start_processes(&world->proc);
     world->config.connections.tags =
         1U << EYE_CONNECTION_TAG_SERVICE | 1U << EYE_CONNECTION_TAG_PORT;
-    world->processes = eye_processes_new(world->proc.root);
+    world->processes = eye_processes_new(world->proc.root, world->root.path);
     assert_non_null(world->processes);
     return 0;
 }
@@ -55,6 +61,7 @@ int world_teardown(void **state)
     struct world *world = *state;
     end(world);
     eye_processes_free(world->processes);
+    fake_root_done(&world->root);
     fake_proc_done(&world->proc);
     free(world);
     return 0;

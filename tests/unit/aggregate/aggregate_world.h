@@ -7,10 +7,13 @@
 
 #include "collector/aggregate/aggregate.h"
 #include "tests/unit/process/fake_proc.h"
+#include "tests/unit/process/fake_root.h"
 
-#define WORLD_SHOP_PID 100  /* service "shop", executable "nginx", container WORLD_CONTAINER */
+#define WORLD_SHOP_PID 100  /* service "shop", executable "nginx", container and pod as below */
 #define WORLD_CACHE_PID 200 /* service and executable "redis", no container */
 #define WORLD_CONTAINER "0123456789ab"
+#define WORLD_POD "shop-0"
+#define WORLD_NAMESPACE "prod"
 
 /* When they started, and their keys. */
 #define WORLD_SHOP_TICKS 1000
@@ -23,6 +26,7 @@
 
 struct world {
     struct fake_proc proc;
+    struct fake_root root;
     struct eye_config config;
     struct eye_registry *registry;
     struct eye_processes *processes;

@@ -187,12 +187,15 @@ static void tags__are_those_of_the_configuration(void **state)
         {1U << EYE_CONNECTION_TAG_FAMILY, EYE_REMOTE_NONE, "family=ipv4"},
         {1U << EYE_CONNECTION_TAG_PROCESS, EYE_REMOTE_NONE, "process=nginx"},
         {1U << EYE_CONNECTION_TAG_CONTAINER, EYE_REMOTE_NONE, "container=" WORLD_CONTAINER},
+        {1U << EYE_CONNECTION_TAG_POD, EYE_REMOTE_NONE, "pod=" WORLD_POD},
+        {1U << EYE_CONNECTION_TAG_NAMESPACE, EYE_REMOTE_NONE, "namespace=" WORLD_NAMESPACE},
         {1U << EYE_CONNECTION_TAG_NETNS, EYE_REMOTE_NONE, "netns=4026531840"},
         {0, EYE_REMOTE_ZONE, "remote=private"},
         {0, EYE_REMOTE_IP, "remote=10.1.2.3"},
         {UINT32_MAX, EYE_REMOTE_IP,
          "direction=incoming,service=shop,port=80,family=ipv4,process=nginx,"
-         "container=" WORLD_CONTAINER ",remote=10.1.2.3,netns=4026531840"},
+         "container=" WORLD_CONTAINER ",pod=" WORLD_POD ",namespace=" WORLD_NAMESPACE
+         ",remote=10.1.2.3,netns=4026531840"},
     };
     struct world *world = *state;
     struct eye_connection_record sample = world_connection();

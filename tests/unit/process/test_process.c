@@ -14,8 +14,10 @@
 #include "bpf/abi.h"
 #include "collector/base/base.h"
 #include "collector/base/text.h"
+#include "collector/process/containers.h"
 #include "collector/process/process.h"
 #include "tests/unit/process/fake_proc.h"
+#include "tests/unit/process/fake_root.h"
 
 #define PID 4242
 #define START 98765
@@ -26,6 +28,7 @@
 
 struct fixture {
     struct fake_proc proc;
+    struct fake_root root;
     struct eye_processes *processes;
     struct eye_processes *real; /* of /proc */
     pid_t child;
@@ -39,8 +42,9 @@ static int setup(void **state)
     assert_non_null(fixture);
     *state = fixture;
     fake_proc_init(&fixture->proc);
-    fixture->processes = eye_processes_new(fixture->proc.root);
-    fixture->real = eye_processes_new("/proc");
+    fake_root_init(&fixture->root);
+    fixture->processes = eye_processes_new(fixture->proc.root, fixture->root.path);
+    fixture->real = eye_processes_new("/proc", "/nonexistent");
     assert_non_null(fixture->processes);
     assert_non_null(fixture->real);
     return 0;
@@ -61,6 +65,7 @@ static int teardown(void **state)
     end_child(fixture);
     eye_processes_free(fixture->processes);
     eye_processes_free(fixture->real);
+    fake_root_done(&fixture->root);
     fake_proc_done(&fixture->proc);
     free(fixture);
     return 0;
@@ -122,7 +127,7 @@ static void find__knows_the_kernel_and_nobody(void **state)
     const struct eye_process *kernel = eye_processes_find(fixture->processes, EYE_OWNER_KERNEL);
     assert_string_equal(kernel->service, "kernel");
     assert_string_equal(kernel->executable, "kernel");
-    assert_string_equal(kernel->container, "");
+    assert_string_equal(kernel->container.text, "");
     assert_string_equal(service_of(fixture->processes, EYE_OWNER_UNKNOWN), "unknown");
     assert_int_equal(eye_processes_count(fixture->processes), 0);
     assert_true(eye_processes_knows(fixture->processes, EYE_OWNER_KERNEL));
@@ -168,10 +173,72 @@ static void take__names_the_program(void **state)
         const struct eye_process *process = eye_processes_find(fixture->processes, who.owner);
         assert_string_equal(process->service, cases[i].service);
         assert_string_equal(process->executable, cases[i].executable);
-        assert_string_equal(process->container, cases[i].container);
+        assert_int_equal(strncmp(process->container.text, cases[i].container, 12), 0);
         assert_int_equal(process->owner, who.owner);
     }
     assert_int_equal(eye_processes_renamed(fixture->processes), 0);
+}
+
+#define DOCKER_FILE "var/lib/docker/containers/" ID "/config.v2.json"
+
+/* Environment, unit, the container's name, its id, executable. */
+static void take__calls_a_program_by_its_container(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        struct introduction who;
+        const char *service;
+    } cases[] = {
+        {{.executable = "a", .cgroups = {"docker-" ID ".scope", "system.slice"}}, "shop-web-1"},
+        {{.executable = "a", .environment = "DD_SERVICE=shop", .cgroups = {"docker-" ID ".scope"}},
+         "shop"},
+        {{.executable = "a", .cgroups = {"nginx.service", "docker-" ID ".scope"}}, "nginx"},
+        {{.executable = "a", .cgroups = {"libpod-payload-" ID, "quadlet.service"}}, "quadlet"},
+        {{.executable = "a", .cgroups = {"lxc.payload.web"}}, "web"},
+        {{.executable = "a", .cgroups = {"lxc.payload.kernel"}}, "kernel_"},
+        {{.executable = "a", .cgroups = {"payload", "systemd-nspawn@my\\x2dweb.service"}},
+         "my-web"},
+        {{.executable = "conmon", .cgroups = {"libpod-conmon-" ID ".scope"}}, "conmon"},
+    };
+    fake_root_write(&fixture->root, DOCKER_FILE, "{\"Name\":\"/shop-web-1\"}");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct introduction who = cases[i].who;
+        who.owner = OWNER + i;
+        introduce(fixture->processes, &who);
+        assert_string_equal(service_of(fixture->processes, who.owner), cases[i].service);
+    }
+}
+
+static void refresh__renames_the_programs_of_a_container(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction who = {
+        .owner = OWNER, .executable = "a", .cgroups = {"docker-" ID ".scope"}};
+    const struct introduction named = {.owner = OWNER + 1,
+                                       .executable = "a",
+                                       .environment = "DD_SERVICE=own",
+                                       .cgroups = {"docker-" ID ".scope"}};
+    const struct introduction apart = {.owner = OWNER + 2, .executable = "a"};
+    introduce(fixture->processes, &who);
+    introduce(fixture->processes, &named);
+    introduce(fixture->processes, &apart);
+    assert_string_equal(service_of(fixture->processes, OWNER), "4f6d9ac25a1b");
+    uint64_t id = eye_processes_find(fixture->processes, OWNER)->id;
+    uint64_t apart_id = eye_processes_find(fixture->processes, OWNER + 2)->id;
+    uint64_t generation = eye_processes_generation(fixture->processes);
+    fake_root_write(&fixture->root, DOCKER_FILE, "{\"Name\":\"/web\"}");
+    eye_processes_refresh(fixture->processes, EYE_CONTAINER_LOOK_NS);
+    assert_string_equal(service_of(fixture->processes, OWNER), "web");
+    assert_string_equal(service_of(fixture->processes, OWNER + 1), "own");
+    assert_true(eye_processes_find(fixture->processes, OWNER)->id != id);
+    assert_int_equal(eye_processes_find(fixture->processes, OWNER + 2)->id, apart_id);
+    assert_true(eye_processes_generation(fixture->processes) > generation);
+    assert_int_equal(eye_processes_renamed(fixture->processes), 1);
+    fake_root_write(&fixture->root, DOCKER_FILE, "{\"Name\":\"/shop\"}");
+    eye_processes_refresh(fixture->processes, 2 * EYE_CONTAINER_LOOK_NS);
+    assert_string_equal(service_of(fixture->processes, OWNER), "shop");
+    assert_int_equal(eye_processes_renamed(fixture->processes), 2);
+    assert_int_equal(eye_processes_containers(fixture->processes).named, 1);
 }
 
 static void take__counts_what_is_no_record(void **state)
@@ -263,8 +330,7 @@ static void take__completes_with_proc(void **state)
                                      .cgroups = {"cut", "off"}};
     introduce(fixture->processes, &cut);
     assert_string_equal(service_of(fixture->processes, OWNER + 10), "of-proc");
-    assert_string_equal(eye_processes_find(fixture->processes, OWNER + 10)->container,
-                        "4f6d9ac25a1b");
+    assert_string_equal(eye_processes_find(fixture->processes, OWNER + 10)->container.text, ID);
     const struct introduction other = {.owner = OWNER + (UINT64_C(1000) << EYE_OWNER_START_SHIFT),
                                        .flags = EYE_OWNER_NO_ENVIRONMENT,
                                        .executable = "exe"};
@@ -415,7 +481,7 @@ static void sweep__waits_long_for_who_may_live(void **state)
 {
     struct fixture *fixture = *state;
     const struct introduction who = {.owner = OWNER, .executable = "exe"};
-    struct eye_processes *nowhere = eye_processes_new(NULL);
+    struct eye_processes *nowhere = eye_processes_new(NULL, "/nonexistent");
     struct eye_processes *all[] = {nowhere, fixture->processes};
     fake_proc_end(&fixture->proc, 2);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(all); i++) {
@@ -502,7 +568,7 @@ static void sweep__asks_for_so_many(void **state)
 static void find__lives_without_proc(void **state)
 {
     (void)state;
-    struct eye_processes *processes = eye_processes_new("/nonexistent");
+    struct eye_processes *processes = eye_processes_new("/nonexistent", "/nonexistent");
     assert_non_null(processes);
     assert_string_equal(service_of(processes, OWNER), "unknown");
     eye_processes_free(processes);
@@ -601,6 +667,8 @@ int main(void)
         cmocka_unit_test(key__has_its_parts),
         TEST(find__knows_the_kernel_and_nobody),
         TEST(take__names_the_program),
+        TEST(take__calls_a_program_by_its_container),
+        TEST(refresh__renames_the_programs_of_a_container),
         TEST(take__counts_what_is_no_record),
         TEST(take__keeps_the_first_whole_answer),
         TEST(take__asks_the_parent),

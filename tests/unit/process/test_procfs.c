@@ -63,7 +63,7 @@ static void describe__knows_nothing_of_what_is_gone(void **state)
     assert_int_equal(describe(fixture, &process), 0);
     assert_string_equal(process.service, "unknown");
     assert_string_equal(process.executable, "unknown");
-    assert_string_equal(process.container, "");
+    assert_string_equal(process.container.text, "");
 }
 
 /* A pid that was given to another, and the smallest differences in time. A tick of /proc is 10 ms,
@@ -123,7 +123,7 @@ static void describe__reads_only_what_is_wanted(void **state)
                               : wanted & EYE_NAMES_CGROUP    ? "a"
                                                              : "";
         assert_string_equal(process.service, service);
-        assert_string_equal(process.container, wanted & EYE_NAMES_CGROUP ? ID_12 : "");
+        assert_string_equal(process.container.text, wanted & EYE_NAMES_CGROUP ? ID : "");
         assert_string_equal(process.executable, wanted & EYE_NAMES_EXECUTABLE ? "exe" : "");
     }
 }
@@ -341,12 +341,12 @@ static void describe__takes_unit_and_container_of_the_cgroup(void **state)
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cgroup_cases); i++) {
         const struct cgroup_case *wanted = &cgroup_cases[i];
         struct eye_process process;
+        char tag[EYE_CONTAINER_ID_BYTES];
         fake_proc_write_text(&fixture->proc, PID, "cgroup", wanted->cgroup);
         describe(fixture, &process);
-        if (strcmp(process.service, wanted->service) != 0 ||
-            strcmp(process.container, wanted->container) != 0) {
-            fail_msg("%s: service \"%s\", container \"%s\"", wanted->cgroup, process.service,
-                     process.container);
+        eye_container_tag(&process.container, tag);
+        if (strcmp(process.service, wanted->service) != 0 || strcmp(tag, wanted->container) != 0) {
+            fail_msg("%s: service \"%s\", container \"%s\"", wanted->cgroup, process.service, tag);
         }
     }
 }
@@ -360,7 +360,7 @@ static void describe__prefers_the_environment_to_the_cgroup(void **state)
     fake_proc_write_text(&fixture->proc, PID, "cgroup", "0::/system.slice/a.service/" ID "\n");
     describe(fixture, &process);
     assert_string_equal(process.service, "shop");
-    assert_string_equal(process.container, ID_12);
+    assert_string_equal(process.container.text, ID);
 }
 
 static void describe__takes_the_name_of_the_executable(void **state)

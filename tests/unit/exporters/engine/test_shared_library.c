@@ -17,9 +17,9 @@ struct functions {
 };
 
 static const struct eye_symbol symbols[] = {
-    {"sqrt", offsetof(struct functions, root)},
-    {"pow", offsetof(struct functions, power)},
-    {"square_the_circle", 0},
+    EYE_SYMBOL(sqrt, struct functions, root),
+    EYE_SYMBOL(pow, struct functions, power),
+    EYE_SYMBOL(square_the_circle, struct functions, root),
 };
 
 static void shared_library__fills_the_table(void **state)
