@@ -72,6 +72,14 @@ uint64_t eye_privileges_effective(void)
     return get(&sets) == 0 ? sets.effective : 0;
 }
 
+/* CAP_SYS_ADMIN is CAP_BPF and CAP_PERFMON, too, as it was before there were these (5.8). */
+static uint64_t with_stand_in(uint64_t wanted, uint64_t permitted)
+{
+    const uint64_t parts = EYE_CAPABILITY(CAP_BPF) | EYE_CAPABILITY(CAP_PERFMON);
+    bool missing = (wanted & parts & ~permitted) != 0;
+    return (missing ? wanted | EYE_CAPABILITY(CAP_SYS_ADMIN) : wanted) & permitted;
+}
+
 /* What a daemon that is root keeps of a root's rights over files. */
 static uint64_t of_files(void)
 {
@@ -97,8 +105,8 @@ int eye_privileges_assume(enum eye_role role)
     if (role == EYE_ROLE_DELIVERY || role == EYE_ROLE_MAIN) {
         kept.permitted |= of_files();
     }
-    kept.permitted &= now.permitted;
-    kept.effective &= now.permitted;
+    kept.permitted = with_stand_in(kept.permitted, now.permitted);
+    kept.effective = with_stand_in(kept.effective, now.permitted);
     return set(&kept);
 }
 
@@ -110,7 +118,7 @@ static uint64_t use(uint64_t effective)
         return 0;
     }
     uint64_t before = sets.effective;
-    sets.effective = effective & sets.permitted;
+    sets.effective = with_stand_in(effective, sets.permitted);
     set(&sets);
     return before;
 }

@@ -12,7 +12,8 @@
 
 #define EYE_CAPABILITY(number) (UINT64_C(1) << (number))
 
-/* To load kernel programs and to attach them. */
+/* To load kernel programs and to attach them. Where CAP_BPF or CAP_PERFMON is not there,
+ * CAP_SYS_ADMIN is, and stands in. */
 #define EYE_PRIVILEGES_LOADING                                                                     \
     (EYE_CAPABILITY(CAP_BPF) | EYE_CAPABILITY(CAP_PERFMON) | EYE_CAPABILITY(CAP_NET_ADMIN))
 

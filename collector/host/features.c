@@ -337,10 +337,12 @@ static bool read_process(int proc, const char *pid, const char **ret_what, int *
     if (fstatat(proc, pid, &status, 0) != 0 || status.st_uid == geteuid()) {
         return false;
     }
-    int error = read_names(proc, pid, ret_what);
+    const char *what;
+    int error = read_names(proc, pid, &what);
     if (error == ENOENT || error == ESRCH) {
         return false; /* it has ended, or is one of the kernel's */
     }
+    *ret_what = what;
     *ret_error = error;
     return true;
 }
