@@ -29,6 +29,7 @@ THREADS = {"sockeye": (set(), LOADING | READING | {"sys_admin", "net_bind_servic
 OF_ROOT = {"dac_override"}
 ALL = sorted(LOADING | READING | {"sys_admin"})
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 USER = "daemon"
 AUTO = "protocols.http=auto"
 SEEN = "requests of HTTP/1 are seen from now on"
@@ -115,10 +116,12 @@ class WhatIsLeft(unittest.TestCase):
         self.exporters = (f'{{type: openmetrics, listen: "127.0.0.1:{self.page}"}}',
                           '{type: otlp, url: "http://localhost:9/"}')
 
-    def expect_threads(self, daemon, permitted, more=frozenset()):
-        """`permitted`: what the process began with; `more`: what a thread of a root's has."""
+    def expect_threads(self, daemon, permitted, more=frozenset(), collector=frozenset()):
+        """`permitted`: what the process began with; `more`: what threads of a root's have;
+        `collector`: what the collector's has in use beyond the table."""
         def expected(name):
             effective, may = THREADS.get(name, (more, more))
+            effective = effective | collector if name == "eye:collector" else effective
             may = may | more if name == "sockeye" else may
             return {(frozenset(effective & permitted), frozenset(may & permitted))}
 
@@ -155,6 +158,15 @@ class WhatIsLeft(unittest.TestCase):
         self.expect_work(daemon)
         self.expect_threads(daemon, NUMBERS.keys(), OF_ROOT)
         self.assertEqual(daemon.stop(), EXIT_OK)
+
+    def test_a_kernel_before_5_19(self):
+        """It wants CAP_BPF for every bpf(2): the collector, which goes on to read, keeps it."""
+        daemon = self.start(prefix=(harness.PYTHON, os.path.join(HERE, "old_bpf.py")))
+        self.expect_work(daemon)
+        self.expect_threads(daemon, NUMBERS.keys(), OF_ROOT, {"bpf"})
+        self.assertEqual(daemon.last_gauge("bpf.attached", program="tcp_live"), 1)
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertFalse([line for line in daemon.log if " error: " in line], daemon.log)
 
     def test_root_becomes_another_user(self):
         """All of it in one start: identity, threads, work, and files that are that user's."""
