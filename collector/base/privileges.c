@@ -68,7 +68,7 @@ static int set(const struct sets *sets)
 
 uint64_t eye_privileges_effective(void)
 {
-    struct sets sets;
+    struct sets sets = {0};
     return get(&sets) == 0 ? sets.effective : 0;
 }
 
@@ -93,7 +93,7 @@ int eye_privileges_assume(enum eye_role role)
         EYE_ROLES(X)
 #undef X
     };
-    struct sets now;
+    struct sets now = {0};
     int result = get(&now);
     if (result != 0) {
         return result;
@@ -113,7 +113,7 @@ int eye_privileges_assume(enum eye_role role)
 /* Returns what was effective before. What is refused shows in the call that needs it. */
 static uint64_t use(uint64_t effective)
 {
-    struct sets sets;
+    struct sets sets = {0};
     if (get(&sets) != 0) {
         return 0;
     }
@@ -148,7 +148,7 @@ static bool is_already(const struct passwd *user)
 /* The step that failed, with errno; NULL: none did. */
 static const char *change(const struct passwd *user)
 {
-    struct sets sets;
+    struct sets sets = {0};
     if (prctl(PR_SET_KEEPCAPS, 1) != 0) {
         return "prctl";
     }

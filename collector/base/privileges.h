@@ -49,7 +49,8 @@ uint64_t eye_privileges_effective(void);
  *
  * A daemon that is root itself is one for its files: receivers' sockets, keys and secrets may be
  * another user's, and are opened again as long as it runs. So of CAP_DAC_OVERRIDE the threads that
- * deliver keep the use, and main thread, which also makes the control socket, the right to use it.
+ * deliver keep the use, and the main thread, which also makes the control socket, the right to use
+ * it.
  */
 int eye_privileges_assume(enum eye_role role);
 

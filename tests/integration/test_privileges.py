@@ -68,7 +68,7 @@ def threads_of(pid):
 
 
 def plain(*capabilities, uid=64000):
-    """Words to run as a plain user with these capabilities, as systemd's AmbientCapabilities= does."""
+    """Words to run as a plain user with these capabilities, as systemd's AmbientCapabilities=."""
     granted = "-all" + "".join(f",+{name}" for name in capabilities)
     return ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups",
             f"--inh-caps={granted}", f"--ambient-caps={granted}")
@@ -200,6 +200,18 @@ class WhatIsLeft(unittest.TestCase):
                 if given == ALL:
                     self.expect_threads(daemon, set(ALL))
                 self.assertEqual(daemon.stop(), EXIT_OK)
+
+
+    def test_none_can_be_given_up(self):
+        """A filter refuses it: that is told once, and everything works."""
+        daemon = self.start(prefix=(harness.PYTHON, os.path.join(HERE, "filtered.py"),
+                                    "capset=EPERM", "--"))
+        self.expect_work(daemon)
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        said = [line for line in daemon.log if "capabilities" in line]
+        self.assertEqual(len(said), 1, daemon.log)
+        self.assertIn("warning: cannot give up capabilities, which every thread keeps: capset: "
+                      "Operation not permitted; a seccomp filter is in force", said[0])
 
 
 class FilesOfOthers(unittest.TestCase):
