@@ -232,6 +232,9 @@ static void publish(struct eye_collector *collector, uint64_t end_ns, uint64_t m
     intervals->previous_ns = end_ns;
     intervals->moment_ns = moment_ns;
     eye_publisher_publish(collector->publisher, snapshot);
+    eye_log_debug("interval %llu: %zu points, published %llu ms after its end",
+                  (unsigned long long)collector->sequence, snapshot->count,
+                  (unsigned long long)((eye_clock_monotonic_ns() - moment_ns) / EYE_NS_PER_MS));
     eye_snapshot_unref(snapshot);
 }
 

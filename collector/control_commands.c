@@ -17,7 +17,7 @@
 /* The answer to a request as an object, which the caller owns; NULL, with the exit code in
  * @ret_code, when there is none. */
 static json_t *ask(const struct eye_options *options, const char *method, const char *target,
-                   unsigned timeout_s, enum eye_exit *ret_code)
+                   unsigned timeout_s, int *ret_code)
 {
     const char *path = options->socket != NULL ? options->socket : EYE_CONTROL_DEFAULT_SOCKET;
     EYE_CLEANUP(eye_text_done) struct eye_text body;
@@ -51,7 +51,7 @@ static void print_status(const json_t *status)
 
 int eye_command_status(const struct eye_options *options)
 {
-    enum eye_exit code = EYE_EXIT_FAILURE;
+    int code = EYE_EXIT_FAILURE;
     json_t *status = ask(options, "GET", "/status", STATUS_TIMEOUT_S, &code);
     if (status == NULL) {
         return code;
@@ -70,7 +70,7 @@ int eye_command_status(const struct eye_options *options)
 
 int eye_command_reload(const struct eye_options *options)
 {
-    enum eye_exit code = EYE_EXIT_FAILURE;
+    int code = EYE_EXIT_FAILURE;
     json_t *answer = ask(options, "POST", "/reload", RELOAD_TIMEOUT_S, &code);
     if (answer == NULL) {
         return code;

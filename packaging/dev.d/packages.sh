@@ -23,6 +23,7 @@ fuzz_packages=(libclang-rt-dev)
 vm_packages=(gcc-aarch64-linux-gnu kmod iproute2 nftables)
 debian_packages=(debootstrap)
 package_packages=(debootstrap lintian man-db mandoc bash-completion zsh fish python3-pexpect iproute2 util-linux)
+systemd_packages=(debootstrap iproute2)
 # What `packaging/dev test` installs.
 test_packages=("${unit_packages[@]}" "${reference_packages[@]}" "${live_packages[@]}")
 

@@ -18,6 +18,7 @@ tsan       deep    tsan   live      thread sanitizer
 fuzz       deep    fuzz   fuzz      fuzzers
 static     deep    -      live      the static binary, in a root that has nothing but it
 vm         deep    dev    vm        other kernels, and the kernel programs of another clang
+systemd    deep    dev    systemd   packaging/sockeye.service under a systemd of its own
 debian     deep    dev    debian    both Debians: release and dev without a warning, unit tests; names by code of others; a second protocol
 package    deep    -       package   Debian's package: reproducible, lintian; installed, run, upgraded and purged in a clean root
 "
@@ -181,6 +182,16 @@ part_vm() {
     build_in other_clang dev "-DEYE_BPF_CLANG=$(command -v "$clang")" sockeye
     /usr/bin/python3 tests/vm/matrix.py --sockeye build/dev/collector/sockeye \
         --other build/other_clang/collector/sockeye
+}
+
+part_systemd() {
+    skip_unless_live build/dev/collector/sockeye
+    # The daemon is this machine's build: so is its root.
+    local suite
+    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    debian_root "$suite"
+    (cd tests/systemd && SYSTEMD_ROOT=$debian_cache/root.$suite SOCKEYE=$OLDPWD/build/dev/collector/sockeye \
+        /usr/bin/python3 -m unittest -v test_unit)
 }
 
 part_debian() {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service manager hears of the daemon, with a socket of the test in systemd's place, and what
-the log says for a manager's journal."""
+"""What a service manager hears of the daemon, with a socket of the test in systemd's place, and
+what the log says for a manager's journal."""
 
 import contextlib
 import ctypes
@@ -119,7 +119,7 @@ class EndsEarly(unittest.TestCase):
     """A signal that comes during the start ends it at the next step, with exit 0."""
 
     STEPS = ("asking the kernel what it allows", "opening exporters", "loading programs",
-             "loading programs of protocols", "finding older sockets")
+             "loading programs of protocols")
 
     def end_at(self, step, number):
         begun = []
@@ -141,7 +141,7 @@ class EndsEarly(unittest.TestCase):
         self.assertIn("STOPPING=1", manager.lines())
 
     def test_at_each_step(self):
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGTERM)
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
         for step, number in zip(self.STEPS, numbers):
             with self.subTest(step=step):
                 self.end_at(step, number)
@@ -188,8 +188,8 @@ class Watchdog(unittest.TestCase):
         return manager.count(WATCHDOG, since)
 
     def test_only_a_collector_that_stands_still_starves_it(self):
-        """Neither a receiver that takes everything and answers nothing, nor an exporter's thread that
-        does not run at all."""
+        """Neither a receiver that takes everything and answers nothing, nor an exporter's thread
+        that does not run at all."""
         manager = Manager(self)
         listener = harness.listen(self, free_port())
         port = listener.getsockname()[1]
@@ -235,12 +235,12 @@ class Log(unittest.TestCase):
 
         def failing():
             daemon.process.send_signal(signal.SIGUSR1)
-            return said(r"status: exporter otlp: .* [1-9]\d* queued; .*; failing, \d+ attempts?$")
+            return said(r"status: +otlp \(otlp\): failing since ")
 
         wait_until(failing, 30, lambda: "\n".join(daemon.log), step=0.5)
-        self.assertTrue(said(r"status: up \d+ s, tier socket-storage, 0 log lines lost$"))
-        self.assertTrue(said(r"status: exporter null: snapshots: [1-9]\d* delivered, 0 refused, "
-                             r".* [1-9]\d* delivered, 0 dropped; not failing$"))
+        wait_until(lambda: said(r"status: +failures: refused [1-9]"), 30, daemon.log.copy)
+        self.assertTrue(said(r"status: +delivered 0, queued [1-9]"))
+        self.assertTrue(said(r"status: +null \(null\): "))
         self.assertEqual(daemon.stop(), EXIT_OK)
 
     def test_json_is_an_object_per_line(self):
@@ -249,7 +249,7 @@ class Log(unittest.TestCase):
         lines = [json.loads(line) for line in daemon.log]
         self.assertTrue(all(line.keys() == {"time", "level", "message"} for line in lines))
         self.assertTrue(any(line["message"].startswith(OBSERVING) for line in lines))
-        self.assertEqual(lines[-1]["message"], "stopping on SIGTERM")
+        self.assertIn("stopping on SIGTERM", [line["message"] for line in lines])
         # What libbpf says of a start in which all went well is for nobody.
         self.assertEqual({line["level"] for line in lines} - {"warning"}, {"info", "debug"})
         self.assertLess(len(lines), 30)

@@ -128,9 +128,8 @@ class UnderLoad(Reload):
         wait_until(lambda: self.status()["interval"]["number"] >= first + count, 60, "intervals")
 
     def test_no_count_is_lost(self):
-        nginx = Nginx(self, free_port(), SITE.format(free_port()))
-        nginx.port = int(re.search(r"listen 127\.0\.0\.1:(\d+)",
-                                   open(nginx.folder + "/nginx.conf", encoding="utf-8").read())[1])
+        port = free_port()
+        nginx = Nginx(self, port, SITE.format(port))
         daemon = self.start(self.version(0, self.folder))
         traffic = Traffic(self, nginx)
         self.wait_for_intervals(2)
@@ -197,7 +196,7 @@ class Refused(Reload):
         self.write("exporters: [\n")
         self.assert_unchanged(daemon, f"{self.config}:")
         os.unlink(self.config)
-        self.assert_unchanged(daemon, f"{self.config}: No such file")
+        self.assert_unchanged(daemon, f"{self.config}: cannot be read: No such file")
         self.write(text)
         self.assertEqual(self.reload().returncode, EXIT_OK)
 

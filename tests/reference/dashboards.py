@@ -15,11 +15,8 @@ DATADOG = os.path.join(PACKAGING, "datadog", "sockeye.json")
 RULES = os.path.join(PACKAGING, "prometheus", "sockeye.rules.yaml")
 
 PREFIX = "sockeye."
-# Metrics of the conventions have no prefix in Prometheus, and their attributes as labels.
-SEMANTIC = "http."
-SEMANTIC_LABELS = {"method": "http_request_method", "status": "http_response_status_code",
-                   "route": "http_route", "service": "service_name", "port": "server_port"}
-SUFFIXES = {"counter": {"_total": set()}, "gauge": {"": set()},
+# What a page has of each kind, with labels beside those of the tags.
+SUFFIXES = {"counter": {"": set()}, "gauge": {"": set()},
             "distribution": {"_bucket": {"le"}, "_count": set(), "_sum": set()}}
 SCRAPED = {"instance", "job"}
 # What Prometheus makes itself, with labels of any name.
@@ -36,35 +33,23 @@ def load(path):
 
 
 class Metric:
-    """A line of `sockeye metrics --markdown`."""
+    """An entry of `sockeye metrics --json`."""
 
-    def __init__(self, cells):
-        self.name, self.kind, self.unit, tags = cells[:4]
-        self.name = self.name.strip("`")
-        self.tags = set(tags.split())
-
-    @property
-    def datadog(self):
-        return PREFIX + self.name.removeprefix(PREFIX)
-
-    @property
-    def series(self):
-        """{name in Prometheus: labels}"""
-        semantic = self.name.startswith(SEMANTIC)
-        name = (self.name if semantic else self.datadog).replace(".", "_")
-        if self.unit and not name.endswith("_" + self.unit):
-            name += "_" + self.unit
-        labels = {SEMANTIC_LABELS.get(tag, tag) if semantic else tag for tag in self.tags}
-        return {name + suffix: labels | more | SCRAPED
-                for suffix, more in SUFFIXES[self.kind].items()}
+    def __init__(self, entry):
+        self.name, self.kind = entry["name"], entry["kind"]
+        self.tags = {tag["name"] for tag in entry["tags"]}
+        self.datadog = PREFIX + self.name.removeprefix(PREFIX)
+        labels = SCRAPED | {tag["prometheus"] for tag in entry["tags"]}
+        # {name in Prometheus: labels}
+        self.series = {entry["prometheus"] + suffix: labels | more
+                       for suffix, more in SUFFIXES[self.kind].items()}
 
 
 def catalogue(sockeye):
     """The metrics that a daemon can emit."""
-    text = subprocess.run((sockeye, "metrics", "--markdown"), stdout=subprocess.PIPE, text=True,
+    text = subprocess.run((sockeye, "metrics", "--json"), stdout=subprocess.PIPE, text=True,
                           timeout=60, check=True).stdout
-    rows = [line.strip("| ").split("|") for line in text.splitlines()[2:] if line.startswith("|")]
-    return [Metric([cell.strip() for cell in row]) for row in rows]
+    return [Metric(entry) for entry in json.loads(text)["metrics"]]
 
 
 def series_of(metrics):
