@@ -16,6 +16,7 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/base/loop.h"
+#include "collector/base/privileges.h"
 #include "collector/base/thread.h"
 #include "collector/health.h"
 #include "collector/intervals.h"
@@ -532,10 +533,21 @@ static void ask_for_precedence(void)
     setpriority(PRIO_PROCESS, (id_t)gettid(), COLLECTOR_NICE);
 }
 
+/* Before 5.19 ("bpf: refine kernel.unprivileged_bpf_disabled behaviour") the kernel refuses every
+ * bpf(2) to whoever lacks CAP_BPF, from then on loading alone. */
+static void give_up_privileges(const struct eye_collector *collector)
+{
+    eye_privileges_assume(EYE_ROLE_COLLECTOR);
+    if (!eye_source_is_readable(collector->source)) {
+        eye_privileges_raise(EYE_CAPABILITY(CAP_BPF));
+    }
+}
+
 static void *run(void *context)
 {
     struct eye_collector *collector = context;
     ask_for_precedence();
+    give_up_privileges(collector);
     eye_loop_run(collector->loop);
     collector->ending = true;
     const struct eye_moment now = read_clocks();

@@ -15,6 +15,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/base/privileges.h"
 #include "collector/base/text.h"
 #include "collector/collector.h"
 #include "collector/control/report.h"
@@ -344,10 +345,21 @@ static int exit_code(enum cause cause, bool saw_all, const struct eye_workers_en
     return missed || end->unwritten ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Everything runs. What is raised from now on is raised around the call that needs it. */
+static void give_up_privileges(void)
+{
+    int result = eye_privileges_assume(EYE_ROLE_MAIN);
+    if (result != 0) {
+        eye_log_warning("cannot give up capabilities, which every thread keeps: capset: %s; %s",
+                        strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+    }
+}
+
 /* Returns the exit code. */
 static int stop(struct daemon *daemon, enum cause cause)
 {
     bool saw_all = false;
+    eye_privileges_raise(EYE_PRIVILEGES_ALL); /* to take away what was made with them */
     eye_service_leave(&daemon->service);
     eye_notify_stopping(&daemon->service.notify,
                         daemon->config->shutdown_timeout_ns + STOP_GRACE_NS);
@@ -398,8 +410,12 @@ static void say_status(struct daemon *daemon)
 
 /* ---- Waiting for the end ---- */
 
+/* A job has read its configuration for its only interval. */
 static void hang_up(struct daemon *daemon)
 {
+    if (daemon->config->once) {
+        return;
+    }
     EYE_CLEANUP(eye_text_done) struct eye_text words;
     eye_text_init(&words, EYE_RELOAD_WORDS_MAX);
     reload(daemon, &words);
@@ -576,6 +592,7 @@ int eye_daemon_run(const struct eye_config *config, const struct eye_config_sour
     if (result != 0) {
         return end_of_start(&daemon, result, &error);
     }
+    give_up_privileges();
     say_observing(&daemon);
     eye_notify_ready(&daemon.service.notify);
     daemon.up = true;

@@ -138,6 +138,11 @@ void eye_source_settle(struct eye_source *source)
     source->tier->settle(source->state);
 }
 
+bool eye_source_is_readable(const struct eye_source *source)
+{
+    return source->tier->is_readable(source->state);
+}
+
 bool eye_source_retry(struct eye_source *source)
 {
     return source->tier->retry(source->state);

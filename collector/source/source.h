@@ -53,6 +53,9 @@ const struct eye_sight *eye_source_sight(const struct eye_source *source);
  * to have been from the start on. */
 bool eye_source_is_whole(const struct eye_source *source);
 
+/** Whether the counters of the kernel side can be read with what the calling thread may do now. */
+bool eye_source_is_readable(const struct eye_source *source);
+
 /**
  * Another configuration while it runs, in three steps. Here, in the main thread, while the
  * collector goes on: whatever of it may fail or takes its time. Kernel programs are loaded and

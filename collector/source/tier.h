@@ -129,6 +129,9 @@ struct eye_tier_type {
     void (*drain)(void *state);
     void (*drain_owners)(void *state);
 
+    /** As eye_source_is_readable(). */
+    bool (*is_readable)(const void *state);
+
     void (*read_ring)(const void *state, enum eye_ring ring, struct eye_ring_stats *ret_stats);
 
     /** As the functions of source.h that are called so. @rows: what open_rows() made. */

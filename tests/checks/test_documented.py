@@ -45,6 +45,7 @@ DAEMON = {
     "control.socket": Plain("/run/sockeye/control.sock"),
     "control.listen": NONE,
     "control.token_file": NONE,
+    "run.user": NONE,
     "source.tier": choice("auto", "socket-storage"),
     "source.proc": Plain("/proc"),
     "source.root": Plain("/"),

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/privileges.h"
 #include "collector/host/remedy.h"
 #include "collector/source/accounts.h"
 #include "collector/source/iterator.h"
@@ -267,7 +268,10 @@ static bool retry(void *state)
         return false;
     }
     eye_feature_forget(tier->features, eye_programs_payload->feature);
-    if (attach_protocols(tier, NULL) != 0) {
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
+    int result = attach_protocols(tier, NULL);
+    eye_privileges_lower(privileges);
+    if (result != 0) {
         return false;
     }
     tier->states[EYE_ABILITY_PROTOCOLS] = WORKS;
@@ -424,6 +428,14 @@ static void read_ring(const void *state, enum eye_ring ring, struct eye_ring_sta
     const struct tier *tier = state;
     *ret_stats = (struct eye_ring_stats){.records = eye_rings_records(&tier->rings, ring),
                                          .fill = eye_rings_fill(&tier->rings, ring)};
+}
+
+static bool is_readable(const void *state)
+{
+    const struct tier *tier = state;
+    uint32_t key = 0;
+    return bpf_map_lookup_elem(bpf_map__fd(tier->programs->maps.losses), &key, tier->cpu_values) ==
+           0;
 }
 
 static uint64_t sum_over_cpus(const struct tier *tier, uint32_t key)
@@ -694,6 +706,7 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .descriptor = descriptor,
     .drain = drain,
     .drain_owners = drain_owners,
+    .is_readable = is_readable,
     .read_ring = read_ring,
     .read_live = read_live,
     .open_rows = open_rows,
