@@ -171,6 +171,18 @@ static int listen_for_control(struct daemon *daemon, struct eye_error *ret_error
                                             config->control.token_file, ret_error);
 }
 
+/* A text of several lines. */
+static void say_lines(enum eye_log_level level, const char *subject, const char *text)
+{
+    for (const char *line = text; *line != '\0'; line += *line == '\n') {
+        int length = (int)strcspn(line, "\n");
+        if (length > 0) {
+            eye_log(level, "%s: %.*s", subject, length, line);
+        }
+        line += length;
+    }
+}
+
 /* By SIGHUP or at the control socket. */
 static int reload(void *context, struct eye_text *words)
 {
@@ -188,11 +200,13 @@ static int reload(void *context, struct eye_text *words)
     daemon->config = reload.config;
     daemon->running.config = reload.config;
     daemon->running.interval_ns = reload.config->interval_ns;
-    if (result == 0) {
-        eye_log_info("%s", eye_text_string(words));
-    } else {
-        eye_log_error("the configuration stays as it was: %s", eye_text_string(words));
+    daemon->running.reloaded =
+        (struct eye_reloaded){.time_ns = eye_clock_wall_ns(), .done = result == 0};
+    eye_error_set(&daemon->running.reloaded.words, result, "%s", eye_text_string(words));
+    if (result != 0) {
+        eye_log_error("the configuration stays as it was:");
     }
+    say_lines(result == 0 ? EYE_LOG_INFO : EYE_LOG_ERROR, "reload", eye_text_string(words));
     return result;
 }
 
@@ -391,7 +405,7 @@ static int stop(struct daemon *daemon, enum cause cause)
     return code;
 }
 
-/* Line by line, as `sockeye status` prints it. */
+/* As `sockeye status` prints it. */
 static void say_status(struct daemon *daemon)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text text;
@@ -399,16 +413,8 @@ static void say_status(struct daemon *daemon)
     eye_text_init(&text, EYE_STATUS_TEXT_MAX);
     eye_status_write(status, false, &text);
     json_decref(status);
-    for (const char *line = eye_text_string(&text); *line != '\0'; line += *line == '\n') {
-        int length = (int)strcspn(line, "\n");
-        if (length > 0) {
-            eye_log_info("status: %.*s", length, line);
-        }
-        line += length;
-    }
+    say_lines(EYE_LOG_INFO, "status", eye_text_string(&text));
 }
-
-/* ---- Waiting for the end ---- */
 
 /* A job has read its configuration for its only interval. */
 static void hang_up(struct daemon *daemon)

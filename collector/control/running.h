@@ -6,6 +6,13 @@
 #include "collector/source/source.h"
 #include "exporters/engine/workers.h"
 
+/* The last one since the start. */
+struct eye_reloaded {
+    uint64_t time_ns; /* wall clock; 0: there was none */
+    bool done;
+    struct eye_error words;
+};
+
 struct eye_running {
     const struct eye_config *config;
     const struct eye_workers *workers;
@@ -16,4 +23,5 @@ struct eye_running {
     uint64_t started_ns;      /* wall clock */
     uint64_t monotonic_ns;    /* the same moment, monotonic */
     uint64_t interval_ns;     /* that snapshots come in now */
+    struct eye_reloaded reloaded;
 };

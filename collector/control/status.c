@@ -47,6 +47,12 @@ static json_t *count_of(uint64_t count)
     return json_integer((json_int_t)count);
 }
 
+/* "" is none, too. */
+static json_t *text_or_null(const char *text)
+{
+    return text == NULL || *text == '\0' ? json_null() : json_string(text);
+}
+
 static const char *tag_of(const struct eye_point *point, enum eye_tag tag)
 {
     const char *value = eye_tag_set_value(point->tags, tag);
@@ -191,6 +197,9 @@ static json_t *exporter_of(struct eye_worker *worker)
     json_t *exporter = json_object();
     json_object_set_new(exporter, "name", json_string(eye_worker_name(worker)));
     json_object_set_new(exporter, "type", json_string(eye_worker_type(worker)->section.type));
+    struct eye_error cause;
+    eye_worker_read_cause(worker, &cause);
+    json_object_set_new(exporter, "last_error", text_or_null(cause.text));
     json_object_set_new(exporter, "failing_attempts", count_of(atomic_load(&stats->failing)));
     json_object_set_new(exporter, "failing_since", time_of(atomic_load(&stats->failing_since_ns)));
     json_object_set_new(exporter, "last_success", time_of(atomic_load(&stats->succeeded_ns)));
@@ -246,8 +255,10 @@ static void add_failing(json_t *problems, const struct eye_workers *workers)
         struct eye_worker *worker = workers->items[i];
         uint64_t attempts = atomic_load(&eye_worker_stats(worker)->failing);
         if (attempts >= FAILING_ATTEMPTS) {
-            add_line(problems, "exporter %s fails: %" PRIu64 " attempts in a row; the log says why",
-                     eye_worker_name(worker), attempts);
+            struct eye_error cause;
+            eye_worker_read_cause(worker, &cause);
+            add_line(problems, "exporter %s fails, %" PRIu64 " attempts in a row: %s",
+                     eye_worker_name(worker), attempts, cause.text);
         }
     }
 }
@@ -274,9 +285,20 @@ static void add_refused(json_t *problems, const json_t *programs)
     }
 }
 
+static json_t *reload_of(const struct eye_running *running)
+{
+    const struct eye_reloaded *last = &running->reloaded;
+    return last->time_ns == 0 ? json_null()
+                              : json_pack("{s:o, s:b, s:s}", "time", time_of(last->time_ns),
+                                          "reloaded", last->done, "message", last->words.text);
+}
+
 static json_t *list_problems(const struct eye_running *running, const json_t *programs)
 {
     json_t *problems = json_array();
+    if (running->reloaded.time_ns != 0 && !running->reloaded.done) {
+        add_line(problems, "the last reload was refused: %s", running->reloaded.words.text);
+    }
     if (!eye_status_is_alive(running)) {
         add_line(problems, "no interval has ended for longer than two of them: collecting stands "
                            "still");
@@ -298,11 +320,6 @@ static json_t *list_not_seen(const struct eye_sight *sight)
     return list;
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text == NULL ? json_null() : json_string(text);
-}
-
 json_t *eye_status_json(const struct eye_running *running)
 {
     EYE_CLEANUP(cleanup_snapshots) struct snapshots snapshots = {0};
@@ -311,14 +328,14 @@ json_t *eye_status_json(const struct eye_running *running)
     json_t *programs = list_programs(&snapshots);
     json_t *problems = list_problems(running, programs);
     bool healthy = json_array_size(problems) == 0;
-    return json_pack("{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                     "status", healthy ? "healthy" : "degraded", "problems", problems, "version",
-                     EYE_VERSION, "pid", (int)getpid(), "started", time_of(running->started_ns),
-                     "uptime_s", seconds_of(uptime_ns), "config_file",
-                     text_or_null(running->config->file), "tier", running->tier, "not_seen",
-                     list_not_seen(running->sight), "programs", programs, "interval",
-                     interval_of(running, &snapshots), "losses",
-                     list_changes(&snapshots, EYE_METRIC_SELF_KERNEL_LOST, add_loss), "budgets",
-                     list_changes(&snapshots, EYE_METRIC_SELF_OVERFLOW, add_budget), "exporters",
-                     list_exporters(running), "self", self_of(&snapshots));
+    return json_pack(
+        "{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "status", healthy ? "healthy" : "degraded", "problems", problems, "version", EYE_VERSION,
+        "pid", (int)getpid(), "started", time_of(running->started_ns), "uptime_s",
+        seconds_of(uptime_ns), "config_file", text_or_null(running->config->file), "reload",
+        reload_of(running), "tier", running->tier, "not_seen", list_not_seen(running->sight),
+        "programs", programs, "interval", interval_of(running, &snapshots), "losses",
+        list_changes(&snapshots, EYE_METRIC_SELF_KERNEL_LOST, add_loss), "budgets",
+        list_changes(&snapshots, EYE_METRIC_SELF_OVERFLOW, add_budget), "exporters",
+        list_exporters(running), "self", self_of(&snapshots));
 }

@@ -83,6 +83,11 @@ static void write_head(const struct page *page, const json_t *status)
                      json_is_null(json_object_get(status, "config_file"))
                          ? "built-in"
                          : string_of(status, "config_file"));
+    if (integer_of(interval, "number") == 0) {
+        eye_text_appendf(text, "intervals of %g s, the first one is not over\n",
+                         number_of(interval, "length_s"));
+        return;
+    }
     eye_text_appendf(text, "intervals of %g s, %lld so far, the last one with %lld series\n",
                      number_of(interval, "length_s"), (long long)integer_of(interval, "number"),
                      (long long)integer_of(interval, "series"));
@@ -148,6 +153,8 @@ static void write_exporter(const struct page *page, const json_t *exporter)
         append_since(text, ", last success ", json_object_get(exporter, "last_success"));
     } else {
         append_since(text, "last success ", json_object_get(exporter, "last_success"));
+    }
+    if (number_of(exporter, "last_attempt_s") > 0) {
         eye_text_append(text, ", took ");
         append_duration(text, number_of(exporter, "last_attempt_s"));
     }
@@ -158,6 +165,11 @@ static void write_exporter(const struct page *page, const json_t *exporter)
         (long long)integer_of(exporter, "points"));
     append_bytes(text, number_of(exporter, "sent_bytes"));
     eye_text_append_char(text, '\n');
+    if (json_is_string(json_object_get(exporter, "last_error"))) {
+        eye_text_append(text, "    ");
+        eye_text_append_wrapped(text, string_of(exporter, "last_error"), 2 * INDENT, WIDTH);
+        eye_text_append_char(text, '\n');
+    }
     write_reasons(page, "failures:", json_object_get(exporter, "failures"));
     write_reasons(page, "points dropped:", json_object_get(exporter, "dropped_points"));
 }
@@ -194,23 +206,44 @@ static void write_counts(const struct page *page, const char *title, const json_
     }
 }
 
+static void write_program(const struct page *page, const json_t *program)
+{
+    bool attached = json_is_true(json_object_get(program, "attached"));
+    eye_text_appendf(page->text, "  %-28s %s%s%s", string_of(program, "name"),
+                     ink(page, attached ? "" : RED), attached ? "works" : "refused",
+                     ink(page, attached ? "" : PLAIN));
+    if (json_is_integer(json_object_get(program, "runs"))) {
+        double runs = number_of(program, "runs");
+        eye_text_appendf(page->text, "  %12.0f runs, %.0f ns each", runs,
+                         runs > 0 ? 1e9 * number_of(program, "time_s") / runs : 0);
+    }
+    eye_text_append_char(page->text, '\n');
+}
+
+/* Whether there is nothing to tell of @program but that it works. */
+static bool is_plain(const json_t *program)
+{
+    return json_is_true(json_object_get(program, "attached")) &&
+           !json_is_integer(json_object_get(program, "runs"));
+}
+
+/* Those that merely work are counted. */
 static void write_programs(const struct page *page, const json_t *programs)
 {
     size_t i;
+    size_t plain = 0;
     const json_t *program;
     write_title(page, "Kernel programs");
     json_array_foreach(programs, i, program)
     {
-        bool attached = json_is_true(json_object_get(program, "attached"));
-        eye_text_appendf(page->text, "  %-28s %s%s%s", string_of(program, "name"),
-                         ink(page, attached ? "" : RED), attached ? "works" : "refused",
-                         ink(page, attached ? "" : PLAIN));
-        if (json_is_integer(json_object_get(program, "runs"))) {
-            double runs = number_of(program, "runs");
-            eye_text_appendf(page->text, "  %12.0f runs, %.0f ns each", runs,
-                             runs > 0 ? 1e9 * number_of(program, "time_s") / runs : 0);
+        if (is_plain(program)) {
+            plain++;
+        } else {
+            write_program(page, program);
         }
-        eye_text_append_char(page->text, '\n');
+    }
+    if (plain > 0) {
+        eye_text_appendf(page->text, "  %zu work\n", plain);
     }
 }
 
@@ -225,5 +258,7 @@ void eye_status_write(const json_t *status, bool colour, struct eye_text *text)
                  "reason");
     write_counts(&page, "Budgets that were full", json_object_get(status, "budgets"), "metric",
                  "tag");
-    write_programs(&page, json_object_get(status, "programs"));
+    if (json_array_size(json_object_get(status, "programs")) > 0) {
+        write_programs(&page, json_object_get(status, "programs"));
+    }
 }

@@ -113,6 +113,13 @@ const struct eye_exporter_type *eye_worker_type(const struct eye_worker *worker)
     return worker->type;
 }
 
+void eye_worker_read_cause(struct eye_worker *worker, struct eye_error *ret_cause)
+{
+    pthread_mutex_lock(&worker->mutex);
+    *ret_cause = worker->cause;
+    pthread_mutex_unlock(&worker->mutex);
+}
+
 const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker)
 {
     return &worker->stats;

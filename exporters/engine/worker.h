@@ -84,6 +84,9 @@ unsigned eye_worker_lane(const struct eye_worker *worker);
 const struct eye_exporter_type *eye_worker_type(const struct eye_worker *worker);
 const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker);
 
+/** Why the last attempt failed, or points were refused; "" when all is well. */
+void eye_worker_read_cause(struct eye_worker *worker, struct eye_error *ret_cause);
+
 /** The newest snapshot of this run that was delivered, by its sequence. Any thread. */
 uint64_t eye_worker_delivered(const struct eye_worker *worker);
 

@@ -68,7 +68,8 @@ struct eye_worker {
     bool paused;  /* it does */
     bool ended;   /* the thread's last word */
     struct eye_queue queue;
-    uint64_t run_ns; /* start_ns of what is published */
+    uint64_t run_ns;        /* start_ns of what is published */
+    struct eye_error cause; /* of the last attempt, if it failed or points were refused */
 };
 
 static inline bool eye_worker_is_stopping(const struct eye_worker *worker)

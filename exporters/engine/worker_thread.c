@@ -5,6 +5,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/privileges.h"
+#include "collector/base/text.h"
 #include "exporters/engine/worker_state.h"
 
 /* A delivery that is under way at the deadline may finish: its waits for buffers are this short. */
@@ -111,6 +112,13 @@ static void note_times(struct eye_export_stats *stats, uint64_t begin_ns)
     }
 }
 
+static void note_cause(struct eye_worker *worker, const char *cause)
+{
+    pthread_mutex_lock(&worker->mutex);
+    eye_copy_string(worker->cause.text, sizeof(worker->cause.text), cause);
+    pthread_mutex_unlock(&worker->mutex);
+}
+
 static void attempt(struct eye_worker *worker)
 {
     struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
@@ -120,6 +128,8 @@ static void attempt(struct eye_worker *worker)
         result = worker->type->deliver(worker->state, worker->work, worker->before, &failure);
     }
     const char *cause = failure.cause.text;
+    cause = result != 0 && cause[0] == '\0' ? strerror(-result) : cause;
+    note_cause(worker, cause);
     if (result == 0) {
         bool refused = is_refused_whole(worker);
         eye_news_settled(&worker->news, cause, atomic_load(&worker->stats.refused_points), refused);
@@ -127,7 +137,7 @@ static void attempt(struct eye_worker *worker)
     } else if (failure.gone) {
         give_up_work(worker, failure.reason);
     } else {
-        eye_news_failed(&worker->news, cause[0] != '\0' ? cause : strerror(-result));
+        eye_news_failed(&worker->news, cause);
         postpone_work(worker, &failure);
     }
     if (!failure.gone) {

@@ -176,9 +176,11 @@ class Refused(Reload):
         for words in said:
             self.assertIn(words, done.stderr)
         daemon.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: any("the configuration stays as it was" in line and said[0] in line
+        wait_until(lambda: any("reload: " in line and said[0] in line
                                for line in list(daemon.log)), 30, "the log")
         after = self.status()
+        self.assertIn("the last reload was refused: ", after["problems"][0])
+        self.assertIn(said[0], after["reload"]["message"])
         for key in ("pid", "tier", "config_file"):
             self.assertEqual(before[key], after[key])
         self.assertEqual([exporter["name"] for exporter in before["exporters"]],
@@ -199,6 +201,7 @@ class Refused(Reload):
         self.assert_unchanged(daemon, f"{self.config}: cannot be read: No such file")
         self.write(text)
         self.assertEqual(self.reload().returncode, EXIT_OK)
+        self.assertEqual(self.status()["problems"], [])
 
     def test_exporters_that_cannot_be(self):
         """An address that is taken: what ran goes on, and no count is lost."""
