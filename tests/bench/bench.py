@@ -308,7 +308,7 @@ def watch_rows(bench, path):
                       f"told of in {size // 1024} KiB: the daemon's CPU, median",
                       statistics.median(cpu), 20_000_000, nanoseconds)
         yield at_most("    until it was answered", statistics.median(seconds), None, milliseconds)
-        yield at_most("    resident memory more", daemon.resident_bytes() - resident, 4 * MIB,
+        yield at_most("    resident memory more", daemon.resident_bytes() - resident, 6 * MIB,
                       mebibytes)
 
 
