@@ -304,8 +304,9 @@ def watch_rows(bench, path):
             cpu.append(daemon.cpu_ns() - before)
         if len(answer["connections"]) + answer["truncated"] < sockets.sockets:
             raise Failed(f"{sockets.sockets} sockets, and of so many was not told")
-        yield at_most(f"a look at {sockets.sockets} sockets that moved, {len(answer['connections'])} "
-                      f"told of in {size // 1024} KiB: the daemon's CPU, median",
+        told = len(answer["connections"])
+        yield at_most(f"a look at {sockets.sockets} sockets that moved, {told} told of in "
+                      f"{size // 1024} KiB: the daemon's CPU, median",
                       statistics.median(cpu), 20_000_000, nanoseconds)
         yield at_most("    until it was answered", statistics.median(seconds), None, milliseconds)
         yield at_most("    resident memory more", daemon.resident_bytes() - resident, 6 * MIB,
