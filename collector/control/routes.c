@@ -7,6 +7,7 @@
 
 #include "collector/control/config_json.h"
 #include "collector/control/page.h"
+#include "collector/control/requests.h"
 #include "collector/control/status.h"
 #include "exporters/openmetrics/negotiate.h"
 
@@ -58,6 +59,11 @@ static struct eye_reply get_config(struct eye_control *control)
                       eye_config_json(control->running->config, control->running->tiers));
 }
 
+static struct eye_reply get_requests(struct eye_control *control)
+{
+    return json_reply(MHD_HTTP_OK, eye_requests_json(control->running));
+}
+
 static struct eye_reply get_metrics(struct eye_control *control)
 {
     char *page = eye_control_page(control->running);
@@ -93,6 +99,7 @@ static const struct route {
     {"/health", MHD_HTTP_METHOD_GET, true, get_health},
     {"/ready", MHD_HTTP_METHOD_GET, true, get_ready},
     {"/status", MHD_HTTP_METHOD_GET, false, get_status},
+    {"/requests", MHD_HTTP_METHOD_GET, false, get_requests},
     {"/metrics", MHD_HTTP_METHOD_GET, false, get_metrics},
     {"/config", MHD_HTTP_METHOD_GET, false, get_config},
     {"/reload", MHD_HTTP_METHOD_POST, false, post_reload},
@@ -159,8 +166,8 @@ static struct eye_reply make_reply(struct eye_control_door *door, struct MHD_Con
     struct eye_reply refusal;
     if (route == NULL) {
         return words_reply(MHD_HTTP_NOT_FOUND,
-                           "Nothing is here; there are GET /health /ready /status /metrics "
-                           "/config and POST /reload.\n");
+                           "Nothing is here; there are GET /health /ready /status /requests "
+                           "/metrics /config and POST /reload.\n");
     }
     if (strcmp(route->method, method) != 0) {
         struct eye_reply reply = words_reply(

@@ -7,7 +7,7 @@
 
 #include "collector/base/clock.h"
 #include "exporters/console/grid.h"
-#include "exporters/console/human.h"
+#include "collector/base/human.h"
 #include "exporters/console/rows.h"
 #include "exporters/encode/utf8.h"
 
