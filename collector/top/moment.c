@@ -35,21 +35,34 @@ static void clean(char *target, size_t size, const char *text, bool utf8)
     eye_cells_clean(target, text, length < size ? length : size - 1, utf8);
 }
 
+/* Of whatever kind, in the daemon's last interval. */
+static long long losses_of(const json_t *losses)
+{
+    long long sum = 0;
+    size_t i;
+    const json_t *loss;
+    json_array_foreach(losses, i, loss)
+    {
+        sum += json_integer_value(json_object_get(loss, "last_interval"));
+    }
+    return sum;
+}
+
 static void read_title(struct eye_moment *moment, const json_t *status, bool utf8)
 {
     char line[EYE_MOMENT_TITLE_BYTES];
     char uptime[64];
     const json_t *interval = json_object_get(status, "interval");
-    if (status == NULL) {
+    if (!json_is_object(status)) {
         eye_copy_string(moment->title, sizeof(moment->title), "sockeye does not answer");
         return;
     }
     write_uptime(uptime, sizeof(uptime),
                  (long)json_number_value(json_object_get(status, "uptime_s")));
-    snprintf(line, sizeof(line), "sockeye %s is %s  up %s  tier %s  interval %g s  losses %zu",
+    snprintf(line, sizeof(line), "sockeye %s %s  up %s  tier %s  interval %g s  lost %lld",
              string_of(status, "version"), string_of(status, "status"), uptime,
              string_of(status, "tier"), json_number_value(json_object_get(interval, "length_s")),
-             json_array_size(json_object_get(status, "losses")));
+             losses_of(json_object_get(status, "losses")));
     clean(moment->title, sizeof(moment->title), line, utf8);
     moment->healthy = strcmp(string_of(status, "status"), "healthy") == 0;
 }

@@ -119,6 +119,9 @@ static void derive(struct words *words, struct eye_row *row)
     number[EYE_ROW_CLOSED] = strcmp(row->texts[EYE_ROW_STATE], "closed") == 0;
     number[EYE_ROW_BYTES] = number[EYE_ROW_SENT] + number[EYE_ROW_RECEIVED];
     number[EYE_ROW_ERRORS] = has_failed(row) ? number[EYE_ROW_COUNT] : 0;
+    if (row->texts[EYE_ROW_STATUS][0] == '\0') {
+        row->texts[EYE_ROW_STATUS] = row->texts[EYE_ROW_ERROR];
+    }
     if (isnan(number[EYE_ROW_RATE])) {
         number[EYE_ROW_RATE] = number[EYE_ROW_SENT_RATE] + number[EYE_ROW_RECEIVED_RATE];
     }

@@ -27,7 +27,7 @@
     X(SIDE, "side")                                                                                \
     X(METHOD, "method")                                                                            \
     X(ROUTE, "route")                                                                              \
-    X(STATUS, "status")                                                                            \
+    X(STATUS, "status") /* else ERROR */                                                           \
     X(ERROR, "error_type")
 
 /*

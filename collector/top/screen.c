@@ -29,7 +29,7 @@ static const char *const help[] = {
     "",
     "  Rates are of the time since the last reading, requests those of the daemon's",
     "  last interval. A connection that closed is shown once. \"-\": not known.",
-    "  Of a group RTT, AGE, P50 and P99 are the worst of its members, all else their",
+    "  Of a group RTT, AGE, P50 and P99 are the worst of its members, the rest their",
     "  sum; \"*\": they differ. ERR: without an answer, or a status from 500.",
 };
 
@@ -37,7 +37,9 @@ static const char *const help[] = {
 
 struct layout {
     const struct eye_top_view *view;
-    size_t count; /* of the view's columns that fit */
+    bool grouped;
+    size_t count; /* of columns that fit */
+    const struct eye_column *columns[COLUMNS_MAX];
     size_t widths[COLUMNS_MAX];
 };
 
@@ -57,22 +59,33 @@ static size_t wanted(const struct eye_column *column, const struct eye_rows *row
     return most < column->width_most ? most : column->width_most;
 }
 
-/* As many columns as fit; what is left goes to those that need it, from the left. */
-static void lay_out(struct layout *layout, const struct eye_rows *rows, size_t width)
+/* As many columns as fit. The width that they take. */
+static size_t choose_columns(struct layout *layout, size_t width)
 {
-    const struct eye_column *columns = layout->view->columns;
+    const struct eye_top_view *view = layout->view;
     size_t used = 0;
-    layout->count = 0;
-    for (size_t i = 0; i < layout->view->column_count; i++) {
-        size_t next = columns[i].width + (i == 0 ? 0 : GAP);
+    for (size_t i = 0; i < view->column_count; i++) {
+        const struct eye_column *column = &view->columns[i];
+        size_t next = column->width + (layout->count == 0 ? 0 : GAP);
+        if (column->of_groups && !layout->grouped) {
+            continue;
+        }
         if (used + next > width) {
             break;
         }
         used += next;
-        layout->widths[layout->count++] = columns[i].width;
+        layout->columns[layout->count] = column;
+        layout->widths[layout->count++] = column->width;
     }
+    return used;
+}
+
+/* What is left goes to those that need it, from the left. */
+static void lay_out(struct layout *layout, const struct eye_rows *rows, size_t width)
+{
+    size_t used = choose_columns(layout, width);
     for (size_t i = 0; i < layout->count && used < width; i++) {
-        size_t more = wanted(&columns[i], rows) - columns[i].width;
+        size_t more = wanted(layout->columns[i], rows) - layout->widths[i];
         more = more < width - used ? more : width - used;
         layout->widths[i] += more;
         used += more;
@@ -89,7 +102,7 @@ static void append_gap(size_t column, struct eye_text *line)
 static void append_headings(const struct layout *layout, struct eye_text *line)
 {
     for (size_t i = 0; i < layout->count; i++) {
-        const struct eye_column *column = &layout->view->columns[i];
+        const struct eye_column *column = layout->columns[i];
         append_gap(i, line);
         eye_cells_append(line, column->title, layout->widths[i], column->shown != EYE_SHOWN_TEXT);
     }
@@ -101,7 +114,7 @@ static void append_row(const struct layout *layout, const struct eye_row *row,
     EYE_CLEANUP(eye_text_done) struct eye_text cell;
     eye_text_init(&cell, CELL_MAX_BYTES);
     for (size_t i = 0; i < layout->count; i++) {
-        const struct eye_column *column = &layout->view->columns[i];
+        const struct eye_column *column = layout->columns[i];
         eye_text_clear(&cell);
         eye_column_append(column, row, &cell);
         append_gap(i, line);
@@ -242,7 +255,8 @@ int eye_screen_draw(struct eye_screen *screen, const struct eye_moment *moment,
 {
     EYE_CLEANUP(eye_rows_done) struct eye_rows rows = {0};
     EYE_CLEANUP(eye_text_done) struct eye_text line;
-    struct layout layout = {.view = eye_top_view(choice->view)};
+    struct layout layout = {.view = eye_top_view(choice->view),
+                            .grouped = grouping_of(choice)->text >= 0};
     width = width < EYE_SCREEN_WIDTH_MAX ? width : EYE_SCREEN_WIDTH_MAX;
     height = height < EYE_SCREEN_LINES_MAX ? height : EYE_SCREEN_LINES_MAX;
     eye_text_init(&line, EYE_MESSAGE_BYTES + EYE_SCREEN_WIDTH_MAX * 8);
@@ -263,7 +277,8 @@ int eye_screen_print(struct eye_text *text, const struct eye_moment *moment,
                      const struct eye_top_choice *choice, size_t width)
 {
     EYE_CLEANUP(eye_rows_done) struct eye_rows rows = {0};
-    struct layout layout = {.view = eye_top_view(choice->view)};
+    struct layout layout = {.view = eye_top_view(choice->view),
+                            .grouped = grouping_of(choice)->text >= 0};
     if (arrange(moment, choice, &rows) != 0) {
         return -ENOMEM;
     }

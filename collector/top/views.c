@@ -10,6 +10,7 @@
 #define BYTES_WIDTH 8
 #define SECONDS_WIDTH 7
 #define COUNT_WIDTH 6
+#define MEMBERS_WIDTH 5 /* some thousands at most */
 #define RATE_WIDTH 7
 
 #define SECONDS_A_DAY 86400
@@ -21,33 +22,37 @@
 #define NAME_MOST 40
 #define ROUTE_MOST 80
 
+#define MEMBERS(title)                                                                             \
+    {                                                                                              \
+        title, EYE_SHOWN_NUMBER, EYE_ROW_MEMBERS, MEMBERS_WIDTH, MEMBERS_WIDTH, true               \
+    }
 #define TEXT(title, text, width, most)                                                             \
     {                                                                                              \
-        title, EYE_SHOWN_TEXT, EYE_ROW_##text, width, most                                         \
+        title, EYE_SHOWN_TEXT, EYE_ROW_##text, width, most, false                                  \
     }
 #define NUMBER(title, number, width)                                                               \
     {                                                                                              \
-        title, EYE_SHOWN_NUMBER, EYE_ROW_##number, width, width                                    \
+        title, EYE_SHOWN_NUMBER, EYE_ROW_##number, width, width, false                             \
     }
 #define BYTES(title, number)                                                                       \
     {                                                                                              \
-        title, EYE_SHOWN_BYTES, EYE_ROW_##number, BYTES_WIDTH, BYTES_WIDTH                         \
+        title, EYE_SHOWN_BYTES, EYE_ROW_##number, BYTES_WIDTH, BYTES_WIDTH, false                  \
     }
 #define SECONDS(title, number)                                                                     \
     {                                                                                              \
-        title, EYE_SHOWN_SECONDS, EYE_ROW_##number, SECONDS_WIDTH, SECONDS_WIDTH                   \
+        title, EYE_SHOWN_SECONDS, EYE_ROW_##number, SECONDS_WIDTH, SECONDS_WIDTH, false            \
     }
 
 static const struct eye_column connection_columns[] = {
     TEXT("SERVICE", SERVICE, 10, NAME_MOST),
-    TEXT("REMOTE", REMOTE, 16, ADDRESS_MOST),
+    TEXT("REMOTE", REMOTE, 15, ADDRESS_MOST),
     TEXT("PORT", PORT, 5, 9),
+    MEMBERS("CONNS"),
     BYTES("SENT/S", SENT_RATE),
     BYTES("RECV/S", RECEIVED_RATE),
     BYTES("BYTES", BYTES),
     SECONDS("RTT", RTT),
     NUMBER("RETR", RETRANSMITS, COUNT_WIDTH),
-    NUMBER("CONNS", MEMBERS, COUNT_WIDTH),
     TEXT("DIRECTION", DIRECTION, 9, 9),
     TEXT("STATE", STATE, 6, 6),
     SECONDS("AGE", AGE),
@@ -74,19 +79,17 @@ static const struct eye_grouping connection_groupings[] = {
 };
 
 static const struct eye_column connection_totals[] = {
-    NUMBER("connections", MEMBERS, 0),
-    NUMBER("closed", CLOSED, 0),
-    BYTES("sent/s", SENT_RATE),
-    BYTES("received/s", RECEIVED_RATE),
-    BYTES("bytes", BYTES),
-    NUMBER("retransmits", RETRANSMITS, 0),
+    NUMBER("connections", MEMBERS, 0), BYTES("sent/s", SENT_RATE),
+    BYTES("recv/s", RECEIVED_RATE),    BYTES("in all", BYTES),
+    NUMBER("retr", RETRANSMITS, 0),    NUMBER("closed", CLOSED, 0),
 };
 
 static const struct eye_column request_columns[] = {
     TEXT("SERVICE", SERVICE, 10, NAME_MOST),
     TEXT("METHOD", METHOD, 6, 10),
     TEXT("ROUTE", ROUTE, 16, ROUTE_MOST),
-    TEXT("STATUS", STATUS, 6, 6),
+    TEXT("STATUS", STATUS, 6, 9),
+    MEMBERS("ROWS"),
     NUMBER("RATE/S", RATE, RATE_WIDTH),
     SECONDS("P50", P50),
     SECONDS("P99", P99),
@@ -94,8 +97,6 @@ static const struct eye_column request_columns[] = {
     TEXT("SIDE", SIDE, 6, 6),
     TEXT("PORT", PORT, 5, 9),
     NUMBER("COUNT", COUNT, RATE_WIDTH),
-    TEXT("ERROR", ERROR, 9, 16),
-    NUMBER("SERIES", MEMBERS, 6),
 };
 
 static const struct eye_sorting request_sortings[] = {
@@ -113,8 +114,8 @@ static const struct eye_grouping request_groupings[] = {
 };
 
 static const struct eye_column request_totals[] = {
-    NUMBER("series", MEMBERS, 0), NUMBER("requests", COUNT, 0), NUMBER("requests/s", RATE, 0),
-    NUMBER("errors", ERRORS, 0),  SECONDS("worst p99", P99),
+    NUMBER("rows", MEMBERS, 0),  NUMBER("requests", COUNT, 0), NUMBER("requests/s", RATE, 0),
+    NUMBER("errors", ERRORS, 0), SECONDS("worst p99", P99),
 };
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): names, not expressions */

@@ -19,6 +19,7 @@ struct eye_column {
     int value;         /* enum eye_row_text or enum eye_row_number */
     size_t width;      /* at least */
     size_t width_most; /* where there is room, and a text needs it */
+    bool of_groups;    /* says nothing of a row that is none */
 };
 
 /* A choice that a key goes on to. */
