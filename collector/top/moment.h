@@ -11,7 +11,7 @@ struct eye_moment {
     char title[EYE_MOMENT_TITLE_BYTES]; /* the daemon's state */
     char message[EYE_MESSAGE_BYTES];    /* what went wrong; "": nothing */
     bool healthy;
-    struct eye_rows rows[EYE_TOP_VIEWS]; /* owned */
+    struct eye_top_rows rows[EYE_TOP_VIEWS]; /* owned */
     size_t left_out[EYE_TOP_VIEWS];      /* rows that the daemon did not tell */
 };
 

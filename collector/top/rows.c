@@ -16,9 +16,9 @@
 /* An integer as text. */
 #define DIGITS_BYTES 24
 
-static const char *const text_members[EYE_ROW_TEXT_COUNT] = {
-#define X(identifier, member) [EYE_ROW_##identifier] = (member),
-    EYE_ROW_TEXTS(X)
+static const char *const text_members[EYE_TOP_ROW_TEXT_COUNT] = {
+#define X(identifier, member) [EYE_TOP_ROW_##identifier] = (member),
+    EYE_TOP_ROW_TEXTS(X)
 #undef X
 };
 
@@ -26,13 +26,13 @@ static const struct {
     const char *member;
     bool is_change;
     bool is_sum;
-} numbers[EYE_ROW_NUMBER_COUNT] = {
+} numbers[EYE_TOP_ROW_NUMBER_COUNT] = {
 #define VALUE false
 #define CHANGE true
 #define SUM true
 #define WORST false
-#define X(identifier, member, which, fold) [EYE_ROW_##identifier] = {member, which, fold},
-    EYE_ROW_NUMBERS(X)
+#define X(identifier, member, which, fold) [EYE_TOP_ROW_##identifier] = {member, which, fold},
+    EYE_TOP_ROW_NUMBERS(X)
 #undef X
 #undef VALUE
 #undef CHANGE
@@ -61,10 +61,10 @@ static size_t room_of_all(const json_t *list)
     const json_t *item;
     json_array_foreach(list, i, item)
     {
-        for (size_t text = 0; text < EYE_ROW_TEXT_COUNT; text++) {
+        for (size_t text = 0; text < EYE_TOP_ROW_TEXT_COUNT; text++) {
             room += room_of(json_object_get(item, text_members[text]));
         }
-        room += room_of(json_object_get(item, text_members[EYE_ROW_REMOTE]));
+        room += room_of(json_object_get(item, text_members[EYE_TOP_ROW_REMOTE]));
     }
     return room;
 }
@@ -104,46 +104,46 @@ static const char *address_of(struct words *words, const char *remote)
     return colon == NULL ? remote : keep(words, remote, (size_t)(colon - remote));
 }
 
-static bool has_failed(const struct eye_row *row)
+static bool has_failed(const struct eye_top_row *row)
 {
-    const char *status = row->texts[EYE_ROW_STATUS];
-    return row->texts[EYE_ROW_ERROR][0] != '\0' ||
+    const char *status = row->texts[EYE_TOP_ROW_STATUS];
+    return row->texts[EYE_TOP_ROW_ERROR][0] != '\0' ||
            (strlen(status) == strlen(STATUS_FAILED) && strcmp(status, STATUS_FAILED) >= 0);
 }
 
-static void derive(struct words *words, struct eye_row *row)
+static void derive(struct words *words, struct eye_top_row *row)
 {
     double *number = row->numbers;
-    row->texts[EYE_ROW_ADDRESS] = address_of(words, row->texts[EYE_ROW_REMOTE]);
-    number[EYE_ROW_MEMBERS] = 1;
-    number[EYE_ROW_CLOSED] = strcmp(row->texts[EYE_ROW_STATE], "closed") == 0;
-    number[EYE_ROW_BYTES] = number[EYE_ROW_SENT] + number[EYE_ROW_RECEIVED];
-    number[EYE_ROW_ERRORS] = has_failed(row) ? number[EYE_ROW_COUNT] : 0;
-    if (row->texts[EYE_ROW_STATUS][0] == '\0') {
-        row->texts[EYE_ROW_STATUS] = row->texts[EYE_ROW_ERROR];
+    row->texts[EYE_TOP_ROW_ADDRESS] = address_of(words, row->texts[EYE_TOP_ROW_REMOTE]);
+    number[EYE_TOP_ROW_MEMBERS] = 1;
+    number[EYE_TOP_ROW_CLOSED] = strcmp(row->texts[EYE_TOP_ROW_STATE], "closed") == 0;
+    number[EYE_TOP_ROW_BYTES] = number[EYE_TOP_ROW_SENT] + number[EYE_TOP_ROW_RECEIVED];
+    number[EYE_TOP_ROW_ERRORS] = has_failed(row) ? number[EYE_TOP_ROW_COUNT] : 0;
+    if (row->texts[EYE_TOP_ROW_STATUS][0] == '\0') {
+        row->texts[EYE_TOP_ROW_STATUS] = row->texts[EYE_TOP_ROW_ERROR];
     }
-    if (isnan(number[EYE_ROW_RATE])) {
-        number[EYE_ROW_RATE] = number[EYE_ROW_SENT_RATE] + number[EYE_ROW_RECEIVED_RATE];
+    if (isnan(number[EYE_TOP_ROW_RATE])) {
+        number[EYE_TOP_ROW_RATE] = number[EYE_TOP_ROW_SENT_RATE] + number[EYE_TOP_ROW_RECEIVED_RATE];
     }
 }
 
-static void read_row(struct words *words, const json_t *item, double elapsed_s, struct eye_row *row)
+static void read_row(struct words *words, const json_t *item, double elapsed_s, struct eye_top_row *row)
 {
-    for (size_t i = 0; i < EYE_ROW_TEXT_COUNT; i++) {
+    for (size_t i = 0; i < EYE_TOP_ROW_TEXT_COUNT; i++) {
         row->texts[i] = read_text(words, json_object_get(item, text_members[i]));
     }
-    for (size_t i = 0; i < EYE_ROW_NUMBER_COUNT; i++) {
+    for (size_t i = 0; i < EYE_TOP_ROW_NUMBER_COUNT; i++) {
         row->numbers[i] =
             read_number(json_object_get(item, numbers[i].member), numbers[i].is_change, elapsed_s);
     }
     derive(words, row);
 }
 
-int eye_rows_read(struct eye_rows *ret_rows, const json_t *list, double elapsed_s, bool utf8)
+int eye_top_rows_read(struct eye_top_rows *ret_rows, const json_t *list, double elapsed_s, bool utf8)
 {
     size_t count = json_array_size(list);
     EYE_AUTOFREE char *room = malloc(room_of_all(list));
-    EYE_AUTOFREE struct eye_row *items = malloc((count + 1) * sizeof(*items));
+    EYE_AUTOFREE struct eye_top_row *items = malloc((count + 1) * sizeof(*items));
     if (room == NULL || items == NULL) {
         return -ENOMEM;
     }
@@ -152,15 +152,15 @@ int eye_rows_read(struct eye_rows *ret_rows, const json_t *list, double elapsed_
         read_row(&words, json_array_get(list, i), elapsed_s, &items[i]);
     }
     *ret_rows =
-        (struct eye_rows){.items = EYE_TAKE(items), .count = count, .words = EYE_TAKE(room)};
+        (struct eye_top_rows){.items = EYE_TAKE(items), .count = count, .words = EYE_TAKE(room)};
     return 0;
 }
 
 /* ---- Arranging ---- */
 
-static bool matches(const struct eye_row *row, const char *filter)
+static bool matches(const struct eye_top_row *row, const char *filter)
 {
-    for (size_t i = 0; i < EYE_ROW_TEXT_COUNT; i++) {
+    for (size_t i = 0; i < EYE_TOP_ROW_TEXT_COUNT; i++) {
         if (strcasestr(row->texts[i], filter) != NULL) {
             return true;
         }
@@ -176,26 +176,26 @@ static double fold_numbers(double a, double b, bool is_sum)
     return is_sum ? a + b : fmax(a, b);
 }
 
-static void fold(struct eye_row *into, const struct eye_row *row)
+static void fold(struct eye_top_row *into, const struct eye_top_row *row)
 {
-    bool one_address = strcmp(into->texts[EYE_ROW_ADDRESS], row->texts[EYE_ROW_ADDRESS]) == 0;
-    for (size_t i = 0; i < EYE_ROW_TEXT_COUNT; i++) {
+    bool one_address = strcmp(into->texts[EYE_TOP_ROW_ADDRESS], row->texts[EYE_TOP_ROW_ADDRESS]) == 0;
+    for (size_t i = 0; i < EYE_TOP_ROW_TEXT_COUNT; i++) {
         if (strcmp(into->texts[i], row->texts[i]) != 0) {
-            into->texts[i] = EYE_ROWS_MANY;
+            into->texts[i] = EYE_TOP_MANY;
         }
     }
     if (one_address) {
-        into->texts[EYE_ROW_REMOTE] = into->texts[EYE_ROW_ADDRESS];
+        into->texts[EYE_TOP_ROW_REMOTE] = into->texts[EYE_TOP_ROW_ADDRESS];
     }
-    for (size_t i = 0; i < EYE_ROW_NUMBER_COUNT; i++) {
+    for (size_t i = 0; i < EYE_TOP_ROW_NUMBER_COUNT; i++) {
         into->numbers[i] = fold_numbers(into->numbers[i], row->numbers[i], numbers[i].is_sum);
     }
 }
 
-static int compare_texts(const struct eye_row *a, const struct eye_row *b)
+static int compare_texts(const struct eye_top_row *a, const struct eye_top_row *b)
 {
     int order = 0;
-    for (size_t i = 0; i < EYE_ROW_TEXT_COUNT && order == 0; i++) {
+    for (size_t i = 0; i < EYE_TOP_ROW_TEXT_COUNT && order == 0; i++) {
         order = strcmp(a->texts[i], b->texts[i]);
     }
     return order;
@@ -204,8 +204,8 @@ static int compare_texts(const struct eye_row *a, const struct eye_row *b)
 /* qsort_r(3) */
 static int by_group(const void *a, const void *b, void *context)
 {
-    const struct eye_row *first = a;
-    const struct eye_row *second = b;
+    const struct eye_top_row *first = a;
+    const struct eye_top_row *second = b;
     const struct eye_arrangement *how = context;
     int order = strcmp(first->texts[how->group], second->texts[how->group]);
     return order != 0 ? order : compare_texts(first, second);
@@ -214,8 +214,8 @@ static int by_group(const void *a, const void *b, void *context)
 /* What is not known comes last; equals stand in an order that does not change. */
 static int by_number(const void *a, const void *b, void *context)
 {
-    const struct eye_row *first = a;
-    const struct eye_row *second = b;
+    const struct eye_top_row *first = a;
+    const struct eye_top_row *second = b;
     const struct eye_arrangement *how = context;
     double x = first->numbers[how->sort];
     double y = second->numbers[how->sort];
@@ -225,7 +225,7 @@ static int by_number(const void *a, const void *b, void *context)
     return x < y ? 1 : x > y ? -1 : compare_texts(first, second);
 }
 
-static void fold_groups(struct eye_rows *rows, struct eye_arrangement *how)
+static void fold_groups(struct eye_top_rows *rows, struct eye_arrangement *how)
 {
     size_t groups = 0;
     qsort_r(rows->items, rows->count, sizeof(*rows->items), by_group, how);
@@ -241,11 +241,11 @@ static void fold_groups(struct eye_rows *rows, struct eye_arrangement *how)
     rows->count = groups;
 }
 
-int eye_rows_arrange(struct eye_rows *ret_rows, const struct eye_rows *rows,
+int eye_top_rows_arrange(struct eye_top_rows *ret_rows, const struct eye_top_rows *rows,
                      const struct eye_arrangement *how)
 {
     struct eye_arrangement by = *how;
-    struct eye_rows shown = {.items = malloc((rows->count + 1) * sizeof(*shown.items))};
+    struct eye_top_rows shown = {.items = malloc((rows->count + 1) * sizeof(*shown.items))};
     if (shown.items == NULL) {
         return -ENOMEM;
     }
@@ -262,15 +262,15 @@ int eye_rows_arrange(struct eye_rows *ret_rows, const struct eye_rows *rows,
     return 0;
 }
 
-void eye_rows_total(const struct eye_rows *rows, struct eye_row *ret_total)
+void eye_top_rows_total(const struct eye_top_rows *rows, struct eye_top_row *ret_total)
 {
     if (rows->count > 0) {
         *ret_total = rows->items[0];
     } else {
-        for (size_t i = 0; i < EYE_ROW_TEXT_COUNT; i++) {
+        for (size_t i = 0; i < EYE_TOP_ROW_TEXT_COUNT; i++) {
             ret_total->texts[i] = "";
         }
-        for (size_t i = 0; i < EYE_ROW_NUMBER_COUNT; i++) {
+        for (size_t i = 0; i < EYE_TOP_ROW_NUMBER_COUNT; i++) {
             ret_total->numbers[i] = numbers[i].is_sum ? 0 : NAN;
         }
     }
@@ -279,9 +279,9 @@ void eye_rows_total(const struct eye_rows *rows, struct eye_row *ret_total)
     }
 }
 
-void eye_rows_done(struct eye_rows *rows)
+void eye_top_rows_done(struct eye_top_rows *rows)
 {
     free(rows->items);
     free(rows->words);
-    *rows = (struct eye_rows){0};
+    *rows = (struct eye_top_rows){0};
 }

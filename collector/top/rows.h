@@ -10,10 +10,10 @@
 #include <stddef.h>
 
 /* Shown where the members of a group differ. */
-#define EYE_ROWS_MANY "*"
+#define EYE_TOP_MANY "*"
 
 /* X(identifier, member of the JSON or "") */
-#define EYE_ROW_TEXTS(X)                                                                           \
+#define EYE_TOP_ROW_TEXTS(X)                                                                           \
     X(SERVICE, "service")                                                                          \
     X(PROCESS, "process")                                                                          \
     X(PORT, "port")                                                                                \
@@ -35,7 +35,7 @@
  * which: CHANGE is divided by the time that it took. fold: of several rows the sum, or the worst,
  * because quantiles and times cannot be added.
  */
-#define EYE_ROW_NUMBERS(X)                                                                         \
+#define EYE_TOP_ROW_NUMBERS(X)                                                                         \
     X(MEMBERS, "", VALUE, SUM)                                                                     \
     X(CLOSED, "", VALUE, SUM)                                                                      \
     X(SENT, "sent_bytes", VALUE, SUM)                                                              \
@@ -52,27 +52,27 @@
     X(P50, "p50_s", VALUE, WORST)                                                                  \
     X(P99, "p99_s", VALUE, WORST)
 
-enum eye_row_text {
-#define X(identifier, ...) EYE_ROW_##identifier,
-    EYE_ROW_TEXTS(X)
+enum eye_top_row_text {
+#define X(identifier, ...) EYE_TOP_ROW_##identifier,
+    EYE_TOP_ROW_TEXTS(X)
 #undef X
-        EYE_ROW_TEXT_COUNT,
+        EYE_TOP_ROW_TEXT_COUNT,
 };
 
-enum eye_row_number {
-#define X(identifier, ...) EYE_ROW_##identifier,
-    EYE_ROW_NUMBERS(X)
+enum eye_top_row_number {
+#define X(identifier, ...) EYE_TOP_ROW_##identifier,
+    EYE_TOP_ROW_NUMBERS(X)
 #undef X
-        EYE_ROW_NUMBER_COUNT,
+        EYE_TOP_ROW_NUMBER_COUNT,
 };
 
-struct eye_row {
-    const char *texts[EYE_ROW_TEXT_COUNT]; /* never NULL; of the rows that were read */
-    double numbers[EYE_ROW_NUMBER_COUNT];  /* NAN: not known, or not of this kind of row */
+struct eye_top_row {
+    const char *texts[EYE_TOP_ROW_TEXT_COUNT]; /* never NULL; of the rows that were read */
+    double numbers[EYE_TOP_ROW_NUMBER_COUNT];  /* NAN: not known, or not of this kind of row */
 };
 
-struct eye_rows {
-    struct eye_row *items; /* owned */
+struct eye_top_rows {
+    struct eye_top_row *items; /* owned */
     size_t count;
     char *words; /* of the texts; owned; NULL in rows that were arranged from others */
 };
@@ -80,8 +80,8 @@ struct eye_rows {
 /* How rows are arranged. */
 struct eye_arrangement {
     const char *filter; /* a part of any text, whatever the case; "": all */
-    int group;          /* enum eye_row_text; -1: each row for itself */
-    enum eye_row_number sort;
+    int group;          /* enum eye_top_row_text; -1: each row for itself */
+    enum eye_top_row_number sort;
 };
 
 /**
@@ -89,14 +89,14 @@ struct eye_arrangement {
  * not known. @utf8: the terminal shows it; else "?" stands for what is not ASCII. Controls are "?"
  * always. 0 or -ENOMEM.
  */
-int eye_rows_read(struct eye_rows *ret_rows, const json_t *list, double elapsed_s, bool utf8);
+int eye_top_rows_read(struct eye_top_rows *ret_rows, const json_t *list, double elapsed_s, bool utf8);
 
 /** Filtered, folded, largest first. The result points into @rows. 0 or -ENOMEM. */
-int eye_rows_arrange(struct eye_rows *ret_rows, const struct eye_rows *rows,
+int eye_top_rows_arrange(struct eye_top_rows *ret_rows, const struct eye_top_rows *rows,
                      const struct eye_arrangement *how);
 
 /** All of them folded into one; of none: zeros, and nothing is known of times. */
-void eye_rows_total(const struct eye_rows *rows, struct eye_row *ret_total);
+void eye_top_rows_total(const struct eye_top_rows *rows, struct eye_top_row *ret_total);
 
 /** Takes a zeroed one. */
-void eye_rows_done(struct eye_rows *rows);
+void eye_top_rows_done(struct eye_top_rows *rows);

@@ -43,13 +43,13 @@ struct layout {
     size_t widths[COLUMNS_MAX];
 };
 
-static size_t width_of(const struct eye_column *column, const struct eye_row *row)
+static size_t width_of(const struct eye_column *column, const struct eye_top_row *row)
 {
     return eye_cells_width(row->texts[column->value]);
 }
 
 /* What a column of texts would like to have. */
-static size_t wanted(const struct eye_column *column, const struct eye_rows *rows)
+static size_t wanted(const struct eye_column *column, const struct eye_top_rows *rows)
 {
     size_t most = column->width;
     for (size_t i = 0; i < rows->count && column->shown == EYE_SHOWN_TEXT; i++) {
@@ -81,7 +81,7 @@ static size_t choose_columns(struct layout *layout, size_t width)
 }
 
 /* What is left goes to those that need it, from the left. */
-static void lay_out(struct layout *layout, const struct eye_rows *rows, size_t width)
+static void lay_out(struct layout *layout, const struct eye_top_rows *rows, size_t width)
 {
     size_t used = choose_columns(layout, width);
     for (size_t i = 0; i < layout->count && used < width; i++) {
@@ -108,7 +108,7 @@ static void append_headings(const struct layout *layout, struct eye_text *line)
     }
 }
 
-static void append_row(const struct layout *layout, const struct eye_row *row,
+static void append_row(const struct layout *layout, const struct eye_top_row *row,
                        struct eye_text *line)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text cell;
@@ -135,11 +135,11 @@ static const struct eye_grouping *grouping_of(const struct eye_top_choice *choic
     return &eye_top_view(choice->view)->groupings[choice->grouping[choice->view]];
 }
 
-static void append_totals(const struct eye_top_view *view, const struct eye_rows *rows,
+static void append_totals(const struct eye_top_view *view, const struct eye_top_rows *rows,
                           struct eye_text *line)
 {
-    struct eye_row total;
-    eye_rows_total(rows, &total);
+    struct eye_top_row total;
+    eye_top_rows_total(rows, &total);
     for (size_t i = 0; i < view->total_count; i++) {
         eye_text_append(line, i == 0 ? "" : "  ");
         eye_column_append(&view->totals[i], &total, line);
@@ -183,7 +183,7 @@ static void end_line(struct eye_screen *screen, struct eye_text *line, enum eye_
 
 static void draw_header(struct eye_screen *screen, struct eye_text *line,
                         const struct eye_moment *moment, const struct eye_top_choice *choice,
-                        const struct layout *layout, const struct eye_rows *rows, size_t width)
+                        const struct layout *layout, const struct eye_top_rows *rows, size_t width)
 {
     eye_text_append(line, moment->title);
     end_line(screen, line, moment->healthy ? EYE_STYLE_GOOD : EYE_STYLE_BAD, width);
@@ -197,7 +197,7 @@ static void draw_header(struct eye_screen *screen, struct eye_text *line,
 
 static void draw_rows(struct eye_screen *screen, struct eye_text *line,
                       const struct eye_top_choice *choice, const struct layout *layout,
-                      const struct eye_rows *rows, size_t width, size_t height)
+                      const struct eye_top_rows *rows, size_t width, size_t height)
 {
     for (size_t i = 0; i < eye_screen_rows(height); i++) {
         size_t row = choice->first[choice->view] + i;
@@ -232,14 +232,14 @@ size_t eye_screen_rows(size_t height)
 }
 
 static int arrange(const struct eye_moment *moment, const struct eye_top_choice *choice,
-                   struct eye_rows *ret_rows)
+                   struct eye_top_rows *ret_rows)
 {
     const struct eye_arrangement how = {
         .filter = choice->filter,
         .group = grouping_of(choice)->text,
         .sort = sorting_of(choice)->number,
     };
-    return eye_rows_arrange(ret_rows, &moment->rows[choice->view], &how);
+    return eye_top_rows_arrange(ret_rows, &moment->rows[choice->view], &how);
 }
 
 static void keep_within(struct eye_top_choice *choice, size_t count, size_t height)
@@ -253,7 +253,7 @@ static void keep_within(struct eye_top_choice *choice, size_t count, size_t heig
 int eye_screen_draw(struct eye_screen *screen, const struct eye_moment *moment,
                     struct eye_top_choice *choice, size_t width, size_t height)
 {
-    EYE_CLEANUP(eye_rows_done) struct eye_rows rows = {0};
+    EYE_CLEANUP(eye_top_rows_done) struct eye_top_rows rows = {0};
     EYE_CLEANUP(eye_text_done) struct eye_text line;
     struct layout layout = {.view = eye_top_view(choice->view),
                             .grouped = grouping_of(choice)->text >= 0};
@@ -276,7 +276,7 @@ int eye_screen_draw(struct eye_screen *screen, const struct eye_moment *moment,
 int eye_screen_print(struct eye_text *text, const struct eye_moment *moment,
                      const struct eye_top_choice *choice, size_t width)
 {
-    EYE_CLEANUP(eye_rows_done) struct eye_rows rows = {0};
+    EYE_CLEANUP(eye_top_rows_done) struct eye_top_rows rows = {0};
     struct layout layout = {.view = eye_top_view(choice->view),
                             .grouped = grouping_of(choice)->text >= 0};
     if (arrange(moment, choice, &rows) != 0) {

@@ -24,23 +24,23 @@
 
 #define MEMBERS(title)                                                                             \
     {                                                                                              \
-        title, EYE_SHOWN_NUMBER, EYE_ROW_MEMBERS, MEMBERS_WIDTH, MEMBERS_WIDTH, true               \
+        title, EYE_SHOWN_NUMBER, EYE_TOP_ROW_MEMBERS, MEMBERS_WIDTH, MEMBERS_WIDTH, true               \
     }
 #define TEXT(title, text, width, most)                                                             \
     {                                                                                              \
-        title, EYE_SHOWN_TEXT, EYE_ROW_##text, width, most, false                                  \
+        title, EYE_SHOWN_TEXT, EYE_TOP_ROW_##text, width, most, false                                  \
     }
 #define NUMBER(title, number, width)                                                               \
     {                                                                                              \
-        title, EYE_SHOWN_NUMBER, EYE_ROW_##number, width, width, false                             \
+        title, EYE_SHOWN_NUMBER, EYE_TOP_ROW_##number, width, width, false                             \
     }
 #define BYTES(title, number)                                                                       \
     {                                                                                              \
-        title, EYE_SHOWN_BYTES, EYE_ROW_##number, BYTES_WIDTH, BYTES_WIDTH, false                  \
+        title, EYE_SHOWN_BYTES, EYE_TOP_ROW_##number, BYTES_WIDTH, BYTES_WIDTH, false                  \
     }
 #define SECONDS(title, number)                                                                     \
     {                                                                                              \
-        title, EYE_SHOWN_SECONDS, EYE_ROW_##number, SECONDS_WIDTH, SECONDS_WIDTH, false            \
+        title, EYE_SHOWN_SECONDS, EYE_TOP_ROW_##number, SECONDS_WIDTH, SECONDS_WIDTH, false            \
     }
 
 static const struct eye_column connection_columns[] = {
@@ -64,18 +64,18 @@ static const struct eye_column connection_columns[] = {
 };
 
 static const struct eye_sorting connection_sortings[] = {
-    {"rate", EYE_ROW_RATE},
-    {"bytes", EYE_ROW_BYTES},
-    {"rtt", EYE_ROW_RTT},
-    {"retransmits", EYE_ROW_RETRANSMITS},
-    {"connections", EYE_ROW_MEMBERS},
+    {"rate", EYE_TOP_ROW_RATE},
+    {"bytes", EYE_TOP_ROW_BYTES},
+    {"rtt", EYE_TOP_ROW_RTT},
+    {"retransmits", EYE_TOP_ROW_RETRANSMITS},
+    {"connections", EYE_TOP_ROW_MEMBERS},
 };
 
 static const struct eye_grouping connection_groupings[] = {
     {"none", -1},
-    {"service", EYE_ROW_SERVICE},
-    {"port", EYE_ROW_PORT},
-    {"remote", EYE_ROW_ADDRESS},
+    {"service", EYE_TOP_ROW_SERVICE},
+    {"port", EYE_TOP_ROW_PORT},
+    {"remote", EYE_TOP_ROW_ADDRESS},
 };
 
 static const struct eye_column connection_totals[] = {
@@ -100,17 +100,17 @@ static const struct eye_column request_columns[] = {
 };
 
 static const struct eye_sorting request_sortings[] = {
-    {"rate", EYE_ROW_RATE},
-    {"p99", EYE_ROW_P99},
-    {"errors", EYE_ROW_ERRORS},
-    {"p50", EYE_ROW_P50},
+    {"rate", EYE_TOP_ROW_RATE},
+    {"p99", EYE_TOP_ROW_P99},
+    {"errors", EYE_TOP_ROW_ERRORS},
+    {"p50", EYE_TOP_ROW_P50},
 };
 
 static const struct eye_grouping request_groupings[] = {
     {"none", -1},
-    {"service", EYE_ROW_SERVICE},
-    {"port", EYE_ROW_PORT},
-    {"route", EYE_ROW_ROUTE},
+    {"service", EYE_TOP_ROW_SERVICE},
+    {"port", EYE_TOP_ROW_PORT},
+    {"route", EYE_TOP_ROW_ROUTE},
 };
 
 static const struct eye_column request_totals[] = {
@@ -174,7 +174,7 @@ static void append_number(enum eye_unit_shown shown, double number, struct eye_t
     }
 }
 
-void eye_column_append(const struct eye_column *column, const struct eye_row *row,
+void eye_column_append(const struct eye_column *column, const struct eye_top_row *row,
                        struct eye_text *text)
 {
     if (column->shown == EYE_SHOWN_TEXT) {

@@ -16,7 +16,7 @@ enum eye_unit_shown {
 struct eye_column {
     const char *title;
     enum eye_unit_shown shown;
-    int value;         /* enum eye_row_text or enum eye_row_number */
+    int value;         /* enum eye_top_row_text or enum eye_top_row_number */
     size_t width;      /* at least */
     size_t width_most; /* where there is room, and a text needs it */
     bool of_groups;    /* says nothing of a row that is none */
@@ -25,7 +25,7 @@ struct eye_column {
 /* A choice that a key goes on to. */
 struct eye_sorting {
     const char *name;
-    enum eye_row_number number;
+    enum eye_top_row_number number;
 };
 
 struct eye_grouping {
@@ -50,5 +50,5 @@ enum eye_top_view_id { EYE_TOP_CONNECTIONS, EYE_TOP_REQUESTS, EYE_TOP_VIEWS };
 const struct eye_top_view *eye_top_view(enum eye_top_view_id id);
 
 /** A value as a column shows it. @text: initialised, appended to. */
-void eye_column_append(const struct eye_column *column, const struct eye_row *row,
+void eye_column_append(const struct eye_column *column, const struct eye_top_row *row,
                        struct eye_text *text);

@@ -14,7 +14,8 @@
 #include "collector/control/requests.h"
 
 #define INTERVAL_NS (2 * EYE_NS_PER_SECOND)
-#define SERIES_MAX 1200
+/* A service has a share of it. */
+#define SERIES_MAX 4000
 
 struct world {
     struct eye_registry *registry;
@@ -65,6 +66,7 @@ static void request(const struct world *world, enum eye_metric_id metric, const 
 static void publish(struct world *world)
 {
     world->sequence++;
+    eye_registry_close_interval(world->registry, world->sequence, world->sequence * INTERVAL_NS, 0);
     struct eye_snapshot *snapshot = eye_snapshot_take(
         world->registry, world->sequence, world->sequence * INTERVAL_NS, INTERVAL_NS, 1);
     assert_non_null(snapshot);
