@@ -108,6 +108,32 @@ struct eye_connection_record {
     __u8 remote[EYE_ADDRESS_BYTES]; /* network byte order */
 };
 
+/*
+ * One connection as it is now, for whoever watches: all counters since it began. The socket's
+ * address and since_ns tell it from all others of this run. Ring "ended" and the iterator row_open.
+ */
+struct eye_row {
+    __u64 socket;   /* its address: not to be shown */
+    __u64 since_ns; /* monotonic: established; 0: not known, older than the daemon */
+    __u64 ended_ns; /* monotonic; 0: it is open */
+    __u64 owner;    /* as in eye_connection_record, and so is all that has a name from there */
+    __u64 sent_bytes;
+    __u64 received_bytes;
+    __u32 sent_segments;
+    __u32 received_segments;
+    __u32 retransmits;
+    __u32 rtt_us;
+    __u32 netns;
+    __u16 port;
+    __u16 local_port; /* host order */
+    __u16 remote_port;
+    __u8 direction;
+    __u8 family;
+    __u8 padding[4];
+    __u8 local[EYE_ADDRESS_BYTES]; /* network byte order */
+    __u8 remote[EYE_ADDRESS_BYTES];
+};
+
 #define EYE_EXECUTABLE_BYTES 64   /* longer names are cut */
 #define EYE_CGROUP_LEVELS 4       /* the innermost ones tell unit and container */
 #define EYE_CGROUP_NAME_BYTES 128 /* longer names are cut, flagged */
@@ -269,6 +295,8 @@ enum eye_count {
 
 EYE_ABI_ASSERT(sizeof(struct eye_connection_record) == 96);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_connection_record, remote) == 80);
+EYE_ABI_ASSERT(sizeof(struct eye_row) == 112);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_row, remote) == 96);
 EYE_ABI_ASSERT(sizeof(struct eye_owner_record) == 600);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_owner_record, cgroups) == 88);
 EYE_ABI_ASSERT(sizeof(struct eye_request_head) == 24);

@@ -16,9 +16,11 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/base/loop.h"
+#include "collector/base/privileges.h"
 #include "collector/base/thread.h"
 #include "collector/health.h"
 #include "collector/intervals.h"
+#include "collector/live_view.h"
 #include "collector/source/accounts.h"
 
 /* Rings are read at least this often; a ring that fills faster wakes us. */
@@ -41,15 +43,35 @@ enum event_source {
     EVENT_DRAIN,
     EVENT_INTERVAL,
     EVENT_WATCHDOG,
-    EVENT_CHANGE,
+    EVENT_ERRAND,
     EVENT_COUNT
 };
 
-/* Another configuration and what it needs, made by the main thread, which waits for @done. */
+/* Rows of single connections that could not be opened are tried again after so long: what this
+ * kernel never takes costs its verifier's time at each attempt. */
+#define ROWS_RETRY_NS (2 * EYE_NS_PER_SECOND)
+
+/* What the main thread, which waits for @done, has done by this one between two events. */
+struct errand {
+    void (*act)(struct eye_collector *collector, void *subject);
+    void *subject;
+    sem_t done;
+};
+
+/* Another configuration and what it needs, made by the main thread. */
 struct change {
     const struct eye_config *config;
     struct eye_usm usm; /* protocols as it wants them; then as they were */
-    sem_t done;
+};
+
+/* A client's question for single connections. */
+struct watch {
+    const struct eye_watch_request *request;
+    void *rows; /* opened by the main thread; NULL: not yet */
+    bool needs_rows;
+    struct eye_watch_answer *answer;
+    struct eye_error error;
+    int result;
 };
 
 struct eye_collector {
@@ -68,7 +90,10 @@ struct eye_collector {
     bool running;
     struct eye_loop *loop;
     struct eye_watch watches[EVENT_COUNT]; /* EVENT_RINGS: of the source's descriptor */
-    struct change *change;                 /* not NULL while one waits to be taken */
+    struct errand *errand;                 /* not NULL while one waits to be taken */
+    struct eye_live_view live_view;
+    struct eye_error no_rows; /* why there are none; the main thread's, as the next one */
+    uint64_t rows_retry_ns;   /* monotonic: nothing is tried before */
     uint64_t sequence;
     struct eye_intervals intervals;
     struct eye_passes passes; /* they put right what a lost record left in tcp.connections.active */
@@ -177,6 +202,8 @@ static int make_stages(struct eye_collector *collector)
         .usm = &collector->usm,
         .reports = collector->reports,
     };
+    collector->live_view =
+        (struct eye_live_view){.source = collector->source, .aggregate = collector->aggregate};
     connect_rings(collector);
     return 0;
 }
@@ -298,6 +325,7 @@ static bool on_drain_timer(void *context)
     struct eye_collector *collector = context;
     take_expirations(&collector->watches[EVENT_DRAIN]);
     drain(collector);
+    eye_live_view_tick(&collector->live_view);
     return true;
 }
 
@@ -337,8 +365,9 @@ static bool on_interval(void *context)
 }
 
 /* What the kernel told of before is named as after: a record has a name when it is read. */
-static void take_change(struct eye_collector *collector, struct change *change)
+static void take_change(struct eye_collector *collector, void *subject)
 {
+    struct change *change = subject;
     const struct eye_config *config = change->config;
     const struct eye_limits limits = limits_of(config);
     eye_source_apply(collector->source);
@@ -352,14 +381,26 @@ static void take_change(struct eye_collector *collector, struct change *change)
     }
 }
 
-static bool on_change(void *context)
+static void take_watch(struct eye_collector *collector, void *subject)
+{
+    struct watch *watch = subject;
+    struct eye_live_view *view = &collector->live_view;
+    if (view->rows == NULL) {
+        view->rows = EYE_TAKE(watch->rows);
+    }
+    watch->needs_rows = view->rows == NULL;
+    if (!watch->needs_rows) {
+        watch->result = eye_live_view_answer(view, watch->request, &watch->answer, &watch->error);
+    }
+}
+
+static bool on_errand(void *context)
 {
     struct eye_collector *collector = context;
-    take_expirations(&collector->watches[EVENT_CHANGE]);
-    struct change *change = collector->change;
-    take_change(collector, change);
-    collector->change = NULL;
-    sem_post(&change->done);
+    take_expirations(&collector->watches[EVENT_ERRAND]);
+    struct errand *errand = EYE_TAKE(collector->errand);
+    errand->act(collector, errand->subject);
+    sem_post(&errand->done);
     return true;
 }
 
@@ -400,7 +441,7 @@ static int open_events(struct eye_collector *collector)
                        timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK), on_interval);
     }
     if (result == 0) {
-        result = watch(collector, EVENT_CHANGE, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_change);
+        result = watch(collector, EVENT_ERRAND, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), on_errand);
     }
     if (result == 0) {
         result = arm_every(&collector->watches[EVENT_DRAIN], DRAIN_INTERVAL_NS);
@@ -467,6 +508,7 @@ void eye_collector_free(struct eye_collector *collector)
     if (collector == NULL) {
         return;
     }
+    eye_live_view_close(&collector->live_view);
     eye_aggregate_free(collector->aggregate);
     eye_usm_close(&collector->usm);
     eye_processes_free(collector->processes);
@@ -476,7 +518,7 @@ void eye_collector_free(struct eye_collector *collector)
     close_fd(collector->watches[EVENT_DRAIN].fd);
     close_fd(collector->watches[EVENT_INTERVAL].fd);
     close_fd(collector->watches[EVENT_WATCHDOG].fd);
-    close_fd(collector->watches[EVENT_CHANGE].fd);
+    close_fd(collector->watches[EVENT_ERRAND].fd);
     eye_source_close(collector->source);
     eye_config_unref(collector->config);
     free(collector);
@@ -491,10 +533,21 @@ static void ask_for_precedence(void)
     setpriority(PRIO_PROCESS, (id_t)gettid(), COLLECTOR_NICE);
 }
 
+/* Before 5.19 ("bpf: refine kernel.unprivileged_bpf_disabled behaviour") the kernel refuses every
+ * bpf(2) to whoever lacks CAP_BPF, from then on loading alone. */
+static void give_up_privileges(const struct eye_collector *collector)
+{
+    eye_privileges_assume(EYE_ROLE_COLLECTOR);
+    if (!eye_source_is_readable(collector->source)) {
+        eye_privileges_raise(EYE_CAPABILITY(CAP_BPF));
+    }
+}
+
 static void *run(void *context)
 {
     struct eye_collector *collector = context;
     ask_for_precedence();
+    give_up_privileges(collector);
     eye_loop_run(collector->loop);
     collector->ending = true;
     const struct eye_moment now = read_clocks();
@@ -517,14 +570,16 @@ static void wake(const struct eye_collector *collector, enum event_source source
 }
 
 /* The thread takes it between two events. */
-static void hand_over(struct eye_collector *collector, struct change *change)
+static void hand_over(struct eye_collector *collector,
+                      void (*act)(struct eye_collector *collector, void *subject), void *subject)
 {
-    sem_init(&change->done, 0, 0);
-    collector->change = change;
-    wake(collector, EVENT_CHANGE);
-    while (sem_wait(&change->done) != 0) {
+    struct errand errand = {.act = act, .subject = subject};
+    sem_init(&errand.done, 0, 0);
+    collector->errand = &errand;
+    wake(collector, EVENT_ERRAND);
+    while (sem_wait(&errand.done) != 0) {
     }
-    sem_destroy(&change->done);
+    sem_destroy(&errand.done);
 }
 
 int eye_collector_reconfigure(struct eye_collector *collector, const struct eye_config *config,
@@ -540,7 +595,7 @@ int eye_collector_reconfigure(struct eye_collector *collector, const struct eye_
     int result = eye_source_prepare(collector->source, config, ret_error);
     if (result == 0) {
         eye_config_ref(config);
-        hand_over(collector, &change);
+        hand_over(collector, take_change, &change);
     }
     eye_source_settle(collector->source);
     eye_usm_close(&change.usm);
@@ -548,6 +603,40 @@ int eye_collector_reconfigure(struct eye_collector *collector, const struct eye_
         eye_config_unref(before);
     }
     return result;
+}
+
+/* What was refused is refused in the same words until it is tried again. */
+static int open_rows(struct eye_collector *collector, void **ret_rows)
+{
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    if (now_ns < collector->rows_retry_ns) {
+        return -EAGAIN;
+    }
+    int result = eye_source_open_rows(collector->source, ret_rows, &collector->no_rows);
+    collector->rows_retry_ns = result == 0 ? 0 : eye_clock_monotonic_ns() + ROWS_RETRY_NS;
+    return result;
+}
+
+int eye_collector_watch(struct eye_collector *collector, const struct eye_watch_request *request,
+                        struct eye_watch_answer **ret_answer, struct eye_error *ret_error)
+{
+    struct watch watch = {.request = request};
+    assert(collector->running && !collector->once);
+    hand_over(collector, take_watch, &watch);
+    if (watch.needs_rows) {
+        int result = open_rows(collector, &watch.rows);
+        if (result != 0) {
+            *ret_error = collector->no_rows;
+            return result;
+        }
+        hand_over(collector, take_watch, &watch);
+    }
+    if (watch.result != 0) {
+        *ret_error = watch.error;
+        return watch.result;
+    }
+    *ret_answer = watch.answer;
+    return 0;
 }
 
 void eye_collector_stop(struct eye_collector *collector)

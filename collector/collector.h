@@ -9,6 +9,7 @@
 
 #include "collector/base/error.h"
 #include "collector/base/notify.h"
+#include "collector/control/watchers.h"
 #include "collector/publish/publisher.h"
 #include "collector/publish/reports.h"
 #include "collector/source/source.h"
@@ -46,6 +47,16 @@ int eye_collector_start(struct eye_collector *collector);
  */
 int eye_collector_reconfigure(struct eye_collector *collector, const struct eye_config *config,
                               struct eye_error *ret_error);
+
+/**
+ * What @request asks of single connections, while the thread runs (and not @once). Called by the
+ * main thread, which waits. The kernel programs that tell of them are loaded here when nobody has
+ * watched before, and given back by the collector thread when nobody does any more. 0 with an
+ * answer, which is the caller's (free()); -EBUSY: there are too many clients; or another -errno;
+ * both with a message.
+ */
+int eye_collector_watch(struct eye_collector *collector, const struct eye_watch_request *request,
+                        struct eye_watch_answer **ret_answer, struct eye_error *ret_error);
 
 /** Takes the last snapshot with the open interval, publishes it, ends the thread. Returns when it
  * has ended. */

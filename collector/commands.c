@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/privileges.h"
 #include "collector/control/control.h"
 #include "collector/daemon.h"
 #include "collector/metrics_page.h"
@@ -134,6 +135,17 @@ static void warn_of_fetched(const struct eye_config *config)
     }
 }
 
+/* Before anything is opened, so that what is made is that user's. EYE_EXIT_OK or another code. */
+static int become_user(const struct eye_config *config)
+{
+    struct eye_error error;
+    if (config->run.user == NULL || eye_privileges_become(config->run.user, &error) == 0) {
+        return EYE_EXIT_OK;
+    }
+    eye_log_error("%s", error.text);
+    return EYE_EXIT_FAILURE;
+}
+
 int eye_command_run(const struct eye_options *options)
 {
     struct origin origin;
@@ -145,7 +157,10 @@ int eye_command_run(const struct eye_options *options)
     eye_log_set_level((enum eye_log_level)config->log_level);
     eye_log_set_format((enum eye_log_format)config->log_format);
     struct eye_workers workers = {0};
-    int code = make_exporters(config, &workers);
+    int code = become_user(config);
+    if (code == EYE_EXIT_OK) {
+        code = make_exporters(config, &workers);
+    }
     if (code == EYE_EXIT_OK) {
         warn_of_fetched(config);
         code = eye_daemon_run(config, &origin.source, &workers);

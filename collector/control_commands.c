@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "collector/base/output.h"
 #include "collector/commands.h"
 #include "collector/control/client.h"
 #include "collector/control/status.h"
@@ -35,17 +36,11 @@ static json_t *ask(const struct eye_options *options, const char *method, const 
     return answer;
 }
 
-static bool wants_colour(void)
-{
-    const char *no_color = getenv("NO_COLOR");
-    return isatty(STDOUT_FILENO) && (no_color == NULL || *no_color == '\0');
-}
-
 static void print_status(const json_t *status)
 {
     EYE_CLEANUP(eye_text_done) struct eye_text text;
     eye_text_init(&text, EYE_STATUS_TEXT_MAX);
-    eye_status_write(status, wants_colour(), &text);
+    eye_status_write(status, eye_output_has_colour(STDOUT_FILENO), &text);
     fputs(eye_text_string(&text), stdout);
 }
 

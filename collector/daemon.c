@@ -15,6 +15,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/base/privileges.h"
 #include "collector/base/text.h"
 #include "collector/collector.h"
 #include "collector/control/report.h"
@@ -195,6 +196,14 @@ static int reload(void *context, struct eye_text *words)
     return result;
 }
 
+/* An eye_control_watch. */
+static int watch(void *context, const struct eye_watch_request *request,
+                 struct eye_watch_answer **ret_answer, struct eye_error *ret_error)
+{
+    struct daemon *daemon = context;
+    return eye_collector_watch(daemon->collector, request, ret_answer, ret_error);
+}
+
 /* Everything runs: it can be told how it is, and whoever asks is answered from now on. */
 static int open_control(struct daemon *daemon, const struct eye_source *source,
                         struct eye_error *ret_error)
@@ -219,7 +228,7 @@ static int open_control(struct daemon *daemon, const struct eye_source *source,
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     eye_reports_open(daemon->reports, report);
-    eye_control_open(&daemon->control, &daemon->running, reload, daemon);
+    eye_control_open(&daemon->control, &daemon->running, reload, watch, daemon);
     return 0;
 }
 
@@ -336,10 +345,21 @@ static int exit_code(enum cause cause, bool saw_all, const struct eye_workers_en
     return missed || end->unwritten ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+/* Everything runs. What is raised from now on is raised around the call that needs it. */
+static void give_up_privileges(void)
+{
+    int result = eye_privileges_assume(EYE_ROLE_MAIN);
+    if (result != 0) {
+        eye_log_warning("cannot give up capabilities, which every thread keeps: capset: %s; %s",
+                        strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+    }
+}
+
 /* Returns the exit code. */
 static int stop(struct daemon *daemon, enum cause cause)
 {
     bool saw_all = false;
+    eye_privileges_raise(EYE_PRIVILEGES_ALL); /* to take away what was made with them */
     eye_service_leave(&daemon->service);
     eye_notify_stopping(&daemon->service.notify,
                         daemon->config->shutdown_timeout_ns + STOP_GRACE_NS);
@@ -390,8 +410,12 @@ static void say_status(struct daemon *daemon)
 
 /* ---- Waiting for the end ---- */
 
+/* A job has read its configuration for its only interval. */
 static void hang_up(struct daemon *daemon)
 {
+    if (daemon->config->once) {
+        return;
+    }
     EYE_CLEANUP(eye_text_done) struct eye_text words;
     eye_text_init(&words, EYE_RELOAD_WORDS_MAX);
     reload(daemon, &words);
@@ -568,6 +592,7 @@ int eye_daemon_run(const struct eye_config *config, const struct eye_config_sour
     if (result != 0) {
         return end_of_start(&daemon, result, &error);
     }
+    give_up_privileges();
     say_observing(&daemon);
     eye_notify_ready(&daemon.service.notify);
     daemon.up = true;

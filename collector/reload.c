@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collector/base/log.h"
+#include "collector/base/privileges.h"
 #include "collector/control/control.h"
 #include "exporters/encode/selection.h"
 
@@ -26,8 +27,29 @@ static void add_warnings(const struct eye_config *config, struct eye_text *words
 static int try_exporters(const struct eye_config *config, struct eye_error *ret_error)
 {
     struct eye_workers workers = {0};
+    uint64_t privileges = eye_privileges_deliver();
     int result = eye_workers_new(config, &workers, ret_error);
     eye_workers_end(&workers, 0);
+    eye_privileges_lower(privileges);
+    return result;
+}
+
+static int reconfigure(struct eye_collector *collector, const struct eye_config *config,
+                       struct eye_error *ret_error)
+{
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
+    int result = eye_collector_reconfigure(collector, config, ret_error);
+    eye_privileges_lower(privileges);
+    return result;
+}
+
+static int replace(struct eye_reload *reload, const struct eye_config *config,
+                   struct eye_workers_change *ret_change, struct eye_error *ret_error)
+{
+    uint64_t privileges = eye_privileges_deliver();
+    int result = eye_workers_replace(reload->workers, config, reload->publisher, reload->reports,
+                                     reload->config->shutdown_timeout_ns, ret_change, ret_error);
+    eye_privileges_lower(privileges);
     return result;
 }
 
@@ -48,13 +70,12 @@ static int apply(struct eye_reload *reload, const struct eye_config *config,
                  struct eye_workers_change *ret_change, struct eye_error *ret_error)
 {
     struct eye_error back;
-    int result = eye_collector_reconfigure(reload->collector, config, ret_error);
+    int result = reconfigure(reload->collector, config, ret_error);
     if (result != 0) {
         return result;
     }
-    result = eye_workers_replace(reload->workers, config, reload->publisher, reload->reports,
-                                 reload->config->shutdown_timeout_ns, ret_change, ret_error);
-    if (result != 0 && eye_collector_reconfigure(reload->collector, reload->config, &back) != 0) {
+    result = replace(reload, config, ret_change, ret_error);
+    if (result != 0 && reconfigure(reload->collector, reload->config, &back) != 0) {
         eye_log_error("the collector keeps what was not taken otherwise: %s", back.text);
     }
     return result;
@@ -84,7 +105,9 @@ static int read_and_apply(struct eye_reload *reload, struct eye_text *words)
     struct eye_config *loaded = NULL;
     struct eye_workers_change change = {0};
     struct eye_error error = {""};
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
     int result = eye_config_load(reload->source, &loaded, &error);
+    eye_privileges_lower(privileges);
     EYE_CLEANUP(cleanup_config) const struct eye_config *config = loaded;
     if (result == 0) {
         result = check(reload, config, &error);

@@ -140,6 +140,9 @@ struct eye_config {
     int log_format;               /* log.format: auto text json journal; enum eye_log_format */
     struct eye_text_list tags;    /* tags: "key:value" on every point of every exporter */
     struct {
+        char *user; /* run.user: whom a daemon of root becomes; NULL: it stays root */
+    } run;
+    struct {
         char *socket;     /* control.socket: where status and reload are asked for; "": nowhere */
         char *listen;     /* control.listen: "ADDRESS:PORT" for the same; NULL: none */
         char *token_file; /* control.token_file: what who comes there has to know; NULL: nothing */

@@ -2,6 +2,7 @@
 /* Every key with its type, default, limits and meaning. */
 #include "config/schema.h"
 
+#include <pwd.h>
 #include <string.h>
 
 #include "collector/base/base.h"
@@ -90,6 +91,11 @@ static bool is_absolute_path_or_none(const char *text)
     return text[0] == '\0' || is_absolute_path(text);
 }
 
+static bool is_user(const char *text)
+{
+    return getpwnam(text) != NULL;
+}
+
 #define NAME_PATTERN_EXPECTS "a metric name, with * for any part, like tcp.*"
 
 const struct eye_config_key eye_config_keys[] = {
@@ -165,6 +171,17 @@ const struct eye_config_key eye_config_keys[] = {
         .help =
             "File with the token of control.listen (Authorization: Bearer), for all but /health "
             "and /ready; only its owner may be able to read it.",
+    },
+    {
+        .path = "run.user",
+        .restart = true,
+        .type = EYE_CONFIG_TEXT,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, run.user),
+        .valid = is_user,
+        .expects = "the name of a user of this host",
+        .help = "Whom a daemon that is started as root becomes, with no more rights than it needs. "
+                "Under systemd the unit's User= does that.",
     },
     {
         .path = "source.tier",

@@ -259,6 +259,16 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
     add_tag(bundle, EYE_TAG_REMOTE, bundle->remote);
 }
 
+void eye_aggregate_name(struct eye_aggregate *aggregate, uint64_t owner,
+                        enum eye_direction direction, uint16_t port,
+                        struct eye_connection_name *ret_name)
+{
+    const struct eye_process *process = eye_processes_find(aggregate->processes, owner);
+    ret_name->service = process->service;
+    ret_name->process = process->executable;
+    eye_ports_format(eye_ports_name(&aggregate->ports, direction, port), ret_name->port);
+}
+
 static struct bundle *new_bundle(struct eye_aggregate *aggregate, const struct connection_key *key,
                                  uint64_t hash, const struct eye_process *process)
 {

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "collector/aggregate/ports.h"
 #include "collector/process/process.h"
 #include "collector/telemetry/telemetry.h"
 #include "collector/tracer/tracer.h"
@@ -29,6 +30,18 @@ void eye_aggregate_reconfigure(struct eye_aggregate *aggregate, const struct eye
 
 /** An eye_connection_handler: the context is the struct eye_aggregate. */
 void eye_aggregate_connection(void *aggregate, const struct eye_connection_record *sample);
+
+/* What the series of a connection are called. */
+struct eye_connection_name {
+    const char *service; /* good until the next connection or request is looked at */
+    const char *process;
+    char port[EYE_PORT_BYTES];
+};
+
+/** @port: of a struct eye_connection_record. */
+void eye_aggregate_name(struct eye_aggregate *aggregate, uint64_t owner,
+                        enum eye_direction direction, uint16_t port,
+                        struct eye_connection_name *ret_name);
 
 /** An eye_request_handler: the context is the struct eye_aggregate. */
 void eye_aggregate_request(void *aggregate, const struct eye_request_sample *sample);

@@ -7,6 +7,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,4 +78,12 @@ ssize_t eye_output_write(const struct eye_output *output, const void *bytes, siz
         count = try_write(output, bytes, length);
     } while (count < 0 && errno == EINTR);
     return count < 0 ? -errno : count;
+}
+
+bool eye_output_has_colour(int fd)
+{
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    return isatty(fd) && (no_color == NULL || *no_color == '\0') && term != NULL &&
+           strcmp(term, "dumb") != 0;
 }

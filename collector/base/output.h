@@ -31,3 +31,7 @@ void eye_output_close(struct eye_output *output);
  * into a pipe goes whole or not at all); -EAGAIN: none now; or another -errno of write(2).
  */
 ssize_t eye_output_write(const struct eye_output *output, const void *bytes, size_t length);
+
+/** Whether @fd is a terminal that shows colours, and nobody forbids them (NO_COLOR, not empty
+ * [no-color.org]). */
+bool eye_output_has_colour(int fd);

@@ -221,7 +221,7 @@ void eye_control_init(struct eye_control *control)
 }
 
 void eye_control_open(struct eye_control *control, const struct eye_running *running,
-                      eye_control_reload *reload, void *context)
+                      eye_control_reload *reload, eye_control_watch *watch, void *context)
 {
     struct eye_server_setup setup = {
         .name = "control",
@@ -235,6 +235,7 @@ void eye_control_open(struct eye_control *control, const struct eye_running *run
     };
     control->running = running;
     control->reload = reload;
+    control->watch = watch;
     control->context = context;
     for (size_t i = 0; i < EYE_CONTROL_DOORS; i++) {
         setup.context = &control->doors[i];

@@ -15,6 +15,7 @@
 
 #include "collector/base/text.h"
 #include "collector/control/running.h"
+#include "collector/control/watchers.h"
 #include "exporters/http/secret.h"
 #include "exporters/server/server.h"
 
@@ -42,6 +43,10 @@ const char *eye_control_outcome_name(enum eye_control_outcome outcome);
  */
 typedef int eye_control_reload(void *context, struct eye_text *words);
 
+/** Single connections for a client: eye_collector_watch(). */
+typedef int eye_control_watch(void *context, const struct eye_watch_request *request,
+                              struct eye_watch_answer **ret_answer, struct eye_error *ret_error);
+
 /* Where people come in. */
 enum eye_control_entrance { EYE_CONTROL_SOCKET, EYE_CONTROL_PORT, EYE_CONTROL_DOORS };
 
@@ -56,9 +61,10 @@ struct eye_control_door {
 struct eye_control {
     const struct eye_running *running; /* borrowed */
     eye_control_reload *reload;
-    void *context;
-    char *path;   /* of the socket; owned; NULL: there is none */
-    dev_t device; /* of the socket's file, so that only our own is removed */
+    eye_control_watch *watch;
+    void *context; /* of both */
+    char *path;    /* of the socket; owned; NULL: there is none */
+    dev_t device;  /* of the socket's file, so that only our own is removed */
     ino_t inode;
     struct eye_secret token; /* of the port; without a value: none */
     struct eye_control_door doors[EYE_CONTROL_DOORS];
@@ -86,7 +92,7 @@ int eye_control_listen_on_port(struct eye_control *control, const char *address,
 /** Tells whom to ask, once everything runs; from then on connections are answered. @running must
  * outlive @control. */
 void eye_control_open(struct eye_control *control, const struct eye_running *running,
-                      eye_control_reload *reload, void *context);
+                      eye_control_reload *reload, eye_control_watch *watch, void *context);
 
 /* What the main thread waits for. */
 #define EYE_CONTROL_FDS (EYE_CONTROL_DOORS * EYE_SERVER_FDS)

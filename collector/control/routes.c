@@ -2,10 +2,13 @@
 /* The table of paths. */
 #include "collector/control/routes.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "collector/base/parse.h"
 #include "collector/control/config_json.h"
+#include "collector/control/connections_json.h"
 #include "collector/control/page.h"
 #include "collector/control/requests.h"
 #include "collector/control/status.h"
@@ -16,9 +19,20 @@
 
 #define WORDS_MAX_BYTES 16384
 
+/* When a client that could not be served may come again. */
+#define WATCH_RETRY_S 2
+
 static struct eye_reply words_reply(unsigned status, const char *words)
 {
     return (struct eye_reply){.status = status, .content_type = PLAIN, .words = words};
+}
+
+/* Takes over @text, which is JSON; NULL: there was no memory. */
+static struct eye_reply text_reply(unsigned status, char *text)
+{
+    return text == NULL
+               ? words_reply(MHD_HTTP_INTERNAL_SERVER_ERROR, "No memory is left for the answer.\n")
+               : (struct eye_reply){.status = status, .content_type = JSON, .text = text};
 }
 
 /* Takes over @json. */
@@ -26,46 +40,49 @@ static struct eye_reply json_reply(unsigned status, json_t *json)
 {
     char *text = json == NULL ? NULL : json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     json_decref(json);
-    if (text == NULL) {
-        return words_reply(MHD_HTTP_INTERNAL_SERVER_ERROR, "No memory is left for the answer.\n");
-    }
-    return (struct eye_reply){.status = status, .content_type = JSON, .text = text};
+    return text_reply(status, text);
 }
 
 /* ---- Paths ---- */
 
-static struct eye_reply get_health(struct eye_control *control)
+static struct eye_reply get_health(struct eye_control *control, struct MHD_Connection *connection)
 {
+    (void)connection;
     bool alive = eye_status_is_alive(control->running);
     return json_reply(alive ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
                       json_pack("{s:b}", "alive", alive));
 }
 
 /* Who hears this hears that everything was attached and bound before. */
-static struct eye_reply get_ready(struct eye_control *control)
+static struct eye_reply get_ready(struct eye_control *control, struct MHD_Connection *connection)
 {
+    (void)connection;
     (void)control;
     return json_reply(MHD_HTTP_OK, json_pack("{s:b}", "ready", true));
 }
 
-static struct eye_reply get_status(struct eye_control *control)
+static struct eye_reply get_status(struct eye_control *control, struct MHD_Connection *connection)
 {
+    (void)connection;
     return json_reply(MHD_HTTP_OK, eye_status_json(control->running));
 }
 
-static struct eye_reply get_config(struct eye_control *control)
+static struct eye_reply get_config(struct eye_control *control, struct MHD_Connection *connection)
 {
+    (void)connection;
     return json_reply(MHD_HTTP_OK,
                       eye_config_json(control->running->config, control->running->tiers));
 }
 
-static struct eye_reply get_requests(struct eye_control *control)
+static struct eye_reply get_requests(struct eye_control *control, struct MHD_Connection *connection)
 {
+    (void)connection;
     return json_reply(MHD_HTTP_OK, eye_requests_json(control->running));
 }
 
-static struct eye_reply get_metrics(struct eye_control *control)
+static struct eye_reply get_metrics(struct eye_control *control, struct MHD_Connection *connection)
 {
+    (void)connection;
     char *page = eye_control_page(control->running);
     if (page == NULL) {
         return words_reply(MHD_HTTP_SERVICE_UNAVAILABLE,
@@ -79,8 +96,61 @@ static struct eye_reply get_metrics(struct eye_control *control)
     };
 }
 
-static struct eye_reply post_reload(struct eye_control *control)
+static const char *get_argument(struct MHD_Connection *connection, const char *name)
 {
+    return eye_mhd.lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+/* NULL, or what is wrong with it. */
+static const char *read_watch(struct MHD_Connection *connection,
+                              struct eye_watch_request *ret_request)
+{
+    static const char allowed[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    const char *client = get_argument(connection, "client");
+    const char *after = get_argument(connection, "after");
+    *ret_request = (struct eye_watch_request){.begins = after == NULL};
+    if (client == NULL || *client == '\0' || client[strspn(client, allowed)] != '\0' ||
+        !eye_copy_string(ret_request->client, sizeof(ret_request->client), client)) {
+        return "This is asked for as /connections?client=ID, 1 to 32 of A-Z a-z 0-9 _ -\n";
+    }
+    if (after != NULL && eye_parse_u64(after, &ret_request->after) != 0) {
+        return "after=N is the number of the answer that came last.\n";
+    }
+    return NULL;
+}
+
+/* As @error says, in a line. */
+static struct eye_reply error_reply(unsigned status, const struct eye_error *error)
+{
+    struct eye_reply reply = {.status = status, .content_type = PLAIN};
+    if (asprintf(&reply.text, "%s\n", error->text) < 0) {
+        return text_reply(MHD_HTTP_OK, NULL);
+    }
+    return reply;
+}
+
+static struct eye_reply get_connections(struct eye_control *control,
+                                        struct MHD_Connection *connection)
+{
+    struct eye_watch_request request;
+    struct eye_error why = {""};
+    EYE_AUTOFREE struct eye_watch_answer *answer = NULL;
+    const char *fault = read_watch(connection, &request);
+    if (fault != NULL) {
+        return words_reply(MHD_HTTP_BAD_REQUEST, fault);
+    }
+    if (control->watch(control->context, &request, &answer, &why) != 0) {
+        struct eye_reply reply = error_reply(MHD_HTTP_SERVICE_UNAVAILABLE, &why);
+        reply.retry_after_s = WATCH_RETRY_S;
+        return reply;
+    }
+    return text_reply(MHD_HTTP_OK, eye_connections_json(answer));
+}
+
+static struct eye_reply post_reload(struct eye_control *control, struct MHD_Connection *connection)
+{
+    (void)connection;
     struct eye_text words;
     eye_text_init(&words, WORDS_MAX_BYTES);
     int result = control->reload(control->context, &words);
@@ -94,14 +164,15 @@ static const struct route {
     const char *path;
     const char *method;
     bool open; /* everybody may ask */
-    struct eye_reply (*answer)(struct eye_control *control);
+    struct eye_reply (*answer)(struct eye_control *control, struct MHD_Connection *connection);
 } routes[] = {
     {"/health", MHD_HTTP_METHOD_GET, true, get_health},
     {"/ready", MHD_HTTP_METHOD_GET, true, get_ready},
     {"/status", MHD_HTTP_METHOD_GET, false, get_status},
-    {"/requests", MHD_HTTP_METHOD_GET, false, get_requests},
     {"/metrics", MHD_HTTP_METHOD_GET, false, get_metrics},
     {"/config", MHD_HTTP_METHOD_GET, false, get_config},
+    {"/connections", MHD_HTTP_METHOD_GET, false, get_connections},
+    {"/requests", MHD_HTTP_METHOD_GET, false, get_requests},
     {"/reload", MHD_HTTP_METHOD_POST, false, post_reload},
 };
 
@@ -166,8 +237,8 @@ static struct eye_reply make_reply(struct eye_control_door *door, struct MHD_Con
     struct eye_reply refusal;
     if (route == NULL) {
         return words_reply(MHD_HTTP_NOT_FOUND,
-                           "Nothing is here; there are GET /health /ready /status /requests "
-                           "/metrics /config and POST /reload.\n");
+                           "Nothing is here; there are GET /health /ready /status /metrics "
+                           "/config /connections /requests and POST /reload.\n");
     }
     if (strcmp(route->method, method) != 0) {
         struct eye_reply reply = words_reply(
@@ -178,7 +249,8 @@ static struct eye_reply make_reply(struct eye_control_door *door, struct MHD_Con
     if (has_body(connection)) {
         return words_reply(MHD_HTTP_CONTENT_TOO_LARGE, "No request here has a body.\n");
     }
-    return is_refused(door, connection, route, &refusal) ? refusal : route->answer(door->control);
+    return is_refused(door, connection, route, &refusal) ? refusal
+                                                         : route->answer(door->control, connection);
 }
 
 static enum eye_control_outcome outcome_of(unsigned status)

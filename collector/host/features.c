@@ -313,22 +313,36 @@ static enum eye_answer probe_cgroup_names(struct eye_features *features,
                    : found(state, EYE_ANSWER_NO, "this process is in another one");
 }
 
-/* True when @pid is a process of another user; *ret_error: of reading its environment, 0: it can
- * be read. */
-static bool read_environment(int proc, const char *pid, int *ret_error)
+/* What an environment is good for without the executable, which tells whose it is: nothing. 0 or
+ * errno, and what ended in it. */
+static int read_names(int proc, const char *pid, const char **ret_what)
 {
     char path[NAME_MAX + sizeof("/environ")];
+    char byte;
+    *ret_what = "environ";
+    snprintf(path, sizeof(path), "%s/environ", pid);
+    EYE_AUTOCLOSE int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, &byte, 1) < 0) {
+        return errno;
+    }
+    *ret_what = "exe";
+    snprintf(path, sizeof(path), "%s/exe", pid);
+    return readlinkat(proc, path, &byte, 1) < 0 ? errno : 0;
+}
+
+/* True when @pid is a process of another user; *ret_error: of reading it, 0: it can be read. */
+static bool read_process(int proc, const char *pid, const char **ret_what, int *ret_error)
+{
     struct stat status;
     if (fstatat(proc, pid, &status, 0) != 0 || status.st_uid == geteuid()) {
         return false;
     }
-    snprintf(path, sizeof(path), "%s/environ", pid);
-    EYE_AUTOCLOSE int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-    char byte;
-    int error = fd < 0 || read(fd, &byte, 1) < 0 ? errno : 0;
+    const char *what;
+    int error = read_names(proc, pid, &what);
     if (error == ENOENT || error == ESRCH) {
-        return false; /* it has ended */
+        return false; /* it has ended, or is one of the kernel's */
     }
+    *ret_what = what;
     *ret_error = error;
     return true;
 }
@@ -350,10 +364,11 @@ static enum eye_answer probe_environment(struct eye_features *features,
     }
     bool met = false;
     bool readable = false;
+    const char *what = "";
     int error = 0;
     for (struct dirent *entry = readdir(proc); entry != NULL && !readable; entry = readdir(proc)) {
         if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-            read_environment(dirfd(proc), entry->d_name, &error)) {
+            read_process(dirfd(proc), entry->d_name, &what, &error)) {
             met = true;
             readable = error == 0;
         }
@@ -362,8 +377,12 @@ static enum eye_answer probe_environment(struct eye_features *features,
     if (!met) {
         return found(state, EYE_ANSWER_UNKNOWN, "no process of another user to try it on");
     }
-    state->remedy = eye_remedy_of_rights(error, CAP_DAC_READ_SEARCH, state->remedy);
-    return found(state, answer_of(readable), "%s", readable ? "readable" : strerror(error));
+    if (readable) {
+        return found(state, EYE_ANSWER_YES, "readable");
+    }
+    unsigned int capability = strcmp(what, "exe") == 0 ? CAP_SYS_PTRACE : CAP_DAC_READ_SEARCH;
+    state->remedy = eye_remedy_of_rights(error, capability, state->remedy);
+    return found(state, EYE_ANSWER_NO, "%s: %s", what, strerror(error));
 }
 
 /* Enters the namespace that we are in, and opens that of kthreadd, which is no process of ours.

@@ -138,6 +138,11 @@ void eye_source_settle(struct eye_source *source)
     source->tier->settle(source->state);
 }
 
+bool eye_source_is_readable(const struct eye_source *source)
+{
+    return source->tier->is_readable(source->state);
+}
+
 bool eye_source_retry(struct eye_source *source)
 {
     return source->tier->retry(source->state);
@@ -183,6 +188,34 @@ int eye_source_read_live(struct eye_source *source, uint32_t pass, bool full,
 uint64_t eye_source_live_records(const struct eye_source *source)
 {
     return source->live_records;
+}
+
+int eye_source_open_rows(const struct eye_source *source, void **ret_rows,
+                         struct eye_error *ret_error)
+{
+    return source->tier->open_rows(source->state, ret_rows, ret_error);
+}
+
+int eye_source_read_rows(const struct eye_source *source, const void *rows,
+                         eye_record_handler *handler, void *context)
+{
+    return source->tier->read_rows(rows, handler, context);
+}
+
+void eye_source_drain_rows(const struct eye_source *source, void *rows, eye_record_handler *handler,
+                           void *context)
+{
+    source->tier->drain_rows(rows, handler, context);
+}
+
+uint64_t eye_source_lost_rows(const struct eye_source *source, const void *rows)
+{
+    return source->tier->lost_rows(rows);
+}
+
+void eye_source_close_rows(const struct eye_source *source, void *rows)
+{
+    source->tier->close_rows(rows);
 }
 
 void eye_source_losses(const struct eye_source *source, uint64_t ret_losses[EYE_LOSS_COUNT])

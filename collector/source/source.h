@@ -53,6 +53,9 @@ const struct eye_sight *eye_source_sight(const struct eye_source *source);
  * to have been from the start on. */
 bool eye_source_is_whole(const struct eye_source *source);
 
+/** Whether the counters of the kernel side can be read with what the calling thread may do now. */
+bool eye_source_is_readable(const struct eye_source *source);
+
 /**
  * Another configuration while it runs, in three steps. Here, in the main thread, while the
  * collector goes on: whatever of it may fail or takes its time. Kernel programs are loaded and
@@ -100,6 +103,30 @@ int eye_source_read_live(struct eye_source *source, uint32_t pass, bool full,
 
 /** Records of these looks so far. */
 uint64_t eye_source_live_records(const struct eye_source *source);
+
+/**
+ * Rows of single connections, for somebody who watches: loads and attaches what tells of them. It
+ * costs nothing before, and nothing once it is closed, which is due before the source is. Main
+ * thread, whatever the collector does; the other four are the collector's. 0, or -errno with a
+ * message.
+ */
+int eye_source_open_rows(const struct eye_source *source, void **ret_rows,
+                         struct eye_error *ret_error);
+
+/** Hands on a struct eye_row of each connection that is open. When many come and go meanwhile, some
+ * may be met twice, or not this time. 0 or -errno. */
+int eye_source_read_rows(const struct eye_source *source, const void *rows,
+                         eye_record_handler *handler, void *context);
+
+/** Hands on those of connections that have ended since. */
+void eye_source_drain_rows(const struct eye_source *source, void *rows, eye_record_handler *handler,
+                           void *context);
+
+/** How many of these were lost since the rows were opened. */
+uint64_t eye_source_lost_rows(const struct eye_source *source, const void *rows);
+
+/** Takes NULL. */
+void eye_source_close_rows(const struct eye_source *source, void *rows);
 
 /** Cumulative losses, summed over the CPUs; EYE_LOSS_TCP_RECURSION from the kernel's own count,
  * EYE_LOSS_TCP_VANISHED as of the last full pass that is known to have met every socket. */

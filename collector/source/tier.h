@@ -22,7 +22,8 @@
 #define EYE_ABILITIES(X)                                                                           \
     X(CONNECTIONS, "connections", "cannot observe the kernel")                                     \
     X(OLDER_SOCKETS, "older sockets", "connections older than the daemon are not seen")            \
-    X(PROTOCOLS, "protocols", "requests of protocols are not seen")
+    X(PROTOCOLS, "protocols", "requests of protocols are not seen")                                \
+    X(ROWS, "single connections", "single connections cannot be shown")
 
 enum eye_ability {
 #define X(identifier, ...) EYE_ABILITY_##identifier,
@@ -128,7 +129,17 @@ struct eye_tier_type {
     void (*drain)(void *state);
     void (*drain_owners)(void *state);
 
+    /** As eye_source_is_readable(). */
+    bool (*is_readable)(const void *state);
+
     void (*read_ring)(const void *state, enum eye_ring ring, struct eye_ring_stats *ret_stats);
+
+    /** As the functions of source.h that are called so. @rows: what open_rows() made. */
+    int (*open_rows)(const void *state, void **ret_rows, struct eye_error *ret_error);
+    int (*read_rows)(const void *rows, eye_record_handler *handler, void *context);
+    void (*drain_rows)(void *rows, eye_record_handler *handler, void *context);
+    uint64_t (*lost_rows)(const void *rows);
+    void (*close_rows)(void *rows);
 
     /** As eye_source_read_live(). *ret_records: how many were handed on, also of a look that
      * failed. */

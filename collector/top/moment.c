@@ -80,7 +80,8 @@ int eye_moment_read(struct eye_moment *ret_moment, const json_t *answers, bool u
         const char *name = eye_top_view((enum eye_top_view_id)i)->name;
         const json_t *answer = json_object_get(answers, name);
         double elapsed_s = json_number_value(json_object_get(answer, "elapsed_s"));
-        if (eye_top_rows_read(&moment.rows[i], json_object_get(answer, name), elapsed_s, utf8) != 0) {
+        if (eye_top_rows_read(&moment.rows[i], json_object_get(answer, name), elapsed_s, utf8) !=
+            0) {
             return -ENOMEM;
         }
         moment.left_out[i] = count_of(answer, "truncated") + count_of(answer, "lost");

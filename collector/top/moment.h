@@ -12,7 +12,7 @@ struct eye_moment {
     char message[EYE_MESSAGE_BYTES];    /* what went wrong; "": nothing */
     bool healthy;
     struct eye_top_rows rows[EYE_TOP_VIEWS]; /* owned */
-    size_t left_out[EYE_TOP_VIEWS];      /* rows that the daemon did not tell */
+    size_t left_out[EYE_TOP_VIEWS];          /* rows that the daemon did not tell */
 };
 
 /**

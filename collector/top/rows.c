@@ -123,11 +123,13 @@ static void derive(struct words *words, struct eye_top_row *row)
         row->texts[EYE_TOP_ROW_STATUS] = row->texts[EYE_TOP_ROW_ERROR];
     }
     if (isnan(number[EYE_TOP_ROW_RATE])) {
-        number[EYE_TOP_ROW_RATE] = number[EYE_TOP_ROW_SENT_RATE] + number[EYE_TOP_ROW_RECEIVED_RATE];
+        number[EYE_TOP_ROW_RATE] =
+            number[EYE_TOP_ROW_SENT_RATE] + number[EYE_TOP_ROW_RECEIVED_RATE];
     }
 }
 
-static void read_row(struct words *words, const json_t *item, double elapsed_s, struct eye_top_row *row)
+static void read_row(struct words *words, const json_t *item, double elapsed_s,
+                     struct eye_top_row *row)
 {
     for (size_t i = 0; i < EYE_TOP_ROW_TEXT_COUNT; i++) {
         row->texts[i] = read_text(words, json_object_get(item, text_members[i]));
@@ -139,7 +141,8 @@ static void read_row(struct words *words, const json_t *item, double elapsed_s, 
     derive(words, row);
 }
 
-int eye_top_rows_read(struct eye_top_rows *ret_rows, const json_t *list, double elapsed_s, bool utf8)
+int eye_top_rows_read(struct eye_top_rows *ret_rows, const json_t *list, double elapsed_s,
+                      bool utf8)
 {
     size_t count = json_array_size(list);
     EYE_AUTOFREE char *room = malloc(room_of_all(list));
@@ -178,7 +181,8 @@ static double fold_numbers(double a, double b, bool is_sum)
 
 static void fold(struct eye_top_row *into, const struct eye_top_row *row)
 {
-    bool one_address = strcmp(into->texts[EYE_TOP_ROW_ADDRESS], row->texts[EYE_TOP_ROW_ADDRESS]) == 0;
+    bool one_address =
+        strcmp(into->texts[EYE_TOP_ROW_ADDRESS], row->texts[EYE_TOP_ROW_ADDRESS]) == 0;
     for (size_t i = 0; i < EYE_TOP_ROW_TEXT_COUNT; i++) {
         if (strcmp(into->texts[i], row->texts[i]) != 0) {
             into->texts[i] = EYE_TOP_MANY;
@@ -242,7 +246,7 @@ static void fold_groups(struct eye_top_rows *rows, struct eye_arrangement *how)
 }
 
 int eye_top_rows_arrange(struct eye_top_rows *ret_rows, const struct eye_top_rows *rows,
-                     const struct eye_arrangement *how)
+                         const struct eye_arrangement *how)
 {
     struct eye_arrangement by = *how;
     struct eye_top_rows shown = {.items = malloc((rows->count + 1) * sizeof(*shown.items))};

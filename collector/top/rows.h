@@ -13,7 +13,7 @@
 #define EYE_TOP_MANY "*"
 
 /* X(identifier, member of the JSON or "") */
-#define EYE_TOP_ROW_TEXTS(X)                                                                           \
+#define EYE_TOP_ROW_TEXTS(X)                                                                       \
     X(SERVICE, "service")                                                                          \
     X(PROCESS, "process")                                                                          \
     X(PORT, "port")                                                                                \
@@ -35,7 +35,7 @@
  * which: CHANGE is divided by the time that it took. fold: of several rows the sum, or the worst,
  * because quantiles and times cannot be added.
  */
-#define EYE_TOP_ROW_NUMBERS(X)                                                                         \
+#define EYE_TOP_ROW_NUMBERS(X)                                                                     \
     X(MEMBERS, "", VALUE, SUM)                                                                     \
     X(CLOSED, "", VALUE, SUM)                                                                      \
     X(SENT, "sent_bytes", VALUE, SUM)                                                              \
@@ -89,11 +89,12 @@ struct eye_arrangement {
  * not known. @utf8: the terminal shows it; else "?" stands for what is not ASCII. Controls are "?"
  * always. 0 or -ENOMEM.
  */
-int eye_top_rows_read(struct eye_top_rows *ret_rows, const json_t *list, double elapsed_s, bool utf8);
+int eye_top_rows_read(struct eye_top_rows *ret_rows, const json_t *list, double elapsed_s,
+                      bool utf8);
 
 /** Filtered, folded, largest first. The result points into @rows. 0 or -ENOMEM. */
 int eye_top_rows_arrange(struct eye_top_rows *ret_rows, const struct eye_top_rows *rows,
-                     const struct eye_arrangement *how);
+                         const struct eye_arrangement *how);
 
 /** All of them folded into one; of none: zeros, and nothing is known of times. */
 void eye_top_rows_total(const struct eye_top_rows *rows, struct eye_top_row *ret_total);

@@ -24,23 +24,23 @@
 
 #define MEMBERS(title)                                                                             \
     {                                                                                              \
-        title, EYE_SHOWN_NUMBER, EYE_TOP_ROW_MEMBERS, MEMBERS_WIDTH, MEMBERS_WIDTH, true               \
+        title, EYE_SHOWN_NUMBER, EYE_TOP_ROW_MEMBERS, MEMBERS_WIDTH, MEMBERS_WIDTH, true           \
     }
 #define TEXT(title, text, width, most)                                                             \
     {                                                                                              \
-        title, EYE_SHOWN_TEXT, EYE_TOP_ROW_##text, width, most, false                                  \
+        title, EYE_SHOWN_TEXT, EYE_TOP_ROW_##text, width, most, false                              \
     }
 #define NUMBER(title, number, width)                                                               \
     {                                                                                              \
-        title, EYE_SHOWN_NUMBER, EYE_TOP_ROW_##number, width, width, false                             \
+        title, EYE_SHOWN_NUMBER, EYE_TOP_ROW_##number, width, width, false                         \
     }
 #define BYTES(title, number)                                                                       \
     {                                                                                              \
-        title, EYE_SHOWN_BYTES, EYE_TOP_ROW_##number, BYTES_WIDTH, BYTES_WIDTH, false                  \
+        title, EYE_SHOWN_BYTES, EYE_TOP_ROW_##number, BYTES_WIDTH, BYTES_WIDTH, false              \
     }
 #define SECONDS(title, number)                                                                     \
     {                                                                                              \
-        title, EYE_SHOWN_SECONDS, EYE_TOP_ROW_##number, SECONDS_WIDTH, SECONDS_WIDTH, false            \
+        title, EYE_SHOWN_SECONDS, EYE_TOP_ROW_##number, SECONDS_WIDTH, SECONDS_WIDTH, false        \
     }
 
 static const struct eye_column connection_columns[] = {

@@ -59,14 +59,6 @@ static const struct eye_config_key keys[] = {
      .help = "a table for people, or one line of JSON for each point that changed"},
 };
 
-/* https://no-color.org: set and not empty. */
-static bool wants_colour(void)
-{
-    const char *no_color = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
-    return (no_color == NULL || *no_color == '\0') && term != NULL && strcmp(term, "dumb") != 0;
-}
-
 static int console_open(void *state, const struct eye_exporter_setup *setup,
                         struct eye_error *ret_error)
 {
@@ -88,7 +80,7 @@ static int console_bind(void *state, struct eye_error *ret_error)
     (void)ret_error;
     eye_stdout_open(&console->output);
     console->terminal = isatty(STDOUT_FILENO) == 1;
-    console->colour = console->terminal && wants_colour();
+    console->colour = eye_output_has_colour(STDOUT_FILENO);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/base/privileges.h"
 #include "collector/base/text.h"
 #include "collector/base/thread.h"
 #include "exporters/engine/worker_handover.h"

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/privileges.h"
 #include "exporters/engine/worker_state.h"
 
 /* A delivery that is under way at the deadline may finish: its waits for buffers are this short. */
@@ -233,6 +234,7 @@ void *eye_worker_run(void *argument)
 {
     struct eye_worker *worker = argument;
     enum step step;
+    eye_privileges_assume(EYE_ROLE_DELIVERY);
     while ((step = wait_for_step(worker)) != STEP_END) {
         if (step == STEP_DELIVER) {
             deliver_next(worker);

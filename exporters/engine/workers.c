@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "collector/base/privileges.h"
 #include "config/problems.h"
 #include "exporters/engine/worker_handover.h"
 
@@ -52,9 +53,11 @@ int eye_workers_new(const struct eye_config *config, struct eye_workers *ret_wor
     }
     struct eye_problems problems;
     eye_problems_init(&problems);
+    uint64_t before = eye_privileges_deliver();
     for (size_t i = 0; i < config->exporter_count; i++) {
         make_lanes(&made, config, &config->exporters[i], &problems);
     }
+    eye_privileges_lower(before);
     int result = tell(&problems, ret_error);
     if (result != 0) {
         eye_workers_end(&made, 0);
@@ -68,6 +71,7 @@ int eye_workers_bind(struct eye_workers *workers, struct eye_error *ret_error)
 {
     struct eye_problems problems;
     eye_problems_init(&problems);
+    uint64_t before = eye_privileges_deliver();
     for (size_t i = 0; i < workers->count; i++) {
         struct eye_error error;
         int result = eye_worker_bind(workers->items[i], &error);
@@ -75,6 +79,7 @@ int eye_workers_bind(struct eye_workers *workers, struct eye_error *ret_error)
             eye_problems_add(&problems, result, "%s", error.text);
         }
     }
+    eye_privileges_lower(before);
     return tell(&problems, ret_error);
 }
 

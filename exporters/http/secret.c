@@ -54,7 +54,9 @@ static int open_checked(const char *path, struct eye_error *ret_error)
     /* Without O_NONBLOCK a pipe would hang the start. */
     EYE_AUTOCLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        return eye_error_set(ret_error, -errno, "cannot open %s: %s", path, strerror(errno));
+        int error = errno;
+        return eye_error_set(ret_error, -error, "cannot open %s: %s%s", path, strerror(error),
+                             error == EACCES ? "; make it a file of the daemon's own user" : "");
     }
     int result = check_open_file(fd, path, ret_error);
     return result == 0 ? EYE_TAKE_FD(fd) : result;

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "collector/base/log.h"
+#include "collector/base/privileges.h"
 #include "collector/base/text.h"
 #include "collector/base/thread.h"
 
@@ -362,6 +363,7 @@ static void *run(void *context)
 {
     struct eye_server *server = context;
     struct pollfd fds[EYE_SERVER_FDS + 1] = {{0}};
+    eye_privileges_assume(EYE_ROLE_DELIVERY);
     do {
         fds[EYE_SERVER_FDS] = (struct pollfd){.fd = server->stop_fd, .events = POLLIN};
         uint64_t until_ns = eye_server_prepare(server, fds);

@@ -40,7 +40,7 @@ LAYERS = {
     "exporters/encode": ["exporters/exporter.h", "collector/snapshot", "collector/telemetry",
                          "collector/base", "config"],
     "exporters": ["collector/snapshot", "collector/telemetry", "collector/base", "config"],
-    "collector/control": ["collector/source", "collector/host", "collector/publish", "collector/snapshot",
+    "collector/control": ["bpf/abi.h", "collector/source", "collector/host", "collector/publish", "collector/snapshot",
                           "collector/telemetry", "exporters/engine", "exporters/exporter.h", "exporters/http/secret.h", "exporters/server",
                           "exporters/openmetrics/negotiate.h", "exporters/openmetrics/page.h", "config", "collector/base"],
     "collector/top": ["collector/control/client.h", "exporters/engine/shared_library.h", "collector/base"],

@@ -18,8 +18,10 @@ ALLOW, REFUSE, KILL_PROCESS = 0x7fff0000, 0x00050000, 0x80000000
 # Where struct seccomp_data has them; of the argument the lower half.
 NUMBER_OFFSET, ARGUMENT_OFFSET = 0, 16
 NUMBERS = {
-    "x86_64": {"bpf": 321, "setns": 308, "clone": 56, "clone3": 435, "signalfd4": 289},
-    "aarch64": {"bpf": 280, "setns": 268, "clone": 220, "clone3": 435, "signalfd4": 74},
+    "x86_64": {"bpf": 321, "setns": 308, "clone": 56, "clone3": 435, "signalfd4": 289,
+               "capset": 126},
+    "aarch64": {"bpf": 280, "setns": 268, "clone": 220, "clone3": 435, "signalfd4": 74,
+                "capset": 91},
 }[os.uname().machine]
 
 

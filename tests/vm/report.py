@@ -8,6 +8,7 @@ import json
 
 # A kernel's verifier gives up at 1 000 000; one generation of it made a program 8 times as dear.
 INSTRUCTIONS_MAX = 300_000
+ON_DEMAND = "single connections"  # loaded while somebody watches; no metric tells of them
 PROTOCOL_PROGRAMS = ("payload_sent", "payload_received", "http_sent", "http_received")
 
 
@@ -81,6 +82,8 @@ def disagreements(probe, live):
     found = [] if programs else ["probe names no programs"]
     for program in programs:
         name, purpose = program["name"], program["needed_for"]
+        if purpose == ON_DEMAND:
+            continue
         attached = live["attached"].get(name)
         # What one program of an ability lacks, the daemon does without all of them.
         wanted = all(works(other) for other in programs if other["needed_for"] == purpose)

@@ -18,6 +18,7 @@
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
+#include "collector/base/privileges.h"
 #include "collector/base/thread.h"
 #include "collector/host/remedy.h"
 #include "collector/source/tier.h"
@@ -274,7 +275,9 @@ static void bring_wished(struct eye_attacher *attacher, enum eye_protocol protoc
 {
     struct eye_error why;
     int before = atomic_load(&attacher->programs_of[protocol][0]);
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
     int result = eye_attacher_bring(attacher, protocol, &why);
+    eye_privileges_lower(privileges);
     if (atomic_load(&attacher->stopping) || is_off(attacher, protocol)) {
         return; /* nobody will see them */
     }
@@ -355,6 +358,7 @@ static void *run(void *context)
         {.fd = ring_buffer__epoll_fd(attacher->wishes), .events = POLLIN},
         {.fd = attacher->stop, .events = POLLIN},
     };
+    eye_privileges_assume(EYE_ROLE_ATTACHER);
     while (waits[1].revents == 0) {
         ring_buffer__consume(attacher->wishes);
         poll(waits, EYE_ARRAY_LENGTH(waits), let_wish_again(attacher));

@@ -33,6 +33,7 @@ void eye_socket_storage_probe(struct eye_features *features, struct eye_tier_tri
         return;
     }
     note_ability(ret_trial, EYE_ABILITY_OLDER_SOCKETS);
+    note_ability(ret_trial, EYE_ABILITY_ROWS);
     if (eye_config_wants_protocols(features->config)) {
         conclude_protocols(ret_trial, features);
     }

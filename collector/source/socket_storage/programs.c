@@ -10,6 +10,7 @@
 #include "collector/host/features.h"
 #include "collector/host/remedy.h"
 
+#include "bpf/rows.skel.h"
 #include "bpf/socket_storage.skel.h"
 /* Made by bpf/CMakeLists.txt: the object of each protocol. */
 #include "bpf/protocols.skel.h"
@@ -21,6 +22,9 @@ const struct eye_program_info eye_programs[EYE_PROGRAM_COUNT] = {
 #define X(identifier, name)                                                                        \
     {#name "_sent", EYE_ABILITY_PROTOCOLS}, {#name "_received", EYE_ABILITY_PROTOCOLS},
         EYE_PROTOCOLS(X)
+#undef X
+#define X(program) {#program, EYE_ABILITY_ROWS},
+            EYE_ROW_PROGRAMS(X)
 #undef X
 };
 
@@ -74,7 +78,7 @@ struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye
 
 enum eye_protocol eye_program_protocol(enum eye_program program)
 {
-    return program < EYE_OWN_PROGRAM_COUNT
+    return program < EYE_OWN_PROGRAM_COUNT || program >= EYE_PROGRAM_BEHIND_PROTOCOLS
                ? EYE_PROTOCOL_UNKNOWN
                : (enum eye_protocol)((program - EYE_OWN_PROGRAM_COUNT) / 2 + 1);
 }
@@ -104,33 +108,46 @@ struct bpf_object *eye_protocol_open(enum eye_protocol protocol)
     return bpf_object__open_mem(elf, bytes, &options);
 }
 
-static struct bpf_link *attach_live(const struct socket_storage *object)
+struct bpf_object *eye_rows_open(void)
+{
+    LIBBPF_OPTS(bpf_object_open_opts, options);
+    options.object_name = "rows";
+    size_t bytes;
+    const void *elf = rows__elf_bytes(&bytes);
+    return bpf_object__open_mem(elf, bytes, &options);
+}
+
+/* An iterator over the entries of sockets. */
+static struct bpf_link *attach_to_sockets(const struct bpf_object *object,
+                                          const struct bpf_program *program)
 {
     union bpf_iter_link_info info;
     memset(&info, 0, sizeof(info));
-    info.map.map_fd = (__u32)bpf_map__fd(object->maps.sockets);
+    info.map.map_fd = (__u32)bpf_object__find_map_fd_by_name(object, "sockets");
     /* Assigned one by one: an initialiser would leave the padding at the struct's end undefined. */
     LIBBPF_OPTS(bpf_iter_attach_opts, options);
     options.link_info = &info;
     options.link_info_len = sizeof(info);
-    return bpf_program__attach_iter(object->progs.tcp_live, &options);
+    return bpf_program__attach_iter(program, &options);
 }
 
-struct bpf_link *eye_program_attach(const struct socket_storage *object, enum eye_program program,
+struct bpf_link *eye_program_attach(const struct bpf_object *object, enum eye_program program,
                                     int place)
 {
-    if (program == EYE_PROGRAM_tcp_live) {
-        return attach_live(object);
+    const struct bpf_program *loaded =
+        bpf_object__find_program_by_name(object, eye_programs[program].name);
+    if (program == EYE_PROGRAM_tcp_live || program == EYE_PROGRAM_row_open) {
+        return attach_to_sockets(object, loaded);
     }
     if (eye_programs[program].ability == EYE_ABILITY_PROTOCOLS) {
-        return eye_programs_payload->attach(eye_program_of(object, program), place);
+        return eye_programs_payload->attach(loaded, place);
     }
-    return bpf_program__attach(eye_program_of(object, program));
+    return bpf_program__attach(loaded);
 }
 
 bool eye_program_is_iterator(enum eye_program program)
 {
-    return program == EYE_PROGRAM_tcp_live ||
+    return program == EYE_PROGRAM_tcp_live || program == EYE_PROGRAM_row_open ||
            eye_programs[program].ability == EYE_ABILITY_OLDER_SOCKETS;
 }
 

@@ -28,8 +28,13 @@ struct socket_storage; /* the skeleton: bpf/socket_storage.skel.h */
     X(payload_sent, PROTOCOLS)                                                                     \
     X(payload_received, PROTOCOLS)
 
-/* Behind them the two of each protocol, in an object of the protocol's: what is sent, and what is
- * received. The tier's payload programs call them. */
+/* Of single connections, in an object of their own with the tier's maps (rows.h). */
+#define EYE_ROW_PROGRAMS(X)                                                                        \
+    X(row_open)                                                                                    \
+    X(row_ended)
+
+/* Behind the tier's own the two of each protocol, in an object of the protocol's: what is sent, and
+ * what is received. The tier's payload programs call them. */
 enum eye_program {
 #define X(program, ...) EYE_PROGRAM_##program,
     EYE_OWN_PROGRAMS(X)
@@ -38,6 +43,11 @@ enum eye_program {
     EYE_PROGRAM_BEFORE_PROTOCOLS = EYE_OWN_PROGRAM_COUNT - 1,
 #define X(identifier, name) EYE_PROGRAM_##name##_sent, EYE_PROGRAM_##name##_received,
     EYE_PROTOCOLS(X)
+#undef X
+        EYE_PROGRAM_BEHIND_PROTOCOLS,
+    EYE_PROGRAM_BEFORE_ROWS = EYE_PROGRAM_BEHIND_PROTOCOLS - 1,
+#define X(program) EYE_PROGRAM_##program,
+    EYE_ROW_PROGRAMS(X)
 #undef X
         EYE_PROGRAM_COUNT,
 };
@@ -63,21 +73,24 @@ uint32_t eye_protocols_wanted(const struct eye_config *config);
 /** The program in the tier's opened object, to which it belongs. */
 struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program);
 
-/** The protocol whose object holds the program; EYE_PROTOCOL_UNKNOWN: it is the tier's own. */
+/** The protocol whose object holds the program; EYE_PROTOCOL_UNKNOWN: it is none's. */
 enum eye_protocol eye_program_protocol(enum eye_program program);
 
 /** The first program of a protocol; the second one follows. */
 enum eye_program eye_protocol_program(enum eye_protocol protocol);
 
+/** Opens the object of EYE_ROW_PROGRAMS. As eye_protocol_open(). */
+struct bpf_object *eye_rows_open(void);
+
 /** Opens the object of a protocol. The caller's (bpf_object__close()); NULL with errno. */
 struct bpf_object *eye_protocol_open(enum eye_protocol protocol);
 
 /**
- * Attaches a loaded program: to its tracepoint, to a source of plaintext, or as an iterator that
- * can be run. @place: of the payload, as its open() returned it. The link is the caller's; NULL
- * with errno.
+ * Attaches a loaded program of @object, which is the tier's or has its maps: to its tracepoint, to
+ * a source of plaintext, or as an iterator that can be run. @place: of the payload, as its open()
+ * returned it. The link is the caller's; NULL with errno.
  */
-struct bpf_link *eye_program_attach(const struct socket_storage *object, enum eye_program program,
+struct bpf_link *eye_program_attach(const struct bpf_object *object, enum eye_program program,
                                     int place);
 
 /** Whether it is an iterator. */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/privileges.h"
 #include "collector/host/remedy.h"
 #include "collector/source/accounts.h"
 #include "collector/source/iterator.h"
@@ -19,6 +20,7 @@
 #include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/live.h"
 #include "collector/source/socket_storage/probe.h"
+#include "collector/source/socket_storage/rows.h"
 #include "collector/source/socket_storage/trial.h"
 #include "collector/source/tier.h"
 
@@ -143,7 +145,7 @@ static int attach(struct tier *tier, enum eye_ability ability, int place,
         if (eye_programs[program].ability != ability) {
             continue;
         }
-        tier->links[i] = eye_program_attach(object_of(tier, ability), program, place);
+        tier->links[i] = eye_program_attach(object_of(tier, ability)->obj, program, place);
         if (tier->links[i] == NULL) {
             int error = errno;
             detach(tier, ability);
@@ -266,7 +268,10 @@ static bool retry(void *state)
         return false;
     }
     eye_feature_forget(tier->features, eye_programs_payload->feature);
-    if (attach_protocols(tier, NULL) != 0) {
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
+    int result = attach_protocols(tier, NULL);
+    eye_privileges_lower(privileges);
+    if (result != 0) {
         return false;
     }
     tier->states[EYE_ABILITY_PROTOCOLS] = WORKS;
@@ -377,7 +382,8 @@ static int open_tier(struct eye_features *features, const struct eye_steps *step
     tier->sight = sight;
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
         bool wanted = i != EYE_ABILITY_PROTOCOLS || eye_config_wants_protocols(config);
-        tier->states[i] = wanted ? DETACHED : NOT_WANTED;
+        /* Rows are opened when somebody watches, and are no part of what is counted. */
+        tier->states[i] = wanted && i != EYE_ABILITY_ROWS ? DETACHED : NOT_WANTED;
     }
     note_names(tier);
     int result = count_cpus(tier, ret_error);
@@ -422,6 +428,14 @@ static void read_ring(const void *state, enum eye_ring ring, struct eye_ring_sta
     const struct tier *tier = state;
     *ret_stats = (struct eye_ring_stats){.records = eye_rings_records(&tier->rings, ring),
                                          .fill = eye_rings_fill(&tier->rings, ring)};
+}
+
+static bool is_readable(const void *state)
+{
+    const struct tier *tier = state;
+    uint32_t key = 0;
+    return bpf_map_lookup_elem(bpf_map__fd(tier->programs->maps.losses), &key, tier->cpu_values) ==
+           0;
 }
 
 static uint64_t sum_over_cpus(const struct tier *tier, uint32_t key)
@@ -522,7 +536,7 @@ static size_t read_programs(const void *state, struct eye_program_stats ret_stat
                          &ret_stats[count++]);
         }
     }
-    for (size_t i = EYE_OWN_PROGRAM_COUNT; i < EYE_PROGRAM_COUNT; i++) {
+    for (size_t i = EYE_OWN_PROGRAM_COUNT; i < EYE_PROGRAM_BEHIND_PROTOCOLS; i++) {
         enum eye_program program = (enum eye_program)i;
         int fd = is_off(tier, eye_program_protocol(program))
                      ? 0
@@ -666,6 +680,12 @@ static void settle(void *state)
     }
 }
 
+static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_error)
+{
+    const struct tier *tier = state;
+    return eye_rows_load(tier->programs->obj, ret_rows, ret_error);
+}
+
 static const char *const never_seen[] = {
     "UDP",
     "HTTP/2, and everything inside TLS",
@@ -686,8 +706,14 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .descriptor = descriptor,
     .drain = drain,
     .drain_owners = drain_owners,
+    .is_readable = is_readable,
     .read_ring = read_ring,
     .read_live = read_live,
+    .open_rows = open_rows,
+    .read_rows = eye_rows_read,
+    .drain_rows = eye_rows_drain,
+    .lost_rows = eye_rows_lost,
+    .close_rows = eye_rows_close,
     .prepare = prepare,
     .apply = apply,
     .settle = settle,

@@ -45,7 +45,7 @@ static void read_log(char *log, struct eye_program_trial *trial)
 
 /* A program and the object that holds it. */
 struct subject {
-    struct socket_storage *own; /* NULL: it is a protocol's */
+    struct socket_storage *own; /* NULL: it is another's */
     struct bpf_object *object;
     struct bpf_program *program;
 };
@@ -57,6 +57,8 @@ static int open_subject(struct eye_features *features, enum eye_program program,
     *ret_subject = (struct subject){0};
     if (protocol != EYE_PROTOCOL_UNKNOWN) {
         ret_subject->object = eye_protocol_open(protocol);
+    } else if (eye_programs[program].ability == EYE_ABILITY_ROWS) {
+        ret_subject->object = eye_rows_open();
     } else if ((ret_subject->own = eye_programs_open(features)) != NULL) {
         ret_subject->object = ret_subject->own->obj;
     }
@@ -96,7 +98,7 @@ static int make_iterator(const struct bpf_link *link)
     return fd < 0 ? errno : 0;
 }
 
-static void attach_alone(const struct socket_storage *object, enum eye_program program, int place,
+static void attach_alone(const struct bpf_object *object, enum eye_program program, int place,
                          struct eye_program_trial *trial)
 {
     struct bpf_link *link = eye_program_attach(object, program, place);
@@ -119,10 +121,10 @@ static void try_program(struct eye_features *features, enum eye_program program,
     }
     *ret_trial = (struct eye_program_trial){.loads = result == 0, .error = -result};
     read_log(log, ret_trial);
-    if (subject.own == NULL) {
+    if (eye_program_protocol(program) != EYE_PROTOCOL_UNKNOWN) {
         ret_trial->attaches = ret_trial->loads; /* by others, as a call */
     } else if (ret_trial->loads) {
-        attach_alone(subject.own, program, place, ret_trial);
+        attach_alone(subject.object, program, place, ret_trial);
     }
     close_subject(&subject);
 }

@@ -30,9 +30,10 @@ static int setup(void **state)
     assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
     fixture.answers = json_load_file(EYE_TOP_DATA "/answers.json", 0, NULL);
     assert_non_null(fixture.answers);
-    assert_int_equal(eye_top_rows_read(&fixture.connections, list_of(&fixture, "connections"), 2, true),
+    assert_int_equal(
+        eye_top_rows_read(&fixture.connections, list_of(&fixture, "connections"), 2, true), 0);
+    assert_int_equal(eye_top_rows_read(&fixture.requests, list_of(&fixture, "requests"), 0, true),
                      0);
-    assert_int_equal(eye_top_rows_read(&fixture.requests, list_of(&fixture, "requests"), 0, true), 0);
     *state = &fixture;
     return 0;
 }
@@ -46,7 +47,8 @@ static int teardown(void **state)
     return 0;
 }
 
-static void assert_number(const struct eye_top_row *row, enum eye_top_row_number number, double expected)
+static void assert_number(const struct eye_top_row *row, enum eye_top_row_number number,
+                          double expected)
 {
     assert_true(fabs(row->numbers[number] - expected) <= 1e-9 * fabs(expected));
 }
@@ -114,7 +116,7 @@ static void read__whatever_it_is(void **state)
 }
 
 static struct eye_top_rows arrange(const struct eye_top_rows *rows, const char *filter, int group,
-                               enum eye_top_row_number sort)
+                                   enum eye_top_row_number sort)
 {
     const struct eye_arrangement how = {.filter = filter, .group = group, .sort = sort};
     struct eye_top_rows arranged = {0};
@@ -155,7 +157,8 @@ static void arrange__filters_any_text_in_any_case(void **state)
     const struct fixture *fixture = *state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         EYE_CLEANUP(eye_top_rows_done)
-        struct eye_top_rows rows = arrange(&fixture->connections, cases[i].filter, -1, EYE_TOP_ROW_RATE);
+        struct eye_top_rows rows =
+            arrange(&fixture->connections, cases[i].filter, -1, EYE_TOP_ROW_RATE);
         assert_int_equal(rows.count, cases[i].count);
     }
 }
@@ -164,7 +167,8 @@ static void arrange__folds_groups(void **state)
 {
     const struct fixture *fixture = *state;
     EYE_CLEANUP(eye_top_rows_done)
-    struct eye_top_rows rows = arrange(&fixture->connections, "", EYE_TOP_ROW_SERVICE, EYE_TOP_ROW_MEMBERS);
+    struct eye_top_rows rows =
+        arrange(&fixture->connections, "", EYE_TOP_ROW_SERVICE, EYE_TOP_ROW_MEMBERS);
     const struct eye_top_row *shop = &rows.items[0];
     assert_int_equal(rows.count, 4);
     assert_string_equal(shop->texts[EYE_TOP_ROW_SERVICE], "shop");
@@ -183,7 +187,8 @@ static void arrange__groups_of_requests(void **state)
 {
     const struct fixture *fixture = *state;
     EYE_CLEANUP(eye_top_rows_done)
-    struct eye_top_rows rows = arrange(&fixture->requests, "shop", EYE_TOP_ROW_ROUTE, EYE_TOP_ROW_ERRORS);
+    struct eye_top_rows rows =
+        arrange(&fixture->requests, "shop", EYE_TOP_ROW_ROUTE, EYE_TOP_ROW_ERRORS);
     assert_int_equal(rows.count, 2);
     assert_string_equal(rows.items[0].texts[EYE_TOP_ROW_ROUTE], "/orders");
     assert_number(&rows.items[1], EYE_TOP_ROW_COUNT, 7673);
