@@ -202,8 +202,9 @@ static int make_stages(struct eye_collector *collector)
         .usm = &collector->usm,
         .reports = collector->reports,
     };
-    collector->live_view =
-        (struct eye_live_view){.source = collector->source, .aggregate = collector->aggregate};
+    collector->live_view = (struct eye_live_view){.source = collector->source,
+                                                  .aggregate = collector->aggregate,
+                                                  .keep_ns = EYE_WATCHER_KEEP_NS};
     connect_rings(collector);
     return 0;
 }
@@ -612,7 +613,9 @@ static int open_rows(struct eye_collector *collector, void **ret_rows)
     if (now_ns < collector->rows_retry_ns) {
         return -EAGAIN;
     }
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
     int result = eye_source_open_rows(collector->source, ret_rows, &collector->no_rows);
+    eye_privileges_lower(privileges);
     collector->rows_retry_ns = result == 0 ? 0 : eye_clock_monotonic_ns() + ROWS_RETRY_NS;
     return result;
 }

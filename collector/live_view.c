@@ -36,7 +36,7 @@ int eye_live_view_answer(struct eye_live_view *view, const struct eye_watch_requ
     EYE_AUTOFREE struct eye_watch_answer *answer = NULL;
     struct eye_watcher *watcher;
     uint64_t now_ns = eye_clock_monotonic_ns();
-    eye_watchers_expire(&view->watchers, now_ns, EYE_WATCHER_KEEP_NS);
+    eye_watchers_expire(&view->watchers, now_ns, view->keep_ns);
     take_ended(view);
     int result =
         eye_watcher_begin(&view->watchers, request, now_ns,
@@ -63,7 +63,7 @@ void eye_live_view_tick(struct eye_live_view *view)
         return;
     }
     take_ended(view);
-    if (eye_watchers_expire(&view->watchers, eye_clock_monotonic_ns(), EYE_WATCHER_KEEP_NS) == 0) {
+    if (eye_watchers_expire(&view->watchers, eye_clock_monotonic_ns(), view->keep_ns) == 0) {
         eye_source_close_rows(view->source, EYE_TAKE(view->rows));
     }
 }

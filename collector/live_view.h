@@ -13,7 +13,8 @@
 struct eye_live_view {
     const struct eye_source *source; /* borrowed, as the next one */
     struct eye_aggregate *aggregate;
-    void *rows; /* of the source; owned; NULL: nobody watches */
+    uint64_t keep_ns; /* a client is remembered after it last asked */
+    void *rows;       /* of the source; owned; NULL: nobody watches */
     struct eye_watchers watchers;
 };
 
