@@ -65,6 +65,7 @@ static int start_own(struct eye_own *own, const sigset_t *ends, struct eye_error
         return eye_error_set(error, -ENOENT, "%s; as root top starts a daemon for itself",
                              away.text);
     }
+    error->text[0] = '\0';
     return eye_own_start(own, ends, error);
 }
 
@@ -75,17 +76,19 @@ static int look(const struct eye_options *options, const struct eye_top_settings
                                           : eye_top_watch(settings, ret_error);
 }
 
-static int look_with_own(const struct eye_options *options, struct eye_top_settings *settings,
+static int look_with_own(const struct eye_options *options, const struct eye_top_settings *settings,
                          struct eye_error *error)
 {
     struct eye_own own = EYE_OWN_NONE;
+    struct eye_top_settings settings_of_own = *settings;
     int result = start_own(&own, settings->ends, error);
     if (result == 0) {
-        bool short_once =
-            (options->once || options->json) && settings->interval_ns < OWN_ONCE_MIN_NS;
-        settings->path = own.socket;
-        settings->interval_ns = short_once ? OWN_ONCE_MIN_NS : settings->interval_ns;
-        result = look(options, settings, error);
+        bool once = options->once || options->json;
+        settings_of_own.path = own.socket;
+        if (once && settings->interval_ns < OWN_ONCE_MIN_NS) {
+            settings_of_own.interval_ns = OWN_ONCE_MIN_NS;
+        }
+        result = look(options, &settings_of_own, error);
     }
     eye_own_stop(&own);
     return result;

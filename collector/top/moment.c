@@ -73,14 +73,14 @@ static size_t count_of(const json_t *object, const char *key)
     return value > 0 ? (size_t)value : 0;
 }
 
-int eye_moment_read(struct eye_moment *ret_moment, const json_t *answers, bool utf8)
+int eye_moment_read(const json_t *answers, bool utf8, struct eye_moment *ret_moment)
 {
     EYE_CLEANUP(eye_moment_done) struct eye_moment moment = {0};
     for (size_t i = 0; i < EYE_TOP_VIEWS; i++) {
         const char *name = eye_top_view((enum eye_top_view_id)i)->name;
         const json_t *answer = json_object_get(answers, name);
         double elapsed_s = json_number_value(json_object_get(answer, "elapsed_s"));
-        if (eye_top_rows_read(&moment.rows[i], json_object_get(answer, name), elapsed_s, utf8) !=
+        if (eye_top_rows_read(json_object_get(answer, name), elapsed_s, utf8, &moment.rows[i]) !=
             0) {
             return -ENOMEM;
         }

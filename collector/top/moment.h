@@ -19,7 +19,7 @@ struct eye_moment {
  * @answers: as eye_feed_read() gives them. @utf8: the terminal shows it. 0 or -ENOMEM; then
  * @ret_moment is untouched.
  */
-int eye_moment_read(struct eye_moment *ret_moment, const json_t *answers, bool utf8);
+int eye_moment_read(const json_t *answers, bool utf8, struct eye_moment *ret_moment);
 
 /** Takes a zeroed one. */
 void eye_moment_done(struct eye_moment *moment);

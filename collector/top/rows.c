@@ -141,21 +141,21 @@ static void read_row(struct words *words, const json_t *item, double elapsed_s,
     derive(words, row);
 }
 
-int eye_top_rows_read(struct eye_top_rows *ret_rows, const json_t *list, double elapsed_s,
-                      bool utf8)
+int eye_top_rows_read(const json_t *list, double elapsed_s, bool utf8,
+                      struct eye_top_rows *ret_rows)
 {
-    size_t count = json_array_size(list);
-    EYE_AUTOFREE char *room = malloc(room_of_all(list));
-    EYE_AUTOFREE struct eye_top_row *items = malloc((count + 1) * sizeof(*items));
-    if (room == NULL || items == NULL) {
+    EYE_CLEANUP(eye_top_rows_done)
+    struct eye_top_rows rows = {.count = json_array_size(list), .words = malloc(room_of_all(list))};
+    rows.items = malloc((rows.count + 1) * sizeof(*rows.items));
+    if (rows.words == NULL || rows.items == NULL) {
         return -ENOMEM;
     }
-    struct words words = {.next = room, .utf8 = utf8};
-    for (size_t i = 0; i < count; i++) {
-        read_row(&words, json_array_get(list, i), elapsed_s, &items[i]);
+    struct words words = {.next = rows.words, .utf8 = utf8};
+    for (size_t i = 0; i < rows.count; i++) {
+        read_row(&words, json_array_get(list, i), elapsed_s, &rows.items[i]);
     }
-    *ret_rows =
-        (struct eye_top_rows){.items = EYE_TAKE(items), .count = count, .words = EYE_TAKE(room)};
+    *ret_rows = rows;
+    rows = (struct eye_top_rows){0};
     return 0;
 }
 
@@ -245,8 +245,8 @@ static void fold_groups(struct eye_top_rows *rows, struct eye_arrangement *how)
     rows->count = groups;
 }
 
-int eye_top_rows_arrange(struct eye_top_rows *ret_rows, const struct eye_top_rows *rows,
-                         const struct eye_arrangement *how)
+int eye_top_rows_arrange(const struct eye_top_rows *rows, const struct eye_arrangement *how,
+                         struct eye_top_rows *ret_rows)
 {
     struct eye_arrangement by = *how;
     struct eye_top_rows shown = {.items = malloc((rows->count + 1) * sizeof(*shown.items))};

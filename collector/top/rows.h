@@ -89,12 +89,12 @@ struct eye_arrangement {
  * not known. @utf8: the terminal shows it; else "?" stands for what is not ASCII. Controls are "?"
  * always. 0 or -ENOMEM.
  */
-int eye_top_rows_read(struct eye_top_rows *ret_rows, const json_t *list, double elapsed_s,
-                      bool utf8);
+int eye_top_rows_read(const json_t *list, double elapsed_s, bool utf8,
+                      struct eye_top_rows *ret_rows);
 
 /** Filtered, folded, largest first. The result points into @rows. 0 or -ENOMEM. */
-int eye_top_rows_arrange(struct eye_top_rows *ret_rows, const struct eye_top_rows *rows,
-                         const struct eye_arrangement *how);
+int eye_top_rows_arrange(const struct eye_top_rows *rows, const struct eye_arrangement *how,
+                         struct eye_top_rows *ret_rows);
 
 /** All of them folded into one; of none: zeros, and nothing is known of times. */
 void eye_top_rows_total(const struct eye_top_rows *rows, struct eye_top_row *ret_total);

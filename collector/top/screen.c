@@ -239,7 +239,7 @@ static int arrange(const struct eye_moment *moment, const struct eye_top_choice 
         .group = grouping_of(choice)->text,
         .sort = sorting_of(choice)->number,
     };
-    return eye_top_rows_arrange(ret_rows, &moment->rows[choice->view], &how);
+    return eye_top_rows_arrange(&moment->rows[choice->view], &how, ret_rows);
 }
 
 static void keep_within(struct eye_top_choice *choice, size_t count, size_t height)

@@ -43,7 +43,7 @@ struct eye_screen {
     size_t lines;
 };
 
-/* Rows of the table on a screen of @height lines. */
+/** Rows of the table on a screen of @height lines. */
 size_t eye_screen_rows(size_t height);
 
 /**

@@ -83,7 +83,7 @@ static void make_colours(void)
     }
     curses.start_color();
     curses.use_default_colors();
-    for (short style = 0; style < EYE_STYLES; style++) {
+    for (int style = 0; style < EYE_STYLES; style++) {
         curses.init_pair((short)(style + 1), (short)styles[style].colour, -1);
     }
 }

@@ -41,7 +41,7 @@ static int print_tables(const json_t *answers)
     EYE_CLEANUP(eye_text_done) struct eye_text text;
     struct eye_top_choice choice = {0};
     eye_text_init(&text, TABLES_MAX_BYTES);
-    int result = eye_moment_read(&moment, answers, eye_cells_utf8());
+    int result = eye_moment_read(answers, eye_cells_utf8(), &moment);
     for (int i = 0; i < EYE_TOP_VIEWS && result == 0; i++) {
         choice.view = (enum eye_top_view_id)i;
         eye_text_append(&text, i == 0 ? "" : "\n");
@@ -126,7 +126,7 @@ static int take_reading(struct watch *watch)
     json_t *answers = eye_feed_read(&watch->feed);
     int result = answers == NULL ? -ENOMEM : 0;
     if (result == 0 && !watch->choice.frozen) {
-        result = eye_moment_read(&moment, answers, watch->utf8);
+        result = eye_moment_read(answers, watch->utf8, &moment);
     }
     json_decref(answers);
     if (result == 0 && !watch->choice.frozen) {

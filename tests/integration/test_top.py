@@ -13,16 +13,16 @@ import socket
 import socketserver
 import subprocess
 import threading
-import time
 import unittest
+import urllib.error
 import urllib.request
 
 import jsonschema
 
 import harness
-from harness import (EXIT_FAILURE, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, UNPRIVILEGED, Daemon, Server,
-                     clean_environment, command, free_port, listen, need, receive_exactly, sockeye,
-                     temporary_folder, transfer, wait_until)
+from harness import (EXIT_FAILURE, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, UNPRIVILEGED, Daemon,
+                     clean_environment, command, free_port, listen, need, sockeye, temporary_folder,
+                     transfer, wait_until)
 from test_control import SCHEMAS, Connection
 
 RECORDED = pathlib.Path(__file__).resolve().parents[1] / "data/top"
@@ -187,8 +187,7 @@ class Recorded(unittest.TestCase):
         terminal.wait_for(HINTS)
         self.assertTrue(terminal.is_alternate())
         terminal.resize(120, 40)
-        lines = wait_until(lambda: (lambda text: text.split("\n") if "PROCESS" in text else None)(
-            terminal.text()), 20, terminal.text)
+        lines = terminal.wait_for("PROCESS", HINTS).split("\n")
         self.assertEqual(len(lines), 40)
         self.assertIn(HINTS, lines[39])
         terminal.resize(60, 10)
@@ -410,14 +409,14 @@ class Own(unittest.TestCase):
         server, _ = listener.accept()
         self.addCleanup(server.close)
         process = harness.spawn(self, harness.binary(), "top", "--json", "--interval", "3",
-                                "--socket", self.path)
+                                "--socket", self.path, stderr=subprocess.PIPE)
         child = wait_until(lambda: self.children(process.pid), 20, "a daemon of its own")[0]
         folder = wait_until(self.left, 20, "its folder").pop()
         self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
         wait_until((folder / "control.sock").exists, 20, "its socket")
         transfer(client, server, BYTES)
-        text, _ = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, EXIT_OK, text)
+        text, said = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, said), (EXIT_OK, ""), text)
         ours = [row for row in json.loads(text)["connections"]["connections"]
                 if row["port"] == str(port) and row["direction"] == "outgoing"]
         self.assertEqual([row["sent_bytes"] for row in ours], [BYTES])
@@ -439,10 +438,12 @@ class Own(unittest.TestCase):
         self.assertFalse((folder / "control.sock").exists())
 
     def test_signal_while_it_starts(self):
-        process = harness.spawn(self, harness.binary(), "top", "--json", "--socket", self.path)
+        process = harness.spawn(self, harness.binary(), "top", "--json", "--socket", self.path,
+                                stderr=subprocess.PIPE)
         wait_until(lambda: self.children(process.pid), 20, "a daemon of its own")
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(30), EXIT_FAILURE)
+        self.assertEqual(process.communicate(timeout=30), ("", ""))
+        self.assertEqual(process.returncode, EXIT_FAILURE)
         self.assertEqual(self.left(), set())
 
     def test_log_of_one_that_cannot_start(self):

@@ -31,8 +31,8 @@ static int setup(void **state)
     fixture.answers = json_load_file(EYE_TOP_DATA "/answers.json", 0, NULL);
     assert_non_null(fixture.answers);
     assert_int_equal(
-        eye_top_rows_read(&fixture.connections, list_of(&fixture, "connections"), 2, true), 0);
-    assert_int_equal(eye_top_rows_read(&fixture.requests, list_of(&fixture, "requests"), 0, true),
+        eye_top_rows_read(list_of(&fixture, "connections"), 2, true, &fixture.connections), 0);
+    assert_int_equal(eye_top_rows_read(list_of(&fixture, "requests"), 0, true, &fixture.requests),
                      0);
     *state = &fixture;
     return 0;
@@ -91,7 +91,7 @@ static void read__without_a_reading_before(void **state)
 {
     const struct fixture *fixture = *state;
     EYE_CLEANUP(eye_top_rows_done) struct eye_top_rows rows = {0};
-    assert_int_equal(eye_top_rows_read(&rows, list_of(fixture, "connections"), 0, true), 0);
+    assert_int_equal(eye_top_rows_read(list_of(fixture, "connections"), 0, true, &rows), 0);
     assert_true(isnan(rows.items[0].numbers[EYE_TOP_ROW_RATE]));
     assert_number(&rows.items[0], EYE_TOP_ROW_BYTES, 73400320 + 1048576);
 }
@@ -106,12 +106,12 @@ static void read__whatever_it_is(void **state)
         EYE_CLEANUP(eye_top_rows_done) struct eye_top_rows rows = {0};
         json_t *list = json_loads(lists[i], 0, NULL);
         assert_non_null(list);
-        assert_int_equal(eye_top_rows_read(&rows, list, 1, false), 0);
+        assert_int_equal(eye_top_rows_read(list, 1, false, &rows), 0);
         assert_int_equal(rows.count, json_array_size(list));
         json_decref(list);
     }
     EYE_CLEANUP(eye_top_rows_done) struct eye_top_rows none = {0};
-    assert_int_equal(eye_top_rows_read(&none, NULL, 1, false), 0);
+    assert_int_equal(eye_top_rows_read(NULL, 1, false, &none), 0);
     assert_int_equal(none.count, 0);
 }
 
@@ -120,7 +120,7 @@ static struct eye_top_rows arrange(const struct eye_top_rows *rows, const char *
 {
     const struct eye_arrangement how = {.filter = filter, .group = group, .sort = sort};
     struct eye_top_rows arranged = {0};
-    assert_int_equal(eye_top_rows_arrange(&arranged, rows, &how), 0);
+    assert_int_equal(eye_top_rows_arrange(rows, &how, &arranged), 0);
     return arranged;
 }
 
@@ -202,7 +202,7 @@ static void one_address__keeps_it(void **state)
         json_loads("[{\"remote\": \"10.0.0.1:1\"}, {\"remote\": \"10.0.0.1:2\"}]", 0, NULL);
     EYE_CLEANUP(eye_top_rows_done) struct eye_top_rows rows = {0};
     (void)state;
-    assert_int_equal(eye_top_rows_read(&rows, list, 1, true), 0);
+    assert_int_equal(eye_top_rows_read(list, 1, true, &rows), 0);
     EYE_CLEANUP(eye_top_rows_done)
     struct eye_top_rows grouped = arrange(&rows, "", EYE_TOP_ROW_ADDRESS, EYE_TOP_ROW_MEMBERS);
     assert_int_equal(grouped.count, 1);

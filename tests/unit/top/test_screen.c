@@ -84,7 +84,7 @@ static void draw(const char *locale, const char *keys, size_t width, size_t heig
     EYE_CLEANUP(eye_moment_done) struct eye_moment moment = {0};
     struct eye_top_choice choice = {0};
     assert_non_null(setlocale(LC_CTYPE, locale));
-    assert_int_equal(eye_moment_read(&moment, answers, eye_cells_utf8()), 0);
+    assert_int_equal(eye_moment_read(answers, eye_cells_utf8(), &moment), 0);
     for (; *keys != '\0'; keys++) {
         eye_top_press(&choice, *keys == '\n' ? EYE_KEY_ENTER : *keys, eye_screen_rows(height));
     }
@@ -144,7 +144,7 @@ static void screens__without_a_daemon(void **state)
     json_t *none = json_loads(words, 0, NULL);
     (void)state;
     eye_text_init(&screen.text, SCREEN_MAX_BYTES);
-    assert_int_equal(eye_moment_read(&moment, none, true), 0);
+    assert_int_equal(eye_moment_read(none, true, &moment), 0);
     assert_int_equal(eye_screen_draw(&screen, &moment, &choice, 80, 24), 0);
     const char *text = eye_text_string(&screen.text);
     assert_int_equal(strncmp(text, "sockeye does not answer ", 24), 0);
@@ -163,7 +163,7 @@ static void print__whole(void **state)
     (void)state;
     assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
     eye_text_init(&text, SCREEN_MAX_BYTES);
-    assert_int_equal(eye_moment_read(&moment, answers, true), 0);
+    assert_int_equal(eye_moment_read(answers, true, &moment), 0);
     assert_int_equal(eye_screen_print(&text, &moment, &choice, 160), 0);
     assert_golden("requests_printed", eye_text_string(&text));
 }
