@@ -144,10 +144,10 @@ static void read_row(struct words *words, const json_t *item, double elapsed_s,
 int eye_top_rows_read(const json_t *list, double elapsed_s, bool utf8,
                       struct eye_top_rows *ret_rows)
 {
-    EYE_CLEANUP(eye_top_rows_done)
     struct eye_top_rows rows = {.count = json_array_size(list), .words = malloc(room_of_all(list))};
     rows.items = malloc((rows.count + 1) * sizeof(*rows.items));
     if (rows.words == NULL || rows.items == NULL) {
+        eye_top_rows_done(&rows);
         return -ENOMEM;
     }
     struct words words = {.next = rows.words, .utf8 = utf8};
@@ -155,7 +155,6 @@ int eye_top_rows_read(const json_t *list, double elapsed_s, bool utf8,
         read_row(&words, json_array_get(list, i), elapsed_s, &rows.items[i]);
     }
     *ret_rows = rows;
-    rows = (struct eye_top_rows){0};
     return 0;
 }
 

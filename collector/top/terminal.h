@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The terminal, through ncurses, which is opened when somebody looks
- * (exporters/engine/shared_library.h): linked, it makes every daemon 0.4 MiB larger. One at a time;
+ * (exporters/engine/shared_library.h): linked, it makes every daemon 0.2 MiB larger. One at a time;
  * main thread. setlocale() comes first. ^Z and resizing are ncurses' own signal handlers.
  */
 #pragma once

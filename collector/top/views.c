@@ -79,9 +79,8 @@ static const struct eye_grouping connection_groupings[] = {
 };
 
 static const struct eye_column connection_totals[] = {
-    NUMBER("connections", MEMBERS, 0), BYTES("sent/s", SENT_RATE),
-    BYTES("recv/s", RECEIVED_RATE),    BYTES("in all", BYTES),
-    NUMBER("retr", RETRANSMITS, 0),    NUMBER("closed", CLOSED, 0),
+    NUMBER("conns", MEMBERS, 0), BYTES("sent/s", SENT_RATE),     BYTES("recv/s", RECEIVED_RATE),
+    BYTES("in all", BYTES),      NUMBER("retr", RETRANSMITS, 0), NUMBER("closed", CLOSED, 0),
 };
 
 static const struct eye_column request_columns[] = {

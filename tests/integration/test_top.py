@@ -158,23 +158,23 @@ class Recorded(unittest.TestCase):
         terminal.type("10.0.0.9")
         terminal.wait_for("filter: 10.0.0.9_", without=("10.0.0.8",))
         terminal.press("Enter")
-        text = terminal.wait_for("1 connections", HINTS, "filter: 10.0.0.9", without=("_",))
+        text = terminal.wait_for("1 conns", HINTS, "filter: 10.0.0.9", without=("_",))
         self.assertIn("10.0.0.9:5432", text.split("\n")[4])
         terminal.press("/", "Escape")
-        terminal.wait_for("6 connections")
+        terminal.wait_for("6 conns")
 
     def test_frozen_and_not(self):
         terminal = Terminal(self)
         terminal.run(*self.words())
-        terminal.wait_for("6 connections")
+        terminal.wait_for("6 conns")
         terminal.press("Space")
         terminal.wait_for("FROZEN")
         self.server.answers["/connections"]["connections"] = []
         count = len(self.server.asked)
         wait_until(lambda: len(self.server.asked) > count + 9, 20, "readings while it is frozen")
-        terminal.wait_for("6 connections", "FROZEN")
+        terminal.wait_for("6 conns", "FROZEN")
         terminal.press("Space")
-        terminal.wait_for("0 connections", without=("FROZEN",))
+        terminal.wait_for("0 conns", without=("FROZEN",))
         # Each reading says which one arrived before.
         paths = [path for path in self.server.asked if path.startswith("/connections")]
         self.assertRegex(paths[0], r"^/connections\?client=top-\d+$")
@@ -255,7 +255,7 @@ class Recorded(unittest.TestCase):
     def test_once(self):
         done = sockeye(*self.words("--once")[1:], LC_ALL="C.UTF-8")
         self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
-        self.assertRegex(done.stdout, r"^6 connections ")
+        self.assertRegex(done.stdout, r"^6 conns ")
         self.assertIn("\n\n6 rows  7725 requests ", done.stdout)
         self.assertRegex(done.stdout, r"\n日本語サービス +GET +/データ/\* ")
         self.assertNotIn("\x1b", done.stdout)
@@ -356,7 +356,7 @@ class Live(unittest.TestCase):
             terminal.press("BSpace")
         terminal.type(f"127.0.0.1:{port}")
         terminal.press("Enter")
-        terminal.wait_for("filter: 127.0.0.1", "2 connections", "977 KiB")
+        terminal.wait_for("filter: 127.0.0.1", "2 conns", "977 KiB")
         done = sockeye("top", "--json", "--socket", self.path)
         self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
         document = json.loads(done.stdout)
