@@ -357,7 +357,7 @@ class Live(unittest.TestCase):
         terminal.type(f"127.0.0.1:{port}")
         terminal.press("Enter")
         terminal.wait_for("filter: 127.0.0.1", "2 conns", "977 KiB")
-        done = sockeye("top", "--json", "--socket", self.path)
+        done = sockeye("top", "--json", "--interval", "300ms", "--socket", self.path)
         self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
         document = json.loads(done.stdout)
         self.check(document, "top")
@@ -367,7 +367,7 @@ class Live(unittest.TestCase):
         self.assertCountEqual([(row["direction"], row["sent_bytes"], row["received_bytes"],
                                 row["state"]) for row in ours],
                               [("outgoing", BYTES, 0, "open"), ("incoming", 0, BYTES, "open")])
-        done = sockeye("top", "--once", "--socket", self.path)
+        done = sockeye("top", "--once", "--interval", "300ms", "--socket", self.path)
         self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
         self.assertRegex(done.stdout, rf"\S+ +127\.0\.0\.1:{port} +{port} ")
         terminal.press("q")
