@@ -63,7 +63,7 @@ struct eye_watched {
     uint64_t sent_change;
     uint64_t received_change;
     uint32_t retransmits_change;
-    char service[128]; /* the names are empty until somebody fills them in */
+    char service[128]; /* the names are empty until the caller fills them in */
     char process[64];
     char port[16];
 };
@@ -71,7 +71,7 @@ struct eye_watched {
 struct eye_watch_answer {
     char client[EYE_WATCHER_NAME_BYTES];
     uint64_t number;
-    uint64_t time_ns;      /* wall clock */
+    uint64_t time_ns;      /* wall clock; filled in by the caller, as the names */
     uint64_t monotonic_ns; /* the same moment */
     uint64_t elapsed_ns;   /* since the answer that was acknowledged last */
     uint64_t truncated;    /* connections that are not in it */

@@ -9,8 +9,10 @@ could not be measured.
 """
 
 import argparse
+import http.client
 import json
 import os
+import socket
 import statistics
 import sys
 import tempfile
@@ -29,6 +31,7 @@ RR_CONNECTIONS = 8
 STARTS = 5
 # Asked one after the other.
 STATUS_REQUESTS = 100
+LOOKS = 20
 FOLLOWED = "requests of HTTP/1 are seen from now on"
 LIVE_CONNECTIONS = 5000       # 10 000 sockets
 MEMORY_CONNECTIONS = 9000     # 18 000 sockets: all that the descriptors of one process allow
@@ -260,6 +263,55 @@ def ask(bench, path, times):
     return (time.monotonic() - begin) / times
 
 
+class Watcher:
+    """GET /connections, each answer of which acknowledges the last."""
+
+    def __init__(self, path):
+        self._path = path
+        self._after = ""
+
+    def look(self):
+        """The answer, and its bytes."""
+        connection = http.client.HTTPConnection("sockeye")
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(self._path)
+        connection.request("GET", f"/connections?client=bench{self._after}")
+        body = connection.getresponse().read()
+        connection.close()
+        answer = json.loads(body)
+        self._after = f"&after={answer['number']}"
+        return answer, len(body)
+
+
+def watch_rows(bench, path):
+    """What one who watches costs, while all sockets move between two looks."""
+    with Daemon(bench.sockeye, interval="1h", control=path) as daemon, \
+            Sockets(bench.loads["idle"], LIVE_CONNECTIONS, 10) as sockets:
+        watcher = Watcher(path)
+        ask(bench, path, 1)  # loads what serves all answers
+        resident = daemon.resident_bytes()
+        cpu, begin = daemon.cpu_ns(), time.monotonic()
+        watcher.look()
+        yield at_most("the first look at single connections: the daemon's CPU, loading included",
+                      daemon.cpu_ns() - cpu, None, nanoseconds)
+        yield at_most("    until it was answered", time.monotonic() - begin, None, milliseconds)
+        cpu, seconds, size = [], [], 0
+        for _ in range(LOOKS):
+            sockets.touch()
+            before, begin = daemon.cpu_ns(), time.monotonic()
+            answer, size = watcher.look()
+            seconds.append(time.monotonic() - begin)
+            cpu.append(daemon.cpu_ns() - before)
+        if len(answer["connections"]) + answer["truncated"] < sockets.sockets:
+            raise Failed(f"{sockets.sockets} sockets, and of so many was not told")
+        yield at_most(f"a look at {sockets.sockets} sockets that moved, {len(answer['connections'])} "
+                      f"told of in {size // 1024} KiB: the daemon's CPU, median",
+                      statistics.median(cpu), 20_000_000, nanoseconds)
+        yield at_most("    until it was answered", statistics.median(seconds), None, milliseconds)
+        yield at_most("    resident memory more", daemon.resident_bytes() - resident, 6 * MIB,
+                      mebibytes)
+
+
 def control_rows(bench):
     say("control socket")
     path = os.path.join(bench.folder, "control.sock")
@@ -276,6 +328,7 @@ def control_rows(bench):
         cpu = (daemon.cpu_ns() - cpu) / STATUS_REQUESTS
         yield at_most("a status request: the daemon's CPU", cpu, None, nanoseconds)
         yield at_most("    until the command has ended", seconds, None, milliseconds)
+    yield from watch_rows(bench, path)
 
 
 def start_row(bench, what, target, http="auto"):

@@ -380,7 +380,7 @@ class Signals(unittest.TestCase):
             daemon.process.send_signal(number)
         for count in (1, 2):
             daemon.process.send_signal(signal.SIGHUP)
-            wait_until(lambda count=count: len(self.said(daemon, "SIGHUP is ignored")) == count, 30,
+            wait_until(lambda count=count: len(self.said(daemon, "the configuration is in force")) == count, 30,
                        lambda: "\n".join(daemon.log))
         self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertEqual(daemon.total("tcp.sent.bytes", port=connection.port), self.SIZE)
@@ -389,7 +389,7 @@ class Signals(unittest.TestCase):
         daemon = Daemon(self, wait=False)
         wait_until(lambda: self.catches(daemon.pid, signal.SIGHUP), 30, "SIGHUP blocked")
         daemon.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: self.said(daemon, "SIGHUP is ignored"), 60, "SIGHUP said")
+        wait_until(lambda: self.said(daemon, "the configuration is in force"), 60, "the reload")
         self.assertEqual(daemon.stop(), EXIT_OK)
 
     @staticmethod

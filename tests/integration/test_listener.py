@@ -127,7 +127,10 @@ class Strangers(unittest.TestCase):
             if ended is None and self.has_ended(dripping):
                 ended = time.monotonic() - began
             time.sleep(max(0, began + second + 1 - time.monotonic()))
-        busy, timeout = self.failures(text, "busy"), self.failures(text, "timeout")
+        # What the last interval counted is on the page behind it.
+        harness.wait_until(lambda: self.failures(self.scrape(), "timeout") >= 1, 10,
+                           "the one that met its deadline")
+        busy, timeout = self.failures(text, "busy"), self.failures(self.scrape(), "timeout")
         print(f"slowest scrape {1000 * slowest:.0f} ms; {busy:.0f} gave way, {timeout:.0f} met "
               f"their deadline, the loner after {ended} s", end="; ")
         self.assertEqual(lost, [])
@@ -135,7 +138,6 @@ class Strangers(unittest.TestCase):
         self.assertGreater(busy, self.HOSTILE // 2)
         self.assertIsNotNone(ended)
         self.assertGreater(ended, self.HEAD_SECONDS - 1)
-        self.assertGreaterEqual(timeout, 1)
         self.assertEqual(daemon.stop(), 0)
 
     def is_served(self):

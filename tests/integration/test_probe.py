@@ -18,6 +18,7 @@ from traffic import talk
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONNECTIONS = ("tcp_state", "tcp_state_again", "tcp_live")
 OLDER = ("tcp_seed", "owner_seed")
+ROWS = ("row_open", "row_ended")
 PROTOCOLS = ("payload_sent", "payload_received", "http_sent", "http_received")
 # The kernel gives up at one million; verifiers differ by a factor between releases.
 BUDGET_INSTRUCTIONS = 300_000
@@ -99,7 +100,7 @@ class EveryProgram(unittest.TestCase):
     def test_all_work_here_within_the_budget(self):
         said = probe()
         found = {entry["name"]: entry for entry in said["programs"]}
-        self.assertEqual(sorted(found), sorted(CONNECTIONS + OLDER + PROTOCOLS))
+        self.assertEqual(sorted(found), sorted(CONNECTIONS + OLDER + PROTOCOLS + ROWS))
         for name, entry in found.items():
             self.assertEqual((entry["works"], entry["errno"], entry["verifier"]), ("yes", 0, ""))
             self.assertGreater(entry["instructions"], 0)

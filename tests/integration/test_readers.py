@@ -127,7 +127,7 @@ class Gone(Run):
         self.assertIn(OBSERVING, process.stderr.readline())
         os.close(read_end)
         process.send_signal(signal.SIGHUP)
-        self.assertIn("SIGHUP is ignored", process.stderr.readline())
+        self.assertIn("the configuration is in force", process.stderr.readline())
         process.terminate()
         self.assertEqual(process.wait(60), EXIT_OK)
 
@@ -164,7 +164,7 @@ class Stalled(Run):
         dropped = self.total(path, "log.dropped")
         self.assertRegex(said[0], rf"^{dropped:.0f} log lines? (was|were) not written: nobody read "
                                   "standard error")
-        self.assertIn("SIGHUP is ignored", said[1])
+        self.assertIn("the configuration is in force", said[1])
 
     def test_stderr_until_the_end(self):
         path, exporter = self.points_file()

@@ -241,12 +241,12 @@ static int attach_the_rest(struct tier *tier)
     static const struct {
         const char *name;
         int (*take)(struct tier *, struct eye_error *);
-    } steps[EYE_ABILITY_COUNT] = {
+    } steps[] = {
         [EYE_ABILITY_OLDER_SOCKETS] = {"finding older sockets", seed},
         [EYE_ABILITY_PROTOCOLS] = {"attaching to protocols", attach_protocols},
     };
     int result = 0;
-    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT && result == 0; i++) {
+    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ARRAY_LENGTH(steps) && result == 0; i++) {
         struct eye_error why;
         if (tier->states[i] != DETACHED) {
             continue;

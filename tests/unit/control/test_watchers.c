@@ -189,7 +189,7 @@ static void watcher__takes_nothing_from_another(void **state)
 static void watcher__shows_those_with_most_changes(void **state)
 {
     struct world *world = *state;
-    size_t count = 2 * EYE_WATCHED_MAX + 17;
+    size_t count = 2 * (size_t)EYE_WATCHED_MAX + 17;
     for (size_t i = 0; i < count; i++) {
         open_one(world);
     }
@@ -209,7 +209,7 @@ static void watcher__shows_those_with_most_changes(void **state)
 static void watcher__loses_no_change_of_those_that_are_cut_off(void **state)
 {
     struct world *world = *state;
-    size_t count = 2 * EYE_WATCHED_MAX;
+    size_t count = 2 * (size_t)EYE_WATCHED_MAX;
     EYE_AUTOFREE uint64_t *told = calloc(count, sizeof(*told));
     for (size_t i = 0; i < count; i++) {
         open_one(world);
@@ -363,10 +363,11 @@ static void json__has_addresses_and_what_is_not_known(void **state)
                             .rtt_us = 1500};
     ask(world, "a", BEGINS);
     snprintf(world->answer->rows[0].service, sizeof(world->answer->rows[0].service), "a\"b\\");
+    world->answer->time_ns = 1500000000;
     EYE_AUTOFREE char *text = eye_connections_json(world->answer);
     static const char *const parts[] = {
         "\"client\":\"a\",\"number\":1,",
-        "\"time\":\"1970-01-01T00:00:00.000Z\"",
+        "\"time\":\"1970-01-01T00:00:01.500Z\"",
         "\"state\":\"open\"",
         "\"service\":\"a\\\"b\\\\\"",
         "\"local\":\"[2001::1]:80\"",
