@@ -15,6 +15,7 @@ int eye_command_run(const struct eye_options *options);
 int eye_command_check(const struct eye_options *options);
 int eye_command_probe(const struct eye_options *options);
 int eye_command_status(const struct eye_options *options);
+int eye_command_top(const struct eye_options *options);
 int eye_command_reload(const struct eye_options *options);
 int eye_command_metrics(const struct eye_options *options);
 /** @options: not looked at; NULL is allowed. */

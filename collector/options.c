@@ -131,6 +131,9 @@ static bool take(struct eye_options *options, enum eye_option option)
     case EYE_OPTION_SOCKET:
         options->socket = optarg;
         break;
+    case EYE_OPTION_INTERVAL:
+        options->interval = optarg;
+        break;
     case EYE_OPTION_ONCE:
         options->once = true;
         break;

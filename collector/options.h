@@ -14,8 +14,8 @@
 
 /*
  * X(identifier, code, stability): exit codes of every command.
- * PARTLY: probe can see some things and others not; status and reload find no daemon, as LSB has
- * it. 78 is EX_CONFIG of sysexits.h.
+ * PARTLY: probe can see some things and others not; status, reload and top find no daemon, as LSB
+ * has it. 78 is EX_CONFIG of sysexits.h.
  */
 #define EYE_EXITS(X)                                                                               \
     X(OK, 0, STABLE)                                                                               \
@@ -42,7 +42,8 @@ struct eye_options {
     bool markdown;
     bool print_default;
     bool open;
-    const char *socket; /* of the running daemon */
+    const char *socket;   /* of the running daemon */
+    const char *interval; /* NULL: the usual one */
 };
 
 /* X(identifier, short name or 0, long name, what its value is or NULL, stability, meaning) */
@@ -56,6 +57,7 @@ struct eye_options {
     X(OPEN, 0, "open", NULL, STABLE, "also try to listen, to write, to use spools")                \
     X(SOCKET, 0, "socket", "PATH", STABLE,                                                         \
       "the daemon's control.socket, if it is not the usual one")                                   \
+    X(INTERVAL, 0, "interval", "TIME", EXPERIMENTAL, "seconds between two readings; 1")            \
     X(JSON, 0, "json", NULL, STABLE, "for programs")                                               \
     X(MARKDOWN, 0, "markdown", NULL, STABLE, "as a table")                                         \
     X(HELP, 'h', "help", NULL, STABLE, "this text")                                                \

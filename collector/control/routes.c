@@ -10,6 +10,7 @@
 #include "collector/control/config_json.h"
 #include "collector/control/connections_json.h"
 #include "collector/control/page.h"
+#include "collector/control/requests.h"
 #include "collector/control/status.h"
 #include "exporters/openmetrics/negotiate.h"
 
@@ -71,6 +72,12 @@ static struct eye_reply get_config(struct eye_control *control, struct MHD_Conne
     (void)connection;
     return json_reply(MHD_HTTP_OK,
                       eye_config_json(control->running->config, control->running->tiers));
+}
+
+static struct eye_reply get_requests(struct eye_control *control, struct MHD_Connection *connection)
+{
+    (void)connection;
+    return json_reply(MHD_HTTP_OK, eye_requests_json(control->running));
 }
 
 static struct eye_reply get_metrics(struct eye_control *control, struct MHD_Connection *connection)
@@ -165,6 +172,7 @@ static const struct route {
     {"/metrics", MHD_HTTP_METHOD_GET, false, get_metrics},
     {"/config", MHD_HTTP_METHOD_GET, false, get_config},
     {"/connections", MHD_HTTP_METHOD_GET, false, get_connections},
+    {"/requests", MHD_HTTP_METHOD_GET, false, get_requests},
     {"/reload", MHD_HTTP_METHOD_POST, false, post_reload},
 };
 
@@ -230,7 +238,7 @@ static struct eye_reply make_reply(struct eye_control_door *door, struct MHD_Con
     if (route == NULL) {
         return words_reply(MHD_HTTP_NOT_FOUND,
                            "Nothing is here; there are GET /health /ready /status /metrics "
-                           "/config /connections and POST /reload.\n");
+                           "/config /connections /requests and POST /reload.\n");
     }
     if (strcmp(route->method, method) != 0) {
         struct eye_reply reply = words_reply(

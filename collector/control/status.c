@@ -4,9 +4,9 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "collector/base/clock.h"
+#include "collector/control/values.h"
 
 /* 1 attempt in a row may be bad luck; and a receiver that is away for longer is worth a look. */
 #define FAILING_ATTEMPTS 2
@@ -29,19 +29,6 @@ static json_t *seconds_of(uint64_t ns)
     return json_real((double)ns / (double)EYE_NS_PER_SECOND);
 }
 
-/* RFC 3339; 0: never. */
-static json_t *time_of(uint64_t wall_ns)
-{
-    char text[32];
-    struct tm parts;
-    time_t seconds = (time_t)(wall_ns / EYE_NS_PER_SECOND);
-    if (wall_ns == 0 || gmtime_r(&seconds, &parts) == NULL ||
-        strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts) == 0) {
-        return json_null();
-    }
-    return json_string(text);
-}
-
 static json_t *count_of(uint64_t count)
 {
     return json_integer((json_int_t)count);
@@ -51,12 +38,6 @@ static json_t *count_of(uint64_t count)
 static json_t *text_or_null(const char *text)
 {
     return text == NULL || *text == '\0' ? json_null() : json_string(text);
-}
-
-static const char *tag_of(const struct eye_point *point, enum eye_tag tag)
-{
-    const char *value = eye_tag_set_value(point->tags, tag);
-    return value == NULL ? "" : value;
 }
 
 /* ---- What is counted ---- */
@@ -88,8 +69,8 @@ static void add_loss(json_t *list, const struct eye_change *change)
     const struct eye_point *point = change->point;
     if (point->counter > 0) {
         json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "program",
-                                              tag_of(point, EYE_TAG_PROGRAM), "reason",
-                                              tag_of(point, EYE_TAG_REASON), "total",
+                                              eye_json_tag(point, EYE_TAG_PROGRAM), "reason",
+                                              eye_json_tag(point, EYE_TAG_REASON), "total",
                                               (json_int_t)point->counter, "last_interval",
                                               (json_int_t)change->counter));
     }
@@ -99,15 +80,15 @@ static void add_budget(json_t *list, const struct eye_change *change)
 {
     const struct eye_point *point = change->point;
     json_array_append_new(
-        list, json_pack("{s:s, s:s, s:I, s:I}", "metric", tag_of(point, EYE_TAG_METRIC), "tag",
-                        tag_of(point, EYE_TAG_TAG), "total", (json_int_t)point->counter,
-                        "last_interval", (json_int_t)change->counter));
+        list, json_pack("{s:s, s:s, s:I, s:I}", "metric", eye_json_tag(point, EYE_TAG_METRIC),
+                        "tag", eye_json_tag(point, EYE_TAG_TAG), "total",
+                        (json_int_t)point->counter, "last_interval", (json_int_t)change->counter));
 }
 
 static void add_program(json_t *list, const struct eye_change *change)
 {
     json_array_append_new(list, json_pack("{s:s, s:b, s:n, s:n}", "name",
-                                          tag_of(change->point, EYE_TAG_PROGRAM), "attached",
+                                          eye_json_tag(change->point, EYE_TAG_PROGRAM), "attached",
                                           change->point->gauge > 0, "runs", "time_s"));
 }
 
@@ -119,7 +100,7 @@ static const struct eye_point *point_of(const struct eye_snapshot *snapshot,
     for (size_t i = 0; snapshot != NULL && i < snapshot->count; i++) {
         const struct eye_point *point = &snapshot->points[i];
         if (point->metric->id == metric &&
-            (value == NULL || strcmp(tag_of(point, tag), value) == 0)) {
+            (value == NULL || strcmp(eye_json_tag(point, tag), value) == 0)) {
             return point;
         }
     }
@@ -171,7 +152,7 @@ static json_t *interval_of(const struct eye_running *running, const struct snaps
     const struct eye_snapshot *now = snapshots->now;
     return json_pack("{s:o, s:I, s:o, s:I}", "length_s", seconds_of(running->interval_ns), "number",
                      (json_int_t)(now == NULL ? 0 : now->sequence), "ended",
-                     time_of(now == NULL ? 0 : now->time_ns), "series",
+                     eye_json_time(now == NULL ? 0 : now->time_ns), "series",
                      (json_int_t)(now == NULL ? 0 : now->count));
 }
 
@@ -201,8 +182,9 @@ static json_t *exporter_of(struct eye_worker *worker)
     eye_worker_read_cause(worker, &cause);
     json_object_set_new(exporter, "last_error", text_or_null(cause.text));
     json_object_set_new(exporter, "failing_attempts", count_of(atomic_load(&stats->failing)));
-    json_object_set_new(exporter, "failing_since", time_of(atomic_load(&stats->failing_since_ns)));
-    json_object_set_new(exporter, "last_success", time_of(atomic_load(&stats->succeeded_ns)));
+    json_object_set_new(exporter, "failing_since",
+                        eye_json_time(atomic_load(&stats->failing_since_ns)));
+    json_object_set_new(exporter, "last_success", eye_json_time(atomic_load(&stats->succeeded_ns)));
     json_object_set_new(exporter, "last_attempt_s", seconds_of(atomic_load(&stats->attempt_ns)));
     json_object_set_new(exporter, "snapshots",
                         json_pack("{s:I, s:I, s:I, s:I}", "delivered", (json_int_t)counts.delivered,
@@ -289,7 +271,7 @@ static json_t *reload_of(const struct eye_running *running)
 {
     const struct eye_reloaded *last = &running->reloaded;
     return last->time_ns == 0 ? json_null()
-                              : json_pack("{s:o, s:b, s:s}", "time", time_of(last->time_ns),
+                              : json_pack("{s:o, s:b, s:s}", "time", eye_json_time(last->time_ns),
                                           "reloaded", last->done, "message", last->words.text);
 }
 
@@ -331,7 +313,7 @@ json_t *eye_status_json(const struct eye_running *running)
     return json_pack(
         "{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "status", healthy ? "healthy" : "degraded", "problems", problems, "version", EYE_VERSION,
-        "pid", (int)getpid(), "started", time_of(running->started_ns), "uptime_s",
+        "pid", (int)getpid(), "started", eye_json_time(running->started_ns), "uptime_s",
         seconds_of(uptime_ns), "config_file", text_or_null(running->config->file), "reload",
         reload_of(running), "tier", running->tier, "not_seen", list_not_seen(running->sight),
         "programs", programs, "interval", interval_of(running, &snapshots), "losses",

@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/human.h"
 #include "exporters/console/grid.h"
-#include "exporters/console/human.h"
 #include "exporters/console/rows.h"
 #include "exporters/encode/utf8.h"
 

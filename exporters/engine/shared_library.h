@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Libraries that only some exporters need: opened when the first of these is, so that the others do
- * not pay for them (libcurl with what it brings along is 5 MiB of resident memory). Their functions
+ * Libraries that only some exporters, or one command, need: opened when the first of these is, so
+ * that the others do not pay for them (libcurl with what it brings along is 5 MiB of resident
+ * memory). Their functions
  * are called through a table. In the static build (EYE_STATIC), which opens nothing, they are
  * linked and the table gets their addresses; whoever calls them sees no difference. Main thread.
  */

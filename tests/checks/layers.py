@@ -43,6 +43,7 @@ LAYERS = {
     "collector/control": ["bpf/abi.h", "collector/source", "collector/host", "collector/publish", "collector/snapshot",
                           "collector/telemetry", "exporters/engine", "exporters/exporter.h", "exporters/http/secret.h", "exporters/server",
                           "exporters/openmetrics/negotiate.h", "exporters/openmetrics/page.h", "config", "collector/base"],
+    "collector/top": ["collector/control/client.h", "exporters/engine/shared_library.h", "collector/base"],
     "collector": ["bpf/abi.h", "collector", "config", "exporters"],
     "packaging/docs": ["collector/commands.h", "collector/base", "config/schema.h"],
 }

@@ -278,7 +278,8 @@ class Reasons(unittest.TestCase):
                  for folder in ("collector", "exporters") for path in (ROOT / folder).rglob("*.c")
                  if re.search("EYE_TAG_(REASON|ERROR)", path.read_text(encoding="utf-8"))}
         self.assertEqual(users, {"collector/aggregate/aggregate.c", "collector/health.c",
-                                 "collector/control/status.c", "exporters/engine/worker_report.c",
+                                 "collector/control/status.c", "collector/control/requests.c",
+                                 "exporters/engine/worker_report.c",
                                  "collector/usm/http/http.c", "exporters/console/rows.c",
                                  "exporters/console/table.c"})
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scaling to a unit and rounding to about three digits. */
-#include "exporters/console/human.h"
+#include "collector/base/human.h"
 
 #include <math.h>
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "exporters/console/human.h"
+#include "collector/base/human.h"
 
 struct human_case {
     double value;
