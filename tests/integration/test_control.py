@@ -87,6 +87,7 @@ class Answers(Control):
         self.assertEqual([program["name"] for program in status["programs"]
                           if not program["attached"]], [])
         self.assertIn("tcp_state", [program["name"] for program in status["programs"]])
+        self.assertIsNotNone(self.get("/requests")["ended"])
         config = self.get("/config")
         self.assertEqual((config["keys"]["tags"], config["keys"]["interval"]), (["env:prod"], 1))
         self.assertEqual([exporter["name"] for exporter in config["exporters"]],

@@ -3,7 +3,6 @@
 
 import contextlib
 import http.server
-import itertools
 import json
 import os
 import pathlib
@@ -29,7 +28,6 @@ RECORDED = pathlib.Path(__file__).resolve().parents[1] / "data/top"
 HINTS = "q end  ? help"
 BYTES = 1_000_000
 REQUESTS = 40
-_numbers = itertools.count()
 
 
 class Terminal:
@@ -37,7 +35,7 @@ class Terminal:
 
     def __init__(self, test, **environment):
         need("tmux")
-        self._name = f"sockeye-test-{os.getpid()}-{next(_numbers)}"
+        self._socket = os.path.join(temporary_folder(test), "tmux")
         changes = {"LC_ALL": "C.UTF-8", **environment}
         # The server's environment is that of its first session.
         self._environment = clean_environment(**changes)
@@ -48,7 +46,7 @@ class Terminal:
         self.wait_for("prompt>")
 
     def _tmux(self, *words, **options):
-        return command("tmux", "-u", "-L", self._name, *words, env=self._environment,
+        return command("tmux", "-u", "-S", self._socket, *words, env=self._environment,
                        **options).stdout
 
     def press(self, *keys):
