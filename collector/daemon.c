@@ -199,6 +199,7 @@ static int reload(void *context, struct eye_text *words)
     int result = eye_reload_run(&reload, words);
     daemon->config = reload.config;
     daemon->running.config = reload.config;
+    daemon->running.interval_before_ns = daemon->running.interval_ns;
     daemon->running.interval_ns = reload.config->interval_ns;
     daemon->running.reloaded =
         (struct eye_reloaded){.time_ns = eye_clock_wall_ns(), .done = result == 0};

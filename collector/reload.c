@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* In the order in which it can go wrong: what only looks comes first, what can be undone before
- * what cannot. */
+/* What only looks comes first; what can be taken back is done before what cannot. */
 #include "collector/reload.h"
 
 #include <errno.h>
@@ -34,25 +33,6 @@ static int try_exporters(const struct eye_config *config, struct eye_error *ret_
     return result;
 }
 
-static int reconfigure(struct eye_collector *collector, const struct eye_config *config,
-                       struct eye_error *ret_error)
-{
-    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
-    int result = eye_collector_reconfigure(collector, config, ret_error);
-    eye_privileges_lower(privileges);
-    return result;
-}
-
-static int replace(struct eye_reload *reload, const struct eye_config *config,
-                   struct eye_workers_change *ret_change, struct eye_error *ret_error)
-{
-    uint64_t privileges = eye_privileges_deliver();
-    int result = eye_workers_replace(reload->workers, config, reload->publisher, reload->reports,
-                                     reload->config->shutdown_timeout_ns, ret_change, ret_error);
-    eye_privileges_lower(privileges);
-    return result;
-}
-
 static int check(const struct eye_reload *reload, const struct eye_config *config,
                  struct eye_error *ret_error)
 {
@@ -65,19 +45,34 @@ static int check(const struct eye_reload *reload, const struct eye_config *confi
     return result == 0 ? try_exporters(config, ret_error) : result;
 }
 
-/* The collector first: it goes back without anybody noticing, and exporters that ended do not. */
+/* The collector's part, and its configuration. */
+struct collectors_part {
+    struct eye_collector *collector;
+    const struct eye_config *config;
+};
+
+/* An eye_workers_ready: the exporters can be had, and stand still. */
+static int reconfigure(void *context, struct eye_error *ret_error)
+{
+    const struct collectors_part *part = context;
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
+    int result = eye_collector_reconfigure(part->collector, part->config, ret_error);
+    eye_privileges_lower(privileges);
+    return result;
+}
+
+/* The collector takes its part when all else can be had: what it drops for another configuration
+ * (the programs of a protocol) would not come back without a loss. */
 static int apply(struct eye_reload *reload, const struct eye_config *config,
                  struct eye_workers_change *ret_change, struct eye_error *ret_error)
 {
-    struct eye_error back;
-    int result = reconfigure(reload->collector, config, ret_error);
-    if (result != 0) {
-        return result;
-    }
-    result = replace(reload, config, ret_change, ret_error);
-    if (result != 0 && reconfigure(reload->collector, reload->config, &back) != 0) {
-        eye_log_error("the collector keeps what was not taken otherwise: %s", back.text);
-    }
+    struct collectors_part part = {reload->collector, config};
+    const struct eye_workers_ready ready = {.take = reconfigure, .context = &part};
+    uint64_t privileges = eye_privileges_deliver();
+    int result =
+        eye_workers_replace(reload->workers, config, reload->publisher, reload->reports,
+                            reload->config->shutdown_timeout_ns, &ready, ret_change, ret_error);
+    eye_privileges_lower(privileges);
     return result;
 }
 

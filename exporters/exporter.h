@@ -66,13 +66,14 @@ struct eye_export_stats {
     atomic_uint_fast64_t spooled_bytes; /* of the spool's files now */
     atomic_uint_fast64_t failing;       /* attempts failed, or refused whole, in a row, now */
     atomic_uint_fast64_t
-        failing_since_ns;                /* the first of these, wall clock; 0: it is not failing */
-    atomic_uint_fast64_t succeeded_ns;   /* the last attempt that delivered, wall clock; 0: none */
-    atomic_uint_fast64_t attempt_ns;     /* how long the last attempt took */
-    atomic_uint_fast64_t seen;           /* points there were to deliver */
-    atomic_uint_fast64_t points;         /* delivered */
-    atomic_uint_fast64_t refused_points; /* of those dropped: by the receiver, for any reason */
-    atomic_uint_fast64_t bytes;          /* written */
+        failing_since_ns;              /* the first of these, wall clock; 0: it is not failing */
+    atomic_uint_fast64_t succeeded_ns; /* the last attempt that delivered, wall clock; 0: none */
+    atomic_uint_fast64_t attempt_began_ns; /* of the one under way, monotonic; 0: none is */
+    atomic_uint_fast64_t attempt_ns;       /* how long the last attempt took */
+    atomic_uint_fast64_t seen;             /* points there were to deliver */
+    atomic_uint_fast64_t points;           /* delivered */
+    atomic_uint_fast64_t refused_points;   /* of those dropped: by the receiver, for any reason */
+    atomic_uint_fast64_t bytes;            /* written */
     atomic_uint_fast64_t failures[EYE_EXPORT_REASON_COUNT]; /* attempts */
     atomic_uint_fast64_t dropped[EYE_EXPORT_REASON_COUNT];  /* points */
 };

@@ -28,6 +28,9 @@
  * beyond, a client that does not wait is refused. */
 #define BACKLOG 1024
 
+/* Until the library, descriptors or memory are asked for again. */
+#define REST_SECONDS 5
+
 const char *eye_control_outcome_name(enum eye_control_outcome outcome)
 {
     static const char *const names[] = {
@@ -126,6 +129,18 @@ static int listen_at(struct eye_control *control, const struct sockaddr_un *addr
     return 0;
 }
 
+/* One of ours holds it for milliseconds. Whoever may read the folder may hold it for ever: he is
+ * not waited for. */
+#define LOCK_TRIES 20
+#define LOCK_PAUSE_MS 50
+
+static void wait_for_lock(int fd)
+{
+    for (int i = 0; i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+        poll(NULL, 0, LOCK_PAUSE_MS);
+    }
+}
+
 /* Two daemons that start at once would take each other's fresh socket for an old one: one looks and
  * binds at a time. The lock is of the folder. 0 with a descriptor, or -errno with a message. */
 static int lock_folder(const char *path, int *ret_fd, struct eye_error *ret_error)
@@ -138,10 +153,11 @@ static int lock_folder(const char *path, int *ret_fd, struct eye_error *ret_erro
                              strerror(errno));
     }
     EYE_AUTOCLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || flock(fd, LOCK_EX) != 0) {
+    if (fd < 0) {
         return eye_error_set(ret_error, -errno, "cannot open %s for the control socket: %s", folder,
                              strerror(errno));
     }
+    wait_for_lock(fd);
     *ret_fd = EYE_TAKE_FD(fd);
     return 0;
 }
@@ -249,13 +265,15 @@ static void begin_to_serve(struct eye_control_door *door)
     struct eye_error why;
     int result = eye_http_server_load(&why);
     if (result == 0) {
-        result = eye_server_open(&door->server, EYE_TAKE_FD(door->listen_fd));
+        result = eye_server_open(&door->server, door->listen_fd);
         eye_error_set(&why, result, "cannot begin: %s", strerror(-result));
     }
     door->serving = result == 0;
-    if (result != 0) {
-        eye_log_error("control socket: %s; nobody is answered there", why.text);
-        eye_cleanup_close(&door->listen_fd);
+    if (door->serving) {
+        door->listen_fd = -1;
+    } else {
+        eye_log_error("control socket: %s; tried again in %d s", why.text, REST_SECONDS);
+        door->rest_until_ns = eye_clock_monotonic_ns() + REST_SECONDS * EYE_NS_PER_SECOND;
     }
 }
 
@@ -264,9 +282,10 @@ static uint64_t prepare(struct eye_control_door *door, struct pollfd ret_fds[EYE
     if (door->serving) {
         return eye_server_prepare(&door->server, ret_fds);
     }
-    ret_fds[0] = (struct pollfd){.fd = door->listen_fd, .events = POLLIN};
+    bool resting = eye_clock_monotonic_ns() < door->rest_until_ns;
+    ret_fds[0] = (struct pollfd){.fd = resting ? -1 : door->listen_fd, .events = POLLIN};
     ret_fds[1] = (struct pollfd){.fd = -1};
-    return UINT64_MAX;
+    return resting ? door->rest_until_ns : UINT64_MAX;
 }
 
 uint64_t eye_control_prepare(struct eye_control *control, struct pollfd ret_fds[EYE_CONTROL_FDS])

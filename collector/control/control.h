@@ -55,6 +55,7 @@ struct eye_control_door {
     enum eye_control_entrance entrance;
     int listen_fd; /* until somebody comes; -1: there is no such door, or the server has it */
     bool serving;
+    uint64_t rest_until_ns; /* what serving takes could not be had: nobody is heard before */
     struct eye_server server;
 };
 

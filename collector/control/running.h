@@ -17,11 +17,12 @@ struct eye_running {
     const struct eye_config *config;
     const struct eye_workers *workers;
     const struct eye_sight *sight;
-    const char *const *tiers; /* names, as struct eye_config_source has them */
-    const char *tier;         /* name of the one that was opened */
-    struct eye_view *view;    /* what was counted */
-    uint64_t started_ns;      /* wall clock */
-    uint64_t monotonic_ns;    /* the same moment, monotonic */
-    uint64_t interval_ns;     /* that snapshots come in now */
+    const char *const *tiers;    /* names, as struct eye_config_source has them */
+    const char *tier;            /* name of the one that was opened */
+    struct eye_view *view;       /* what was counted */
+    uint64_t started_ns;         /* wall clock */
+    uint64_t monotonic_ns;       /* the same moment, monotonic */
+    uint64_t interval_ns;        /* that snapshots come in now */
+    uint64_t interval_before_ns; /* as interval_ns was until the last reload */
     struct eye_reloaded reloaded;
 };

@@ -214,9 +214,15 @@ bool eye_status_is_alive(const struct eye_running *running)
 {
     EYE_CLEANUP(cleanup_snapshots) struct snapshots snapshots = {0};
     eye_view_read(running->view, &snapshots.now, &snapshots.before);
-    uint64_t seen_ns = running->monotonic_ns;
-    seen_ns += snapshots.now == NULL ? 0 : snapshots.now->elapsed_ns;
-    return eye_clock_monotonic_ns() < seen_ns + 2 * running->interval_ns + EYE_STATUS_GRACE_NS;
+    const struct eye_snapshot *now = snapshots.now;
+    uint64_t seen_ns = running->monotonic_ns + (now == NULL ? 0 : now->elapsed_ns);
+    uint64_t length_ns = running->interval_ns;
+    /* The open interval may have begun with the length before. */
+    bool since_reload = now != NULL && now->time_ns > running->reloaded.time_ns;
+    if (!since_reload && running->interval_before_ns > length_ns) {
+        length_ns = running->interval_before_ns;
+    }
+    return eye_clock_monotonic_ns() < seen_ns + 2 * length_ns + EYE_STATUS_GRACE_NS;
 }
 
 static void add_line(json_t *list, const char *format, ...) EYE_PRINTF(2, 3);
@@ -229,6 +235,22 @@ static void add_line(json_t *list, const char *format, ...)
     eye_format_shown(line.text, sizeof(line.text), format, arguments);
     va_end(arguments);
     json_array_append_new(list, json_string(line.text));
+}
+
+/* A receiver that answers at all has answered by then. */
+#define HANGING_NS (30 * EYE_NS_PER_SECOND)
+
+static void add_hanging(json_t *problems, const struct eye_workers *workers)
+{
+    for (size_t i = 0; i < workers->count; i++) {
+        struct eye_worker *worker = workers->items[i];
+        uint64_t began_ns = atomic_load(&eye_worker_stats(worker)->attempt_began_ns);
+        uint64_t now_ns = eye_clock_monotonic_ns();
+        if (began_ns != 0 && now_ns > began_ns + HANGING_NS) {
+            add_line(problems, "exporter %s hangs: its attempt goes on for %" PRIu64 " s",
+                     eye_worker_name(worker), (now_ns - began_ns) / EYE_NS_PER_SECOND);
+        }
+    }
 }
 
 static void add_failing(json_t *problems, const struct eye_workers *workers)
@@ -287,6 +309,7 @@ static json_t *list_problems(const struct eye_running *running, const json_t *pr
     }
     add_refused(problems, programs);
     add_failing(problems, running->workers);
+    add_hanging(problems, running->workers);
     return problems;
 }
 

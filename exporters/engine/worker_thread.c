@@ -123,10 +123,12 @@ static void attempt(struct eye_worker *worker)
 {
     struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
     uint64_t begin_ns = eye_clock_monotonic_ns();
+    atomic_store(&worker->stats.attempt_began_ns, begin_ns);
     int result = choose_time(worker);
     if (result == 0) {
         result = worker->type->deliver(worker->state, worker->work, worker->before, &failure);
     }
+    atomic_store(&worker->stats.attempt_began_ns, 0);
     const char *cause = failure.cause.text;
     cause = result != 0 && cause[0] == '\0' ? strerror(-result) : cause;
     note_cause(worker, cause);

@@ -321,15 +321,27 @@ static void commit(const struct plan *plan, struct eye_workers *workers,
     go_on(plan, workers, reports);
 }
 
+static void ask_ready(struct plan *plan, const struct eye_workers_ready *ready)
+{
+    struct eye_error error;
+    int result = ready->take(ready->context, &error);
+    if (result != 0) {
+        eye_problems_add(&plan->problems, result, "%s", error.text);
+    }
+}
+
 /* Whether it was done. */
 static bool carry_out(struct plan *plan, struct eye_workers *workers,
                       struct eye_publisher *publisher, struct eye_reports *reports,
-                      uint64_t timeout_ns)
+                      uint64_t timeout_ns, const struct eye_workers_ready *ready)
 {
     pause_all(plan, eye_workers_reap(workers), eye_clock_monotonic_ns() + timeout_ns);
     if (!has_problems(plan)) {
         release_all(plan);
         prepare_all(plan, publisher, reports);
+    }
+    if (!has_problems(plan) && ready != NULL) {
+        ask_ready(plan, ready);
     }
     if (has_problems(plan)) {
         roll_back(plan, workers);
@@ -341,15 +353,15 @@ static bool carry_out(struct plan *plan, struct eye_workers *workers,
 
 int eye_workers_replace(struct eye_workers *workers, const struct eye_config *config,
                         struct eye_publisher *publisher, struct eye_reports *reports,
-                        uint64_t timeout_ns, struct eye_workers_change *ret_change,
-                        struct eye_error *ret_error)
+                        uint64_t timeout_ns, const struct eye_workers_ready *ready,
+                        struct eye_workers_change *ret_change, struct eye_error *ret_error)
 {
     struct plan plan = {0};
     eye_problems_init(&plan.problems);
     make_plan(&plan, workers, config);
     if (has_problems(&plan)) {
         discard_made(&plan);
-    } else if (carry_out(&plan, workers, publisher, reports, timeout_ns)) {
+    } else if (carry_out(&plan, workers, publisher, reports, timeout_ns, ready)) {
         plan.change.stuck = workers->stuck_count;
         *ret_change = plan.change;
     }

@@ -385,9 +385,12 @@ void eye_server_init(struct eye_server *server, const struct eye_server_setup *s
 
 int eye_server_open(struct eye_server *server, int listen_fd)
 {
-    server->listen_fd = listen_fd;
     server->daemon = start_daemon(server);
-    return server->daemon == NULL ? -ENOMEM : 0;
+    if (server->daemon == NULL) {
+        return -ENOMEM;
+    }
+    server->listen_fd = listen_fd;
+    return 0;
 }
 
 void eye_server_close(struct eye_server *server)
@@ -402,6 +405,7 @@ int eye_server_start(struct eye_server *server, int listen_fd)
 {
     int result = eye_server_open(server, listen_fd);
     if (result != 0) {
+        close(listen_fd);
         return result;
     }
     server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -89,8 +89,8 @@ struct eye_server {
 void eye_server_init(struct eye_server *server, const struct eye_server_setup *setup);
 
 /**
- * Serves on @listen_fd, which it owns from here on, with TLS when there is a certificate with a
- * key; whose files are followed from then on. 0, or -errno of what it needs.
+ * Serves on @listen_fd, with TLS when there is a certificate with a key; whose files are followed
+ * from then on. 0, and the server owns @listen_fd; or -errno of what it needs.
  */
 int eye_server_open(struct eye_server *server, int listen_fd);
 
@@ -107,7 +107,7 @@ void eye_server_serve(struct eye_server *server, const struct pollfd fds[EYE_SER
 /** Ends all connections. Takes a closed one. */
 void eye_server_close(struct eye_server *server);
 
-/** As eye_server_open(), with a thread that waits and serves. */
+/** As eye_server_open(), with a thread that waits and serves; owns @listen_fd in any case. */
 int eye_server_start(struct eye_server *server, int listen_fd);
 
 /** Ends the thread and all connections. Takes one that was never started. */

@@ -2,6 +2,7 @@
 """The control socket and the commands that ask it."""
 
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -249,7 +250,7 @@ class Port(Control):
         daemon = self.start(f"control.listen=127.0.0.1:{self.port}",
                             f"control.token_file={self.token}")
         self.assertEqual((self.code("GET", "/health"), self.code("GET", "/ready")), (200, 200))
-        for token in (None, "", "Bearer", "Bearer ", "Bearer secre", "Bearer secrets",
+        for token in (None, "", "Xearer secret", "Bearer", "Bearer ", "Bearer secre", "Bearer secrets",
                       "Basic secret", "secret"):
             for method, target in (("GET", "/status"), ("GET", "/config"), ("GET", "/metrics"),
                                    ("POST", "/reload")):
@@ -382,6 +383,14 @@ class OneAtATime(Control):
             done = sockeye("run", "-c", "/dev/null", "--set", f"control.socket={path}")
             self.assertEqual(done.returncode, EXIT_FAILURE)
             self.assertRegex(done.stderr, re.escape(said))
+
+    def test_who_locks_the_folder_delays_nobody(self):
+        """Whoever may read it may lock it, for as long as he likes."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        daemon = self.start()
+        self.assertEqual(self.get("/status")["pid"], daemon.pid)
 
     def test_many_at_once(self):
         """Of several that start at the same moment one runs."""

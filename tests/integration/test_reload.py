@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 import unittest
+import unittest.mock
 
 import harness
 from harness import (EXIT_FAILURE, EXIT_OK, Daemon, Nginx, free_port, sockeye, temporary_folder,
@@ -87,9 +88,12 @@ class Reload(unittest.TestCase):
         os.replace(self.config + ".new", self.config)
 
     def start(self, text):
+        """With all settings in the file, where a reload finds others."""
         self.write(text)
-        return Daemon(self, console=None, arguments=("-c", self.config, "--set",
-                                                     f"control.socket={self.socket}"))
+        kept = [setting for setting in harness.SETTINGS if not setting.startswith("protocols.")]
+        with unittest.mock.patch.object(harness, "SETTINGS", kept):
+            return Daemon(self, console=None, arguments=("-c", self.config, "--set",
+                                                         f"control.socket={self.socket}"))
 
     def reload(self):
         return sockeye("reload", "--socket", self.socket)
@@ -107,7 +111,7 @@ class UnderLoad(Reload):
         that may change."""
         routes = ("[{pattern: '/users/*/orders', route: '/orders'}]", "[]")[number % 2]
         coming = f"  - {{type: file, name: coming, path: {folder}/coming.json}}\n"
-        return (f"tags: [\"version:{number // 50}\"]\n"
+        return (f"tags: [\"version:{number // 50}\"]\nprotocols: {{http: true}}\n"
                 f"log: {{level: {('info', 'debug', 'warning')[number % 3]}}}\n"
                 f"http: {{routes: {routes}}}\n"
                 f"limits: {{series: {2000 + number}, idle: {300 + number}s}}\n"
@@ -233,6 +237,38 @@ class Refused(Reload):
         self.assertEqual(daemon.stop(), EXIT_OK)
         for thread in reloads:
             thread.join()
+
+
+class Protocols(Reload):
+    TEXT = ("protocols: {{http: {}}}\nexporters: [{{type: file, path: {}/one.json}}{}]\n")
+
+    def names(self):
+        return [program["name"] for program in self.status()["programs"] if program["attached"]]
+
+    def test_they_come_and_go(self):
+        """Loading takes rights that the main thread has not in use."""
+        self.start(self.TEXT.format("false", self.folder, ""))
+        for wish in ("true", "false", "true"):
+            self.write(self.TEXT.format(wish, self.folder, ""))
+            self.assertEqual(self.reload().returncode, EXIT_OK)
+            wait_until(lambda wish=wish: ("http_sent" in self.names()) == (wish == "true"), 30,
+                       lambda: str(self.names()))
+
+    def test_refused_they_stay(self):
+        """No request is lost by what was not applied."""
+        port, taken = free_port(), free_port()
+        nginx = Nginx(self, port, SITE.format(port))
+        harness.listen(self, taken)
+        daemon = self.start(self.TEXT.format("true", self.folder, ""))
+        traffic = Traffic(self, nginx)
+        another = f", {{type: openmetrics, listen: '127.0.0.1:{taken}'}}"
+        self.write(self.TEXT.format("false", self.folder, another))
+        for _ in range(5):
+            self.assertEqual(self.reload().returncode, EXIT_FAILURE)
+        traffic.stop()
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertEqual(counted(self.path("one.json"), "http.server.request.duration",
+                                 port=nginx.port), traffic.requests)
 
 
 class Receivers(Reload):

@@ -190,6 +190,18 @@ static void intervals_that_do_not_end(void **state)
     json_decref(status);
 }
 
+/* The interval that is open at a reload may be as long as those before. */
+static void an_interval_that_was_longer(void **state)
+{
+    struct world *world = *state;
+    world->running.interval_before_ns = 10 * INTERVAL_NS;
+    world->running.reloaded = (struct eye_reloaded){.time_ns = INTERVAL_NS + 1, .done = true};
+    publish(world, INTERVAL_NS); /* at INTERVAL_NS: before the reload */
+    assert_true(is_alive(world, 15 * INTERVAL_NS));
+    publish(world, INTERVAL_NS);
+    assert_false(is_alive(world, 15 * INTERVAL_NS));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +210,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(programs_that_do_not_work, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_seen_by_now_is_not_told, setup, teardown),
         cmocka_unit_test_setup_teardown(intervals_that_do_not_end, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_interval_that_was_longer, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,7 +121,7 @@ static int replace(struct fixture *fixture, const struct eye_config *config)
     fixture->error.text[0] = '\0';
     int result =
         eye_workers_replace(&fixture->workers, config, fixture->publisher, fixture->reports,
-                            TIMEOUT_NS, &fixture->change, &fixture->error);
+                            TIMEOUT_NS, NULL, &fixture->change, &fixture->error);
     eye_config_unref(config);
     return result;
 }

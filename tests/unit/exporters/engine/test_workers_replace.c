@@ -284,7 +284,7 @@ static int try_replace(struct fixture *fixture, const char *exporters, const cha
     fixture->error.text[0] = '\0';
     int result =
         eye_workers_replace(&fixture->workers, config, fixture->publisher, fixture->reports,
-                            timeout_ns, &fixture->change, &fixture->error);
+                            timeout_ns, NULL, &fixture->change, &fixture->error);
     eye_config_unref(config);
     return result;
 }
