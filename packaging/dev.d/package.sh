@@ -5,26 +5,31 @@ packages_folder=build/packages
 
 # package: leaves them in build/packages.
 package() {
-    need "${build_packages[@]}"
+    need "${build_packages[@]}" "${pack_packages[@]}"
     # What stands in files as their time: that of the version.
     SOURCE_DATE_EPOCH=$(date -d "$(dpkg-parsechangelog -l packaging/debian/changelog -S Date)" +%s)
     export SOURCE_DATE_EPOCH
     # Folders would have the modes that the caller's files have.
     umask 022
+    build_static
     # Apart, and past caches of compilers, which may write paths of their own into what they keep.
     build_in package release -DCMAKE_C_COMPILER_LAUNCHER=
     say "packing ${packages_folder}"
     rm -rf "$packages_folder"
-    pack DEB
+    local kind
+    for kind in DEB RPM TGZ; do
+        pack "$kind"
+    done
     # Of CPack's own.
     rm -rf "$packages_folder/_CPack_Packages"
 }
 
-# pack GENERATOR: what CPack says is of interest only when it fails.
+# pack GENERATOR: what CPack says is of interest only when it fails. An archive has owners, which are
+# to be root whoever builds it.
 pack() {
     local log
     log=$(mktemp)
-    if ! cpack --config build/package/CPackConfig.cmake -G "$1" -B "$packages_folder" >"$log" 2>&1; then
+    if ! fakeroot cpack --config build/package/CPackConfig.cmake -G "$1" -B "$packages_folder" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         rm -f "$log"
         fail "CPack makes no $1: see above"
