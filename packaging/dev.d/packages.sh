@@ -24,7 +24,10 @@ style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)
 vm_packages=(gcc-aarch64-linux-gnu kmod iproute2 nftables)
 debian_packages=(debootstrap)
-package_packages=(debootstrap lintian rpmlint buildah man-db mandoc bash-completion zsh fish python3-pexpect iproute2 util-linux)
+package_packages=(
+    debootstrap lintian rpmlint man-db mandoc bash-completion zsh fish python3-pexpect python3-yaml iproute2 util-linux
+    buildah nodejs npm
+)
 systemd_packages=(debootstrap iproute2)
 # What `packaging/dev test` installs.
 test_packages=("${unit_packages[@]}" "${reference_packages[@]}" "${live_packages[@]}")

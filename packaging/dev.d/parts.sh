@@ -232,7 +232,7 @@ part_package() {
     prepare_host
     (cd tests/package &&
         EYE_PACKAGES=$(realpath ../../"$packages_folder") EYE_BASE=$debian_cache/base.bookworm \
-            EYE_BUILD=$(realpath ../../build/package) EYE_NOT_LIVE=$reason \
+            EYE_BUILD=$(realpath ../../build/package) EYE_NPM=$(realpath ../../build)/npm EYE_NOT_LIVE=$reason \
             /usr/bin/python3 -m unittest -v test_documents test_debian test_others test_image test_chart)
     remark_skips "$work/output"
 }
