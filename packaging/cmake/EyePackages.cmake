@@ -65,8 +65,4 @@ set(CPACK_RPM_SPEC_MORE_DEFINE
 %define packager ${CPACK_PACKAGE_CONTACT}
 %define _build_id_links none")
 
-# As it is unpacked in the root folder.
-set(CPACK_PACKAGE_FILE_NAME sockeye-${PROJECT_VERSION}-${CMAKE_SYSTEM_PROCESSOR})
-set(CPACK_INCLUDE_TOPLEVEL_DIRECTORY OFF)
-
 include(CPack)

@@ -12,29 +12,45 @@ package() {
     # Folders would have the modes that the caller's files have.
     umask 022
     build_static
-    # Apart, and past caches of compilers, which may write paths of their own into what they keep.
+    # Apart, and (as the preset static) past caches of compilers, which may write paths of their own
+    # into what they keep.
     build_in package release -DCMAKE_C_COMPILER_LAUNCHER=
     say "packing ${packages_folder}"
     rm -rf "$packages_folder"
     local kind
-    for kind in DEB RPM TGZ; do
+    for kind in DEB RPM; do
         pack "$kind"
     done
+    pack_archive
     # Of CPack's own.
     rm -rf "$packages_folder/_CPack_Packages"
 }
 
-# pack GENERATOR: what CPack says is of interest only when it fails. An archive has owners, which are
-# to be root whoever builds it.
+# pack GENERATOR: what CPack says is of interest only when it fails.
 pack() {
     local log
     log=$(mktemp)
-    if ! fakeroot cpack --config build/package/CPackConfig.cmake -G "$1" -B "$packages_folder" >"$log" 2>&1; then
+    if ! cpack --config build/package/CPackConfig.cmake -G "$1" -B "$packages_folder" >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         rm -f "$log"
         fail "CPack makes no $1: see above"
     fi
     rm -f "$log"
+}
+
+# What is unpacked in the root folder. Not by CPack, whose archives have the builder's owners, and the
+# system's own folders: where those are links (/usr/sbin), tar would put a folder in their place.
+pack_archive() {
+    local stage component version
+    stage=$(mktemp -d)
+    for component in Unspecified others; do
+        DESTDIR=$stage cmake --install build/package --prefix /usr --component "$component" >/dev/null
+    done
+    version=$(sed -n 's/^CMAKE_PROJECT_VERSION:STATIC=//p' build/package/CMakeCache.txt)
+    (cd "$stage" && find . \( -type f -o -path '*/sockeye*' \) -printf '%P\n' | LC_ALL=C sort |
+        tar -c --no-recursion --files-from=- --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner) |
+        gzip -9n >"$packages_folder/sockeye-$version-$(uname -m).tar.gz"
+    rm -rf "$stage"
 }
 
 # package_elsewhere: builds them again in another folder, as somebody with other habits; the same bytes.

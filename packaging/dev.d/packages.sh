@@ -9,7 +9,7 @@ build_packages=(
 # Archives that those leave out, and tools for a source package: the static binary.
 static_packages=(libunistring-dev libidn2-dev libtasn1-6-dev nettle-dev libgmp-dev libp11-kit-dev dpkg-dev)
 # Packs what was built.
-pack_packages=(rpm fakeroot)
+pack_packages=(rpm)
 # Builds the tests, and runs those that need no kernel.
 unit_packages=(
     git libcmocka-dev python3 python3-prometheus-client python3-jsonschema prometheus openssl libfaketime
