@@ -17,9 +17,6 @@ import subprocess
 import tempfile
 
 BASE = os.environ["EYE_BASE"]
-# What the packages need to be there; what they bring is told from it. The manual is looked into by
-# systemd-analyze.
-EQUIPMENT = ("man-db", "systemd", "libmicrohttpd12", "libgnutls30")
 # What apt, dpkg, systemctl and useradd keep for themselves.
 OF_THE_SYSTEM = re.compile(
     r"var/(lib/(dpkg|apt)|cache|log)/|run/systemd/|etc/(passwd|shadow|group|gshadow)-$")
@@ -131,10 +128,13 @@ class Root:
 
 @functools.lru_cache(maxsize=None)
 def equipped():
-    """The base with EQUIPMENT; for copies."""
+    """The base with what Debian's package depends on, which a package does not bring; for copies."""
     root = Root(BASE)
     atexit.register(root.remove)
-    root.run("apt-get", "-qy", "install", "--no-install-recommends", *EQUIPMENT)
+    depends = run("dpkg-deb", "-f", package("*.deb"), "Depends").stdout
+    names = [re.split(r"[ |(]", word.strip())[0] for word in depends.split(",")]
+    # The manual is looked into by systemd-analyze.
+    root.run("apt-get", "-qy", "install", "--no-install-recommends", "man-db", *names)
     return root
 
 
