@@ -9,7 +9,6 @@ own types and client understand them. Of each kind of mistake one is planted, an
 import copy
 import json
 import os
-import re
 import subprocess
 import sys
 import unittest
