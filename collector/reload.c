@@ -33,10 +33,21 @@ static int try_exporters(const struct eye_config *config, struct eye_error *ret_
     return result;
 }
 
+/* But the console that is there where nothing is configured. */
+static bool has_no_exporters(const struct eye_config *config)
+{
+    return strcmp(config->exporters[0].origin, EYE_EXPORTER_IMPLIED) == 0;
+}
+
 static int check(const struct eye_reload *reload, const struct eye_config *config,
                  struct eye_error *ret_error)
 {
     const char *fixed = eye_config_needs_restart(reload->config, config);
+    if (has_no_exporters(config) && !has_no_exporters(reload->config)) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "no exporter is configured (is the file whole?); a daemon without any "
+                             "has to be restarted");
+    }
     if (fixed != NULL) {
         return eye_error_set(ret_error, -EBUSY,
                              "%s cannot change while the daemon runs; restart it", fixed);

@@ -131,6 +131,9 @@ struct eye_exporter_config {
     char *origin; /* "FILE:LINE:COL" or "--set", for messages; owned */
 };
 
+/* The origin of the console that is there where no exporter is configured. */
+#define EYE_EXPORTER_IMPLIED "default"
+
 struct eye_config {
     unsigned references;
     bool once;                    /* no key but --once: the first interval is the last */

@@ -346,7 +346,7 @@ void eye_exporter_list_set_default(struct eye_exporter_list *list,
     if (list->count > 0 || section == NULL || !make_room(list, 1, problems)) {
         return;
     }
-    if (exporter_init(&list->items[0], section, strdup("default"), problems)) {
+    if (exporter_init(&list->items[0], section, strdup(EYE_EXPORTER_IMPLIED), problems)) {
         list->count = 1;
     }
 }

@@ -9,6 +9,8 @@ build_packages=(
 )
 # Archives that those leave out, and tools for a source package: the static binary.
 static_packages=(libunistring-dev libidn2-dev libtasn1-6-dev nettle-dev libgmp-dev libp11-kit-dev dpkg-dev)
+# Packs what was built.
+pack_packages=(rpm)
 # Builds the tests, and runs those that need no kernel.
 unit_packages=(
     git libcmocka-dev python3 python3-prometheus-client python3-jsonschema prometheus openssl libfaketime
@@ -23,7 +25,10 @@ style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)
 vm_packages=(gcc-aarch64-linux-gnu kmod iproute2 nftables)
 debian_packages=(debootstrap)
-package_packages=(debootstrap lintian man-db mandoc bash-completion zsh fish python3-pexpect iproute2 util-linux)
+package_packages=(
+    debootstrap lintian rpmlint man-db mandoc bash-completion zsh fish python3-pexpect python3-yaml iproute2 util-linux
+    buildah nodejs npm
+)
 systemd_packages=(debootstrap iproute2)
 # What `packaging/dev test` installs.
 test_packages=("${unit_packages[@]}" "${reference_packages[@]}" "${live_packages[@]}")

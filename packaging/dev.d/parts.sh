@@ -21,7 +21,7 @@ static     deep    -      live      the static binary, in a root that has nothin
 vm         deep    dev    vm        other kernels, and the kernel programs of another clang
 systemd    deep    dev    systemd   packaging/sockeye.service under a systemd of its own
 debian     deep    dev    debian    both Debians: release and dev without a warning, unit tests; names by code of others; a second protocol
-package    deep    -       package   Debian's package: reproducible, lintian; installed, run, upgraded and purged in a clean root
+package    deep    -       package   packages: reproducible, lintian, rpmlint; installed, run, upgraded and purged in clean roots; image, chart
 "
 
 # part_column PART NUMBER
@@ -223,13 +223,16 @@ part_package() {
     package
     package_elsewhere
     lintian --fail-on error,warning,info --display-info "$packages_folder"/*.deb
+    rpmlint --strict --rpmlintrc packaging/rpm/rpmlintrc "$packages_folder"/*.rpm
+    build_image
     debian_base bookworm
     local reason
     reason=$(why_not_live build/package/collector/sockeye)
     [ -z "$reason" ] || remark "without running what was installed: $reason"
     prepare_host
     (cd tests/package &&
-        EYE_PACKAGE=$(realpath ../../"$packages_folder"/*.deb) EYE_BASE=$debian_cache/base.bookworm \
-            EYE_BUILD=$PWD/../../build/package EYE_NOT_LIVE=$reason \
-            /usr/bin/python3 -m unittest -v test_documents test_debian)
+        EYE_PACKAGES=$(realpath ../../"$packages_folder") EYE_BASE=$debian_cache/base.bookworm \
+            EYE_BUILD=$(realpath ../../build/package) EYE_NPM=$(realpath ../../build)/npm EYE_NOT_LIVE=$reason \
+            /usr/bin/python3 -m unittest -v test_documents test_debian test_others test_image test_chart)
+    remark_skips "$work/output"
 }

@@ -199,6 +199,8 @@ class Refused(Reload):
         self.assert_unchanged(daemon, f'{self.config}:2:1: unknown key "unknown"')
         self.write(text + "source: {proc: /proc/1/root/proc}\n")
         self.assert_unchanged(daemon, "source.proc cannot change while the daemon runs; restart it")
+        self.write("")
+        self.assert_unchanged(daemon, "no exporter is configured (is the file whole?)")
         self.write("exporters: [\n")
         self.assert_unchanged(daemon, f"{self.config}:")
         os.unlink(self.config)

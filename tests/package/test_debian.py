@@ -1,32 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Debian's package in a clean root: installed, run as the unit would, upgraded, removed, purged.
 
-EYE_PACKAGE is the package, EYE_BASE a root made by debootstrap (minbase), which stays as it is.
-EYE_NOT_LIVE says why the kernel of this machine cannot be observed; empty: it can.
+EYE_PACKAGES is the folder of packages. EYE_NOT_LIVE says why the kernel of this machine cannot be
+observed; empty: it can.
 """
 
 import os
 import pathlib
 import re
-import shutil
-import signal
 import socket
-import subprocess
-import tempfile
 import time
 import unittest
 
-PACKAGE = os.environ["EYE_PACKAGE"]
-BASE = os.environ["EYE_BASE"]
+import roots
+from roots import SERVICE, WITHIN, Root, fields, run
+
+PACKAGE = roots.package("*.deb")
 NOT_LIVE = os.environ["EYE_NOT_LIVE"]
 
 CONFFILE = "etc/sockeye/sockeye.yaml"
 UNIT = "usr/lib/systemd/system/sockeye.service"
 # What an administrator, the daemon and systemd add to what the package brought.
 ADDED = ("etc/sockeye/conf.d/mine.yaml", "var/lib/sockeye/spool/1")
-# What apt, dpkg, systemctl and useradd keep for themselves.
-OF_THE_SYSTEM = re.compile(
-    r"var/(lib/(dpkg|apt)|cache|log)/|run/systemd/|etc/(passwd|shadow|group|gshadow)-$")
 # What deb-systemd-helper notes of a unit that it enabled.
 LINK = "etc/systemd/system/multi-user.target.wants/sockeye.service"
 ENABLED = {LINK,
@@ -35,22 +30,7 @@ ENABLED = {LINK,
 # Numbers of linux/capability.h.
 CAPABILITIES = {"CAP_DAC_READ_SEARCH": 2, "CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19,
                 "CAP_PERFMON": 38, "CAP_BPF": 39}
-CONNECTIONS = 7
 READY_SECONDS = 60
-SCRAPE_SECONDS = 40
-
-MOUNTS = """root=$1 && shift
-mount --rbind /sys "$root/sys"
-mount --rbind /dev "$root/dev"
-exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
-    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
-"""
-WITHIN = ("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
-          "sh", "-ec", 'mount -t proc proc "$1/proc"\n' + MOUNTS, "sh")
-# In a network of its own, where no port is taken; it sees the processes of the host, as a service
-# does. Without a fork: whoever starts it has the daemon's own pid.
-SERVICE = ("unshare", "--mount", "--propagation", "private", "--net",
-           "sh", "-ec", 'ip link set lo up\nmount --rbind /proc "$1/proc"\n' + MOUNTS, "sh")
 
 # What OpenRC makes at a boot; then the service is started, looked at and stopped.
 OPENRC = r"""
@@ -74,88 +54,11 @@ echo '[' >/etc/sockeye/conf.d/broken.yaml
 rc-service sockeye start || echo "Refused: $?"
 """
 
-# Run beside the daemon: makes connections, then reads its page until they are there.
-CLIENT = r"""
-import socket, sys, time, urllib.request, urllib.error
-count, seconds = int(sys.argv[1]), int(sys.argv[2])
-listener = socket.create_server(("127.0.0.1", 4242))
-deadline = time.monotonic() + seconds
-def page():
-    try:
-        return urllib.request.urlopen("http://127.0.0.1:9464/metrics", timeout=5).read().decode()
-    except (urllib.error.URLError, OSError):
-        return ""
-while not page() and time.monotonic() < deadline:
-    time.sleep(0.2)
-for _ in range(count):
-    client = socket.create_connection(("127.0.0.1", 4242))
-    server, _ = listener.accept()
-    client.sendall(b"x" * 1000)
-    server.recv(1000)
-    client.close()
-    server.close()
-text = ""
-while 'port="4242"' not in text and time.monotonic() < deadline:
-    time.sleep(0.2)
-    text = page()
-print(text)
-"""
-
-
-def run(*words, code=0, **options):
-    done = subprocess.run(words, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
-    if code is not None and done.returncode != code:
-        raise AssertionError(f"{words[-6:]}: exit code {done.returncode}\n{done.stdout[-4000:]}")
-    return done
-
-
-def fields(text):
-    return dict(re.findall(r"^(\w+):[ \t]*(.*)$", text, re.M))
-
-
-class Root:
-    """A copy of another root."""
-
-    def __init__(self, origin):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sockeye-root-"))
-        self.path = self.folder / "root"
-        run("cp", "-a", "--reflink=auto", str(origin), str(self.path))
-        shutil.copy("/etc/resolv.conf", self.path / "etc/resolv.conf")
-
-    def run(self, *words, code=0):
-        return run(*WITHIN, str(self.path), *words, code=code)
-
-    def install(self, package, *options):
-        shutil.copy(package, self.path / "tmp/sockeye.deb")
-        return self.run("apt-get", "-qy", *options, "install", "--no-install-recommends",
-                        "/tmp/sockeye.deb")
-
-    def files(self):
-        """Everything that is no directory of the system's own."""
-        found = run("find", str(self.path), "-xdev", "-printf", r"%P\n").stdout.splitlines()
-        return {path for path in found if not OF_THE_SYSTEM.match(path)}
-
-    def read(self, path):
-        return (self.path / path).read_text(encoding="utf-8")
-
-    def write(self, path, text):
-        (self.path / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.path / path).write_text(text, encoding="utf-8")
-
-    def remove(self):
-        shutil.rmtree(self.folder)
-
 
 def setUpModule():
     global installed  # pylint: disable=global-statement
-    installed = Root(BASE)
+    installed = Root(roots.equipped().path)
     unittest.addModuleCleanup(installed.remove)
-    # What it depends on comes first: what is there then was not brought by the package.
-    depends = run("dpkg-deb", "-f", PACKAGE, "Depends").stdout
-    names = [re.split(r"[ |(]", word.strip())[0] for word in depends.split(",")]
-    # The manual is looked into by systemd-analyze.
-    installed.run("apt-get", "-qy", "install", "--no-install-recommends", "man-db", *names)
     installed.before = installed.files()
     installed.install(PACKAGE)
     installed.after = installed.files()
@@ -224,12 +127,7 @@ class Installed(unittest.TestCase):
                    "--reuid=sockeye", "--regid=sockeye", "--init-groups", "--no-new-privs",
                    f"--inh-caps={rights}", f"--ambient-caps={rights}", f"--bounding-set={rights}",
                    *start.split())
-        log = tempfile.TemporaryFile("w+")
-        self.addCleanup(log.close)
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        return process, log
+        return roots.start(self, command)
 
     def wait_ready(self, process):
         """As Type=notify does."""
@@ -246,22 +144,14 @@ class Installed(unittest.TestCase):
 
     @unittest.skipIf(NOT_LIVE, NOT_LIVE)
     def test_it_observes_as_its_unit_starts_it(self):
-        process, log = self.service()
+        process = self.service()
         self.wait_ready(process)
-        page = run("nsenter", "--target", str(process.pid), "--net", "/usr/bin/python3", "-c",
-                   CLIENT, str(CONNECTIONS), str(SCRAPE_SECONDS)).stdout
+        page = roots.talk(process)
         status = fields(pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8"))
-        process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.wait(timeout=30), 0)
-        log.seek(0)
-        said = log.read()
+        said = roots.stop(process)
         self.assertEqual(set(status["Uid"].split()), {self.user()[2]})
         self.assertEqual(status["NoNewPrivs"], "1")
-        opened = re.findall(r"^sockeye_tcp_connections_opened_total\{.*"
-                            r'direction="(\w+)".*port="4242".*\} (\d+)', page, re.M)
-        self.assertEqual(
-            sorted(opened), [("incoming", str(CONNECTIONS)), ("outgoing", str(CONNECTIONS))],
-            said + page[-3000:])
+        self.assertEqual(roots.opened(page), roots.TRUTH, said + page[-3000:])
 
     def test_nothing_but_what_it_lists(self):
         """And the user, and that it is enabled."""

@@ -9,19 +9,19 @@ own types and client understand them. Of each kind of mistake one is planted, an
 import copy
 import json
 import os
-import re
 import subprocess
 import sys
 import unittest
 
 import dashboards
 import npm
+import typescript
 
 SOCKEYE = FOLDER = ""
 PACKAGES = (
     ("@grafana/schema", "13.2.3",
      lambda path: path.startswith("dist/types/") or path == "package.json"),
-    ("typescript", "5.9.3", lambda path: os.path.dirname(path) == "lib"),
+    typescript.PACKAGE,
     ("@datadog/datadog-api-client", "1.64.0",
      lambda path: path.endswith(".js") and "api-client-v2" not in path and "/apis/" not in path),
     ("loglevel", "1.9.2", lambda path: path in ("package.json", "lib/loglevel.js")),
@@ -38,13 +38,10 @@ import type * as timeseries from '{RAW}/composable/timeseries/panelcfg/x/types.g
 type Plain<T> = T extends string ? `${{T}}` :
     T extends object ? {{ [K in keyof T]: Plain<T[K]> }} : T;
 """
-OPTIONS = {"compilerOptions": {"noEmit": True, "strict": True, "skipLibCheck": True, "types": [],
-                               "module": "esnext", "moduleResolution": "bundler",
-                               "target": "es2022", "lib": ["es2022"]}, "files": ["check.ts"]}
 WITH_FIELDS = ("timeseries", "table")
 
 
-def typescript(dashboard, name):
+def declarations(dashboard, name):
     """Declarations that hold only if the types do; each is one line."""
     lines = [f"const {name}: Plain<Dashboard> = {json.dumps(dashboard)};"]
     for number, panel in enumerate(dashboards.panels_of(dashboard)):
@@ -118,34 +115,14 @@ class Grafana(unittest.TestCase):
 
     def test_is_of_the_published_types(self):
         npm.fetch(FOLDER, PACKAGES)
-        lines, owners = TYPES.splitlines(), {}
         names = ["right", *(f"wrong_{i}" for i in range(len(self.MISTAKES)))]
         every = [self.dashboard, *(self.changed(change) for change, _ in self.MISTAKES)]
-        for name, dashboard in zip(names, every):
-            for line in typescript(dashboard, name):
-                lines.append(line)
-                owners[len(lines)] = name
-        said = self.compile("\n".join(lines) + "\n", owners)
+        said = typescript.check(FOLDER, TYPES, {
+            name: declarations(dashboard, name) for name, dashboard in zip(names, every)})
         self.assertEqual(said.get("right", []), [])
         for name, (_, word) in zip(names[1:], self.MISTAKES):
             faults = said.get(name, [])
             self.assertTrue(any(word in fault for fault in faults), (word, faults))
-
-    def compile(self, text, owners):
-        """{owner of a line: what is wrong with it}"""
-        for name, content in (("check.ts", text), ("tsconfig.json", json.dumps(OPTIONS))):
-            with open(os.path.join(FOLDER, name), "w", encoding="utf-8") as file:
-                file.write(content)
-        done = subprocess.run(("node", "node_modules/typescript/lib/tsc.js"), cwd=FOLDER,
-                              stdout=subprocess.PIPE, text=True, timeout=60, check=False)
-        said, owner = {}, None
-        for line in done.stdout.splitlines():
-            place = re.match(r"check\.ts\((\d+),", line)
-            if place or "error TS" in line:
-                owner = owners.get(int(place[1])) if place else None
-            said.setdefault(owner, []).append(line)
-        self.assertEqual(said.get(None, []), [], "not of the dashboards")
-        return said
 
 
 class Complete(unittest.TestCase):

@@ -1,0 +1,13 @@
+# Read by CPack for each kind of package: which components it has.
+set(components Unspecified)
+if(CPACK_GENERATOR STREQUAL "DEB")
+    list(APPEND components debian)
+else()
+    list(APPEND components others)
+endif()
+list(GET CPACK_INSTALL_CMAKE_PROJECTS 0 build)
+list(GET CPACK_INSTALL_CMAKE_PROJECTS 1 project)
+set(CPACK_INSTALL_CMAKE_PROJECTS)
+foreach(component IN LISTS components)
+    list(APPEND CPACK_INSTALL_CMAKE_PROJECTS ${build} ${project} ${component} /)
+endforeach()
