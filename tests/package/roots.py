@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 BASE = os.environ["EYE_BASE"]
 # What apt, dpkg, systemctl and useradd keep for themselves.
@@ -140,6 +141,10 @@ def equipped():
 
 def talk(process):
     """Connections beside a daemon in a network of its own; the page that it serves of them."""
+    deadline = time.monotonic() + SCRAPE_SECONDS
+    while os.readlink(f"/proc/{process.pid}/ns/net") == os.readlink("/proc/self/ns/net"):
+        assert time.monotonic() < deadline, "it stays in the test's own network"
+        time.sleep(0.01)
     return run("nsenter", "--target", str(process.pid), "--net", "/usr/bin/python3", "-c", CLIENT,
                str(CONNECTIONS), str(SCRAPE_SECONDS)).stdout
 
