@@ -6,8 +6,9 @@
 set -eu
 root=$1 sockeye=$2 unit=$3
 
-# Over the root, which belongs to whoever made it, lies what is written here: in memory.
-box=/tmp
+# Over the root, which belongs to whoever made it, lies what is written here: in memory, where it
+# hides nothing that is needed.
+box=$root/mnt
 mount -t tmpfs -o mode=0755 tmpfs $box
 mkdir $box/upper $box/work $box/root
 mount -t overlay overlay -o "lowerdir=$root,upperdir=$box/upper,workdir=$box/work" $box/root
