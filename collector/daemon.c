@@ -52,10 +52,9 @@ struct daemon {
     struct eye_reports *reports;
     struct eye_collector *collector;
     struct eye_service service;
-    uint64_t start_ns; /* monotonic */
-    const char *tier;  /* that was started */
-    bool whole;        /* all that the configuration asks for is seen */
-    bool up;           /* started, and not stopping */
+    const char *tier; /* that was started */
+    bool whole;       /* all that the configuration asks for is seen */
+    bool up;          /* started, and not stopping */
     int signals;
     struct eye_control control;
     struct eye_view view;
@@ -154,6 +153,7 @@ static int listen_at_socket(struct daemon *daemon, struct eye_error *ret_error)
     }
     eye_log_warning("%s; without it `sockeye status` and `sockeye reload` find nobody",
                     ret_error->text);
+    ret_error->text[0] = '\0';
     return 0;
 }
 
@@ -197,10 +197,12 @@ static int reload(void *context, struct eye_text *words)
         .notify = &daemon->service.notify,
     };
     int result = eye_reload_run(&reload, words);
-    daemon->config = reload.config;
-    daemon->running.config = reload.config;
-    daemon->running.interval_before_ns = daemon->running.interval_ns;
-    daemon->running.interval_ns = reload.config->interval_ns;
+    if (result == 0) {
+        daemon->config = reload.config;
+        daemon->running.config = reload.config;
+        daemon->running.interval_before_ns = daemon->running.interval_ns;
+        daemon->running.interval_ns = reload.config->interval_ns;
+    }
     daemon->running.reloaded =
         (struct eye_reloaded){.time_ns = eye_clock_wall_ns(), .done = result == 0};
     eye_error_set(&daemon->running.reloaded.words, result, "%s", eye_text_string(words));
@@ -424,7 +426,7 @@ static void hang_up(struct daemon *daemon)
         return;
     }
     EYE_CLEANUP(eye_text_done) struct eye_text words;
-    eye_text_init(&words, EYE_RELOAD_WORDS_MAX);
+    eye_text_init(&words, EYE_CONTROL_WORDS_MAX);
     reload(daemon, &words);
 }
 
@@ -585,8 +587,6 @@ int eye_daemon_run(const struct eye_config *config, const struct eye_config_sour
                             .source = source,
                             .workers = workers,
                             .signals = open_signals(),
-                            .start_ns = eye_clock_monotonic_ns(),
-                            .tier = "none yet",
                             .published = -1};
     eye_control_init(&daemon.control);
     eye_features_init(&daemon.features, config);

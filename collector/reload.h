@@ -10,9 +10,6 @@
 #include "collector/collector.h"
 #include "exporters/engine/workers.h"
 
-/* What a reload may say: all problems of a configuration. */
-#define EYE_RELOAD_WORDS_MAX 16384
-
 /* What a reload reads, and changes. All but the configuration are borrowed. */
 struct eye_reload {
     const struct eye_config_source *source;

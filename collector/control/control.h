@@ -37,6 +37,9 @@ enum eye_control_outcome {
 
 const char *eye_control_outcome_name(enum eye_control_outcome outcome);
 
+/* What a reload may say: all problems of a configuration. */
+#define EYE_CONTROL_WORDS_MAX 16384
+
 /**
  * Reads the configuration again and applies it, whole or not at all: what was done, or why nothing
  * was, in @words, one or more lines. 0 or -errno.

@@ -17,8 +17,6 @@
 #define JSON "application/json"
 #define PLAIN "text/plain; charset=utf-8"
 
-#define WORDS_MAX_BYTES 16384
-
 /* When a client that could not be served may come again. */
 #define WATCH_RETRY_S 2
 
@@ -152,7 +150,7 @@ static struct eye_reply post_reload(struct eye_control *control, struct MHD_Conn
 {
     (void)connection;
     struct eye_text words;
-    eye_text_init(&words, WORDS_MAX_BYTES);
+    eye_text_init(&words, EYE_CONTROL_WORDS_MAX);
     int result = control->reload(control->context, &words);
     json_t *answer =
         json_pack("{s:b, s:s}", "reloaded", result == 0, "message", eye_text_string(&words));

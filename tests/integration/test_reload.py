@@ -263,10 +263,14 @@ class Protocols(Reload):
         harness.listen(self, taken)
         daemon = self.start(self.TEXT.format("true", self.folder, ""))
         traffic = Traffic(self, nginx)
+        wait_until(lambda: traffic.requests > 100, 30, "requests")
         another = f", {{type: openmetrics, listen: '127.0.0.1:{taken}'}}"
         self.write(self.TEXT.format("false", self.folder, another))
         for _ in range(5):
-            self.assertEqual(self.reload().returncode, EXIT_FAILURE)
+            done = self.reload()
+            self.assertEqual(done.returncode, EXIT_FAILURE)
+            self.assertIn(f"cannot listen on 127.0.0.1:{taken}: Address already in use",
+                          done.stderr)
         traffic.stop()
         self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertEqual(counted(self.path("one.json"), "http.server.request.duration",
