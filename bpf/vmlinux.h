@@ -91,6 +91,12 @@ struct sock_exterr_skb {
     struct sock_extended_err ee;
 };
 
+/* From 6.18 on UDP counts what it drops here, behind sk_drop_counters. */
+struct numa_drop_counters {
+    atomic_t drops0;
+    atomic_t drops1;
+};
+
 struct socket;
 
 struct sock {
@@ -103,7 +109,10 @@ struct sock {
     struct sk_buff_head sk_error_queue;
     struct socket *sk_socket;
     __u8 sk_kern_sock : 1;
+    __u16 sk_type;
     __u16 sk_protocol;
+    atomic_t sk_drops;
+    struct numa_drop_counters *sk_drop_counters;
 };
 
 struct inet_sock {
@@ -199,6 +208,10 @@ struct css_set {
     struct cgroup *dfl_cgrp;
 };
 
+struct nsproxy {
+    struct net *net_ns;
+};
+
 struct task_struct {
     unsigned int flags;
     int tgid;
@@ -209,6 +222,7 @@ struct task_struct {
     struct task_struct *real_parent;
     struct mm_struct *mm;
     struct css_set *cgroups;
+    struct nsproxy *nsproxy;
 };
 
 struct seq_file {
@@ -224,6 +238,13 @@ struct bpf_iter__bpf_sk_storage_map {
     struct bpf_iter_meta *meta;
     struct bpf_map *map;
     struct sock *sk;
+    void *value;
+};
+
+struct bpf_iter__bpf_map_elem {
+    struct bpf_iter_meta *meta;
+    struct bpf_map *map;
+    void *key;
     void *value;
 };
 
@@ -267,10 +288,17 @@ enum cgroup_subsys_id { pids_cgrp_id = 0 };
 #define PF_KTHREAD 0x00200000
 
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
 #define IPPROTO_MPTCP 262
 
 /* include/net/sock.h; bind() to a port other than 0 alone sets it */
 #define SOCK_BINDPORT_LOCK 8
+
+/* include/linux/net.h */
+#define SOCK_DGRAM 2
+
+/* include/linux/skbuff.h */
+#define PACKET_BROADCAST 1
 
 /* include/uapi/linux/errqueue.h */
 #define SO_EE_ORIGIN_ICMP 2
@@ -279,6 +307,7 @@ enum cgroup_subsys_id { pids_cgrp_id = 0 };
 /* include/linux/socket.h, include/uapi/asm-generic/errno.h */
 #define AF_INET 2
 #define AF_INET6 10
+#define ENOMEM 12
 #define EACCES 13
 #define EPIPE 32
 #define ENONET 64
