@@ -294,12 +294,12 @@ static __always_inline void eye_note_direction(struct eye_udp_socket *socket,
 
 /* The service's port. One that the kernel chose is no name. */
 static __always_inline __u16 eye_udp_port(const struct eye_udp_socket *socket, __u8 direction,
-                                          __be16 remote_port)
+                                          __u16 local_port, __be16 remote_port)
 {
     if (direction == EYE_OUTGOING) {
         return bpf_ntohs(remote_port);
     }
-    return socket->flags & EYE_UDP_BOUND ? socket->local_port : 0;
+    return socket->flags & EYE_UDP_BOUND ? local_port : 0;
 }
 
 /* ---- counting ---- */
@@ -344,7 +344,7 @@ static __always_inline struct eye_udp_flow *eye_make_flow(const struct eye_udp_s
     struct eye_udp_flow flow = {
         .owner = socket->owner,
         .netns = socket->netns,
-        .port = eye_udp_port(socket, key->direction, datagram->remote_port),
+        .port = eye_udp_port(socket, key->direction, datagram->local_port, datagram->remote_port),
         .flags = socket->flags & EYE_UDP_QUIC ? EYE_DATAGRAM_QUIC : 0,
     };
     bpf_map_update_elem(&udp_flows, key, &flow, BPF_NOEXIST);
@@ -533,7 +533,8 @@ static __always_inline void eye_fill_datagram_record(struct eye_datagram_record 
 {
     record->owner = socket->flags & EYE_UDP_KERNEL ? EYE_OWNER_KERNEL : socket->owner;
     record->netns = socket->netns;
-    record->port = eye_udp_port(socket, socket->direction, socket->remote_port);
+    record->port =
+        eye_udp_port(socket, socket->direction, socket->local_port, socket->remote_port);
     record->direction = socket->direction;
     record->family = socket->family;
     record->flags = socket->flags & EYE_UDP_QUIC ? EYE_DATAGRAM_QUIC : 0;
