@@ -163,7 +163,8 @@ struct eye_datagram_record {
     __u8 cast;  /* enum eye_cast */
     __u8 flags; /* enum eye_datagram_flag */
     __u8 padding[2];
-    __u8 remote[EYE_ADDRESS_BYTES]; /* network byte order; of the first peer unless flows are kept */
+    __u8
+        remote[EYE_ADDRESS_BYTES]; /* network byte order; of the first peer unless flows are kept */
 };
 
 #define EYE_EXECUTABLE_BYTES 64   /* longer names are cut */

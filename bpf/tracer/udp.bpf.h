@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * UDP sockets. The kernel counts no bytes of theirs, so cgroup_skb does, which sees whole buffers of
- * GSO and GRO before they are cut and after they were joined. A socket has one entry for its first
- * peer, which mostly is its only one; what a tag has to tell apart beyond that is in flows. What is
- * counted is told once per interval, for what moved, and when the socket is closed.
+ * UDP sockets. The kernel counts no bytes of theirs, so cgroup_skb does, which sees whole buffers
+ * of GSO and GRO before they are cut and after they were joined. A socket has one entry for its
+ * first peer, which mostly is its only one; what a tag has to tell apart beyond that is in flows.
+ * What is counted is told once per interval, for what moved, and when the socket is closed.
  */
 #pragma once
 
@@ -93,8 +93,8 @@ struct eye_udp_flow {
     __u8 padding;
 };
 
-/* Written here; idle ones are deleted by the iterator. Beyond its size, datagrams are counted as the
- * first peer's, and as lost flows. */
+/* Written here; idle ones are deleted by the iterator. Beyond its size, datagrams are counted as
+ * the first peer's, and as lost flows. */
 #define EYE_UDP_FLOWS_MAX 65536
 #define EYE_UDP_FLOW_IDLE_NS (120ULL * 1000000000)
 struct {
@@ -105,8 +105,8 @@ struct {
     __type(value, struct eye_udp_flow);
 } udp_flows SEC(".maps");
 
-/* What ingress counted last on this CPU, for udp_refused, which follows in the same softirq run when
- * the socket has no room: older kernels do not show it the buffer. */
+/* What ingress counted last on this CPU, for udp_refused, which follows in the same softirq run
+ * when the socket has no room: older kernels do not show it the buffer. */
 struct eye_udp_arrival {
     struct eye_udp_flow_key flow;
     __u32 bytes;
@@ -362,7 +362,7 @@ static __always_inline void eye_fill_flow_key(struct __sk_buff *skb,
     ret_key->family = datagram->family;
     ret_key->cast = datagram->cast;
     /* To a group one speaks, or listens: neither says anything of the socket's other traffic. */
-    ret_key->direction = !grouped              ? socket->direction
+    ret_key->direction = !grouped           ? socket->direction
                          : side == EYE_SENT ? EYE_OUTGOING
                                             : EYE_INCOMING;
     if (ret_key->direction == EYE_OUTGOING) {
@@ -533,8 +533,7 @@ static __always_inline void eye_fill_datagram_record(struct eye_datagram_record 
 {
     record->owner = socket->flags & EYE_UDP_KERNEL ? EYE_OWNER_KERNEL : socket->owner;
     record->netns = socket->netns;
-    record->port =
-        eye_udp_port(socket, socket->direction, socket->local_port, socket->remote_port);
+    record->port = eye_udp_port(socket, socket->direction, socket->local_port, socket->remote_port);
     record->direction = socket->direction;
     record->family = socket->family;
     record->flags = socket->flags & EYE_UDP_QUIC ? EYE_DATAGRAM_QUIC : 0;

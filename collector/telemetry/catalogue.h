@@ -217,8 +217,8 @@ enum eye_series_bound {
       EXPERIMENTAL, "datagrams sent, before they are fragmented; of a segmented buffer each")      \
     X(UDP_RECEIVED, "udp.received.datagrams", UDP, COUNTER, DATAGRAMS, 1, EYE_TAGS_UDP, BUDGETED,  \
       EXPERIMENTAL, "datagrams queued for their program")                                          \
-    X(UDP_DROPPED, "udp.dropped", UDP, COUNTER, DATAGRAMS, 1,                                      \
-      EYE_TAGS_UDP | EYE_TAG_BIT(REASON), BUDGETED, EXPERIMENTAL,                                  \
+    X(UDP_DROPPED, "udp.dropped", UDP, COUNTER, DATAGRAMS, 1, EYE_TAGS_UDP | EYE_TAG_BIT(REASON),  \
+      BUDGETED, EXPERIMENTAL,                                                                      \
       "datagrams that came and that their program never got: buffer (its receive buffer was "      \
       "full), memory (UDP's was), other (a wrong checksum or a filter of its own; these are "      \
       "counted as received, too)")                                                                 \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections, and datagrams of UDP sockets: checks what the kernel side wrote and hands each record
- * on as a sample. Keeps nothing per socket. Belongs to the collector thread.
+ * Connections, and datagrams of UDP sockets: checks what the kernel side wrote and hands each
+ * record on as a sample. Keeps nothing per socket. Belongs to the collector thread.
  */
 #pragma once
 

@@ -63,7 +63,8 @@ int eye_live_read_datagrams(const struct bpf_link *link, struct eye_live_look *l
     struct run run = {.look = look, .reads = 2};
     for (int runs = 0; runs < RUNS_MAX && result == 0 && run.reads > 1; runs++) {
         run.reads = 0;
-        result = eye_iterator_run(link, sizeof(struct eye_datagram_record), hand_on_datagrams, &run);
+        result =
+            eye_iterator_run(link, sizeof(struct eye_datagram_record), hand_on_datagrams, &run);
     }
     return result;
 }

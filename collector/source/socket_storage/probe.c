@@ -20,12 +20,13 @@ static void conclude_packets(struct eye_tier_trial *trial, struct eye_features *
     trial->everywhere =
         eye_sight_note_feature(&trial->sight, features, eye_programs_payload->feature);
     struct eye_error ignored;
-    bool packets = trial->everywhere ? note_ability(trial, EYE_ABILITY_PACKETS)
-                                     : eye_programs_check(trial->programs, EYE_ABILITY_PACKETS,
-                                                          &ignored) == 0;
+    bool packets = trial->everywhere
+                       ? note_ability(trial, EYE_ABILITY_PACKETS)
+                       : eye_programs_check(trial->programs, EYE_ABILITY_PACKETS, &ignored) == 0;
     trial->protocols = eye_config_wants_protocols(features->config) &&
                        note_ability(trial, EYE_ABILITY_PROTOCOLS) && packets;
-    trial->udp = features->config->connections.udp && packets && note_ability(trial, EYE_ABILITY_UDP);
+    trial->udp =
+        features->config->connections.udp && packets && note_ability(trial, EYE_ABILITY_UDP);
 }
 
 void eye_socket_storage_probe(struct eye_features *features, struct eye_tier_trial *ret_trial)

@@ -160,7 +160,7 @@ struct bpf_link *eye_program_attach(const struct bpf_object *object, enum eye_pr
         return attach_to_map(object, loaded, map);
     }
     return ways[program] == EYE_WAY_PLACED ? eye_programs_payload->attach(loaded, place)
-                                               : bpf_program__attach(loaded);
+                                           : bpf_program__attach(loaded);
 }
 
 bool eye_program_is_iterator(enum eye_program program)
@@ -185,10 +185,9 @@ static const char *remedy_of_attaching(enum eye_program program, int error)
 int eye_program_refused(enum eye_program program, int error, const char *reason,
                         struct eye_error *ret_error)
 {
-    return eye_error_set(ret_error, -error, "%s: kernel program %s: %s: %s; %s",
-                         eye_ability_cost(eye_programs[program].ability),
-                         eye_programs[program].name,
-                         reason != NULL ? reason : "it cannot be attached", strerror(error),
-                         reason != NULL ? remedy_of_load(error)
-                                        : remedy_of_attaching(program, error));
+    return eye_error_set(
+        ret_error, -error, "%s: kernel program %s: %s: %s; %s",
+        eye_ability_cost(eye_programs[program].ability), eye_programs[program].name,
+        reason != NULL ? reason : "it cannot be attached", strerror(error),
+        reason != NULL ? remedy_of_load(error) : remedy_of_attaching(program, error));
 }

@@ -29,7 +29,8 @@ enum eye_program_way {
     EYE_WAY_ITERATES_UDP_FLOWS,
 };
 
-/* X(program, ability, way): those of the tier's own object; an ability needs all of its programs. */
+/* X(program, ability, way): those of the tier's own object; an ability needs all of its programs.
+ */
 #define EYE_OWN_PROGRAMS(X)                                                                        \
     X(tcp_state, CONNECTIONS, TRACES) /* first: tcp_state_again is called behind it */             \
     X(tcp_state_again, CONNECTIONS, TRACES)                                                        \

@@ -140,7 +140,7 @@ static void detach(struct tier *tier, enum eye_ability ability)
 static struct socket_storage *object_of(const struct tier *tier, enum eye_ability ability)
 {
     return ability == EYE_ABILITY_PACKETS && tier->payloads != NULL ? tier->payloads
-                                                                      : tier->programs;
+                                                                    : tier->programs;
 }
 
 /* All programs of an ability, or none. @place: as eye_program_attach() takes it. */
@@ -707,8 +707,9 @@ static void switch_protocols(struct tier *tier, bool on)
     if (!tier->config->connections.udp) {
         switch_packets(tier, on);
     }
-    tier->states[EYE_ABILITY_PROTOCOLS] =
-        !on ? NOT_WANTED : tier->states[EYE_ABILITY_PACKETS] == WORKS ? WORKS : DETACHED;
+    tier->states[EYE_ABILITY_PROTOCOLS] = !on                                          ? NOT_WANTED
+                                          : tier->states[EYE_ABILITY_PACKETS] == WORKS ? WORKS
+                                                                                       : DETACHED;
 }
 
 /* Those that end are off first, so that nothing is taken for theirs in between. */

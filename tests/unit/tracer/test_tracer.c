@@ -38,7 +38,8 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
-    fixture->tracer = (struct eye_tracer){.on_connection = keep, .on_datagrams = keep_datagrams, .context = fixture};
+    fixture->tracer = (struct eye_tracer){
+        .on_connection = keep, .on_datagrams = keep_datagrams, .context = fixture};
     *state = fixture;
     return 0;
 }
