@@ -13,6 +13,8 @@
 /* include/uapi/linux/net.h; while connect() is at work the socket is still unconnected */
 enum socket_state { SS_FREE, SS_UNCONNECTED };
 
+struct numa_drop_counters; /* below */
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {
@@ -89,12 +91,6 @@ struct sock_extended_err {
 /* The cb of what is in sk_error_queue. */
 struct sock_exterr_skb {
     struct sock_extended_err ee;
-};
-
-/* From 6.18 on UDP counts what it drops here, behind sk_drop_counters. */
-struct numa_drop_counters {
-    atomic_t drops0;
-    atomic_t drops1;
 };
 
 struct socket;
@@ -261,6 +257,17 @@ struct bpf_iter__task_file {
 };
 
 #pragma clang attribute pop
+
+/*
+ * From 6.18 on UDP counts what it drops here, behind sk_drop_counters: one in each cache line (64
+ * bytes on x86 and arm64, SMP). Not relocated: of a structure that this kernel does not have libbpf
+ * asks the modules, which takes cap_sys_admin.
+ */
+struct numa_drop_counters {
+    int drops0;
+    int padding[15];
+    int drops1;
+};
 
 /* include/net/tcp_states.h */
 enum {

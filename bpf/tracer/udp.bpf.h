@@ -556,7 +556,7 @@ static __always_inline __u32 eye_drops_of(const struct sock *sk)
 {
     __u32 drops = sk->sk_drops.counter;
     if (bpf_core_field_exists(sk->sk_drop_counters) && sk->sk_drop_counters) {
-        drops += sk->sk_drop_counters->drops0.counter + sk->sk_drop_counters->drops1.counter;
+        drops += sk->sk_drop_counters->drops0 + sk->sk_drop_counters->drops1;
     }
     return drops;
 }
