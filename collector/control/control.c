@@ -311,6 +311,15 @@ void eye_control_serve(struct eye_control *control, const struct pollfd fds[EYE_
     }
 }
 
+void eye_control_reloaded(struct eye_control *control)
+{
+    for (size_t i = 0; i < EYE_CONTROL_DOORS; i++) {
+        if (control->doors[i].serving) {
+            eye_server_wake(&control->doors[i].server);
+        }
+    }
+}
+
 /* One of another daemon may be at the path by now. */
 static void remove_file(const struct eye_control *control)
 {

@@ -41,10 +41,10 @@ const char *eye_control_outcome_name(enum eye_control_outcome outcome);
 #define EYE_CONTROL_WORDS_MAX 16384
 
 /**
- * Reads the configuration again and applies it, whole or not at all: what was done, or why nothing
- * was, in @words, one or more lines. 0 or -errno.
+ * Asks for a reload, which begins soon and reads what is there then. Its number: eye_running has
+ * what became of it when `reloaded` has come to that.
  */
-typedef int eye_control_reload(void *context, struct eye_text *words);
+typedef uint64_t eye_control_reload(void *context);
 
 /** Single connections for a client: eye_collector_watch(). */
 typedef int eye_control_watch(void *context, const struct eye_watch_request *request,
@@ -104,6 +104,9 @@ void eye_control_open(struct eye_control *control, const struct eye_running *run
 /** As eye_server_prepare() and eye_server_serve(), for all doors. */
 uint64_t eye_control_prepare(struct eye_control *control, struct pollfd ret_fds[EYE_CONTROL_FDS]);
 void eye_control_serve(struct eye_control *control, const struct pollfd fds[EYE_CONTROL_FDS]);
+
+/** A reload is over, and `reloaded` tells it: who waits for it is answered. */
+void eye_control_reloaded(struct eye_control *control);
 
 /** Ends all connections and removes the socket. */
 void eye_control_close(struct eye_control *control);

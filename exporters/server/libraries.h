@@ -25,9 +25,11 @@
     X(get_timeout)                                                                                 \
     X(lookup_connection_value)                                                                     \
     X(queue_response)                                                                              \
+    X(resume_connection)                                                                           \
     X(run)                                                                                         \
     X(start_daemon)                                                                                \
-    X(stop_daemon)
+    X(stop_daemon)                                                                                 \
+    X(suspend_connection)
 
 #define EYE_GNUTLS_FUNCTIONS(X)                                                                    \
     X(free) /* a variable that holds a function */                                                 \
