@@ -8,7 +8,9 @@
  * Who may connect: root and the daemon's own group, by the mode of the socket's file. The same by
  * TCP (control.listen) has no such gate: there /health and /ready are everybody's, for probes of
  * orchestrators; all else wants the token, if there is one, and a POST, or an address beyond
- * loopback, wants that there is one. What holds for connections of one user or address is that of
+ * loopback, wants that there is one. Where there is none, a request names an address or localhost
+ * as its host, and a POST comes from no page: a browser asks for whoever made the page, and a name
+ * can be led here. What holds for connections of one user or address is that of
  * exporters/server/peers.h.
  */
 #pragma once
@@ -22,7 +24,7 @@
 /* Answers of each kind, as metrics tell them. */
 #define EYE_CONTROL_OUTCOMES(X)                                                                    \
     X(ANSWERED, "answered")                                                                        \
-    X(REFUSED, "refused") /* 400, 404, 405, 413 */                                                 \
+    X(REFUSED, "refused") /* 4xx: no request of ours, or not from there */                         \
     X(FAILED, "failed")   /* 500, 503: a reload that changed nothing, no interval yet */           \
     X(BUSY, "busy")       /* gave way to another connection */                                     \
     X(TIMEOUT, "timeout") /* did not ask, or did not read, in time */                              \

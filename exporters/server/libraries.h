@@ -21,6 +21,7 @@
     X(destroy_response)                                                                            \
     X(free)                                                                                        \
     X(get_connection_info)                                                                         \
+    X(get_connection_values)                                                                       \
     X(get_daemon_info)                                                                             \
     X(get_timeout)                                                                                 \
     X(lookup_connection_value)                                                                     \

@@ -210,6 +210,30 @@ class Refused(Reload):
         self.assertEqual(self.reload().returncode, EXIT_OK)
         self.assertEqual(self.status()["problems"], [])
 
+    def test_words_and_the_log(self):
+        """What is most likely not meant is a warning, for who asked and in the log, which looks as
+        the new configuration says."""
+        text = self.TEXT.format(self.folder)
+        daemon = self.start(text)
+        self.write("log: {format: json, level: warning}\nexporters: [{type: file, "
+                   f"path: {self.folder}/one.json, metrics: {{deny: ['*', nothing.at.all]}}}}]\n")
+        done = self.reload()
+        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
+        *warned, last = done.stdout.splitlines()
+        self.assertIn("nothing.at.all", warned[0])
+        self.assertIn("exporter file nothing to send", warned[1])
+        self.assertIn("the configuration is in force", last)
+        wait_until(lambda: "{" in daemon.log[-1], 10, lambda: str(daemon.log))
+        lines = [json.loads(line) for line in daemon.log if line.startswith("{")]
+        self.assertEqual([(line["level"], line["message"]) for line in lines],
+                         [("warning", f"reload: {words}") for words in warned])
+        self.write(f"log: {{format: text, level: debug}}\n{text}")
+        self.assertEqual(self.reload().returncode, EXIT_OK)
+        wait_until(lambda: any(" sockeye info: reload: the configuration is in force" in line
+                               for line in list(daemon.log)), 10, lambda: str(daemon.log))
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertTrue(any(" sockeye debug: " in line for line in daemon.log))
+
     def test_exporters_that_cannot_be(self):
         """An address that is taken: what ran goes on, and no count is lost."""
         taken = free_port()
