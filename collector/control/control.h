@@ -72,6 +72,8 @@ struct eye_control {
     char *path;    /* of the socket; owned; NULL: there is none */
     dev_t device;  /* of the socket's file, so that only our own is removed */
     ino_t inode;
+    uint64_t look_ns;        /* when to look whether it is still there; monotonic */
+    bool lost;               /* it is not, and that was said */
     struct eye_secret token; /* of the port; without a value: none */
     struct eye_control_door doors[EYE_CONTROL_DOORS];
     atomic_uint_fast64_t counts[EYE_CONTROL_OUTCOME_COUNT];
@@ -103,7 +105,8 @@ void eye_control_open(struct eye_control *control, const struct eye_running *run
 /* What the main thread waits for. */
 #define EYE_CONTROL_FDS (EYE_CONTROL_DOORS * EYE_SERVER_FDS)
 
-/** As eye_server_prepare() and eye_server_serve(), for all doors. */
+/** As eye_server_prepare() and eye_server_serve(), for all doors. Once in an interval it is seen to
+ * that the socket's file is there: without it nobody finds a daemon that runs. */
 uint64_t eye_control_prepare(struct eye_control *control, struct pollfd ret_fds[EYE_CONTROL_FDS]);
 void eye_control_serve(struct eye_control *control, const struct pollfd fds[EYE_CONTROL_FDS]);
 

@@ -419,6 +419,12 @@ int eye_server_open(struct eye_server *server, int listen_fd)
     return 0;
 }
 
+void eye_server_move(struct eye_server *server, int listen_fd)
+{
+    eye_cleanup_close(&server->listen_fd);
+    server->listen_fd = listen_fd;
+}
+
 /* The library cannot end while somebody waits. */
 void eye_server_close(struct eye_server *server)
 {

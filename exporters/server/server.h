@@ -98,6 +98,9 @@ void eye_server_init(struct eye_server *server, const struct eye_server_setup *s
  */
 int eye_server_open(struct eye_server *server, int listen_fd);
 
+/** An open one accepts at @listen_fd, which it owns from now on, instead of where it did. */
+void eye_server_move(struct eye_server *server, int listen_fd);
+
 /* What a loop waits for. */
 #define EYE_SERVER_FDS 2
 

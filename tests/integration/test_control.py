@@ -403,6 +403,32 @@ class OneAtATime(Control):
         self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertEqual(pathlib.Path(self.path).read_text(encoding="ascii"), "mine")
 
+    def test_one_that_somebody_removes_is_there_again(self):
+        """Also where another one's stands, which nobody listens at; said once."""
+        daemon = self.start()
+        self.get("/health")
+        os.unlink(self.path)
+        wait_until(lambda: os.path.exists(self.path), 10, "the socket")
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o660)
+        self.assertEqual(self.get("/status")["pid"], daemon.pid)
+        os.unlink(self.path)
+        with socket.socket(socket.AF_UNIX) as another:
+            another.bind(self.path)
+        wait_until(lambda: sum("it is there again" in line for line in daemon.log) == 2, 10,
+                   lambda: str(daemon.log))
+        self.assertEqual(self.get("/status")["pid"], daemon.pid)
+        os.unlink(self.path)
+        os.mkdir(self.path)
+        wait_until(lambda: "is there and is no socket" in daemon.log[-1], 10,
+                   lambda: str(daemon.log))
+        before = len(daemon.log)
+        time.sleep(1.5)
+        self.assertEqual(len(daemon.log), before)
+        os.rmdir(self.path)
+        wait_until(lambda: os.path.exists(self.path), 10, "the socket")
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertFalse(os.path.exists(self.path))
+
     def test_paths_that_cannot_be(self):
         for path, said in (("/" + "x" * 150, "is longer than the 107 bytes"),
                            ("/nothing/at/all/c.sock", "cannot make /nothing/at/all")):
