@@ -396,6 +396,7 @@ static int start(struct daemon *daemon, struct eye_error *ret_error)
         result = eye_workers_bind(daemon->workers, ret_error);
     }
     if (result == 0) {
+        eye_stdout_follow();
         result = join_readers(daemon, ret_error);
     }
     if (result == 0) {
@@ -568,7 +569,7 @@ static enum cause wait_for_end(struct daemon *daemon)
     };
     for (;;) {
         /* Without events: the reader has gone, or the terminal was hung up. */
-        fds[WAIT_STDOUT] = (struct pollfd){.fd = eye_stdout_is_used() ? STDOUT_FILENO : -1};
+        fds[WAIT_STDOUT] = (struct pollfd){.fd = eye_stdout_is_followed() ? STDOUT_FILENO : -1};
         uint64_t control_ns = eye_control_prepare(&daemon->control, &fds[WAIT_CONTROL]);
         uint64_t reload_ns = next_reload_step(daemon);
         uint64_t until_ns = control_ns < reload_ns ? control_ns : reload_ns;
@@ -583,7 +584,7 @@ static enum cause wait_for_end(struct daemon *daemon)
         if (fds[WAIT_INTERVALS].revents != 0) {
             return CAUSE_ONCE;
         }
-        if (fds[WAIT_STDOUT].revents != 0 && eye_stdout_is_used()) {
+        if (fds[WAIT_STDOUT].revents != 0 && eye_stdout_is_followed()) {
             eye_log_info("stopping: nobody reads standard output any more");
             return CAUSE_READER_GONE;
         }

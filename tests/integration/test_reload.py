@@ -339,6 +339,33 @@ class Receivers(Reload):
         self.assertEqual(opened[-1], 7, got.decode()[:2000])
 
 
+class Console(Reload):
+
+    def test_that_nobody_reads(self):
+        """One that is added fails, and the daemon, which was not started for its reader, lives on."""
+        text = self.TEXT.format("")
+        self.write(text)
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        process = harness.spawn(self, harness.binary(), "run", "-c", self.config, "--set",
+                                f"control.socket={self.socket}", stdout=write_end,
+                                stderr=subprocess.PIPE)
+        os.close(write_end)
+        wait_until(lambda: harness.OBSERVING in process.stderr.readline(), 60, "observing")
+        self.write(self.TEXT.format(", {type: console}"))
+        self.assertEqual(self.reload().returncode, EXIT_OK)
+        wait_until(lambda: self.status()["exporters"][1]["failures"].get("reset", 0) >= 2, 20,
+                   lambda: str(self.status()["exporters"]))
+        self.assertIn("exporter console fails", self.status()["problems"][0])
+        self.write(text)
+        self.assertEqual(self.reload().returncode, EXIT_OK)
+        self.assertEqual(self.status()["problems"], [])
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(60), EXIT_OK)
+
+    TEXT = "interval: 1s\nexporters: [{{type: \"null\"}}{}]\n"
+
+
 class Slow(Reload):
     """A receiver that takes what is sent and never answers, so whoever changes its exporter waits
     for all of shutdown_timeout."""
