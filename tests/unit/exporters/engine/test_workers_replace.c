@@ -20,6 +20,8 @@
 
 #include "collector/base/clock.h"
 #include "exporters/engine/replacement.h"
+#include "exporters/engine/worker_handover.h"
+#include "exporters/engine/worker_state.h"
 #include "tests/support/log_file.h"
 #include "tests/support/replacement_run.h"
 #include "tests/unit/exporters/sample.h"
@@ -650,6 +652,8 @@ static void removed_and_added__goes_on_in_its_spool(void **state)
     assert_change(fixture, 0, 1, 0, 1);
     publish(fixture, 8);
     replace(fixture, exporters);
+    with_spool(fixture, 2, "/one", exporters);
+    replace(fixture, exporters);
     replace(fixture, "[{type: tap, name: a, spool: null}]");
     publish(fixture, 9);
     atomic_store(&receivers[0].away, false);
@@ -883,7 +887,7 @@ static void hanging__are_no_more_than_there_may_be(void **state)
     }
 }
 
-/* ---- Step by step ---- */
+/* ---- What is handed over ---- */
 
 static struct eye_replacement *begin(struct fixture *fixture, const char *exporters)
 {
@@ -900,6 +904,69 @@ static struct eye_replacement *begin(struct fixture *fixture, const char *export
     assert_int_equal(result, 0);
     return replacement;
 }
+
+static void finish(struct fixture *fixture, struct eye_replacement *replacement)
+{
+    while (!eye_replacement_step(replacement)) {
+        usleep(200);
+    }
+    assert_int_equal(eye_replacement_end(replacement, &fixture->change, &fixture->error), 0);
+}
+
+static void wait_for_pause(struct eye_worker *worker)
+{
+    uint64_t until_ns = eye_clock_monotonic_ns() + PATIENCE_NS;
+    while (!eye_worker_is_paused(worker) && eye_clock_monotonic_ns() < until_ns) {
+        usleep(200);
+    }
+    assert_true(eye_worker_is_paused(worker));
+}
+
+/* Each matters in a case of its own that is rare: no field is forgotten. */
+static void changed__has_all_that_deliveries_go_on_from(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "[{type: tap, name: a}]");
+    publish(fixture, 5);
+    wait_for_sequence(&receivers[0], 1);
+    struct eye_worker *old = fixture->workers.items[0];
+    struct eye_replacement *replacement = begin(fixture, "[{type: tap, name: a, tries: 2}]");
+    wait_for_pause(old); /* from here on it is ours */
+    const struct eye_snapshot *before = old->before;
+    uint64_t run_ns = old->run_ns;
+    old->resumes = true;
+    old->joined = eye_snapshot_ref(before);
+    old->window.floor_ns = 1234;
+    finish(fixture, replacement);
+    const struct eye_worker *successor = fixture->workers.items[0];
+    assert_ptr_not_equal(successor, old);
+    assert_true(run_ns != 0);
+    assert_int_equal(successor->run_ns, run_ns);
+    assert_ptr_equal(successor->before, before);
+    assert_ptr_equal(successor->joined, before);
+    assert_true(successor->resumes);
+    assert_int_equal(successor->window.floor_ns, 1234);
+    assert_int_equal(eye_worker_delivered(successor), 1);
+}
+
+/* What has no room in memory when a spool is left is counted as given up. */
+static void changed__counts_what_it_cannot_take_from_a_spool(void **state)
+{
+    struct fixture *fixture = *state;
+    char exporters[256];
+    with_spool(fixture, 1, "/one", exporters);
+    fill_spool(fixture, exporters);
+    replace(fixture, "[{type: tap, name: a, queue: {snapshots: 1}}]");
+    publish(fixture, 8);
+    const struct eye_tag_value tags[] = {{EYE_TAG_EXPORTER, "a"}, {EYE_TAG_OUTCOME, "skipped"}};
+    const struct eye_series *skipped =
+        eye_group_series(fixture->group, EYE_METRIC_SELF_SNAPSHOTS, tags, 2);
+    assert_int_equal(skipped->counter, 1);
+    atomic_store(&receivers[0].away, false);
+    assert_whole(fixture, &receivers[0]);
+}
+
+/* ---- Step by step ---- */
 
 /* Whoever has a loop is not kept, neither by a delivery nor by a goodbye. */
 static void step__waits_for_nobody(void **state)
@@ -928,10 +995,7 @@ static void step__waits_for_nobody(void **state)
     assert_int_equal(atomic_load(&receivers[2].attempts), 0);
     assert_true(eye_clock_monotonic_ns() - begin_ns < EYE_NS_PER_SECOND);
     atomic_store(&receivers[0].goodbye_hangs, false);
-    while (!eye_replacement_step(replacement)) {
-        usleep(200);
-    }
-    assert_int_equal(eye_replacement_end(replacement, &fixture->change, &fixture->error), 0);
+    finish(fixture, replacement);
     assert_change(fixture, 0, 0, 1, 1);
     assert_int_equal(fixture->change.stuck, 0);
     wait_for_sequence(&receivers[2], fixture->sequence);
@@ -1006,6 +1070,8 @@ int main(void)
         TEST(hanging__goes_on_when_it_is_taken_back),
         TEST(hanging__keeps_its_spool_so_nobody_follows),
         TEST(hanging__are_no_more_than_there_may_be),
+        TEST(changed__has_all_that_deliveries_go_on_from),
+        TEST(changed__counts_what_it_cannot_take_from_a_spool),
         TEST(step__waits_for_nobody),
         TEST(cancel__takes_back_what_has_not_changed),
         TEST(cancel__waits_for_no_goodbye_beyond_the_deadline),
