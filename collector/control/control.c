@@ -239,7 +239,7 @@ static void move_to(struct eye_control_door *door, int fd)
  * the folder's lock is not waited for, since the daemon has more to do. */
 static void make_file_again(struct eye_control *control)
 {
-    int fd;
+    int fd = -1;
     struct eye_error why;
     uint64_t privileges = eye_privileges_raise(EYE_CAPABILITY(CAP_DAC_OVERRIDE));
     int result = open_file(control, control->path, 1, &fd, &why);
