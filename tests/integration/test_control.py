@@ -24,7 +24,9 @@ from harness import (EXIT_CONFIG, EXIT_FAILURE, EXIT_OK, Daemon, free_port, sock
 
 SCHEMAS = pathlib.Path(__file__).resolve().parents[1] / "data/schemas"
 EXIT_NOT_RUNNING = 3
+GROUP = 64123
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+MEMBER = ("setpriv", "--reuid=65534", "--regid=65534", f"--groups={GROUP}", "--")
 AWAY = '{{type: graphite, url: "tcp://127.0.0.1:{}"}}'
 
 
@@ -186,13 +188,26 @@ class Refusals(Control):
                    "all refusals")
         self.assertTrue(self.get("/health")["alive"])
 
+    def with_group(self):
+        """Words to run where there is a group of the daemon's."""
+        groups = os.path.join(self.folder, "group")
+        with open(groups, "w", encoding="ascii") as file:
+            file.write(f"root:x:0:\nsockeye:x:{GROUP}:\n")
+        return ("unshare", "--mount", "sh", "-c", f'mount --bind {groups} /etc/group; exec "$@"',
+                "sh")
+
     def test_stranger(self):
         os.chmod(self.folder, 0o755)
-        self.start()
-        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o660)
+        daemon = self.start(prefix=self.with_group())
+        state = os.stat(self.path)
+        self.assertEqual((state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode)),
+                         (0, GROUP, 0o660))
         done = self.command("status", prefix=NOBODY)
         self.assertEqual(done.returncode, EXIT_FAILURE)
         self.assertIn("Permission denied; it is for root and the group sockeye", done.stderr)
+        daemon.wait_for_snapshots(1)
+        done = self.command("status", prefix=MEMBER)
+        self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
 
     def test_crowd(self):
         """A thousand at once that say nothing, and some that drip: whoever asks is answered, and the

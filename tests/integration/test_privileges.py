@@ -173,7 +173,9 @@ class WhatIsLeft(unittest.TestCase):
         account = pwd.getpwnam(USER)
         folder = os.path.join(harness.temporary_folder(self), "new")
         path = os.path.join(folder, "control.sock")
-        daemon = self.start(f"run.user={USER}", f"control.socket={path}")
+        config = os.path.join(harness.temporary_folder(self), "sockeye.yaml")
+        pathlib.Path(config).touch(0o600)  # root's
+        daemon = self.start(f"run.user={USER}", f"control.socket={path}", arguments=("-c", config))
         status = dict(line.split(":", 1) for line in
                       pathlib.Path(f"/proc/{daemon.pid}/status").read_text().splitlines())
         self.assertEqual(status["Uid"].split(), [str(account.pw_uid)] * 4)
@@ -186,6 +188,9 @@ class WhatIsLeft(unittest.TestCase):
         self.expect_work(daemon)
         self.expect_threads(daemon, NUMBERS.keys())
         self.assertEqual(harness.sockeye("status", "--json", "--socket", path).stderr, "")
+        reloaded = harness.sockeye("reload", "--socket", path)
+        self.assertEqual((reloaded.returncode, reloaded.stderr), (EXIT_OK, ""))
+        self.expect_threads(daemon, NUMBERS.keys())
         self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertEqual(os.listdir(folder), [])
         self.assertEqual([line for line in daemon.log if "warning" in line and "otlp" not in line],
