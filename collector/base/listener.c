@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "collector/base/base.h"
 #include "collector/base/parse.h"
@@ -92,6 +94,19 @@ bool eye_listen_is_local(const char *text)
     memcpy(&v6, &address, sizeof(v6));
     return address.ss_family == AF_INET ? ntohl(v4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET
                                         : IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+}
+
+bool eye_listen_is_own_host(const char *host)
+{
+    static const char local[] = "localhost";
+    const size_t length = sizeof(local) - 1;
+    char with_port[INET6_ADDRSTRLEN + sizeof("[]:65535")];
+    if (strncasecmp(host, local, length) == 0) {
+        return host[length] == '\0' || host[length] == ':';
+    }
+    int written = snprintf(with_port, sizeof(with_port), "%s:1", host);
+    return eye_listen_valid(host) ||
+           ((size_t)written < sizeof(with_port) && eye_listen_valid(with_port));
 }
 
 int eye_listen_open(const char *text, int *ret_fd)

@@ -174,11 +174,20 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     (void)upload_length;
     (void)request_context;
     struct eye_server *server = context;
-    struct eye_reply reply = {0};
+    struct eye_peer *peer = peer_of(connection);
+    if (eye_peer_is_shut_down(peer)) {
+        return MHD_NO;
+    }
+    struct eye_reply reply = {.ticket = peer->ticket};
     server->setup.answer(server->setup.context, connection, eye_server_path(target), method,
                          &reply);
-    eye_peers_serve(&server->peers, peer_of(connection), reply.stream.page, reply.stream.page_bytes,
-                    eye_clock_monotonic_ns());
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    if (reply.ticket != 0) {
+        eye_peers_wait(&server->peers, peer, connection, reply.ticket, now_ns);
+        eye_mhd.suspend_connection(connection);
+        return MHD_YES;
+    }
+    eye_peers_serve(&server->peers, peer, reply.stream.page, reply.stream.page_bytes, now_ns);
     return send_reply(server, connection, &reply);
 }
 
@@ -225,8 +234,8 @@ static struct MHD_Daemon *start_daemon(struct eye_server *server)
         {MHD_OPTION_END, 0, NULL},
     };
     bool secure = certificate->key != NULL;
-    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-                     (secure ? MHD_USE_TLS : 0U);
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
+                     MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0U);
     /* Without a thread of its own it needs no timeout; signals are blocked in ours. */
     return eye_mhd.start_daemon(
         flags, 0, NULL, NULL, answer, server, MHD_OPTION_EXTERNAL_LOGGER, log_server, server,
@@ -313,11 +322,28 @@ static void run_library(struct eye_server *server)
     }
 }
 
+static void wake(struct eye_server *server, bool all)
+{
+    for (size_t i = 0; i < EYE_PEERS_MAX; i++) {
+        struct eye_peer *peer = &server->peers.items[i];
+        if (peer->fd >= 0 && peer->waits != NULL && (all || eye_peer_is_shut_down(peer))) {
+            eye_mhd.resume_connection(EYE_TAKE(peer->waits));
+        }
+    }
+}
+
+void eye_server_wake(struct eye_server *server)
+{
+    wake(server, true);
+    run_library(server);
+}
+
 uint64_t eye_server_prepare(struct eye_server *server, struct pollfd ret_fds[EYE_SERVER_FDS])
 {
     MHD_UNSIGNED_LONG_LONG library_ms = 0;
     uint64_t now_ns = eye_clock_monotonic_ns();
     uint64_t until_ns = eye_peers_expire(&server->peers, now_ns);
+    wake(server, false); /* the library looks at nobody who waits, and so would keep the place */
     bool resting = server->rest_until_ns > now_ns;
     if (resting && server->rest_until_ns < until_ns) {
         until_ns = server->rest_until_ns;
@@ -393,9 +419,17 @@ int eye_server_open(struct eye_server *server, int listen_fd)
     return 0;
 }
 
+void eye_server_move(struct eye_server *server, int listen_fd)
+{
+    eye_cleanup_close(&server->listen_fd);
+    server->listen_fd = listen_fd;
+}
+
+/* The library cannot end while somebody waits. */
 void eye_server_close(struct eye_server *server)
 {
     if (server->daemon != NULL) {
+        eye_server_wake(server);
         eye_mhd.stop_daemon(EYE_TAKE(server->daemon));
     }
     eye_cleanup_close(&server->listen_fd);

@@ -63,6 +63,14 @@ class Control(unittest.TestCase):
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), answer.read().decode()
 
+    def send(self, text):
+        """The beginning of what comes back."""
+        with socket.socket(socket.AF_UNIX) as one:
+            one.settimeout(20)
+            one.connect(self.path)
+            one.sendall(text.encode())
+            return one.recv(65536)
+
     def get(self, target):
         """The JSON of an answer that is as its schema says."""
         status, headers, body = self.ask(target)
@@ -157,7 +165,15 @@ class Refusals(Control):
             status, headers, _ = self.ask(target, method, **options)
             self.assertEqual(status, expected, (target, method))
             if status == 405:
-                self.assertIn(headers["Allow"], ("GET", "POST"))
+                self.assertIn(headers["Allow"], ("GET, HEAD", "POST"))
+        status, headers, body = self.ask("/config", "HEAD")
+        self.assertEqual((status, body), (200, ""))
+        self.assertEqual(int(headers["Content-Length"]), len(self.ask("/config")[2]))
+        self.assertEqual(self.ask("/reload", "POST", headers={"Origin": "null"})[0], 403)
+        for lines in ("Content-Length: 0\r\nContent-Length: 5", "Content-Length: 0\r\n"
+                      "content-length: 0", "Content-Length: 0\r\nTransfer-Encoding: chunked"):
+            self.assertIn(b" 400 ", self.send(f"POST /reload HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n"
+                                              "0\r\n\r\n"), lines)
         # The library refuses these by itself.
         self.assertEqual(self.ask("/" + "x" * 20000)[0], 414)
         self.assertEqual(self.ask("/status", headers={"A": "x" * 20000})[0], 431)
@@ -254,11 +270,12 @@ class Port(Control):
             file.write("secret\n")
         os.chmod(self.token, 0o600)
 
-    def code(self, method, target, token=None):
+    def code(self, method, target, token=None, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         self.addCleanup(connection.close)
-        connection.request(method, target,
-                           headers={"Authorization": token} if token is not None else {})
+        if token is not None:
+            headers["Authorization"] = token
+        connection.request(method, target, headers=headers)
         return connection.getresponse().status
 
     def test_token(self):
@@ -270,7 +287,8 @@ class Port(Control):
             for method, target in (("GET", "/status"), ("GET", "/config"), ("GET", "/metrics"),
                                    ("POST", "/reload")):
                 self.assertEqual(self.code(method, target, token), 401, (token, target))
-        self.assertEqual(self.code("GET", "/status", "Bearer secret"), 200)
+        self.assertEqual(self.code("GET", "/status", "Bearer secret", Host="any.example"), 200)
+        self.assertEqual(self.code("POST", "/reload", "Bearer secret", Origin="http://x"), 403)
         with open(self.token, "w", encoding="ascii") as file:
             file.write("another\n")
         self.assertEqual(self.code("GET", "/status", "Bearer secret"), 401)
@@ -281,6 +299,14 @@ class Port(Control):
         self.start(f"control.listen=127.0.0.1:{self.port}")
         self.assertEqual(self.code("GET", "/status"), 200)
         self.assertEqual(self.code("POST", "/reload"), 403)
+        # What a page says whose name was led here.
+        for host, expected in (("evil.example", 421), (f"evil.example:{self.port}", 421),
+                               ("localhost.evil.example", 421), ("", 421), ("127.0.0.1.x", 421),
+                               (f"localhost:{self.port}", 200), ("LOCALHOST", 200),
+                               ("127.0.0.1", 200), ("[::1]", 200), ("[::1]:80", 200),
+                               (f"10.0.0.1:{self.port}", 200)):
+            self.assertEqual(self.code("GET", "/config", Host=host), expected, host)
+        self.assertEqual(self.code("GET", "/health", Host="evil.example"), 200)
 
     def test_what_is_no_configuration(self):
         for settings, said in (
@@ -391,6 +417,32 @@ class OneAtATime(Control):
             file.write("mine")
         self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertEqual(pathlib.Path(self.path).read_text(encoding="ascii"), "mine")
+
+    def test_one_that_somebody_removes_is_there_again(self):
+        """Also where another one's stands, which nobody listens at; said once."""
+        daemon = self.start()
+        self.get("/health")
+        os.unlink(self.path)
+        wait_until(lambda: os.path.exists(self.path), 10, "the socket")
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o660)
+        self.assertEqual(self.get("/status")["pid"], daemon.pid)
+        os.unlink(self.path)
+        with socket.socket(socket.AF_UNIX) as another:
+            another.bind(self.path)
+        wait_until(lambda: sum("it is there again" in line for line in daemon.log) == 2, 10,
+                   lambda: str(daemon.log))
+        self.assertEqual(self.get("/status")["pid"], daemon.pid)
+        os.unlink(self.path)
+        os.mkdir(self.path)
+        wait_until(lambda: "is there and is no socket" in daemon.log[-1], 10,
+                   lambda: str(daemon.log))
+        before = len(daemon.log)
+        time.sleep(1.5)
+        self.assertEqual(len(daemon.log), before)
+        os.rmdir(self.path)
+        wait_until(lambda: os.path.exists(self.path), 10, "the socket")
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertFalse(os.path.exists(self.path))
 
     def test_paths_that_cannot_be(self):
         for path, said in (("/" + "x" * 150, "is longer than the 107 bytes"),

@@ -196,6 +196,17 @@ class WhatIsLeft(unittest.TestCase):
         self.assertEqual([line for line in daemon.log if "warning" in line and "otlp" not in line],
                          [])
 
+    def test_another_user_in_a_folder_of_root(self):
+        """It may not take the socket away at its end: that is told, and the next start replaces it."""
+        path = os.path.join(harness.temporary_folder(self), "control.sock")
+        for _ in range(2):
+            daemon = self.start(f"run.user={USER}", f"control.socket={path}")
+            self.assertEqual(harness.sockeye("status", "--json", "--socket", path).stderr, "")
+            self.assertEqual(daemon.stop(), EXIT_OK)
+            self.assertTrue(os.path.exists(path))
+            self.assertIn(f"the control socket {path} stays until the next start, which replaces "
+                          "it: Permission denied", "\n".join(daemon.log))
+
     def test_plain_user(self):
         """And where CAP_SYS_ADMIN stands for the two that came out of it."""
         for given in (ALL, sorted(READING | {"net_admin", "sys_admin"})):
