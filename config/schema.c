@@ -370,7 +370,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
                 "a newer one.",
     },
     {
-        .path = "spool.path",
+        .path = EYE_SPOOL_PATH_KEY,
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct eye_exporter_common, spool_path),
         .valid = is_absolute_path,

@@ -221,8 +221,8 @@ int eye_control_listen_on_port(struct eye_control *control, const char *address,
     result = eye_listen_open(address, &control->doors[EYE_CONTROL_PORT].listen_fd);
     return result == 0 ? 0
                        : eye_error_set(ret_error, result,
-                                       "cannot listen on %s: %s; set another control.listen",
-                                       address, strerror(-result));
+                                       "cannot listen on %s: %s; %sset another control.listen",
+                                       address, strerror(-result), eye_listen_hint(result));
 }
 
 /* ---- Life ---- */

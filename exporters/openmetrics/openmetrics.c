@@ -361,8 +361,8 @@ static int openmetrics_bind(void *state, struct eye_error *ret_error)
     int fd = -1;
     int result = eye_listen_open(address, &fd);
     if (result != 0) {
-        return eye_error_set(ret_error, result, "cannot listen on %s: %s; set another `listen`",
-                             address, strerror(-result));
+        return eye_error_set(ret_error, result, "cannot listen on %s: %s; %sset another `listen`",
+                             address, strerror(-result), eye_listen_hint(result));
     }
     result = eye_server_start(&exporter->server, fd);
     if (result != 0) {

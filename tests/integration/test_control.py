@@ -353,6 +353,28 @@ class OneAtATime(Control):
         self.assertEqual(done.returncode, EXIT_OK, done.stderr)
         self.assertTrue(self.get("/health")["alive"])
 
+    def test_check_beside_a_daemon(self):
+        """What the running one has is its own: a note. What somebody else has is an error."""
+        port, foreign, journal = free_port(), free_port(), os.path.join(self.folder, "journal")
+        harness.listen(self, foreign)
+        self.start(exporters=(f'{{type: openmetrics, listen: "127.0.0.1:{port}"}}',
+                              f"{{type: file, path: {journal}}}"))
+
+        def check(*exporters):
+            return sockeye("check", "--open", "-c", "/dev/null",
+                           "--set", f"exporters=[{', '.join(exporters)}]",
+                           SOCKEYE_CONTROL_SOCKET=self.path)
+        done = check(f'{{type: openmetrics, listen: "0.0.0.0:{port}"}}',
+                     f"{{type: file, path: {journal}}}")
+        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
+        for name, what in (("openmetrics", f"0.0.0.0:{port}"), ("file", journal)):
+            self.assertIn(f"note: --set exporters: exporter {name}: the running sockeye, which "
+                          f"answers at {self.path}, has {what}", done.stderr)
+        done = check(f'{{type: openmetrics, listen: "127.0.0.1:{foreign}"}}',
+                     f"{{type: file, path: {journal}}}")
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn(f"cannot listen on 127.0.0.1:{foreign}: Address already in use", done.stderr)
+
     def test_one_that_died(self):
         first = self.start()
         first.kill()
