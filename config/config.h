@@ -66,13 +66,15 @@ struct eye_config_key {
     /* With `exclusive`: what to say behind the other's value when both would have the same in spite
      * of different values; NULL: nothing. NULL: only equal values are the same. */
     const char *(*shared)(const void *values, const void *other_values);
+    const char *foreign; /* what other programs call it, parted by spaces, for messages; NULL */
     const char *expects; /* TEXT with `valid`: what a good value looks like, for the message */
     const char *help;
 };
 
 /* The keys of one exporter type; every exporter also has the common ones below. */
 struct eye_config_section {
-    const char *type; /* "dogstatsd" */
+    const char *type;    /* "dogstatsd" */
+    const char *foreign; /* what others call such an exporter, as of a key */
     const struct eye_config_key *keys;
     size_t key_count;
     size_t values_size; /* sizeof the struct that the offsets point into */

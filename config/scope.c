@@ -94,35 +94,85 @@ static const char *last_part(const char *path)
     return dot == NULL ? path : dot + 1;
 }
 
-/* The key that @path most likely means: one of the same name in another section, else the nearest.
- */
+bool eye_scope_key_answers_to(const struct eye_config_key *key, const char *path)
+{
+    size_t length = strlen(path);
+    return strcmp(key->path, path) == 0 || eye_nearest_lists(key->foreign, path) ||
+           (strncmp(key->path, path, length) == 0 && key->path[length] == '.');
+}
+
+/* The key that others call @path, or what it ends in; NULL: none. */
+static const char *find_foreign(const struct eye_scope *scope, const char *path)
+{
+    void *values;
+    const struct eye_config_key *key;
+    for (size_t i = 0; (key = key_at(scope, i, &values)) != NULL; i++) {
+        if (eye_nearest_lists(key->foreign, path) ||
+            eye_nearest_lists(key->foreign, last_part(path))) {
+            return key->path;
+        }
+    }
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(scope->specials); i++) {
+        if (eye_nearest_lists(scope->specials[i].foreign, path)) {
+            return scope->specials[i].path;
+        }
+    }
+    return NULL;
+}
+
+/* The key of the same name in another section; NULL: none. */
+static const char *find_namesake(const struct eye_scope *scope, const char *path)
+{
+    const char *known;
+    for (size_t i = 0; (known = eye_scope_path(scope, i)) != NULL; i++) {
+        if (strcmp(last_part(known), last_part(path)) == 0) {
+            return known;
+        }
+    }
+    return NULL;
+}
+
 static void find_nearest(const struct eye_scope *scope, const char *path,
                          struct eye_nearest *ret_nearest)
 {
     const char *known;
     eye_nearest_init(ret_nearest, path);
     for (size_t i = 0; (known = eye_scope_path(scope, i)) != NULL; i++) {
-        if (strcmp(last_part(known), last_part(path)) == 0) {
-            ret_nearest->best = known;
-            ret_nearest->best_length = strlen(known);
-            return;
-        }
         offer(ret_nearest, known);
     }
+}
+
+/* What @path most likely means, the surest first; false: nobody knows. */
+static bool find_meant(const struct eye_scope *scope, const char *path,
+                       struct eye_scope_hint *ret_hint)
+{
+    struct eye_nearest nearest;
+    const char *known = find_foreign(scope, path);
+    known = known == NULL ? find_namesake(scope, path) : known;
+    if (known == NULL && scope->elsewhere != NULL && scope->elsewhere(scope, path, ret_hint)) {
+        return true;
+    }
+    find_nearest(scope, path, &nearest);
+    if (known == NULL && nearest.best == NULL) {
+        return false;
+    }
+    int length = known == NULL ? (int)nearest.best_length : (int)strlen(known);
+    snprintf(ret_hint->text, sizeof(ret_hint->text), "\"%.*s\"?", length,
+             known == NULL ? nearest.best : known);
+    return true;
 }
 
 static void unknown_key(const struct eye_scope *scope, struct eye_document *document,
                         const yaml_mark_t *mark, const char *path)
 {
-    struct eye_nearest nearest;
-    find_nearest(scope, path, &nearest);
+    struct eye_scope_hint hint;
     struct eye_excerpt excerpt = eye_excerpt_of(path);
-    if (nearest.best == NULL) {
+    if (find_meant(scope, path, &hint)) {
+        eye_document_problem(document, mark, NULL, "unknown key \"%s\", did you mean %s",
+                             excerpt.text, hint.text);
+    } else {
         eye_document_problem(document, mark, NULL,
                              "unknown key \"%s\" (see \"sockeye check --default\")", excerpt.text);
-    } else {
-        eye_document_problem(document, mark, NULL, "unknown key \"%s\", did you mean \"%.*s\"?",
-                             excerpt.text, (int)nearest.best_length, nearest.best);
     }
 }
 
