@@ -87,12 +87,15 @@ static int judge(const struct eye_config *config, const struct eye_exporter_conf
 int eye_check_open(const struct eye_config *config, struct eye_workers *workers, FILE *out)
 {
     int first = 0;
+    const struct eye_exporter_config *told = NULL; /* of its lanes one is enough */
     uint64_t before = eye_privileges_deliver();
     for (size_t i = 0; i < workers->count; i++) {
         struct eye_error error = {""};
-        int result = eye_worker_bind(workers->items[i], &error);
+        const struct eye_exporter_config *own = eye_worker_config(workers->items[i]);
+        int result = own == told ? 0 : eye_worker_bind(workers->items[i], &error);
         if (result != 0) {
-            result = judge(config, eye_worker_config(workers->items[i]), result, &error, out);
+            told = own;
+            result = judge(config, own, result, &error, out);
         }
         first = first == 0 ? result : first;
     }

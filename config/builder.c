@@ -74,7 +74,8 @@ static bool is_exporters(const struct eye_scope *scope, const char *path,
 static struct eye_scope scope_of(struct eye_builder *builder)
 {
     return (struct eye_scope){
-        .tables = {{builder->keys.items, eye_config_key_count, &builder->config}},
+        .tables = {{builder->keys.items, eye_config_key_count, &builder->config,
+                    builder->config.origins}},
         .specials = {{"exporters", read_exporters, "outputs sinks receivers destinations backends"},
                      {"http.routes", read_routes, NULL}},
         .context = builder,
@@ -90,6 +91,10 @@ void eye_builder_init(struct eye_builder *builder, const struct eye_config_sourc
     eye_problems_init(&builder->problems);
     eye_problems_init(&builder->warnings);
     eye_text_init(&builder->sources, SOURCES_BYTES_MAX);
+    builder->config.origins = calloc(eye_config_key_count, sizeof(char *));
+    if (builder->config.origins == NULL) {
+        eye_problems_add_out_of_memory(&builder->problems);
+    }
     struct eye_scope scope = scope_of(builder);
     eye_scope_set_defaults(&scope, &builder->problems);
 }

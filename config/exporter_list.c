@@ -98,8 +98,9 @@ static struct eye_scope scope_of(struct name_context *context)
     struct eye_exporter_config *exporter = context->exporter;
     const struct eye_config_section *section = exporter->section;
     return (struct eye_scope){
-        .tables = {{section->keys, section->key_count, exporter->values},
-                   {eye_exporter_common_keys, eye_exporter_common_key_count, &exporter->common}},
+        .tables = {{section->keys, section->key_count, exporter->values, NULL},
+                   {eye_exporter_common_keys, eye_exporter_common_key_count, &exporter->common,
+                    NULL}},
         .specials = {{"type", skip_type, "kind driver"}, {"name", read_name, "id"}},
         .context = context,
         .elsewhere = is_daemons,
@@ -241,17 +242,6 @@ static const struct eye_config_section *section_of(struct eye_document *document
     return section;
 }
 
-static char *origin_of(const struct eye_document *document, const yaml_node_t *node)
-{
-    char *origin = NULL;
-    if (document->origin->path != NULL) {
-        return strdup(document->origin->label);
-    }
-    int length = asprintf(&origin, "%s:%zu:%zu", document->origin->label, node->start_mark.line + 1,
-                          node->start_mark.column + 1);
-    return length < 0 ? NULL : origin;
-}
-
 static const char *text_of(const struct eye_exporter_config *exporter,
                            const struct eye_config_key *key)
 {
@@ -317,7 +307,8 @@ static void read_exporter(struct eye_document *document, const yaml_node_t *node
     const struct eye_config_section *section = section_of(document, node, sections);
     struct eye_exporter_config *exporter = &list->items[list->count];
     if (section == NULL ||
-        !exporter_init(exporter, section, origin_of(document, node), document->problems)) {
+        !exporter_init(exporter, section, eye_document_place(document, &node->start_mark),
+                       document->problems)) {
         return;
     }
     struct name_context context = {.exporter = exporter, .others = list};

@@ -63,7 +63,7 @@ static void rule_done(struct eye_route_rule *rule)
 static bool read_rule(struct eye_document *document, const yaml_node_t *node,
                       struct eye_route_rule *rule)
 {
-    struct eye_scope scope = {.tables = {{keys, EYE_ARRAY_LENGTH(keys), rule}}};
+    struct eye_scope scope = {.tables = {{keys, EYE_ARRAY_LENGTH(keys), rule, NULL}}};
     size_t problems = document->problems->count;
     if (!eye_document_expect(document, node, YAML_MAPPING_NODE, "http.routes",
                              "a mapping with \"pattern\" and \"route\"")) {

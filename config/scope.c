@@ -3,6 +3,7 @@
 #include "config/scope.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/nearest.h"
@@ -179,7 +180,25 @@ static void unknown_key(const struct eye_scope *scope, struct eye_document *docu
 static void read_mapping(const struct eye_scope *scope, struct eye_document *document,
                          const yaml_node_t *node, const char *section);
 
-/* @mark: where an unknown key is told. */
+/* For messages about what only several keys together, or another configuration, make wrong. */
+static void note_origin(const struct eye_scope *scope, struct eye_document *document,
+                        const yaml_mark_t *mark, const struct eye_config_key *key)
+{
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(scope->tables); i++) {
+        const struct eye_scope_table *table = &scope->tables[i];
+        if (table->origins == NULL || key < table->keys || key >= table->keys + table->count) {
+            continue;
+        }
+        char **origin = &table->origins[key - table->keys];
+        free(*origin);
+        *origin = eye_document_place(document, mark);
+        if (*origin == NULL) {
+            eye_problems_add_out_of_memory(document->problems);
+        }
+    }
+}
+
+/* @mark: where the key stands. */
 static void read_path(const struct eye_scope *scope, struct eye_document *document,
                       const yaml_mark_t *mark, const char *path, const yaml_node_t *node)
 {
@@ -188,6 +207,7 @@ static void read_path(const struct eye_scope *scope, struct eye_document *docume
     const struct eye_scope_special *special = find_special(scope, path);
     if (key != NULL) {
         eye_value_read(document, node, key, values);
+        note_origin(scope, document, mark, key);
     } else if (special != NULL) {
         special->read(document, node, scope->context);
     } else if (is_section(scope, path)) {
@@ -291,11 +311,22 @@ void eye_scope_set_defaults(const struct eye_scope *scope, struct eye_problems *
     }
 }
 
+static void free_origins(const struct eye_scope_table *table)
+{
+    for (size_t i = 0; table->origins != NULL && i < table->count; i++) {
+        free(table->origins[i]);
+    }
+    free(table->origins);
+}
+
 void eye_scope_done(const struct eye_scope *scope)
 {
     void *values;
     const struct eye_config_key *key;
     for (size_t i = 0; (key = key_at(scope, i, &values)) != NULL; i++) {
         eye_value_done(key, values);
+    }
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(scope->tables); i++) {
+        free_origins(&scope->tables[i]);
     }
 }

@@ -11,7 +11,8 @@
 struct eye_scope_table {
     const struct eye_config_key *keys;
     size_t count;
-    void *values; /* what the offsets of the keys point into */
+    void *values;   /* what the offsets of the keys point into */
+    char **origins; /* for each key, owned: where it was set last; NULL: nobody asks */
 };
 
 /* Reads the value of a special key. */
@@ -59,5 +60,5 @@ void eye_scope_assign(const struct eye_scope *scope, struct eye_document *docume
 /** Sets every key of the tables to its default. */
 void eye_scope_set_defaults(const struct eye_scope *scope, struct eye_problems *problems);
 
-/** Frees what the values of the tables own. */
+/** Frees what the values of the tables own, and their origins. */
 void eye_scope_done(const struct eye_scope *scope);

@@ -269,7 +269,7 @@ class Port(Control):
 
     def test_what_is_no_configuration(self):
         for settings, said in (
-                (["control.listen=0.0.0.0:1"], "control.listen 0.0.0.0:1 can be reached from"),
+                (["control.listen=0.0.0.0:1"], "--set control.listen: control.listen 0.0.0.0:1 can be reached from"),
                 (["control.listen='[::]:1'"], "can be reached from elsewhere; set"),
                 (["control.listen=128.0.0.1:1"], "can be reached from elsewhere; set"),
                 ([f"control.token_file={self.token}"], "has no use without control.listen")):

@@ -282,6 +282,15 @@ class FilesOfOthers(unittest.TestCase):
                                                  f'spool: {{path: {spool}}}}}')
             self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
             self.assertIn(f"cannot open the spool {spool}/otlp: Permission denied", done.stderr)
+        key = os.path.join(self.folder, "key")
+        pathlib.Path(key).write_text("0" * 32, encoding="ascii")
+        os.chmod(key, 0o600)
+        os.chown(key, pwd.getpwnam(USER).pw_uid, 0)
+        for words in (("run",), ("check", "--open")):
+            done = self.as_user(*words, exporter=f"{{type: datadog, api_key_file: {key}, "
+                                                 f"spool: {{path: {spool}}}}}")
+            # Of two lanes, once.
+            self.assertEqual(done.stderr.count("Permission denied"), 1, done.stderr)
 
     @staticmethod
     def as_user(*words, exporter):
