@@ -311,6 +311,25 @@ class Commands(Control):
         self.assertIn("Connection refused", done.stdout)
         self.assertIn("failures: refused ", done.stdout)
 
+    def test_what_is_full(self):
+        """Log, status and metric name the key to raise."""
+        port = free_port()
+        listener = harness.listen(self, port)
+        daemon = self.start("limits.tag_values=1", "connections.tags=[direction, port]")
+        for _ in range(2):
+            socket.create_connection(("127.0.0.1", port)).close()
+            listener.accept()[0].close()
+            harness.listen(self, free_port())
+        full = wait_until(lambda: self.get("/status")["budgets"], 20, "a full limit")
+        row = next(row for row in full if row["limit"] == "limits.tag_values")
+        tags = {key: row[key] for key in ("metric", "tag", "limit")}
+        self.assertIn(row["tag"], ("direction", "port", "reason"))
+        self.assertRegex(self.command("status").stdout,
+                         rf"\n  {row['metric']} +{row['tag']} +[0-9 ]+  limits.tag_values\n")
+        wait_until(lambda: daemon.total("series.overflow", **tags) > 0, 20, "the metric")
+        said = [line for line in daemon.log if "limits.tag_values is used up: " in line]
+        self.assertEqual(len(said), 1, daemon.log)
+
     def test_not_running(self):
         for command in ("status", "reload"):
             done = self.command(command)
