@@ -66,7 +66,8 @@ const struct eye_command eye_command_table[] = {
             "The key ? tells the others. --once and --json print what one interval brought, and\n"
             "need no terminal; NO_COLOR is heeded.\n\n"
             "It looks at the daemon that runs, and changes nothing there. Where none does, root\n"
-            "starts one for the time being, without a configuration, that exports nothing.\n\n"
+            "starts one for the time being, without a configuration, that exports nothing;\n"
+            "not where --socket names one.\n\n"
             "Exit codes: 0; 1 something was not told, or there is no terminal; 2 wrong usage;\n"
             "3 not running, and it may not start one.\n",
         .run = eye_command_top,

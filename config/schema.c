@@ -141,8 +141,9 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, log_format),
         .default_value = "auto",
         .choices = log_formats,
-        .help = "How lines of the log look: text has time and level, json is an object per line, "
-                "journal has priorities for systemd. auto: journal under systemd, else text.",
+        .help =
+            "How lines of the log look: text has date, time and level, json is an object per line, "
+            "journal has priorities for systemd. auto: journal under systemd, else text.",
     },
     {
         .path = "control.socket",
