@@ -208,6 +208,19 @@ class Refusals(Control):
                    "connections that gave way")
         print(f"longest answer {worst:.3f} s", end="; ")
 
+    def test_clients_that_leave_are_no_news(self):
+        """At debug, too: some do so for each request, and a scraper's timeout is its own affair."""
+        daemon = self.start("log.level=debug")
+        before = len(daemon.log)
+        for text in (b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+                     b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(self.path)
+                client.sendall(text)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        self.assertTrue(self.get("/health")["alive"])
+        self.assertEqual([line for line in daemon.log[before:] if " server: " in line], [])
+
     def test_drip(self):
         """A byte a second: ended at the deadline of a head, however it drips."""
         self.start()
