@@ -197,15 +197,16 @@ static void write_counts(const struct page *page, const char *title, const json_
         return;
     }
     write_title(page, title);
-    eye_text_appendf(page->text, "  %-30s %-14s %12s %10s  %s\n", first, second, "since start",
-                     "last", third);
+    eye_text_appendf(page->text, "  %-30s %-14s %12s %10s%s%s\n", first, second, "since start",
+                     "last", third[0] == '\0' ? "" : "  ", third);
     json_array_foreach(rows, i, row)
     {
         bool now = integer_of(row, "last_interval") > 0;
-        eye_text_appendf(page->text, "  %-30s %-14s %12lld %s%10lld%s  %s\n", string_of(row, first),
+        const char *behind = string_of(row, third);
+        eye_text_appendf(page->text, "  %-30s %-14s %12lld %s%10lld%s%s%s\n", string_of(row, first),
                          string_of(row, second), (long long)integer_of(row, "total"),
                          ink(page, now ? YELLOW : ""), (long long)integer_of(row, "last_interval"),
-                         ink(page, now ? PLAIN : ""), string_of(row, third));
+                         ink(page, now ? PLAIN : ""), behind[0] == '\0' ? "" : "  ", behind);
     }
 }
 

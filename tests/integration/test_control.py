@@ -324,6 +324,24 @@ class Commands(Control):
         self.assertIn("Connection refused", done.stdout)
         self.assertIn("failures: refused ", done.stdout)
 
+    def test_screen_of_the_readme(self):
+        """It is made as this is: all is the same but numbers, and what was lost there."""
+        def shape(text):
+            text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text)
+            text = re.sub(r"\d+(\.\d+)?( [KMG]iB| B\b| [mu]?s\b)?", "N", text)
+            return [re.sub("configuration .*", "configuration FILE", line.strip())
+                    for line in text.splitlines() if line.strip()]
+        readme = (SCHEMAS.parents[2] / "README.md").read_text(encoding="utf-8")
+        screen, = re.findall(r"(?:^    .*\n|^\n)+", readme[readme.index("    sockeye 0.1.0 is "):]
+                             .partition("\n**")[0] + "\n", re.M)
+        screen = re.sub(r"    Lost in the kernel\n(    .+\n)+", "", screen)
+        self.start("exporters=[{type: openmetrics, listen: '127.0.0.1:%d'}, %s]"
+                   % (free_port(), AWAY.format(free_port())), console=None)
+        wait_until(lambda: self.get("/status")["problems"] and
+                   self.get("/status")["exporters"][0]["last_success"], 20, "exporters at work")
+        said = shape(self.command("status").stdout)
+        self.assertEqual([line for line in shape(screen) if line not in said], [], said)
+
     def test_what_is_full(self):
         """Log, status and metric name the key to raise."""
         port = free_port()
