@@ -135,8 +135,8 @@ void eye_route_list_read(struct eye_document *document, const yaml_node_t *node,
                          struct eye_route_list *list)
 {
     const struct eye_scope scope = {
-        .tables = {{&names_key, 1, list}},
-        .specials = {{"rules", read_list}},
+        .tables = {{&names_key, 1, list, NULL}},
+        .specials = {{"rules", read_list, NULL}},
         .context = list,
     };
     if (eye_node_is_null(node)) {
