@@ -438,7 +438,7 @@ const struct eye_exporter_type eye_exporter_openmetrics = {
     .section =
         {
             .type = "openmetrics",
-            .foreign = "prometheus prom prometheus_exporter prometheus-exporter scrape metrics",
+            .foreign = "prometheus prom prometheus_exporter prometheus-exporter scrape",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct openmetrics_config),
