@@ -207,6 +207,7 @@ static const char *const of_no_use[] = {
     "Connection socket is closed",
     "Connection was closed by remote",
     "Failed to send",
+    "Failed to push the data",
 };
 
 static bool is_of_no_use(const char *format)
