@@ -20,6 +20,7 @@
 #include "collector/collector.h"
 #include "collector/control/report.h"
 #include "collector/control/status.h"
+#include "collector/full.h"
 #include "collector/host/remedy.h"
 #include "collector/publish/publisher.h"
 #include "collector/publish/reports.h"
@@ -52,6 +53,7 @@ struct daemon {
     struct eye_reports *reports;
     struct eye_collector *collector;
     struct eye_service service;
+    struct eye_full full;
     const char *tier; /* that was started */
     bool whole;       /* all that the configuration asks for is seen */
     bool up;          /* started, and not stopping */
@@ -138,6 +140,9 @@ static int join_readers(struct daemon *daemon, struct eye_error *ret_error)
     int result = eye_workers_join(daemon->workers, daemon->publisher, daemon->reports, ret_error);
     if (result == 0) {
         result = eye_service_join(&daemon->service, daemon->publisher);
+    }
+    if (result == 0) {
+        result = eye_full_join(&daemon->full, daemon->publisher);
     }
     return result == 0 && daemon->config->once ? watch_intervals(daemon, ret_error) : result;
 }
@@ -470,6 +475,7 @@ static int stop(struct daemon *daemon, enum cause cause)
     uint64_t deadline = eye_clock_monotonic_ns() + timeout_ns;
     const struct eye_workers_end end = eye_workers_end(daemon->workers, deadline);
     eye_subscription_leave(&daemon->intervals);
+    eye_full_leave(&daemon->full);
     eye_collector_free(daemon->collector);
     int code = exit_code(cause, saw_all, &end);
     if (end.worst == EYE_WORKER_STUCK) {

@@ -37,17 +37,16 @@ static bool has_no_exporters(const struct eye_config *config)
 static int check(const struct eye_reload *reload, const struct eye_config *config,
                  struct eye_error *ret_error)
 {
-    const char *fixed = eye_config_needs_restart(reload->config, config);
     if (has_no_exporters(config) && !has_no_exporters(reload->config)) {
         return eye_error_set(ret_error, -EINVAL,
-                             "no exporter is configured (is the file whole?); a daemon without any "
-                             "has to be restarted");
+                             "%s: no exporter is configured (is the file whole?); a daemon without "
+                             "any has to be restarted",
+                             eye_config_origin(config, "exporters"));
     }
-    if (fixed != NULL) {
-        return eye_error_set(ret_error, -EBUSY,
-                             "%s cannot change while the daemon runs; restart it", fixed);
+    int result = eye_config_needs_restart(reload->config, config, ret_error);
+    if (result == 0) {
+        result = eye_control_check(config, ret_error);
     }
-    int result = eye_control_check(config, ret_error);
     return result == 0 ? try_exporters(config, ret_error) : result;
 }
 

@@ -109,6 +109,24 @@ bool eye_listen_is_own_host(const char *host)
            ((size_t)written < sizeof(with_port) && eye_listen_valid(with_port));
 }
 
+static in_port_t port_of(const struct sockaddr_storage *address)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    memcpy(&v4, address, sizeof(v4));
+    memcpy(&v6, address, sizeof(v6));
+    return address->ss_family == AF_INET ? v4.sin_port : v6.sin6_port;
+}
+
+bool eye_listen_same_port(const char *text, const char *other)
+{
+    struct sockaddr_storage addresses[2];
+    socklen_t length = 0;
+    return eye_listen_parse(text, &addresses[0], &length) == 0 &&
+           eye_listen_parse(other, &addresses[1], &length) == 0 &&
+           port_of(&addresses[0]) == port_of(&addresses[1]);
+}
+
 int eye_listen_open(const char *text, int *ret_fd)
 {
     struct sockaddr_storage address;
@@ -128,4 +146,11 @@ int eye_listen_open(const char *text, int *ret_fd)
     }
     *ret_fd = EYE_TAKE_FD(fd);
     return 0;
+}
+
+const char *eye_listen_hint(int result)
+{
+    return result == -EACCES ? "without cap_net_bind_service ports begin at "
+                               "net.ipv4.ip_unprivileged_port_start (1024): grant it, or "
+                             : "";
 }

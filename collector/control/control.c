@@ -273,13 +273,14 @@ int eye_control_check(const struct eye_config *config, struct eye_error *ret_err
     const char *address = config->control.listen;
     if (address == NULL && config->control.token_file != NULL) {
         return eye_error_set(ret_error, -EINVAL,
-                             "control.token_file has no use without control.listen");
+                             "%s: control.token_file has no use without control.listen",
+                             eye_config_origin(config, "control.token_file"));
     }
     if (address != NULL && config->control.token_file == NULL && !eye_listen_is_local(address)) {
         return eye_error_set(ret_error, -EINVAL,
-                             "control.listen %s can be reached from elsewhere; set "
+                             "%s: control.listen %s can be reached from elsewhere; set "
                              "control.token_file, or listen on 127.0.0.1 or [::1]",
-                             address);
+                             eye_config_origin(config, "control.listen"), address);
     }
     return 0;
 }
@@ -296,8 +297,8 @@ int eye_control_listen_on_port(struct eye_control *control, const char *address,
     result = eye_listen_open(address, &control->doors[EYE_CONTROL_PORT].listen_fd);
     return result == 0 ? 0
                        : eye_error_set(ret_error, result,
-                                       "cannot listen on %s: %s; set another control.listen",
-                                       address, strerror(-result));
+                                       "cannot listen on %s: %s; %sset another control.listen",
+                                       address, strerror(-result), eye_listen_hint(result));
 }
 
 /* ---- Life ---- */

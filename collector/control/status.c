@@ -80,9 +80,10 @@ static void add_budget(json_t *list, const struct eye_change *change)
 {
     const struct eye_point *point = change->point;
     json_array_append_new(
-        list, json_pack("{s:s, s:s, s:I, s:I}", "metric", eye_json_tag(point, EYE_TAG_METRIC),
-                        "tag", eye_json_tag(point, EYE_TAG_TAG), "total",
-                        (json_int_t)point->counter, "last_interval", (json_int_t)change->counter));
+        list, json_pack("{s:s, s:s, s:s, s:I, s:I}", "metric", eye_json_tag(point, EYE_TAG_METRIC),
+                        "tag", eye_json_tag(point, EYE_TAG_TAG), "limit",
+                        eye_json_tag(point, EYE_TAG_LIMIT), "total", (json_int_t)point->counter,
+                        "last_interval", (json_int_t)change->counter));
 }
 
 static void add_program(json_t *list, const struct eye_change *change)

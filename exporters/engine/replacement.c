@@ -242,11 +242,14 @@ static int prepare(const struct step *step, struct eye_publisher *publisher,
 static void prepare_all(struct plan *plan, struct eye_publisher *publisher,
                         struct eye_reports *reports)
 {
+    const struct eye_exporter_config *failed = NULL;
     for (size_t i = 0; i < plan->count; i++) {
         struct eye_error error;
-        int result =
-            plan->steps[i].made == NULL ? 0 : prepare(&plan->steps[i], publisher, reports, &error);
+        const struct step *step = &plan->steps[i];
+        bool wanted = step->made != NULL && eye_worker_config(step->made) != failed;
+        int result = wanted ? prepare(step, publisher, reports, &error) : 0;
         if (result != 0) {
+            failed = eye_worker_config(step->made);
             eye_problems_add(&plan->problems, result, "%s", error.text);
         }
     }

@@ -103,6 +103,11 @@ const char *eye_worker_name(const struct eye_worker *worker)
     return worker->name;
 }
 
+const struct eye_exporter_config *eye_worker_config(const struct eye_worker *worker)
+{
+    return worker->setup.own;
+}
+
 unsigned eye_worker_lane(const struct eye_worker *worker)
 {
     return worker->setup.lane;

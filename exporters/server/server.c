@@ -208,16 +208,41 @@ static void note_connection(void *context, struct MHD_Connection *connection, vo
     }
 }
 
+/* How the library begins to tell what comes with each request of some: that a client has gone, that
+ * a unix socket is none of TCP. */
+static const char *const of_no_use[] = {
+    "Setting %s option to",
+    "Socket has been disconnected",
+    "Connection socket is closed",
+    "Connection was closed by remote",
+    "Failed to send",
+    "Failed to push the data",
+};
+
+static bool is_of_no_use(const char *format)
+{
+    size_t i = 0;
+    while (i < EYE_ARRAY_LENGTH(of_no_use) &&
+           strncmp(format, of_no_use[i], strlen(of_no_use[i])) != 0) {
+        i++;
+    }
+    return i < EYE_ARRAY_LENGTH(of_no_use);
+}
+
 /* What goes wrong with one scraper is that scraper's business. */
 static void log_server(void *context, const char *format, va_list arguments)
 {
     char line[256];
+    if (is_of_no_use(format)) {
+        return;
+    }
     /* MHD's own constant formats. */
     _Pragma("GCC diagnostic push");
     _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"");
     eye_format_shown(line, sizeof(line), format, arguments);
     _Pragma("GCC diagnostic pop");
-    eye_log_debug("%s server: %s", ((const struct eye_server *)context)->setup.name, line);
+    eye_log_debug("%s server: libmicrohttpd: %s", ((const struct eye_server *)context)->setup.name,
+                  line);
 }
 
 /* ---- The library's daemon ---- */

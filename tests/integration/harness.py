@@ -40,7 +40,8 @@ UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
 # Assignments that every daemon under test gets before its own (own_cgroup.py has more). What is
 # counted exactly must not wait until a protocol is seen: test_attacher.py is about that.
 SETTINGS = ["protocols.http=true"]
-LOG_LINE = re.compile(r"\d\d:\d\d:\d\d sockeye (error|warning|info|debug): (.*)")
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d sockeye "
+                      r"(error|warning|info|debug): (.*)")
 
 # Below the ephemeral ports, so that no client's own port is taken for the test's.
 FIRST_PORT, LAST_PORT = 20000, 32000

@@ -89,7 +89,7 @@ class Answers(Control):
     def test_every_path(self):
         daemon = self.start("tags=[env:prod]", 'exporters=[{type: console, format: json}, '
                             '{type: otlp, url: "http://127.0.0.1:9/v1?token=secret"}]')
-        daemon.wait_for_snapshots(2)
+        daemon.wait_for_snapshots(1)
         self.assertEqual(self.get("/health"), {"alive": True})
         self.assertEqual(self.get("/ready"), {"ready": True})
         status = self.get("/status")
@@ -198,7 +198,7 @@ class Refusals(Control):
 
     def test_stranger(self):
         os.chmod(self.folder, 0o755)
-        daemon = self.start(prefix=self.with_group())
+        daemon = self.start("log.level=debug", prefix=self.with_group())
         state = os.stat(self.path)
         self.assertEqual((state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode)),
                          (0, GROUP, 0o660))
@@ -208,6 +208,18 @@ class Refusals(Control):
         daemon.wait_for_snapshots(1)
         done = self.command("status", prefix=MEMBER)
         self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
+        self.leave_early()
+        self.assertTrue(self.get("/health")["alive"])
+        # At debug, too: some clients do so for each request.
+        self.assertEqual([line for line in daemon.log if "libmicrohttpd" in line], [])
+
+    def leave_early(self):
+        """In a head, before a body, before the answer."""
+        for text in (b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+                     b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(self.path)
+                client.sendall(text)
 
     def test_crowd(self):
         """A thousand at once that say nothing, and some that drip: whoever asks is answered, and the
@@ -310,7 +322,7 @@ class Port(Control):
 
     def test_what_is_no_configuration(self):
         for settings, said in (
-                (["control.listen=0.0.0.0:1"], "control.listen 0.0.0.0:1 can be reached from"),
+                (["control.listen=0.0.0.0:1"], "--set control.listen: control.listen 0.0.0.0:1 can be reached from"),
                 (["control.listen='[::]:1'"], "can be reached from elsewhere; set"),
                 (["control.listen=128.0.0.1:1"], "can be reached from elsewhere; set"),
                 ([f"control.token_file={self.token}"], "has no use without control.listen")):
@@ -327,7 +339,7 @@ class Commands(Control):
 
     def test_healthy(self):
         daemon = self.start()
-        daemon.wait_for_snapshots(2)
+        daemon.wait_for_snapshots(1)
         done = self.command("status")
         self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
         self.assertIn(f"is healthy, process {daemon.pid}, up ", done.stdout)
@@ -342,15 +354,52 @@ class Commands(Control):
         self.assertEqual(done.returncode, EXIT_OK)
 
     def test_degraded(self):
-        daemon = self.start(exporters=[AWAY.format(free_port())])
+        daemon = self.start(exporters=["{type: openmetrics, listen: '127.0.0.1:%d'}" % free_port(),
+                                       AWAY.format(free_port())])
         wait_until(lambda: daemon.total("exporter.failures", exporter="graphite") >= 2, 30,
                    "failures")
+        wait_until(lambda: self.get("/status")["exporters"][-2]["last_success"], 20, "the page")
         done = self.command("status")
         self.assertEqual(done.returncode, EXIT_FAILURE)
         self.assertIn("is degraded", done.stdout)
         self.assertIn("Problems\n  exporter graphite fails, ", done.stdout)
         self.assertIn("Connection refused", done.stdout)
         self.assertIn("failures: refused ", done.stdout)
+        self.compare_with_readme(done.stdout)
+
+    def compare_with_readme(self, said):
+        """Its screen is of such a daemon: all is the same but numbers, and what was lost there."""
+        def shape(text):
+            text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text)
+            text = re.sub(r"\d+(\.\d+)?( [KMG]iB| B\b| [mu]?s\b)?", "N", text)
+            return [re.sub("configuration .*", "configuration FILE", line.strip())
+                    for line in text.splitlines() if line.strip()]
+        readme = (SCHEMAS.parents[2] / "README.md").read_text(encoding="utf-8")
+        screen, = re.findall(r"(?:^    .*\n|^\n)+", readme[readme.index("    sockeye 0.1.0 is "):]
+                             .partition("\n**")[0] + "\n", re.M)
+        screen = re.sub(r"    Lost in the kernel\n(    .+\n)+", "", screen)
+        self.assertEqual([line for line in shape(screen) if line not in shape(said)], [], said)
+
+    def test_what_is_full(self):
+        """Log, status and metric name the key to raise."""
+        port = free_port()
+        listener = harness.listen(self, port)
+        daemon = self.start("limits.tag_values=1", "connections.tags=[direction, port]")
+        for _ in range(2):
+            socket.create_connection(("127.0.0.1", port)).close()
+            listener.accept()[0].close()
+            harness.listen(self, free_port())
+        full = wait_until(lambda: self.get("/status")["budgets"], 20, "a full limit")
+        row = next(row for row in full if row["limit"] == "limits.tag_values")
+        tags = {key: row[key] for key in ("metric", "tag", "limit")}
+        self.assertRegex(self.command("status").stdout,
+                         rf"\n  {row['metric']} +{row['tag']} +[0-9 ]+  limits.tag_values\n")
+        wait_until(lambda: daemon.total("series.overflow", **tags) > 0, 20, "the metric")
+        def said():
+            return [line for line in list(daemon.log) if "limits.tag_values is used up: " in line]
+        wait_until(said, 20, "the log")
+        daemon.wait_for_snapshots(1)
+        self.assertEqual(len(said()), 1, daemon.log)
 
     def test_not_running(self):
         for command in ("status", "reload"):
@@ -393,6 +442,28 @@ class OneAtATime(Control):
                        f"control.socket={self.path}", "--set", 'exporters=[{type: "null"}]')
         self.assertEqual(done.returncode, EXIT_OK, done.stderr)
         self.assertTrue(self.get("/health")["alive"])
+
+    def test_check_beside_a_daemon(self):
+        """What the running one has is its own: a note. What somebody else has is an error."""
+        port, foreign, journal = free_port(), free_port(), os.path.join(self.folder, "journal")
+        harness.listen(self, foreign)
+        self.start(exporters=(f'{{type: openmetrics, listen: "127.0.0.1:{port}"}}',
+                              f"{{type: file, path: {journal}}}"))
+
+        def check(*exporters):
+            return sockeye("check", "--open", "-c", "/dev/null",
+                           "--set", f"exporters=[{', '.join(exporters)}]",
+                           SOCKEYE_CONTROL_SOCKET=self.path)
+        done = check(f'{{type: openmetrics, listen: "0.0.0.0:{port}"}}',
+                     f"{{type: file, path: {journal}}}")
+        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
+        for name, what in (("openmetrics", f"0.0.0.0:{port}"), ("file", journal)):
+            self.assertIn(f"note: --set exporters: exporter {name}: the running sockeye, which "
+                          f"answers at {self.path}, has {what}", done.stderr)
+        done = check(f'{{type: openmetrics, listen: "127.0.0.1:{foreign}"}}',
+                     f"{{type: file, path: {journal}}}")
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn(f"cannot listen on 127.0.0.1:{foreign}: Address already in use", done.stderr)
 
     def test_one_that_died(self):
         first = self.start()

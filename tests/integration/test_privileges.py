@@ -278,10 +278,11 @@ class FilesOfOthers(unittest.TestCase):
     def test_another_user(self):
         """DAC_READ_SEARCH, which the daemon has, is for /proc: not for a secret that the thread
         which reads it again could not open."""
-        for settings, binary, prefix in (((f"run.user={USER}",), harness.binary(), ()),
-                                         ((), public_copy(self), plain(*ALL))):
-            words = [word for setting in settings for word in ("--set", setting)]
-            done = command(*prefix, binary, "run", "-c", "/dev/null", *words, "--set",
+        other = ("--set", f"run.user={USER}")
+        for name, words, binary, prefix in (("run", other, harness.binary(), ()),
+                                            ("check", other, harness.binary(), ()),
+                                            ("run", (), public_copy(self), plain(*ALL))):
+            done = command(*prefix, binary, name, "-c", "/dev/null", *words, "--set",
                            f"exporters=[{self.exporters[1]}]", check=False,
                            env=harness.clean_environment())
             self.assertEqual(done.returncode, harness.EXIT_CONFIG, done.stderr)
@@ -292,11 +293,38 @@ class FilesOfOthers(unittest.TestCase):
         os.mkdir(spool, 0o700)
         os.chmod(self.folder, 0o755)
         os.chown(self.folder, 0, 0)
-        done = harness.sockeye("run", "-c", "/dev/null", "--set", f"run.user={USER}", "--set",
-                               f'exporters=[{{type: otlp, url: "http://127.0.0.1:9/", '
-                               f'spool: {{path: {spool}}}}}]')
-        self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
-        self.assertIn(f"cannot open the spool {spool}/otlp: Permission denied", done.stderr)
+        for words in (("run",), ("check", "--open")):
+            done = self.as_user(*words, exporter='{type: otlp, url: "http://127.0.0.1:9/", '
+                                                 f'spool: {{path: {spool}}}}}')
+            self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
+            self.assertIn(f"cannot open the spool {spool}/otlp: Permission denied", done.stderr)
+        key = os.path.join(self.folder, "key")
+        pathlib.Path(key).write_text("0" * 32, encoding="ascii")
+        os.chmod(key, 0o600)
+        os.chown(key, pwd.getpwnam(USER).pw_uid, 0)
+        for words in (("run",), ("check", "--open")):
+            done = self.as_user(*words, exporter=f"{{type: datadog, api_key_file: {key}, "
+                                                 f"spool: {{path: {spool}}}}}")
+            # Of two lanes, once.
+            self.assertEqual(done.stderr.count("Permission denied"), 1, done.stderr)
+
+    @staticmethod
+    def as_user(*words, exporter):
+        return harness.sockeye(*words, "-c", "/dev/null", "--set", f"run.user={USER}", "--set",
+                               f"exporters=[{exporter}]")
+
+    def test_check_opens_as_the_user(self):
+        """Nothing that root may beyond it: its file is that user's, a low port nobody's."""
+        path = os.path.join(self.folder, "metrics.json")
+        os.chown(self.folder, pwd.getpwnam(USER).pw_uid, 0)
+        done = self.as_user("check", "--open", exporter=f"{{type: file, path: {path}}}")
+        self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
+        self.assertEqual(os.stat(path).st_uid, pwd.getpwnam(USER).pw_uid)
+        done = self.as_user("check", "--open",
+                            exporter='{type: openmetrics, listen: "127.0.0.1:443"}')
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn("cannot listen on 127.0.0.1:443: Permission denied; without "
+                      "cap_net_bind_service", done.stderr)
 
 
 class WhatIsMissing(unittest.TestCase):

@@ -198,10 +198,14 @@ class Refused(Reload):
         self.assert_unchanged(daemon, f"{self.config}:1:11: ")
         self.write(text + "unknown: 1\n")
         self.assert_unchanged(daemon, f'{self.config}:2:1: unknown key "unknown"')
-        self.write(text + "source: {proc: /proc/1/root/proc}\n")
-        self.assert_unchanged(daemon, "source.proc cannot change while the daemon runs; restart it")
+        self.write(text + "source:\n  proc: /proc/1/root/proc\n  root: /mnt\n")
+        self.assert_unchanged(daemon, *(
+            f"{self.config}:{line}:3: {key} cannot change while the daemon runs; restart it"
+            for line, key in ((3, "source.proc"), (4, "source.root"))))
+        self.write("control: {token_file: /nowhere}\n" + text)
+        self.assert_unchanged(daemon, f"{self.config}:1:11: control.token_file ")
         self.write("")
-        self.assert_unchanged(daemon, "no exporter is configured (is the file whole?)")
+        self.assert_unchanged(daemon, f"{self.config}: no exporter is configured (is the file whole?)")
         self.write("exporters: [\n")
         self.assert_unchanged(daemon, f"{self.config}:")
         os.unlink(self.config)
