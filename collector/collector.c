@@ -590,7 +590,7 @@ int eye_collector_reconfigure(struct eye_collector *collector, const struct eye_
     const struct eye_config *before = collector->config;
     struct change change = {.config = config};
     assert(collector->running && !collector->once);
-    assert(eye_config_needs_restart(before, config) == NULL);
+    assert(eye_config_needs_restart(before, config, NULL) == 0);
     if (eye_usm_open(&change.usm, config) != 0) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }

@@ -29,7 +29,9 @@ const struct eye_command eye_command_table[] = {
                    EYE_OPTION_BIT(DEFAULT),
         .notes =
             "\"run\" refuses what \"check\" refuses, and what \"check --open\" refuses. To try\n"
-            "makes files and spools that do not exist yet.\n\n"
+            "makes files and spools that do not exist yet. Root tries as the user of\n"
+            "run.user, with no right beyond that one's. What the running daemon has is a\n"
+            "note, no error.\n\n"
             "Exit codes: 0 valid; 1 valid, but it could not be opened, or no memory;\n"
             "2 wrong usage; 78 invalid.\n",
         .run = eye_command_check,
@@ -64,7 +66,8 @@ const struct eye_command eye_command_table[] = {
             "The key ? tells the others. --once and --json print what one interval brought, and\n"
             "need no terminal; NO_COLOR is heeded.\n\n"
             "It looks at the daemon that runs, and changes nothing there. Where none does, root\n"
-            "starts one for the time being, without a configuration, that exports nothing.\n\n"
+            "starts one for the time being, without a configuration, that exports nothing;\n"
+            "not where --socket names one.\n\n"
             "Exit codes: 0; 1 something was not told, or there is no terminal; 2 wrong usage;\n"
             "3 not running, and it may not start one.\n",
         .run = eye_command_top,

@@ -5,17 +5,23 @@
 #include <assert.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collector/base/clock.h"
 #include "collector/base/privileges.h"
+#include "collector/check.h"
 #include "collector/control/control.h"
 #include "collector/daemon.h"
 #include "collector/metrics_page.h"
 #include "collector/probe.h"
 #include "exporters/encode/selection.h"
 #include "exporters/engine/workers.h"
+
+/* As the unit of the packages says. */
+#define SERVICE_USER "sockeye"
 
 /* More of them nobody reads. */
 #define WARNINGS_BYTES_MAX 16384
@@ -135,15 +141,10 @@ static void warn_of_fetched(const struct eye_config *config)
     }
 }
 
-/* Before anything is opened, so that what is made is that user's. EYE_EXIT_OK or another code. */
-static int become_user(const struct eye_config *config)
+/* Before anything is opened, so that what is made is that user's. 0, or -errno with a message. */
+static int become_user(const struct eye_config *config, struct eye_error *ret_error)
 {
-    struct eye_error error;
-    if (config->run.user == NULL || eye_privileges_become(config->run.user, &error) == 0) {
-        return EYE_EXIT_OK;
-    }
-    eye_log_error("%s", error.text);
-    return EYE_EXIT_FAILURE;
+    return config->run.user == NULL ? 0 : eye_privileges_become(config->run.user, ret_error);
 }
 
 int eye_command_run(const struct eye_options *options)
@@ -157,8 +158,11 @@ int eye_command_run(const struct eye_options *options)
     eye_log_set_level((enum eye_log_level)config->log_level);
     eye_log_set_format((enum eye_log_format)config->log_format);
     struct eye_workers workers = {0};
-    int code = become_user(config);
-    if (code == EYE_EXIT_OK) {
+    struct eye_error error;
+    int code = EYE_EXIT_FAILURE;
+    if (become_user(config, &error) != 0) {
+        eye_log_error("%s", error.text);
+    } else {
         code = make_exporters(config, &workers);
     }
     if (code == EYE_EXIT_OK) {
@@ -167,6 +171,30 @@ int eye_command_run(const struct eye_options *options)
     }
     eye_config_unref(config);
     return code;
+}
+
+/* What root may, the service's user need not; who is not root sees words alone with other eyes.
+ * EYE_EXIT_OK or another code. */
+static int stand_in_for_service(const struct eye_config *config, bool open)
+{
+    bool is_root = geteuid() == 0;
+    if (!is_root && !open) {
+        return EYE_EXIT_OK;
+    }
+    if (is_root && open && config->run.user == NULL && getpwnam(SERVICE_USER) != NULL) {
+        fputs("note: opened with root's rights, since run.user is not set; the packaged service is "
+              "another user: sudo -u " SERVICE_USER " sockeye check --open\n",
+              stderr);
+    }
+    struct eye_error error;
+    if (become_user(config, &error) != 0) {
+        fprintf(stderr, "%s\n", error.text);
+        return EYE_EXIT_FAILURE;
+    }
+    if (is_root && geteuid() != 0) {
+        eye_privileges_assume(EYE_ROLE_DELIVERY);
+    }
+    return EYE_EXIT_OK;
 }
 
 static int print_default_config(void)
@@ -203,10 +231,11 @@ static void print_valid(const struct eye_config *config)
 static int check_exporters(const struct eye_config *config, bool open)
 {
     struct eye_workers workers = {0};
-    struct eye_error error = {""};
-    int code = make_exporters(config, &workers);
-    if (code == EYE_EXIT_OK && open && eye_workers_bind(&workers, &error) != 0) {
-        fprintf(stderr, "%s\n", error.text);
+    int code = stand_in_for_service(config, open);
+    if (code == EYE_EXIT_OK) {
+        code = make_exporters(config, &workers);
+    }
+    if (code == EYE_EXIT_OK && open && eye_check_open(config, &workers, stderr) != 0) {
         code = EYE_EXIT_FAILURE;
     }
     eye_workers_end(&workers, 0);

@@ -20,6 +20,7 @@
 #include "collector/collector.h"
 #include "collector/control/report.h"
 #include "collector/control/status.h"
+#include "collector/full.h"
 #include "collector/host/remedy.h"
 #include "collector/publish/publisher.h"
 #include "collector/publish/reports.h"
@@ -52,6 +53,7 @@ struct daemon {
     struct eye_reports *reports;
     struct eye_collector *collector;
     struct eye_service service;
+    struct eye_full full;
     const char *tier; /* that was started */
     bool whole;       /* all that the configuration asks for is seen */
     bool up;          /* started, and not stopping */
@@ -59,6 +61,9 @@ struct daemon {
     struct eye_control control;
     struct eye_view view;
     struct eye_running running; /* what `control` tells */
+    struct eye_reload reload;
+    uint64_t asked; /* number of the last reload that somebody wants */
+    uint64_t begun; /* of the last one that was begun; running.reloaded has those that are over */
 
     /* `run --once` reads how many intervals there were. */
     struct eye_subscription intervals;
@@ -136,6 +141,9 @@ static int join_readers(struct daemon *daemon, struct eye_error *ret_error)
     if (result == 0) {
         result = eye_service_join(&daemon->service, daemon->publisher);
     }
+    if (result == 0) {
+        result = eye_full_join(&daemon->full, daemon->publisher);
+    }
     return result == 0 && daemon->config->once ? watch_intervals(daemon, ret_error) : result;
 }
 
@@ -183,34 +191,98 @@ static void say_lines(enum eye_log_level level, const char *subject, const char 
     }
 }
 
-/* By SIGHUP or at the control socket. */
-static int reload(void *context, struct eye_text *words)
+/* ---- Reloads ---- */
+
+/* An eye_control_reload, and SIGHUP's. One under way may have read its file before what is there
+ * now, so another one will follow it, for all who ask meanwhile. */
+static uint64_t ask_for_reload(void *context)
 {
     struct daemon *daemon = context;
-    struct eye_reload reload = {
-        .source = daemon->source,
-        .config = daemon->config,
-        .collector = daemon->collector,
-        .workers = daemon->workers,
-        .publisher = daemon->publisher,
-        .reports = daemon->reports,
-        .notify = &daemon->service.notify,
-    };
-    int result = eye_reload_run(&reload, words);
-    if (result == 0) {
-        daemon->config = reload.config;
-        daemon->running.config = reload.config;
-        daemon->running.interval_before_ns = daemon->running.interval_ns;
-        daemon->running.interval_ns = reload.config->interval_ns;
+    if (daemon->asked == daemon->begun) {
+        daemon->asked++;
     }
-    daemon->running.reloaded =
-        (struct eye_reloaded){.time_ns = eye_clock_wall_ns(), .done = result == 0};
-    eye_error_set(&daemon->running.reloaded.words, result, "%s", eye_text_string(words));
-    if (result != 0) {
+    return daemon->asked;
+}
+
+static bool is_reloading(const struct daemon *daemon)
+{
+    return daemon->begun != daemon->running.reloaded.number;
+}
+
+static void put_in_force(struct daemon *daemon)
+{
+    daemon->config = daemon->reload.config;
+    daemon->running.config = daemon->config;
+    daemon->running.interval_before_ns = daemon->running.interval_ns;
+    daemon->running.interval_ns = daemon->config->interval_ns;
+}
+
+static void log_outcome(const struct eye_reload_outcome *outcome)
+{
+    if (outcome->result != 0) {
         eye_log_error("the configuration stays as it was:");
     }
-    say_lines(result == 0 ? EYE_LOG_INFO : EYE_LOG_ERROR, "reload", eye_text_string(words));
-    return result;
+    say_lines(EYE_LOG_WARNING, "reload", eye_text_string(&outcome->warnings));
+    say_lines(outcome->level, "reload", eye_text_string(&outcome->words));
+}
+
+/* Warnings come first for who asked, too. */
+static void end_reload(struct daemon *daemon)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text words;
+    struct eye_reload_outcome outcome;
+    struct eye_reloaded *reloaded = &daemon->running.reloaded;
+    eye_text_init(&words, EYE_CONTROL_WORDS_MAX);
+    eye_text_init(&outcome.words, EYE_CONTROL_WORDS_MAX);
+    eye_text_init(&outcome.warnings, EYE_CONTROL_WORDS_MAX);
+    eye_reload_end(&daemon->reload, &outcome);
+    if (outcome.result == 0) {
+        put_in_force(daemon);
+    }
+    log_outcome(&outcome);
+    eye_text_append(&outcome.warnings, eye_text_string(&outcome.words));
+    eye_text_done(&reloaded->words);
+    eye_text_done(&outcome.words);
+    *reloaded = (struct eye_reloaded){
+        .number = daemon->begun,
+        .time_ns = eye_clock_wall_ns(),
+        .done = outcome.result == 0,
+        .words = outcome.warnings,
+    };
+    eye_control_reloaded(&daemon->control);
+}
+
+/* A part of the main loop. */
+static void go_on_reloading(struct daemon *daemon)
+{
+    if (!is_reloading(daemon) && daemon->asked != daemon->begun) {
+        daemon->begun = daemon->asked;
+        eye_notify_reloading(&daemon->service.notify);
+        eye_reload_begin(&daemon->reload);
+    }
+    if (is_reloading(daemon) && eye_reload_step(&daemon->reload)) {
+        end_reload(daemon);
+        eye_notify_ready(&daemon->service.notify);
+    }
+}
+
+/* When there is more to do than to wait for others; UINT64_MAX: never. */
+static uint64_t next_reload_step(const struct daemon *daemon)
+{
+    if (is_reloading(daemon)) {
+        return eye_clock_monotonic_ns() + EYE_REPLACEMENT_LOOK_NS;
+    }
+    return daemon->asked != daemon->begun ? 0 : UINT64_MAX;
+}
+
+/* The daemon ends: who waits for a reload is told. */
+static void cancel_reloads(struct daemon *daemon, uint64_t deadline_ns)
+{
+    while (is_reloading(daemon) || daemon->asked != daemon->begun) {
+        daemon->begun = is_reloading(daemon) ? daemon->begun : daemon->asked;
+        eye_reload_cancel(&daemon->reload, deadline_ns);
+        end_reload(daemon);
+    }
 }
 
 /* An eye_control_watch. */
@@ -240,12 +312,20 @@ static int open_control(struct daemon *daemon, const struct eye_source *source,
         .monotonic_ns = eye_clock_monotonic_ns(),
         .interval_ns = daemon->config->interval_ns,
     };
+    daemon->reload = (struct eye_reload){
+        .source = daemon->source,
+        .config = daemon->config,
+        .collector = daemon->collector,
+        .workers = daemon->workers,
+        .publisher = daemon->publisher,
+        .reports = daemon->reports,
+    };
     struct eye_report *report = eye_control_report_new(&daemon->control);
     if (report == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     eye_reports_open(daemon->reports, report);
-    eye_control_open(&daemon->control, &daemon->running, reload, watch, daemon);
+    eye_control_open(&daemon->control, &daemon->running, ask_for_reload, watch, daemon);
     return 0;
 }
 
@@ -321,6 +401,7 @@ static int start(struct daemon *daemon, struct eye_error *ret_error)
         result = eye_workers_bind(daemon->workers, ret_error);
     }
     if (result == 0) {
+        eye_stdout_follow();
         result = join_readers(daemon, ret_error);
     }
     if (result == 0) {
@@ -376,19 +457,25 @@ static void give_up_privileges(void)
 static int stop(struct daemon *daemon, enum cause cause)
 {
     bool saw_all = false;
+    uint64_t timeout_ns = daemon->config->shutdown_timeout_ns;
+    uint64_t began_ns = eye_clock_monotonic_ns();
     eye_privileges_raise(EYE_PRIVILEGES_ALL); /* to take away what was made with them */
     eye_service_leave(&daemon->service);
-    eye_notify_stopping(&daemon->service.notify,
-                        daemon->config->shutdown_timeout_ns + STOP_GRACE_NS);
+    eye_notify_stopping(&daemon->service.notify, timeout_ns + STOP_GRACE_NS);
+    cancel_reloads(daemon, began_ns + timeout_ns);
+    uint64_t spent_ns = eye_clock_monotonic_ns() - began_ns;
+    timeout_ns -= spent_ns < timeout_ns ? spent_ns : timeout_ns;
     eye_control_close(&daemon->control);
+    eye_text_done(&daemon->running.reloaded.words);
     eye_view_close(&daemon->view);
     if (daemon->collector != NULL) {
         eye_collector_stop(daemon->collector);
         saw_all = eye_collector_sees_all(daemon->collector);
     }
-    uint64_t deadline = eye_clock_monotonic_ns() + daemon->config->shutdown_timeout_ns;
+    uint64_t deadline = eye_clock_monotonic_ns() + timeout_ns;
     const struct eye_workers_end end = eye_workers_end(daemon->workers, deadline);
     eye_subscription_leave(&daemon->intervals);
+    eye_full_leave(&daemon->full);
     eye_collector_free(daemon->collector);
     int code = exit_code(cause, saw_all, &end);
     if (end.worst == EYE_WORKER_STUCK) {
@@ -422,12 +509,9 @@ static void say_status(struct daemon *daemon)
 /* A job has read its configuration for its only interval. */
 static void hang_up(struct daemon *daemon)
 {
-    if (daemon->config->once) {
-        return;
+    if (!daemon->config->once) {
+        ask_for_reload(daemon);
     }
-    EYE_CLEANUP(eye_text_done) struct eye_text words;
-    eye_text_init(&words, EYE_CONTROL_WORDS_MAX);
-    reload(daemon, &words);
 }
 
 /* What a signal asks for. A daemon that starts reads its configuration, and one that stops has no
@@ -491,8 +575,10 @@ static enum cause wait_for_end(struct daemon *daemon)
     };
     for (;;) {
         /* Without events: the reader has gone, or the terminal was hung up. */
-        fds[WAIT_STDOUT] = (struct pollfd){.fd = eye_stdout_is_used() ? STDOUT_FILENO : -1};
-        uint64_t until_ns = eye_control_prepare(&daemon->control, &fds[WAIT_CONTROL]);
+        fds[WAIT_STDOUT] = (struct pollfd){.fd = eye_stdout_is_followed() ? STDOUT_FILENO : -1};
+        uint64_t control_ns = eye_control_prepare(&daemon->control, &fds[WAIT_CONTROL]);
+        uint64_t reload_ns = next_reload_step(daemon);
+        uint64_t until_ns = control_ns < reload_ns ? control_ns : reload_ns;
         if (poll(fds, EYE_ARRAY_LENGTH(fds), wait_ms(until_ns)) < 0) {
             continue; /* EINTR: stopped and continued */
         }
@@ -504,11 +590,12 @@ static enum cause wait_for_end(struct daemon *daemon)
         if (fds[WAIT_INTERVALS].revents != 0) {
             return CAUSE_ONCE;
         }
-        if (fds[WAIT_STDOUT].revents != 0 && eye_stdout_is_used()) {
+        if (fds[WAIT_STDOUT].revents != 0 && eye_stdout_is_followed()) {
             eye_log_info("stopping: nobody reads standard output any more");
             return CAUSE_READER_GONE;
         }
         eye_control_serve(&daemon->control, &fds[WAIT_CONTROL]);
+        go_on_reloading(daemon);
     }
 }
 

@@ -10,11 +10,6 @@
 #include "collector/control/control.h"
 #include "exporters/encode/selection.h"
 
-static void cleanup_config(const struct eye_config **config)
-{
-    eye_config_unref(*config);
-}
-
 /* What is valid and most likely not what was meant. */
 static void add_warnings(const struct eye_config *config, struct eye_text *words)
 {
@@ -42,100 +37,123 @@ static bool has_no_exporters(const struct eye_config *config)
 static int check(const struct eye_reload *reload, const struct eye_config *config,
                  struct eye_error *ret_error)
 {
-    const char *fixed = eye_config_needs_restart(reload->config, config);
     if (has_no_exporters(config) && !has_no_exporters(reload->config)) {
         return eye_error_set(ret_error, -EINVAL,
-                             "no exporter is configured (is the file whole?); a daemon without any "
-                             "has to be restarted");
+                             "%s: no exporter is configured (is the file whole?); a daemon without "
+                             "any has to be restarted",
+                             eye_config_origin(config, "exporters"));
     }
-    if (fixed != NULL) {
-        return eye_error_set(ret_error, -EBUSY,
-                             "%s cannot change while the daemon runs; restart it", fixed);
+    int result = eye_config_needs_restart(reload->config, config, ret_error);
+    if (result == 0) {
+        result = eye_control_check(config, ret_error);
     }
-    int result = eye_control_check(config, ret_error);
     return result == 0 ? try_exporters(config, ret_error) : result;
 }
 
-/* The collector's part, and its configuration. */
-struct collectors_part {
-    struct eye_collector *collector;
-    const struct eye_config *config;
-};
-
-/* An eye_workers_ready: the exporters can be had, and stand still. */
+/* An eye_workers_ready: the exporters can be had, and stand still. The collector takes its part
+ * now: what it drops for another configuration (the programs of a protocol) would not come back
+ * without a loss. */
 static int reconfigure(void *context, struct eye_error *ret_error)
 {
-    const struct collectors_part *part = context;
+    const struct eye_reload *reload = context;
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
-    int result = eye_collector_reconfigure(part->collector, part->config, ret_error);
+    int result = eye_collector_reconfigure(reload->collector, reload->next, ret_error);
     eye_privileges_lower(privileges);
     return result;
 }
 
-/* The collector takes its part when all else can be had: what it drops for another configuration
- * (the programs of a protocol) would not come back without a loss. */
-static int apply(struct eye_reload *reload, const struct eye_config *config,
-                 struct eye_workers_change *ret_change, struct eye_error *ret_error)
+static int begin_replacement(struct eye_reload *reload, struct eye_error *ret_error)
 {
-    struct collectors_part part = {reload->collector, config};
-    const struct eye_workers_ready ready = {.take = reconfigure, .context = &part};
+    const struct eye_replacement_setup setup = {
+        .workers = reload->workers,
+        .publisher = reload->publisher,
+        .reports = reload->reports,
+        .ready = {.take = reconfigure, .context = reload},
+        .timeout_ns = reload->config->shutdown_timeout_ns,
+    };
     uint64_t privileges = eye_privileges_deliver();
-    int result =
-        eye_workers_replace(reload->workers, config, reload->publisher, reload->reports,
-                            reload->config->shutdown_timeout_ns, &ready, ret_change, ret_error);
+    int result = eye_replacement_begin(&setup, reload->next, &reload->replacement, ret_error);
     eye_privileges_lower(privileges);
     return result;
 }
 
-static void put_in_force(struct eye_reload *reload, const struct eye_config *config)
+void eye_reload_begin(struct eye_reload *reload)
 {
-    eye_log_set_level((enum eye_log_level)config->log_level);
-    eye_log_set_format((enum eye_log_format)config->log_format);
-    eye_config_unref(reload->config);
-    reload->config = eye_config_ref(config);
+    struct eye_config *loaded = NULL;
+    eye_workers_reap(reload->workers);
+    reload->error.text[0] = '\0';
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
+    int result = eye_config_load(reload->source, &loaded, &reload->error);
+    eye_privileges_lower(privileges);
+    reload->next = loaded;
+    if (result == 0) {
+        result = check(reload, reload->next, &reload->error);
+    }
+    if (result == 0) {
+        result = begin_replacement(reload, &reload->error);
+    }
+    reload->failed = result;
 }
 
-static void tell(const struct eye_workers_change *change, struct eye_text *words)
+bool eye_reload_step(struct eye_reload *reload)
 {
-    eye_text_appendf(words,
+    if (reload->replacement == NULL) {
+        return true;
+    }
+    uint64_t privileges = eye_privileges_deliver();
+    bool over = eye_replacement_step(reload->replacement);
+    eye_privileges_lower(privileges);
+    return over;
+}
+
+void eye_reload_cancel(struct eye_reload *reload, uint64_t deadline_ns)
+{
+    if (reload->replacement == NULL) {
+        reload->failed = eye_error_set(&reload->error, -ECANCELED, "the daemon stops");
+        return;
+    }
+    uint64_t privileges = eye_privileges_deliver();
+    eye_replacement_cancel(reload->replacement, deadline_ns);
+    eye_privileges_lower(privileges);
+}
+
+static void put_in_force(struct eye_reload *reload)
+{
+    eye_log_set_level((enum eye_log_level)reload->next->log_level);
+    eye_log_set_format((enum eye_log_format)reload->next->log_format);
+    eye_config_unref(reload->config);
+    reload->config = EYE_TAKE(reload->next);
+}
+
+static void tell(const struct eye_workers_change *change, struct eye_reload_outcome *outcome)
+{
+    outcome->level = change->stuck > 0 ? EYE_LOG_WARNING : EYE_LOG_INFO;
+    eye_text_appendf(&outcome->words,
                      "the configuration is in force: exporters: %zu kept, %zu added, %zu changed, "
                      "%zu removed",
                      change->kept, change->added, change->changed, change->removed);
     if (change->stuck > 0) {
-        eye_text_appendf(words, "; %zu hang and are left behind", change->stuck);
+        eye_text_appendf(&outcome->words, "; %zu hang and are left behind", change->stuck);
     }
 }
 
-static int read_and_apply(struct eye_reload *reload, struct eye_text *words)
+void eye_reload_end(struct eye_reload *reload, struct eye_reload_outcome *outcome)
 {
-    struct eye_config *loaded = NULL;
     struct eye_workers_change change = {0};
-    struct eye_error error = {""};
-    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
-    int result = eye_config_load(reload->source, &loaded, &error);
-    eye_privileges_lower(privileges);
-    EYE_CLEANUP(cleanup_config) const struct eye_config *config = loaded;
-    if (result == 0) {
-        result = check(reload, config, &error);
+    outcome->result = reload->failed;
+    if (reload->replacement != NULL) {
+        outcome->result =
+            eye_replacement_end(EYE_TAKE(reload->replacement), &change, &reload->error);
     }
-    if (result == 0) {
-        result = apply(reload, config, &change, &error);
+    if (outcome->result == 0) {
+        put_in_force(reload);
+        add_warnings(reload->config, &outcome->warnings);
+        tell(&change, outcome);
+    } else {
+        eye_config_unref(EYE_TAKE(reload->next));
+        outcome->level = EYE_LOG_ERROR;
+        eye_text_append(&outcome->words, reload->error.text[0] != '\0'
+                                             ? reload->error.text
+                                             : strerror(-outcome->result));
     }
-    if (result != 0) {
-        eye_text_append(words, error.text[0] != '\0' ? error.text : strerror(-result));
-        return result;
-    }
-    put_in_force(reload, config);
-    add_warnings(config, words);
-    tell(&change, words);
-    return 0;
-}
-
-int eye_reload_run(struct eye_reload *reload, struct eye_text *words)
-{
-    eye_notify_reloading(reload->notify);
-    eye_workers_reap(reload->workers);
-    int result = read_and_apply(reload, words);
-    eye_notify_ready(reload->notify);
-    return result;
 }

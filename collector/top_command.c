@@ -110,6 +110,8 @@ int eye_command_top(const struct eye_options *options)
     bool away = result == -ECONNREFUSED || result == -ENOENT;
     if (result == 0) {
         result = look(options, &settings, &error);
+    } else if (away && options->socket != NULL) {
+        result = -ENOENT; /* that daemon was asked for, and no other */
     } else if (away) {
         result = look_with_own(options, &settings, &error);
     }

@@ -30,12 +30,56 @@ static void read_routes(struct eye_document *document, const yaml_node_t *node, 
     eye_route_list_read(document, node, &builder->routes);
 }
 
+/* "datadog:", as others have it. */
+static bool is_type(const struct eye_config_section *section, const char *path,
+                    struct eye_scope_hint *ret_hint)
+{
+    if (strcmp(section->type, path) != 0 && !eye_nearest_lists(section->foreign, path)) {
+        return false;
+    }
+    snprintf(ret_hint->text, sizeof(ret_hint->text), "exporters: [{type: %s, ...}]?",
+             section->type);
+    return true;
+}
+
+static bool is_among(const struct eye_config_key *keys, size_t count, const char *type,
+                     const char *path, struct eye_scope_hint *ret_hint)
+{
+    size_t i = 0;
+    while (i < count && !eye_scope_key_answers_to(&keys[i], path)) {
+        i++;
+    }
+    if (i < count) {
+        snprintf(ret_hint->text, sizeof(ret_hint->text), "\"%s\" in exporters: [{type: %s}]?",
+                 keys[i].path, type);
+    }
+    return i < count;
+}
+
+/* An eye_scope_elsewhere. */
+static bool is_exporters(const struct eye_scope *scope, const char *path,
+                         struct eye_scope_hint *ret_hint)
+{
+    const struct eye_builder *builder = scope->context;
+    for (size_t i = 0; i < builder->sections.count; i++) {
+        const struct eye_config_section *section = builder->sections.items[i];
+        if (is_type(section, path, ret_hint) ||
+            is_among(section->keys, section->key_count, section->type, path, ret_hint)) {
+            return true;
+        }
+    }
+    return is_among(eye_exporter_common_keys, eye_exporter_common_key_count, "...", path, ret_hint);
+}
+
 static struct eye_scope scope_of(struct eye_builder *builder)
 {
     return (struct eye_scope){
-        .tables = {{builder->keys.items, eye_config_key_count, &builder->config}},
-        .specials = {{"exporters", read_exporters}, {"http.routes", read_routes}},
+        .tables = {{builder->keys.items, eye_config_key_count, &builder->config,
+                    builder->config.origins}},
+        .specials = {{"exporters", read_exporters, "outputs sinks receivers destinations backends"},
+                     {"http.routes", read_routes, NULL}},
         .context = builder,
+        .elsewhere = is_exporters,
     };
 }
 
@@ -47,6 +91,10 @@ void eye_builder_init(struct eye_builder *builder, const struct eye_config_sourc
     eye_problems_init(&builder->problems);
     eye_problems_init(&builder->warnings);
     eye_text_init(&builder->sources, SOURCES_BYTES_MAX);
+    builder->config.origins = calloc(eye_config_key_count, sizeof(char *));
+    if (builder->config.origins == NULL) {
+        eye_problems_add_out_of_memory(&builder->problems);
+    }
     struct eye_scope scope = scope_of(builder);
     eye_scope_set_defaults(&scope, &builder->problems);
 }

@@ -2,6 +2,10 @@
 /* What two configurations have in common, key by key. */
 #include "config/config.h"
 
+#include <errno.h>
+#include <string.h>
+
+#include "config/problems.h"
 #include "config/schema.h"
 #include "config/value.h"
 
@@ -46,14 +50,46 @@ bool eye_config_same_for_exporters(const struct eye_config *config, const struct
            eye_text_list_equal(&config->tags, &other->tags);
 }
 
-const char *eye_config_needs_restart(const struct eye_config *config,
-                                     const struct eye_config *other)
+static const char *origin_of(const struct eye_config *config, size_t key)
 {
+    return config->origins == NULL ? NULL : config->origins[key];
+}
+
+const char *eye_config_origin(const struct eye_config *config, const char *path)
+{
+    size_t i = 0;
+    while (i < eye_config_key_count && strcmp(eye_config_keys[i].path, path) != 0) {
+        i++;
+    }
+    const char *origin = i < eye_config_key_count ? origin_of(config, i) : NULL;
+    return origin != NULL ? origin : config->file != NULL ? config->file : EYE_CONFIG_DEFAULT_FILE;
+}
+
+/* The key number @i, which is not set any more where it was, or is set anew. */
+static void add_fixed(const struct eye_config *config, const struct eye_config *other, size_t i,
+                      struct eye_problems *problems)
+{
+    const char *path = eye_config_keys[i].path;
+    const char *now = origin_of(other, i);
+    const char *before = origin_of(config, i);
+    bool gone = now == NULL && before != NULL;
+    eye_problems_add(problems, -EBUSY, "%s: %s%s cannot change while the daemon runs; restart it",
+                     gone ? before : eye_config_origin(other, path), path,
+                     gone ? ", which is not set there any more," : "");
+}
+
+int eye_config_needs_restart(const struct eye_config *config, const struct eye_config *other,
+                             struct eye_error *ret_error)
+{
+    struct eye_problems problems;
+    eye_problems_init(&problems);
     for (size_t i = 0; i < eye_config_key_count; i++) {
         const struct eye_config_key *key = &eye_config_keys[i];
         if (key->restart && !eye_value_equal(key, config, other)) {
-            return key->path;
+            add_fixed(config, other, i, &problems);
         }
     }
-    return NULL;
+    int result = eye_problems_result(&problems, ret_error);
+    eye_problems_done(&problems);
+    return result;
 }

@@ -259,7 +259,8 @@ const struct eye_config *eye_config_ref(const struct eye_config *config)
 
 static void destroy(struct eye_config *config)
 {
-    struct eye_scope scope = {.tables = {{eye_config_keys, eye_config_key_count, config}}};
+    struct eye_scope scope = {
+        .tables = {{eye_config_keys, eye_config_key_count, config, config->origins}}};
     struct eye_exporter_list exporters = {config->exporters, config->exporter_count};
     struct eye_route_list routes = {.rules = config->routes.rules, .count = config->routes.count};
     eye_scope_done(&scope);

@@ -66,13 +66,15 @@ struct eye_config_key {
     /* With `exclusive`: what to say behind the other's value when both would have the same in spite
      * of different values; NULL: nothing. NULL: only equal values are the same. */
     const char *(*shared)(const void *values, const void *other_values);
+    const char *foreign; /* what other programs call it, parted by spaces, for messages; NULL */
     const char *expects; /* TEXT with `valid`: what a good value looks like, for the message */
     const char *help;
 };
 
 /* The keys of one exporter type; every exporter also has the common ones below. */
 struct eye_config_section {
-    const char *type; /* "dogstatsd" */
+    const char *type;    /* "dogstatsd" */
+    const char *foreign; /* what others call such an exporter, as of a key */
     const struct eye_config_key *keys;
     size_t key_count;
     size_t values_size; /* sizeof the struct that the offsets point into */
@@ -176,6 +178,8 @@ struct eye_config {
         uint64_t tag_values; /* limits.tag_values: 1000 (1 .. 1000000) */
         uint64_t idle_ns;    /* limits.idle: 5m (10s .. 24h) */
     } limits;
+    char **origins; /* for each of eye_config_keys: where it was set, NULL: nowhere; owned, each
+                       owned */
     char *file;     /* the configuration file that was read; NULL: there is none; owned */
     char *sources;  /* what was read over it, in order: "conf.d/a.yaml, --set interval"; NULL:
                        nothing; owned */
@@ -229,10 +233,14 @@ bool eye_text_list_equal(const struct eye_text_list *list, const struct eye_text
 /** Whether both are the same in what exporters read beside their own keys. */
 bool eye_config_same_for_exporters(const struct eye_config *config, const struct eye_config *other);
 
-/** The path of the first key in which they differ and which cannot change while the daemon runs
- * ("source.tier"); NULL: there is none. */
-const char *eye_config_needs_restart(const struct eye_config *config,
-                                     const struct eye_config *other);
+/** Where the daemon's key @path was set, as "FILE:LINE:COL" or "--set KEY"; where it was not, the
+ * file. */
+const char *eye_config_origin(const struct eye_config *config, const char *path);
+
+/** 0; or -EBUSY, and @ret_error (may be NULL) has a line with its place for each key in which they
+ * differ and which cannot change while the daemon runs. */
+int eye_config_needs_restart(const struct eye_config *config, const struct eye_config *other,
+                             struct eye_error *ret_error);
 
 /** Whether any protocol is to be recognised. */
 static inline bool eye_config_wants_protocols(const struct eye_config *config)

@@ -32,12 +32,16 @@ static const char routes[] =
 
 static const char exporters[] = "\n## Where metrics go. As it stands they wait on a page for "
                                 "Prometheus on this host. Without any\n"
-                                "## exporter they are printed (type console).\n"
+                                "## exporter they are printed (type console). What every exporter "
+                                "takes is written\n"
+                                "## once, below the first one.\n"
                                 "exporters:\n";
 
 /* Needs no receiver, no address and no key, is reached from this host alone, and costs nothing
  * until somebody reads it. */
 static const char service_exporter[] = "openmetrics";
+
+static const char common[] = "##     Keys of every exporter:\n";
 
 static const char name_help[] = "Unique; used in logs and in the daemon's own metrics.";
 
@@ -133,15 +137,20 @@ static void write_exporter_keys(FILE *out, const struct eye_config_key *keys, si
     }
 }
 
+static void write_common_keys(FILE *out, const char *type)
+{
+    fputs(common, out);
+    fprintf(out, "## %*s%s\n", EXPORTER_INDENT, "", name_help);
+    fprintf(out, "# %*sname: \"%s\"\n", EXPORTER_INDENT, "", type);
+    write_exporter_keys(out, eye_exporter_common_keys, eye_exporter_common_key_count);
+}
+
 /* The type is quoted as the one called null would be none without. */
 static void write_exporter(FILE *out, const struct eye_config_section *section)
 {
     bool active = strcmp(section->type, service_exporter) == 0;
     fprintf(out, "%s  - type: \"%s\"\n", active ? "" : "# ", section->type);
-    fprintf(out, "## %*s%s\n", EXPORTER_INDENT, "", name_help);
-    fprintf(out, "# %*sname: \"%s\"\n", EXPORTER_INDENT, "", section->type);
     write_exporter_keys(out, section->keys, section->key_count);
-    write_exporter_keys(out, eye_exporter_common_keys, eye_exporter_common_key_count);
 }
 
 static void write_daemon_keys(FILE *out, const char *const *tiers)
@@ -166,5 +175,8 @@ void eye_config_write_default(FILE *out, const struct eye_config_source *source)
     for (size_t i = 0; i < source->section_count; i++) {
         fputs(i > 0 ? "\n" : "", out);
         write_exporter(out, source->sections[i]);
+        if (i == 0) {
+            write_common_keys(out, source->sections[i]->type);
+        }
     }
 }

@@ -39,6 +39,17 @@ void eye_document_problem(struct eye_document *document, const yaml_mark_t *mark
                      repeats ? "" : path, repeats ? "" : ": ", message);
 }
 
+char *eye_document_place(const struct eye_document *document, const yaml_mark_t *mark)
+{
+    char *place = NULL;
+    if (mark == NULL || document->origin->path != NULL) {
+        return strdup(document->origin->label);
+    }
+    int length =
+        asprintf(&place, "%s:%zu:%zu", document->origin->label, mark->line + 1, mark->column + 1);
+    return length < 0 ? NULL : place;
+}
+
 /* libyaml knows the place of a byte that is no YAML at all only by its offset. */
 static yaml_mark_t mark_of_offset(const char *bytes, size_t offset)
 {

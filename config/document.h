@@ -56,6 +56,10 @@ yaml_node_t *eye_document_node(struct eye_document *document, int index);
 void eye_document_problem(struct eye_document *document, const yaml_mark_t *mark, const char *path,
                           const char *format, ...) EYE_PRINTF(4, 5);
 
+/** "FILE:LINE:COL" of @mark, or the label where there are no positions; the caller's. NULL: out of
+ * memory. */
+char *eye_document_place(const struct eye_document *document, const yaml_mark_t *mark);
+
 /** True, and a problem is added, when @key is "<<", the merge key of YAML 1.1 that 1.2 has not. */
 bool eye_document_refuse_merge(struct eye_document *document, const yaml_node_t *key);
 

@@ -78,15 +78,32 @@ static void skip_type(struct eye_document *document, const yaml_node_t *node, vo
     (void)context;
 }
 
+/* An eye_scope_elsewhere. */
+static bool is_daemons(const struct eye_scope *scope, const char *path,
+                       struct eye_scope_hint *ret_hint)
+{
+    (void)scope;
+    for (size_t i = 0; i < eye_config_key_count; i++) {
+        if (eye_scope_key_answers_to(&eye_config_keys[i], path)) {
+            snprintf(ret_hint->text, sizeof(ret_hint->text),
+                     "\"%s\" of the daemon, outside of \"exporters\"?", eye_config_keys[i].path);
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct eye_scope scope_of(struct name_context *context)
 {
     struct eye_exporter_config *exporter = context->exporter;
     const struct eye_config_section *section = exporter->section;
     return (struct eye_scope){
-        .tables = {{section->keys, section->key_count, exporter->values},
-                   {eye_exporter_common_keys, eye_exporter_common_key_count, &exporter->common}},
-        .specials = {{"type", skip_type}, {"name", read_name}},
+        .tables = {{section->keys, section->key_count, exporter->values, NULL},
+                   {eye_exporter_common_keys, eye_exporter_common_key_count, &exporter->common,
+                    NULL}},
+        .specials = {{"type", skip_type, "kind driver"}, {"name", read_name, "id"}},
         .context = context,
+        .elsewhere = is_daemons,
     };
 }
 
@@ -135,27 +152,44 @@ static const struct eye_config_section *find_section(const struct eye_section_li
     return NULL;
 }
 
+/* All types, or (@foreign) those that others call so, as "a, b". */
+struct type_names {
+    char text[KNOWN_TYPES_BYTES];
+};
+
+static struct type_names list_types(const struct eye_section_list *sections, const char *foreign,
+                                    const char *between)
+{
+    struct type_names names = {""};
+    size_t used = 0;
+    for (size_t i = 0; i < sections->count && used < sizeof(names.text); i++) {
+        const struct eye_config_section *one = sections->items[i];
+        if (foreign == NULL || eye_nearest_lists(one->foreign, foreign)) {
+            used += (size_t)snprintf(names.text + used, sizeof(names.text) - used, "%s%s",
+                                     used > 0 ? between : "", one->type);
+        }
+    }
+    return names;
+}
+
 static void unknown_type(struct eye_document *document, const yaml_mark_t *mark,
                          const struct eye_section_list *sections, const char *type)
 {
-    char known[KNOWN_TYPES_BYTES] = "";
-    size_t used = 0;
+    struct eye_excerpt excerpt = eye_excerpt_of(type);
+    struct type_names meant = list_types(sections, type, "\" or \"");
     struct eye_nearest nearest;
     eye_nearest_init(&nearest, type);
-    for (size_t i = 0; i < sections->count && used < sizeof(known); i++) {
+    for (size_t i = 0; i < sections->count; i++) {
         const char *one = sections->items[i]->type;
         eye_nearest_offer(&nearest, one, strlen(one));
-        used +=
-            (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "", one);
     }
-    struct eye_excerpt excerpt = eye_excerpt_of(type);
-    if (nearest.best == NULL) {
-        eye_document_problem(document, mark, NULL, "unknown exporter type \"%s\" (known: %s)",
-                             excerpt.text, known);
-    } else {
+    if (meant.text[0] != '\0' || nearest.best != NULL) {
         eye_document_problem(document, mark, NULL,
                              "unknown exporter type \"%s\", did you mean \"%s\"?", excerpt.text,
-                             nearest.best);
+                             meant.text[0] != '\0' ? meant.text : nearest.best);
+    } else {
+        eye_document_problem(document, mark, NULL, "unknown exporter type \"%s\" (known: %s)",
+                             excerpt.text, list_types(sections, NULL, ", ").text);
     }
 }
 
@@ -206,17 +240,6 @@ static const struct eye_config_section *section_of(struct eye_document *document
         unknown_type(document, &value->start_mark, sections, type);
     }
     return section;
-}
-
-static char *origin_of(const struct eye_document *document, const yaml_node_t *node)
-{
-    char *origin = NULL;
-    if (document->origin->path != NULL) {
-        return strdup(document->origin->label);
-    }
-    int length = asprintf(&origin, "%s:%zu:%zu", document->origin->label, node->start_mark.line + 1,
-                          node->start_mark.column + 1);
-    return length < 0 ? NULL : origin;
 }
 
 static const char *text_of(const struct eye_exporter_config *exporter,
@@ -284,7 +307,8 @@ static void read_exporter(struct eye_document *document, const yaml_node_t *node
     const struct eye_config_section *section = section_of(document, node, sections);
     struct eye_exporter_config *exporter = &list->items[list->count];
     if (section == NULL ||
-        !exporter_init(exporter, section, origin_of(document, node), document->problems)) {
+        !exporter_init(exporter, section, eye_document_place(document, &node->start_mark),
+                       document->problems)) {
         return;
     }
     struct name_context context = {.exporter = exporter, .others = list};
@@ -324,7 +348,8 @@ void eye_exporter_list_read(struct eye_document *document, const yaml_node_t *no
         eye_exporter_list_done(list);
         return;
     }
-    if (!eye_document_expect(document, node, YAML_SEQUENCE_NODE, "exporters", "a list")) {
+    if (!eye_document_expect(document, node, YAML_SEQUENCE_NODE, "exporters",
+                             "a list like [{type: console}]")) {
         return;
     }
     size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);

@@ -6,6 +6,7 @@
 #include "config/nearest.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Longer names are never near anything: no key has so many bytes. */
 #define NAME_BYTES_MAX 64
@@ -71,4 +72,17 @@ bool eye_nearest_offer(struct eye_nearest *nearest, const char *candidate, size_
     nearest->best_length = length;
     nearest->distance = found;
     return true;
+}
+
+bool eye_nearest_lists(const char *words, const char *name)
+{
+    size_t length = strlen(name);
+    for (; words != NULL && *words != '\0'; words += strspn(words, " ")) {
+        size_t word = strcspn(words, " ");
+        if (word == length && strncasecmp(words, name, length) == 0) {
+            return true;
+        }
+        words += word;
+    }
+    return false;
 }

@@ -18,5 +18,8 @@ struct eye_nearest {
 /** Starts a search for what @name may mean. */
 void eye_nearest_init(struct eye_nearest *nearest, const char *name);
 
+/** Whether @name is one of the @words, which are parted by spaces; NULL: there are none. */
+bool eye_nearest_lists(const char *words, const char *name);
+
 /** Offers the first @length bytes of @candidate. True when it is the best so far. */
 bool eye_nearest_offer(struct eye_nearest *nearest, const char *candidate, size_t length);

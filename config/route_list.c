@@ -63,7 +63,7 @@ static void rule_done(struct eye_route_rule *rule)
 static bool read_rule(struct eye_document *document, const yaml_node_t *node,
                       struct eye_route_rule *rule)
 {
-    struct eye_scope scope = {.tables = {{keys, EYE_ARRAY_LENGTH(keys), rule}}};
+    struct eye_scope scope = {.tables = {{keys, EYE_ARRAY_LENGTH(keys), rule, NULL}}};
     size_t problems = document->problems->count;
     if (!eye_document_expect(document, node, YAML_MAPPING_NODE, "http.routes",
                              "a mapping with \"pattern\" and \"route\"")) {
@@ -135,8 +135,8 @@ void eye_route_list_read(struct eye_document *document, const yaml_node_t *node,
                          struct eye_route_list *list)
 {
     const struct eye_scope scope = {
-        .tables = {{&names_key, 1, list}},
-        .specials = {{"rules", read_list}},
+        .tables = {{&names_key, 1, list, NULL}},
+        .specials = {{"rules", read_list, NULL}},
         .context = list,
     };
     if (eye_node_is_null(node)) {

@@ -101,6 +101,7 @@ static bool is_user(const char *text)
 const struct eye_config_key eye_config_keys[] = {
     {
         .path = "interval",
+        .foreign = "flush_interval scrape_interval collection_interval push_interval period",
         .type = EYE_CONFIG_DURATION,
         .offset = offsetof(struct eye_config, interval_ns),
         .default_value = "10s",
@@ -118,6 +119,7 @@ const struct eye_config_key eye_config_keys[] = {
     },
     {
         .path = "tags",
+        .foreign = "labels global_tags common_tags external_labels",
         .type = EYE_CONFIG_LIST,
         .offset = offsetof(struct eye_config, tags),
         .valid = eye_config_is_tag,
@@ -126,6 +128,7 @@ const struct eye_config_key eye_config_keys[] = {
     },
     {
         .path = "log.level",
+        .foreign = "log_level loglevel verbosity debug",
         .type = EYE_CONFIG_CHOICE,
         .offset = offsetof(struct eye_config, log_level),
         .default_value = "info",
@@ -138,8 +141,9 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, log_format),
         .default_value = "auto",
         .choices = log_formats,
-        .help = "How lines of the log look: text has time and level, json is an object per line, "
-                "journal has priorities for systemd. auto: journal under systemd, else text.",
+        .help =
+            "How lines of the log look: text has date, time and level, json is an object per line, "
+            "journal has priorities for systemd. auto: journal under systemd, else text.",
     },
     {
         .path = "control.socket",
@@ -174,6 +178,7 @@ const struct eye_config_key eye_config_keys[] = {
     },
     {
         .path = "run.user",
+        .foreign = "user",
         .restart = true,
         .type = EYE_CONFIG_TEXT,
         .experimental = true,
@@ -265,6 +270,7 @@ const struct eye_config_key eye_config_keys[] = {
 #undef EYE_PROTOCOL_KEY
         {
             .path = "limits.series",
+            .foreign = "cardinality_limit max_series",
             .type = EYE_CONFIG_COUNT,
             .offset = offsetof(struct eye_config, limits.series),
             .default_value = "2000",
@@ -379,7 +385,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
                 "a newer one.",
     },
     {
-        .path = "spool.path",
+        .path = EYE_SPOOL_PATH_KEY,
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct eye_exporter_common, spool_path),
         .valid = is_absolute_path,

@@ -25,6 +25,9 @@ void eye_daemon_keys_init(struct eye_daemon_keys *keys, const char *const *tiers
 extern const struct eye_config_key eye_exporter_common_keys[];
 extern const size_t eye_exporter_common_key_count;
 
+/* Of those: the folder that one process has alone. */
+#define EYE_SPOOL_PATH_KEY "spool.path"
+
 /** What @key takes beside its type, as a sentence: "One of auto, true, false.\n" behind @before;
  * nothing where there is nothing to say. */
 void eye_config_key_print_limits(const struct eye_config_key *key, const char *before, FILE *out);

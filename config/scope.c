@@ -3,6 +3,7 @@
 #include "config/scope.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/nearest.h"
@@ -94,42 +95,110 @@ static const char *last_part(const char *path)
     return dot == NULL ? path : dot + 1;
 }
 
-/* The key that @path most likely means: one of the same name in another section, else the nearest.
- */
+bool eye_scope_key_answers_to(const struct eye_config_key *key, const char *path)
+{
+    size_t length = strlen(path);
+    return strcmp(key->path, path) == 0 || eye_nearest_lists(key->foreign, path) ||
+           (strncmp(key->path, path, length) == 0 && key->path[length] == '.');
+}
+
+/* The key that others call @path, or what it ends in; NULL: none. */
+static const char *find_foreign(const struct eye_scope *scope, const char *path)
+{
+    void *values;
+    const struct eye_config_key *key;
+    for (size_t i = 0; (key = key_at(scope, i, &values)) != NULL; i++) {
+        if (eye_nearest_lists(key->foreign, path) ||
+            eye_nearest_lists(key->foreign, last_part(path))) {
+            return key->path;
+        }
+    }
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(scope->specials); i++) {
+        if (eye_nearest_lists(scope->specials[i].foreign, path)) {
+            return scope->specials[i].path;
+        }
+    }
+    return NULL;
+}
+
+/* The key of the same name in another section; NULL: none. */
+static const char *find_namesake(const struct eye_scope *scope, const char *path)
+{
+    const char *known;
+    for (size_t i = 0; (known = eye_scope_path(scope, i)) != NULL; i++) {
+        if (strcmp(last_part(known), last_part(path)) == 0) {
+            return known;
+        }
+    }
+    return NULL;
+}
+
 static void find_nearest(const struct eye_scope *scope, const char *path,
                          struct eye_nearest *ret_nearest)
 {
     const char *known;
     eye_nearest_init(ret_nearest, path);
     for (size_t i = 0; (known = eye_scope_path(scope, i)) != NULL; i++) {
-        if (strcmp(last_part(known), last_part(path)) == 0) {
-            ret_nearest->best = known;
-            ret_nearest->best_length = strlen(known);
-            return;
-        }
         offer(ret_nearest, known);
     }
+}
+
+/* What @path most likely means, the surest first; false: nobody knows. */
+static bool find_meant(const struct eye_scope *scope, const char *path,
+                       struct eye_scope_hint *ret_hint)
+{
+    struct eye_nearest nearest;
+    const char *known = find_foreign(scope, path);
+    known = known == NULL ? find_namesake(scope, path) : known;
+    if (known == NULL && scope->elsewhere != NULL && scope->elsewhere(scope, path, ret_hint)) {
+        return true;
+    }
+    find_nearest(scope, path, &nearest);
+    if (known == NULL && nearest.best == NULL) {
+        return false;
+    }
+    int length = known == NULL ? (int)nearest.best_length : (int)strlen(known);
+    snprintf(ret_hint->text, sizeof(ret_hint->text), "\"%.*s\"?", length,
+             known == NULL ? nearest.best : known);
+    return true;
 }
 
 static void unknown_key(const struct eye_scope *scope, struct eye_document *document,
                         const yaml_mark_t *mark, const char *path)
 {
-    struct eye_nearest nearest;
-    find_nearest(scope, path, &nearest);
+    struct eye_scope_hint hint;
     struct eye_excerpt excerpt = eye_excerpt_of(path);
-    if (nearest.best == NULL) {
+    if (find_meant(scope, path, &hint)) {
+        eye_document_problem(document, mark, NULL, "unknown key \"%s\", did you mean %s",
+                             excerpt.text, hint.text);
+    } else {
         eye_document_problem(document, mark, NULL,
                              "unknown key \"%s\" (see \"sockeye check --default\")", excerpt.text);
-    } else {
-        eye_document_problem(document, mark, NULL, "unknown key \"%s\", did you mean \"%.*s\"?",
-                             excerpt.text, (int)nearest.best_length, nearest.best);
     }
 }
 
 static void read_mapping(const struct eye_scope *scope, struct eye_document *document,
                          const yaml_node_t *node, const char *section);
 
-/* @mark: where an unknown key is told. */
+/* For messages about what only several keys together, or another configuration, make wrong. */
+static void note_origin(const struct eye_scope *scope, struct eye_document *document,
+                        const yaml_mark_t *mark, const struct eye_config_key *key)
+{
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(scope->tables); i++) {
+        const struct eye_scope_table *table = &scope->tables[i];
+        if (table->origins == NULL || key < table->keys || key >= table->keys + table->count) {
+            continue;
+        }
+        char **origin = &table->origins[key - table->keys];
+        free(*origin);
+        *origin = eye_document_place(document, mark);
+        if (*origin == NULL) {
+            eye_problems_add_out_of_memory(document->problems);
+        }
+    }
+}
+
+/* @mark: where the key stands. */
 static void read_path(const struct eye_scope *scope, struct eye_document *document,
                       const yaml_mark_t *mark, const char *path, const yaml_node_t *node)
 {
@@ -138,6 +207,7 @@ static void read_path(const struct eye_scope *scope, struct eye_document *docume
     const struct eye_scope_special *special = find_special(scope, path);
     if (key != NULL) {
         eye_value_read(document, node, key, values);
+        note_origin(scope, document, mark, key);
     } else if (special != NULL) {
         special->read(document, node, scope->context);
     } else if (is_section(scope, path)) {
@@ -241,11 +311,22 @@ void eye_scope_set_defaults(const struct eye_scope *scope, struct eye_problems *
     }
 }
 
+static void free_origins(const struct eye_scope_table *table)
+{
+    for (size_t i = 0; table->origins != NULL && i < table->count; i++) {
+        free(table->origins[i]);
+    }
+    free(table->origins);
+}
+
 void eye_scope_done(const struct eye_scope *scope)
 {
     void *values;
     const struct eye_config_key *key;
     for (size_t i = 0; (key = key_at(scope, i, &values)) != NULL; i++) {
         eye_value_done(key, values);
+    }
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(scope->tables); i++) {
+        free_origins(&scope->tables[i]);
     }
 }

@@ -121,6 +121,9 @@ struct eye_export_failure {
 int eye_export_fail(struct eye_export_failure *failure, int code, enum eye_export_reason reason,
                     const char *format, ...) EYE_PRINTF(4, 5);
 
+/* What other programs call `url` (eye_config_key.foreign). */
+#define EYE_FOREIGN_URL "endpoint endpoints host hostname address addr server uri target"
+
 struct eye_exporter_type {
     struct eye_config_section section; /* type name and keys */
 

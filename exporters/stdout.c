@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #define TIMEOUT_MS 200
 
 static size_t users;
+static atomic_bool followed;
 
 void eye_stdout_open(struct eye_output *output)
 {
@@ -26,12 +28,18 @@ void eye_stdout_close(struct eye_output *output)
         eye_output_close(output);
         *output = (struct eye_output){0};
         users--;
+        atomic_store(&followed, users > 0 && atomic_load(&followed));
     }
 }
 
-bool eye_stdout_is_used(void)
+void eye_stdout_follow(void)
 {
-    return users > 0;
+    atomic_store(&followed, users > 0);
+}
+
+bool eye_stdout_is_followed(void)
+{
+    return atomic_load(&followed);
 }
 
 static int write_some(const struct eye_output *output, const char *bytes, size_t length,
@@ -76,5 +84,6 @@ static bool is_device(void)
 
 bool eye_stdout_is_gone(int result)
 {
-    return result == -EPIPE || result == -ECONNRESET || (result == -EIO && is_device());
+    return eye_stdout_is_followed() &&
+           (result == -EPIPE || result == -ECONNRESET || (result == -EIO && is_device()));
 }

@@ -6,7 +6,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "collector/base/base.h"
 #include "collector/base/parse.h"
@@ -94,6 +96,37 @@ bool eye_listen_is_local(const char *text)
                                         : IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
 }
 
+bool eye_listen_is_own_host(const char *host)
+{
+    static const char local[] = "localhost";
+    const size_t length = sizeof(local) - 1;
+    char with_port[INET6_ADDRSTRLEN + sizeof("[]:65535")];
+    if (strncasecmp(host, local, length) == 0) {
+        return host[length] == '\0' || host[length] == ':';
+    }
+    int written = snprintf(with_port, sizeof(with_port), "%s:1", host);
+    return eye_listen_valid(host) ||
+           ((size_t)written < sizeof(with_port) && eye_listen_valid(with_port));
+}
+
+static in_port_t port_of(const struct sockaddr_storage *address)
+{
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    memcpy(&v4, address, sizeof(v4));
+    memcpy(&v6, address, sizeof(v6));
+    return address->ss_family == AF_INET ? v4.sin_port : v6.sin6_port;
+}
+
+bool eye_listen_same_port(const char *text, const char *other)
+{
+    struct sockaddr_storage addresses[2];
+    socklen_t length = 0;
+    return eye_listen_parse(text, &addresses[0], &length) == 0 &&
+           eye_listen_parse(other, &addresses[1], &length) == 0 &&
+           port_of(&addresses[0]) == port_of(&addresses[1]);
+}
+
 int eye_listen_open(const char *text, int *ret_fd)
 {
     struct sockaddr_storage address;
@@ -113,4 +146,11 @@ int eye_listen_open(const char *text, int *ret_fd)
     }
     *ret_fd = EYE_TAKE_FD(fd);
     return 0;
+}
+
+const char *eye_listen_hint(int result)
+{
+    return result == -EACCES ? "without cap_net_bind_service ports begin at "
+                               "net.ipv4.ip_unprivileged_port_start (1024): grant it, or "
+                             : "";
 }

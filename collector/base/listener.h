@@ -19,5 +19,18 @@ bool eye_listen_valid(const char *text);
 /** Whether only this host can connect to @text, which eye_listen_parse() takes. */
 bool eye_listen_is_local(const char *text);
 
+/**
+ * Whether @host, as a Host header has it, with or without a port, is a numeric address or
+ * localhost. Any other name may be led here by whoever rules its zone (DNS rebinding).
+ */
+bool eye_listen_is_own_host(const char *host);
+
+/** Whether eye_listen_parse() takes both, and their ports are the same: one may be in the other's
+ * way. */
+bool eye_listen_same_port(const char *text, const char *other);
+
 /** A listening, non-blocking socket. 0 or -errno of socket, bind or listen. */
 int eye_listen_open(const char *text, int *ret_fd);
+
+/** What a refusal of eye_listen_open() asks for beside another address, as "..., or "; "". */
+const char *eye_listen_hint(int result);

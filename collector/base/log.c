@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -65,6 +66,15 @@ static bool stderr_is_journal(void)
     return *left == *stream;
 }
 
+/* RFC 3339, local with its offset: lines of a week, and of hosts in two zones, are in one order. */
+static size_t append_time(char *line, const struct tm *local)
+{
+    size_t length = strftime(line, LINE_BYTES, "%Y-%m-%dT%H:%M:%S", local);
+    long minutes = labs(local->tm_gmtoff) / 60;
+    return length + (size_t)snprintf(line + length, LINE_BYTES - length, "%c%02ld:%02ld",
+                                     local->tm_gmtoff < 0 ? '-' : '+', minutes / 60, minutes % 60);
+}
+
 /* ---- Formats: each writes a line without its end into LINE_BYTES; its length ---- */
 
 static size_t format_text(char *line, enum eye_log_level level, const char *message)
@@ -72,10 +82,9 @@ static size_t format_text(char *line, enum eye_log_level level, const char *mess
     time_t now = time(NULL);
     struct tm local;
     localtime_r(&now, &local);
-    char clock_text[16];
-    strftime(clock_text, sizeof(clock_text), "%H:%M:%S", &local);
-    return (size_t)snprintf(line, LINE_BYTES, "%s sockeye %s: %s", clock_text, levels[level].name,
-                            message);
+    size_t length = append_time(line, &local);
+    return length + (size_t)snprintf(line + length, LINE_BYTES - length, " sockeye %s: %s",
+                                     levels[level].name, message);
 }
 
 static size_t format_journal(char *line, enum eye_log_level level, const char *message)

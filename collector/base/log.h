@@ -19,7 +19,7 @@ enum eye_log_level { EYE_LOG_ERROR, EYE_LOG_WARNING, EYE_LOG_INFO, EYE_LOG_DEBUG
 /* Order of the choices of log.format. */
 enum eye_log_format {
     EYE_LOG_AUTO,    /* EYE_LOG_JOURNAL when stderr is systemd's journal, else EYE_LOG_TEXT */
-    EYE_LOG_TEXT,    /* 13:59:59 sockeye info: message */
+    EYE_LOG_TEXT,    /* 2026-01-31T13:59:59+01:00 sockeye info: message */
     EYE_LOG_JSON,    /* {"time":"2026-01-31T12:59:59.000Z","level":"info","message":"..."} */
     EYE_LOG_JOURNAL, /* <6>message: sd-daemon(3); the journal has the time */
 };

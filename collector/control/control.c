@@ -15,13 +15,14 @@
 
 #include "collector/base/listener.h"
 #include "collector/base/log.h"
+#include "collector/base/privileges.h"
 #include "collector/control/routes.h"
 
 /* Those who may ask; where there is no such group, root's alone. */
 #define GROUP "sockeye"
 
 /* Only for the owner and the group. */
-#define SOCKET_MASK 0117
+#define SOCKET_MODE 0660
 #define FOLDER_MODE 0755
 
 /* Connections that the kernel holds until we accept them, such as all that come during a reload;
@@ -100,16 +101,35 @@ static void give_to_group(const char *path)
     }
 }
 
-/* There is no thread yet whose files the mask would change. */
-static int bind_privately(int fd, const struct sockaddr_un *address)
+/* What the mask took away goes back, to what is at the path by itself: somebody might have put a
+ * link there. */
+static int undo_mask(const char *path)
 {
-    mode_t mask = umask(SOCKET_MASK);
-    int result = bind(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ? 0 : -errno;
-    umask(mask);
-    return result;
+    struct stat state;
+    char own[64];
+    EYE_AUTOCLOSE int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &state) != 0) {
+        return -errno;
+    }
+    if (!S_ISSOCK(state.st_mode) || state.st_uid != geteuid()) {
+        return -EEXIST;
+    }
+    snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+    return chmod(own, SOCKET_MODE) == 0 ? 0 : -errno;
 }
 
-static int listen_at(struct eye_control *control, const struct sockaddr_un *address,
+/* Threads share the mask, so it stays as it is. The file begins with the mode of the descriptor,
+ * which Linux keeps for a socket, too, less the mask: at no moment may others ask. */
+static int bind_privately(int fd, const struct sockaddr_un *address)
+{
+    if (fchmod(fd, SOCKET_MODE) != 0 ||
+        bind(fd, (const struct sockaddr *)address, sizeof(*address)) != 0) {
+        return -errno;
+    }
+    return undo_mask(address->sun_path);
+}
+
+static int listen_at(struct eye_control *control, const struct sockaddr_un *address, int *ret_fd,
                      struct eye_error *ret_error)
 {
     struct stat state = {0};
@@ -124,7 +144,7 @@ static int listen_at(struct eye_control *control, const struct sockaddr_un *addr
     }
     control->device = state.st_dev;
     control->inode = state.st_ino;
-    control->doors[EYE_CONTROL_SOCKET].listen_fd = EYE_TAKE_FD(fd);
+    *ret_fd = EYE_TAKE_FD(fd);
     give_to_group(address->sun_path);
     return 0;
 }
@@ -134,16 +154,16 @@ static int listen_at(struct eye_control *control, const struct sockaddr_un *addr
 #define LOCK_TRIES 20
 #define LOCK_PAUSE_MS 50
 
-static void wait_for_lock(int fd)
+static void wait_for_lock(int fd, int tries)
 {
-    for (int i = 0; i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+    for (int i = 0; i < tries && flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
         poll(NULL, 0, LOCK_PAUSE_MS);
     }
 }
 
 /* Two daemons that start at once would take each other's fresh socket for an old one: one looks and
  * binds at a time. The lock is of the folder. 0 with a descriptor, or -errno with a message. */
-static int lock_folder(const char *path, int *ret_fd, struct eye_error *ret_error)
+static int lock_folder(const char *path, int tries, int *ret_fd, struct eye_error *ret_error)
 {
     char copy[PATH_MAX];
     eye_copy_string(copy, sizeof(copy), path);
@@ -157,12 +177,14 @@ static int lock_folder(const char *path, int *ret_fd, struct eye_error *ret_erro
         return eye_error_set(ret_error, -errno, "cannot open %s for the control socket: %s", folder,
                              strerror(errno));
     }
-    wait_for_lock(fd);
+    wait_for_lock(fd, tries);
     *ret_fd = EYE_TAKE_FD(fd);
     return 0;
 }
 
-int eye_control_listen(struct eye_control *control, const char *path, struct eye_error *ret_error)
+/* Makes the file at @path. */
+static int open_file(struct eye_control *control, const char *path, int tries, int *ret_fd,
+                     struct eye_error *ret_error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (!eye_copy_string(address.sun_path, sizeof(address.sun_path), path)) {
@@ -171,24 +193,77 @@ int eye_control_listen(struct eye_control *control, const char *path, struct eye
                              "may have",
                              path, sizeof(address.sun_path) - 1);
     }
+    EYE_AUTOCLOSE int folder = -1;
+    int result = lock_folder(path, tries, &folder, ret_error);
+    if (result == 0) {
+        result = make_way(&address, ret_error);
+    }
+    return result == 0 ? listen_at(control, &address, ret_fd, ret_error) : result;
+}
+
+int eye_control_listen(struct eye_control *control, const char *path, struct eye_error *ret_error)
+{
     char *copy = strdup(path);
     if (copy == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    EYE_AUTOCLOSE int folder = -1;
-    int result = lock_folder(path, &folder, ret_error);
-    if (result == 0) {
-        result = make_way(&address, ret_error);
-    }
-    if (result == 0) {
-        result = listen_at(control, &address, ret_error);
-    }
+    int result = open_file(control, path, LOCK_TRIES, &control->doors[EYE_CONTROL_SOCKET].listen_fd,
+                           ret_error);
     if (result != 0) {
         free(copy);
         return result;
     }
     control->path = copy;
     return 0;
+}
+
+/* Our own file, not that of another daemon, or what somebody else put there. */
+static bool has_file(const struct eye_control *control)
+{
+    struct stat state;
+    return lstat(control->path, &state) == 0 && state.st_dev == control->device &&
+           state.st_ino == control->inode;
+}
+
+static void move_to(struct eye_control_door *door, int fd)
+{
+    if (door->serving) {
+        eye_server_move(&door->server, fd);
+    } else {
+        eye_cleanup_close(&door->listen_fd);
+        door->listen_fd = fd;
+    }
+}
+
+/* It is gone, or another one: a cleaner of temporary files, a package, a mistaken hand. Who holds
+ * the folder's lock is not waited for, since the daemon has more to do. */
+static void make_file_again(struct eye_control *control)
+{
+    int fd = -1;
+    struct eye_error why;
+    uint64_t privileges = eye_privileges_raise(EYE_CAPABILITY(CAP_DAC_OVERRIDE));
+    int result = open_file(control, control->path, 1, &fd, &why);
+    eye_privileges_lower(privileges);
+    if (result == 0) {
+        move_to(&control->doors[EYE_CONTROL_SOCKET], fd);
+        eye_log_warning("somebody removed the control socket %s; it is there again", control->path);
+    } else if (!control->lost) {
+        eye_log_warning("somebody removed the control socket, and it cannot be made again yet: %s",
+                        why.text);
+    }
+    control->lost = result != 0;
+}
+
+static void look_after_file(struct eye_control *control)
+{
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    if (control->path == NULL || now_ns < control->look_ns) {
+        return;
+    }
+    control->look_ns = now_ns + control->running->interval_ns;
+    if (!has_file(control)) {
+        make_file_again(control);
+    }
 }
 
 /* ---- The port ---- */
@@ -198,13 +273,14 @@ int eye_control_check(const struct eye_config *config, struct eye_error *ret_err
     const char *address = config->control.listen;
     if (address == NULL && config->control.token_file != NULL) {
         return eye_error_set(ret_error, -EINVAL,
-                             "control.token_file has no use without control.listen");
+                             "%s: control.token_file has no use without control.listen",
+                             eye_config_origin(config, "control.token_file"));
     }
     if (address != NULL && config->control.token_file == NULL && !eye_listen_is_local(address)) {
         return eye_error_set(ret_error, -EINVAL,
-                             "control.listen %s can be reached from elsewhere; set "
+                             "%s: control.listen %s can be reached from elsewhere; set "
                              "control.token_file, or listen on 127.0.0.1 or [::1]",
-                             address);
+                             eye_config_origin(config, "control.listen"), address);
     }
     return 0;
 }
@@ -221,8 +297,8 @@ int eye_control_listen_on_port(struct eye_control *control, const char *address,
     result = eye_listen_open(address, &control->doors[EYE_CONTROL_PORT].listen_fd);
     return result == 0 ? 0
                        : eye_error_set(ret_error, result,
-                                       "cannot listen on %s: %s; set another control.listen",
-                                       address, strerror(-result));
+                                       "cannot listen on %s: %s; %sset another control.listen",
+                                       address, strerror(-result), eye_listen_hint(result));
 }
 
 /* ---- Life ---- */
@@ -290,7 +366,7 @@ static uint64_t prepare(struct eye_control_door *door, struct pollfd ret_fds[EYE
 
 uint64_t eye_control_prepare(struct eye_control *control, struct pollfd ret_fds[EYE_CONTROL_FDS])
 {
-    uint64_t until_ns = UINT64_MAX;
+    uint64_t until_ns = control->path == NULL ? UINT64_MAX : control->look_ns;
     for (size_t i = 0; i < EYE_CONTROL_DOORS; i++) {
         uint64_t own_ns = prepare(&control->doors[i], &ret_fds[i * EYE_SERVER_FDS]);
         until_ns = own_ns < until_ns ? own_ns : until_ns;
@@ -309,15 +385,25 @@ void eye_control_serve(struct eye_control *control, const struct pollfd fds[EYE_
             eye_server_serve(&door->server, &fds[i * EYE_SERVER_FDS]);
         }
     }
+    look_after_file(control);
 }
 
-/* One of another daemon may be at the path by now. */
+void eye_control_reloaded(struct eye_control *control)
+{
+    for (size_t i = 0; i < EYE_CONTROL_DOORS; i++) {
+        if (control->doors[i].serving) {
+            eye_server_wake(&control->doors[i].server);
+        }
+    }
+}
+
+/* In a folder of another user it stays, when `run.user` took the right away that made it. Nobody
+ * listens there, and a start replaces it. */
 static void remove_file(const struct eye_control *control)
 {
-    struct stat state;
-    if (lstat(control->path, &state) == 0 && state.st_dev == control->device &&
-        state.st_ino == control->inode) {
-        unlink(control->path);
+    if (has_file(control) && unlink(control->path) != 0) {
+        eye_log_info("the control socket %s stays until the next start, which replaces it: %s",
+                     control->path, strerror(errno));
     }
 }
 

@@ -8,7 +8,9 @@
  * Who may connect: root and the daemon's own group, by the mode of the socket's file. The same by
  * TCP (control.listen) has no such gate: there /health and /ready are everybody's, for probes of
  * orchestrators; all else wants the token, if there is one, and a POST, or an address beyond
- * loopback, wants that there is one. What holds for connections of one user or address is that of
+ * loopback, wants that there is one. Where there is none, a request names an address or localhost
+ * as its host, and a POST comes from no page: a browser asks for whoever made the page, and a name
+ * can be led here. What holds for connections of one user or address is that of
  * exporters/server/peers.h.
  */
 #pragma once
@@ -22,7 +24,7 @@
 /* Answers of each kind, as metrics tell them. */
 #define EYE_CONTROL_OUTCOMES(X)                                                                    \
     X(ANSWERED, "answered")                                                                        \
-    X(REFUSED, "refused") /* 400, 404, 405, 413 */                                                 \
+    X(REFUSED, "refused") /* 4xx: no request of ours, or not from there */                         \
     X(FAILED, "failed")   /* 500, 503: a reload that changed nothing, no interval yet */           \
     X(BUSY, "busy")       /* gave way to another connection */                                     \
     X(TIMEOUT, "timeout") /* did not ask, or did not read, in time */                              \
@@ -41,10 +43,10 @@ const char *eye_control_outcome_name(enum eye_control_outcome outcome);
 #define EYE_CONTROL_WORDS_MAX 16384
 
 /**
- * Reads the configuration again and applies it, whole or not at all: what was done, or why nothing
- * was, in @words, one or more lines. 0 or -errno.
+ * Asks for a reload, which begins soon and reads what is there then. Its number: eye_running has
+ * what became of it when `reloaded` has come to that.
  */
-typedef int eye_control_reload(void *context, struct eye_text *words);
+typedef uint64_t eye_control_reload(void *context);
 
 /** Single connections for a client: eye_collector_watch(). */
 typedef int eye_control_watch(void *context, const struct eye_watch_request *request,
@@ -70,6 +72,8 @@ struct eye_control {
     char *path;    /* of the socket; owned; NULL: there is none */
     dev_t device;  /* of the socket's file, so that only our own is removed */
     ino_t inode;
+    uint64_t look_ns;        /* when to look whether it is still there; monotonic */
+    bool lost;               /* it is not, and that was said */
     struct eye_secret token; /* of the port; without a value: none */
     struct eye_control_door doors[EYE_CONTROL_DOORS];
     atomic_uint_fast64_t counts[EYE_CONTROL_OUTCOME_COUNT];
@@ -101,9 +105,13 @@ void eye_control_open(struct eye_control *control, const struct eye_running *run
 /* What the main thread waits for. */
 #define EYE_CONTROL_FDS (EYE_CONTROL_DOORS * EYE_SERVER_FDS)
 
-/** As eye_server_prepare() and eye_server_serve(), for all doors. */
+/** As eye_server_prepare() and eye_server_serve(), for all doors. Once in an interval it is seen to
+ * that the socket's file is there: without it nobody finds a daemon that runs. */
 uint64_t eye_control_prepare(struct eye_control *control, struct pollfd ret_fds[EYE_CONTROL_FDS]);
 void eye_control_serve(struct eye_control *control, const struct pollfd fds[EYE_CONTROL_FDS]);
+
+/** A reload is over, and `reloaded` tells it: who waits for it is answered. */
+void eye_control_reloaded(struct eye_control *control);
 
 /** Ends all connections and removes the socket. */
 void eye_control_close(struct eye_control *control);

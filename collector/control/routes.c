@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "collector/base/listener.h"
 #include "collector/base/parse.h"
 #include "collector/control/config_json.h"
 #include "collector/control/connections_json.h"
@@ -43,45 +44,45 @@ static struct eye_reply json_reply(unsigned status, json_t *json)
 
 /* ---- Paths ---- */
 
-static struct eye_reply get_health(struct eye_control *control, struct MHD_Connection *connection)
+struct request {
+    struct eye_control *control;
+    struct MHD_Connection *connection;
+    uint64_t ticket; /* of a reload that it waits for; 0: none yet */
+};
+
+static struct eye_reply get_health(const struct request *request)
 {
-    (void)connection;
-    bool alive = eye_status_is_alive(control->running);
+    bool alive = eye_status_is_alive(request->control->running);
     return json_reply(alive ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
                       json_pack("{s:b}", "alive", alive));
 }
 
 /* Who hears this hears that everything was attached and bound before. */
-static struct eye_reply get_ready(struct eye_control *control, struct MHD_Connection *connection)
+static struct eye_reply get_ready(const struct request *request)
 {
-    (void)connection;
-    (void)control;
+    (void)request;
     return json_reply(MHD_HTTP_OK, json_pack("{s:b}", "ready", true));
 }
 
-static struct eye_reply get_status(struct eye_control *control, struct MHD_Connection *connection)
+static struct eye_reply get_status(const struct request *request)
 {
-    (void)connection;
-    return json_reply(MHD_HTTP_OK, eye_status_json(control->running));
+    return json_reply(MHD_HTTP_OK, eye_status_json(request->control->running));
 }
 
-static struct eye_reply get_config(struct eye_control *control, struct MHD_Connection *connection)
+static struct eye_reply get_config(const struct request *request)
 {
-    (void)connection;
-    return json_reply(MHD_HTTP_OK,
-                      eye_config_json(control->running->config, control->running->tiers));
+    return json_reply(MHD_HTTP_OK, eye_config_json(request->control->running->config,
+                                                   request->control->running->tiers));
 }
 
-static struct eye_reply get_requests(struct eye_control *control, struct MHD_Connection *connection)
+static struct eye_reply get_requests(const struct request *request)
 {
-    (void)connection;
-    return json_reply(MHD_HTTP_OK, eye_requests_json(control->running));
+    return json_reply(MHD_HTTP_OK, eye_requests_json(request->control->running));
 }
 
-static struct eye_reply get_metrics(struct eye_control *control, struct MHD_Connection *connection)
+static struct eye_reply get_metrics(const struct request *request)
 {
-    (void)connection;
-    char *page = eye_control_page(control->running);
+    char *page = eye_control_page(request->control->running);
     if (page == NULL) {
         return words_reply(MHD_HTTP_SERVICE_UNAVAILABLE,
                            "There are no values: the first interval is not over, or no memory is "
@@ -128,17 +129,16 @@ static struct eye_reply error_reply(unsigned status, const struct eye_error *err
     return reply;
 }
 
-static struct eye_reply get_connections(struct eye_control *control,
-                                        struct MHD_Connection *connection)
+static struct eye_reply get_connections(const struct request *request)
 {
-    struct eye_watch_request request;
+    struct eye_watch_request wish;
     struct eye_error why = {""};
     EYE_AUTOFREE struct eye_watch_answer *answer = NULL;
-    const char *fault = read_watch(connection, &request);
+    const char *fault = read_watch(request->connection, &wish);
     if (fault != NULL) {
         return words_reply(MHD_HTTP_BAD_REQUEST, fault);
     }
-    if (control->watch(control->context, &request, &answer, &why) != 0) {
+    if (request->control->watch(request->control->context, &wish, &answer, &why) != 0) {
         struct eye_reply reply = error_reply(MHD_HTTP_SERVICE_UNAVAILABLE, &why);
         reply.retry_after_s = WATCH_RETRY_S;
         return reply;
@@ -146,23 +146,26 @@ static struct eye_reply get_connections(struct eye_control *control,
     return text_reply(MHD_HTTP_OK, eye_connections_json(answer));
 }
 
-static struct eye_reply post_reload(struct eye_control *control, struct MHD_Connection *connection)
+/* Whoever asks while one is under way waits for the next one, which all of them share: it reads
+ * what was there when they asked. */
+static struct eye_reply post_reload(const struct request *request)
 {
-    (void)connection;
-    struct eye_text words;
-    eye_text_init(&words, EYE_CONTROL_WORDS_MAX);
-    int result = control->reload(control->context, &words);
-    json_t *answer =
-        json_pack("{s:b, s:s}", "reloaded", result == 0, "message", eye_text_string(&words));
-    eye_text_done(&words);
-    return json_reply(result == 0 ? MHD_HTTP_OK : MHD_HTTP_UNPROCESSABLE_CONTENT, answer);
+    struct eye_control *control = request->control;
+    const struct eye_reloaded *last = &control->running->reloaded;
+    uint64_t ticket = request->ticket != 0 ? request->ticket : control->reload(control->context);
+    if (last->number < ticket) {
+        return (struct eye_reply){.ticket = ticket};
+    }
+    return json_reply(
+        last->done ? MHD_HTTP_OK : MHD_HTTP_UNPROCESSABLE_CONTENT,
+        json_pack("{s:b, s:s}", "reloaded", last->done, "message", eye_text_string(&last->words)));
 }
 
 static const struct route {
     const char *path;
     const char *method;
     bool open; /* everybody may ask */
-    struct eye_reply (*answer)(struct eye_control *control, struct MHD_Connection *connection);
+    struct eye_reply (*answer)(const struct request *request);
 } routes[] = {
     {"/health", MHD_HTTP_METHOD_GET, true, get_health},
     {"/ready", MHD_HTTP_METHOD_GET, true, get_ready},
@@ -184,6 +187,23 @@ static const struct route *find_route(const char *path)
     return NULL;
 }
 
+static bool is_read(const struct route *route)
+{
+    return strcmp(route->method, MHD_HTTP_METHOD_GET) == 0;
+}
+
+/* The library leaves the body of an answer to HEAD out. */
+static bool is_asked_by(const struct route *route, const char *method)
+{
+    return strcmp(route->method, method) == 0 ||
+           (is_read(route) && strcmp(method, MHD_HTTP_METHOD_HEAD) == 0);
+}
+
+static const char *allowed_of(const struct route *route)
+{
+    return is_read(route) ? "GET, HEAD" : route->method;
+}
+
 static const char *get_header(struct MHD_Connection *connection, const char *name)
 {
     return eye_mhd.lookup_connection_value(connection, MHD_HEADER_KIND, name);
@@ -200,25 +220,62 @@ static bool has_token(struct eye_secret *token, struct MHD_Connection *connectio
            eye_same_secret(given + length, token->value);
 }
 
-/* Whoever came by the socket is known to the kernel. True: the reply says why not. */
-static bool is_refused(struct eye_control_door *door, struct MHD_Connection *connection,
-                       const struct route *route, struct eye_reply *ret_reply)
+/* NULL, or what is wrong with the one who asks. */
+static const struct eye_reply *find_refusal(struct eye_control_door *door,
+                                            struct MHD_Connection *connection,
+                                            const struct route *route)
 {
+    static const struct eye_reply page = {.status = MHD_HTTP_FORBIDDEN,
+                                          .content_type = PLAIN,
+                                          .words = "No page may ask for this.\n"};
+    static const struct eye_reply host = {
+        .status = MHD_HTTP_MISDIRECTED_REQUEST,
+        .content_type = PLAIN,
+        .words = "Ask for this by an address or localhost, or set control.token_file.\n"};
+    static const struct eye_reply no_token = {
+        .status = MHD_HTTP_FORBIDDEN,
+        .content_type = PLAIN,
+        .words = "Here this needs control.token_file; or use the socket.\n"};
+    static const struct eye_reply wrong_token = {
+        .status = MHD_HTTP_UNAUTHORIZED,
+        .content_type = PLAIN,
+        .words = "The token is needed here.\n",
+        .headers = {{"WWW-Authenticate", "Bearer realm=\"sockeye\""}}};
     struct eye_secret *token = &door->control->token;
+    const char *name = get_header(connection, MHD_HTTP_HEADER_HOST);
+    bool changes = !is_read(route);
+    if (changes && get_header(connection, MHD_HTTP_HEADER_ORIGIN) != NULL) {
+        return &page;
+    }
+    /* Whoever came by the socket is known to the kernel. */
     if (door->entrance == EYE_CONTROL_SOCKET || route->open) {
-        return false;
+        return NULL;
     }
-    if (token->value == NULL && strcmp(route->method, MHD_HTTP_METHOD_GET) != 0) {
-        *ret_reply = words_reply(MHD_HTTP_FORBIDDEN,
-                                 "Here this needs control.token_file; or use the socket.\n");
-        return true;
+    if (token->value != NULL) {
+        return has_token(token, connection) ? NULL : &wrong_token;
     }
-    if (token->value == NULL || has_token(token, connection)) {
-        return false;
+    if (name != NULL && !eye_listen_is_own_host(name)) {
+        return &host;
     }
-    *ret_reply = words_reply(MHD_HTTP_UNAUTHORIZED, "The token is needed here.\n");
-    ret_reply->headers[0] = (struct eye_header){"WWW-Authenticate", "Bearer realm=\"sockeye\""};
-    return true;
+    return changes ? &no_token : NULL;
+}
+
+/* An MHD_KeyValueIterator. */
+static enum MHD_Result count_length(void *count, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    (void)kind;
+    (void)value;
+    *(size_t *)count += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0 ? 1 : 0;
+    return MHD_YES;
+}
+
+/* Whoever is in front of us may have believed the other one (RFC 9112, 6.3). */
+static bool has_two_lengths(struct MHD_Connection *connection)
+{
+    size_t count = get_header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL ? 1 : 0;
+    eye_mhd.get_connection_values(connection, MHD_HEADER_KIND, count_length, &count);
+    return count > 1;
 }
 
 static bool has_body(struct MHD_Connection *connection)
@@ -229,26 +286,29 @@ static bool has_body(struct MHD_Connection *connection)
 }
 
 static struct eye_reply make_reply(struct eye_control_door *door, struct MHD_Connection *connection,
-                                   const char *path, const char *method)
+                                   const char *path, const char *method, uint64_t ticket)
 {
+    const struct request request = {door->control, connection, ticket};
     const struct route *route = find_route(path);
-    struct eye_reply refusal;
+    if (has_two_lengths(connection)) {
+        return words_reply(MHD_HTTP_BAD_REQUEST, "The length of the body is told twice.\n");
+    }
     if (route == NULL) {
         return words_reply(MHD_HTTP_NOT_FOUND,
                            "Nothing is here; there are GET /health /ready /status /metrics "
                            "/config /connections /requests and POST /reload.\n");
     }
-    if (strcmp(route->method, method) != 0) {
+    if (!is_asked_by(route, method)) {
         struct eye_reply reply = words_reply(
             MHD_HTTP_METHOD_NOT_ALLOWED, "This path is asked for by another method, see Allow.\n");
-        reply.headers[0] = (struct eye_header){"Allow", route->method};
+        reply.headers[0] = (struct eye_header){"Allow", allowed_of(route)};
         return reply;
     }
     if (has_body(connection)) {
         return words_reply(MHD_HTTP_CONTENT_TOO_LARGE, "No request here has a body.\n");
     }
-    return is_refused(door, connection, route, &refusal) ? refusal
-                                                         : route->answer(door->control, connection);
+    const struct eye_reply *refusal = find_refusal(door, connection, route);
+    return refusal != NULL ? *refusal : route->answer(&request);
 }
 
 static enum eye_control_outcome outcome_of(unsigned status)
@@ -264,6 +324,8 @@ void eye_control_answer(void *context, struct MHD_Connection *connection, const 
                         const char *method, struct eye_reply *ret_reply)
 {
     struct eye_control_door *door = context;
-    *ret_reply = make_reply(door, connection, path, method);
-    atomic_fetch_add(&door->control->counts[outcome_of(ret_reply->status)], 1);
+    *ret_reply = make_reply(door, connection, path, method, ret_reply->ticket);
+    if (ret_reply->ticket == 0) {
+        atomic_fetch_add(&door->control->counts[outcome_of(ret_reply->status)], 1);
+    }
 }

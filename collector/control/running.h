@@ -2,15 +2,17 @@
 /* The daemon that runs, as the main thread knows it: what its answers are made of. */
 #pragma once
 
+#include "collector/base/text.h"
 #include "collector/control/view.h"
 #include "collector/source/source.h"
 #include "exporters/engine/workers.h"
 
 /* The last one since the start. */
 struct eye_reloaded {
-    uint64_t time_ns; /* wall clock; 0: there was none */
+    uint64_t number;  /* of those asked for until it began; 0: there was none */
+    uint64_t time_ns; /* wall clock */
     bool done;
-    struct eye_error words;
+    struct eye_text words; /* owned */
 };
 
 struct eye_running {

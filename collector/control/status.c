@@ -80,9 +80,10 @@ static void add_budget(json_t *list, const struct eye_change *change)
 {
     const struct eye_point *point = change->point;
     json_array_append_new(
-        list, json_pack("{s:s, s:s, s:I, s:I}", "metric", eye_json_tag(point, EYE_TAG_METRIC),
-                        "tag", eye_json_tag(point, EYE_TAG_TAG), "total",
-                        (json_int_t)point->counter, "last_interval", (json_int_t)change->counter));
+        list, json_pack("{s:s, s:s, s:s, s:I, s:I}", "metric", eye_json_tag(point, EYE_TAG_METRIC),
+                        "tag", eye_json_tag(point, EYE_TAG_TAG), "limit",
+                        eye_json_tag(point, EYE_TAG_LIMIT), "total", (json_int_t)point->counter,
+                        "last_interval", (json_int_t)change->counter));
 }
 
 static void add_program(json_t *list, const struct eye_change *change)
@@ -292,16 +293,18 @@ static void add_refused(json_t *problems, const json_t *programs)
 static json_t *reload_of(const struct eye_running *running)
 {
     const struct eye_reloaded *last = &running->reloaded;
-    return last->time_ns == 0 ? json_null()
-                              : json_pack("{s:o, s:b, s:s}", "time", eye_json_time(last->time_ns),
-                                          "reloaded", last->done, "message", last->words.text);
+    return last->time_ns == 0
+               ? json_null()
+               : json_pack("{s:o, s:b, s:s}", "time", eye_json_time(last->time_ns), "reloaded",
+                           last->done, "message", eye_text_string(&last->words));
 }
 
 static json_t *list_problems(const struct eye_running *running, const json_t *programs)
 {
     json_t *problems = json_array();
     if (running->reloaded.time_ns != 0 && !running->reloaded.done) {
-        add_line(problems, "the last reload was refused: %s", running->reloaded.words.text);
+        add_line(problems, "the last reload was refused: %s",
+                 eye_text_string(&running->reloaded.words));
     }
     if (!eye_status_is_alive(running)) {
         add_line(problems, "no interval has ended for longer than two of them: collecting stands "

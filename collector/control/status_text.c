@@ -185,9 +185,11 @@ static void write_exporters(const struct page *page, const json_t *exporters)
     }
 }
 
-/* Rows "  tcp ring_full   12  3": two names, all, and what the last interval added. */
+/* Rows "  tcp ring_full   12  3": two names, all, and what the last interval added; behind a name
+ * of
+ * @third what it has there ("": nothing). */
 static void write_counts(const struct page *page, const char *title, const json_t *rows,
-                         const char *first, const char *second)
+                         const char *first, const char *second, const char *third)
 {
     size_t i;
     const json_t *row;
@@ -195,14 +197,16 @@ static void write_counts(const struct page *page, const char *title, const json_
         return;
     }
     write_title(page, title);
-    eye_text_appendf(page->text, "  %-34s %-24s %10s %10s\n", first, second, "since start", "last");
+    eye_text_appendf(page->text, "  %-30s %-14s %12s %10s%s%s\n", first, second, "since start",
+                     "last", third[0] == '\0' ? "" : "  ", third);
     json_array_foreach(rows, i, row)
     {
         bool now = integer_of(row, "last_interval") > 0;
-        eye_text_appendf(page->text, "  %-34s %-24s %10lld %s%10lld%s\n", string_of(row, first),
+        const char *behind = string_of(row, third);
+        eye_text_appendf(page->text, "  %-30s %-14s %12lld %s%10lld%s%s%s\n", string_of(row, first),
                          string_of(row, second), (long long)integer_of(row, "total"),
                          ink(page, now ? YELLOW : ""), (long long)integer_of(row, "last_interval"),
-                         ink(page, now ? PLAIN : ""));
+                         ink(page, now ? PLAIN : ""), behind[0] == '\0' ? "" : "  ", behind);
     }
 }
 
@@ -255,9 +259,9 @@ void eye_status_write(const json_t *status, bool colour, struct eye_text *text)
     write_lines(&page, "Not seen", YELLOW, json_object_get(status, "not_seen"));
     write_exporters(&page, json_object_get(status, "exporters"));
     write_counts(&page, "Lost in the kernel", json_object_get(status, "losses"), "program",
-                 "reason");
-    write_counts(&page, "Budgets that were full", json_object_get(status, "budgets"), "metric",
-                 "tag");
+                 "reason", "");
+    write_counts(&page, "Full: counted as __other__", json_object_get(status, "budgets"), "metric",
+                 "tag", "limit");
     if (json_array_size(json_object_get(status, "programs")) > 0) {
         write_programs(&page, json_object_get(status, "programs"));
     }

@@ -115,7 +115,8 @@ struct eye_attribute {
     X(OUTCOME, "outcome", "", STRING, STABLE, "what became of it")                                 \
     X(METRIC, "metric", "", STRING, STABLE, "name of the metric concerned")                        \
     X(TAG, "tag", "", STRING, STABLE, "name of the tag concerned")                                 \
-    X(SOURCE, "source", "", STRING, EXPERIMENTAL, "stage that made the sample")
+    X(SOURCE, "source", "", STRING, EXPERIMENTAL, "stage that made the sample")                    \
+    X(LIMIT, "limit", "", STRING, EXPERIMENTAL, "key of the configuration to raise")
 
 enum eye_tag {
 #define X(identifier, ...) EYE_TAG_##identifier,
@@ -266,8 +267,8 @@ enum eye_series_bound {
     X(SELF_SERIES, "sockeye.series", SELF, GAUGE, SERIES, 1, EYE_TAG_BIT(METRIC), FEW, STABLE,     \
       "series alive, by metric")                                                                   \
     X(SELF_OVERFLOW, "sockeye.series.overflow", SELF, COUNTER, LOOKUPS, 1,                         \
-      EYE_TAG_BIT(METRIC) | EYE_TAG_BIT(TAG), FEW, STABLE,                                         \
-      "look-ups whose tag value became __other__ because a budget was used up")                    \
+      EYE_TAG_BIT(METRIC) | EYE_TAG_BIT(TAG) | EYE_TAG_BIT(LIMIT), FEW, STABLE,                    \
+      "look-ups whose tag value became __other__ because a budget was used up: that of limit")     \
     X(SELF_EXPIRED, "sockeye.series.expired", SELF, COUNTER, SERIES, 1, 0, FEW, STABLE,            \
       "series removed after being idle")                                                           \
     X(SELF_PROCESSES, "sockeye.processes", SELF, GAUGE, PROCESSES, 1, 0, FEW, EXPERIMENTAL,        \

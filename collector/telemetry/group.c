@@ -10,6 +10,7 @@
  */
 #include <stdlib.h>
 
+#include "collector/base/base.h"
 #include "collector/telemetry/expiry.h"
 #include "collector/telemetry/series_key.h"
 
@@ -35,22 +36,25 @@ struct eye_group *eye_group_new(struct eye_registry *registry, const struct eye_
 
 /* Counts the overflow under the daemon's own metric, which has no budget and so no overflow. */
 static void count_overflow(struct eye_registry *registry, const struct eye_metric *metric,
-                           enum eye_tag tag)
+                           enum eye_tag tag, const char *limit)
 {
     const struct eye_tag_value tags[] = {
         {EYE_TAG_METRIC, metric->name},
         {EYE_TAG_TAG, eye_tag_info(tag)->name},
+        {EYE_TAG_LIMIT, limit},
     };
-    eye_counter_add(eye_group_series(registry->self, EYE_METRIC_SELF_OVERFLOW, tags, 2), 1);
+    eye_counter_add(
+        eye_group_series(registry->self, EYE_METRIC_SELF_OVERFLOW, tags, EYE_ARRAY_LENGTH(tags)),
+        1);
 }
 
-/* @service: whose limit it is, EYE_ANYBODY for the metric's. */
+/* @service: whose share of @limit it is, EYE_ANYBODY for the metric's. */
 static void replace_tag(struct eye_registry *registry, struct eye_series_key *key, uint32_t index,
-                        uint64_t service)
+                        uint64_t service, const char *limit)
 {
     struct eye_budget *budget = &registry->metrics[key->metric->id].budget;
     eye_budget_note_refusal(budget, &registry->rules, service);
-    count_overflow(registry, key->metric, key->tags[index].tag);
+    count_overflow(registry, key->metric, key->tags[index].tag, limit);
     key->tags[index].value = EYE_TAG_OTHER;
     if (key->tags[index].tag == EYE_TAG_SERVICE) {
         eye_series_key_note_service(key);
@@ -91,7 +95,7 @@ static void apply_value_budgets(struct eye_registry *registry, struct eye_series
 {
     for (uint32_t i = 0; eye_metric_has_budget(key->metric) && i < key->count; i++) {
         if (!eye_tag_is_other(&key->tags[i]) && !takes_value(registry, key, i)) {
-            replace_tag(registry, key, i, who_fills(key, i));
+            replace_tag(registry, key, i, who_fills(key, i), EYE_LIMIT_TAG_VALUES);
         }
     }
 }
@@ -191,7 +195,8 @@ static struct eye_series *make_series(struct eye_registry *registry, struct eye_
             return series == NULL ? add_series(registry, key, hash) : series;
         }
         replace_tag(registry, key, widest,
-                    verdict == VERDICT_SERVICE_IS_FULL ? key->service : EYE_ANYBODY);
+                    verdict == VERDICT_SERVICE_IS_FULL ? key->service : EYE_ANYBODY,
+                    EYE_LIMIT_SERIES);
     }
 }
 

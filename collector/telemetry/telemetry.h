@@ -31,6 +31,11 @@ struct eye_limits {
     uint64_t volume_bytes;      /* of all series with a budget: page and memory; 0: no limit */
 };
 
+/* The keys of the configuration that these come from, as sockeye.series.overflow names them: the
+ * volume grows with the series. */
+#define EYE_LIMIT_SERIES "limits.series"
+#define EYE_LIMIT_TAG_VALUES "limits.tag_values"
+
 /* Who chose a tag's value. */
 enum eye_choice {
     EYE_CHOICE_OURS,    /* a program, the configuration, the kernel: the metric's budget */

@@ -243,6 +243,7 @@ const struct eye_exporter_type eye_exporter_console = {
     .section =
         {
             .type = "console",
+            .foreign = "stdout stderr print debug logging terminal",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct console_config),

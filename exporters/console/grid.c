@@ -155,13 +155,15 @@ static bool tells_rows_apart(const struct eye_grid *grid, size_t column)
 }
 
 /* Which columns may be left out; the later ones only when there is none of the earlier. */
-enum dispensable { SHOWS_NOTHING, TELLS_NO_ROWS_APART, NOT_NEEDED };
+enum dispensable { SHOWS_NOTHING, SPARE, TELLS_NO_ROWS_APART, NOT_NEEDED };
 
 static bool is_dispensable(const struct eye_grid *grid, size_t column, enum dispensable which)
 {
     switch (which) {
     case SHOWS_NOTHING:
         return grid->empty[column];
+    case SPARE:
+        return grid->ranks[column] >= EYE_GRID_SPARE_RANK && !tells_rows_apart(grid, column);
     case TELLS_NO_ROWS_APART:
         return grid->ranks[column] > 0 && !tells_rows_apart(grid, column);
     case NOT_NEEDED:
@@ -187,6 +189,19 @@ static bool leave_one_out(struct eye_grid *grid, enum dispensable which)
     return true;
 }
 
+/* A row in one line is easier to read than one more number: without spare columns, if that is
+ * enough for all rows. */
+static void keep_rows_in_one_line(struct eye_grid *grid, size_t width)
+{
+    bool before[EYE_GRID_COLUMNS_MAX];
+    memcpy(before, grid->left_out, sizeof(before));
+    while (line_width(grid) > width && leave_one_out(grid, SPARE)) {
+    }
+    if (line_width(grid) > width) {
+        memcpy(grid->left_out, before, sizeof(before));
+    }
+}
+
 static void fit(struct eye_grid *grid, size_t width)
 {
     for (size_t i = 0; i < grid->columns; i++) {
@@ -194,6 +209,7 @@ static void fit(struct eye_grid *grid, size_t width)
     }
     while (line_width(grid) > width && leave_one_out(grid, SHOWS_NOTHING)) {
     }
+    keep_rows_in_one_line(grid, width);
     fold(grid, width, FOLDED_AT_EASE);
     while (line_width(grid) > width && leave_one_out(grid, TELLS_NO_ROWS_APART)) {
     }

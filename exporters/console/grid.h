@@ -13,6 +13,9 @@
 #define EYE_GRID_COLUMNS_MAX 24
 #define EYE_GRID_ROWS_MAX 64
 
+/* Columns from this rank on are left out sooner than a text goes on in the next line. */
+#define EYE_GRID_SPARE_RANK 4
+
 struct eye_grid {
     struct eye_text *text; /* holds the cells one after the other; the caller's */
     size_t columns;

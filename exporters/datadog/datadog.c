@@ -412,6 +412,7 @@ static int open_exporter(void *state, const struct eye_exporter_setup *setup,
 static const struct eye_config_key keys[] = {
     {
         .path = "site",
+        .foreign = "dd_site region",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, site),
         .valid = site_valid,
@@ -421,6 +422,7 @@ static const struct eye_config_key keys[] = {
     },
     {
         .path = "url",
+        .foreign = EYE_FOREIGN_URL " dd_url",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
         .valid = base_valid,
@@ -429,6 +431,7 @@ static const struct eye_config_key keys[] = {
     },
     {
         .path = "api_key_file",
+        .foreign = "api_key apikey api-key dd_api_key key",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, api_key_file),
         .help = "file with the API key, readable by its owner only; default the systemd credential "
@@ -459,6 +462,7 @@ const struct eye_exporter_type eye_exporter_datadog = {
     .section =
         {
             .type = "datadog",
+            .foreign = "datadog-api datadog_api datadog_metrics datadoghq dd",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct values),

@@ -375,6 +375,7 @@ static int open_exporter(void *state, const struct eye_exporter_setup *setup,
 static const struct eye_config_key keys[] = {
     {
         .path = "url",
+        .foreign = EYE_FOREIGN_URL " port path socket",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
         .valid = url_valid,
@@ -431,6 +432,7 @@ const struct eye_exporter_type eye_exporter_dogstatsd = {
     .section =
         {
             .type = "dogstatsd",
+            .foreign = "datadog-agent datadog_agent datadogagent dd-agent ddagent agent",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct values),

@@ -90,9 +90,11 @@ int eye_spool_folder_open(const char *path, const char *exporter, int *ret_fd,
                              path, exporter);
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        return eye_error_set(ret_error, errno == EWOULDBLOCK ? -EBUSY : -errno,
-                             "cannot lock the spool %s/%s: %s; is another sockeye running?", path,
-                             exporter, strerror(errno));
+        return eye_error_set(
+            ret_error, errno == EWOULDBLOCK ? -EBUSY : -errno,
+            "cannot lock the spool %s/%s: %s; is another sockeye running, or does an "
+            "exporter of this one hang?",
+            path, exporter, strerror(errno));
     }
     *ret_fd = EYE_TAKE_FD(fd);
     return 0;

@@ -103,6 +103,11 @@ const char *eye_worker_name(const struct eye_worker *worker)
     return worker->name;
 }
 
+const struct eye_exporter_config *eye_worker_config(const struct eye_worker *worker)
+{
+    return worker->setup.own;
+}
+
 unsigned eye_worker_lane(const struct eye_worker *worker)
 {
     return worker->setup.lane;
@@ -308,7 +313,7 @@ int eye_worker_bind(struct eye_worker *worker, struct eye_error *ret_error)
 
 static bool join_thread(struct eye_worker *worker)
 {
-    return eye_worker_wait_for(worker, &worker->ended) && pthread_join(worker->thread, NULL) == 0;
+    return eye_worker_wait_ended(worker) && pthread_join(worker->thread, NULL) == 0;
 }
 
 /*
@@ -399,9 +404,7 @@ void eye_worker_discard(struct eye_worker *worker)
 
 bool eye_worker_reap(struct eye_worker *worker)
 {
-    pthread_mutex_lock(&worker->mutex);
-    bool ended = worker->ended;
-    pthread_mutex_unlock(&worker->mutex);
+    bool ended = eye_worker_has_ended(worker);
     if (ended) {
         pthread_join(worker->thread, NULL);
         destroy(worker);

@@ -80,6 +80,9 @@ enum eye_worker_end eye_worker_free(struct eye_worker *worker);
 /** The exporter's name, and behind a dot its lane's. */
 const char *eye_worker_name(const struct eye_worker *worker);
 
+/** What it was made for; the configuration's. */
+const struct eye_exporter_config *eye_worker_config(const struct eye_worker *worker);
+
 unsigned eye_worker_lane(const struct eye_worker *worker);
 const struct eye_exporter_type *eye_worker_type(const struct eye_worker *worker);
 const struct eye_export_stats *eye_worker_stats(const struct eye_worker *worker);

@@ -41,17 +41,37 @@ void eye_worker_pause(struct eye_worker *worker, uint64_t deadline_ns, bool yiel
     pthread_mutex_unlock(&worker->mutex);
 }
 
-bool eye_worker_wait_paused(struct eye_worker *worker)
+static bool read_flag(struct eye_worker *worker, const bool *flag)
 {
-    return eye_worker_wait_for(worker, &worker->paused);
+    pthread_mutex_lock(&worker->mutex);
+    bool set = *flag;
+    pthread_mutex_unlock(&worker->mutex);
+    return set;
 }
 
 bool eye_worker_is_paused(struct eye_worker *worker)
 {
+    return read_flag(worker, &worker->paused);
+}
+
+bool eye_worker_has_ended(struct eye_worker *worker)
+{
+    return read_flag(worker, &worker->ended);
+}
+
+bool eye_worker_is_overdue(const struct eye_worker *worker)
+{
+    return eye_clock_monotonic_ns() - EYE_WORKER_GRACE_NS >= atomic_load(&worker->deadline.at_ns);
+}
+
+void eye_worker_hurry(struct eye_worker *worker, uint64_t deadline_ns)
+{
     pthread_mutex_lock(&worker->mutex);
-    bool paused = worker->paused;
+    if (deadline_ns < atomic_load(&worker->deadline.at_ns)) {
+        atomic_store(&worker->deadline.at_ns, deadline_ns);
+        pthread_cond_broadcast(&worker->wake);
+    }
     pthread_mutex_unlock(&worker->mutex);
-    return paused;
 }
 
 void eye_worker_resume(struct eye_worker *worker)

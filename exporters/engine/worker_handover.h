@@ -23,10 +23,16 @@ bool eye_worker_is_configured(const struct eye_worker *worker, const struct eye_
  */
 void eye_worker_pause(struct eye_worker *worker, uint64_t deadline_ns, bool yields);
 
-/** Waits until shortly after the deadline. False: it hangs in a call. */
-bool eye_worker_wait_paused(struct eye_worker *worker);
-
 bool eye_worker_is_paused(struct eye_worker *worker);
+
+/** Whether the thread has said its last word, so that eye_worker_free() does not wait. */
+bool eye_worker_has_ended(struct eye_worker *worker);
+
+/** Whether the deadline passed a while ago: what it was to do by then hangs in a call. */
+bool eye_worker_is_overdue(const struct eye_worker *worker);
+
+/** Its deadline is @deadline_ns (monotonic) if it was later. */
+void eye_worker_hurry(struct eye_worker *worker, uint64_t deadline_ns);
 
 /** It goes on. One that hangs does so when it no longer does. */
 void eye_worker_resume(struct eye_worker *worker);

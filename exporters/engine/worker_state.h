@@ -21,6 +21,9 @@
 
 #define EYE_WORKER_NEVER UINT64_MAX
 
+/* A delivery that is under way at the deadline may finish: its waits for buffers are this short. */
+#define EYE_WORKER_GRACE_NS (250 * EYE_NS_PER_MS)
+
 struct eye_worker {
     const struct eye_exporter_type *type;
     struct eye_exporter_setup setup; /* its configuration is one reference */
@@ -123,7 +126,7 @@ void eye_worker_save_meanwhile(struct eye_worker *worker);
 void *eye_worker_run(void *worker);
 
 /**
- * Waits until shortly after the deadline for @flag, which the thread sets under the mutex. False
- * when it hangs in a call that does not end in time (a name server that is silent).
+ * Waits until shortly after the deadline for the thread's end. False when it hangs in a call that
+ * does not end in time (a name server that is silent).
  */
-bool eye_worker_wait_for(struct eye_worker *worker, const bool *flag);
+bool eye_worker_wait_ended(struct eye_worker *worker);

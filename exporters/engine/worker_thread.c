@@ -8,9 +8,6 @@
 #include "collector/base/text.h"
 #include "exporters/engine/worker_state.h"
 
-/* A delivery that is under way at the deadline may finish: its waits for buffers are this short. */
-#define GRACE_NS (250 * EYE_NS_PER_MS)
-
 /* ---- Deliveries ---- */
 
 /*
@@ -265,14 +262,14 @@ void *eye_worker_run(void *argument)
     return NULL;
 }
 
-bool eye_worker_wait_for(struct eye_worker *worker, const bool *flag)
+bool eye_worker_wait_ended(struct eye_worker *worker)
 {
     pthread_mutex_lock(&worker->mutex);
-    uint64_t until_ns = atomic_load(&worker->deadline.at_ns) + GRACE_NS;
-    while (!*flag && eye_clock_monotonic_ns() < until_ns) {
+    uint64_t until_ns = atomic_load(&worker->deadline.at_ns) + EYE_WORKER_GRACE_NS;
+    while (!worker->ended && eye_clock_monotonic_ns() < until_ns) {
         wait_until(worker, until_ns);
     }
-    bool set = *flag;
+    bool ended = worker->ended;
     pthread_mutex_unlock(&worker->mutex);
-    return set;
+    return ended;
 }

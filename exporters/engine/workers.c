@@ -17,7 +17,7 @@ size_t eye_workers_lanes(const struct eye_config *config)
     return count;
 }
 
-/* What one lane cannot have the others cannot have either: an exporter has one problem. */
+/* What one lane cannot have the others cannot have either. */
 static void make_lanes(struct eye_workers *workers, const struct eye_config *config,
                        const struct eye_exporter_config *own, struct eye_problems *problems)
 {
@@ -72,10 +72,14 @@ int eye_workers_bind(struct eye_workers *workers, struct eye_error *ret_error)
     struct eye_problems problems;
     eye_problems_init(&problems);
     uint64_t before = eye_privileges_deliver();
+    const struct eye_exporter_config *failed = NULL;
     for (size_t i = 0; i < workers->count; i++) {
         struct eye_error error;
-        int result = eye_worker_bind(workers->items[i], &error);
+        /* What one lane cannot have the others cannot have either: an exporter has one problem. */
+        const struct eye_exporter_config *own = eye_worker_config(workers->items[i]);
+        int result = own == failed ? 0 : eye_worker_bind(workers->items[i], &error);
         if (result != 0) {
+            failed = own;
             eye_problems_add(&problems, result, "%s", error.text);
         }
     }

@@ -51,35 +51,3 @@ size_t eye_workers_reap(struct eye_workers *workers);
 /* Each keeps a thread, what it has in work and its configuration. More hang only where something is
  * broken that another configuration does not heal. */
 #define EYE_WORKERS_STUCK_MAX 8
-
-/* How many exporters. */
-struct eye_workers_change {
-    size_t kept;
-    size_t added;
-    size_t changed;
-    size_t removed;
-    size_t stuck; /* workers that hang, of this change and those before */
-};
-
-/* Who has a part in it that is taken or refused whole. */
-struct eye_workers_ready {
-    /** The exporters can be had: 0, or -errno with a message, and all are as before. */
-    int (*take)(void *context, struct eye_error *ret_error);
-    void *context;
-};
-
-/**
- * Makes @workers, which run, what @config asks for, if @ready (NULL: nobody) takes its part. An
- * exporter whose settings are the same goes on untouched. One that changed stands still first, when
- * it has delivered what it had or @timeout_ns is over (at once when its receiver is away), and the
- * new one goes on behind its last delivery. One that is not asked for any more has the same time,
- * then says goodbye.
- *
- * 0; or -errno and all problems in @ret_error, as eye_workers_new() and eye_workers_bind() have
- * them: then all are as before, those that stood still go on. One that cannot (somebody took its
- * address meanwhile) is told there, too, and gone.
- */
-int eye_workers_replace(struct eye_workers *workers, const struct eye_config *config,
-                        struct eye_publisher *publisher, struct eye_reports *reports,
-                        uint64_t timeout_ns, const struct eye_workers_ready *ready,
-                        struct eye_workers_change *ret_change, struct eye_error *ret_error);

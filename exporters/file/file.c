@@ -198,6 +198,7 @@ static const char *shared_files(const void *values, const void *other_values)
 static const struct eye_config_key keys[] = {
     {
         .path = "path",
+        .foreign = "file filename file_path output",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, path),
         .default_value = "'-'",
@@ -229,6 +230,7 @@ const struct eye_exporter_type eye_exporter_file = {
     .section =
         {
             .type = "file",
+            .foreign = "json jsonl ndjson",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct values),

@@ -118,7 +118,10 @@ static int check(const struct eye_journal *journal, int fd, struct eye_error *re
         return result;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        return eye_error_set(ret_error, -EBUSY, "another process writes to %s", journal->path);
+        return eye_error_set(ret_error, -EBUSY,
+                             "somebody writes to %s already: another process, or an exporter of "
+                             "this one that hangs",
+                             journal->path);
     }
     return repair(journal, fd, status.st_size, ret_error);
 }

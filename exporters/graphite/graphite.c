@@ -208,6 +208,7 @@ static const char *const counter_choices[] = {"delta", "total", NULL};
 static const struct eye_config_key keys[] = {
     {
         .path = "url",
+        .foreign = EYE_FOREIGN_URL " port path socket",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
         .default_value = TCP_SCHEME "127.0.0.1:" LINES_PORT,
@@ -257,6 +258,7 @@ const struct eye_exporter_type eye_exporter_graphite = {
     .section =
         {
             .type = "graphite",
+            .foreign = "carbon",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct values),

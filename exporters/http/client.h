@@ -72,18 +72,21 @@ bool eye_client_header_valid(const char *text); /* "Name: value", no control cha
         },                                                                                         \
         {                                                                                          \
             .path = "basic_auth.user",                                                             \
+            .foreign = "username",                                                                 \
             .type = EYE_CONFIG_TEXT,                                                               \
             .offset = offsetof(values, member.user),                                               \
             .help = "user name for HTTP basic authentication",                                     \
         },                                                                                         \
         {                                                                                          \
             .path = "basic_auth.password_file",                                                    \
+            .foreign = "password",                                                                 \
             .type = EYE_CONFIG_TEXT,                                                               \
             .offset = offsetof(values, member.password_file),                                      \
             .help = "file with its password; only its owner may be able to read it",               \
         },                                                                                         \
         {                                                                                          \
             .path = "bearer_token_file",                                                           \
+            .foreign = "bearer_token token token_file authorization",                              \
             .type = EYE_CONFIG_TEXT,                                                               \
             .offset = offsetof(values, member.bearer_token_file),                                  \
             .help = "file with a token for Authorization: Bearer",                                 \

@@ -19,6 +19,7 @@ struct eye_tls_settings {
 #define EYE_TLS_KEYS(values, member)                                                               \
     {                                                                                              \
         .path = "tls.ca_file",                                                                     \
+        .foreign = "ca cacert ca_cert ca_bundle cafile",                                           \
         .type = EYE_CONFIG_TEXT,                                                                   \
         .offset = offsetof(values, member.ca_file),                                                \
         .help = "PEM bundle of the authorities to trust instead of the system's",                  \
@@ -36,7 +37,8 @@ struct eye_tls_settings {
             .help = "its private key; only its owner may be able to read it",                      \
         },                                                                                         \
     {                                                                                              \
-        .path = "tls.verify", .type = EYE_CONFIG_BOOL, .offset = offsetof(values, member.verify),  \
+        .path = "tls.verify", .foreign = "insecure insecure_skip_verify skip_verify ssl_verify",   \
+        .type = EYE_CONFIG_BOOL, .offset = offsetof(values, member.verify),                        \
         .default_value = "true", .help = "false accepts any certificate: only for a test",         \
     }
 /* NOLINTEND(bugprone-macro-parentheses) */

@@ -48,7 +48,7 @@ static void null_close(void *state)
 }
 
 const struct eye_exporter_type eye_exporter_null = {
-    .section = {.type = "null"},
+    .section = {.type = "null", .foreign = "none noop blackhole discard"},
     .state_size = sizeof(struct null_exporter),
     .open = null_open,
     .deliver = null_deliver,

@@ -58,6 +58,8 @@ struct openmetrics {
 static const struct eye_config_key keys[] = {
     {
         .path = "listen",
+        .foreign = "address addr bind endpoint host port url listen_address listen-address "
+                   "bind_address web.listen-address",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct openmetrics_config, listen),
         .default_value = "127.0.0.1:9464",
@@ -80,12 +82,14 @@ static const struct eye_config_key keys[] = {
     },
     {
         .path = "basic_auth.user",
+        .foreign = "username",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct openmetrics_config, user),
         .help = "user name that a scraper must give; without TLS it travels in the clear",
     },
     {
         .path = "basic_auth.password_file",
+        .foreign = "password",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct openmetrics_config, password_file),
         .help = "file with its password; only its owner may be able to read it",
@@ -361,8 +365,8 @@ static int openmetrics_bind(void *state, struct eye_error *ret_error)
     int fd = -1;
     int result = eye_listen_open(address, &fd);
     if (result != 0) {
-        return eye_error_set(ret_error, result, "cannot listen on %s: %s; set another `listen`",
-                             address, strerror(-result));
+        return eye_error_set(ret_error, result, "cannot listen on %s: %s; %sset another `listen`",
+                             address, strerror(-result), eye_listen_hint(result));
     }
     result = eye_server_start(&exporter->server, fd);
     if (result != 0) {
@@ -434,6 +438,7 @@ const struct eye_exporter_type eye_exporter_openmetrics = {
     .section =
         {
             .type = "openmetrics",
+            .foreign = "prometheus prom prometheus_exporter prometheus-exporter scrape",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct openmetrics_config),

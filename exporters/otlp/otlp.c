@@ -253,6 +253,7 @@ static const char *const histograms[] = {"exponential", "explicit", NULL};
 static const struct eye_config_key keys[] = {
     {
         .path = "url",
+        .foreign = EYE_FOREIGN_URL,
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct eye_otlp_values, url),
         .valid = eye_url_endpoint_valid,
@@ -299,6 +300,8 @@ const struct eye_exporter_type eye_exporter_otlp = {
     .section =
         {
             .type = "otlp",
+            .foreign = "opentelemetry otel otlphttp otlp_http otlp-http otlp/http otel_collector "
+                       "collector",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct eye_otlp_values),

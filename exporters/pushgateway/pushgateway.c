@@ -199,6 +199,7 @@ static int open_exporter(void *state, const struct eye_exporter_setup *setup,
 static const struct eye_config_key keys[] = {
     {
         .path = "url",
+        .foreign = EYE_FOREIGN_URL " gateway",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
         .valid = eye_group_base_valid,
@@ -246,6 +247,7 @@ const struct eye_exporter_type eye_exporter_pushgateway = {
     .section =
         {
             .type = "pushgateway",
+            .foreign = "prometheus_pushgateway prometheus-pushgateway push_gateway push",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct values),

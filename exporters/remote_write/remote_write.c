@@ -416,6 +416,7 @@ static const char *const histograms[] = {"classic", "native", NULL};
 static const struct eye_config_key keys[] = {
     {
         .path = "url",
+        .foreign = EYE_FOREIGN_URL,
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
         .valid = eye_url_endpoint_valid,
@@ -447,6 +448,8 @@ const struct eye_exporter_type eye_exporter_remote_write = {
     .section =
         {
             .type = "remote_write",
+            .foreign = "prometheus prom prometheusremotewrite prometheus_remote_write "
+                       "prometheus-remote-write remotewrite mimir cortex thanos victoriametrics",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct values),

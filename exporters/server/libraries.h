@@ -21,13 +21,16 @@
     X(destroy_response)                                                                            \
     X(free)                                                                                        \
     X(get_connection_info)                                                                         \
+    X(get_connection_values)                                                                       \
     X(get_daemon_info)                                                                             \
     X(get_timeout)                                                                                 \
     X(lookup_connection_value)                                                                     \
     X(queue_response)                                                                              \
+    X(resume_connection)                                                                           \
     X(run)                                                                                         \
     X(start_daemon)                                                                                \
-    X(stop_daemon)
+    X(stop_daemon)                                                                                 \
+    X(suspend_connection)
 
 #define EYE_GNUTLS_FUNCTIONS(X)                                                                    \
     X(free) /* a variable that holds a function */                                                 \

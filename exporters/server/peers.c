@@ -57,9 +57,14 @@ uint64_t eye_peer_address(int fd, const struct sockaddr *address)
 
 /* ---- Who gives way ---- */
 
+bool eye_peer_is_shut_down(const struct eye_peer *peer)
+{
+    return peer->turn == SHUT_DOWN;
+}
+
 static bool stays(const struct eye_peer *peer)
 {
-    return peer->fd >= 0 && peer->turn != SHUT_DOWN;
+    return peer->fd >= 0 && !eye_peer_is_shut_down(peer);
 }
 
 static size_t count_staying(const struct eye_peers *peers)
@@ -85,10 +90,13 @@ static bool is_new(const struct eye_peers *peers, const struct eye_peer *peer)
     return !peer->answering && peer->round == peers->round;
 }
 
-enum rank { IDLE, BEGINNING, READING };
+enum rank { IDLE, BEGINNING, READING, WAITING };
 
 static enum rank rank_of(const struct eye_peer *peer, uint64_t now_ns)
 {
+    if (peer->waits != NULL) {
+        return WAITING;
+    }
     if (!peer->answering || now_ns - peer->moved_ns > EYE_PEERS_STUCK_NS) {
         return IDLE;
     }
@@ -220,6 +228,15 @@ void eye_peers_serve(struct eye_peers *peers, struct eye_peer *peer, const void 
            (slowest = find_slowest(peers, page)) != NULL) {
         shut_down(slowest, peers->counts.gave_way);
     }
+}
+
+void eye_peers_wait(struct eye_peers *peers, struct eye_peer *peer,
+                    struct MHD_Connection *connection, uint64_t ticket, uint64_t now_ns)
+{
+    eye_peers_serve(peers, peer, NULL, 0, now_ns);
+    peer->until_ns = UINT64_MAX;
+    peer->waits = connection;
+    peer->ticket = ticket;
 }
 
 void eye_peers_progress(struct eye_peers *peers, struct eye_peer *peer, uint64_t read_bytes,

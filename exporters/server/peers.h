@@ -7,10 +7,10 @@
  * A newcomer always finds a place. Who gives way to it belongs to the address that has the most
  * connections: the one that has waited longest without a whole request or without taking a byte of
  * its answer; else one that has not shown yet that it reads; else the one that took none for
- * longest. Those that came in the
- * same round, whose requests nobody has looked for yet, are spared as long as there are others. An
- * address that has its share takes places from itself only. A socket is shut down, so that the
- * server notices an end like any other.
+ * longest. Those that came in the same round, whose requests nobody has looked for yet, are spared
+ * as long as there are others, and so are those that wait for what their request began, who have no
+ * deadline either. An address that has its share takes places from itself only. A socket is shut
+ * down, so that the server notices an end like any other.
  *
  * Used by the server's thread. Times are monotonic.
  */
@@ -48,6 +48,8 @@
 /* Memory of pages under way; one page alone may be larger. */
 #define EYE_PEERS_PAGE_BYTES ((size_t)16 << 20)
 
+struct MHD_Connection;
+
 /* One connection. */
 struct eye_peer {
     int fd;            /* the server's; -1: free place */
@@ -60,6 +62,9 @@ struct eye_peer {
     const void *page; /* under way; NULL: none */
     size_t page_bytes;
     bool answering; /* its request is whole; there is one per connection */
+
+    struct MHD_Connection *waits; /* the server's, for its answer; NULL: it does not */
+    uint64_t ticket;              /* of its request; 0: none */
 };
 
 /* Counters of the owner. */
@@ -98,9 +103,16 @@ struct eye_peer *eye_peers_join(struct eye_peers *peers, int fd, uint64_t addres
 void eye_peers_serve(struct eye_peers *peers, struct eye_peer *peer, const void *page, size_t bytes,
                      uint64_t now_ns);
 
+/** The answer to the request of @peer will come when what it began is over. */
+void eye_peers_wait(struct eye_peers *peers, struct eye_peer *peer,
+                    struct MHD_Connection *connection, uint64_t ticket, uint64_t now_ns);
+
 /** @peer takes bytes of its answer; @read_bytes: before these. */
 void eye_peers_progress(struct eye_peers *peers, struct eye_peer *peer, uint64_t read_bytes,
                         uint64_t now_ns);
+
+/** Whether it gave way, or met its deadline. */
+bool eye_peer_is_shut_down(const struct eye_peer *peer);
 
 /** The connection is about to be closed; what it held is free again. */
 void eye_peers_leave(struct eye_peers *peers, struct eye_peer *peer);

@@ -174,11 +174,20 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     (void)upload_length;
     (void)request_context;
     struct eye_server *server = context;
-    struct eye_reply reply = {0};
+    struct eye_peer *peer = peer_of(connection);
+    if (eye_peer_is_shut_down(peer)) {
+        return MHD_NO;
+    }
+    struct eye_reply reply = {.ticket = peer->ticket};
     server->setup.answer(server->setup.context, connection, eye_server_path(target), method,
                          &reply);
-    eye_peers_serve(&server->peers, peer_of(connection), reply.stream.page, reply.stream.page_bytes,
-                    eye_clock_monotonic_ns());
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    if (reply.ticket != 0) {
+        eye_peers_wait(&server->peers, peer, connection, reply.ticket, now_ns);
+        eye_mhd.suspend_connection(connection);
+        return MHD_YES;
+    }
+    eye_peers_serve(&server->peers, peer, reply.stream.page, reply.stream.page_bytes, now_ns);
     return send_reply(server, connection, &reply);
 }
 
@@ -199,16 +208,41 @@ static void note_connection(void *context, struct MHD_Connection *connection, vo
     }
 }
 
+/* How the library begins to tell what comes with each request of some: that a client has gone, that
+ * a unix socket is none of TCP. */
+static const char *const of_no_use[] = {
+    "Setting %s option to",
+    "Socket has been disconnected",
+    "Connection socket is closed",
+    "Connection was closed by remote",
+    "Failed to send",
+    "Failed to push the data",
+};
+
+static bool is_of_no_use(const char *format)
+{
+    size_t i = 0;
+    while (i < EYE_ARRAY_LENGTH(of_no_use) &&
+           strncmp(format, of_no_use[i], strlen(of_no_use[i])) != 0) {
+        i++;
+    }
+    return i < EYE_ARRAY_LENGTH(of_no_use);
+}
+
 /* What goes wrong with one scraper is that scraper's business. */
 static void log_server(void *context, const char *format, va_list arguments)
 {
     char line[256];
+    if (is_of_no_use(format)) {
+        return;
+    }
     /* MHD's own constant formats. */
     _Pragma("GCC diagnostic push");
     _Pragma("GCC diagnostic ignored \"-Wformat-nonliteral\"");
     eye_format_shown(line, sizeof(line), format, arguments);
     _Pragma("GCC diagnostic pop");
-    eye_log_debug("%s server: %s", ((const struct eye_server *)context)->setup.name, line);
+    eye_log_debug("%s server: libmicrohttpd: %s", ((const struct eye_server *)context)->setup.name,
+                  line);
 }
 
 /* ---- The library's daemon ---- */
@@ -225,8 +259,8 @@ static struct MHD_Daemon *start_daemon(struct eye_server *server)
         {MHD_OPTION_END, 0, NULL},
     };
     bool secure = certificate->key != NULL;
-    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-                     (secure ? MHD_USE_TLS : 0U);
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |
+                     MHD_USE_ERROR_LOG | (secure ? MHD_USE_TLS : 0U);
     /* Without a thread of its own it needs no timeout; signals are blocked in ours. */
     return eye_mhd.start_daemon(
         flags, 0, NULL, NULL, answer, server, MHD_OPTION_EXTERNAL_LOGGER, log_server, server,
@@ -313,11 +347,28 @@ static void run_library(struct eye_server *server)
     }
 }
 
+static void wake(struct eye_server *server, bool all)
+{
+    for (size_t i = 0; i < EYE_PEERS_MAX; i++) {
+        struct eye_peer *peer = &server->peers.items[i];
+        if (peer->fd >= 0 && peer->waits != NULL && (all || eye_peer_is_shut_down(peer))) {
+            eye_mhd.resume_connection(EYE_TAKE(peer->waits));
+        }
+    }
+}
+
+void eye_server_wake(struct eye_server *server)
+{
+    wake(server, true);
+    run_library(server);
+}
+
 uint64_t eye_server_prepare(struct eye_server *server, struct pollfd ret_fds[EYE_SERVER_FDS])
 {
     MHD_UNSIGNED_LONG_LONG library_ms = 0;
     uint64_t now_ns = eye_clock_monotonic_ns();
     uint64_t until_ns = eye_peers_expire(&server->peers, now_ns);
+    wake(server, false); /* the library looks at nobody who waits, and so would keep the place */
     bool resting = server->rest_until_ns > now_ns;
     if (resting && server->rest_until_ns < until_ns) {
         until_ns = server->rest_until_ns;
@@ -393,9 +444,17 @@ int eye_server_open(struct eye_server *server, int listen_fd)
     return 0;
 }
 
+void eye_server_move(struct eye_server *server, int listen_fd)
+{
+    eye_cleanup_close(&server->listen_fd);
+    server->listen_fd = listen_fd;
+}
+
+/* The library cannot end while somebody waits. */
 void eye_server_close(struct eye_server *server)
 {
     if (server->daemon != NULL) {
+        eye_server_wake(server);
         eye_mhd.stop_daemon(EYE_TAKE(server->daemon));
     }
     eye_cleanup_close(&server->listen_fd);

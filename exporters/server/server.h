@@ -43,6 +43,9 @@ struct eye_stream {
 
 /* What goes back: constant words, a text, or a stream. Headers are copied. */
 struct eye_reply {
+    /* Not 0: there is no reply yet. The request is asked again, with this number, behind
+     * eye_server_wake(). */
+    uint64_t ticket;
     unsigned status;
     const char *content_type;
     const char *words;        /* constant; NULL: there is one of the two below */
@@ -54,7 +57,8 @@ struct eye_reply {
 
 /**
  * Makes the reply to a request; @path as in "/metrics", without host and query. Headers and
- * arguments of @connection can be looked up. A body that comes with it is never read.
+ * arguments of @connection can be looked up. A body that comes with it is never read. @ret_reply is
+ * zeroed but for the ticket that was given to this request.
  */
 typedef void eye_server_answer(void *context, struct MHD_Connection *connection, const char *path,
                                const char *method, struct eye_reply *ret_reply);
@@ -94,6 +98,9 @@ void eye_server_init(struct eye_server *server, const struct eye_server_setup *s
  */
 int eye_server_open(struct eye_server *server, int listen_fd);
 
+/** An open one accepts at @listen_fd, which it owns from now on, instead of where it did. */
+void eye_server_move(struct eye_server *server, int listen_fd);
+
 /* What a loop waits for. */
 #define EYE_SERVER_FDS 2
 
@@ -104,7 +111,10 @@ uint64_t eye_server_prepare(struct eye_server *server, struct pollfd ret_fds[EYE
 /** Behind a wait: accepts, reads, answers, with what poll() wrote into @fds. */
 void eye_server_serve(struct eye_server *server, const struct pollfd fds[EYE_SERVER_FDS]);
 
-/** Ends all connections. Takes a closed one. */
+/** Those with a ticket are asked again, now. Never from an answer. */
+void eye_server_wake(struct eye_server *server);
+
+/** Ends all connections, behind what those with a ticket are told now. Takes a closed one. */
 void eye_server_close(struct eye_server *server);
 
 /** As eye_server_open(), with a thread that waits and serves; owns @listen_fd in any case. */

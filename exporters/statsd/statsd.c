@@ -224,6 +224,7 @@ static const char *const distribution_choices[] = {"samples", "gauges", NULL};
 static const struct eye_config_key keys[] = {
     {
         .path = "url",
+        .foreign = EYE_FOREIGN_URL " port path socket",
         .type = EYE_CONFIG_TEXT,
         .offset = offsetof(struct values, url),
         .default_value = "udp://127.0.0.1:" DEFAULT_PORT,
@@ -296,6 +297,7 @@ const struct eye_exporter_type eye_exporter_statsd = {
     .section =
         {
             .type = "statsd",
+            .foreign = "telegraf statsite brubeck",
             .keys = keys,
             .key_count = EYE_ARRAY_LENGTH(keys),
             .values_size = sizeof(struct values),

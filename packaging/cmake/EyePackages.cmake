@@ -24,8 +24,9 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "${EYE_DESCRIPTION}")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # Beside what is linked. The configuration as it comes has an exporter that opens libmicrohttpd; the
-# postinst makes a user, for which a minimal system has no program.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "libmicrohttpd12, libgnutls30, systemd | systemd-standalone-sysusers | systemd-sysusers")
+# postinst makes a user, for which a minimal system has no program: the first one here is what such a
+# system gets, and it is no service manager.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libmicrohttpd12, libgnutls30, systemd-standalone-sysusers | systemd | systemd-sysusers")
 # Opened by exporters that push over HTTP or TLS, and by `sockeye top` (eye_shared_library_open()).
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libcurl4, libncursesw6, libsnappy1v5, ca-certificates")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)

@@ -19,7 +19,7 @@ tsan       deep    tsan   live      thread sanitizer
 fuzz       deep    fuzz   fuzz      fuzzers
 static     deep    -      live      the static binary, in a root that has nothing but it
 vm         deep    dev    vm        other kernels, and the kernel programs of another clang
-systemd    deep    dev    systemd   packaging/sockeye.service under a systemd of its own
+systemd    deep    dev    systemd   packaging/sockeye.service under a systemd of its own, live tests too
 debian     deep    dev    debian    both Debians: release and dev without a warning, unit tests; names by code of others; a second protocol
 package    deep    -       package   packages: reproducible, lintian, rpmlint; installed, run, upgraded and purged in clean roots; image, chart
 "

@@ -257,6 +257,77 @@ void eye_doc_man_common_keys(FILE *out)
     print_keys(out, eye_exporter_common_keys, eye_exporter_common_key_count);
 }
 
+/* Whether @section has the same key: one that several types take out of one table. */
+static bool has_same_key(const struct eye_config_section *section, const struct eye_config_key *key)
+{
+    for (size_t i = 0; i < section->key_count; i++) {
+        const struct eye_config_key *own = &section->keys[i];
+        if (strcmp(own->path, key->path) == 0 && strcmp(own->help, key->help) == 0 &&
+            strcmp(eye_config_key_default(own), eye_config_key_default(key)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t count_sharers(const struct eye_known *known, const struct eye_config_key *key)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < known->section_count; i++) {
+        count += has_same_key(known->sections[i], key) ? 1 : 0;
+    }
+    return count;
+}
+
+/* The first exporter that has @key: it is written once. */
+static bool is_first(const struct eye_known *known, size_t section,
+                     const struct eye_config_key *key)
+{
+    size_t first = 0;
+    while (!has_same_key(known->sections[first], key)) {
+        first++;
+    }
+    return first == section;
+}
+
+static void print_sharers(FILE *out, const struct eye_known *known,
+                          const struct eye_config_key *key)
+{
+    const char *between = "Of\n.Cm ";
+    for (size_t i = 0; i < known->section_count; i++) {
+        if (has_same_key(known->sections[i], key)) {
+            fprintf(out, "%s%s", between, known->sections[i]->type);
+            between = " , ";
+        }
+    }
+    fputs(" .\n", out);
+}
+
+void eye_doc_man_shared_keys(FILE *out)
+{
+    struct eye_known known;
+    eye_known_init(&known);
+    for (size_t i = 0; i < known.section_count; i++) {
+        for (size_t k = 0; k < known.sections[i]->key_count; k++) {
+            const struct eye_config_key *key = &known.sections[i]->keys[k];
+            if (count_sharers(&known, key) > 1 && is_first(&known, i, key)) {
+                print_key(out, key);
+                print_sharers(out, &known, key);
+            }
+        }
+    }
+}
+
+static void print_own_keys(FILE *out, const struct eye_known *known,
+                           const struct eye_config_section *section)
+{
+    for (size_t i = 0; i < section->key_count; i++) {
+        if (count_sharers(known, &section->keys[i]) == 1) {
+            print_key(out, &section->keys[i]);
+        }
+    }
+}
+
 void eye_doc_man_exporters(FILE *out)
 {
     struct eye_known known;
@@ -269,7 +340,7 @@ void eye_doc_man_exporters(FILE *out)
             continue;
         }
         fputs(".Bl -tag -width Ds\n", out);
-        print_keys(out, section->keys, section->key_count);
+        print_own_keys(out, &known, section);
         fputs(".El\n", out);
     }
 }

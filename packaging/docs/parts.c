@@ -11,6 +11,7 @@ const struct eye_doc_part eye_doc_parts[] = {
     {"man_options", eye_doc_man_options},
     {"man_daemon_keys", eye_doc_man_daemon_keys},
     {"man_common_keys", eye_doc_man_common_keys},
+    {"man_shared_keys", eye_doc_man_shared_keys},
     {"man_exporters", eye_doc_man_exporters},
     {"bash_commands", eye_doc_bash_commands},
     {"bash_options", eye_doc_bash_options},

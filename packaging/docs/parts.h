@@ -20,6 +20,7 @@ void eye_doc_man_commands(FILE *out);
 void eye_doc_man_options(FILE *out);
 void eye_doc_man_daemon_keys(FILE *out);
 void eye_doc_man_common_keys(FILE *out);
+void eye_doc_man_shared_keys(FILE *out);
 void eye_doc_man_exporters(FILE *out);
 
 /* bash, zsh, fish */

@@ -40,7 +40,8 @@ UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
 # Assignments that every daemon under test gets before its own (own_cgroup.py has more). What is
 # counted exactly must not wait until a protocol is seen: test_attacher.py is about that.
 SETTINGS = ["protocols.http=true"]
-LOG_LINE = re.compile(r"\d\d:\d\d:\d\d sockeye (error|warning|info|debug): (.*)")
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d sockeye "
+                      r"(error|warning|info|debug): (.*)")
 
 # Below the ephemeral ports, so that no client's own port is taken for the test's.
 FIRST_PORT, LAST_PORT = 20000, 32000
@@ -59,6 +60,11 @@ def is_sanitized():
     with open(binary(), "rb") as file:
         program = file.read()
     return b"__asan_init" in program or b"__tsan_init" in program
+
+
+def has_host_pids():
+    """/proc has the numbers that kernel programs tell (PROC_PID_INIT_INO of linux/nsfs.h)."""
+    return os.stat("/proc/self/ns/pid").st_ino == 0xEFFFFFFC
 
 
 def need(*programs):
@@ -177,6 +183,13 @@ class Scope(contextlib.ExitStack):
         self.callback(function, *words, **options)
 
 
+def start_child(words, environment):
+    """The daemon as a child of the test's, with pipes; `environment`: what is other there."""
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, text=True,
+                            env=clean_environment(**environment))
+
+
 class Daemon:
     """`sockeye run` with the JSON console on stdout, and everything that it has told so far.
 
@@ -188,6 +201,9 @@ class Daemon:
     Tags are given as keywords and compared as texts: total("tcp.sent.bytes", port=8080). A series
     matches when it carries all the tags given; its other tags do not matter.
     """
+
+    # What it returns has of a Popen what is used here. tests/systemd/live.py has another one.
+    starter = staticmethod(start_child)
 
     def __init__(self, test, *settings, interval="1s", console=JSON_CONSOLE, exporters=(),
                  config="", prefix=(), arguments=(), environment=None, wait=True,
@@ -222,9 +238,7 @@ class Daemon:
         return path
 
     def _start(self, words, environment):
-        self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True,
-                                        env=clean_environment(**environment))
+        self.process = self.starter(words, environment)
         self._readers = [threading.Thread(target=self._read_stdout, daemon=True),
                          threading.Thread(target=self._read_stderr, daemon=True)]
         for reader in self._readers:

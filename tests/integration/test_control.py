@@ -24,7 +24,9 @@ from harness import (EXIT_CONFIG, EXIT_FAILURE, EXIT_OK, Daemon, free_port, sock
 
 SCHEMAS = pathlib.Path(__file__).resolve().parents[1] / "data/schemas"
 EXIT_NOT_RUNNING = 3
+GROUP = 64123
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+MEMBER = ("setpriv", "--reuid=65534", "--regid=65534", f"--groups={GROUP}", "--")
 AWAY = '{{type: graphite, url: "tcp://127.0.0.1:{}"}}'
 
 
@@ -61,6 +63,14 @@ class Control(unittest.TestCase):
         answer = connection.getresponse()
         return answer.status, dict(answer.getheaders()), answer.read().decode()
 
+    def send(self, text):
+        """The beginning of what comes back."""
+        with socket.socket(socket.AF_UNIX) as one:
+            one.settimeout(20)
+            one.connect(self.path)
+            one.sendall(text.encode())
+            return one.recv(65536)
+
     def get(self, target):
         """The JSON of an answer that is as its schema says."""
         status, headers, body = self.ask(target)
@@ -79,7 +89,7 @@ class Answers(Control):
     def test_every_path(self):
         daemon = self.start("tags=[env:prod]", 'exporters=[{type: console, format: json}, '
                             '{type: otlp, url: "http://127.0.0.1:9/v1?token=secret"}]')
-        daemon.wait_for_snapshots(2)
+        daemon.wait_for_snapshots(1)
         self.assertEqual(self.get("/health"), {"alive": True})
         self.assertEqual(self.get("/ready"), {"ready": True})
         status = self.get("/status")
@@ -155,7 +165,15 @@ class Refusals(Control):
             status, headers, _ = self.ask(target, method, **options)
             self.assertEqual(status, expected, (target, method))
             if status == 405:
-                self.assertIn(headers["Allow"], ("GET", "POST"))
+                self.assertIn(headers["Allow"], ("GET, HEAD", "POST"))
+        status, headers, body = self.ask("/config", "HEAD")
+        self.assertEqual((status, body), (200, ""))
+        self.assertEqual(int(headers["Content-Length"]), len(self.ask("/config")[2]))
+        self.assertEqual(self.ask("/reload", "POST", headers={"Origin": "null"})[0], 403)
+        for lines in ("Content-Length: 0\r\nContent-Length: 5", "Content-Length: 0\r\n"
+                      "content-length: 0", "Content-Length: 0\r\nTransfer-Encoding: chunked"):
+            self.assertIn(b" 400 ", self.send(f"POST /reload HTTP/1.1\r\nHost: x\r\n{lines}\r\n\r\n"
+                                              "0\r\n\r\n"), lines)
         # The library refuses these by itself.
         self.assertEqual(self.ask("/" + "x" * 20000)[0], 414)
         self.assertEqual(self.ask("/status", headers={"A": "x" * 20000})[0], 431)
@@ -170,13 +188,38 @@ class Refusals(Control):
                    "all refusals")
         self.assertTrue(self.get("/health")["alive"])
 
+    def with_group(self):
+        """Words to run where there is a group of the daemon's."""
+        groups = os.path.join(self.folder, "group")
+        with open(groups, "w", encoding="ascii") as file:
+            file.write(f"root:x:0:\nsockeye:x:{GROUP}:\n")
+        return ("unshare", "--mount", "sh", "-c", f'mount --bind {groups} /etc/group; exec "$@"',
+                "sh")
+
     def test_stranger(self):
         os.chmod(self.folder, 0o755)
-        self.start()
-        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o660)
+        daemon = self.start("log.level=debug", prefix=self.with_group())
+        state = os.stat(self.path)
+        self.assertEqual((state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode)),
+                         (0, GROUP, 0o660))
         done = self.command("status", prefix=NOBODY)
         self.assertEqual(done.returncode, EXIT_FAILURE)
         self.assertIn("Permission denied; it is for root and the group sockeye", done.stderr)
+        daemon.wait_for_snapshots(1)
+        done = self.command("status", prefix=MEMBER)
+        self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
+        self.leave_early()
+        self.assertTrue(self.get("/health")["alive"])
+        # At debug, too: some clients do so for each request.
+        self.assertEqual([line for line in daemon.log if "libmicrohttpd" in line], [])
+
+    def leave_early(self):
+        """In a head, before a body, before the answer."""
+        for text in (b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+                     b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(self.path)
+                client.sendall(text)
 
     def test_crowd(self):
         """A thousand at once that say nothing, and some that drip: whoever asks is answered, and the
@@ -239,11 +282,12 @@ class Port(Control):
             file.write("secret\n")
         os.chmod(self.token, 0o600)
 
-    def code(self, method, target, token=None):
+    def code(self, method, target, token=None, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         self.addCleanup(connection.close)
-        connection.request(method, target,
-                           headers={"Authorization": token} if token is not None else {})
+        if token is not None:
+            headers["Authorization"] = token
+        connection.request(method, target, headers=headers)
         return connection.getresponse().status
 
     def test_token(self):
@@ -255,7 +299,8 @@ class Port(Control):
             for method, target in (("GET", "/status"), ("GET", "/config"), ("GET", "/metrics"),
                                    ("POST", "/reload")):
                 self.assertEqual(self.code(method, target, token), 401, (token, target))
-        self.assertEqual(self.code("GET", "/status", "Bearer secret"), 200)
+        self.assertEqual(self.code("GET", "/status", "Bearer secret", Host="any.example"), 200)
+        self.assertEqual(self.code("POST", "/reload", "Bearer secret", Origin="http://x"), 403)
         with open(self.token, "w", encoding="ascii") as file:
             file.write("another\n")
         self.assertEqual(self.code("GET", "/status", "Bearer secret"), 401)
@@ -266,10 +311,18 @@ class Port(Control):
         self.start(f"control.listen=127.0.0.1:{self.port}")
         self.assertEqual(self.code("GET", "/status"), 200)
         self.assertEqual(self.code("POST", "/reload"), 403)
+        # What a page says whose name was led here.
+        for host, expected in (("evil.example", 421), (f"evil.example:{self.port}", 421),
+                               ("localhost.evil.example", 421), ("", 421), ("127.0.0.1.x", 421),
+                               (f"localhost:{self.port}", 200), ("LOCALHOST", 200),
+                               ("127.0.0.1", 200), ("[::1]", 200), ("[::1]:80", 200),
+                               (f"10.0.0.1:{self.port}", 200)):
+            self.assertEqual(self.code("GET", "/config", Host=host), expected, host)
+        self.assertEqual(self.code("GET", "/health", Host="evil.example"), 200)
 
     def test_what_is_no_configuration(self):
         for settings, said in (
-                (["control.listen=0.0.0.0:1"], "control.listen 0.0.0.0:1 can be reached from"),
+                (["control.listen=0.0.0.0:1"], "--set control.listen: control.listen 0.0.0.0:1 can be reached from"),
                 (["control.listen='[::]:1'"], "can be reached from elsewhere; set"),
                 (["control.listen=128.0.0.1:1"], "can be reached from elsewhere; set"),
                 ([f"control.token_file={self.token}"], "has no use without control.listen")):
@@ -286,7 +339,7 @@ class Commands(Control):
 
     def test_healthy(self):
         daemon = self.start()
-        daemon.wait_for_snapshots(2)
+        daemon.wait_for_snapshots(1)
         done = self.command("status")
         self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
         self.assertIn(f"is healthy, process {daemon.pid}, up ", done.stdout)
@@ -301,15 +354,52 @@ class Commands(Control):
         self.assertEqual(done.returncode, EXIT_OK)
 
     def test_degraded(self):
-        daemon = self.start(exporters=[AWAY.format(free_port())])
+        daemon = self.start(exporters=["{type: openmetrics, listen: '127.0.0.1:%d'}" % free_port(),
+                                       AWAY.format(free_port())])
         wait_until(lambda: daemon.total("exporter.failures", exporter="graphite") >= 2, 30,
                    "failures")
+        wait_until(lambda: self.get("/status")["exporters"][-2]["last_success"], 20, "the page")
         done = self.command("status")
         self.assertEqual(done.returncode, EXIT_FAILURE)
         self.assertIn("is degraded", done.stdout)
         self.assertIn("Problems\n  exporter graphite fails, ", done.stdout)
         self.assertIn("Connection refused", done.stdout)
         self.assertIn("failures: refused ", done.stdout)
+        self.compare_with_readme(done.stdout)
+
+    def compare_with_readme(self, said):
+        """Its screen is of such a daemon: all is the same but numbers, and what was lost there."""
+        def shape(text):
+            text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME", text)
+            text = re.sub(r"\d+(\.\d+)?( [KMG]iB| B\b| [mu]?s\b)?", "N", text)
+            return [re.sub("configuration .*", "configuration FILE", line.strip())
+                    for line in text.splitlines() if line.strip()]
+        readme = (SCHEMAS.parents[2] / "README.md").read_text(encoding="utf-8")
+        screen, = re.findall(r"(?:^    .*\n|^\n)+", readme[readme.index("    sockeye 0.1.0 is "):]
+                             .partition("\n**")[0] + "\n", re.M)
+        screen = re.sub(r"    Lost in the kernel\n(    .+\n)+", "", screen)
+        self.assertEqual([line for line in shape(screen) if line not in shape(said)], [], said)
+
+    def test_what_is_full(self):
+        """Log, status and metric name the key to raise."""
+        port = free_port()
+        listener = harness.listen(self, port)
+        daemon = self.start("limits.tag_values=1", "connections.tags=[direction, port]")
+        for _ in range(2):
+            socket.create_connection(("127.0.0.1", port)).close()
+            listener.accept()[0].close()
+            harness.listen(self, free_port())
+        full = wait_until(lambda: self.get("/status")["budgets"], 20, "a full limit")
+        row = next(row for row in full if row["limit"] == "limits.tag_values")
+        tags = {key: row[key] for key in ("metric", "tag", "limit")}
+        self.assertRegex(self.command("status").stdout,
+                         rf"\n  {row['metric']} +{row['tag']} +[0-9 ]+  limits.tag_values\n")
+        wait_until(lambda: daemon.total("series.overflow", **tags) > 0, 20, "the metric")
+        def said():
+            return [line for line in list(daemon.log) if "limits.tag_values is used up: " in line]
+        wait_until(said, 20, "the log")
+        daemon.wait_for_snapshots(1)
+        self.assertEqual(len(said()), 1, daemon.log)
 
     def test_not_running(self):
         for command in ("status", "reload"):
@@ -353,6 +443,28 @@ class OneAtATime(Control):
         self.assertEqual(done.returncode, EXIT_OK, done.stderr)
         self.assertTrue(self.get("/health")["alive"])
 
+    def test_check_beside_a_daemon(self):
+        """What the running one has is its own: a note. What somebody else has is an error."""
+        port, foreign, journal = free_port(), free_port(), os.path.join(self.folder, "journal")
+        harness.listen(self, foreign)
+        self.start(exporters=(f'{{type: openmetrics, listen: "127.0.0.1:{port}"}}',
+                              f"{{type: file, path: {journal}}}"))
+
+        def check(*exporters):
+            return sockeye("check", "--open", "-c", "/dev/null",
+                           "--set", f"exporters=[{', '.join(exporters)}]",
+                           SOCKEYE_CONTROL_SOCKET=self.path)
+        done = check(f'{{type: openmetrics, listen: "0.0.0.0:{port}"}}',
+                     f"{{type: file, path: {journal}}}")
+        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
+        for name, what in (("openmetrics", f"0.0.0.0:{port}"), ("file", journal)):
+            self.assertIn(f"note: --set exporters: exporter {name}: the running sockeye, which "
+                          f"answers at {self.path}, has {what}", done.stderr)
+        done = check(f'{{type: openmetrics, listen: "127.0.0.1:{foreign}"}}',
+                     f"{{type: file, path: {journal}}}")
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn(f"cannot listen on 127.0.0.1:{foreign}: Address already in use", done.stderr)
+
     def test_one_that_died(self):
         first = self.start()
         first.kill()
@@ -376,6 +488,32 @@ class OneAtATime(Control):
             file.write("mine")
         self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertEqual(pathlib.Path(self.path).read_text(encoding="ascii"), "mine")
+
+    def test_one_that_somebody_removes_is_there_again(self):
+        """Also where another one's stands, which nobody listens at; said once."""
+        daemon = self.start()
+        self.get("/health")
+        os.unlink(self.path)
+        wait_until(lambda: os.path.exists(self.path), 10, "the socket")
+        self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), 0o660)
+        self.assertEqual(self.get("/status")["pid"], daemon.pid)
+        os.unlink(self.path)
+        with socket.socket(socket.AF_UNIX) as another:
+            another.bind(self.path)
+        wait_until(lambda: sum("it is there again" in line for line in daemon.log) == 2, 10,
+                   lambda: str(daemon.log))
+        self.assertEqual(self.get("/status")["pid"], daemon.pid)
+        os.unlink(self.path)
+        os.mkdir(self.path)
+        wait_until(lambda: "is there and is no socket" in daemon.log[-1], 10,
+                   lambda: str(daemon.log))
+        before = len(daemon.log)
+        time.sleep(1.5)
+        self.assertEqual(len(daemon.log), before)
+        os.rmdir(self.path)
+        wait_until(lambda: os.path.exists(self.path), 10, "the socket")
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertFalse(os.path.exists(self.path))
 
     def test_paths_that_cannot_be(self):
         for path, said in (("/" + "x" * 150, "is longer than the 107 bytes"),

@@ -173,7 +173,9 @@ class WhatIsLeft(unittest.TestCase):
         account = pwd.getpwnam(USER)
         folder = os.path.join(harness.temporary_folder(self), "new")
         path = os.path.join(folder, "control.sock")
-        daemon = self.start(f"run.user={USER}", f"control.socket={path}")
+        config = os.path.join(harness.temporary_folder(self), "sockeye.yaml")
+        pathlib.Path(config).touch(0o600)  # root's
+        daemon = self.start(f"run.user={USER}", f"control.socket={path}", arguments=("-c", config))
         status = dict(line.split(":", 1) for line in
                       pathlib.Path(f"/proc/{daemon.pid}/status").read_text().splitlines())
         self.assertEqual(status["Uid"].split(), [str(account.pw_uid)] * 4)
@@ -186,10 +188,24 @@ class WhatIsLeft(unittest.TestCase):
         self.expect_work(daemon)
         self.expect_threads(daemon, NUMBERS.keys())
         self.assertEqual(harness.sockeye("status", "--json", "--socket", path).stderr, "")
+        reloaded = harness.sockeye("reload", "--socket", path)
+        self.assertEqual((reloaded.returncode, reloaded.stderr), (EXIT_OK, ""))
+        self.expect_threads(daemon, NUMBERS.keys())
         self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertEqual(os.listdir(folder), [])
         self.assertEqual([line for line in daemon.log if "warning" in line and "otlp" not in line],
                          [])
+
+    def test_another_user_in_a_folder_of_root(self):
+        """It may not take the socket away at its end: that is told, and the next start replaces it."""
+        path = os.path.join(harness.temporary_folder(self), "control.sock")
+        for _ in range(2):
+            daemon = self.start(f"run.user={USER}", f"control.socket={path}")
+            self.assertEqual(harness.sockeye("status", "--json", "--socket", path).stderr, "")
+            self.assertEqual(daemon.stop(), EXIT_OK)
+            self.assertTrue(os.path.exists(path))
+            self.assertIn(f"the control socket {path} stays until the next start, which replaces "
+                          "it: Permission denied", "\n".join(daemon.log))
 
     def test_plain_user(self):
         """And where CAP_SYS_ADMIN stands for the two that came out of it."""
@@ -262,10 +278,11 @@ class FilesOfOthers(unittest.TestCase):
     def test_another_user(self):
         """DAC_READ_SEARCH, which the daemon has, is for /proc: not for a secret that the thread
         which reads it again could not open."""
-        for settings, binary, prefix in (((f"run.user={USER}",), harness.binary(), ()),
-                                         ((), public_copy(self), plain(*ALL))):
-            words = [word for setting in settings for word in ("--set", setting)]
-            done = command(*prefix, binary, "run", "-c", "/dev/null", *words, "--set",
+        other = ("--set", f"run.user={USER}")
+        for name, words, binary, prefix in (("run", other, harness.binary(), ()),
+                                            ("check", other, harness.binary(), ()),
+                                            ("run", (), public_copy(self), plain(*ALL))):
+            done = command(*prefix, binary, name, "-c", "/dev/null", *words, "--set",
                            f"exporters=[{self.exporters[1]}]", check=False,
                            env=harness.clean_environment())
             self.assertEqual(done.returncode, harness.EXIT_CONFIG, done.stderr)
@@ -276,11 +293,38 @@ class FilesOfOthers(unittest.TestCase):
         os.mkdir(spool, 0o700)
         os.chmod(self.folder, 0o755)
         os.chown(self.folder, 0, 0)
-        done = harness.sockeye("run", "-c", "/dev/null", "--set", f"run.user={USER}", "--set",
-                               f'exporters=[{{type: otlp, url: "http://127.0.0.1:9/", '
-                               f'spool: {{path: {spool}}}}}]')
-        self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
-        self.assertIn(f"cannot open the spool {spool}/otlp: Permission denied", done.stderr)
+        for words in (("run",), ("check", "--open")):
+            done = self.as_user(*words, exporter='{type: otlp, url: "http://127.0.0.1:9/", '
+                                                 f'spool: {{path: {spool}}}}}')
+            self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
+            self.assertIn(f"cannot open the spool {spool}/otlp: Permission denied", done.stderr)
+        key = os.path.join(self.folder, "key")
+        pathlib.Path(key).write_text("0" * 32, encoding="ascii")
+        os.chmod(key, 0o600)
+        os.chown(key, pwd.getpwnam(USER).pw_uid, 0)
+        for words in (("run",), ("check", "--open")):
+            done = self.as_user(*words, exporter=f"{{type: datadog, api_key_file: {key}, "
+                                                 f"spool: {{path: {spool}}}}}")
+            # Of two lanes, once.
+            self.assertEqual(done.stderr.count("Permission denied"), 1, done.stderr)
+
+    @staticmethod
+    def as_user(*words, exporter):
+        return harness.sockeye(*words, "-c", "/dev/null", "--set", f"run.user={USER}", "--set",
+                               f"exporters=[{exporter}]")
+
+    def test_check_opens_as_the_user(self):
+        """Nothing that root may beyond it: its file is that user's, a low port nobody's."""
+        path = os.path.join(self.folder, "metrics.json")
+        os.chown(self.folder, pwd.getpwnam(USER).pw_uid, 0)
+        done = self.as_user("check", "--open", exporter=f"{{type: file, path: {path}}}")
+        self.assertEqual((done.returncode, done.stderr), (EXIT_OK, ""))
+        self.assertEqual(os.stat(path).st_uid, pwd.getpwnam(USER).pw_uid)
+        done = self.as_user("check", "--open",
+                            exporter='{type: openmetrics, listen: "127.0.0.1:443"}')
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn("cannot listen on 127.0.0.1:443: Permission denied; without "
+                      "cap_net_bind_service", done.stderr)
 
 
 class WhatIsMissing(unittest.TestCase):

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 import unittest
@@ -197,10 +198,14 @@ class Refused(Reload):
         self.assert_unchanged(daemon, f"{self.config}:1:11: ")
         self.write(text + "unknown: 1\n")
         self.assert_unchanged(daemon, f'{self.config}:2:1: unknown key "unknown"')
-        self.write(text + "source: {proc: /proc/1/root/proc}\n")
-        self.assert_unchanged(daemon, "source.proc cannot change while the daemon runs; restart it")
+        self.write(text + "source:\n  proc: /proc/1/root/proc\n  root: /mnt\n")
+        self.assert_unchanged(daemon, *(
+            f"{self.config}:{line}:3: {key} cannot change while the daemon runs; restart it"
+            for line, key in ((3, "source.proc"), (4, "source.root"))))
+        self.write("control: {token_file: /nowhere}\n" + text)
+        self.assert_unchanged(daemon, f"{self.config}:1:11: control.token_file ")
         self.write("")
-        self.assert_unchanged(daemon, "no exporter is configured (is the file whole?)")
+        self.assert_unchanged(daemon, f"{self.config}: no exporter is configured (is the file whole?)")
         self.write("exporters: [\n")
         self.assert_unchanged(daemon, f"{self.config}:")
         os.unlink(self.config)
@@ -208,6 +213,30 @@ class Refused(Reload):
         self.write(text)
         self.assertEqual(self.reload().returncode, EXIT_OK)
         self.assertEqual(self.status()["problems"], [])
+
+    def test_words_and_the_log(self):
+        """What is most likely not meant is a warning, for who asked and in the log, which looks as
+        the new configuration says."""
+        text = self.TEXT.format(self.folder)
+        daemon = self.start(text)
+        self.write("log: {format: json, level: warning}\nexporters: [{type: file, "
+                   f"path: {self.folder}/one.json, metrics: {{deny: ['*', nothing.at.all]}}}}]\n")
+        done = self.reload()
+        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
+        *warned, last = done.stdout.splitlines()
+        self.assertIn("nothing.at.all", warned[0])
+        self.assertIn("exporter file nothing to send", warned[1])
+        self.assertIn("the configuration is in force", last)
+        wait_until(lambda: "{" in daemon.log[-1], 10, lambda: str(daemon.log))
+        lines = [json.loads(line) for line in daemon.log if line.startswith("{")]
+        self.assertEqual([(line["level"], line["message"]) for line in lines],
+                         [("warning", f"reload: {words}") for words in warned])
+        self.write(f"log: {{format: text, level: debug}}\n{text}")
+        self.assertEqual(self.reload().returncode, EXIT_OK)
+        wait_until(lambda: any(" sockeye info: reload: the configuration is in force" in line
+                               for line in list(daemon.log)), 10, lambda: str(daemon.log))
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertTrue(any(" sockeye debug: " in line for line in daemon.log))
 
     def test_exporters_that_cannot_be(self):
         """An address that is taken: what ran goes on, and no count is lost."""
@@ -295,14 +324,128 @@ class Receivers(Reload):
         self.assertEqual(self.reload().returncode, EXIT_OK)
         taken, _ = receiver.accept()
         taken.settimeout(30)
+        pieces = []
+
+        def read():
+            while piece := taken.recv(65536):
+                pieces.append(piece)
+        reader = threading.Thread(target=read)
+        reader.start()
         wait_until(lambda: self.status()["exporters"][0]["snapshots"]["delivered"] >= 2, 30,
                    "deliveries")
         self.assertEqual(daemon.stop(), EXIT_OK)
-        got = b""
-        while piece := taken.recv(65536):
-            got += piece
+        reader.join()
         taken.close()
+        got = b"".join(pieces)
         opened = [float(line.split()[1]) for line in got.decode().splitlines()
                   if re.match(rf"sockeye\.tcp\.connections\.opened;.*direction=incoming.*"
                               rf"port={port}[; ]", line)]
         self.assertEqual(opened[-1], 7, got.decode()[:2000])
+
+
+class Console(Reload):
+
+    def test_that_nobody_reads(self):
+        """One that is added fails, and the daemon, which was not started for its reader, lives on."""
+        text = self.TEXT.format("")
+        self.write(text)
+        read_end, write_end = os.pipe()
+        os.close(read_end)
+        process = harness.spawn(self, harness.binary(), "run", "-c", self.config, "--set",
+                                f"control.socket={self.socket}", stdout=write_end,
+                                stderr=subprocess.PIPE)
+        os.close(write_end)
+        wait_until(lambda: harness.OBSERVING in process.stderr.readline(), 60, "observing")
+        self.write(self.TEXT.format(", {type: console}"))
+        self.assertEqual(self.reload().returncode, EXIT_OK)
+        wait_until(lambda: self.status()["exporters"][1]["failures"].get("reset", 0) >= 2, 20,
+                   lambda: str(self.status()["exporters"]))
+        self.assertIn("exporter console fails", self.status()["problems"][0])
+        self.write(text)
+        self.assertEqual(self.reload().returncode, EXIT_OK)
+        self.assertEqual(self.status()["problems"], [])
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(60), EXIT_OK)
+
+    TEXT = "interval: 1s\nexporters: [{{type: \"null\"}}{}]\n"
+
+
+class Slow(Reload):
+    """A receiver that takes what is sent and never answers, so whoever changes its exporter waits
+    for all of shutdown_timeout."""
+    TEXT = ("interval: 1s\nshutdown_timeout: {}s\nlog: {{level: {}}}\nexporters:\n"
+            "  - {{type: otlp, url: 'http://127.0.0.1:{}/v1/metrics', timeout: 60s, "
+            "queue: {{snapshots: {}}}}}\n"
+            "  - {{type: file, path: {}/one.json, max_size: {}MiB}}\n")
+
+    def begin(self, timeout):
+        """The daemon, once an answer is waited for."""
+        self.port = free_port()
+        self.receiver = harness.listen(self, self.port)
+        self.version(timeout, 1)
+        with open(self.config, encoding="utf-8") as file:
+            daemon = self.start(file.read())
+        self.taken, _ = self.receiver.accept()
+        self.addCleanup(self.taken.close)
+        return daemon
+
+    def version(self, timeout, number):
+        self.write(self.TEXT.format(timeout, ("info", "debug")[number % 2],
+                                    self.port, 50 + number, self.folder,
+                                    number))
+
+    def ask_for_reload(self):
+        return harness.spawn(self, harness.binary(), "reload", "--socket", self.socket,
+                             stderr=subprocess.PIPE)
+
+    def test_others_are_answered(self):
+        """And no count of another exporter that changes, too, is lost; who asks meanwhile gets what
+        is in the file by then."""
+        daemon = self.begin(1)
+        own = harness.listen(self, free_port())
+        self.version(1, 2)
+        begin = time.monotonic()
+        first = self.ask_for_reload()
+        wait_until(lambda: first.poll() is not None or time.monotonic() > begin + 0.3, 5)
+        self.version(1, 3)
+        second = self.ask_for_reload()
+        slowest = asked = 0
+        while first.poll() is None and time.monotonic() < begin + 20:
+            then = time.monotonic()
+            self.assertEqual(len(self.status()["exporters"]), 2)
+            slowest = max(slowest, time.monotonic() - then)
+            asked += 1
+            with socket.create_connection(own.getsockname()):
+                own.accept()[0].close()
+            time.sleep(0.02)
+        took = time.monotonic() - begin
+        self.assertGreater(took, 0.9)
+        self.assertLess(took, 3)
+        self.assertGreater(asked, 5)
+        self.assertLess(slowest, 0.5)
+        self.receiver.close()
+        for one in (first, second):
+            self.assertEqual(one.wait(20), EXIT_OK, one.stderr.read())
+            self.assertIn("exporters: 0 kept, 0 added, 2 changed, 0 removed", one.stdout.read())
+        wait_until(lambda: any("<7>" in line or " debug: " in line for line in list(daemon.log)), 5,
+                   "the second one's level")
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertEqual(counted(self.path("one.json"), "tcp.connections.opened",
+                                 port=own.getsockname()[1], direction="incoming"), asked)
+
+    def test_an_end_meanwhile(self):
+        """All of it within shutdown_timeout, and who waits is told."""
+        daemon = self.begin(1)
+        self.version(1, 2)
+        waiting = [self.ask_for_reload()]
+        time.sleep(0.2)
+        waiting.append(self.ask_for_reload())
+        time.sleep(0.2)
+        self.assertEqual([one.poll() for one in waiting], [None, None])
+        begin = time.monotonic()
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        self.assertLess(time.monotonic() - begin, 3)
+        for one in waiting:
+            self.assertEqual(one.wait(20), EXIT_FAILURE)
+            self.assertIn("the daemon stops", one.stderr.read())
+        self.assertIn("stopping on SIGTERM", harness.messages("\n".join(daemon.log)))

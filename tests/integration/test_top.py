@@ -387,8 +387,10 @@ class Live(unittest.TestCase):
 class Own(unittest.TestCase):
     """No daemon runs."""
 
+    # Whatever runs on this host: nobody listens at the usual place.
+    ALONE = ("unshare", "-m", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh")
+
     def setUp(self):
-        self.path = os.path.join(temporary_folder(self), "nobody.sock")
         self.before = set(pathlib.Path("/tmp").glob("sockeye-top-*"))
 
     def left(self):
@@ -396,6 +398,10 @@ class Own(unittest.TestCase):
 
     @staticmethod
     def children(pid):
+        """Those of top: what is before it in ALONE has others."""
+        with open(f"/proc/{pid}/comm", encoding="ascii") as file:
+            if file.read() != "sockeye\n":
+                return []
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [int(word) for word in file.read().split()]
 
@@ -406,8 +412,8 @@ class Own(unittest.TestCase):
         self.addCleanup(client.close)
         server, _ = listener.accept()
         self.addCleanup(server.close)
-        process = harness.spawn(self, harness.binary(), "top", "--json", "--interval", "3",
-                                "--socket", self.path, stderr=subprocess.PIPE)
+        process = harness.spawn(self, *self.ALONE, harness.binary(), "top", "--json",
+                                "--interval", "3", stderr=subprocess.PIPE)
         child = wait_until(lambda: self.children(process.pid), 20, "a daemon of its own")[0]
         folder = wait_until(self.left, 20, "its folder").pop()
         self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
@@ -422,8 +428,8 @@ class Own(unittest.TestCase):
         self.assertFalse(folder.exists())
 
     def test_ends_with_top_however_that_ends(self):
-        process = harness.spawn(self, harness.binary(), "top", "--json", "--interval", "60",
-                                "--socket", self.path)
+        process = harness.spawn(self, *self.ALONE, harness.binary(), "top", "--json",
+                                "--interval", "60")
         child = wait_until(lambda: self.children(process.pid), 20, "a daemon of its own")[0]
         folder = wait_until(self.left, 20, "its folder").pop()
         self.addCleanup(lambda: folder.exists() and os.rmdir(folder))
@@ -436,7 +442,7 @@ class Own(unittest.TestCase):
         self.assertFalse((folder / "control.sock").exists())
 
     def test_signal_while_it_starts(self):
-        process = harness.spawn(self, harness.binary(), "top", "--json", "--socket", self.path,
+        process = harness.spawn(self, *self.ALONE, harness.binary(), "top", "--json",
                                 stderr=subprocess.PIPE)
         wait_until(lambda: self.children(process.pid), 20, "a daemon of its own")
         process.send_signal(signal.SIGTERM)
@@ -445,15 +451,24 @@ class Own(unittest.TestCase):
         self.assertEqual(self.left(), set())
 
     def test_log_of_one_that_cannot_start(self):
-        done = sockeye("top", "--once", "--socket", self.path,
-                       prefix=("setpriv", "--bounding-set=-all", "--inh-caps=-all"))
+        done = sockeye("top", "--once",
+                       prefix=(*self.ALONE, "setpriv", "--bounding-set=-all", "--inh-caps=-all"))
         self.assertEqual((done.returncode, done.stdout), (EXIT_FAILURE, ""))
         self.assertRegex(done.stderr, "^sockeye: no daemon runs, and one could not be started: "
                                       ".*sockeye error: ")
         self.assertEqual(self.left(), set())
 
+    def test_a_socket_that_is_named_and_not_there(self):
+        """A daemon of its own would be another one than was asked for."""
+        path = os.path.join(temporary_folder(self), "typo.sock")
+        done = sockeye("top", "--once", "--socket", path)
+        self.assertEqual((done.returncode, done.stdout), (EXIT_PARTLY, ""))
+        self.assertEqual(done.stderr,
+                         f"sockeye: sockeye is not running: nobody listens on {path}\n")
+        self.assertEqual(self.left(), set())
+
     def test_stranger(self):
-        done = sockeye("top", "--once", "--socket", self.path, prefix=UNPRIVILEGED)
+        done = sockeye("top", "--once", prefix=(*self.ALONE, *UNPRIVILEGED))
         self.assertEqual((done.returncode, done.stdout), (EXIT_PARTLY, ""))
         self.assertRegex(done.stderr, "nobody listens on .*; as root top starts a daemon for "
                                       "itself\n$")

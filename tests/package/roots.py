@@ -134,6 +134,7 @@ def equipped():
     atexit.register(root.remove)
     depends = run("dpkg-deb", "-f", package("*.deb"), "Depends").stdout
     names = [re.split(r"[ |(]", word.strip())[0] for word in depends.split(",")]
+    names = [name for name in names if not name.startswith("systemd-")] + ["systemd"]
     # The manual is looked into by systemd-analyze.
     root.run("apt-get", "-qy", "install", "--no-install-recommends", "man-db", *names)
     return root

@@ -64,6 +64,17 @@ def setUpModule():
     installed.after = installed.files()
 
 
+class Minimal(unittest.TestCase):
+    """A host without systemd gets a program that makes users, and no service manager."""
+
+    def test_what_comes_with_it(self):
+        bare = Root(roots.BASE)
+        self.addCleanup(bare.remove)
+        planned = bare.install(PACKAGE, "--simulate").stdout
+        self.assertIn("\nInst systemd-standalone-sysusers ", planned)
+        self.assertNotIn("\nInst systemd ", planned)
+
+
 class Installed(unittest.TestCase):
     maxDiff = None
 

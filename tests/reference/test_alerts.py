@@ -66,8 +66,9 @@ CASES = (
          11, 14, (5, 25), source="aggregate", outcome="out_of_memory"),
     # A tag that begins to overflow, and one that did so an hour ago.
     case("SockeyeSeriesOverflow", {
-        'sockeye_series_overflow_total{metric="tcp.rtt",tag="port"}': "_x9 5+1x20 25x40"},
-         12, 25, (5, 45), metric="tcp.rtt", tag="port"),
+        'sockeye_series_overflow_total{metric="tcp.rtt",tag="port",limit="limits.series"}':
+            "_x9 5+1x20 25x40"},
+         12, 25, (5, 45), metric="tcp.rtt", tag="port", limit="limits.series"),
     case("SockeyeExporterFailing", {'sockeye_exporter_failing{exporter="otlp"}':
                                     "0x4 1+1x10 0x20"}, 7, 12, (2, 18), exporter="otlp"),
     case("SockeyeExporterBehind", {

@@ -3,8 +3,8 @@
 
 SOCKEYE is the daemon under test, SYSTEMD_ROOT a root of the same Debian (debian_root in
 packaging/dev.d/debian.sh), which is not written to. The network is the host's, so that the page of
-metrics is read from here. In the box another pid namespace is not the host's: names of services are
-other tests'.
+metrics is read from here. The pid namespace of the box is not the host's: only what the kernel tells
+has names of services there. live.py runs tests of tests/integration inside.
 """
 
 import json
@@ -43,7 +43,8 @@ class Box:
         self.outer = subprocess.Popen(
             ["sh", "-c", 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"', "sh", self.cgroup,
              "unshare", "-m", "-p", "-u", "-i", "-C", "-f", "--kill-child", "--propagation",
-             "private", HERE / "box.sh", os.environ["SYSTEMD_ROOT"], harness.binary(), UNIT],
+             "private", HERE / "box.sh", os.environ["SYSTEMD_ROOT"], harness.binary(), UNIT,
+             HERE.parent],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.first = None
 
@@ -70,8 +71,15 @@ class Box:
 
     def run(self, *words, **options):
         """A command inside; its CompletedProcess."""
-        return harness.command("nsenter", "-t", self.first, "-m", "-p", "-u", "-i", "-C", "-r",
-                               "-w", *words, **options)
+        return harness.command(*self._enter, *words, **options)
+
+    def show(self, *words, **options):
+        """The same, and what it says is said here; its exit code."""
+        return subprocess.call((*self._enter, *words), stdin=subprocess.DEVNULL, **options)
+
+    @property
+    def _enter(self):
+        return ("nsenter", "-t", self.first, "-m", "-p", "-u", "-i", "-C", "-r", "-w")
 
     def write(self, path, text):
         target = pathlib.Path(f"/proc/{self.first}/root") / path.lstrip("/")
@@ -111,6 +119,7 @@ class Service(unittest.TestCase):
     """Each test has the unit stopped, without drop-ins, and a page of metrics at self.port."""
 
     DROP_IN = "/etc/systemd/system/sockeye.service.d/test.conf"
+    CONFIG = "/etc/sockeye/sockeye.yaml"
 
     def setUp(self):
         self.port = harness.free_port()
@@ -119,7 +128,7 @@ class Service(unittest.TestCase):
         self.addCleanup(self.reset)
 
     def configure(self, more=""):
-        BOX.write("/etc/sockeye/sockeye.yaml",
+        BOX.write(self.CONFIG,
                   "interval: 1s\nexporters:\n"
                   f"  - {{type: openmetrics, listen: '127.0.0.1:{self.port}'}}\n{more}")
 
@@ -189,7 +198,7 @@ class LifeCycle(Service):
         # The box is a part of the host: that is a warning.
         self.assertIn(4, {priority for priority, _ in entries})
         for _, text in entries:
-            self.assertNotRegex(text, r"^(<\d>|\d\d:\d\d)")
+            self.assertNotRegex(text, r"^(<\d>|\d{4}-)")
 
     def test_a_long_stop_is_waited_for(self):
         """A receiver that takes and does not answer, longer than systemd would wait, and longer
@@ -218,6 +227,24 @@ class LifeCycle(Service):
         self.assertNotEqual(self.show("MainPID"), before)
         said = BOX.run("journalctl", "-u", "sockeye", "-o", "cat").stdout
         self.assertIn("Watchdog timeout (limit 1s)!", said)
+
+    def test_who_it_is(self):
+        """Its own user, whose socket is its group's, too; it hands on nothing of what it may, and
+        reads again what root alone may read."""
+        BOX.run("chmod", "600", self.CONFIG)
+        self.addCleanup(BOX.run, "chmod", "644", self.CONFIG)
+        self.start()
+        pid = self.show("MainPID")
+        self.assertEqual(BOX.run("stat", "-c", "%U:%G %a", "/run/sockeye/control.sock").stdout,
+                         "sockeye:sockeye 660\n")
+        handed_on = ("sh", "-c", f"grep -hE '^Cap(Inh|Amb):' /proc/{pid}/task/*/status")
+        wait_until(lambda: set(BOX.run(*handed_on).stdout.split()) ==
+                   {"CapInh:", "CapAmb:", f"{0:016x}"}, 20, lambda: BOX.run(*handed_on).stdout)
+        self.port = harness.free_port()
+        self.configure()
+        BOX.run("systemctl", "reload", "sockeye")
+        wait_until(self.page, 30, "a page at the new port")
+        self.assertEqual((self.show("MainPID"), self.show("NRestarts")), (pid, "0"))
 
     def test_an_invalid_configuration_stays_failed(self):
         self.configure("intervall: 5s\n")
@@ -258,6 +285,21 @@ class Observing(Service):
             self.assertEqual(self.value(f"http_{side}_request_duration_seconds_count",
                                         f'port="{port}"', 'route="/seen"', 'code="200"'), 7,
                              self.page())
+
+
+class Live(Service):
+    """Tests of tests/integration (live.py). EYE_LIVE_TESTS: these alone, as LEFT_OUT there names
+    them."""
+
+    SECONDS = 300
+
+    def test_connections_http_and_delivery(self):
+        self.assertEqual(BOX.show(
+            "systemd-run", "--quiet", "--pipe", "--wait", "--unit=live",
+            "--setenv=SOCKEYE=/usr/sbin/sockeye", "--setenv=PYTHONDONTWRITEBYTECODE=1",
+            f"--setenv=EYE_TEST_SECONDS={self.SECONDS}", harness.PYTHON, "-u",
+            "/srv/tests/systemd/live.py", *os.environ.get("EYE_LIVE_TESTS", "").split(),
+            timeout=self.SECONDS), 0)
 
 
 class Rights(Service):

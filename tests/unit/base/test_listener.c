@@ -89,12 +89,23 @@ static void open__reports_an_address_that_is_not_ours(void **state)
     assert_int_equal(fd, -1);
 }
 
+static void same_port__needs_two_addresses_with_one_port(void **state)
+{
+    (void)state;
+    assert_true(eye_listen_same_port("127.0.0.1:9464", "0.0.0.0:9464"));
+    assert_true(eye_listen_same_port("[::]:9464", "127.0.0.1:9464"));
+    assert_false(eye_listen_same_port("127.0.0.1:9464", "127.0.0.1:9465"));
+    assert_false(eye_listen_same_port("/tmp/a:1", "127.0.0.1:1"));
+    assert_false(eye_listen_same_port("127.0.0.1:1", "-"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse__takes_ipv4),
         cmocka_unit_test(parse__takes_ipv6_in_brackets),
         cmocka_unit_test(parse__refuses_the_rest_and_leaves_output),
+        cmocka_unit_test(same_port__needs_two_addresses_with_one_port),
         cmocka_unit_test(open__reports_an_address_that_is_not_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,10 +75,10 @@ static void claim_journal(const struct fixture *fixture, const char *suffix)
     setenv("JOURNAL_STREAM", stream, 1);
 }
 
-/* "HH:MM:SS sockeye " and the rest. */
+/* "YYYY-MM-DDTHH:MM:SS+HH:MM sockeye " and the rest. */
 static void assert_for_a_person(const char *line, const char *rest)
 {
-    static const char shape[] = "00:00:00 sockeye ";
+    static const char shape[] = "0000-00-00T00:00:00+00:00 sockeye ";
     for (size_t i = 0; shape[i] != '\0'; i++) {
         bool digit = line[i] >= '0' && line[i] <= '9';
         assert_true(shape[i] == '0' ? digit : line[i] == shape[i]);
@@ -103,6 +103,31 @@ static void line__has_time_and_level(void **state)
         eye_log(cases[i].level, "number %d", 7);
         assert_for_a_person(end_capture(*state), cases[i].rest);
     }
+}
+
+/* What the line says is the present, wherever it is read. */
+static void line__has_the_offset_of_its_zone(void **state)
+{
+    static const struct {
+        const char *zone;
+        const char *offset;
+        long seconds;
+    } rows[] = {
+        {"UTC0", "+00:00 ", 0}, {"XYZ-05:45", "+05:45 ", 20700}, {"XYZ03:30", "-03:30 ", -12600}};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(rows); i++) {
+        struct tm local = {0};
+        setenv("TZ", rows[i].zone, 1);
+        tzset();
+        begin_capture(*state);
+        eye_log_info("x");
+        const char *rest = strptime(end_capture(*state), "%Y-%m-%dT%H:%M:%S", &local);
+        assert_non_null(rest);
+        assert_memory_equal(rest, rows[i].offset, strlen(rows[i].offset));
+        time_t age = time(NULL) - (timegm(&local) - rows[i].seconds);
+        assert_true(age >= 0 && age < 60);
+    }
+    unsetenv("TZ");
+    tzset();
 }
 
 static void line__has_a_priority_under_the_journal(void **state)
@@ -350,6 +375,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(line__has_time_and_level, setup, teardown),
+        cmocka_unit_test_setup_teardown(line__has_the_offset_of_its_zone, setup, teardown),
         cmocka_unit_test_setup_teardown(line__has_a_priority_under_the_journal, setup, teardown),
         cmocka_unit_test_setup_teardown(journal__must_be_this_very_stream, setup, teardown),
         cmocka_unit_test_setup_teardown(format__can_be_chosen_and_changed, setup, teardown),

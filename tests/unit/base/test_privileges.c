@@ -66,6 +66,20 @@ static long permit(uint64_t mask)
     return syscall(SYS_capset, &header, data);
 }
 
+/* As systemd's AmbientCapabilities= begins a process: all that is permitted is handed on. */
+static bool hand_on(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    bool done = syscall(SYS_capget, &header, data) == 0;
+    for (unsigned int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        data[i].inheritable = data[i].permitted;
+    }
+    done = done && syscall(SYS_capset, &header, data) == 0;
+    return done && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_BPF, 0, 0) == 0 &&
+           line_of("CapInh") != 0 && line_of("CapAmb") != 0;
+}
+
 /* Which of the checks was not so. */
 #define EXPECT(number, condition)                                                                  \
     if (!(condition)) {                                                                            \
@@ -78,7 +92,7 @@ static int check_roles(void)
     uint64_t of_main = EYE_PRIVILEGES_LOADING | EYE_PRIVILEGES_READING |
                        EYE_CAPABILITY(CAP_SYS_ADMIN) | EYE_CAPABILITY(CAP_NET_BIND_SERVICE);
     uint64_t bounds = line_of("CapPrm");
-    EXPECT(1, eye_privileges_effective() == line_of("CapEff"))
+    EXPECT(1, eye_privileges_effective() == line_of("CapEff") && hand_on())
     EXPECT(2, eye_privileges_assume(EYE_ROLE_MAIN) == 0)
     EXPECT(3, line_of("CapEff") == 0)
     EXPECT(4, line_of("CapPrm") == ((of_main | OVERRIDE) & bounds))
@@ -161,12 +175,12 @@ static int check_become(void)
     uid_t effective = 0;
     uid_t saved = 0;
     uint64_t bounds = line_of("CapPrm");
-    EXPECT(1, eye_privileges_become("nobody", &error) == 0)
+    EXPECT(1, hand_on() && eye_privileges_become("nobody", &error) == 0)
     EXPECT(2, getresuid(&user, &effective, &saved) == 0)
     EXPECT(3, user == NOBODY && effective == NOBODY && saved == NOBODY)
     EXPECT(4, getgid() != 0 && getegid() != 0)
     EXPECT(5, prctl(PR_GET_DUMPABLE) == 1)
-    EXPECT(6, line_of("CapEff") == line_of("CapPrm"))
+    EXPECT(6, line_of("CapEff") == line_of("CapPrm") && line_of("CapInh") == 0)
     EXPECT(7, (line_of("CapEff") & EYE_PRIVILEGES_LOADING) == (EYE_PRIVILEGES_LOADING & bounds))
     EXPECT(8, (line_of("CapPrm") & EYE_CAPABILITY(CAP_SETUID)) == 0)
     EXPECT(9, setresuid(0, 0, 0) != 0)

@@ -63,6 +63,7 @@ static const struct eye_config_key sink_keys[] = {
     {.path = "url",
      .type = EYE_CONFIG_TEXT,
      .offset = SINK(url),
+     .foreign = "host endpoint",
      .series = true,
      .default_value = "udp://127.0.0.1:8125",
      .valid = is_url,
@@ -76,10 +77,12 @@ static const struct eye_config_key sink_keys[] = {
      .help = "Headers."},
 };
 
-static const struct eye_config_section console = {.type = "console"};
+static const struct eye_config_section console = {.type = "console",
+                                                  .foreign = "stdout everything"};
 static const struct eye_config_section null_section = {.type = "null"};
 static const struct eye_config_section sink = {
     .type = "sink",
+    .foreign = "everything",
     .keys = sink_keys,
     .key_count = EYE_ARRAY_LENGTH(sink_keys),
     .values_size = sizeof(struct sink_values),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which configurations mean the same to exporters, and how long one lives. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -134,32 +135,44 @@ static void daemon_keys__count_as_far_as_exporters_read_them(void **state)
     eye_config_unref(one);
 }
 
-static void needs_restart__names_the_first_key(void **state)
+static void needs_restart__names_each_key_with_its_place(void **state)
 {
+#define FIXED(name) name " cannot change while the daemon runs; restart it"
     static const struct {
         const char *text;
-        const char *key;
+        const char *error;
     } rows[] = {
-        {"{}", NULL},
-        {"{interval: 5s, protocols: {http: false}, limits: {series: 100}}", NULL},
-        {"{source: {proc: /host/proc}}", "source.proc"},
-        {"{source: {cgroup: /a}}", "source.cgroup"},
-        {"{source: {cgroup: /a, proc: /host/proc}}", "source.proc"},
-        {"{source: {proc: /proc, cgroup: null}}", NULL},
+        {"{}", ""},
+        {"{interval: 5s, protocols: {http: false}, limits: {series: 100}}", ""},
+        {"source:\n  proc: /host/proc", "main.yaml:2:3: " FIXED("source.proc")},
+        {"source: {cgroup: /a}\ntags: []", "main.yaml:1:10: " FIXED("source.cgroup")},
+        {"source:\n  cgroup: /a\n  proc: /host/proc",
+         "main.yaml:3:3: " FIXED("source.proc") "\nmain.yaml:2:3: " FIXED("source.cgroup")},
+        {"{source: {proc: /proc, cgroup: null}}", ""},
     };
     struct eye_config *one = load(*state, "", whole);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(rows); i++) {
         struct fixture *fixture = *state;
+        struct eye_error error = {""};
         fixture_write(fixture, "main.yaml", rows[i].text);
         assert_int_equal(fixture_load(fixture, NULL), 0);
-        const char *key = eye_config_needs_restart(one, fixture->config);
-        assert_string_equal(key == NULL ? "" : key, rows[i].key == NULL ? "" : rows[i].key);
+        int result = eye_config_needs_restart(one, fixture->config, &error);
+        assert_int_equal(result, rows[i].error[0] == '\0' ? 0 : -EBUSY);
+        fixture->error = error;
+        assert_string_equal(fixture_error(fixture), rows[i].error);
     }
     struct eye_config *other = load(*state, "", whole);
+    struct fixture *fixture = *state;
+    fixture_write(fixture, "main.yaml", "source: {proc: /host/proc}");
+    assert_int_equal(fixture_load(fixture, NULL), 0);
+    assert_int_equal(eye_config_needs_restart(fixture->config, other, &fixture->error), -EBUSY);
+    assert_string_equal(fixture_error(fixture),
+                        "main.yaml:1:10: " FIXED("source.proc, which is not set there any more,"));
     other->source.tier = EYE_TIER_FIRST;
-    assert_string_equal(eye_config_needs_restart(one, other), "source.tier");
+    assert_int_equal(eye_config_needs_restart(one, other, NULL), -EBUSY);
     eye_config_unref(other);
     eye_config_unref(one);
+#undef FIXED
 }
 
 /* The leak checker of the asan preset says whether the last one frees it. */
@@ -185,7 +198,7 @@ int main(void)
         TEST(exporters__differ_by_any_key),
         TEST(exporters__of_two_types_differ),
         TEST(daemon_keys__count_as_far_as_exporters_read_them),
-        TEST(needs_restart__names_the_first_key),
+        TEST(needs_restart__names_each_key_with_its_place),
         TEST(config__lives_as_long_as_somebody_refers_to_it),
     };
     return cmocka_run_group_tests_name("config_compare", tests, NULL, NULL);

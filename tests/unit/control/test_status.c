@@ -131,6 +131,43 @@ static void losses_with_what_the_last_interval_added(void **state)
     json_decref(status);
 }
 
+static void set_cpu(const struct world *world, uint64_t ns)
+{
+    eye_counter_set(eye_group_series(world->group, EYE_METRIC_SELF_CPU, NULL, 0), ns);
+}
+
+/* Of one CPU, for as long as the interval was. */
+static void what_the_daemon_itself_takes(void **state)
+{
+    struct world *world = *state;
+    set_cpu(world, 7 * INTERVAL_NS);
+    publish(world, INTERVAL_NS);
+    set_cpu(world, 7 * INTERVAL_NS + INTERVAL_NS / 2);
+    publish(world, 3 * INTERVAL_NS); /* since the start */
+    json_t *status = eye_status_json(&world->running);
+    const json_t *self = json_object_get(status, "self");
+    const double ratio = json_real_value(json_object_get(self, "cpu_ratio"));
+    assert_true(ratio > 0.2499 && ratio < 0.2501);
+    json_decref(status);
+}
+
+/* Whoever looks later need not wait for the next interval. */
+static void a_view_begins_with_what_was_published_last(void **state)
+{
+    struct world *world = *state;
+    struct eye_view late;
+    const struct eye_snapshot *now;
+    const struct eye_snapshot *before;
+    publish(world, INTERVAL_NS);
+    assert_int_equal(eye_view_open(&late, world->publisher), 0);
+    eye_view_read(&late, &now, &before);
+    assert_non_null(now);
+    assert_int_equal(now->sequence, world->sequence);
+    assert_null(before);
+    eye_snapshot_unref(now);
+    eye_view_close(&late);
+}
+
 static void programs_that_do_not_work(void **state)
 {
     struct world *world = *state;
@@ -207,6 +244,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(before_the_first_interval, setup, teardown),
         cmocka_unit_test_setup_teardown(losses_with_what_the_last_interval_added, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_the_daemon_itself_takes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_view_begins_with_what_was_published_last, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(programs_that_do_not_work, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_seen_by_now_is_not_told, setup, teardown),
         cmocka_unit_test_setup_teardown(intervals_that_do_not_end, setup, teardown),

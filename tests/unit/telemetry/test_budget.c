@@ -134,9 +134,15 @@ static uint64_t counted(const struct world *world, enum eye_metric_id metric)
 
 static uint64_t refused(const struct world *world, enum eye_metric_id metric, enum eye_tag tag)
 {
-    const struct eye_tag_value tags[] = {{EYE_TAG_METRIC, eye_metric(metric)->name},
-                                         {EYE_TAG_TAG, eye_tag_info(tag)->name}};
-    return eye_group_series(world->group, EYE_METRIC_SELF_OVERFLOW, tags, 2)->counter;
+    static const char *const limits[] = {EYE_LIMIT_SERIES, EYE_LIMIT_TAG_VALUES};
+    uint64_t sum = 0;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(limits); i++) {
+        const struct eye_tag_value tags[] = {{EYE_TAG_METRIC, eye_metric(metric)->name},
+                                             {EYE_TAG_TAG, eye_tag_info(tag)->name},
+                                             {EYE_TAG_LIMIT, limits[i]}};
+        sum += eye_group_series(world->group, EYE_METRIC_SELF_OVERFLOW, tags, 3)->counter;
+    }
+    return sum;
 }
 
 /* ---- what clients choose ---- */

@@ -265,19 +265,33 @@ static void values_per_tag__spare_the_other_tags(void **state)
     assert_string_equal(eye_tag_set_value(tags, EYE_TAG_SERVICE), "web");
 }
 
-static void overflow__names_metric_and_tag(void **state)
+static void overflow__names_metric_tag_and_limit(void **state)
 {
     struct fixture *fixture = begin(state, 1000, 5);
     for (uint32_t port = 0; port < 8; port++) {
         port_series(fixture, port);
     }
     static const struct eye_tag_value tags[] = {{EYE_TAG_METRIC, "tcp.connections.opened"},
-                                                {EYE_TAG_TAG, "port"}};
+                                                {EYE_TAG_TAG, "port"},
+                                                {EYE_TAG_LIMIT, EYE_LIMIT_TAG_VALUES}};
     const struct eye_series *overflow =
         eye_registry_first(fixture->registry, EYE_METRIC_SELF_OVERFLOW);
     assert_non_null(overflow);
     assert_int_equal(overflow->counter, 4);
-    assert_ptr_equal(eye_group_series(fixture->group, EYE_METRIC_SELF_OVERFLOW, tags, 2), overflow);
+    assert_ptr_equal(eye_group_series(fixture->group, EYE_METRIC_SELF_OVERFLOW, tags, 3), overflow);
+    assert_int_equal(eye_registry_count(fixture->registry, EYE_METRIC_SELF_OVERFLOW), 1);
+}
+
+static void overflow__names_the_limit_of_series(void **state)
+{
+    struct fixture *fixture = begin(state, 5, 1000);
+    for (uint32_t port = 0; port < 8; port++) {
+        port_series(fixture, port);
+    }
+    const struct eye_series *overflow =
+        eye_registry_first(fixture->registry, EYE_METRIC_SELF_OVERFLOW);
+    assert_non_null(overflow);
+    assert_string_equal(eye_tag_set_value(overflow->tags, EYE_TAG_LIMIT), EYE_LIMIT_SERIES);
     assert_int_equal(eye_registry_count(fixture->registry, EYE_METRIC_SELF_OVERFLOW), 1);
 }
 
@@ -444,7 +458,7 @@ static void set_limits__hold_while_they_change(void **state)
     check_list(fixture, EYE_METRIC_TCP_SENT_BYTES);
 }
 
-/* Each metric overflows; each metric and tag concerned is named, and nothing else. */
+/* Each metric overflows; each metric, tag and limit concerned is named, and nothing else. */
 static void overflow_metric__is_bounded_by_the_catalogue(void **state)
 {
     struct fixture *fixture = begin(state, 10, 3);
@@ -454,7 +468,7 @@ static void overflow_metric__is_bounded_by_the_catalogue(void **state)
                       &random);
     }
     assert_true(eye_registry_count(fixture->registry, EYE_METRIC_SELF_OVERFLOW) <=
-                (EYE_METRIC_TCP_RTT + 1) * RANDOM_TAGS);
+                (EYE_METRIC_TCP_RTT + 1) * RANDOM_TAGS * 2); /* limits */
     assert_true(sum_of(fixture, EYE_METRIC_SELF_OVERFLOW) > 20000);
     check_list(fixture, EYE_METRIC_SELF_OVERFLOW);
     struct eye_series *series = eye_registry_first(fixture->registry, EYE_METRIC_SELF_OVERFLOW);
@@ -643,7 +657,8 @@ int main(void)
         TEST(budget__gives_ordinary_series_three_quarters),
         TEST(values_per_tag__bound_the_values_of_each_tag),
         TEST(values_per_tag__spare_the_other_tags),
-        TEST(overflow__names_metric_and_tag),
+        TEST(overflow__names_metric_tag_and_limit),
+        TEST(overflow__names_the_limit_of_series),
         TEST(budgets__hold_and_sums_stay_true),
         TEST(set_limits__smaller_throw_nothing_away),
         TEST(set_limits__smaller_hold_once_series_have_expired),

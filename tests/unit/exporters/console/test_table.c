@@ -308,6 +308,21 @@ static void table__folds_texts_and_cuts_none(void **state)
     assert_in_range(longest_line(page), 1, 80);
 }
 
+/* A name that has room without a spare number is not folded for it. */
+static void table__keeps_rows_in_one_line(void **state)
+{
+    struct fixture *fixture = *state;
+    sample_add(fixture->sample, EYE_METRIC_HTTP_SERVER_DURATION, 1,
+               SAMPLE_TAGS({EYE_TAG_SERVICE, "prometheus-node-exporter"},
+                           {EYE_TAG_ROUTE, "/api/v1/query"}, {EYE_TAG_STATUS, "200"}));
+    const char *page = render(fixture, &narrow, sample_take(fixture->sample), NULL);
+    static const char expected[] =
+        "side    service                   route          status  requests/s     p99\n"
+        "server  prometheus-node-exporter  /api/v1/query  200           0.10  1.00 s\n"
+        "no room for p50, p95\n";
+    assert_non_null(strstr(page, expected));
+}
+
 /* The columns that are never left out, and the losses below the tables. */
 #define ALWAYS_FITS 65
 
@@ -370,6 +385,7 @@ int main(void)
         TEST(table__leaves_out_columns_that_have_no_room),
         TEST(table__leaves_out_first_what_shows_nothing),
         TEST(table__folds_texts_and_cuts_none),
+        TEST(table__keeps_rows_in_one_line),
         TEST(table__cuts_nothing_at_any_width),
         TEST(table__marks_headings_in_colour),
         TEST(table__shows_only_wanted_metrics),

@@ -14,7 +14,8 @@
 #include <cmocka.h>
 
 #include "collector/base/clock.h"
-#include "exporters/engine/workers.h"
+#include "exporters/engine/replacement.h"
+#include "tests/support/replacement_run.h"
 #include "tests/unit/exporters/sample.h"
 
 #define PATIENCE_NS (10 * EYE_NS_PER_SECOND)
@@ -119,9 +120,13 @@ static void start(struct fixture *fixture)
 static int replace(struct fixture *fixture, const struct eye_config *config)
 {
     fixture->error.text[0] = '\0';
-    int result =
-        eye_workers_replace(&fixture->workers, config, fixture->publisher, fixture->reports,
-                            TIMEOUT_NS, NULL, &fixture->change, &fixture->error);
+    const struct eye_replacement_setup setup = {
+        .workers = &fixture->workers,
+        .publisher = fixture->publisher,
+        .reports = fixture->reports,
+        .timeout_ns = TIMEOUT_NS,
+    };
+    int result = replacement_run(&setup, config, &fixture->change, &fixture->error);
     eye_config_unref(config);
     return result;
 }

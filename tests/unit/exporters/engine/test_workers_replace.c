@@ -19,8 +19,11 @@
 #include <cmocka.h>
 
 #include "collector/base/clock.h"
-#include "exporters/engine/workers.h"
+#include "exporters/engine/replacement.h"
+#include "exporters/engine/worker_handover.h"
+#include "exporters/engine/worker_state.h"
 #include "tests/support/log_file.h"
+#include "tests/support/replacement_run.h"
 #include "tests/unit/exporters/sample.h"
 
 #define PATIENCE_NS (10 * EYE_NS_PER_SECOND)
@@ -44,6 +47,7 @@ struct receiver {
     atomic_int thread; /* of the last attempt */
     atomic_bool away;
     atomic_bool hangs;
+    atomic_bool goodbye_hangs;
     atomic_bool cannot_bind;
     atomic_bool breaks;     /* once, when all was sent and before that is known */
     atomic_uint unreliable; /* of 100 attempts so many fail */
@@ -119,6 +123,9 @@ static void tap_finish(void *state, const struct eye_snapshot *last)
 {
     const struct exporter *exporter = state;
     (void)last;
+    while (atomic_load(&exporter->receiver->goodbye_hangs)) {
+        usleep(500);
+    }
     atomic_fetch_add(&exporter->receiver->finished, 1);
 }
 
@@ -223,6 +230,7 @@ static int tear_down(void **state)
     struct fixture *fixture = *state;
     for (size_t i = 0; i < RECEIVERS; i++) {
         atomic_store(&receivers[i].hangs, false);
+        atomic_store(&receivers[i].goodbye_hangs, false);
     }
     eye_workers_end(&fixture->workers, eye_clock_monotonic_ns() + PATIENCE_NS);
     log_file_end(&fixture->log);
@@ -282,9 +290,13 @@ static int try_replace(struct fixture *fixture, const char *exporters, const cha
 {
     const struct eye_config *config = configure(exporters, tags);
     fixture->error.text[0] = '\0';
-    int result =
-        eye_workers_replace(&fixture->workers, config, fixture->publisher, fixture->reports,
-                            timeout_ns, NULL, &fixture->change, &fixture->error);
+    const struct eye_replacement_setup setup = {
+        .workers = &fixture->workers,
+        .publisher = fixture->publisher,
+        .reports = fixture->reports,
+        .timeout_ns = timeout_ns,
+    };
+    int result = replacement_run(&setup, config, &fixture->change, &fixture->error);
     eye_config_unref(config);
     return result;
 }
@@ -640,6 +652,8 @@ static void removed_and_added__goes_on_in_its_spool(void **state)
     assert_change(fixture, 0, 1, 0, 1);
     publish(fixture, 8);
     replace(fixture, exporters);
+    with_spool(fixture, 2, "/one", exporters);
+    replace(fixture, exporters);
     replace(fixture, "[{type: tap, name: a, spool: null}]");
     publish(fixture, 9);
     atomic_store(&receivers[0].away, false);
@@ -873,6 +887,161 @@ static void hanging__are_no_more_than_there_may_be(void **state)
     }
 }
 
+/* ---- What is handed over ---- */
+
+static struct eye_replacement *begin(struct fixture *fixture, const char *exporters)
+{
+    const struct eye_config *config = configure(exporters, "[]");
+    const struct eye_replacement_setup setup = {
+        .workers = &fixture->workers,
+        .publisher = fixture->publisher,
+        .reports = fixture->reports,
+        .timeout_ns = PATIENCE_NS,
+    };
+    struct eye_replacement *replacement = NULL;
+    int result = eye_replacement_begin(&setup, config, &replacement, &fixture->error);
+    eye_config_unref(config);
+    assert_int_equal(result, 0);
+    return replacement;
+}
+
+static void finish(struct fixture *fixture, struct eye_replacement *replacement)
+{
+    while (!eye_replacement_step(replacement)) {
+        usleep(200);
+    }
+    assert_int_equal(eye_replacement_end(replacement, &fixture->change, &fixture->error), 0);
+}
+
+static void wait_for_pause(struct eye_worker *worker)
+{
+    uint64_t until_ns = eye_clock_monotonic_ns() + PATIENCE_NS;
+    while (!eye_worker_is_paused(worker) && eye_clock_monotonic_ns() < until_ns) {
+        usleep(200);
+    }
+    assert_true(eye_worker_is_paused(worker));
+}
+
+/* Each matters in a case of its own that is rare: no field is forgotten. */
+static void changed__has_all_that_deliveries_go_on_from(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "[{type: tap, name: a}]");
+    publish(fixture, 5);
+    wait_for_sequence(&receivers[0], 1);
+    struct eye_worker *old = fixture->workers.items[0];
+    struct eye_replacement *replacement = begin(fixture, "[{type: tap, name: a, tries: 2}]");
+    wait_for_pause(old); /* from here on it is ours */
+    const struct eye_snapshot *before = old->before;
+    uint64_t run_ns = old->run_ns;
+    old->resumes = true;
+    old->joined = eye_snapshot_ref(before);
+    old->window.floor_ns = 1234;
+    finish(fixture, replacement);
+    const struct eye_worker *successor = fixture->workers.items[0];
+    assert_ptr_not_equal(successor, old);
+    assert_true(run_ns != 0);
+    assert_int_equal(successor->run_ns, run_ns);
+    assert_ptr_equal(successor->before, before);
+    assert_ptr_equal(successor->joined, before);
+    assert_true(successor->resumes);
+    assert_int_equal(successor->window.floor_ns, 1234);
+    assert_int_equal(eye_worker_delivered(successor), 1);
+}
+
+/* What has no room in memory when a spool is left is counted as given up. */
+static void changed__counts_what_it_cannot_take_from_a_spool(void **state)
+{
+    struct fixture *fixture = *state;
+    char exporters[256];
+    with_spool(fixture, 1, "/one", exporters);
+    fill_spool(fixture, exporters);
+    replace(fixture, "[{type: tap, name: a, queue: {snapshots: 1}}]");
+    publish(fixture, 8);
+    const struct eye_tag_value tags[] = {{EYE_TAG_EXPORTER, "a"}, {EYE_TAG_OUTCOME, "skipped"}};
+    const struct eye_series *skipped =
+        eye_group_series(fixture->group, EYE_METRIC_SELF_SNAPSHOTS, tags, 2);
+    assert_int_equal(skipped->counter, 1);
+    atomic_store(&receivers[0].away, false);
+    assert_whole(fixture, &receivers[0]);
+}
+
+/* ---- Step by step ---- */
+
+/* Whoever has a loop is not kept, neither by a delivery nor by a goodbye. */
+static void step__waits_for_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "[{type: tap, name: a}, {type: tap, name: b, to: 1}]");
+    hang(fixture, 0);
+    struct eye_replacement *replacement = begin(fixture, "[{type: tap, name: b, to: 2}]");
+    uint64_t begin_ns = eye_clock_monotonic_ns();
+    for (int i = 0; i < 20; i++) {
+        assert_false(eye_replacement_step(replacement));
+        publish(fixture, 1);
+    }
+    assert_int_equal(fixture->workers.count, 2);
+    atomic_store(&receivers[0].goodbye_hangs, true);
+    atomic_store(&receivers[0].hangs, false);
+    while (fixture->workers.count == 2) {
+        assert_false(eye_replacement_step(replacement));
+    }
+    /* Committed: the successor queues, and waits for the goodbye. */
+    for (int i = 0; i < 20; i++) {
+        assert_false(eye_replacement_step(replacement));
+        publish(fixture, 1);
+    }
+    assert_in_range(eye_worker_count(fixture->workers.items[0]).queued, 20, 40);
+    assert_int_equal(atomic_load(&receivers[2].attempts), 0);
+    assert_true(eye_clock_monotonic_ns() - begin_ns < EYE_NS_PER_SECOND);
+    atomic_store(&receivers[0].goodbye_hangs, false);
+    finish(fixture, replacement);
+    assert_change(fixture, 0, 0, 1, 1);
+    assert_int_equal(fixture->change.stuck, 0);
+    wait_for_sequence(&receivers[2], fixture->sequence);
+    assert_int_equal(atomic_load(&receivers[1].sum) + atomic_load(&receivers[2].sum),
+                     fixture->total);
+}
+
+static void cancel__takes_back_what_has_not_changed(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "[{type: tap, name: a}, {type: tap, name: b, to: 1}]");
+    hang(fixture, 0);
+    struct eye_replacement *replacement =
+        begin(fixture, "[{type: tap, name: a, to: 2}, {type: tap, name: b, to: 3}]");
+    publish(fixture, 8);
+    assert_false(eye_replacement_step(replacement));
+    eye_replacement_cancel(replacement, eye_clock_monotonic_ns());
+    assert_int_equal(eye_replacement_end(replacement, &fixture->change, &fixture->error),
+                     -ECANCELED);
+    assert_string_equal(fixture->error.text, "the daemon stops");
+    atomic_store(&receivers[0].hangs, false);
+    assert_whole(fixture, &receivers[0]);
+    assert_whole(fixture, &receivers[1]);
+}
+
+static void cancel__waits_for_no_goodbye_beyond_the_deadline(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "[{type: tap, name: a}, {type: tap, name: b, to: 1}]");
+    publish(fixture, 7);
+    wait_for_sequence(&receivers[0], 1);
+    atomic_store(&receivers[0].goodbye_hangs, true);
+    struct eye_replacement *replacement = begin(fixture, "[{type: tap, name: c, to: 2}]");
+    while (fixture->workers.count == 2) {
+        assert_false(eye_replacement_step(replacement));
+    }
+    uint64_t begin_ns = eye_clock_monotonic_ns();
+    eye_replacement_cancel(replacement, begin_ns);
+    assert_true(eye_clock_monotonic_ns() - begin_ns < EYE_NS_PER_SECOND / 2);
+    assert_int_equal(eye_replacement_end(replacement, &fixture->change, &fixture->error), 0);
+    assert_int_equal(fixture->change.stuck, 1);
+    publish(fixture, 8);
+    wait_for_sequence(&receivers[2], 2);
+    assert_int_equal(atomic_load(&receivers[2].sum), 8);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -901,6 +1070,11 @@ int main(void)
         TEST(hanging__goes_on_when_it_is_taken_back),
         TEST(hanging__keeps_its_spool_so_nobody_follows),
         TEST(hanging__are_no_more_than_there_may_be),
+        TEST(changed__has_all_that_deliveries_go_on_from),
+        TEST(changed__counts_what_it_cannot_take_from_a_spool),
+        TEST(step__waits_for_nobody),
+        TEST(cancel__takes_back_what_has_not_changed),
+        TEST(cancel__waits_for_no_goodbye_beyond_the_deadline),
     };
     return cmocka_run_group_tests_name("workers_replace", tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "exporters/stdout.h"
 #include "tests/unit/exporters/sample.h"
 
 extern const struct eye_exporter_type eye_exporter_file;
@@ -293,6 +294,7 @@ static void deliver__says_that_the_reader_has_gone(void **state)
 {
     struct fixture *fixture = *state;
     open_on_pipe(fixture);
+    eye_stdout_follow();
     add_many(fixture->sample);
     eye_cleanup_close(&fixture->pipe[0]);
     fixture->pipe[0] = -1;

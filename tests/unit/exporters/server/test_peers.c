@@ -323,6 +323,23 @@ static uint64_t address_of(const char *text)
     return eye_peer_address(-1, (struct sockaddr *)&v6);
 }
 
+/* For what its request began: longer than others may read an answer, and as long as there is
+ * anybody else to give way. */
+static void wait__has_no_deadline_and_gives_way_last(void **state)
+{
+    struct fixture *fixture = *state;
+    struct MHD_Connection *any = (struct MHD_Connection *)fixture; /* never looked at */
+    join(fixture, 0, 1);
+    eye_peers_wait(&fixture->peers, fixture->joined[0], any, 7, NOW_NS);
+    assert_int_equal(eye_peers_expire(&fixture->peers, NOW_NS + 10 * EYE_PEERS_ANSWER_NS),
+                     UINT64_MAX);
+    assert_int_equal(fixture->joined[0]->ticket, 7);
+    join(fixture, 1, EYE_PEERS_PLACES + 2);
+    assert_shut(fixture, 1, 3);
+    assert_false(eye_peer_is_shut_down(fixture->joined[0]));
+    assert_true(eye_peer_is_shut_down(fixture->joined[1]));
+}
+
 static void address__is_one_host(void **state)
 {
     (void)state;
@@ -353,6 +370,7 @@ int main(void)
         TEST(serve__a_page_that_many_read_counts_once),
         TEST(expire__a_head_has_a_deadline_however_it_drips),
         TEST(expire__an_answer_has_a_deadline_however_it_is_read),
+        TEST(wait__has_no_deadline_and_gives_way_last),
         TEST(address__is_one_host),
     };
     return cmocka_run_group_tests_name("openmetrics_peers", tests, NULL, NULL);

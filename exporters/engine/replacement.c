@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From one configuration's workers to another's. Up to the last step everything can be taken back:
+ * Two waits, for who is to stand still and for goodbyes. Up to the commit everything can be taken
+ * back:
  *
  *   plan      who stays, comes, changes, goes; the new ones are made
  *   pause     who changes or goes stands still, and gives back what only one may have
  *   prepare   the new ones take that, join, and have a thread that stands still
- *   commit    each hands over to its successor, goodbyes are said, the new ones go on
+ *   commit    each hands over to its successor, which queues from now on
+ *   retire    goodbyes are said, and only then the new ones go on
  */
-#include "exporters/engine/workers.h"
+#include "exporters/engine/replacement.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +28,7 @@ enum fate { FATE_KEPT, FATE_ADDED, FATE_CHANGED, FATE_REMOVED };
 
 struct step {
     enum fate fate;
-    struct eye_worker *old;  /* NULL: added */
+    struct eye_worker *old;  /* NULL: added, or retired */
     struct eye_worker *made; /* added, changed */
     bool paused;             /* the old one, as it was asked to */
 };
@@ -34,6 +38,14 @@ struct plan {
     size_t count;
     struct eye_workers_change change;
     struct eye_problems problems;
+};
+
+enum phase { PHASE_PAUSE, PHASE_RETIRE, PHASE_OVER };
+
+struct eye_replacement {
+    struct eye_replacement_setup setup;
+    struct plan plan;
+    enum phase phase;
 };
 
 static bool gives_way(const struct step *step)
@@ -161,20 +173,36 @@ static void tell_stuck(struct plan *plan, const struct eye_worker *worker)
                      eye_worker_name(worker), EYE_WORKERS_STUCK_MAX);
 }
 
-static void pause_all(struct plan *plan, size_t stuck, uint64_t deadline_ns)
+static void pause_all(const struct plan *plan, uint64_t deadline_ns)
 {
     for (size_t i = 0; i < plan->count; i++) {
-        struct step *step = &plan->steps[i];
+        const struct step *step = &plan->steps[i];
         if (gives_way(step)) {
             eye_worker_pause(step->old, deadline_ns, step->fate == FATE_CHANGED);
         }
     }
+}
+
+/* Whether all that are to stand still do, or will not. */
+static bool all_paused(const struct plan *plan)
+{
+    bool settled = true;
+    for (size_t i = 0; i < plan->count && settled; i++) {
+        const struct step *step = &plan->steps[i];
+        settled =
+            !gives_way(step) || eye_worker_is_paused(step->old) || eye_worker_is_overdue(step->old);
+    }
+    return settled;
+}
+
+static void note_paused(struct plan *plan, size_t stuck)
+{
     for (size_t i = 0; i < plan->count; i++) {
         struct step *step = &plan->steps[i];
         if (!gives_way(step)) {
             continue;
         }
-        step->paused = eye_worker_wait_paused(step->old);
+        step->paused = eye_worker_is_paused(step->old);
         stuck += step->paused ? 0 : 1;
         if (!step->paused && stuck > EYE_WORKERS_STUCK_MAX) {
             tell_stuck(plan, step->old);
@@ -214,11 +242,14 @@ static int prepare(const struct step *step, struct eye_publisher *publisher,
 static void prepare_all(struct plan *plan, struct eye_publisher *publisher,
                         struct eye_reports *reports)
 {
+    const struct eye_exporter_config *failed = NULL;
     for (size_t i = 0; i < plan->count; i++) {
         struct eye_error error;
-        int result =
-            plan->steps[i].made == NULL ? 0 : prepare(&plan->steps[i], publisher, reports, &error);
+        const struct step *step = &plan->steps[i];
+        bool wanted = step->made != NULL && eye_worker_config(step->made) != failed;
+        int result = wanted ? prepare(step, publisher, reports, &error) : 0;
         if (result != 0) {
+            failed = eye_worker_config(step->made);
             eye_problems_add(&plan->problems, result, "%s", error.text);
         }
     }
@@ -287,18 +318,68 @@ static void hand_over_all(const struct plan *plan, uint64_t deadline_ns)
     }
 }
 
-static void end_all(const struct plan *plan, struct eye_workers *workers)
+/* From now on the workers are the new ones, also of those that still wait for a goodbye. */
+static void enter_all(const struct plan *plan, struct eye_workers *workers)
 {
+    workers->count = 0;
     for (size_t i = 0; i < plan->count; i++) {
-        if (gives_way(&plan->steps[i])) {
-            end_old(workers, plan->steps[i].old);
+        const struct step *step = &plan->steps[i];
+        if (step->fate != FATE_REMOVED) {
+            workers->items[workers->count++] = step->made != NULL ? step->made : step->old;
         }
     }
 }
 
-static void go_on(const struct plan *plan, struct eye_workers *workers, struct eye_reports *reports)
+static int ask_ready(const struct eye_workers_ready *ready, struct plan *plan)
 {
-    workers->count = 0;
+    struct eye_error error;
+    int result = ready->take == NULL ? 0 : ready->take(ready->context, &error);
+    if (result != 0) {
+        eye_problems_add(&plan->problems, result, "%s", error.text);
+    }
+    return result;
+}
+
+static enum phase commit(struct eye_replacement *replacement)
+{
+    struct plan *plan = &replacement->plan;
+    const struct eye_replacement_setup *setup = &replacement->setup;
+    note_paused(plan, eye_workers_reap(setup->workers));
+    if (!has_problems(plan)) {
+        release_all(plan);
+        prepare_all(plan, setup->publisher, setup->reports);
+    }
+    if (has_problems(plan) || ask_ready(&setup->ready, plan) != 0) {
+        roll_back(plan, setup->workers);
+        return PHASE_OVER;
+    }
+    hand_over_all(plan, eye_clock_monotonic_ns() + GOODBYE_NS);
+    enter_all(plan, setup->workers);
+    return PHASE_RETIRE;
+}
+
+/* ---- Retire ---- */
+
+/* Whether all that said goodbye have ended, or will not. */
+static bool retire_all(struct plan *plan, struct eye_workers *workers)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        struct step *step = &plan->steps[i];
+        if (!gives_way(step) || step->old == NULL) {
+            continue;
+        }
+        if (eye_worker_has_ended(step->old) || eye_worker_is_overdue(step->old)) {
+            end_old(workers, EYE_TAKE(step->old));
+        } else {
+            left++;
+        }
+    }
+    return left == 0;
+}
+
+static void go_on(const struct plan *plan, struct eye_reports *reports)
+{
     for (size_t i = 0; i < plan->count; i++) {
         const struct step *step = &plan->steps[i];
         if (step->fate == FATE_CHANGED) {
@@ -307,66 +388,98 @@ static void go_on(const struct plan *plan, struct eye_workers *workers, struct e
         if (step->made != NULL) {
             eye_worker_resume(step->made);
         }
-        if (step->fate != FATE_REMOVED) {
-            workers->items[workers->count++] = step->made != NULL ? step->made : step->old;
+    }
+}
+
+static enum phase retire(struct eye_replacement *replacement)
+{
+    struct plan *plan = &replacement->plan;
+    const struct eye_replacement_setup *setup = &replacement->setup;
+    if (!retire_all(plan, setup->workers)) {
+        return PHASE_RETIRE;
+    }
+    go_on(plan, setup->reports);
+    plan->change.stuck = setup->workers->stuck_count;
+    return PHASE_OVER;
+}
+
+/* ---- All of it ---- */
+
+static void free_replacement(struct eye_replacement *replacement)
+{
+    eye_problems_done(&replacement->plan.problems);
+    free(replacement->plan.steps);
+    free(replacement);
+}
+
+int eye_replacement_begin(const struct eye_replacement_setup *setup,
+                          const struct eye_config *config, struct eye_replacement **ret_replacement,
+                          struct eye_error *ret_error)
+{
+    struct eye_replacement *replacement = calloc(1, sizeof(*replacement));
+    if (replacement == NULL) {
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    struct plan *plan = &replacement->plan;
+    replacement->setup = *setup;
+    eye_problems_init(&plan->problems);
+    make_plan(plan, setup->workers, config);
+    int result = eye_problems_result(&plan->problems, ret_error);
+    if (result != 0) {
+        discard_made(plan);
+        free_replacement(replacement);
+        return result;
+    }
+    pause_all(plan, eye_clock_monotonic_ns() + setup->timeout_ns);
+    *ret_replacement = replacement;
+    return 0;
+}
+
+bool eye_replacement_step(struct eye_replacement *replacement)
+{
+    if (replacement->phase == PHASE_PAUSE && all_paused(&replacement->plan)) {
+        replacement->phase = commit(replacement);
+    }
+    if (replacement->phase == PHASE_RETIRE) {
+        replacement->phase = retire(replacement);
+    }
+    return replacement->phase == PHASE_OVER;
+}
+
+/* No one is given more time than it had. */
+static void hurry_all(const struct plan *plan, uint64_t deadline_ns)
+{
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct step *step = &plan->steps[i];
+        if (gives_way(step) && step->old != NULL) {
+            eye_worker_hurry(step->old, deadline_ns);
         }
     }
 }
 
-static void commit(const struct plan *plan, struct eye_workers *workers,
-                   struct eye_reports *reports)
+void eye_replacement_cancel(struct eye_replacement *replacement, uint64_t deadline_ns)
 {
-    hand_over_all(plan, eye_clock_monotonic_ns() + GOODBYE_NS);
-    end_all(plan, workers);
-    go_on(plan, workers, reports);
+    struct plan *plan = &replacement->plan;
+    if (replacement->phase == PHASE_PAUSE) {
+        eye_problems_add(&plan->problems, -ECANCELED, "the daemon stops");
+        roll_back(plan, replacement->setup.workers);
+        replacement->phase = PHASE_OVER;
+        return;
+    }
+    hurry_all(plan, deadline_ns);
+    while (!eye_replacement_step(replacement)) {
+        poll(NULL, 0, EYE_REPLACEMENT_LOOK_NS / EYE_NS_PER_MS);
+    }
 }
 
-static void ask_ready(struct plan *plan, const struct eye_workers_ready *ready)
+int eye_replacement_end(struct eye_replacement *replacement, struct eye_workers_change *ret_change,
+                        struct eye_error *ret_error)
 {
-    struct eye_error error;
-    int result = ready->take(ready->context, &error);
-    if (result != 0) {
-        eye_problems_add(&plan->problems, result, "%s", error.text);
+    assert(replacement->phase == PHASE_OVER);
+    int result = eye_problems_result(&replacement->plan.problems, ret_error);
+    if (result == 0) {
+        *ret_change = replacement->plan.change;
     }
-}
-
-/* Whether it was done. */
-static bool carry_out(struct plan *plan, struct eye_workers *workers,
-                      struct eye_publisher *publisher, struct eye_reports *reports,
-                      uint64_t timeout_ns, const struct eye_workers_ready *ready)
-{
-    pause_all(plan, eye_workers_reap(workers), eye_clock_monotonic_ns() + timeout_ns);
-    if (!has_problems(plan)) {
-        release_all(plan);
-        prepare_all(plan, publisher, reports);
-    }
-    if (!has_problems(plan) && ready != NULL) {
-        ask_ready(plan, ready);
-    }
-    if (has_problems(plan)) {
-        roll_back(plan, workers);
-        return false;
-    }
-    commit(plan, workers, reports);
-    return true;
-}
-
-int eye_workers_replace(struct eye_workers *workers, const struct eye_config *config,
-                        struct eye_publisher *publisher, struct eye_reports *reports,
-                        uint64_t timeout_ns, const struct eye_workers_ready *ready,
-                        struct eye_workers_change *ret_change, struct eye_error *ret_error)
-{
-    struct plan plan = {0};
-    eye_problems_init(&plan.problems);
-    make_plan(&plan, workers, config);
-    if (has_problems(&plan)) {
-        discard_made(&plan);
-    } else if (carry_out(&plan, workers, publisher, reports, timeout_ns, ready)) {
-        plan.change.stuck = workers->stuck_count;
-        *ret_change = plan.change;
-    }
-    int result = eye_problems_result(&plan.problems, ret_error);
-    eye_problems_done(&plan.problems);
-    free(plan.steps);
+    free_replacement(replacement);
     return result;
 }
