@@ -185,13 +185,13 @@ void eye_probe_print_json(const struct eye_probe *probe, FILE *out)
 {
     struct utsname kernel;
     uname(&kernel);
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:o, s:o, s:o, s:o}", "kernel", kernel.release,
-                  "machine", kernel.machine, "lockdown", eye_lockdown(), "tier", tier_of(probe),
-                  "protocols", probe->trial.protocols, "udp", probe->trial.udp, "why_not",
-                  probe->trial.sight.not_seen_count > 0 ? probe->trial.sight.not_seen[0].text : "",
-                  "not_seen", pack_not_seen(probe), "never_seen", pack_never_seen(probe),
-                  "features", pack_features(probe), "programs", pack_programs(probe));
+    json_t *root = json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:o, s:o, s:o, s:o}", "kernel", kernel.release,
+        "machine", kernel.machine, "lockdown", eye_lockdown(), "tier", tier_of(probe), "protocols",
+        probe->trial.protocols, "udp", probe->trial.udp, "why_not",
+        probe->trial.sight.not_seen_count > 0 ? probe->trial.sight.not_seen[0].text : "",
+        "not_seen", pack_not_seen(probe), "never_seen", pack_never_seen(probe), "features",
+        pack_features(probe), "programs", pack_programs(probe));
     json_dumpf(root, out, JSON_INDENT(2));
     fputc('\n', out);
     json_decref(root);
