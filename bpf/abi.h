@@ -134,6 +134,39 @@ struct eye_row {
     __u8 remote[EYE_ADDRESS_BYTES];
 };
 
+/* To whom a datagram goes, by its destination address. */
+enum eye_cast { EYE_UNICAST, EYE_MULTICAST, EYE_BROADCAST, EYE_CAST_COUNT };
+
+/* eye_datagram_record.flags */
+enum eye_datagram_flag {
+    EYE_DATAGRAM_QUIC = 1, /* the socket speaks QUIC */
+};
+
+/*
+ * What one UDP socket sent and received since its last record, to and from whom the fields behind
+ * the counters tell: the ring "connections", told apart by its size, and the live iterators of UDP.
+ * Received is what was queued for its program: what came, less what was dropped for want of room.
+ */
+struct eye_datagram_record {
+    __u64 owner;      /* as in eye_connection_record */
+    __u64 sent_bytes; /* payload */
+    __u64 received_bytes;
+    __u32 sent; /* datagrams, those of a segmented buffer each */
+    __u32 received;
+    __u32 dropped_buffer; /* datagrams: the socket's receive buffer was full */
+    __u32 dropped_memory; /* UDP's memory was used up (net.ipv4.udp_mem) */
+    __u32 dropped_other;  /* a wrong checksum, or a filter of the program's own */
+    __u32 netns;
+    __u16 port; /* of the service, as in eye_connection_record */
+    __u8 direction;
+    __u8 family;
+    __u8 cast;  /* enum eye_cast */
+    __u8 flags; /* enum eye_datagram_flag */
+    __u8 padding[2];
+    __u8
+        remote[EYE_ADDRESS_BYTES]; /* network byte order; of the first peer unless flows are kept */
+};
+
 #define EYE_EXECUTABLE_BYTES 64   /* longer names are cut */
 #define EYE_CGROUP_LEVELS 4       /* the innermost ones tell unit and container */
 #define EYE_CGROUP_NAME_BYTES 128 /* longer names are cut, flagged */
@@ -232,6 +265,10 @@ struct eye_loss_record {
     X(OWNER_RING, "owner", "ring_full")      /* who a process is: asked of /proc instead */        \
     X(OWNER_ENVIRONMENT, "owner", "environment") /* not readable, too long: asked of /proc */      \
     X(SEED_LISTENERS, "seed", "listeners_full")  /* direction of older sockets guessed */          \
+    X(UDP_STORAGE, "udp", "no_storage")          /* no memory for a socket's state: not counted */ \
+    X(UDP_RING, "udp", "ring_full")              /* the last record of a socket */                 \
+    X(UDP_FLOWS, "udp", "flows_full")            /* datagrams counted as the first peer's */       \
+    X(UDP_HEADERS, "udp", "extension_headers")   /* as below */                                    \
     X(USM_HEADERS, "http", "extension_headers")  /* IPv6 packet with more of them than followed */ \
     EYE_EACH_PROTOCOL(EYE_PARSER_LOSSES, X)                                                        \
     EYE_EACH_PROTOCOL(EYE_DISPATCH_LOSSES, X)
@@ -295,6 +332,8 @@ enum eye_count {
 
 EYE_ABI_ASSERT(sizeof(struct eye_connection_record) == 96);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_connection_record, remote) == 80);
+EYE_ABI_ASSERT(sizeof(struct eye_datagram_record) == 72);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_datagram_record, remote) == 56);
 EYE_ABI_ASSERT(sizeof(struct eye_row) == 112);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_row, remote) == 96);
 EYE_ABI_ASSERT(sizeof(struct eye_owner_record) == 600);

@@ -2,6 +2,7 @@
 /* Entry points of the tier "socket-storage": thin sections over the handlers. Kernel 5.12+. */
 #include "bpf/tracer/seed.bpf.h"
 #include "bpf/tracer/tcp.bpf.h"
+#include "bpf/tracer/udp.bpf.h"
 #include "bpf/usm/dispatch.bpf.h"
 #include "bpf/usm/lifecycle.bpf.h"
 
@@ -96,17 +97,84 @@ int owner_seed(struct bpf_iter__task_file *context)
     return 0;
 }
 
-/* Both always let the packet pass. */
+SEC("iter/bpf_sk_storage_map")
+int udp_live(struct bpf_iter__bpf_sk_storage_map *context)
+{
+    struct sock *sk = context->sk;
+    struct eye_udp_socket *socket = context->value;
+    if (sk && socket) {
+        eye_handle_udp_live(context->meta->seq, sk, socket);
+    }
+    return 0;
+}
+
+SEC("iter/bpf_map_elem")
+int udp_flow_live(struct bpf_iter__bpf_map_elem *context)
+{
+    const struct eye_udp_flow_key *key = context->key;
+    struct eye_udp_flow *flow = context->value;
+    if (key && flow) {
+        eye_handle_flow(context->meta->seq, key, flow);
+    }
+    return 0;
+}
+
+SEC("tp_btf/udp_fail_queue_rcv_skb")
+int BPF_PROG(udp_refused, int error, struct sock *sk)
+{
+    eye_handle_refused(sk, error);
+    return 0;
+}
+
+/* The programs of cgroups let everything pass. */
+SEC("cgroup/bind4")
+int udp_bind4(struct bpf_sock_addr *address)
+{
+    eye_handle_bind(address);
+    return 1;
+}
+
+SEC("cgroup/bind6")
+int udp_bind6(struct bpf_sock_addr *address)
+{
+    eye_handle_bind(address);
+    return 1;
+}
+
+SEC("cgroup/sock_release")
+int udp_released(struct bpf_sock *sk)
+{
+    struct eye_udp_socket *socket =
+        eye_is_udp(sk) ? bpf_sk_storage_get(&udp_sockets, sk, 0, 0) : NULL;
+    if (socket) {
+        eye_handle_released(socket);
+    }
+    return 1;
+}
+
+static __always_inline void on_packet(struct __sk_buff *skb, __u32 side)
+{
+    if (!skb->sk) {
+        return; /* forwarded */
+    }
+    __u32 tcp = eye_find_transport(skb, IPPROTO_TCP, EYE_LOSS_USM_HEADERS);
+    if (tcp) {
+        eye_handle_segment(skb, tcp, side);
+    } else {
+        eye_handle_datagram(skb, side);
+    }
+}
+
 SEC("cgroup_skb/egress")
 int payload_sent(struct __sk_buff *skb)
 {
-    eye_handle_segment(skb, EYE_SENT);
+    on_packet(skb, EYE_SENT);
     return 1;
 }
 
 SEC("cgroup_skb/ingress")
 int payload_received(struct __sk_buff *skb)
 {
-    eye_handle_segment(skb, EYE_RECEIVED);
+    on_packet(skb, EYE_RECEIVED);
     return 1;
 }

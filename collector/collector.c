@@ -185,8 +185,9 @@ static int make_stages(struct eye_collector *collector)
         return -ENOMEM;
     }
     set_ephemeral_ports(collector);
-    collector->tracer =
-        (struct eye_tracer){.handler = eye_aggregate_connection, .context = collector->aggregate};
+    collector->tracer = (struct eye_tracer){.on_connection = eye_aggregate_connection,
+                                            .on_datagrams = eye_aggregate_datagrams,
+                                            .context = collector->aggregate};
     collector->usm = (struct eye_usm){.on_request = eye_aggregate_request,
                                       .on_loss = eye_aggregate_loss,
                                       .context = collector->aggregate};

@@ -37,12 +37,22 @@ void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
     }
 }
 
+/* What packets tell: of the whole host, or of a part. */
+static const char *seen(const struct eye_probe *probe, bool is_seen)
+{
+    return !is_seen ? "no" : probe->trial.everywhere ? "yes" : "in part";
+}
+
 static const char *protocols_of(const struct eye_probe *probe)
 {
-    if (!probe->protocols_wanted) {
-        return "switched off (protocols.*: false)";
-    }
-    return !probe->trial.protocols ? "no" : probe->trial.everywhere ? "yes" : "in part";
+    return probe->protocols_wanted ? seen(probe, probe->trial.protocols)
+                                   : "switched off (protocols.*: false)";
+}
+
+static const char *udp_of(const struct eye_probe *probe)
+{
+    return probe->features.config->connections.udp ? seen(probe, probe->trial.udp)
+                                                   : "switched off (connections.udp: false)";
 }
 
 /* Ends the line with @words, or goes on in as many as they take. */
@@ -104,7 +114,8 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
     for (size_t i = 0; i < probe->tier->program_count; i++) {
         print_program(probe, i, page);
     }
-    eye_text_appendf(page, "\ntier: %s, protocols: %s\n", tier_of(probe), protocols_of(probe));
+    eye_text_appendf(page, "\ntier: %s, protocols: %s, UDP: %s\n", tier_of(probe),
+                     protocols_of(probe), udp_of(probe));
     for (size_t i = 0; i < probe->trial.sight.not_seen_count; i++) {
         end_line(page, probe->trial.sight.not_seen[i].text, INDENT);
     }
@@ -174,13 +185,13 @@ void eye_probe_print_json(const struct eye_probe *probe, FILE *out)
 {
     struct utsname kernel;
     uname(&kernel);
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o}", "kernel", kernel.release,
-                  "machine", kernel.machine, "lockdown", eye_lockdown(), "tier", tier_of(probe),
-                  "protocols", probe->trial.protocols, "why_not",
-                  probe->trial.sight.not_seen_count > 0 ? probe->trial.sight.not_seen[0].text : "",
-                  "not_seen", pack_not_seen(probe), "never_seen", pack_never_seen(probe),
-                  "features", pack_features(probe), "programs", pack_programs(probe));
+    json_t *root = json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:o, s:o, s:o, s:o}", "kernel", kernel.release,
+        "machine", kernel.machine, "lockdown", eye_lockdown(), "tier", tier_of(probe), "protocols",
+        probe->trial.protocols, "udp", probe->trial.udp, "why_not",
+        probe->trial.sight.not_seen_count > 0 ? probe->trial.sight.not_seen[0].text : "",
+        "not_seen", pack_not_seen(probe), "never_seen", pack_never_seen(probe), "features",
+        pack_features(probe), "programs", pack_programs(probe));
     json_dumpf(root, out, JSON_INDENT(2));
     fputc('\n', out);
     json_decref(root);

@@ -161,6 +161,7 @@ struct eye_config {
     struct {
         uint32_t tags; /* connections.tags: 1 << enum eye_connection_tag */
         int remote;    /* connections.remote: none zone ip; enum eye_remote */
+        bool udp;      /* connections.udp: true */
     } connections;
     struct {
 #define X(identifier, name) int name; /* protocols.<name>: auto true false; enum eye_wish */

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "bpf/tracer/tcp.bpf.h"
+#include "bpf/tracer/udp.bpf.h"
 
 struct eye_listener {
     __u32 netns;
@@ -98,7 +99,12 @@ static __always_inline void eye_handle_file(struct task_struct *task, struct fil
     if (!file_socket || !file_socket->sk) {
         return;
     }
-    struct eye_socket *socket = bpf_sk_storage_get(&sockets, file_socket->sk, 0, 0);
+    struct sock *sk = file_socket->sk;
+    if (eye_udp_on && sk->sk_type == SOCK_DGRAM && sk->sk_protocol == IPPROTO_UDP) {
+        eye_seed_udp(task, sk);
+        return;
+    }
+    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (socket && socket->stream.owner == EYE_OWNER_UNKNOWN && !(task->flags & PF_KTHREAD)) {
         socket->stream.owner = eye_owner_of(task);
         eye_introduce(task);

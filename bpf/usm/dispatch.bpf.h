@@ -153,7 +153,8 @@ static __always_inline void eye_handle_first_payload(struct __sk_buff *skb, stru
     }
 }
 
-static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 side)
+/* @offset: of the TCP header. */
+static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 offset, __u32 side)
 {
     struct eye_segment segment;
     struct bpf_sock *sk = skb->sk;
@@ -161,7 +162,7 @@ static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 side
         return;
     }
     bool listener = side == EYE_RECEIVED && sk->state == TCP_LISTEN;
-    if (!eye_read_segment(skb, &segment)) {
+    if (!eye_read_segment(skb, offset, &segment)) {
         if (listener) {
             eye_forget_first_payload();
         }

@@ -2,45 +2,10 @@
 /* What cgroup_skb shows of a TCP segment. */
 #pragma once
 
-#include "bpf/maps.bpf.h"
-#include "bpf/usm/bytes.h"
-
-#define EYE_ETH_P_IP 0x0800
-#define EYE_ETH_P_IPV6 0x86dd
-#define EYE_IPPROTO_HOPOPTS 0 /* BIG TCP puts one before TCP: packets of more than 64 KiB */
-#define EYE_IPPROTO_ROUTING 43
-#define EYE_IPPROTO_FRAGMENT 44
-#define EYE_IPPROTO_AH 51
-#define EYE_IPPROTO_DSTOPTS 60
-#define EYE_IPPROTO_MOBILITY 135
-
-/* IPv6 extension headers that are followed: each kind once, and the destination options twice. */
-#define EYE_EXTENSIONS_MAX 4
-/* And how far. */
-#define EYE_EXTENSIONS_BYTES 1024
-
-struct eye_ipv4_header {
-    __u8 version_ihl;
-    __u8 tos;
-    __be16 total_length;
-    __u8 skipped[5];
-    __u8 protocol;
-    __u8 rest[10];
-};
-
-struct eye_ipv6_header {
-    __u8 skipped[6];
-    __u8 next_header;
-    __u8 rest[33];
-};
+#include "bpf/ip.bpf.h"
 
 #define EYE_TCP_SYN 2
 #define EYE_TCP_ACK 16
-
-struct eye_extension_header {
-    __u8 next_header;
-    __u8 length; /* behind the first 8 bytes, in units of 8; of an AH in units of 4 */
-};
 
 struct eye_tcp_header {
     __be16 source;
@@ -61,70 +26,14 @@ struct eye_segment {
     bool opening;  /* a SYN that acknowledges nothing */
 };
 
-static __always_inline bool eye_is_extension(__u8 header)
+/* @offset: of its header. False: it has no payload. */
+static __always_inline bool eye_read_segment(struct __sk_buff *skb, __u32 offset,
+                                             struct eye_segment *ret_segment)
 {
-    return header == EYE_IPPROTO_HOPOPTS || header == EYE_IPPROTO_ROUTING ||
-           header == EYE_IPPROTO_FRAGMENT || header == EYE_IPPROTO_AH ||
-           header == EYE_IPPROTO_DSTOPTS || header == EYE_IPPROTO_MOBILITY;
-}
-
-/* Offset of the TCP header behind IPv6 extension headers; 0: another protocol, or too many. */
-EYE_PART __u32 eye_follow_extensions(struct __sk_buff *skb, __u32 next_header)
-{
-    __u32 offset = sizeof(struct eye_ipv6_header);
-    for (int i = 0; i < EYE_EXTENSIONS_MAX && eye_is_extension(next_header); i++) {
-        struct eye_extension_header header;
-        offset = eye_forget(offset);
-        if (bpf_skb_load_bytes(skb, offset, &header, sizeof(header)) != 0) {
-            return 0;
-        }
-        offset += next_header == EYE_IPPROTO_AH ? (header.length + 2) * 4 : (header.length + 1) * 8;
-        next_header = header.next_header;
-    }
-    if (next_header != IPPROTO_TCP && !eye_is_extension(next_header)) {
-        return 0;
-    }
-    if (next_header != IPPROTO_TCP || offset >= EYE_EXTENSIONS_BYTES) {
-        eye_lose(EYE_LOSS_USM_HEADERS, 1);
-        return 0;
-    }
-    return offset;
-}
-
-/* Offset of the TCP header; 0: not TCP. */
-static __always_inline __u32 eye_find_tcp(struct __sk_buff *skb)
-{
-    const void *data = (const void *)(long)skb->data;
-    const void *data_end = (const void *)(long)skb->data_end;
-    if (skb->protocol == bpf_htons(EYE_ETH_P_IP)) {
-        const struct eye_ipv4_header *ip = data;
-        if ((const void *)(ip + 1) > data_end || ip->protocol != IPPROTO_TCP) {
-            return 0;
-        }
-        return (ip->version_ihl & 15) * 4;
-    }
-    const struct eye_ipv6_header *ip = data;
-    if ((const void *)(ip + 1) > data_end) {
-        return 0;
-    }
-    if (ip->next_header == IPPROTO_TCP) {
-        return sizeof(*ip);
-    }
-    if (!eye_is_extension(ip->next_header)) {
-        return 0;
-    }
-    __u32 offset = eye_follow_extensions(skb, ip->next_header);
-    eye_pin(offset); /* the verifier wants the mask that clang knows to do nothing */
-    return offset & (EYE_EXTENSIONS_BYTES - 1);
-}
-
-static __always_inline bool eye_read_segment(struct __sk_buff *skb, struct eye_segment *ret_segment)
-{
-    __u32 offset = eye_find_tcp(skb);
     const void *data = (const void *)(long)skb->data;
     const void *data_end = (const void *)(long)skb->data_end;
     const struct eye_tcp_header *tcp = data + offset;
-    if (offset == 0 || (const void *)(tcp + 1) > data_end) {
+    if ((const void *)(tcp + 1) > data_end) {
         return false;
     }
     __u32 payload = offset + (tcp->data_offset >> 4) * 4;

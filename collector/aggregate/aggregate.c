@@ -34,9 +34,13 @@ struct connection_key {
     uint8_t direction;
     uint8_t family;
     uint8_t remote[EYE_ADDRESS_BYTES]; /* zero unless it is a tag */
+    uint8_t cast;                      /* of datagrams; else zero */
+    uint8_t flags;                     /* enum eye_datagram_flag, of datagrams */
+    uint8_t padding[6];
 };
 
-/* X(identifier): what is counted of every connection, under EYE_METRIC_<identifier>. */
+/* X(identifier): what is counted of every connection or UDP socket, under
+ * EYE_METRIC_<identifier>. */
 #define CONNECTION_METRICS(X)                                                                      \
     X(TCP_OPENED)                                                                                  \
     X(TCP_CLOSED)                                                                                  \
@@ -49,6 +53,10 @@ struct connection_key {
     X(TCP_RECEIVED_SEGMENTS)                                                                       \
     X(TCP_RETRANSMITS)                                                                             \
     X(TCP_RTT)                                                                                     \
+    X(UDP_SENT_BYTES)                                                                              \
+    X(UDP_RECEIVED_BYTES)                                                                          \
+    X(UDP_SENT)                                                                                    \
+    X(UDP_RECEIVED)                                                                                \
     X(USM_UNRECOGNISED)
 
 enum connection_metric {
@@ -63,6 +71,9 @@ static const enum eye_metric_id metric_ids[CONNECTION_METRIC_COUNT] = {
     CONNECTION_METRICS(X)
 #undef X
 };
+
+/* Why datagrams are dropped: values of the tag reason. */
+enum drop { DROP_BUFFER, DROP_MEMORY, DROP_OTHER, DROP_COUNT };
 
 /* The series of one key, found when first needed. */
 struct bundle {
@@ -79,6 +90,7 @@ struct bundle {
     char namespace_name[sizeof(((struct eye_container_names *)0)->namespace_name)];
     struct eye_series *series[CONNECTION_METRIC_COUNT];
     struct eye_series *failed[EYE_FAILURE_COUNT];
+    struct eye_series *dropped[DROP_COUNT];
 };
 
 struct request_slot {
@@ -257,6 +269,8 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
         }
     }
     add_tag(bundle, EYE_TAG_REMOTE, bundle->remote);
+    add_tag(bundle, EYE_TAG_CAST, eye_cast_name((enum eye_cast)key->cast));
+    add_tag(bundle, EYE_TAG_PROTOCOL, key->flags & EYE_DATAGRAM_QUIC ? "quic" : "");
 }
 
 void eye_aggregate_name(struct eye_aggregate *aggregate, uint64_t owner,
@@ -285,26 +299,33 @@ static struct bundle *new_bundle(struct eye_aggregate *aggregate, const struct c
     return bundle;
 }
 
+/* The bundle of what @key says, with the netns and port of a record, if @owner had it; NULL when
+ * out of memory. */
+static struct bundle *find_named(struct eye_aggregate *aggregate, struct connection_key *key,
+                                 const uint8_t remote[static EYE_ADDRESS_BYTES], uint64_t owner)
+{
+    const struct eye_process *process = eye_processes_find(aggregate->processes, owner);
+    check_generations(aggregate);
+    key->process = process->id;
+    key->netns = has_tag(aggregate, EYE_CONNECTION_TAG_NETNS) ? key->netns : 0;
+    key->port = eye_ports_name(&aggregate->ports, (enum eye_direction)key->direction, key->port);
+    if (aggregate->config->connections.remote != EYE_REMOTE_NONE) {
+        memcpy(key->remote, remote, sizeof(key->remote));
+    }
+    uint64_t hash = eye_hash_bytes(key, sizeof(*key));
+    struct bundle *bundle = eye_table_find(&aggregate->bundles, hash, bundle_matches, key);
+    return bundle == NULL ? new_bundle(aggregate, key, hash, process) : bundle;
+}
+
 /* The bundle of a sample if @owner had it; NULL when out of memory. */
 static struct bundle *find_bundle(struct eye_aggregate *aggregate,
                                   const struct eye_connection_record *sample, uint64_t owner)
 {
-    const struct eye_process *process = eye_processes_find(aggregate->processes, owner);
-    check_generations(aggregate);
-    struct connection_key key = {
-        .process = process->id,
-        .netns = has_tag(aggregate, EYE_CONNECTION_TAG_NETNS) ? sample->netns : 0,
-        .port =
-            eye_ports_name(&aggregate->ports, (enum eye_direction)sample->direction, sample->port),
-        .direction = sample->direction,
-        .family = sample->family,
-    };
-    if (aggregate->config->connections.remote != EYE_REMOTE_NONE) {
-        memcpy(key.remote, sample->remote, sizeof(key.remote));
-    }
-    uint64_t hash = eye_hash_bytes(&key, sizeof(key));
-    struct bundle *bundle = eye_table_find(&aggregate->bundles, hash, bundle_matches, &key);
-    return bundle == NULL ? new_bundle(aggregate, &key, hash, process) : bundle;
+    struct connection_key key = {.netns = sample->netns,
+                                 .port = sample->port,
+                                 .direction = sample->direction,
+                                 .family = sample->family};
+    return find_named(aggregate, &key, sample->remote, owner);
 }
 
 /* Whoever connects to a service chooses its remote addresses; a client's are the program's. */
@@ -327,17 +348,38 @@ static struct eye_series *series_of(struct eye_aggregate *aggregate, struct bund
     return bundle->series[metric];
 }
 
-static struct eye_series *failed_series(struct eye_aggregate *aggregate, struct bundle *bundle,
-                                        enum eye_failure failure)
+/* The series of a metric that has a reason as well, remembered at @place. */
+static struct eye_series *series_with_reason(struct eye_aggregate *aggregate,
+                                             const struct bundle *bundle, enum eye_metric_id metric,
+                                             const char *reason, struct eye_series **place)
 {
-    if (bundle->failed[failure] == NULL) {
+    if (*place == NULL) {
         struct eye_tag_value tags[EYE_TAG_COUNT];
         memcpy(tags, bundle->tags, bundle->tag_count * sizeof(tags[0]));
-        tags[bundle->tag_count] = (struct eye_tag_value){EYE_TAG_REASON, eye_failure_name(failure)};
-        bundle->failed[failure] =
-            find_series(aggregate, EYE_METRIC_TCP_FAILED, bundle, tags, bundle->tag_count + 1);
+        tags[bundle->tag_count] = (struct eye_tag_value){EYE_TAG_REASON, reason};
+        *place = find_series(aggregate, metric, bundle, tags, bundle->tag_count + 1);
     }
-    return bundle->failed[failure];
+    return *place;
+}
+
+static void count_failed(struct eye_aggregate *aggregate, struct bundle *bundle,
+                         enum eye_failure failure)
+{
+    eye_counter_add(series_with_reason(aggregate, bundle, EYE_METRIC_TCP_FAILED,
+                                       eye_failure_name(failure), &bundle->failed[failure]),
+                    1);
+}
+
+static void count_dropped(struct eye_aggregate *aggregate, struct bundle *bundle, enum drop drop,
+                          uint32_t datagrams)
+{
+    static const char *const reasons[] = {
+        [DROP_BUFFER] = "buffer", [DROP_MEMORY] = "memory", [DROP_OTHER] = "other"};
+    if (datagrams > 0) {
+        eye_counter_add(series_with_reason(aggregate, bundle, EYE_METRIC_UDP_DROPPED, reasons[drop],
+                                           &bundle->dropped[drop]),
+                        datagrams);
+    }
 }
 
 static void add(struct eye_aggregate *aggregate, struct bundle *bundle,
@@ -437,8 +479,30 @@ void eye_aggregate_connection(void *context, const struct eye_connection_record 
         add(aggregate, bundle, CONNECTION_USM_UNRECOGNISED, 1);
     }
     if (sample->failure != EYE_FAILURE_NONE) {
-        eye_counter_add(failed_series(aggregate, bundle, (enum eye_failure)sample->failure), 1);
+        count_failed(aggregate, bundle, (enum eye_failure)sample->failure);
     }
+}
+
+void eye_aggregate_datagrams(void *context, const struct eye_datagram_record *sample)
+{
+    struct eye_aggregate *aggregate = context;
+    struct connection_key key = {.netns = sample->netns,
+                                 .port = sample->port,
+                                 .direction = sample->direction,
+                                 .family = sample->family,
+                                 .cast = sample->cast,
+                                 .flags = sample->flags};
+    struct bundle *bundle = find_named(aggregate, &key, sample->remote, sample->owner);
+    if (bundle == NULL) {
+        return;
+    }
+    add(aggregate, bundle, CONNECTION_UDP_SENT_BYTES, sample->sent_bytes);
+    add(aggregate, bundle, CONNECTION_UDP_RECEIVED_BYTES, sample->received_bytes);
+    add(aggregate, bundle, CONNECTION_UDP_SENT, sample->sent);
+    add(aggregate, bundle, CONNECTION_UDP_RECEIVED, sample->received);
+    count_dropped(aggregate, bundle, DROP_BUFFER, sample->dropped_buffer);
+    count_dropped(aggregate, bundle, DROP_MEMORY, sample->dropped_memory);
+    count_dropped(aggregate, bundle, DROP_OTHER, sample->dropped_other);
 }
 
 uint64_t eye_aggregate_doubts(const struct eye_aggregate *aggregate)

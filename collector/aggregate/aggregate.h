@@ -31,6 +31,9 @@ void eye_aggregate_reconfigure(struct eye_aggregate *aggregate, const struct eye
 /** An eye_connection_handler: the context is the struct eye_aggregate. */
 void eye_aggregate_connection(void *aggregate, const struct eye_connection_record *sample);
 
+/** An eye_datagram_handler: the context is the struct eye_aggregate. */
+void eye_aggregate_datagrams(void *aggregate, const struct eye_datagram_record *sample);
+
 /* What the series of a connection are called. */
 struct eye_connection_name {
     const char *service; /* good until the next connection or request is looked at */

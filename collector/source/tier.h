@@ -22,7 +22,9 @@
 #define EYE_ABILITIES(X)                                                                           \
     X(CONNECTIONS, "connections", "cannot observe the kernel")                                     \
     X(OLDER_SOCKETS, "older sockets", "connections older than the daemon are not seen")            \
+    X(PACKETS, "packets", "UDP and requests of protocols are not seen")                            \
     X(PROTOCOLS, "protocols", "requests of protocols are not seen")                                \
+    X(UDP, "UDP", "UDP is not seen")                                                               \
     X(ROWS, "single connections", "single connections cannot be shown")
 
 enum eye_ability {
@@ -78,6 +80,7 @@ struct eye_program_trial {
 struct eye_tier_trial {
     struct eye_program_trial programs[EYE_PROGRAMS_MAX]; /* in the order of the tier's */
     bool connections;
+    bool udp;
     bool protocols;  /* requests are seen too, at least of a part of the host */
     bool everywhere; /* of the whole host, if they are seen */
     struct eye_sight sight;

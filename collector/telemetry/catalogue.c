@@ -22,6 +22,7 @@ static const struct eye_attribute http_attributes[EYE_TAG_COUNT] = {
 
 static const struct eye_metric_family families[] = {
     [EYE_FAMILY_TCP] = {.semantic = false},
+    [EYE_FAMILY_UDP] = {.semantic = false},
     [EYE_FAMILY_USM] = {.semantic = false},
     [EYE_FAMILY_HTTP] = {.semantic = true, .attributes = http_attributes},
     [EYE_FAMILY_SELF] = {.semantic = false},

@@ -27,6 +27,7 @@ enum eye_metric_kind { EYE_COUNTER, EYE_GAUGE, EYE_DISTRIBUTION };
     X(RATIO, "ratio", "1", "fraction")                                                             \
     X(CONNECTIONS, "", "{connection}", "")                                                         \
     X(SEGMENTS, "", "{segment}", "")                                                               \
+    X(DATAGRAMS, "", "{datagram}", "")                                                             \
     X(EVENTS, "", "{event}", "")                                                                   \
     X(RECORDS, "", "{record}", "")                                                                 \
     X(PROGRAMS, "", "{program}", "")                                                               \
@@ -92,6 +93,10 @@ struct eye_attribute {
       "Kubernetes namespace of the pod")                                                           \
     X(REMOTE, "remote", "network.peer.address", STRING, STABLE,                                    \
       "the other end: its zone or address, by setting")                                            \
+    X(CAST, "cast", "", STRING, EXPERIMENTAL,                                                      \
+      "multicast or broadcast, of datagrams to such addresses; all others do not have it")         \
+    X(PROTOCOL, "protocol", "network.protocol.name", STRING, EXPERIMENTAL,                         \
+      "what a UDP socket was seen to speak: quic")                                                 \
     X(NETNS, "netns", "", STRING, EXPERIMENTAL, "inode number of the network namespace")           \
     X(REASON, "reason", "", STRING, STABLE, "why it failed or was dropped")                        \
     X(METHOD, "method", "", STRING, STABLE, "HTTP method, _OTHER when unknown")                    \
@@ -142,6 +147,7 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(FAMILY) |     \
      EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(POD) | EYE_TAG_BIT(NAMESPACE) |   \
      EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
+#define EYE_TAGS_UDP (EYE_TAGS_CONNECTION | EYE_TAG_BIT(CAST) | EYE_TAG_BIT(PROTOCOL))
 #define EYE_TAGS_HTTP                                                                              \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
@@ -161,6 +167,7 @@ struct eye_metric_family {
 
 enum eye_metric_family_id {
     EYE_FAMILY_TCP,
+    EYE_FAMILY_UDP,
     EYE_FAMILY_USM,
     EYE_FAMILY_HTTP,
     EYE_FAMILY_SELF,
@@ -203,6 +210,19 @@ enum eye_series_bound {
       BUDGETED, STABLE, "segments retransmitted")                                                  \
     X(TCP_RTT, "tcp.rtt", TCP, DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, BUDGETED, STABLE,    \
       "smoothed round-trip time of each connection that moved, once per interval and at close")    \
+    X(UDP_SENT_BYTES, "udp.sent.bytes", UDP, COUNTER, BYTES, 1, EYE_TAGS_UDP, BUDGETED,            \
+      EXPERIMENTAL, "payload of the datagrams sent")                                               \
+    X(UDP_RECEIVED_BYTES, "udp.received.bytes", UDP, COUNTER, BYTES, 1, EYE_TAGS_UDP, BUDGETED,    \
+      EXPERIMENTAL, "payload of the datagrams received")                                           \
+    X(UDP_SENT, "udp.sent.datagrams", UDP, COUNTER, DATAGRAMS, 1, EYE_TAGS_UDP, BUDGETED,          \
+      EXPERIMENTAL, "datagrams sent, before they are fragmented; of a segmented buffer each")      \
+    X(UDP_RECEIVED, "udp.received.datagrams", UDP, COUNTER, DATAGRAMS, 1, EYE_TAGS_UDP, BUDGETED,  \
+      EXPERIMENTAL, "datagrams queued for their program")                                          \
+    X(UDP_DROPPED, "udp.dropped", UDP, COUNTER, DATAGRAMS, 1, EYE_TAGS_UDP | EYE_TAG_BIT(REASON),  \
+      BUDGETED, EXPERIMENTAL,                                                                      \
+      "datagrams that came and that their program never got: buffer (its receive buffer was "      \
+      "full), memory (UDP's was), other (a wrong checksum or a filter of its own; these are "      \
+      "counted as received, too)")                                                                 \
     X(USM_UNRECOGNISED, "usm.connections.unrecognised", USM, COUNTER, CONNECTIONS, 1,              \
       EYE_TAGS_CONNECTION, BUDGETED, EXPERIMENTAL,                                                 \
       "connections closed whose payload was seen and told of no protocol that we know")            \

@@ -1,26 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Validates connection records. */
+/* Validates the records of sockets. */
 #include "collector/tracer/tracer.h"
 
 #include <stdbool.h>
 
-static bool is_valid(const struct eye_connection_record *record)
+static bool is_valid(uint8_t direction, uint8_t family)
 {
-    return record->kind <= EYE_CONNECTION_FAILED && record->failure < EYE_FAILURE_COUNT &&
-           (record->direction == EYE_INCOMING || record->direction == EYE_OUTGOING) &&
-           (record->family == EYE_IPV4 || record->family == EYE_IPV6);
+    return (direction == EYE_INCOMING || direction == EYE_OUTGOING) &&
+           (family == EYE_IPV4 || family == EYE_IPV6);
+}
+
+static bool take_connection(struct eye_tracer *tracer, const struct eye_connection_record *record)
+{
+    if (record->kind > EYE_CONNECTION_FAILED || record->failure >= EYE_FAILURE_COUNT ||
+        !is_valid(record->direction, record->family)) {
+        return false;
+    }
+    tracer->on_connection(tracer->context, record);
+    return true;
+}
+
+static bool take_datagrams(struct eye_tracer *tracer, const struct eye_datagram_record *record)
+{
+    if (record->cast >= EYE_CAST_COUNT || !is_valid(record->direction, record->family)) {
+        return false;
+    }
+    tracer->on_datagrams(tracer->context, record);
+    return true;
 }
 
 void eye_tracer_take(void *context, const void *bytes, size_t size)
 {
     struct eye_tracer *tracer = context;
-    const struct eye_connection_record *record = bytes;
-    if (size != sizeof(*record) || !is_valid(record)) {
-        tracer->malformed++;
-        return;
+    bool taken = false;
+    if (size == sizeof(struct eye_connection_record)) {
+        taken = take_connection(tracer, bytes);
+    } else if (size == sizeof(struct eye_datagram_record)) {
+        taken = take_datagrams(tracer, bytes);
     }
-    tracer->samples++;
-    tracer->handler(tracer->context, record);
+    tracer->samples += taken;
+    tracer->malformed += !taken;
 }
 
 const char *eye_failure_name(enum eye_failure failure)
@@ -35,4 +54,14 @@ const char *eye_failure_name(enum eye_failure failure)
         [EYE_FAILURE_OTHER] = "other",
     };
     return names[failure];
+}
+
+const char *eye_cast_name(enum eye_cast cast)
+{
+    static const char *const names[] = {
+        [EYE_UNICAST] = "",
+        [EYE_MULTICAST] = "multicast",
+        [EYE_BROADCAST] = "broadcast",
+    };
+    return names[cast];
 }

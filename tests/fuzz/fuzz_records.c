@@ -39,6 +39,16 @@ static void check_connection(void *context, const struct eye_connection_record *
     probe->calls++;
 }
 
+static void check_datagrams(void *context, const struct eye_datagram_record *sample)
+{
+    struct probe *probe = context;
+    assert((const void *)sample == probe->bytes && probe->size == sizeof(*sample));
+    assert(strlen(eye_cast_name((enum eye_cast)sample->cast)) > 0 || sample->cast == EYE_UNICAST);
+    assert(sample->direction == EYE_INCOMING || sample->direction == EYE_OUTGOING);
+    assert(sample->family == EYE_IPV4 || sample->family == EYE_IPV6);
+    probe->calls++;
+}
+
 static void check_name(const struct probe *probe, const struct eye_request_sample *sample)
 {
     const struct eye_request_place place = {probe->group, "shop"};
@@ -74,7 +84,8 @@ static void check_loss(void *context, const struct eye_loss_sample *sample)
 
 static void take_connection(struct probe *probe)
 {
-    struct eye_tracer tracer = {.handler = check_connection, .context = probe};
+    struct eye_tracer tracer = {
+        .on_connection = check_connection, .on_datagrams = check_datagrams, .context = probe};
     probe->calls = 0;
     eye_tracer_take(&tracer, probe->bytes, probe->size);
     assert(tracer.samples == probe->calls && tracer.samples + tracer.malformed == 1);

@@ -19,7 +19,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CONNECTIONS = ("tcp_state", "tcp_state_again", "tcp_live")
 OLDER = ("tcp_seed", "owner_seed")
 ROWS = ("row_open", "row_ended")
-PROTOCOLS = ("payload_sent", "payload_received", "http_sent", "http_received")
+PACKETS = ("payload_sent", "payload_received")
+UDP = ("udp_live", "udp_flow_live", "udp_refused", "udp_bind4", "udp_bind6", "udp_released")
+PROTOCOLS = ("http_sent", "http_received")
+EVERY = CONNECTIONS + OLDER + PACKETS + UDP + PROTOCOLS
 # The kernel gives up at one million; verifiers differ by a factor between releases.
 BUDGET_INSTRUCTIONS = 300_000
 ATTACHED = "bpf.attached"
@@ -100,26 +103,31 @@ class EveryProgram(unittest.TestCase):
     def test_all_work_here_within_the_budget(self):
         said = probe()
         found = {entry["name"]: entry for entry in said["programs"]}
-        self.assertEqual(sorted(found), sorted(CONNECTIONS + OLDER + PROTOCOLS + ROWS))
+        self.assertEqual(sorted(found), sorted(EVERY + ROWS))
         for name, entry in found.items():
             self.assertEqual((entry["works"], entry["errno"], entry["verifier"]), ("yes", 0, ""))
             self.assertGreater(entry["instructions"], 0)
             self.assertLessEqual(entry["instructions"], BUDGET_INSTRUCTIONS)
             print(f"{name} {entry['instructions']}", end="; ")
-        self.assertEqual((said["tier"], said["protocols"], said["why_not"]),
-                         ("socket-storage", True, ""))
+        self.assertEqual((said["tier"], said["protocols"], said["udp"], said["why_not"]),
+                         ("socket-storage", True, True, ""))
 
     def test_run_uses_them_all(self):
         daemon = Daemon(self)
         daemon.stop()
         self.assertEqual({tags["program"]: value for tags, (_, value, _) in
                           daemon.series(ATTACHED)},
-                         dict.fromkeys(CONNECTIONS + OLDER + PROTOCOLS, 1))
+                         dict.fromkeys(EVERY, 1))
 
     def test_what_is_not_wanted_is_not_missed(self):
-        daemon = Daemon(self, "protocols.http=false")
-        daemon.stop()
-        self.assertEqual(daemon.values(ATTACHED, "program"), sorted(CONNECTIONS + OLDER))
+        for settings, programs in (
+                (("protocols.http=false",), CONNECTIONS + OLDER + PACKETS + UDP),
+                (("connections.udp=false",), CONNECTIONS + OLDER + PACKETS + PROTOCOLS),
+                (("protocols.http=false", "connections.udp=false"), CONNECTIONS + OLDER)):
+            with self.subTest(settings):
+                daemon = Daemon(self, *settings)
+                daemon.stop()
+                self.assertEqual(daemon.values(ATTACHED, "program"), sorted(programs))
 
 
 class WithoutProtocols(unittest.TestCase):
@@ -128,7 +136,8 @@ class WithoutProtocols(unittest.TestCase):
 
     def check(self, *expected, prefix=(), settings=()):
         said = probe(prefix, settings)
-        self.assertEqual((said["tier"], said["protocols"]), ("socket-storage", False))
+        self.assertEqual((said["tier"], said["protocols"], said["udp"]),
+                         ("socket-storage", False, False))
         daemon = Daemon(self, *settings, prefix=prefix)
         port, to_server, from_server = talk(self, 3)
         daemon.wait_for_total("tcp.connections.closed", 2, port=port)
@@ -141,7 +150,7 @@ class WithoutProtocols(unittest.TestCase):
         self.assertEqual(daemon.total("tcp.sent.bytes", port=port, direction="outgoing"),
                          to_server)
         self.assertEqual(daemon.weight("http.server.request.duration", port=port), 0)
-        for programs, attached in ((CONNECTIONS + OLDER, 1), (PROTOCOLS, 0)):
+        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + PROTOCOLS, 0)):
             for name in programs:
                 self.assertEqual(daemon.last_gauge(ATTACHED, program=name), attached, name)
         print(said["why_not"], end="; ")

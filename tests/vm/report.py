@@ -9,7 +9,12 @@ import json
 # A kernel's verifier gives up at 1 000 000; one generation of it made a program 8 times as dear.
 INSTRUCTIONS_MAX = 300_000
 ON_DEMAND = "single connections"  # loaded while somebody watches; no metric tells of them
-PROTOCOL_PROGRAMS = ("payload_sent", "payload_received", "http_sent", "http_received")
+NEEDS = {"protocols": "packets", "UDP": "packets"}
+# What each summary of the probe follows from, beside those that bring packets.
+PACKET_PROGRAMS = ("payload_sent", "payload_received")
+SUMMARIES = {"protocols": ("http_sent", "http_received"),
+             "udp": ("udp_live", "udp_flow_live", "udp_refused", "udp_bind4", "udp_bind6",
+                     "udp_released")}
 
 
 class Report:
@@ -86,22 +91,23 @@ def disagreements(probe, live):
             continue
         attached = live["attached"].get(name)
         # What one program of an ability lacks, the daemon does without all of them.
-        wanted = all(works(other) for other in programs if other["needed_for"] == purpose)
+        needed = {purpose, NEEDS.get(purpose, purpose)}
+        wanted = all(works(other) for other in programs if other["needed_for"] in needed)
         if attached is None:
             found.append(f"{name}: the daemon does not say whether it is attached")
         elif bool(attached) != wanted:
             found.append(f"{name}: probe says that {purpose} {'work' if wanted else 'do not work'}, "
                          f"the daemon says attached={attached:g}")
-    return found + _protocols(probe)
+    return found + _summaries(probe)
 
 
-def _protocols(probe):
-    """The summary must follow from the programs."""
+def _summaries(probe):
+    """They must follow from the programs."""
     working = {program["name"] for program in probe.get("programs", ()) if works(program)}
-    both = working.issuperset(PROTOCOL_PROGRAMS)
-    if bool(probe.get("protocols")) != both:
-        return [f"probe: protocols={probe.get('protocols')}, its programs say {both}"]
-    return []
+    all_work = {name: working.issuperset(PACKET_PROGRAMS + programs)
+                for name, programs in SUMMARIES.items()}
+    return [f"probe: {name}={probe.get(name)}, its programs say {all_work[name]}"
+            for name in SUMMARIES if bool(probe.get(name)) != all_work[name]]
 
 
 def wrong_tier(probe, tier):
@@ -110,9 +116,8 @@ def wrong_tier(probe, tier):
         return ["probe --json printed no JSON object"]
     if probe.get("tier") != tier:
         return [f"probe: tier {probe.get('tier')!r}, wanted is {tier!r}: {probe.get('why_not')}"]
-    if tier != "none" and probe.get("protocols") is not True:
-        return [f"probe: no protocols: {refusals(probe)}"]
-    return []
+    return [f"probe: no {name}: {refusals(probe)}" for name in SUMMARIES
+            if tier != "none" and probe.get(name) is not True]
 
 
 def refusals(probe):

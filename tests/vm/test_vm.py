@@ -18,14 +18,15 @@ import modules
 import packages
 import report
 
-PROTOCOLS = ("payload_sent", "payload_received", "http_sent", "http_received")
-NAMES = ("tcp_state", "tcp_live", *PROTOCOLS)
+PURPOSES = {"connections": ("tcp_state", "tcp_live"), "packets": report.PACKET_PROGRAMS,
+            "protocols": report.SUMMARIES["protocols"], "UDP": report.SUMMARIES["udp"]}
+PACKETS = [name for purpose in ("packets", "protocols", "UDP") for name in PURPOSES[purpose]]
+NAMES = [name for names in PURPOSES.values() for name in names]
 PROBE = {
-    "tier": "socket-storage", "protocols": True, "why_not": "",
+    "tier": "socket-storage", "protocols": True, "udp": True, "why_not": "",
     "programs": [{"name": name, "works": "yes", "errno": 0, "error": "", "instructions": 1000,
-                  "verifier": "",
-                  "needed_for": "protocols" if name in PROTOCOLS else "connections"}
-                 for name in NAMES],
+                  "verifier": "", "needed_for": purpose}
+                 for purpose, names in PURPOSES.items() for name in names],
 }
 LIVE = {"error": "", "attached": {name: 1.0 for name in NAMES}}
 NONE = {"tier": "none", "protocols": False, "why_not": "tcp_state: no BTF", "programs": []}
@@ -61,8 +62,8 @@ class Disagreements(unittest.TestCase):
         self.assert_found("tcp_live", changed(PROBE, tcp_live__works="no"), LIVE)
 
     def test_an_ability_works_whole_or_not_at_all(self):
-        probe = changed(PROBE, payload_sent__works="no", protocols=False)
-        without = {**LIVE["attached"], **dict.fromkeys(PROTOCOLS, 0.0)}
+        probe = changed(PROBE, payload_sent__works="no", protocols=False, udp=False)
+        without = {**LIVE["attached"], **dict.fromkeys(PACKETS, 0.0)}
         self.assertEqual(report.disagreements(probe, {**LIVE, "attached": without}), [])
         half = {**without, "payload_received": 1.0}
         self.assert_found("payload_received", probe, {**LIVE, "attached": half})

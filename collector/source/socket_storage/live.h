@@ -32,3 +32,7 @@ void eye_live_begin(struct socket_storage *programs, uint32_t pass);
  */
 int eye_live_read(struct socket_storage *programs, const struct bpf_link *link,
                   struct eye_live_look *look);
+
+/** Hands on what UDP sockets, or their flows, have counted since the last look. @link: of udp_live
+ * or udp_flow_live. 0 or -errno. */
+int eye_live_read_datagrams(const struct bpf_link *link, struct eye_live_look *look);

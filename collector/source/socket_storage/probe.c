@@ -15,14 +15,18 @@ static bool note_ability(struct eye_tier_trial *trial, enum eye_ability ability)
 }
 
 /* A part of the host costs the rest of it; no place at all is the only cause that is told. */
-static void conclude_protocols(struct eye_tier_trial *trial, struct eye_features *features)
+static void conclude_packets(struct eye_tier_trial *trial, struct eye_features *features)
 {
     trial->everywhere =
         eye_sight_note_feature(&trial->sight, features, eye_programs_payload->feature);
     struct eye_error ignored;
-    trial->protocols = trial->everywhere ? note_ability(trial, EYE_ABILITY_PROTOCOLS)
-                                         : eye_programs_check(trial->programs,
-                                                              EYE_ABILITY_PROTOCOLS, &ignored) == 0;
+    bool packets = trial->everywhere
+                       ? note_ability(trial, EYE_ABILITY_PACKETS)
+                       : eye_programs_check(trial->programs, EYE_ABILITY_PACKETS, &ignored) == 0;
+    trial->protocols = eye_config_wants_protocols(features->config) &&
+                       note_ability(trial, EYE_ABILITY_PROTOCOLS) && packets;
+    trial->udp =
+        features->config->connections.udp && packets && note_ability(trial, EYE_ABILITY_UDP);
 }
 
 void eye_socket_storage_probe(struct eye_features *features, struct eye_tier_trial *ret_trial)
@@ -34,8 +38,8 @@ void eye_socket_storage_probe(struct eye_features *features, struct eye_tier_tri
     }
     note_ability(ret_trial, EYE_ABILITY_OLDER_SOCKETS);
     note_ability(ret_trial, EYE_ABILITY_ROWS);
-    if (eye_config_wants_protocols(features->config)) {
-        conclude_protocols(ret_trial, features);
+    if (eye_packets_wanted(features->config)) {
+        conclude_packets(ret_trial, features);
     }
     for (size_t i = EYE_FEATURE_CPUS + 1; i < EYE_FEATURE_COUNT; i++) {
         if (i != (size_t)eye_programs_payload->feature) {

@@ -16,19 +16,34 @@
 #include "bpf/protocols.skel.h"
 
 const struct eye_program_info eye_programs[EYE_PROGRAM_COUNT] = {
-#define X(program, ability) {#program, EYE_ABILITY_##ability},
-    EYE_OWN_PROGRAMS(X)
-#undef X
+#define OWN(program, ability, way) {#program, EYE_ABILITY_##ability},
 #define X(identifier, name)                                                                        \
     {#name "_sent", EYE_ABILITY_PROTOCOLS}, {#name "_received", EYE_ABILITY_PROTOCOLS},
-        EYE_PROTOCOLS(X)
+    EYE_OWN_PROGRAMS(OWN) EYE_PROTOCOLS(X) EYE_ROW_PROGRAMS(OWN)
 #undef X
-#define X(program) {#program, EYE_ABILITY_ROWS},
-            EYE_ROW_PROGRAMS(X)
-#undef X
+#undef OWN
 };
 
-/* They are of the type cgroup_skb. */
+static const enum eye_program_way ways[EYE_PROGRAM_COUNT] = {
+#define OWN(program, ability, way) EYE_WAY_##way,
+#define X(identifier, name) EYE_WAY_CALLED, EYE_WAY_CALLED,
+    EYE_OWN_PROGRAMS(OWN) EYE_PROTOCOLS(X) EYE_ROW_PROGRAMS(OWN)
+#undef X
+#undef OWN
+};
+
+/* Over which map an iterator goes; NULL: over none. */
+static const char *map_of(enum eye_program program)
+{
+    static const char *const maps[] = {
+        [EYE_WAY_ITERATES_SOCKETS] = "sockets",
+        [EYE_WAY_ITERATES_UDP_SOCKETS] = "udp_sockets",
+        [EYE_WAY_ITERATES_UDP_FLOWS] = "udp_flows",
+    };
+    return maps[ways[program]];
+}
+
+/* They are of types that are attached to cgroups. */
 const struct eye_payload_type *const eye_programs_payload = &eye_payload_cgroup_skb;
 
 struct socket_storage *eye_programs_open(struct eye_features *features)
@@ -56,6 +71,11 @@ enum eye_wish eye_protocol_wish(const struct eye_config *config, enum eye_protoc
     return (enum eye_wish)wishes[protocol];
 }
 
+bool eye_packets_wanted(const struct eye_config *config)
+{
+    return config->connections.udp || eye_config_wants_protocols(config);
+}
+
 uint32_t eye_protocols_wanted(const struct eye_config *config)
 {
     uint32_t wanted = 0;
@@ -69,7 +89,7 @@ uint32_t eye_protocols_wanted(const struct eye_config *config)
 struct bpf_program *eye_program_of(const struct socket_storage *object, enum eye_program program)
 {
     struct bpf_program *const programs[] = {
-#define X(name, ability) object->progs.name,
+#define X(name, ...) object->progs.name,
         EYE_OWN_PROGRAMS(X)
 #undef X
     };
@@ -117,13 +137,12 @@ struct bpf_object *eye_rows_open(void)
     return bpf_object__open_mem(elf, bytes, &options);
 }
 
-/* An iterator over the entries of sockets. */
-static struct bpf_link *attach_to_sockets(const struct bpf_object *object,
-                                          const struct bpf_program *program)
+static struct bpf_link *attach_to_map(const struct bpf_object *object,
+                                      const struct bpf_program *program, const char *map)
 {
     union bpf_iter_link_info info;
     memset(&info, 0, sizeof(info));
-    info.map.map_fd = (__u32)bpf_object__find_map_fd_by_name(object, "sockets");
+    info.map.map_fd = (__u32)bpf_object__find_map_fd_by_name(object, map);
     /* Assigned one by one: an initialiser would leave the padding at the struct's end undefined. */
     LIBBPF_OPTS(bpf_iter_attach_opts, options);
     options.link_info = &info;
@@ -136,40 +155,39 @@ struct bpf_link *eye_program_attach(const struct bpf_object *object, enum eye_pr
 {
     const struct bpf_program *loaded =
         bpf_object__find_program_by_name(object, eye_programs[program].name);
-    if (program == EYE_PROGRAM_tcp_live || program == EYE_PROGRAM_row_open) {
-        return attach_to_sockets(object, loaded);
+    const char *map = map_of(program);
+    if (map != NULL) {
+        return attach_to_map(object, loaded, map);
     }
-    if (eye_programs[program].ability == EYE_ABILITY_PROTOCOLS) {
-        return eye_programs_payload->attach(loaded, place);
-    }
-    return bpf_program__attach(loaded);
+    return ways[program] == EYE_WAY_PLACED ? eye_programs_payload->attach(loaded, place)
+                                           : bpf_program__attach(loaded);
 }
 
 bool eye_program_is_iterator(enum eye_program program)
 {
-    return program == EYE_PROGRAM_tcp_live || program == EYE_PROGRAM_row_open ||
-           eye_programs[program].ability == EYE_ABILITY_OLDER_SOCKETS;
+    return ways[program] >= EYE_WAY_ITERATES;
 }
 
-/* @ability: of a program that loads, but cannot be attached; else EYE_ABILITY_COUNT. */
-static const char *remedy_of(int error, enum eye_ability ability)
+/* Of a program that this kernel does not take. */
+static const char *remedy_of_load(int error)
+{
+    return eye_remedy(error, "kernels from 6.1 on are tested");
+}
+
+static const char *remedy_of_attaching(enum eye_program program, int error)
 {
     const char *remedy =
-        ability == EYE_ABILITY_PROTOCOLS ? eye_programs_payload->remedy(error) : NULL;
-    if (remedy != NULL) {
-        return remedy;
-    }
-    return eye_remedy(error, ability == EYE_ABILITY_COUNT
-                                 ? "kernels from 6.1 on are tested"
-                                 : "is the kernel built with CONFIG_BPF_EVENTS?");
+        ways[program] == EYE_WAY_PLACED ? eye_programs_payload->remedy(error) : NULL;
+    return remedy != NULL ? remedy
+                          : eye_remedy(error, "is the kernel built with CONFIG_BPF_EVENTS?");
 }
 
 int eye_program_refused(enum eye_program program, int error, const char *reason,
                         struct eye_error *ret_error)
 {
-    enum eye_ability ability = eye_programs[program].ability;
-    return eye_error_set(ret_error, -error, "%s: kernel program %s: %s: %s; %s",
-                         eye_ability_cost(ability), eye_programs[program].name,
-                         reason != NULL ? reason : "it cannot be attached", strerror(error),
-                         remedy_of(error, reason != NULL ? EYE_ABILITY_COUNT : ability));
+    return eye_error_set(
+        ret_error, -error, "%s: kernel program %s: %s: %s; %s",
+        eye_ability_cost(eye_programs[program].ability), eye_programs[program].name,
+        reason != NULL ? reason : "it cannot be attached", strerror(error),
+        reason != NULL ? remedy_of_load(error) : remedy_of_attaching(program, error));
 }

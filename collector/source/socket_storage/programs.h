@@ -18,20 +18,38 @@ struct bpf_object;
 struct bpf_program;
 struct socket_storage; /* the skeleton: bpf/socket_storage.skel.h */
 
-/* X(program, ability): those of the tier's own object; an ability needs all of its programs. */
+/* How a program is attached. */
+enum eye_program_way {
+    EYE_WAY_TRACES, /* to the tracepoint that its section names */
+    EYE_WAY_PLACED, /* to where packets come from */
+    EYE_WAY_CALLED, /* not at all: another one calls it */
+    EYE_WAY_ITERATES,
+    EYE_WAY_ITERATES_SOCKETS,     /* over the map of that name */
+    EYE_WAY_ITERATES_UDP_SOCKETS, /* likewise */
+    EYE_WAY_ITERATES_UDP_FLOWS,
+};
+
+/* X(program, ability, way): those of the tier's own object; an ability needs all of its programs.
+ */
 #define EYE_OWN_PROGRAMS(X)                                                                        \
-    X(tcp_state, CONNECTIONS) /* first: tcp_state_again is called behind it */                     \
-    X(tcp_state_again, CONNECTIONS)                                                                \
-    X(tcp_live, CONNECTIONS)                                                                       \
-    X(tcp_seed, OLDER_SOCKETS)                                                                     \
-    X(owner_seed, OLDER_SOCKETS)                                                                   \
-    X(payload_sent, PROTOCOLS)                                                                     \
-    X(payload_received, PROTOCOLS)
+    X(tcp_state, CONNECTIONS, TRACES) /* first: tcp_state_again is called behind it */             \
+    X(tcp_state_again, CONNECTIONS, TRACES)                                                        \
+    X(tcp_live, CONNECTIONS, ITERATES_SOCKETS)                                                     \
+    X(tcp_seed, OLDER_SOCKETS, ITERATES)                                                           \
+    X(owner_seed, OLDER_SOCKETS, ITERATES)                                                         \
+    X(payload_sent, PACKETS, PLACED)                                                               \
+    X(payload_received, PACKETS, PLACED)                                                           \
+    X(udp_live, UDP, ITERATES_UDP_SOCKETS)                                                         \
+    X(udp_flow_live, UDP, ITERATES_UDP_FLOWS)                                                      \
+    X(udp_refused, UDP, TRACES)                                                                    \
+    X(udp_bind4, UDP, PLACED)                                                                      \
+    X(udp_bind6, UDP, PLACED)                                                                      \
+    X(udp_released, UDP, PLACED)
 
 /* Of single connections, in an object of their own with the tier's maps (rows.h). */
 #define EYE_ROW_PROGRAMS(X)                                                                        \
-    X(row_open)                                                                                    \
-    X(row_ended)
+    X(row_open, ROWS, ITERATES_SOCKETS)                                                            \
+    X(row_ended, ROWS, TRACES)
 
 /* Behind the tier's own the two of each protocol, in an object of the protocol's: what is sent, and
  * what is received. The tier's payload programs call them. */
@@ -46,7 +64,7 @@ enum eye_program {
 #undef X
         EYE_PROGRAM_BEHIND_PROTOCOLS,
     EYE_PROGRAM_BEFORE_ROWS = EYE_PROGRAM_BEHIND_PROTOCOLS - 1,
-#define X(program) EYE_PROGRAM_##program,
+#define X(program, ...) EYE_PROGRAM_##program,
     EYE_ROW_PROGRAMS(X)
 #undef X
         EYE_PROGRAM_COUNT,
@@ -55,7 +73,7 @@ enum eye_program {
 /* By enum eye_program. */
 extern const struct eye_program_info eye_programs[EYE_PROGRAM_COUNT];
 
-/* Where those for PROTOCOLS are attached. */
+/* Where those that are placed are attached. */
 extern const struct eye_payload_type *const eye_programs_payload;
 
 /**
@@ -66,6 +84,9 @@ struct socket_storage *eye_programs_open(struct eye_features *features);
 
 /** What the configuration says of a protocol. */
 enum eye_wish eye_protocol_wish(const struct eye_config *config, enum eye_protocol protocol);
+
+/** Whether the configuration wants what packets tell: UDP, or any protocol. */
+bool eye_packets_wanted(const struct eye_config *config);
 
 /** The protocols that the configuration wants: 1 << enum eye_protocol. */
 uint32_t eye_protocols_wanted(const struct eye_config *config);
@@ -86,9 +107,9 @@ struct bpf_object *eye_rows_open(void);
 struct bpf_object *eye_protocol_open(enum eye_protocol protocol);
 
 /**
- * Attaches a loaded program of @object, which is the tier's or has its maps: to its tracepoint, to
- * a source of plaintext, or as an iterator that can be run. @place: of the payload, as its open()
- * returned it. The link is the caller's; NULL with errno.
+ * Attaches a loaded program of @object, which is the tier's or has its maps. @place: of what is
+ * placed, as the open() of eye_programs_payload returned it. The link is the caller's; NULL with
+ * errno.
  */
 struct bpf_link *eye_program_attach(const struct bpf_object *object, enum eye_program program,
                                     int place);

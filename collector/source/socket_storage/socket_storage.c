@@ -68,6 +68,11 @@ static int open_rings(struct tier *tier, struct eye_error *ret_error)
     return eye_rings_open(&tier->rings, maps, ret_error);
 }
 
+static bool tells_addresses(const struct eye_config *config)
+{
+    return config->connections.remote != EYE_REMOTE_NONE;
+}
+
 /* Loads the programs of what is wanted and not refused. */
 static int load_at_once(struct tier *tier, struct eye_error *ret_error)
 {
@@ -79,6 +84,8 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
     uint32_t wanted = eye_protocols_wanted(tier->config);
     tier->programs->bss->eye_protocols_off = ~wanted;
     tier->programs->bss->eye_switches = wanted == 0;
+    tier->programs->bss->eye_udp_on = tier->states[EYE_ABILITY_UDP] >= DETACHED;
+    tier->programs->bss->eye_udp_by_address = tells_addresses(tier->config);
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(tier->programs, program),
@@ -132,8 +139,8 @@ static void detach(struct tier *tier, enum eye_ability ability)
 /* Where the programs of an ability are. */
 static struct socket_storage *object_of(const struct tier *tier, enum eye_ability ability)
 {
-    return ability == EYE_ABILITY_PROTOCOLS && tier->payloads != NULL ? tier->payloads
-                                                                      : tier->programs;
+    return ability == EYE_ABILITY_PACKETS && tier->payloads != NULL ? tier->payloads
+                                                                    : tier->programs;
 }
 
 /* All programs of an ability, or none. @place: as eye_program_attach() takes it. */
@@ -205,13 +212,13 @@ static int seed(struct tier *tier, struct eye_error *ret_error)
     return 0;
 }
 
-static int attach_payloads(struct tier *tier, struct eye_error *ret_error)
+static int attach_at_place(struct tier *tier, enum eye_ability ability, struct eye_error *ret_error)
 {
     int place = eye_programs_payload->open(tier->features, ret_error);
     if (place < 0) {
         return place;
     }
-    int result = attach(tier, EYE_ABILITY_PROTOCOLS, place, ret_error);
+    int result = attach(tier, ability, place, ret_error);
     close(place);
     return result;
 }
@@ -225,37 +232,60 @@ static void note_place(struct tier *tier)
     tier->place_is_noted = true;
 }
 
-static int attach_protocols(struct tier *tier, struct eye_error *ret_error)
+static int attach_packets(struct tier *tier, struct eye_error *ret_error)
 {
-    int result = attach_payloads(tier, ret_error);
+    int result = attach_at_place(tier, EYE_ABILITY_PACKETS, ret_error);
     if (result == 0) {
         note_place(tier);
     }
     return result;
 }
 
-/* What can be done without, step by step: a step that fails costs that and nothing else.
- * -ECANCELED when there is no need of any more. */
+/* Its own programs, which tell what those of packets count. */
+static int attach_udp(struct tier *tier, struct eye_error *ret_error)
+{
+    int result = attach_at_place(tier, EYE_ABILITY_UDP, ret_error);
+    tier->programs->bss->eye_udp_on = result == 0;
+    return result;
+}
+
+/* What can be done without: an ability whose programs are loaded, attached last to first needed. */
+static const struct {
+    const char *name;
+    int (*take)(struct tier *, struct eye_error *); /* NULL: others call its programs */
+    enum eye_ability needs;
+} extras[EYE_ABILITY_COUNT] = {
+    [EYE_ABILITY_OLDER_SOCKETS] = {"finding older sockets", seed, EYE_ABILITY_CONNECTIONS},
+    [EYE_ABILITY_PACKETS] = {"attaching to packets", attach_packets, EYE_ABILITY_CONNECTIONS},
+    [EYE_ABILITY_PROTOCOLS] = {"attaching to protocols", NULL, EYE_ABILITY_PACKETS},
+    [EYE_ABILITY_UDP] = {"attaching to UDP", attach_udp, EYE_ABILITY_PACKETS},
+};
+
+/* An ability that fails costs that, what needs it, and nothing else. What needs another one that is
+ * not there is not said: the other one was. */
+static void take_extra(struct tier *tier, enum eye_ability ability)
+{
+    struct eye_error why;
+    if (tier->states[extras[ability].needs] != WORKS) {
+        return;
+    }
+    if (extras[ability].take == NULL || extras[ability].take(tier, &why) == 0) {
+        tier->states[ability] = WORKS;
+    } else {
+        tier->lines[ability] = eye_sight_note(tier->sight, &why);
+    }
+}
+
+/* -ECANCELED when there is no need of any more. */
 static int attach_the_rest(struct tier *tier)
 {
-    static const struct {
-        const char *name;
-        int (*take)(struct tier *, struct eye_error *);
-    } steps[] = {
-        [EYE_ABILITY_OLDER_SOCKETS] = {"finding older sockets", seed},
-        [EYE_ABILITY_PROTOCOLS] = {"attaching to protocols", attach_protocols},
-    };
     int result = 0;
-    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ARRAY_LENGTH(steps) && result == 0; i++) {
-        struct eye_error why;
-        if (tier->states[i] != DETACHED) {
-            continue;
+    for (size_t i = EYE_ABILITY_CONNECTIONS + 1; i < EYE_ABILITY_COUNT && result == 0; i++) {
+        if (tier->states[i] == DETACHED) {
+            result = eye_steps_next(tier->steps, extras[i].name);
         }
-        result = eye_steps_next(tier->steps, steps[i].name);
-        if (result == 0 && steps[i].take(tier, &why) == 0) {
-            tier->states[i] = WORKS;
-        } else if (result == 0) {
-            tier->lines[i] = eye_sight_note(tier->sight, &why);
+        if (tier->states[i] == DETACHED && result == 0) {
+            take_extra(tier, (enum eye_ability)i);
         }
     }
     return result;
@@ -264,19 +294,19 @@ static int attach_the_rest(struct tier *tier)
 static bool retry(void *state)
 {
     struct tier *tier = state;
-    if (tier->states[EYE_ABILITY_PROTOCOLS] != DETACHED) {
+    if (tier->states[EYE_ABILITY_PACKETS] != DETACHED) {
         return false;
     }
     eye_feature_forget(tier->features, eye_programs_payload->feature);
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
-    int result = attach_protocols(tier, NULL);
-    eye_privileges_lower(privileges);
-    if (result != 0) {
-        return false;
+    bool attached = attach_packets(tier, NULL) == 0;
+    if (attached) {
+        tier->states[EYE_ABILITY_PACKETS] = WORKS;
+        tier->sight->over[tier->lines[EYE_ABILITY_PACKETS]] = true;
+        attach_the_rest(tier);
     }
-    tier->states[EYE_ABILITY_PROTOCOLS] = WORKS;
-    tier->sight->over[tier->lines[EYE_ABILITY_PROTOCOLS]] = true;
-    return true;
+    eye_privileges_lower(privileges);
+    return attached;
 }
 
 /* Of an interval that is the only one nothing is to be missed. */
@@ -367,6 +397,22 @@ static void close_tier(void *state)
     free(tier);
 }
 
+static bool is_wanted(const struct eye_config *config, enum eye_ability ability)
+{
+    switch (ability) {
+    case EYE_ABILITY_PACKETS:
+        return eye_packets_wanted(config);
+    case EYE_ABILITY_PROTOCOLS:
+        return eye_config_wants_protocols(config);
+    case EYE_ABILITY_UDP:
+        return config->connections.udp;
+    case EYE_ABILITY_ROWS: /* opened when somebody watches, and no part of what is counted */
+        return false;
+    default:
+        return true;
+    }
+}
+
 static int open_tier(struct eye_features *features, const struct eye_steps *steps,
                      struct eye_sight *sight, void **ret_state, struct eye_error *ret_error)
 {
@@ -381,9 +427,7 @@ static int open_tier(struct eye_features *features, const struct eye_steps *step
     tier->steps = steps;
     tier->sight = sight;
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
-        bool wanted = i != EYE_ABILITY_PROTOCOLS || eye_config_wants_protocols(config);
-        /* Rows are opened when somebody watches, and are no part of what is counted. */
-        tier->states[i] = wanted && i != EYE_ABILITY_ROWS ? DETACHED : NOT_WANTED;
+        tier->states[i] = is_wanted(config, (enum eye_ability)i) ? DETACHED : NOT_WANTED;
     }
     note_names(tier);
     int result = count_cpus(tier, ret_error);
@@ -461,6 +505,12 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     uint64_t unmet_before = sum_over_cpus(tier, EYE_COUNT_UNMET);
     balance.left = sum_over_cpus(tier, EYE_COUNT_LEFT);
     int result = eye_live_read(tier->programs, tier->links[EYE_PROGRAM_tcp_live], &look);
+    if (result == 0 && tier->states[EYE_ABILITY_UDP] == WORKS) {
+        result = eye_live_read_datagrams(tier->links[EYE_PROGRAM_udp_live], &look);
+    }
+    if (result == 0 && tier->states[EYE_ABILITY_UDP] == WORKS) {
+        result = eye_live_read_datagrams(tier->links[EYE_PROGRAM_udp_flow_live], &look);
+    }
     *ret_records = look.records;
     tier->unproved += result == 0 && !look.whole;
     if (full && result == 0) {
@@ -542,7 +592,7 @@ static size_t read_programs(const void *state, struct eye_program_stats ret_stat
                      ? 0
                      : eye_attacher_program(tier->attacher, program);
         if (fd != 0) {
-            tell_program(tier, program, fd, fd > 0 && tier->states[EYE_ABILITY_PROTOCOLS] == WORKS,
+            tell_program(tier, program, fd, fd > 0 && tier->states[EYE_ABILITY_PACKETS] == WORKS,
                          &ret_stats[count++]);
         }
     }
@@ -570,7 +620,7 @@ static int load_payloads(struct tier *tier, struct eye_error *ret_error)
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT && result == 0; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(object, program),
-                                  eye_programs[program].ability == EYE_ABILITY_PROTOCOLS);
+                                  eye_programs[program].ability == EYE_ABILITY_PACKETS);
     }
     if (result == 0) {
         result = socket_storage__load(object);
@@ -586,15 +636,18 @@ static int load_payloads(struct tier *tier, struct eye_error *ret_error)
     return 0;
 }
 
-/* Nothing of protocols was there: the programs that hand payloads over. All of them are off still,
- * so they recognise nothing. */
+/* Nothing of protocols was there, perhaps not even the programs that hand payloads over. All of
+ * them are off still, so they recognise nothing. */
 static int prepare_payloads(struct tier *tier, struct eye_error *ret_error)
 {
     int result = eye_attacher_run(tier->attacher, ret_error);
-    if (result == 0 && own_program(tier, EYE_PROGRAM_payload_sent) < 0) {
+    if (result != 0 || tier->states[EYE_ABILITY_PACKETS] != NOT_WANTED) {
+        return result;
+    }
+    if (own_program(tier, EYE_PROGRAM_payload_sent) < 0) {
         result = load_payloads(tier, ret_error);
     }
-    return result == 0 ? attach_payloads(tier, ret_error) : result;
+    return result == 0 ? attach_at_place(tier, EYE_ABILITY_PACKETS, ret_error) : result;
 }
 
 /* From now on it is not to be missed. */
@@ -634,19 +687,29 @@ static void end_protocol(struct tier *tier, enum eye_protocol protocol)
     __atomic_fetch_add(&tier->programs->bss->eye_epochs[protocol], 1, __ATOMIC_SEQ_CST);
 }
 
-/* All protocols are on or off together: the payload programs, which are attached by now, or will be
- * detached soon. */
-static void switch_payloads(struct tier *tier, bool on)
+/* The payload programs are attached by now, or will be detached soon. */
+static void switch_packets(struct tier *tier, bool on)
 {
-    enum ability_state *ability = &tier->states[EYE_ABILITY_PROTOCOLS];
-    __atomic_fetch_add(&tier->programs->bss->eye_switches, 1, __ATOMIC_SEQ_CST);
+    enum ability_state *packets = &tier->states[EYE_ABILITY_PACKETS];
     if (on) {
         eye_feature_forget(tier->features, eye_programs_payload->feature);
         note_place(tier);
-    } else if (*ability == DETACHED) {
-        tier->sight->over[tier->lines[EYE_ABILITY_PROTOCOLS]] = true;
+    } else if (*packets == DETACHED) {
+        tier->sight->over[tier->lines[EYE_ABILITY_PACKETS]] = true;
     }
-    *ability = on ? WORKS : NOT_WANTED;
+    *packets = on ? WORKS : NOT_WANTED;
+}
+
+/* All protocols are on or off together. */
+static void switch_protocols(struct tier *tier, bool on)
+{
+    __atomic_fetch_add(&tier->programs->bss->eye_switches, 1, __ATOMIC_SEQ_CST);
+    if (!tier->config->connections.udp) {
+        switch_packets(tier, on);
+    }
+    tier->states[EYE_ABILITY_PROTOCOLS] = !on                                          ? NOT_WANTED
+                                          : tier->states[EYE_ABILITY_PACKETS] == WORKS ? WORKS
+                                                                                       : DETACHED;
 }
 
 /* Those that end are off first, so that nothing is taken for theirs in between. */
@@ -662,16 +725,17 @@ static void apply(void *state)
         }
     }
     if ((before == 0) != (wanted == 0)) {
-        switch_payloads(tier, wanted != 0);
+        switch_protocols(tier, wanted != 0);
     }
+    tier->programs->bss->eye_udp_by_address = tells_addresses(tier->next);
     tier->config = tier->next;
 }
 
 static void settle(void *state)
 {
     struct tier *tier = state;
-    if (!eye_config_wants_protocols(tier->config)) {
-        detach(tier, EYE_ABILITY_PROTOCOLS);
+    if (!eye_packets_wanted(tier->config)) {
+        detach(tier, EYE_ABILITY_PACKETS);
     }
     for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
         if (is_off(tier, (enum eye_protocol)i)) {
@@ -687,7 +751,6 @@ static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_e
 }
 
 static const char *const never_seen[] = {
-    "UDP",
     "HTTP/2, and everything inside TLS",
     "connects that the routing table refuses before a SYN is sent",
     NULL,

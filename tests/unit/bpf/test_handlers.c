@@ -886,11 +886,11 @@ static void handle_segment__without_payload_at_a_listener(void **state)
     struct __sk_buff skb = {.sk = &sk, .data = 4096, .data_end = 4096};
     (void)state;
     host->first.present = true;
-    eye_handle_segment(&skb, EYE_RECEIVED);
+    eye_handle_segment(&skb, 20, EYE_RECEIVED);
     sk.state = TCP_LISTEN;
-    eye_handle_segment(&skb, EYE_SENT);
+    eye_handle_segment(&skb, 20, EYE_SENT);
     assert_true(host->first.present);
-    eye_handle_segment(&skb, EYE_RECEIVED);
+    eye_handle_segment(&skb, 20, EYE_RECEIVED);
     assert_false(host->first.present);
 }
 

@@ -23,10 +23,11 @@ static void cgroup_skb_open__says_what_is_missing(void **state)
     struct eye_error error = {""};
     eye_features_init(&features, &config);
     assert_int_equal(payload->open(&features, &error), -ENOENT);
-    assert_string_equal(error.text,
-                        "requests of protocols are not seen: cgroup v2 root: /nonexistent/tree: No "
-                        "such file or directory; set source.cgroup to a directory of a mounted "
-                        "cgroup v2 tree, or leave it out");
+    assert_string_equal(
+        error.text,
+        "UDP and requests of protocols are not seen: cgroup v2 root: /nonexistent/tree: No "
+        "such file or directory; set source.cgroup to a directory of a mounted "
+        "cgroup v2 tree, or leave it out");
 }
 
 /* The answer that is remembered is not the reason then. */

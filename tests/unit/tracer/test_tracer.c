@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connection records: the good are handed on, the malformed are counted. */
+/* Records of sockets: the good are handed on, the malformed are counted. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -16,6 +16,7 @@ struct fixture {
     struct eye_tracer tracer;
     uint64_t calls;
     struct eye_connection_record last;
+    struct eye_datagram_record last_datagrams;
     void *bytes; /* a copy that ends where the record ends, for the address sanitizer */
 };
 
@@ -26,11 +27,19 @@ static void keep(void *context, const struct eye_connection_record *sample)
     fixture->last = *sample;
 }
 
+static void keep_datagrams(void *context, const struct eye_datagram_record *sample)
+{
+    struct fixture *fixture = context;
+    fixture->calls++;
+    fixture->last_datagrams = *sample;
+}
+
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
-    fixture->tracer = (struct eye_tracer){.handler = keep, .context = fixture};
+    fixture->tracer = (struct eye_tracer){
+        .on_connection = keep, .on_datagrams = keep_datagrams, .context = fixture};
     *state = fixture;
     return 0;
 }
@@ -88,11 +97,13 @@ static void take__refuses_every_other_length(void **state)
     struct fixture *fixture = *state;
     const struct eye_connection_record record = good_record();
     for (size_t size = 0; size < 2 * sizeof(record); size++) {
-        give(fixture, &record, size);
+        if (size != sizeof(struct eye_datagram_record)) {
+            give(fixture, &record, size);
+        }
     }
     assert_int_equal(fixture->calls, 1);
     assert_int_equal(fixture->tracer.samples, 1);
-    assert_int_equal(fixture->tracer.malformed, 2 * sizeof(record) - 1);
+    assert_int_equal(fixture->tracer.malformed, 2 * sizeof(record) - 2);
 }
 
 /* Every value of every enumerated byte. */
@@ -114,6 +125,58 @@ static void take__refuses_values_outside_of_enums(void **state)
     }
 }
 
+static struct eye_datagram_record good_datagrams(void)
+{
+    return (struct eye_datagram_record){
+        .sent_bytes = 10,
+        .sent = 1,
+        .port = 53,
+        .direction = EYE_OUTGOING,
+        .family = EYE_IPV6,
+    };
+}
+
+static bool are_taken(struct fixture *fixture, const struct eye_datagram_record *record)
+{
+    uint64_t calls = fixture->calls;
+    uint64_t malformed = fixture->tracer.malformed;
+    eye_tracer_take(&fixture->tracer, record, sizeof(*record));
+    assert_int_equal(fixture->calls - calls + fixture->tracer.malformed - malformed, 1);
+    return fixture->calls != calls;
+}
+
+static void take__hands_datagrams_on_unchanged(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct eye_datagram_record record = good_datagrams();
+    assert_true(are_taken(fixture, &record));
+    assert_memory_equal(&fixture->last_datagrams, &record, sizeof(record));
+}
+
+static void take__refuses_datagrams_outside_of_enums(void **state)
+{
+    for (unsigned value = 0; value < 256; value++) {
+        struct eye_datagram_record record = good_datagrams();
+        record.cast = (uint8_t)value;
+        assert_int_equal(are_taken(*state, &record), value < EYE_CAST_COUNT);
+        record = good_datagrams();
+        record.direction = (uint8_t)value;
+        assert_int_equal(are_taken(*state, &record),
+                         value == EYE_INCOMING || value == EYE_OUTGOING);
+        record = good_datagrams();
+        record.family = (uint8_t)value;
+        assert_int_equal(are_taken(*state, &record), value == EYE_IPV4 || value == EYE_IPV6);
+    }
+}
+
+static void casts__have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(eye_cast_name(EYE_UNICAST), "");
+    assert_string_equal(eye_cast_name(EYE_MULTICAST), "multicast");
+    assert_string_equal(eye_cast_name(EYE_BROADCAST), "broadcast");
+}
+
 static void failures__have_names(void **state)
 {
     (void)state;
@@ -132,6 +195,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(take__hands_a_record_on_unchanged, setup, teardown),
         cmocka_unit_test_setup_teardown(take__refuses_every_other_length, setup, teardown),
         cmocka_unit_test_setup_teardown(take__refuses_values_outside_of_enums, setup, teardown),
+        cmocka_unit_test_setup_teardown(take__hands_datagrams_on_unchanged, setup, teardown),
+        cmocka_unit_test_setup_teardown(take__refuses_datagrams_outside_of_enums, setup, teardown),
+        cmocka_unit_test(casts__have_names),
         cmocka_unit_test(failures__have_names),
     };
     return cmocka_run_group_tests_name("tracer", tests, NULL, NULL);
