@@ -170,6 +170,23 @@ def tell(process, line):
     process.stdin.flush()
 
 
+def descriptors(pid, looks=5, pause=0.02):
+    """{number: what it is} of the open files of a process. What several looks do not all find was
+    open for a moment: files of /proc, while others' processes come and go."""
+    def look():
+        found = {}
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+        return found
+    kept = look()
+    for _ in range(looks - 1):
+        time.sleep(pause)
+        again = look()
+        kept = {number: what for number, what in kept.items() if again.get(number) == what}
+    return kept
+
+
 class Scope(contextlib.ExitStack):
     """What the harness' helpers want of a running test."""
 

@@ -124,7 +124,7 @@ class UnderLoad(Reload):
 
     def held(self, daemon):
         kinds = collections.Counter(kind for kind, _ in held_ids(daemon.pid))
-        return {"descriptors": len(os.listdir(f"/proc/{daemon.pid}/fd")),
+        return {"descriptors": len(harness.descriptors(daemon.pid)),
                 "threads": len(os.listdir(f"/proc/{daemon.pid}/task")), **kinds}
 
     def wait_for_intervals(self, count):
