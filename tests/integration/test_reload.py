@@ -90,7 +90,8 @@ class Reload(unittest.TestCase):
     def start(self, text):
         """With all settings in the file, where a reload finds others."""
         self.write(text)
-        kept = [setting for setting in harness.SETTINGS if not setting.startswith("protocols.")]
+        kept = [setting for setting in harness.SETTINGS
+                if not setting.startswith(("protocols.", "limits."))]
         with unittest.mock.patch.object(harness, "SETTINGS", kept):
             return Daemon(self, console=None, arguments=("-c", self.config, "--set",
                                                          f"control.socket={self.socket}"))
