@@ -34,6 +34,7 @@ if "EYE_TEST_SECONDS" in os.environ:
 
 # What the commands of the daemon exit with.
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_PARTLY, EXIT_CONFIG = 0, 1, 2, 3, 78
+EXIT_RACE = 66  # of the thread sanitizer, when it has found something
 # Words before a command that is to run as a user without any right.
 UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                 "--inh-caps=-all", "--bounding-set=-all")
@@ -308,6 +309,8 @@ class Daemon:
         """Waits for its own end (--once); returns the exit code when its last lines are read."""
         code = self.process.wait(timeout)
         self._join()
+        if code == EXIT_RACE:
+            raise AssertionError("the thread sanitizer reports:\n" + "\n".join(self.log))
         return code
 
     def kill(self):
