@@ -3,9 +3,12 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bpf/abi.h"
 #include "collector/base/base.h"
@@ -134,21 +137,33 @@ static void read_files(struct reading *reading, int process, DIR *files, uint32_
     }
 }
 
-static void read_process(struct reading *reading, int proc, const char *name)
+static void read_process(struct reading *reading, int proc, uint32_t pid)
 {
-    uint64_t pid;
-    if (eye_parse_u64(name, &pid) != 0 || pid > UINT32_MAX) {
-        return;
-    }
+    char name[16];
+    snprintf(name, sizeof(name), "%" PRIu32, pid);
     EYE_AUTOCLOSE int process = openat(proc, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
     int folder = process < 0 ? -1 : openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *files = folder < 0 ? NULL : fdopendir(folder);
     if (files != NULL) {
-        read_files(reading, process, files, (uint32_t)pid);
+        read_files(reading, process, files, pid);
         closedir(files);
     } else if (folder >= 0) {
         close(folder);
     }
+}
+
+/* As /proc names them: the oldest first, mostly. Returns how many. */
+static size_t list_processes(DIR *proc, uint32_t pids[static EYE_DIAG_PROCESSES_MAX])
+{
+    size_t count = 0;
+    uint64_t pid;
+    struct dirent *entry = readdir(proc);
+    for (; entry != NULL && count < EYE_DIAG_PROCESSES_MAX; entry = readdir(proc)) {
+        if (eye_parse_u64(entry->d_name, &pid) == 0 && pid <= UINT32_MAX) {
+            pids[count++] = (uint32_t)pid;
+        }
+    }
+    return count;
 }
 
 /* Sorted, each once. */
@@ -164,21 +179,22 @@ static void sort(struct eye_diag_owners *owners)
     owners->count = kept;
 }
 
+/* Whoever has a new socket is new as well, mostly: so the search ends early. */
 void eye_diag_owners_read(struct eye_diag_owners *owners)
 {
     DIR *proc = owners->count == 0 ? NULL : opendir(owners->proc);
-    if (proc == NULL) {
-        return;
-    }
-    sort(owners);
-    struct reading reading = {.owners = owners, .missing = owners->count};
-    struct dirent *entry = readdir(proc);
-    for (; entry != NULL && reading.missing > 0 && reading.files < EYE_DIAG_FILES_MAX;
-         entry = readdir(proc)) {
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') {
-            read_process(&reading, dirfd(proc), entry->d_name);
+    EYE_AUTOFREE uint32_t *pids =
+        proc == NULL ? NULL : calloc(EYE_DIAG_PROCESSES_MAX, sizeof(*pids));
+    if (pids != NULL) {
+        sort(owners);
+        struct reading reading = {.owners = owners, .missing = owners->count};
+        size_t left = list_processes(proc, pids);
+        while (left > 0 && reading.missing > 0 && reading.files < EYE_DIAG_FILES_MAX) {
+            read_process(&reading, dirfd(proc), pids[--left]);
         }
+        owners->unread += reading.files >= EYE_DIAG_FILES_MAX ? reading.missing : 0;
     }
-    closedir(proc);
-    owners->unread += reading.files >= EYE_DIAG_FILES_MAX ? reading.missing : 0;
+    if (proc != NULL) {
+        closedir(proc);
+    }
 }

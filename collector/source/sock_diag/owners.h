@@ -14,6 +14,9 @@
 #define EYE_DIAG_WANTED_MAX 65536
 #define EYE_DIAG_FILES_MAX 262144
 
+/* Processes that are looked at: those that /proc names first. */
+#define EYE_DIAG_PROCESSES_MAX 65536
+
 struct eye_diag_wanted;
 
 struct eye_diag_owners {
@@ -38,9 +41,9 @@ void eye_diag_owners_want(void *owners, uint32_t inode);
 void eye_diag_owners_read(struct eye_diag_owners *owners);
 
 /**
- * The key of whoever has it open (eye_owner_key()); where several have, of the one that /proc names
- * first: the oldest, mostly. EYE_OWNER_UNKNOWN: nobody who may be read. How often a process called
- * exec nobody tells, so in its place are bits of the inode of what it runs: another program is
- * somebody else.
+ * The key of whoever has it open (eye_owner_key()); where several have, of the youngest, mostly:
+ * a service, not whoever opened the socket for it. EYE_OWNER_UNKNOWN: nobody who may be read. How
+ * often a process called exec nobody tells, so in its place are bits of the inode of what it runs:
+ * another program is somebody else.
  */
 uint64_t eye_diag_owners_find(void *owners, uint32_t inode);

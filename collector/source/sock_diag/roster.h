@@ -22,7 +22,7 @@
 #define EYE_DIAG_NAMESPACES_MAX 256
 
 /* A namespace is known so late at most; what ended in it until then is not seen. */
-#define EYE_DIAG_VISIT_MS 5000
+#define EYE_DIAG_VISIT_MS 2500
 
 /* A network namespace. */
 struct eye_diag_place {

@@ -25,9 +25,9 @@
 /* Ends that are read in one go of one namespace, so that nothing else starves. */
 #define DRAIN_MAX 16384
 
-/* Listeners are asked for when an end shows that there may be a new one, for this part of the time
- * at most. */
-#define LISTENERS_REST 20
+/* Listeners, and whose they are, are asked for when an end shows that there may be a new one: for a
+ * tenth of the time at most. */
+#define LISTENERS_REST 9
 
 struct tier {
     const struct eye_config *config;
@@ -194,10 +194,8 @@ static void ignore(void *context, const void *record, size_t bytes)
     (void)bytes;
 }
 
-static int look_at(struct tier *tier, struct eye_diag_place *place, uint32_t pass, bool older,
-                   struct end *end)
+static int look_at(struct eye_diag_place *place, uint32_t pass, bool older, struct end *end)
 {
-    (void)tier;
     eye_diag_connections_begin(&place->connections, pass, older);
     int result = dump_both(place, DUMPED_STATES | LISTENING_STATES, drain_place, end);
     if (result != 0) {
@@ -218,7 +216,7 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     TAILQ_FOREACH(place, &tier->roster.places, link)
     {
         struct end end = {tier, place, handler, context};
-        int failed = look_at(tier, place, pass, false, &end);
+        int failed = look_at(place, pass, false, &end);
         result = failed != 0 ? failed : result;
     }
     drain_all(tier, handler, context);
@@ -240,7 +238,7 @@ static int look_first(struct tier *tier)
     TAILQ_FOREACH(place, &tier->roster.places, link)
     {
         struct end end = {tier, place, ignore, NULL};
-        int failed = look_at(tier, place, 0, true, &end);
+        int failed = look_at(place, 0, true, &end);
         result = result == 0 ? failed : result;
         drain_place(&end);
         place->connections.looking = false;
@@ -260,6 +258,8 @@ static void note_sight(struct eye_features *features, struct eye_sight *sight)
 {
     struct eye_error why;
     const struct eye_feature_state *others = eye_feature_ask(features, EYE_FEATURE_NAMESPACES);
+    /* What it takes to read their files is what it takes to read their environment. */
+    const struct eye_feature_state *files = eye_feature_ask(features, EYE_FEATURE_ENVIRONMENT);
     if (wants_more(features->config)) {
         eye_error_set(&why, 0,
                       "%s: the tier sock-diag has neither; set protocols.* and "
@@ -274,7 +274,11 @@ static void note_sight(struct eye_features *features, struct eye_sight *sight)
                       others->name, others->detail, others->remedy);
         eye_sight_note(sight, &why);
     }
-    eye_sight_note_feature(sight, features, EYE_FEATURE_ENVIRONMENT);
+    if (files->available == EYE_ANSWER_NO) {
+        eye_error_set(&why, 0, "services of other users' processes are called unknown: %s: %s; %s",
+                      files->name, files->detail, files->remedy);
+        eye_sight_note(sight, &why);
+    }
     sight->own_namespace = others->available != EYE_ANSWER_YES;
 }
 
@@ -479,7 +483,7 @@ static const char *const never_seen[] = {
     "connections that fail; how long connecting takes, and how long connections last",
     "what a connection did since the last look when it resets itself (SO_LINGER 0)",
     "who a client was, when its connection began and ended between two looks",
-    "whether the last byte received is the end (FIN): one byte too much for a connection",
+    "whether the last byte received is the end (FIN): 1 too much per connection",
     NULL,
 };
 
