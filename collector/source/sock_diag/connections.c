@@ -127,6 +127,7 @@ static void meet_listener(struct eye_diag_connections *connections,
             return;
         }
         listener->port = socket->local_port;
+        listener->look = connections->look - 1;
     }
     if (listener->inode != socket->inode && listener->look != connections->look) {
         listener->inode = socket->inode;
