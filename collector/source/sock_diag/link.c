@@ -12,8 +12,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "collector/base/base.h"
-
 /* Room for ends that are not read yet: an end takes 1.3 KB of it. Who has no right to that much
  * gets what net.core.rmem_max allows. */
 #define EVENTS_BUFFER_BYTES (8 << 20)
@@ -45,18 +43,17 @@ static int open_events(void)
         .nl_family = AF_NETLINK,
         .nl_groups = 1U << (SKNLGRP_INET_TCP_DESTROY - 1) | 1U << (SKNLGRP_INET6_TCP_DESTROY - 1),
     };
-    EYE_AUTOCLOSE int fd =
-        socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
     if (fd < 0) {
         return -errno;
     }
     make_room(fd);
     if (bind(fd, (const struct sockaddr *)&groups, sizeof(groups)) != 0) {
-        return -errno;
+        int error = errno;
+        close(fd);
+        return -error;
     }
-    int opened = fd;
-    fd = -1;
-    return opened;
+    return fd;
 }
 
 int eye_diag_link_open(struct eye_diag_link *ret_link)
