@@ -262,7 +262,7 @@ static void note_sight(struct eye_features *features, struct eye_sight *sight)
     const struct eye_feature_state *files = eye_feature_ask(features, EYE_FEATURE_ENVIRONMENT);
     if (wants_more(features->config)) {
         eye_error_set(&why, 0,
-                      "%s: the tier sock-diag has neither; set protocols.* and "
+                      "%s: the tier sock-diag has none of it; set protocols.* and "
                       "connections.udp: false to do without on purpose",
                       eye_ability_cost(EYE_ABILITY_PACKETS));
         eye_sight_note(sight, &why);
@@ -429,7 +429,7 @@ static int prepare(void *state, const struct eye_config *config, struct eye_erro
 {
     const struct tier *tier = state;
     if (wants_more(config) && !wants_more(tier->config)) {
-        return eye_error_set(ret_error, -ENOTSUP, "%s: the tier sock-diag has neither",
+        return eye_error_set(ret_error, -ENOTSUP, "%s: the tier sock-diag has none of it",
                              eye_ability_cost(EYE_ABILITY_PACKETS));
     }
     return 0;
@@ -479,7 +479,7 @@ static size_t read_programs(const void *state, struct eye_program_stats ret_stat
 }
 
 static const char *const never_seen[] = {
-    "UDP, requests of protocols, single connections",
+    "UDP, requests of protocols, single connections, queues of listeners",
     "connections that fail; how long connecting takes, and how long connections last",
     "what a connection did since the last look when it resets itself (SO_LINGER 0)",
     "who a client was, when its connection began and ended between two looks",
