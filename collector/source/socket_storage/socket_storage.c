@@ -187,8 +187,8 @@ static void note_seed(struct tier *tier, const struct eye_visited *found)
     eye_error_set(&why, -found->error,
                   "connections older than the daemon are not seen in %zu network namespace%s: %s: "
                   "%s; %s",
-                  found->failed, found->failed == 1 ? "" : "s", found->step,
-                  strerror(found->error), remedy);
+                  found->failed, found->failed == 1 ? "" : "s", found->step, strerror(found->error),
+                  remedy);
     eye_sight_note(tier->sight, &why);
 }
 
