@@ -3,6 +3,7 @@
 #include "bpf/tracer/seed.bpf.h"
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/tracer/udp.bpf.h"
+#include "bpf/usm/datagrams.bpf.h"
 #include "bpf/usm/dispatch.bpf.h"
 #include "bpf/usm/lifecycle.bpf.h"
 

@@ -60,10 +60,11 @@ static int collect(const struct eye_snapshot *now, const struct eye_snapshot *be
     return 0;
 }
 
-/* The conventions name metrics PROTOCOL.client.WHAT and PROTOCOL.server.WHAT. */
+/* The conventions name metrics PROTOCOL.client.WHAT and PROTOCOL.server.WHAT; of DNS the client's
+ * alone is theirs. */
 static const char *side_of(const struct eye_metric *metric)
 {
-    return strstr(metric->name, ".client.") != NULL ? "client" : "server";
+    return strstr(metric->name, ".server.") != NULL ? "server" : "client";
 }
 
 static json_t *request_of(const struct eye_change *change, double span_s)
