@@ -107,6 +107,7 @@ static __always_inline void eye_dns_answered(const struct eye_waiting_key *key,
     struct eye_dns_record record = {0};
     if (known) {
         record.head = known->head;
+        __builtin_memcpy(&record.body, known->body, sizeof(record.body));
         record.head.duration_ns = bpf_ktime_get_ns() - known->first_ns;
     }
     if (!known || bpf_map_delete_elem(&waiting, key) != 0) {
@@ -117,8 +118,6 @@ static __always_inline void eye_dns_answered(const struct eye_waiting_key *key,
         record.head.owner = work->passed.owner;
     }
     record.head.code = work->message.code;
-    record.body.type = work->message.type;
-    record.body.opcode = work->message.opcode;
     record.body.truncated = work->message.truncated;
     if (bpf_ringbuf_output(&requests, &record, sizeof(record.head) + sizeof(record.body),
                            eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
