@@ -769,6 +769,7 @@ static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_e
 
 static const char *const never_seen[] = {
     "HTTP/2, and everything inside TLS",
+    "DNS over TCP, and at other ports than 53",
     "connects that the routing table refuses before a SYN is sent",
     NULL,
 };
