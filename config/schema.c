@@ -259,6 +259,7 @@ const struct eye_config_key eye_config_keys[] = {
     {                                                                                              \
         .path = "protocols." #name,                                                                \
         .type = EYE_CONFIG_CHOICE,                                                                 \
+        .experimental = __builtin_strcmp(#name, "http") != 0, /* the only one that is stable */    \
         .offset = offsetof(struct eye_config, protocols.name),                                     \
         .default_value = "auto",                                                                   \
         .choices = wishes,                                                                         \

@@ -21,7 +21,8 @@ OLDER = ("tcp_seed", "owner_seed")
 ROWS = ("row_open", "row_ended")
 PACKETS = ("payload_sent", "payload_received")
 UDP = ("udp_live", "udp_flow_live", "udp_refused", "udp_bind4", "udp_bind6", "udp_released")
-PROTOCOLS = ("http_sent", "http_received")
+HTTP, DNS = ("http_sent", "http_received"), ("dns_sent", "dns_received")
+PROTOCOLS = HTTP + DNS
 EVERY = CONNECTIONS + OLDER + PACKETS + UDP + PROTOCOLS
 # The kernel gives up at one million; verifiers differ by a factor between releases.
 BUDGET_INSTRUCTIONS = 300_000
@@ -113,7 +114,7 @@ class EveryProgram(unittest.TestCase):
                          ("socket-storage", True, True, ""))
 
     def test_run_uses_them_all(self):
-        daemon = Daemon(self)
+        daemon = Daemon(self, "protocols.dns=true")
         daemon.stop()
         self.assertEqual({tags["program"]: value for tags, (_, value, _) in
                           daemon.series(ATTACHED)},
@@ -122,7 +123,9 @@ class EveryProgram(unittest.TestCase):
     def test_what_is_not_wanted_is_not_missed(self):
         for settings, programs in (
                 (("protocols.http=false",), CONNECTIONS + OLDER + PACKETS + UDP),
-                (("connections.udp=false",), CONNECTIONS + OLDER + PACKETS + PROTOCOLS),
+                (("protocols.http=false", "connections.udp=false", "protocols.dns=true"),
+                 CONNECTIONS + OLDER + PACKETS + DNS),
+                (("connections.udp=false",), CONNECTIONS + OLDER + PACKETS + HTTP),
                 (("protocols.http=false", "connections.udp=false"), CONNECTIONS + OLDER)):
             with self.subTest(settings):
                 daemon = Daemon(self, *settings)
@@ -150,7 +153,7 @@ class WithoutProtocols(unittest.TestCase):
         self.assertEqual(daemon.total("tcp.sent.bytes", port=port, direction="outgoing"),
                          to_server)
         self.assertEqual(daemon.weight("http.server.request.duration", port=port), 0)
-        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + PROTOCOLS, 0)):
+        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + HTTP, 0)):
             for name in programs:
                 self.assertEqual(daemon.last_gauge(ATTACHED, program=name), attached, name)
         print(said["why_not"], end="; ")
