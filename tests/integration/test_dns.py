@@ -111,15 +111,6 @@ time.sleep(1.1)
         ("TYPE999", "NOERROR"): 1, ("NOTIFY", "NOERROR"): 1, ("UPDATE", "NOERROR"): 1,
         ("AAAA", "timeout"): 5}
 
-    DURATIONS = """
-udp = client()
-took = [ask(udp, question(i, "slow.example"))[0] for i in range(20)]
-udp.send(question(99, "again.example", AAAA))
-time.sleep(0.3)
-took += ask(udp, question(99, "again.example", AAAA))
-print(json.dumps(took))
-"""
-
     # Nothing of it is a question, or an answer to one.
     HOSTILE = """
 udp = client()
@@ -144,31 +135,6 @@ time.sleep(1.1)
 print(json.dumps(len(junk)))
 """
 
-    # It knows another address and port than its questions go to.
-    TRANSLATED = """
-for i in range(30):
-    ask(client("10.9.9.9"), question(i, "host.example"))
-"""
-
-    def translated(self):
-        namespace = self.serve("translated", 5398)
-        namespace.run("ip", "address", "add", "10.9.9.1/32", "dev", "lo")
-        namespace.run("ip", "route", "add", "10.9.9.9/32", "dev", "lo")
-        namespace.run("nft", "table ip nat { chain output { type nat hook output priority -100; "
-                      "ip daddr 10.9.9.9 udp dport 53 dnat to 10.9.9.1:5398; }; }")
-        return namespace
-
-    def check_durations(self, daemon, took):
-        """As the client measures them; asked again, since the first time."""
-        for metric, end in ((CLIENT, "client"), (SERVER, "server")):
-            tags = {"service": service(f"durations-{end}")}
-            count, seconds = daemon.distribution(metric, type="A", **tags)
-            self.assertEqual(count, 20)
-            self.assertAlmostEqual(seconds / sum(took[:20]), 1, delta=0.1)
-            count, seconds = daemon.distribution(metric, type="AAAA", **tags)
-            self.assertEqual(count, 1)
-            self.assertTrue(0.3 <= seconds < 0.35 + 2 * took[20], (seconds, took[20]))
-
     def test_outcomes(self):
         daemon = Daemon(self, *DNS, console=CONSOLE)
         outcomes = self.begin(self.serve("outcomes"), "outcomes", self.OUTCOMES)
@@ -179,16 +145,6 @@ for i in range(30):
         self.check(daemon, "outcomes", self.OUTCOMES_SEEN)
         self.check(daemon, "hostile", {("A", "timeout"): 7},
                    {"malformed": junk, "response_alone": 7})
-
-    def test_durations(self):
-        daemon = Daemon(self, *DNS, console=CONSOLE)
-        translated = self.begin(self.translated(), "translated", self.TRANSLATED)
-        took = self.finish(self.begin(self.serve("durations"), "durations", self.DURATIONS))
-        self.finish(translated)
-        self.assertEqual(daemon.stop(), 0)
-        self.check_durations(daemon, took)
-        self.assertEqual(self.seen(daemon, CLIENT, "translated-client"), {("A", "NOERROR"): 30})
-        self.assertEqual(self.lost(daemon, "translated-client", "outgoing"), {})
 
     def test_more_than_can_wait(self):
         """Each is told as unanswered, or counted as one for which there was no room; of sockets
@@ -237,14 +193,53 @@ for i in range(9):
         self.assertEqual([loss for loss in off.losses() if loss[0] == "dns"], [])
 
 
-class Dnsmasq(Case):
-    """A real server: 10 000 names, each of both families from a socket with two ids at once."""
+class Measured(Case):
+    """A real server with 10 000 names, each of both families asked for from a socket with two ids
+    at once; beside it one that takes its time, and one that is reached by translation."""
 
     NAMES = 10_000
 
-    def test_ten_thousand_names(self):
+    DURATIONS = """
+udp = client()
+took = [ask(udp, question(i, "slow.example"))[0] for i in range(20)]
+udp.send(question(99, "again.example", AAAA))
+time.sleep(0.3)
+took += ask(udp, question(99, "again.example", AAAA))
+print(json.dumps(took))
+"""
+
+    # It knows another address and port than its questions go to.
+    TRANSLATED = """
+for i in range(30):
+    ask(client("10.9.9.9"), question(i, "host.example"))
+"""
+
+    def translated(self):
+        namespace = self.serve("translated", 5398)
+        namespace.run("ip", "address", "add", "10.9.9.1/32", "dev", "lo")
+        namespace.run("ip", "route", "add", "10.9.9.9/32", "dev", "lo")
+        namespace.run("nft", "table ip nat { chain output { type nat hook output priority -100; "
+                      "ip daddr 10.9.9.9 udp dport 53 dnat to 10.9.9.1:5398; }; }")
+        return namespace
+
+    def check_durations(self, daemon, took):
+        """As the client measures them; asked again, since the first time."""
+        for metric, end in ((CLIENT, "client"), (SERVER, "server")):
+            tags = {"service": service(f"durations-{end}")}
+            count, seconds = daemon.distribution(metric, type="A", **tags)
+            self.assertEqual(count, 20)
+            self.assertAlmostEqual(seconds / sum(took[:20]), 1, delta=0.1)
+            count, seconds = daemon.distribution(metric, type="AAAA", **tags)
+            self.assertEqual(count, 1)
+            self.assertTrue(0.3 <= seconds < 0.35 + 2 * took[20], (seconds, took[20]))
+
+    def test_measured(self):
         harness.need("dnsmasq")
         daemon = Daemon(self, *DNS, console=CONSOLE)
+        slow = self.begin(self.serve("durations"), "durations", self.DURATIONS)
+        translated = self.begin(self.translated(), "translated", self.TRANSLATED)
+        self.finish(translated)
+        waits = self.finish(slow)
         namespace = Namespace(self)
         folder = harness.temporary_folder(self)
         hosts = os.path.join(folder, "hosts")
@@ -284,6 +279,9 @@ print(json.dumps([len(took), sum(took)]))
         print(f"{own * 1e6:.0f} us by the client, {mean * 1e6:.0f} us by the daemon", end="; ")
         self.assertLess(abs(own - mean), max(own / 10, 300e-6))
         self.assertEqual(self.lost(daemon, "masq-server", "incoming"), {})
+        self.check_durations(daemon, waits)
+        self.assertEqual(self.seen(daemon, CLIENT, "translated-client"), {("A", "NOERROR"): 30})
+        self.assertEqual(self.lost(daemon, "translated-client", "outgoing"), {})
 
 
 if __name__ == "__main__":
