@@ -21,9 +21,10 @@ OLDER = ("tcp_seed", "owner_seed")
 ROWS = ("row_open", "row_ended")
 PACKETS = ("payload_sent", "payload_received")
 UDP = ("udp_live", "udp_flow_live", "udp_refused", "udp_bind4", "udp_bind6", "udp_released")
+UNSENT = ("tcp_connect4", "tcp_connect6", "tcp_released")
 HTTP, DNS = ("http_sent", "http_received"), ("dns_sent", "dns_received")
 PROTOCOLS = HTTP + DNS
-EVERY = CONNECTIONS + OLDER + PACKETS + UDP + PROTOCOLS
+EVERY = CONNECTIONS + OLDER + PACKETS + UDP + UNSENT + PROTOCOLS
 # The kernel gives up at one million; verifiers differ by a factor between releases.
 BUDGET_INSTRUCTIONS = 300_000
 ATTACHED = "bpf.attached"
@@ -122,11 +123,12 @@ class EveryProgram(unittest.TestCase):
 
     def test_what_is_not_wanted_is_not_missed(self):
         for settings, programs in (
-                (("protocols.http=false",), CONNECTIONS + OLDER + PACKETS + UDP),
+                (("protocols.http=false",), CONNECTIONS + OLDER + UNSENT + PACKETS + UDP),
                 (("protocols.http=false", "connections.udp=false", "protocols.dns=true"),
-                 CONNECTIONS + OLDER + PACKETS + DNS),
-                (("connections.udp=false",), CONNECTIONS + OLDER + PACKETS + HTTP),
-                (("protocols.http=false", "connections.udp=false"), CONNECTIONS + OLDER)):
+                 CONNECTIONS + OLDER + UNSENT + PACKETS + DNS),
+                (("connections.udp=false",), CONNECTIONS + OLDER + UNSENT + PACKETS + HTTP),
+                (("protocols.http=false", "connections.udp=false"),
+                 CONNECTIONS + OLDER + UNSENT)):
             with self.subTest(settings):
                 daemon = Daemon(self, *settings)
                 daemon.stop()
@@ -153,7 +155,7 @@ class WithoutProtocols(unittest.TestCase):
         self.assertEqual(daemon.total("tcp.sent.bytes", port=port, direction="outgoing"),
                          to_server)
         self.assertEqual(daemon.weight("http.server.request.duration", port=port), 0)
-        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + HTTP, 0)):
+        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + UNSENT + HTTP, 0)):
             for name in programs:
                 self.assertEqual(daemon.last_gauge(ATTACHED, program=name), attached, name)
         print(said["why_not"], end="; ")
