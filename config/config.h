@@ -169,6 +169,9 @@ struct eye_config {
 #undef X
     } protocols;
     struct {
+        uint64_t timeout_ns; /* dns.timeout: 5s (1s .. 1m) */
+    } dns;
+    struct {
         struct eye_route_rule *rules; /* http.routes.rules: [{pattern, route}]; owned */
         size_t count;
         int names; /* http.routes.names: guessed listed; enum eye_route_names */

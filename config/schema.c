@@ -259,6 +259,7 @@ const struct eye_config_key eye_config_keys[] = {
     {                                                                                              \
         .path = "protocols." #name,                                                                \
         .type = EYE_CONFIG_CHOICE,                                                                 \
+        .experimental = __builtin_strcmp(#name, "http") != 0, /* the only one that is stable */    \
         .offset = offsetof(struct eye_config, protocols.name),                                     \
         .default_value = "auto",                                                                   \
         .choices = wishes,                                                                         \
@@ -269,17 +270,27 @@ const struct eye_config_key eye_config_keys[] = {
     EYE_EACH_PROTOCOL(EYE_PROTOCOL_KEY, )
 #undef EYE_PROTOCOL_KEY
         {
-            .path = "limits.series",
-            .foreign = "cardinality_limit max_series",
-            .type = EYE_CONFIG_COUNT,
-            .offset = offsetof(struct eye_config, limits.series),
-            .default_value = "2000",
-            .min = 10,
-            .max = 1000000,
-            .help =
-                "Series of one metric; what is beyond gets the tag value __other__. All together "
-                "take 1400 bytes per series at most, page and memory.",
+            .path = "dns.timeout",
+            .type = EYE_CONFIG_DURATION,
+            .experimental = true,
+            .offset = offsetof(struct eye_config, dns.timeout_ns),
+            .default_value = "5s",
+            .min = SECOND,
+            .max = MINUTE,
+            .help = "A question that has no answer so long after it was asked for the last time "
+                    "counts as unanswered.",
         },
+    {
+        .path = "limits.series",
+        .foreign = "cardinality_limit max_series",
+        .type = EYE_CONFIG_COUNT,
+        .offset = offsetof(struct eye_config, limits.series),
+        .default_value = "2000",
+        .min = 10,
+        .max = 1000000,
+        .help = "Series of one metric; what is beyond gets the tag value __other__. All together "
+                "take 1400 bytes per series at most, page and memory.",
+    },
     {
         .path = "limits.tag_values",
         .type = EYE_CONFIG_COUNT,
@@ -325,7 +336,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .expects = "letters, digits, \".\", \"_\" or \"-\"",
         .series = true,
         .help = "Stands before metric names. Prometheus' formats and OTLP leave those of semantic "
-                "conventions (http.*) as they are.",
+                "conventions (http.*, dns.*) as they are.",
     },
     {
         .path = "tags",

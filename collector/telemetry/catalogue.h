@@ -104,7 +104,12 @@ struct eye_attribute {
     X(ERROR, "error_type", "error.type", STRING, STABLE,                                           \
       "what ended a request without an answer, in the place of the status: cancelled (the client " \
       "closed first), closed (the server did), reset, timeout, _OTHER; its duration is that to "   \
-      "the connection's end")                                                                      \
+      "the connection's end; of DNS timeout, and truncated (the answer is cut)")                   \
+    X(TYPE, "type", "dns.question.type", STRING, EXPERIMENTAL,                                     \
+      "what a DNS question asks for: A, AAAA ... , TYPE and a number when unknown, NOTIFY or "     \
+      "UPDATE")                                                                                    \
+    X(RCODE, "rcode", "dns.response_code", STRING, EXPERIMENTAL,                                   \
+      "of a DNS answer: NOERROR, NXDOMAIN ... , RCODE and a number when unknown")                  \
     X(ROUTE, "route", "", STRING, EXPERIMENTAL,                                                    \
       "path with variable segments as *, or the user's own route")                                 \
     X(PROGRAM, "program", "", STRING, EXPERIMENTAL, "kernel program")                              \
@@ -151,6 +156,9 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
 #define EYE_TAGS_HTTP                                                                              \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+#define EYE_TAGS_DNS                                                                               \
+    (EYE_TAG_BIT(TYPE) | EYE_TAG_BIT(RCODE) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) |          \
+     EYE_TAG_BIT(PORT))
 #define EYE_TAGS_USM_LOST                                                                          \
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(REASON))
 
@@ -170,6 +178,7 @@ enum eye_metric_family_id {
     EYE_FAMILY_UDP,
     EYE_FAMILY_USM,
     EYE_FAMILY_HTTP,
+    EYE_FAMILY_DNS,
     EYE_FAMILY_SELF,
 };
 
@@ -243,6 +252,11 @@ enum eye_series_bound {
     X(HTTP_CLIENT_DURATION, "http.client.request.duration", HTTP, DISTRIBUTION, SECONDS, 1,        \
       EYE_TAGS_HTTP, BUDGETED, STABLE,                                                             \
       "first byte of the request to first byte of the response, client end")                       \
+    X(DNS_LOOKUP, "dns.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1, EYE_TAGS_DNS, BUDGETED,    \
+      EXPERIMENTAL,                                                                                \
+      "DNS question over UDP to its answer, client end; asked again, since the first time")        \
+    X(DNS_SERVER_LOOKUP, "dns.server.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1,              \
+      EYE_TAGS_DNS, BUDGETED, EXPERIMENTAL, "DNS question over UDP to its answer, server end")     \
     X(SELF_KERNEL_LOST, "sockeye.kernel.lost", SELF, COUNTER, EVENTS, 1,                           \
       EYE_TAG_BIT(PROGRAM) | EYE_TAG_BIT(REASON), FEW, STABLE,                                     \
       "what the kernel side saw and could not hand on, by program and reason")                     \
