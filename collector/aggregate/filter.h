@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bpf/abi.h"
+#include "collector/tracer/tracer.h"
 #include "config/config.h"
 
 struct eye_filter {
