@@ -151,8 +151,9 @@ static int init_filter_table(struct eye_config *config)
     }
     size_t included = copy_addresses(&config->connections.include, addresses);
     copy_addresses(&config->connections.exclude, addresses + included);
-    return eye_prefix_table_init(&config->connections.filter_table, addresses, sizeof(*addresses),
-                                 count);
+    int result = eye_prefix_table_init(&config->connections.filter_table, addresses,
+                                       sizeof(*addresses), count);
+    return result;
 }
 
 int eye_connection_tables_init(struct eye_config *config)

@@ -32,12 +32,11 @@
  */
 struct connection_key {
     uint64_t process; /* struct eye_process.id */
-    uint64_t group;   /* what its address is called: eye_remote_group() */
     uint32_t netns;   /* 0 unless it is a tag */
     uint16_t port;    /* 0: no name */
     uint8_t direction;
     uint8_t family;
-    uint8_t remote[EYE_ADDRESS_BYTES]; /* zero unless it is a tag */
+    uint8_t remote[EYE_ADDRESS_BYTES]; /* eye_remote_identify() */
     uint16_t rule_port;                /* eye_filter_port() */
     uint16_t rule_class;               /* eye_filter_class() */
     uint8_t cast;                      /* of datagrams; else zero */
@@ -113,14 +112,14 @@ struct eye_aggregate {
     struct eye_reverse *names; /* NULL: nobody knows any */
     struct eye_group *group;
     struct eye_table bundles;
-    struct request_slot requests[REQUEST_SLOTS];
     uint64_t registry_generation;
     uint64_t process_generation;
     uint64_t doubts;
     uint32_t pass;
     struct eye_aggregate_filtered filtered;
-    struct eye_ports ports;
     struct eye_filter filter;
+    struct request_slot requests[REQUEST_SLOTS];
+    struct eye_ports ports;
 };
 
 struct eye_aggregate *eye_aggregate_new(const struct eye_config *config,
@@ -354,9 +353,8 @@ static struct bundle *find_named(struct eye_aggregate *aggregate, struct connect
         key->rule_class = eye_filter_class(&aggregate->filter, remote);
     }
     key->port = eye_ports_name(&aggregate->ports, (enum eye_direction)key->direction, key->port);
-    key->group = eye_remote_group(aggregate->config, aggregate->names, remote);
-    if (aggregate->config->connections.remote == EYE_REMOTE_IP) {
-        memcpy(key->remote, remote, sizeof(key->remote));
+    if (aggregate->config->connections.remote != EYE_REMOTE_NONE) {
+        eye_remote_identify(aggregate->config, aggregate->names, remote, key->remote);
     }
     uint64_t hash = eye_hash_bytes(key, sizeof(*key));
     struct bundle *bundle = eye_table_find(&aggregate->bundles, hash, bundle_matches, key);
@@ -515,7 +513,9 @@ static void count_closed(struct eye_aggregate *aggregate, struct bundle *bundle,
 /* A rule does not want it counted: that is. */
 static bool leaves_out(struct eye_aggregate *aggregate, const struct bundle *bundle)
 {
-    aggregate->filtered.sockets += bundle->excluded;
+    if (bundle->excluded) {
+        aggregate->filtered.sockets++;
+    }
     return bundle->excluded;
 }
 

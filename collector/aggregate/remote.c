@@ -68,13 +68,9 @@ static bool find_name(const struct eye_config *config, struct eye_reverse *names
            eye_reverse_find(names, address, ret_name);
 }
 
-uint64_t eye_remote_group(const struct eye_config *config, struct eye_reverse *names,
-                          const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES])
+static uint64_t group_of(const struct eye_config *config, struct eye_reverse *names,
+                         const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES])
 {
-    int how = config->connections.remote;
-    if (how == EYE_REMOTE_NONE || how == EYE_REMOTE_IP) {
-        return 0;
-    }
     struct eye_reverse_name name;
     if (find_name(config, names, address, &name)) {
         return GROUP_NAMES + name.id;
@@ -82,6 +78,20 @@ uint64_t eye_remote_group(const struct eye_config *config, struct eye_reverse *n
     uint32_t network = network_of(config, address);
     return network == EYE_PREFIX_NONE ? GROUP_ZONES + (uint64_t)zone_of(address)
                                       : GROUP_NETWORKS + (uint64_t)network;
+}
+
+void eye_remote_identify(const struct eye_config *config, struct eye_reverse *names,
+                         const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES],
+                         uint8_t ret_identity[static EYE_PREFIX_ADDRESS_BYTES])
+{
+    int how = config->connections.remote;
+    uint64_t identity[2] = {0};
+    if (how == EYE_REMOTE_IP) {
+        memcpy(identity, address, sizeof(identity));
+    } else if (how != EYE_REMOTE_NONE) {
+        identity[0] = group_of(config, names, address);
+    }
+    memcpy(ret_identity, identity, sizeof(identity));
 }
 
 static void format_group(const struct eye_config *config, struct eye_reverse *names,

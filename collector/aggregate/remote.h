@@ -12,12 +12,12 @@
 #define EYE_REMOTE_BYTES 151
 
 /**
- * A number that all addresses have which connections.remote of @config calls the same (16 bytes,
- * network order, IPv4 as ::ffff:a.b.c.d); 0 where there is no tag, or it is the address itself.
- * @names: NULL when nobody knows any.
+ * What all addresses have in common that connections.remote of @config calls the same, and no
+ * others (16 bytes, network order, IPv4 as ::ffff:a.b.c.d). @names: NULL when nobody knows any.
  */
-uint64_t eye_remote_group(const struct eye_config *config, struct eye_reverse *names,
-                          const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES]);
+void eye_remote_identify(const struct eye_config *config, struct eye_reverse *names,
+                         const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES],
+                         uint8_t ret_identity[static EYE_PREFIX_ADDRESS_BYTES]);
 
 /**
  * Writes the tag value for @address: "" for EYE_REMOTE_NONE, "loopback", "link-local", "private" or

@@ -3,6 +3,7 @@
 #include "collector/base/prefix.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,12 +44,12 @@ static bool parse_address(const char *text, struct eye_prefix *ret_prefix)
 /* @text: behind the slash; NULL without one. Bits of all 128. */
 static int parse_length(const char *text, const struct eye_prefix *prefix, uint8_t *ret_bits)
 {
-    uint64_t most = prefix->family == 4 ? ALL_BITS - MAPPED_BITS : ALL_BITS;
+    unsigned most = prefix->family == 4 ? ALL_BITS - MAPPED_BITS : ALL_BITS;
     uint64_t length = most;
     if (text != NULL && (eye_parse_u64(text, &length) != 0 || length > most)) {
         return -ERANGE;
     }
-    *ret_bits = (uint8_t)(ALL_BITS - most + length);
+    *ret_bits = (uint8_t)(ALL_BITS - most + (unsigned)length);
     return 0;
 }
 
@@ -109,19 +110,30 @@ bool eye_prefix_equal(const struct eye_prefix *prefix, const struct eye_prefix *
     return memcmp(prefix, other, sizeof(*prefix)) == 0;
 }
 
+static int leading_zeros(uint64_t number)
+{
+    return number == 0 ? 64 : __builtin_clzll(number);
+}
+
+/* Words instead of bytes: zones ask this of every record. */
 static bool has_bits(const struct eye_prefix *prefix,
                      const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES])
 {
-    size_t whole = prefix->bits / 8;
-    uint8_t mask = (uint8_t)(0xff00 >> prefix->bits % 8);
-    return memcmp(address, prefix->address, whole) == 0 &&
-           (mask == 0 || (address[whole] & mask) == prefix->address[whole]);
+    uint64_t words[2];
+    uint64_t others[2];
+    memcpy(words, address, sizeof(words));
+    memcpy(others, prefix->address, sizeof(others));
+    int common = leading_zeros(be64toh(words[0] ^ others[0]));
+    if (common == 64) {
+        common += leading_zeros(be64toh(words[1] ^ others[1]));
+    }
+    return common >= prefix->bits;
 }
 
 bool eye_prefix_holds(const struct eye_prefix *prefix,
                       const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES])
 {
-    return has_bits(prefix, address) && prefix->family == (is_mapped(address) ? 4 : 6);
+    return prefix->family == (is_mapped(address) ? 4 : 6) && has_bits(prefix, address);
 }
 
 /* ---- many ---- */

@@ -95,7 +95,7 @@ static void zones__follow_the_ranges(void **state)
 }
 
 /* Addresses have a number in common when they are called the same, and only then. */
-static void groups__are_those_of_the_zones(void **state)
+static void identities__are_those_of_the_zones(void **state)
 {
     (void)state;
     const struct eye_config config = {.connections.remote = EYE_REMOTE_ZONE};
@@ -105,24 +105,28 @@ static void groups__are_those_of_the_zones(void **state)
             uint8_t right[16];
             read_address(cases[i].address, left);
             read_address(cases[j].address, right);
-            bool same =
-                eye_remote_group(&config, NULL, left) == eye_remote_group(&config, NULL, right);
+            uint8_t identities[2][EYE_PREFIX_ADDRESS_BYTES];
+            eye_remote_identify(&config, NULL, left, identities[0]);
+            eye_remote_identify(&config, NULL, right, identities[1]);
+            bool same = memcmp(identities[0], identities[1], sizeof(identities[0])) == 0;
             assert_int_equal(same, strcmp(cases[i].zone, cases[j].zone) == 0);
         }
     }
 }
 
-/* Of what is no group the address itself is the tag, or there is none. */
-static void groups__are_none_of_addresses(void **state)
+static void addresses__are_their_own_identity(void **state)
 {
     (void)state;
-    uint8_t address[16];
+    static const uint8_t nothing[EYE_PREFIX_ADDRESS_BYTES] = {0};
+    struct eye_config config = {.connections.remote = EYE_REMOTE_IP};
+    uint8_t address[EYE_PREFIX_ADDRESS_BYTES];
+    uint8_t identity[EYE_PREFIX_ADDRESS_BYTES];
     read_address("10.1.2.3", address);
-    for (int how = EYE_REMOTE_NONE; how <= EYE_REMOTE_NAME; how++) {
-        const struct eye_config config = {.connections.remote = how};
-        bool has_group = how != EYE_REMOTE_NONE && how != EYE_REMOTE_IP;
-        assert_int_equal(eye_remote_group(&config, NULL, address) != 0, has_group);
-    }
+    eye_remote_identify(&config, NULL, address, identity);
+    assert_memory_equal(identity, address, sizeof(address));
+    config.connections.remote = EYE_REMOTE_NONE;
+    eye_remote_identify(&config, NULL, address, identity);
+    assert_memory_equal(identity, nothing, sizeof(nothing));
 }
 
 static void networks__are_the_longest_else_the_zone(void **state)
@@ -149,7 +153,6 @@ static void networks__are_the_longest_else_the_zone(void **state)
         read_address(expected[i].address, address);
         eye_remote_format(&config, NULL, address, text);
         assert_string_equal(text, expected[i].zone);
-        assert_true(eye_remote_group(&config, NULL, address) > 0);
     }
     eye_connection_tables_done(&config);
 }
@@ -183,8 +186,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zones__follow_the_ranges),
-        cmocka_unit_test(groups__are_those_of_the_zones),
-        cmocka_unit_test(groups__are_none_of_addresses),
+        cmocka_unit_test(identities__are_those_of_the_zones),
+        cmocka_unit_test(addresses__are_their_own_identity),
         cmocka_unit_test(networks__are_the_longest_else_the_zone),
         cmocka_unit_test(none__is_empty),
         cmocka_unit_test(addresses__are_written_as_usual),
