@@ -12,6 +12,7 @@
 
 enum eye_socket_phase {
     EYE_SOCKET_NEW,        /* cloned from a listener, or just made */
+    EYE_SOCKET_TRYING,     /* connect() was called, and no SYN was sent yet */
     EYE_SOCKET_CONNECTING, /* SYN sent */
     EYE_SOCKET_LISTENING,
     EYE_SOCKET_ESTABLISHED, /* and every state after it until CLOSE */
@@ -38,7 +39,10 @@ struct eye_counters {
 
 /* What was last reported of a socket. */
 struct eye_reported {
-    struct eye_counters counters;
+    union {
+        struct eye_counters counters;
+        __u8 tried[EYE_ADDRESS_BYTES]; /* TRYING: whom */
+    };
     __u64 counted_owner; /* under which it was counted active */
     __u32 pass;
     __u32 padding;
@@ -61,7 +65,10 @@ struct eye_reported {
 struct eye_socket {
     struct eye_stream stream; /* what every payload looks at */
     __u64 claim;    /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
-    __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
+    union {
+        __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
+        __u64 drops;    /* LISTENING: of these was told */
+    };
     struct eye_reported reported[2];
     __u32 connect_us;
     __u32 met; /* number of the look in which the live iterator met it last */

@@ -41,7 +41,8 @@ struct connection_key {
     uint16_t rule_class;               /* eye_filter_class() */
     uint8_t cast;                      /* of datagrams; else zero */
     uint8_t flags;                     /* enum eye_datagram_flag, of datagrams */
-    uint8_t padding[2];
+    uint8_t listens;                   /* 1: a listener, which has no remote */
+    uint8_t padding;
 };
 
 /* X(identifier): what is counted of every connection or UDP socket, under
@@ -58,6 +59,9 @@ struct connection_key {
     X(TCP_RECEIVED_SEGMENTS)                                                                       \
     X(TCP_RETRANSMITS)                                                                             \
     X(TCP_RTT)                                                                                     \
+    X(TCP_LISTEN_WAITING)                                                                          \
+    X(TCP_LISTEN_ROOM)                                                                             \
+    X(TCP_LISTEN_DROPPED)                                                                          \
     X(UDP_SENT_BYTES)                                                                              \
     X(UDP_RECEIVED_BYTES)                                                                          \
     X(UDP_SENT)                                                                                    \
@@ -256,8 +260,7 @@ static void add_tag(struct bundle *bundle, enum eye_tag tag, const char *value)
 }
 
 static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bundle,
-                        const struct eye_process *process,
-                        const uint8_t remote[static EYE_ADDRESS_BYTES])
+                        const struct eye_process *process, const uint8_t *remote)
 {
     const struct connection_key *key = &bundle->key;
     eye_ports_format(key->port, bundle->port);
@@ -270,7 +273,9 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
         memcpy(bundle->namespace_name, process->names->namespace_name,
                sizeof(bundle->namespace_name));
     }
-    eye_remote_format(aggregate->config, aggregate->names, remote, bundle->remote);
+    if (remote != NULL) {
+        eye_remote_format(aggregate->config, aggregate->names, remote, bundle->remote);
+    }
     const struct {
         enum eye_connection_tag wanted;
         enum eye_tag tag;
@@ -308,8 +313,7 @@ void eye_aggregate_name(struct eye_aggregate *aggregate, uint64_t owner,
 }
 
 static bool is_excluded(const struct eye_aggregate *aggregate, const struct connection_key *key,
-                        const struct eye_process *process,
-                        const uint8_t remote[static EYE_ADDRESS_BYTES])
+                        const struct eye_process *process, const uint8_t *remote)
 {
     const struct eye_filter_subject subject = {
         .address = remote,
@@ -323,7 +327,7 @@ static bool is_excluded(const struct eye_aggregate *aggregate, const struct conn
 
 static struct bundle *new_bundle(struct eye_aggregate *aggregate, const struct connection_key *key,
                                  uint64_t hash, const struct eye_process *process,
-                                 const uint8_t remote[static EYE_ADDRESS_BYTES])
+                                 const uint8_t *remote)
 {
     if (aggregate->bundles.count >= BUNDLES_MAX) {
         forget_bundles(aggregate);
@@ -340,9 +344,9 @@ static struct bundle *new_bundle(struct eye_aggregate *aggregate, const struct c
 }
 
 /* The bundle of what @key says, with the netns and port of a record, if @owner had it; NULL when
- * out of memory. */
+ * out of memory. @remote: NULL for a listener. */
 static struct bundle *find_named(struct eye_aggregate *aggregate, struct connection_key *key,
-                                 const uint8_t remote[static EYE_ADDRESS_BYTES], uint64_t owner)
+                                 const uint8_t *remote, uint64_t owner)
 {
     const struct eye_process *process = eye_processes_find(aggregate->processes, owner);
     check_generations(aggregate);
@@ -353,7 +357,7 @@ static struct bundle *find_named(struct eye_aggregate *aggregate, struct connect
         key->rule_class = eye_filter_class(&aggregate->filter, remote);
     }
     key->port = eye_ports_name(&aggregate->ports, (enum eye_direction)key->direction, key->port);
-    if (aggregate->config->connections.remote != EYE_REMOTE_NONE) {
+    if (remote != NULL && aggregate->config->connections.remote != EYE_REMOTE_NONE) {
         eye_remote_identify(aggregate->config, aggregate->names, remote, key->remote);
     }
     uint64_t hash = eye_hash_bytes(key, sizeof(*key));
@@ -547,6 +551,23 @@ void eye_aggregate_connection(void *context, const struct eye_connection_record 
     }
 }
 
+void eye_aggregate_listener(void *context, const struct eye_connection_record *sample)
+{
+    struct eye_aggregate *aggregate = context;
+    struct connection_key key = {.netns = sample->netns,
+                                 .port = sample->port,
+                                 .direction = sample->direction,
+                                 .family = sample->family,
+                                 .listens = 1};
+    struct bundle *bundle = find_named(aggregate, &key, NULL, sample->owner);
+    if (bundle == NULL || leaves_out(aggregate, bundle)) {
+        return;
+    }
+    eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_LISTEN_WAITING), sample->waiting);
+    eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_LISTEN_ROOM), sample->room);
+    add(aggregate, bundle, CONNECTION_TCP_LISTEN_DROPPED, sample->dropped);
+}
+
 void eye_aggregate_datagrams(void *context, const struct eye_datagram_record *sample)
 {
     struct eye_aggregate *aggregate = context;
@@ -580,14 +601,26 @@ struct eye_aggregate_filtered eye_aggregate_filtered(const struct eye_aggregate 
     return aggregate->filtered;
 }
 
+/* They are counted afresh. */
+static void empty_gauges(struct eye_aggregate *aggregate, enum eye_metric_id metric)
+{
+    struct eye_series *series = eye_registry_first(aggregate->registry, metric);
+    for (; series != NULL; series = series->next) {
+        eye_gauge_set(series, 0);
+    }
+}
+
+void eye_aggregate_begin_look(struct eye_aggregate *aggregate)
+{
+    empty_gauges(aggregate, EYE_METRIC_TCP_LISTEN_WAITING);
+    empty_gauges(aggregate, EYE_METRIC_TCP_LISTEN_ROOM);
+}
+
 void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass)
 {
     aggregate->pass = pass;
     eye_processes_sweep(aggregate->processes, pass);
-    struct eye_series *series = eye_registry_first(aggregate->registry, EYE_METRIC_TCP_ACTIVE);
-    for (; series != NULL; series = series->next) {
-        eye_gauge_set(series, 0);
-    }
+    empty_gauges(aggregate, EYE_METRIC_TCP_ACTIVE);
 }
 
 void eye_aggregate_judge_ports(struct eye_aggregate *aggregate, uint64_t now_ns)

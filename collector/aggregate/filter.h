@@ -19,7 +19,7 @@ struct eye_filter {
 
 /* Whom a rule is held against. */
 struct eye_filter_subject {
-    const uint8_t *address; /* of the other end; NULL: not known, as of a request's */
+    const uint8_t *address; /* of the other end; NULL: not known, as of a request's or listener's */
     uint16_t port;          /* of the service; 0: none that a rule names */
     enum eye_direction direction;
     const char *service;
@@ -41,11 +41,11 @@ static inline uint16_t eye_filter_port(const struct eye_filter *filter, uint16_t
     return filter->ports[port / 64] >> port % 64 & 1 ? port : 0;
 }
 
-/** A number that addresses have in common which are the same to the rules; 0 without such rules.
- * The longest range decides in which others an address lies. */
-static inline uint16_t eye_filter_class(const struct eye_filter *filter,
-                                        const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES])
+/** A number that addresses have in common which are the same to the rules; 0 without such rules, or
+ * without an address. The longest range decides in which others an address lies. */
+static inline uint16_t eye_filter_class(const struct eye_filter *filter, const uint8_t *address)
 {
     const struct eye_prefix_table *table = &filter->config->connections.filter_table;
-    return table->count == 0 ? 0 : (uint16_t)(eye_prefix_table_find(table, address) + 1);
+    bool matters = address != NULL && table->count > 0;
+    return matters ? (uint16_t)(eye_prefix_table_find(table, address) + 1) : 0;
 }

@@ -69,9 +69,9 @@ static const char *const remotes[] = {"connections.remote=none", "connections.re
 static const char *const networks[] = {
     "connections.networks=[]", "connections.networks=[{prefix: 127.0.0.0/8, name: first}]",
     "connections.networks=[{prefix: 127.0.0.0/8, name: second}, {prefix: 127.0.0.1, name: third}]"};
-static const char *const excluded[] = {
-    "connections.exclude=[]", "connections.exclude=[{port: 1}, {address: 192.0.2.0/24}]",
-    "connections.exclude=[{service: nobody, process: '*'}]"};
+static const char *const excluded[] = {"connections.exclude=[]",
+                                       "connections.exclude=[{port: 1}, {address: 192.0.2.0/24}]",
+                                       "connections.exclude=[{service: nobody, process: '*'}]"};
 static const char *const routes[] = {
     "http.routes=[]", "http.routes=[{pattern: /counted, route: first}]",
     "http.routes=[{pattern: /counted, route: second}, {pattern: /between, route: third}]"};

@@ -228,11 +228,11 @@ connections:
         for metric in ("http.server.request.duration", "http.client.request.duration"):
             self.assertEqual(daemon.weight(metric, port=by_port), 0)
             self.assertEqual(daemon.weight(metric, port=by_requests), 5)  # of no known address
-        # A record of each end: connections, sockets of UDP, and what else came to the first ones.
+        # A record of each end: of connections, sockets and flows of UDP; and of each listener.
         self.assertEqual(self.filtered(daemon),
                          2 * EACH + 2  # by address: one of the datagrams' peers is a flow
-                         + 2 * EACH + 2 + 2  # by port
-                         + EACH + 1 + 1  # by direction, service, process
+                         + 2 * EACH + 1 + 2 + 2 + 1  # by port: connections, datagrams, requests
+                         + EACH + 1 + 1 + 1 + 1  # by direction, service, process
                          + 2)  # by address again, both ends
         self.assertEqual(self.filtered(daemon, "usm"), 2 * 5)
 
