@@ -3,6 +3,7 @@
 #include "config/connection_rules.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/value.h"
@@ -145,7 +146,7 @@ static size_t copy_addresses(const struct eye_rule_list *list, struct eye_prefix
 static int init_filter_table(struct eye_config *config)
 {
     size_t count = config->connections.include.count + config->connections.exclude.count;
-    EYE_AUTOFREE struct eye_prefix *addresses = calloc(count + 1, sizeof(*addresses));
+    struct eye_prefix *addresses = calloc(count + 1, sizeof(*addresses));
     if (addresses == NULL) {
         return -ENOMEM;
     }
@@ -153,6 +154,7 @@ static int init_filter_table(struct eye_config *config)
     copy_addresses(&config->connections.exclude, addresses + included);
     int result = eye_prefix_table_init(&config->connections.filter_table, addresses,
                                        sizeof(*addresses), count);
+    free(addresses);
     return result;
 }
 
