@@ -92,7 +92,7 @@ struct eye_attribute {
     X(NAMESPACE, "namespace", "k8s.namespace.name", STRING, EXPERIMENTAL,                          \
       "Kubernetes namespace of the pod")                                                           \
     X(REMOTE, "remote", "network.peer.address", STRING, STABLE,                                    \
-      "the other end: its zone or address, by setting")                                            \
+      "the other end: its zone, network, address or name, by setting")                             \
     X(CAST, "cast", "", STRING, EXPERIMENTAL,                                                      \
       "multicast or broadcast, of datagrams to such addresses; all others do not have it")         \
     X(PROTOCOL, "protocol", "network.protocol.name", STRING, EXPERIMENTAL,                         \
@@ -120,7 +120,8 @@ struct eye_attribute {
     X(OUTCOME, "outcome", "", STRING, STABLE, "what became of it")                                 \
     X(METRIC, "metric", "", STRING, STABLE, "name of the metric concerned")                        \
     X(TAG, "tag", "", STRING, STABLE, "name of the tag concerned")                                 \
-    X(SOURCE, "source", "", STRING, EXPERIMENTAL, "stage that made the sample")                    \
+    X(SOURCE, "source", "", STRING, EXPERIMENTAL,                                                  \
+      "stage that made the sample, or where a name comes from")                                    \
     X(LIMIT, "limit", "", STRING, EXPERIMENTAL, "key of the configuration to raise")
 
 enum eye_tag {
@@ -285,7 +286,8 @@ enum eye_series_bound {
       "seen there")                                                                                \
     X(SELF_SAMPLES, "sockeye.samples", SELF, COUNTER, SAMPLES, 1,                                  \
       EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), FEW, EXPERIMENTAL,                               \
-      "samples by stage: aggregated, malformed, or values lost for want of memory")                \
+      "samples by stage: aggregated, malformed, filtered (left out by connections.include or "     \
+      "exclude), or values lost for want of memory")                                               \
     X(SELF_SERIES, "sockeye.series", SELF, GAUGE, SERIES, 1, EYE_TAG_BIT(METRIC), FEW, STABLE,     \
       "series alive, by metric")                                                                   \
     X(SELF_OVERFLOW, "sockeye.series.overflow", SELF, COUNTER, LOOKUPS, 1,                         \
@@ -307,6 +309,10 @@ enum eye_series_bound {
       "look-ups of a container's name in the files of its runtime: named, unknown (none tells "    \
       "it), denied (cap_dac_read_search), too_large, malformed, failed, postponed (the interval "  \
       "has read enough), no_room")                                                                 \
+    X(SELF_REMOTE_NAMES, "sockeye.remote.names", SELF, COUNTER, LOOKUPS, 1,                        \
+      EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), FEW, EXPERIMENTAL,                               \
+      "names of addresses by where they come from: taken, malformed, no_room (an older one, or "   \
+      "of hosts this one, is left out), too_large (/etc/hosts), failed (it cannot be read)")       \
     X(SELF_CPU, "sockeye.cpu.time", SELF, COUNTER, SECONDS, 1e-9, 0, FEW, STABLE,                  \
       "CPU time of the daemon, user and system")                                                   \
     X(SELF_MEMORY, "sockeye.memory.resident", SELF, GAUGE, BYTES, 1, 0, FEW, STABLE,               \

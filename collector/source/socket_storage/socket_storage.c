@@ -69,11 +69,6 @@ static int open_rings(struct tier *tier, struct eye_error *ret_error)
     return eye_rings_open(&tier->rings, maps, ret_error);
 }
 
-static bool tells_addresses(const struct eye_config *config)
-{
-    return config->connections.remote != EYE_REMOTE_NONE;
-}
-
 /* Loads the programs of what is wanted and not refused. */
 static int load_at_once(struct tier *tier, struct eye_error *ret_error)
 {
@@ -86,7 +81,7 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
     tier->programs->bss->eye_protocols_off = ~wanted;
     tier->programs->bss->eye_switches = wanted == 0;
     tier->programs->bss->eye_udp_on = tier->states[EYE_ABILITY_UDP] >= DETACHED;
-    tier->programs->bss->eye_udp_by_address = tells_addresses(tier->config);
+    tier->programs->bss->eye_udp_by_address = eye_config_wants_addresses(tier->config);
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(tier->programs, program),
@@ -752,7 +747,7 @@ static void apply(void *state)
     if ((before == 0) != (wanted == 0)) {
         switch_protocols(tier, wanted != 0);
     }
-    tier->programs->bss->eye_udp_by_address = tells_addresses(tier->next);
+    tier->programs->bss->eye_udp_by_address = eye_config_wants_addresses(tier->next);
     tier->config = tier->next;
 }
 
