@@ -262,7 +262,8 @@ class RefusedStart(unittest.TestCase):
         """Whoever does not ask for eBPF has connections all the same, and is told why no more."""
         harness.need("setpriv")
         done = self.run_once(UNPRIVILEGED, self.public_copy(), "source.tier=auto",
-                             "protocols.http=false", "connections.udp=false")
+                             "protocols.http=false", "protocols.dns=false",
+                             "connections.udp=false")
         self.assertEqual(done.returncode, EXIT_OK, done.stderr)
         said = messages(done.stderr)
         self.assertTrue(said[0].startswith("tier sock-diag, because socket-storage cannot be had: "
