@@ -305,11 +305,17 @@ struct eye_loss_record {
     X(OWNER_RING, "owner", "ring_full")      /* who a process is: asked of /proc instead */        \
     X(OWNER_ENVIRONMENT, "owner", "environment") /* not readable, too long: asked of /proc */      \
     X(SEED_LISTENERS, "seed", "listeners_full")  /* direction of older sockets guessed */          \
-    X(UDP_STORAGE, "udp", "no_storage")          /* no memory for a socket's state: not counted */ \
-    X(UDP_RING, "udp", "ring_full")              /* the last record of a socket */                 \
-    X(UDP_FLOWS, "udp", "flows_full")            /* datagrams counted as the first peer's */       \
-    X(UDP_HEADERS, "udp", "extension_headers")   /* as below */                                    \
-    X(USM_HEADERS, "http", "extension_headers")  /* IPv6 packet with more of them than followed */ \
+    X(DIAG_OVERFLOW, "diag", "overflow")         /* ends of connections, how many is not known */  \
+    X(DIAG_RESET, "diag", "reset")         /* what a connection did before it reset itself */      \
+    X(DIAG_VANISHED, "diag", "vanished")   /* gone from the dumps, and its end was not told */     \
+    X(DIAG_TABLE, "diag", "table_full")    /* a connection that is told of at its end alone */     \
+    X(DIAG_MALFORMED, "diag", "malformed") /* a message that is cut, none, or not the kernel's */  \
+    X(DIAG_OWNERS, "diag", "owners")       /* sockets whose processes were not all looked at */    \
+    X(UDP_STORAGE, "udp", "no_storage")    /* no memory for a socket's state: not counted */       \
+    X(UDP_RING, "udp", "ring_full")        /* the last record of a socket */                       \
+    X(UDP_FLOWS, "udp", "flows_full")      /* datagrams counted as the first peer's */             \
+    X(UDP_HEADERS, "udp", "extension_headers")  /* as below */                                     \
+    X(USM_HEADERS, "http", "extension_headers") /* IPv6 packet with more of them than followed */  \
     EYE_EACH_PROTOCOL(EYE_PARSER_LOSSES, X)                                                        \
     EYE_EACH_PROTOCOL(EYE_DISPATCH_LOSSES, X)
 

@@ -54,9 +54,10 @@ struct daemon {
     struct eye_collector *collector;
     struct eye_service service;
     struct eye_full full;
-    const char *tier; /* that was started */
-    bool whole;       /* all that the configuration asks for is seen */
-    bool up;          /* started, and not stopping */
+    const char *tier;   /* that was started */
+    bool own_namespace; /* and what it sees: no other network namespace */
+    bool whole;         /* all that the configuration asks for is seen */
+    bool up;            /* started, and not stopping */
     int signals;
     struct eye_control control;
     struct eye_view view;
@@ -392,7 +393,7 @@ static int start(struct daemon *daemon, struct eye_error *ret_error)
     }
     if (result == 0) {
         eye_features_ask_all(&daemon->features);
-        result = eye_features_check(&daemon->features, ret_error);
+        result = eye_source_check(&daemon->features, ret_error);
     }
     if (result == 0) {
         result = next_step(daemon, "opening exporters");
@@ -411,6 +412,7 @@ static int start(struct daemon *daemon, struct eye_error *ret_error)
         return result;
     }
     daemon->tier = eye_source_tier(source);
+    daemon->own_namespace = eye_source_sight(source)->own_namespace;
     daemon->whole = eye_source_is_whole(source);
     /* The collector's thread may add to it. */
     const struct eye_sight *sight = eye_source_sight(source);
@@ -644,7 +646,8 @@ static void say_observing(struct daemon *daemon)
     size_t exporters = daemon->config->exporter_count;
     struct eye_text line;
     eye_text_init(&line, 1024);
-    eye_text_appendf(&line, "observing every network namespace, tier %s", daemon->tier);
+    eye_text_appendf(&line, "observing %s network namespace, tier %s",
+                     daemon->own_namespace ? "its own" : "every", daemon->tier);
     add_protocols(&line, daemon);
     eye_text_appendf(&line, ", %zu exporter%s", exporters, exporters == 1 ? "" : "s");
     eye_log_info("%s", eye_text_string(&line));

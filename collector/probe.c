@@ -23,18 +23,12 @@ static const char *tier_of(const struct eye_probe *probe)
 
 void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
 {
-    struct eye_error why;
     memset(ret_probe, 0, sizeof(*ret_probe));
     ret_probe->protocols_wanted = eye_config_wants_protocols(config);
     eye_features_init(&ret_probe->features, config);
     eye_features_ask_all(&ret_probe->features);
-    ret_probe->tried = eye_features_check(&ret_probe->features, &why) == 0;
-    if (ret_probe->tried) {
-        ret_probe->tier = eye_source_probe(&ret_probe->features, &ret_probe->trial);
-    } else {
-        ret_probe->tier = eye_source_first(config);
-        eye_sight_note(&ret_probe->trial.sight, &why);
-    }
+    ret_probe->tried = eye_features_check(&ret_probe->features, NULL) == 0;
+    ret_probe->tier = eye_source_probe(&ret_probe->features, &ret_probe->trial);
 }
 
 /* What packets tell: of the whole host, or of a part. */
@@ -86,8 +80,8 @@ static enum eye_answer works(const struct eye_probe *probe, const struct eye_pro
 static void print_program(const struct eye_probe *probe, size_t index, struct eye_text *page)
 {
     const struct eye_program_trial *trial = &probe->trial.programs[index];
-    const char *name = probe->tier->programs[index].name;
-    const char *needed_for = eye_ability_name(probe->tier->programs[index].ability);
+    const char *name = probe->trial.programs_of->programs[index].name;
+    const char *needed_for = eye_ability_name(probe->trial.programs_of->programs[index].ability);
     struct eye_error found = {""};
     if (trial->attaches) {
         eye_error_set(&found, 0, "%u instructions verified", trial->instructions);
@@ -110,8 +104,10 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
         print_feature(&probe->features.states[i], page);
     }
-    eye_text_append(page, "\nkernel programs, each loaded alone\n");
-    for (size_t i = 0; i < probe->tier->program_count; i++) {
+    if (probe->trial.programs_of->program_count > 0) {
+        eye_text_append(page, "\nkernel programs, each loaded alone\n");
+    }
+    for (size_t i = 0; i < probe->trial.programs_of->program_count; i++) {
         print_program(probe, i, page);
     }
     eye_text_appendf(page, "\ntier: %s, protocols: %s, UDP: %s\n", tier_of(probe),
@@ -168,9 +164,9 @@ static json_t *pack_never_seen(const struct eye_probe *probe)
 static json_t *pack_programs(const struct eye_probe *probe)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < probe->tier->program_count; i++) {
+    for (size_t i = 0; i < probe->trial.programs_of->program_count; i++) {
         const struct eye_program_trial *trial = &probe->trial.programs[i];
-        const struct eye_program_info *program = &probe->tier->programs[i];
+        const struct eye_program_info *program = &probe->trial.programs_of->programs[i];
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:s}", "name", program->name,
                             "needed_for", eye_ability_name(program->ability), "works",

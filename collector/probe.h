@@ -12,7 +12,7 @@
 
 struct eye_probe {
     struct eye_features features;
-    bool tried;                       /* false: a feature is missing that all programs need */
+    bool tried;                       /* false: a feature is missing that kernel programs need */
     const struct eye_tier_type *tier; /* the one that was tried; else the one that would be */
     struct eye_tier_trial trial;
     bool protocols_wanted; /* by the configuration */

@@ -24,12 +24,14 @@
 #define EYE_PRIVILEGES_ALL UINT64_MAX
 
 /* X(identifier, effective, permitted): what is left to a thread once everything runs. DELIVERY:
- * whoever speaks with the network. */
+ * whoever speaks with the network. NAMESPACES: whoever enters those of others, again and again. */
 #define EYE_ROLES(X)                                                                               \
     X(MAIN, 0,                                                                                     \
       EYE_PRIVILEGES_LOADING | EYE_PRIVILEGES_READING | EYE_CAPABILITY(CAP_SYS_ADMIN) |            \
           EYE_CAPABILITY(CAP_NET_BIND_SERVICE))                                                    \
     X(COLLECTOR, EYE_PRIVILEGES_READING, EYE_PRIVILEGES_READING | EYE_PRIVILEGES_LOADING)          \
+    X(NAMESPACES, EYE_CAPABILITY(CAP_SYS_ADMIN) | EYE_PRIVILEGES_READING,                          \
+      EYE_CAPABILITY(CAP_SYS_ADMIN) | EYE_PRIVILEGES_READING)                                      \
     X(ATTACHER, 0, EYE_PRIVILEGES_LOADING)                                                         \
     X(DELIVERY, 0, 0)
 

@@ -20,18 +20,19 @@
 #define EYE_DESCRIPTORS 64
 
 /* X(identifier, probe of features.c and value of the tag `feature`, name, needed for, what is lost
- * without it, what to do). The first ones, up to CPUS, are needed for everything. What is lost and
+ * without it, what to do). The first ones, up to CPUS, are needed for kernel programs,
+ * and DESCRIPTORS by every tier. What is lost and
  * what to do are the usual case: a probe that knows better says so. */
 #define EYE_FEATURES(X)                                                                            \
-    X(CAPABILITIES, capabilities, "capabilities", "everything", "cannot observe the kernel",       \
+    X(CAPABILITIES, capabilities, "capabilities", "kernel programs", "cannot observe the kernel",  \
       "run as root or grant cap_bpf,cap_perfmon,cap_net_admin+ep")                                 \
     X(DESCRIPTORS, descriptors, "open files", "everything", "cannot observe the kernel",           \
       "allow more open files (ulimit -n, LimitNOFILE=)")                                           \
-    X(SYSCALL, syscall, "bpf system call", "everything", "cannot observe the kernel",              \
+    X(SYSCALL, syscall, "bpf system call", "kernel programs", "cannot observe the kernel",         \
       "use a kernel built with CONFIG_BPF_SYSCALL")                                                \
-    X(BTF, btf, "kernel BTF", "everything", "cannot observe the kernel",                           \
+    X(BTF, btf, "kernel BTF", "kernel programs", "cannot observe the kernel",                      \
       "use a kernel built with CONFIG_DEBUG_INFO_BTF (/sys/kernel/btf/vmlinux)")                   \
-    X(CPUS, cpus, "number of CPUs", "everything", "cannot observe the kernel",                     \
+    X(CPUS, cpus, "number of CPUs", "kernel programs", "cannot observe the kernel",                \
       "mount sysfs (mount -t sysfs sysfs /sys)")                                                   \
     X(PROC, proc, "host's processes", "names of services",                                         \
       "older services are called unknown, and connections older than the daemon are seen in its "  \
@@ -115,8 +116,8 @@ void eye_features_ask_all(struct eye_features *features);
 void eye_feature_forget(struct eye_features *features, enum eye_feature feature);
 
 /**
- * The first feature that is missing among those needed for everything, as the line "what is lost:
- * object: cause; remedy" and -ENOTSUP. 0 when none is.
+ * The first feature that is missing among those needed for kernel programs, as the line "what is
+ * lost: object: cause; remedy" and -ENOTSUP. 0 when none is.
  */
 int eye_features_check(struct eye_features *features, struct eye_error *ret_error);
 

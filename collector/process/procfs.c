@@ -12,27 +12,14 @@
 #include <string.h>
 
 #include "bpf/abi.h"
-#include "collector/base/clock.h"
 #include "collector/base/file.h"
-#include "collector/base/parse.h"
+#include "collector/base/proc_stat.h"
 #include "collector/base/text.h"
 #include "collector/process/names.h"
 #include "collector/process/span.h"
 
 /* A pid in decimal and its NUL. */
 #define PID_BYTES 11
-
-/* A uint64_t in decimal and its NUL. */
-#define U64_BYTES 21
-
-/* Field 22 ends before byte 512: a command of 64 bytes at most and 20 numbers. */
-#define STAT_BYTES 1024
-#define STAT_STATE 3
-#define STAT_THREADS 20
-#define STAT_START 22 /* in ticks after boot (proc(5)) */
-
-/* Of /proc, on every architecture that we build for (USER_HZ). */
-#define TICK_NS (EYE_NS_PER_SECOND / 100)
 
 /* Reads a file of /proc whole, cut at @size. */
 static int read_file(int directory, const char *name, char *buffer, size_t size,
@@ -56,39 +43,6 @@ static int content_of(struct eye_procfs *procfs, int directory, const char *name
     return read_file(directory, name, procfs->content, sizeof(procfs->content), ret_text);
 }
 
-/* What the file stat tells. */
-struct stat_fields {
-    bool zombie; /* its first thread is: it has neither environment nor executable */
-    uint64_t threads;
-    uint64_t start_ticks;
-};
-
-static bool parse_number(struct eye_span field, uint64_t *ret_number)
-{
-    char digits[U64_BYTES];
-    eye_copy_clean(digits, sizeof(digits), field.start, field.length);
-    return eye_parse_u64(digits, ret_number) == 0;
-}
-
-/* Fields are counted from behind the last ")": the command before it may hold anything. */
-static bool parse_stat(struct eye_span stat, struct stat_fields *ret_fields)
-{
-    const char *command_end = stat.length == 0 ? NULL : memrchr(stat.start, ')', stat.length);
-    if (command_end == NULL) {
-        return false;
-    }
-    struct eye_span rest = eye_span_skip(stat, (size_t)(command_end - stat.start) + 1);
-    struct eye_span fields[STAT_START + 1] = {0};
-    for (int number = 2; number <= STAT_START; number++) {
-        if (!eye_span_next(&rest, ' ', &fields[number])) {
-            return false;
-        }
-    }
-    ret_fields->zombie = eye_span_starts_with(fields[STAT_STATE], "Z");
-    return parse_number(fields[STAT_THREADS], &ret_fields->threads) &&
-           parse_number(fields[STAT_START], &ret_fields->start_ticks);
-}
-
 /* Units of the key's start that went by since @ns after boot. */
 static uint32_t units_since(uint64_t owner, uint64_t ns)
 {
@@ -99,23 +53,15 @@ static uint32_t units_since(uint64_t owner, uint64_t ns)
 /* A tick is 9.5 units long, and may reach into eleven of them: the key's start lies in one. */
 static bool is_start_of(uint64_t owner, uint64_t ticks)
 {
-    return units_since(owner, ticks * TICK_NS) <= (TICK_NS >> EYE_OWNER_START_UNIT_SHIFT) + 1;
-}
-
-/* 0, -EBADMSG, or -errno of reading it. */
-static int read_stat(int directory, struct stat_fields *ret_fields)
-{
-    char buffer[STAT_BYTES];
-    struct eye_span stat = {0};
-    int result = read_file(directory, "stat", buffer, sizeof(buffer), &stat);
-    return result != 0 ? result : parse_stat(stat, ret_fields) ? 0 : -EBADMSG;
+    return units_since(owner, ticks * EYE_PROC_TICK_NS) <=
+           (EYE_PROC_TICK_NS >> EYE_OWNER_START_UNIT_SHIFT) + 1;
 }
 
 static bool is_same(int directory, uint64_t owner)
 {
-    struct stat_fields fields;
-    return read_stat(directory, &fields) == 0 && !fields.zombie &&
-           is_start_of(owner, fields.start_ticks);
+    struct eye_proc_stat stat;
+    return eye_proc_stat_read(directory, &stat) == 0 && !stat.zombie &&
+           is_start_of(owner, stat.start_ticks);
 }
 
 static int open_process(const struct eye_procfs *procfs, uint64_t owner)
@@ -215,14 +161,14 @@ static enum eye_life life_of_error(const struct eye_procfs *procfs, int error)
 /* A process whose first thread has ended is a zombie by its state, and may go on by others. */
 enum eye_life eye_procfs_life(const struct eye_procfs *procfs, uint64_t owner)
 {
-    struct stat_fields fields;
+    struct eye_proc_stat stat;
     EYE_AUTOCLOSE int directory = open_process(procfs, owner);
-    int result = directory < 0 ? directory : read_stat(directory, &fields);
+    int result = directory < 0 ? directory : eye_proc_stat_read(directory, &stat);
     if (procfs->root < 0 || result != 0) {
         return procfs->root < 0 ? EYE_LIFE_UNCERTAIN : life_of_error(procfs, result);
     }
-    bool ended = fields.zombie && fields.threads <= 1;
-    return is_start_of(owner, fields.start_ticks) && !ended ? EYE_LIFE_GOES_ON : EYE_LIFE_OVER;
+    bool ended = stat.zombie && stat.threads <= 1;
+    return is_start_of(owner, stat.start_ticks) && !ended ? EYE_LIFE_GOES_ON : EYE_LIFE_OVER;
 }
 
 /* The kernel's own process 2 (kthreadd) is always there, and never ours. */

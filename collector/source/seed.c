@@ -1,173 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Enters namespaces found through /proc and /run/netns, in a thread that ends in the last one. */
 #include "collector/source/seed.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/magic.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-
-#include "collector/base/base.h"
-#include "collector/base/thread.h"
 #include "collector/source/iterator.h"
 
-/* Distinct namespaces visited; a host with more keeps the rest unseeded, counted. */
-#define NAMESPACES_MAX 4096
-
-struct visit {
-    const struct bpf_link *tcp_seed;
-    const char *proc;
-    struct eye_seed seed;
-    size_t count;
-    ino_t seen[NAMESPACES_MAX];
+struct seed {
+    const struct bpf_link *link;
 };
 
-static void fail(struct visit *visit, const char *step, int error)
+static int look(void *context, uint32_t netns)
 {
-    if (visit->seed.unseeded++ == 0) {
-        visit->seed.step = step;
-        visit->seed.error = error;
-    }
-}
-
-/* True when @inode is new and was noted. */
-static bool note(struct visit *visit, ino_t inode)
-{
-    for (size_t i = 0; i < visit->count; i++) {
-        if (visit->seen[i] == inode) {
-            return false;
-        }
-    }
-    if (visit->count == NAMESPACES_MAX) {
-        fail(visit, "more than 4096", E2BIG);
-        return false;
-    }
-    visit->seen[visit->count++] = inode;
-    return true;
-}
-
-static void look(struct visit *visit)
-{
-    int result = eye_iterator_run(visit->tcp_seed, 0, NULL, NULL);
-    if (result != 0) {
-        fail(visit, "iterator", -result);
-    }
-}
-
-static void enter(struct visit *visit, int namespace_fd)
-{
-    if (setns(namespace_fd, CLONE_NEWNET) != 0) {
-        fail(visit, "setns", errno);
-        return;
-    }
-    look(visit);
-}
-
-static bool is_namespace(int fd)
-{
-    struct statfs system;
-    return fstatfs(fd, &system) == 0 && system.f_type == NSFS_MAGIC;
-}
-
-/* A process that ended meanwhile has no namespace to enter; one of another user may be closed. */
-static void note_refusal(struct visit *visit, int error)
-{
-    if (error == EACCES || error == EPERM) {
-        visit->seed.closed++;
-    } else if (error != ENOENT && error != ESRCH) {
-        fail(visit, "open", error);
-    }
-}
-
-/* @path: of a namespace file, below the directory @folder. A name may be left behind without one.
- */
-static void visit_path(struct visit *visit, int folder, const char *path)
-{
-    struct stat status;
-    EYE_AUTOCLOSE int fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        note_refusal(visit, errno);
-    } else if (is_namespace(fd) && fstat(fd, &status) == 0 && note(visit, status.st_ino)) {
-        enter(visit, fd);
-    }
-}
-
-static void visit_process(struct visit *visit, int proc, const char *pid)
-{
-    char path[NAME_MAX + sizeof("/ns/net")];
-    snprintf(path, sizeof(path), "%s/ns/net", pid);
-    visit_path(visit, proc, path);
-}
-
-static void visit_processes(struct visit *visit, DIR *proc)
-{
-    for (struct dirent *entry = readdir(proc); entry != NULL; entry = readdir(proc)) {
-        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9') {
-            visit_process(visit, dirfd(proc), entry->d_name);
-        }
-    }
-}
-
-/* Namespaces with a name (ip-netns(8)) may have sockets but no process. */
-static void visit_named(struct visit *visit)
-{
-    DIR *names = opendir("/run/netns");
-    if (names == NULL) {
-        return;
-    }
-    for (struct dirent *entry = readdir(names); entry != NULL; entry = readdir(names)) {
-        visit_path(visit, dirfd(names), entry->d_name);
-    }
-    closedir(names);
-}
-
-/* Of the thread's first namespace, so that it is not entered as somebody else's. Without it that
- * one is looked at twice. */
-static void note_own(struct visit *visit, int proc)
-{
-    struct stat status;
-    EYE_AUTOCLOSE int own = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (own < 0) {
-        fail(visit, "open", errno);
-    } else if (fstat(own, &status) == 0) {
-        note(visit, status.st_ino);
-    }
-}
-
-static void *visit_others(void *context)
-{
-    struct visit *visit = context;
-    DIR *proc = opendir(visit->proc);
-    if (proc == NULL) {
-        fail(visit, "open", errno);
-    } else {
-        note_own(visit, dirfd(proc));
-        visit_processes(visit, proc);
-        closedir(proc);
-    }
-    visit_named(visit);
-    return NULL;
+    const struct seed *seed = context;
+    (void)netns;
+    return eye_iterator_run(seed->link, 0, NULL, NULL);
 }
 
 void eye_seed_namespaces(const struct bpf_link *tcp_seed, const char *proc,
-                         struct eye_seed *ret_seed)
+                         struct eye_visited *ret_seed)
 {
-    struct visit visit = {.tcp_seed = tcp_seed, .proc = proc};
-    pthread_t thread;
-    look(&visit);
-    int result = eye_thread_start("seed", visit_others, &visit, &thread);
-    if (result == 0) {
-        pthread_join(thread, NULL);
-    } else {
-        fail(&visit, "thread", -result);
-    }
-    *ret_seed = visit.seed;
+    struct seed seed = {tcp_seed};
+    const struct eye_visitor visitor = {"iterator", look, &seed};
+    eye_namespaces_visit(proc, &visitor, ret_seed);
 }

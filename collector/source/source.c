@@ -51,46 +51,110 @@ static const struct eye_tier_type *next_tier(const struct eye_config *config,
     return config->source.tier == EYE_TIER_AUTO ? eye_tier_types[i + 1] : NULL;
 }
 
+int eye_source_check(struct eye_features *features, struct eye_error *ret_error)
+{
+    const struct eye_tier_type *tier = eye_source_first(features->config);
+    int result = tier->check(features, ret_error);
+    while (result != 0 && (tier = next_tier(features->config, tier)) != NULL) {
+        result = tier->check(features, NULL) == 0 ? 0 : result;
+    }
+    return result;
+}
+
+/* Why it is this tier and no better one; @why: what the best one said. */
+static void note_better(const struct eye_features *features, const struct eye_tier_type *tier,
+                        const struct eye_error *why, struct eye_sight *sight)
+{
+    const struct eye_tier_type *best = eye_source_first(features->config);
+    struct eye_error line;
+    memset(sight, 0, sizeof(*sight));
+    if (tier != best) {
+        eye_error_set(&line, 0, "tier %s, because %s cannot be had: %s", tier->name, best->name,
+                      why->text);
+        eye_sight_note(sight, &line);
+    }
+}
+
+/* The first error is the best tier's: what others lack is no news. */
+static void keep_first(const struct eye_error *error, struct eye_error *first)
+{
+    if (first->text[0] == '\0') {
+        *first = *error;
+    }
+}
+
+/* The programs stay in @trial, for whoever wants to know why it is another one. */
+static void probe_tier(struct eye_features *features, const struct eye_tier_type *tier,
+                       struct eye_error *why, struct eye_tier_trial *trial)
+{
+    struct eye_error error = {""};
+    note_better(features, tier, why, &trial->sight);
+    size_t known = trial->sight.not_seen_count;
+    if (tier->check(features, &error) != 0) {
+        eye_sight_note(&trial->sight, &error);
+    } else {
+        tier->probe(features, trial);
+    }
+    if (!trial->connections) {
+        keep_first(&trial->sight.not_seen[known], why);
+    }
+}
+
 const struct eye_tier_type *eye_source_probe(struct eye_features *features,
                                              struct eye_tier_trial *ret_trial)
 {
-    const struct eye_tier_type *tier = NULL;
-    const struct eye_tier_type *next = eye_source_first(features->config);
+    const struct eye_tier_type *best = eye_source_first(features->config);
+    const struct eye_tier_type *tier = best;
+    struct eye_error why = {""};
     memset(ret_trial, 0, sizeof(*ret_trial));
-    while (next != NULL && !ret_trial->connections) {
-        tier = next;
-        memset(ret_trial, 0, sizeof(*ret_trial));
-        tier->probe(features, ret_trial);
-        next = next_tier(features->config, tier);
+    ret_trial->programs_of = best;
+    probe_tier(features, tier, &why, ret_trial);
+    while (!ret_trial->connections && (tier = next_tier(features->config, tier)) != NULL) {
+        probe_tier(features, tier, &why, ret_trial);
     }
-    return tier;
+    if (tier == NULL) {
+        memset(&ret_trial->sight, 0, sizeof(ret_trial->sight));
+        eye_sight_note(&ret_trial->sight, &why);
+    }
+    return tier == NULL ? best : tier;
 }
 
 static int open_tier(struct eye_source *source, const struct eye_tier_type *tier,
-                     const struct eye_steps *steps, struct eye_error *ret_error)
+                     const struct eye_steps *steps, struct eye_error *why)
 {
+    struct eye_error error = {""};
     source->tier = tier;
-    memset(&source->sight, 0, sizeof(source->sight));
-    return tier->open(source->features, steps, &source->sight, &source->state, ret_error);
+    note_better(source->features, tier, why, &source->sight);
+    int result = tier->check(source->features, &error);
+    if (result == 0) {
+        result = tier->open(source->features, steps, &source->sight, &source->state, &error);
+    }
+    if (result != 0) {
+        keep_first(&error, why);
+    }
+    return result;
 }
 
 int eye_source_open(struct eye_features *features, const struct eye_steps *steps,
                     struct eye_source **ret_source, struct eye_error *ret_error)
 {
+    struct eye_error why = {""};
     struct eye_source *source = calloc(1, sizeof(*source));
     if (source == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     source->features = features;
     const struct eye_tier_type *tier = eye_source_first(features->config);
-    int result = open_tier(source, tier, steps, ret_error);
+    int of_best = open_tier(source, tier, steps, &why);
+    int result = of_best;
     while (result != 0 && result != -ECANCELED &&
            (tier = next_tier(features->config, tier)) != NULL) {
-        result = open_tier(source, tier, steps, ret_error);
+        result = open_tier(source, tier, steps, &why);
     }
     if (result != 0) {
         free(source);
-        return result;
+        result = result == -ECANCELED ? result : of_best;
+        return why.text[0] == '\0' ? result : eye_error_set(ret_error, result, "%s", why.text);
     }
     *ret_source = source;
     return 0;
@@ -237,5 +301,6 @@ const struct eye_feature_state *eye_source_feature(const struct eye_source *sour
 
 const char *eye_source_proc(const struct eye_source *source)
 {
-    return eye_features_proc(source->features);
+    return source->tier->any_proc ? source->features->config->source.proc
+                                  : eye_features_proc(source->features);
 }

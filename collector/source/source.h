@@ -20,22 +20,26 @@
 
 struct eye_source;
 
+/** Can one of the tiers that source.tier allows be had, as far as that is known before it is tried?
+ * 0, or what the best one says. */
+int eye_source_check(struct eye_features *features, struct eye_error *ret_error);
+
 /**
- * The tier that `run` would choose: source.tier, else the best that sees connections (else the last
- * one), and what it would see. @features: with all that is needed for everything.
+ * The tier that `run` would choose: source.tier, else the best that sees connections (else the best
+ * one), and what it would see.
  */
 const struct eye_tier_type *eye_source_probe(struct eye_features *features,
                                              struct eye_tier_trial *ret_trial);
 
-/** The best tier that source.tier allows: what is told where none could be tried. */
+/** The best tier that source.tier allows. */
 const struct eye_tier_type *eye_source_first(const struct eye_config *config);
 
 /**
- * Opens source.tier, else the best one that this kernel allows. @features: with all that is needed
- * for everything; the source's own until it is closed. @steps: asked before each, may be NULL. What
- * this kernel or host refuses is done without, as long as connections are seen: eye_source_sight().
- * 0; -ECANCELED when @steps do not go on; or -errno: @ret_error then says what is missing and what
- * to do, in one line.
+ * Opens source.tier, else the best one that this kernel allows; that it is not the best one is the
+ * first line of what is not seen. @features: the source's own until it is closed. @steps: asked
+ * before each, may be NULL. What this kernel or host refuses is done without, as long as
+ * connections are seen: eye_source_sight(). 0; -ECANCELED when @steps do not go on; or -errno:
+ * @ret_error then says what is missing for the best one and what to do, in one line.
  */
 int eye_source_open(struct eye_features *features, const struct eye_steps *steps,
                     struct eye_source **ret_source, struct eye_error *ret_error);
@@ -145,5 +149,5 @@ size_t eye_source_programs(const struct eye_source *source,
 const struct eye_feature_state *eye_source_feature(const struct eye_source *source,
                                                    enum eye_feature feature);
 
-/** As eye_features_proc(). */
+/** As eye_features_proc(); of a tier that numbers owners as /proc does, source.proc as it is. */
 const char *eye_source_proc(const struct eye_source *source);

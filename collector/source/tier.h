@@ -39,13 +39,14 @@ enum eye_ability {
 const char *eye_ability_name(enum eye_ability ability);
 const char *eye_ability_cost(enum eye_ability ability);
 
-/* At most one line for each ability, feature and protocol. */
-#define EYE_NOT_SEEN_MAX (EYE_ABILITY_COUNT + EYE_FEATURE_COUNT + EYE_PROTOCOL_COUNT)
+/* At most one line for each ability, feature and protocol, and why it is no better tier. */
+#define EYE_NOT_SEEN_MAX (1 + EYE_ABILITY_COUNT + EYE_FEATURE_COUNT + EYE_PROTOCOL_COUNT)
 
 /* What a tier sees on this host. */
 struct eye_sight {
-    uint64_t since_ns; /* monotonic: what older sockets sent before does not count */
-    size_t unseeded;   /* network namespaces whose older sockets are not known */
+    uint64_t since_ns;  /* monotonic: what older sockets sent before does not count */
+    bool own_namespace; /* of no other network namespace than its own anything is seen */
+    size_t unseeded;    /* network namespaces whose older sockets are not known */
     struct eye_error not_seen[EYE_NOT_SEEN_MAX]; /* a line each: what is lost, why, what to do */
     atomic_bool over[EYE_NOT_SEEN_MAX];          /* that line is true no more: it is seen now */
     atomic_size_t not_seen_count; /* the collector's thread may add lines, any thread read them */
@@ -80,6 +81,7 @@ struct eye_program_trial {
 /* What a tier would see here. */
 struct eye_tier_trial {
     struct eye_program_trial programs[EYE_PROGRAMS_MAX]; /* in the order of the tier's */
+    const struct eye_tier_type *programs_of; /* whose these are: that tier, or the best one */
     bool connections;
     bool udp;
     bool protocols;  /* requests are seen too, at least of a part of the host */
@@ -109,13 +111,20 @@ struct eye_tier_type {
     const struct eye_program_info *programs;
     size_t program_count;
 
-    /** Tries what it needs, and takes it away again. @features: with all that is needed for
-     * everything. @ret_trial comes zeroed. */
+    /* Its owners have the numbers of source.proc, whatever pid namespace that is of. */
+    bool any_proc;
+
+    /** Is there all that it cannot be without? 0, or -errno with a message: what is lost, what is
+     * missing, what to do. */
+    int (*check)(struct eye_features *features, struct eye_error *ret_error);
+
+    /** After check(): tries what it needs, and takes it away again. @ret_trial comes zeroed, but
+     * for lines of its sight. */
     void (*probe)(struct eye_features *features, struct eye_tier_trial *ret_trial);
 
     /**
-     * Loads, attaches and finds the sockets that exist already, in every network namespace. What
-     * this kernel or host refuses is done without and noted in @sight (zeroed), as long as
+     * After check(): loads, attaches and finds the sockets that exist already, in every network
+     * namespace. What this kernel or host refuses is done without and noted in @sight, as long as
      * connections are seen. Both outlive the state. @steps: asked before each, may be NULL. 0;
      * -ECANCELED when they do not go on; or -errno with a message: what is missing and what to do.
      */

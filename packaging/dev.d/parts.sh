@@ -51,7 +51,7 @@ expand_parts() {
     done
 }
 
-# why_not_live SOCKEYE: prints why the daemon cannot observe this machine; nothing when it can.
+# why_not_live SOCKEYE: prints why the daemon cannot observe this machine by eBPF; nothing when it can.
 # Only the user and the word of `sockeye probe` count: whatever else goes wrong is a failure.
 why_not_live() {
     local probe code=0
@@ -59,7 +59,7 @@ why_not_live() {
         echo "needs root"
         return
     fi
-    probe=$("$1" probe --json) || code=$?
+    probe=$("$1" probe --json --set source.tier=socket-storage) || code=$?
     case $code in
     0 | 1 | 3) ;; # everything, nothing, a part
     *) fail "$1 probe --json: exit code $code, expected 0, 1 or 3 and what this machine allows" ;;

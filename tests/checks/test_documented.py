@@ -46,7 +46,7 @@ DAEMON = {
     "control.listen": NONE,
     "control.token_file": NONE,
     "run.user": NONE,
-    "source.tier": choice("auto", "socket-storage"),
+    "source.tier": choice("auto", "socket-storage", "sock-diag"),
     "source.proc": Plain("/proc"),
     "source.root": Plain("/"),
     "source.cgroup": NONE,

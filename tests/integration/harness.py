@@ -24,7 +24,7 @@ import time
 
 PYTHON = "/usr/bin/python3"
 JSON_CONSOLE = "{type: console, format: json}"
-OBSERVING = "observing every network namespace"
+OBSERVING = " network namespace, tier "
 START_SECONDS = 60
 STOP_SECONDS = 60
 

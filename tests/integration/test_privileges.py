@@ -366,13 +366,14 @@ class WhatIsMissing(unittest.TestCase):
 
     def probe(self, prefix):
         return json.loads(command(*prefix, self.binary, "probe", "--json", "-c", "/dev/null",
-                                  check=False, env=harness.clean_environment()).stdout)
+                                  "--set", "source.tier=socket-storage", check=False, env=harness.clean_environment()).stdout)
 
     def check(self, prefix, missing, lines):
         probe = self.probe(prefix)
         if missing in LOADING:
             self.assertEqual((probe["tier"], [probe["why_not"]]), ("none", [*lines]))
-            done = command(*prefix, self.binary, "run", "-c", "/dev/null", check=False,
+            done = command(*prefix, self.binary, "run", "-c", "/dev/null", "--set",
+                           "source.tier=socket-storage", check=False,
                            env=harness.clean_environment())
             self.assertEqual((done.returncode, harness.messages(done.stderr)),
                              (EXIT_FAILURE, [*lines]))

@@ -215,6 +215,8 @@ class RefusedStart(unittest.TestCase):
     """Missing capability, no BTF, bpf(2) refused: one line naming the object, the cause and the
     remedy, exit 1; `probe` says and does the same."""
 
+    # Without eBPF another tier would do.
+    TIER = "source.tier=socket-storage"
     WITHOUT_BTF = 'mount -t tmpfs none /sys/kernel/btf || exit 90; exec "$@"'
 
     def public_copy(self):
@@ -225,7 +227,7 @@ class RefusedStart(unittest.TestCase):
         return path
 
     def run_once(self, prefix, program, *settings):
-        words = [word for setting in settings for word in ("--set", setting)]
+        words = [word for setting in settings or (self.TIER,) for word in ("--set", setting)]
         return harness.command(*prefix, program, "run", "-c", "/dev/null", "--once", "--set",
                                "interval=1s", *words, check=False,
                                env=harness.clean_environment())
@@ -240,12 +242,13 @@ class RefusedStart(unittest.TestCase):
         said = messages(run.stderr)[0]
         for text in expected:
             self.assertIn(text, said)
-        probe = harness.command(*prefix, program, "probe", check=False,
+        probe = harness.command(*prefix, program, "probe", "--set", self.TIER, check=False,
                                 env=harness.clean_environment())
         self.assertEqual((probe.returncode, probe.stderr), (EXIT_FAILURE, ""))
         self.assertIn(said, " ".join(probe.stdout.split()))
         self.assertLessEqual(max(map(len, probe.stdout.splitlines())), 80, probe.stdout)
-        as_json = json.loads(harness.command(*prefix, program, "probe", "--json", check=False,
+        as_json = json.loads(harness.command(*prefix, program, "probe", "--json", "--set", self.TIER,
+                                             check=False,
                                              env=harness.clean_environment()).stdout)
         self.assertEqual(as_json["why_not"], said)
         print(said, end="; ")
@@ -254,6 +257,18 @@ class RefusedStart(unittest.TestCase):
         harness.need("setpriv")
         self.check(UNPRIVILEGED, "capabilities: missing", "cap_net_admin", "cap_bpf",
                    "cap_perfmon", "run as root or", program=self.public_copy())
+
+    def test_without_it_another_tier_runs(self):
+        """Whoever does not ask for eBPF has connections all the same, and is told why no more."""
+        harness.need("setpriv")
+        done = self.run_once(UNPRIVILEGED, self.public_copy(), "source.tier=auto",
+                             "protocols.http=false", "protocols.dns=false",
+                             "connections.udp=false")
+        self.assertEqual(done.returncode, EXIT_OK, done.stderr)
+        said = messages(done.stderr)
+        self.assertTrue(said[0].startswith("tier sock-diag, because socket-storage cannot be had: "
+                                           "cannot observe the kernel: capabilities: missing"), said)
+        self.assertIn(harness.OBSERVING + "sock-diag", done.stderr)
 
     def test_one_missing_capability_is_named(self):
         harness.need("setpriv")
@@ -357,7 +372,7 @@ class RefusedStart(unittest.TestCase):
     def test_enough_descriptors(self):
         """What probe takes for enough is enough."""
         least = next(limit for limit in range(66, 100)
-                     if probe(limited(limit))["tier"] != "none")
+                     if probe(limited(limit))["tier"] == "socket-storage")
         done = self.run_once(limited(least + 8), harness.binary())
         self.assertEqual((done.returncode, len(messages(done.stderr))), (EXIT_OK, 1), done.stderr)
         self.assertIn(harness.OBSERVING, done.stderr)

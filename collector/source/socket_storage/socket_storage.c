@@ -164,12 +164,12 @@ static void note_feature(struct tier *tier, enum eye_feature feature)
 }
 
 /* What it costs is known only now: where there are no other namespaces, nothing. */
-static void note_seed(struct tier *tier, const struct eye_seed *found)
+static void note_seed(struct tier *tier, const struct eye_visited *found)
 {
     const struct eye_feature_state *feature =
         eye_feature_ask(tier->features, EYE_FEATURE_NAMESPACES);
-    tier->sight->unseeded = found->unseeded;
-    if (found->unseeded == 0 || feature->available == EYE_ANSWER_UNKNOWN) {
+    tier->sight->unseeded = found->failed;
+    if (found->failed == 0 || feature->available == EYE_ANSWER_UNKNOWN) {
         if (found->closed > 0 ||
             eye_feature_ask(tier->features, EYE_FEATURE_PROC)->available == EYE_ANSWER_NO) {
             note_feature(tier, EYE_FEATURE_NAMESPACES);
@@ -183,8 +183,8 @@ static void note_seed(struct tier *tier, const struct eye_seed *found)
     eye_error_set(&why, -found->error,
                   "connections older than the daemon are not seen in %zu network namespace%s: %s: "
                   "%s; %s",
-                  found->unseeded, found->unseeded == 1 ? "" : "s", found->step,
-                  strerror(found->error), remedy);
+                  found->failed, found->failed == 1 ? "" : "s", found->step, strerror(found->error),
+                  remedy);
     eye_sight_note(tier->sight, &why);
 }
 
@@ -195,7 +195,7 @@ static int seed(struct tier *tier, struct eye_error *ret_error)
     if (result != 0) {
         return result;
     }
-    struct eye_seed found;
+    struct eye_visited found;
     eye_seed_namespaces(tier->links[EYE_PROGRAM_tcp_seed], tier->config->source.proc, &found);
     note_seed(tier, &found);
     result = eye_iterator_run(tier->links[EYE_PROGRAM_owner_seed], 0, NULL, NULL);
@@ -783,6 +783,7 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .never_seen = never_seen,
     .programs = eye_programs,
     .program_count = EYE_PROGRAM_COUNT,
+    .check = eye_features_check,
     .probe = eye_socket_storage_probe,
     .open = open_tier,
     .on_record = on_record,

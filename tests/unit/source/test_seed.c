@@ -159,9 +159,9 @@ static int remove_proc(void **state)
     return rmdir(fixture->root);
 }
 
-static struct eye_seed seed(void)
+static struct eye_visited seed(void)
 {
-    struct eye_seed found;
+    struct eye_visited found;
     eye_seed_namespaces(NULL, fixture->root, &found);
     return found;
 }
@@ -169,8 +169,8 @@ static struct eye_seed seed(void)
 static void seed__enters_each_namespace_once_and_its_own_never(void **state)
 {
     (void)state;
-    struct eye_seed found = seed();
-    assert_int_equal(found.unseeded, 0);
+    struct eye_visited found = seed();
+    assert_int_equal(found.failed, 0);
     assert_int_equal(times_entered("uts"), 1);
     assert_int_equal(times_entered("ipc"), 1);
     assert_int_equal(times_entered("net"), 0);
@@ -200,8 +200,8 @@ static void seed__enters_others_when_its_own_cannot_be_opened(void **state)
     (void)state;
     path_of(0, "/ns/net", path);
     assert_int_equal(unlink(path), 0);
-    struct eye_seed found = seed();
-    assert_int_equal(found.unseeded, 1);
+    struct eye_visited found = seed();
+    assert_int_equal(found.failed, 1);
     assert_string_equal(found.step, "open");
     assert_int_equal(found.error, ENOENT);
     assert_int_equal(times_entered("uts"), 1);
@@ -212,8 +212,8 @@ static void seed__counts_what_could_not_be_entered(void **state)
 {
     (void)state;
     fixture->setns_error = EPERM;
-    struct eye_seed found = seed();
-    assert_true(found.unseeded >= 2);
+    struct eye_visited found = seed();
+    assert_true(found.failed >= 2);
     assert_string_equal(found.step, "setns");
     assert_int_equal(found.error, EPERM);
     assert_int_equal(fixture->looks, 1);
@@ -222,9 +222,9 @@ static void seed__counts_what_could_not_be_entered(void **state)
 static void seed__looks_at_its_own_without_proc(void **state)
 {
     (void)state;
-    struct eye_seed found;
+    struct eye_visited found;
     eye_seed_namespaces(NULL, "/nonexistent", &found);
-    assert_int_equal(found.unseeded, 1);
+    assert_int_equal(found.failed, 1);
     assert_string_equal(found.step, "open");
     assert_int_equal(fixture->looks_of_caller, 1);
 }
@@ -233,8 +233,8 @@ static void seed__looks_at_its_own_without_a_thread(void **state)
 {
     (void)state;
     fixture->thread_error = EAGAIN;
-    struct eye_seed found = seed();
-    assert_int_equal(found.unseeded, 1);
+    struct eye_visited found = seed();
+    assert_int_equal(found.failed, 1);
     assert_string_equal(found.step, "thread");
     assert_int_equal(found.error, EAGAIN);
     assert_int_equal(fixture->looks, 1);

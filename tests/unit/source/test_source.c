@@ -11,6 +11,7 @@
 #include "collector/source/source.h"
 
 struct told {
+    int check_result;
     int open_result;
     bool sees_connections;
     int live_result;
@@ -33,7 +34,6 @@ static int open_told(struct told *told, const char *name, struct eye_sight *sigh
                      struct eye_error *ret_error)
 {
     told->opened++;
-    assert_int_equal(sight->not_seen_count, 0);
     struct eye_error line;
     eye_error_set(&line, 0, "%s sees less", name);
     eye_sight_note(sight, &line);
@@ -66,7 +66,6 @@ static int open_second(struct eye_features *asked, const struct eye_steps *steps
 static void try_told(struct told *told, struct eye_tier_trial *trial)
 {
     told->tried++;
-    assert_int_equal(trial->sight.not_seen_count, 0);
     eye_sight_note(&trial->sight, &(struct eye_error){"a line"});
     trial->connections = told->sees_connections;
 }
@@ -121,8 +120,28 @@ static void close_told(void *state)
     told->closed++;
 }
 
+static int check_told(const struct told *told, const char *name, struct eye_error *ret_error)
+{
+    return told->check_result == 0
+               ? 0
+               : eye_error_set(ret_error, told->check_result, "%s lacks something", name);
+}
+
+static int check_best(struct eye_features *asked, struct eye_error *ret_error)
+{
+    (void)asked;
+    return check_told(&best, "best", ret_error);
+}
+
+static int check_second(struct eye_features *asked, struct eye_error *ret_error)
+{
+    (void)asked;
+    return check_told(&second, "second", ret_error);
+}
+
 static const struct eye_tier_type best_tier = {
     .name = "best",
+    .check = check_best,
     .probe = probe_best,
     .open = open_best,
     .read_live = read_live,
@@ -133,6 +152,7 @@ static const struct eye_tier_type best_tier = {
 };
 static const struct eye_tier_type second_tier = {
     .name = "second",
+    .check = check_second,
     .probe = probe_second,
     .open = open_second,
     .read_live = read_live,
@@ -152,14 +172,18 @@ static int set_up(void **state)
     return 0;
 }
 
-static void assert_opens(const char *name, int opened_best, int opened_second)
+static void assert_opens(const char *name, const char *why_not, int opened_best, int opened_second)
 {
     struct eye_source *source = NULL;
     struct eye_error error = {""};
     assert_int_equal(eye_source_open(&features, NULL, &source, &error), 0);
     assert_string_equal(eye_source_tier(source), name);
-    assert_int_equal(eye_source_sight(source)->not_seen_count, 1);
-    assert_memory_equal(eye_source_sight(source)->not_seen[0].text, name, strlen(name));
+    const struct eye_sight *sight = eye_source_sight(source);
+    assert_memory_equal(sight->not_seen[sight->not_seen_count - 1].text, name, strlen(name));
+    assert_int_equal(sight->not_seen_count, why_not == NULL ? 1 : 2);
+    if (why_not != NULL) {
+        assert_string_equal(sight->not_seen[0].text, why_not);
+    }
     eye_source_close(source);
     assert_int_equal(best.opened, opened_best);
     assert_int_equal(second.opened, opened_second);
@@ -169,21 +193,43 @@ static void assert_opens(const char *name, int opened_best, int opened_second)
 static void source_open__takes_the_best_tier(void **state)
 {
     (void)state;
-    assert_opens("best", 1, 0);
+    assert_opens("best", NULL, 1, 0);
 }
 
 static void source_open__takes_the_next_one_where_the_best_cannot_be(void **state)
 {
     (void)state;
     best.open_result = -EPERM;
-    assert_opens("second", 1, 1);
+    assert_opens("second", "tier second, because best cannot be had: best cannot be opened", 1, 1);
+}
+
+static void source_open__opens_none_that_lacks_something(void **state)
+{
+    (void)state;
+    best.check_result = -ENOTSUP;
+    assert_int_equal(eye_source_check(&features, NULL), 0);
+    assert_opens("second", "tier second, because best cannot be had: best lacks something", 0, 1);
+}
+
+static void source_open__says_what_the_best_one_lacks(void **state)
+{
+    (void)state;
+    struct eye_source *source = NULL;
+    struct eye_error error = {""};
+    best.check_result = -ENOTSUP;
+    second.check_result = -EPERM;
+    assert_int_equal(eye_source_check(&features, &error), -ENOTSUP);
+    assert_string_equal(error.text, "best lacks something");
+    assert_int_equal(eye_source_open(&features, NULL, &source, &error), -ENOTSUP);
+    assert_string_equal(error.text, "best lacks something");
+    assert_null(source);
 }
 
 static void source_open__takes_the_configured_tier(void **state)
 {
     (void)state;
     config.source.tier = EYE_TIER_FIRST + 1;
-    assert_opens("second", 0, 1);
+    assert_opens("second", NULL, 0, 1);
 }
 
 static void source_open__takes_no_other_than_the_configured_one(void **state)
@@ -226,8 +272,11 @@ static void source_probe__takes_the_best_that_sees_connections(void **state)
     best.sees_connections = false;
     assert_ptr_equal(eye_source_probe(&features, &trial), &second_tier);
     assert_true(trial.connections);
+    assert_ptr_equal(trial.programs_of, &best_tier);
+    assert_string_equal(trial.sight.not_seen[0].text,
+                        "tier second, because best cannot be had: a line");
     second.sees_connections = false;
-    assert_ptr_equal(eye_source_probe(&features, &trial), &second_tier);
+    assert_ptr_equal(eye_source_probe(&features, &trial), &best_tier);
     assert_false(trial.connections);
     assert_int_equal(trial.sight.not_seen_count, 1);
 }
@@ -297,6 +346,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(source_open__takes_the_best_tier),
         TEST(source_open__takes_the_next_one_where_the_best_cannot_be),
+        TEST(source_open__opens_none_that_lacks_something),
+        TEST(source_open__says_what_the_best_one_lacks),
         TEST(source_open__takes_the_configured_tier),
         TEST(source_open__takes_no_other_than_the_configured_one),
         TEST(source_open__tries_no_other_once_nobody_wants_it),

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Headers and attributes are copied out of the bytes: these are of any alignment and any length. */
+#include "collector/source/sock_diag/message.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <string.h>
+
+#include "collector/base/base.h"
+
+/* The last field that is read. Kernels from 4.19 on have it. */
+#define INFO_BYTES_LEAST                                                                           \
+    (offsetof(struct tcp_info, tcpi_bytes_retrans) +                                               \
+     sizeof(((struct tcp_info *)0)->tcpi_bytes_retrans))
+
+struct bytes {
+    const uint8_t *start;
+    size_t length;
+};
+
+/* Takes @length bytes and what they are filled up with off the front. */
+static struct bytes take(struct bytes *rest, size_t length)
+{
+    struct bytes taken = {rest->start, length};
+    size_t filled = NLMSG_ALIGN(length);
+    filled = filled < rest->length ? filled : rest->length;
+    *rest = (struct bytes){rest->start + filled, rest->length - filled};
+    return taken;
+}
+
+/* The attribute with the number @wanted in @attributes; length 0: none. */
+static struct bytes find_attribute(struct bytes attributes, unsigned short wanted)
+{
+    struct rtattr header;
+    while (attributes.length >= sizeof(header)) {
+        memcpy(&header, attributes.start, sizeof(header));
+        if (header.rta_len < sizeof(header) || header.rta_len > attributes.length) {
+            break;
+        }
+        struct bytes attribute = take(&attributes, header.rta_len);
+        if (header.rta_type == wanted) {
+            return (struct bytes){attribute.start + sizeof(header),
+                                  attribute.length - sizeof(header)};
+        }
+    }
+    return (struct bytes){NULL, 0};
+}
+
+static bool is_mapped(const uint8_t address[static EYE_ADDRESS_BYTES])
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(address, prefix, sizeof(prefix)) == 0;
+}
+
+static void copy_address(const struct inet_diag_msg *message, const __be32 from[4],
+                         uint8_t ret_address[static EYE_ADDRESS_BYTES])
+{
+    if (message->idiag_family == AF_INET6) {
+        memcpy(ret_address, from, EYE_ADDRESS_BYTES);
+    } else {
+        memset(ret_address, 0, EYE_ADDRESS_BYTES);
+        memset(ret_address + 10, 0xff, 2);
+        memcpy(ret_address + 12, from, sizeof(from[0]));
+    }
+}
+
+/* Of a socket that was reset only its own address may be left. */
+static void set_addresses(const struct inet_diag_msg *message, struct eye_diag_socket *socket)
+{
+    uint8_t local[EYE_ADDRESS_BYTES];
+    copy_address(message, message->id.idiag_src, local);
+    copy_address(message, message->id.idiag_dst, socket->remote);
+    socket->family = is_mapped(local) || is_mapped(socket->remote) ? EYE_IPV4 : EYE_IPV6;
+    socket->local_port = ntohs(message->id.idiag_sport);
+    socket->remote_port = ntohs(message->id.idiag_dport);
+}
+
+/* The buffer for what is received gets its size when the connection is established, and nothing
+ * takes that back (tcp_init_buffer_space()). */
+static void set_counters(const struct tcp_info *info, struct eye_diag_socket *socket)
+{
+    uint64_t retransmitted = info->tcpi_bytes_retrans;
+    socket->counters = (struct eye_diag_counters){
+        .sent_bytes =
+            info->tcpi_bytes_sent > retransmitted ? info->tcpi_bytes_sent - retransmitted : 0,
+        .received_bytes = info->tcpi_bytes_received,
+        .sent_segments = info->tcpi_segs_out,
+        .received_segments = info->tcpi_segs_in,
+        .retransmits = info->tcpi_total_retrans,
+    };
+    socket->rtt_us = info->tcpi_rtt;
+    socket->was_established = info->tcpi_rcv_space != 0;
+    socket->is_reset = socket->was_established && socket->remote_port == 0;
+}
+
+static bool is_family(uint8_t family)
+{
+    return family == AF_INET || family == AF_INET6;
+}
+
+/* False when @body is no socket. */
+static bool take_socket(struct bytes body, eye_diag_handler *handler, void *context,
+                        struct eye_diag_found *found)
+{
+    struct inet_diag_msg message;
+    struct tcp_info info = {0};
+    if (body.length < sizeof(message)) {
+        return false;
+    }
+    memcpy(&message, take(&body, sizeof(message)).start, sizeof(message));
+    if (!is_family(message.idiag_family)) {
+        return false;
+    }
+    struct bytes told = find_attribute(body, INET_DIAG_INFO);
+    if (told.length < INFO_BYTES_LEAST) {
+        return true;
+    }
+    memcpy(&info, told.start, told.length < sizeof(info) ? told.length : sizeof(info));
+    struct eye_diag_socket socket = {
+        .cookie = (uint64_t)message.id.idiag_cookie[1] << 32 | message.id.idiag_cookie[0],
+        .inode = message.idiag_inode,
+        .state = message.idiag_state,
+    };
+    set_addresses(&message, &socket);
+    set_counters(&info, &socket);
+    found->sockets++;
+    handler(context, &socket);
+    return true;
+}
+
+/* Of an error the errno comes first, negative; 0 is no error. A dump ends with a number, too. */
+static bool take_end(struct bytes body, struct eye_diag_found *found)
+{
+    int32_t code;
+    if (body.length < sizeof(code)) {
+        return false;
+    }
+    memcpy(&code, body.start, sizeof(code));
+    found->done = true;
+    found->error = code < 0 && code > -4096 ? -code : 0;
+    return code <= 0;
+}
+
+static bool take_message(uint16_t type, struct bytes body, eye_diag_handler *handler, void *context,
+                         struct eye_diag_found *found)
+{
+    switch (type) {
+    case SOCK_DIAG_BY_FAMILY:
+        return take_socket(body, handler, context, found);
+    case NLMSG_DONE:
+    case NLMSG_ERROR:
+        return take_end(body, found);
+    default:
+        return type == NLMSG_NOOP;
+    }
+}
+
+void eye_diag_parse(const void *bytes, size_t size, uint32_t sequence, eye_diag_handler *handler,
+                    void *context, struct eye_diag_found *ret_found)
+{
+    struct bytes rest = {bytes, size};
+    struct nlmsghdr header;
+    *ret_found = (struct eye_diag_found){0};
+    while (rest.length > 0 && !ret_found->done) {
+        if (rest.length < sizeof(header)) {
+            ret_found->malformed++;
+            return;
+        }
+        memcpy(&header, rest.start, sizeof(header));
+        if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > rest.length) {
+            ret_found->malformed++;
+            return;
+        }
+        struct bytes body = take(&rest, header.nlmsg_len);
+        body = (struct bytes){body.start + NLMSG_HDRLEN, body.length - NLMSG_HDRLEN};
+        if (header.nlmsg_seq == sequence) {
+            ret_found->malformed +=
+                !take_message(header.nlmsg_type, body, handler, context, ret_found);
+        }
+    }
+}
