@@ -151,6 +151,32 @@ static void update_containers(const struct eye_health *health)
     }
 }
 
+static void update_monitor(const struct eye_health *health)
+{
+    const struct eye_monitor_stats stats = eye_monitor_stats(health->monitor);
+    const struct {
+        enum eye_metric_id metric;
+        uint64_t value;
+        bool of_connector; /* nothing else moves it */
+    } counters[] = {
+        {EYE_METRIC_MONITOR_EVENTS, stats.events, false},
+        {EYE_METRIC_MONITOR_EXEC, stats.execs, false},
+        {EYE_METRIC_MONITOR_EXIT, stats.exits, false},
+        {EYE_METRIC_MONITOR_LOST, stats.lost, false},
+        {EYE_METRIC_MONITOR_RESTART, stats.restarts, true},
+        {EYE_METRIC_MONITOR_REINIT_FAILED, stats.failures, true},
+        {EYE_METRIC_MONITOR_SCAN_FAILED, stats.scans_failed, false},
+    };
+    const char *way = eye_monitor_way(health->monitor);
+    bool connector = eye_monitor_is_connector(health->monitor);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(counters) && way != NULL; i++) {
+        if (connector || !counters[i].of_connector) {
+            eye_counter_set(series_1(health, counters[i].metric, EYE_TAG_SOURCE, way),
+                            counters[i].value);
+        }
+    }
+}
+
 static uint64_t timeval_ns(struct timeval value)
 {
     return (uint64_t)value.tv_sec * EYE_NS_PER_SECOND + (uint64_t)value.tv_usec * EYE_NS_PER_US;
@@ -201,6 +227,7 @@ void eye_health_update(const struct eye_health *health)
     update_samples(health, "usm", health->usm->samples, health->usm->malformed);
     eye_reports_tell(health->reports, health->registry, health->group);
     update_containers(health);
+    update_monitor(health);
     update_self(health);
     update_series(health);
 }
