@@ -157,23 +157,19 @@ static void update_monitor(const struct eye_health *health)
     const struct {
         enum eye_metric_id metric;
         uint64_t value;
-        bool of_connector; /* nothing else moves it */
     } counters[] = {
-        {EYE_METRIC_MONITOR_EVENTS, stats.events, false},
-        {EYE_METRIC_MONITOR_EXEC, stats.execs, false},
-        {EYE_METRIC_MONITOR_EXIT, stats.exits, false},
-        {EYE_METRIC_MONITOR_LOST, stats.lost, false},
-        {EYE_METRIC_MONITOR_RESTART, stats.restarts, true},
-        {EYE_METRIC_MONITOR_REINIT_FAILED, stats.failures, true},
-        {EYE_METRIC_MONITOR_SCAN_FAILED, stats.scans_failed, false},
+        {EYE_METRIC_MONITOR_EVENTS, stats.events},
+        {EYE_METRIC_MONITOR_EXEC, stats.execs},
+        {EYE_METRIC_MONITOR_EXIT, stats.exits},
+        {EYE_METRIC_MONITOR_LOST, stats.lost},
+        {EYE_METRIC_MONITOR_RESTART, stats.restarts},
+        {EYE_METRIC_MONITOR_REINIT_FAILED, stats.failures},
+        {EYE_METRIC_MONITOR_SCAN_FAILED, stats.scans_failed},
     };
     const char *way = eye_monitor_way(health->monitor);
-    bool connector = eye_monitor_is_connector(health->monitor);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(counters) && way != NULL; i++) {
-        if (connector || !counters[i].of_connector) {
-            eye_counter_set(series_1(health, counters[i].metric, EYE_TAG_SOURCE, way),
-                            counters[i].value);
-        }
+        eye_counter_set(series_1(health, counters[i].metric, EYE_TAG_SOURCE, way),
+                        counters[i].value);
     }
 }
 

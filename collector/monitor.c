@@ -213,11 +213,6 @@ void eye_monitor_check(struct eye_monitor *monitor)
     monitor->stats.events = counts.execs + counts.exits;
 }
 
-bool eye_monitor_is_connector(const struct eye_monitor *monitor)
-{
-    return monitor->state >= EYE_MONITOR_CLOSED;
-}
-
 const char *eye_monitor_way(const struct eye_monitor *monitor)
 {
     return monitor->state == EYE_MONITOR_OFF      ? NULL

@@ -66,7 +66,6 @@ void eye_monitor_check(struct eye_monitor *monitor);
 
 /** Who tells: "tracepoints", "connector"; NULL: nobody. */
 const char *eye_monitor_way(const struct eye_monitor *monitor);
-bool eye_monitor_is_connector(const struct eye_monitor *monitor);
 
 struct eye_monitor_stats eye_monitor_stats(const struct eye_monitor *monitor);
 
