@@ -6,7 +6,7 @@
 #pragma once
 
 /**
- * Calls @act in the network namespace of the file @path ("/proc/1/ns/net"): at once when that is
+ * Calls @act in the network namespace of the file @path ("/proc/2/ns/net"): at once when that is
  * the calling thread's, else in a thread that enters it and ends there. 0; or -errno when it could
  * not be opened or entered (-EPERM: CAP_SYS_ADMIN), and @act was not called.
  */

@@ -96,7 +96,7 @@ int eye_connector_open(const char *proc, struct eye_connector *ret_connector,
 {
     char path[PATH_MAX];
     struct opening opening = {.fd = -1};
-    snprintf(path, sizeof(path), "%s/1/ns/net", proc == NULL ? "" : proc);
+    snprintf(path, sizeof(path), "%s/2/ns/net", proc == NULL ? "" : proc);
     if (proc == NULL || eye_in_network(path, make_socket, &opening) != 0) {
         make_socket(&opening);
     }

@@ -40,7 +40,7 @@ struct eye_connector {
 };
 
 /**
- * Makes a socket in the root network namespace (that of process 1 in @proc, where that is not NULL
+ * Makes a socket in the root network namespace (that of kthreadd, process 2 in @proc, where that is not NULL
  * and can be entered; else in ours), and asks for events. Whether they come is told by them: for
  * whom is not in the root pid and user namespace there is no answer, and no refusal (before
  * Linux 6.9 or so no events, too). 0; or -errno with a message, and @connector is closed.

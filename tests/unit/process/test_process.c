@@ -22,6 +22,7 @@
 #define PID 4242
 #define START 98765
 #define TICK_NS UINT64_C(10000000)
+#define DAY_NS UINT64_C(86400000000000)
 #define OWNER eye_owner_key(PID, START *TICK_NS, 7)
 #define PARENT eye_owner_key(PID - 1, START * TICK_NS, 7)
 #define ID "4f6d9ac25a1b4a36a6f1d3e0c9b8a7564f6d9ac25a1b4a36a6f1d3e0c9b8a756"
@@ -558,7 +559,7 @@ static void end__is_that_of_programs_that_began_before(void **state)
         bool over;
     } cases[] = {
         {PID, START * TICK_NS, true},          {PID, START * TICK_NS + 1, true},
-        {PID, START *TICK_NS + UINT64_C(86400000000000), true},        {PID, START * TICK_NS - TICK_NS, false},
+        {PID, START * TICK_NS + DAY_NS, true}, {PID, START * TICK_NS - TICK_NS, false},
         {PID + 1, START * TICK_NS + 1, false}, {PID + 1024, START * TICK_NS + 1, false},
     };
     const struct introduction who = {.owner = OWNER, .executable = "exe"};
