@@ -64,7 +64,7 @@ class Case(unittest.TestCase):
 
 
 class Bursts(Case):
-    AWAKE, ASLEEP = 2_000, 7_000
+    AWAKE, ASLEEP = 1_000, 6_000
 
     def test_all_are_told_or_counted_as_lost(self):
         """One daemon for each way, and one that watches nothing. The second way's sleeps meanwhile,
@@ -111,7 +111,7 @@ class Elsewhere(Case):
 
 
 class ShortSenders(Case):
-    RUNS = 300
+    RUNS = 150
 
     def test_three_programs_are_three_services(self):
         """Each sends one datagram, and is gone long before the interval ends."""
