@@ -40,10 +40,10 @@ struct eye_connector {
 };
 
 /**
- * Makes a socket in the root network namespace (that of kthreadd, process 2 in @proc, where that is not NULL
- * and can be entered; else in ours), and asks for events. Whether they come is told by them: for
- * whom is not in the root pid and user namespace there is no answer, and no refusal (before
- * Linux 6.9 or so no events, too). 0; or -errno with a message, and @connector is closed.
+ * Makes a socket in the root network namespace (that of kthreadd, process 2 in @proc, where that is
+ * not NULL and can be entered; else in ours), and asks for events. Whether they come is told by
+ * them: for whom is not in the root pid and user namespace there is no answer, and no refusal
+ * (before Linux 6.9 or so no events, too). 0; or -errno with a message, and @connector is closed.
  */
 int eye_connector_open(const char *proc, struct eye_connector *ret_connector,
                        struct eye_error *ret_error);

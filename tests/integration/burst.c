@@ -4,28 +4,29 @@
  * file once more, without a word, and ends. Exits with 1 when one could not be made.
  */
 #include <errno.h>
-#include <stdlib.h>
+#include <spawn.h>
+#include <stddef.h>
 #include <sys/wait.h>
-#include <unistd.h>
+
+#include "collector/base/parse.h"
 
 static int run_one(char *path)
 {
     char *const words[] = {path, NULL};
+    pid_t child;
     int status = 0;
-    pid_t child = vfork();
-    if (child == 0) {
-        execv(path, words);
-        _exit(127);
+    if (posix_spawn(&child, path, NULL, NULL, words, NULL) != 0) {
+        return 1;
     }
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    return child > 0 && status == 0 ? 0 : 1;
+    return status == 0 ? 0 : 1;
 }
 
 int main(int count, char *words[])
 {
-    int failed = 0;
-    unsigned long left = count > 1 ? strtoul(words[1], NULL, 10) : 0;
+    uint64_t left = 0;
+    int failed = count > 1 && eye_parse_u64(words[1], &left) != 0 ? 1 : 0;
     for (; left > 0 && failed == 0; left--) {
         failed = run_one(words[0]);
     }
