@@ -26,6 +26,7 @@
     X(PROTOCOLS, "protocols", "requests of protocols are not seen")                                \
     X(PROCESSES, "processes", "execs and ends of processes are not traced")                        \
     X(UDP, "UDP", "UDP is not seen")                                                               \
+    X(UNSENT, "connects", "connects that fail before a SYN is sent are not seen")                  \
     X(ROWS, "single connections", "single connections cannot be shown")
 
 enum eye_ability {
