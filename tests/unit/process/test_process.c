@@ -554,13 +554,13 @@ static void end__is_that_of_programs_that_began_before(void **state)
 {
     (void)state;
     static const struct {
-        uint32_t pid;
         uint64_t boottime_ns;
+        uint32_t pid;
         bool over;
     } cases[] = {
-        {PID, START * TICK_NS, true},          {PID, START * TICK_NS + 1, true},
-        {PID, START * TICK_NS + DAY_NS, true}, {PID, START * TICK_NS - TICK_NS, false},
-        {PID + 1, START * TICK_NS + 1, false}, {PID + 1024, START * TICK_NS + 1, false},
+        {START * TICK_NS, PID, true},          {START * TICK_NS + 1, PID, true},
+        {START * TICK_NS + DAY_NS, PID, true}, {START * TICK_NS - TICK_NS, PID, false},
+        {START * TICK_NS + 1, PID + 1, false}, {START * TICK_NS + 1, PID + 1024, false},
     };
     const struct introduction who = {.owner = OWNER, .executable = "exe"};
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
