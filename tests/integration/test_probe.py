@@ -23,7 +23,8 @@ PACKETS = ("payload_sent", "payload_received")
 UDP = ("udp_live", "udp_flow_live", "udp_refused", "udp_bind4", "udp_bind6", "udp_released")
 UNSENT = ("tcp_connect4", "tcp_connect6", "tcp_released")
 PROCESSES = ("process_exec", "process_exit")
-PROTOCOLS = ("http_sent", "http_received")
+HTTP, DNS = ("http_sent", "http_received"), ("dns_sent", "dns_received")
+PROTOCOLS = HTTP + DNS
 ALWAYS = CONNECTIONS + OLDER + UNSENT + PROCESSES
 EVERY = ALWAYS + PACKETS + UDP + PROTOCOLS
 # The kernel gives up at one million; verifiers differ by a factor between releases.
@@ -116,7 +117,7 @@ class EveryProgram(unittest.TestCase):
                          ("socket-storage", True, True, ""))
 
     def test_run_uses_them_all(self):
-        daemon = Daemon(self)
+        daemon = Daemon(self, "protocols.dns=true")
         daemon.stop()
         self.assertEqual({tags["program"]: value for tags, (_, value, _) in
                           daemon.series(ATTACHED)},
@@ -125,9 +126,11 @@ class EveryProgram(unittest.TestCase):
     def test_what_is_not_wanted_is_not_missed(self):
         for settings, programs in (
                 (("protocols.http=false",), ALWAYS + PACKETS + UDP),
-                (("connections.udp=false",), ALWAYS + PACKETS + PROTOCOLS),
+                (("protocols.http=false", "connections.udp=false", "protocols.dns=true"),
+                 ALWAYS + PACKETS + DNS),
+                (("connections.udp=false",), ALWAYS + PACKETS + HTTP),
                 (("source.processes=connector",),
-                 CONNECTIONS + OLDER + UNSENT + PACKETS + UDP + PROTOCOLS),
+                 CONNECTIONS + OLDER + UNSENT + PACKETS + UDP + HTTP),
                 (("protocols.http=false", "connections.udp=false"), ALWAYS)):
             with self.subTest(settings):
                 daemon = Daemon(self, *settings)
@@ -155,7 +158,7 @@ class WithoutProtocols(unittest.TestCase):
         self.assertEqual(daemon.total("tcp.sent.bytes", port=port, direction="outgoing"),
                          to_server)
         self.assertEqual(daemon.weight("http.server.request.duration", port=port), 0)
-        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + UNSENT + PROTOCOLS, 0)):
+        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + UNSENT + HTTP, 0)):
             for name in programs:
                 self.assertEqual(daemon.last_gauge(ATTACHED, program=name), attached, name)
         print(said["why_not"], end="; ")

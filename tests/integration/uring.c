@@ -78,8 +78,9 @@ static int run(struct uring *uring, const struct io_uring_sqe *operation)
 
 int main(int count, char **arguments)
 {
+    unsigned long port = count == 2 ? strtoul(arguments[1], NULL, 10) : 0;
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)(count == 2 ? atoi(arguments[1]) : 0)),
+                                  .sin_port = htons((uint16_t)port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct uring uring = open_uring();
     int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -90,10 +91,8 @@ int main(int count, char **arguments)
                                             .fd = fd,
                                             .addr = (uint64_t)(uintptr_t)&address,
                                             .off = sizeof(address)};
-    const struct io_uring_sqe sending = {.opcode = IORING_OP_SEND,
-                                         .fd = fd,
-                                         .addr = (uint64_t)(uintptr_t) "by uring",
-                                         .len = 8};
+    const struct io_uring_sqe sending = {
+        .opcode = IORING_OP_SEND, .fd = fd, .addr = (uint64_t)(uintptr_t) "by uring", .len = 8};
     if (run(&uring, &connecting) != 0 || run(&uring, &sending) != 8) {
         fprintf(stderr, "io_uring refuses\n");
         return 1;
