@@ -188,6 +188,7 @@ enum eye_owner_flag {
     EYE_OWNER_CUT_ENVIRONMENT = 2, /* more than fits */
     EYE_OWNER_CUT_CGROUP = 4,      /* a name is cut, or there are more levels */
     EYE_OWNER_NO_CGROUP = 8,       /* lockdown keeps its names from us */
+    EYE_OWNER_EXECUTED = 16,       /* introduced at its exec: it may never use a socket */
 };
 
 /*
@@ -202,6 +203,12 @@ struct eye_owner_record {
     char executable[EYE_EXECUTABLE_BYTES]; /* basename; "": not known */
     /* Innermost first; the root has none. */
     char cgroups[EYE_CGROUP_LEVELS][EYE_CGROUP_NAME_BYTES];
+};
+
+/* A program that was introduced has ended: by its process' end, or by an exec. What it did with
+ * sockets may be told later: they are closed behind this. Ring "processes". */
+struct eye_ended_record {
+    __u64 owner;
 };
 
 /* Room for the environment behind a record: the smallest that holds it is taken. */
@@ -304,6 +311,7 @@ struct eye_loss_record {
     X(TCP_COUNTERS, "tcp", "counters_reset") /* a socket's counters went backwards */              \
     X(OWNER_RING, "owner", "ring_full")      /* who a process is: asked of /proc instead */        \
     X(OWNER_ENVIRONMENT, "owner", "environment") /* not readable, too long: asked of /proc */      \
+    X(PROCESS_RING, "process", "ring_full")      /* the end of a program: asked of /proc */        \
     X(SEED_LISTENERS, "seed", "listeners_full")  /* direction of older sockets guessed */          \
     X(DIAG_OVERFLOW, "diag", "overflow")         /* ends of connections, how many is not known */  \
     X(DIAG_RESET, "diag", "reset")         /* what a connection did before it reset itself */      \
@@ -367,6 +375,8 @@ enum eye_count {
     EYE_COUNT_ENTERED,  /* sockets that became established, counted just after */
     EYE_COUNT_LEFT,     /* and no longer are, counted just before */
     EYE_COUNT_UNMET,    /* of these: older than the present look, which had not met them */
+    EYE_COUNT_EXECS,    /* of all processes */
+    EYE_COUNT_EXITS,    /* of processes: all of their threads are gone, or about to go */
     EYE_COUNT_COUNT,
 };
 
@@ -384,6 +394,7 @@ EYE_ABI_ASSERT(sizeof(struct eye_row) == 112);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_row, remote) == 96);
 EYE_ABI_ASSERT(sizeof(struct eye_owner_record) == 600);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_owner_record, cgroups) == 88);
+EYE_ABI_ASSERT(sizeof(struct eye_ended_record) == 8);
 EYE_ABI_ASSERT(sizeof(struct eye_request_head) == 24);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, duration_ns) == 0);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, flags) == 23);

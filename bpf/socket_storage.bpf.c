@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Entry points of the tier "socket-storage": thin sections over the handlers. Kernel 5.12+. */
+#include "bpf/process/life.bpf.h"
 #include "bpf/tracer/seed.bpf.h"
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/tracer/udp.bpf.h"
@@ -152,6 +153,20 @@ int udp_released(struct bpf_sock *sk)
         eye_handle_released(socket);
     }
     return 1;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec)
+{
+    eye_handle_exec();
+    return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+    eye_handle_exit(task);
+    return 0;
 }
 
 SEC("cgroup/connect4")

@@ -210,8 +210,14 @@ struct nsproxy {
     struct net *net_ns;
 };
 
+struct signal_struct {
+    atomic_t live;
+    struct task_struct *group_exec_task;
+};
+
 struct task_struct {
     unsigned int flags;
+    int pid;
     int tgid;
     __u64 start_boottime;
     __u64 self_exec_id;
@@ -221,6 +227,7 @@ struct task_struct {
     struct mm_struct *mm;
     struct css_set *cgroups;
     struct nsproxy *nsproxy;
+    struct signal_struct *signal;
 };
 
 struct seq_file {

@@ -21,6 +21,7 @@
 #include "collector/health.h"
 #include "collector/intervals.h"
 #include "collector/live_view.h"
+#include "collector/monitor.h"
 #include "collector/source/accounts.h"
 
 /* Rings are read at least this often; a ring that fills faster wakes us. */
@@ -83,6 +84,7 @@ struct eye_collector {
     struct eye_aggregate *aggregate;
     struct eye_tracer tracer;
     struct eye_usm usm;
+    struct eye_monitor monitor;
     struct eye_health health;
     struct eye_publisher *publisher;
     struct eye_reports *reports;
@@ -158,6 +160,7 @@ static void connect_rings(struct eye_collector *collector)
     eye_processes_on_unknown(collector->processes, take_introductions, source);
     eye_source_on_record(source, EYE_RING_CONNECTIONS, eye_tracer_take, &collector->tracer);
     eye_source_on_record(source, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
+    eye_source_on_record(source, EYE_RING_PROCESSES, eye_processes_take_end, collector->processes);
 }
 
 static struct eye_limits limits_of(const struct eye_config *config)
@@ -211,6 +214,7 @@ static int make_stages(struct eye_collector *collector)
         .group = health_group,
         .source = collector->source,
         .processes = collector->processes,
+        .monitor = &collector->monitor,
         .tracer = &collector->tracer,
         .usm = &collector->usm,
         .aggregate = collector->aggregate,
@@ -221,6 +225,8 @@ static int make_stages(struct eye_collector *collector)
                                                   .aggregate = collector->aggregate,
                                                   .keep_ns = EYE_WATCHER_KEEP_NS};
     connect_rings(collector);
+    eye_monitor_open(&collector->monitor, collector->config, collector->source,
+                     collector->processes);
     return 0;
 }
 
@@ -304,6 +310,8 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns,
     eye_processes_refresh(collector->processes, now_ns);
     refresh_names(collector, now_ns);
     read_live(collector, now_ns);
+    eye_monitor_tick(&collector->monitor, now_ns);
+    eye_monitor_check(&collector->monitor);
     eye_health_update(&collector->health);
     uint64_t delivered = eye_publisher_delivered(collector->publisher);
     collector->sequence++;
@@ -343,6 +351,7 @@ static bool on_drain_timer(void *context)
     struct eye_collector *collector = context;
     take_expirations(&collector->watches[EVENT_DRAIN]);
     drain(collector);
+    eye_monitor_tick(&collector->monitor, eye_clock_monotonic_ns());
     eye_live_view_tick(&collector->live_view);
     return true;
 }
@@ -495,6 +504,7 @@ int eye_collector_new(const struct eye_config *config, struct eye_source *source
     collector->publisher = publisher;
     collector->reports = reports;
     collector->once = config->once;
+    collector->monitor.connector.fd = -1;
     for (size_t i = 0; i < EVENT_COUNT; i++) {
         collector->watches[i].fd = -1;
     }
@@ -531,6 +541,7 @@ void eye_collector_free(struct eye_collector *collector)
     eye_aggregate_free(collector->aggregate);
     eye_reverse_free(collector->names);
     eye_usm_close(&collector->usm);
+    eye_monitor_close(&collector->monitor);
     eye_processes_free(collector->processes);
     eye_registry_free(collector->registry);
     eye_loop_free(collector->loop);

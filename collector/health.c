@@ -177,6 +177,28 @@ static void update_containers(const struct eye_health *health)
     }
 }
 
+static void update_monitor(const struct eye_health *health)
+{
+    const struct eye_monitor_stats stats = eye_monitor_stats(health->monitor);
+    const struct {
+        enum eye_metric_id metric;
+        uint64_t value;
+    } counters[] = {
+        {EYE_METRIC_MONITOR_EVENTS, stats.events},
+        {EYE_METRIC_MONITOR_EXEC, stats.execs},
+        {EYE_METRIC_MONITOR_EXIT, stats.exits},
+        {EYE_METRIC_MONITOR_LOST, stats.lost},
+        {EYE_METRIC_MONITOR_RESTART, stats.restarts},
+        {EYE_METRIC_MONITOR_REINIT_FAILED, stats.failures},
+        {EYE_METRIC_MONITOR_SCAN_FAILED, stats.scans_failed},
+    };
+    const char *way = eye_monitor_way(health->monitor);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(counters) && way != NULL; i++) {
+        eye_counter_set(series_1(health, counters[i].metric, EYE_TAG_SOURCE, way),
+                        counters[i].value);
+    }
+}
+
 static uint64_t timeval_ns(struct timeval value)
 {
     return (uint64_t)value.tv_sec * EYE_NS_PER_SECOND + (uint64_t)value.tv_usec * EYE_NS_PER_US;
@@ -229,6 +251,7 @@ void eye_health_update(const struct eye_health *health)
     update_filtered(health, "usm", health->usm->samples, health->usm->malformed, filtered.requests);
     eye_reports_tell(health->reports, health->registry, health->group);
     update_containers(health);
+    update_monitor(health);
     update_names(health);
     update_self(health);
     update_series(health);

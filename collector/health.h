@@ -6,6 +6,7 @@
 #pragma once
 
 #include "collector/aggregate/aggregate.h"
+#include "collector/monitor.h"
 #include "collector/process/process.h"
 #include "collector/publish/reports.h"
 #include "collector/source/source.h"
@@ -19,6 +20,7 @@ struct eye_health {
     struct eye_group *group;
     const struct eye_source *source;
     const struct eye_processes *processes;
+    const struct eye_monitor *monitor;
     const struct eye_tracer *tracer;
     const struct eye_usm *usm;
     const struct eye_aggregate *aggregate;

@@ -92,6 +92,15 @@ struct eye_config_section {
 /* Order of the choices of source.tier: auto, then the tiers, best first. */
 enum eye_tier { EYE_TIER_AUTO, EYE_TIER_FIRST };
 
+/* Who tells of execs and ends of processes: the tier's kernel programs where they work, else the
+ * kernel's connector; one of them alone; or nobody. */
+enum eye_monitoring {
+    EYE_MONITORING_AUTO,
+    EYE_MONITORING_TRACEPOINTS,
+    EYE_MONITORING_CONNECTOR,
+    EYE_MONITORING_NONE,
+};
+
 /* Order of the choices of connections.tags. */
 enum eye_connection_tag {
     EYE_CONNECTION_TAG_DIRECTION,
@@ -187,10 +196,11 @@ struct eye_config {
         char *token_file; /* control.token_file: what who comes there has to know; NULL: nothing */
     } control;
     struct {
-        int tier;     /* source.tier: auto, or a tier; enum eye_tier */
-        char *proc;   /* source.proc: where the host's /proc is mounted; default "/proc" */
-        char *root;   /* source.root: where the host's root folder is mounted; default "/" */
-        char *cgroup; /* source.cgroup: protocols are watched below it; NULL: found */
+        int tier;      /* source.tier: auto, or a tier; enum eye_tier */
+        char *proc;    /* source.proc: where the host's /proc is mounted; default "/proc" */
+        char *root;    /* source.root: where the host's root folder is mounted; default "/" */
+        char *cgroup;  /* source.cgroup: protocols are watched below it; NULL: found */
+        int processes; /* source.processes: auto tracepoints connector none; enum eye_monitoring */
     } source;
     struct {
         uint32_t tags; /* connections.tags: 1 << enum eye_connection_tag */
@@ -293,6 +303,12 @@ static inline bool eye_config_wants_addresses(const struct eye_config *config)
 }
 
 /** Whether any protocol is to be recognised. */
+static inline bool eye_config_traces_processes(const struct eye_config *config)
+{
+    return config->source.processes == EYE_MONITORING_AUTO ||
+           config->source.processes == EYE_MONITORING_TRACEPOINTS;
+}
+
 static inline bool eye_config_wants_protocols(const struct eye_config *config)
 {
 #define X(identifier, name) config->protocols.name != EYE_WISH_NEVER ||

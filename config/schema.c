@@ -58,6 +58,12 @@ static const char *const remotes[] = {
     [EYE_REMOTE_IP] = "ip",     [EYE_REMOTE_NAME] = "name", [EYE_REMOTE_NAME + 1] = NULL,
 };
 
+static const char *const monitorings[] = {
+    [EYE_MONITORING_AUTO] = "auto",           [EYE_MONITORING_TRACEPOINTS] = "tracepoints",
+    [EYE_MONITORING_CONNECTOR] = "connector", [EYE_MONITORING_NONE] = "none",
+    [EYE_MONITORING_NONE + 1] = NULL,
+};
+
 static bool consists_of(const char *text, const char *accepted)
 {
     return text[strspn(text, accepted)] == '\0';
@@ -228,6 +234,17 @@ const struct eye_config_key eye_config_keys[] = {
         .expects = "an absolute path",
         .restart = true,
         .help = "Protocols of what runs in this cgroup v2 directory; without it of the whole host.",
+    },
+    {
+        .path = "source.processes",
+        .type = EYE_CONFIG_CHOICE,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, source.processes),
+        .default_value = "auto",
+        .choices = monitorings,
+        .restart = true,
+        .help = "Who tells of execs and ends of processes: tracepoints, the kernel's connector "
+                "(some 5 us for each process), none; auto takes the first that works.",
     },
     {
         .path = "connections.tags",

@@ -19,6 +19,9 @@
 /* Set by the collector before loading, from what this kernel lets programs do. */
 const volatile bool eye_probes_memory = true;      /* bpf_probe_read_*() */
 const volatile bool eye_egress_introduces = false; /* cgroup_skb may do what tracing may */
+/* What sends is introduced when it is executed, where cgroup_skb cannot do it: before 6.18. That
+ * costs each exec some 8 us. */
+const volatile bool eye_exec_introduces = false;
 
 #define EYE_OWNERS_WAKE_BYTES (128 * 1024)
 
@@ -229,18 +232,25 @@ static __always_inline void eye_submit_owner(struct eye_owner_record *record)
                                                  : BPF_RB_FORCE_WAKEUP);
 }
 
+/* When a program is introduced. */
+enum eye_occasion { EYE_ON_USE, EYE_ON_SENDING, EYE_ON_EXEC };
+
 /* The current process. @environment: bytes of it to read; -1: none. False: the ring is full. */
-static __always_inline bool eye_write_current(bool sender, const struct mm_struct *mm,
-                                              __s64 environment, __u32 room)
+static __always_inline bool eye_write_current(enum eye_occasion occasion,
+                                              const struct mm_struct *mm, __s64 environment,
+                                              __u32 room)
 {
     struct eye_owner_record *record = eye_reserve_owner(room);
     if (!record) {
         return false;
     }
-    if (sender) {
+    if (occasion == EYE_ON_SENDING) {
         eye_describe_sender(record);
     } else {
         eye_describe_tracing(record);
+    }
+    if (occasion == EYE_ON_EXEC) {
+        record->flags |= EYE_OWNER_EXECUTED;
     }
     if (environment >= 0) {
         record->flags &= ~EYE_OWNER_NO_ENVIRONMENT;
@@ -254,7 +264,7 @@ static __always_inline bool eye_write_current(bool sender, const struct mm_struc
  * The current process in a record of its own, once for each program. One that is ending has given
  * its memory back: of it only the parent and the cgroup are left.
  */
-static __always_inline int eye_introduce_current(bool sender)
+static __always_inline int eye_introduce_current(enum eye_occasion occasion)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct eye_introduced *known =
@@ -265,15 +275,15 @@ static __always_inline int eye_introduce_current(bool sender)
     }
     const struct mm_struct *mm = task->mm;
     if (!mm) {
-        eye_write_current(sender, NULL, -1, EYE_ENVIRONMENT_SMALL);
+        eye_write_current(occasion, NULL, -1, EYE_ENVIRONMENT_SMALL);
         return 0;
     }
     __s64 bytes = eye_probes_memory ? (__s64)(mm->env_end - mm->env_start) : -1;
     bool written = bytes < EYE_ENVIRONMENT_SMALL
-                       ? eye_write_current(sender, mm, bytes, EYE_ENVIRONMENT_SMALL)
+                       ? eye_write_current(occasion, mm, bytes, EYE_ENVIRONMENT_SMALL)
                    : bytes < EYE_ENVIRONMENT_USUAL
-                       ? eye_write_current(sender, mm, bytes, EYE_ENVIRONMENT_USUAL)
-                       : eye_write_current(sender, mm, bytes, EYE_ENVIRONMENT_LARGE);
+                       ? eye_write_current(occasion, mm, bytes, EYE_ENVIRONMENT_USUAL)
+                       : eye_write_current(occasion, mm, bytes, EYE_ENVIRONMENT_LARGE);
     if (written && known) {
         known->owner = owner;
         known->pass = eye_pass;
@@ -281,16 +291,21 @@ static __always_inline int eye_introduce_current(bool sender)
     return 0;
 }
 
-/* Two functions of their own, because programs of one object share them, and not every kernel lets
+/* Functions of their own, because programs of one object share them, and not every kernel lets
  * cgroup_skb do what the body does. */
 EYE_PART int eye_introduce_tracing(void)
 {
-    return eye_introduce_current(false);
+    return eye_introduce_current(EYE_ON_USE);
 }
 
 EYE_PART int eye_introduce_sender(void)
 {
-    return eye_egress_introduces ? eye_introduce_current(true) : 0;
+    return eye_egress_introduces ? eye_introduce_current(EYE_ON_SENDING) : 0;
+}
+
+EYE_PART int eye_introduce_executed(void)
+{
+    return eye_exec_introduces ? eye_introduce_current(EYE_ON_EXEC) : 0;
 }
 
 /* @task holds an older socket. Its environment is not within reach here. */

@@ -18,10 +18,16 @@
 /* A path of cgroups put together: each name behind a "/", and the NUL. */
 #define CGROUP_PATH_BYTES (EYE_CGROUP_LEVELS * EYE_CGROUP_NAME_BYTES + 1)
 
+/* Entries by pid, for who knows no more of a process. */
+#define BUCKETS 1024
+
 struct entry {
     uint32_t heard; /* pass in which somebody told of it, or /proc that it lives */
     uint32_t asked; /* the same, or pass in which /proc did not tell; the queue is sorted by it */
-    TAILQ_ENTRY(entry) link;
+    TAILQ_ENTRY(entry) link; /* in `executed` until somebody asks for it, then in `used` */
+    LIST_ENTRY(entry) same_bucket;
+    bool executed;
+    bool over;    /* its end was told, or found by a scan */
     bool settled; /* its environment was read, by the kernel or in /proc: no record tells more */
     bool by_environment;             /* its service is from there */
     bool by_container;               /* its service is the container's name or id */
@@ -30,10 +36,17 @@ struct entry {
 };
 
 TAILQ_HEAD(queue, entry);
+LIST_HEAD(bucket, entry);
 
 struct eye_processes {
     struct eye_table table; /* key to struct entry */
     struct queue used;
+    struct queue executed; /* oldest first */
+    size_t executed_count;
+    struct bucket buckets[BUCKETS];
+    size_t scanned; /* buckets, of the present scan */
+    bool uncertain; /* it met a process of which /proc does not tell */
+    uint64_t scans_failed;
     uint32_t pass;
     uint64_t generation;
     uint64_t renamed;
@@ -71,6 +84,8 @@ struct eye_processes *eye_processes_new(const char *proc, const char *root)
         return NULL;
     }
     TAILQ_INIT(&processes->used);
+    TAILQ_INIT(&processes->executed);
+    processes->scanned = BUCKETS;
     processes->kernel = (struct eye_process){
         .owner = EYE_OWNER_KERNEL,
         .id = ++processes->last_id,
@@ -115,6 +130,28 @@ static struct entry *look_up(const struct eye_processes *processes, uint64_t own
     return eye_table_find(&processes->table, hash_of(owner), has_key, &owner);
 }
 
+static uint32_t pid_of(uint64_t owner)
+{
+    return (uint32_t)(owner >> EYE_OWNER_PID_SHIFT);
+}
+
+static struct bucket *bucket_of(struct eye_processes *processes, uint32_t pid)
+{
+    return &processes->buckets[pid % BUCKETS];
+}
+
+/* Somebody asked for it: from now on it is in nobody's way. */
+static void promote(struct eye_processes *processes, struct entry *entry)
+{
+    if (entry->executed) {
+        TAILQ_REMOVE(&processes->executed, entry, link);
+        TAILQ_INSERT_TAIL(&processes->used, entry, link);
+        processes->executed_count--;
+        entry->executed = false;
+        entry->asked = processes->pass;
+    }
+}
+
 static void move_to_end(struct eye_processes *processes, struct entry *entry)
 {
     entry->asked = processes->pass;
@@ -126,16 +163,25 @@ static void move_to_end(struct eye_processes *processes, struct entry *entry)
 static void touch(struct eye_processes *processes, struct entry *entry)
 {
     entry->heard = processes->pass;
+    promote(processes, entry);
     if (entry->asked != processes->pass) {
         move_to_end(processes, entry);
     }
 }
 
+static void leave_queue(struct eye_processes *processes, struct entry *entry)
+{
+    TAILQ_REMOVE(entry->executed ? &processes->executed : &processes->used, entry, link);
+    processes->executed_count -= entry->executed;
+    /* Of those that nobody asked for nobody has an id. */
+    processes->generation += !entry->executed;
+}
+
 static void forget(struct eye_processes *processes, struct entry *entry)
 {
-    TAILQ_REMOVE(&processes->used, entry, link);
+    leave_queue(processes, entry);
+    LIST_REMOVE(entry, same_bucket);
     eye_table_remove(&processes->table, hash_of(entry->process.owner), entry);
-    processes->generation++;
     eye_containers_leave(processes->containers, entry->container);
     free(entry);
 }
@@ -278,7 +324,7 @@ static void sketch_unknown(struct eye_processes *processes, uint64_t owner,
 
 static enum eye_life life_of(const struct eye_processes *processes, const struct entry *entry)
 {
-    return eye_procfs_life(&processes->procfs, entry->process.owner);
+    return entry->over ? EYE_LIFE_OVER : eye_procfs_life(&processes->procfs, entry->process.owner);
 }
 
 /* False when @entry has to go: its process is gone, or nobody could tell for too long. */
@@ -294,11 +340,9 @@ static bool may_stay(struct eye_processes *processes, struct entry *entry)
     return life != EYE_LIFE_OVER;
 }
 
-static void make_room(struct eye_processes *processes)
+/* The table is full. */
+static void give_up_one(struct eye_processes *processes)
 {
-    if (processes->table.count < EYE_PROCESS_MAX) {
-        return;
-    }
     struct entry *entry = TAILQ_FIRST(&processes->used);
     enum eye_life life = life_of(processes, entry);
     for (int spared = 0; life == EYE_LIFE_GOES_ON && spared < EYE_PROCESS_SPARE; spared++) {
@@ -309,6 +353,18 @@ static void make_room(struct eye_processes *processes)
     }
     processes->given_up += life != EYE_LIFE_OVER;
     forget(processes, entry);
+}
+
+/* Those that use sockets never give way to those that only might. */
+static void make_room(struct eye_processes *processes)
+{
+    bool full = processes->table.count >= EYE_PROCESS_MAX;
+    if (processes->executed_count >= EYE_PROCESS_EXECUTED_MAX ||
+        (full && processes->executed_count > 0)) {
+        forget(processes, TAILQ_FIRST(&processes->executed));
+    } else if (full) {
+        give_up_one(processes);
+    }
 }
 
 /* Copies the id of @sketch's process, too, and takes its container over. */
@@ -327,7 +383,8 @@ static void drop(struct eye_processes *processes, struct sketch *sketch)
     eye_containers_leave(processes->containers, sketch->container);
 }
 
-static struct entry *add(struct eye_processes *processes, struct sketch *sketch)
+/* @executed: nobody has asked for it yet. */
+static struct entry *add(struct eye_processes *processes, struct sketch *sketch, bool executed)
 {
     make_room(processes);
     EYE_AUTOFREE struct entry *entry = calloc(1, sizeof(*entry));
@@ -340,7 +397,10 @@ static struct entry *add(struct eye_processes *processes, struct sketch *sketch)
     set(processes, entry, sketch);
     entry->heard = processes->pass;
     entry->asked = processes->pass;
-    TAILQ_INSERT_TAIL(&processes->used, entry, link);
+    entry->executed = executed;
+    processes->executed_count += executed;
+    TAILQ_INSERT_TAIL(executed ? &processes->executed : &processes->used, entry, link);
+    LIST_INSERT_HEAD(bucket_of(processes, pid_of(sketch->process.owner)), entry, same_bucket);
     return EYE_TAKE(entry);
 }
 
@@ -391,8 +451,9 @@ void eye_processes_take(void *context, const void *bytes, size_t size)
         processes->malformed++;
         return;
     }
+    bool executed = (record->flags & EYE_OWNER_EXECUTED) != 0;
     struct entry *entry = look_up(processes, record->owner);
-    if (entry != NULL) {
+    if (entry != NULL && !executed) {
         touch(processes, entry);
     }
     /* The first whole answer stays: programs write over their environment. */
@@ -402,7 +463,7 @@ void eye_processes_take(void *context, const void *bytes, size_t size)
     struct sketch sketch;
     sketch_record(processes, record, &sketch);
     if (entry == NULL) {
-        add(processes, &sketch);
+        add(processes, &sketch, executed);
     } else if (sketch.settled || is_nobody(&entry->process)) {
         correct(processes, entry, &sketch);
     } else {
@@ -429,7 +490,7 @@ const struct eye_process *eye_processes_find(struct eye_processes *processes, ui
     if (entry == NULL) {
         struct sketch sketch;
         sketch_unknown(processes, owner, &sketch);
-        entry = add(processes, &sketch);
+        entry = add(processes, &sketch, false);
     }
     if (entry == NULL) {
         return &processes->unknown; /* out of memory */
@@ -453,6 +514,82 @@ void eye_processes_sweep(struct eye_processes *processes, uint32_t pass)
             forget(processes, entry);
         }
     }
+}
+
+/* ---- ends ---- */
+
+void eye_processes_take_end(void *context, const void *bytes, size_t size)
+{
+    struct eye_processes *processes = context;
+    const struct eye_ended_record *record = bytes;
+    if (size != sizeof(*record)) {
+        processes->malformed++;
+        return;
+    }
+    struct entry *entry = look_up(processes, record->owner);
+    if (entry != NULL) {
+        entry->over = true;
+    }
+}
+
+/* Not later; of two moments half a range of the key's (6 days) apart nobody can tell. */
+static bool began_before(const struct entry *entry, uint64_t boottime_ns)
+{
+    uint64_t start = entry->process.owner >> EYE_OWNER_START_SHIFT;
+    uint32_t units = (uint32_t)((boottime_ns >> EYE_OWNER_START_UNIT_SHIFT) - start);
+    return (units & EYE_OWNER_START_MASK) <= EYE_OWNER_START_MASK / 2;
+}
+
+void eye_processes_end(struct eye_processes *processes, uint32_t pid, uint64_t boottime_ns)
+{
+    struct entry *entry;
+    LIST_FOREACH(entry, bucket_of(processes, pid), same_bucket)
+    {
+        if (pid_of(entry->process.owner) == pid && began_before(entry, boottime_ns)) {
+            entry->over = true;
+        }
+    }
+}
+
+void eye_processes_doubt(struct eye_processes *processes)
+{
+    processes->scanned = 0;
+    processes->uncertain = false;
+    eye_procfs_look(&processes->procfs);
+}
+
+/* Returns how many it asked for. */
+static size_t scan_bucket(struct eye_processes *processes, const struct bucket *bucket)
+{
+    struct entry *entry;
+    size_t asked = 0;
+    LIST_FOREACH(entry, bucket, same_bucket)
+    {
+        enum eye_life life = life_of(processes, entry);
+        asked += !entry->over;
+        entry->over = life == EYE_LIFE_OVER;
+        processes->uncertain |= life == EYE_LIFE_UNCERTAIN;
+    }
+    return asked;
+}
+
+void eye_processes_scan(struct eye_processes *processes)
+{
+    size_t asked = 0;
+    if (processes->scanned == BUCKETS) {
+        return;
+    }
+    while (processes->scanned < BUCKETS && asked < EYE_PROCESS_SCAN_STEP) {
+        asked += scan_bucket(processes, &processes->buckets[processes->scanned++]);
+    }
+    if (processes->scanned == BUCKETS) {
+        processes->scans_failed += processes->uncertain;
+    }
+}
+
+uint64_t eye_processes_scans_failed(const struct eye_processes *processes)
+{
+    return processes->scans_failed;
 }
 
 /* An eye_container_renamed. What was counted under the old names stays there. */

@@ -33,6 +33,13 @@
 /* How many that may live a pass asks for, at some 15 us each; the next pass asks for the others. */
 #define EYE_PROCESS_ASK 1024
 
+/* Programs introduced at their exec that no socket has named yet; beyond it the oldest goes. More
+ * than the ring "owners" holds at once, so that whoever uses a socket soon is found here. */
+#define EYE_PROCESS_EXECUTED_MAX 2048
+
+/* How many a step of eye_processes_scan() asks for, at some 15 us each. */
+#define EYE_PROCESS_SCAN_STEP 256
+
 /* How many that live are spared when there is no room, before the longest unused goes anyway. */
 #define EYE_PROCESS_SPARE 8
 
@@ -71,7 +78,27 @@ void eye_processes_on_unknown(struct eye_processes *processes, eye_introductions
  * context. */
 void eye_processes_take(void *processes, const void *record, size_t bytes);
 
-/** Records that were no owner records. */
+/**
+ * Takes one record of the ring "processes", as above: the program has ended. It is held as one
+ * that is silent, because its sockets are closed after that and may be told of later still.
+ */
+void eye_processes_take_end(void *processes, const void *record, size_t bytes);
+
+/** The process @pid of the root namespace has ended at @boottime_ns (CLOCK_BOOTTIME): so have all
+ * programs of that number that began before. */
+void eye_processes_end(struct eye_processes *processes, uint32_t pid, uint64_t boottime_ns);
+
+/** Ends were missed: from now on eye_processes_scan() asks for all that are not known to have
+ * ended. */
+void eye_processes_doubt(struct eye_processes *processes);
+
+/** A step of that; nothing when there is no doubt. */
+void eye_processes_scan(struct eye_processes *processes);
+
+/** Scans that could not tell of every process: /proc is not the host's, or hides some. */
+uint64_t eye_processes_scans_failed(const struct eye_processes *processes);
+
+/** Records that were neither. */
 uint64_t eye_processes_malformed(const struct eye_processes *processes);
 
 /**

@@ -15,7 +15,7 @@
 
 const char *eye_ring_name(enum eye_ring ring)
 {
-    static const char *const names[] = {"owners", "connections", "requests"};
+    static const char *const names[] = {"owners", "connections", "requests", "processes"};
     return names[ring];
 }
 

@@ -14,10 +14,16 @@
 
 struct bpf_map;
 
-/* Owners are read before the others, whose records name them. */
-enum eye_ring { EYE_RING_OWNERS, EYE_RING_CONNECTIONS, EYE_RING_REQUESTS, EYE_RING_COUNT };
+/* Owners are read before the others, whose records name them; their ends last. */
+enum eye_ring {
+    EYE_RING_OWNERS,
+    EYE_RING_CONNECTIONS,
+    EYE_RING_REQUESTS,
+    EYE_RING_PROCESSES,
+    EYE_RING_COUNT,
+};
 
-/** "owners", "connections", "requests". */
+/** "owners", "connections", "requests", "processes". */
 const char *eye_ring_name(enum eye_ring ring);
 
 /** Takes one record of @bytes (as the kernel wrote it, not validated). Good during the call only.

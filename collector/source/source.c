@@ -293,6 +293,16 @@ size_t eye_source_programs(const struct eye_source *source,
     return source->tier->read_programs(source->state, ret_stats);
 }
 
+bool eye_source_follows_processes(const struct eye_source *source)
+{
+    return source->tier->follows_processes(source->state);
+}
+
+struct eye_process_counts eye_source_process_counts(const struct eye_source *source)
+{
+    return source->tier->process_counts(source->state);
+}
+
 const struct eye_feature_state *eye_source_feature(const struct eye_source *source,
                                                    enum eye_feature feature)
 {

@@ -144,6 +144,11 @@ const char *eye_loss_reason(enum eye_loss loss);
 size_t eye_source_programs(const struct eye_source *source,
                            struct eye_program_stats ret_stats[EYE_PROGRAMS_MAX]);
 
+/** Whether the tier tells of execs and ends of processes: the ring "processes" has those of
+ * programs that were introduced, and all are counted. */
+bool eye_source_follows_processes(const struct eye_source *source);
+struct eye_process_counts eye_source_process_counts(const struct eye_source *source);
+
 /** What was found at the start; what is mounted or let go since then is found by
  * eye_source_retry(). */
 const struct eye_feature_state *eye_source_feature(const struct eye_source *source,

@@ -24,6 +24,7 @@
     X(OLDER_SOCKETS, "older sockets", "connections older than the daemon are not seen")            \
     X(PACKETS, "packets", "UDP and requests of protocols are not seen")                            \
     X(PROTOCOLS, "protocols", "requests of protocols are not seen")                                \
+    X(PROCESSES, "processes", "execs and ends of processes are not traced")                        \
     X(UDP, "UDP", "UDP is not seen")                                                               \
     X(UNSENT, "connects", "connects that fail before a SYN is sent are not seen")                  \
     X(ROWS, "single connections", "single connections cannot be shown")
@@ -96,6 +97,12 @@ struct eye_program_stats {
     uint64_t time_ns;
 };
 
+/* Of all processes of the host since they are followed. */
+struct eye_process_counts {
+    uint64_t execs;
+    uint64_t exits;
+};
+
 struct eye_ring_stats {
     uint64_t records; /* read so far */
     double fill;      /* used part now, 0 .. 1 */
@@ -158,6 +165,10 @@ struct eye_tier_type {
      * failed. */
     int (*read_live)(void *state, uint32_t pass, bool full, eye_record_handler *handler,
                      void *context, uint64_t *ret_records);
+
+    /** As the functions of source.h. */
+    bool (*follows_processes)(const void *state);
+    struct eye_process_counts (*process_counts)(const void *state);
 
     /** As the functions of source.h. What prepare() and settle() touch, the others leave alone. */
     int (*prepare)(void *state, const struct eye_config *config, struct eye_error *ret_error);

@@ -121,7 +121,7 @@ struct eye_attribute {
     X(METRIC, "metric", "", STRING, STABLE, "name of the metric concerned")                        \
     X(TAG, "tag", "", STRING, STABLE, "name of the tag concerned")                                 \
     X(SOURCE, "source", "", STRING, EXPERIMENTAL,                                                  \
-      "stage that made the sample, or where a name comes from")                                    \
+      "stage that made the sample, where a name comes from, or who tells of processes")            \
     X(LIMIT, "limit", "", STRING, EXPERIMENTAL, "key of the configuration to raise")
 
 enum eye_tag {
@@ -247,6 +247,25 @@ enum eye_series_bound {
     X(USM_LOST, "usm.lost", USM, COUNTER, EVENTS, 1, EYE_TAGS_USM_LOST, BUDGETED, EXPERIMENTAL,    \
       "requests, responses and gaps that could not be followed or paired, by service; reasons "    \
       "and sums as in sockeye.kernel.lost")                                                        \
+    X(MONITOR_EVENTS, "usm.process_monitor.events", USM, COUNTER, EVENTS, 1, EYE_TAG_BIT(SOURCE),  \
+      FEW, EXPERIMENTAL,                                                                           \
+      "what the process monitor was told, by the way it is told (tracepoints, connector)")         \
+    X(MONITOR_EXEC, "usm.process_monitor.exec", USM, COUNTER, EVENTS, 1, EYE_TAG_BIT(SOURCE), FEW, \
+      EXPERIMENTAL, "programs executed on the host")                                               \
+    X(MONITOR_EXIT, "usm.process_monitor.exit", USM, COUNTER, PROCESSES, 1, EYE_TAG_BIT(SOURCE),   \
+      FEW, EXPERIMENTAL, "processes of the host that ended")                                       \
+    X(MONITOR_LOST, "usm.process_monitor.lost", USM, COUNTER, EVENTS, 1, EYE_TAG_BIT(SOURCE), FEW, \
+      EXPERIMENTAL,                                                                                \
+      "events that were not told for want of room; /proc is asked for what they may have said")    \
+    X(MONITOR_RESTART, "usm.process_monitor.restart", USM, COUNTER, ATTEMPTS, 1,                   \
+      EYE_TAG_BIT(SOURCE), FEW, EXPERIMENTAL,                                                      \
+      "times that the connector went on with a new socket after an error")                         \
+    X(MONITOR_REINIT_FAILED, "usm.process_monitor.reinit_failed", USM, COUNTER, ATTEMPTS, 1,       \
+      EYE_TAG_BIT(SOURCE), FEW, EXPERIMENTAL,                                                      \
+      "times that no socket of the connector could be had, or told nothing: it is tried again")    \
+    X(MONITOR_SCAN_FAILED, "usm.process_monitor.process_scan_failed", USM, COUNTER, ATTEMPTS, 1,   \
+      EYE_TAG_BIT(SOURCE), FEW, EXPERIMENTAL,                                                      \
+      "times that /proc did not tell of all processes after events were lost")                     \
     X(HTTP_SERVER_DURATION, "http.server.request.duration", HTTP, DISTRIBUTION, SECONDS, 1,        \
       EYE_TAGS_HTTP, BUDGETED, STABLE,                                                             \
       "first byte of the request to first byte of the response, server end")                       \

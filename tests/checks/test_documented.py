@@ -50,6 +50,7 @@ DAEMON = {
     "source.proc": Plain("/proc"),
     "source.root": Plain("/"),
     "source.cgroup": NONE,
+    "source.processes": choice("auto", "tracepoints", "connector", "none"),
     "connections.tags": Flags("[direction, service, port, family]",
                               ("direction", "service", "port", "family", "process", "container",
                                "pod", "namespace", "netns")),

@@ -124,6 +124,16 @@ static void take_owner(const struct probe *probe)
     eye_processes_free(processes);
 }
 
+static void take_end(const struct probe *probe)
+{
+    struct eye_processes *processes = eye_processes_new("/nonexistent", "/nonexistent");
+    assert(processes != NULL);
+    eye_processes_take_end(processes, probe->bytes, probe->size);
+    assert(eye_processes_malformed(processes) == (probe->size != sizeof(struct eye_ended_record)));
+    assert(eye_processes_count(processes) == 0);
+    eye_processes_free(processes);
+}
+
 static void check_fingerprint(struct probe *probe)
 {
     uint64_t fingerprint = probe->fingerprint;
@@ -147,5 +157,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_fingerprint(&probe);
     }
     take_owner(&probe);
+    take_end(&probe);
     return 0;
 }

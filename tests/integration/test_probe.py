@@ -22,9 +22,11 @@ ROWS = ("row_open", "row_ended")
 PACKETS = ("payload_sent", "payload_received")
 UDP = ("udp_live", "udp_flow_live", "udp_refused", "udp_bind4", "udp_bind6", "udp_released")
 UNSENT = ("tcp_connect4", "tcp_connect6", "tcp_released")
+PROCESSES = ("process_exec", "process_exit")
 HTTP, DNS = ("http_sent", "http_received"), ("dns_sent", "dns_received")
 PROTOCOLS = HTTP + DNS
-EVERY = CONNECTIONS + OLDER + PACKETS + UDP + UNSENT + PROTOCOLS
+ALWAYS = CONNECTIONS + OLDER + UNSENT + PROCESSES
+EVERY = ALWAYS + PACKETS + UDP + PROTOCOLS
 # The kernel gives up at one million; verifiers differ by a factor between releases.
 BUDGET_INSTRUCTIONS = 300_000
 ATTACHED = "bpf.attached"
@@ -123,12 +125,13 @@ class EveryProgram(unittest.TestCase):
 
     def test_what_is_not_wanted_is_not_missed(self):
         for settings, programs in (
-                (("protocols.http=false",), CONNECTIONS + OLDER + UNSENT + PACKETS + UDP),
+                (("protocols.http=false",), ALWAYS + PACKETS + UDP),
                 (("protocols.http=false", "connections.udp=false", "protocols.dns=true"),
-                 CONNECTIONS + OLDER + UNSENT + PACKETS + DNS),
-                (("connections.udp=false",), CONNECTIONS + OLDER + UNSENT + PACKETS + HTTP),
-                (("protocols.http=false", "connections.udp=false"),
-                 CONNECTIONS + OLDER + UNSENT)):
+                 ALWAYS + PACKETS + DNS),
+                (("connections.udp=false",), ALWAYS + PACKETS + HTTP),
+                (("source.processes=connector",),
+                 CONNECTIONS + OLDER + UNSENT + PACKETS + UDP + HTTP),
+                (("protocols.http=false", "connections.udp=false"), ALWAYS)):
             with self.subTest(settings):
                 daemon = Daemon(self, *settings)
                 daemon.stop()

@@ -41,6 +41,9 @@ void eye_socket_storage_probe(struct eye_features *features, struct eye_tier_tri
     }
     note_ability(ret_trial, EYE_ABILITY_OLDER_SOCKETS);
     note_ability(ret_trial, EYE_ABILITY_ROWS);
+    if (eye_config_traces_processes(features->config)) {
+        note_ability(ret_trial, EYE_ABILITY_PROCESSES);
+    }
     if (eye_packets_wanted(features->config)) {
         conclude_packets(ret_trial, features);
     }

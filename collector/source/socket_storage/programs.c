@@ -57,6 +57,8 @@ struct socket_storage *eye_programs_open(struct eye_features *features)
             eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_USERS) &&
             (!object->rodata->eye_probes_memory ||
              eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_STRINGS));
+        object->rodata->eye_exec_introduces =
+            features->config->connections.udp && !object->rodata->eye_egress_introduces;
     }
     return object;
 }

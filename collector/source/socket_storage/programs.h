@@ -39,6 +39,8 @@ enum eye_program_way {
     X(owner_seed, OLDER_SOCKETS, ITERATES)                                                         \
     X(payload_sent, PACKETS, PLACED)                                                               \
     X(payload_received, PACKETS, PLACED)                                                           \
+    X(process_exec, PROCESSES, TRACES)                                                             \
+    X(process_exit, PROCESSES, TRACES)                                                             \
     X(udp_live, UDP, ITERATES_UDP_SOCKETS)                                                         \
     X(udp_flow_live, UDP, ITERATES_UDP_FLOWS)                                                      \
     X(udp_refused, UDP, TRACES)                                                                    \

@@ -65,6 +65,7 @@ static int open_rings(struct tier *tier, struct eye_error *ret_error)
         [EYE_RING_OWNERS] = tier->programs->maps.owners,
         [EYE_RING_CONNECTIONS] = tier->programs->maps.connections,
         [EYE_RING_REQUESTS] = tier->programs->maps.requests,
+        [EYE_RING_PROCESSES] = tier->programs->maps.processes,
     };
     return eye_rings_open(&tier->rings, maps, ret_error);
 }
@@ -245,6 +246,11 @@ static int attach_udp(struct tier *tier, struct eye_error *ret_error)
     return result;
 }
 
+static int attach_processes(struct tier *tier, struct eye_error *ret_error)
+{
+    return attach(tier, EYE_ABILITY_PROCESSES, -ENOENT, ret_error);
+}
+
 /* At the same place, also where nobody wants packets. */
 static int attach_unsent(struct tier *tier, struct eye_error *ret_error)
 {
@@ -260,6 +266,7 @@ static const struct {
     [EYE_ABILITY_OLDER_SOCKETS] = {"finding older sockets", seed, EYE_ABILITY_CONNECTIONS},
     [EYE_ABILITY_PACKETS] = {"attaching to packets", attach_packets, EYE_ABILITY_CONNECTIONS},
     [EYE_ABILITY_PROTOCOLS] = {"attaching to protocols", NULL, EYE_ABILITY_PACKETS},
+    [EYE_ABILITY_PROCESSES] = {"attaching to processes", attach_processes, EYE_ABILITY_CONNECTIONS},
     [EYE_ABILITY_UDP] = {"attaching to UDP", attach_udp, EYE_ABILITY_PACKETS},
     [EYE_ABILITY_UNSENT] = {"attaching to connects", attach_unsent, EYE_ABILITY_PACKETS},
 };
@@ -408,6 +415,8 @@ static bool is_wanted(const struct eye_config *config, enum eye_ability ability)
         return eye_packets_wanted(config);
     case EYE_ABILITY_PROTOCOLS:
         return eye_config_wants_protocols(config);
+    case EYE_ABILITY_PROCESSES:
+        return eye_config_traces_processes(config);
     case EYE_ABILITY_UDP:
         return config->connections.udp;
     case EYE_ABILITY_ROWS: /* opened when somebody watches, and no part of what is counted */
@@ -577,6 +586,19 @@ static void losses(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT])
     ret_losses[EYE_LOSS_TCP_RECURSION] = count_unhandled(tier);
     ret_losses[EYE_LOSS_TCP_VANISHED] = tier->vanished;
     ret_losses[EYE_LOSS_TCP_LOOK] = tier->unproved;
+}
+
+static bool follows_processes(const void *state)
+{
+    const struct tier *tier = state;
+    return tier->states[EYE_ABILITY_PROCESSES] == WORKS;
+}
+
+static struct eye_process_counts process_counts(const void *state)
+{
+    const struct tier *tier = state;
+    return (struct eye_process_counts){.execs = sum_over_cpus(tier, EYE_COUNT_EXECS),
+                                       .exits = sum_over_cpus(tier, EYE_COUNT_EXITS)};
 }
 
 /* Adds a program to what is told; @works: it is attached, or called by one that is. */
@@ -804,6 +826,8 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .retry = retry,
     .is_whole = is_whole,
     .losses = losses,
+    .follows_processes = follows_processes,
+    .process_counts = process_counts,
     .read_programs = read_programs,
     .close = close_tier,
 };

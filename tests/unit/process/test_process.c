@@ -22,6 +22,7 @@
 #define PID 4242
 #define START 98765
 #define TICK_NS UINT64_C(10000000)
+#define DAY_NS UINT64_C(86400000000000)
 #define OWNER eye_owner_key(PID, START *TICK_NS, 7)
 #define PARENT eye_owner_key(PID - 1, START * TICK_NS, 7)
 #define ID "4f6d9ac25a1b4a36a6f1d3e0c9b8a7564f6d9ac25a1b4a36a6f1d3e0c9b8a756"
@@ -498,11 +499,169 @@ static void sweep__waits_long_for_who_may_live(void **state)
     eye_processes_free(nowhere);
 }
 
+static void tell_end(struct eye_processes *processes, uint64_t owner)
+{
+    const struct eye_ended_record record = {.owner = owner};
+    eye_processes_take_end(processes, &record, sizeof(record));
+}
+
+static bool is_known_after(struct eye_processes *processes, uint32_t pass)
+{
+    eye_processes_sweep(processes, pass);
+    return eye_processes_knows(processes, OWNER);
+}
+
+/* Its sockets are closed behind it, and tell of it: it stays as long as any that is silent. */
+static void take_end__holds_it_and_then_asks_nobody(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct introduction who = {
+        .owner = OWNER, .executable = "exe", .environment = "DD_SERVICE=shop"};
+    fake_proc_start(&fixture->proc, PID, START); /* another program runs under its number */
+    introduce(fixture->processes, &who);
+    tell_end(fixture->processes, OWNER);
+    tell_end(fixture->processes, OWNER + 1); /* nobody's */
+    assert_string_equal(service_of(fixture->processes, OWNER), "shop");
+    assert_true(is_known_after(fixture->processes, EYE_PROCESS_KEEP_PASSES));
+    assert_false(is_known_after(fixture->processes, EYE_PROCESS_KEEP_PASSES + 1));
+    assert_int_equal(eye_processes_given_up(fixture->processes), 0);
+}
+
+/* Where /proc does not tell, who is known to have ended is not kept for a day. */
+static void take_end__is_enough_without_proc(void **state)
+{
+    (void)state;
+    const struct introduction who = {.owner = OWNER, .executable = "exe"};
+    struct eye_processes *processes = eye_processes_new(NULL, "/nonexistent");
+    introduce(processes, &who);
+    tell_end(processes, OWNER);
+    assert_false(is_known_after(processes, EYE_PROCESS_KEEP_PASSES + 1));
+    assert_int_equal(eye_processes_given_up(processes), 0);
+    eye_processes_free(processes);
+}
+
+static void take_end__counts_what_is_no_record(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint64_t bytes[2] = {OWNER, 0};
+    eye_processes_take_end(fixture->processes, bytes, sizeof(bytes));
+    eye_processes_take_end(fixture->processes, bytes, 1);
+    assert_int_equal(eye_processes_malformed(fixture->processes), 2);
+}
+
+/* By its number alone: whoever has it again began later. */
+static void end__is_that_of_programs_that_began_before(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t boottime_ns;
+        uint32_t pid;
+        bool over;
+    } cases[] = {
+        {START * TICK_NS, PID, true},          {START * TICK_NS + 1, PID, true},
+        {START * TICK_NS + DAY_NS, PID, true}, {START * TICK_NS - TICK_NS, PID, false},
+        {START * TICK_NS + 1, PID + 1, false}, {START * TICK_NS + 1, PID + 1024, false},
+    };
+    const struct introduction who = {.owner = OWNER, .executable = "exe"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct eye_processes *processes = eye_processes_new(NULL, "/nonexistent");
+        introduce(processes, &who);
+        eye_processes_end(processes, cases[i].pid, cases[i].boottime_ns);
+        assert_int_equal(is_known_after(processes, EYE_PROCESS_KEEP_PASSES + 1), !cases[i].over);
+        eye_processes_free(processes);
+    }
+}
+
+/* All entries that there may be, in steps, and no more than once. */
+static void scan__finds_who_has_ended(void **state)
+{
+    struct fixture *fixture = *state;
+    const uint32_t count = 3 * EYE_PROCESS_SCAN_STEP;
+    for (uint32_t i = 0; i < count; i++) {
+        eye_processes_find(fixture->processes, OWNER + ((uint64_t)i << EYE_OWNER_PID_SHIFT));
+    }
+    fake_proc_start(&fixture->proc, PID + 1, START);
+    eye_processes_doubt(fixture->processes);
+    for (uint32_t i = 0; i <= count / EYE_PROCESS_SCAN_STEP + 1; i++) {
+        eye_processes_scan(fixture->processes);
+    }
+    fake_proc_start(&fixture->proc, PID, START); /* too late for it */
+    eye_processes_scan(fixture->processes);
+    eye_processes_sweep(fixture->processes, EYE_PROCESS_KEEP_PASSES + 1);
+    assert_int_equal(eye_processes_count(fixture->processes), 1);
+    assert_true(
+        eye_processes_knows(fixture->processes, OWNER + (UINT64_C(1) << EYE_OWNER_PID_SHIFT)));
+    assert_int_equal(eye_processes_scans_failed(fixture->processes), 0);
+}
+
+static void scan__fails_where_proc_does_not_tell(void **state)
+{
+    struct fixture *fixture = *state;
+    eye_processes_find(fixture->processes, OWNER);
+    fake_proc_end(&fixture->proc, 2); /* hidepid= */
+    for (int i = 0; i < 3; i++) {
+        eye_processes_scan(fixture->processes);
+    }
+    assert_int_equal(eye_processes_scans_failed(fixture->processes), 0);
+    for (uint64_t i = 1; i <= 2; i++) {
+        eye_processes_doubt(fixture->processes);
+        eye_processes_scan(fixture->processes);
+        eye_processes_scan(fixture->processes);
+        assert_int_equal(eye_processes_scans_failed(fixture->processes), i);
+    }
+}
+
+static uint64_t executed(uint32_t number)
+{
+    return OWNER + ((uint64_t)(number + 1) << EYE_OWNER_PID_SHIFT);
+}
+
+static void introduce_executed(struct eye_processes *processes, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct introduction who = {.owner = executed(i),
+                                         .executable = "exe",
+                                         .flags = EYE_OWNER_EXECUTED,
+                                         .environment = "DD_SERVICE=short"};
+        introduce(processes, &who);
+    }
+}
+
+/* Who only was executed takes no room from who uses sockets, and is nobody's cached id. */
+static void take__keeps_only_the_latest_that_were_executed(void **state)
+{
+    struct fixture *fixture = *state;
+    eye_processes_find(fixture->processes, OWNER);
+    introduce_executed(fixture->processes, EYE_PROCESS_EXECUTED_MAX);
+    assert_string_equal(service_of(fixture->processes, executed(0)), "short");
+    introduce_executed(fixture->processes, EYE_PROCESS_EXECUTED_MAX + 2);
+    assert_int_equal(eye_processes_count(fixture->processes), EYE_PROCESS_EXECUTED_MAX + 2);
+    assert_int_equal(eye_processes_generation(fixture->processes), 0);
+    assert_true(eye_processes_knows(fixture->processes, OWNER));
+    assert_true(eye_processes_knows(fixture->processes, executed(0)));
+    assert_false(eye_processes_knows(fixture->processes, executed(1)));
+    assert_true(eye_processes_knows(fixture->processes, executed(2)));
+}
+
 static void fill(struct eye_processes *processes, uint64_t first, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         eye_processes_find(processes, first + i);
     }
+}
+
+/* In a full table, too. */
+static void find__throws_out_who_was_executed_first(void **state)
+{
+    struct fixture *fixture = *state;
+    fill(fixture->processes, PARENT, EYE_PROCESS_MAX - 1);
+    introduce_executed(fixture->processes, 1);
+    uint64_t generation = eye_processes_generation(fixture->processes);
+    eye_processes_find(fixture->processes, OWNER);
+    assert_int_equal(eye_processes_count(fixture->processes), EYE_PROCESS_MAX);
+    assert_int_equal(eye_processes_generation(fixture->processes), generation);
+    assert_false(eye_processes_knows(fixture->processes, executed(0)));
+    assert_true(eye_processes_knows(fixture->processes, PARENT));
 }
 
 static void find__throws_out_the_least_used(void **state)
@@ -683,6 +842,14 @@ int main(void)
         TEST(sweep__keeps_who_lives),
         TEST(sweep__waits_long_for_who_may_live),
         TEST(sweep__asks_for_so_many),
+        TEST(take_end__holds_it_and_then_asks_nobody),
+        TEST(take_end__is_enough_without_proc),
+        TEST(take_end__counts_what_is_no_record),
+        TEST(end__is_that_of_programs_that_began_before),
+        TEST(scan__finds_who_has_ended),
+        TEST(scan__fails_where_proc_does_not_tell),
+        TEST(take__keeps_only_the_latest_that_were_executed),
+        TEST(find__throws_out_who_was_executed_first),
         TEST(find__throws_out_the_least_used),
         TEST(find__spares_who_lives),
         TEST(find__gives_up_who_lives_when_nobody_is_gone),
