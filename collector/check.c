@@ -37,7 +37,7 @@ static bool has_value(const json_t *exporters, const char *path, const char *tex
     json_array_foreach(exporters, index, exporter)
     {
         const char *value = json_string_value(json_object_get(exporter, path));
-        if (value != NULL && (strcmp(value, text) == 0 || eye_listen_same_port(value, text))) {
+        if (value != NULL && (strcmp(value, text) == 0 || eye_listen_clash(value, text))) {
             return true;
         }
     }
@@ -66,13 +66,27 @@ static bool is_taken(int result)
     return result == -EADDRINUSE || result == -EBUSY;
 }
 
+/* What the running daemon has, once somebody had to know. */
+struct running {
+    const char *socket;
+    bool asked;
+    json_t *exporters; /* owned; NULL: none answers */
+};
+
+static const json_t *exporters_of(struct running *running)
+{
+    if (!running->asked) {
+        running->asked = true;
+        running->exporters = ask_for_exporters(running->socket);
+    }
+    return running->exporters;
+}
+
 /* @result of opening the exporter @own, with @error. 0 when it is the running daemon's. */
-static int judge(const struct eye_config *config, const struct eye_exporter_config *own, int result,
+static int judge(struct running *running, const struct eye_exporter_config *own, int result,
                  const struct eye_error *error, FILE *out)
 {
-    json_t *exporters = is_taken(result) ? ask_for_exporters(config->control.socket) : NULL;
-    const char *text = shared_value(exporters, own);
-    json_decref(exporters);
+    const char *text = is_taken(result) ? shared_value(exporters_of(running), own) : NULL;
     if (text == NULL) {
         fprintf(out, "%s\n", error->text);
         return result;
@@ -80,13 +94,14 @@ static int judge(const struct eye_config *config, const struct eye_exporter_conf
     fprintf(out,
             "note: %s: exporter %s: the running sockeye, which answers at %s, has %s, and hands it "
             "over by a reload or a restart\n",
-            own->origin, own->name, config->control.socket, text);
+            own->origin, own->name, running->socket, text);
     return 0;
 }
 
 int eye_check_open(const struct eye_config *config, struct eye_workers *workers, FILE *out)
 {
     int first = 0;
+    struct running running = {.socket = config->control.socket};
     const struct eye_exporter_config *told = NULL; /* of its lanes one is enough */
     uint64_t before = eye_privileges_deliver();
     for (size_t i = 0; i < workers->count; i++) {
@@ -95,10 +110,11 @@ int eye_check_open(const struct eye_config *config, struct eye_workers *workers,
         int result = own == told ? 0 : eye_worker_bind(workers->items[i], &error);
         if (result != 0) {
             told = own;
-            result = judge(config, own, result, &error, out);
+            result = judge(&running, own, result, &error, out);
         }
         first = first == 0 ? result : first;
     }
     eye_privileges_lower(before);
+    json_decref(running.exporters);
     return first;
 }

@@ -464,6 +464,10 @@ class OneAtATime(Control):
                      f"{{type: file, path: {journal}}}")
         self.assertEqual(done.returncode, EXIT_FAILURE)
         self.assertIn(f"cannot listen on 127.0.0.1:{foreign}: Address already in use", done.stderr)
+        with socket.create_server(("127.0.0.2", port)):  # beside the daemon's 127.0.0.1
+            done = check(f'{{type: openmetrics, listen: "127.0.0.2:{port}"}}')
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertNotIn("note: --set", done.stderr)
 
     def test_one_that_died(self):
         first = self.start()

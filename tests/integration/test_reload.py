@@ -160,11 +160,15 @@ class UnderLoad(Reload):
         self.assertEqual(after, before)
         for name in ("stays", "changes"):
             path = self.path(f"{name}.json")
+            # Of busy CPUs; whose they were nobody knows.
+            lost = sum(counted(path, "kernel.lost", program="tcp", reason=reason)
+                       for reason in ("recursion", "vanished"))
             for direction in ("incoming", "outgoing"):
-                self.assertEqual(counted(path, "tcp.connections.opened", port=traffic.port,
-                                         direction=direction), traffic.connections, name)
-                self.assertEqual(counted(path, "tcp.connections.closed", port=traffic.port,
-                                         direction=direction), traffic.connections, name)
+                for what in ("opened", "closed"):
+                    count = counted(path, f"tcp.connections.{what}", port=traffic.port,
+                                    direction=direction)
+                    self.assertLessEqual(count, traffic.connections, name)
+                    self.assertGreaterEqual(count + lost, traffic.connections, name)
             self.assertEqual(counted(path, "http.server.request.duration", port=nginx.port),
                              traffic.requests, name)
         print(f"{self.RELOADS} reloads, {traffic.connections} connections, {traffic.requests} "
