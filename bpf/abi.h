@@ -69,9 +69,10 @@ enum eye_failure {
 };
 
 enum eye_connection_kind {
-    EYE_CONNECTION_LIVE,   /* from the iterator: moved since its last record */
-    EYE_CONNECTION_CLOSED, /* was established, has ended */
-    EYE_CONNECTION_FAILED, /* was never established */
+    EYE_CONNECTION_LIVE,    /* from the iterator: moved since its last record */
+    EYE_CONNECTION_CLOSED,  /* was established, has ended */
+    EYE_CONNECTION_FAILED,  /* was never established */
+    EYE_CONNECTION_LISTENS, /* none: a listener, told by each look, and when it is closed */
 };
 
 /* eye_connection_record.flags; pass rules are at struct eye_socket in bpf/tracer/tcp.bpf.h. */
@@ -90,20 +91,29 @@ struct eye_connection_record {
     __u64 lifetime_ns;    /* CLOSED: established to closed; else 0 */
     __u64 owner;          /* key, or EYE_OWNER_UNKNOWN, EYE_OWNER_KERNEL */
     __u64 previous_owner; /* MOVES, LEAVES */
-    __u32 sent_segments;
-    __u32 received_segments;
-    __u32 retransmits; /* segments */
-    __u32 rtt_us;      /* smoothed; 0: not measured yet */
-    __u32 connect_us;  /* SYN to established, once, in the OPENED record; 0: incoming */
-    __u32 pass;        /* number of the counting pass that the flags refer to */
-    __u32 netns;       /* inode number */
-    __u16 port;        /* of the service: local when incoming, remote when outgoing; 0: the kernel
-                        * chose it for the listener */
-    __u8 kind;         /* enum eye_connection_kind */
-    __u8 flags;        /* enum eye_connection_flag */
-    __u8 direction;    /* enum eye_direction */
-    __u8 family;       /* enum eye_family */
-    __u8 failure;      /* enum eye_failure */
+    union {
+        struct {
+            __u32 sent_segments;
+            __u32 received_segments;
+            __u32 retransmits; /* segments */
+        };
+        struct {           /* LISTENS */
+            __u32 waiting; /* established, and not accepted yet */
+            __u32 room;    /* for so many (the backlog of listen()) */
+            __u32 dropped; /* since its last record: SYNs and connections that found no room */
+        };
+    };
+    __u32 rtt_us;     /* smoothed; 0: not measured yet */
+    __u32 connect_us; /* SYN to established, once, in the OPENED record; 0: incoming */
+    __u32 pass;       /* number of the counting pass that the flags refer to */
+    __u32 netns;      /* inode number */
+    __u16 port;       /* of the service: local when incoming, remote when outgoing; 0: the kernel
+                       * chose it for the listener */
+    __u8 kind;        /* enum eye_connection_kind */
+    __u8 flags;       /* enum eye_connection_flag */
+    __u8 direction;   /* enum eye_direction */
+    __u8 family;      /* enum eye_family */
+    __u8 failure;     /* enum eye_failure */
     __u8 padding[5];
     __u8 remote[EYE_ADDRESS_BYTES]; /* network byte order */
 };

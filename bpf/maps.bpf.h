@@ -61,7 +61,10 @@ struct eye_reported {
 struct eye_socket {
     struct eye_stream stream; /* what every payload looks at */
     __u64 claim;    /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
-    __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
+    union {
+        __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
+        __u64 drops;    /* LISTENING: of these was told */
+    };
     struct eye_reported reported[2];
     __u32 connect_us;
     __u32 met; /* number of the look in which the live iterator met it last */

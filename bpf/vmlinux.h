@@ -108,6 +108,8 @@ struct sock {
     __u16 sk_type;
     __u16 sk_protocol;
     atomic_t sk_drops;
+    __u32 sk_ack_backlog;
+    __u32 sk_max_ack_backlog;
     struct numa_drop_counters *sk_drop_counters;
 };
 

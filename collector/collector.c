@@ -186,6 +186,7 @@ static int make_stages(struct eye_collector *collector)
     }
     set_ephemeral_ports(collector);
     collector->tracer = (struct eye_tracer){.on_connection = eye_aggregate_connection,
+                                            .on_listener = eye_aggregate_listener,
                                             .on_datagrams = eye_aggregate_datagrams,
                                             .context = collector->aggregate};
     collector->usm = (struct eye_usm){.on_request = eye_aggregate_request,
@@ -233,6 +234,7 @@ static void read_live(struct eye_collector *collector, uint64_t now_ns)
         eye_aggregate_begin_pass(collector->aggregate, collector->passes.number);
         eye_aggregate_judge_ports(collector->aggregate, now_ns);
     }
+    eye_aggregate_begin_look(collector->aggregate);
     int result = eye_source_read_live(collector->source, collector->passes.number, full,
                                       eye_tracer_take, &collector->tracer);
     if (result != 0 && !collector->blind) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the kernel itself knows of a TCP socket: who its ends are, and what it has counted. */
+/* What the kernel itself knows of a socket: who its ends are, and what it has counted. */
 #pragma once
 
 #include "bpf/maps.bpf.h"
@@ -50,6 +50,16 @@ static __always_inline void eye_read_counters(const struct tcp_sock *tcp, bool a
     counters->received_segments = tcp->segs_in;
     counters->retransmits = tcp->total_retrans;
     counters->padding = 0;
+}
+
+/* All that the kernel dropped at this socket, for whatever reason. */
+static __always_inline __u32 eye_drops_of(const struct sock *sk)
+{
+    __u32 drops = sk->sk_drops.counter;
+    if (bpf_core_field_exists(sk->sk_drop_counters) && sk->sk_drop_counters) {
+        drops += sk->sk_drop_counters->drops0 + sk->sk_drop_counters->drops1;
+    }
+    return drops;
 }
 
 /* Of a socket's address, IPv4 as ::ffff:a.b.c.d. */

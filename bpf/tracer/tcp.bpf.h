@@ -232,6 +232,7 @@ static __always_inline void eye_on_listen(struct sock *sk, struct eye_socket *so
     __builtin_memset(socket, 0, sizeof(*socket));
     socket->phase = EYE_SOCKET_LISTENING;
     socket->port_is_chosen = eye_port_is_chosen(sk);
+    socket->drops = eye_drops_of(sk);
     eye_set_owner(socket, sk);
 }
 
@@ -297,6 +298,64 @@ static __always_inline void eye_leave(const struct eye_socket *socket)
     }
 }
 
+/* What bpf_seq_write() would ask: whether it can be taken has to be known before it counts. */
+static __always_inline bool eye_has_room(const struct seq_file *seq, __u32 bytes)
+{
+    return seq->count + bytes < seq->size;
+}
+
+/* @record: zeroed. Whoever exchanges the number of drops tells of the difference. */
+static __always_inline void eye_fill_listener(struct eye_connection_record *record,
+                                              const struct tcp_sock *tcp, struct eye_socket *socket)
+{
+    const struct inet_sock *inet = &tcp->inet_conn.icsk_inet;
+    const struct sock *sk = &inet->sk;
+    __u32 drops = eye_drops_of(sk);
+    record->kind = EYE_CONNECTION_LISTENS;
+    record->owner = socket->stream.owner;
+    record->netns = sk->__sk_common.skc_net.net->ns.inum;
+    record->port = socket->port_is_chosen ? 0 : bpf_ntohs(inet->inet_sport);
+    record->direction = EYE_INCOMING;
+    record->family = eye_family_of(&sk->__sk_common);
+    record->waiting = sk->sk_ack_backlog;
+    record->room = sk->sk_max_ack_backlog;
+    record->dropped = drops - (__u32)__sync_lock_test_and_set(&socket->drops, drops);
+}
+
+/* What waits in a listener's queue, at each look. */
+static __always_inline void eye_handle_listener(struct seq_file *seq, const struct tcp_sock *tcp,
+                                                struct eye_socket *socket)
+{
+    struct eye_connection_record record = {0};
+    if (eye_live_again && socket->met == eye_live_look) {
+        return;
+    }
+    if (eye_has_room(seq, sizeof(record))) { /* else it is run again for this socket */
+        socket->met = eye_live_look;
+        eye_fill_listener(&record, tcp, socket);
+    }
+    bpf_seq_write(seq, &record, sizeof(record));
+}
+
+/* A listener ends: nobody waits there any more. */
+static __always_inline void eye_on_unlisten(struct sock *sk, struct eye_socket *socket)
+{
+    const struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+    if (!tcp) {
+        return;
+    }
+    struct eye_connection_record *record = bpf_ringbuf_reserve(&connections, sizeof(*record), 0);
+    if (!record) {
+        eye_lose(EYE_LOSS_TCP_RING, 1);
+        return;
+    }
+    __builtin_memset(record, 0, sizeof(*record));
+    eye_fill_listener(record, tcp, socket);
+    record->waiting = 0;
+    record->room = 0;
+    bpf_ringbuf_submit(record, eye_wake_flag(&connections, EYE_CONNECTIONS_WAKE_BYTES));
+}
+
 static __always_inline void eye_on_close(struct sock *sk, struct eye_socket *socket)
 {
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
@@ -328,6 +387,9 @@ static __always_inline void eye_handle_state(struct sock *sk, struct eye_socket 
         eye_on_open(sk, socket, old_state);
     }
     if (new_state == TCP_CLOSE) {
+        if (old_state == TCP_LISTEN) {
+            eye_on_unlisten(sk, socket);
+        }
         eye_on_close(sk, socket);
     } else if ((new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK) &&
                socket->phase == EYE_SOCKET_ESTABLISHED) {
@@ -363,12 +425,6 @@ static __always_inline void eye_meet(struct eye_socket *socket)
         socket->met = eye_live_look;
         __sync_fetch_and_add(&eye_live_met, !eye_is_young(socket));
     }
-}
-
-/* What bpf_seq_write() would ask: whether it can be taken has to be known before it counts. */
-static __always_inline bool eye_has_room(const struct seq_file *seq, __u32 bytes)
-{
-    return seq->count + bytes < seq->size;
 }
 
 /* Gives the claim back as @next; false: the close has it, and reports all. */
@@ -424,6 +480,10 @@ static __always_inline void eye_handle_live(struct seq_file *seq, struct sock *s
 {
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
     __u64 claim = socket->claim;
+    if (tcp && sk->__sk_common.skc_state == TCP_LISTEN) { /* nor is its child, before it opens */
+        eye_handle_listener(seq, tcp, socket);
+        return;
+    }
     if (tcp && socket->phase == EYE_SOCKET_ESTABLISHED && claim <= EYE_CLAIM_SECOND &&
         !eye_is_done_with(socket, claim) &&
         __sync_val_compare_and_swap(&socket->claim, claim, claim | EYE_CLAIM_ITERATING) == claim) {

@@ -551,16 +551,6 @@ static __always_inline struct eye_udp_reported *eye_udp_reported_by(struct eye_u
     return reported;
 }
 
-/* All that the kernel dropped at this socket, for whatever reason. */
-static __always_inline __u32 eye_drops_of(const struct sock *sk)
-{
-    __u32 drops = sk->sk_drops.counter;
-    if (bpf_core_field_exists(sk->sk_drop_counters) && sk->sk_drop_counters) {
-        drops += sk->sk_drop_counters->drops0 + sk->sk_drop_counters->drops1;
-    }
-    return drops;
-}
-
 /* What only a look at the socket itself tells: whether bind() asked for the port, whose it is. */
 static __always_inline void eye_look_at_udp(struct sock *sk, struct eye_udp_socket *socket)
 {

@@ -36,7 +36,8 @@ struct connection_key {
     uint8_t remote[EYE_ADDRESS_BYTES]; /* zero unless it is a tag */
     uint8_t cast;                      /* of datagrams; else zero */
     uint8_t flags;                     /* enum eye_datagram_flag, of datagrams */
-    uint8_t padding[6];
+    uint8_t listens;                   /* 1: a listener, which has no remote */
+    uint8_t padding[5];
 };
 
 /* X(identifier): what is counted of every connection or UDP socket, under
@@ -53,6 +54,9 @@ struct connection_key {
     X(TCP_RECEIVED_SEGMENTS)                                                                       \
     X(TCP_RETRANSMITS)                                                                             \
     X(TCP_RTT)                                                                                     \
+    X(TCP_LISTEN_WAITING)                                                                          \
+    X(TCP_LISTEN_ROOM)                                                                             \
+    X(TCP_LISTEN_DROPPED)                                                                          \
     X(UDP_SENT_BYTES)                                                                              \
     X(UDP_RECEIVED_BYTES)                                                                          \
     X(UDP_SENT)                                                                                    \
@@ -245,8 +249,9 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
         memcpy(bundle->namespace_name, process->names->namespace_name,
                sizeof(bundle->namespace_name));
     }
-    eye_remote_format((enum eye_remote)aggregate->config->connections.remote, key->remote,
-                      bundle->remote, sizeof(bundle->remote));
+    eye_remote_format(key->listens ? EYE_REMOTE_NONE
+                                   : (enum eye_remote)aggregate->config->connections.remote,
+                      key->remote, bundle->remote, sizeof(bundle->remote));
     const struct {
         enum eye_connection_tag wanted;
         enum eye_tag tag;
@@ -483,6 +488,23 @@ void eye_aggregate_connection(void *context, const struct eye_connection_record 
     }
 }
 
+void eye_aggregate_listener(void *context, const struct eye_connection_record *sample)
+{
+    struct eye_aggregate *aggregate = context;
+    struct connection_key key = {.netns = sample->netns,
+                                 .port = sample->port,
+                                 .direction = sample->direction,
+                                 .family = sample->family,
+                                 .listens = 1};
+    struct bundle *bundle = find_named(aggregate, &key, sample->remote, sample->owner);
+    if (bundle == NULL) {
+        return;
+    }
+    eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_LISTEN_WAITING), sample->waiting);
+    eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_LISTEN_ROOM), sample->room);
+    add(aggregate, bundle, CONNECTION_TCP_LISTEN_DROPPED, sample->dropped);
+}
+
 void eye_aggregate_datagrams(void *context, const struct eye_datagram_record *sample)
 {
     struct eye_aggregate *aggregate = context;
@@ -510,14 +532,26 @@ uint64_t eye_aggregate_doubts(const struct eye_aggregate *aggregate)
     return aggregate->doubts + eye_processes_renamed(aggregate->processes);
 }
 
+/* They are counted afresh. */
+static void empty_gauges(struct eye_aggregate *aggregate, enum eye_metric_id metric)
+{
+    struct eye_series *series = eye_registry_first(aggregate->registry, metric);
+    for (; series != NULL; series = series->next) {
+        eye_gauge_set(series, 0);
+    }
+}
+
+void eye_aggregate_begin_look(struct eye_aggregate *aggregate)
+{
+    empty_gauges(aggregate, EYE_METRIC_TCP_LISTEN_WAITING);
+    empty_gauges(aggregate, EYE_METRIC_TCP_LISTEN_ROOM);
+}
+
 void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass)
 {
     aggregate->pass = pass;
     eye_processes_sweep(aggregate->processes, pass);
-    struct eye_series *series = eye_registry_first(aggregate->registry, EYE_METRIC_TCP_ACTIVE);
-    for (; series != NULL; series = series->next) {
-        eye_gauge_set(series, 0);
-    }
+    empty_gauges(aggregate, EYE_METRIC_TCP_ACTIVE);
 }
 
 void eye_aggregate_judge_ports(struct eye_aggregate *aggregate, uint64_t now_ns)

@@ -31,6 +31,9 @@ void eye_aggregate_reconfigure(struct eye_aggregate *aggregate, const struct eye
 /** An eye_connection_handler: the context is the struct eye_aggregate. */
 void eye_aggregate_connection(void *aggregate, const struct eye_connection_record *sample);
 
+/** Of listeners (EYE_CONNECTION_LISTENS): the context is the struct eye_aggregate. */
+void eye_aggregate_listener(void *aggregate, const struct eye_connection_record *sample);
+
 /** An eye_datagram_handler: the context is the struct eye_aggregate. */
 void eye_aggregate_datagrams(void *aggregate, const struct eye_datagram_record *sample);
 
@@ -51,6 +54,9 @@ void eye_aggregate_request(void *aggregate, const struct eye_request_sample *sam
 
 /** An eye_loss_handler: the context is the struct eye_aggregate. */
 void eye_aggregate_loss(void *aggregate, const struct eye_loss_sample *sample);
+
+/** A look at all sockets begins, which tells of every listener. */
+void eye_aggregate_begin_look(struct eye_aggregate *aggregate);
 
 /**
  * A full counting pass begins: nothing counts as active until its records say so. Records of

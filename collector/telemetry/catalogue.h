@@ -210,6 +210,14 @@ enum eye_series_bound {
       BUDGETED, STABLE, "segments retransmitted")                                                  \
     X(TCP_RTT, "tcp.rtt", TCP, DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, BUDGETED, STABLE,    \
       "smoothed round-trip time of each connection that moved, once per interval and at close")    \
+    X(TCP_LISTEN_WAITING, "tcp.listen.queue", TCP, GAUGE, CONNECTIONS, 1, EYE_TAGS_CONNECTION,     \
+      BUDGETED, EXPERIMENTAL, "connections that wait to be accepted when the interval ends")       \
+    X(TCP_LISTEN_ROOM, "tcp.listen.queue.limit", TCP, GAUGE, CONNECTIONS, 1, EYE_TAGS_CONNECTION,  \
+      BUDGETED, EXPERIMENTAL, "how many have room in the queues of listeners")                     \
+    X(TCP_LISTEN_DROPPED, "tcp.listen.drops", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION,    \
+      BUDGETED, EXPERIMENTAL,                                                                      \
+      "SYNs and last acknowledgements of a handshake that a listener dropped, mostly since its "   \
+      "queue was full; the client comes again")                                                    \
     X(UDP_SENT_BYTES, "udp.sent.bytes", UDP, COUNTER, BYTES, 1, EYE_TAGS_UDP, BUDGETED,            \
       EXPERIMENTAL, "payload of the datagrams sent")                                               \
     X(UDP_RECEIVED_BYTES, "udp.received.bytes", UDP, COUNTER, BYTES, 1, EYE_TAGS_UDP, BUDGETED,    \

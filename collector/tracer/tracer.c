@@ -12,11 +12,15 @@ static bool is_valid(uint8_t direction, uint8_t family)
 
 static bool take_connection(struct eye_tracer *tracer, const struct eye_connection_record *record)
 {
-    if (record->kind > EYE_CONNECTION_FAILED || record->failure >= EYE_FAILURE_COUNT ||
+    if (record->kind > EYE_CONNECTION_LISTENS || record->failure >= EYE_FAILURE_COUNT ||
         !is_valid(record->direction, record->family)) {
         return false;
     }
-    tracer->on_connection(tracer->context, record);
+    if (record->kind == EYE_CONNECTION_LISTENS) {
+        tracer->on_listener(tracer->context, record);
+    } else {
+        tracer->on_connection(tracer->context, record);
+    }
     return true;
 }
 

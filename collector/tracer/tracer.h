@@ -18,6 +18,7 @@ typedef void eye_datagram_handler(void *context, const struct eye_datagram_recor
 
 struct eye_tracer {
     eye_connection_handler *on_connection;
+    eye_connection_handler *on_listener; /* EYE_CONNECTION_LISTENS */
     eye_datagram_handler *on_datagrams;
     void *context;
     uint64_t samples;   /* handed on */

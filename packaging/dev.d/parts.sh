@@ -78,6 +78,9 @@ skip_unless_live() {
     prepare_host
 }
 
+# Live tests mostly wait for intervals to end: so many at once still find two processors idle.
+live_at_once=6
+
 # tests PRESET LABEL [CTEST ARGUMENTS]...
 tests() {
     local preset=$1 label=$2
@@ -98,7 +101,7 @@ part_check() {
 }
 
 part_unit() {
-    tests dev unit
+    tests dev unit --parallel "$(nproc)"
 }
 
 part_reference() {
@@ -107,18 +110,17 @@ part_reference() {
 
 part_live() {
     skip_unless_live build/dev/collector/sockeye
-    # Most of them wait for intervals to end: three at once still find the machine idle.
-    tests dev integration --parallel 3
+    tests dev integration --parallel "$live_at_once"
 }
 
 part_outages() {
     skip_unless_live build/dev/collector/sockeye
-    tests dev outages --parallel 3
+    tests dev outages --parallel "$live_at_once"
 }
 
 part_rights() {
     skip_unless_live build/dev/collector/sockeye
-    tests dev rights
+    tests dev rights --parallel "$live_at_once"
 }
 
 part_fresh() {
@@ -133,7 +135,7 @@ part_style() {
 }
 
 part_clang() {
-    tests clang unit
+    tests clang unit --parallel "$(nproc)"
 }
 
 part_asan() {
@@ -146,7 +148,7 @@ part_tsan() {
 
 part_sanitizer() {
     local reason
-    tests "$1" unit
+    tests "$1" unit --parallel "$(nproc)"
     tests "$1" reference
     reason=$(why_not_live "build/$1/collector/sockeye")
     if [ -n "$reason" ]; then
@@ -154,7 +156,8 @@ part_sanitizer() {
         return
     fi
     prepare_host
-    tests "$1" integration
+    # Instrumented daemons want a processor each: receivers' deadlines are of a second.
+    tests "$1" integration --parallel "$(nproc)"
 }
 
 part_fuzz() {

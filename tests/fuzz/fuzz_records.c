@@ -31,7 +31,7 @@ static void check_connection(void *context, const struct eye_connection_record *
 {
     struct probe *probe = context;
     assert((const void *)sample == probe->bytes && probe->size == sizeof(*sample));
-    assert(sample->kind <= EYE_CONNECTION_FAILED);
+    assert(sample->kind <= EYE_CONNECTION_LISTENS);
     assert(sample->direction == EYE_INCOMING || sample->direction == EYE_OUTGOING);
     assert(sample->family == EYE_IPV4 || sample->family == EYE_IPV6);
     assert((eye_failure_name((enum eye_failure)sample->failure) == NULL) ==
@@ -84,8 +84,10 @@ static void check_loss(void *context, const struct eye_loss_sample *sample)
 
 static void take_connection(struct probe *probe)
 {
-    struct eye_tracer tracer = {
-        .on_connection = check_connection, .on_datagrams = check_datagrams, .context = probe};
+    struct eye_tracer tracer = {.on_connection = check_connection,
+                                .on_listener = check_connection,
+                                .on_datagrams = check_datagrams,
+                                .context = probe};
     probe->calls = 0;
     eye_tracer_take(&tracer, probe->bytes, probe->size);
     assert(tracer.samples == probe->calls && tracer.samples + tracer.malformed == 1);

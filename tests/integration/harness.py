@@ -34,12 +34,17 @@ if "EYE_TEST_SECONDS" in os.environ:
 
 # What the commands of the daemon exit with.
 EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_PARTLY, EXIT_CONFIG = 0, 1, 2, 3, 78
+EXIT_RACE = 66  # of the thread sanitizer, when it has found something
 # Words before a command that is to run as a user without any right.
 UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                 "--inh-caps=-all", "--bounding-set=-all")
 # Assignments that every daemon under test gets before its own (own_cgroup.py has more). What is
 # counted exactly must not wait until a protocol is seen: test_attacher.py is about that.
 SETTINGS = ["protocols.http=true"]
+# Ports of everybody on the machine share what a metric may have: a crowd of others, or other tests,
+# would take it.
+ROOM = ("limits.series=20000", "limits.tag_values=20000")
+SETTINGS.extend(ROOM)
 LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d sockeye "
                       r"(error|warning|info|debug): (.*)")
 
@@ -53,6 +58,14 @@ def binary():
     if not os.access(path, os.X_OK):
         raise AssertionError(f"SOCKEYE={path!r} does not name the daemon under test")
     return path
+
+
+def keep_default_limits(add_cleanup):
+    """Of a module that is about them, before anything else changes SETTINGS; add_cleanup is
+    unittest.addModuleCleanup."""
+    for setting in ROOM:
+        SETTINGS.remove(setting)
+    add_cleanup(SETTINGS.extend, ROOM)
 
 
 def is_sanitized():
@@ -99,13 +112,20 @@ def wait_until(predicate, timeout=30, what="", step=0.05):
         time.sleep(step)
 
 
+_given_ports = set()
+
+
 def free_port():
-    """A port that nothing listens on in this namespace, IPv4 and IPv6, and no client will get."""
+    """A port that nothing listens on in this namespace, IPv4 and IPv6, and no client will get. None
+    is given twice: what one daemon has seen of it would be two tests' or two services'."""
     for _ in range(1000):
         port = random.randint(FIRST_PORT, LAST_PORT)
+        if port in _given_ports:
+            continue
         with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             probe.bind(("::", port))
+            _given_ports.add(port)
             return port
     raise AssertionError("no free port")
 
@@ -174,6 +194,23 @@ def tell(process, line):
     """Writes one line to a child."""
     process.stdin.write(line + "\n")
     process.stdin.flush()
+
+
+def descriptors(pid, looks=5, pause=0.02):
+    """{number: what it is} of the open files of a process. What several looks do not all find was
+    open for a moment: files of /proc, while others' processes come and go."""
+    def look():
+        found = {}
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found[int(name)] = os.readlink(f"/proc/{pid}/fd/{name}")
+        return found
+    kept = look()
+    for _ in range(looks - 1):
+        time.sleep(pause)
+        again = look()
+        kept = {number: what for number, what in kept.items() if again.get(number) == what}
+    return kept
 
 
 class Scope(contextlib.ExitStack):
@@ -272,6 +309,8 @@ class Daemon:
         """Waits for its own end (--once); returns the exit code when its last lines are read."""
         code = self.process.wait(timeout)
         self._join()
+        if code == EXIT_RACE:
+            raise AssertionError("the thread sanitizer reports:\n" + "\n".join(self.log))
         return code
 
     def kill(self):

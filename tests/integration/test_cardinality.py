@@ -36,6 +36,7 @@ assert len(HOSTILE) == 20
 
 
 def setUpModule():  # pylint: disable=invalid-name
+    harness.keep_default_limits(unittest.addModuleCleanup)
     own_cgroup.enter(unittest.addModuleCleanup)
 
 

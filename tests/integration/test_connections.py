@@ -712,7 +712,7 @@ class Failures(unittest.TestCase):
         }"""
 
     def setUp(self):
-        self.daemon = Daemon(self)
+        self.daemon = Daemon(self, "protocols.http=false")
 
     def check(self, port, reason, count=COUNT, established=0):
         """So many failures, all of this reason; never opened when never established."""

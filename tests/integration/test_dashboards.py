@@ -116,8 +116,30 @@ class Odd:
             self.cut_off(scope)
             self.unpaired(scope)
             self.unknown(scope)
+            self.crowd(scope)
+            self.datagrams(scope)
         with contextlib.suppress(ConnectionRefusedError), socket.socket() as refused:
             refused.connect(("127.0.0.1", self.closed_port))
+
+    def crowd(self, scope):
+        """A listener that has no room."""
+        listener = harness.listen(scope, harness.free_port(), backlog=1)
+        for _ in range(5):
+            client = socket.socket()
+            scope.addCleanup(client.close)
+            client.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                client.connect(listener.getsockname())
+
+    def datagrams(self, scope):
+        """To a group, and more than a program has room for."""
+        listener, sender = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        scope.addCleanup(listener.close)
+        scope.addCleanup(sender.close)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", harness.free_port()))
+        for _ in range(50):
+            sender.sendto(bytes(500), listener.getsockname())
 
     def failing_requests(self, scope):
         """Of more routes than there is room for."""

@@ -137,9 +137,16 @@ def take_folder(place):
 
 
 def make_read_only(place):
-    """Another mount of the folder, since a file system with an open file cannot be remounted."""
-    place.mount("--bind", place.folder)
-    place.mount("-o", "remount,bind,ro")
+    """Another mount of the folder, since a file system with an open file cannot be remounted. It
+    is read-only before it gets there, where the daemon may open a file at any time."""
+    aside = place.folder + ".aside"
+    os.mkdir(aside)
+    harness.command("mount", "--bind", place.folder, aside)
+    try:
+        harness.command("mount", "-o", "remount,bind,ro", aside)
+        place.mount("--bind", aside)
+    finally:
+        harness.command("umount", aside)
 
 
 def unmount(place):

@@ -5,6 +5,7 @@ The module runs in a cgroup of its own (own_cgroup.py), so the loss counters are
 """
 
 import collections
+import functools
 import os
 import random
 import re
@@ -66,21 +67,57 @@ class HttpCase(unittest.TestCase):
     def assert_seen(self, port, *expected, losses=None):
         """Both ends saw exactly the (method, status, route)s or ((...), count)s given."""
         self.stop()
+        self.compare(port, expected)
+        self.assertEqual(http_losses(self.daemon), losses or {})
+
+    def compare(self, port, expected):
         wanted = collections.Counter()
         for item in expected:
             request, count = item if isinstance(item[0], tuple) else (item, 1)
             wanted[request] += count
         for metric in ENDS:
             self.assertEqual(requests_seen(self.daemon, metric, port), wanted, metric)
-        self.assertEqual(http_losses(self.daemon), losses or {})
 
 
-class MessageFraming(HttpCase):
+class Together(HttpCase):
+    """One daemon sees the traffic of all tests of a class, each of which has its own port. When
+    they are over it ends, and each of their assertions is checked."""
+
+    @classmethod
+    def setUpClass(cls):
+        scope = harness.Scope()
+        cls.addClassCleanup(scope.close)
+        cls.daemon = harness.Daemon(scope)
+        cls.checks = []  # (name of the test, function)
+        cls.losses = collections.Counter()
+
+    def at_the_end(self, check, *words):
+        self.checks.append((self.id(), functools.partial(check, *words)))
+
+    def assert_seen(self, port, *expected, losses=None):
+        self.losses.update(losses or {})
+        self.at_the_end(self.compare, port, expected)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls().stop()
+        failed = []
+        for name, check in cls.checks:
+            try:
+                check()
+            except AssertionError as error:
+                failed.append(f"{name}: {error}")
+        if http_losses(cls.daemon) != cls.losses:
+            failed.append(f"losses {http_losses(cls.daemon)}, expected {dict(cls.losses)}")
+        if failed:
+            raise AssertionError("\n".join(failed))
+
+
+class MessageFraming(Together):
     """Issue: "a server that pipelines, splits each header over single-byte segments, sends
     100-continue, answers HEAD, upgrades: exact counts"."""
 
     def setUp(self):
-        self.start()
         self.talk = self.converse()
         self.addCleanup(self.talk.close)
 
@@ -384,9 +421,7 @@ class MessageFraming(HttpCase):
             other.exchange(get("/two"), answer(500))
         other.close()
         self.assert_all_seen((("GET", "200", "/one"), 4))
-        for metric in ENDS:
-            self.assertEqual(requests_seen(self.daemon, metric, other.port),
-                             {("GET", "500", "/two"): 4})
+        self.assert_seen(other.port, (("GET", "500", "/two"), 4))
 
     def test_ipv6(self):
         port = harness.free_port()
@@ -645,7 +680,7 @@ class Unanswered(HttpCase):
                              {("GET", "200", "/answered"): 1})
 
 
-class Beginnings(HttpCase):
+class Beginnings(Together):
     """Issue: "a first message that is not at byte 0 of a segment", "giving up is revocable"."""
 
     V1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\n"
@@ -653,7 +688,6 @@ class Beginnings(HttpCase):
 
     def assert_begins(self, *pieces, before=()):
         """`before` is said from both ends by turns, then come `pieces` of the client."""
-        self.start()
         talk = self.converse()
         self.addCleanup(talk.close)
         for words in before:
@@ -664,7 +698,10 @@ class Beginnings(HttpCase):
         talk.exchange(get("/second"), answer(404))
         talk.close()
         self.assert_seen(talk.port, ("GET", "200", "/first"), ("GET", "404", "/second"))
-        self.assertEqual(self.daemon.total("usm.connections.unrecognised", port=talk.port), 0)
+        self.at_the_end(self.assert_recognised, talk.port)
+
+    def assert_recognised(self, port):
+        self.assertEqual(self.daemon.total("usm.connections.unrecognised", port=port), 0)
 
     def test_proxy_line_in_the_same_segment(self):
         self.assert_begins(self.V1 + get("/first"))
@@ -790,12 +827,11 @@ class BigTcp(HttpCase):
         print(f"{5 * len(body)} bytes each way in {segments} segments")
 
 
-class NotHttp(HttpCase):
+class NotHttp(Together):
     """Issue: "Bytes from the wire that are not HTTP cost a bounded look and nothing else"."""
 
     def assert_nothing(self, *exchanges):
         """No request and no loss, whatever was said."""
-        self.start()
         talk = self.converse()
         self.addCleanup(talk.close)
         for request, response in exchanges:
@@ -815,7 +851,6 @@ class NotHttp(HttpCase):
                               (b"DELETE a b c d\r\n", b"+OK\r\n")] * 10)
 
     def test_inline_commands_in_single_bytes(self):
-        self.start()
         talk = self.converse()
         self.addCleanup(talk.close)
         for _ in range(5):

@@ -91,7 +91,8 @@ class Reload(unittest.TestCase):
     def start(self, text):
         """With all settings in the file, where a reload finds others."""
         self.write(text)
-        kept = [setting for setting in harness.SETTINGS if not setting.startswith("protocols.")]
+        kept = [setting for setting in harness.SETTINGS
+                if not setting.startswith(("protocols.", "limits."))]
         with unittest.mock.patch.object(harness, "SETTINGS", kept):
             return Daemon(self, console=None, arguments=("-c", self.config, "--set",
                                                          f"control.socket={self.socket}"))
@@ -125,7 +126,7 @@ class UnderLoad(Reload):
 
     def held(self, daemon):
         kinds = collections.Counter(kind for kind, _ in held_ids(daemon.pid))
-        return {"descriptors": len(os.listdir(f"/proc/{daemon.pid}/fd")),
+        return {"descriptors": len(harness.descriptors(daemon.pid)),
                 "threads": len(os.listdir(f"/proc/{daemon.pid}/task")), **kinds}
 
     def wait_for_intervals(self, count):

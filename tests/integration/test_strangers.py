@@ -43,6 +43,7 @@ print("done", flush=True)
 
 
 def setUpModule():  # pylint: disable=invalid-name
+    harness.keep_default_limits(unittest.addModuleCleanup)
     own_cgroup.enter(unittest.addModuleCleanup)
 
 

@@ -19,6 +19,7 @@ import urllib.request
 import jsonschema
 
 import harness
+import own_cgroup
 from harness import (EXIT_FAILURE, EXIT_OK, EXIT_PARTLY, EXIT_USAGE, UNPRIVILEGED, Daemon,
                      clean_environment, command, free_port, listen, need, sockeye, temporary_folder,
                      transfer, wait_until)
@@ -28,6 +29,11 @@ RECORDED = pathlib.Path(__file__).resolve().parents[1] / "data/top"
 HINTS = "q end  ? help"
 BYTES = 1_000_000
 REQUESTS = 40
+
+
+def setUpModule():  # pylint: disable=invalid-name
+    # Of a service that others' tests have, too, so many unknown paths are told.
+    own_cgroup.enter(unittest.addModuleCleanup)
 
 
 class Terminal:

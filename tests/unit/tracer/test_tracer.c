@@ -38,8 +38,10 @@ static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
-    fixture->tracer = (struct eye_tracer){
-        .on_connection = keep, .on_datagrams = keep_datagrams, .context = fixture};
+    fixture->tracer = (struct eye_tracer){.on_connection = keep,
+                                          .on_listener = keep,
+                                          .on_datagrams = keep_datagrams,
+                                          .context = fixture};
     *state = fixture;
     return 0;
 }
@@ -112,7 +114,7 @@ static void take__refuses_values_outside_of_enums(void **state)
     for (unsigned value = 0; value < 256; value++) {
         struct eye_connection_record record = good_record();
         record.kind = (uint8_t)value;
-        assert_int_equal(is_taken(*state, &record), value <= EYE_CONNECTION_FAILED);
+        assert_int_equal(is_taken(*state, &record), value <= EYE_CONNECTION_LISTENS);
         record = good_record();
         record.failure = (uint8_t)value;
         assert_int_equal(is_taken(*state, &record), value < EYE_FAILURE_COUNT);
