@@ -453,4 +453,5 @@ class Slow(Reload):
         for one in waiting:
             self.assertEqual(one.wait(20), EXIT_FAILURE)
             self.assertIn("the daemon stops", one.stderr.read())
+        self.assertNotIn(" error: ", "\n".join(daemon.log))
         self.assertIn("stopping on SIGTERM", harness.messages("\n".join(daemon.log)))
