@@ -468,6 +468,10 @@ class OneAtATime(Control):
             done = check(f'{{type: openmetrics, listen: "127.0.0.2:{port}"}}')
         self.assertEqual(done.returncode, EXIT_FAILURE)
         self.assertNotIn("note: --set", done.stderr)
+        done = check(f'{{type: openmetrics, name: a, listen: "127.0.0.1:{port}"}}',
+                     f'{{type: openmetrics, name: b, listen: "0.0.0.0:{port}"}}')
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn(f"exporter b: cannot listen on 0.0.0.0:{port}", done.stderr)
 
     def test_one_that_died(self):
         first = self.start()

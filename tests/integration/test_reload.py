@@ -432,8 +432,8 @@ class Slow(Reload):
         for one in (first, second):
             self.assertEqual(one.wait(20), EXIT_OK, one.stderr.read())
             self.assertIn("exporters: 0 kept, 0 added, 2 changed, 0 removed", one.stdout.read())
-        wait_until(lambda: any("<7>" in line or " debug: " in line for line in list(daemon.log)), 5,
-                   "the second one's level")
+        wait_until(lambda: sum("is in force" in line for line in list(daemon.log)) == 2, 5,
+                   "the second one's own")
         self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertEqual(counted(self.path("one.json"), "tcp.connections.opened",
                                  port=own.getsockname()[1], direction="incoming"), asked)
