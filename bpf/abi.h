@@ -65,6 +65,7 @@ enum eye_failure {
     EYE_FAILURE_UNREACHABLE, /* any other ICMP unreachable, neighbour not found */
     EYE_FAILURE_CANCELLED,   /* closed by its own process before it was established */
     EYE_FAILURE_OTHER,       /* connect() itself failed (no free local port), or rare errors */
+    EYE_FAILURE_LOCAL,       /* connect() failed before a SYN was sent: no route, or refused here */
     EYE_FAILURE_COUNT,
 };
 

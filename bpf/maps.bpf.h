@@ -12,6 +12,7 @@
 
 enum eye_socket_phase {
     EYE_SOCKET_NEW,        /* cloned from a listener, or just made */
+    EYE_SOCKET_TRYING,     /* connect() was called, and no SYN was sent yet */
     EYE_SOCKET_CONNECTING, /* SYN sent */
     EYE_SOCKET_LISTENING,
     EYE_SOCKET_ESTABLISHED, /* and every state after it until CLOSE */
@@ -38,7 +39,10 @@ struct eye_counters {
 
 /* What was last reported of a socket. */
 struct eye_reported {
-    struct eye_counters counters;
+    union {
+        struct eye_counters counters;
+        __u8 tried[EYE_ADDRESS_BYTES]; /* TRYING: whom */
+    };
     __u64 counted_owner; /* under which it was counted active */
     __u32 pass;
     __u32 padding;

@@ -3,6 +3,7 @@
 #include "bpf/tracer/seed.bpf.h"
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/tracer/udp.bpf.h"
+#include "bpf/tracer/unsent.bpf.h"
 #include "bpf/usm/dispatch.bpf.h"
 #include "bpf/usm/lifecycle.bpf.h"
 
@@ -148,6 +149,31 @@ int udp_released(struct bpf_sock *sk)
         eye_is_udp(sk) ? bpf_sk_storage_get(&udp_sockets, sk, 0, 0) : NULL;
     if (socket) {
         eye_handle_released(socket);
+    }
+    return 1;
+}
+
+SEC("cgroup/connect4")
+int tcp_connect4(struct bpf_sock_addr *address)
+{
+    eye_try_ipv4(address);
+    return 1;
+}
+
+SEC("cgroup/connect6")
+int tcp_connect6(struct bpf_sock_addr *address)
+{
+    eye_try_ipv6(address);
+    return 1;
+}
+
+SEC("cgroup/sock_release")
+int tcp_released(struct bpf_sock *sk)
+{
+    struct eye_socket *socket =
+        sk->protocol == IPPROTO_TCP ? bpf_sk_storage_get(&sockets, sk, 0, 0) : NULL;
+    if (socket) {
+        eye_end_trying(socket);
     }
     return 1;
 }

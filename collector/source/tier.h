@@ -25,6 +25,7 @@
     X(PACKETS, "packets", "UDP and requests of protocols are not seen")                            \
     X(PROTOCOLS, "protocols", "requests of protocols are not seen")                                \
     X(UDP, "UDP", "UDP is not seen")                                                               \
+    X(UNSENT, "connects", "connects that fail before a SYN is sent are not seen")                  \
     X(ROWS, "single connections", "single connections cannot be shown")
 
 enum eye_ability {

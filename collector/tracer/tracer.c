@@ -56,6 +56,7 @@ const char *eye_failure_name(enum eye_failure failure)
         [EYE_FAILURE_UNREACHABLE] = "unreachable",
         [EYE_FAILURE_CANCELLED] = "cancelled",
         [EYE_FAILURE_OTHER] = "other",
+        [EYE_FAILURE_LOCAL] = "local",
     };
     return names[failure];
 }

@@ -21,8 +21,9 @@ OLDER = ("tcp_seed", "owner_seed")
 ROWS = ("row_open", "row_ended")
 PACKETS = ("payload_sent", "payload_received")
 UDP = ("udp_live", "udp_flow_live", "udp_refused", "udp_bind4", "udp_bind6", "udp_released")
+UNSENT = ("tcp_connect4", "tcp_connect6", "tcp_released")
 PROTOCOLS = ("http_sent", "http_received")
-EVERY = CONNECTIONS + OLDER + PACKETS + UDP + PROTOCOLS
+EVERY = CONNECTIONS + OLDER + PACKETS + UDP + UNSENT + PROTOCOLS
 # The kernel gives up at one million; verifiers differ by a factor between releases.
 BUDGET_INSTRUCTIONS = 300_000
 ATTACHED = "bpf.attached"
@@ -121,9 +122,10 @@ class EveryProgram(unittest.TestCase):
 
     def test_what_is_not_wanted_is_not_missed(self):
         for settings, programs in (
-                (("protocols.http=false",), CONNECTIONS + OLDER + PACKETS + UDP),
-                (("connections.udp=false",), CONNECTIONS + OLDER + PACKETS + PROTOCOLS),
-                (("protocols.http=false", "connections.udp=false"), CONNECTIONS + OLDER)):
+                (("protocols.http=false",), CONNECTIONS + OLDER + UNSENT + PACKETS + UDP),
+                (("connections.udp=false",), CONNECTIONS + OLDER + UNSENT + PACKETS + PROTOCOLS),
+                (("protocols.http=false", "connections.udp=false"),
+                 CONNECTIONS + OLDER + UNSENT)):
             with self.subTest(settings):
                 daemon = Daemon(self, *settings)
                 daemon.stop()
@@ -150,7 +152,7 @@ class WithoutProtocols(unittest.TestCase):
         self.assertEqual(daemon.total("tcp.sent.bytes", port=port, direction="outgoing"),
                          to_server)
         self.assertEqual(daemon.weight("http.server.request.duration", port=port), 0)
-        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + PROTOCOLS, 0)):
+        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + UNSENT + PROTOCOLS, 0)):
             for name in programs:
                 self.assertEqual(daemon.last_gauge(ATTACHED, program=name), attached, name)
         print(said["why_not"], end="; ")

@@ -9,7 +9,7 @@ import json
 # A kernel's verifier gives up at 1 000 000; one generation of it made a program 8 times as dear.
 INSTRUCTIONS_MAX = 300_000
 ON_DEMAND = "single connections"  # loaded while somebody watches; no metric tells of them
-NEEDS = {"protocols": "packets", "UDP": "packets"}
+NEEDS = {"protocols": "packets", "UDP": "packets", "connects": "packets"}
 # What each summary of the probe follows from, beside those that bring packets.
 PACKET_PROGRAMS = ("payload_sent", "payload_received")
 SUMMARIES = {"protocols": ("http_sent", "http_received"),

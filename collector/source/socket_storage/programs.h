@@ -44,7 +44,10 @@ enum eye_program_way {
     X(udp_refused, UDP, TRACES)                                                                    \
     X(udp_bind4, UDP, PLACED)                                                                      \
     X(udp_bind6, UDP, PLACED)                                                                      \
-    X(udp_released, UDP, PLACED)
+    X(udp_released, UDP, PLACED)                                                                   \
+    X(tcp_connect4, UNSENT, PLACED)                                                                \
+    X(tcp_connect6, UNSENT, PLACED)                                                                \
+    X(tcp_released, UNSENT, PLACED)
 
 /* Of single connections, in an object of their own with the tier's maps (rows.h). */
 #define EYE_ROW_PROGRAMS(X)                                                                        \

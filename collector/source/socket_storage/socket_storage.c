@@ -249,6 +249,12 @@ static int attach_udp(struct tier *tier, struct eye_error *ret_error)
     return result;
 }
 
+/* At the same place, also where nobody wants packets. */
+static int attach_unsent(struct tier *tier, struct eye_error *ret_error)
+{
+    return attach_at_place(tier, EYE_ABILITY_UNSENT, ret_error);
+}
+
 /* What can be done without: an ability whose programs are loaded, attached last to first needed. */
 static const struct {
     const char *name;
@@ -259,14 +265,16 @@ static const struct {
     [EYE_ABILITY_PACKETS] = {"attaching to packets", attach_packets, EYE_ABILITY_CONNECTIONS},
     [EYE_ABILITY_PROTOCOLS] = {"attaching to protocols", NULL, EYE_ABILITY_PACKETS},
     [EYE_ABILITY_UDP] = {"attaching to UDP", attach_udp, EYE_ABILITY_PACKETS},
+    [EYE_ABILITY_UNSENT] = {"attaching to connects", attach_unsent, EYE_ABILITY_PACKETS},
 };
 
-/* An ability that fails costs that, what needs it, and nothing else. What needs another one that is
- * not there is not said: the other one was. */
+/* An ability that fails costs that, what needs it, and nothing else. What needs another one that
+ * cannot be had is not said: the other one was. */
 static void take_extra(struct tier *tier, enum eye_ability ability)
 {
     struct eye_error why;
-    if (tier->states[extras[ability].needs] != WORKS) {
+    enum ability_state needed = tier->states[extras[ability].needs];
+    if (needed != WORKS && needed != NOT_WANTED) {
         return;
     }
     if (extras[ability].take == NULL || extras[ability].take(tier, &why) == 0) {
@@ -752,7 +760,6 @@ static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_e
 
 static const char *const never_seen[] = {
     "HTTP/2, and everything inside TLS",
-    "connects that the routing table refuses before a SYN is sent",
     NULL,
 };
 

@@ -146,6 +146,7 @@ static void failed_sample__counts_its_reason(void **state)
         [EYE_FAILURE_UNREACHABLE] = SHOP ",reason=unreachable",
         [EYE_FAILURE_CANCELLED] = SHOP ",reason=cancelled",
         [EYE_FAILURE_OTHER] = SHOP ",reason=other",
+        [EYE_FAILURE_LOCAL] = SHOP ",reason=local",
     };
     struct world *world = begin(state);
     struct eye_connection_record sample = world_connection();

@@ -25,8 +25,9 @@ static void cgroup_skb_open__says_what_is_missing(void **state)
     assert_int_equal(payload->open(&features, &error), -ENOENT);
     assert_string_equal(
         error.text,
-        "UDP and requests of protocols are not seen: cgroup v2 root: /nonexistent/tree: No "
-        "such file or directory; set source.cgroup to a directory of a mounted "
+        "connects without a route, UDP and requests of protocols are not seen: cgroup v2 root: "
+        "/nonexistent/tree: No such file or directory; set source.cgroup to a directory of a "
+        "mounted "
         "cgroup v2 tree, or leave it out");
 }
 

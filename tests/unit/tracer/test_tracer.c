@@ -183,7 +183,7 @@ static void failures__have_names(void **state)
 {
     (void)state;
     static const char *const names[] = {NULL,          "refused",   "timeout", "reset",
-                                        "unreachable", "cancelled", "other"};
+                                        "unreachable", "cancelled", "other",   "local"};
     static_assert(EYE_ARRAY_LENGTH(names) == EYE_FAILURE_COUNT, "one name each");
     assert_null(eye_failure_name(EYE_FAILURE_NONE));
     for (size_t i = 1; i < EYE_ARRAY_LENGTH(names); i++) {
