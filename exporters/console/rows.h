@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What happened in an interval, as the rows of two tables: one row per tag set of connections (the
- * reasons of failures added up), one per tag set and side of requests. Series at rest make no
- * row. Belongs to one thread.
+ * What happened in an interval, as the rows of tables: one row per tag set of connections and of
+ * UDP sockets (reasons added up), one per tag set and side of requests. Series at rest make no row.
+ * Belongs to one thread.
  */
 #pragma once
 
 #include "collector/base/table.h"
 #include "exporters/encode/selection.h"
 
-enum eye_console_section { EYE_CONSOLE_TCP, EYE_CONSOLE_HTTP, EYE_CONSOLE_SECTIONS };
+enum eye_console_section {
+    EYE_CONSOLE_TCP,
+    EYE_CONSOLE_UDP,
+    EYE_CONSOLE_HTTP,
+    EYE_CONSOLE_SECTIONS
+};
 
 /* The measures of a row. */
 enum eye_console_slot {
@@ -22,13 +27,16 @@ enum eye_console_slot {
     EYE_SLOT_RETRANSMITS,
     EYE_SLOT_RTT,
     EYE_SLOT_CONNECT,
+    EYE_SLOT_SENT_DATAGRAMS,
+    EYE_SLOT_RECEIVED_DATAGRAMS,
+    EYE_SLOT_DROPPED,
     EYE_CONSOLE_SLOTS,
     EYE_SLOT_REQUESTS = 0, /* HTTP has one measure */
 };
 
 struct eye_console_row {
     const struct eye_tag_set *tags;               /* of a point of the snapshot */
-    const char *side;                             /* HTTP: "server" or "client"; TCP: NULL */
+    const char *side;                             /* HTTP: "server" or "client"; others: NULL */
     size_t order;                                 /* of appearance, to sort equals by */
     double traffic;                               /* bytes both ways, or requests */
     struct eye_change changes[EYE_CONSOLE_SLOTS]; /* point NULL: at rest */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Title, the two tables, and how the daemon itself fares. */
+/* Title, the tables, and how the daemon itself fares. */
 #include "exporters/console/table.h"
 
 #include <errno.h>
@@ -64,6 +64,14 @@ static const struct measure tcp_measures[] = {
     {"connect p99", EYE_SLOT_CONNECT, LOOK_QUANTILE, 0.99, 14},
 };
 
+static const struct measure udp_measures[] = {
+    {"sent/s", EYE_SLOT_SENT, LOOK_BYTES_RATE, 0, 0},
+    {"recv/s", EYE_SLOT_RECEIVED, LOOK_BYTES_RATE, 0, 0},
+    {"dgrams sent/s", EYE_SLOT_SENT_DATAGRAMS, LOOK_RATE, 0, 10},
+    {"dgrams recv/s", EYE_SLOT_RECEIVED_DATAGRAMS, LOOK_RATE, 0, 9},
+    {"dropped", EYE_SLOT_DROPPED, LOOK_COUNT, 0, 2},
+};
+
 static const struct measure http_measures[] = {
     {"requests/s", EYE_SLOT_REQUESTS, LOOK_VALUES_RATE, 0, 0},
     {"p50", EYE_SLOT_REQUESTS, LOOK_QUANTILE, 0.5, 4},
@@ -74,6 +82,12 @@ static const struct measure http_measures[] = {
 static const struct tag_column tcp_tags[] = {
     {EYE_TAG_DIRECTION, 1}, {EYE_TAG_SERVICE, 0},   {EYE_TAG_PORT, 0},   {EYE_TAG_FAMILY, 11},
     {EYE_TAG_PROCESS, 7},   {EYE_TAG_CONTAINER, 6}, {EYE_TAG_REMOTE, 5}, {EYE_TAG_NETNS, 8},
+};
+
+static const struct tag_column udp_tags[] = {
+    {EYE_TAG_DIRECTION, 1}, {EYE_TAG_SERVICE, 0},  {EYE_TAG_PORT, 0},    {EYE_TAG_FAMILY, 11},
+    {EYE_TAG_CAST, 3},      {EYE_TAG_PROTOCOL, 4}, {EYE_TAG_PROCESS, 7}, {EYE_TAG_CONTAINER, 6},
+    {EYE_TAG_REMOTE, 5},    {EYE_TAG_NETNS, 8},
 };
 
 static const struct tag_column http_tags[] = {
@@ -93,6 +107,8 @@ struct section {
 static const struct section sections[EYE_CONSOLE_SECTIONS] = {
     [EYE_CONSOLE_TCP] = {"TCP", false, tcp_tags, EYE_ARRAY_LENGTH(tcp_tags), tcp_measures,
                          EYE_ARRAY_LENGTH(tcp_measures)},
+    [EYE_CONSOLE_UDP] = {"UDP", false, udp_tags, EYE_ARRAY_LENGTH(udp_tags), udp_measures,
+                         EYE_ARRAY_LENGTH(udp_measures)},
     [EYE_CONSOLE_HTTP] = {"HTTP", true, http_tags, EYE_ARRAY_LENGTH(http_tags), http_measures,
                           EYE_ARRAY_LENGTH(http_measures)},
 };

@@ -88,6 +88,43 @@ static void fill(struct sample *sample)
                SAMPLE_TAGS({EYE_TAG_EXPORTER, "dogstatsd"}, {EYE_TAG_REASON, "too_long"}));
 }
 
+#define RESOLVER                                                                                   \
+    {EYE_TAG_DIRECTION, "incoming"}, {EYE_TAG_SERVICE, "dnsmasq"}, {EYE_TAG_PORT, "53"},           \
+    {                                                                                              \
+        EYE_TAG_FAMILY, "ipv4"                                                                     \
+    }
+
+/* Drops of all reasons together; what goes to a group in a row of its own. */
+static void table__tells_of_datagrams(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample *sample = fixture->sample;
+    sample_add(sample, EYE_METRIC_UDP_SENT_BYTES, 102400, SAMPLE_TAGS(RESOLVER));
+    sample_add(sample, EYE_METRIC_UDP_RECEIVED_BYTES, 20480, SAMPLE_TAGS(RESOLVER));
+    sample_add(sample, EYE_METRIC_UDP_SENT, 500, SAMPLE_TAGS(RESOLVER));
+    sample_add(sample, EYE_METRIC_UDP_RECEIVED, 400, SAMPLE_TAGS(RESOLVER));
+    sample_add(sample, EYE_METRIC_UDP_DROPPED, 2,
+               SAMPLE_TAGS(RESOLVER, {EYE_TAG_REASON, "buffer"}));
+    sample_add(sample, EYE_METRIC_UDP_DROPPED, 1, SAMPLE_TAGS(RESOLVER, {EYE_TAG_REASON, "other"}));
+    sample_add(sample, EYE_METRIC_UDP_RECEIVED, 10,
+               SAMPLE_TAGS(RESOLVER, {EYE_TAG_CAST, "multicast"}));
+    const struct eye_snapshot *now = sample_take(sample);
+    assert_string_equal(
+        render(fixture, &plain, now, NULL),
+        "2026-08-02 12:00:10 UTC  last 10 s\n"
+        "\n"
+        "UDP\n"
+        "direction  service  port  family  cast         sent/s    recv/s  dgrams sent/s"
+        "  dgrams recv/s  dropped\n"
+        "incoming   dnsmasq  53    ipv4    -          10.0 KiB  2.00 KiB             50"
+        "             40        3\n"
+        "incoming   dnsmasq  53    ipv4    multicast       0 B       0 B              0"
+        "              1        0\n"
+        "\n"
+        "sockeye\n"
+        "\n");
+}
+
 static void table__is_aligned_and_sorted_by_traffic(void **state)
 {
     struct fixture *fixture = *state;
@@ -375,6 +412,7 @@ int main(void)
     setenv("TZ", "UTC", 1);
     const struct CMUnitTest tests[] = {
         TEST(table__is_aligned_and_sorted_by_traffic),
+        TEST(table__tells_of_datagrams),
         TEST(table__leaves_out_what_is_at_rest),
         TEST(table__gives_the_cpu_of_the_interval),
         TEST(table__says_that_nothing_was_seen),
