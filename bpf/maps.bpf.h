@@ -64,7 +64,7 @@ struct eye_reported {
  */
 struct eye_socket {
     struct eye_stream stream; /* what every payload looks at */
-    __u64 claim;    /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
+    __u64 claim; /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
     union {
         __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
         __u64 drops;    /* LISTENING: of these was told */

@@ -214,7 +214,7 @@ enum eye_series_bound {
       BUDGETED, EXPERIMENTAL, "connections that wait to be accepted when the interval ends")       \
     X(TCP_LISTEN_ROOM, "tcp.listen.queue.limit", TCP, GAUGE, CONNECTIONS, 1, EYE_TAGS_CONNECTION,  \
       BUDGETED, EXPERIMENTAL, "how many have room in the queues of listeners")                     \
-    X(TCP_LISTEN_DROPPED, "tcp.listen.drops", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION,    \
+    X(TCP_LISTEN_DROPPED, "tcp.listen.drops", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION,      \
       BUDGETED, EXPERIMENTAL,                                                                      \
       "SYNs and last acknowledgements of a handshake that a listener dropped, mostly since its "   \
       "queue was full; the client comes again")                                                    \

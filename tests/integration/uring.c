@@ -4,9 +4,9 @@
  * (IOSQE_ASYNC): no thread of the program's own touches the socket. Of test_owner_table.py.
  */
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <linux/io_uring.h>
 #include <netinet/in.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,9 +78,12 @@ static int run(struct uring *uring, const struct io_uring_sqe *operation)
 
 int main(int count, char **arguments)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)(count == 2 ? atoi(arguments[1]) : 0)),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    uint16_t port = 0;
+    if (count != 2 || sscanf(arguments[1], "%" SCNu16, &port) != 1) {
+        fail("PORT");
+    }
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct uring uring = open_uring();
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0) {
@@ -90,10 +93,8 @@ int main(int count, char **arguments)
                                             .fd = fd,
                                             .addr = (uint64_t)(uintptr_t)&address,
                                             .off = sizeof(address)};
-    const struct io_uring_sqe sending = {.opcode = IORING_OP_SEND,
-                                         .fd = fd,
-                                         .addr = (uint64_t)(uintptr_t) "by uring",
-                                         .len = 8};
+    const struct io_uring_sqe sending = {
+        .opcode = IORING_OP_SEND, .fd = fd, .addr = (uint64_t)(uintptr_t) "by uring", .len = 8};
     if (run(&uring, &connecting) != 0 || run(&uring, &sending) != 8) {
         fprintf(stderr, "io_uring refuses\n");
         return 1;
