@@ -252,6 +252,35 @@ struct eye_request_head {
     __u8 flags;        /* enum eye_request_flag */
 };
 
+/*
+ * A request that waits for its answer where no connection tells when to give up: from whom, or to
+ * whom, and what was asked. The map "waiting". The answer, or the collector when none has come in
+ * time, takes it out, and who took it out tells of it.
+ */
+struct eye_waiting_key {
+    __u64 cookie;  /* of the socket */
+    __u64 subject; /* hash of what is asked about */
+    __u32 peer;    /* who asks, hashed; at the client's end 0: translation changes whom it asks */
+    __u16 id;
+    __u16 type;
+    __u8 client; /* 1: seen at the client's end */
+    __u8 padding[7];
+};
+
+#define EYE_WAITING_BODY_BYTES 4
+
+struct eye_waiting {
+    __u64 first_ns;               /* monotonic: when it was asked */
+    __u64 last_ns;                /* and for the last time */
+    struct eye_request_head head; /* without duration and code */
+    __u8 body[EYE_WAITING_BODY_BYTES];
+    __u8 epoch; /* of the protocol (eye_epochs): while it was off answers went by unseen */
+    __u8 padding[3];
+};
+
+/* Beyond that many, a request is lost as pipeline_full. */
+#define EYE_WAITING_MAX 16384
+
 /* Losses of one connection's parser: who suffers. Ring "requests", told apart by its size. The sums
  * over all services are the loss counters. */
 struct eye_loss_record {
@@ -352,6 +381,10 @@ EYE_ABI_ASSERT(__builtin_offsetof(struct eye_owner_record, cgroups) == 88);
 EYE_ABI_ASSERT(sizeof(struct eye_request_head) == 24);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, duration_ns) == 0);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, flags) == 23);
+EYE_ABI_ASSERT(sizeof(struct eye_waiting_key) == 32);
+EYE_ABI_ASSERT(sizeof(struct eye_waiting) == 48);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_waiting, body) ==
+               __builtin_offsetof(struct eye_waiting, head) + sizeof(struct eye_request_head));
 EYE_ABI_ASSERT(sizeof(struct eye_loss_record) == 16);
 EYE_ABI_ASSERT(EYE_LOSS_OF_PARSER(EYE_PROTOCOL_HTTP) + EYE_LOST_STEPS == EYE_LOSS_HTTP_STEPS);
 EYE_ABI_ASSERT(EYE_LOSS_NOT_LOADED(EYE_PROTOCOL_HTTP) == EYE_LOSS_HTTP_NOT_LOADED);

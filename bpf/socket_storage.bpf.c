@@ -4,6 +4,7 @@
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/tracer/udp.bpf.h"
 #include "bpf/tracer/unsent.bpf.h"
+#include "bpf/usm/datagrams.bpf.h"
 #include "bpf/usm/dispatch.bpf.h"
 #include "bpf/usm/lifecycle.bpf.h"
 

@@ -79,6 +79,7 @@ struct eye_collector {
     struct eye_source *source;
     struct eye_registry *registry;
     struct eye_processes *processes;
+    struct eye_reverse *names; /* of addresses */
     struct eye_aggregate *aggregate;
     struct eye_tracer tracer;
     struct eye_usm usm;
@@ -169,17 +170,27 @@ static struct eye_limits limits_of(const struct eye_config *config)
     };
 }
 
+/* Nobody pays for names that are not told. */
+static void refresh_names(struct eye_collector *collector, uint64_t now_ns)
+{
+    if (collector->config->connections.remote == EYE_REMOTE_NAME) {
+        eye_reverse_refresh(collector->names, now_ns);
+    }
+}
+
 static int make_stages(struct eye_collector *collector)
 {
     const struct eye_limits limits = limits_of(collector->config);
     collector->registry = eye_registry_new(&limits);
     collector->processes =
         eye_processes_new(eye_source_proc(collector->source), collector->config->source.root);
-    if (collector->registry == NULL || collector->processes == NULL) {
+    collector->names = eye_reverse_new(collector->config->source.root);
+    if (collector->registry == NULL || collector->processes == NULL || collector->names == NULL) {
         return -ENOMEM;
     }
-    collector->aggregate =
-        eye_aggregate_new(collector->config, collector->registry, collector->processes);
+    refresh_names(collector, eye_clock_monotonic_ns());
+    collector->aggregate = eye_aggregate_new(collector->config, collector->registry,
+                                             collector->processes, collector->names);
     struct eye_group *health_group = eye_group_new(collector->registry, NULL, 0);
     if (collector->aggregate == NULL || health_group == NULL) {
         return -ENOMEM;
@@ -202,6 +213,8 @@ static int make_stages(struct eye_collector *collector)
         .processes = collector->processes,
         .tracer = &collector->tracer,
         .usm = &collector->usm,
+        .aggregate = collector->aggregate,
+        .names = collector->names,
         .reports = collector->reports,
     };
     collector->live_view = (struct eye_live_view){.source = collector->source,
@@ -289,6 +302,7 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns,
     uint64_t now_ns = now->monotonic_ns;
     retry(collector);
     eye_processes_refresh(collector->processes, now_ns);
+    refresh_names(collector, now_ns);
     read_live(collector, now_ns);
     eye_health_update(&collector->health);
     uint64_t delivered = eye_publisher_delivered(collector->publisher);
@@ -379,6 +393,7 @@ static void take_change(struct eye_collector *collector, void *subject)
     eye_registry_set_limits(collector->registry, &limits);
     eye_aggregate_reconfigure(collector->aggregate, config);
     collector->config = config;
+    refresh_names(collector, eye_clock_monotonic_ns());
     if (collector->intervals.length_ns != config->interval_ns) {
         collector->intervals.length_ns = config->interval_ns;
         arm_next_interval(collector);
@@ -514,6 +529,7 @@ void eye_collector_free(struct eye_collector *collector)
     }
     eye_live_view_close(&collector->live_view);
     eye_aggregate_free(collector->aggregate);
+    eye_reverse_free(collector->names);
     eye_usm_close(&collector->usm);
     eye_processes_free(collector->processes);
     eye_registry_free(collector->registry);

@@ -122,6 +122,32 @@ static void update_samples(const struct eye_health *health, const char *source, 
                     malformed);
 }
 
+/* What the rules left out was handed on, too. */
+static void update_filtered(const struct eye_health *health, const char *source, uint64_t samples,
+                            uint64_t malformed, uint64_t filtered)
+{
+    update_samples(health, source, samples - filtered, malformed);
+    eye_counter_set(series_2(health, EYE_METRIC_SELF_SAMPLES, EYE_TAG_SOURCE, source,
+                             EYE_TAG_OUTCOME, "filtered"),
+                    filtered);
+}
+
+static void update_names(const struct eye_health *health)
+{
+    for (size_t i = 0; i < (size_t)EYE_REVERSE_SOURCE_COUNT * EYE_REVERSE_OUTCOME_COUNT; i++) {
+        enum eye_reverse_source source = (enum eye_reverse_source)(i / EYE_REVERSE_OUTCOME_COUNT);
+        enum eye_reverse_outcome outcome =
+            (enum eye_reverse_outcome)(i % EYE_REVERSE_OUTCOME_COUNT);
+        uint64_t count = eye_reverse_count(health->names, source, outcome);
+        if (count > 0) {
+            eye_counter_set(series_2(health, EYE_METRIC_SELF_REMOTE_NAMES, EYE_TAG_SOURCE,
+                                     eye_reverse_source_name(source), EYE_TAG_OUTCOME,
+                                     eye_reverse_outcome_name(outcome)),
+                            count);
+        }
+    }
+}
+
 static void update_series(const struct eye_health *health)
 {
     eye_counter_set(series_2(health, EYE_METRIC_SELF_SAMPLES, EYE_TAG_SOURCE, "aggregate",
@@ -195,12 +221,15 @@ void eye_health_update(const struct eye_health *health)
     update_rings(health);
     update_programs(health);
     update_features(health);
-    update_samples(health, "tracer", health->tracer->samples, health->tracer->malformed);
+    const struct eye_aggregate_filtered filtered = eye_aggregate_filtered(health->aggregate);
+    update_filtered(health, "tracer", health->tracer->samples, health->tracer->malformed,
+                    filtered.sockets);
     update_samples(health, "process", eye_source_ring(health->source, EYE_RING_OWNERS).records,
                    eye_processes_malformed(health->processes));
-    update_samples(health, "usm", health->usm->samples, health->usm->malformed);
+    update_filtered(health, "usm", health->usm->samples, health->usm->malformed, filtered.requests);
     eye_reports_tell(health->reports, health->registry, health->group);
     update_containers(health);
+    update_names(health);
     update_self(health);
     update_series(health);
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "collector/aggregate/aggregate.h"
 #include "collector/process/process.h"
 #include "collector/publish/reports.h"
 #include "collector/source/source.h"
@@ -20,6 +21,8 @@ struct eye_health {
     const struct eye_processes *processes;
     const struct eye_tracer *tracer;
     const struct eye_usm *usm;
+    const struct eye_aggregate *aggregate;
+    const struct eye_reverse *names;
     struct eye_reports *reports;
 };
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collector/base/trust.h"
+#include "config/connection_rules.h"
 #include "config/nearest.h"
 #include "config/scope.h"
 
@@ -103,6 +104,7 @@ void eye_builder_done(struct eye_builder *builder)
 {
     struct eye_scope scope = scope_of(builder);
     eye_scope_done(&scope);
+    eye_connection_tables_done(&builder->config);
     eye_exporter_list_done(&builder->exporters);
     eye_route_list_done(&builder->routes);
     eye_problems_done(&builder->problems);
@@ -244,8 +246,8 @@ static void hand_out(struct eye_builder *builder, struct eye_config *config)
     config->sources = EYE_TAKE(builder->sources.data);
     config->exporters = builder->exporters.items;
     config->exporter_count = builder->exporters.count;
-    config->routes.rules = builder->routes.rules;
-    config->routes.count = builder->routes.count;
+    config->routes.rules = builder->routes.rules.items;
+    config->routes.count = builder->routes.rules.count;
     config->routes.names = builder->routes.names;
     builder->config = (struct eye_config){0};
     builder->exporters = (struct eye_exporter_list){0};
@@ -257,6 +259,9 @@ int eye_builder_finish(struct eye_builder *builder, struct eye_config **ret_conf
 {
     eye_exporter_list_set_default(&builder->exporters, &builder->sections, &builder->problems);
     eye_exporter_list_name(&builder->exporters, &builder->problems);
+    if (eye_connection_tables_init(&builder->config) != 0) {
+        eye_problems_add_out_of_memory(&builder->problems);
+    }
     int result = eye_problems_result(&builder->problems, ret_error);
     if (result != 0) {
         return result;

@@ -15,6 +15,7 @@
 #include "collector/base/text.h"
 #include "collector/base/trust.h"
 #include "config/builder.h"
+#include "config/connection_rules.h"
 #include "config/schema.h"
 #include "config/scope.h"
 
@@ -262,8 +263,9 @@ static void destroy(struct eye_config *config)
     struct eye_scope scope = {
         .tables = {{eye_config_keys, eye_config_key_count, config, config->origins}}};
     struct eye_exporter_list exporters = {config->exporters, config->exporter_count};
-    struct eye_route_list routes = {.rules = config->routes.rules, .count = config->routes.count};
+    struct eye_route_list routes = {.rules = {config->routes.rules, config->routes.count}};
     eye_scope_done(&scope);
+    eye_connection_tables_done(config);
     eye_exporter_list_done(&exporters);
     eye_route_list_done(&routes);
     free(config->file);

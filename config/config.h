@@ -23,6 +23,7 @@
 #include "bpf/protocols.h"
 #include "collector/base/error.h"
 #include "collector/base/log.h"
+#include "collector/base/prefix.h"
 
 /* control.socket, where nothing else is said. */
 #define EYE_CONTROL_DEFAULT_SOCKET "/run/sockeye/control.sock"
@@ -39,10 +40,17 @@ enum eye_config_type {
     EYE_CONFIG_FLAGS,    /* uint32_t: bit i for choices[i]; a YAML list of them */
     EYE_CONFIG_TEXT,     /* char *: owned; NULL only when the default is NULL */
     EYE_CONFIG_LIST,     /* struct eye_text_list: a YAML list of texts */
+    EYE_CONFIG_PREFIX,   /* struct eye_prefix: an address, or a range of them; zeroed: none */
+    EYE_CONFIG_RULES,    /* struct eye_rule_list: a YAML list of mappings */
 };
 
 struct eye_text_list {
     char **items; /* owned, each owned */
+    size_t count;
+};
+
+struct eye_rule_list {
+    void *items; /* owned, and what they own: of the type that the key's `rules` say */
     size_t count;
 };
 
@@ -60,6 +68,7 @@ struct eye_config_key {
     uint64_t min;              /* COUNT, DURATION (ns), SIZE (bytes); 0 and 0: no limits */
     uint64_t max;
     const char *const *choices;          /* CHOICE, FLAGS: NULL-terminated */
+    const struct eye_rule_type *rules;   /* RULES: config/rule_list.h */
     bool (*valid)(const char *text);     /* TEXT, LIST items: NULL accepts all */
     bool (*exclusive)(const char *text); /* TEXT: no two exporters of a type may have such a value
                                             both: they would take it from each other */
@@ -96,8 +105,33 @@ enum eye_connection_tag {
     EYE_CONNECTION_TAG_NETNS,
 };
 
-/* none, zone (loopback, link-local, private, public), or the address itself. */
-enum eye_remote { EYE_REMOTE_NONE, EYE_REMOTE_ZONE, EYE_REMOTE_IP };
+/* Order of the choices of connections.remote. Where a network or a name is not known it is the
+ * zone: loopback, link-local, private, public. */
+enum eye_remote {
+    EYE_REMOTE_NONE,
+    EYE_REMOTE_ZONE,
+    EYE_REMOTE_CIDR, /* the name of the longest of connections.networks */
+    EYE_REMOTE_IP,   /* the address itself */
+    EYE_REMOTE_NAME,
+};
+
+/* connections.networks: what the addresses of @prefix are called. */
+struct eye_network {
+    struct eye_prefix prefix;
+    char *name;
+};
+
+/* Order of the choices of `direction` in a rule. */
+enum eye_filter_direction { EYE_FILTER_BOTH, EYE_FILTER_INCOMING, EYE_FILTER_OUTGOING };
+
+/* connections.include, connections.exclude: matches what has all that it says. */
+struct eye_filter_rule {
+    struct eye_prefix address; /* of the other end; zeroed: any */
+    uint64_t port;             /* of the service; 0: any */
+    int direction;             /* enum eye_filter_direction */
+    char *service;             /* with * for any part; NULL: any */
+    char *process;             /* the same, of the executable */
+};
 
 /* When a protocol is followed: once it was seen, from the start on, or not at all. */
 enum eye_wish { EYE_WISH_AUTO, EYE_WISH_ALWAYS, EYE_WISH_NEVER };
@@ -160,14 +194,23 @@ struct eye_config {
     } source;
     struct {
         uint32_t tags; /* connections.tags: 1 << enum eye_connection_tag */
-        int remote;    /* connections.remote: none zone ip; enum eye_remote */
+        int remote;    /* connections.remote: none zone cidr ip name; enum eye_remote */
         bool udp;      /* connections.udp: true */
+        struct eye_rule_list networks; /* connections.networks: of struct eye_network */
+        struct eye_rule_list include;  /* connections.include: of struct eye_filter_rule */
+        struct eye_rule_list exclude;  /* connections.exclude: the same, and has the last word */
+        /* To look addresses up: the networks, and those of `include` and then `exclude`. Owned */
+        struct eye_prefix_table network_table;
+        struct eye_prefix_table filter_table;
     } connections;
     struct {
 #define X(identifier, name) int name; /* protocols.<name>: auto true false; enum eye_wish */
         EYE_PROTOCOLS(X)
 #undef X
     } protocols;
+    struct {
+        uint64_t timeout_ns; /* dns.timeout: 5s (1s .. 1m) */
+    } dns;
     struct {
         struct eye_route_rule *rules; /* http.routes.rules: [{pattern, route}]; owned */
         size_t count;
@@ -241,6 +284,13 @@ const char *eye_config_origin(const struct eye_config *config, const char *path)
  * differ and which cannot change while the daemon runs. */
 int eye_config_needs_restart(const struct eye_config *config, const struct eye_config *other,
                              struct eye_error *ret_error);
+
+/** Whether it matters with whom a socket speaks: the tag, or a rule, asks for addresses. */
+static inline bool eye_config_wants_addresses(const struct eye_config *config)
+{
+    return config->connections.remote != EYE_REMOTE_NONE ||
+           config->connections.filter_table.count > 0;
+}
 
 /** Whether any protocol is to be recognised. */
 static inline bool eye_config_wants_protocols(const struct eye_config *config)

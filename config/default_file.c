@@ -88,7 +88,8 @@ const char *eye_config_key_default(const struct eye_config_key *key)
     if (key->default_value != NULL) {
         return key->default_value;
     }
-    return key->type == EYE_CONFIG_LIST ? "[]" : "null";
+    bool is_list = key->type == EYE_CONFIG_LIST || key->type == EYE_CONFIG_RULES;
+    return is_list ? "[]" : "null";
 }
 
 /* The length of the section before the last dot, with that dot; 0 without one. */

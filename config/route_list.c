@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads routes: rules are mappings of two texts, which are keys like all others. */
+/* Reads routes: a list of rules, or what names paths without them. */
 #include "config/route_list.h"
 
 #include <string.h>
@@ -54,81 +54,19 @@ static const struct eye_config_key names_key = {
     .choices = names,
 };
 
-static void rule_done(struct eye_route_rule *rule)
-{
-    free(rule->pattern);
-    free(rule->route);
-}
-
-static bool read_rule(struct eye_document *document, const yaml_node_t *node,
-                      struct eye_route_rule *rule)
-{
-    struct eye_scope scope = {.tables = {{keys, EYE_ARRAY_LENGTH(keys), rule, NULL}}};
-    size_t problems = document->problems->count;
-    if (!eye_document_expect(document, node, YAML_MAPPING_NODE, "http.routes",
-                             "a mapping with \"pattern\" and \"route\"")) {
-        return false;
-    }
-    eye_scope_read(&scope, document, node);
-    bool complete = rule->pattern != NULL && rule->route != NULL;
-    if (!complete && document->problems->count == problems) {
-        eye_document_problem(document, &node->start_mark, "http.routes",
-                             "needs both \"pattern\" and \"route\"");
-    }
-    return complete;
-}
-
-static void read_rules(struct eye_document *document, const yaml_node_t *node,
-                       struct eye_route_list *list)
-{
-    const yaml_node_item_t *item = node->data.sequence.items.start;
-    for (; item < node->data.sequence.items.top; item++) {
-        const yaml_node_t *rule = eye_document_node(document, *item);
-        if (rule == NULL || eye_problems_full(document->problems)) {
-            break;
-        }
-        if (read_rule(document, rule, &list->rules[list->count])) {
-            list->count++;
-        } else {
-            rule_done(&list->rules[list->count]);
-            list->rules[list->count] = (struct eye_route_rule){0};
-        }
-    }
-}
-
-static void clear_rules(struct eye_route_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        rule_done(&list->rules[i]);
-    }
-    free(list->rules);
-    list->rules = NULL;
-    list->count = 0;
-}
+const struct eye_rule_type eye_route_rules = {
+    .keys = keys,
+    .key_count = EYE_ARRAY_LENGTH(keys),
+    .size = sizeof(struct eye_route_rule),
+    .max = EYE_ROUTES_MAX,
+    .noun = "routes",
+    .expects = "\"pattern\" and \"route\"",
+};
 
 static void read_list(struct eye_document *document, const yaml_node_t *node, void *context)
 {
     struct eye_route_list *list = context;
-    if (eye_node_is_null(node)) {
-        clear_rules(list);
-        return;
-    }
-    if (!eye_document_expect(document, node, YAML_SEQUENCE_NODE, "http.routes", "a list")) {
-        return;
-    }
-    size_t count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
-    if (count > EYE_ROUTES_MAX) {
-        eye_document_problem(document, &node->start_mark, "http.routes",
-                             "%zu routes, at most %d are allowed", count, EYE_ROUTES_MAX);
-        return;
-    }
-    clear_rules(list);
-    list->rules = calloc(count + 1, sizeof(*list->rules));
-    if (list->rules == NULL) {
-        eye_problems_add_out_of_memory(document->problems);
-        return;
-    }
-    read_rules(document, node, list);
+    eye_rule_list_read(document, node, "http.routes", &eye_route_rules, &list->rules);
 }
 
 void eye_route_list_read(struct eye_document *document, const yaml_node_t *node,
@@ -154,6 +92,6 @@ void eye_route_list_read(struct eye_document *document, const yaml_node_t *node,
 
 void eye_route_list_done(struct eye_route_list *list)
 {
-    clear_rules(list);
+    eye_rule_list_done(&eye_route_rules, &list->rules);
     *list = (struct eye_route_list){0};
 }

@@ -7,13 +7,15 @@
 
 #include "config/config.h"
 #include "config/document.h"
+#include "config/rule_list.h"
 
 #define EYE_ROUTES_MAX 1000
 
+extern const struct eye_rule_type eye_route_rules;
+
 struct eye_route_list {
-    struct eye_route_rule *rules; /* owned */
-    size_t count;
-    int names; /* enum eye_route_names */
+    struct eye_rule_list rules; /* of struct eye_route_rule */
+    int names;                  /* enum eye_route_names */
 };
 
 /** Replaces the part of @list that @node holds; null: as by default. Mistakes are problems of

@@ -8,6 +8,7 @@
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
 #include "collector/base/listener.h"
+#include "config/connection_rules.h"
 
 #define SECOND EYE_NS_PER_SECOND
 #define MINUTE (60 * SECOND)
@@ -53,10 +54,8 @@ static const char *const wishes[] = {
 };
 
 static const char *const remotes[] = {
-    [EYE_REMOTE_NONE] = "none",
-    [EYE_REMOTE_ZONE] = "zone",
-    [EYE_REMOTE_IP] = "ip",
-    [EYE_REMOTE_IP + 1] = NULL,
+    [EYE_REMOTE_NONE] = "none", [EYE_REMOTE_ZONE] = "zone", [EYE_REMOTE_CIDR] = "cidr",
+    [EYE_REMOTE_IP] = "ip",     [EYE_REMOTE_NAME] = "name", [EYE_REMOTE_NAME + 1] = NULL,
 };
 
 static bool consists_of(const char *text, const char *accepted)
@@ -244,7 +243,39 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, connections.remote),
         .default_value = "none",
         .choices = remotes,
-        .help = "What is told of the other end; zones are loopback, link-local, private, public.",
+        .help = "What is told of the other end; zones are loopback, link-local, private, public. "
+                "cidr: its name in connections.networks; name: that of the host's /etc/hosts; for "
+                "all others the zone. Both are experimental.",
+    },
+    {
+        .path = "connections.networks",
+        .foreign = "cidrs subnets prefixes",
+        .type = EYE_CONFIG_RULES,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, connections.networks),
+        .rules = &eye_network_rules,
+        .help = "Names for ranges of addresses, like [{prefix: 10.1.0.0/16, name: db}]; the "
+                "longest range that holds an address counts.",
+    },
+    {
+        .path = "connections.include",
+        .foreign = "allow include_list",
+        .type = EYE_CONFIG_RULES,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, connections.include),
+        .rules = &eye_filter_rules,
+        .help = "Only what a rule of these matches is counted, like [{port: 443, direction: "
+                "incoming}, {service: shop-*}]; empty: all.",
+    },
+    {
+        .path = "connections.exclude",
+        .foreign = "deny ignore exclude_list",
+        .type = EYE_CONFIG_RULES,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, connections.exclude),
+        .rules = &eye_filter_rules,
+        .help = "What a rule of these matches is not counted, even if it is included, like "
+                "[{address: 10.0.0.0/8}, {process: node_exporter}].",
     },
     {
         .path = "connections.udp",
@@ -259,6 +290,7 @@ const struct eye_config_key eye_config_keys[] = {
     {                                                                                              \
         .path = "protocols." #name,                                                                \
         .type = EYE_CONFIG_CHOICE,                                                                 \
+        .experimental = __builtin_strcmp(#name, "http") != 0, /* the only one that is stable */    \
         .offset = offsetof(struct eye_config, protocols.name),                                     \
         .default_value = "auto",                                                                   \
         .choices = wishes,                                                                         \
@@ -269,17 +301,27 @@ const struct eye_config_key eye_config_keys[] = {
     EYE_EACH_PROTOCOL(EYE_PROTOCOL_KEY, )
 #undef EYE_PROTOCOL_KEY
         {
-            .path = "limits.series",
-            .foreign = "cardinality_limit max_series",
-            .type = EYE_CONFIG_COUNT,
-            .offset = offsetof(struct eye_config, limits.series),
-            .default_value = "2000",
-            .min = 10,
-            .max = 1000000,
-            .help =
-                "Series of one metric; what is beyond gets the tag value __other__. All together "
-                "take 1400 bytes per series at most, page and memory.",
+            .path = "dns.timeout",
+            .type = EYE_CONFIG_DURATION,
+            .experimental = true,
+            .offset = offsetof(struct eye_config, dns.timeout_ns),
+            .default_value = "5s",
+            .min = SECOND,
+            .max = MINUTE,
+            .help = "A question that has no answer so long after it was asked for the last time "
+                    "counts as unanswered.",
         },
+    {
+        .path = "limits.series",
+        .foreign = "cardinality_limit max_series",
+        .type = EYE_CONFIG_COUNT,
+        .offset = offsetof(struct eye_config, limits.series),
+        .default_value = "2000",
+        .min = 10,
+        .max = 1000000,
+        .help = "Series of one metric; what is beyond gets the tag value __other__. All together "
+                "take 1400 bytes per series at most, page and memory.",
+    },
     {
         .path = "limits.tag_values",
         .type = EYE_CONFIG_COUNT,
@@ -325,7 +367,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .expects = "letters, digits, \".\", \"_\" or \"-\"",
         .series = true,
         .help = "Stands before metric names. Prometheus' formats and OTLP leave those of semantic "
-                "conventions (http.*) as they are.",
+                "conventions (http.*, dns.*) as they are.",
     },
     {
         .path = "tags",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The tables of all keys that do not belong to one exporter type. Beside them stand the keys whose
- * values are lists of mappings: `exporters` and `http.routes` of the daemon, `type` and `name` of
- * an exporter. Constant.
+ * values have several forms: `exporters` and `http.routes` of the daemon, `type` and `name` of an
+ * exporter. Constant.
  */
 #pragma once
 

@@ -10,6 +10,7 @@
 #include "collector/base/text.h"
 #include "config/nearest.h"
 #include "config/quantity.h"
+#include "config/rule_list.h"
 
 typedef void value_reader(struct eye_document *document, const yaml_node_t *node,
                           const struct eye_config_key *key, void *member);
@@ -318,11 +319,44 @@ static void read_list(struct eye_document *document, const yaml_node_t *node,
     eye_text_list_done(&list);
 }
 
+static void read_prefix(struct eye_document *document, const yaml_node_t *node,
+                        const struct eye_config_key *key, void *member)
+{
+    struct eye_prefix prefix;
+    char range[EYE_PREFIX_TEXT_BYTES];
+    const char *text = eye_document_scalar(document, node, key->path, "an address");
+    int result = text == NULL ? -EINVAL : eye_prefix_parse(text, &prefix);
+    if (result == 0) {
+        *(struct eye_prefix *)member = prefix;
+    } else if (result == -EDOM) {
+        eye_prefix_format(&prefix, range);
+        eye_document_problem(document, &node->start_mark, key->path,
+                             "\"%s\" has bits set behind its length, did you mean \"%s\"?",
+                             eye_excerpt_of(text).text, range);
+    } else if (result == -ERANGE) {
+        eye_document_problem(document, &node->start_mark, key->path,
+                             "\"%s\" needs a length from 0 to 32, of IPv6 to 128",
+                             eye_excerpt_of(text).text);
+    } else if (text != NULL) {
+        eye_document_problem(document, &node->start_mark, key->path,
+                             "\"%s\" is not an address, like 10.1.2.3, or a range, like "
+                             "10.1.0.0/16 or 2001:db8::/32",
+                             eye_excerpt_of(text).text);
+    }
+}
+
+static void read_rules(struct eye_document *document, const yaml_node_t *node,
+                       const struct eye_config_key *key, void *member)
+{
+    eye_rule_list_read(document, node, key->path, key->rules, member);
+}
+
 static value_reader *const readers[] = {
     [EYE_CONFIG_BOOL] = read_bool,         [EYE_CONFIG_COUNT] = read_quantity,
     [EYE_CONFIG_DURATION] = read_quantity, [EYE_CONFIG_SIZE] = read_quantity,
     [EYE_CONFIG_CHOICE] = read_choice,     [EYE_CONFIG_FLAGS] = read_flags,
     [EYE_CONFIG_TEXT] = read_text,         [EYE_CONFIG_LIST] = read_list,
+    [EYE_CONFIG_PREFIX] = read_prefix,     [EYE_CONFIG_RULES] = read_rules,
 };
 
 static void *member_of(const struct eye_config_key *key, void *values)
@@ -360,30 +394,36 @@ void eye_value_set_default(const struct eye_config_key *key, void *values,
 
 /* ---- Comparing ---- */
 
-typedef bool value_comparer(const void *member, const void *other);
+typedef bool value_comparer(const struct eye_config_key *key, const void *member,
+                            const void *other);
 
-static bool same_bool(const void *member, const void *other)
+static bool same_bool(const struct eye_config_key *key, const void *member, const void *other)
 {
+    (void)key;
     return *(const bool *)member == *(const bool *)other;
 }
 
-static bool same_quantity(const void *member, const void *other)
+static bool same_quantity(const struct eye_config_key *key, const void *member, const void *other)
 {
+    (void)key;
     return *(const uint64_t *)member == *(const uint64_t *)other;
 }
 
-static bool same_choice(const void *member, const void *other)
+static bool same_choice(const struct eye_config_key *key, const void *member, const void *other)
 {
+    (void)key;
     return *(const int *)member == *(const int *)other;
 }
 
-static bool same_flags(const void *member, const void *other)
+static bool same_flags(const struct eye_config_key *key, const void *member, const void *other)
 {
+    (void)key;
     return *(const uint32_t *)member == *(const uint32_t *)other;
 }
 
-static bool same_text(const void *member, const void *other)
+static bool same_text(const struct eye_config_key *key, const void *member, const void *other)
 {
+    (void)key;
     const char *text = *(char *const *)member;
     const char *other_text = *(char *const *)other;
     return text == NULL || other_text == NULL ? text == other_text : strcmp(text, other_text) == 0;
@@ -398,9 +438,21 @@ bool eye_text_list_equal(const struct eye_text_list *list, const struct eye_text
     return same;
 }
 
-static bool same_list(const void *member, const void *other)
+static bool same_list(const struct eye_config_key *key, const void *member, const void *other)
 {
+    (void)key;
     return eye_text_list_equal(member, other);
+}
+
+static bool same_prefix(const struct eye_config_key *key, const void *member, const void *other)
+{
+    (void)key;
+    return eye_prefix_equal(member, other);
+}
+
+static bool same_rules(const struct eye_config_key *key, const void *member, const void *other)
+{
+    return eye_rule_list_equal(key->rules, member, other);
 }
 
 static value_comparer *const comparers[] = {
@@ -408,11 +460,12 @@ static value_comparer *const comparers[] = {
     [EYE_CONFIG_DURATION] = same_quantity, [EYE_CONFIG_SIZE] = same_quantity,
     [EYE_CONFIG_CHOICE] = same_choice,     [EYE_CONFIG_FLAGS] = same_flags,
     [EYE_CONFIG_TEXT] = same_text,         [EYE_CONFIG_LIST] = same_list,
+    [EYE_CONFIG_PREFIX] = same_prefix,     [EYE_CONFIG_RULES] = same_rules,
 };
 
 bool eye_value_equal(const struct eye_config_key *key, const void *values, const void *other_values)
 {
-    return comparers[key->type]((const char *)values + key->offset,
+    return comparers[key->type](key, (const char *)values + key->offset,
                                 (const char *)other_values + key->offset);
 }
 
@@ -424,5 +477,7 @@ void eye_value_done(const struct eye_config_key *key, void *values)
         *(char **)member = NULL;
     } else if (key->type == EYE_CONFIG_LIST) {
         eye_text_list_done(member);
+    } else if (key->type == EYE_CONFIG_RULES) {
+        eye_rule_list_done(key->rules, member);
     }
 }

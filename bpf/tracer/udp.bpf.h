@@ -421,36 +421,40 @@ static __always_inline bool eye_is_udp(const struct bpf_sock *sk)
     return type == SOCK_DGRAM && protocol == IPPROTO_UDP;
 }
 
-static __always_inline void eye_handle_datagram(struct __sk_buff *skb, __u32 side)
+/* The entry of the skb's socket, made if need be; NULL: it is no UDP socket, or there is no memory.
+ * @count: datagrams that are lost then. */
+static __always_inline struct eye_udp_socket *eye_find_udp(struct __sk_buff *skb, __u32 side,
+                                                           __u32 count)
 {
-    struct eye_datagram datagram;
     struct bpf_sock *sk = skb->sk;
-    if (!eye_udp_on || !sk || !eye_read_datagram(skb, side, &datagram)) {
-        return;
-    }
-    sk = bpf_sk_fullsock(sk);
+    sk = sk ? bpf_sk_fullsock(sk) : NULL;
     if (!sk || !eye_is_udp(sk)) {
-        return;
+        return NULL;
     }
     struct eye_udp_socket *socket =
         bpf_sk_storage_get(&udp_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!socket) {
-        eye_lose(EYE_LOSS_UDP_STORAGE, datagram.count);
-        return;
-    }
-    if (side == EYE_SENT) {
+        eye_lose(EYE_LOSS_UDP_STORAGE, count);
+    } else if (side == EYE_SENT) {
         eye_learn_user(socket);
-    } else {
-        eye_note_arrival(&datagram);
     }
-    if (datagram.cast == EYE_UNICAST) {
-        eye_note_direction(socket, &datagram, side);
-        eye_recognise_quic(skb, socket, &datagram);
+    return socket;
+}
+
+static __always_inline void eye_count_udp(struct __sk_buff *skb, struct eye_udp_socket *socket,
+                                          const struct eye_datagram *datagram, __u32 side)
+{
+    if (side == EYE_RECEIVED) {
+        eye_note_arrival(datagram);
     }
-    if (!eye_is_first_peers(socket, &datagram) && eye_count_in_flow(skb, socket, &datagram, side)) {
+    if (datagram->cast == EYE_UNICAST) {
+        eye_note_direction(socket, datagram, side);
+        eye_recognise_quic(skb, socket, datagram);
+    }
+    if (!eye_is_first_peers(socket, datagram) && eye_count_in_flow(skb, socket, datagram, side)) {
         return;
     }
-    eye_count_datagram(&socket->counters, &datagram, side);
+    eye_count_datagram(&socket->counters, datagram, side);
 }
 
 static __always_inline void eye_count_failed(struct eye_datagrams *counters,

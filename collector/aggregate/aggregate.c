@@ -6,17 +6,18 @@
  */
 #include "collector/aggregate/aggregate.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/aggregate/filter.h"
 #include "collector/aggregate/ports.h"
 #include "collector/aggregate/remote.h"
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
 #include "collector/base/hash.h"
 #include "collector/base/table.h"
+#include "config/connection_rules.h"
 
 /* Bundles remembered, a kilobyte each; reached with remote: ip or by thousands of short processes,
  * and then all are forgotten and made anew. */
@@ -26,18 +27,22 @@
  */
 #define REQUEST_SLOTS 4096
 
-/* What decides the tags of a connection. Zeroed padding: compared and hashed as bytes. */
+/* What decides the tags of a connection, and whether it is counted: of its address and port as much
+ * as they or a rule ask for, so that there are few. Zeroed padding: compared and hashed as bytes.
+ */
 struct connection_key {
     uint64_t process; /* struct eye_process.id */
     uint32_t netns;   /* 0 unless it is a tag */
     uint16_t port;    /* 0: no name */
     uint8_t direction;
     uint8_t family;
-    uint8_t remote[EYE_ADDRESS_BYTES]; /* zero unless it is a tag */
+    uint8_t remote[EYE_ADDRESS_BYTES]; /* eye_remote_identify() */
+    uint16_t rule_port;                /* eye_filter_port() */
+    uint16_t rule_class;               /* eye_filter_class() */
     uint8_t cast;                      /* of datagrams; else zero */
     uint8_t flags;                     /* enum eye_datagram_flag, of datagrams */
     uint8_t listens;                   /* 1: a listener, which has no remote */
-    uint8_t padding[5];
+    uint8_t padding;
 };
 
 /* X(identifier): what is counted of every connection or UDP socket, under
@@ -82,11 +87,12 @@ enum drop { DROP_BUFFER, DROP_MEMORY, DROP_OTHER, DROP_COUNT };
 /* The series of one key, found when first needed. */
 struct bundle {
     struct connection_key key;
+    bool excluded; /* by a rule: it has no series */
     struct eye_tag_value tags[EYE_TAG_COUNT];
     size_t tag_count;
     char port[EYE_PORT_BYTES];
     char netns[16];
-    char remote[INET6_ADDRSTRLEN];
+    char remote[EYE_REMOTE_BYTES];
     char service[sizeof(((struct eye_process *)0)->service)];
     char executable[sizeof(((struct eye_process *)0)->executable)];
     char container[EYE_CONTAINER_ID_BYTES];
@@ -99,26 +105,30 @@ struct bundle {
 
 struct request_slot {
     uint64_t fingerprint;
-    struct eye_series *series; /* NULL: free */
+    struct eye_series *series; /* NULL: free, or */
+    bool excluded;             /* by a rule */
 };
 
 struct eye_aggregate {
     const struct eye_config *config;
     struct eye_registry *registry;
     struct eye_processes *processes;
+    struct eye_reverse *names; /* NULL: nobody knows any */
     struct eye_group *group;
     struct eye_table bundles;
-    struct request_slot requests[REQUEST_SLOTS];
     uint64_t registry_generation;
     uint64_t process_generation;
     uint64_t doubts;
     uint32_t pass;
+    struct eye_aggregate_filtered filtered;
+    struct eye_filter filter;
+    struct request_slot requests[REQUEST_SLOTS];
     struct eye_ports ports;
 };
 
 struct eye_aggregate *eye_aggregate_new(const struct eye_config *config,
                                         struct eye_registry *registry,
-                                        struct eye_processes *processes)
+                                        struct eye_processes *processes, struct eye_reverse *names)
 {
     struct eye_aggregate *aggregate = calloc(1, sizeof(*aggregate));
     if (aggregate == NULL) {
@@ -127,8 +137,10 @@ struct eye_aggregate *eye_aggregate_new(const struct eye_config *config,
     aggregate->config = config;
     aggregate->registry = registry;
     aggregate->processes = processes;
+    aggregate->names = names;
     aggregate->group = eye_group_new(registry, NULL, 0);
     eye_ports_init(&aggregate->ports, EYE_EPHEMERAL_FIRST, EYE_EPHEMERAL_LAST);
+    eye_filter_init(&aggregate->filter, config);
     if (aggregate->group == NULL) {
         eye_aggregate_free(aggregate);
         return NULL;
@@ -167,14 +179,26 @@ static void forget_everything(struct eye_aggregate *aggregate)
     memset(aggregate->requests, 0, sizeof(aggregate->requests));
 }
 
+/* Whether the same connections are counted, under the same names. */
+static bool counts_the_same(const struct eye_config *config, const struct eye_config *other)
+{
+    return config->connections.tags == other->connections.tags &&
+           config->connections.remote == other->connections.remote &&
+           eye_rule_list_equal(&eye_network_rules, &config->connections.networks,
+                               &other->connections.networks) &&
+           eye_rule_list_equal(&eye_filter_rules, &config->connections.include,
+                               &other->connections.include) &&
+           eye_rule_list_equal(&eye_filter_rules, &config->connections.exclude,
+                               &other->connections.exclude);
+}
+
 void eye_aggregate_reconfigure(struct eye_aggregate *aggregate, const struct eye_config *config)
 {
-    const struct eye_config *before = aggregate->config;
-    if (before->connections.tags != config->connections.tags ||
-        before->connections.remote != config->connections.remote) {
+    if (!counts_the_same(aggregate->config, config)) {
         aggregate->doubts++;
     }
     aggregate->config = config;
+    eye_filter_init(&aggregate->filter, config);
     forget_everything(aggregate);
 }
 
@@ -236,7 +260,7 @@ static void add_tag(struct bundle *bundle, enum eye_tag tag, const char *value)
 }
 
 static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bundle,
-                        const struct eye_process *process)
+                        const struct eye_process *process, const uint8_t *remote)
 {
     const struct connection_key *key = &bundle->key;
     eye_ports_format(key->port, bundle->port);
@@ -249,9 +273,9 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
         memcpy(bundle->namespace_name, process->names->namespace_name,
                sizeof(bundle->namespace_name));
     }
-    eye_remote_format(key->listens ? EYE_REMOTE_NONE
-                                   : (enum eye_remote)aggregate->config->connections.remote,
-                      key->remote, bundle->remote, sizeof(bundle->remote));
+    if (remote != NULL) {
+        eye_remote_format(aggregate->config, aggregate->names, remote, bundle->remote);
+    }
     const struct {
         enum eye_connection_tag wanted;
         enum eye_tag tag;
@@ -288,8 +312,22 @@ void eye_aggregate_name(struct eye_aggregate *aggregate, uint64_t owner,
     eye_ports_format(eye_ports_name(&aggregate->ports, direction, port), ret_name->port);
 }
 
+static bool is_excluded(const struct eye_aggregate *aggregate, const struct connection_key *key,
+                        const struct eye_process *process, const uint8_t *remote)
+{
+    const struct eye_filter_subject subject = {
+        .address = remote,
+        .port = key->rule_port,
+        .direction = (enum eye_direction)key->direction,
+        .service = process->service,
+        .process = process->executable,
+    };
+    return aggregate->filter.on && !eye_filter_passes(&aggregate->filter, &subject);
+}
+
 static struct bundle *new_bundle(struct eye_aggregate *aggregate, const struct connection_key *key,
-                                 uint64_t hash, const struct eye_process *process)
+                                 uint64_t hash, const struct eye_process *process,
+                                 const uint8_t *remote)
 {
     if (aggregate->bundles.count >= BUNDLES_MAX) {
         forget_bundles(aggregate);
@@ -300,26 +338,31 @@ static struct bundle *new_bundle(struct eye_aggregate *aggregate, const struct c
         return NULL;
     }
     bundle->key = *key;
-    name_bundle(aggregate, bundle, process);
+    bundle->excluded = is_excluded(aggregate, key, process, remote);
+    name_bundle(aggregate, bundle, process, remote);
     return bundle;
 }
 
 /* The bundle of what @key says, with the netns and port of a record, if @owner had it; NULL when
- * out of memory. */
+ * out of memory. @remote: NULL for a listener. */
 static struct bundle *find_named(struct eye_aggregate *aggregate, struct connection_key *key,
-                                 const uint8_t remote[static EYE_ADDRESS_BYTES], uint64_t owner)
+                                 const uint8_t *remote, uint64_t owner)
 {
     const struct eye_process *process = eye_processes_find(aggregate->processes, owner);
     check_generations(aggregate);
     key->process = process->id;
     key->netns = has_tag(aggregate, EYE_CONNECTION_TAG_NETNS) ? key->netns : 0;
+    if (aggregate->filter.on) {
+        key->rule_port = eye_filter_port(&aggregate->filter, key->port);
+        key->rule_class = eye_filter_class(&aggregate->filter, remote);
+    }
     key->port = eye_ports_name(&aggregate->ports, (enum eye_direction)key->direction, key->port);
-    if (aggregate->config->connections.remote != EYE_REMOTE_NONE) {
-        memcpy(key->remote, remote, sizeof(key->remote));
+    if (remote != NULL && aggregate->config->connections.remote != EYE_REMOTE_NONE) {
+        eye_remote_identify(aggregate->config, aggregate->names, remote, key->remote);
     }
     uint64_t hash = eye_hash_bytes(key, sizeof(*key));
     struct bundle *bundle = eye_table_find(&aggregate->bundles, hash, bundle_matches, key);
-    return bundle == NULL ? new_bundle(aggregate, key, hash, process) : bundle;
+    return bundle == NULL ? new_bundle(aggregate, key, hash, process, remote) : bundle;
 }
 
 /* The bundle of a sample if @owner had it; NULL when out of memory. */
@@ -333,14 +376,22 @@ static struct bundle *find_bundle(struct eye_aggregate *aggregate,
     return find_named(aggregate, &key, sample->remote, owner);
 }
 
-/* Whoever connects to a service chooses its remote addresses; a client's are the program's. */
+/* Whoever connects to a service chooses its remote addresses, and with them names of others; a
+ * client's are the program's, zones and networks the configuration's. */
+static enum eye_choice choice_of(const struct eye_aggregate *aggregate, const struct bundle *bundle)
+{
+    int how = aggregate->config->connections.remote;
+    bool is_theirs = how == EYE_REMOTE_IP || how == EYE_REMOTE_NAME;
+    return is_theirs && bundle->key.direction == EYE_INCOMING ? EYE_CHOICE_CLIENTS
+                                                              : EYE_CHOICE_OURS;
+}
+
 static struct eye_series *find_series(struct eye_aggregate *aggregate, enum eye_metric_id metric,
                                       const struct bundle *bundle, const struct eye_tag_value *tags,
                                       size_t count)
 {
     return eye_group_series_chosen(aggregate->group, metric, tags, count, EYE_TAG_REMOTE,
-                                   bundle->key.direction == EYE_INCOMING ? EYE_CHOICE_CLIENTS
-                                                                         : EYE_CHOICE_OURS);
+                                   choice_of(aggregate, bundle));
 }
 
 static struct eye_series *series_of(struct eye_aggregate *aggregate, struct bundle *bundle,
@@ -407,7 +458,7 @@ static void enter_active(struct eye_aggregate *aggregate,
                          const struct eye_connection_record *sample)
 {
     struct bundle *bundle = find_bundle(aggregate, sample, sample->owner);
-    if (bundle != NULL) {
+    if (bundle != NULL && !bundle->excluded) {
         eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_ACTIVE), 1);
     }
 }
@@ -419,6 +470,9 @@ static void leave_active(struct eye_aggregate *aggregate,
 {
     bool known = eye_processes_knows(aggregate->processes, sample->previous_owner);
     struct bundle *bundle = known ? find_bundle(aggregate, sample, sample->previous_owner) : NULL;
+    if (bundle != NULL && bundle->excluded) {
+        return;
+    }
     struct eye_series *active =
         bundle == NULL ? NULL : series_of(aggregate, bundle, CONNECTION_TCP_ACTIVE);
     if (active == NULL || active->gauge < 1) {
@@ -460,12 +514,21 @@ static void count_closed(struct eye_aggregate *aggregate, struct bundle *bundle,
     record_seconds(aggregate, bundle, CONNECTION_TCP_LIFETIME, (double)sample->lifetime_ns * 1e-9);
 }
 
+/* A rule does not want it counted: that is. */
+static bool leaves_out(struct eye_aggregate *aggregate, const struct bundle *bundle)
+{
+    if (bundle->excluded) {
+        aggregate->filtered.sockets++;
+    }
+    return bundle->excluded;
+}
+
 void eye_aggregate_connection(void *context, const struct eye_connection_record *sample)
 {
     struct eye_aggregate *aggregate = context;
     count_active(aggregate, sample);
     struct bundle *bundle = find_bundle(aggregate, sample, sample->owner);
-    if (bundle == NULL) {
+    if (bundle == NULL || leaves_out(aggregate, bundle)) {
         return;
     }
     add(aggregate, bundle, CONNECTION_TCP_SENT_BYTES, sample->sent_bytes);
@@ -496,8 +559,8 @@ void eye_aggregate_listener(void *context, const struct eye_connection_record *s
                                  .direction = sample->direction,
                                  .family = sample->family,
                                  .listens = 1};
-    struct bundle *bundle = find_named(aggregate, &key, sample->remote, sample->owner);
-    if (bundle == NULL) {
+    struct bundle *bundle = find_named(aggregate, &key, NULL, sample->owner);
+    if (bundle == NULL || leaves_out(aggregate, bundle)) {
         return;
     }
     eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_LISTEN_WAITING), sample->waiting);
@@ -515,7 +578,7 @@ void eye_aggregate_datagrams(void *context, const struct eye_datagram_record *sa
                                  .cast = sample->cast,
                                  .flags = sample->flags};
     struct bundle *bundle = find_named(aggregate, &key, sample->remote, sample->owner);
-    if (bundle == NULL) {
+    if (bundle == NULL || leaves_out(aggregate, bundle)) {
         return;
     }
     add(aggregate, bundle, CONNECTION_UDP_SENT_BYTES, sample->sent_bytes);
@@ -529,7 +592,13 @@ void eye_aggregate_datagrams(void *context, const struct eye_datagram_record *sa
 
 uint64_t eye_aggregate_doubts(const struct eye_aggregate *aggregate)
 {
-    return aggregate->doubts + eye_processes_renamed(aggregate->processes);
+    uint64_t renamed = aggregate->names == NULL ? 0 : eye_reverse_changes(aggregate->names);
+    return aggregate->doubts + eye_processes_renamed(aggregate->processes) + renamed;
+}
+
+struct eye_aggregate_filtered eye_aggregate_filtered(const struct eye_aggregate *aggregate)
+{
+    return aggregate->filtered;
 }
 
 /* They are counted afresh. */
@@ -593,6 +662,20 @@ static struct eye_series *request_series(struct eye_aggregate *aggregate,
                                    name.chosen, name.choice);
 }
 
+/* Of a request, or of what a parser lost: whose connection it was is all that is known. */
+static bool request_is_excluded(const struct eye_aggregate *aggregate,
+                                const struct eye_process *process, bool client, uint16_t port)
+{
+    const struct eye_filter_subject subject = {
+        .port = port,
+        .direction = client ? EYE_OUTGOING : EYE_INCOMING,
+        .service = process->service,
+        .process = process->executable,
+    };
+    return aggregate->filter.on && !eye_filter_passes(&aggregate->filter, &subject);
+}
+
+/* NULL: it is excluded. */
 static struct eye_series *look_up(struct eye_aggregate *aggregate,
                                   const struct eye_request_sample *sample,
                                   struct request_slot *slot)
@@ -600,6 +683,10 @@ static struct eye_series *look_up(struct eye_aggregate *aggregate,
     const struct eye_process *process =
         eye_processes_find(aggregate->processes, sample->head->owner);
     check_generations(aggregate);
+    if (request_is_excluded(aggregate, process, is_client(sample->head), sample->head->port)) {
+        *slot = (struct request_slot){.fingerprint = sample->fingerprint, .excluded = true};
+        return NULL;
+    }
     bool fleeting;
     struct eye_series *series = request_series(aggregate, sample, process, &fleeting);
     if (!fleeting) {
@@ -613,10 +700,12 @@ void eye_aggregate_request(void *context, const struct eye_request_sample *sampl
     struct eye_aggregate *aggregate = context;
     struct request_slot *slot = &aggregate->requests[sample->fingerprint % REQUEST_SLOTS];
     check_generations(aggregate);
-    struct eye_series *series = slot->series != NULL && slot->fingerprint == sample->fingerprint
-                                    ? slot->series
-                                    : look_up(aggregate, sample, slot);
-    if (series->metric->kind == EYE_COUNTER) {
+    bool is_known =
+        (slot->series != NULL || slot->excluded) && slot->fingerprint == sample->fingerprint;
+    struct eye_series *series = is_known ? slot->series : look_up(aggregate, sample, slot);
+    if (series == NULL) {
+        aggregate->filtered.requests++;
+    } else if (series->metric->kind == EYE_COUNTER) {
         eye_counter_add(series, 1);
     } else {
         eye_distribution_add(series, (double)sample->head->duration_ns * 1e-9, 1);
@@ -629,6 +718,10 @@ void eye_aggregate_loss(void *context, const struct eye_loss_sample *sample)
     char port[EYE_PORT_BYTES];
     format_port(aggregate, sample->client, sample->port, port);
     const struct eye_process *process = eye_processes_find(aggregate->processes, sample->owner);
+    if (request_is_excluded(aggregate, process, sample->client, sample->port)) {
+        aggregate->filtered.requests++;
+        return;
+    }
     const struct eye_tag_value tags[] = {
         {EYE_TAG_DIRECTION, sample->client ? "outgoing" : "incoming"},
         {EYE_TAG_SERVICE, process->service},

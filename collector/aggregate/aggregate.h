@@ -7,6 +7,7 @@
 #pragma once
 
 #include "collector/aggregate/ports.h"
+#include "collector/aggregate/reverse.h"
 #include "collector/process/process.h"
 #include "collector/telemetry/telemetry.h"
 #include "collector/tracer/tracer.h"
@@ -15,16 +16,17 @@
 
 struct eye_aggregate;
 
-/** Keeps the pointers; they must outlive it. NULL when out of memory. */
+/** Keeps the pointers; they must outlive it. @names: NULL when nobody knows what addresses are
+ * called. NULL when out of memory. */
 struct eye_aggregate *eye_aggregate_new(const struct eye_config *config,
                                         struct eye_registry *registry,
-                                        struct eye_processes *processes);
+                                        struct eye_processes *processes, struct eye_reverse *names);
 void eye_aggregate_free(struct eye_aggregate *aggregate);
 
 /**
  * Another configuration, which outlives the aggregate or its next one. Series under names that are
- * not given any more end as idle ones do. What is active is in doubt when connections are named
- * otherwise: the next full pass counts it under its new names.
+ * not given any more end as idle ones do. What is active is in doubt when other connections are
+ * counted, or under other names: the next full pass counts afresh.
  */
 void eye_aggregate_reconfigure(struct eye_aggregate *aggregate, const struct eye_config *config);
 
@@ -67,6 +69,14 @@ void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass);
 /** Grows when what is active may stand under a wrong name: a full pass is due before anybody sees
  * it. */
 uint64_t eye_aggregate_doubts(const struct eye_aggregate *aggregate);
+
+/* Samples that the rules of connections.include and .exclude left out. */
+struct eye_aggregate_filtered {
+    uint64_t sockets; /* of connections and datagrams */
+    uint64_t requests;
+};
+
+struct eye_aggregate_filtered eye_aggregate_filtered(const struct eye_aggregate *aggregate);
 
 /** The ports that this host's kernel gives to clients, both included; Linux' default until then. */
 void eye_aggregate_set_ephemeral_ports(struct eye_aggregate *aggregate, uint16_t first,

@@ -362,6 +362,31 @@ char *eye_trim(char *text, const char *blanks)
     return text;
 }
 
+bool eye_name_matches(const char *pattern, const char *name)
+{
+    /* On a mismatch only the last * takes one character more: no recursion, no blow-up. */
+    const char *after_star = NULL;
+    const char *resume = NULL;
+    while (*name != '\0') {
+        if (*pattern == '*') {
+            after_star = ++pattern;
+            resume = name;
+        } else if (*pattern == *name) {
+            pattern++;
+            name++;
+        } else if (after_star != NULL) {
+            pattern = after_star;
+            name = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*') {
+        pattern++;
+    }
+    return *pattern == '\0';
+}
+
 /* What stands in a message for the character of @taken bytes at @bytes (0: they are none). */
 static const char *shown_instead(size_t taken, uint32_t code_point)
 {

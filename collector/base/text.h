@@ -84,6 +84,9 @@ void eye_copy_clean(char *target, size_t size, const char *bytes, size_t length)
 /** Cuts characters of @blanks off both ends of @text, in place; returns where it begins now. */
 char *eye_trim(char *text, const char *blanks);
 
+/** True when @name matches @pattern, in which * stands for any run of characters. */
+bool eye_name_matches(const char *pattern, const char *name);
+
 /* Of a message as it is formatted; what is longer is cut. */
 #define EYE_MESSAGE_BYTES 2048
 

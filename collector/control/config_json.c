@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "config/route_list.h"
+#include "config/rule_list.h"
 #include "config/schema.h"
 
 /* "https://host/path?token=..." without what may be a token. */
@@ -34,6 +36,18 @@ static json_t *list_json(const struct eye_text_list *texts)
     return list;
 }
 
+static json_t *prefix_json(const struct eye_prefix *prefix)
+{
+    char text[EYE_PREFIX_TEXT_BYTES];
+    if (prefix->family == 0) {
+        return json_null();
+    }
+    eye_prefix_format(prefix, text);
+    return json_string(text);
+}
+
+static json_t *rules_json(const struct eye_rule_type *type, const struct eye_rule_list *list);
+
 /* @place: of the value in its struct. */
 static json_t *value_json(const struct eye_config_key *key, const void *place)
 {
@@ -51,6 +65,10 @@ static json_t *value_json(const struct eye_config_key *key, const void *place)
         return flags_json(key->choices, *(const uint32_t *)place);
     case EYE_CONFIG_LIST:
         return list_json(place);
+    case EYE_CONFIG_PREFIX:
+        return prefix_json(place);
+    case EYE_CONFIG_RULES:
+        return rules_json(key->rules, place);
     case EYE_CONFIG_TEXT:
         break;
     }
@@ -67,13 +85,13 @@ static void add_keys(json_t *object, const struct eye_config_key *keys, size_t c
     }
 }
 
-static json_t *routes_json(const struct eye_config *config)
+static json_t *rules_json(const struct eye_rule_type *type, const struct eye_rule_list *list)
 {
     json_t *rules = json_array();
-    for (size_t i = 0; i < config->routes.count; i++) {
-        const struct eye_route_rule *rule = &config->routes.rules[i];
-        json_array_append_new(
-            rules, json_pack("{s:s, s:s}", "pattern", rule->pattern, "route", rule->route));
+    for (size_t i = 0; i < list->count; i++) {
+        json_t *rule = json_object();
+        add_keys(rule, type->keys, type->key_count, eye_rule_at(type, list, i));
+        json_array_append_new(rules, rule);
     }
     return rules;
 }
@@ -92,9 +110,10 @@ json_t *eye_config_json(const struct eye_config *config, const char *const *tier
     struct eye_daemon_keys keys;
     json_t *values = json_object();
     json_t *exporters = json_array();
+    const struct eye_rule_list routes = {config->routes.rules, config->routes.count};
     eye_daemon_keys_init(&keys, tiers);
     add_keys(values, keys.items, eye_config_key_count, config);
-    json_object_set_new(values, "http.routes.rules", routes_json(config));
+    json_object_set_new(values, "http.routes.rules", rules_json(&eye_route_rules, &routes));
     json_object_set_new(
         values, "http.routes.names",
         json_string(config->routes.names == EYE_ROUTE_NAMES_LISTED ? "listed" : "guessed"));

@@ -60,10 +60,17 @@ static int collect(const struct eye_snapshot *now, const struct eye_snapshot *be
     return 0;
 }
 
-/* The conventions name metrics PROTOCOL.client.WHAT and PROTOCOL.server.WHAT. */
+/* The conventions name metrics PROTOCOL.client.WHAT and PROTOCOL.server.WHAT; of DNS the client's
+ * alone is theirs. */
 static const char *side_of(const struct eye_metric *metric)
 {
-    return strstr(metric->name, ".client.") != NULL ? "client" : "server";
+    return strstr(metric->name, ".server.") != NULL ? "server" : "client";
+}
+
+/* Where HTTP has method and status DNS has what it asks for and the code of the answer. */
+static const char *word_of(const struct eye_point *point, enum eye_tag of_http, enum eye_tag of_dns)
+{
+    return eye_json_tag(point, eye_metric_has_tag(point->metric, of_http) ? of_http : of_dns);
 }
 
 static json_t *request_of(const struct eye_change *change, double span_s)
@@ -74,9 +81,10 @@ static json_t *request_of(const struct eye_change *change, double span_s)
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:f, s:f, s:f}", "side",
         side_of(point->metric), "metric", point->metric->name, "service",
         eye_json_tag(point, EYE_TAG_SERVICE), "port", eye_json_tag(point, EYE_TAG_PORT), "method",
-        eye_json_tag(point, EYE_TAG_METHOD), "route", eye_json_tag(point, EYE_TAG_ROUTE), "status",
-        eye_json_tag(point, EYE_TAG_STATUS), "error_type", eye_json_tag(point, EYE_TAG_ERROR),
-        "count", (json_int_t)change->count, "rate", (double)change->count / span_s, "p50_s",
+        word_of(point, EYE_TAG_METHOD, EYE_TAG_TYPE), "route", eye_json_tag(point, EYE_TAG_ROUTE),
+        "status", word_of(point, EYE_TAG_STATUS, EYE_TAG_RCODE), "error_type",
+        eye_json_tag(point, EYE_TAG_ERROR), "count", (json_int_t)change->count, "rate",
+        (double)change->count / span_s, "p50_s",
         eye_distribution_quantile_since(now, change->before, 0.5), "p99_s",
         eye_distribution_quantile_since(now, change->before, 0.99));
 }

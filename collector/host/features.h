@@ -41,7 +41,7 @@
     X(CGROUP2, cgroup2, "cgroup v2 root", "protocols and UDP",                                     \
       "connects without a route, UDP and requests of protocols are not seen",                      \
       "mount it (mount -t cgroup2 none /sys/fs/cgroup; beside version 1: /sys/fs/cgroup/unified) " \
-      "or set protocols.http and connections.udp: false")                                          \
+      "or set protocols.* and connections.udp: false")                                             \
     X(ENVIRONMENT, environment, "environment of other users' processes", "services by DD_SERVICE", \
       "older services are called by their unit, container or executable only",                     \
       "run as root or grant cap_sys_ptrace,cap_dac_read_search+ep")                                \

@@ -81,6 +81,14 @@ static void say_unreadable(struct eye_ring_reader *reader, enum eye_ring ring, i
     reader->unreadable = result < 0;
 }
 
+void eye_rings_hand_on(struct eye_rings *rings, enum eye_ring ring, const void *record,
+                       size_t bytes)
+{
+    struct eye_ring_reader *reader = &rings->readers[ring];
+    reader->records++;
+    reader->handler(reader->context, record, bytes);
+}
+
 /* False: enough for this drain. */
 static bool drain_ring(struct eye_rings *rings, enum eye_ring ring)
 {
@@ -89,8 +97,7 @@ static bool drain_ring(struct eye_rings *rings, enum eye_ring ring)
     size_t bytes;
     int result;
     while ((result = eye_ring_pages_take(&reader->pages, &record, &bytes)) > 0) {
-        reader->records++;
-        reader->handler(reader->context, record, bytes);
+        eye_rings_hand_on(rings, ring, record, bytes);
         eye_ring_pages_release(&reader->pages);
         if (++rings->drained >= DRAIN_MAX) {
             return false;

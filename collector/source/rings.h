@@ -50,6 +50,10 @@ void eye_rings_close(struct eye_rings *rings);
 void eye_rings_on_record(struct eye_rings *rings, enum eye_ring ring, eye_record_handler *handler,
                          void *context);
 
+/** Hands on a record that came in another way, as if it had been in the ring. */
+void eye_rings_hand_on(struct eye_rings *rings, enum eye_ring ring, const void *record,
+                       size_t bytes);
+
 /** Readable when a ring asks to be drained. For epoll. */
 int eye_rings_fd(const struct eye_rings *rings);
 

@@ -92,7 +92,7 @@ struct eye_attribute {
     X(NAMESPACE, "namespace", "k8s.namespace.name", STRING, EXPERIMENTAL,                          \
       "Kubernetes namespace of the pod")                                                           \
     X(REMOTE, "remote", "network.peer.address", STRING, STABLE,                                    \
-      "the other end: its zone or address, by setting")                                            \
+      "the other end: its zone, network, address or name, by setting")                             \
     X(CAST, "cast", "", STRING, EXPERIMENTAL,                                                      \
       "multicast or broadcast, of datagrams to such addresses; all others do not have it")         \
     X(PROTOCOL, "protocol", "network.protocol.name", STRING, EXPERIMENTAL,                         \
@@ -104,7 +104,12 @@ struct eye_attribute {
     X(ERROR, "error_type", "error.type", STRING, STABLE,                                           \
       "what ended a request without an answer, in the place of the status: cancelled (the client " \
       "closed first), closed (the server did), reset, timeout, _OTHER; its duration is that to "   \
-      "the connection's end")                                                                      \
+      "the connection's end; of DNS timeout, and truncated (the answer is cut)")                   \
+    X(TYPE, "type", "dns.question.type", STRING, EXPERIMENTAL,                                     \
+      "what a DNS question asks for: A, AAAA ... , TYPE and a number when unknown, NOTIFY or "     \
+      "UPDATE")                                                                                    \
+    X(RCODE, "rcode", "dns.response_code", STRING, EXPERIMENTAL,                                   \
+      "of a DNS answer: NOERROR, NXDOMAIN ... , RCODE and a number when unknown")                  \
     X(ROUTE, "route", "", STRING, EXPERIMENTAL,                                                    \
       "path with variable segments as *, or the user's own route")                                 \
     X(PROGRAM, "program", "", STRING, EXPERIMENTAL, "kernel program")                              \
@@ -115,7 +120,8 @@ struct eye_attribute {
     X(OUTCOME, "outcome", "", STRING, STABLE, "what became of it")                                 \
     X(METRIC, "metric", "", STRING, STABLE, "name of the metric concerned")                        \
     X(TAG, "tag", "", STRING, STABLE, "name of the tag concerned")                                 \
-    X(SOURCE, "source", "", STRING, EXPERIMENTAL, "stage that made the sample")                    \
+    X(SOURCE, "source", "", STRING, EXPERIMENTAL,                                                  \
+      "stage that made the sample, or where a name comes from")                                    \
     X(LIMIT, "limit", "", STRING, EXPERIMENTAL, "key of the configuration to raise")
 
 enum eye_tag {
@@ -151,6 +157,9 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
 #define EYE_TAGS_HTTP                                                                              \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+#define EYE_TAGS_DNS                                                                               \
+    (EYE_TAG_BIT(TYPE) | EYE_TAG_BIT(RCODE) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) |          \
+     EYE_TAG_BIT(PORT))
 #define EYE_TAGS_USM_LOST                                                                          \
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(REASON))
 
@@ -170,6 +179,7 @@ enum eye_metric_family_id {
     EYE_FAMILY_UDP,
     EYE_FAMILY_USM,
     EYE_FAMILY_HTTP,
+    EYE_FAMILY_DNS,
     EYE_FAMILY_SELF,
 };
 
@@ -243,6 +253,11 @@ enum eye_series_bound {
     X(HTTP_CLIENT_DURATION, "http.client.request.duration", HTTP, DISTRIBUTION, SECONDS, 1,        \
       EYE_TAGS_HTTP, BUDGETED, STABLE,                                                             \
       "first byte of the request to first byte of the response, client end")                       \
+    X(DNS_LOOKUP, "dns.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1, EYE_TAGS_DNS, BUDGETED,    \
+      EXPERIMENTAL,                                                                                \
+      "DNS question over UDP to its answer, client end; asked again, since the first time")        \
+    X(DNS_SERVER_LOOKUP, "dns.server.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1,              \
+      EYE_TAGS_DNS, BUDGETED, EXPERIMENTAL, "DNS question over UDP to its answer, server end")     \
     X(SELF_KERNEL_LOST, "sockeye.kernel.lost", SELF, COUNTER, EVENTS, 1,                           \
       EYE_TAG_BIT(PROGRAM) | EYE_TAG_BIT(REASON), FEW, STABLE,                                     \
       "what the kernel side saw and could not hand on, by program and reason")                     \
@@ -271,7 +286,8 @@ enum eye_series_bound {
       "seen there")                                                                                \
     X(SELF_SAMPLES, "sockeye.samples", SELF, COUNTER, SAMPLES, 1,                                  \
       EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), FEW, EXPERIMENTAL,                               \
-      "samples by stage: aggregated, malformed, or values lost for want of memory")                \
+      "samples by stage: aggregated, malformed, filtered (left out by connections.include or "     \
+      "exclude), or values lost for want of memory")                                               \
     X(SELF_SERIES, "sockeye.series", SELF, GAUGE, SERIES, 1, EYE_TAG_BIT(METRIC), FEW, STABLE,     \
       "series alive, by metric")                                                                   \
     X(SELF_OVERFLOW, "sockeye.series.overflow", SELF, COUNTER, LOOKUPS, 1,                         \
@@ -293,6 +309,10 @@ enum eye_series_bound {
       "look-ups of a container's name in the files of its runtime: named, unknown (none tells "    \
       "it), denied (cap_dac_read_search), too_large, malformed, failed, postponed (the interval "  \
       "has read enough), no_room")                                                                 \
+    X(SELF_REMOTE_NAMES, "sockeye.remote.names", SELF, COUNTER, LOOKUPS, 1,                        \
+      EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), FEW, EXPERIMENTAL,                               \
+      "names of addresses by where they come from: taken, malformed, no_room (an older one, or "   \
+      "of hosts this one, is left out), too_large (/etc/hosts), failed (it cannot be read)")       \
     X(SELF_CPU, "sockeye.cpu.time", SELF, COUNTER, SECONDS, 1e-9, 0, FEW, STABLE,                  \
       "CPU time of the daemon, user and system")                                                   \
     X(SELF_MEMORY, "sockeye.memory.resident", SELF, GAUGE, BYTES, 1, 0, FEW, STABLE,               \

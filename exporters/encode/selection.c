@@ -9,31 +9,6 @@
 
 #include "config/nearest.h"
 
-bool eye_name_matches(const char *pattern, const char *name)
-{
-    /* On a mismatch only the last * takes one character more: no recursion, no blow-up. */
-    const char *after_star = NULL;
-    const char *resume = NULL;
-    while (*name != '\0') {
-        if (*pattern == '*') {
-            after_star = ++pattern;
-            resume = name;
-        } else if (*pattern == *name) {
-            pattern++;
-            name++;
-        } else if (after_star != NULL) {
-            pattern = after_star;
-            name = ++resume;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*') {
-        pattern++;
-    }
-    return *pattern == '\0';
-}
-
 /* ---- What a pattern means ---- */
 
 /* A prefix of the configuration, a name, a unit and an ending; what is longer is no pattern's. */

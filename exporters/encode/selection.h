@@ -58,6 +58,3 @@ void eye_selection_append_name(const struct eye_selection *selection, struct eye
  * conventions. */
 void eye_selection_append_plain_name(const struct eye_selection *selection, struct eye_text *text,
                                      const struct eye_metric *metric);
-
-/** True when @name matches @pattern, in which * stands for any run of characters. */
-bool eye_name_matches(const char *pattern, const char *name);

@@ -20,6 +20,7 @@ reference_packages=(protobuf-compiler nodejs npm)
 live_packages=(
     iproute2 nftables nginx-light apache2-bin haproxy wrk curl valgrind libcap2-bin util-linux
     procps iperf3 graphite-carbon prometheus-pushgateway nodejs npm protobuf-compiler tmux
+    dnsmasq-base
 )
 style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "collector/options.h"
+#include "config/rule_list.h"
 #include "config/schema.h"
 #include "exporters/encode/json_line.h"
 #include "tests/unit/exporters/sample.h"
@@ -22,6 +23,7 @@ static const char *type_name(enum eye_config_type type)
         [EYE_CONFIG_DURATION] = "duration", [EYE_CONFIG_SIZE] = "size",
         [EYE_CONFIG_CHOICE] = "choice",     [EYE_CONFIG_FLAGS] = "flags",
         [EYE_CONFIG_TEXT] = "text",         [EYE_CONFIG_LIST] = "list",
+        [EYE_CONFIG_PREFIX] = "prefix",     [EYE_CONFIG_RULES] = "rules",
     };
     assert(type < EYE_ARRAY_LENGTH(names));
     return names[type];
@@ -37,6 +39,11 @@ static void print_keys(const char *section, const struct eye_config_key *keys, s
             printf("%s%s", i > 0 ? "," : "", key->choices[i]);
         }
         puts("");
+        if (key->type == EYE_CONFIG_RULES) {
+            char inner[64];
+            snprintf(inner, sizeof(inner), "%s%s.", section, key->path);
+            print_keys(inner, key->rules->keys, key->rules->key_count);
+        }
     }
 }
 

@@ -138,7 +138,7 @@ class Breaches(unittest.TestCase):
                 ("tag", "service", "prometheus", "service,service_name", "service"),
                 ("key", "interval", "default", "10s", "15s"),
                 ("key", "interval", "type", "duration", "count"),
-                ("key", "connections.remote", "choices", "ip,none,zone", "ip,none"),
+                ("key", "connections.remote", "choices", "cidr,ip,name,none,zone", "ip,none"),
                 ("option", "run:--config", "short", "c", "f"),
                 ("exit", "3", "name", "partly", "degraded"),
                 ("field", "line.metric", "always", "yes", "no")):
@@ -166,7 +166,7 @@ class Breaches(unittest.TestCase):
                 ("metric", self.word("usm.lost", kind="gauge")),
                 ("metric", self.word("tcp.rtt", tags=f"{tags},pod")),
                 ("metric", self.word("tcp.rtt", experimental_tags="")),
-                ("key", self.word("connections.remote", choices="country,ip,none,zone")),
+                ("key", self.word("connections.remote", choices="cidr,country,ip,name,none,zone")),
                 ("key", lambda entries: entries.pop("source.tier"))):
             self.assertEqual(self.broken(kind, change), [])
 

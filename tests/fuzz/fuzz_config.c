@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config/builder.h"
+#include "config/rule_list.h"
 #include "config/schema.h"
 
 #define ENSURE(condition)                                                                          \
@@ -86,6 +87,30 @@ static bool is_number_of(const struct eye_config_key *key, uint64_t number)
     return (number >= key->min && number <= key->max) || (number == 0 && may_be_none);
 }
 
+/* One that was taken is read again from its own words. */
+static void check_prefix(const struct eye_prefix *prefix)
+{
+    struct eye_prefix again;
+    char text[EYE_PREFIX_TEXT_BYTES];
+    if (prefix->family != 0) {
+        eye_prefix_format(prefix, text);
+        ENSURE(eye_prefix_parse(text, &again) == 0 && eye_prefix_equal(&again, prefix));
+    }
+}
+
+static void check_member(const struct eye_config_key *key, const void *member);
+
+static void check_rules(const struct eye_rule_type *type, const struct eye_rule_list *list)
+{
+    ENSURE(list->count <= type->max);
+    for (size_t i = 0; i < list->count; i++) {
+        for (size_t key = 0; key < type->key_count; key++) {
+            check_member(&type->keys[key],
+                         (const char *)eye_rule_at(type, list, i) + type->keys[key].offset);
+        }
+    }
+}
+
 static void check_member(const struct eye_config_key *key, const void *member)
 {
     switch (key->type) {
@@ -108,6 +133,12 @@ static void check_member(const struct eye_config_key *key, const void *member)
         break;
     case EYE_CONFIG_LIST:
         check_list(key, member);
+        break;
+    case EYE_CONFIG_PREFIX:
+        check_prefix(member);
+        break;
+    case EYE_CONFIG_RULES:
+        check_rules(key->rules, member);
         break;
     }
 }

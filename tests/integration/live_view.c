@@ -37,7 +37,7 @@ static int setup(void **state)
 {
     struct eye_known known;
     struct eye_error error = {""};
-    const char *const assignments[] = {"protocols.http=false"};
+    const char *const assignments[] = {"protocols.http=false", "protocols.dns=false"};
     eye_known_init(&known);
     const struct eye_config_source source = {
         .file = "/dev/null",
@@ -59,7 +59,7 @@ static int setup(void **state)
     world.processes = eye_processes_new("/proc", "/");
     world.view = (struct eye_live_view){
         .source = world.source,
-        .aggregate = eye_aggregate_new(world.config, world.registry, world.processes),
+        .aggregate = eye_aggregate_new(world.config, world.registry, world.processes, NULL),
         .keep_ns = KEEP_NS,
     };
     assert_non_null(world.view.aggregate);

@@ -64,7 +64,14 @@ static const char *const tags[] = {"connections.tags=[service, port]",
                                    "connections.tags=[direction, service, family, process]",
                                    "connections.tags=[service, netns, container]"};
 static const char *const remotes[] = {"connections.remote=none", "connections.remote=zone",
-                                      "connections.remote=ip"};
+                                      "connections.remote=ip", "connections.remote=cidr",
+                                      "connections.remote=name"};
+static const char *const networks[] = {
+    "connections.networks=[]", "connections.networks=[{prefix: 127.0.0.0/8, name: first}]",
+    "connections.networks=[{prefix: 127.0.0.0/8, name: second}, {prefix: 127.0.0.1, name: third}]"};
+static const char *const excluded[] = {"connections.exclude=[]",
+                                       "connections.exclude=[{port: 1}, {address: 192.0.2.0/24}]",
+                                       "connections.exclude=[{service: nobody, process: '*'}]"};
 static const char *const routes[] = {
     "http.routes=[]", "http.routes=[{pattern: /counted, route: first}]",
     "http.routes=[{pattern: /counted, route: second}, {pattern: /between, route: third}]"};
@@ -120,10 +127,13 @@ static struct eye_config *config_of(size_t i)
     snprintf(cgroup, sizeof(cgroup), "source.cgroup=%s", world.cgroup.path);
     const char *const assignments[] = {
         cgroup,
+        "protocols.dns=false",
         protocols_of(i),
         PICK(intervals, i),
         PICK(tags, i),
         PICK(remotes, i / 3),
+        PICK(networks, i),
+        PICK(excluded, i / 2),
         PICK(routes, i),
         PICK(limits, i / 2),
         PICK(values, i),

@@ -19,6 +19,7 @@ import unittest
 import urllib.parse
 
 import accounts
+import dns_peer
 import fault_server
 import harness
 import payloads
@@ -52,7 +53,8 @@ NOT_MADE = {"SockeyeRingNearlyFull", "SockeyeSamplesLost", "SockeyeExporterBehin
 # Datadog gets no counter that never moved, and these do not on a daemon that is well, and on a host
 # without containers.
 NOT_COUNTED = {"sockeye.processes.forgotten", "sockeye.log.dropped",
-               "sockeye.exporter.spool.replayed", "sockeye.containers.lookups"}
+               "sockeye.exporter.spool.replayed", "sockeye.containers.lookups",
+               "sockeye.remote.names"}
 
 
 class Prometheus(test_delivery.Store):
@@ -109,6 +111,7 @@ class Odd:
         self.test = test
         self.port, self.other_port, self.closed_port = (harness.free_port() for _ in range(3))
         self.number = 0
+        self.names = harness.Namespace(test)
 
     def once(self):
         with harness.Scope() as scope:
@@ -118,6 +121,7 @@ class Odd:
             self.unknown(scope)
             self.crowd(scope)
             self.datagrams(scope)
+            self.lookups(scope)
         with contextlib.suppress(ConnectionRefusedError), socket.socket() as refused:
             refused.connect(("127.0.0.1", self.closed_port))
 
@@ -140,6 +144,18 @@ class Odd:
         listener.bind(("127.0.0.1", harness.free_port()))
         for _ in range(50):
             sender.sendto(bytes(500), listener.getsockname())
+
+    def lookups(self, scope):
+        """A name that is known, and an answer that is cut."""
+        server, client = (self.names.socket(kind=socket.SOCK_DGRAM) for _ in range(2))
+        scope.addCleanup(server.close)
+        scope.addCleanup(client.close)
+        server.bind(("127.0.0.1", 53))
+        for flags in (0, dns_peer.TRUNCATED):
+            client.sendto(dns_peer.question(1, "name.example"), server.getsockname())
+            asked, address = server.recvfrom(1000)
+            server.sendto(dns_peer.answer(asked, flags=flags), address)
+            client.recv(1000)
 
     def failing_requests(self, scope):
         """Of more routes than there is room for."""
@@ -209,7 +225,7 @@ class Live(unittest.TestCase):
     def start_seeing(self):
         key = accounts.write_secret(self, "0123456789abcdef0123456789abcdef")
         return harness.Daemon(
-            self, "limits.tag_values=40", "limits.idle=10s", f"control.socket={self.control}",
+            self, "protocols.dns=true", "limits.tag_values=40", "limits.idle=10s", f"control.socket={self.control}",
             console=None, exporters=(
                 self.pages[0].exporter, self.agent.exporter,
                 f"{{type: remote_write, url: '{self.refusing.url}/api/v1/write'}}",

@@ -22,7 +22,8 @@ ROWS = ("row_open", "row_ended")
 PACKETS = ("payload_sent", "payload_received")
 UDP = ("udp_live", "udp_flow_live", "udp_refused", "udp_bind4", "udp_bind6", "udp_released")
 UNSENT = ("tcp_connect4", "tcp_connect6", "tcp_released")
-PROTOCOLS = ("http_sent", "http_received")
+HTTP, DNS = ("http_sent", "http_received"), ("dns_sent", "dns_received")
+PROTOCOLS = HTTP + DNS
 EVERY = CONNECTIONS + OLDER + PACKETS + UDP + UNSENT + PROTOCOLS
 # The kernel gives up at one million; verifiers differ by a factor between releases.
 BUDGET_INSTRUCTIONS = 300_000
@@ -114,7 +115,7 @@ class EveryProgram(unittest.TestCase):
                          ("socket-storage", True, True, ""))
 
     def test_run_uses_them_all(self):
-        daemon = Daemon(self)
+        daemon = Daemon(self, "protocols.dns=true")
         daemon.stop()
         self.assertEqual({tags["program"]: value for tags, (_, value, _) in
                           daemon.series(ATTACHED)},
@@ -123,7 +124,9 @@ class EveryProgram(unittest.TestCase):
     def test_what_is_not_wanted_is_not_missed(self):
         for settings, programs in (
                 (("protocols.http=false",), CONNECTIONS + OLDER + UNSENT + PACKETS + UDP),
-                (("connections.udp=false",), CONNECTIONS + OLDER + UNSENT + PACKETS + PROTOCOLS),
+                (("protocols.http=false", "connections.udp=false", "protocols.dns=true"),
+                 CONNECTIONS + OLDER + UNSENT + PACKETS + DNS),
+                (("connections.udp=false",), CONNECTIONS + OLDER + UNSENT + PACKETS + HTTP),
                 (("protocols.http=false", "connections.udp=false"),
                  CONNECTIONS + OLDER + UNSENT)):
             with self.subTest(settings):
@@ -152,7 +155,7 @@ class WithoutProtocols(unittest.TestCase):
         self.assertEqual(daemon.total("tcp.sent.bytes", port=port, direction="outgoing"),
                          to_server)
         self.assertEqual(daemon.weight("http.server.request.duration", port=port), 0)
-        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + UNSENT + PROTOCOLS, 0)):
+        for programs, attached in ((CONNECTIONS + OLDER, 1), (PACKETS + UDP + UNSENT + HTTP, 0)):
             for name in programs:
                 self.assertEqual(daemon.last_gauge(ATTACHED, program=name), attached, name)
         print(said["why_not"], end="; ")

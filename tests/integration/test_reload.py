@@ -92,7 +92,7 @@ class Reload(unittest.TestCase):
         """With all settings in the file, where a reload finds others."""
         self.write(text)
         kept = [setting for setting in harness.SETTINGS
-                if not setting.startswith(("protocols.", "limits."))]
+                if not setting.startswith(("protocols.http", "limits."))]
         with unittest.mock.patch.object(harness, "SETTINGS", kept):
             return Daemon(self, console=None, arguments=("-c", self.config, "--set",
                                                          f"control.socket={self.socket}"))

@@ -62,7 +62,8 @@ CASES = (
          2, 8, (18,), feature="proc"),
     case("SockeyeSamplesLost", {
         'sockeye_samples_total{source="aggregate",outcome="out_of_memory"}': "0x9 3x40",
-        'sockeye_samples_total{source="tracer",outcome="aggregated"}': "0+9x49"},
+        'sockeye_samples_total{source="tracer",outcome="aggregated"}': "0+9x49",
+        'sockeye_samples_total{source="tracer",outcome="filtered"}': "0+9x49"},
          11, 14, (5, 25), source="aggregate", outcome="out_of_memory"),
     # A tag that begins to overflow, and one that did so an hour ago.
     case("SockeyeSeriesOverflow", {

@@ -18,6 +18,7 @@ FULL = SHORT + (
     "test_connections.Churn",
     "test_udp.Counts",
     "test_udp.Directions",
+    "test_dns.Exact.test_outcomes",
     "test_connections.ReusedSocket",
     "test_connections.Failures.test_refused_over_ipv6",
     "test_connections.LiveConnection",

@@ -22,6 +22,7 @@
 #include "collector/source/socket_storage/probe.h"
 #include "collector/source/socket_storage/rows.h"
 #include "collector/source/socket_storage/trial.h"
+#include "collector/source/socket_storage/waiting.h"
 #include "collector/source/tier.h"
 
 #include "bpf/socket_storage.skel.h"
@@ -68,11 +69,6 @@ static int open_rings(struct tier *tier, struct eye_error *ret_error)
     return eye_rings_open(&tier->rings, maps, ret_error);
 }
 
-static bool tells_addresses(const struct eye_config *config)
-{
-    return config->connections.remote != EYE_REMOTE_NONE;
-}
-
 /* Loads the programs of what is wanted and not refused. */
 static int load_at_once(struct tier *tier, struct eye_error *ret_error)
 {
@@ -85,7 +81,7 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
     tier->programs->bss->eye_protocols_off = ~wanted;
     tier->programs->bss->eye_switches = wanted == 0;
     tier->programs->bss->eye_udp_on = tier->states[EYE_ABILITY_UDP] >= DETACHED;
-    tier->programs->bss->eye_udp_by_address = tells_addresses(tier->config);
+    tier->programs->bss->eye_udp_by_address = eye_config_wants_addresses(tier->config);
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(tier->programs, program),
@@ -502,6 +498,19 @@ static uint64_t sum_over_cpus(const struct tier *tier, uint32_t key)
     return sum;
 }
 
+/* Of a protocol that was never seen nothing waits. */
+static int sweep_waiting(struct tier *tier)
+{
+    const struct eye_waiting_limits limits = {
+        .now_ns = eye_clock_monotonic_ns(),
+        .timeout_ns = tier->config->dns.timeout_ns,
+        .epochs = tier->programs->bss->eye_epochs,
+    };
+    return eye_attacher_program(tier->attacher, EYE_PROGRAM_dns_received) > 0
+               ? eye_waiting_sweep(bpf_map__fd(tier->programs->maps.waiting), &limits, &tier->rings)
+               : 0;
+}
+
 static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *handler,
                      void *context, uint64_t *ret_records)
 {
@@ -518,6 +527,9 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     }
     if (result == 0 && tier->states[EYE_ABILITY_UDP] == WORKS) {
         result = eye_live_read_datagrams(tier->links[EYE_PROGRAM_udp_flow_live], &look);
+    }
+    if (result == 0) {
+        result = sweep_waiting(tier);
     }
     *ret_records = look.records;
     tier->unproved += result == 0 && !look.whole;
@@ -735,7 +747,7 @@ static void apply(void *state)
     if ((before == 0) != (wanted == 0)) {
         switch_protocols(tier, wanted != 0);
     }
-    tier->programs->bss->eye_udp_by_address = tells_addresses(tier->next);
+    tier->programs->bss->eye_udp_by_address = eye_config_wants_addresses(tier->next);
     tier->config = tier->next;
 }
 
@@ -760,6 +772,7 @@ static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_e
 
 static const char *const never_seen[] = {
     "HTTP/2, and everything inside TLS",
+    "DNS over TCP, and at other ports than 53",
     NULL,
 };
 

@@ -44,6 +44,8 @@ int world_setup(void **state)
         1U << EYE_CONNECTION_TAG_SERVICE | 1U << EYE_CONNECTION_TAG_PORT;
     world->processes = eye_processes_new(world->proc.root, world->root.path);
     assert_non_null(world->processes);
+    world->names = eye_reverse_new(world->root.path);
+    assert_non_null(world->names);
     return 0;
 }
 
@@ -61,6 +63,7 @@ int world_teardown(void **state)
     struct world *world = *state;
     end(world);
     eye_processes_free(world->processes);
+    eye_reverse_free(world->names);
     fake_root_done(&world->root);
     fake_proc_done(&world->proc);
     free(world);
@@ -74,7 +77,8 @@ void world_begin(struct world *world)
     end(world);
     world->registry = eye_registry_new(&limits);
     assert_non_null(world->registry);
-    world->aggregate = eye_aggregate_new(&world->config, world->registry, world->processes);
+    world->aggregate =
+        eye_aggregate_new(&world->config, world->registry, world->processes, world->names);
     assert_non_null(world->aggregate);
     assert_int_equal(eye_usm_open(&world->usm, &world->config), 0);
 }

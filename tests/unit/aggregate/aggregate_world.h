@@ -30,6 +30,7 @@ struct world {
     struct eye_config config;
     struct eye_registry *registry;
     struct eye_processes *processes;
+    struct eye_reverse *names; /* of /etc/hosts below `root` */
     struct eye_aggregate *aggregate;
     struct eye_usm usm; /* the protocols, without handlers */
 };

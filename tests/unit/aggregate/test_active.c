@@ -395,7 +395,8 @@ static void refused_names__need_a_pass(void **state)
         .series_per_metric = 100, .values_per_tag = 1, .idle_ns = 1000000};
     world->registry = eye_registry_new(&limits);
     assert_non_null(world->registry);
-    world->aggregate = eye_aggregate_new(&world->config, world->registry, world->processes);
+    world->aggregate =
+        eye_aggregate_new(&world->config, world->registry, world->processes, world->names);
     assert_non_null(world->aggregate);
     eye_aggregate_begin_pass(world->aggregate, 1);
     give(world, 1, EYE_CONNECTION_ENTERS, 0, WORLD_SHOP);

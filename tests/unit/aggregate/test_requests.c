@@ -412,6 +412,30 @@ static void protocol__names_what_is_counted(void **state)
     assert_int_equal(named, 2);
 }
 
+/* Known by its fingerprint or not, and even if others were counted under it before. */
+static void excluded_requests__are_only_counted_as_such(void **state)
+{
+    struct world *world = *state;
+    struct eye_filter_rule rule = {.port = 8080, .direction = EYE_FILTER_INCOMING};
+    world->config.connections.exclude = (struct eye_rule_list){&rule, 1};
+    world_begin(world);
+    const struct request sample = request("/users/17");
+    struct request other = request("/users/17");
+    other.head.port = 8081;
+    other.fingerprint = 2;
+    give(world, &sample);
+    give(world, &sample);
+    give(world, &other);
+    assert_int_equal(eye_aggregate_filtered(world->aggregate).requests, 2);
+    assert_int_equal(world_total(world, EYE_METRIC_HTTP_SERVER_DURATION), 1);
+    struct eye_config config = world->config;
+    config.connections.exclude.count = 0;
+    eye_aggregate_reconfigure(world->aggregate, &config);
+    give(world, &sample);
+    assert_int_equal(eye_aggregate_filtered(world->aggregate).requests, 2);
+    assert_int_equal(world_total(world, EYE_METRIC_HTTP_SERVER_DURATION), 2);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
 
 int main(void)
@@ -437,6 +461,7 @@ int main(void)
         TEST(listed_routes__are_the_only_ones),
         TEST(ephemeral_ports__are_no_names),
         TEST(protocol__names_what_is_counted),
+        TEST(excluded_requests__are_only_counted_as_such),
     };
     return cmocka_run_group_tests_name("aggregate_requests", tests, NULL, NULL);
 }

@@ -16,6 +16,8 @@
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
+#include "collector/base/text.h"
+#include "config/connection_rules.h"
 #include "tests/unit/config/config_fixture.h"
 
 static void load_good(struct fixture *fixture, const struct eye_config_source *source)
@@ -303,6 +305,75 @@ static void load__takes_rules_and_names_of_routes_apart_or_together(void **state
         assert_int_equal(fixture->config->routes.count, cases[i].count);
         assert_int_equal(fixture->config->routes.names, cases[i].names);
     }
+}
+
+/* What the address is called; "": nothing. */
+static const char *network_of(const struct eye_config *config, const char *address)
+{
+    struct eye_prefix prefix;
+    assert_int_equal(eye_prefix_parse(address, &prefix), 0);
+    uint32_t number = eye_prefix_table_find(&config->connections.network_table, prefix.address);
+    const struct eye_network *networks = config->connections.networks.items;
+    return number == EYE_PREFIX_NONE ? "" : networks[number].name;
+}
+
+static void load__takes_networks_and_filters(void **state)
+{
+    struct fixture *fixture = *state;
+    load_good_text(fixture, "connections:\n"
+                            "  remote: cidr\n"
+                            "  networks: [{prefix: 10.0.0.0/8, name: a}, {prefix: 10.1.0.0/16, "
+                            "name: b}]\n"
+                            "  include: [{port: 443, direction: outgoing}]\n"
+                            "  exclude: [{address: 10.0.0.1, service: s-*, process: p}]\n");
+    const struct eye_config *config = fixture->config;
+    assert_int_equal(config->connections.remote, EYE_REMOTE_CIDR);
+    assert_string_equal(network_of(config, "10.1.2.3"), "b");
+    assert_string_equal(network_of(config, "10.2.2.3"), "a");
+    assert_string_equal(network_of(config, "11.0.0.0"), "");
+    assert_int_equal(config->connections.include.count, 1);
+    const struct eye_filter_rule *rule = config->connections.include.items;
+    assert_int_equal(rule->port, 443);
+    assert_int_equal(rule->direction, EYE_FILTER_OUTGOING);
+    assert_int_equal(rule->address.family, 0);
+    assert_null(rule->service);
+    rule = config->connections.exclude.items;
+    assert_int_equal(rule->address.bits, 128);
+    assert_string_equal(rule->service, "s-*");
+    assert_string_equal(rule->process, "p");
+    assert_int_equal(config->connections.filter_table.count, 1);
+}
+
+/* A list is one value. */
+static void load__lets_the_last_list_of_rules_win(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_write(
+        fixture, "main.yaml",
+        "connections: {networks: [{prefix: 10.0.0.0/8, name: a}, {prefix: '::/0', name: b}], "
+        "exclude: [{port: 1}]}\n");
+    fixture_write(fixture, "conf.d/a.yaml",
+                  "connections: {networks: [{prefix: 11.0.0.0/8, name: c}], exclude: }\n");
+    load_good(fixture, NULL);
+    assert_int_equal(fixture->config->connections.networks.count, 1);
+    assert_string_equal(network_of(fixture->config, "10.0.0.0"), "");
+    assert_string_equal(network_of(fixture->config, "11.0.0.0"), "c");
+    assert_int_equal(fixture->config->connections.exclude.count, 0);
+    assert_false(eye_config_wants_addresses(fixture->config));
+}
+
+static void load__takes_thousands_of_networks(void **state)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text text;
+    struct fixture *fixture = *state;
+    eye_text_init(&text, EYE_DOCUMENT_BYTES_MAX);
+    eye_text_append(&text, "connections:\n  networks:\n");
+    for (unsigned i = 0; i < EYE_NETWORKS_MAX; i++) {
+        eye_text_appendf(&text, "  - {prefix: 10.%u.%u.0/24, name: n%u}\n", i / 256, i % 256, i);
+    }
+    load_good_text(fixture, eye_text_string(&text));
+    assert_string_equal(network_of(fixture->config, "10.39.15.200"), "n9999");
+    assert_string_equal(network_of(fixture->config, "10.39.16.0"), "");
 }
 
 /* A word of a later layer leaves the rules, a list leaves the word. */
@@ -675,6 +746,9 @@ int main(void)
         TEST(load__exporter_keys_have_defaults),
         TEST(load__a_later_list_replaces_the_whole),
         TEST(load__takes_rules_and_names_of_routes_apart_or_together),
+        TEST(load__takes_networks_and_filters),
+        TEST(load__lets_the_last_list_of_rules_win),
+        TEST(load__takes_thousands_of_networks),
         TEST(load__lets_layers_say_a_part_of_routes),
         TEST(load__names_exporters_after_their_type),
         TEST(load__follows_anchors),

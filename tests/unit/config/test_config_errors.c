@@ -219,6 +219,34 @@ static void exporters__have_a_known_type_and_their_own_name(void **state)
     assert_errors(state, cases, EYE_ARRAY_LENGTH(cases));
 }
 
+static void networks_and_filters__are_well_formed(void **state)
+{
+    static const struct bad_text cases[] = {
+        {"connections: {networks: a}",
+         "1:25: connections.networks: expected a list, not a single value"},
+        {"connections: {networks: [10.0.0.0/8]}",
+         "1:26: connections.networks: expected a mapping with \"prefix\" and \"name\", not a "
+         "single value"},
+        {"connections: {networks: [{prefix: , name: a}]}",
+         "1:26: connections.networks: needs both \"prefix\" and \"name\""},
+        {"connections: {networks: [{prefix: '::/0', name: 'a,b'}]}",
+         "1:49: name: \"a,b\" is not valid, expected at most 150 bytes without comma or pipe"},
+        {"connections: {networks: [{prefix: [], name: a}]}",
+         "1:35: prefix: expected an address, not a list"},
+        {"connections: {exclude: [{direction: both}]}",
+         "1:25: connections.exclude: needs \"address\", \"port\", \"direction\", \"service\" or "
+         "\"process\""},
+        {"connections: {exclude: [{direction: in}]}",
+         "1:37: direction: unknown \"in\" (known: both, incoming, outgoing)"},
+        {"connections: {exclude: [{port: http}]}",
+         "1:32: port: \"http\" is not a whole number, like 65535"},
+        {"connections: {exclude: [{service: ''}]}",
+         "1:35: service: \"\" is not valid, expected a name, with * for any part"},
+        {"connections: {exclude: [{port: 1, port: 2}]}", "1:35: key \"port\" is set twice"},
+    };
+    assert_errors(state, cases, EYE_ARRAY_LENGTH(cases));
+}
+
 static void routes__are_complete_and_well_formed(void **state)
 {
     static const struct bad_text cases[] = {
@@ -291,6 +319,10 @@ static void yaml__hostile_sizes_end_soon(void **state)
          "\nmain.yaml:3:12: exporters: 65 exporters, at most 64 are allowed"},
         {"http: {routes: [", "{},", 1001, "]}",
          "1:16: http.routes: 1001 routes, at most 1000 are allowed"},
+        {"connections: {networks: [", "{},", 10001, "]}",
+         "1:25: connections.networks: 10001 networks, at most 10000 are allowed"},
+        {"connections: {exclude: [", "{},", 1001, "]}",
+         "1:24: connections.exclude: 1001 rules, at most 1000 are allowed"},
         {"#", "x", 1 << 20, "", " larger than 1MiB"},
     };
     struct fixture *fixture = *state;
@@ -391,6 +423,7 @@ int main(void)
         TEST(values__texts_and_choices_are_checked),
         TEST(values__have_the_kind_of_their_key),
         TEST(exporters__have_a_known_type_and_their_own_name),
+        TEST(networks_and_filters__are_well_formed),
         TEST(routes__are_complete_and_well_formed),
         TEST(yaml__broken_text_is_told_where),
         TEST(yaml__hostile_sizes_end_soon),

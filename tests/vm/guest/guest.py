@@ -64,7 +64,7 @@ def live(who):
     """Does the daemon run, and which of its programs are attached?"""
     with harness.Scope() as scope:
         start = time.monotonic()
-        daemon = harness.Daemon(scope, prefix=RIGHTS[who], wait=False)
+        daemon = harness.Daemon(scope, "protocols.dns=true", prefix=RIGHTS[who], wait=False)
         error = ""
         try:
             daemon.wait_until_observing(120)

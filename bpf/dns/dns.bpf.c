@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The programs of DNS. A question waits in a map for its answer, under what translation of
+ * addresses does not change: its socket, its id, and what it asks.
+ */
+#include "bpf/usm/dns/dns.h"
+#include "bpf/usm/datagram.bpf.h"
+#include "bpf/usm/records.bpf.h"
+#include "bpf/usm/waiting.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+struct eye_dns_record {
+    struct eye_request_head head;
+    struct eye_dns_body body;
+};
+
+/* One datagram, and at which end it is. */
+struct eye_dns_work {
+    struct eye_passed_datagram passed;
+    struct eye_dns_message message;
+    bool client;
+};
+
+static __always_inline void eye_dns_lose(const struct eye_dns_work *work, enum eye_parser_loss loss,
+                                         __u32 amount)
+{
+    __u32 number = EYE_LOSS_OF_PARSER(EYE_PROTOCOL_DNS) + loss;
+    eye_lose(number, amount);
+    eye_tell_loss(work->passed.owner, EYE_DNS_PORT, work->client, number, amount);
+}
+
+/* 0: it is no message. On the stack, since runs at egress interrupt each other: what belongs to the
+ * CPU would belong to two of them. */
+EYE_PART int eye_dns_read(struct __sk_buff *skb, __u32 offset, __u32 bytes,
+                          struct eye_dns_message *message)
+{
+    struct eye_dns_header header = {0};
+    struct eye_dns_text text = {0};
+    __u8 tail[EYE_DNS_TAIL_BYTES] = {0};
+    if (!message || bytes <= EYE_DNS_HEADER_BYTES + EYE_DNS_TAIL_BYTES ||
+        bpf_skb_load_bytes(skb, offset, &header, sizeof(header)) != 0 ||
+        !eye_dns_read_header(&header, message)) {
+        return 0;
+    }
+    __u32 filled = bytes - EYE_DNS_HEADER_BYTES - EYE_DNS_TAIL_BYTES;
+    __u64 count = eye_1_to_256(filled < sizeof(text) ? filled : sizeof(text));
+    offset += EYE_DNS_HEADER_BYTES;
+    if (bpf_skb_load_bytes(skb, offset, &text, count) != 0) {
+        return 0;
+    }
+    __u64 hash = 0;
+    __u32 length = eye_dns_read_name(&text, filled, &hash);
+    if (length == 0 || bpf_skb_load_bytes(skb, offset + length, tail, sizeof(tail)) != 0) {
+        return 0;
+    }
+    message->name = hash;
+    message->type = eye_dns_number(tail);
+    return 1;
+}
+
+static __always_inline void eye_dns_fill_key(struct __sk_buff *skb, const struct eye_dns_work *work,
+                                             struct eye_waiting_key *ret_key)
+{
+    __builtin_memset(ret_key, 0, sizeof(*ret_key));
+    ret_key->cookie = bpf_get_socket_cookie(skb);
+    ret_key->subject = work->message.name;
+    ret_key->peer = work->client ? 0 : work->passed.peer;
+    ret_key->id = work->message.id;
+    ret_key->type = work->message.type;
+    ret_key->client = work->client;
+}
+
+/* Whoever asks again, or several servers at once, waits since the first time. */
+static __always_inline void eye_dns_asked(const struct eye_waiting_key *key,
+                                          const struct eye_dns_work *work)
+{
+    __u64 now_ns = bpf_ktime_get_ns();
+    struct eye_waiting *known = bpf_map_lookup_elem(&waiting, key);
+    if (known && known->epoch == work->passed.epoch) {
+        known->last_ns = now_ns;
+        return;
+    }
+    struct eye_waiting request = {
+        .first_ns = now_ns,
+        .last_ns = now_ns,
+        .head = {.owner = work->passed.owner,
+                 .port = EYE_DNS_PORT,
+                 .body_bytes = sizeof(struct eye_dns_body),
+                 .protocol = EYE_PROTOCOL_DNS,
+                 .flags = work->client ? EYE_REQUEST_CLIENT : 0},
+        .epoch = work->passed.epoch,
+    };
+    struct eye_dns_body *body = (struct eye_dns_body *)request.body;
+    body->type = work->message.type;
+    body->opcode = work->message.opcode;
+    if (bpf_map_update_elem(&waiting, key, &request, BPF_ANY) != 0) {
+        eye_dns_lose(work, EYE_LOST_PIPELINE, 1);
+    }
+}
+
+/* A server that was older than the daemon is known by its answer at last. */
+static __always_inline void eye_dns_answered(const struct eye_waiting_key *key,
+                                             const struct eye_dns_work *work)
+{
+    struct eye_waiting *known = bpf_map_lookup_elem(&waiting, key);
+    struct eye_dns_record record = {0};
+    if (known) {
+        record.head = known->head;
+        __builtin_memcpy(&record.body, known->body, sizeof(record.body));
+        record.head.duration_ns = bpf_ktime_get_ns() - known->first_ns;
+    }
+    if (!known || bpf_map_delete_elem(&waiting, key) != 0) {
+        eye_dns_lose(work, EYE_LOST_UNMATCHED, 1);
+        return;
+    }
+    if (work->passed.owner != EYE_OWNER_UNKNOWN) {
+        record.head.owner = work->passed.owner;
+    }
+    record.head.code = work->message.code;
+    record.body.truncated = work->message.truncated;
+    if (bpf_ringbuf_output(&requests, &record, sizeof(record.head) + sizeof(record.body),
+                           eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
+        eye_dns_lose(work, EYE_LOST_RING, 1);
+    }
+}
+
+/* Of a buffer of several datagrams the first one is read: who asks in such ones is rare. */
+static __always_inline __u32 eye_dns_first_bytes(struct __sk_buff *skb,
+                                                 const struct eye_dns_work *work)
+{
+    __u32 bytes = skb->len - work->passed.offset;
+    __u32 segment = skb->gso_size;
+    if (segment == 0 || bytes <= segment) {
+        return bytes;
+    }
+    eye_dns_lose(work, EYE_LOST_STEPS, (bytes - 1) / segment);
+    return segment;
+}
+
+static __always_inline void eye_dns_handle(struct __sk_buff *skb, __u32 side)
+{
+    struct eye_dns_work work = {.passed = eye_take_datagram(skb)};
+    struct eye_waiting_key key;
+    work.client = work.passed.ends & EYE_END_CLIENT;
+    if (!eye_dns_read(skb, work.passed.offset, eye_dns_first_bytes(skb, &work), &work.message)) {
+        eye_dns_lose(&work, EYE_LOST_MALFORMED, 1);
+        return;
+    }
+    /* Clients send questions. */
+    work.client = (side == EYE_SENT) != work.message.answer;
+    if (!(work.passed.ends & (work.client ? EYE_END_CLIENT : EYE_END_SERVER))) {
+        eye_dns_lose(&work, EYE_LOST_MALFORMED, 1);
+        return;
+    }
+    eye_dns_fill_key(skb, &work, &key);
+    if (work.message.answer) {
+        eye_dns_answered(&key, &work);
+    } else {
+        eye_dns_asked(&key, &work);
+    }
+}
+
+SEC("cgroup_skb/egress")
+int dns_sent(struct __sk_buff *skb)
+{
+    eye_dns_handle(skb, EYE_SENT);
+    return 1;
+}
+
+SEC("cgroup_skb/ingress")
+int dns_received(struct __sk_buff *skb)
+{
+    eye_dns_handle(skb, EYE_RECEIVED);
+    return 1;
+}

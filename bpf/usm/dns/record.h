@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The body of a DNS request's record (struct eye_request_head in bpf/abi.h). */
+#pragma once
+
+#include "bpf/abi.h"
+
+enum eye_dns_opcode { EYE_DNS_QUERY = 0, EYE_DNS_NOTIFY = 4, EYE_DNS_UPDATE = 5 };
+
+#define EYE_DNS_CODE_MAX 15
+
+/* The head's code is the answer's, 0 .. EYE_DNS_CODE_MAX. */
+struct eye_dns_body {
+    __u16 type;     /* of the question; host order */
+    __u8 opcode;    /* enum eye_dns_opcode */
+    __u8 truncated; /* 1: the answer is cut, and asked for again by TCP */
+};
+
+EYE_ABI_ASSERT(sizeof(struct eye_dns_body) == EYE_WAITING_BODY_BYTES);
+EYE_ABI_ASSERT(sizeof(struct eye_dns_body) <= EYE_REQUEST_BODY_MAX);

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages of DNS for clients and servers of the live tests, which run as children of their own.
+
+Run as a program it is a server: `dns_peer.py ADDRESS PORT`. The first label of a question says what
+becomes of it.
+"""
+
+import socket
+import struct
+import sys
+import time
+
+A, AAAA, HTTPS = 1, 28, 65
+NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
+ENDS = (b"\7example", b"x\1x")  # of the names that are answered
+TRUNCATED = 0x0200
+SLOW_SECONDS = 0.05
+SO_RCVBUFFORCE = 33
+
+
+def name(text):
+    return b"".join(bytes([len(label)]) + label.encode() for label in text.split(".")) + b"\0"
+
+
+def question(number, text, kind=A, flags=0x0100):
+    return struct.pack("!6H", number, flags, 1, 0, 0, 0) + name(text) + struct.pack("!2H", kind, 1)
+
+
+def answer(asked, code=NOERROR, flags=0):
+    """With its question in other letters, and a record whose name is a pointer to it."""
+    opcode = asked[2] << 8 & 0x7800
+    head = asked[:2] + struct.pack("!5H", 0x8180 | opcode | flags | code, 1, 1, 0, 0)
+    return head + asked[12:-4].swapcase() + asked[-4:] + b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4) + bytes(4)
+
+
+def client(host="127.0.0.1", port=53, seconds=20):
+    """A connected socket."""
+    udp = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    udp.settimeout(seconds)
+    udp.connect((host, port))
+    return udp
+
+
+def ask(udp, *messages):
+    """Asks all at once; returns how long each answer took."""
+    begin = {}
+    for message in messages:
+        begin[message[:2]] = time.monotonic()
+        udp.send(message)
+    took = []
+    for _ in messages:
+        got = udp.recv(4096)
+        took.append(time.monotonic() - begin[got[:2]])
+    return took
+
+
+def _respond(udp, asked, address):
+    if not asked[12:].lower().split(b"\0")[0].endswith(ENDS):
+        return
+    label = asked[13:13 + asked[12]].lower()
+    if label == b"slow":
+        time.sleep(SLOW_SECONDS)
+    if label == b"silent" or (label == b"again" and asked not in _respond.seen):
+        _respond.seen.add(asked)
+    elif label == b"nx":
+        udp.sendto(answer(asked, NXDOMAIN), address)
+    elif label == b"fail":
+        udp.sendto(answer(asked, SERVFAIL), address)
+    elif label == b"cut":
+        udp.sendto(answer(asked, flags=TRUNCATED), address)
+    elif label == b"unasked":
+        udp.sendto(answer(bytes([asked[0] ^ 255]) + asked[1:]), address)
+    else:
+        udp.sendto(answer(asked), address)
+
+
+_respond.seen = set()
+
+
+def serve(host, port):
+    udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+    udp.bind((host, port))
+    print("ready", flush=True)
+    while True:
+        _respond(udp, *udp.recvfrom(65535))
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]))
