@@ -37,24 +37,44 @@ static bool has_value(const json_t *exporters, const char *path, const char *tex
     json_array_foreach(exporters, index, exporter)
     {
         const char *value = json_string_value(json_object_get(exporter, path));
-        if (value != NULL && (strcmp(value, text) == 0 || eye_listen_same_port(value, text))) {
+        if (value != NULL && (strcmp(value, text) == 0 || eye_listen_clash(value, text))) {
             return true;
         }
     }
     return false;
 }
 
-/* The value of @own that one of @exporters has, too; NULL: none. */
-static const char *shared_value(const json_t *exporters, const struct eye_exporter_config *own)
+static const char *text_of(const struct eye_exporter_config *exporter,
+                           const struct eye_config_key *key)
+{
+    return *(char *const *)(const void *)((const char *)exporter->values + key->offset);
+}
+
+/* Whether an exporter before @own is in its way by its value of @key, whoever has that now. */
+static bool has_rival(const struct eye_config *config, const struct eye_exporter_config *own,
+                      const struct eye_config_key *key)
+{
+    bool found = false;
+    for (const struct eye_exporter_config *other = config->exporters; other != own && !found;
+         other++) {
+        found = other->section == own->section &&
+                eye_listen_clash(text_of(other, key), text_of(own, key));
+    }
+    return found;
+}
+
+/* The value of @own that one of @exporters has, too, and hands over; NULL: none. */
+static const char *shared_value(const json_t *exporters, const struct eye_config *config,
+                                const struct eye_exporter_config *own)
 {
     for (size_t i = 0; i < own->section->key_count; i++) {
         const struct eye_config_key *key = &own->section->keys[i];
         if (key->exclusive == NULL) {
             continue;
         }
-        const char *text = *(char *const *)(const void *)((const char *)own->values + key->offset);
+        const char *text = text_of(own, key);
         if (text != NULL && key->exclusive(text) && has_value(exporters, key->path, text)) {
-            return text;
+            return has_rival(config, own, key) ? NULL : text;
         }
     }
     const char *spool = own->common.spool_path;
@@ -66,13 +86,28 @@ static bool is_taken(int result)
     return result == -EADDRINUSE || result == -EBUSY;
 }
 
+/* What the running daemon has, once somebody had to know. */
+struct running {
+    const struct eye_config *config; /* whose control.socket it is asked at */
+    bool asked;
+    json_t *exporters; /* owned; NULL: none answers */
+};
+
+static const json_t *exporters_of(struct running *running)
+{
+    if (!running->asked) {
+        running->asked = true;
+        running->exporters = ask_for_exporters(running->config->control.socket);
+    }
+    return running->exporters;
+}
+
 /* @result of opening the exporter @own, with @error. 0 when it is the running daemon's. */
-static int judge(const struct eye_config *config, const struct eye_exporter_config *own, int result,
+static int judge(struct running *running, const struct eye_exporter_config *own, int result,
                  const struct eye_error *error, FILE *out)
 {
-    json_t *exporters = is_taken(result) ? ask_for_exporters(config->control.socket) : NULL;
-    const char *text = shared_value(exporters, own);
-    json_decref(exporters);
+    const char *text =
+        is_taken(result) ? shared_value(exporters_of(running), running->config, own) : NULL;
     if (text == NULL) {
         fprintf(out, "%s\n", error->text);
         return result;
@@ -80,13 +115,14 @@ static int judge(const struct eye_config *config, const struct eye_exporter_conf
     fprintf(out,
             "note: %s: exporter %s: the running sockeye, which answers at %s, has %s, and hands it "
             "over by a reload or a restart\n",
-            own->origin, own->name, config->control.socket, text);
+            own->origin, own->name, running->config->control.socket, text);
     return 0;
 }
 
 int eye_check_open(const struct eye_config *config, struct eye_workers *workers, FILE *out)
 {
     int first = 0;
+    struct running running = {.config = config};
     const struct eye_exporter_config *told = NULL; /* of its lanes one is enough */
     uint64_t before = eye_privileges_deliver();
     for (size_t i = 0; i < workers->count; i++) {
@@ -95,10 +131,11 @@ int eye_check_open(const struct eye_config *config, struct eye_workers *workers,
         int result = own == told ? 0 : eye_worker_bind(workers->items[i], &error);
         if (result != 0) {
             told = own;
-            result = judge(config, own, result, &error, out);
+            result = judge(&running, own, result, &error, out);
         }
         first = first == 0 ? result : first;
     }
     eye_privileges_lower(before);
+    json_decref(running.exporters);
     return first;
 }

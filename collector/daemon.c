@@ -221,7 +221,7 @@ static void put_in_force(struct daemon *daemon)
 static void log_outcome(const struct eye_reload_outcome *outcome)
 {
     if (outcome->result != 0) {
-        eye_log_error("the configuration stays as it was:");
+        eye_log(outcome->level, "the configuration stays as it was:");
     }
     say_lines(EYE_LOG_WARNING, "reload", eye_text_string(&outcome->warnings));
     say_lines(outcome->level, "reload", eye_text_string(&outcome->words));

@@ -151,7 +151,8 @@ void eye_reload_end(struct eye_reload *reload, struct eye_reload_outcome *outcom
         tell(&change, outcome);
     } else {
         eye_config_unref(EYE_TAKE(reload->next));
-        outcome->level = EYE_LOG_ERROR;
+        /* That somebody ends the daemon is no fault. */
+        outcome->level = outcome->result == -ECANCELED ? EYE_LOG_INFO : EYE_LOG_ERROR;
         eye_text_append(&outcome->words, reload->error.text[0] != '\0'
                                              ? reload->error.text
                                              : strerror(-outcome->result));

@@ -118,13 +118,31 @@ static in_port_t port_of(const struct sockaddr_storage *address)
     return address->ss_family == AF_INET ? v4.sin_port : v6.sin6_port;
 }
 
-bool eye_listen_same_port(const char *text, const char *other)
+static bool is_every(const struct sockaddr_storage *address)
 {
-    struct sockaddr_storage addresses[2];
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    memcpy(&v4, address, sizeof(v4));
+    memcpy(&v6, address, sizeof(v6));
+    return address->ss_family == AF_INET ? v4.sin_addr.s_addr == htonl(INADDR_ANY)
+                                         : IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr);
+}
+
+/* Whether all of the host's addresses that @address stands for have @other among them: those of
+ * IPv6 have IPv4's with them, where net.ipv6.bindv6only is what it is by itself. */
+static bool covers(const struct sockaddr_storage *address, const struct sockaddr_storage *other)
+{
+    return is_every(address) && (address->ss_family == AF_INET6 || other->ss_family == AF_INET);
+}
+
+bool eye_listen_clash(const char *text, const char *other)
+{
+    struct sockaddr_storage one = {0};
+    struct sockaddr_storage two = {0};
     socklen_t length = 0;
-    return eye_listen_parse(text, &addresses[0], &length) == 0 &&
-           eye_listen_parse(other, &addresses[1], &length) == 0 &&
-           port_of(&addresses[0]) == port_of(&addresses[1]);
+    return eye_listen_parse(text, &one, &length) == 0 &&
+           eye_listen_parse(other, &two, &length) == 0 && port_of(&one) == port_of(&two) &&
+           (memcmp(&one, &two, sizeof(one)) == 0 || covers(&one, &two) || covers(&two, &one));
 }
 
 int eye_listen_open(const char *text, int *ret_fd)

@@ -25,9 +25,9 @@ bool eye_listen_is_local(const char *text);
  */
 bool eye_listen_is_own_host(const char *host);
 
-/** Whether eye_listen_parse() takes both, and their ports are the same: one may be in the other's
- * way. */
-bool eye_listen_same_port(const char *text, const char *other);
+/** Whether eye_listen_parse() takes both, and one is in the other's way: the same address and port,
+ * or one of them is every address of the host. */
+bool eye_listen_clash(const char *text, const char *other);
 
 /** A listening, non-blocking socket. 0 or -errno of socket, bind or listen. */
 int eye_listen_open(const char *text, int *ret_fd);

@@ -111,6 +111,12 @@ static int split(struct eye_text *answer, struct eye_text *body)
     return body->failed ? -ENOMEM : (int)status;
 }
 
+/* Who is asked ends, or gave the place to another one that asks. */
+static bool is_turned_away(int result, const struct eye_text *answer)
+{
+    return answer->length == 0 && (result == -EPROTO || result == -ECONNRESET || result == -EPIPE);
+}
+
 int eye_client_ask(const char *path, const char *method, const char *target, unsigned timeout_s,
                    struct eye_text *body, struct eye_error *ret_error)
 {
@@ -127,7 +133,11 @@ int eye_client_ask(const char *path, const char *method, const char *target, uns
     if (result == 0) {
         result = split(&answer, body);
     }
-    return result >= 0 ? result
-                       : eye_error_set(ret_error, result, "%s: no answer to %s %s: %s", path,
-                                       method, target, strerror(-result));
+    if (result >= 0) {
+        return result;
+    }
+    return eye_error_set(ret_error, result, "%s: no answer to %s %s: %s", path, method, target,
+                         is_turned_away(result, &answer)
+                             ? "the connection was closed: the daemon ends, or too many ask at once"
+                             : strerror(-result));
 }

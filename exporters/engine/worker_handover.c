@@ -80,6 +80,7 @@ void eye_worker_resume(struct eye_worker *worker)
     atomic_store(&worker->deadline.at_ns, EYE_WORKER_NEVER);
     worker->pausing = false;
     worker->yields = false;
+    worker->hurries = false; /* the next time that is short is another one */
     pthread_cond_broadcast(&worker->wake);
     pthread_mutex_unlock(&worker->mutex);
 }

@@ -52,7 +52,6 @@ struct eye_worker {
     bool work_spooled;        /* it is the oldest segment of the backlog */
     bool started;             /* a part of `work` was sent: it cannot be given up */
     bool moved;               /* `work` goes with a later time than its own */
-    bool hurries;             /* it has seen that the time left is short */
     uint64_t settled_points;  /* delivered before `work` */
     uint64_t settled_refused; /* points refused before `work` */
 
@@ -70,6 +69,7 @@ struct eye_worker {
     bool yields;  /* another one will have what it does not deliver */
     bool paused;  /* it does */
     bool ended;   /* the thread's last word */
+    bool hurries; /* it has seen that the time left is short */
     struct eye_queue queue;
     uint64_t run_ns;        /* start_ns of what is published */
     struct eye_error cause; /* of the last attempt, if it failed or points were refused */

@@ -182,6 +182,9 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     server->setup.answer(server->setup.context, connection, eye_server_path(target), method,
                          &reply);
     uint64_t now_ns = eye_clock_monotonic_ns();
+    if (reply.ticket != 0 && server->closing) {
+        return MHD_NO;
+    }
     if (reply.ticket != 0) {
         eye_peers_wait(&server->peers, peer, connection, reply.ticket, now_ns);
         eye_mhd.suspend_connection(connection);
@@ -450,10 +453,12 @@ void eye_server_move(struct eye_server *server, int listen_fd)
     server->listen_fd = listen_fd;
 }
 
-/* The library cannot end while somebody waits. */
+/* The library ends the process when it is to end while somebody waits. Those that are woken make it
+ * read from others, too. */
 void eye_server_close(struct eye_server *server)
 {
     if (server->daemon != NULL) {
+        server->closing = true;
         eye_server_wake(server);
         eye_mhd.stop_daemon(EYE_TAKE(server->daemon));
     }

@@ -83,6 +83,7 @@ struct eye_server {
     struct MHD_Daemon *daemon; /* the thread's while it runs, like all but the last four */
     struct eye_peers peers;
     uint64_t rest_until_ns; /* nothing is accepted before */
+    bool closing;           /* nobody may begin to wait */
     int listen_fd;          /* owned */
     int stop_fd;            /* owned */
     pthread_t thread;
@@ -114,7 +115,8 @@ void eye_server_serve(struct eye_server *server, const struct pollfd fds[EYE_SER
 /** Those with a ticket are asked again, now. Never from an answer. */
 void eye_server_wake(struct eye_server *server);
 
-/** Ends all connections, behind what those with a ticket are told now. Takes a closed one. */
+/** Ends all connections, behind what those with a ticket are told now; who would get one has come
+ * too late for an answer. Takes a closed one. */
 void eye_server_close(struct eye_server *server);
 
 /** As eye_server_open(), with a thread that waits and serves; owns @listen_fd in any case. */

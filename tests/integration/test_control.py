@@ -159,7 +159,7 @@ class Refusals(Control):
         for target, method, options, expected in (
                 ("/nothing", "GET", {}, 404), ("/", "GET", {}, 404),
                 ("/status", "POST", {}, 405), ("/reload", "GET", {}, 405),
-                ("/status", "DELETE", {}, 405),
+                ("/status", "DELETE", {}, 405), ("/reload", "HEAD", {}, 405),
                 ("/reload", "POST", {"headers": {"Content-Length": "1000000"}}, 413),
                 ("/reload", "POST", {"headers": {"Transfer-Encoding": "chunked"}}, 413)):
             status, headers, _ = self.ask(target, method, **options)
@@ -319,6 +319,9 @@ class Port(Control):
                                (f"10.0.0.1:{self.port}", 200)):
             self.assertEqual(self.code("GET", "/config", Host=host), expected, host)
         self.assertEqual(self.code("GET", "/health", Host="evil.example"), 200)
+        with socket.create_connection(("127.0.0.1", self.port), 20) as old:  # no page is without
+            old.sendall(b"GET /config HTTP/1.0\r\n\r\n")
+            self.assertIn(b" 200 ", old.recv(15))
 
     def test_what_is_no_configuration(self):
         for settings, said in (
@@ -446,24 +449,39 @@ class OneAtATime(Control):
     def test_check_beside_a_daemon(self):
         """What the running one has is its own: a note. What somebody else has is an error."""
         port, foreign, journal = free_port(), free_port(), os.path.join(self.folder, "journal")
+        spool, key = (os.path.join(self.folder, name) for name in ("spool", "key"))
+        pathlib.Path(key).touch(0o600)
+        pathlib.Path(key).write_text("k", encoding="ascii")
+        lanes = (f"{{type: datadog, url: 'http://127.0.0.1:9', api_key_file: {key}, "
+                 f"spool: {{path: {spool}}}}}")
         harness.listen(self, foreign)
         self.start(exporters=(f'{{type: openmetrics, listen: "127.0.0.1:{port}"}}',
-                              f"{{type: file, path: {journal}}}"))
+                              f"{{type: file, path: {journal}}}", lanes))
 
         def check(*exporters):
             return sockeye("check", "--open", "-c", "/dev/null",
                            "--set", f"exporters=[{', '.join(exporters)}]",
                            SOCKEYE_CONTROL_SOCKET=self.path)
         done = check(f'{{type: openmetrics, listen: "0.0.0.0:{port}"}}',
-                     f"{{type: file, path: {journal}}}")
+                     f"{{type: file, path: {journal}}}", lanes)
         self.assertEqual(done.returncode, EXIT_OK, done.stderr)
-        for name, what in (("openmetrics", f"0.0.0.0:{port}"), ("file", journal)):
+        self.assertEqual(done.stderr.count("note: --set"), 3, done.stderr)
+        for name, what in (("openmetrics", f"0.0.0.0:{port}"), ("file", journal),
+                           ("datadog", spool)):
             self.assertIn(f"note: --set exporters: exporter {name}: the running sockeye, which "
                           f"answers at {self.path}, has {what}", done.stderr)
         done = check(f'{{type: openmetrics, listen: "127.0.0.1:{foreign}"}}',
                      f"{{type: file, path: {journal}}}")
         self.assertEqual(done.returncode, EXIT_FAILURE)
         self.assertIn(f"cannot listen on 127.0.0.1:{foreign}: Address already in use", done.stderr)
+        with socket.create_server(("127.0.0.2", port)):  # beside the daemon's 127.0.0.1
+            done = check(f'{{type: openmetrics, listen: "127.0.0.2:{port}"}}')
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertNotIn("note: --set", done.stderr)
+        done = check(f'{{type: openmetrics, name: a, listen: "127.0.0.1:{port}"}}',
+                     f'{{type: openmetrics, name: b, listen: "0.0.0.0:{port}"}}')
+        self.assertEqual(done.returncode, EXIT_FAILURE)
+        self.assertIn(f"exporter b: cannot listen on 0.0.0.0:{port}", done.stderr)
 
     def test_one_that_died(self):
         first = self.start()

@@ -90,7 +90,7 @@ class Killed(unittest.TestCase):
         ids = held_ids(daemon.pid)
         programs = {number for kind, number in ids if kind == "prog"}
         self.assertTrue(ids <= kernel_ids())
-        self.assertEqual(len(programs & cgroup_programs()), 2)
+        self.assertNotEqual(programs & cgroup_programs(), set())
         daemon.kill()
         wait_until_gone(ids)
         self.assertEqual(programs & cgroup_programs(), set())

@@ -161,11 +161,15 @@ class UnderLoad(Reload):
         self.assertEqual(after, before)
         for name in ("stays", "changes"):
             path = self.path(f"{name}.json")
+            # Of busy CPUs; whose they were nobody knows.
+            lost = sum(counted(path, "kernel.lost", program="tcp", reason=reason)
+                       for reason in ("recursion", "vanished"))
             for direction in ("incoming", "outgoing"):
-                self.assertEqual(counted(path, "tcp.connections.opened", port=traffic.port,
-                                         direction=direction), traffic.connections, name)
-                self.assertEqual(counted(path, "tcp.connections.closed", port=traffic.port,
-                                         direction=direction), traffic.connections, name)
+                for what in ("opened", "closed"):
+                    count = counted(path, f"tcp.connections.{what}", port=traffic.port,
+                                    direction=direction)
+                    self.assertLessEqual(count, traffic.connections, name)
+                    self.assertGreaterEqual(count + lost, traffic.connections, name)
             self.assertEqual(counted(path, "http.server.request.duration", port=nginx.port),
                              traffic.requests, name)
         print(f"{self.RELOADS} reloads, {traffic.connections} connections, {traffic.requests} "
@@ -402,13 +406,13 @@ class Slow(Reload):
     def test_others_are_answered(self):
         """And no count of another exporter that changes, too, is lost; who asks meanwhile gets what
         is in the file by then."""
-        daemon = self.begin(1)
+        daemon = self.begin(2)
         own = harness.listen(self, free_port())
-        self.version(1, 2)
+        self.version(2, 2)
         begin = time.monotonic()
         first = self.ask_for_reload()
         wait_until(lambda: first.poll() is not None or time.monotonic() > begin + 0.3, 5)
-        self.version(1, 3)
+        self.version(2, 3)
         second = self.ask_for_reload()
         slowest = asked = 0
         while first.poll() is None and time.monotonic() < begin + 20:
@@ -420,16 +424,16 @@ class Slow(Reload):
                 own.accept()[0].close()
             time.sleep(0.02)
         took = time.monotonic() - begin
-        self.assertGreater(took, 0.9)
-        self.assertLess(took, 3)
-        self.assertGreater(asked, 5)
-        self.assertLess(slowest, 0.5)
+        self.assertGreater(took, 1.9)
+        self.assertLess(took, 10)
+        self.assertGreater(asked, 0)
+        self.assertLess(slowest, took / 2)
         self.receiver.close()
         for one in (first, second):
             self.assertEqual(one.wait(20), EXIT_OK, one.stderr.read())
             self.assertIn("exporters: 0 kept, 0 added, 2 changed, 0 removed", one.stdout.read())
-        wait_until(lambda: any("<7>" in line or " debug: " in line for line in list(daemon.log)), 5,
-                   "the second one's level")
+        wait_until(lambda: sum("is in force" in line for line in list(daemon.log)) == 2, 5,
+                   "the second one's own")
         self.assertEqual(daemon.stop(), EXIT_OK)
         self.assertEqual(counted(self.path("one.json"), "tcp.connections.opened",
                                  port=own.getsockname()[1], direction="incoming"), asked)
@@ -445,8 +449,9 @@ class Slow(Reload):
         self.assertEqual([one.poll() for one in waiting], [None, None])
         begin = time.monotonic()
         self.assertEqual(daemon.stop(), EXIT_OK)
-        self.assertLess(time.monotonic() - begin, 3)
+        self.assertLess(time.monotonic() - begin, 10)  # and not the 60 s of the receiver
         for one in waiting:
             self.assertEqual(one.wait(20), EXIT_FAILURE)
             self.assertIn("the daemon stops", one.stderr.read())
+        self.assertNotIn(" error: ", "\n".join(daemon.log))
         self.assertIn("stopping on SIGTERM", harness.messages("\n".join(daemon.log)))

@@ -4,9 +4,9 @@
  * (IOSQE_ASYNC): no thread of the program's own touches the socket. Of test_owner_table.py.
  */
 #include <arpa/inet.h>
+#include <inttypes.h>
 #include <linux/io_uring.h>
 #include <netinet/in.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,10 +78,12 @@ static int run(struct uring *uring, const struct io_uring_sqe *operation)
 
 int main(int count, char **arguments)
 {
-    unsigned long port = count == 2 ? strtoul(arguments[1], NULL, 10) : 0;
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    uint16_t port = 0;
+    if (count != 2 || sscanf(arguments[1], "%" SCNu16, &port) != 1) {
+        fail("PORT");
+    }
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct uring uring = open_uring();
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0) {

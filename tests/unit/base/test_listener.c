@@ -89,14 +89,50 @@ static void open__reports_an_address_that_is_not_ours(void **state)
     assert_int_equal(fd, -1);
 }
 
-static void same_port__needs_two_addresses_with_one_port(void **state)
+static void assert_clash(const char *text, const char *other, bool clash)
+{
+    if (eye_listen_clash(text, other) != clash || eye_listen_clash(other, text) != clash) {
+        fail_msg("%s %s", text, other);
+    }
+}
+
+static void clash__needs_one_port_and_an_address_in_common(void **state)
 {
     (void)state;
-    assert_true(eye_listen_same_port("127.0.0.1:9464", "0.0.0.0:9464"));
-    assert_true(eye_listen_same_port("[::]:9464", "127.0.0.1:9464"));
-    assert_false(eye_listen_same_port("127.0.0.1:9464", "127.0.0.1:9465"));
-    assert_false(eye_listen_same_port("/tmp/a:1", "127.0.0.1:1"));
-    assert_false(eye_listen_same_port("127.0.0.1:1", "-"));
+    assert_clash("127.0.0.1:9464", "127.0.0.1:9464", true);
+    assert_clash("[::1]:9464", "[0:0::1]:9464", true);
+    assert_clash("127.0.0.1:9464", "0.0.0.0:9464", true);
+    assert_clash("[::]:9464", "127.0.0.1:9464", true);
+    assert_clash("[::]:9464", "0.0.0.0:9464", true);
+    assert_clash("[::]:9464", "[::1]:9464", true);
+    assert_clash("0.0.0.0:9464", "[::1]:9464", false);
+    assert_clash("127.0.0.1:9464", "127.0.0.2:9464", false);
+    assert_clash("127.0.0.1:9464", "[::1]:9464", false);
+    assert_clash("[::1]:9464", "[::2]:9464", false);
+    assert_clash("127.0.0.1:9464", "127.0.0.1:9465", false);
+    assert_clash("0.0.0.0:9464", "127.0.0.1:9465", false);
+    assert_clash("/tmp/a:1", "127.0.0.1:1", false);
+    assert_clash("127.0.0.1:1", "-", false);
+}
+
+static void own_host__is_an_address_or_localhost(void **state)
+{
+    static const char *const own[] = {"localhost", "LocalHost:9465", "127.0.0.1", "127.0.0.1:80",
+                                      "[::1]",     "[::1]:80",       "10.1.2.3"};
+    static const char *const others[] = {"",           "localhos",        "localhost.example",
+                                         "localhostx", "rebound.example", "127.0.0.1.example:80",
+                                         "::1",        "example:80",      "127.0.0.1:"};
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(own); i++) {
+        if (!eye_listen_is_own_host(own[i])) {
+            fail_msg("%s", own[i]);
+        }
+    }
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(others); i++) {
+        if (eye_listen_is_own_host(others[i])) {
+            fail_msg("%s", others[i]);
+        }
+    }
 }
 
 int main(void)
@@ -105,7 +141,8 @@ int main(void)
         cmocka_unit_test(parse__takes_ipv4),
         cmocka_unit_test(parse__takes_ipv6_in_brackets),
         cmocka_unit_test(parse__refuses_the_rest_and_leaves_output),
-        cmocka_unit_test(same_port__needs_two_addresses_with_one_port),
+        cmocka_unit_test(clash__needs_one_port_and_an_address_in_common),
+        cmocka_unit_test(own_host__is_an_address_or_localhost),
         cmocka_unit_test(open__reports_an_address_that_is_not_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

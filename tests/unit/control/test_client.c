@@ -92,7 +92,6 @@ static void whole(void **state)
 static void not_an_answer(void **state)
 {
     static const char *const answers[] = {
-        "",
         "HTTP/1.1 200 OK\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfour",
         "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nfour",
@@ -109,6 +108,15 @@ static void not_an_answer(void **state)
         assert_non_null(strstr(error.text, "no answer to GET /status: Protocol error"));
         assert_int_equal(body.length, 0);
     }
+}
+
+static void turned_away(void **state)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text body;
+    struct eye_error error;
+    eye_text_init(&body, 100);
+    assert_int_equal(ask(*state, "", false, &body, &error), -EPROTO);
+    assert_non_null(strstr(error.text, "no answer to GET /status: the connection was closed: "));
 }
 
 static void nobody_goes_on(void **state)
@@ -140,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(whole, setup, teardown),
         cmocka_unit_test_setup_teardown(not_an_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(turned_away, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_listens, setup, teardown),
     };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Daemons that start at the same moment: processes, since locks and sockets are of processes. */
+/* Daemons that start at the same moment: processes, since locks and sockets are of processes. And
+ * the file of one that goes on. */
 #include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@
 
 #include "collector/control/control.h"
 #include "tests/support/folder.h"
+#include "tests/support/log_file.h"
 
 #define FOLDER "/tmp/sockeye-listen-XXXXXX"
 
@@ -145,9 +148,61 @@ static void many_at_once__one_listens_whatever_was_left_there(void **state)
     }
 }
 
+/* ---- The file of one that goes on ---- */
+
+#define INTERVAL_NS (20 * EYE_NS_PER_MS)
+
+/* Waits until there is something to do, which is a look at the file, and does it. */
+static void go_on(struct eye_control *control)
+{
+    struct pollfd fds[EYE_CONTROL_FDS] = {{0}};
+    uint64_t until_ns = eye_control_prepare(control, fds);
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    assert_true(until_ns <= now_ns + INTERVAL_NS);
+    poll(NULL, 0, until_ns > now_ns ? (int)((until_ns - now_ns) / EYE_NS_PER_MS) + 1 : 0);
+    for (size_t i = 0; i < EYE_CONTROL_FDS; i++) {
+        fds[i].revents = 0;
+    }
+    eye_control_serve(control, fds);
+}
+
+static void gone__it_is_there_again_after_an_interval(void **state)
+{
+    const struct place *place = *state;
+    const struct eye_running running = {.interval_ns = INTERVAL_NS};
+    struct eye_control control;
+    struct eye_error error;
+    struct log_file log;
+    eye_control_init(&control);
+    assert_int_equal(eye_control_listen(&control, place->path, &error), 0);
+    eye_control_open(&control, &running, NULL, NULL, NULL);
+    log_file_begin(&log);
+    go_on(&control);
+    assert_int_equal(unlink(place->path), 0);
+    go_on(&control);
+    assert_int_equal(access(place->path, F_OK), 0);
+    leave_socket(place->path);
+    go_on(&control);
+    assert_int_equal(log_file_count(&log, "it is there again"), 2);
+    assert_int_equal(unlink(place->path) | mkdir(place->path, 0700), 0);
+    go_on(&control);
+    go_on(&control);
+    assert_int_equal(log_file_count(&log, "is there and is no socket"), 1);
+    assert_int_equal(rmdir(place->path), 0);
+    go_on(&control);
+    assert_int_equal(log_file_count(&log, "it is there again"), 3);
+    assert_int_equal(unlink(place->path) | mkdir(place->path, 0700), 0);
+    go_on(&control);
+    assert_int_equal(log_file_count(&log, "is there and is no socket"), 2);
+    eye_control_close(&control);
+    assert_int_equal(access(place->path, F_OK), 0);
+    log_file_end(&log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(gone__it_is_there_again_after_an_interval, setup, teardown),
         cmocka_unit_test_setup_teardown(another_looks__it_is_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(many_at_once__one_listens_whatever_was_left_there, setup,
                                         teardown),

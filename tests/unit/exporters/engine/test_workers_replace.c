@@ -197,6 +197,8 @@ struct fixture {
     uint64_t sequence;
     uint64_t total; /* what was counted */
     atomic_bool publishing;
+    unsigned parts; /* that were taken by who takes a part in a change */
+    bool refuses;   /* it does */
     struct log_file log;
 };
 
@@ -285,6 +287,14 @@ static void start(struct fixture *fixture, const char *exporters)
     }
 }
 
+/* As the collector does. */
+static int take_part(void *context, struct eye_error *ret_error)
+{
+    struct fixture *fixture = context;
+    fixture->parts++;
+    return fixture->refuses ? eye_error_set(ret_error, -ENOMEM, "no part") : 0;
+}
+
 static int try_replace(struct fixture *fixture, const char *exporters, const char *tags,
                        uint64_t timeout_ns)
 {
@@ -294,6 +304,7 @@ static int try_replace(struct fixture *fixture, const char *exporters, const cha
         .workers = &fixture->workers,
         .publisher = fixture->publisher,
         .reports = fixture->reports,
+        .ready = {.take = take_part, .context = fixture},
         .timeout_ns = timeout_ns,
     };
     int result = replacement_run(&setup, config, &fixture->change, &fixture->error);
@@ -751,6 +762,7 @@ static void bind_that_fails__is_taken_back(void **state)
         assert_string_equal(fixture->error.text, "--set exporters: exporter e: cannot listen");
         publish(fixture, 7);
     }
+    assert_int_equal(fixture->parts, 0);
     assert_int_equal(fixture->workers.count, 5);
     atomic_store(&receivers[0].away, false);
     for (size_t i = 0; i < 5; i++) {
@@ -761,6 +773,30 @@ static void bind_that_fails__is_taken_back(void **state)
     assert_int_equal(atomic_load(&receivers[6].attempts), 0);
     assert_int_equal(log_file_count(&fixture->log, "left behind"), 0);
     assert_int_equal(fixture->workers.stuck_count, 0);
+}
+
+/* It is asked last, when all exporters could be had. */
+static void part_that_is_refused__is_taken_back(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture, "[{type: tap, name: a}, {type: bound, name: b, to: 1}]");
+    publish(fixture, 5);
+    fixture->refuses = true;
+    const char *next = "[{type: tap, name: a, tries: 2}, {type: bound, name: b, to: 1, tries: 2}, "
+                       "{type: tap, name: c, to: 2}]";
+    assert_int_equal(try_replace(fixture, next, "[]", TIMEOUT_NS), -ENOMEM);
+    assert_string_equal(fixture->error.text, "no part");
+    assert_int_equal(fixture->parts, 1);
+    publish(fixture, 6);
+    assert_int_equal(fixture->workers.count, 2);
+    assert_whole(fixture, &receivers[0]);
+    assert_whole(fixture, &receivers[1]);
+    assert_int_equal(atomic_load(&receivers[0].finished), 0);
+    assert_int_equal(atomic_load(&receivers[2].attempts), 0);
+    fixture->refuses = false;
+    replace(fixture, next);
+    assert_change(fixture, 0, 1, 2, 0);
+    assert_int_equal(fixture->parts, 2);
 }
 
 static void one_that_cannot_be_bound_again__is_told_and_gone(void **state)
@@ -879,7 +915,8 @@ static void hanging__are_no_more_than_there_may_be(void **state)
     }
     list(EYE_WORKERS_STUCK_MAX + 1, 2, exporters, sizeof(exporters));
     assert_int_equal(try_replace(fixture, exporters, "[]", SHORT_NS), -EBUSY);
-    assert_non_null(strstr(fixture->error.text, "exporter e8 hangs in a call"));
+    assert_ptr_equal(strstr(fixture->error.text, "exporter e8 hangs in a call"),
+                     fixture->error.text);
     assert_int_equal(fixture->workers.stuck_count, 0);
     for (size_t i = 0; i <= EYE_WORKERS_STUCK_MAX; i++) {
         atomic_store(&receivers[i].hangs, false);
@@ -1021,25 +1058,58 @@ static void cancel__takes_back_what_has_not_changed(void **state)
     assert_whole(fixture, &receivers[1]);
 }
 
-static void cancel__waits_for_no_goodbye_beyond_the_deadline(void **state)
+/* What it saw of the time that was left is over, too: the end finds it as it was. */
+static void cancel__lets_who_hurried_hurry_again(void **state)
 {
     struct fixture *fixture = *state;
     start(fixture, "[{type: tap, name: a}, {type: tap, name: b, to: 1}]");
+    struct eye_worker *old = fixture->workers.items[0];
+    atomic_store(&receivers[0].away, true);
+    publish(fixture, 7);
+    struct eye_replacement *replacement = begin(fixture, "[{type: tap, name: b, to: 1}]");
+    size_t attempts = atomic_load(&receivers[0].attempts);
+    assert_true(reaches(&receivers[0].attempts, attempts + 2));
+    eye_replacement_cancel(replacement, eye_clock_monotonic_ns());
+    assert_false(old->hurries);
+    assert_int_equal(eye_replacement_end(replacement, &fixture->change, &fixture->error),
+                     -ECANCELED);
+    atomic_store(&receivers[0].away, false);
+    assert_whole(fixture, &receivers[0]);
+}
+
+static void cancel_a_goodbye(struct fixture *fixture, const char *next, size_t removed)
+{
+    start(fixture, "[{type: lasting, name: a}, {type: tap, name: b, to: 1}]");
     publish(fixture, 7);
     wait_for_sequence(&receivers[0], 1);
     atomic_store(&receivers[0].goodbye_hangs, true);
-    struct eye_replacement *replacement = begin(fixture, "[{type: tap, name: c, to: 2}]");
-    while (fixture->workers.count == 2) {
+    struct eye_worker *old = fixture->workers.items[0];
+    struct eye_replacement *replacement = begin(fixture, next);
+    while (fixture->workers.items[0] == old) {
         assert_false(eye_replacement_step(replacement));
     }
+    uint64_t deadline_ns = atomic_load(&old->deadline.at_ns);
+    eye_worker_hurry(old, deadline_ns + EYE_NS_PER_SECOND);
+    assert_int_equal(atomic_load(&old->deadline.at_ns), deadline_ns);
     uint64_t begin_ns = eye_clock_monotonic_ns();
     eye_replacement_cancel(replacement, begin_ns);
     assert_true(eye_clock_monotonic_ns() - begin_ns < EYE_NS_PER_SECOND / 2);
     assert_int_equal(eye_replacement_end(replacement, &fixture->change, &fixture->error), 0);
+    assert_int_equal(fixture->change.removed, removed);
     assert_int_equal(fixture->change.stuck, 1);
     publish(fixture, 8);
     wait_for_sequence(&receivers[2], 2);
     assert_int_equal(atomic_load(&receivers[2].sum), 8);
+}
+
+static void cancel__waits_for_no_goodbye_beyond_the_deadline(void **state)
+{
+    cancel_a_goodbye(*state, "[{type: tap, name: c, to: 2}]", 2);
+}
+
+static void cancel__neither_for_that_of_one_that_changes(void **state)
+{
+    cancel_a_goodbye(*state, "[{type: lasting, name: a, to: 2}]", 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -1065,6 +1135,7 @@ int main(void)
         TEST(changed__says_goodbye_only_to_series_that_would_stay),
         TEST(mistake__is_told_with_its_place_and_changes_nothing),
         TEST(bind_that_fails__is_taken_back),
+        TEST(part_that_is_refused__is_taken_back),
         TEST(one_that_cannot_be_bound_again__is_told_and_gone),
         TEST(hanging__is_left_behind_and_freed_when_it_ends),
         TEST(hanging__goes_on_when_it_is_taken_back),
@@ -1074,7 +1145,9 @@ int main(void)
         TEST(changed__counts_what_it_cannot_take_from_a_spool),
         TEST(step__waits_for_nobody),
         TEST(cancel__takes_back_what_has_not_changed),
+        TEST(cancel__lets_who_hurried_hurry_again),
         TEST(cancel__waits_for_no_goodbye_beyond_the_deadline),
+        TEST(cancel__neither_for_that_of_one_that_changes),
     };
     return cmocka_run_group_tests_name("workers_replace", tests, NULL, NULL);
 }

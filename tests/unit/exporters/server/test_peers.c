@@ -330,7 +330,7 @@ static void wait__has_no_deadline_and_gives_way_last(void **state)
     struct fixture *fixture = *state;
     struct MHD_Connection *any = (struct MHD_Connection *)fixture; /* never looked at */
     join(fixture, 0, 1);
-    eye_peers_wait(&fixture->peers, fixture->joined[0], any, 7, NOW_NS);
+    eye_peers_wait(&fixture->peers, fixture->joined[0], any, 7, NOW_NS - 2 * EYE_PEERS_STUCK_NS);
     assert_int_equal(eye_peers_expire(&fixture->peers, NOW_NS + 10 * EYE_PEERS_ANSWER_NS),
                      UINT64_MAX);
     assert_int_equal(fixture->joined[0]->ticket, 7);
