@@ -452,6 +452,18 @@ static bool retry(void *state)
     return false;
 }
 
+static bool follows_processes(const void *state)
+{
+    (void)state;
+    return false;
+}
+
+static struct eye_process_counts process_counts(const void *state)
+{
+    (void)state;
+    return (struct eye_process_counts){0};
+}
+
 static bool is_whole(const void *state)
 {
     const struct tier *tier = state;
@@ -502,6 +514,8 @@ const struct eye_tier_type eye_tier_sock_diag = {
     .read_ring = read_ring,
     .read_live = read_live,
     .open_rows = open_rows,
+    .follows_processes = follows_processes,
+    .process_counts = process_counts,
     .prepare = prepare,
     .apply = apply,
     .settle = settle,
