@@ -124,7 +124,7 @@ static void line__has_the_offset_of_its_zone(void **state)
         assert_non_null(rest);
         assert_memory_equal(rest, rows[i].offset, strlen(rows[i].offset));
         time_t age = time(NULL) - (timegm(&local) - rows[i].seconds);
-        assert_true(age >= 0 && age < 60);
+        assert_true(age >= -1 && age < 60); /* time() is behind by a tick */
     }
     unsetenv("TZ");
     tzset();
@@ -187,7 +187,7 @@ static json_t *read_object(struct fixture *fixture)
     assert_int_equal(strlen(rest), strlen(".000Z"));
     assert_true(rest[0] == '.' && rest[4] == 'Z');
     time_t age = time(NULL) - timegm(&utc);
-    assert_true(age >= 0 && age < 60);
+    assert_true(age >= -1 && age < 60); /* time() is behind by a tick */
     return object;
 }
 
