@@ -51,7 +51,9 @@ class Configurations(unittest.TestCase):
     def look_at(self, path):
         expected = self.copy(path)
         check = self.sockeye("check", "-c", path.name)
-        run = self.sockeye("run", "--once", "-c", path.name, prefix=UNPRIVILEGED)
+        # The tier that needs rights: without them it ends before it observes.
+        run = self.sockeye("run", "--once", "-c", path.name, "--set", "source.tier=socket-storage",
+                           prefix=UNPRIVILEGED)
         if expected:
             self.assertEqual((check.returncode, check.stdout), (EXIT_CONFIG, ""))
             self.assertEqual(check.stderr.splitlines(), expected)
