@@ -37,6 +37,8 @@ KINDS = ("pid", "cgroup", "mount", "net", "user")
 CONSOLE = ("{type: console, format: json, "
            "metrics: {allow: [tcp.connections.closed, http.*, sockeye.feature.*]}}")
 TAGS = "connections.tags=[direction, service, port, process]"
+# The tier that says what it lacks, instead of the next one.
+EBPF = "source.tier=socket-storage"
 
 
 def setUpModule():  # pylint: disable=invalid-name
@@ -110,7 +112,7 @@ class Container:
 
     def start(self, test, *settings, wait=True):
         """A daemon inside. It tells everything when it ends: sixteen at once have much to say."""
-        return Daemon(test, TAGS, *settings, interval="1m", console=CONSOLE, prefix=self.prefix,
+        return Daemon(test, TAGS, EBPF, *settings, interval="1m", console=CONSOLE, prefix=self.prefix,
                       wait=wait)
 
     def end(self, daemon):

@@ -42,14 +42,21 @@ class Queues(unittest.TestCase):
             with contextlib.suppress(BlockingIOError):
                 client.connect((HOST, port))
 
+    def stand_still(self, namespace, still):
+        namespace.run("ip", "link", "set", "lo", "down" if still else "up")
+
     def test_overflow(self):
         namespace = Namespace(self)
         older_port, port, closed_port = free_port(), free_port(), free_port()
         older = self.listen(namespace, older_port, 2)
         self.knock(namespace, older_port, 10)
+        # Whoever was not let in comes again and again: not between the looks at the counters, the
+        # daemon's and ours.
+        self.stand_still(namespace, True)
         dropped_before = listener_drops(namespace)
         self.assertGreater(dropped_before, 0)
         daemon = Daemon(self, console=CONSOLE)
+        self.stand_still(namespace, False)
         self.listen(namespace, port, 3)
         self.knock(namespace, port, 20)
         closed = self.listen(namespace, closed_port, 1)
@@ -63,8 +70,7 @@ class Queues(unittest.TestCase):
         # Accepted, none of them waits; what its clients send again takes its place later.
         for _ in range(3):
             self.addCleanup(older.accept()[0].close)
-        # Whoever was not let in comes again and again: not between the two looks at the counters.
-        namespace.run("ip", "link", "set", "lo", "down")
+        self.stand_still(namespace, True)
         self.assertEqual(daemon.stop(), 0)
         drops = {one: daemon.total("tcp.listen.drops", port=one, direction="incoming")
                  for one in (older_port, port, closed_port)}

@@ -249,7 +249,7 @@ class Log(unittest.TestCase):
         self.assertEqual(daemon.stop(), EXIT_OK)
         lines = [json.loads(line) for line in daemon.log]
         self.assertTrue(all(line.keys() == {"time", "level", "message"} for line in lines))
-        self.assertTrue(any(line["message"].startswith(OBSERVING) for line in lines))
+        self.assertTrue(any(OBSERVING in line["message"] for line in lines))
         self.assertIn("stopping on SIGTERM", [line["message"] for line in lines])
         # What libbpf says of a start in which all went well is for nobody.
         self.assertEqual({line["level"] for line in lines} - {"warning"}, {"info", "debug"})

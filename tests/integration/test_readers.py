@@ -12,6 +12,7 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 import unittest
 
 import harness
@@ -158,9 +159,14 @@ class Stalled(Run):
             while True:
                 os.read(read_end, 65536)
         process.send_signal(signal.SIGHUP)
+        text = ""
+        while "the configuration is in force" not in text:
+            with contextlib.suppress(BlockingIOError):
+                text += os.read(read_end, 65536).decode()
+            time.sleep(0.01)
         process.terminate()
         self.assertEqual(process.wait(60), EXIT_OK)
-        said = harness.messages(os.read(read_end, 65536).decode())
+        said = harness.messages(text)
         dropped = self.total(path, "log.dropped")
         self.assertRegex(said[0], rf"^{dropped:.0f} log lines? (was|were) not written: nobody read "
                                   "standard error")
