@@ -44,14 +44,17 @@ static void clear_environment(void)
     environ[kept] = NULL;
 }
 
+/* The tier that shows single connections. */
+#define TIER "source.tier=socket-storage"
+
 /* Apart from the terminal's keys, which are ours. Returns only when that failed. */
 static void become_daemon(const struct eye_own *own, pid_t parent, const sigset_t *mask)
 {
     char setting[EYE_OWN_PATH_BYTES + 16];
     snprintf(setting, sizeof(setting), "control.socket=%s", own->socket);
     char *words[] = {
-        "sockeye", "run",   "-c",          "/dev/null", "--set",
-        setting,   "--set", "interval=1s", "--set",     "exporters=[{type: \"null\"}]",
+        "sockeye", "run",         "-c",    "/dev/null", "--set", setting,
+        "--set",   "interval=1s", "--set", TIER,        "--set", "exporters=[{type: \"null\"}]",
         NULL,
     };
     int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);

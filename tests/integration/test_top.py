@@ -457,7 +457,7 @@ class Own(unittest.TestCase):
         self.assertEqual(self.left(), set())
 
     def test_log_of_one_that_cannot_start(self):
-        done = sockeye("top", "--once", SOCKEYE_SOURCE_TIER="socket-storage",
+        done = sockeye("top", "--once",
                        prefix=(*self.ALONE, "setpriv", "--bounding-set=-all", "--inh-caps=-all"))
         self.assertEqual((done.returncode, done.stdout), (EXIT_FAILURE, ""))
         self.assertRegex(done.stderr, "^sockeye: no daemon runs, and one could not be started: "
