@@ -225,7 +225,8 @@ class Live(unittest.TestCase):
     def start_seeing(self):
         key = accounts.write_secret(self, "0123456789abcdef0123456789abcdef")
         return harness.Daemon(
-            self, "protocols.dns=true", "limits.tag_values=40", "limits.idle=10s", f"control.socket={self.control}",
+            self, "protocols.dns=true", "connections.remote=name", "limits.tag_values=40",
+            "limits.idle=10s", f"control.socket={self.control}",
             console=None, exporters=(
                 self.pages[0].exporter, self.agent.exporter,
                 f"{{type: remote_write, url: '{self.refusing.url}/api/v1/write'}}",
