@@ -54,7 +54,8 @@ NOT_MADE = {"SockeyeRingNearlyFull", "SockeyeSamplesLost", "SockeyeExporterBehin
 # without containers.
 NOT_COUNTED = {"sockeye.processes.forgotten", "sockeye.log.dropped",
                "sockeye.exporter.spool.replayed", "sockeye.containers.lookups",
-               "sockeye.remote.names"}
+               *(f"sockeye.usm.process_monitor.{trouble}"
+                 for trouble in ("restart", "reinit_failed", "process_scan_failed", "lost"))}
 
 
 class Prometheus(test_delivery.Store):
