@@ -175,7 +175,7 @@ static __always_inline bool eye_carries_requests(const struct eye_conversation *
 static __always_inline void eye_know(struct eye_conversation *conversation, __u32 side,
                                      bool requests)
 {
-    __u8 client = eye_client_of(side, requests);
+    __u8 client = (__u8)eye_client_of(side, requests);
     if (conversation->client != client) {
         conversation->client = client;
     }

@@ -56,11 +56,11 @@ static int parse_length(const char *text, const struct eye_prefix *prefix, uint8
 /* True when something was there. */
 static bool clear_behind(struct eye_prefix *prefix)
 {
-    uint8_t found = 0;
+    unsigned found = 0;
     for (unsigned byte = prefix->bits / 8; byte < EYE_PREFIX_ADDRESS_BYTES; byte++) {
-        uint8_t behind = byte == prefix->bits / 8 ? (uint8_t)(0xff >> prefix->bits % 8) : 0xff;
+        unsigned behind = byte == prefix->bits / 8 ? 0xffU >> prefix->bits % 8 : 0xffU;
         found |= prefix->address[byte] & behind;
-        prefix->address[byte] &= (uint8_t)~behind;
+        prefix->address[byte] = (uint8_t)(prefix->address[byte] & ~behind);
     }
     return found != 0;
 }

@@ -248,7 +248,8 @@ class FilesOfOthers(unittest.TestCase):
             os.chown(path, 65534, 65534)
         os.chmod(self.path, 0o600)
         self.page = free_port()
-        self.exporters = (f'{{type: dogstatsd, url: "unix://{self.path}"}}',
+        self.exporters = (f'{{type: dogstatsd, url: "unix://{self.path}", metrics: '
+                          "{allow: [sockeye.memory.*]}}",
                           f'{{type: openmetrics, listen: "127.0.0.1:{self.page}", basic_auth: '
                           f'{{user: me, password_file: {self.secret}}}}}')
 

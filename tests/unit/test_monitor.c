@@ -85,7 +85,7 @@ static int teardown(void **state)
 
 static void open_monitor(struct fixture *fixture, enum eye_monitoring wanted)
 {
-    fixture->config.source.processes = wanted;
+    fixture->config.source.processes = (int)wanted;
     eye_monitor_open(&fixture->monitor, &fixture->config, NULL, fixture->processes);
 }
 

@@ -221,8 +221,12 @@ static void connector__counts_what_has_no_room(void **state)
     }
     assert_true(eye_connector_lost(&connector) > 0);
     assert_int_equal(eye_connector_read(&connector, look_for, &search), 0);
-    search.pid = end_a_child();
-    read_until(&connector, &search, &search.ended);
+    /* Others end, too, and may take the little room. */
+    for (int i = 0; i < 100 && !search.ended; i++) {
+        search.pid = end_a_child();
+        assert_int_equal(eye_connector_read(&connector, look_for, &search), 0);
+    }
+    assert_true(search.ended);
     eye_connector_close(&connector);
 }
 

@@ -827,6 +827,16 @@ static void hang(struct fixture *fixture, size_t index)
     assert_true(reaches(&receivers[index].attempts, attempts + 1));
 }
 
+/* They end when what hangs does. */
+static void wait_for_the_stuck(struct fixture *fixture)
+{
+    uint64_t until_ns = eye_clock_monotonic_ns() + PATIENCE_NS;
+    while (eye_workers_reap(&fixture->workers) > 0 && eye_clock_monotonic_ns() < until_ns) {
+        usleep(500);
+    }
+    assert_int_equal(fixture->workers.stuck_count, 0);
+}
+
 static void hanging__is_left_behind_and_freed_when_it_ends(void **state)
 {
     struct fixture *fixture = *state;
@@ -849,11 +859,7 @@ static void hanging__is_left_behind_and_freed_when_it_ends(void **state)
     assert_int_equal(atomic_load(&receivers[2].sum), 7 + 8);
     assert_whole(fixture, &receivers[1]);
     atomic_store(&receivers[0].hangs, false);
-    uint64_t until_ns = eye_clock_monotonic_ns() + PATIENCE_NS;
-    while (eye_workers_reap(&fixture->workers) > 0 && eye_clock_monotonic_ns() < until_ns) {
-        usleep(500);
-    }
-    assert_int_equal(fixture->workers.stuck_count, 0);
+    wait_for_the_stuck(fixture);
     assert_int_equal(atomic_load(&receivers[0].finished), 0);
     assert_int_equal(atomic_load(&receivers[0].deliveries), 2);
 }
@@ -1100,6 +1106,8 @@ static void cancel_a_goodbye(struct fixture *fixture, const char *next, size_t r
     publish(fixture, 8);
     wait_for_sequence(&receivers[2], 2);
     assert_int_equal(atomic_load(&receivers[2].sum), 8);
+    atomic_store(&receivers[0].goodbye_hangs, false);
+    wait_for_the_stuck(fixture);
 }
 
 static void cancel__waits_for_no_goodbye_beyond_the_deadline(void **state)
