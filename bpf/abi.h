@@ -319,9 +319,10 @@ struct eye_loss_record {
     X(DIAG_TABLE, "diag", "table_full")    /* a connection that is told of at its end alone */     \
     X(DIAG_MALFORMED, "diag", "malformed") /* a message that is cut, none, or not the kernel's */  \
     X(DIAG_OWNERS, "diag", "owners")       /* sockets whose processes were not all looked at */    \
-    X(UDP_STORAGE, "udp", "no_storage")    /* no memory for a socket's state: not counted */       \
-    X(UDP_RING, "udp", "ring_full")        /* the last record of a socket */                       \
-    X(UDP_FLOWS, "udp", "flows_full")      /* datagrams counted as the first peer's */             \
+    X(LISTENER_RING, "listener", "ring_full")   /* what it dropped before its end */               \
+    X(UDP_STORAGE, "udp", "no_storage")         /* no memory for a socket's state: not counted */  \
+    X(UDP_RING, "udp", "ring_full")             /* the last record of a socket */                  \
+    X(UDP_FLOWS, "udp", "flows_full")           /* datagrams counted as the first peer's */        \
     X(UDP_HEADERS, "udp", "extension_headers")  /* as below */                                     \
     X(USM_HEADERS, "http", "extension_headers") /* IPv6 packet with more of them than followed */  \
     EYE_EACH_PROTOCOL(EYE_PARSER_LOSSES, X)                                                        \

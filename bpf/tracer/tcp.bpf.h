@@ -346,7 +346,7 @@ static __always_inline void eye_on_unlisten(struct sock *sk, struct eye_socket *
     }
     struct eye_connection_record *record = bpf_ringbuf_reserve(&connections, sizeof(*record), 0);
     if (!record) {
-        eye_lose(EYE_LOSS_TCP_RING, 1);
+        eye_lose(EYE_LOSS_LISTENER_RING, 1);
         return;
     }
     __builtin_memset(record, 0, sizeof(*record));

@@ -182,7 +182,7 @@ class LifeCycle(Service):
         self.start()
         self.assertEqual(self.show("ActiveState"), "active")
         messages = [text for _, text in self.journal()]
-        self.assertTrue(any(text.startswith(harness.OBSERVING) for text in messages), messages)
+        self.assertTrue(any(harness.OBSERVING in text for text in messages), messages)
         wait_until(lambda: re.fullmatch(r"\d+ connections? active, \d+ series",
                                         self.show("StatusText")), 30,
                    lambda: self.show("StatusText"))

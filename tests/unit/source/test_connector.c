@@ -215,6 +215,7 @@ static void connector__counts_what_has_no_room(void **state)
     }
     assert_int_equal(eye_connector_open(NULL, &connector, &why), 0);
     read_until(&connector, &search, &search.answered);
+    eye_connector_narrow(&connector);
     setsockopt(connector.fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least));
     for (int i = 0; i < 20; i++) {
         end_a_child();
@@ -223,7 +224,9 @@ static void connector__counts_what_has_no_room(void **state)
     assert_int_equal(eye_connector_read(&connector, look_for, &search), 0);
     /* Others end, too, and may take the little room. */
     for (int i = 0; i < 100 && !search.ended; i++) {
+        struct pollfd ready = {.fd = connector.fd, .events = POLLIN};
         search.pid = end_a_child();
+        poll(&ready, 1, 100);
         assert_int_equal(eye_connector_read(&connector, look_for, &search), 0);
     }
     assert_true(search.ended);
