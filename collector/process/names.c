@@ -115,9 +115,9 @@ static void keep_off_reserved(char *name, size_t size)
 
 static void copy_container(struct eye_container_id *id, const struct eye_place *place)
 {
-    if (place->is_name) {
-        copy_unescaped(id->text, sizeof(id->text), place->container, "\\x");
-    } else {
+    copy_unescaped(id->text, sizeof(id->text), place->container, "\\x");
+    /* No container is called so: an escape that makes a path of a name stays one. */
+    if (!place->is_name || strchr(id->text, '/') != NULL) {
         copy_clean(id->text, sizeof(id->text), place->container);
     }
     keep_off_reserved(id->text, sizeof(id->text));
