@@ -23,7 +23,9 @@ enum eye_udp_flag {
     EYE_UDP_KERNEL = 8, /* the kernel's own */
 };
 
-/* Datagrams of a socket that are looked at for QUIC: its handshake comes first. */
+/* Datagrams of a socket, as long as those of a handshake, that are looked at for QUIC from one look
+ * of the iterator to the next: a server's socket has handshakes at any time, and other traffic is
+ * not to pay for each datagram. */
 #define EYE_QUIC_LOOKS 4
 #define EYE_QUIC_FIRST_BYTES 1200 /* RFC 9000, 14.1: what the first ones of both ends have */
 
@@ -58,7 +60,7 @@ struct eye_udp_socket {
     __u8 flags;                     /* enum eye_udp_flag */
     __u8 direction;
     __u8 family;
-    __u8 looks; /* datagrams that were looked at for QUIC */
+    __u8 looks; /* datagrams that were looked at for QUIC since the iterator's last look */
 };
 
 EYE_ABI_ASSERT(sizeof(struct eye_udp_socket) + 72 <= 256); /* kmalloc-256 */
@@ -84,7 +86,7 @@ struct eye_udp_flow_key {
 
 struct eye_udp_flow {
     __u64 owner;
-    __u64 moved_ns; /* monotonic, when the iterator found that it had moved */
+    __u64 moved_ns; /* monotonic: made, or when the iterator found last that it had moved */
     struct eye_datagrams counters;
     struct eye_datagrams reported;
     __u32 netns;
@@ -233,13 +235,13 @@ EYE_PART int eye_look_for_quic(struct __sk_buff *skb, __u32 offset)
 static __always_inline void eye_recognise_quic(struct __sk_buff *skb, struct eye_udp_socket *socket,
                                                const struct eye_datagram *datagram)
 {
-    if (socket->looks >= EYE_QUIC_LOOKS || datagram->cast != EYE_UNICAST) {
+    if (datagram->bytes < EYE_QUIC_FIRST_BYTES || socket->looks >= EYE_QUIC_LOOKS ||
+        socket->flags & EYE_UDP_QUIC) {
         return;
     }
     socket->looks++;
-    if (datagram->bytes >= EYE_QUIC_FIRST_BYTES && eye_look_for_quic(skb, datagram->offset)) {
+    if (eye_look_for_quic(skb, datagram->offset)) {
         socket->flags |= EYE_UDP_QUIC;
-        socket->looks = EYE_QUIC_LOOKS;
     }
 }
 
@@ -336,13 +338,15 @@ static __always_inline bool eye_is_first_peers(const struct eye_udp_socket *sock
     return !eye_udp_by_address || eye_is_same_address(datagram->remote, socket->remote);
 }
 
-/* A flow of its own goes the way in which its first datagram went, when it is a peer's. */
+/* As old as it is: the iterator, which may meet it before its first datagram is counted, takes what
+ * never moved for idle otherwise. */
 static __always_inline struct eye_udp_flow *eye_make_flow(const struct eye_udp_socket *socket,
                                                           struct eye_udp_flow_key *key,
                                                           const struct eye_datagram *datagram)
 {
     struct eye_udp_flow flow = {
         .owner = socket->owner,
+        .moved_ns = bpf_ktime_get_ns(),
         .netns = socket->netns,
         .port = eye_udp_port(socket, key->direction, datagram->local_port, datagram->remote_port),
         .flags = socket->flags & EYE_UDP_QUIC ? EYE_DATAGRAM_QUIC : 0,
@@ -598,6 +602,7 @@ static __always_inline void eye_report_udp(struct seq_file *seq, struct sock *sk
         eye_give_back_udp(socket, claim, claim);
         return;
     }
+    socket->looks = 0;
     eye_look_at_udp(sk, socket);
     eye_fill_datagram_record(&record, socket);
     eye_fill_datagrams(&record, &now.counters, &reported->counters);

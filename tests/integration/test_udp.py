@@ -406,6 +406,12 @@ class Quic(Case):
         # RFC 9001, A.2: a long header of version 1, an id of 8 bytes; filled up to 1200.
         initial = bytes.fromhex("c300000001088394c8f03e5157080000449e") + os.urandom(1182)
         client = self.udp()
+        # Of connections that are older than the daemon: short headers, short and long.
+        for size in (*[30] * 20, *[1200] * 10):
+            client.sendto(b"\x40" + bytes(size - 1), ("127.0.0.1", port))
+            server.recv(2000)
+        # They used up what is looked at in an interval, and in no longer time.
+        daemon.wait_for_snapshots(2)
         client.sendto(initial, ("127.0.0.1", port))
         _, address = server.recvfrom(2000)
         server.sendto(initial, address)
