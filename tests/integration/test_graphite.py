@@ -180,15 +180,15 @@ class CarbonKeepsTheSame(unittest.TestCase):
 
     def run_against(self, carbon, url, settings="", path_of=None, restart=False):
         """Traffic, and what carbon keeps of it when the daemon and carbon have stopped."""
-        daemon = Recorder(self, exporters=(
+        truth, hostile_port = Truth(), harness.free_port()
+        daemon = Recorder(self, truth.alone(hostile_port), exporters=(
             f"{{type: graphite, url: '{url}', tags: ['host:{HOST}'], retention: 1s, {settings}}}",))
-        truth = Truth()
         for rounds in (5, 300, 40):
             truth.add(self, rounds)
             daemon.wait_for_snapshots(1)
             if restart:
                 self.restart(carbon, daemon, truth)
-        self.send_hostile_path()
+        self.send_hostile_path(hostile_port)
         daemon.wait_for_snapshots(2)
         self.assertEqual(daemon.stop(), 0)
         carbon.stop()
@@ -209,8 +209,8 @@ class CarbonKeepsTheSame(unittest.TestCase):
         harness.wait_until(lambda: recoveries() > before, 60, lambda: "\n".join(daemon.log))
         daemon.wait_for_snapshots(1)
 
-    def send_hostile_path(self):
-        conversation = Conversation(self)
+    def send_hostile_path(self, port):
+        conversation = Conversation(self, port)
         conversation.exchange(post("/x;y=z~{a=\"b\"}!^ 1 2\xe2\x80\xa8", b""), answer(201, b""))
         conversation.close()
 

@@ -16,7 +16,7 @@ from conversation import Conversation, answer, post
 from test_delivery import Truth
 
 PACKAGE = "statsd@0.9.0"
-# Sent by datagrams to a server whose buffer is a small one: nothing of others.
+# Sent by datagrams to a server whose buffer is a small one: no more than is compared.
 KNOWN = f"metrics: {{allow: {Truth().metrics}}}"
 
 # Writes what each flush has as one line of JSON.
@@ -115,13 +115,13 @@ class ServerCountsTheSame(unittest.TestCase):
     def run_daemon(self, settings, scheme="udp"):
         """The server after traffic, the truth of it, and the daemon, which is stopped."""
         server = Statsd(self, self.folder)
-        daemon = harness.Daemon(self, exporters=(
+        truth, hostile_port = Truth(), harness.free_port()
+        daemon = harness.Daemon(self, truth.alone(hostile_port), exporters=(
             f"{{type: statsd, url: '{scheme}://127.0.0.1:{server.port}', {settings}}}",))
-        truth = Truth()
         for rounds in (5, 300, 40):
             truth.add(self, rounds)
             daemon.wait_for_snapshots(1)
-        self.send_hostile_path()
+        self.send_hostile_path(hostile_port)
         daemon.wait_for_snapshots(1)
         self.assertEqual(daemon.stop(), 0)
         server.settle()
@@ -129,8 +129,8 @@ class ServerCountsTheSame(unittest.TestCase):
         self.assertGreater(server.counters()["statsd.metrics_received"], 100)
         return server, truth, daemon
 
-    def send_hostile_path(self):
-        conversation = Conversation(self)
+    def send_hostile_path(self, port):
+        conversation = Conversation(self, port)
         conversation.exchange(post("/x:1|c|#a:b,c;d=e@0.1[f]{g}", b""), answer(201, b""))
         conversation.close()
 

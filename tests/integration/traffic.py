@@ -6,6 +6,7 @@ import random
 import threading
 import time
 
+import harness
 from conversation import Conversation, answer, post
 
 
@@ -31,10 +32,16 @@ class Truth:
 
     def __init__(self):
         self.connections = self.requests = self.to_server = self.from_server = 0
-        self.port = None
+        self.port = harness.free_port()
+
+    def alone(self, *others):
+        """The daemon's setting that counts nothing but this service and the ports of @others: a
+        server with a small buffer for datagrams loses them where the whole machine is told of."""
+        ports = ", ".join(f"{{port: {port}}}" for port in (self.port, *others))
+        return f"connections.include=[{ports}]"
 
     def add(self, test, rounds):
-        self.port, to_server, from_server = talk(test, rounds, self.port)
+        _, to_server, from_server = talk(test, rounds, self.port)
         self.connections += 1
         self.requests += rounds
         self.to_server += to_server
