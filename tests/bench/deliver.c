@@ -200,16 +200,14 @@ struct page_maker {
     struct eye_export_stats *stats;
 };
 
-static int open_page(const struct eye_exporter_setup *setup, void **ret_state,
+static int open_page(void *state, const struct eye_exporter_setup *setup,
                      struct eye_error *ret_error)
 {
     (void)ret_error;
-    struct page_maker *maker = calloc(1, sizeof(*maker));
-    assert(maker != NULL);
+    struct page_maker *maker = state;
     maker->stats = setup->stats;
     eye_text_init(&maker->piece, (size_t)64 << 20);
     int result = eye_selection_init(&maker->selection, setup);
-    *ret_state = maker;
     return result == 0 ? eye_pages_init(&maker->pages, &maker->selection, false) : result;
 }
 
@@ -257,13 +255,16 @@ static void close_page(void *state)
     eye_pages_done(&maker->pages);
     eye_text_done(&maker->piece);
     eye_selection_done(&maker->selection);
-    free(maker);
 }
 
-static const struct eye_exporter_type page_type = {
-    .section = {.type = "page"}, .open = open_page, .deliver = deliver_page, .close = close_page};
+static const struct eye_exporter_type page_type = {.section = {.type = "page"},
+                                                   .state_size = sizeof(struct page_maker),
+                                                   .open = open_page,
+                                                   .deliver = deliver_page,
+                                                   .close = close_page};
 
 static const struct eye_exporter_type zipped_type = {.section = {.type = "zipped"},
+                                                     .state_size = sizeof(struct page_maker),
                                                      .open = open_page,
                                                      .deliver = deliver_zipped,
                                                      .close = close_page};
