@@ -92,11 +92,27 @@ static int make_way(const struct sockaddr_un *address, struct eye_error *ret_err
                                strerror(errno));
 }
 
+/* The package makes it on this host. getgrnam() would ask every directory of names, and keep a
+ * third of a MiB of their libraries, to say mostly that it is not there. */
+static bool find_group(gid_t *ret_group)
+{
+    FILE *groups = fopen("/etc/group", "re");
+    const struct group *group = NULL;
+    do {
+        group = groups != NULL ? fgetgrent(groups) : NULL;
+    } while (group != NULL && strcmp(group->gr_name, GROUP) != 0);
+    *ret_group = group != NULL ? group->gr_gid : 0;
+    if (groups != NULL) {
+        fclose(groups);
+    }
+    return group != NULL;
+}
+
 /* Root's daemon gives it to those who administer; a missing group leaves it root's. */
 static void give_to_group(const char *path)
 {
-    const struct group *group = geteuid() == 0 ? getgrnam(GROUP) : NULL;
-    if (group != NULL && lchown(path, (uid_t)-1, group->gr_gid) != 0) {
+    gid_t group;
+    if (geteuid() == 0 && find_group(&group) && lchown(path, (uid_t)-1, group) != 0) {
         eye_log_warning("cannot give %s to the group " GROUP ": %s", path, strerror(errno));
     }
 }
