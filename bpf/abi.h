@@ -69,6 +69,16 @@ enum eye_failure {
     EYE_FAILURE_COUNT,
 };
 
+/* What the host's own NAT does to a connection: bits. */
+enum eye_nat {
+    EYE_NAT_NONE = 0,
+    EYE_NAT_SOURCE = 1,
+    EYE_NAT_DESTINATION = 2,
+    EYE_NAT_BOTH = EYE_NAT_SOURCE | EYE_NAT_DESTINATION,
+    EYE_NAT_UNKNOWN, /* nobody looks, or does not know how yet */
+    EYE_NAT_COUNT,
+};
+
 enum eye_connection_kind {
     EYE_CONNECTION_LIVE,    /* from the iterator: moved since its last record */
     EYE_CONNECTION_CLOSED,  /* was established, has ended */
@@ -115,8 +125,9 @@ struct eye_connection_record {
     __u8 direction;   /* enum eye_direction */
     __u8 family;      /* enum eye_family */
     __u8 failure;     /* enum eye_failure */
-    __u8 padding[5];
-    __u8 remote[EYE_ADDRESS_BYTES]; /* network byte order */
+    __u8 nat;         /* enum eye_nat; within a pass always the same */
+    __u8 padding[4];
+    __u8 remote[EYE_ADDRESS_BYTES]; /* network byte order, as `port` behind NAT */
 };
 
 /*

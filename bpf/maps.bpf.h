@@ -45,7 +45,8 @@ struct eye_reported {
     };
     __u64 counted_owner; /* under which it was counted active */
     __u32 pass;
-    __u32 padding;
+    __u8 nat; /* as which it was counted in that pass */
+    __u8 padding[3];
 };
 
 /*
@@ -79,7 +80,7 @@ struct eye_socket {
     __u8 state;          /* of the last change that was handled (include/net/tcp_states.h) */
     __u8 port_is_chosen; /* the listener was bound to port 0: the number is no name */
     __u8 errors_before;  /* CONNECTING: length of its error queue when it began, modulo 256 */
-    __u8 padding;
+    __u8 nat;            /* enum eye_nat, but for UNKNOWN; see nat.bpf.h */
 };
 
 enum eye_claim {
@@ -98,6 +99,20 @@ struct {
     __type(key, int);
     __type(value, struct eye_socket);
 } sockets SEC(".maps");
+
+/* Whom destination NAT gives a client's packets to. */
+struct eye_translation {
+    __u8 remote[EYE_ADDRESS_BYTES];
+    __u16 port;
+};
+
+/* socket -> struct eye_translation, of those alone. Written by nat.bpf.h. */
+struct {
+    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct eye_translation);
+} translations SEC(".maps");
 
 /* struct eye_connection_record: closes and failures. Written by tcp.bpf.h, read by the collector.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Entry points of the tier "socket-storage": thin sections over the handlers. Kernel 5.12+. */
 #include "bpf/process/life.bpf.h"
+#include "bpf/tracer/nat.bpf.h"
 #include "bpf/tracer/seed.bpf.h"
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/tracer/udp.bpf.h"
@@ -201,6 +202,9 @@ static __always_inline void on_packet(struct __sk_buff *skb, __u32 side)
     }
     __u32 tcp = eye_find_transport(skb, IPPROTO_TCP, EYE_LOSS_USM_HEADERS);
     if (tcp) {
+        if (side == EYE_SENT) {
+            eye_look_for_nat(skb);
+        }
         eye_handle_segment(skb, tcp, side);
     } else {
         eye_handle_datagram(skb, side);

@@ -75,6 +75,7 @@ typedef struct {
 } socket_lock_t;
 
 struct sk_buff {
+    unsigned long _nfct; /* of conntrack: its entry, and three bits */
     char cb[48]; /* what it holds depends on the queue that the buffer is in */
 };
 

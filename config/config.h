@@ -112,6 +112,7 @@ enum eye_connection_tag {
     EYE_CONNECTION_TAG_POD,
     EYE_CONNECTION_TAG_NAMESPACE,
     EYE_CONNECTION_TAG_NETNS,
+    EYE_CONNECTION_TAG_NAT,
 };
 
 /* Order of the choices of connections.remote. Where a network or a name is not known it is the

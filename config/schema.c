@@ -43,7 +43,8 @@ static const char *const connection_tags[] = {
     [EYE_CONNECTION_TAG_POD] = "pod",
     [EYE_CONNECTION_TAG_NAMESPACE] = "namespace",
     [EYE_CONNECTION_TAG_NETNS] = "netns",
-    [EYE_CONNECTION_TAG_NETNS + 1] = NULL,
+    [EYE_CONNECTION_TAG_NAT] = "nat",
+    [EYE_CONNECTION_TAG_NAT + 1] = NULL,
 };
 
 static const char *const wishes[] = {

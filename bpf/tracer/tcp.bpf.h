@@ -13,6 +13,15 @@
 
 #define EYE_CONNECTIONS_WAKE_BYTES (64 * 1024)
 
+/* Written by the collector, but for `met`; see nat.bpf.h. Offsets in struct nf_conn, of `status`
+ * and of the tuple that answers come with; 0: not known yet. */
+struct {
+    __u32 status;
+    __u32 answer;
+    bool looks; /* at packets that leave, there are programs for them */
+    bool met;   /* an entry, whose fields nobody knew */
+} eye_conntrack = {};
+
 static __always_inline bool eye_moved(const struct eye_counters *now,
                                       const struct eye_counters *before)
 {
@@ -49,6 +58,17 @@ static __always_inline __u64 eye_increase(__u64 now, __u64 before)
     return now - before;
 }
 
+/* Within a pass it stays what it was counted as. */
+static __always_inline __u8 eye_nat_in(const struct eye_socket *socket,
+                                       const struct eye_reported *reported, __u32 pass)
+{
+    if (reported->pass == pass) {
+        return reported->nat;
+    }
+    bool known = eye_conntrack.looks && (eye_conntrack.status || !eye_conntrack.met);
+    return known ? socket->nat : EYE_NAT_UNKNOWN;
+}
+
 /* Everything but flags and counters of the pass. The record must be zeroed. */
 static __always_inline void eye_fill_record(struct eye_connection_record *record,
                                             const struct eye_socket *socket,
@@ -72,6 +92,10 @@ static __always_inline void eye_fill_record(struct eye_connection_record *record
     record->direction = socket->direction;
     record->family = socket->family;
     eye_fill_remote(record->remote, common);
+    record->nat = eye_nat_in(socket, reported, record->pass);
+    if (record->nat & EYE_NAT_DESTINATION && record->direction == EYE_OUTGOING) {
+        eye_fill_translation(tcp, record->remote, &record->port);
+    }
     if (!(socket->flags & EYE_SOCKET_OLDER) && reported->pass == 0) {
         record->flags |= EYE_CONNECTION_OPENED;
         record->connect_us = socket->connect_us;
@@ -459,6 +483,7 @@ static __always_inline void eye_report_live(struct seq_file *seq, struct eye_soc
     next->counters = now;
     next->pass = record.pass;
     next->counted_owner = record.owner;
+    next->nat = record.nat;
     if (eye_give_back(socket, claim, claim ^ EYE_CLAIM_SECOND)) {
         eye_meet(socket);
         if (bpf_seq_write(seq, &record, sizeof(record)) != 0) {

@@ -24,6 +24,7 @@ static __always_inline void eye_report_unsent(const struct eye_socket *socket)
     record->direction = EYE_OUTGOING;
     record->family = socket->family;
     record->failure = EYE_FAILURE_LOCAL;
+    record->nat = EYE_NAT_UNKNOWN;
     __builtin_memcpy(record->remote, socket->reported[0].tried, sizeof(record->remote));
     bpf_ringbuf_submit(record, eye_wake_flag(&connections, EYE_CONNECTIONS_WAKE_BYTES));
 }

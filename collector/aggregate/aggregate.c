@@ -42,7 +42,7 @@ struct connection_key {
     uint8_t cast;                      /* of datagrams; else zero */
     uint8_t flags;                     /* enum eye_datagram_flag, of datagrams */
     uint8_t listens;                   /* 1: a listener, which has no remote */
-    uint8_t padding;
+    uint8_t nat;                       /* enum eye_nat, of TCP; UNKNOWN unless a tag asks */
 };
 
 /* X(identifier): what is counted of every connection or UDP socket, under
@@ -291,6 +291,7 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
         {EYE_CONNECTION_TAG_POD, EYE_TAG_POD, bundle->pod},
         {EYE_CONNECTION_TAG_NAMESPACE, EYE_TAG_NAMESPACE, bundle->namespace_name},
         {EYE_CONNECTION_TAG_NETNS, EYE_TAG_NETNS, bundle->netns},
+        {EYE_CONNECTION_TAG_NAT, EYE_TAG_NAT, eye_nat_name((enum eye_nat)key->nat)},
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(tags); i++) {
         if (has_tag(aggregate, tags[i].wanted)) {
@@ -352,6 +353,7 @@ static struct bundle *find_named(struct eye_aggregate *aggregate, struct connect
     check_generations(aggregate);
     key->process = process->id;
     key->netns = has_tag(aggregate, EYE_CONNECTION_TAG_NETNS) ? key->netns : 0;
+    key->nat = has_tag(aggregate, EYE_CONNECTION_TAG_NAT) ? key->nat : EYE_NAT_UNKNOWN;
     if (aggregate->filter.on) {
         key->rule_port = eye_filter_port(&aggregate->filter, key->port);
         key->rule_class = eye_filter_class(&aggregate->filter, remote);
@@ -372,7 +374,8 @@ static struct bundle *find_bundle(struct eye_aggregate *aggregate,
     struct connection_key key = {.netns = sample->netns,
                                  .port = sample->port,
                                  .direction = sample->direction,
-                                 .family = sample->family};
+                                 .family = sample->family,
+                                 .nat = sample->nat};
     return find_named(aggregate, &key, sample->remote, owner);
 }
 
@@ -558,7 +561,8 @@ void eye_aggregate_listener(void *context, const struct eye_connection_record *s
                                  .port = sample->port,
                                  .direction = sample->direction,
                                  .family = sample->family,
-                                 .listens = 1};
+                                 .listens = 1,
+                                 .nat = EYE_NAT_UNKNOWN};
     struct bundle *bundle = find_named(aggregate, &key, NULL, sample->owner);
     if (bundle == NULL || leaves_out(aggregate, bundle)) {
         return;
@@ -576,7 +580,8 @@ void eye_aggregate_datagrams(void *context, const struct eye_datagram_record *sa
                                  .direction = sample->direction,
                                  .family = sample->family,
                                  .cast = sample->cast,
-                                 .flags = sample->flags};
+                                 .flags = sample->flags,
+                                 .nat = EYE_NAT_UNKNOWN};
     struct bundle *bundle = find_named(aggregate, &key, sample->remote, sample->owner);
     if (bundle == NULL || leaves_out(aggregate, bundle)) {
         return;

@@ -98,6 +98,8 @@ struct eye_attribute {
     X(PROTOCOL, "protocol", "network.protocol.name", STRING, EXPERIMENTAL,                         \
       "what a UDP socket was seen to speak: quic")                                                 \
     X(NETNS, "netns", "", STRING, EXPERIMENTAL, "inode number of the network namespace")           \
+    X(NAT, "nat", "", STRING, EXPERIMENTAL,                                                        \
+      "what the host's own NAT does to a connection: none, source, destination or both")           \
     X(REASON, "reason", "", STRING, STABLE, "why it failed or was dropped")                        \
     X(METHOD, "method", "", STRING, STABLE, "HTTP method, _OTHER when unknown")                    \
     X(STATUS, "status", "", STRING, STABLE, "HTTP status code")                                    \
@@ -149,11 +151,12 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
 /* The same in a table: EYE_TAG_BIT(PORT). */
 #define EYE_TAG_BIT(identifier) (UINT64_C(1) << EYE_TAG_##identifier)
 
-#define EYE_TAGS_CONNECTION                                                                        \
+#define EYE_TAGS_SOCKET                                                                            \
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(FAMILY) |     \
      EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(POD) | EYE_TAG_BIT(NAMESPACE) |   \
      EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
-#define EYE_TAGS_UDP (EYE_TAGS_CONNECTION | EYE_TAG_BIT(CAST) | EYE_TAG_BIT(PROTOCOL))
+#define EYE_TAGS_CONNECTION (EYE_TAGS_SOCKET | EYE_TAG_BIT(NAT))
+#define EYE_TAGS_UDP (EYE_TAGS_SOCKET | EYE_TAG_BIT(CAST) | EYE_TAG_BIT(PROTOCOL))
 #define EYE_TAGS_HTTP                                                                              \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
@@ -220,11 +223,11 @@ enum eye_series_bound {
       BUDGETED, STABLE, "segments retransmitted")                                                  \
     X(TCP_RTT, "tcp.rtt", TCP, DISTRIBUTION, SECONDS, 1, EYE_TAGS_CONNECTION, BUDGETED, STABLE,    \
       "smoothed round-trip time of each connection that moved, once per interval and at close")    \
-    X(TCP_LISTEN_WAITING, "tcp.listen.queue", TCP, GAUGE, CONNECTIONS, 1, EYE_TAGS_CONNECTION,     \
+    X(TCP_LISTEN_WAITING, "tcp.listen.queue", TCP, GAUGE, CONNECTIONS, 1, EYE_TAGS_SOCKET,         \
       BUDGETED, EXPERIMENTAL, "connections that wait to be accepted when the interval ends")       \
-    X(TCP_LISTEN_ROOM, "tcp.listen.queue.limit", TCP, GAUGE, CONNECTIONS, 1, EYE_TAGS_CONNECTION,  \
+    X(TCP_LISTEN_ROOM, "tcp.listen.queue.limit", TCP, GAUGE, CONNECTIONS, 1, EYE_TAGS_SOCKET,      \
       BUDGETED, EXPERIMENTAL, "how many have room in the queues of listeners")                     \
-    X(TCP_LISTEN_DROPPED, "tcp.listen.drops", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_CONNECTION,      \
+    X(TCP_LISTEN_DROPPED, "tcp.listen.drops", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_SOCKET,          \
       BUDGETED, EXPERIMENTAL,                                                                      \
       "SYNs and last acknowledgements of a handshake that a listener dropped, mostly since its "   \
       "queue was full; the client comes again")                                                    \

@@ -13,7 +13,7 @@ static bool is_valid(uint8_t direction, uint8_t family)
 static bool take_connection(struct eye_tracer *tracer, const struct eye_connection_record *record)
 {
     if (record->kind > EYE_CONNECTION_LISTENS || record->failure >= EYE_FAILURE_COUNT ||
-        !is_valid(record->direction, record->family)) {
+        record->nat >= EYE_NAT_COUNT || !is_valid(record->direction, record->family)) {
         return false;
     }
     if (record->kind == EYE_CONNECTION_LISTENS) {
@@ -59,6 +59,15 @@ const char *eye_failure_name(enum eye_failure failure)
         [EYE_FAILURE_LOCAL] = "local",
     };
     return names[failure];
+}
+
+const char *eye_nat_name(enum eye_nat nat)
+{
+    static const char *const names[] = {
+        [EYE_NAT_NONE] = "none", [EYE_NAT_SOURCE] = "source", [EYE_NAT_DESTINATION] = "destination",
+        [EYE_NAT_BOTH] = "both", [EYE_NAT_UNKNOWN] = "",
+    };
+    return names[nat];
 }
 
 const char *eye_cast_name(enum eye_cast cast)

@@ -35,5 +35,8 @@ void eye_tracer_take(void *tracer, const void *record, size_t bytes);
  */
 const char *eye_failure_name(enum eye_failure failure);
 
+/** "none", "source", "destination", "both"; "" for EYE_NAT_UNKNOWN. */
+const char *eye_nat_name(enum eye_nat nat);
+
 /** "multicast", "broadcast"; "" for EYE_UNICAST. */
 const char *eye_cast_name(enum eye_cast cast);

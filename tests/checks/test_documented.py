@@ -53,7 +53,7 @@ DAEMON = {
     "source.processes": choice("auto", "tracepoints", "connector", "none"),
     "connections.tags": Flags("[direction, service, port, family]",
                               ("direction", "service", "port", "family", "process", "container",
-                               "pod", "namespace", "netns")),
+                               "pod", "namespace", "netns", "nat")),
     "connections.remote": choice("none", "zone", "cidr", "ip", "name"),
     "connections.networks": LIST,
     "connections.include": LIST,

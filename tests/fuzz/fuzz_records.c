@@ -36,6 +36,8 @@ static void check_connection(void *context, const struct eye_connection_record *
     assert(sample->family == EYE_IPV4 || sample->family == EYE_IPV6);
     assert((eye_failure_name((enum eye_failure)sample->failure) == NULL) ==
            (sample->failure == EYE_FAILURE_NONE));
+    assert((strlen(eye_nat_name((enum eye_nat)sample->nat)) > 0) ==
+           (sample->nat != EYE_NAT_UNKNOWN));
     probe->calls++;
 }
 

@@ -290,6 +290,7 @@ static void fill_record(struct eye_diag_connections *connections,
     const struct eye_diag_counters *now = &connection->now;
     const struct eye_diag_counters *before = &connection->reported;
     *record = (struct eye_connection_record){
+        .nat = EYE_NAT_UNKNOWN,
         .sent_bytes = increase(connections, now->sent_bytes, before->sent_bytes),
         .received_bytes = increase(connections, now->received_bytes, before->received_bytes),
         .owner = connection->owner,

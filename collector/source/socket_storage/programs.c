@@ -52,6 +52,9 @@ struct socket_storage *eye_programs_open(struct eye_features *features)
     if (object != NULL) {
         object->rodata->eye_probes_memory =
             eye_helper_allowed(features, EYE_HELPER_TRACING_READS_STRINGS);
+        object->rodata->eye_packets_read_memory =
+            object->rodata->eye_probes_memory &&
+            eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_STRINGS);
         object->rodata->eye_egress_introduces =
             eye_helper_allowed(features, EYE_HELPER_CGROUP_HAS_TASK_STORAGE) &&
             eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_USERS) &&
@@ -75,7 +78,8 @@ enum eye_wish eye_protocol_wish(const struct eye_config *config, enum eye_protoc
 
 bool eye_packets_wanted(const struct eye_config *config)
 {
-    return config->connections.udp || eye_config_wants_protocols(config);
+    return config->connections.udp || eye_config_wants_protocols(config) ||
+           config->connections.tags >> EYE_CONNECTION_TAG_NAT & 1;
 }
 
 uint32_t eye_protocols_wanted(const struct eye_config *config)

@@ -18,6 +18,7 @@
 #include "collector/source/libbpf_log.h"
 #include "collector/source/seed.h"
 #include "collector/source/socket_storage/attacher.h"
+#include "collector/source/socket_storage/conntrack.h"
 #include "collector/source/socket_storage/live.h"
 #include "collector/source/socket_storage/probe.h"
 #include "collector/source/socket_storage/rows.h"
@@ -54,6 +55,7 @@ struct tier {
     struct bpf_link *links[EYE_OWN_PROGRAM_COUNT];
     struct eye_rings rings;
     uint64_t vanished; /* connections whose end was not seen */
+    bool conntrack_is_strange;
     uint64_t unproved; /* looks that have perhaps not met every socket */
     int cpus;
     uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
@@ -229,10 +231,31 @@ static void note_place(struct tier *tier)
     tier->place_is_noted = true;
 }
 
+/* Once packets were seen that have entries of conntrack: most hosts track nothing. */
+static void learn_conntrack(struct tier *tier)
+{
+    struct eye_conntrack_layout layout;
+    if (!tier->programs->bss->eye_conntrack.met || tier->programs->bss->eye_conntrack.status != 0 ||
+        tier->conntrack_is_strange) {
+        return;
+    }
+    int result = eye_conntrack_find_layout(&layout);
+    if (result == 0) {
+        tier->programs->bss->eye_conntrack.answer = layout.answer;
+        tier->programs->bss->eye_conntrack.status = layout.status;
+        return;
+    }
+    tier->conntrack_is_strange = true;
+    eye_log_warning("what NAT does to connections is not seen: cannot read how conntrack keeps its "
+                    "entries in /sys/kernel/btf: %s",
+                    strerror(-result));
+}
+
 static int attach_packets(struct tier *tier, struct eye_error *ret_error)
 {
     int result = attach_at_place(tier, EYE_ABILITY_PACKETS, ret_error);
     if (result == 0) {
+        tier->programs->bss->eye_conntrack.looks = tier->programs->rodata->eye_packets_read_memory;
         note_place(tier);
     }
     return result;
@@ -525,6 +548,7 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
 {
     struct tier *tier = state;
     struct eye_live_look look = {.handler = handler, .context = context};
+    learn_conntrack(tier);
     /* In this order, so that who leaves in between is counted twice rather than not at all. */
     struct eye_balance balance = {.entered = sum_over_cpus(tier, EYE_COUNT_ENTERED)};
     eye_live_begin(tier->programs, pass);

@@ -191,12 +191,13 @@ static void tags__are_those_of_the_configuration(void **state)
         {1U << EYE_CONNECTION_TAG_POD, EYE_REMOTE_NONE, "pod=" WORLD_POD},
         {1U << EYE_CONNECTION_TAG_NAMESPACE, EYE_REMOTE_NONE, "namespace=" WORLD_NAMESPACE},
         {1U << EYE_CONNECTION_TAG_NETNS, EYE_REMOTE_NONE, "netns=4026531840"},
+        {1U << EYE_CONNECTION_TAG_NAT, EYE_REMOTE_NONE, "nat=none"},
         {0, EYE_REMOTE_ZONE, "remote=private"},
         {0, EYE_REMOTE_IP, "remote=10.1.2.3"},
         {UINT32_MAX, EYE_REMOTE_IP,
          "direction=incoming,service=shop,port=80,family=ipv4,process=nginx,"
          "container=" WORLD_CONTAINER ",pod=" WORLD_POD ",namespace=" WORLD_NAMESPACE
-         ",remote=10.1.2.3,netns=4026531840"},
+         ",remote=10.1.2.3,netns=4026531840,nat=none"},
     };
     struct world *world = *state;
     struct eye_connection_record sample = world_connection();
@@ -222,6 +223,7 @@ static void tags__tell_the_other_values(void **state)
     sample.family = EYE_IPV6;
     sample.port = 65535;
     sample.netns = 7;
+    sample.nat = EYE_NAT_UNKNOWN;
     give(world, &sample);
     assert_int_equal(counter(world, EYE_METRIC_TCP_SENT_BYTES,
                              "direction=outgoing,service=redis,port=65535,family=ipv6,"

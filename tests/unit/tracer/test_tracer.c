@@ -119,6 +119,9 @@ static void take__refuses_values_outside_of_enums(void **state)
         record.failure = (uint8_t)value;
         assert_int_equal(is_taken(*state, &record), value < EYE_FAILURE_COUNT);
         record = good_record();
+        record.nat = (uint8_t)value;
+        assert_int_equal(is_taken(*state, &record), value < EYE_NAT_COUNT);
+        record = good_record();
         record.direction = (uint8_t)value;
         assert_int_equal(is_taken(*state, &record), value == EYE_INCOMING || value == EYE_OUTGOING);
         record = good_record();
@@ -179,6 +182,16 @@ static void casts__have_names(void **state)
     assert_string_equal(eye_cast_name(EYE_BROADCAST), "broadcast");
 }
 
+static void nats__have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(eye_nat_name(EYE_NAT_NONE), "none");
+    assert_string_equal(eye_nat_name(EYE_NAT_SOURCE), "source");
+    assert_string_equal(eye_nat_name(EYE_NAT_DESTINATION), "destination");
+    assert_string_equal(eye_nat_name(EYE_NAT_BOTH), "both");
+    assert_string_equal(eye_nat_name(EYE_NAT_UNKNOWN), "");
+}
+
 static void failures__have_names(void **state)
 {
     (void)state;
@@ -200,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(take__hands_datagrams_on_unchanged, setup, teardown),
         cmocka_unit_test_setup_teardown(take__refuses_datagrams_outside_of_enums, setup, teardown),
         cmocka_unit_test(casts__have_names),
+        cmocka_unit_test(nats__have_names),
         cmocka_unit_test(failures__have_names),
     };
     return cmocka_run_group_tests_name("tracer", tests, NULL, NULL);

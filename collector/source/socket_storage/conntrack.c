@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads struct nf_conn (include/net/netfilter/nf_conntrack.h) in BTF. */
+#include "collector/source/socket_storage/conntrack.h"
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <malloc.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collector/base/base.h"
+
+#define MODULE_BTF "/sys/kernel/btf/nf_conntrack"
+
+/* IP_CT_DIR_MAX tuples, each behind the two pointers of a list. */
+#define TUPLE_COUNT 2
+#define TUPLE_BYTES 56
+#define LINK_BYTES 16
+
+static uint32_t offset_of(const struct btf *btf, const struct btf_type *type, const char *name)
+{
+    const struct btf_member *members = btf_members(type);
+    for (uint32_t i = 0; i < btf_vlen(type); i++) {
+        if (strcmp(btf__name_by_offset(btf, members[i].name_off), name) == 0) {
+            return btf_member_bit_offset(type, i) / 8;
+        }
+    }
+    return 0;
+}
+
+static int read_layout(const struct btf *btf, struct eye_conntrack_layout *ret_layout)
+{
+    int entry = btf__find_by_name_kind(btf, "nf_conn", BTF_KIND_STRUCT);
+    int tuple = btf__find_by_name_kind(btf, "nf_conntrack_tuple_hash", BTF_KIND_STRUCT);
+    if (entry < 0 || tuple < 0) {
+        return -ENOENT;
+    }
+    const struct btf_type *type = btf__type_by_id(btf, (uint32_t)entry);
+    uint32_t tuples = offset_of(btf, type, "tuplehash");
+    uint32_t status = offset_of(btf, type, "status");
+    if (tuples == 0 || status == 0 || btf__resolve_size(btf, (uint32_t)tuple) != TUPLE_BYTES) {
+        return -ENOTSUP;
+    }
+    ret_layout->status = status;
+    ret_layout->answer = tuples + (TUPLE_COUNT - 1) * TUPLE_BYTES + LINK_BYTES;
+    return 0;
+}
+
+static int read_module(struct btf *kernel, struct eye_conntrack_layout *ret_layout)
+{
+    struct btf *module = btf__parse_split(MODULE_BTF, kernel);
+    int result = module == NULL ? -errno : read_layout(module, ret_layout);
+    btf__free(module);
+    return result;
+}
+
+int eye_conntrack_find_layout(struct eye_conntrack_layout *ret_layout)
+{
+    struct btf *kernel = btf__load_vmlinux_btf();
+    if (kernel == NULL) {
+        return -errno;
+    }
+    int result = read_layout(kernel, ret_layout);
+    if (result == -ENOENT && access(MODULE_BTF, R_OK) == 0) {
+        result = read_module(kernel, ret_layout);
+    }
+    btf__free(kernel);
+    malloc_trim(0);
+    return result;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where conntrack's entries of this kernel have their fields, out of its BTF (/sys/kernel/btf,
+ * which everybody may read): of the kernel itself, or of the module nf_conntrack.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct eye_conntrack_layout {
+    uint32_t status; /* struct nf_conn.status */
+    uint32_t answer; /* the tuple of packets in the direction of answers */
+};
+
+/**
+ * 0; -ENOENT: no such type, the module is not loaded; -ENOTSUP: the type is another one than is
+ * known here; or -errno. Some milliseconds, and some MiB that are given back.
+ */
+int eye_conntrack_find_layout(struct eye_conntrack_layout *ret_layout);

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the NAT of a socket's own namespace does to connections: the tag `nat`, and the remote end
+and the port behind it."""
+
+import contextlib
+import socket
+import unittest
+
+import harness
+from harness import Daemon, Namespace, Pair, free_port
+
+CONSOLE = "{type: console, format: json, metrics: {allow: [tcp.*]}}"
+SETTINGS = ("connections.tags=[direction, port, nat]", "connections.remote=ip")
+ASKED, ASKED6 = "203.0.113.1", "2001:db8::1"  # nobody has them
+SOURCE = "10.99.0.77"     # what packets are sent from, by a rule
+ELSEWHERE = "10.99.1.50"  # of the left namespace, and what the right one cannot answer
+COUNT, QUESTION, ANSWER = 3, b"q" * 700, b"a" * 1900
+RULES = """
+    table inet nat {{
+        chain output {{
+            type nat hook output priority -100;
+            ip daddr 203.0.113.1 tcp dport {asked} dnat ip to 10.99.0.2:{given}
+            ip daddr 203.0.113.1 tcp dport {asked_back} dnat ip to 10.99.0.1:{given_back}
+            ip6 daddr 2001:db8::1 tcp dport {asked} dnat ip6 to [fd99::2]:{given}
+        }}
+        chain postrouting {{
+            type nat hook postrouting priority 100;
+            tcp dport {snat} snat ip to 10.99.0.77
+            tcp dport {given_back} snat ip to 10.99.0.77
+            ip saddr 10.99.1.50 masquerade
+        }}
+    }}"""
+
+
+class Translated(unittest.TestCase):
+    """On the left somebody asks through NAT; on the right nothing is tracked."""
+
+    def setUp(self):
+        harness.need("nft")
+        self.pair = Pair(self)
+        self.left, self.right = self.pair.left, self.pair.right
+        self.ports = {name: free_port() for name in
+                      ("asked", "given", "asked_back", "given_back", "snat", "masqueraded",
+                       "plain")}
+        self.left.run("ip", "address", "add", f"{SOURCE}/32", "dev", "left")
+        self.left.run("ip", "address", "add", f"{ELSEWHERE}/32", "dev", "left")
+        self.left.run("ip", "route", "add", "default", "via", Pair.RIGHT)
+        self.left.run("ip", "-6", "route", "add", "default", "via", Pair.RIGHT6)
+        self.left.run("nft", RULES.format(**self.ports))
+
+    def talk(self, target, server, source="", count=COUNT):
+        """@target and @server: (address, port); the server on the right unless it has an address of
+        the left."""
+        family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
+        place = self.left if server[0] == Pair.LEFT else self.right
+        with contextlib.closing(place.socket(family)) as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(server)
+            listener.listen(1)
+            for _ in range(count):
+                with contextlib.closing(self.left.socket(family)) as client:
+                    client.settimeout(20)
+                    client.bind((source, 0))
+                    client.connect(target)
+                    self.exchange(client, listener)
+
+    @staticmethod
+    def exchange(client, listener):
+        with contextlib.closing(listener.accept()[0]) as server:
+            client.sendall(QUESTION)
+            harness.receive_exactly(server, len(QUESTION))
+            server.sendall(ANSWER)
+            harness.receive_exactly(client, len(ANSWER))
+            client.close()
+            server.recv(1)
+
+    def assert_counted(self, daemon, count=COUNT, **tags):
+        outgoing = tags["direction"] == "outgoing"
+        sent, received = (QUESTION, ANSWER) if outgoing else (ANSWER, QUESTION)
+        for metric, value in (("tcp.connections.opened", count), ("tcp.connections.closed", count),
+                              ("tcp.sent.bytes", count * len(sent)),
+                              ("tcp.received.bytes", count * len(received))):
+            self.assertEqual(daemon.total(metric, **tags), value, (metric, tags))
+
+    def test_both_ends(self):
+        daemon = Daemon(self, *SETTINGS, console=CONSOLE)
+        ports = self.ports
+        # What the first packet of a tracked connection wakes is there an interval later.
+        self.talk((Pair.RIGHT, ports["plain"]), (Pair.RIGHT, ports["plain"]), count=1)
+        daemon.wait_for_snapshots(2)
+        self.talk((Pair.RIGHT, ports["plain"]), (Pair.RIGHT, ports["plain"]))
+        self.talk((ASKED, ports["asked"]), (Pair.RIGHT, ports["given"]))
+        self.talk((ASKED6, ports["asked"]), (Pair.RIGHT6, ports["given"]))
+        self.talk((Pair.RIGHT, ports["snat"]), (Pair.RIGHT, ports["snat"]))
+        self.talk((Pair.RIGHT, ports["masqueraded"]), (Pair.RIGHT, ports["masqueraded"]),
+                  ELSEWHERE)
+        self.talk((ASKED, ports["asked_back"]), (Pair.LEFT, ports["given_back"]))
+        self.assertEqual(daemon.stop(), 0)
+        for direction, port, nat, remote in (
+                ("outgoing", "plain", "none", Pair.RIGHT),
+                ("incoming", "plain", "none", Pair.LEFT),
+                ("outgoing", "given", "destination", Pair.RIGHT),
+                ("incoming", "given", "none", Pair.LEFT),
+                ("outgoing", "given", "destination", Pair.RIGHT6),
+                ("incoming", "given", "none", Pair.LEFT6),
+                ("outgoing", "snat", "source", Pair.RIGHT),
+                ("incoming", "snat", "none", SOURCE),
+                ("outgoing", "masqueraded", "source", Pair.RIGHT),
+                ("incoming", "masqueraded", "none", Pair.LEFT),
+                ("outgoing", "given_back", "both", Pair.LEFT),
+                ("incoming", "given_back", "both", SOURCE)):
+            self.assert_counted(daemon, direction=direction, port=ports[port], nat=nat,
+                                remote=remote)
+        for port in ("asked", "asked_back"):
+            self.assertEqual(daemon.total("tcp.connections.opened", port=ports[port]), 0)
+        for port in ports.values():
+            self.assertIn(daemon.last_gauge("tcp.connections.active", port=port), (0, None))
+
+    def test_older(self):
+        """Established before the daemon: as soon as it sends; what was counted active is no longer
+        so when it ends."""
+        ports = self.ports
+        with contextlib.closing(self.right.socket()) as listener, \
+                contextlib.closing(self.left.socket()) as client:
+            listener.bind((Pair.RIGHT, ports["given"]))
+            listener.listen(1)
+            client.settimeout(20)
+            client.connect((ASKED, ports["asked"]))
+            daemon = Daemon(self, *SETTINGS, console=CONSOLE)
+            daemon.wait_for_snapshots(2)
+            self.exchange(client, listener)
+        daemon.wait_for_snapshots(2)
+        self.assertEqual(daemon.stop(), 0)
+        tags = {"direction": "outgoing"}
+        self.assertEqual(
+            sum(daemon.total("tcp.sent.bytes", port=ports[port], **tags)
+                for port in ("asked", "given")), len(QUESTION))
+        for port in ("asked", "given"):
+            self.assertIn(daemon.last_gauge("tcp.connections.active", port=ports[port]), (0, None))
+
+
+class Untracked(unittest.TestCase):
+    """A kernel that tracks nothing says so."""
+
+    def test_none(self):
+        namespace, port = Namespace(self), free_port()
+        daemon = Daemon(self, *SETTINGS, console=CONSOLE)
+        with namespace.entered():
+            listener = harness.listen(self, port)
+        with contextlib.closing(namespace.socket()) as client:
+            client.connect(("127.0.0.1", port))
+            Translated.exchange(client, listener)
+        self.assertEqual(daemon.stop(), 0)
+        for direction in ("outgoing", "incoming"):
+            self.assertEqual(daemon.total("tcp.connections.closed", port=port, nat="none",
+                                          direction=direction), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
