@@ -76,7 +76,7 @@ typedef struct {
 
 struct sk_buff {
     unsigned long _nfct; /* of conntrack: its entry, and three bits */
-    char cb[48]; /* what it holds depends on the queue that the buffer is in */
+    char cb[48];         /* what it holds depends on the queue that the buffer is in */
 };
 
 struct sk_buff_head {

@@ -20,6 +20,7 @@ FULL = SHORT + (
     "test_udp.Directions",
     "test_process_monitor.PythonSenders",
     "test_dns.Exact.test_outcomes",
+    "test_nat.Translated.test_both_ends",
     "test_connections.ReusedSocket",
     "test_connections.Failures.test_refused_over_ipv6",
     "test_connections.LiveConnection",

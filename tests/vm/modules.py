@@ -2,6 +2,7 @@
 """The modules of one kernel that the guests need, and what these depend on."""
 
 import glob
+import hashlib
 import lzma
 import os
 import shutil
@@ -14,8 +15,8 @@ from packages import Unavailable
 # What the live tests use: veth pairs, nftables with its expressions, sock_diag for ss.
 WANTED = (
     "veth", "tcp_diag", "inet_diag", "nf_tables", "nft_reject", "nft_reject_inet",
-    "nft_reject_ipv4", "nft_reject_ipv6", "nft_numgen", "nft_ct", "nft_counter", "crc32c_generic",
-    "libcrc32c",
+    "nft_reject_ipv4", "nft_reject_ipv6", "nft_numgen", "nft_ct", "nft_counter", "nft_chain_nat",
+    "nft_nat", "nft_masq", "crc32c_generic", "libcrc32c",
 )
 INDEXES = ("modules.alias", "modules.symbols", "modules.softdep", "modules.builtin",
            "modules.builtin.modinfo", "modules.order")
@@ -72,7 +73,8 @@ def _index(folder, version):
 def modules(cache, tree):
     """The path of the archive with a kernel's modules."""
     version, folder = release(tree)
-    target = os.path.join(cache, f"modules-{version}-{os.path.basename(tree)}.cpio")
+    wanted = hashlib.sha256(" ".join(WANTED).encode()).hexdigest()[:16]
+    target = os.path.join(cache, f"modules-{version}-{wanted}-{os.path.basename(tree)}.cpio")
     if kept(target):
         return target
     archive = Archive()
