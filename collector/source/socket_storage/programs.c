@@ -78,8 +78,7 @@ enum eye_wish eye_protocol_wish(const struct eye_config *config, enum eye_protoc
 
 bool eye_packets_wanted(const struct eye_config *config)
 {
-    return config->connections.udp || eye_config_wants_protocols(config) ||
-           config->connections.tags >> EYE_CONNECTION_TAG_NAT & 1;
+    return config->connections.udp || eye_config_wants_protocols(config);
 }
 
 uint32_t eye_protocols_wanted(const struct eye_config *config)

@@ -251,11 +251,17 @@ static void learn_conntrack(struct tier *tier)
                     strerror(-result));
 }
 
+static void look_for_nat(struct tier *tier, bool on)
+{
+    tier->programs->bss->eye_conntrack.looks =
+        on && tier->programs->rodata->eye_packets_read_memory;
+}
+
 static int attach_packets(struct tier *tier, struct eye_error *ret_error)
 {
     int result = attach_at_place(tier, EYE_ABILITY_PACKETS, ret_error);
     if (result == 0) {
-        tier->programs->bss->eye_conntrack.looks = tier->programs->rodata->eye_packets_read_memory;
+        look_for_nat(tier, true);
         note_place(tier);
     }
     return result;
@@ -764,6 +770,7 @@ static void switch_packets(struct tier *tier, bool on)
         tier->sight->over[tier->lines[EYE_ABILITY_PACKETS]] = true;
     }
     *packets = on ? WORKS : NOT_WANTED;
+    look_for_nat(tier, on);
 }
 
 /* All protocols are on or off together. */
