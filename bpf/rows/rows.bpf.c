@@ -45,9 +45,8 @@ static __always_inline void eye_fill_row(struct eye_row *row, const struct eye_s
     eye_fill_address(row->local, common->skc_family, common->skc_rcv_saddr,
                      &common->skc_v6_rcv_saddr);
     eye_fill_remote(row->remote, common);
-    if (socket->nat & EYE_NAT_DESTINATION && socket->direction == EYE_OUTGOING) {
-        eye_fill_translation(tcp, row->remote, &row->remote_port);
-        row->port = row->remote_port;
+    if (socket->nat & EYE_NAT_DESTINATION && eye_fill_translation(tcp, row->remote, &row->port)) {
+        row->remote_port = row->port;
     }
 }
 

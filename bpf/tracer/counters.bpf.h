@@ -85,8 +85,8 @@ static __always_inline void eye_fill_remote(__u8 *address, const struct sock_com
     eye_fill_address(address, common->skc_family, common->skc_daddr, &common->skc_v6_daddr);
 }
 
-/* Of a client whose packets NAT gives to somebody else. */
-static __always_inline void eye_fill_translation(const struct tcp_sock *tcp, __u8 *remote,
+/* If it is a client whose packets NAT gives to somebody else: that one. */
+static __always_inline bool eye_fill_translation(const struct tcp_sock *tcp, __u8 *remote,
                                                  __u16 *ret_port)
 {
     const struct eye_translation *translation =
@@ -95,4 +95,5 @@ static __always_inline void eye_fill_translation(const struct tcp_sock *tcp, __u
         __builtin_memcpy(remote, translation->remote, EYE_ADDRESS_BYTES);
         *ret_port = translation->port;
     }
+    return translation != NULL;
 }

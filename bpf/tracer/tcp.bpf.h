@@ -93,7 +93,7 @@ static __always_inline void eye_fill_record(struct eye_connection_record *record
     record->family = socket->family;
     eye_fill_remote(record->remote, common);
     record->nat = eye_nat_in(socket, reported, record->pass);
-    if (record->nat & EYE_NAT_DESTINATION && record->direction == EYE_OUTGOING) {
+    if (record->nat & EYE_NAT_DESTINATION) {
         eye_fill_translation(tcp, record->remote, &record->port);
     }
     if (!(socket->flags & EYE_SOCKET_OLDER) && reported->pass == 0) {

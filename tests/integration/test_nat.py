@@ -7,14 +7,15 @@ import socket
 import unittest
 
 import harness
+from conversation import answer, post
 from harness import Daemon, Namespace, Pair, free_port
 
-CONSOLE = "{type: console, format: json, metrics: {allow: [tcp.*]}}"
+CONSOLE = "{type: console, format: json, metrics: {allow: [tcp.*, http.*]}}"
 SETTINGS = ("connections.tags=[direction, port, nat]", "connections.remote=ip")
 ASKED, ASKED6 = "203.0.113.1", "2001:db8::1"  # nobody has them
 SOURCE = "10.99.0.77"     # what packets are sent from, by a rule
 ELSEWHERE = "10.99.1.50"  # of the left namespace, and what the right one cannot answer
-COUNT, QUESTION, ANSWER = 3, b"q" * 700, b"a" * 1900
+COUNT, QUESTION, ANSWER = 3, post("/orders", b"q" * 700), answer(201, b"a" * 1900)
 RULES = """
     table inet nat {{
         chain output {{
@@ -26,7 +27,7 @@ RULES = """
         chain postrouting {{
             type nat hook postrouting priority 100;
             tcp dport {snat} snat ip to 10.99.0.77
-            tcp dport {given_back} snat ip to 10.99.0.77
+            tcp dport {given_back} ct status dnat snat ip to 10.99.0.77
             ip saddr 10.99.1.50 masquerade
         }}
     }}"""
@@ -48,16 +49,16 @@ class Translated(unittest.TestCase):
         self.left.run("ip", "-6", "route", "add", "default", "via", Pair.RIGHT6)
         self.left.run("nft", RULES.format(**self.ports))
 
-    def talk(self, target, server, source="", count=COUNT):
-        """@target and @server: (address, port); the server on the right unless it has an address of
-        the left."""
-        family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
+    def talk(self, targets, server, source="", count=COUNT):
+        """@targets and @server: (address, port); the server on the right unless it has an address
+        of the left."""
+        family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
         place = self.left if server[0] == Pair.LEFT else self.right
         with contextlib.closing(place.socket(family)) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(server)
             listener.listen(1)
-            for _ in range(count):
+            for target in targets * count:
                 with contextlib.closing(self.left.socket(family)) as client:
                     client.settimeout(20)
                     client.bind((source, 0))
@@ -74,6 +75,12 @@ class Translated(unittest.TestCase):
             client.close()
             server.recv(1)
 
+    def wake(self, daemon):
+        """What the first packet of a tracked connection asks for is there an interval later."""
+        port = free_port()
+        self.talk([(Pair.RIGHT, port)], (Pair.RIGHT, port), count=1)
+        daemon.wait_for_snapshots(2)
+
     def assert_counted(self, daemon, count=COUNT, **tags):
         outgoing = tags["direction"] == "outgoing"
         sent, received = (QUESTION, ANSWER) if outgoing else (ANSWER, QUESTION)
@@ -85,16 +92,15 @@ class Translated(unittest.TestCase):
     def test_both_ends(self):
         daemon = Daemon(self, *SETTINGS, console=CONSOLE)
         ports = self.ports
-        # What the first packet of a tracked connection wakes is there an interval later.
-        self.talk((Pair.RIGHT, ports["plain"]), (Pair.RIGHT, ports["plain"]), count=1)
-        daemon.wait_for_snapshots(2)
-        self.talk((Pair.RIGHT, ports["plain"]), (Pair.RIGHT, ports["plain"]))
-        self.talk((ASKED, ports["asked"]), (Pair.RIGHT, ports["given"]))
-        self.talk((ASKED6, ports["asked"]), (Pair.RIGHT6, ports["given"]))
-        self.talk((Pair.RIGHT, ports["snat"]), (Pair.RIGHT, ports["snat"]))
-        self.talk((Pair.RIGHT, ports["masqueraded"]), (Pair.RIGHT, ports["masqueraded"]),
+        self.wake(daemon)
+        self.talk([(Pair.RIGHT, ports["plain"])], (Pair.RIGHT, ports["plain"]))
+        self.talk([(ASKED, ports["asked"])], (Pair.RIGHT, ports["given"]))
+        self.talk([(ASKED6, ports["asked"])], (Pair.RIGHT6, ports["given"]))
+        self.talk([(Pair.RIGHT, ports["snat"])], (Pair.RIGHT, ports["snat"]))
+        self.talk([(Pair.RIGHT, ports["masqueraded"])], (Pair.RIGHT, ports["masqueraded"]),
                   ELSEWHERE)
-        self.talk((ASKED, ports["asked_back"]), (Pair.LEFT, ports["given_back"]))
+        self.talk([(ASKED, ports["asked_back"]), (Pair.LEFT, ports["given_back"])],
+                  (Pair.LEFT, ports["given_back"]))
         self.assertEqual(daemon.stop(), 0)
         for direction, port, nat, remote in (
                 ("outgoing", "plain", "none", Pair.RIGHT),
@@ -107,36 +113,44 @@ class Translated(unittest.TestCase):
                 ("incoming", "snat", "none", SOURCE),
                 ("outgoing", "masqueraded", "source", Pair.RIGHT),
                 ("incoming", "masqueraded", "none", Pair.LEFT),
+                ("outgoing", "given_back", "none", Pair.LEFT),
+                ("incoming", "given_back", "none", Pair.LEFT),
                 ("outgoing", "given_back", "both", Pair.LEFT),
                 ("incoming", "given_back", "both", SOURCE)):
             self.assert_counted(daemon, direction=direction, port=ports[port], nat=nat,
                                 remote=remote)
+        # Of the client; both families.
+        self.assertEqual(
+            daemon.distribution("http.client.request.duration", port=ports["given"])[0], 2 * COUNT)
         for port in ("asked", "asked_back"):
             self.assertEqual(daemon.total("tcp.connections.opened", port=ports[port]), 0)
         for port in ports.values():
             self.assertIn(daemon.last_gauge("tcp.connections.active", port=port), (0, None))
 
-    def test_older(self):
-        """Established before the daemon: as soon as it sends; what was counted active is no longer
-        so when it ends."""
+    def test_counted_before(self):
+        """A connection stays what it was counted as: one that is older than the daemon, whose
+        packets tell of NAT afterwards, and one that was translated from its start on."""
         ports = self.ports
-        with contextlib.closing(self.right.socket()) as listener, \
-                contextlib.closing(self.left.socket()) as client:
+        with contextlib.closing(self.right.socket()) as listener:
             listener.bind((Pair.RIGHT, ports["given"]))
-            listener.listen(1)
-            client.settimeout(20)
-            client.connect((ASKED, ports["asked"]))
+            listener.listen(2)
+            older, newer = (self.left.socket() for _ in range(2))
+            older.settimeout(20)
+            newer.settimeout(20)
+            older.connect((ASKED, ports["asked"]))
             daemon = Daemon(self, *SETTINGS, console=CONSOLE)
+            self.wake(daemon)
+            newer.connect((ASKED, ports["asked"]))
             daemon.wait_for_snapshots(2)
-            self.exchange(client, listener)
+            self.exchange(older, listener)
+            self.exchange(newer, listener)
         daemon.wait_for_snapshots(2)
+        for port, nat in (("asked", "none"), ("given", "destination")):
+            tags = {"direction": "outgoing", "port": ports[port], "nat": nat}
+            self.assertEqual(daemon.total("tcp.sent.bytes", **tags), len(QUESTION), tags)
+            self.assertEqual(daemon.total("tcp.connections.closed", **tags), 1, tags)
+            self.assertIn(daemon.last_gauge("tcp.connections.active", **tags), (0, None), tags)
         self.assertEqual(daemon.stop(), 0)
-        tags = {"direction": "outgoing"}
-        self.assertEqual(
-            sum(daemon.total("tcp.sent.bytes", port=ports[port], **tags)
-                for port in ("asked", "given")), len(QUESTION))
-        for port in ("asked", "given"):
-            self.assertIn(daemon.last_gauge("tcp.connections.active", port=ports[port]), (0, None))
 
 
 class Untracked(unittest.TestCase):
