@@ -58,8 +58,8 @@ class Bench:
         self.folder = folder
         self.loads = compile_loads(folder)
 
-    def measure(self, load):
-        return pairs.measure(load, self.sockeye, self.pairs, self.seconds)
+    def measure(self, load, *settings):
+        return pairs.measure(load, self.sockeye, self.pairs, self.seconds, settings)
 
     def program(self, name):
         """The path of a program of this folder, built beside the daemon."""
@@ -87,10 +87,21 @@ def tcp_rows(bench):
     yield rate_row(load, bench.measure(load), 0.98)
 
 
+def udp_rows(bench):
+    """Datagrams without payload that anybody follows, and what the programs of DNS add to them."""
+    for way, what, target in (("pair", "UDP between two sockets", 0.90),
+                              ("fresh", "UDP, a socket per question and answer", 0.85)):
+        for dns, word in (("false", ""), ("true", ", protocols.dns on")):
+            load = bench.generator("udp", what + word, "datagrams/s", way)
+            yield rate_row(load, bench.measure(load, f"protocols.dns={dns}"), target)
+
+
 def connection_rows(bench):
     load = bench.generator("conn", "TCP connections", "/s")
     measured = bench.measure(load)
     yield rate_row(load, measured, 0.94)
+    bare = bench.generator("conn", "TCP connections, no process monitor", "/s")
+    yield rate_row(bare, bench.measure(bare, "source.processes=none"), 0.94)
     yield at_most("daemon CPU per closed connection, both its ends",
                   measured.cpu_ns_per_count(), 150, nanoseconds, used=measured.used)
     yield from program_rows(bench, load, "connection without payload", 1500)
@@ -396,7 +407,7 @@ def deliver_rows(bench):
                   f"{float(allocations):.3f}", "0", met=float(allocations) < 0.01)
 
 
-PARTS = {"tcp": tcp_rows, "connections": connection_rows, "http": http_rows,
+PARTS = {"tcp": tcp_rows, "udp": udp_rows, "connections": connection_rows, "http": http_rows,
          "churn": churn_rows, "live": live_rows, "memory": memory_rows,
          "control": control_rows, "start": start_rows, "deliver": deliver_rows}
 

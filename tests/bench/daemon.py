@@ -20,17 +20,19 @@ class Daemon:
     """`sockeye run` with nothing but the exporter given; observing when the context begins.
 
     `start_seconds` is the time from exec to the log line that says so. `http` is protocols.http:
-    what is measured is followed from the start.
+    what is measured is followed from the start. `settings` are further keys and their values.
     """
 
-    def __init__(self, path, exporter=NULL, interval="1s", http="true", control='""'):
+    def __init__(self, path, exporter=NULL, interval="1s", http="true", control='""',
+                 settings=()):
         environment = {name: value for name, value in os.environ.items()
                        if not name.startswith(("SOCKEYE", "DD_", "OTEL_"))}
         begin = time.monotonic()
         self._process = subprocess.Popen(
             [path, "run", "-c", os.devnull, "--set", f"interval={interval}",
              "--set", f"protocols.http={http}", "--set", f"exporters=[{exporter}]",
-             "--set", f"control.socket={control}"],
+             "--set", f"control.socket={control}",
+             *(word for setting in settings for word in ("--set", setting))],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment,
             stdout=subprocess.PIPE if exporter == JSON_CONSOLE else subprocess.DEVNULL)
         self._log = []

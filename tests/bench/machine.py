@@ -118,7 +118,7 @@ def compile_loads(folder):
     """The load generators, compiled into a folder: {name: path}."""
     need("gcc")
     loads = {}
-    for name in ("conn", "rr", "idle"):
+    for name in ("conn", "rr", "udp", "idle"):
         loads[name] = os.path.join(folder, name)
         command("gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
                 "-pthread", f"-I{ROOT}", os.path.join(ROOT, "tests/bench", f"{name}.c"),

@@ -76,19 +76,19 @@ def watch(daemon, load, seconds):
     return {**run, "cpu_ns": daemon.cpu_ns() - before}
 
 
-def _round(load, sockeye, seconds):
+def _round(load, sockeye, seconds, settings):
     first = load.run(seconds)
-    with Daemon(sockeye) as daemon:
+    with Daemon(sockeye, settings=settings) as daemon:
         observed = [watch(daemon, load, seconds), watch(daemon, load, seconds)]
     return Pair([first, load.run(seconds)], observed)
 
 
-def measure(load, sockeye, count, seconds):
+def measure(load, sockeye, count, seconds, settings=()):
     """`count` rounds of a load, after a short one to warm up."""
     load.run(1)
     every = []
     for number in range(1, count + 1):
-        pair = _round(load, sockeye, seconds)
+        pair = _round(load, sockeye, seconds, settings)
         every.append(pair)
         say(f"{load.name}, round {number} of {count}: ratio "
             f"{Pair.rate(pair.observed) / Pair.rate(pair.base):.3f}"
