@@ -12,6 +12,7 @@ import argparse
 import http.client
 import json
 import os
+import shutil
 import socket
 import statistics
 import sys
@@ -20,9 +21,10 @@ import time
 import traceback
 
 import pairs
-from daemon import JSON_CONSOLE, Daemon, program_cost, programs_of
-from machine import (NGINX_PORT, ClosingNginx, Failed, Floor, Generator, Iperf, Nginx, Sockets,
-                     Talk, bpf_stats, command, compile_loads, enter_own_namespace, need, say)
+from daemon import JSON_CONSOLE, Daemon, Tcplife, program_cost, programs_of
+from machine import (NGINX_PORT, ClosingNginx, Failed, Floor, Generator, Iperf, ManySockets,
+                     Nginx, Sockets, Talk, bpf_stats, command, compile_loads,
+                     enter_own_namespace, need, say)
 from table import (Row, at_least, at_most, count, mebibytes, microseconds, milliseconds,
                    nanoseconds, print_table)
 
@@ -35,6 +37,8 @@ LOOKS = 20
 FOLLOWED = "requests of HTTP/1 are seen from now on"
 LIVE_CONNECTIONS = 5000       # 10 000 sockets
 MEMORY_CONNECTIONS = 9000     # 18 000 sockets: all that the descriptors of one process allow
+MANY_CONNECTIONS = 50000      # 100 000 sockets
+SNAPSHOT_CONNECTIONS = (5000, 25000, MANY_CONNECTIONS)
 MEMORY_PORTS = 142            # seven series per port and direction: 2 000 of them
 
 
@@ -58,8 +62,11 @@ class Bench:
         self.folder = folder
         self.loads = compile_loads(folder)
 
-    def measure(self, load):
-        return pairs.measure(load, self.sockeye, self.pairs, self.seconds)
+    def measure(self, load, *settings):
+        return self.measure_under(load, lambda: Daemon(self.sockeye, settings=settings))
+
+    def measure_under(self, load, start):
+        return pairs.measure(load, start, self.pairs, self.seconds)
 
     def program(self, name):
         """The path of a program of this folder, built beside the daemon."""
@@ -87,13 +94,41 @@ def tcp_rows(bench):
     yield rate_row(load, bench.measure(load), 0.98)
 
 
+def udp_rows(bench):
+    """Datagrams without payload that anybody follows, and what the programs of DNS add to them."""
+    for way, what, target in (("pair", "UDP between two sockets", 0.90),
+                              ("fresh", "UDP, a socket per question and answer", 0.85)):
+        for dns, word in (("false", ""), ("true", ", protocols.dns on")):
+            load = bench.generator("udp", what + word, "datagrams/s", way)
+            yield rate_row(load, bench.measure(load, f"protocols.dns={dns}"), target)
+
+
 def connection_rows(bench):
     load = bench.generator("conn", "TCP connections", "/s")
     measured = bench.measure(load)
     yield rate_row(load, measured, 0.94)
+    bare = bench.generator("conn", "TCP connections, no process monitor", "/s")
+    yield rate_row(bare, bench.measure(bare, "source.processes=none"), 0.94)
+    yield tcplife_row(bench, measured)
     yield at_most("daemon CPU per closed connection, both its ends",
                   measured.cpu_ns_per_count(), 150, nanoseconds, used=measured.used)
     yield from program_rows(bench, load, "connection without payload", 1500)
+
+
+def tcplife_row(bench, ours):
+    """What is left of the rate under sockeye, against what is left of it under tcplife."""
+    path = shutil.which("tcplife")
+    if path is None:
+        return Row("    no ratio to tcplife: it is not installed (Debian: libbpf-tools)")
+    load = bench.generator("conn", "TCP connections, tcplife", "/s")
+    try:
+        measured = bench.measure_under(load, lambda: Tcplife(path))
+    except Failed as error:
+        return Row(f"    no ratio to tcplife: {error}")
+    base, observed, ratio = measured.rates()
+    return Row(f"    under sockeye / under tcplife of libbpf-tools, whose own on / off is "
+               f"{ratio:.3f}", f"{ours.rates()[2] / ratio:.3f}", used=measured.used,
+               base=f"{count(base)} {load.unit}", observed=f"{count(observed)} {load.unit}")
 
 
 def http_rows(bench):
@@ -251,6 +286,45 @@ def memory_rows(bench):
     series = int(sum(counter.gauges("series").values()))
     yield at_most(f"resident memory, {sockets.sockets} sockets and {series} series",
                   resident, 16 * MIB, mebibytes)
+    say("memory with many sockets")
+    with Daemon(bench.sockeye) as daemon:
+        yield at_most("kernel memory of the maps, idle", daemon.map_bytes(), None, mebibytes)
+        with ManySockets(bench.loads["idle"], MANY_CONNECTIONS, 10) as many:
+            many.touch()
+            yield at_most(f"resident memory, {many.sockets} sockets", settled_bytes(daemon), None,
+                          mebibytes)
+            yield at_most("    kernel memory of the maps, without the sockets' own storage",
+                          daemon.map_bytes(), None, mebibytes)
+
+
+# ---- a look at every socket ----
+
+def snapshot_cost(bench, connections):
+    """(sockets, the daemon's CPU in ns per socket and interval), while all of them move.
+
+    The daemon comes first: it sees the sockets of other namespaces open.
+    """
+    with Daemon(bench.sockeye) as daemon, \
+            ManySockets(bench.loads["idle"], connections, 10) as many:
+        time.sleep(2)
+        before = daemon.cpu_ns()
+        intervals = keep_for(bench.seconds, many, moving=True)
+        cost = (daemon.cpu_ns() - before) / intervals / many.sockets
+        with bpf_stats(True):
+            programs = daemon.programs()
+            keep_for(2, many, moving=True)
+            _, looked = program_cost(programs, daemon.programs())["tcp_live"]
+    if looked < many.sockets:
+        raise Failed(f"{many.sockets} sockets, and {looked} of them were looked at in 2 s")
+    return many.sockets, cost
+
+
+def snapshot_rows(bench):
+    for connections in SNAPSHOT_CONNECTIONS:
+        say(f"snapshot of {2 * connections} sockets")
+        sockets, cost = snapshot_cost(bench, connections)
+        yield at_most(f"snapshot, {sockets} sockets moving: daemon CPU per socket and interval",
+                      cost, 500, nanoseconds)
 
 
 # ---- the control socket ----
@@ -396,8 +470,8 @@ def deliver_rows(bench):
                   f"{float(allocations):.3f}", "0", met=float(allocations) < 0.01)
 
 
-PARTS = {"tcp": tcp_rows, "connections": connection_rows, "http": http_rows,
-         "churn": churn_rows, "live": live_rows, "memory": memory_rows,
+PARTS = {"tcp": tcp_rows, "udp": udp_rows, "connections": connection_rows, "http": http_rows,
+         "churn": churn_rows, "live": live_rows, "memory": memory_rows, "snapshot": snapshot_rows,
          "control": control_rows, "start": start_rows, "deliver": deliver_rows}
 
 

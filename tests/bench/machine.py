@@ -118,7 +118,7 @@ def compile_loads(folder):
     """The load generators, compiled into a folder: {name: path}."""
     need("gcc")
     loads = {}
-    for name in ("conn", "rr", "idle"):
+    for name in ("conn", "rr", "udp", "idle"):
         loads[name] = os.path.join(folder, name)
         command("gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
                 "-pthread", f"-I{ROOT}", os.path.join(ROOT, "tests/bench", f"{name}.c"),
@@ -302,9 +302,9 @@ class Floor:
 class Sockets:
     """Live connections, both ends in one process, spread over some ports."""
 
-    def __init__(self, path, connections, ports):
+    def __init__(self, path, connections, ports, prefix=()):
         self.sockets = 2 * connections
-        self._process = subprocess.Popen([path, str(connections), str(ports)], text=True,
+        self._process = subprocess.Popen([*prefix, path, str(connections), str(ports)], text=True,
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def __enter__(self):
@@ -324,3 +324,32 @@ class Sockets:
         self._process.stdin.write("touch\n")
         self._process.stdin.flush()
         self._expect("touched")
+
+
+class ManySockets:
+    """More of them than the descriptors of one process allow: several holders, each in a network
+    namespace of its own, since all use the same ports."""
+
+    OWN_NAMESPACE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+    HOLDER_MAX = 9000
+
+    def __init__(self, path, connections, ports):
+        holders = -(-connections // self.HOLDER_MAX)
+        self._stack = contextlib.ExitStack()
+        self._words = [(path, connections // holders, ports, self.OWN_NAMESPACE)] * holders
+        self._holders = []
+        self.sockets = 2 * (connections // holders) * holders
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self._holders = [stack.enter_context(Sockets(*words)) for words in self._words]
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *unused):
+        self._stack.close()
+
+    def touch(self):
+        """Moves a byte over every connection."""
+        for holder in self._holders:
+            holder.touch()

@@ -3,7 +3,6 @@
 
 import statistics
 
-from daemon import Daemon
 from machine import say
 
 # A pair whose two base runs are further apart than this tells about the machine, not about us.
@@ -76,19 +75,20 @@ def watch(daemon, load, seconds):
     return {**run, "cpu_ns": daemon.cpu_ns() - before}
 
 
-def _round(load, sockeye, seconds):
+def _round(load, start, seconds):
     first = load.run(seconds)
-    with Daemon(sockeye) as daemon:
+    with start() as daemon:
         observed = [watch(daemon, load, seconds), watch(daemon, load, seconds)]
     return Pair([first, load.run(seconds)], observed)
 
 
-def measure(load, sockeye, count, seconds):
-    """`count` rounds of a load, after a short one to warm up."""
+def measure(load, start, count, seconds):
+    """`count` rounds of a load, after a short one to warm up. `start` begins what it is watched by:
+    a context that knows its cpu_ns()."""
     load.run(1)
     every = []
     for number in range(1, count + 1):
-        pair = _round(load, sockeye, seconds)
+        pair = _round(load, start, seconds)
         every.append(pair)
         say(f"{load.name}, round {number} of {count}: ratio "
             f"{Pair.rate(pair.observed) / Pair.rate(pair.base):.3f}"
