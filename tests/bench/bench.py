@@ -9,6 +9,7 @@ could not be measured.
 """
 
 import argparse
+import contextlib
 import http.client
 import json
 import os
@@ -273,6 +274,23 @@ def settled_bytes(daemon):
     return daemon.resident_bytes()
 
 
+def slab_bytes():
+    """What the kernel has allocated and cannot take back, of everybody."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        fields = dict(line.split(":") for line in file)
+    return int(fields["SUnreclaim"].split()[0]) * 1024
+
+
+@contextlib.contextmanager
+def many_sockets(bench):
+    """MANY_CONNECTIONS, touched, and by how much the kernel's memory has grown with them."""
+    time.sleep(4)  # sockets of before are freed late
+    before = slab_bytes()
+    with ManySockets(bench.loads["idle"], MANY_CONNECTIONS, 10) as many:
+        many.touch()
+        yield many.sockets, slab_bytes() - before
+
+
 def memory_rows(bench):
     say("resident memory")
     with Daemon(bench.sockeye) as daemon:
@@ -287,14 +305,17 @@ def memory_rows(bench):
     yield at_most(f"resident memory, {sockets.sockets} sockets and {series} series",
                   resident, 16 * MIB, mebibytes)
     say("memory with many sockets")
+    with many_sockets(bench) as (_, alone):
+        pass
     with Daemon(bench.sockeye) as daemon:
         yield at_most("kernel memory of the maps, idle", daemon.map_bytes(), None, mebibytes)
-        with ManySockets(bench.loads["idle"], MANY_CONNECTIONS, 10) as many:
-            many.touch()
-            yield at_most(f"resident memory, {many.sockets} sockets", settled_bytes(daemon), None,
+        with many_sockets(bench) as (sockets, grown):
+            yield at_most(f"resident memory, {sockets} sockets", settled_bytes(daemon), None,
                           mebibytes)
             yield at_most("    kernel memory of the maps, without the sockets' own storage",
                           daemon.map_bytes(), None, mebibytes)
+            yield Row("    that storage: what the sockets take of the kernel, off and on",
+                      mebibytes(grown - alone), base=mebibytes(alone), observed=mebibytes(grown))
 
 
 # ---- a look at every socket ----
