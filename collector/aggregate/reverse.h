@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the addresses of other ends are called: by the host's /etc/hosts, which has the last word,
- * and by whoever learns names while they are used, as from answers of DNS. Belongs to the collector
- * thread.
+ * and by whoever learns names while they are used: answers of DNS will, nobody does yet. Belongs to
+ * the collector thread.
  */
 #pragma once
 
