@@ -242,7 +242,9 @@ static void learn_conntrack(struct tier *tier)
     int result = eye_conntrack_find_layout(&layout);
     if (result == 0) {
         tier->programs->bss->eye_conntrack.answer = layout.answer;
-        tier->programs->bss->eye_conntrack.status = layout.status;
+        /* Last: programs on other CPUs take it for both. */
+        __atomic_store_n(&tier->programs->bss->eye_conntrack.status, layout.status,
+                         __ATOMIC_RELEASE);
         return;
     }
     tier->conntrack_is_strange = true;
