@@ -79,6 +79,10 @@ enum eye_nat {
     EYE_NAT_COUNT,
 };
 
+/* Offsets in struct nf_conn, in one word, so that they are known together: of `status`, and of the
+ * tuple that answers come with. */
+#define EYE_CONNTRACK_LAYOUT(status, answer) ((__u64)(answer) << 32 | (__u64)(status))
+
 enum eye_connection_kind {
     EYE_CONNECTION_LIVE,    /* from the iterator: moved since its last record */
     EYE_CONNECTION_CLOSED,  /* was established, has ended */

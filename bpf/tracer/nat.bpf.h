@@ -45,49 +45,44 @@ static __always_inline unsigned long eye_entry_of(const struct sk_buff *skb)
     return entry & ~EYE_NFCT_INFO_BITS;
 }
 
-/* enum eye_nat, EYE_NAT_NONE also where nobody knows. */
-static __always_inline __u8 eye_nat_of_entry(unsigned long entry)
+/* enum eye_nat, EYE_NAT_NONE also where nobody knows. @status: where the entry has it. */
+static __always_inline __u8 eye_nat_at(unsigned long status)
 {
-    unsigned long status = 0;
-    bpf_probe_read_kernel(&status, sizeof(status), (void *)(entry + eye_conntrack.status));
-    return (status & EYE_IPS_SRC_NAT ? EYE_NAT_SOURCE : 0) |
-           (status & EYE_IPS_DST_NAT ? EYE_NAT_DESTINATION : 0);
+    unsigned long bits = 0;
+    bpf_probe_read_kernel(&bits, sizeof(bits), (void *)status);
+    return (bits & EYE_IPS_SRC_NAT ? EYE_NAT_SOURCE : 0) |
+           (bits & EYE_IPS_DST_NAT ? EYE_NAT_DESTINATION : 0);
 }
 
-/* A client's packets go to whom the answers come from. */
-static __always_inline bool eye_translate(struct bpf_sock *sk, struct eye_socket *socket,
-                                          unsigned long entry)
+/* A client's packets go to whom the answers come from. @tuple: where the entry has that. */
+static __always_inline void eye_translate(struct bpf_sock *sk, struct eye_socket *socket,
+                                          unsigned long tuple)
 {
     struct eye_conntrack_tuple answer;
-    if (bpf_probe_read_kernel(&answer, sizeof(answer), (void *)(entry + eye_conntrack.answer)) !=
-        0) {
-        return false;
-    }
+    bool found = bpf_probe_read_kernel(&answer, sizeof(answer), (void *)tuple) == 0;
     struct eye_translation *translation =
-        bpf_sk_storage_get(&translations, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+        found ? bpf_sk_storage_get(&translations, sk, 0, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
     if (!translation) {
-        eye_lose(EYE_LOSS_TCP_STORAGE, 1);
-        return false;
+        eye_lose(EYE_LOSS_TCP_STORAGE, 1); /* it is told as it was asked for */
+        return;
     }
     eye_fill_address(translation->remote, answer.family, answer.source_ipv4, &answer.source);
     translation->port = bpf_ntohs(answer.source_port);
     if (socket->phase == EYE_SOCKET_CONNECTING) { /* nothing was told under the other one */
         socket->stream.port = translation->port;
     }
-    return true;
 }
 
 /* Once per translated socket. */
-static __always_inline void eye_note_nat(struct bpf_sock *sk, unsigned long entry)
+static __always_inline void eye_note_nat(struct bpf_sock *sk, unsigned long entry, __u64 layout)
 {
-    __u8 nat = eye_nat_of_entry(entry);
+    __u8 nat = eye_nat_at(entry + (__u32)layout);
     struct eye_socket *socket = nat != EYE_NAT_NONE ? bpf_sk_storage_get(&sockets, sk, 0, 0) : NULL;
     if (!socket || socket->nat != EYE_NAT_NONE) {
         return;
     }
-    if (socket->direction == EYE_OUTGOING && nat & EYE_NAT_DESTINATION &&
-        !eye_translate(sk, socket, entry)) {
-        return;
+    if (socket->direction == EYE_OUTGOING && nat & EYE_NAT_DESTINATION) {
+        eye_translate(sk, socket, entry + (layout >> 32));
     }
     socket->nat = nat;
 }
@@ -100,12 +95,10 @@ static __always_inline void eye_look_for_nat(struct __sk_buff *packet)
         return;
     }
     unsigned long entry = eye_entry_of((const struct sk_buff *)packet);
-    if (!entry) {
-        return;
-    }
-    if (eye_conntrack.status) {
-        eye_note_nat(sk, entry);
-    } else {
+    __u64 layout = *(const volatile __u64 *)&eye_conntrack.layout;
+    if (entry && layout) {
+        eye_note_nat(sk, entry, layout);
+    } else if (entry && !eye_conntrack.met) {
         eye_conntrack.met = true;
     }
 }

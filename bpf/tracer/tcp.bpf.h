@@ -13,13 +13,11 @@
 
 #define EYE_CONNECTIONS_WAKE_BYTES (64 * 1024)
 
-/* Written by the collector, but for `met`; see nat.bpf.h. Offsets in struct nf_conn, of `status`
- * and of the tuple that answers come with; 0: not known yet. */
+/* Written by the collector, but for `met`; see nat.bpf.h. */
 struct {
-    __u32 status;
-    __u32 answer;
-    bool looks; /* at packets that leave, there are programs for them */
-    bool met;   /* an entry, whose fields nobody knew */
+    __u64 layout; /* EYE_CONNTRACK_LAYOUT(); 0: not known yet */
+    bool looks;   /* at packets that leave, there are programs for them */
+    bool met;     /* an entry, whose fields nobody knew */
 } eye_conntrack = {};
 
 static __always_inline bool eye_moved(const struct eye_counters *now,
@@ -65,7 +63,7 @@ static __always_inline __u8 eye_nat_in(const struct eye_socket *socket,
     if (reported->pass == pass) {
         return reported->nat;
     }
-    bool known = eye_conntrack.looks && (eye_conntrack.status || !eye_conntrack.met);
+    bool known = eye_conntrack.looks && (eye_conntrack.layout || !eye_conntrack.met);
     return known ? socket->nat : EYE_NAT_UNKNOWN;
 }
 

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "collector/base/base.h"
+#include "bpf/abi.h"
 
 #define MODULE_BTF "/sys/kernel/btf/nf_conntrack"
 
@@ -29,7 +29,7 @@ static uint32_t offset_of(const struct btf *btf, const struct btf_type *type, co
     return 0;
 }
 
-static int read_layout(const struct btf *btf, struct eye_conntrack_layout *ret_layout)
+static int read_layout(const struct btf *btf, uint64_t *ret_layout)
 {
     int entry = btf__find_by_name_kind(btf, "nf_conn", BTF_KIND_STRUCT);
     int tuple = btf__find_by_name_kind(btf, "nf_conntrack_tuple_hash", BTF_KIND_STRUCT);
@@ -42,12 +42,12 @@ static int read_layout(const struct btf *btf, struct eye_conntrack_layout *ret_l
     if (tuples == 0 || status == 0 || btf__resolve_size(btf, (uint32_t)tuple) != TUPLE_BYTES) {
         return -ENOTSUP;
     }
-    ret_layout->status = status;
-    ret_layout->answer = tuples + (TUPLE_COUNT - 1) * TUPLE_BYTES + LINK_BYTES;
+    *ret_layout =
+        EYE_CONNTRACK_LAYOUT(status, tuples + (TUPLE_COUNT - 1) * TUPLE_BYTES + LINK_BYTES);
     return 0;
 }
 
-static int read_module(struct btf *kernel, struct eye_conntrack_layout *ret_layout)
+static int read_module(struct btf *kernel, uint64_t *ret_layout)
 {
     struct btf *module = btf__parse_split(MODULE_BTF, kernel);
     int result = module == NULL ? -errno : read_layout(module, ret_layout);
@@ -55,7 +55,7 @@ static int read_module(struct btf *kernel, struct eye_conntrack_layout *ret_layo
     return result;
 }
 
-int eye_conntrack_find_layout(struct eye_conntrack_layout *ret_layout)
+int eye_conntrack_find_layout(uint64_t *ret_layout)
 {
     struct btf *kernel = btf__load_vmlinux_btf();
     if (kernel == NULL) {

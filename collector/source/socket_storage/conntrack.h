@@ -7,13 +7,8 @@
 
 #include <stdint.h>
 
-struct eye_conntrack_layout {
-    uint32_t status; /* struct nf_conn.status */
-    uint32_t answer; /* the tuple of packets in the direction of answers */
-};
-
 /**
- * 0; -ENOENT: no such type, the module is not loaded; -ENOTSUP: the type is another one than is
- * known here; or -errno. Some milliseconds, and some MiB that are given back.
+ * EYE_CONNTRACK_LAYOUT(). 0; -ENOENT: no such type, the module is not loaded; -ENOTSUP: the type is
+ * another one than is known here; or -errno. Some milliseconds, and some MiB that are given back.
  */
-int eye_conntrack_find_layout(struct eye_conntrack_layout *ret_layout);
+int eye_conntrack_find_layout(uint64_t *ret_layout);

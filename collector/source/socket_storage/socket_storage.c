@@ -234,17 +234,14 @@ static void note_place(struct tier *tier)
 /* Once packets were seen that have entries of conntrack: most hosts track nothing. */
 static void learn_conntrack(struct tier *tier)
 {
-    struct eye_conntrack_layout layout;
-    if (!tier->programs->bss->eye_conntrack.met || tier->programs->bss->eye_conntrack.status != 0 ||
+    uint64_t layout;
+    if (!tier->programs->bss->eye_conntrack.met || tier->programs->bss->eye_conntrack.layout != 0 ||
         tier->conntrack_is_strange) {
         return;
     }
     int result = eye_conntrack_find_layout(&layout);
     if (result == 0) {
-        tier->programs->bss->eye_conntrack.answer = layout.answer;
-        /* Last: programs on other CPUs take it for both. */
-        __atomic_store_n(&tier->programs->bss->eye_conntrack.status, layout.status,
-                         __ATOMIC_RELEASE);
+        tier->programs->bss->eye_conntrack.layout = layout;
         return;
     }
     tier->conntrack_is_strange = true;
