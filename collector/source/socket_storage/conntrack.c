@@ -6,10 +6,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <malloc.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bpf/abi.h"
+#include "collector/base/log.h"
+
+#include "bpf/socket_storage.skel.h"
 
 #define MODULE_BTF "/sys/kernel/btf/nf_conntrack"
 
@@ -55,7 +59,8 @@ static int read_module(struct btf *kernel, uint64_t *ret_layout)
     return result;
 }
 
-int eye_conntrack_find_layout(uint64_t *ret_layout)
+/* EYE_CONNTRACK_LAYOUT(). -ENOENT: no such type; -ENOTSUP: another one than is known here. */
+static int find_layout(uint64_t *ret_layout)
 {
     struct btf *kernel = btf__load_vmlinux_btf();
     if (kernel == NULL) {
@@ -68,4 +73,22 @@ int eye_conntrack_find_layout(uint64_t *ret_layout)
     btf__free(kernel);
     malloc_trim(0);
     return result;
+}
+
+void eye_conntrack_learn(struct socket_storage *programs, bool *is_strange)
+{
+    uint64_t layout = 0;
+    if (!programs->bss->eye_conntrack.met || programs->bss->eye_conntrack.layout != 0 ||
+        *is_strange) {
+        return;
+    }
+    int result = find_layout(&layout);
+    if (result == 0) {
+        programs->bss->eye_conntrack.layout = layout;
+        return;
+    }
+    *is_strange = true;
+    eye_log_warning("what NAT does to connections is not seen: cannot read how conntrack keeps its "
+                    "entries in /sys/kernel/btf: %s",
+                    strerror(-result));
 }

@@ -5,10 +5,13 @@
  */
 #pragma once
 
-#include <stdint.h>
+#include <stdbool.h>
+
+struct socket_storage;
 
 /**
- * EYE_CONNTRACK_LAYOUT(). 0; -ENOENT: no such type, the module is not loaded; -ENOTSUP: the type is
- * another one than is known here; or -errno. Some milliseconds, and some MiB that are given back.
+ * Tells the programs, once they have met an entry: most hosts track nothing. Takes some
+ * milliseconds then, and some MiB that are given back. *is_strange: it could not be read, which is
+ * logged once and not tried again. The collector thread's.
  */
-int eye_conntrack_find_layout(uint64_t *ret_layout);
+void eye_conntrack_learn(struct socket_storage *programs, bool *is_strange);

@@ -231,25 +231,6 @@ static void note_place(struct tier *tier)
     tier->place_is_noted = true;
 }
 
-/* Once packets were seen that have entries of conntrack: most hosts track nothing. */
-static void learn_conntrack(struct tier *tier)
-{
-    uint64_t layout;
-    if (!tier->programs->bss->eye_conntrack.met || tier->programs->bss->eye_conntrack.layout != 0 ||
-        tier->conntrack_is_strange) {
-        return;
-    }
-    int result = eye_conntrack_find_layout(&layout);
-    if (result == 0) {
-        tier->programs->bss->eye_conntrack.layout = layout;
-        return;
-    }
-    tier->conntrack_is_strange = true;
-    eye_log_warning("what NAT does to connections is not seen: cannot read how conntrack keeps its "
-                    "entries in /sys/kernel/btf: %s",
-                    strerror(-result));
-}
-
 static void look_for_nat(struct tier *tier, bool on)
 {
     tier->programs->bss->eye_conntrack.looks =
@@ -553,7 +534,7 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
 {
     struct tier *tier = state;
     struct eye_live_look look = {.handler = handler, .context = context};
-    learn_conntrack(tier);
+    eye_conntrack_learn(tier->programs, &tier->conntrack_is_strange);
     /* In this order, so that who leaves in between is counted twice rather than not at all. */
     struct eye_balance balance = {.entered = sum_over_cpus(tier, EYE_COUNT_ENTERED)};
     eye_live_begin(tier->programs, pass);
