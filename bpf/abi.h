@@ -193,6 +193,16 @@ struct eye_datagram_record {
         remote[EYE_ADDRESS_BYTES]; /* network byte order; of the first peer unless flows are kept */
 };
 
+/* What one read of an iterator gathers at most; a power of two. Together 192 KiB, which are memory
+ * of the daemon, too. */
+#define EYE_GATHERED_MAX 2048
+
+/* One of these: a look asks TCP's sockets first, then those of UDP and their flows. */
+union eye_gathered {
+    struct eye_connection_record connection;
+    struct eye_datagram_record datagram;
+};
+
 #define EYE_EXECUTABLE_BYTES 64   /* longer names are cut */
 #define EYE_CGROUP_LEVELS 4       /* the innermost ones tell unit and container */
 #define EYE_CGROUP_NAME_BYTES 128 /* longer names are cut, flagged */

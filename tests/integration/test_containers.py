@@ -34,8 +34,7 @@ for _ in sys.stdin:
 REQUESTS = 20
 RIGHT = {"incoming": "real-server", "outgoing": "real-client"}
 KINDS = ("pid", "cgroup", "mount", "net", "user")
-CONSOLE = ("{type: console, format: json, "
-           "metrics: {allow: [tcp.connections.closed, http.*, sockeye.feature.*]}}")
+CONSOLE = harness.console_of("tcp.connections.closed", "http.*", "sockeye.feature.*")
 TAGS = "connections.tags=[direction, service, port, process]"
 # The tier that says what it lacks, instead of the next one.
 EBPF = "source.tier=socket-storage"

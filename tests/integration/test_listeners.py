@@ -9,7 +9,7 @@ import unittest
 import harness
 from harness import Daemon, Namespace, free_port
 
-CONSOLE = "{type: console, format: json, metrics: {allow: [tcp.listen.*, sockeye.kernel.lost]}}"
+CONSOLE = harness.console_of("tcp.listen.*", "sockeye.kernel.lost")
 HOST = "127.0.0.1"
 
 

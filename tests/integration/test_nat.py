@@ -10,7 +10,7 @@ import harness
 from conversation import answer, post
 from harness import Daemon, Namespace, Pair, free_port
 
-CONSOLE = "{type: console, format: json, metrics: {allow: [tcp.*, http.*]}}"
+CONSOLE = harness.console_of("tcp.*", "http.*")
 SETTINGS = ("connections.tags=[direction, port, nat]", "connections.remote=ip")
 ASKED, ASKED6 = "203.0.113.1", "2001:db8::1"  # nobody has them
 SOURCE = "10.99.0.77"     # what packets are sent from, by a rule

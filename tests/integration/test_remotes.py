@@ -16,8 +16,8 @@ import unittest
 import harness
 from harness import EXIT_OK, Daemon, Peer, free_port, listen, sockeye, temporary_folder, wait_until
 
-CONSOLE = ("{type: console, format: json, metrics: {allow: [udp.*, tcp.connections.*, http.*, "
-           "sockeye.samples, sockeye.remote.names, sockeye.kernel.lost]}}")
+CONSOLE = harness.console_of("udp.*", "tcp.connections.*", "http.*", "sockeye.samples",
+                             "sockeye.remote.names", "sockeye.kernel.lost")
 DRAIN_SECONDS = 0.1  # DRAIN_INTERVAL_NS of collector.c
 EACH = 3  # connections, and datagrams, of each address
 

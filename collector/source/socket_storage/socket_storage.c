@@ -542,10 +542,11 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     balance.left = sum_over_cpus(tier, EYE_COUNT_LEFT);
     int result = eye_live_read(tier->programs, tier->links[EYE_PROGRAM_tcp_live], &look);
     if (result == 0 && tier->states[EYE_ABILITY_UDP] == WORKS) {
-        result = eye_live_read_datagrams(tier->links[EYE_PROGRAM_udp_live], &look);
+        result = eye_live_read_datagrams(tier->programs, tier->links[EYE_PROGRAM_udp_live], &look);
     }
     if (result == 0 && tier->states[EYE_ABILITY_UDP] == WORKS) {
-        result = eye_live_read_datagrams(tier->links[EYE_PROGRAM_udp_flow_live], &look);
+        result =
+            eye_live_read_datagrams(tier->programs, tier->links[EYE_PROGRAM_udp_flow_live], &look);
     }
     if (result == 0) {
         result = sweep_waiting(tier);
