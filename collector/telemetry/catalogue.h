@@ -231,6 +231,10 @@ enum eye_series_bound {
       BUDGETED, EXPERIMENTAL,                                                                      \
       "SYNs and last acknowledgements of a handshake that a listener dropped, mostly since its "   \
       "queue was full; the client comes again")                                                    \
+    X(TCP_LISTEN_OVERFLOWED, "tcp.listen.overflows", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_SOCKET,   \
+      BUDGETED, EXPERIMENTAL,                                                                      \
+      "of tcp.listen.drops those that came while its queue was full: the program accepts too "     \
+      "slowly")                                                                                    \
     X(UDP_SENT_BYTES, "udp.sent.bytes", UDP, COUNTER, BYTES, 1, EYE_TAGS_UDP, BUDGETED,            \
       EXPERIMENTAL, "payload of the datagrams sent")                                               \
     X(UDP_RECEIVED_BYTES, "udp.received.bytes", UDP, COUNTER, BYTES, 1, EYE_TAGS_UDP, BUDGETED,    \
