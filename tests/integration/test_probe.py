@@ -59,6 +59,12 @@ def warnings(daemon):
             if match and match[1] == "warning"]
 
 
+def loads(daemon):
+    """(asset, result) -> how many."""
+    return {(tags["asset"], tags["result"]): value
+            for tags, (_, value, _) in daemon.series("ebpf.core.load")}
+
+
 def mounts_changed(script):
     """The words to run where neither mounts nor unmounts reach anybody else."""
     return ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh")
@@ -122,6 +128,8 @@ class EveryProgram(unittest.TestCase):
         self.assertEqual({tags["program"]: value for tags, (_, value, _) in
                           daemon.series(ATTACHED)},
                          dict.fromkeys(EVERY, 1))
+        self.assertEqual(loads(daemon), dict.fromkeys(
+            ((asset, "success") for asset in ("socket_storage", "http", "dns")), 1))
 
     def test_what_is_not_wanted_is_not_missed(self):
         for settings, programs in (

@@ -16,6 +16,7 @@
 #include "collector/source/accounts.h"
 #include "collector/source/iterator.h"
 #include "collector/source/libbpf_log.h"
+#include "collector/source/loads.h"
 #include "collector/source/seed.h"
 #include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/conntrack.h"
@@ -118,11 +119,11 @@ static int give_up_what_is_refused(struct tier *tier, struct eye_error *ret_erro
 /* All programs at once, as almost every kernel takes them; only after a refusal one by one. */
 static int load(struct tier *tier, struct eye_error *ret_error)
 {
-    if (load_at_once(tier, NULL) == 0) {
+    if (eye_load_note(EYE_ASSET_TIER, load_at_once(tier, NULL)) == 0) {
         return 0;
     }
     int result = give_up_what_is_refused(tier, ret_error);
-    return result == 0 ? load_at_once(tier, ret_error) : result;
+    return result == 0 ? eye_load_note(EYE_ASSET_TIER, load_at_once(tier, ret_error)) : result;
 }
 
 static void detach(struct tier *tier, enum eye_ability ability)
@@ -698,7 +699,7 @@ static int prepare_payloads(struct tier *tier, struct eye_error *ret_error)
         return result;
     }
     if (own_program(tier, EYE_PROGRAM_payload_sent) < 0) {
-        result = load_payloads(tier, ret_error);
+        result = eye_load_note(EYE_ASSET_TIER, load_payloads(tier, ret_error));
     }
     return result == 0 ? attach_at_place(tier, EYE_ABILITY_PACKETS, ret_error) : result;
 }
