@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What this host lets the daemon see: probe tries it, run does it, and both say the same."""
 
-import ctypes
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import time
 import unittest
 
 import harness
+import kernel_bpf
 import own_cgroup
 from harness import (EXIT_FAILURE, EXIT_OK, EXIT_PARTLY, UNPRIVILEGED, Daemon, command, messages)
 from traffic import talk
@@ -81,30 +81,16 @@ class ExclusiveProgram:
     """A program on the test's cgroup that lets no other be attached beside it, as old tools do
     (BPF_PROG_ATTACH without BPF_F_ALLOW_MULTI)."""
 
-    NUMBER = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
-    PROG_LOAD, PROG_ATTACH, PROG_DETACH = 5, 8, 9
     CGROUP_SKB, INGRESS, EGRESS = 8, 0, 1
-    PASS = struct.pack("<BBhi", 0xb7, 0, 0, 1) + struct.pack("<BBhi", 0x95, 0, 0, 0)
 
     def __init__(self, test, cgroup, place=EGRESS):
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        code, license_ = (ctypes.create_string_buffer(data) for data in (self.PASS, b"GPL"))
-        program = self._bpf(self.PROG_LOAD, struct.pack(
-            "<IIQQIIQIIIII", self.CGROUP_SKB, 2, ctypes.addressof(code),
-            ctypes.addressof(license_), 0, 0, 0, 0, 0, 0, 0, place)[:72])
-        test.addCleanup(os.close, program)
+        program = kernel_bpf.load(test, self.CGROUP_SKB, place, kernel_bpf.move(0, 1),
+                                  kernel_bpf.EXIT)
         folder = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
         test.addCleanup(os.close, folder)
         target = struct.pack("<IIII", folder, program, place, 0)
-        self._bpf(self.PROG_ATTACH, target)
-        test.addCleanup(self._bpf, self.PROG_DETACH, target)
-
-    def _bpf(self, operation, attributes):
-        buffer = ctypes.create_string_buffer(attributes, len(attributes))
-        result = self._libc.syscall(self.NUMBER, operation, buffer, len(attributes))
-        if result < 0:
-            raise OSError(ctypes.get_errno(), f"bpf({operation})")
-        return result
+        kernel_bpf.call(kernel_bpf.PROG_ATTACH, target)
+        test.addCleanup(kernel_bpf.call, kernel_bpf.PROG_DETACH, target)
 
 
 class EveryProgram(unittest.TestCase):
