@@ -42,7 +42,7 @@ EXIT = instruction(0x95)
 
 def load(test, kind, place, *instructions):
     """The descriptor of a program, for as long as the test runs."""
-    code, license_ = (ctypes.create_string_buffer(data) for data in (b"".join(instructions), b"GPL"))
+    code, license_ = map(ctypes.create_string_buffer, (b"".join(instructions), b"GPL"))
     program = call(PROG_LOAD, struct.pack(
         "<IIQQIIQIIIII", kind, len(code) // 8, ctypes.addressof(code),
         ctypes.addressof(license_), 0, 0, 0, 0, 0, 0, 0, place)[:ATTRIBUTES_BYTES])

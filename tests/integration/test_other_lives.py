@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections that nobody listens for, and sockets of which others have taken the data: each counted
-once, with the bytes that went by TCP."""
+"""Connections that nobody listens for, and sockets whose data others have taken: each counted once,
+with the bytes that went by TCP."""
 
 import contextlib
 import errno
@@ -100,8 +100,8 @@ class Callers(Case):
 
 
 class Sockmap(Case):
-    """Sockets that a BPF program has in a sockmap: what it passes on goes by TCP, and counts; what it
-    redirects does not, and nothing counts it."""
+    """Sockets that a BPF program has in a sockmap: what it passes on goes by TCP, and counts; what
+    it redirects does not, and nothing counts it."""
 
     SOCKMAP, SK_MSG, VERDICT = 15, 16, 7
     PASS, REDIRECT_MAP, INGRESS = 1, 60, 1

@@ -132,6 +132,25 @@ class EveryProgram(unittest.TestCase):
                 self.assertEqual(daemon.values(ATTACHED, "program"), sorted(programs))
 
 
+class NeverSeen(unittest.TestCase):
+    """What no host lets a tier see is listed, in lines that fit."""
+
+    EVERYWHERE = ("sockmap", "SMC", "NAT")
+    OF_TIERS = {"socket-storage": ("HTTP/2", "TLS", "DNS over TCP", "MPTCP", "tunnels"),
+                "sock-diag": ("UDP", "protocols", "queues of listeners", "SO_LINGER", "FIN")}
+
+    def test_lines(self):
+        for tier, words in self.OF_TIERS.items():
+            said = probe(settings=(f"source.tier={tier}",))
+            text = harness.sockeye("probe", "-c", "/dev/null", "--set", f"source.tier={tier}").stdout
+            self.assertEqual(said["tier"], tier)
+            self.assertEqual(text.partition("seen on no host yet\n")[2].splitlines(),
+                             ["  " + line for line in said["never_seen"]])
+            self.assertLessEqual(max(map(len, text.splitlines())), 80)
+            for word in (*self.EVERYWHERE, *words):
+                self.assertIn(word, " ".join(said["never_seen"]), tier)
+
+
 class WithoutProtocols(unittest.TestCase):
     """Where the programs of the protocols cannot be had, connections are exact all the same, and
     probe, the log and a metric say what is missing."""

@@ -806,8 +806,15 @@ static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_e
 }
 
 static const char *const never_seen[] = {
-    "HTTP/2, and everything inside TLS",
+    "HTTP/2, and everything inside TLS: of that the bytes of its records alone",
     "DNS over TCP, and at other ports than 53",
+    "requests over MPTCP with several subflows, but for a few",
+    "bytes that a sockmap redirects between sockets",
+    "data over SMC: its TCP socket has the handshake alone",
+    "NAT of UDP, and of other network namespaces than a socket's own",
+    "NAT where lockdown is confidentiality",
+    "sockets of other kinds than TCP and UDP, and what is inside tunnels' packets",
+    "the error of a connect() that fails before a SYN is sent",
     NULL,
 };
 
