@@ -48,6 +48,10 @@ static void malformed_quantity(struct eye_document *document, const yaml_node_t 
         eye_document_problem(document, &node->start_mark, key->path,
                              "\"%s\" is not %s, like %s (units %s)", excerpt.text, quantity->noun,
                              example.text, quantity->units);
+    } else if (eye_quantity_range(key).text[0] != '\0') {
+        eye_document_problem(document, &node->start_mark, key->path, "\"%s\" is not %s from %s%s",
+                             excerpt.text, quantity->noun, eye_quantity_range(key).text,
+                             key->zero_too ? ", or 0" : "");
     } else {
         eye_document_problem(document, &node->start_mark, key->path, "\"%s\" is not %s, like %s",
                              excerpt.text, quantity->noun, example.text);
