@@ -28,6 +28,13 @@ static const char *const directions[] = {
     [EYE_FILTER_OUTGOING + 1] = NULL,
 };
 
+static const struct eye_foreign_choice foreign_directions[] = {
+    {"both", "any all *"},
+    {"incoming", "in inbound ingress server passive"},
+    {"outgoing", "out outbound egress client active"},
+    {NULL, NULL},
+};
+
 static const struct eye_config_key network_keys[] = {
     {
         .path = "prefix",
@@ -70,6 +77,7 @@ static const struct eye_config_key filter_keys[] = {
         .offset = offsetof(struct eye_filter_rule, direction),
         .default_value = "both",
         .choices = directions,
+        .foreign_choices = foreign_directions,
     },
     {
         .path = "service",

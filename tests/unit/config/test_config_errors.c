@@ -238,7 +238,14 @@ static void networks_and_filters__are_well_formed(void **state)
          "1:25: connections.exclude: needs \"address\", \"port\", \"direction\", \"service\" or "
          "\"process\""},
         {"connections: {exclude: [{direction: in}]}",
-         "1:37: direction: unknown \"in\" (known: both, incoming, outgoing)"},
+         "1:37: direction: unknown \"in\", did you mean \"incoming\"? (known: both, incoming, "
+         "outgoing)"},
+        {"connections: {remote: network}", "1:23: connections.remote: unknown \"network\", did you "
+                                           "mean \"cidr\"? (known: none, zone, "
+                                           "cidr, ip, name)"},
+        {"source: {processes: netlink}",
+         "1:21: source.processes: unknown \"netlink\", did you mean \"connector\"? (known: auto, "
+         "tracepoints, connector, none)"},
         {"connections: {exclude: [{port: http}]}",
          "1:32: port: \"http\" is not a whole number from 1 to 65535"},
         {"connections: {exclude: [{service: ''}]}",
