@@ -177,6 +177,23 @@ int eye_connection_tables_init(struct eye_config *config)
     return result;
 }
 
+void eye_connection_rules_warn(const struct eye_config *config, struct eye_problems *warnings)
+{
+    bool asked = config->connections.remote == EYE_REMOTE_CIDR;
+    bool named = config->connections.networks.count > 0;
+    if (asked && !named) {
+        eye_problems_add(
+            warnings, -EINVAL,
+            "%s: connections.remote: cidr tells zones only, since no range has a name: "
+            "set connections.networks",
+            eye_config_origin(config, "connections.remote"));
+    } else if (named && !asked) {
+        eye_problems_add(warnings, -EINVAL,
+                         "%s: connections.networks names nothing: set connections.remote: cidr",
+                         eye_config_origin(config, "connections.networks"));
+    }
+}
+
 void eye_connection_tables_done(struct eye_config *config)
 {
     eye_prefix_table_done(&config->connections.network_table);
