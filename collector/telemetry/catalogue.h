@@ -345,7 +345,8 @@ enum eye_series_bound {
       "has read enough), no_room")                                                                 \
     X(SELF_REMOTE_NAMES, "sockeye.remote.names", SELF, COUNTER, LOOKUPS, 1,                        \
       EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), FEW, EXPERIMENTAL,                               \
-      "names of addresses by where they come from: taken, malformed, no_room (an older one, or "   \
+      "names of addresses by where they come from: taken, malformed, local (of this host "         \
+      "itself, as blockers of ads answer), no_room (an older one, or "                             \
       "of hosts this one, is left out), too_large (/etc/hosts), failed (it cannot be read)")       \
     X(SELF_CPU, "sockeye.cpu.time", SELF, COUNTER, SECONDS, 1e-9, 0, FEW, STABLE,                  \
       "CPU time of the daemon, user and system")                                                   \
