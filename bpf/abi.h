@@ -111,14 +111,15 @@ struct eye_connection_record {
             __u32 sent_segments;
             __u32 received_segments;
             __u32 retransmits; /* segments */
+            __u32 rtt_us;      /* smoothed; 0: not measured yet */
         };
-        struct {           /* LISTENS */
-            __u32 waiting; /* established, and not accepted yet */
-            __u32 room;    /* for so many (the backlog of listen()) */
-            __u32 dropped; /* since its last record: SYNs and connections that found no room */
+        struct {              /* LISTENS */
+            __u32 waiting;    /* established, and not accepted yet */
+            __u32 room;       /* for so many (the backlog of listen()) */
+            __u32 dropped;    /* since its last record: segments, for whatever reason */
+            __u32 overflowed; /* of these: since its queue was full */
         };
     };
-    __u32 rtt_us;     /* smoothed; 0: not measured yet */
     __u32 connect_us; /* SYN to established, once, in the OPENED record; 0: incoming */
     __u32 pass;       /* number of the counting pass that the flags refer to */
     __u32 netns;      /* inode number */

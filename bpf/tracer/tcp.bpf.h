@@ -10,6 +10,7 @@
 #include "bpf/tracer/counters.bpf.h"
 #include "bpf/tracer/gathered.bpf.h"
 #include "bpf/tracer/looks.bpf.h"
+#include "bpf/tracer/queue.bpf.h"
 #include "bpf/tracer/states.h"
 
 #define EYE_CONNECTIONS_WAKE_BYTES (64 * 1024)
@@ -227,6 +228,7 @@ static __always_inline void eye_note_incoming(const struct tcp_sock *tcp, struct
 {
     const struct inet_sock *inet = &tcp->inet_conn.icsk_inet;
     socket->direction = EYE_INCOMING;
+    socket->connect_us = 0; /* a listener has something else there */
     socket->family = eye_family_of(&inet->sk.__sk_common);
     /* Not skc_num, which is zero at the close. */
     socket->stream.port = socket->port_is_chosen ? 0 : bpf_ntohs(inet->inet_sport);
@@ -255,7 +257,7 @@ static __always_inline void eye_on_listen(struct sock *sk, struct eye_socket *so
     __builtin_memset(socket, 0, sizeof(*socket));
     socket->phase = EYE_SOCKET_LISTENING;
     socket->port_is_chosen = eye_port_is_chosen(sk);
-    socket->drops = eye_drops_of(sk);
+    socket->told = EYE_TOLD(eye_drops_of(sk), 0);
     eye_set_owner(socket, sk);
 }
 
@@ -321,13 +323,12 @@ static __always_inline void eye_leave(const struct eye_socket *socket)
     }
 }
 
-/* @record: zeroed. Whoever exchanges the number of drops tells of the difference. */
+/* @record: zeroed. */
 static __always_inline void eye_fill_listener(struct eye_connection_record *record,
                                               const struct tcp_sock *tcp, struct eye_socket *socket)
 {
     const struct inet_sock *inet = &tcp->inet_conn.icsk_inet;
     const struct sock *sk = &inet->sk;
-    __u32 drops = eye_drops_of(sk);
     record->kind = EYE_CONNECTION_LISTENS;
     record->owner = socket->stream.owner;
     record->netns = sk->__sk_common.skc_net.net->ns.inum;
@@ -336,7 +337,7 @@ static __always_inline void eye_fill_listener(struct eye_connection_record *reco
     record->family = eye_family_of(&sk->__sk_common);
     record->waiting = sk->sk_ack_backlog;
     record->room = sk->sk_max_ack_backlog;
-    record->dropped = drops - (__u32)__sync_lock_test_and_set(&socket->drops, drops);
+    eye_tell_drops(sk, socket, &record->dropped, &record->overflowed);
 }
 
 /* What waits in a listener's queue, at each look. */

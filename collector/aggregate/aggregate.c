@@ -62,6 +62,7 @@ struct connection_key {
     X(TCP_LISTEN_WAITING)                                                                          \
     X(TCP_LISTEN_ROOM)                                                                             \
     X(TCP_LISTEN_DROPPED)                                                                          \
+    X(TCP_LISTEN_OVERFLOWED)                                                                       \
     X(UDP_SENT_BYTES)                                                                              \
     X(UDP_RECEIVED_BYTES)                                                                          \
     X(UDP_SENT)                                                                                    \
@@ -570,6 +571,7 @@ void eye_aggregate_listener(void *context, const struct eye_connection_record *s
     eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_LISTEN_WAITING), sample->waiting);
     eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_LISTEN_ROOM), sample->room);
     add(aggregate, bundle, CONNECTION_TCP_LISTEN_DROPPED, sample->dropped);
+    add(aggregate, bundle, CONNECTION_TCP_LISTEN_OVERFLOWED, sample->overflowed);
 }
 
 void eye_aggregate_datagrams(void *context, const struct eye_datagram_record *sample)

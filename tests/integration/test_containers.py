@@ -264,7 +264,8 @@ class MountTable(unittest.TestCase):
     def test_part_mounted_over_the_root(self):
         state = self.check(f"mount --bind {own_cgroup.folder()} $root", "no",
                            "is a part of the host's tree")
-        self.assertEqual(state["cost"], "UDP and requests of protocols are seen in a part of the host only")
+        self.assertIn("UDP and requests of protocols are seen in a part of the host only",
+                      state["cost"])
 
 
 if __name__ == "__main__":
