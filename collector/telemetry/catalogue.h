@@ -256,7 +256,8 @@ enum eye_series_bound {
       "connections closed whose payload was seen and told of no protocol that we know")            \
     X(USM_LOST, "usm.lost", USM, COUNTER, EVENTS, 1, EYE_TAGS_USM_LOST, BUDGETED, EXPERIMENTAL,    \
       "requests, responses and gaps that could not be followed or paired, by service; reasons "    \
-      "and sums as in sockeye.kernel.lost")                                                        \
+      "and sums as in sockeye.kernel.lost: not_loaded counts payloads, of which a request may "    \
+      "have many")                                                                                 \
     X(MONITOR_EVENTS, "usm.process_monitor.events", USM, COUNTER, EVENTS, 1, EYE_TAG_BIT(SOURCE),  \
       FEW, EXPERIMENTAL,                                                                           \
       "what the process monitor was told, by the way it is told (tracepoints, connector)")         \

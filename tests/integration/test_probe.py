@@ -416,10 +416,20 @@ class SeenInPart(unittest.TestCase):
     def test_no_proc(self):
         """Without it there is no mount table either: that is not a tree that is not mounted."""
         self.check(("proc", "older services are called unknown",
-                    "host's processes: /proc: not a proc file", "mount it (mount -t proc proc /proc)"),
+                    "host's processes: /proc: not a proc file", "mount /proc (mount -t proc proc /proc)"),
                    ("cgroup2", "/proc/self/mountinfo: No such file or directory;", "mount /proc"),
                    settings=("source.cgroup=null",),
                    prefix=mounts_changed('mount -t tmpfs none /proc || exit 90; exec "$@"'))
+
+    def test_remedies_of_what_cannot_be_tried(self):
+        """No right helps who cannot see the host, nor in a user namespace of one's own."""
+        blind = ("source.proc=/nonexistent",)
+        for prefix, settings, remedy in (((), blind, "set source.proc to where it is"),
+                                         (("unshare", "--user", "--map-root-user"), (),
+                                          "run it in the host's user namespace")):
+            said = {entry["feature"]: entry for entry in probe(prefix, settings)["features"]}
+            self.assertEqual(said["namespaces"]["available"], "unknown")
+            self.assertIn(remedy, said["namespaces"]["remedy"])
 
     def test_configured_proc_is_none(self):
         self.check(("proc", "host's processes: /nonexistent: No such file or directory",
