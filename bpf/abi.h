@@ -256,6 +256,7 @@ enum eye_request_flag {
     EYE_REQUEST_CLIENT = 1,     /* seen at the client's end */
     EYE_REQUEST_TRUNCATED = 2,  /* the last text of the body is cut */
     EYE_REQUEST_UNANSWERED = 4, /* the code is an enum eye_request_error */
+    EYE_REQUEST_MESSAGE = 8,    /* no request: the body is a message of the protocol, as it came */
 };
 
 /* Why a request has no answer: what ended its connection. */
@@ -280,7 +281,7 @@ struct eye_request_head {
     __u64 owner;       /* as in eye_connection_record */
     __u16 port;        /* as in eye_connection_record */
     __u16 code;        /* the protocol's own; UNANSWERED: enum eye_request_error */
-    __u16 body_bytes;  /* at most EYE_REQUEST_BODY_MAX */
+    __u16 body_bytes;  /* at most EYE_REQUEST_BODY_MAX; of a MESSAGE, at most what follows */
     __u8 protocol;     /* enum eye_protocol */
     __u8 flags;        /* enum eye_request_flag */
 };
@@ -350,6 +351,7 @@ struct eye_loss_record {
     X(UDP_RING, "udp", "ring_full")             /* the last record of a socket */                  \
     X(UDP_FLOWS, "udp", "flows_full")           /* datagrams counted as the first peer's */        \
     X(UDP_HEADERS, "udp", "extension_headers")  /* as below */                                     \
+    X(DNS_NAMES, "dns", "names_unread")         /* an answer whose names are not told */           \
     X(USM_HEADERS, "http", "extension_headers") /* IPv6 packet with more of them than followed */  \
     EYE_EACH_PROTOCOL(EYE_PARSER_LOSSES, X)                                                        \
     EYE_EACH_PROTOCOL(EYE_DISPATCH_LOSSES, X)

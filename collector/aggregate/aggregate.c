@@ -627,6 +627,9 @@ void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass)
 {
     aggregate->pass = pass;
     eye_processes_sweep(aggregate->processes, pass);
+    if (aggregate->names != NULL) {
+        eye_reverse_begin_pass(aggregate->names);
+    }
     empty_gauges(aggregate, EYE_METRIC_TCP_ACTIVE);
 }
 

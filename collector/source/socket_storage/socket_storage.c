@@ -86,6 +86,7 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
     tier->programs->bss->eye_switches = wanted == 0;
     tier->programs->bss->eye_udp_on = tier->states[EYE_ABILITY_UDP] >= DETACHED;
     tier->programs->bss->eye_udp_by_address = eye_config_wants_addresses(tier->config);
+    tier->programs->bss->eye_names_on = eye_config_wants_names(tier->config);
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(tier->programs, program),
@@ -783,6 +784,7 @@ static void apply(void *state)
         switch_protocols(tier, wanted != 0);
     }
     tier->programs->bss->eye_udp_by_address = eye_config_wants_addresses(tier->next);
+    tier->programs->bss->eye_names_on = eye_config_wants_names(tier->next);
     tier->config = tier->next;
 }
 
