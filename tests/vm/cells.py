@@ -23,7 +23,6 @@ FULL = SHORT + (
     "test_nat.Translated.test_both_ends",
     "test_listeners.Queues.test_overflow",
     "test_other_lives.KernelTls",
-    "test_other_lives.Sockmap",
     "test_connections.ReusedSocket",
     "test_connections.Failures.test_refused_over_ipv6",
     "test_connections.LiveConnection",
