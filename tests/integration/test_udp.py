@@ -214,7 +214,7 @@ class Counts(Case):
         return both_ends(port, (200, 100_000)) | {
             (port, "incoming"): amounts(received=got, received_bytes=500 * got)}
 
-    def spoiled(self):
+    def spoiled(self, close=False):
         """A wrong checksum: the kernel drops it when the program reads, if it is a long one. (Of
         short ones it looks before it knows whose they are.)"""
         port = free_port()
@@ -227,13 +227,15 @@ class Counts(Case):
         server.settimeout(0.2)
         with self.assertRaises(TimeoutError):
             server.recv(100)
-        self.wrong = port
+        if close:  # before anybody looks at it
+            server.close()
+        self.wrong.append(port)
         return {(port, "outgoing"): amounts()}
 
     def test_counts(self):
         after_the_start = self.older()
         daemon = Daemon(self, console=CONSOLE, interval="1s")
-        truth = after_the_start()
+        truth, self.wrong = after_the_start(), []
         for family, host in FAMILIES.values():
             truth |= self.echo(family, host, PEERS // 2, connected=False)
             truth |= self.echo(family, host, 100, connected=True)
@@ -243,11 +245,13 @@ class Counts(Case):
         for case in (self.looked_at, self.fragmented, self.extended, self.mapped, self.grouped,
                      self.overflowing, self.spoiled):
             truth |= case()
+        truth |= self.spoiled(close=True)
         self.assertEqual(daemon.stop(), 0)
         self.check(daemon, truth)
         port, dropped = self.dropped
         self.assertEqual(daemon.total("udp.dropped", port=port, reason="buffer"), dropped)
-        self.assertEqual(daemon.total("udp.dropped", port=self.wrong, reason="other"), 10)
+        for port in self.wrong:
+            self.assertEqual(daemon.total("udp.dropped", port=port, reason="other"), 10)
         self.assertEqual({loss: amount for loss, amount in daemon.losses().items()
                           if loss[0] == "udp"}, {})
 
@@ -288,6 +292,24 @@ class Directions(Case):
         return both_ends(port, (1, 9), (1, 9)) | {
             (client_port, "incoming"): amounts(), (client_port, "outgoing"): amounts()}
 
+    def client_of_two(self, refused=False):
+        """Asks both before one has answered, from a port that it asked for, or was refused."""
+        ports = free_port(), free_port()
+        servers = [self.udp(socket.AF_INET, self.HOST, port) for port in ports]
+        client = self.udp(socket.AF_INET, None if refused else self.HOST, free_port())
+        if refused:
+            with self.assertRaises(OSError):
+                client.bind((self.HOST, ports[0]))
+        for port in ports:
+            client.sendto(bytes(9), (self.HOST, port))
+        for server in servers:
+            server.sendto(bytes(5), server.recvfrom(100)[1])
+            client.recv(100)
+        return both_ends(ports[0], (1, 9), (1, 5)) | both_ends(ports[1], (1, 9), (1, 5))
+
+    def client_that_was_refused(self):
+        return self.client_of_two(refused=True)
+
     def resolver(self):
         """Asks from the port that it serves: from the first stranger's question on it is a server."""
         port, upstream_port = free_port(), free_port()
@@ -305,7 +327,16 @@ class Directions(Case):
         server = self.udp(socket.AF_INET, self.HOST, 0)
         self.udp().sendto(bytes(4321), (self.HOST, server.getsockname()[1]))
         server.recv(5000)
-        self.chance = server.getsockname()[1]
+        self.chance = [server.getsockname()[1]]
+        # The port that it asked for was another's, and the one that it speaks from is by chance.
+        refused, port = self.udp(), free_port()
+        self.udp(socket.AF_INET, self.HOST, port)
+        with self.assertRaises(OSError):
+            refused.bind((self.HOST, port))
+        refused.sendto(bytes(9), (self.HOST, port))
+        self.chance.append(refused.getsockname()[1])
+        self.udp().sendto(bytes(9), (self.HOST, self.chance[1]))
+        refused.recv(100)
         return {}
 
     def many_ports(self):
@@ -323,11 +354,12 @@ class Directions(Case):
         daemon = Daemon(self, console=CONSOLE)
         truth = {}
         for case in (self.server_and_client, self.client_with_an_address, self.client_with_a_port,
-                     self.resolver, self.listener_by_chance, self.many_ports):
+                     self.client_of_two, self.client_that_was_refused, self.resolver, self.listener_by_chance, self.many_ports):
             truth |= case()
         self.assertEqual(daemon.stop(), 0)
         self.check(daemon, truth)
-        self.assertEqual(daemon.total("udp.received.bytes", port=self.chance), 0)
+        for port in self.chance:
+            self.assertEqual(daemon.total("udp.received.bytes", port=port, direction="incoming"), 0)
         self.assertGreaterEqual(
             daemon.total("udp.received.bytes", port="ephemeral", direction="incoming"), 4321)
 
