@@ -102,9 +102,9 @@ ask(udp, question(5, "svc.example", HTTPS), question(5, "odd.example", 999))
 ask(udp, question(6, "zone.example", 6, 4 << 11), question(7, "zone.example", 6, 5 << 11))
 ask(udp, question(8, ".".join(["l" * 63] * 3 + ["k" * 53, "example"])))
 ask(udp, question(9, ".".join("x" * 127)))
-# One id, two questions.
+# One id, two questions, the second one while the first one waits.
 for kind in (A, AAAA):
-    udp.send(question(10, "both.example", kind))
+    udp.send(question(10, "slow.example", kind))
 udp.recv(4096), udp.recv(4096)
 # Who asks again waits on: its answer is later than the first question's timeout.
 for _ in range(2):
