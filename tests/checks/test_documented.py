@@ -51,6 +51,7 @@ DAEMON = {
     "source.root": Plain("/"),
     "source.cgroup": NONE,
     "source.processes": choice("auto", "tracepoints", "connector", "none"),
+    "source.nat": choice("auto", "ebpf", "netlink", "mirror", "none"),
     "connections.tags": Flags("[direction, service, port, family]",
                               ("direction", "service", "port", "family", "process", "container",
                                "pod", "namespace", "netns", "nat")),

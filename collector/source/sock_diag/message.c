@@ -72,10 +72,9 @@ static void copy_address(const struct inet_diag_msg *message, const __be32 from[
 /* Of a socket that was reset only its own address may be left. */
 static void set_addresses(const struct inet_diag_msg *message, struct eye_diag_socket *socket)
 {
-    uint8_t local[EYE_ADDRESS_BYTES];
-    copy_address(message, message->id.idiag_src, local);
+    copy_address(message, message->id.idiag_src, socket->local);
     copy_address(message, message->id.idiag_dst, socket->remote);
-    socket->family = is_mapped(local) || is_mapped(socket->remote) ? EYE_IPV4 : EYE_IPV6;
+    socket->family = is_mapped(socket->local) || is_mapped(socket->remote) ? EYE_IPV4 : EYE_IPV6;
     socket->local_port = ntohs(message->id.idiag_sport);
     socket->remote_port = ntohs(message->id.idiag_dport);
 }
