@@ -192,6 +192,7 @@ static int ask_once(struct eye_conntrack_link *link)
     uint32_t buffer[EYE_CONNTRACK_DATAGRAM_BYTES / sizeof(uint32_t)];
     link->buffer = buffer;
     int result = eye_conntrack_link_ask(link, &nobody, ignore, NULL);
+    link->buffer = NULL;
     return result == -ENOENT ? 0 : result;
 }
 

@@ -2,15 +2,15 @@
 #include "collector/nat/message.h"
 
 #include <arpa/inet.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "collector/base/base.h"
+#include "collector/source/netlink.h"
 
 #define IPV4_OFFSET 12 /* in ::ffff:a.b.c.d */
 
@@ -18,47 +18,19 @@ static const uint8_t mapped[IPV4_OFFSET] = {[10] = 0xff, [11] = 0xff};
 
 /* ---- From bytes ---- */
 
-/* Those of one message or nest that are read: all have small numbers. */
-struct attributes {
-    const struct nlattr *by_type[CTA_IP_V6_DST + 1];
-};
-
-/* The last one of a kind counts. */
-static int keep(const struct nlattr *attribute, void *context)
+/* The attribute @type in @nest, when it has just @bytes; NULL: not so. */
+static const void *payload_of(struct eye_bytes nest, uint16_t type, size_t bytes)
 {
-    struct attributes *attributes = context;
-    uint16_t type = mnl_attr_get_type(attribute);
-    if (type < EYE_ARRAY_LENGTH(attributes->by_type)) {
-        attributes->by_type[type] = attribute;
-    }
-    return MNL_CB_OK;
-}
-
-/* @nest: NULL: it has none. */
-static struct attributes attributes_in(const struct nlattr *nest)
-{
-    struct attributes attributes = {{NULL}};
-    if (nest != NULL) {
-        mnl_attr_parse_nested(nest, keep, &attributes);
-    }
-    return attributes;
-}
-
-/* The payload, when it has just @bytes; or NULL. */
-static const void *payload_of(const struct attributes *attributes, size_t type, uint16_t bytes)
-{
-    const struct nlattr *attribute = attributes->by_type[type];
-    return attribute != NULL && mnl_attr_get_payload_len(attribute) == bytes
-               ? mnl_attr_get_payload(attribute)
-               : NULL;
+    struct eye_bytes attribute = eye_netlink_find(nest, type);
+    return attribute.length == bytes ? attribute.start : NULL;
 }
 
 /* One of the two, by which family it is. */
-static bool take_address(const struct attributes *attributes, size_t type4, size_t type6,
+static bool take_address(struct eye_bytes nest, uint16_t type4, uint16_t type6,
                          uint8_t ret_address[static EYE_ADDRESS_BYTES])
 {
-    const void *ipv4 = payload_of(attributes, type4, sizeof(struct in_addr));
-    const void *ipv6 = payload_of(attributes, type6, EYE_ADDRESS_BYTES);
+    const void *ipv4 = payload_of(nest, type4, sizeof(struct in_addr));
+    const void *ipv6 = payload_of(nest, type6, EYE_ADDRESS_BYTES);
     if (ipv4 != NULL) {
         memcpy(ret_address, mapped, IPV4_OFFSET);
         memcpy(ret_address + IPV4_OFFSET, ipv4, sizeof(struct in_addr));
@@ -68,9 +40,9 @@ static bool take_address(const struct attributes *attributes, size_t type4, size
     return ipv4 != NULL || ipv6 != NULL;
 }
 
-static bool take_port(const struct attributes *attributes, size_t type, uint16_t *ret_port)
+static bool take_port(struct eye_bytes nest, uint16_t type, uint16_t *ret_port)
 {
-    const void *port = payload_of(attributes, type, sizeof(*ret_port));
+    const void *port = payload_of(nest, type, sizeof(*ret_port));
     if (port != NULL) {
         memcpy(ret_port, port, sizeof(*ret_port));
         *ret_port = ntohs(*ret_port);
@@ -79,21 +51,19 @@ static bool take_port(const struct attributes *attributes, size_t type, uint16_t
 }
 
 /* False also for one without ports. */
-static bool take_tuple(const struct nlattr *nest, struct eye_tuple *ret_tuple,
-                       uint8_t *ret_protocol)
+static bool take_tuple(struct eye_bytes tuple, struct eye_tuple *ret_tuple, uint8_t *ret_protocol)
 {
-    const struct attributes tuple = attributes_in(nest);
-    const struct attributes addresses = attributes_in(tuple.by_type[CTA_TUPLE_IP]);
-    const struct attributes protocol = attributes_in(tuple.by_type[CTA_TUPLE_PROTO]);
-    const uint8_t *number = payload_of(&protocol, CTA_PROTO_NUM, sizeof(*number));
+    struct eye_bytes addresses = eye_netlink_find(tuple, CTA_TUPLE_IP);
+    struct eye_bytes protocol = eye_netlink_find(tuple, CTA_TUPLE_PROTO);
+    const uint8_t *number = payload_of(protocol, CTA_PROTO_NUM, sizeof(*number));
     if (number == NULL) {
         return false;
     }
     *ret_protocol = *number;
-    return take_address(&addresses, CTA_IP_V4_SRC, CTA_IP_V6_SRC, ret_tuple->source) &&
-           take_address(&addresses, CTA_IP_V4_DST, CTA_IP_V6_DST, ret_tuple->destination) &&
-           take_port(&protocol, CTA_PROTO_SRC_PORT, &ret_tuple->source_port) &&
-           take_port(&protocol, CTA_PROTO_DST_PORT, &ret_tuple->destination_port);
+    return take_address(addresses, CTA_IP_V4_SRC, CTA_IP_V6_SRC, ret_tuple->source) &&
+           take_address(addresses, CTA_IP_V4_DST, CTA_IP_V6_DST, ret_tuple->destination) &&
+           take_port(protocol, CTA_PROTO_SRC_PORT, &ret_tuple->source_port) &&
+           take_port(protocol, CTA_PROTO_DST_PORT, &ret_tuple->destination_port);
 }
 
 static uint8_t nat_of(uint32_t status)
@@ -102,7 +72,7 @@ static uint8_t nat_of(uint32_t status)
                      (status & IPS_DST_NAT ? EYE_NAT_DESTINATION : 0));
 }
 
-static uint32_t status_of(const struct attributes *attributes)
+static uint32_t status_of(struct eye_bytes attributes)
 {
     uint32_t status = 0;
     const void *told = payload_of(attributes, CTA_STATUS, sizeof(status));
@@ -112,55 +82,44 @@ static uint32_t status_of(const struct attributes *attributes)
     return ntohl(status);
 }
 
-/* False when @message is no entry. */
-static bool take_entry(const struct nlmsghdr *message, eye_conntrack_handler *handler,
+/* False when @body is no entry. */
+static bool take_entry(struct eye_bytes body, bool ended, eye_conntrack_handler *handler,
                        void *context, struct eye_conntrack_found *found)
 {
-    struct attributes attributes = {{NULL}};
-    struct eye_conntrack_entry entry = {.ended = NFNL_MSG_TYPE(message->nlmsg_type) ==
-                                                 IPCTNL_MSG_CT_DELETE};
+    struct eye_conntrack_entry entry = {.ended = ended};
     uint8_t protocol;
-    if (mnl_nlmsg_get_payload_len(message) < sizeof(struct nfgenmsg)) {
+    if (body.length < sizeof(struct nfgenmsg)) {
         return false;
     }
-    mnl_attr_parse(message, sizeof(struct nfgenmsg), keep, &attributes);
-    if (attributes.by_type[CTA_TUPLE_ORIG] == NULL || attributes.by_type[CTA_TUPLE_REPLY] == NULL) {
+    eye_netlink_take(&body, sizeof(struct nfgenmsg));
+    struct eye_bytes original = eye_netlink_find(body, CTA_TUPLE_ORIG);
+    struct eye_bytes answer = eye_netlink_find(body, CTA_TUPLE_REPLY);
+    if (original.start == NULL || answer.start == NULL) {
         return false;
     }
-    if (take_tuple(attributes.by_type[CTA_TUPLE_ORIG], &entry.original, &entry.protocol) &&
-        take_tuple(attributes.by_type[CTA_TUPLE_REPLY], &entry.answer, &protocol)) {
-        entry.nat = nat_of(status_of(&attributes));
+    if (take_tuple(original, &entry.original, &entry.protocol) &&
+        take_tuple(answer, &entry.answer, &protocol)) {
+        entry.nat = nat_of(status_of(body));
         found->entries++;
         handler(context, &entry);
     }
     return true;
 }
 
-/* Of an error the errno comes first, negative; 0 is no error. A dump ends with a number, too. */
-static bool take_end(const struct nlmsghdr *message, struct eye_conntrack_found *found)
-{
-    int32_t code;
-    if (mnl_nlmsg_get_payload_len(message) < sizeof(code)) {
-        return false;
-    }
-    memcpy(&code, mnl_nlmsg_get_payload(message), sizeof(code));
-    found->done = true;
-    found->error = code < 0 && code > -4096 ? -code : 0;
-    return code <= 0;
-}
-
-static bool take_message(const struct nlmsghdr *message, eye_conntrack_handler *handler,
+static bool take_message(uint16_t type, struct eye_bytes body, eye_conntrack_handler *handler,
                          void *context, struct eye_conntrack_found *found)
 {
-    switch (message->nlmsg_type) {
+    switch (type) {
     case NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW:
     case NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE:
-        return take_entry(message, handler, context, found);
+        return take_entry(body, NFNL_MSG_TYPE(type) == IPCTNL_MSG_CT_DELETE, handler, context,
+                          found);
     case NLMSG_DONE:
     case NLMSG_ERROR:
-        return take_end(message, found);
+        found->done = true;
+        return eye_netlink_end(body, &found->error);
     default:
-        return message->nlmsg_type == NLMSG_NOOP;
+        return type == NLMSG_NOOP;
     }
 }
 
@@ -168,73 +127,119 @@ void eye_conntrack_parse(const void *bytes, size_t size, uint32_t sequence,
                          eye_conntrack_handler *handler, void *context,
                          struct eye_conntrack_found *ret_found)
 {
-    const struct nlmsghdr *message = bytes;
-    int left = (int)size;
+    struct eye_bytes rest = {bytes, size};
+    struct eye_bytes body;
+    struct nlmsghdr header;
+    int result = 1;
     *ret_found = (struct eye_conntrack_found){0};
-    while (!ret_found->done && mnl_nlmsg_ok(message, left)) {
-        if (message->nlmsg_seq == sequence) {
-            ret_found->malformed += !take_message(message, handler, context, ret_found);
+    while (!ret_found->done && (result = eye_netlink_next(&rest, &header, &body)) > 0) {
+        if (header.nlmsg_seq == sequence) {
+            ret_found->malformed +=
+                !take_message(header.nlmsg_type, body, handler, context, ret_found);
         }
-        message = mnl_nlmsg_next(message, &left);
     }
-    ret_found->malformed += !ret_found->done && left > 0;
+    ret_found->malformed += result < 0;
 }
 
 /* ---- To bytes ---- */
 
-static struct nlmsghdr *begin(uint8_t *question, uint16_t flags, uint8_t family, uint32_t sequence)
+/* A question that grows. */
+struct question {
+    uint8_t *bytes;
+    size_t length;
+};
+
+static void put(struct question *question, const void *bytes, size_t length)
 {
-    struct nlmsghdr *message = mnl_nlmsg_put_header(question);
-    message->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET;
-    message->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-    message->nlmsg_seq = sequence;
-    struct nfgenmsg *netfilter = mnl_nlmsg_put_extra_header(message, sizeof(*netfilter));
-    netfilter->nfgen_family = family;
-    netfilter->version = NFNETLINK_V0;
-    return message;
+    memcpy(question->bytes + question->length, bytes, length);
+    question->length += length;
 }
 
-static void put_addresses(struct nlmsghdr *message, const struct eye_tuple *tuple, bool ipv4)
+static void put_attribute(struct question *question, uint16_t type, const void *bytes,
+                          size_t length)
 {
-    struct nlattr *nest = mnl_attr_nest_start(message, CTA_TUPLE_IP);
-    if (ipv4) {
-        mnl_attr_put(message, CTA_IP_V4_SRC, sizeof(struct in_addr), tuple->source + IPV4_OFFSET);
-        mnl_attr_put(message, CTA_IP_V4_DST, sizeof(struct in_addr),
-                     tuple->destination + IPV4_OFFSET);
-    } else {
-        mnl_attr_put(message, CTA_IP_V6_SRC, EYE_ADDRESS_BYTES, tuple->source);
-        mnl_attr_put(message, CTA_IP_V6_DST, EYE_ADDRESS_BYTES, tuple->destination);
-    }
-    mnl_attr_nest_end(message, nest);
+    static const uint8_t filling[NLMSG_ALIGNTO] = {0};
+    const struct nlattr header = {.nla_len = (uint16_t)(sizeof(struct nlattr) + length),
+                                  .nla_type = type};
+    put(question, &header, sizeof(header));
+    put(question, bytes, length);
+    put(question, filling, NLMSG_ALIGN(length) - length);
 }
 
-static void put_ports(struct nlmsghdr *message, const struct eye_tuple *tuple)
+/* Returns where it begins, for end_nest(). */
+static size_t begin_nest(struct question *question, uint16_t type)
 {
-    struct nlattr *nest = mnl_attr_nest_start(message, CTA_TUPLE_PROTO);
-    mnl_attr_put_u8(message, CTA_PROTO_NUM, IPPROTO_TCP);
-    mnl_attr_put_u16(message, CTA_PROTO_SRC_PORT, htons(tuple->source_port));
-    mnl_attr_put_u16(message, CTA_PROTO_DST_PORT, htons(tuple->destination_port));
-    mnl_attr_nest_end(message, nest);
+    size_t start = question->length;
+    put_attribute(question, type | NLA_F_NESTED, "", 0);
+    return start;
+}
+
+static void end_nest(struct question *question, size_t start)
+{
+    uint16_t length = (uint16_t)(question->length - start);
+    memcpy(question->bytes + start + offsetof(struct nlattr, nla_len), &length, sizeof(length));
+}
+
+static struct question begin(uint8_t *bytes, uint16_t flags, uint8_t family, uint32_t sequence)
+{
+    struct question question = {bytes, 0};
+    const struct nlmsghdr header = {.nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
+                                    .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags),
+                                    .nlmsg_seq = sequence};
+    const struct nfgenmsg netfilter = {.nfgen_family = family, .version = NFNETLINK_V0};
+    put(&question, &header, sizeof(header));
+    put(&question, &netfilter, sizeof(netfilter));
+    return question;
+}
+
+static size_t end(const struct question *question)
+{
+    uint32_t length = (uint32_t)question->length;
+    memcpy(question->bytes + offsetof(struct nlmsghdr, nlmsg_len), &length, sizeof(length));
+    return question->length;
+}
+
+static void put_addresses(struct question *question, const struct eye_tuple *tuple, bool ipv4)
+{
+    const size_t offset = ipv4 ? IPV4_OFFSET : 0;
+    size_t nest = begin_nest(question, CTA_TUPLE_IP);
+    put_attribute(question, ipv4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, tuple->source + offset,
+                  EYE_ADDRESS_BYTES - offset);
+    put_attribute(question, ipv4 ? CTA_IP_V4_DST : CTA_IP_V6_DST, tuple->destination + offset,
+                  EYE_ADDRESS_BYTES - offset);
+    end_nest(question, nest);
+}
+
+static void put_ports(struct question *question, const struct eye_tuple *tuple)
+{
+    static const uint8_t tcp = IPPROTO_TCP;
+    const uint16_t source = htons(tuple->source_port);
+    const uint16_t destination = htons(tuple->destination_port);
+    size_t nest = begin_nest(question, CTA_TUPLE_PROTO);
+    put_attribute(question, CTA_PROTO_NUM, &tcp, sizeof(tcp));
+    put_attribute(question, CTA_PROTO_SRC_PORT, &source, sizeof(source));
+    put_attribute(question, CTA_PROTO_DST_PORT, &destination, sizeof(destination));
+    end_nest(question, nest);
 }
 
 size_t eye_conntrack_ask(uint8_t ret_question[static EYE_CONNTRACK_QUESTION_BYTES],
                          const struct eye_tuple *tuple, uint32_t sequence)
 {
     bool ipv4 = memcmp(tuple->destination, mapped, sizeof(mapped)) == 0;
-    struct nlmsghdr *message = begin(ret_question, 0, ipv4 ? AF_INET : AF_INET6, sequence);
-    struct nlattr *nest = mnl_attr_nest_start(message, CTA_TUPLE_ORIG);
-    put_addresses(message, tuple, ipv4);
-    put_ports(message, tuple);
-    mnl_attr_nest_end(message, nest);
-    return message->nlmsg_len;
+    struct question question = begin(ret_question, 0, ipv4 ? AF_INET : AF_INET6, sequence);
+    size_t nest = begin_nest(&question, CTA_TUPLE_ORIG);
+    put_addresses(&question, tuple, ipv4);
+    put_ports(&question, tuple);
+    end_nest(&question, nest);
+    return end(&question);
 }
 
 size_t eye_conntrack_ask_all(uint8_t ret_question[static EYE_CONNTRACK_QUESTION_BYTES],
                              enum eye_nat nat, uint32_t sequence)
 {
-    struct nlmsghdr *message = begin(ret_question, NLM_F_DUMP, AF_UNSPEC, sequence);
+    struct question question = begin(ret_question, NLM_F_DUMP, AF_UNSPEC, sequence);
     uint32_t status = htonl(nat == EYE_NAT_SOURCE ? IPS_SRC_NAT : IPS_DST_NAT);
-    mnl_attr_put_u32(message, CTA_STATUS, status);
-    mnl_attr_put_u32(message, CTA_STATUS_MASK, status);
-    return message->nlmsg_len;
+    put_attribute(&question, CTA_STATUS, &status, sizeof(status));
+    put_attribute(&question, CTA_STATUS_MASK, &status, sizeof(status));
+    return end(&question);
 }

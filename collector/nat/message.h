@@ -44,7 +44,7 @@ struct eye_conntrack_found {
 };
 
 /**
- * Takes one datagram apart. @bytes: aligned to 4. Messages with another sequence number than
+ * Takes one datagram apart. @bytes need not be aligned. Messages with another sequence number than
  * @sequence are passed over: what is left of an answer that was not waited for. Notifications have
  * 0. Entries without ports (ICMP) are none of ours, and not told.
  */

@@ -11,5 +11,5 @@ string(JOIN " " CMAKE_C_STANDARD_LIBRARIES
     -Wl,--start-group
     ${EYE_STATIC_CURL} -lmicrohttpd -lgnutls -lhogweed -lnettle -lgmp -ltasn1 -lidn2 -lunistring
     -lsnappy -lstdc++ -lncursesw -ltinfo
-    -lelf -lmnl -lz -lzstd
+    -lelf -lz -lzstd
     -Wl,--end-group)

@@ -3,7 +3,7 @@
 # Debian packages by what needs them. No version of a tool is named: the lists are for 12 and 13.
 build_packages=(
     build-essential cmake ninja-build pkg-config clang llvm bpftool
-    libbpf-dev libelf-dev libmnl-dev zlib1g-dev libyaml-dev libjansson-dev libmicrohttpd-dev libxxhash-dev
+    libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libmicrohttpd-dev libxxhash-dev
     libgnutls28-dev libcurl4-openssl-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev libzstd-dev
     libncurses-dev
 )

@@ -13,7 +13,7 @@ from packages import Unavailable
 
 COMPILER = "aarch64-linux-gnu-gcc"
 PACKAGES = (
-    "libbpf-dev", "libelf-dev", "libmnl-dev", "zlib1g-dev", "libyaml-dev", "libjansson-dev",
+    "libbpf-dev", "libelf-dev", "zlib1g-dev", "libyaml-dev", "libjansson-dev",
     "libmicrohttpd-dev", "libxxhash-dev", "libgnutls28-dev", "libcurl4-openssl-dev",
     "libprotobuf-c-dev", "libsnappy-dev", "libzstd-dev", "libncurses-dev", "libc6-dev",
     "libgcc-s1",

@@ -7,10 +7,10 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -40,22 +40,52 @@ static struct eye_conntrack_found parse(const void *bytes, size_t size)
     return found;
 }
 
+/* A message that grows, by its own length. */
+static void put(struct nlmsghdr *message, const void *bytes, size_t length)
+{
+    memcpy((uint8_t *)message + message->nlmsg_len, bytes, length);
+    message->nlmsg_len += NLMSG_ALIGN(length);
+}
+
+static void put_attribute(struct nlmsghdr *message, uint16_t type, const void *bytes, size_t length)
+{
+    struct nlattr header = {.nla_len = (uint16_t)(sizeof(struct nlattr) + length),
+                            .nla_type = type};
+    put(message, &header, sizeof(header));
+    put(message, bytes, length);
+}
+
+static struct nlattr *begin_nest(struct nlmsghdr *message, uint16_t type)
+{
+    void *nest = (uint8_t *)message + message->nlmsg_len;
+    put_attribute(message, type | NLA_F_NESTED, "", 0);
+    return nest;
+}
+
+static void end_nest(const struct nlmsghdr *message, struct nlattr *nest)
+{
+    const uint8_t *end = (const uint8_t *)message + message->nlmsg_len;
+    nest->nla_len = (uint16_t)(end - (const uint8_t *)nest);
+}
+
 static void put_tuple(struct nlmsghdr *message, uint16_t type, const struct eye_tuple *tuple,
                       uint8_t protocol)
 {
-    struct nlattr *nest = mnl_attr_nest_start(message, type);
-    struct nlattr *addresses = mnl_attr_nest_start(message, CTA_TUPLE_IP);
-    mnl_attr_put(message, CTA_IP_V4_SRC, 4, tuple->source + 12);
-    mnl_attr_put(message, CTA_IP_V4_DST, 4, tuple->destination + 12);
-    mnl_attr_nest_end(message, addresses);
-    struct nlattr *ports = mnl_attr_nest_start(message, CTA_TUPLE_PROTO);
-    mnl_attr_put_u8(message, CTA_PROTO_NUM, protocol);
+    uint16_t source = htons(tuple->source_port);
+    uint16_t destination = htons(tuple->destination_port);
+    struct nlattr *nest = begin_nest(message, type);
+    struct nlattr *addresses = begin_nest(message, CTA_TUPLE_IP);
+    put_attribute(message, CTA_IP_V4_SRC, tuple->source + 12, 4);
+    put_attribute(message, CTA_IP_V4_DST, tuple->destination + 12, 4);
+    end_nest(message, addresses);
+    struct nlattr *ports = begin_nest(message, CTA_TUPLE_PROTO);
+    put_attribute(message, CTA_PROTO_NUM, &protocol, sizeof(protocol));
     if (protocol != IPPROTO_ICMP) {
-        mnl_attr_put_u16(message, CTA_PROTO_SRC_PORT, htons(tuple->source_port));
-        mnl_attr_put_u16(message, CTA_PROTO_DST_PORT, htons(tuple->destination_port));
+        put_attribute(message, CTA_PROTO_SRC_PORT, &source, sizeof(source));
+        put_attribute(message, CTA_PROTO_DST_PORT, &destination, sizeof(destination));
     }
-    mnl_attr_nest_end(message, ports);
-    mnl_attr_nest_end(message, nest);
+    end_nest(message, ports);
+    end_nest(message, nest);
 }
 
 static const struct eye_tuple asked = {
@@ -77,13 +107,15 @@ static size_t make(uint8_t bytes[static MESSAGE_BYTES], uint16_t what, uint32_t 
                    uint8_t protocol)
 {
     memset(bytes, 0, MESSAGE_BYTES);
-    struct nlmsghdr *message = mnl_nlmsg_put_header(bytes);
-    message->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | what);
-    message->nlmsg_seq = SEQUENCE;
-    mnl_nlmsg_put_extra_header(message, sizeof(struct nfgenmsg));
+    struct nlmsghdr *message = (struct nlmsghdr *)(void *)bytes;
+    *message = (struct nlmsghdr){.nlmsg_len = sizeof(*message),
+                                 .nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | what),
+                                 .nlmsg_seq = SEQUENCE};
+    put(message, &(struct nfgenmsg){.version = NFNETLINK_V0}, sizeof(struct nfgenmsg));
     put_tuple(message, CTA_TUPLE_ORIG, &asked, protocol);
     put_tuple(message, CTA_TUPLE_REPLY, &answered, protocol);
-    mnl_attr_put_u32(message, CTA_STATUS, htonl(status));
+    status = htonl(status);
+    put_attribute(message, CTA_STATUS, &status, sizeof(status));
     return message->nlmsg_len;
 }
 
