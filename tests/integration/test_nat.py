@@ -3,12 +3,14 @@
 and the port behind it, by each way to know (source.nat)."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
 import unittest
 
 import harness
+import test_probe
 from conversation import answer, post
 from harness import Daemon, Namespace, Pair, free_port
 
@@ -261,6 +263,43 @@ class ByMirror(Hosts):
                                   ("snat", "source", Pair.RIGHT)):
             self.assert_counted(daemon, direction="outgoing", port=ports[port], nat=nat,
                                 remote=remote)
+
+
+class Choice(unittest.TestCase):
+    """Who tells is the first that can, or nobody; `probe`, the log and `status` say who, and why
+    nobody better."""
+
+    REFUSED = "netlink: conntrack cannot be asked: Operation not permitted; grant cap_net_admin"
+    NO_PROGRAM = "ebpf: no program of the tier reads it from packets here"
+    SOCK_DIAG = "source.tier=sock-diag"
+
+    def test_probe(self):
+        for prefix, settings, nat, why in (
+                ((), (), "ebpf", ""),
+                ((), (self.SOCK_DIAG,), "netlink", self.NO_PROGRAM),
+                ((), (self.SOCK_DIAG, "source.nat=mirror"), "mirror", ""),
+                ((), (self.SOCK_DIAG, "source.nat=none"), "none", ""),
+                (harness.UNPRIVILEGED, (self.SOCK_DIAG,), "none", self.NO_PROGRAM),
+                (harness.UNPRIVILEGED, (self.SOCK_DIAG, "source.nat=netlink"), "none",
+                 self.REFUSED)):
+            with self.subTest(settings=settings, rights=not prefix):
+                said = test_probe.probe(prefix, settings)
+                self.assertEqual((said["nat"], said["nat_why_not"]), (nat, why))
+
+    def test_daemon(self):
+        path = os.path.join(harness.temporary_folder(self), "control.sock")
+        for prefix, settings, nat, why in (
+                ((), (f"control.socket={path}",), "netlink", self.NO_PROGRAM),
+                (harness.UNPRIVILEGED, ("source.nat=netlink",), "none", self.REFUSED)):
+            daemon = Daemon(self, self.SOCK_DIAG, *settings, prefix=prefix)
+            if not prefix:
+                told = harness.sockeye("status", "--json", "--socket", path).stdout
+                self.assertEqual(json.loads(told)["nat"], nat)
+            self.assertEqual(daemon.stop(), 0)
+            log = "".join(daemon.log)
+            self.assertIn(f"NAT by {nat}", log)
+            self.assertEqual(log.count(f"what NAT does is told by {nat}, because it is not by "
+                                       f"{why}"), 1, log)
 
 
 class Untracked(unittest.TestCase):
