@@ -111,14 +111,15 @@ struct eye_connection_record {
             __u32 sent_segments;
             __u32 received_segments;
             __u32 retransmits; /* segments */
+            __u32 rtt_us;      /* smoothed; 0: not measured yet */
         };
-        struct {           /* LISTENS */
-            __u32 waiting; /* established, and not accepted yet */
-            __u32 room;    /* for so many (the backlog of listen()) */
-            __u32 dropped; /* since its last record: SYNs and connections that found no room */
+        struct {              /* LISTENS */
+            __u32 waiting;    /* established, and not accepted yet */
+            __u32 room;       /* for so many (the backlog of listen()) */
+            __u32 dropped;    /* since its last record: segments, for whatever reason */
+            __u32 overflowed; /* of these: since its queue was full */
         };
     };
-    __u32 rtt_us;     /* smoothed; 0: not measured yet */
     __u32 connect_us; /* SYN to established, once, in the OPENED record; 0: incoming */
     __u32 pass;       /* number of the counting pass that the flags refer to */
     __u32 netns;      /* inode number */
@@ -195,6 +196,16 @@ struct eye_datagram_record {
         remote[EYE_ADDRESS_BYTES]; /* network byte order; of the first peer unless flows are kept */
 };
 
+/* What one read of an iterator gathers at most; a power of two. Together 192 KiB, which are memory
+ * of the daemon, too. */
+#define EYE_GATHERED_MAX 2048
+
+/* One of these: a look asks TCP's sockets first, then those of UDP and their flows. */
+union eye_gathered {
+    struct eye_connection_record connection;
+    struct eye_datagram_record datagram;
+};
+
 #define EYE_EXECUTABLE_BYTES 64   /* longer names are cut */
 #define EYE_CGROUP_LEVELS 4       /* the innermost ones tell unit and container */
 #define EYE_CGROUP_NAME_BYTES 128 /* longer names are cut, flagged */
@@ -247,6 +258,7 @@ enum eye_request_flag {
     EYE_REQUEST_CLIENT = 1,     /* seen at the client's end */
     EYE_REQUEST_TRUNCATED = 2,  /* the last text of the body is cut */
     EYE_REQUEST_UNANSWERED = 4, /* the code is an enum eye_request_error */
+    EYE_REQUEST_MESSAGE = 8,    /* no request: the body is a message of the protocol, as it came */
 };
 
 /* Why a request has no answer: what ended its connection. */
@@ -271,7 +283,7 @@ struct eye_request_head {
     __u64 owner;       /* as in eye_connection_record */
     __u16 port;        /* as in eye_connection_record */
     __u16 code;        /* the protocol's own; UNANSWERED: enum eye_request_error */
-    __u16 body_bytes;  /* at most EYE_REQUEST_BODY_MAX */
+    __u16 body_bytes;  /* at most EYE_REQUEST_BODY_MAX; of a MESSAGE, at most what follows */
     __u8 protocol;     /* enum eye_protocol */
     __u8 flags;        /* enum eye_request_flag */
 };
@@ -341,6 +353,7 @@ struct eye_loss_record {
     X(UDP_RING, "udp", "ring_full")             /* the last record of a socket */                  \
     X(UDP_FLOWS, "udp", "flows_full")           /* datagrams counted as the first peer's */        \
     X(UDP_HEADERS, "udp", "extension_headers")  /* as below */                                     \
+    X(DNS_NAMES, "dns", "names_unread")         /* an answer whose names are not told */           \
     X(USM_HEADERS, "http", "extension_headers") /* IPv6 packet with more of them than followed */  \
     EYE_EACH_PROTOCOL(EYE_PARSER_LOSSES, X)                                                        \
     EYE_EACH_PROTOCOL(EYE_DISPATCH_LOSSES, X)

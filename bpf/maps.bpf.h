@@ -68,10 +68,13 @@ struct eye_socket {
     __u64 claim; /* enum eye_claim; 64 bits because older JITs exchange nothing smaller */
     union {
         __u64 since_ns; /* SYN sent while CONNECTING, established afterwards; 0: not seen */
-        __u64 drops;    /* LISTENING: of these was told */
+        __u64 told;     /* LISTENING: EYE_TOLD() */
     };
     struct eye_reported reported[2];
-    __u32 connect_us;
+    union {
+        __u32 connect_us;
+        __u32 knocks; /* LISTENING: segments that came while its queue was full; see queue.bpf.h */
+    };
     __u32 met; /* number of the look in which the live iterator met it last */
     __u8 phase;
     __u8 flags;

@@ -69,15 +69,13 @@ int BPF_PROG(tcp_state_again, struct sock *sk, int old_state, int new_state)
 SEC("iter/bpf_sk_storage_map")
 int tcp_live(struct bpf_iter__bpf_sk_storage_map *context)
 {
-    struct seq_file *seq = context->meta->seq;
     struct sock *sk = context->sk;
     struct eye_socket *socket = context->value;
     if (sk && socket) {
-        eye_handle_live(seq, sk, socket);
-    } else { /* called once more at the end */
-        eye_live_ended = true;
+        return eye_handle_live(sk, socket);
     }
-    return 0;
+    eye_live_ended = true; /* called once more at the end */
+    return EYE_ITERATE_ON;
 }
 
 SEC("iter/tcp")
@@ -106,10 +104,7 @@ int udp_live(struct bpf_iter__bpf_sk_storage_map *context)
 {
     struct sock *sk = context->sk;
     struct eye_udp_socket *socket = context->value;
-    if (sk && socket) {
-        eye_handle_udp_live(context->meta->seq, sk, socket);
-    }
-    return 0;
+    return sk && socket ? eye_handle_udp_live(sk, socket) : EYE_ITERATE_ON;
 }
 
 SEC("iter/bpf_map_elem")
@@ -117,10 +112,7 @@ int udp_flow_live(struct bpf_iter__bpf_map_elem *context)
 {
     const struct eye_udp_flow_key *key = context->key;
     struct eye_udp_flow *flow = context->value;
-    if (key && flow) {
-        eye_handle_flow(context->meta->seq, key, flow);
-    }
-    return 0;
+    return key && flow ? eye_handle_flow(key, flow) : EYE_ITERATE_ON;
 }
 
 SEC("tp_btf/udp_fail_queue_rcv_skb")

@@ -179,9 +179,16 @@ static struct eye_limits limits_of(const struct eye_config *config)
 /* Nobody pays for names that are not told. */
 static void refresh_names(struct eye_collector *collector, uint64_t now_ns)
 {
-    if (collector->config->connections.remote == EYE_REMOTE_NAME) {
+    if (eye_config_wants_names(collector->config)) {
         eye_reverse_refresh(collector->names, now_ns);
     }
+}
+
+/* An eye_name_handler. */
+static void learn_name(void *context, const uint8_t *address, const char *name, size_t length,
+                       uint64_t ttl_ns)
+{
+    eye_reverse_learn(context, address, name, length, ttl_ns, eye_clock_monotonic_ns());
 }
 
 static int make_stages(struct eye_collector *collector)
@@ -208,7 +215,9 @@ static int make_stages(struct eye_collector *collector)
                                             .context = collector->aggregate};
     collector->usm = (struct eye_usm){.on_request = eye_aggregate_request,
                                       .on_loss = eye_aggregate_loss,
-                                      .context = collector->aggregate};
+                                      .context = collector->aggregate,
+                                      .on_name = learn_name,
+                                      .name_context = collector->names};
     if (eye_usm_open(&collector->usm, collector->config) != 0) {
         return -ENOMEM;
     }

@@ -10,6 +10,7 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/process/containers.h"
+#include "collector/source/loads.h"
 
 static struct eye_series *series_1(const struct eye_health *health, enum eye_metric_id metric,
                                    enum eye_tag tag, const char *value)
@@ -93,6 +94,21 @@ static void update_programs(const struct eye_health *health)
             eye_counter_set(
                 series_1(health, EYE_METRIC_SELF_BPF_TIME, EYE_TAG_PROGRAM, stats[i].name),
                 stats[i].time_ns);
+        }
+    }
+}
+
+static void update_loads(const struct eye_health *health)
+{
+    for (size_t i = 0; i < (size_t)EYE_ASSET_COUNT * EYE_LOAD_RESULT_COUNT; i++) {
+        enum eye_asset asset = (enum eye_asset)(i / EYE_LOAD_RESULT_COUNT);
+        enum eye_load_result result = (enum eye_load_result)(i % EYE_LOAD_RESULT_COUNT);
+        uint64_t count = eye_load_count(asset, result);
+        if (count > 0) {
+            eye_counter_set(series_2(health, EYE_METRIC_BPF_LOAD, EYE_TAG_ASSET,
+                                     eye_asset_name(asset), EYE_TAG_RESULT,
+                                     eye_load_result_name(result)),
+                            count);
         }
     }
 }
@@ -259,6 +275,7 @@ void eye_health_update(const struct eye_health *health)
     update_losses(health);
     update_rings(health);
     update_programs(health);
+    update_loads(health);
     update_features(health);
     const struct eye_aggregate_filtered filtered = eye_aggregate_filtered(health->aggregate);
     update_filtered(health, "tracer", health->tracer->samples, health->tracer->malformed,

@@ -314,6 +314,12 @@ static inline bool eye_config_wants_addresses(const struct eye_config *config)
            config->connections.filter_table.count > 0;
 }
 
+/** Whether addresses have names that somebody has to learn. */
+static inline bool eye_config_wants_names(const struct eye_config *config)
+{
+    return config->connections.remote == EYE_REMOTE_NAME;
+}
+
 /** Whether any protocol is to be recognised. */
 static inline bool eye_config_traces_processes(const struct eye_config *config)
 {

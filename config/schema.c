@@ -280,8 +280,8 @@ const struct eye_config_key eye_config_keys[] = {
         .default_value = "none",
         .choices = remotes,
         .help = "What is told of the other end; zones are loopback, link-local, private, public. "
-                "cidr: its name in connections.networks; name: that of the host's /etc/hosts; for "
-                "all others the zone. Both are experimental.",
+                "cidr: its name in connections.networks; name: that of the host's /etc/hosts, else "
+                "what a program asked DNS for; for all others the zone. Both are experimental.",
     },
     {
         .path = "connections.networks",

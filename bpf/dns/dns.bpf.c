@@ -19,6 +19,7 @@ struct eye_dns_record {
 struct eye_dns_work {
     struct eye_passed_datagram passed;
     struct eye_dns_message message;
+    __u32 bytes; /* of the message */
     bool client;
 };
 
@@ -99,8 +100,57 @@ static __always_inline void eye_dns_asked(const struct eye_waiting_key *key,
     }
 }
 
-/* A server that was older than the daemon is known by its answer at last. */
-static __always_inline void eye_dns_answered(const struct eye_waiting_key *key,
+/* The whole answer, into @room bytes of the ring, for the names that it tells. */
+static __always_inline bool eye_dns_copy(struct __sk_buff *skb, const struct eye_dns_work *work,
+                                         __u32 room)
+{
+    struct eye_request_head *head = bpf_ringbuf_reserve(&requests, sizeof(*head) + room, 0);
+    if (!head) {
+        return false;
+    }
+    __builtin_memset(head, 0, sizeof(*head));
+    head->owner = work->passed.owner;
+    head->port = EYE_DNS_PORT;
+    head->body_bytes = (__u16)work->bytes;
+    head->protocol = EYE_PROTOCOL_DNS;
+    head->flags = EYE_REQUEST_CLIENT | EYE_REQUEST_MESSAGE;
+    __u64 count = work->bytes;
+    eye_pin(count);
+    count = (count - 1) & (room - 1);
+    eye_pin(count);
+    if (bpf_skb_load_bytes(skb, work->passed.offset, head + 1, count + 1) != 0) {
+        bpf_ringbuf_discard(head, 0);
+        return false;
+    }
+    bpf_ringbuf_submit(head, eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES));
+    return true;
+}
+
+static __always_inline bool eye_dns_tells_names(const struct eye_dns_work *work)
+{
+    const struct eye_dns_message *message = &work->message;
+    return work->client && work->passed.ends & EYE_END_LEARNS && message->opcode == EYE_DNS_QUERY &&
+           message->code == 0 && !message->truncated &&
+           (message->type == EYE_DNS_A || message->type == EYE_DNS_AAAA);
+}
+
+/* It answers a question of this host: who was not asked tells no names. */
+static __always_inline void eye_dns_learn(struct __sk_buff *skb, const struct eye_dns_work *work)
+{
+    if (!eye_dns_tells_names(work)) {
+        return;
+    }
+    bool told = work->bytes <= EYE_DNS_MESSAGE_USUAL
+                    ? eye_dns_copy(skb, work, EYE_DNS_MESSAGE_USUAL)
+                : work->bytes <= EYE_DNS_MESSAGE_MAX ? eye_dns_copy(skb, work, EYE_DNS_MESSAGE_MAX)
+                                                     : false;
+    if (!told) {
+        eye_lose(EYE_LOSS_DNS_NAMES, 1);
+    }
+}
+
+/* A server that was older than the daemon is known by its answer at last. False: nobody asked. */
+static __always_inline bool eye_dns_answered(const struct eye_waiting_key *key,
                                              const struct eye_dns_work *work)
 {
     struct eye_waiting *known = bpf_map_lookup_elem(&waiting, key);
@@ -112,7 +162,7 @@ static __always_inline void eye_dns_answered(const struct eye_waiting_key *key,
     }
     if (!known || bpf_map_delete_elem(&waiting, key) != 0) {
         eye_dns_lose(work, EYE_LOST_UNMATCHED, 1);
-        return;
+        return false;
     }
     if (work->passed.owner != EYE_OWNER_UNKNOWN) {
         record.head.owner = work->passed.owner;
@@ -123,6 +173,7 @@ static __always_inline void eye_dns_answered(const struct eye_waiting_key *key,
                            eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
         eye_dns_lose(work, EYE_LOST_RING, 1);
     }
+    return true;
 }
 
 /* Of a buffer of several datagrams the first one is read: who asks in such ones is rare. */
@@ -143,7 +194,8 @@ static __always_inline void eye_dns_handle(struct __sk_buff *skb, __u32 side)
     struct eye_dns_work work = {.passed = eye_take_datagram(skb)};
     struct eye_waiting_key key;
     work.client = work.passed.ends & EYE_END_CLIENT;
-    if (!eye_dns_read(skb, work.passed.offset, eye_dns_first_bytes(skb, &work), &work.message)) {
+    work.bytes = eye_dns_first_bytes(skb, &work);
+    if (!eye_dns_read(skb, work.passed.offset, work.bytes, &work.message)) {
         eye_dns_lose(&work, EYE_LOST_MALFORMED, 1);
         return;
     }
@@ -154,10 +206,10 @@ static __always_inline void eye_dns_handle(struct __sk_buff *skb, __u32 side)
         return;
     }
     eye_dns_fill_key(skb, &work, &key);
-    if (work.message.answer) {
-        eye_dns_answered(&key, &work);
-    } else {
+    if (!work.message.answer) {
         eye_dns_asked(&key, &work);
+    } else if (eye_dns_answered(&key, &work)) {
+        eye_dns_learn(skb, &work);
     }
 }
 

@@ -7,9 +7,10 @@
 
 /*
  * Set by the collector before each run of the live iterator. A look is one reading of all sockets;
- * it takes several runs when the first one is not proved to have met every socket: a full buffer
- * ends a read, and the next one goes on behind as many entries of the bucket as were seen
- * (bpf_sk_storage_map_seq_find_next()). When some of these are gone, it passes over as many others.
+ * it takes several runs when the first one is not proved to have met every socket: a read
+ * ends when enough is gathered, and the next one goes on behind as many entries of the bucket as
+ * were seen (bpf_sk_storage_map_seq_find_next()). When some of these are gone, it passes over as
+ * many others.
  */
 __u32 eye_pass = 1;          /* number of the present counting pass */
 __u32 eye_live_look = 1;     /* number of the present look */

@@ -46,7 +46,7 @@ static __always_inline void eye_seed_listener(struct sock *sk)
     if (socket) {
         socket->phase = EYE_SOCKET_LISTENING;
         socket->port_is_chosen = is_chosen;
-        socket->drops = eye_drops_of(sk);
+        socket->told = EYE_TOLD(eye_drops_of(sk), socket->knocks);
     }
 }
 

@@ -8,7 +8,9 @@
 
 #include "bpf/process/owner.bpf.h"
 #include "bpf/tracer/counters.bpf.h"
+#include "bpf/tracer/gathered.bpf.h"
 #include "bpf/tracer/looks.bpf.h"
+#include "bpf/tracer/queue.bpf.h"
 #include "bpf/tracer/states.h"
 
 #define EYE_CONNECTIONS_WAKE_BYTES (64 * 1024)
@@ -231,6 +233,7 @@ static __always_inline void eye_note_incoming(const struct tcp_sock *tcp, struct
 {
     const struct inet_sock *inet = &tcp->inet_conn.icsk_inet;
     socket->direction = EYE_INCOMING;
+    socket->connect_us = 0; /* a listener has something else there */
     socket->family = eye_family_of(&inet->sk.__sk_common);
     /* Not skc_num, which is zero at the close. */
     socket->stream.port = socket->port_is_chosen ? 0 : bpf_ntohs(inet->inet_sport);
@@ -259,7 +262,7 @@ static __always_inline void eye_on_listen(struct sock *sk, struct eye_socket *so
     __builtin_memset(socket, 0, sizeof(*socket));
     socket->phase = EYE_SOCKET_LISTENING;
     socket->port_is_chosen = eye_port_is_chosen(sk);
-    socket->drops = eye_drops_of(sk);
+    socket->told = EYE_TOLD(eye_drops_of(sk), 0);
     eye_set_owner(socket, sk);
 }
 
@@ -325,19 +328,12 @@ static __always_inline void eye_leave(const struct eye_socket *socket)
     }
 }
 
-/* What bpf_seq_write() would ask: whether it can be taken has to be known before it counts. */
-static __always_inline bool eye_has_room(const struct seq_file *seq, __u32 bytes)
-{
-    return seq->count + bytes < seq->size;
-}
-
-/* @record: zeroed. Whoever exchanges the number of drops tells of the difference. */
+/* @record: zeroed. */
 static __always_inline void eye_fill_listener(struct eye_connection_record *record,
                                               const struct tcp_sock *tcp, struct eye_socket *socket)
 {
     const struct inet_sock *inet = &tcp->inet_conn.icsk_inet;
     const struct sock *sk = &inet->sk;
-    __u32 drops = eye_drops_of(sk);
     record->kind = EYE_CONNECTION_LISTENS;
     record->owner = socket->stream.owner;
     record->netns = sk->__sk_common.skc_net.net->ns.inum;
@@ -346,22 +342,25 @@ static __always_inline void eye_fill_listener(struct eye_connection_record *reco
     record->family = eye_family_of(&sk->__sk_common);
     record->waiting = sk->sk_ack_backlog;
     record->room = sk->sk_max_ack_backlog;
-    record->dropped = drops - (__u32)__sync_lock_test_and_set(&socket->drops, drops);
+    eye_tell_drops(sk, socket, &record->dropped, &record->overflowed);
 }
 
 /* What waits in a listener's queue, at each look. */
-static __always_inline void eye_handle_listener(struct seq_file *seq, const struct tcp_sock *tcp,
-                                                struct eye_socket *socket)
+static __always_inline enum eye_iteration eye_handle_listener(const struct tcp_sock *tcp,
+                                                              struct eye_socket *socket)
 {
-    struct eye_connection_record record = {0};
     if (eye_live_again && socket->met == eye_live_look) {
-        return;
+        return EYE_ITERATE_ON;
     }
-    if (eye_has_room(seq, sizeof(record))) { /* else it is run again for this socket */
-        socket->met = eye_live_look;
-        eye_fill_listener(&record, tcp, socket);
+    union eye_gathered *room = eye_room_to_gather();
+    if (!room) {
+        return EYE_ITERATE_AGAIN;
     }
-    bpf_seq_write(seq, &record, sizeof(record));
+    socket->met = eye_live_look;
+    __builtin_memset(&room->connection, 0, sizeof(room->connection));
+    eye_fill_listener(&room->connection, tcp, socket);
+    eye_keep_gathered();
+    return EYE_ITERATE_ON;
 }
 
 /* A listener ends: nobody waits there any more. */
@@ -461,38 +460,39 @@ static __always_inline bool eye_give_back(struct eye_socket *socket, __u64 claim
            (claim | EYE_CLAIM_ITERATING);
 }
 
-static __always_inline void eye_report_live(struct seq_file *seq, struct eye_socket *socket,
-                                            const struct tcp_sock *tcp, __u64 claim)
+static __always_inline enum eye_iteration eye_report_live(struct eye_socket *socket,
+                                                          const struct tcp_sock *tcp, __u64 claim)
 {
-    struct eye_connection_record record = {.kind = EYE_CONNECTION_LIVE};
     const struct eye_reported *reported = eye_reported_by(socket, claim);
     struct eye_reported *next = eye_reported_by(socket, claim ^ EYE_CLAIM_SECOND);
     struct eye_counters now;
     eye_read_counters(tcp, true, &now);
     eye_keep_reported(&now, &reported->counters);
-    record.flags = eye_pass_flags(socket, reported);
-    if (record.flags == 0 && !eye_moved(&now, &reported->counters)) {
+    __u8 flags = eye_pass_flags(socket, reported);
+    if (flags == 0 && !eye_moved(&now, &reported->counters)) {
         eye_meet(socket);
         eye_give_back(socket, claim, claim);
-        return;
+        return EYE_ITERATE_ON;
     }
-    eye_fill_record(&record, socket, reported, tcp, &now);
-    /* A full seq_file runs the program again for this socket. */
-    if (!eye_has_room(seq, sizeof(record))) {
+    union eye_gathered *room = eye_room_to_gather();
+    if (!room) {
         eye_give_back(socket, claim, claim);
-        bpf_seq_write(seq, &record, sizeof(record));
-        return;
+        return EYE_ITERATE_AGAIN;
     }
+    struct eye_connection_record *record = &room->connection;
+    __builtin_memset(record, 0, sizeof(*record));
+    record->kind = EYE_CONNECTION_LIVE;
+    record->flags = flags;
+    eye_fill_record(record, socket, reported, tcp, &now);
     next->counters = now;
-    next->pass = record.pass;
-    next->counted_owner = record.owner;
-    next->nat = record.nat;
+    next->pass = record->pass;
+    next->counted_owner = record->owner;
+    next->nat = record->nat;
     if (eye_give_back(socket, claim, claim ^ EYE_CLAIM_SECOND)) {
         eye_meet(socket);
-        if (bpf_seq_write(seq, &record, sizeof(record)) != 0) {
-            eye_lose(EYE_LOSS_TCP_RING, 1); /* cannot be: there was room */
-        }
+        eye_keep_gathered();
     }
+    return EYE_ITERATE_ON;
 }
 
 /* Of a look that goes on: what it has met already, and what came since it began. The latter is the
@@ -503,18 +503,18 @@ static __always_inline bool eye_is_done_with(struct eye_socket *socket, __u64 cl
                               (eye_reported_by(socket, claim)->pass == 0 && eye_is_young(socket)));
 }
 
-static __always_inline void eye_handle_live(struct seq_file *seq, struct sock *sk,
-                                            struct eye_socket *socket)
+static __always_inline enum eye_iteration eye_handle_live(struct sock *sk,
+                                                          struct eye_socket *socket)
 {
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
     __u64 claim = socket->claim;
     if (tcp && sk->__sk_common.skc_state == TCP_LISTEN) { /* nor is its child, before it opens */
-        eye_handle_listener(seq, tcp, socket);
-        return;
+        return eye_handle_listener(tcp, socket);
     }
     if (tcp && socket->phase == EYE_SOCKET_ESTABLISHED && claim <= EYE_CLAIM_SECOND &&
         !eye_is_done_with(socket, claim) &&
         __sync_val_compare_and_swap(&socket->claim, claim, claim | EYE_CLAIM_ITERATING) == claim) {
-        eye_report_live(seq, socket, tcp, claim);
+        return eye_report_live(socket, tcp, claim);
     }
+    return EYE_ITERATE_ON;
 }

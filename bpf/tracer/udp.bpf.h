@@ -588,10 +588,9 @@ static __always_inline bool eye_give_back_udp(struct eye_udp_socket *socket, __u
            (claim | EYE_CLAIM_ITERATING);
 }
 
-static __always_inline void eye_report_udp(struct seq_file *seq, struct sock *sk,
-                                           struct eye_udp_socket *socket, __u64 claim)
+static __always_inline enum eye_iteration eye_report_udp(struct sock *sk,
+                                                         struct eye_udp_socket *socket, __u64 claim)
 {
-    struct eye_datagram_record record = {0};
     struct eye_udp_reported now = {0};
     const struct eye_udp_reported *reported = eye_udp_reported_by(socket, claim);
     struct eye_udp_reported *next = eye_udp_reported_by(socket, claim ^ EYE_CLAIM_SECOND);
@@ -600,42 +599,43 @@ static __always_inline void eye_report_udp(struct seq_file *seq, struct sock *sk
     eye_keep_received(&now.counters, &reported->counters);
     if (now.drops == reported->drops && !eye_has_moved(&now.counters, &reported->counters)) {
         eye_give_back_udp(socket, claim, claim);
-        return;
+        return EYE_ITERATE_ON;
     }
+    union eye_gathered *room = eye_room_to_gather();
+    if (!room) {
+        eye_give_back_udp(socket, claim, claim);
+        return EYE_ITERATE_AGAIN;
+    }
+    struct eye_datagram_record *record = &room->datagram;
+    __builtin_memset(record, 0, sizeof(*record));
     socket->looks = 0;
     eye_look_at_udp(sk, socket);
-    eye_fill_datagram_record(&record, socket);
-    eye_fill_datagrams(&record, &now.counters, &reported->counters);
-    record.dropped_other = eye_other_drops(&now, reported);
-    if (!eye_has_room(seq, sizeof(record))) { /* as eye_report_live() */
-        eye_give_back_udp(socket, claim, claim);
-        bpf_seq_write(seq, &record, sizeof(record));
-        return;
-    }
+    eye_fill_datagram_record(record, socket);
+    eye_fill_datagrams(record, &now.counters, &reported->counters);
+    record->dropped_other = eye_other_drops(&now, reported);
     *next = now;
-    if (eye_give_back_udp(socket, claim, claim ^ EYE_CLAIM_SECOND) &&
-        bpf_seq_write(seq, &record, sizeof(record)) != 0) {
-        eye_lose(EYE_LOSS_UDP_RING, 1); /* cannot be: there was room */
+    if (eye_give_back_udp(socket, claim, claim ^ EYE_CLAIM_SECOND)) {
+        eye_keep_gathered();
     }
+    return EYE_ITERATE_ON;
 }
 
-static __always_inline void eye_handle_udp_live(struct seq_file *seq, struct sock *sk,
-                                                struct eye_udp_socket *socket)
+static __always_inline enum eye_iteration eye_handle_udp_live(struct sock *sk,
+                                                              struct eye_udp_socket *socket)
 {
     __u64 claim = socket->claim;
     if (claim <= EYE_CLAIM_SECOND &&
         __sync_val_compare_and_swap(&socket->claim, claim, claim | EYE_CLAIM_ITERATING) == claim) {
-        eye_report_udp(seq, sk, socket, claim);
+        return eye_report_udp(sk, socket, claim);
     }
+    return EYE_ITERATE_ON;
 }
 
 /* The iterator alone writes what was reported of a flow, so nobody has to be kept from it. */
-static __always_inline void eye_handle_flow(struct seq_file *seq,
-                                            const struct eye_udp_flow_key *key,
-                                            struct eye_udp_flow *flow)
+static __always_inline enum eye_iteration eye_handle_flow(const struct eye_udp_flow_key *key,
+                                                          struct eye_udp_flow *flow)
 {
     struct eye_datagrams now = {0};
-    struct eye_datagram_record record = {0};
     __u64 now_ns = bpf_ktime_get_ns();
     eye_copy_datagrams(&flow->counters, &now);
     eye_keep_received(&now, &flow->reported);
@@ -644,21 +644,27 @@ static __always_inline void eye_handle_flow(struct seq_file *seq,
             struct eye_udp_flow_key idle = *key;
             bpf_map_delete_elem(&udp_flows, &idle);
         }
-        return;
+        return EYE_ITERATE_ON;
     }
-    record.owner = flow->owner;
-    record.netns = flow->netns;
-    record.port = flow->port;
-    record.direction = key->direction;
-    record.family = key->family;
-    record.cast = key->cast;
-    record.flags = flow->flags;
-    __builtin_memcpy(record.remote, key->remote, sizeof(record.remote));
-    eye_fill_datagrams(&record, &now, &flow->reported);
-    if (bpf_seq_write(seq, &record, sizeof(record)) == 0) {
-        flow->reported = now;
-        flow->moved_ns = now_ns;
+    union eye_gathered *room = eye_room_to_gather();
+    if (!room) {
+        return EYE_ITERATE_AGAIN;
     }
+    struct eye_datagram_record *record = &room->datagram;
+    __builtin_memset(record, 0, sizeof(*record));
+    record->owner = flow->owner;
+    record->netns = flow->netns;
+    record->port = flow->port;
+    record->direction = key->direction;
+    record->family = key->family;
+    record->cast = key->cast;
+    record->flags = flow->flags;
+    __builtin_memcpy(record->remote, key->remote, sizeof(record->remote));
+    eye_fill_datagrams(record, &now, &flow->reported);
+    flow->reported = now;
+    flow->moved_ns = now_ns;
+    eye_keep_gathered();
+    return EYE_ITERATE_ON;
 }
 
 /* The last record of a socket: its last close, in process context. */

@@ -8,6 +8,7 @@
 enum eye_datagram_end {
     EYE_END_CLIENT = 1, /* the service's port is the other end's */
     EYE_END_SERVER = 2, /* it is this end's */
+    EYE_END_LEARNS = 4, /* and the collector wants names of addresses */
 };
 
 struct eye_passed_datagram {
@@ -15,7 +16,7 @@ struct eye_passed_datagram {
     __u32 peer;   /* its address and port, hashed */
     __u16 offset; /* of the payload in the skb */
     __u8 epoch;   /* of the protocol */
-    __u8 ends;    /* enum eye_datagram_end */
+    __u8 ends;    /* enum eye_datagram_end, together */
 };
 
 /* As those of a segment (segment.bpf.h), in skb->cb. */

@@ -24,7 +24,7 @@ static __always_inline __u8 eye_dns_ends(const struct __sk_buff *skb,
         return 0;
     }
     if (datagram->remote_port == port || (sk && (__be16)sk->dst_port == port)) {
-        ends |= EYE_END_CLIENT;
+        ends |= EYE_END_CLIENT | (eye_names_on ? EYE_END_LEARNS : 0);
     }
     return datagram->local_port == EYE_DNS_PORT ? ends | EYE_END_SERVER : ends;
 }

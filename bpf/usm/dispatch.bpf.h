@@ -162,6 +162,9 @@ static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 offs
         return;
     }
     bool listener = side == EYE_RECEIVED && sk->state == TCP_LISTEN;
+    if (listener) {
+        eye_note_knock(skb, sk, offset);
+    }
     if (!eye_read_segment(skb, offset, &segment)) {
         if (listener) {
             eye_forget_first_payload();

@@ -5,6 +5,7 @@
 #include "bpf/ip.bpf.h"
 
 #define EYE_TCP_SYN 2
+#define EYE_TCP_RST 4
 #define EYE_TCP_ACK 16
 
 struct eye_tcp_header {

@@ -23,6 +23,9 @@ __u32 eye_protocols_off = 0;
  */
 __u8 eye_epochs[EYE_PROTOCOLS_MAX] = {0};
 
+/* Names of addresses are wanted: answers of DNS tell them. */
+bool eye_names_on = false;
+
 /* How often all protocols together were switched off or on, modulo 256: odd while they are off,
  * when the payload programs are about to be attached or detached. What these left for a child
  * before is no child's. */

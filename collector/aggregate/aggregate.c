@@ -62,6 +62,7 @@ struct connection_key {
     X(TCP_LISTEN_WAITING)                                                                          \
     X(TCP_LISTEN_ROOM)                                                                             \
     X(TCP_LISTEN_DROPPED)                                                                          \
+    X(TCP_LISTEN_OVERFLOWED)                                                                       \
     X(UDP_SENT_BYTES)                                                                              \
     X(UDP_RECEIVED_BYTES)                                                                          \
     X(UDP_SENT)                                                                                    \
@@ -570,6 +571,7 @@ void eye_aggregate_listener(void *context, const struct eye_connection_record *s
     eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_LISTEN_WAITING), sample->waiting);
     eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_LISTEN_ROOM), sample->room);
     add(aggregate, bundle, CONNECTION_TCP_LISTEN_DROPPED, sample->dropped);
+    add(aggregate, bundle, CONNECTION_TCP_LISTEN_OVERFLOWED, sample->overflowed);
 }
 
 void eye_aggregate_datagrams(void *context, const struct eye_datagram_record *sample)
@@ -625,6 +627,9 @@ void eye_aggregate_begin_pass(struct eye_aggregate *aggregate, uint32_t pass)
 {
     aggregate->pass = pass;
     eye_processes_sweep(aggregate->processes, pass);
+    if (aggregate->names != NULL) {
+        eye_reverse_begin_pass(aggregate->names);
+    }
     empty_gauges(aggregate, EYE_METRIC_TCP_ACTIVE);
 }
 

@@ -20,6 +20,10 @@
 
 #define BLANKS " \t\r\v\f"
 
+/* Of hashes of addresses: of some ten thousand one in five is taken for another one, which costs a
+ * counting pass. */
+#define ASKED_BITS 65536
+
 struct name {
     uint64_t id;
     uint64_t hash;
@@ -52,7 +56,8 @@ struct eye_reverse {
     struct eye_table names;
     uint64_t last_id;
     uint64_t changes;
-    uint64_t now_ns; /* of the last refresh */
+    uint64_t now_ns;                 /* of the last refresh */
+    uint64_t asked[ASKED_BITS / 64]; /* by hash: somebody asked for the address in this pass */
 };
 
 const char *eye_reverse_source_name(enum eye_reverse_source source)
@@ -150,6 +155,22 @@ static uint64_t hash_of(const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES])
     return eye_hash_bytes(address, EYE_PREFIX_ADDRESS_BYTES);
 }
 
+static uint64_t *asked_word(struct eye_reverse *reverse, uint64_t hash)
+{
+    return &reverse->asked[hash % ASKED_BITS / 64];
+}
+
+static void note_asked(struct eye_reverse *reverse, uint64_t hash)
+{
+    *asked_word(reverse, hash) |= 1ULL << hash % 64;
+}
+
+/* The address of @hash may be called otherwise from now on. */
+static void note_change(struct eye_reverse *reverse, uint64_t hash)
+{
+    reverse->changes += *asked_word(reverse, hash) >> hash % 64 & 1;
+}
+
 static bool has_address(const void *item, const void *address)
 {
     return memcmp(((const struct entry *)item)->address, address, EYE_PREFIX_ADDRESS_BYTES) == 0;
@@ -165,11 +186,12 @@ static struct entry *find_entry(const struct book *book,
 
 static void drop(struct eye_reverse *reverse, struct book *book, struct entry *entry)
 {
-    eye_table_remove(&book->table, hash_of(entry->address), entry);
+    uint64_t hash = hash_of(entry->address);
+    eye_table_remove(&book->table, hash, entry);
     TAILQ_REMOVE(&book->queue, entry, link);
     leave_name(reverse, entry->name);
     free(entry);
-    reverse->changes++;
+    note_change(reverse, hash);
 }
 
 static void drop_all(struct eye_reverse *reverse, struct book *book)
@@ -184,8 +206,9 @@ static void drop_all(struct eye_reverse *reverse, struct book *book)
 static struct entry *add(struct eye_reverse *reverse, struct book *book,
                          const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES], const char *name)
 {
+    uint64_t hash = hash_of(address);
     struct entry *entry = calloc(1, sizeof(*entry));
-    if (entry == NULL || eye_table_insert(&book->table, hash_of(address), entry) != 0) {
+    if (entry == NULL || eye_table_insert(&book->table, hash, entry) != 0) {
         free(entry);
         return NULL;
     }
@@ -193,12 +216,12 @@ static struct entry *add(struct eye_reverse *reverse, struct book *book,
     TAILQ_INSERT_TAIL(&book->queue, entry, link);
     entry->name = use_name(reverse, name);
     if (entry->name == NULL) {
-        eye_table_remove(&book->table, hash_of(address), entry);
+        eye_table_remove(&book->table, hash, entry);
         TAILQ_REMOVE(&book->queue, entry, link);
         free(entry);
         return NULL;
     }
-    reverse->changes++;
+    note_change(reverse, hash);
     return entry;
 }
 
@@ -399,6 +422,7 @@ bool eye_reverse_find(struct eye_reverse *reverse,
                       struct eye_reverse_name *ret_name)
 {
     struct entry *entry = NULL;
+    note_asked(reverse, hash_of(address));
     for (size_t i = 0; entry == NULL && i < EYE_REVERSE_SOURCE_COUNT; i++) {
         entry = find_entry(&reverse->books[i], address);
     }
@@ -413,6 +437,11 @@ bool eye_reverse_find(struct eye_reverse *reverse,
 uint64_t eye_reverse_changes(const struct eye_reverse *reverse)
 {
     return reverse->changes;
+}
+
+void eye_reverse_begin_pass(struct eye_reverse *reverse)
+{
+    memset(reverse->asked, 0, sizeof(reverse->asked));
 }
 
 uint64_t eye_reverse_count(const struct eye_reverse *reverse, enum eye_reverse_source source,

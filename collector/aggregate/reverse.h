@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the addresses of other ends are called: by the host's /etc/hosts, which has the last word,
- * and by whoever learns names while they are used: answers of DNS will, nobody does yet. Belongs to
- * the collector thread.
+ * and by the answers that programs of this host got when they asked DNS. Belongs to the collector
+ * thread.
  */
 #pragma once
 
@@ -81,8 +81,12 @@ bool eye_reverse_find(struct eye_reverse *reverse,
                       const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES],
                       struct eye_reverse_name *ret_name);
 
-/** Grows when an address may be called otherwise than before. */
+/** Grows when an address that was asked for since the last pass began may be called otherwise than
+ * before. (A host asks DNS all the time, mostly for what nobody is connected to.) */
 uint64_t eye_reverse_changes(const struct eye_reverse *reverse);
+
+/** Every connection is about to be asked for again. */
+void eye_reverse_begin_pass(struct eye_reverse *reverse);
 
 /** How often @outcome came of names of @source. */
 uint64_t eye_reverse_count(const struct eye_reverse *reverse, enum eye_reverse_source source,

@@ -276,7 +276,8 @@ static enum eye_answer probe_cgroup2(struct eye_features *features, struct eye_f
     if (features->config->source.cgroup != NULL) {
         return found(state, EYE_ANSWER_YES, "%s, a part of it (source.cgroup)", cgroup.path);
     }
-    state->cost = "UDP and requests of protocols are seen in a part of the host only";
+    state->cost = "connects without a route, NAT, overflows of listeners, UDP and requests of "
+                  "protocols are seen in a part of the host only";
     state->remedy = "run it in the host's cgroup namespace (--cgroupns=host) or mount the host's "
                     "tree into the container; source.cgroup takes a part on purpose";
     return found(state, EYE_ANSWER_NO,

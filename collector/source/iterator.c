@@ -25,7 +25,8 @@ int eye_iterator_run(const struct bpf_link *link, size_t record_bytes, eye_itera
         if (got < 0 && errno == EINTR) {
             continue;
         }
-        /* EAGAIN: a million objects without output; reading on continues. */
+        /* EAGAIN: the program asked for it, or a million objects gave nothing; reading on
+         * continues. */
         bool on_its_way = got < 0 && errno == EAGAIN;
         if (got <= 0 && !on_its_way) {
             return got < 0 ? -errno : 0;

@@ -9,7 +9,7 @@
 struct bpf_link;
 
 /** Takes what one read gave: whole records as the program wrote them, @bytes together; 0 when the
- * kernel ended the read on its way, after a million objects without output. */
+ * read was ended on its way: by the program, or after a million objects without output. */
 typedef void eye_iterator_sink(void *context, const void *data, size_t bytes);
 
 /**

@@ -15,7 +15,12 @@
 
 const char *eye_ring_name(enum eye_ring ring)
 {
-    static const char *const names[] = {"owners", "connections", "requests", "processes"};
+    static const char *const names[] = {
+        [EYE_RING_OWNERS] = "owners",
+        [EYE_RING_REQUESTS] = "requests",
+        [EYE_RING_CONNECTIONS] = "connections",
+        [EYE_RING_PROCESSES] = "processes",
+    };
     return names[ring];
 }
 

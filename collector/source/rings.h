@@ -14,16 +14,17 @@
 
 struct bpf_map;
 
-/* Owners are read before the others, whose records name them; their ends last. */
+/* In the order in which they are read: owners before the others, whose records name them; answers
+ * of DNS before the connections to what they name; ends of owners last. */
 enum eye_ring {
     EYE_RING_OWNERS,
-    EYE_RING_CONNECTIONS,
     EYE_RING_REQUESTS,
+    EYE_RING_CONNECTIONS,
     EYE_RING_PROCESSES,
     EYE_RING_COUNT,
 };
 
-/** "owners", "connections", "requests", "processes". */
+/** "owners", "requests", "connections", "processes". */
 const char *eye_ring_name(enum eye_ring ring);
 
 /** Takes one record of @bytes (as the kernel wrote it, not validated). Good during the call only.

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "collector/source/loads.h"
+
 struct eye_source {
     const struct eye_tier_type *tier;
     void *state;
@@ -126,7 +128,9 @@ static int open_tier(struct eye_source *source, const struct eye_tier_type *tier
     source->tier = tier;
     note_better(source->features, tier, why, &source->sight);
     int result = tier->check(source->features, &error);
-    if (result == 0) {
+    if (result != 0 && tier->program_count > 0) {
+        eye_load_note_not_tried(EYE_ASSET_TIER);
+    } else if (result == 0) {
         result = tier->open(source->features, steps, &source->sight, &source->state, &error);
     }
     if (result != 0) {

@@ -26,6 +26,7 @@ static const struct eye_metric_family families[] = {
     [EYE_FAMILY_USM] = {.semantic = false},
     [EYE_FAMILY_HTTP] = {.semantic = true, .attributes = http_attributes},
     [EYE_FAMILY_DNS] = {.semantic = true},
+    [EYE_FAMILY_EBPF] = {.semantic = false},
     [EYE_FAMILY_SELF] = {.semantic = false},
 };
 

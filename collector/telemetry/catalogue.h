@@ -115,6 +115,8 @@ struct eye_attribute {
     X(ROUTE, "route", "", STRING, EXPERIMENTAL,                                                    \
       "path with variable segments as *, or the user's own route")                                 \
     X(PROGRAM, "program", "", STRING, EXPERIMENTAL, "kernel program")                              \
+    X(ASSET, "asset", "", STRING, EXPERIMENTAL, "object of kernel programs")                       \
+    X(RESULT, "result", "", STRING, EXPERIMENTAL, "what became of a load")                         \
     X(FEATURE, "feature", "", STRING, EXPERIMENTAL, "what the host, the kernel or a right allows") \
     X(RING, "ring", "", STRING, EXPERIMENTAL,                                                      \
       "kernel ring buffer, or live for the iterator over live sockets")                            \
@@ -183,6 +185,7 @@ enum eye_metric_family_id {
     EYE_FAMILY_USM,
     EYE_FAMILY_HTTP,
     EYE_FAMILY_DNS,
+    EYE_FAMILY_EBPF,
     EYE_FAMILY_SELF,
 };
 
@@ -231,6 +234,10 @@ enum eye_series_bound {
       BUDGETED, EXPERIMENTAL,                                                                      \
       "SYNs and last acknowledgements of a handshake that a listener dropped, mostly since its "   \
       "queue was full; the client comes again")                                                    \
+    X(TCP_LISTEN_OVERFLOWED, "tcp.listen.overflows", TCP, COUNTER, SEGMENTS, 1, EYE_TAGS_SOCKET,   \
+      BUDGETED, EXPERIMENTAL,                                                                      \
+      "of tcp.listen.drops those that came while its queue was full: the program accepts too "     \
+      "slowly")                                                                                    \
     X(UDP_SENT_BYTES, "udp.sent.bytes", UDP, COUNTER, BYTES, 1, EYE_TAGS_UDP, BUDGETED,            \
       EXPERIMENTAL, "payload of the datagrams sent")                                               \
     X(UDP_RECEIVED_BYTES, "udp.received.bytes", UDP, COUNTER, BYTES, 1, EYE_TAGS_UDP, BUDGETED,    \
@@ -299,6 +306,11 @@ enum eye_series_bound {
       FEW, EXPERIMENTAL,                                                                           \
       "1: a kernel program does its work; 0: this kernel or host refuses it, and the log and "     \
       "\"sockeye probe\" say why")                                                                 \
+    X(BPF_LOAD, "ebpf.core.load", EBPF, COUNTER, ATTEMPTS, 1,                                      \
+      EYE_TAG_BIT(ASSET) | EYE_TAG_BIT(RESULT), FEW, EXPERIMENTAL,                                 \
+      "loads of an object of kernel programs against the kernel's own BTF: success, or why not "   \
+      "(not_tried: a feature is missing; no_btf, no_rights, no_memory; refused: the log says "     \
+      "why)")                                                                                      \
     X(SELF_BPF_RUNS, "sockeye.bpf.runs", SELF, COUNTER, RUNS, 1, EYE_TAG_BIT(PROGRAM), FEW,        \
       EXPERIMENTAL,                                                                                \
       "runs of a kernel program; only while the kernel counts them (kernel.bpf_stats_enabled)")    \

@@ -14,6 +14,11 @@
 #include "collector/telemetry/telemetry.h"
 #include "config/config.h"
 
+/** Takes what one address is called: 16 bytes, IPv4 mapped; a name of @length bytes, which is told
+ * by strangers, for @ttl_ns. Good during the call only. */
+typedef void eye_name_handler(void *context, const uint8_t *address, const char *name,
+                              size_t length, uint64_t ttl_ns);
+
 /* One request, answered or not. Pointers are good during the call only. */
 struct eye_request_sample {
     const struct eye_protocol_type *protocol;
@@ -61,6 +66,11 @@ struct eye_protocol_type {
 
     /** Takes NULL. */
     void (*close)(void *state);
+
+    /** Tells the names of addresses that are in a message of hostile bytes (EYE_REQUEST_MESSAGE).
+     * False: it is malformed. NULL: no record of the protocol holds one. */
+    bool (*tell_names)(const uint8_t *message, size_t bytes, eye_name_handler *handler,
+                       void *context);
 };
 
 #define X(identifier, name) extern const struct eye_protocol_type eye_protocol_##name;

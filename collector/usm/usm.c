@@ -114,11 +114,28 @@ static void take_request(struct eye_usm *usm, const struct eye_request_head *hea
     usm->on_request(usm->context, &sample);
 }
 
+static bool is_message(const struct eye_request_head *head, size_t bytes)
+{
+    return bytes >= sizeof(*head) && head->flags & EYE_REQUEST_MESSAGE;
+}
+
+/* Behind the message stands what the ring had there before. */
+static bool take_message(struct eye_usm *usm, const struct eye_request_head *head, size_t bytes)
+{
+    return head->protocol > EYE_PROTOCOL_UNKNOWN && head->protocol < EYE_PROTOCOL_COUNT &&
+           head->body_bytes <= bytes - sizeof(*head) &&
+           eye_protocol_types[head->protocol]->tell_names != NULL &&
+           eye_protocol_types[head->protocol]->tell_names(
+               (const uint8_t *)(head + 1), head->body_bytes, usm->on_name, usm->name_context);
+}
+
 void eye_usm_take(void *context, const void *bytes, size_t size)
 {
     struct eye_usm *usm = context;
     if (size == sizeof(struct eye_loss_record)) {
         take_loss(usm, bytes);
+    } else if (is_message(bytes, size)) {
+        usm->malformed += !take_message(usm, bytes, size);
     } else if (is_valid(bytes, size)) {
         take_request(usm, bytes);
     } else {

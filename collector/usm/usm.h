@@ -22,7 +22,9 @@ typedef void eye_loss_handler(void *context, const struct eye_loss_sample *sampl
 struct eye_usm {
     eye_request_handler *on_request;
     eye_loss_handler *on_loss;
-    void *context;                       /* of both */
+    void *context; /* of both */
+    eye_name_handler *on_name;
+    void *name_context;
     uint64_t samples;                    /* handed on */
     uint64_t malformed;                  /* dropped */
     void *protocols[EYE_PROTOCOL_COUNT]; /* their states */

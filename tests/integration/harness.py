@@ -53,6 +53,13 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d sockeye "
 FIRST_PORT, LAST_PORT = 20000, 32000
 
 
+def console_of(*metrics):
+    """One that shows these alone, and what every interval has news of: without any, none is shown,
+    and nobody knows that it is over."""
+    return (f"{{type: console, format: json, metrics: {{allow: [{', '.join(metrics)}, "
+            "sockeye.cpu.time]}, queue: {snapshots: 1000}}")
+
+
 def binary():
     """The path of the daemon under test."""
     path = os.environ.get("SOCKEYE", "")

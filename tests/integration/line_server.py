@@ -35,6 +35,7 @@ class LineServer:
     """
 
     RECEIVE_BUFFER_BYTES = 4096
+    PAUSE_SECONDS = 0.05  # without anything new, when it is going down
 
     def __init__(self, test, take, split=lines, path=None, up=True):
         self._take = take
@@ -47,7 +48,7 @@ class LineServer:
         self.reading.set()
         self.rude = 0
         self.closing = 0
-        self._listener = None
+        self._accepting = None
         self._live = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -71,38 +72,42 @@ class LineServer:
 
     def up(self):
         self._ended = threading.Event()
-        self._listener = self._listen()
-        threading.Thread(target=self._accept, args=(self._listener, self._ended),
-                         daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, args=(self._listen(), self._ended),
+                                           daemon=True)
+        self._accepting.start()
 
     def down(self):
-        """Ends after what connections have sent so far is read."""
+        """Ends after what connections have sent so far is read: of one that waits to be accepted,
+        too, since the kernel has acknowledged that."""
         self._ended.set()
         self.reading.set()
-        if self._listener is not None:
-            with contextlib.suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
+        if self._accepting is not None:
+            self._accepting.join()
+            self._accepting = None
         with self._lock:
             live = list(self._live)
         for thread in live:
             thread.join()
 
     def _accept(self, listener, ended):
-        while not ended.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            thread = threading.Thread(target=self._serve, args=(connection, ended), daemon=True)
-            with self._lock:
-                self.connections += 1
-                self._live.add(thread)
-            thread.start()
+        listener.settimeout(self.PAUSE_SECONDS)
+        with listener:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except TimeoutError:
+                    if ended.is_set():
+                        return
+                    continue
+                thread = threading.Thread(target=self._serve, args=(connection, ended),
+                                          daemon=True)
+                with self._lock:
+                    self.connections += 1
+                    self._live.add(thread)
+                thread.start()
 
     def _serve(self, connection, ended):
-        connection.settimeout(0.05)
+        connection.settimeout(self.PAUSE_SECONDS)
         with connection:
             rest = self._read(connection, ended)
         with self._lock:

@@ -2,7 +2,8 @@
 /*
  * Runs the live iterator of a daemon over and over beside it, until standard input ends, so that
  * closes meet it all the time. What an iterator reports it reports once: these records are not the
- * daemon's any more, so their sums are printed:
+ * daemon's any more, so their sums are printed. The daemon may not look meanwhile: both would
+ * gather in the same place.
  *
  *   live_reader PID PORT   ->   "reading", and in the end "PASSES OPENED SENT RECEIVED"
  */
@@ -16,11 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "bpf/abi.h"
 
-#define BATCH 512
+#include "bpf/socket_storage.skel.h"
 
 struct sums {
     uint64_t passes;
@@ -113,21 +115,40 @@ static void add(struct sums *sums, const struct eye_connection_record *record, u
     sums->received_bytes += record->received_bytes;
 }
 
-/* Records are whole in each read: a seq_file breaks between them. */
-static void read_pass(int link, uint16_t port, struct sums *sums)
+/* Where the program leaves its records. */
+static struct socket_storage__bss *map_shared(const char *pid)
 {
-    static struct eye_connection_record records[BATCH];
-    ssize_t bytes;
+    int map = find_object(pid, false, "socket_s.bss");
+    void *shared =
+        mmap(NULL, sizeof(struct socket_storage__bss), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+    if (shared == MAP_FAILED) {
+        fail("cannot map what is shared");
+    }
+    return shared;
+}
+
+static void take_gathered(struct socket_storage__bss *shared, uint16_t port, struct sums *sums)
+{
+    for (size_t i = 0; i < shared->eye_gathered_count; i++) {
+        add(sums, &shared->eye_gathered[i].connection, port);
+    }
+    shared->eye_gathered_count = 0;
+}
+
+static void read_pass(int link, struct socket_storage__bss *shared, uint16_t port,
+                      struct sums *sums)
+{
+    char none;
+    ssize_t result;
     int fd = bpf_iter_create(link);
     if (fd < 0) {
         fail("cannot begin a pass");
     }
-    while ((bytes = read(fd, records, sizeof(records))) > 0) {
-        for (size_t i = 0; i < (size_t)bytes / sizeof(records[0]); i++) {
-            add(sums, &records[i], port);
-        }
-    }
-    if (bytes < 0) {
+    do {
+        result = read(fd, &none, sizeof(none));
+        take_gathered(shared, port, sums);
+    } while (result < 0 && errno == EAGAIN);
+    if (result < 0) {
         fail("cannot read a pass");
     }
     close(fd);
@@ -143,10 +164,11 @@ int main(int argc, char **argv)
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     struct sums sums = {0};
     int link = link_iterator(argv[1]);
+    struct socket_storage__bss *shared = map_shared(argv[1]);
     puts("reading");
     fflush(stdout);
     while (poll(&input, 1, 0) == 0) {
-        read_pass(link, port, &sums);
+        read_pass(link, shared, port, &sums);
     }
     printf("%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", sums.passes, sums.opened,
            sums.sent_bytes, sums.received_bytes);

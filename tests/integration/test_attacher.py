@@ -110,6 +110,8 @@ class FirstSeen(unittest.TestCase):
         self.assertEqual(self.daemon.stop(), harness.EXIT_OK)
         self.assertEqual(sum("cannot be loaded" in line for line in self.daemon.log), 1)
         self.assertEqual(self.attached(), dict.fromkeys(PROGRAMS, 1))
+        self.assertEqual(self.daemon.total("ebpf.core.load", asset="http", result="success"), 1)
+        self.assertGreater(self.daemon.total("ebpf.core.load", asset="http"), 1)
         for metric in DURATIONS:
             self.assertGreaterEqual(self.seen(metric), LATER, metric)
 

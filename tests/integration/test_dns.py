@@ -14,8 +14,7 @@ import unittest
 import harness
 from harness import Daemon, Namespace, read_word, spawn
 
-CONSOLE = ("{type: console, format: json, metrics: {allow: [dns.*, usm.lost, sockeye.kernel.lost]}, "
-           "queue: {snapshots: 1000}}")
+CONSOLE = harness.console_of("dns.*", "usm.lost", "sockeye.kernel.lost")
 HERE = os.path.dirname(os.path.abspath(__file__))
 DNS = ("protocols.dns=true", "dns.timeout=1s")
 CLIENT, SERVER = "dns.lookup.duration", "dns.server.lookup.duration"

@@ -7,17 +7,31 @@ import socket
 import unittest
 
 import harness
-from harness import Daemon, Namespace, free_port
+from harness import Daemon, Namespace, command, free_port
 
-CONSOLE = "{type: console, format: json, metrics: {allow: [tcp.listen.*, sockeye.kernel.lost]}}"
+CONSOLE = harness.console_of("tcp.listen.*", "sockeye.kernel.lost")
 HOST = "127.0.0.1"
+# Answers to SYNs do not come back.
+NO_ANSWERS = """
+    table inet answers {
+        chain input {
+            type filter hook input priority 0;
+            tcp sport PORT drop
+        }
+    }"""
 
 
-def listener_drops(namespace):
-    """What the namespace's kernel counted (TcpExtListenDrops)."""
+def counted(namespace):
+    """What the namespace's kernel counted: (TcpExtListenDrops, TcpExtListenOverflows)."""
     names, values = (line.split()[1:] for line in namespace.run("cat", "/proc/net/netstat")
                      .stdout.splitlines() if line.startswith("TcpExt:"))
-    return dict(zip(names, map(int, values)))["ListenDrops"]
+    counters = dict(zip(names, map(int, values)))
+    return counters["ListenDrops"], counters["ListenOverflows"]
+
+
+def told(daemon, metric, *ports):
+    """The same of each port, as the daemon tells it."""
+    return {port: daemon.total(metric, port=port, direction="incoming") for port in ports}
 
 
 class Queues(unittest.TestCase):
@@ -53,8 +67,8 @@ class Queues(unittest.TestCase):
         # Whoever was not let in comes again and again: not between the looks at the counters, the
         # daemon's and ours.
         self.stand_still(namespace, True)
-        dropped_before = listener_drops(namespace)
-        self.assertGreater(dropped_before, 0)
+        dropped_before, overflowed_before = counted(namespace)
+        self.assertGreater(min(dropped_before, overflowed_before), 0)
         daemon = Daemon(self, console=CONSOLE)
         self.stand_still(namespace, False)
         self.listen(namespace, port, 3)
@@ -72,11 +86,37 @@ class Queues(unittest.TestCase):
             self.addCleanup(older.accept()[0].close)
         self.stand_still(namespace, True)
         self.assertEqual(daemon.stop(), 0)
-        drops = {one: daemon.total("tcp.listen.drops", port=one, direction="incoming")
-                 for one in (older_port, port, closed_port)}
-        self.assertEqual(sum(drops.values()), listener_drops(namespace) - dropped_before)
+        dropped, overflowed = counted(namespace)
+        drops, overflows = (told(daemon, metric, older_port, port, closed_port)
+                            for metric in ("tcp.listen.drops", "tcp.listen.overflows"))
+        self.assertEqual(sum(drops.values()), dropped - dropped_before)
+        self.assertEqual(sum(overflows.values()), overflowed - overflowed_before)
+        self.assertEqual(drops, overflows)
         self.assertGreater(min(drops[port], drops[closed_port]), 0, drops)
         self.assertIn(daemon.last_gauge("tcp.listen.queue", port=closed_port), (None, 0))
+
+    def test_drops_without_overflow(self):
+        """Handshakes that nobody completes fill the other queue: with SYN cookies off that is a
+        drop, and no overflow."""
+        harness.need("nft")
+        namespace, port, full_port = Namespace(self), free_port(), free_port()
+        namespace.run("sysctl", "-qw", "net.ipv4.tcp_syncookies=0")
+        command(*namespace.prefix, "nft", NO_ANSWERS.replace("PORT", str(port)))
+        daemon = Daemon(self, console=CONSOLE)
+        dropped_before, overflowed_before = counted(namespace)
+        self.listen(namespace, port, 2)
+        self.listen(namespace, full_port, 2)
+        self.knock(namespace, port, 12)
+        self.knock(namespace, full_port, 12)
+        self.stand_still(namespace, True)
+        self.assertEqual(daemon.stop(), 0)
+        dropped, overflowed = counted(namespace)
+        drops = told(daemon, "tcp.listen.drops", port, full_port)
+        overflows = told(daemon, "tcp.listen.overflows", port, full_port)
+        self.assertEqual(sum(drops.values()), dropped - dropped_before)
+        self.assertEqual(overflows, {port: 0, full_port: overflowed - overflowed_before})
+        self.assertGreater(min(drops.values()), 0, drops)
+        self.assertGreater(overflows[full_port], 0)
 
     def test_shared_port(self):
         """Workers that have the port together count together."""

@@ -14,7 +14,7 @@ import test_probe
 from conversation import answer, post
 from harness import Daemon, Namespace, Pair, free_port
 
-CONSOLE = "{type: console, format: json, metrics: {allow: [tcp.*, http.*, sockeye.nat.*]}}"
+CONSOLE = harness.console_of("tcp.*", "http.*", "sockeye.nat.*")
 SETTINGS = ("connections.tags=[direction, port, nat]", "connections.remote=ip")
 ASKED, ASKED6 = "203.0.113.1", "2001:db8::1"  # nobody has them
 SOURCE = "10.99.0.77"     # what packets are sent from, by a rule

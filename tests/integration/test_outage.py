@@ -94,7 +94,8 @@ class Frame(unittest.TestCase):
         self.truth = Truth()
 
     def start(self, exporters, *settings, **options):
-        self.daemon = harness.Daemon(self, *settings, exporters=exporters, **options)
+        self.daemon = harness.Daemon(self, self.truth.alone(), *settings, exporters=exporters,
+                                     **options)
         self.books = accounts.Accounts(self.daemon)
 
     def wait_for(self, predicate, workers):
@@ -365,7 +366,8 @@ class LongOutage(Frame):
         self.assertEqual(self.daemon.stop(), 0)
         for receivers in both:
             receivers.read()
-            self.assertEqual(receivers.problems(self.truth), [])
+            self.assertEqual(receivers.problems(self.truth), [],
+                             "\n".join([f"too old: {receivers.too_old}", *self.daemon.log]))
             self.assertEqual(receivers.too_old, [0, 0, 0, 0])
 
     def be_away(self, both, clock, seconds):
@@ -377,14 +379,17 @@ class LongOutage(Frame):
         self.daemon.wait_for_snapshots(1)
         clock.advance(seconds)
         self.daemon.wait_for_snapshots(2)
-        delivered = len(self.again())
+        before = self.again()
         for receivers in both:
             receivers.up()
-        harness.wait_until(lambda: len(self.again()) >= delivered + 2 * len(Receivers.WORKERS),
+        harness.wait_until(lambda: len(self.again() - before) == 2 * len(Receivers.WORKERS),
                            RECOVERY_SECONDS, lambda: "\n".join(self.daemon.log))
 
     def again(self):
-        return [line for line in list(self.daemon.log) if "delivering again" in line]
+        """{worker: how often it was said to be delivering again}"""
+        return collections.Counter(
+            line.split("exporter ")[1].split(":")[0] for line in list(self.daemon.log)
+            if "delivering again" in line)
 
 
 class FullDisk(Frame):

@@ -14,8 +14,7 @@ import harness
 from harness import Daemon, command, free_port, read_word, spawn_python, tell, temporary_folder
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-CONSOLE = ("{type: console, format: json, metrics: {allow: [tcp.connections.closed, tcp.sent.bytes, "
-           "udp.sent.bytes]}}")
+CONSOLE = harness.console_of("tcp.connections.closed", "tcp.sent.bytes", "udp.sent.bytes")
 HOST = "127.0.0.1"
 
 # Serves one connection of the listener that is its descriptor 0.

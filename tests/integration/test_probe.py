@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What this host lets the daemon see: probe tries it, run does it, and both say the same."""
 
-import ctypes
 import json
 import os
 import re
@@ -11,6 +10,7 @@ import time
 import unittest
 
 import harness
+import kernel_bpf
 import own_cgroup
 from harness import (EXIT_FAILURE, EXIT_OK, EXIT_PARTLY, UNPRIVILEGED, Daemon, command, messages)
 from traffic import talk
@@ -59,6 +59,12 @@ def warnings(daemon):
             if match and match[1] == "warning"]
 
 
+def loads(daemon):
+    """(asset, result) -> how many."""
+    return {(tags["asset"], tags["result"]): value
+            for tags, (_, value, _) in daemon.series("ebpf.core.load")}
+
+
 def mounts_changed(script):
     """The words to run where neither mounts nor unmounts reach anybody else."""
     return ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh")
@@ -75,30 +81,16 @@ class ExclusiveProgram:
     """A program on the test's cgroup that lets no other be attached beside it, as old tools do
     (BPF_PROG_ATTACH without BPF_F_ALLOW_MULTI)."""
 
-    NUMBER = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
-    PROG_LOAD, PROG_ATTACH, PROG_DETACH = 5, 8, 9
     CGROUP_SKB, INGRESS, EGRESS = 8, 0, 1
-    PASS = struct.pack("<BBhi", 0xb7, 0, 0, 1) + struct.pack("<BBhi", 0x95, 0, 0, 0)
 
     def __init__(self, test, cgroup, place=EGRESS):
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        code, license_ = (ctypes.create_string_buffer(data) for data in (self.PASS, b"GPL"))
-        program = self._bpf(self.PROG_LOAD, struct.pack(
-            "<IIQQIIQIIIII", self.CGROUP_SKB, 2, ctypes.addressof(code),
-            ctypes.addressof(license_), 0, 0, 0, 0, 0, 0, 0, place)[:72])
-        test.addCleanup(os.close, program)
+        program = kernel_bpf.load(test, self.CGROUP_SKB, place, kernel_bpf.move(0, 1),
+                                  kernel_bpf.EXIT)
         folder = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
         test.addCleanup(os.close, folder)
         target = struct.pack("<IIII", folder, program, place, 0)
-        self._bpf(self.PROG_ATTACH, target)
-        test.addCleanup(self._bpf, self.PROG_DETACH, target)
-
-    def _bpf(self, operation, attributes):
-        buffer = ctypes.create_string_buffer(attributes, len(attributes))
-        result = self._libc.syscall(self.NUMBER, operation, buffer, len(attributes))
-        if result < 0:
-            raise OSError(ctypes.get_errno(), f"bpf({operation})")
-        return result
+        kernel_bpf.call(kernel_bpf.PROG_ATTACH, target)
+        test.addCleanup(kernel_bpf.call, kernel_bpf.PROG_DETACH, target)
 
 
 class EveryProgram(unittest.TestCase):
@@ -122,6 +114,8 @@ class EveryProgram(unittest.TestCase):
         self.assertEqual({tags["program"]: value for tags, (_, value, _) in
                           daemon.series(ATTACHED)},
                          dict.fromkeys(EVERY, 1))
+        self.assertEqual(loads(daemon), dict.fromkeys(
+            ((asset, "success") for asset in ("socket_storage", "http", "dns")), 1))
 
     def test_what_is_not_wanted_is_not_missed(self):
         for settings, programs in (
@@ -136,6 +130,25 @@ class EveryProgram(unittest.TestCase):
                 daemon = Daemon(self, *settings)
                 daemon.stop()
                 self.assertEqual(daemon.values(ATTACHED, "program"), sorted(programs))
+
+
+class NeverSeen(unittest.TestCase):
+    """What no host lets a tier see is listed, in lines that fit."""
+
+    EVERYWHERE = ("sockmap", "SMC", "NAT")
+    OF_TIERS = {"socket-storage": ("HTTP/2", "TLS", "DNS over TCP", "MPTCP", "tunnels"),
+                "sock-diag": ("UDP", "protocols", "queues of listeners", "SO_LINGER", "FIN")}
+
+    def test_lines(self):
+        for tier, words in self.OF_TIERS.items():
+            said = probe(settings=(f"source.tier={tier}",))
+            text = harness.sockeye("probe", "-c", "/dev/null", "--set", f"source.tier={tier}").stdout
+            self.assertEqual(said["tier"], tier)
+            self.assertEqual(text.partition("seen on no host yet\n")[2].splitlines(),
+                             ["  " + line for line in said["never_seen"]])
+            self.assertLessEqual(max(map(len, text.splitlines())), 80)
+            for word in (*self.EVERYWHERE, *words):
+                self.assertIn(word, " ".join(said["never_seen"]), tier)
 
 
 class WithoutProtocols(unittest.TestCase):

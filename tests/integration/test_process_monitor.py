@@ -20,8 +20,7 @@ from test_owners import copy_of_bash
 WAYS = ("tracepoints", "connector")
 # What was there before, or was started by a test's own command, may end meanwhile.
 STRANGERS = 1000
-CONSOLE = ("{type: console, format: json, metrics: {allow: [usm.process_monitor.*, udp.sent.*, "
-           "sockeye.kernel.lost]}, queue: {snapshots: 1000}}")
+CONSOLE = harness.console_of("usm.process_monitor.*", "udp.sent.*", "sockeye.kernel.lost")
 TOLD = "ends of processes are told by the process events connector"
 
 

@@ -16,8 +16,8 @@ import unittest
 import harness
 from harness import EXIT_OK, Daemon, Peer, free_port, listen, sockeye, temporary_folder, wait_until
 
-CONSOLE = ("{type: console, format: json, metrics: {allow: [udp.*, tcp.connections.*, http.*, "
-           "sockeye.samples, sockeye.remote.names, sockeye.kernel.lost]}}")
+CONSOLE = harness.console_of("udp.*", "tcp.connections.*", "http.*", "sockeye.samples",
+                             "sockeye.remote.names", "sockeye.kernel.lost")
 DRAIN_SECONDS = 0.1  # DRAIN_INTERVAL_NS of collector.c
 EACH = 3  # connections, and datagrams, of each address
 
@@ -155,6 +155,85 @@ class Names(Case):
                 "outgoing": {"loopback": 3 * EACH}}
         self.check(daemon, port, ends, ends)
         self.assertEqual(daemon.total("sockeye.remote.names", source="hosts", outcome="taken"), 3)
+
+    # Asks, connects, asks again. It prints its own words for what it does, and goes on when told.
+    ASKS = """
+import sys
+from dns_peer import *
+port = int(sys.argv[1])
+server = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+held = []
+
+def resolve(text, kind=A):
+    for _ in range(200):
+        try:
+            return ask(client(), question(len(held), text, kind))
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+
+def connect(address, keep=False):
+    both = [socket.create_connection((address, port), timeout=20), server.accept()[0]]
+    if keep:
+        held.extend(both)
+    for end in both if not keep else ():
+        end.close()
+
+def step(word):
+    print(word, flush=True)
+    sys.stdin.readline()
+
+connect("127.0.7.9", keep=True)
+step("open")
+resolve("www.names.test")
+resolve("www.names.test", AAAA)
+for _ in range(3):
+    connect("127.0.7.7")
+    connect("fd00::7")
+for text in ("late.names.test", "none.names.test", "cut.names.test"):
+    resolve(text)
+# Nobody asked for it, and somebody else than whom was asked.
+liar = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+liar.bind(("127.0.0.9", 53))
+udp = client("127.0.0.9")
+udp.send(question(1, "liar.names.test"))
+liar.sendto(answer(question(2, "liar.names.test"))[:-4] + bytes([127, 0, 7, 8]), udp.getsockname())
+udp.recv(4096)
+for _ in range(3):
+    connect("127.0.7.8")
+step("told")
+"""
+
+    def test_answers_of_dns(self):
+        """The name that was asked for, of what it is an alias too; what is open moves to it; who was
+        not asked tells nothing."""
+        harness.need("dnsmasq")
+        daemon = self.start("", "protocols.dns=auto", "connections.remote=name", interval="1s")
+        namespace, port = harness.Namespace(self), free_port()
+        namespace.run("ip", "address", "add", "fd00::7/128", "dev", "lo")
+        harness.spawn(
+            self, *namespace.prefix, "dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null",
+            "--no-resolv", "--no-hosts", "--port=53", "--user=root", "--listen-address=127.0.0.1",
+            "--bind-interfaces", "--local=/names.test/", f"--pid-file={self.folder}/pid",
+            f"--log-facility={self.folder}/log", "--local-ttl=60",
+            "--host-record=db.names.test,127.0.7.7,fd00::7", "--cname=www.names.test,db.names.test",
+            "--host-record=late.names.test,127.0.7.9")
+        child = harness.spawn(self, *namespace.prefix, harness.PYTHON, "-c", self.ASKS, str(port),
+                              cwd=os.path.dirname(os.path.abspath(__file__)))
+        active = lambda name: daemon.last_gauge("tcp.connections.active", port=port,
+                                                direction="outgoing", remote=name)
+        harness.read_word(child, "open")
+        wait_until(lambda: active("loopback") == 1, 20, "without a name")
+        harness.tell(child, "ask")
+        harness.read_word(child, "told")
+        wait_until(lambda: active("late.names.test") == 1, 20, "with the name that was learned")
+        self.assertIn(active("loopback"), (None, 0))
+        harness.tell(child, "end")
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(self.found(daemon, "tcp.connections.opened", port, "outgoing"),
+                         {"www.names.test": 2 * EACH, "loopback": EACH + 1})
+        self.assertGreaterEqual(  # anybody on the machine may ask
+            daemon.total("sockeye.remote.names", source="dns", outcome="taken"), 3)
+        self.assertNotIn(("dns", "names_unread"), daemon.losses())
 
 
 class Filters(Case):

@@ -133,6 +133,9 @@ class AsNobody(Counts):
         self.assertEqual(daemon.total("tcp.received.bytes", **tags), 50 * 70)
         self.assertEqual(daemon.total("tcp.connections.opened", port=closed), 0)
         self.assertEqual(daemon.losses(), {("diag", "reset"): 50})
+        self.assertEqual(daemon.total("ebpf.core.load"), 1)
+        self.assertEqual(daemon.total("ebpf.core.load", asset="socket_storage",
+                                      result="not_tried"), 1)
         for absent in ("tcp.connections.failed", "tcp.connect.duration", "tcp.connection.duration",
                        "udp.sent.bytes"):
             self.assertEqual(daemon.series(absent), [], absent)

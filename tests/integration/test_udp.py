@@ -21,8 +21,7 @@ UDP_SEGMENT, UDP_GRO, UDP_CORK = 103, 104, 1
 SO_ZEROCOPY, MSG_ZEROCOPY = 60, 0x4000000
 FAMILIES = {"ipv4": (socket.AF_INET, "127.0.0.1"), "ipv6": (socket.AF_INET6, "::1")}
 PEERS = 10_000
-CONSOLE = ("{type: console, format: json, metrics: {allow: [udp.*, sockeye.kernel.lost]}, "
-           "queue: {snapshots: 1000}}")
+CONSOLE = harness.console_of("udp.*", "sockeye.kernel.lost")
 
 
 def bound(family, host, port=0):

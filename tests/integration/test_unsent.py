@@ -6,10 +6,10 @@ import errno
 import socket
 import unittest
 
-from harness import Daemon, Namespace, free_port, listen, spawn_python
+from harness import Daemon, Namespace, console_of, free_port, listen, spawn_python
 
 FAILED = "tcp.connections.failed"
-CONSOLE = "{type: console, format: json, metrics: {allow: [tcp.connections.*]}}"
+CONSOLE = console_of("tcp.connections.*")
 COUNT = 3
 # What a routing table can say, and what connect() returns then.
 ROUTES = {"unreachable": errno.EHOSTUNREACH, "prohibit": errno.EACCES, "blackhole": errno.EINVAL}

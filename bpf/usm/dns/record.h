@@ -15,5 +15,12 @@ struct eye_dns_body {
     __u8 truncated; /* 1: the answer is cut, and asked for again by TCP */
 };
 
+enum eye_dns_type { EYE_DNS_A = 1, EYE_DNS_CNAME = 5, EYE_DNS_AAAA = 28 };
+
+/* A message in the ring takes as much room as one of these: what fits without EDNS, and more than
+ * what resolvers ask for with it (1232, dnsflagday.net/2020). Both powers of two. */
+#define EYE_DNS_MESSAGE_USUAL 512
+#define EYE_DNS_MESSAGE_MAX 2048
+
 EYE_ABI_ASSERT(sizeof(struct eye_dns_body) == EYE_WAITING_BODY_BYTES);
 EYE_ABI_ASSERT(sizeof(struct eye_dns_body) <= EYE_REQUEST_BODY_MAX);

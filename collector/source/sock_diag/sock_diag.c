@@ -301,9 +301,8 @@ static void note_sight(struct eye_features *features, struct eye_sight *sight)
     const struct eye_feature_state *files = eye_feature_ask(features, EYE_FEATURE_ENVIRONMENT);
     if (wants_more(features->config)) {
         eye_error_set(&why, 0,
-                      "%s: the tier sock-diag has none of it; set protocols.* and "
-                      "connections.udp: false to do without on purpose",
-                      eye_ability_cost(EYE_ABILITY_PACKETS));
+                      "UDP and requests of protocols are not seen: the tier sock-diag has none of "
+                      "it; set protocols.* and connections.udp: false to do without on purpose");
         eye_sight_note(sight, &why);
     }
     if (others->available != EYE_ANSWER_YES) {
@@ -539,10 +538,12 @@ static size_t read_programs(const void *state, struct eye_program_stats ret_stat
 
 static const char *const never_seen[] = {
     "UDP, requests of protocols, single connections, queues of listeners",
-    "connections that fail; how long connecting takes, and how long connections last",
+    "connections that fail; how long connecting takes, how long connections last",
     "what a connection did since the last look when it resets itself (SO_LINGER 0)",
     "who a client was, when its connection began and ended between two looks",
     "whether the last byte received is the end (FIN): 1 too much per connection",
+    "NAT of other network namespaces than a socket's own",
+    "bytes that a sockmap redirects between sockets, data over SMC",
     NULL,
 };
 

@@ -21,6 +21,7 @@
 #include "collector/base/privileges.h"
 #include "collector/base/thread.h"
 #include "collector/host/remedy.h"
+#include "collector/source/loads.h"
 #include "collector/source/tier.h"
 
 #include "bpf/socket_storage.skel.h"
@@ -139,8 +140,8 @@ static int keep_programs(const struct bpf_object *object, enum eye_protocol prot
     return 0;
 }
 
-static int load(const struct eye_attacher *attacher, enum eye_protocol protocol,
-                int ret_kept[PROGRAMS_OF_PROTOCOL])
+static int load_object(const struct eye_attacher *attacher, enum eye_protocol protocol,
+                       int ret_kept[PROGRAMS_OF_PROTOCOL])
 {
     struct bpf_object *object = eye_protocol_open(protocol);
     if (object == NULL) {
@@ -156,6 +157,12 @@ static int load(const struct eye_attacher *attacher, enum eye_protocol protocol,
     bpf_object__close(object);
     malloc_trim(0); /* as after the start */
     return result;
+}
+
+static int load(const struct eye_attacher *attacher, enum eye_protocol protocol,
+                int ret_kept[PROGRAMS_OF_PROTOCOL])
+{
+    return eye_load_note(eye_asset_of(protocol), load_object(attacher, protocol, ret_kept));
 }
 
 /* Loaded programs become the attacher's, unless another thread was faster. With the lock. */

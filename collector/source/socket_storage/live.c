@@ -15,56 +15,51 @@
 #define RUNS_MAX 8
 
 struct run {
+    struct socket_storage *programs;
     struct eye_live_look *look;
-    const volatile bool *ended; /* set by the program at the end of a run */
-    size_t reads;               /* the last one not counted */
+    size_t record_bytes;
+    size_t reads;
+    bool whole; /* its first read came to the end */
 };
 
-static void split(void *context, const void *data, size_t bytes)
+/* What one read has gathered. An eye_iterator_sink: nothing is in the kernel's own buffer. */
+static void take_gathered(void *context, const void *data, size_t bytes)
 {
     struct run *run = context;
-    struct eye_live_look *look = run->look;
-    const struct eye_connection_record *record = data;
+    struct socket_storage__bss *shared = run->programs->bss;
+    (void)data;
+    (void)bytes;
     if (run->reads++ == 0) {
-        look->whole = *run->ended;
+        run->whole = shared->eye_live_ended;
     }
-    look->records += bytes / sizeof(*record);
-    for (size_t i = 0; i < bytes / sizeof(*record); i++) {
-        look->handler(look->context, &record[i], sizeof(*record));
+    run->look->records += shared->eye_gathered_count;
+    for (size_t i = 0; i < shared->eye_gathered_count; i++) {
+        run->look->handler(run->look->context, &shared->eye_gathered[i], run->record_bytes);
     }
+    shared->eye_gathered_count = 0;
 }
 
-static int run_once(struct socket_storage *programs, const struct bpf_link *link,
-                    struct eye_live_look *look, bool again)
+static int run_once(struct run *run, const struct bpf_link *link)
 {
-    struct run run = {.look = look, .ended = &programs->bss->eye_live_ended};
-    programs->bss->eye_live_again = again;
-    programs->bss->eye_live_ended = false;
-    look->whole = true; /* no read gave anything: the last one saw all */
-    return eye_iterator_run(link, sizeof(struct eye_connection_record), split, &run);
-}
-
-static void hand_on_datagrams(void *context, const void *data, size_t bytes)
-{
-    struct run *run = context;
-    struct eye_live_look *look = run->look;
-    const struct eye_datagram_record *record = data;
-    run->reads++;
-    look->records += bytes / sizeof(*record);
-    for (size_t i = 0; i < bytes / sizeof(*record); i++) {
-        look->handler(look->context, &record[i], sizeof(*record));
-    }
+    run->reads = 0;
+    run->programs->bss->eye_live_ended = false;
+    int result = eye_iterator_run(link, 0, take_gathered, run);
+    take_gathered(run, NULL, 0); /* of the last read */
+    return result;
 }
 
 /* Of what a run passes over nothing is lost: it is told by the next one. */
-int eye_live_read_datagrams(const struct bpf_link *link, struct eye_live_look *look)
+int eye_live_read_datagrams(struct socket_storage *programs, const struct bpf_link *link,
+                            struct eye_live_look *look)
 {
-    int result = 0;
-    struct run run = {.look = look, .reads = 2};
-    for (int runs = 0; runs < RUNS_MAX && result == 0 && run.reads > 1; runs++) {
-        run.reads = 0;
-        result =
-            eye_iterator_run(link, sizeof(struct eye_datagram_record), hand_on_datagrams, &run);
+    struct run run = {
+        .programs = programs,
+        .look = look,
+        .record_bytes = sizeof(struct eye_datagram_record),
+    };
+    int result = run_once(&run, link);
+    for (int runs = 1; runs < RUNS_MAX && result == 0 && run.reads > 1; runs++) {
+        result = run_once(&run, link);
     }
     return result;
 }
@@ -81,11 +76,18 @@ void eye_live_begin(struct socket_storage *programs, uint32_t pass)
 int eye_live_read(struct socket_storage *programs, const struct bpf_link *link,
                   struct eye_live_look *look)
 {
-    int result = run_once(programs, link, look, false);
-    for (int runs = 1; runs < RUNS_MAX && result == 0 && !look->whole; runs++) {
-        result = run_once(programs, link, look, true);
+    struct run run = {
+        .programs = programs,
+        .look = look,
+        .record_bytes = sizeof(struct eye_connection_record),
+    };
+    int result = run_once(&run, link);
+    programs->bss->eye_live_again = true;
+    for (int runs = 1; runs < RUNS_MAX && result == 0 && !run.whole; runs++) {
+        result = run_once(&run, link);
     }
     programs->bss->eye_live_again = false;
+    look->whole = run.whole;
     look->met = programs->bss->eye_live_met;
     return result;
 }

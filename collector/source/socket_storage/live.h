@@ -35,4 +35,5 @@ int eye_live_read(struct socket_storage *programs, const struct bpf_link *link,
 
 /** Hands on what UDP sockets, or their flows, have counted since the last look. @link: of udp_live
  * or udp_flow_live. 0 or -errno. */
-int eye_live_read_datagrams(const struct bpf_link *link, struct eye_live_look *look);
+int eye_live_read_datagrams(struct socket_storage *programs, const struct bpf_link *link,
+                            struct eye_live_look *look);

@@ -77,7 +77,9 @@ enum eye_wish eye_protocol_wish(const struct eye_config *config, enum eye_protoc
                           EYE_PROTOCOLS(X)
 #undef X
     };
-    return (enum eye_wish)wishes[protocol];
+    bool names = protocol == EYE_PROTOCOL_DNS && wishes[protocol] == EYE_WISH_AUTO &&
+                 eye_config_wants_names(config);
+    return names ? EYE_WISH_ALWAYS : (enum eye_wish)wishes[protocol];
 }
 
 bool eye_packets_wanted(const struct eye_config *config)

@@ -11,6 +11,7 @@
 #include "bpf/abi.h"
 #include "collector/host/remedy.h"
 #include "collector/source/iterator.h"
+#include "collector/source/loads.h"
 #include "collector/source/ring_pages.h"
 #include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/programs.h"
@@ -53,7 +54,7 @@ static int attach(struct bpf_link **link, const struct reader *reader, enum eye_
 
 static int begin(struct reader *reader, const struct bpf_object *tier, struct eye_error *ret_error)
 {
-    int result = load(reader, tier);
+    int result = eye_load_note(EYE_ASSET_ROWS, load(reader, tier));
     if (result == 0) {
         const struct bpf_map *ended = reader->programs->maps.ended;
         result = eye_ring_pages_map(bpf_map__fd(ended), bpf_map__max_entries(ended), &reader->ring);

@@ -16,6 +16,7 @@
 #include "collector/source/accounts.h"
 #include "collector/source/iterator.h"
 #include "collector/source/libbpf_log.h"
+#include "collector/source/loads.h"
 #include "collector/source/seed.h"
 #include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/conntrack.h"
@@ -86,6 +87,7 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
     tier->programs->bss->eye_switches = wanted == 0;
     tier->programs->bss->eye_udp_on = tier->states[EYE_ABILITY_UDP] >= DETACHED;
     tier->programs->bss->eye_udp_by_address = eye_config_wants_addresses(tier->config);
+    tier->programs->bss->eye_names_on = eye_config_wants_names(tier->config);
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(tier->programs, program),
@@ -119,11 +121,11 @@ static int give_up_what_is_refused(struct tier *tier, struct eye_error *ret_erro
 /* All programs at once, as almost every kernel takes them; only after a refusal one by one. */
 static int load(struct tier *tier, struct eye_error *ret_error)
 {
-    if (load_at_once(tier, NULL) == 0) {
+    if (eye_load_note(EYE_ASSET_TIER, load_at_once(tier, NULL)) == 0) {
         return 0;
     }
     int result = give_up_what_is_refused(tier, ret_error);
-    return result == 0 ? load_at_once(tier, ret_error) : result;
+    return result == 0 ? eye_load_note(EYE_ASSET_TIER, load_at_once(tier, ret_error)) : result;
 }
 
 static void detach(struct tier *tier, enum eye_ability ability)
@@ -545,10 +547,11 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     balance.left = sum_over_cpus(tier, EYE_COUNT_LEFT);
     int result = eye_live_read(tier->programs, tier->links[EYE_PROGRAM_tcp_live], &look);
     if (result == 0 && tier->states[EYE_ABILITY_UDP] == WORKS) {
-        result = eye_live_read_datagrams(tier->links[EYE_PROGRAM_udp_live], &look);
+        result = eye_live_read_datagrams(tier->programs, tier->links[EYE_PROGRAM_udp_live], &look);
     }
     if (result == 0 && tier->states[EYE_ABILITY_UDP] == WORKS) {
-        result = eye_live_read_datagrams(tier->links[EYE_PROGRAM_udp_flow_live], &look);
+        result =
+            eye_live_read_datagrams(tier->programs, tier->links[EYE_PROGRAM_udp_flow_live], &look);
     }
     if (result == 0) {
         result = sweep_waiting(tier);
@@ -706,7 +709,7 @@ static int prepare_payloads(struct tier *tier, struct eye_error *ret_error)
         return result;
     }
     if (own_program(tier, EYE_PROGRAM_payload_sent) < 0) {
-        result = load_payloads(tier, ret_error);
+        result = eye_load_note(EYE_ASSET_TIER, load_payloads(tier, ret_error));
     }
     return result == 0 ? attach_at_place(tier, EYE_ABILITY_PACKETS, ret_error) : result;
 }
@@ -790,6 +793,7 @@ static void apply(void *state)
         switch_protocols(tier, wanted != 0);
     }
     tier->programs->bss->eye_udp_by_address = eye_config_wants_addresses(tier->next);
+    tier->programs->bss->eye_names_on = eye_config_wants_names(tier->next);
     tier->config = tier->next;
 }
 
@@ -813,8 +817,14 @@ static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_e
 }
 
 static const char *const never_seen[] = {
-    "HTTP/2, and everything inside TLS",
+    "HTTP/2, and everything inside TLS: of that the bytes of its records alone",
     "DNS over TCP, and at other ports than 53",
+    "requests over MPTCP with several subflows, but for a few",
+    "bytes that a sockmap redirects between sockets",
+    "data over SMC: its TCP socket has the handshake alone",
+    "NAT of UDP, and of other network namespaces than a socket's own",
+    "sockets of other kinds than TCP and UDP, and what is inside tunnels' packets",
+    "the error of a connect() that fails before a SYN is sent",
     NULL,
 };
 

@@ -6,6 +6,7 @@
 
 #include "bpf/usm/dns/record.h"
 #include "collector/base/base.h"
+#include "collector/usm/dns/answer.h"
 #include "collector/usm/protocol.h"
 
 /* https://www.iana.org/assignments/dns-parameters */
@@ -107,4 +108,5 @@ const struct eye_protocol_type eye_protocol_dns = {
     .body_max = sizeof(struct eye_dns_body),
     .is_valid = is_valid,
     .name_request = name_request,
+    .tell_names = eye_dns_tell_names,
 };

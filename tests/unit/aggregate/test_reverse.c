@@ -228,6 +228,22 @@ static void learned__count_until_they_are_over_and_unused(void **state)
     assert_true(eye_reverse_changes(world->reverse) > changes);
 }
 
+static void changes__are_those_of_addresses_that_were_asked_for(void **state)
+{
+    struct world *world = *state;
+    learn(world, "192.0.2.1", "a.example", 30 * SECOND, 0);
+    assert_int_equal(eye_reverse_changes(world->reverse), 0);
+    assert_string_equal(name_of(world, "192.0.2.2"), "");
+    learn(world, "192.0.2.2", "b.example", 30 * SECOND, 0);
+    assert_int_equal(eye_reverse_changes(world->reverse), 1);
+    assert_string_equal(name_of(world, "192.0.2.1"), "a.example");
+    learn(world, "192.0.2.1", "c.example", 30 * SECOND, 30 * SECOND); /* one goes, one comes */
+    assert_int_equal(eye_reverse_changes(world->reverse), 3);
+    eye_reverse_begin_pass(world->reverse);
+    learn(world, "192.0.2.2", "c.example", 30 * SECOND, 30 * SECOND);
+    assert_int_equal(eye_reverse_changes(world->reverse), 3);
+}
+
 static void learned__first_one_stays_while_it_is_valid(void **state)
 {
     struct world *world = *state;
@@ -303,6 +319,7 @@ int main(void)
         TEST(hosts__beyond_the_limit_are_counted),
         TEST(root__may_be_missing),
         TEST(learned__count_until_they_are_over_and_unused),
+        TEST(changes__are_those_of_addresses_that_were_asked_for),
         TEST(learned__first_one_stays_while_it_is_valid),
         TEST(learned__ttl_is_capped),
         TEST(learned__oldest_makes_room),

@@ -49,7 +49,7 @@
 #define bpf_sk_storage_delete host_delete
 #define bpf_sk_storage_get host_socket_storage
 #define bpf_skb_load_bytes host_load
-#define bpf_skc_to_tcp_sock(sk) ((struct tcp_sock *)(sk))
+#define bpf_skc_to_tcp_sock host_tcp_of
 #define bpf_tail_call_static host_tail_call
 #define bpf_task_storage_get host_task_storage
 
@@ -62,6 +62,7 @@ static __u64 host_query(void *ring, __u64 flags);
 static void *host_reserve(void *ring, __u64 bytes, __u64 flags);
 static long host_load(const void *skb, __u32 offset, void *target, __u32 bytes);
 static void host_submit(void *record, __u64 flags);
+static struct tcp_sock *host_tcp_of(const void *sk);
 static long host_delete(void *map, void *sk);
 static void *host_socket_storage(void *map, void *sk, void *value, __u64 flags);
 static long host_tail_call(void *skb, void *programs, __u32 index);
@@ -186,6 +187,12 @@ static void host_submit(void *record, __u64 flags)
     (void)flags;
     assert_ptr_equal(record, &host->record);
     host->submitted++;
+}
+
+static struct tcp_sock *host_tcp_of(const void *sk)
+{
+    assert_non_null(sk);
+    return &host->tcp;
 }
 
 static long host_delete(void *map, void *sk)
@@ -989,6 +996,34 @@ static void missed_bytes__are_more_than_a_fin(void **state)
     }
 }
 
+/* Of what was dropped as much as came while there was no room; both counts go round. */
+static void tell_drops__of_a_full_queue(void **state)
+{
+    static const struct {
+        __u32 drops_before, knocks_before, drops, knocks;
+        __u32 dropped, overflowed;
+    } cases[] = {
+        {0, 0, 0, 0, 0, 0},  {7, 3, 7, 3, 0, 0},
+        {7, 3, 12, 8, 5, 5}, /* all of them */
+        {7, 3, 12, 5, 5, 2}, /* others as well */
+        {7, 3, 9, 8, 2, 2},  /* not all were dropped */
+        {7, 3, 7, 8, 0, 0},  {UINT32_MAX, UINT32_MAX - 1, 1, 0, 2, 2},
+        {7, 3, 6, 2, 0, 0}, /* told already */
+    };
+    struct sock *sk = &host->tcp.inet_conn.icsk_inet.sk;
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        __u32 dropped, overflowed;
+        host->socket.told = EYE_TOLD(cases[i].drops_before, cases[i].knocks_before);
+        host->socket.knocks = cases[i].knocks;
+        sk->sk_drops.counter = (int)cases[i].drops;
+        eye_tell_drops(sk, &host->socket, &dropped, &overflowed);
+        assert_int_equal(dropped, cases[i].dropped);
+        assert_int_equal(overflowed, cases[i].overflowed);
+        assert_int_equal(host->socket.told, EYE_TOLD(cases[i].drops, cases[i].knocks));
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup(function, setup)
 
 int main(void)
@@ -1030,6 +1065,7 @@ int main(void)
         TEST(read_first__forgets_what_it_cannot_follow),
         TEST(discount_fin__of_a_direction_that_is_closed),
         TEST(missed_bytes__are_more_than_a_fin),
+        TEST(tell_drops__of_a_full_queue),
     };
     return cmocka_run_group_tests_name("handlers", tests, NULL, NULL);
 }

@@ -108,6 +108,7 @@ static void metrics__of_the_daemon_alone_have_no_budget(void **state)
     for (size_t i = 0; i < EYE_METRIC_COUNT; i++) {
         const char *name = metric_at(i)->name;
         bool own = strncmp(name, "sockeye.", strlen("sockeye.")) == 0 ||
+                   strncmp(name, "ebpf.", strlen("ebpf.")) == 0 ||
                    strncmp(name, "usm.process_monitor.", strlen("usm.process_monitor.")) == 0;
         assert_int_equal(metric_at(i)->bound, own ? EYE_SERIES_FEW : EYE_SERIES_BUDGETED);
     }
