@@ -112,8 +112,8 @@ static int open_places(struct eye_conntracker *tracker, const struct eye_roster_
                              strerror(-result));
     }
     if (visited.failed > 0) {
-        eye_log_warning("what NAT does is not known in %zu network namespaces: %s: %s",
-                        visited.failed, visited.step, strerror(visited.error));
+        eye_log_info("what NAT does is not known in %zu network namespaces: %s: %s", visited.failed,
+                     visited.step, strerror(visited.error));
     }
     eye_nat_places_welcome(&tracker->roster, tracker->buffer);
     return eye_roster_run(&tracker->roster, ret_error);
@@ -136,12 +136,17 @@ static void take_way(struct eye_conntracker *tracker, const struct eye_conntrack
 
 static void choose_way(struct eye_conntracker *tracker, bool told)
 {
-    struct eye_error why;
-    const struct eye_conntracker_type *way = choose(tracker->wanted, told, &why);
-    if (why.text[0] != '\0') {
-        eye_log_info("what NAT does is told by %s, because it is not by %s", way->name, why.text);
+    take_way(tracker, choose(tracker->wanted, told, &tracker->why));
+}
+
+/* Behind what the start says of the tier, which is why. */
+static void say_why(struct eye_conntracker *tracker)
+{
+    if (tracker->why.text[0] != '\0') {
+        eye_log_info("what NAT does is told by %s, because it is not by %s", tracker->way->name,
+                     tracker->why.text);
+        tracker->why.text[0] = '\0';
     }
-    take_way(tracker, way);
 }
 
 void eye_conntracker_open(struct eye_conntracker *tracker, const struct eye_config *config,
@@ -285,6 +290,7 @@ void eye_conntracker_tick(struct eye_conntracker *tracker, uint64_t now_ns)
     if (tracker->way == &eye_conntracker_ebpf && !eye_source_tells_nat(tracker->source)) {
         choose_way(tracker, false);
     }
+    say_why(tracker);
     if (tracker->way->places == NULL) {
         return;
     }

@@ -73,6 +73,7 @@ struct eye_conntracker {
     const char *proc;
     int wanted; /* enum eye_nat_way */
     const struct eye_conntracker_type *way;
+    struct eye_error why;       /* no better one, until it is said */
     _Atomic(const char *) name; /* of it, for other threads */
     struct eye_roster roster;
     uint32_t *buffer;
