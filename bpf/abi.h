@@ -131,8 +131,10 @@ struct eye_connection_record {
     __u8 family;      /* enum eye_family */
     __u8 failure;     /* enum eye_failure */
     __u8 nat;         /* enum eye_nat; within a pass always the same */
-    __u8 padding[4];
+    __u16 local_port; /* host order, both as the socket has them; 0: not known */
+    __u16 remote_port;
     __u8 remote[EYE_ADDRESS_BYTES]; /* network byte order, as `port` behind NAT */
+    __u8 local[EYE_ADDRESS_BYTES];  /* the same, as the socket has it */
 };
 
 /*
@@ -415,7 +417,7 @@ enum eye_count {
 #define EYE_ABI_ASSERT(condition) static_assert(condition, #condition)
 #endif
 
-EYE_ABI_ASSERT(sizeof(struct eye_connection_record) == 96);
+EYE_ABI_ASSERT(sizeof(struct eye_connection_record) == 112);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_connection_record, remote) == 80);
 EYE_ABI_ASSERT(sizeof(struct eye_datagram_record) == 72);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_datagram_record, remote) == 56);

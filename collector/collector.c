@@ -22,6 +22,7 @@
 #include "collector/intervals.h"
 #include "collector/live_view.h"
 #include "collector/monitor.h"
+#include "collector/nat/conntracker.h"
 #include "collector/source/accounts.h"
 
 /* Rings are read at least this often; a ring that fills faster wakes us. */
@@ -85,6 +86,7 @@ struct eye_collector {
     struct eye_tracer tracer;
     struct eye_usm usm;
     struct eye_monitor monitor;
+    struct eye_conntracker conntracker;
     struct eye_health health;
     struct eye_publisher *publisher;
     struct eye_reports *reports;
@@ -158,7 +160,8 @@ static void connect_rings(struct eye_collector *collector)
     struct eye_source *source = collector->source;
     eye_source_on_record(source, EYE_RING_OWNERS, eye_processes_take, collector->processes);
     eye_processes_on_unknown(collector->processes, take_introductions, source);
-    eye_source_on_record(source, EYE_RING_CONNECTIONS, eye_tracer_take, &collector->tracer);
+    eye_source_on_record(source, EYE_RING_CONNECTIONS, eye_conntracker_take,
+                         &collector->conntracker);
     eye_source_on_record(source, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
     eye_source_on_record(source, EYE_RING_PROCESSES, eye_processes_take_end, collector->processes);
 }
@@ -224,6 +227,7 @@ static int make_stages(struct eye_collector *collector)
         .source = collector->source,
         .processes = collector->processes,
         .monitor = &collector->monitor,
+        .conntracker = &collector->conntracker,
         .tracer = &collector->tracer,
         .usm = &collector->usm,
         .aggregate = collector->aggregate,
@@ -233,10 +237,18 @@ static int make_stages(struct eye_collector *collector)
     collector->live_view = (struct eye_live_view){.source = collector->source,
                                                   .aggregate = collector->aggregate,
                                                   .keep_ns = EYE_WATCHER_KEEP_NS};
+    collector->conntracker.next = eye_tracer_take;
+    collector->conntracker.next_context = &collector->tracer;
+    eye_conntracker_open(&collector->conntracker, collector->config, collector->source);
     connect_rings(collector);
     eye_monitor_open(&collector->monitor, collector->config, collector->source,
                      collector->processes);
     return 0;
+}
+
+const _Atomic(const char *) *eye_collector_nat(const struct eye_collector *collector)
+{
+    return &collector->conntracker.name;
 }
 
 bool eye_collector_sees_all(const struct eye_collector *collector)
@@ -264,7 +276,7 @@ static void read_live(struct eye_collector *collector, uint64_t now_ns)
     }
     eye_aggregate_begin_look(collector->aggregate);
     int result = eye_source_read_live(collector->source, collector->passes.number, full,
-                                      eye_tracer_take, &collector->tracer);
+                                      eye_conntracker_take, &collector->conntracker);
     if (result != 0 && !collector->blind) {
         eye_log_error("cannot read live sockets: %s; what they did is told when this is over",
                       strerror(-result));
@@ -319,6 +331,7 @@ static void end_interval(struct eye_collector *collector, uint64_t end_ns,
     eye_processes_refresh(collector->processes, now_ns);
     refresh_names(collector, now_ns);
     read_live(collector, now_ns);
+    eye_conntracker_tick(&collector->conntracker, now_ns);
     eye_monitor_tick(&collector->monitor, now_ns);
     eye_monitor_check(&collector->monitor);
     eye_health_update(&collector->health);
@@ -360,7 +373,9 @@ static bool on_drain_timer(void *context)
     struct eye_collector *collector = context;
     take_expirations(&collector->watches[EVENT_DRAIN]);
     drain(collector);
-    eye_monitor_tick(&collector->monitor, eye_clock_monotonic_ns());
+    uint64_t now_ns = eye_clock_monotonic_ns();
+    eye_conntracker_tick(&collector->conntracker, now_ns);
+    eye_monitor_tick(&collector->monitor, now_ns);
     eye_live_view_tick(&collector->live_view);
     return true;
 }
@@ -551,6 +566,7 @@ void eye_collector_free(struct eye_collector *collector)
     eye_reverse_free(collector->names);
     eye_usm_close(&collector->usm);
     eye_monitor_close(&collector->monitor);
+    eye_conntracker_close(&collector->conntracker);
     eye_processes_free(collector->processes);
     eye_registry_free(collector->registry);
     eye_loop_free(collector->loop);

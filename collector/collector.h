@@ -62,6 +62,11 @@ int eye_collector_watch(struct eye_collector *collector, const struct eye_watch_
  * has ended. */
 void eye_collector_stop(struct eye_collector *collector);
 
+/** Who tells what NAT does ("ebpf", ...): it may become another one. Outlives all but the
+ * collector.
+ */
+const _Atomic(const char *) *eye_collector_nat(const struct eye_collector *collector);
+
 /** Whether everything that the configuration asks for was observed at last. */
 bool eye_collector_sees_all(const struct eye_collector *collector);
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -308,6 +309,7 @@ static int open_control(struct daemon *daemon, const struct eye_source *source,
         .tiers = daemon->source->tiers,
         .sight = eye_source_sight(source),
         .tier = daemon->tier,
+        .nat = eye_collector_nat(daemon->collector),
         .view = &daemon->view,
         .started_ns = eye_clock_wall_ns(),
         .monotonic_ns = eye_clock_monotonic_ns(),
@@ -646,8 +648,9 @@ static void say_observing(struct daemon *daemon)
     size_t exporters = daemon->config->exporter_count;
     struct eye_text line;
     eye_text_init(&line, 1024);
-    eye_text_appendf(&line, "observing %s network namespace, tier %s",
-                     daemon->own_namespace ? "its own" : "every", daemon->tier);
+    eye_text_appendf(&line, "observing %s network namespace, tier %s, NAT by %s",
+                     daemon->own_namespace ? "its own" : "every", daemon->tier,
+                     atomic_load(eye_collector_nat(daemon->collector)));
     add_protocols(&line, daemon);
     eye_text_appendf(&line, ", %zu exporter%s", exporters, exporters == 1 ? "" : "s");
     eye_log_info("%s", eye_text_string(&line));

@@ -215,6 +215,23 @@ static void update_monitor(const struct eye_health *health)
     }
 }
 
+/* Whoever reads it from packets looks for nothing. */
+static void update_nat(const struct eye_health *health)
+{
+    const struct eye_conntracker_stats stats = eye_conntracker_stats(health->conntracker);
+    const char *way = health->conntracker->name;
+    eye_counter_set(series_1(health, EYE_METRIC_SELF_NAT_LOOKUPS, EYE_TAG_SOURCE, way),
+                    stats.lookups);
+    eye_counter_set(series_1(health, EYE_METRIC_SELF_NAT_DUMPS, EYE_TAG_SOURCE, way), stats.dumps);
+    eye_gauge_set(series_1(health, EYE_METRIC_SELF_NAT_ENTRIES, EYE_TAG_SOURCE, way),
+                  (double)stats.entries);
+    for (size_t i = 0; i < EYE_NAT_LOSS_COUNT; i++) {
+        const char *reason = eye_nat_loss_reason((enum eye_nat_loss)i);
+        eye_counter_set(series_1(health, EYE_METRIC_SELF_NAT_LOST, EYE_TAG_REASON, reason),
+                        stats.losses[i]);
+    }
+}
+
 static uint64_t timeval_ns(struct timeval value)
 {
     return (uint64_t)value.tv_sec * EYE_NS_PER_SECOND + (uint64_t)value.tv_usec * EYE_NS_PER_US;
@@ -269,6 +286,7 @@ void eye_health_update(const struct eye_health *health)
     eye_reports_tell(health->reports, health->registry, health->group);
     update_containers(health);
     update_monitor(health);
+    update_nat(health);
     update_names(health);
     update_self(health);
     update_series(health);

@@ -7,6 +7,7 @@
 
 #include "collector/aggregate/aggregate.h"
 #include "collector/monitor.h"
+#include "collector/nat/conntracker.h"
 #include "collector/process/process.h"
 #include "collector/publish/reports.h"
 #include "collector/source/source.h"
@@ -21,6 +22,7 @@ struct eye_health {
     const struct eye_source *source;
     const struct eye_processes *processes;
     const struct eye_monitor *monitor;
+    const struct eye_conntracker *conntracker;
     const struct eye_tracer *tracer;
     const struct eye_usm *usm;
     const struct eye_aggregate *aggregate;

@@ -29,6 +29,8 @@ void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
     eye_features_ask_all(&ret_probe->features);
     ret_probe->tried = eye_features_check(&ret_probe->features, NULL) == 0;
     ret_probe->tier = eye_source_probe(&ret_probe->features, &ret_probe->trial);
+    ret_probe->nat = eye_conntracker_probe(
+        config, eye_config_reads_nat(config) && ret_probe->trial.nat, &ret_probe->nat_why);
 }
 
 /* What packets tell: of the whole host, or of a part. */
@@ -110,8 +112,13 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
     for (size_t i = 0; i < probe->trial.programs_of->program_count; i++) {
         print_program(probe, i, page);
     }
-    eye_text_appendf(page, "\ntier: %s, protocols: %s, UDP: %s\n", tier_of(probe),
-                     protocols_of(probe), udp_of(probe));
+    eye_text_appendf(page, "\ntier: %s, protocols: %s, UDP: %s, NAT: %s\n", tier_of(probe),
+                     protocols_of(probe), udp_of(probe), probe->nat);
+    if (probe->nat_why.text[0] != '\0') {
+        struct eye_error line;
+        eye_error_set(&line, 0, "NAT is not told by %s", probe->nat_why.text);
+        end_line(page, line.text, INDENT);
+    }
     for (size_t i = 0; i < probe->trial.sight.not_seen_count; i++) {
         end_line(page, probe->trial.sight.not_seen[i].text, INDENT);
     }
@@ -181,13 +188,14 @@ void eye_probe_print_json(const struct eye_probe *probe, FILE *out)
 {
     struct utsname kernel;
     uname(&kernel);
-    json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:o, s:o, s:o, s:o}", "kernel", kernel.release,
-        "machine", kernel.machine, "lockdown", eye_lockdown(), "tier", tier_of(probe), "protocols",
-        probe->trial.protocols, "udp", probe->trial.udp, "why_not",
-        probe->trial.sight.not_seen_count > 0 ? probe->trial.sight.not_seen[0].text : "",
-        "not_seen", pack_not_seen(probe), "never_seen", pack_never_seen(probe), "features",
-        pack_features(probe), "programs", pack_programs(probe));
+    json_t *root =
+        json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "kernel",
+                  kernel.release, "machine", kernel.machine, "lockdown", eye_lockdown(), "tier",
+                  tier_of(probe), "protocols", probe->trial.protocols, "udp", probe->trial.udp,
+                  "nat", probe->nat, "nat_why_not", probe->nat_why.text, "why_not",
+                  probe->trial.sight.not_seen_count > 0 ? probe->trial.sight.not_seen[0].text : "",
+                  "not_seen", pack_not_seen(probe), "never_seen", pack_never_seen(probe),
+                  "features", pack_features(probe), "programs", pack_programs(probe));
     json_dumpf(root, out, JSON_INDENT(2));
     fputc('\n', out);
     json_decref(root);

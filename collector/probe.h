@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "collector/host/features.h"
+#include "collector/nat/conntracker.h"
 #include "collector/source/source.h"
 
 struct eye_probe {
@@ -15,7 +16,9 @@ struct eye_probe {
     bool tried;                       /* false: a feature is missing that kernel programs need */
     const struct eye_tier_type *tier; /* the one that was tried; else the one that would be */
     struct eye_tier_trial trial;
-    bool protocols_wanted; /* by the configuration */
+    bool protocols_wanted;    /* by the configuration */
+    const char *nat;          /* who would tell of it */
+    struct eye_error nat_why; /* and why nobody better; "": it is the best */
 };
 
 /** Tries everything, looking where @config says, which outlives the answers. Takes about half a

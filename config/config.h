@@ -109,6 +109,16 @@ enum eye_monitoring {
     EYE_MONITORING_NONE,
 };
 
+/* Who tells what NAT does: the tier's kernel programs where they can, else conntrack when it is
+ * asked, else conntrack by itself; one of them alone; or nobody. */
+enum eye_nat_way {
+    EYE_NAT_WAY_AUTO,
+    EYE_NAT_WAY_EBPF,
+    EYE_NAT_WAY_NETLINK,
+    EYE_NAT_WAY_MIRROR,
+    EYE_NAT_WAY_NONE,
+};
+
 /* Order of the choices of connections.tags. */
 enum eye_connection_tag {
     EYE_CONNECTION_TAG_DIRECTION,
@@ -210,6 +220,7 @@ struct eye_config {
         char *root;    /* source.root: where the host's root folder is mounted; default "/" */
         char *cgroup;  /* source.cgroup: protocols are watched below it; NULL: found */
         int processes; /* source.processes: auto tracepoints connector none; enum eye_monitoring */
+        int nat;       /* source.nat: auto ebpf netlink mirror none; enum eye_nat_way */
     } source;
     struct {
         uint32_t tags; /* connections.tags: 1 << enum eye_connection_tag */
@@ -322,6 +333,12 @@ static inline bool eye_config_traces_processes(const struct eye_config *config)
 {
     return config->source.processes == EYE_MONITORING_AUTO ||
            config->source.processes == EYE_MONITORING_TRACEPOINTS;
+}
+
+/** Whether kernel programs are to read what NAT does. */
+static inline bool eye_config_reads_nat(const struct eye_config *config)
+{
+    return config->source.nat == EYE_NAT_WAY_AUTO || config->source.nat == EYE_NAT_WAY_EBPF;
 }
 
 static inline bool eye_config_wants_protocols(const struct eye_config *config)

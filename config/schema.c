@@ -80,6 +80,11 @@ static const struct eye_foreign_choice foreign_monitorings[] = {
     {NULL, NULL},
 };
 
+static const char *const nat_ways[] = {
+    [EYE_NAT_WAY_AUTO] = "auto",     [EYE_NAT_WAY_EBPF] = "ebpf", [EYE_NAT_WAY_NETLINK] = "netlink",
+    [EYE_NAT_WAY_MIRROR] = "mirror", [EYE_NAT_WAY_NONE] = "none", [EYE_NAT_WAY_NONE + 1] = NULL,
+};
+
 static bool consists_of(const char *text, const char *accepted)
 {
     return text[strspn(text, accepted)] == '\0';
@@ -262,6 +267,19 @@ const struct eye_config_key eye_config_keys[] = {
         .restart = true,
         .help = "Who tells of execs and ends of processes: tracepoints, the kernel's connector "
                 "(some 5 us for each process), none; auto takes the first that works.",
+    },
+    {
+        .path = "source.nat",
+        .type = EYE_CONFIG_CHOICE,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, source.nat),
+        .default_value = "auto",
+        .choices = nat_ways,
+        .restart = true,
+        .help =
+            "Who tells what NAT does: ebpf (packets show it), netlink (conntrack is asked, some "
+            "6 us for each connection), mirror (conntrack tells by itself, and slows whoever "
+            "connects), none; auto takes the first that works.",
     },
     {
         .path = "connections.tags",

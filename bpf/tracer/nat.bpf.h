@@ -88,7 +88,8 @@ static __always_inline void eye_note_nat(struct bpf_sock *sk, unsigned long entr
 static __always_inline void eye_look_for_nat(struct __sk_buff *packet)
 {
     struct bpf_sock *sk = packet->sk;
-    if (!eye_packets_read_memory || !sk || sk->state == TCP_LISTEN) { /* its children tell */
+    if (!eye_packets_read_memory || !eye_conntrack.looks || !sk ||
+        sk->state == TCP_LISTEN) { /* its children tell */
         return;
     }
     unsigned long entry = eye_entry_of((const struct sk_buff *)packet);

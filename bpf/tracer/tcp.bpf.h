@@ -77,7 +77,8 @@ static __always_inline void eye_fill_record(struct eye_connection_record *record
                                             const struct eye_counters *now)
 {
     const struct eye_counters *before = &reported->counters;
-    const struct sock_common *common = &tcp->inet_conn.icsk_inet.sk.__sk_common;
+    const struct inet_sock *inet = &tcp->inet_conn.icsk_inet;
+    const struct sock_common *common = &inet->sk.__sk_common;
     record->sent_bytes = eye_increase(now->sent_bytes, before->sent_bytes);
     record->received_bytes = eye_increase(now->received_bytes, before->received_bytes);
     record->sent_segments = now->sent_segments - before->sent_segments;
@@ -91,7 +92,11 @@ static __always_inline void eye_fill_record(struct eye_connection_record *record
     record->port = socket->stream.port;
     record->direction = socket->direction;
     record->family = socket->family;
+    record->local_port = bpf_ntohs(inet->inet_sport); /* not skc_num, which is zero at the close */
+    record->remote_port = bpf_ntohs(common->skc_dport);
     eye_fill_remote(record->remote, common);
+    eye_fill_address(record->local, common->skc_family, common->skc_rcv_saddr,
+                     &common->skc_v6_rcv_saddr);
     record->nat = eye_nat_in(socket, reported, record->pass);
     if (record->nat & EYE_NAT_DESTINATION) {
         eye_fill_translation(tcp, record->remote, &record->port);

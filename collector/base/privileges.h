@@ -21,17 +21,22 @@
 #define EYE_PRIVILEGES_READING                                                                     \
     (EYE_CAPABILITY(CAP_SYS_PTRACE) | EYE_CAPABILITY(CAP_DAC_READ_SEARCH))
 
+/* To enter the network namespaces of those. */
+#define EYE_PRIVILEGES_NAMESPACES (EYE_CAPABILITY(CAP_SYS_ADMIN) | EYE_PRIVILEGES_READING)
+
 #define EYE_PRIVILEGES_ALL UINT64_MAX
 
 /* X(identifier, effective, permitted): what is left to a thread once everything runs. DELIVERY:
- * whoever speaks with the network. NAMESPACES: whoever enters those of others, again and again. */
+ * whoever speaks with the network. NAMESPACES: whoever enters those of others, again and again;
+ * CONNTRACK: and opens sockets there by which conntrack may be asked. */
 #define EYE_ROLES(X)                                                                               \
     X(MAIN, 0,                                                                                     \
       EYE_PRIVILEGES_LOADING | EYE_PRIVILEGES_READING | EYE_CAPABILITY(CAP_SYS_ADMIN) |            \
           EYE_CAPABILITY(CAP_NET_BIND_SERVICE))                                                    \
     X(COLLECTOR, EYE_PRIVILEGES_READING, EYE_PRIVILEGES_READING | EYE_PRIVILEGES_LOADING)          \
-    X(NAMESPACES, EYE_CAPABILITY(CAP_SYS_ADMIN) | EYE_PRIVILEGES_READING,                          \
-      EYE_CAPABILITY(CAP_SYS_ADMIN) | EYE_PRIVILEGES_READING)                                      \
+    X(NAMESPACES, EYE_PRIVILEGES_NAMESPACES, EYE_PRIVILEGES_NAMESPACES)                            \
+    X(CONNTRACK, EYE_PRIVILEGES_NAMESPACES | EYE_CAPABILITY(CAP_NET_ADMIN),                        \
+      EYE_PRIVILEGES_NAMESPACES | EYE_CAPABILITY(CAP_NET_ADMIN))                                   \
     X(ATTACHER, 0, EYE_PRIVILEGES_LOADING)                                                         \
     X(DELIVERY, 0, 0)
 

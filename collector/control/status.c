@@ -337,12 +337,13 @@ json_t *eye_status_json(const struct eye_running *running)
     json_t *problems = list_problems(running, programs);
     bool healthy = json_array_size(problems) == 0;
     return json_pack(
-        "{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "status", healthy ? "healthy" : "degraded", "problems", problems, "version", EYE_VERSION,
         "pid", (int)getpid(), "started", eye_json_time(running->started_ns), "uptime_s",
         seconds_of(uptime_ns), "config_file", text_or_null(running->config->file), "reload",
-        reload_of(running), "tier", running->tier, "not_seen", list_not_seen(running->sight),
-        "programs", programs, "interval", interval_of(running, &snapshots), "losses",
+        reload_of(running), "tier", running->tier, "nat", atomic_load(running->nat), "not_seen",
+        list_not_seen(running->sight), "programs", programs, "interval",
+        interval_of(running, &snapshots), "losses",
         list_changes(&snapshots, EYE_METRIC_SELF_KERNEL_LOST, add_loss), "budgets",
         list_changes(&snapshots, EYE_METRIC_SELF_OVERFLOW, add_budget), "exporters",
         list_exporters(running), "self", self_of(&snapshots));

@@ -79,7 +79,8 @@ static void write_head(const struct page *page, const json_t *status)
                      ink(page, healthy ? GREEN : RED), string_of(status, "status"),
                      ink(page, PLAIN), (long long)integer_of(status, "pid"));
     append_duration(text, number_of(status, "uptime_s"));
-    eye_text_appendf(text, "\ntier %s, configuration %s\n", string_of(status, "tier"),
+    eye_text_appendf(text, "\ntier %s, NAT by %s, configuration %s\n", string_of(status, "tier"),
+                     string_of(status, "nat"),
                      json_is_null(json_object_get(status, "config_file"))
                          ? "built-in"
                          : string_of(status, "config_file"));

@@ -307,6 +307,11 @@ struct eye_process_counts eye_source_process_counts(const struct eye_source *sou
     return source->tier->process_counts(source->state);
 }
 
+bool eye_source_tells_nat(const struct eye_source *source)
+{
+    return source->tier->tells_nat(source->state);
+}
+
 const struct eye_feature_state *eye_source_feature(const struct eye_source *source,
                                                    enum eye_feature feature)
 {

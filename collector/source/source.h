@@ -149,6 +149,9 @@ size_t eye_source_programs(const struct eye_source *source,
 bool eye_source_follows_processes(const struct eye_source *source);
 struct eye_process_counts eye_source_process_counts(const struct eye_source *source);
 
+/** Whether the tier's records tell of NAT, or will once packets are looked at. */
+bool eye_source_tells_nat(const struct eye_source *source);
+
 /** What was found at the start; what is mounted or let go since then is found by
  * eye_source_retry(). */
 const struct eye_feature_state *eye_source_feature(const struct eye_source *source,

@@ -88,6 +88,7 @@ struct eye_tier_trial {
     bool udp;
     bool protocols;  /* requests are seen too, at least of a part of the host */
     bool everywhere; /* of the whole host, if they are seen */
+    bool nat;        /* packets tell of it */
     struct eye_sight sight;
 };
 
@@ -170,6 +171,7 @@ struct eye_tier_type {
     /** As the functions of source.h. */
     bool (*follows_processes)(const void *state);
     struct eye_process_counts (*process_counts)(const void *state);
+    bool (*tells_nat)(const void *state);
 
     /** As the functions of source.h. What prepare() and settle() touch, the others leave alone. */
     int (*prepare)(void *state, const struct eye_config *config, struct eye_error *ret_error);

@@ -277,6 +277,14 @@ enum eye_series_bound {
     X(MONITOR_SCAN_FAILED, "usm.process_monitor.process_scan_failed", USM, COUNTER, ATTEMPTS, 1,   \
       EYE_TAG_BIT(SOURCE), FEW, EXPERIMENTAL,                                                      \
       "times that /proc did not tell of all processes after events were lost")                     \
+    X(SELF_NAT_LOOKUPS, "sockeye.nat.lookups", SELF, COUNTER, CONNECTIONS, 1, EYE_TAG_BIT(SOURCE), \
+      FEW, EXPERIMENTAL, "connections whose translation was looked for (source.nat)")              \
+    X(SELF_NAT_DUMPS, "sockeye.nat.dumps", SELF, COUNTER, EVENTS, 1, EYE_TAG_BIT(SOURCE), FEW,     \
+      EXPERIMENTAL, "times that what conntrack translates in a namespace was read as a whole")     \
+    X(SELF_NAT_ENTRIES, "sockeye.nat.entries", SELF, GAUGE, RECORDS, 1, EYE_TAG_BIT(SOURCE), FEW,  \
+      EXPERIMENTAL, "translations that are remembered")                                            \
+    X(SELF_NAT_LOST, "sockeye.nat.lost", SELF, COUNTER, EVENTS, 1, EYE_TAG_BIT(REASON), FEW,       \
+      EXPERIMENTAL, "why what NAT does to a connection is not known, or had to be read again")     \
     X(HTTP_SERVER_DURATION, "http.server.request.duration", HTTP, DISTRIBUTION, SECONDS, 1,        \
       EYE_TAGS_HTTP, BUDGETED, STABLE,                                                             \
       "first byte of the request to first byte of the response, server end")                       \

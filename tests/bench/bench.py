@@ -21,6 +21,7 @@ import tempfile
 import time
 import traceback
 
+import conntrack
 import pairs
 from daemon import JSON_CONSOLE, Daemon, Tcplife, program_cost, programs_of
 from machine import (NGINX_PORT, ClosingNginx, Failed, Floor, Generator, Iperf, ManySockets,
@@ -40,6 +41,7 @@ LIVE_CONNECTIONS = 5000       # 10 000 sockets
 MEMORY_CONNECTIONS = 9000     # 18 000 sockets: all that the descriptors of one process allow
 MANY_CONNECTIONS = 50000      # 100 000 sockets
 SNAPSHOT_CONNECTIONS = (5000, 25000, MANY_CONNECTIONS)
+ENTRIES = 1000000             # of conntrack
 MEMORY_PORTS = 142            # seven series per port and direction: 2 000 of them
 
 
@@ -475,6 +477,20 @@ def start_rows(bench):
     yield at_most("binary, stripped", os.path.getsize(stripped), 4 * MIB, mebibytes)
 
 
+# ---- conntrack ----
+
+def conntrack_rows(bench):
+    """What a way to know of NAT costs: a start, and memory, beside a table of that many entries."""
+    say(f"{ENTRIES} entries of conntrack")
+    for entries in (0, ENTRIES):
+        with conntrack.Entries(entries) as made:
+            for way in ("ebpf", "netlink", "mirror"):
+                with Daemon(bench.sockeye, settings=(f"source.nat={way}",)) as daemon:
+                    name = f"{entries} entries, {made.translated} translated, source.nat {way}"
+                    yield at_most(f"start, {name}", daemon.start_seconds, None, milliseconds)
+                    yield at_most("    resident memory", settled_bytes(daemon), None, mebibytes)
+
+
 # ---- exporters ----
 
 def deliver_rows(bench):
@@ -493,7 +509,7 @@ def deliver_rows(bench):
 
 PARTS = {"tcp": tcp_rows, "udp": udp_rows, "connections": connection_rows, "http": http_rows,
          "churn": churn_rows, "live": live_rows, "memory": memory_rows, "snapshot": snapshot_rows,
-         "control": control_rows, "start": start_rows, "deliver": deliver_rows}
+         "conntrack": conntrack_rows, "control": control_rows, "start": start_rows, "deliver": deliver_rows}
 
 
 def measure_part(name, part, bench):

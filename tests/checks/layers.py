@@ -28,6 +28,7 @@ LAYERS = {
     "collector/payload": ["collector/host", "collector/base", "config"],
     "collector/source": ["bpf/abi.h", "bpf/tracer/states.h", "bpf/*.skel.h", "collector/host", "collector/payload",
                          "collector/base", "config"],
+    "collector/nat": ["bpf/abi.h", "collector/source", "collector/base", "config"],
     "collector/tracer": ["bpf/abi.h", "collector/base", "collector/telemetry", "config",
                          "collector/process"],
     "collector/usm": ["bpf/abi.h", "bpf/usm/*/record.h", "collector/base", "collector/telemetry", "config",

@@ -51,6 +51,7 @@ DAEMON = {
     "source.root": Plain("/"),
     "source.cgroup": NONE,
     "source.processes": choice("auto", "tracepoints", "connector", "none"),
+    "source.nat": choice("auto", "ebpf", "netlink", "mirror", "none"),
     "connections.tags": Flags("[direction, service, port, family]",
                               ("direction", "service", "port", "family", "process", "container",
                                "pod", "namespace", "netns", "nat")),
@@ -267,12 +268,15 @@ def reasons_in_the_code():
     losses = re.findall(r"^ +X\(\w+, \"(\w+)\", \"(\w+)\"\)", read("bpf/abi.h"), re.M)
     losses += [("a protocol", reason) for reason in
                re.findall(r"^ +X\(protocol##\w+, #name, \"(\w+)\"\)", read("bpf/abi.h"), re.M)]
+    translations = re.findall(r"^ +X\([A-Z_]+, \"(\w+)\"\)",
+                              read("collector/nat/conntracker.h"), re.M)
     failures = re.findall(r"\[EYE_FAILURE_\w+\] = \"(\w+)\"", read("collector/tracer/tracer.c"))
     drops = re.findall(r"\[DROP_\w+\] = \"(\w+)\"", read("collector/aggregate/aggregate.c"))
     errors = re.findall(r"\[EYE_REQUEST_\w+\] = \"(\w+)\"", read("collector/usm/protocol.c"))
     lookups = ["timeout", *re.findall(r"EYE_TAG_ERROR, \"(\w+)\"", read("collector/usm/dns/dns.c"))]
     exports = re.findall(r"^ +X\([A-Z_]+, \"(\w+)\"\)", read("exporters/exporter.h"), re.M)
     return ([(f"`kernel.lost`, {program}", reason) for program, reason in losses],
+            [("`nat.lost`", reason) for reason in translations],
             [("`tcp.connections.failed`", reason) for reason in failures],
             [("`udp.dropped`", reason) for reason in drops],
             [("`http.*.request.duration`", reason) for reason in errors],

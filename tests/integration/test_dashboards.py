@@ -54,6 +54,7 @@ NOT_MADE = {"SockeyeRingNearlyFull", "SockeyeSamplesLost", "SockeyeExporterBehin
 # without containers.
 NOT_COUNTED = {"sockeye.processes.forgotten", "sockeye.log.dropped",
                "sockeye.exporter.spool.replayed", "sockeye.containers.lookups",
+               "sockeye.nat.lookups", "sockeye.nat.dumps", "sockeye.nat.lost",
                *(f"sockeye.usm.process_monitor.{trouble}"
                  for trouble in ("restart", "reinit_failed", "process_scan_failed", "lost"))}
 

@@ -23,6 +23,8 @@ struct connection {
     uint32_t inode;
     uint32_t rtt_us;
     uint16_t port; /* of the service */
+    uint16_t local_port;
+    uint16_t remote_port;
     uint8_t direction;
     uint8_t family;
     bool older;
@@ -31,6 +33,7 @@ struct connection {
     bool asked; /* for its owner */
     bool ended; /* during this look: whatever of the dump comes later is from before */
     uint8_t remote[EYE_ADDRESS_BYTES];
+    uint8_t local[EYE_ADDRESS_BYTES];
 };
 
 struct listener {
@@ -152,9 +155,12 @@ static void describe(const struct eye_diag_connections *connections,
     connection->cookie = socket->cookie;
     connection->direction = incoming ? EYE_INCOMING : EYE_OUTGOING;
     connection->port = incoming ? socket->local_port : socket->remote_port;
+    connection->local_port = socket->local_port;
+    connection->remote_port = socket->remote_port;
     connection->family = socket->family;
     connection->owner = listener != NULL ? listener->owner : EYE_OWNER_UNKNOWN;
     memcpy(connection->remote, socket->remote, sizeof(connection->remote));
+    memcpy(connection->local, socket->local, sizeof(connection->local));
 }
 
 static struct connection *add(struct eye_diag_connections *connections,
@@ -305,8 +311,11 @@ static void fill_record(struct eye_diag_connections *connections,
         .flags = connection->told ? 0 : EYE_CONNECTION_OPENED,
         .direction = connection->direction,
         .family = connection->family,
+        .local_port = connection->local_port,
+        .remote_port = connection->remote_port,
     };
     memcpy(record->remote, connection->remote, sizeof(record->remote));
+    memcpy(record->local, connection->local, sizeof(record->local));
 }
 
 static bool is_counted(const struct eye_diag_connections *connections,

@@ -1,55 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Headers and attributes are copied out of the bytes: these are of any alignment and any length. */
 #include "collector/source/sock_diag/message.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <string.h>
 
 #include "collector/base/base.h"
+#include "collector/source/netlink.h"
 
 /* The last field that is read. Kernels from 4.19 on have it. */
 #define INFO_BYTES_LEAST                                                                           \
     (offsetof(struct tcp_info, tcpi_bytes_retrans) +                                               \
      sizeof(((struct tcp_info *)0)->tcpi_bytes_retrans))
-
-struct bytes {
-    const uint8_t *start;
-    size_t length;
-};
-
-/* Takes @length bytes and what they are filled up with off the front. */
-static struct bytes take(struct bytes *rest, size_t length)
-{
-    struct bytes taken = {rest->start, length};
-    size_t filled = NLMSG_ALIGN(length);
-    filled = filled < rest->length ? filled : rest->length;
-    *rest = (struct bytes){rest->start + filled, rest->length - filled};
-    return taken;
-}
-
-/* The attribute with the number @wanted in @attributes; length 0: none. */
-static struct bytes find_attribute(struct bytes attributes, unsigned short wanted)
-{
-    struct rtattr header;
-    while (attributes.length >= sizeof(header)) {
-        memcpy(&header, attributes.start, sizeof(header));
-        if (header.rta_len < sizeof(header) || header.rta_len > attributes.length) {
-            break;
-        }
-        struct bytes attribute = take(&attributes, header.rta_len);
-        if (header.rta_type == wanted) {
-            return (struct bytes){attribute.start + sizeof(header),
-                                  attribute.length - sizeof(header)};
-        }
-    }
-    return (struct bytes){NULL, 0};
-}
 
 static bool is_mapped(const uint8_t address[static EYE_ADDRESS_BYTES])
 {
@@ -72,10 +37,9 @@ static void copy_address(const struct inet_diag_msg *message, const __be32 from[
 /* Of a socket that was reset only its own address may be left. */
 static void set_addresses(const struct inet_diag_msg *message, struct eye_diag_socket *socket)
 {
-    uint8_t local[EYE_ADDRESS_BYTES];
-    copy_address(message, message->id.idiag_src, local);
+    copy_address(message, message->id.idiag_src, socket->local);
     copy_address(message, message->id.idiag_dst, socket->remote);
-    socket->family = is_mapped(local) || is_mapped(socket->remote) ? EYE_IPV4 : EYE_IPV6;
+    socket->family = is_mapped(socket->local) || is_mapped(socket->remote) ? EYE_IPV4 : EYE_IPV6;
     socket->local_port = ntohs(message->id.idiag_sport);
     socket->remote_port = ntohs(message->id.idiag_dport);
 }
@@ -104,7 +68,7 @@ static bool is_family(uint8_t family)
 }
 
 /* False when @body is no socket. */
-static bool take_socket(struct bytes body, eye_diag_handler *handler, void *context,
+static bool take_socket(struct eye_bytes body, eye_diag_handler *handler, void *context,
                         struct eye_diag_found *found)
 {
     struct inet_diag_msg message;
@@ -112,11 +76,11 @@ static bool take_socket(struct bytes body, eye_diag_handler *handler, void *cont
     if (body.length < sizeof(message)) {
         return false;
     }
-    memcpy(&message, take(&body, sizeof(message)).start, sizeof(message));
+    memcpy(&message, eye_netlink_take(&body, sizeof(message)).start, sizeof(message));
     if (!is_family(message.idiag_family)) {
         return false;
     }
-    struct bytes told = find_attribute(body, INET_DIAG_INFO);
+    struct eye_bytes told = eye_netlink_find(body, INET_DIAG_INFO);
     if (told.length < INFO_BYTES_LEAST) {
         return true;
     }
@@ -133,28 +97,16 @@ static bool take_socket(struct bytes body, eye_diag_handler *handler, void *cont
     return true;
 }
 
-/* Of an error the errno comes first, negative; 0 is no error. A dump ends with a number, too. */
-static bool take_end(struct bytes body, struct eye_diag_found *found)
-{
-    int32_t code;
-    if (body.length < sizeof(code)) {
-        return false;
-    }
-    memcpy(&code, body.start, sizeof(code));
-    found->done = true;
-    found->error = code < 0 && code > -4096 ? -code : 0;
-    return code <= 0;
-}
-
-static bool take_message(uint16_t type, struct bytes body, eye_diag_handler *handler, void *context,
-                         struct eye_diag_found *found)
+static bool take_message(uint16_t type, struct eye_bytes body, eye_diag_handler *handler,
+                         void *context, struct eye_diag_found *found)
 {
     switch (type) {
     case SOCK_DIAG_BY_FAMILY:
         return take_socket(body, handler, context, found);
     case NLMSG_DONE:
     case NLMSG_ERROR:
-        return take_end(body, found);
+        found->done = true;
+        return eye_netlink_end(body, &found->error);
     default:
         return type == NLMSG_NOOP;
     }
@@ -163,24 +115,16 @@ static bool take_message(uint16_t type, struct bytes body, eye_diag_handler *han
 void eye_diag_parse(const void *bytes, size_t size, uint32_t sequence, eye_diag_handler *handler,
                     void *context, struct eye_diag_found *ret_found)
 {
-    struct bytes rest = {bytes, size};
+    struct eye_bytes rest = {bytes, size};
+    struct eye_bytes body;
     struct nlmsghdr header;
+    int result = 1;
     *ret_found = (struct eye_diag_found){0};
-    while (rest.length > 0 && !ret_found->done) {
-        if (rest.length < sizeof(header)) {
-            ret_found->malformed++;
-            return;
-        }
-        memcpy(&header, rest.start, sizeof(header));
-        if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > rest.length) {
-            ret_found->malformed++;
-            return;
-        }
-        struct bytes body = take(&rest, header.nlmsg_len);
-        body = (struct bytes){body.start + NLMSG_HDRLEN, body.length - NLMSG_HDRLEN};
+    while (!ret_found->done && (result = eye_netlink_next(&rest, &header, &body)) > 0) {
         if (header.nlmsg_seq == sequence) {
             ret_found->malformed +=
                 !take_message(header.nlmsg_type, body, handler, context, ret_found);
         }
     }
+    ret_found->malformed += result < 0;
 }

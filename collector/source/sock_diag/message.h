@@ -32,6 +32,7 @@ struct eye_diag_socket {
     bool was_established; /* it is, or was before it ended */
     bool is_reset;        /* it ended in a way that has the kernel forget counters and peer */
     uint8_t remote[EYE_ADDRESS_BYTES]; /* network byte order, IPv4 as ::ffff:a.b.c.d */
+    uint8_t local[EYE_ADDRESS_BYTES];
 };
 
 /** Takes one socket. Good during the call only. */

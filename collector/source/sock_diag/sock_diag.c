@@ -14,8 +14,10 @@
 #include "bpf/tracer/states.h"
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
+#include "collector/source/roster.h"
+#include "collector/source/sock_diag/connections.h"
+#include "collector/source/sock_diag/link.h"
 #include "collector/source/sock_diag/owners.h"
-#include "collector/source/sock_diag/roster.h"
 #include "collector/source/tier.h"
 
 /* What is live, without TIME_WAIT, which is no socket any more. */
@@ -29,10 +31,17 @@
  * tenth of the time at most. */
 #define LISTENERS_REST 9
 
+/* A network namespace. */
+struct diag_place {
+    struct eye_place place; /* first */
+    struct eye_diag_link netlink;
+    struct eye_diag_connections connections;
+};
+
 struct tier {
     const struct eye_config *config;
     struct eye_features *features;
-    struct eye_diag_roster roster;
+    struct eye_roster roster;
     struct eye_diag_totals totals;
     struct eye_diag_owners owners;
     uint8_t *buffers[2];        /* of dumps, of events */
@@ -47,13 +56,13 @@ struct tier {
 /* What an end is handed on with. */
 struct end {
     struct tier *tier;
-    struct eye_diag_place *place;
+    struct diag_place *place;
     eye_record_handler *handler;
     void *context;
 };
 
 /* 0 or -errno. @between: takes ends that come meanwhile; may be NULL. */
-static int dump(struct eye_diag_place *place, int family, uint32_t states,
+static int dump(struct diag_place *place, int family, uint32_t states,
                 void (*between)(struct end *end), struct end *end)
 {
     int result = eye_diag_link_ask(&place->netlink, family, states);
@@ -71,8 +80,8 @@ static int dump(struct eye_diag_place *place, int family, uint32_t states,
     return family == AF_INET6 && result == -ENOENT ? 0 : result;
 }
 
-static int dump_both(struct eye_diag_place *place, uint32_t states,
-                     void (*between)(struct end *end), struct end *end)
+static int dump_both(struct diag_place *place, uint32_t states, void (*between)(struct end *end),
+                     struct end *end)
 {
     int result = dump(place, AF_INET, states, between, end);
     return result == 0 ? dump(place, AF_INET6, states, between, end) : result;
@@ -80,15 +89,18 @@ static int dump_both(struct eye_diag_place *place, uint32_t states,
 
 static void find_owners(struct tier *tier, bool all)
 {
-    struct eye_diag_place *place;
+    struct diag_place *place;
+    struct eye_place *each;
     eye_diag_owners_begin(&tier->owners);
-    TAILQ_FOREACH(place, &tier->roster.places, link)
+    TAILQ_FOREACH(each, &tier->roster.places, link)
     {
+        place = (struct diag_place *)each;
         eye_diag_connections_want(&place->connections, all, eye_diag_owners_want, &tier->owners);
     }
     eye_diag_owners_read(&tier->owners);
-    TAILQ_FOREACH(place, &tier->roster.places, link)
+    TAILQ_FOREACH(each, &tier->roster.places, link)
     {
+        place = (struct diag_place *)each;
         eye_diag_connections_own(&place->connections, eye_diag_owners_find, &tier->owners);
     }
 }
@@ -134,9 +146,11 @@ static void drain_place(struct end *end)
 
 static void drain_all(struct tier *tier, eye_record_handler *handler, void *context)
 {
-    struct eye_diag_place *place;
-    TAILQ_FOREACH(place, &tier->roster.places, link)
+    struct diag_place *place;
+    struct eye_place *each;
+    TAILQ_FOREACH(each, &tier->roster.places, link)
     {
+        place = (struct diag_place *)each;
         drain_place(&(struct end){tier, place, handler, context});
     }
 }
@@ -155,10 +169,30 @@ static void drain_owners(void *state)
 
 /* ---- Namespaces ---- */
 
-static int welcome(struct tier *tier, struct eye_diag_place *place)
+static int open_place(struct eye_place *place)
+{
+    return eye_diag_link_open(&((struct diag_place *)place)->netlink);
+}
+
+static void close_place(struct eye_place *place)
+{
+    struct diag_place *diag = (struct diag_place *)place;
+    eye_diag_connections_done(&diag->connections);
+    eye_diag_link_close(&diag->netlink);
+}
+
+static const struct eye_roster_type rosters = {
+    .step = "sock_diag",
+    .place_bytes = sizeof(struct diag_place),
+    .role = EYE_ROLE_NAMESPACES,
+    .open = open_place,
+    .close = close_place,
+};
+
+static int welcome(struct tier *tier, struct diag_place *place)
 {
     struct epoll_event event = {.events = EPOLLIN};
-    eye_diag_connections_init(&place->connections, &tier->totals, place->netns);
+    eye_diag_connections_init(&place->connections, &tier->totals, place->place.netns);
     place->netlink.dump_buffer = tier->buffers[0];
     place->netlink.event_buffer = tier->buffers[1];
     return epoll_ctl(tier->epoll, EPOLL_CTL_ADD, place->netlink.events, &event) != 0 ? -errno : 0;
@@ -167,20 +201,20 @@ static int welcome(struct tier *tier, struct eye_diag_place *place)
 /* One that cannot be waited for is looked at with the others. */
 static void welcome_all(struct tier *tier)
 {
-    struct eye_diag_place *place;
-    while ((place = eye_diag_roster_welcome(&tier->roster)) != NULL) {
+    struct diag_place *place;
+    while ((place = (struct diag_place *)eye_roster_welcome(&tier->roster)) != NULL) {
         welcome(tier, place);
     }
 }
 
 static void dismiss_gone(struct tier *tier, eye_record_handler *handler, void *context)
 {
-    struct eye_diag_place *place;
-    while ((place = eye_diag_roster_dismiss(&tier->roster)) != NULL) {
+    struct diag_place *place;
+    while ((place = (struct diag_place *)eye_roster_dismiss(&tier->roster)) != NULL) {
         drain_place(&(struct end){tier, place, handler, context});
         eye_diag_connections_vanish(&place->connections, handler, context);
         tier->refused_before += place->netlink.refused;
-        eye_diag_place_free(place);
+        eye_roster_free(&tier->roster, &place->place);
     }
 }
 
@@ -194,7 +228,7 @@ static void ignore(void *context, const void *record, size_t bytes)
     (void)bytes;
 }
 
-static int look_at(struct eye_diag_place *place, uint32_t pass, bool older, struct end *end)
+static int look_at(struct diag_place *place, uint32_t pass, bool older, struct end *end)
 {
     eye_diag_connections_begin(&place->connections, pass, older);
     int result = dump_both(place, DUMPED_STATES | LISTENING_STATES, drain_place, end);
@@ -208,21 +242,24 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
                      void *context, uint64_t *ret_records)
 {
     struct tier *tier = state;
-    struct eye_diag_place *place;
+    struct diag_place *place;
+    struct eye_place *each;
     int result = 0;
     *ret_records = 0;
     dismiss_gone(tier, handler, context);
     welcome_all(tier);
-    TAILQ_FOREACH(place, &tier->roster.places, link)
+    TAILQ_FOREACH(each, &tier->roster.places, link)
     {
+        place = (struct diag_place *)each;
         struct end end = {tier, place, handler, context};
         int failed = look_at(place, pass, false, &end);
         result = failed != 0 ? failed : result;
     }
     drain_all(tier, handler, context);
     find_owners(tier, full);
-    TAILQ_FOREACH(place, &tier->roster.places, link)
+    TAILQ_FOREACH(each, &tier->roster.places, link)
     {
+        place = (struct diag_place *)each;
         if (place->connections.looking) {
             *ret_records += eye_diag_connections_report(&place->connections, handler, context);
         }
@@ -233,10 +270,12 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
 /* What exists already: how far each has come, and whose it is. */
 static int look_first(struct tier *tier)
 {
-    struct eye_diag_place *place;
+    struct diag_place *place;
+    struct eye_place *each;
     int result = 0;
-    TAILQ_FOREACH(place, &tier->roster.places, link)
+    TAILQ_FOREACH(each, &tier->roster.places, link)
     {
+        place = (struct diag_place *)each;
         struct end end = {tier, place, ignore, NULL};
         int failed = look_at(place, 0, true, &end);
         result = result == 0 ? failed : result;
@@ -292,7 +331,7 @@ static int refused(int result, struct eye_error *ret_error)
 /* The question itself, in the namespace of the caller. */
 static int ask_once(void)
 {
-    struct eye_diag_place place = {.netns = 0};
+    struct diag_place place = {.place.netns = 0};
     struct eye_diag_totals totals = {0};
     EYE_AUTOFREE uint8_t *buffer = malloc(EYE_DIAG_DATAGRAM_BYTES);
     int result = buffer == NULL ? -ENOMEM : eye_diag_link_open(&place.netlink);
@@ -330,7 +369,7 @@ static void close_tier(void *state)
     if (tier == NULL) {
         return;
     }
-    eye_diag_roster_close(&tier->roster);
+    eye_roster_close(&tier->roster);
     eye_diag_owners_done(&tier->owners);
     if (tier->epoll >= 0) {
         close(tier->epoll);
@@ -348,7 +387,7 @@ static int start(struct tier *tier, const struct eye_steps *steps, struct eye_si
     if (result != 0) {
         return result;
     }
-    result = eye_diag_roster_open(&tier->roster, tier->config->source.proc, &visited);
+    result = eye_roster_open(&tier->roster, &rosters, tier->config->source.proc, &visited);
     if (result == 0) {
         welcome_all(tier);
         result = look_first(tier);
@@ -358,7 +397,7 @@ static int start(struct tier *tier, const struct eye_steps *steps, struct eye_si
     }
     sight->since_ns = eye_clock_monotonic_ns();
     sight->unseeded = visited.failed;
-    return sight->own_namespace ? 0 : eye_diag_roster_run(&tier->roster, ret_error);
+    return sight->own_namespace ? 0 : eye_roster_run(&tier->roster, ret_error);
 }
 
 static int open_tier(struct eye_features *features, const struct eye_steps *steps,
@@ -463,6 +502,12 @@ static struct eye_process_counts process_counts(const void *state)
     return (struct eye_process_counts){0};
 }
 
+static bool tells_nat(const void *state)
+{
+    (void)state;
+    return false;
+}
+
 static bool is_whole(const void *state)
 {
     const struct tier *tier = state;
@@ -472,12 +517,14 @@ static bool is_whole(const void *state)
 static void losses(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT])
 {
     const struct tier *tier = state;
-    const struct eye_diag_place *place;
+    const struct diag_place *place;
+    struct eye_place *each;
     memcpy(ret_losses, tier->totals.losses, sizeof(tier->totals.losses));
     ret_losses[EYE_LOSS_DIAG_OWNERS] = tier->owners.unread;
     ret_losses[EYE_LOSS_DIAG_MALFORMED] = tier->refused_before;
-    TAILQ_FOREACH(place, &tier->roster.places, link)
+    TAILQ_FOREACH(each, &tier->roster.places, link)
     {
+        place = (struct diag_place *)each;
         ret_losses[EYE_LOSS_DIAG_MALFORMED] += place->netlink.refused;
     }
 }
@@ -495,7 +542,7 @@ static const char *const never_seen[] = {
     "what a connection did since the last look when it resets itself (SO_LINGER 0)",
     "who a client was, when its connection began and ended between two looks",
     "whether the last byte received is the end (FIN): 1 too much per connection",
-    "NAT: the other end is the one that the program asked for",
+    "NAT of other network namespaces than a socket's own",
     "bytes that a sockmap redirects between sockets, data over SMC",
     NULL,
 };
@@ -517,6 +564,7 @@ const struct eye_tier_type eye_tier_sock_diag = {
     .open_rows = open_rows,
     .follows_processes = follows_processes,
     .process_counts = process_counts,
+    .tells_nat = tells_nat,
     .prepare = prepare,
     .apply = apply,
     .settle = settle,

@@ -25,6 +25,7 @@ static void conclude_packets(struct eye_tier_trial *trial, struct eye_features *
                        : eye_programs_check(trial->programs, EYE_ABILITY_PACKETS, &ignored) == 0;
     trial->protocols = eye_config_wants_protocols(features->config) &&
                        note_ability(trial, EYE_ABILITY_PROTOCOLS) && packets;
+    trial->nat = packets && eye_programs_read_memory(features);
     if (packets) {
         note_ability(trial, EYE_ABILITY_UNSENT);
     }

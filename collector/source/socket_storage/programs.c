@@ -46,15 +46,19 @@ static const char *map_of(enum eye_program program)
 /* They are of types that are attached to cgroups. */
 const struct eye_payload_type *const eye_programs_payload = &eye_payload_cgroup_skb;
 
+bool eye_programs_read_memory(struct eye_features *features)
+{
+    return eye_helper_allowed(features, EYE_HELPER_TRACING_READS_STRINGS) &&
+           eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_STRINGS);
+}
+
 struct socket_storage *eye_programs_open(struct eye_features *features)
 {
     struct socket_storage *object = socket_storage__open();
     if (object != NULL) {
         object->rodata->eye_probes_memory =
             eye_helper_allowed(features, EYE_HELPER_TRACING_READS_STRINGS);
-        object->rodata->eye_packets_read_memory =
-            object->rodata->eye_probes_memory &&
-            eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_STRINGS);
+        object->rodata->eye_packets_read_memory = eye_programs_read_memory(features);
         object->rodata->eye_egress_introduces =
             eye_helper_allowed(features, EYE_HELPER_CGROUP_HAS_TASK_STORAGE) &&
             eye_helper_allowed(features, EYE_HELPER_CGROUP_READS_USERS) &&

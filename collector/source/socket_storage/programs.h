@@ -87,6 +87,9 @@ extern const struct eye_payload_type *const eye_programs_payload;
  */
 struct socket_storage *eye_programs_open(struct eye_features *features);
 
+/** Whether programs of packets may read the kernel's memory. */
+bool eye_programs_read_memory(struct eye_features *features);
+
 /** What the configuration says of a protocol. Names of addresses want every answer of DNS, the
  * first one too. */
 enum eye_wish eye_protocol_wish(const struct eye_config *config, enum eye_protocol protocol);

@@ -56,6 +56,7 @@ struct tier {
     struct bpf_link *links[EYE_OWN_PROGRAM_COUNT];
     struct eye_rings rings;
     uint64_t vanished; /* connections whose end was not seen */
+    bool tells_nat;    /* packets were looked at once, and will be whenever they are */
     bool conntrack_is_strange;
     struct eye_waiting_losses waiting_losses;
     uint64_t unproved; /* looks that have perhaps not met every socket */
@@ -236,8 +237,10 @@ static void note_place(struct tier *tier)
 
 static void look_for_nat(struct tier *tier, bool on)
 {
-    tier->programs->bss->eye_conntrack.looks =
-        on && tier->programs->rodata->eye_packets_read_memory;
+    bool looks =
+        on && tier->programs->rodata->eye_packets_read_memory && eye_config_reads_nat(tier->config);
+    tier->programs->bss->eye_conntrack.looks = looks;
+    tier->tells_nat |= looks;
 }
 
 static int attach_packets(struct tier *tier, struct eye_error *ret_error)
@@ -619,6 +622,12 @@ static struct eye_process_counts process_counts(const void *state)
                                        .exits = sum_over_cpus(tier, EYE_COUNT_EXITS)};
 }
 
+static bool tells_nat(const void *state)
+{
+    const struct tier *tier = state;
+    return tier->tells_nat && !tier->conntrack_is_strange;
+}
+
 /* Adds a program to what is told; @works: it is attached, or called by one that is. */
 static void tell_program(const struct tier *tier, enum eye_program program, int fd, bool works,
                          struct eye_program_stats *ret_stats)
@@ -819,7 +828,6 @@ static const char *const never_seen[] = {
     "bytes that a sockmap redirects between sockets",
     "data over SMC: its TCP socket has the handshake alone",
     "NAT of UDP, and of other network namespaces than a socket's own",
-    "NAT where lockdown is confidentiality",
     "sockets of other kinds than TCP and UDP, and what is inside tunnels' packets",
     "the error of a connect() that fails before a SYN is sent",
     NULL,
@@ -855,6 +863,7 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .losses = losses,
     .follows_processes = follows_processes,
     .process_counts = process_counts,
+    .tells_nat = tells_nat,
     .read_programs = read_programs,
     .close = close_tier,
 };

@@ -25,6 +25,8 @@ struct world {
     uint64_t sequence;
 };
 
+static const _Atomic(const char *) nat = "best";
+
 static int setup(void **state)
 {
     const struct eye_limits limits = {
@@ -40,6 +42,7 @@ static int setup(void **state)
         .workers = &world->workers,
         .sight = &world->sight,
         .tier = "best",
+        .nat = &nat,
         .view = &world->view,
         .monotonic_ns = eye_clock_monotonic_ns(),
         .interval_ns = INTERVAL_NS,

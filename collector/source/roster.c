@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "collector/source/sock_diag/roster.h"
+#include "collector/source/roster.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -9,16 +9,15 @@
 #include <unistd.h>
 
 #include "collector/base/base.h"
-#include "collector/base/privileges.h"
 #include "collector/base/thread.h"
 #include "collector/host/remedy.h"
 
 /* A visit may fail to see who is there, for want of descriptors perhaps. */
 #define VISITS_UNMET_MAX 2
 
-static struct eye_diag_place *find_in(const struct eye_diag_places *places, uint32_t netns)
+static struct eye_place *find_in(const struct eye_places *places, uint32_t netns)
 {
-    struct eye_diag_place *place;
+    struct eye_place *place;
     TAILQ_FOREACH(place, places, link)
     {
         if (place->netns == netns) {
@@ -28,13 +27,13 @@ static struct eye_diag_place *find_in(const struct eye_diag_places *places, uint
     return place;
 }
 
-static int arrive(struct eye_diag_roster *roster, uint32_t netns)
+static int arrive(struct eye_roster *roster, uint32_t netns)
 {
-    if (roster->count == EYE_DIAG_NAMESPACES_MAX) {
+    if (roster->count == EYE_ROSTER_NAMESPACES_MAX) {
         return -E2BIG;
     }
-    struct eye_diag_place *place = calloc(1, sizeof(*place));
-    int result = place == NULL ? -ENOMEM : eye_diag_link_open(&place->netlink);
+    struct eye_place *place = calloc(1, roster->type->place_bytes);
+    int result = place == NULL ? -ENOMEM : roster->type->open(place);
     if (result != 0) {
         free(place);
         return result;
@@ -48,10 +47,10 @@ static int arrive(struct eye_diag_roster *roster, uint32_t netns)
 
 static int look(void *context, uint32_t netns)
 {
-    struct eye_diag_roster *roster = context;
+    struct eye_roster *roster = context;
     int result = 0;
     pthread_mutex_lock(&roster->lock);
-    struct eye_diag_place *place = find_in(&roster->places, netns);
+    struct eye_place *place = find_in(&roster->places, netns);
     if (place == NULL) {
         place = find_in(&roster->arrivals, netns);
     }
@@ -64,9 +63,9 @@ static int look(void *context, uint32_t netns)
     return result;
 }
 
-static void mark_gone(struct eye_diag_roster *roster)
+static void mark_gone(struct eye_roster *roster)
 {
-    struct eye_diag_place *place;
+    struct eye_place *place;
     pthread_mutex_lock(&roster->lock);
     TAILQ_FOREACH(place, &roster->places, link)
     {
@@ -75,18 +74,18 @@ static void mark_gone(struct eye_diag_roster *roster)
     pthread_mutex_unlock(&roster->lock);
 }
 
-static void visit(struct eye_diag_roster *roster, struct eye_visited *ret_visited)
+static void visit(struct eye_roster *roster, struct eye_visited *ret_visited)
 {
-    const struct eye_visitor visitor = {"sock_diag", look, roster};
+    const struct eye_visitor visitor = {roster->type->step, look, roster};
     roster->visit++;
     eye_namespaces_visit(roster->proc, &visitor, ret_visited);
     mark_gone(roster);
 }
 
-int eye_diag_roster_open(struct eye_diag_roster *roster, const char *proc,
-                         struct eye_visited *ret_visited)
+int eye_roster_open(struct eye_roster *roster, const struct eye_roster_type *type, const char *proc,
+                    struct eye_visited *ret_visited)
 {
-    *roster = (struct eye_diag_roster){.proc = proc, .stop = eventfd(0, EFD_CLOEXEC)};
+    *roster = (struct eye_roster){.type = type, .proc = proc, .stop = eventfd(0, EFD_CLOEXEC)};
     pthread_mutex_init(&roster->lock, NULL);
     TAILQ_INIT(&roster->places);
     TAILQ_INIT(&roster->arrivals);
@@ -99,17 +98,17 @@ int eye_diag_roster_open(struct eye_diag_roster *roster, const char *proc,
 
 static void *run(void *context)
 {
-    struct eye_diag_roster *roster = context;
+    struct eye_roster *roster = context;
     struct eye_visited visited;
     struct pollfd stop = {.fd = roster->stop, .events = POLLIN};
-    eye_privileges_assume(EYE_ROLE_NAMESPACES);
-    while (poll(&stop, 1, EYE_DIAG_VISIT_MS) <= 0) {
+    eye_privileges_assume(roster->type->role);
+    while (poll(&stop, 1, EYE_ROSTER_VISIT_MS) <= 0) {
         visit(roster, &visited);
     }
     return NULL;
 }
 
-int eye_diag_roster_run(struct eye_diag_roster *roster, struct eye_error *ret_error)
+int eye_roster_run(struct eye_roster *roster, struct eye_error *ret_error)
 {
     int result = eye_thread_start("roster", run, roster, &roster->thread);
     roster->runs = result == 0;
@@ -119,10 +118,10 @@ int eye_diag_roster_run(struct eye_diag_roster *roster, struct eye_error *ret_er
                                        strerror(-result), EYE_REMEDY_THREADS);
 }
 
-struct eye_diag_place *eye_diag_roster_welcome(struct eye_diag_roster *roster)
+struct eye_place *eye_roster_welcome(struct eye_roster *roster)
 {
     pthread_mutex_lock(&roster->lock);
-    struct eye_diag_place *place = TAILQ_FIRST(&roster->arrivals);
+    struct eye_place *place = TAILQ_FIRST(&roster->arrivals);
     if (place != NULL) {
         TAILQ_REMOVE(&roster->arrivals, place, link);
         TAILQ_INSERT_TAIL(&roster->places, place, link);
@@ -131,9 +130,9 @@ struct eye_diag_place *eye_diag_roster_welcome(struct eye_diag_roster *roster)
     return place;
 }
 
-struct eye_diag_place *eye_diag_roster_dismiss(struct eye_diag_roster *roster)
+struct eye_place *eye_roster_dismiss(struct eye_roster *roster)
 {
-    struct eye_diag_place *place;
+    struct eye_place *place;
     pthread_mutex_lock(&roster->lock);
     TAILQ_FOREACH(place, &roster->places, link)
     {
@@ -147,23 +146,22 @@ struct eye_diag_place *eye_diag_roster_dismiss(struct eye_diag_roster *roster)
     return place;
 }
 
-void eye_diag_place_free(struct eye_diag_place *place)
+void eye_roster_free(const struct eye_roster *roster, struct eye_place *place)
 {
-    eye_diag_connections_done(&place->connections);
-    eye_diag_link_close(&place->netlink);
+    roster->type->close(place);
     free(place);
 }
 
-static void free_all(struct eye_diag_places *places)
+static void free_all(const struct eye_roster *roster, struct eye_places *places)
 {
-    struct eye_diag_place *place;
+    struct eye_place *place;
     while ((place = TAILQ_FIRST(places)) != NULL) {
         TAILQ_REMOVE(places, place, link);
-        eye_diag_place_free(place);
+        eye_roster_free(roster, place);
     }
 }
 
-void eye_diag_roster_close(struct eye_diag_roster *roster)
+void eye_roster_close(struct eye_roster *roster)
 {
     uint64_t one = 1;
     if (roster->proc == NULL) {
@@ -174,8 +172,8 @@ void eye_diag_roster_close(struct eye_diag_roster *roster)
         (void)ignored;
         pthread_join(roster->thread, NULL);
     }
-    free_all(&roster->arrivals);
-    free_all(&roster->places);
+    free_all(roster, &roster->arrivals);
+    free_all(roster, &roster->places);
     if (roster->stop >= 0) {
         close(roster->stop);
     }
