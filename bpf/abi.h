@@ -196,7 +196,7 @@ struct eye_datagram_record {
         remote[EYE_ADDRESS_BYTES]; /* network byte order; of the first peer unless flows are kept */
 };
 
-/* What one read of an iterator gathers at most; a power of two. Together 192 KiB, which are memory
+/* What one read of an iterator gathers at most; a power of two. Together 224 KiB, which are memory
  * of the daemon, too. */
 #define EYE_GATHERED_MAX 2048
 

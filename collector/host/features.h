@@ -40,7 +40,7 @@
       "run it in the host's pid namespace (--pid=host, hostPID: true), or mount the host's /proc " \
       "and set source.proc")                                                                       \
     X(CGROUP2, cgroup2, "cgroup v2 root", "protocols and UDP",                                     \
-      "connects without a route, NAT, overflows of listeners, UDP and requests of protocols are "  \
+      "connects without a route, overflows of listeners, UDP and requests of protocols are "       \
       "not seen",                                                                                  \
       "mount it (mount -t cgroup2 none /sys/fs/cgroup; beside version 1: /sys/fs/cgroup/unified) " \
       "or set protocols.* and connections.udp: false")                                             \

@@ -22,8 +22,7 @@
 #define EYE_ABILITIES(X)                                                                           \
     X(CONNECTIONS, "connections", "cannot observe the kernel")                                     \
     X(OLDER_SOCKETS, "older sockets", "connections older than the daemon are not seen")            \
-    X(PACKETS, "packets",                                                                          \
-      "NAT, overflows of listeners, UDP and requests of protocols are not seen")                   \
+    X(PACKETS, "packets", "overflows of listeners, UDP and requests of protocols are not seen")    \
     X(PROTOCOLS, "protocols", "requests of protocols are not seen")                                \
     X(PROCESSES, "processes", "execs and ends of processes are not traced")                        \
     X(UDP, "UDP", "UDP is not seen")                                                               \

@@ -25,7 +25,7 @@ static void cgroup_skb_open__says_what_is_missing(void **state)
     assert_int_equal(payload->open(&features, &error), -ENOENT);
     assert_string_equal(
         error.text,
-        "connects without a route, NAT, overflows of listeners, UDP and requests of protocols are "
+        "connects without a route, overflows of listeners, UDP and requests of protocols are "
         "not seen: cgroup v2 root: "
         "/nonexistent/tree: No such file or directory; set source.cgroup to a directory of a "
         "mounted "
