@@ -397,6 +397,19 @@ class Directions(Case):
         refused.recv(100)
         return {}
 
+    def inherited(self):
+        """Who sends last has the socket, and what it says to others than the first peer."""
+        client, first, self.heirs = self.udp(), free_port(), free_port()
+        for port in (first, self.heirs):
+            self.udp(socket.AF_INET, self.HOST, port)
+            client.sendto(bytes(1), (self.HOST, port))
+        heir = harness.spawn_python(
+            self, "import socket, sys\nsocket.socket(fileno=int(sys.argv[1])).sendto(bytes(2), "
+            "('127.0.0.1', int(sys.argv[2])))", client.fileno(), self.heirs, service="heir",
+            pass_fds=(client.fileno(),))
+        self.assertEqual(heir.wait(20), 0)
+        return both_ends(first, (1, 1)) | both_ends(self.heirs, (2, 3))
+
     def many_ports(self):
         """One socket asks many services: each of its own port."""
         client = self.udp()
@@ -412,10 +425,13 @@ class Directions(Case):
         daemon = Daemon(self, console=CONSOLE)
         truth = {}
         for case in (self.server_and_client, self.client_with_an_address, self.client_with_a_port,
-                     self.client_of_two, self.client_that_was_refused, self.resolver, self.listener_by_chance, self.many_ports):
+                     self.client_of_two, self.client_that_was_refused, self.inherited,
+                     self.resolver, self.listener_by_chance, self.many_ports):
             truth |= case()
         self.assertEqual(daemon.stop(), 0)
         self.check(daemon, truth)
+        self.assertGreaterEqual(
+            daemon.total("udp.sent.bytes", port=self.heirs, service="heir"), 2)
         for port in self.chance:
             self.assertEqual(daemon.total("udp.received.bytes", port=port, direction="incoming"), 0)
         self.assertGreaterEqual(
