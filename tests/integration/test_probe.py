@@ -137,7 +137,7 @@ class NeverSeen(unittest.TestCase):
 
     EVERYWHERE = ("sockmap", "SMC", "NAT")
     OF_TIERS = {"socket-storage": ("HTTP/2", "TLS", "DNS over TCP", "MPTCP", "tunnels"),
-                "sock-diag": ("UDP", "protocols", "queues of listeners", "SO_LINGER", "FIN")}
+                "sock-diag": ("UDP", "protocols", "overflows", "SO_LINGER", "FIN")}
 
     def test_lines(self):
         for tier, words in self.OF_TIERS.items():

@@ -9,6 +9,7 @@ import time
 import unittest
 
 import harness
+import test_listeners
 from harness import EXIT_OK, UNPRIVILEGED, Daemon, Namespace
 
 BOTH = ("incoming", "outgoing")
@@ -28,6 +29,7 @@ class Traffic:
     """Connections in a namespace, both ends in this thread."""
 
     def __init__(self, test, namespace, family=socket.AF_INET, host="127.0.0.1"):
+        self._test = test
         self.port = harness.free_port()
         self._new = lambda: namespace.socket(family) if namespace else socket.socket(family)
         self.listener = self._new()
@@ -67,6 +69,16 @@ class Traffic:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             client.close()
             server.close()
+
+
+    def fill(self, backlog, clients):
+        """More that connect than there is room for, and nobody accepts."""
+        self.listener.listen(backlog)
+        for _ in range(clients):
+            client = self._new()
+            self._test.addCleanup(client.close)
+            client.setblocking(False)
+            client.connect_ex(self._address)
 
 
 class Counts(unittest.TestCase):
@@ -166,6 +178,33 @@ class AsNobody(Counts):
             self.assertEqual(daemon.total("tcp.connections.opened", **tags), 20)
             self.assertEqual(daemon.total("tcp.connections.closed", **tags), 25)
             self.assertFalse(daemon.last_gauge("tcp.connections.active", **tags))
+        self.assertEqual(daemon.losses(), {})
+
+    def test_queues_of_listeners(self):
+        """Older than the daemon or not: what waits, for how much there is room, and what the kernel
+        counts as dropped; why it was, nobody can tell here."""
+        older = Traffic(self, self.namespace)
+        older.fill(2, 10)
+        self.namespace.run("ip", "link", "set", "lo", "down")
+        before = test_listeners.counted(self.namespace)[0]
+        self.assertGreater(before, 0)
+        daemon = self.daemon(*WITHOUT)
+        self.namespace.run("ip", "link", "set", "lo", "up")
+        newer = Traffic(self, self.namespace)
+        newer.fill(3, 20)
+        harness.wait_until(
+            lambda: daemon.last_gauge("tcp.listen.queue", port=newer.port) == 4, 20,
+            lambda: f"a full queue: {daemon.series('tcp.listen.queue')}")
+        self.assertEqual(daemon.last_gauge("tcp.listen.queue.limit", port=newer.port), 3)
+        self.assertEqual(daemon.last_gauge("tcp.listen.queue", port=older.port), 3)
+        # Whoever was not let in comes again: not between the daemon's last look and ours.
+        self.namespace.run("ip", "link", "set", "lo", "down")
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        drops = test_listeners.told(daemon, "tcp.listen.drops", older.port, newer.port)
+        self.assertEqual(sum(drops.values()),
+                         test_listeners.counted(self.namespace)[0] - before)
+        self.assertGreater(drops[newer.port], 0)
+        self.assertEqual(daemon.series("tcp.listen.overflows"), [])
         self.assertEqual(daemon.losses(), {})
 
     def test_storm(self):

@@ -103,7 +103,7 @@ int eye_diag_link_ask(struct eye_diag_link *link, int family, uint32_t states)
                    .nlmsg_seq = ++link->sequence},
         .request = {.sdiag_family = (uint8_t)family,
                     .sdiag_protocol = IPPROTO_TCP,
-                    .idiag_ext = 1U << (INET_DIAG_INFO - 1),
+                    .idiag_ext = 1U << (INET_DIAG_INFO - 1) | 1U << (INET_DIAG_SKMEMINFO - 1),
                     .idiag_states = states},
     };
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};

@@ -226,6 +226,7 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
         if (place->connections.looking) {
             *ret_records += eye_diag_connections_report(&place->connections, handler, context);
         }
+        *ret_records += eye_diag_connections_report_queues(&place->connections, handler, context);
     }
     return result;
 }
@@ -490,8 +491,11 @@ static size_t read_programs(const void *state, struct eye_program_stats ret_stat
 }
 
 static const char *const never_seen[] = {
-    "UDP, requests of protocols, single connections, queues of listeners",
+    "UDP, requests of protocols, single connections",
     "connections that fail; how long connecting takes, how long connections last",
+    "which drops of a listener are overflows of its queue, what it dropped since the last look "
+    "when it "
+    "is closed",
     "what a connection did since the last look when it resets itself (SO_LINGER 0)",
     "who a client was, when its connection began and ended between two looks",
     "whether the last byte received is the end (FIN): 1 too much per connection",
