@@ -37,6 +37,7 @@ struct tier {
     struct eye_diag_owners owners;
     uint8_t *buffers[2];        /* of dumps, of events */
     uint64_t refused_before;    /* messages, of namespaces that have gone */
+    uint64_t lost_before;       /* ends, of these */
     uint64_t listeners_next_ns; /* monotonic: not asked for before */
     uint64_t ends;
     int epoll;
@@ -126,7 +127,7 @@ static void drain_place(struct end *end)
     for (int left = DRAIN_MAX; left > 0 && result > 0; left--) {
         result = eye_diag_link_event(&end->place->netlink, on_end, end);
         if (result == -ENOBUFS) {
-            end->tier->totals.losses[EYE_LOSS_DIAG_OVERFLOW]++;
+            eye_diag_link_count_lost(&end->place->netlink);
             result = 1;
         }
     }
@@ -179,7 +180,9 @@ static void dismiss_gone(struct tier *tier, eye_record_handler *handler, void *c
     while ((place = eye_diag_roster_dismiss(&tier->roster)) != NULL) {
         drain_place(&(struct end){tier, place, handler, context});
         eye_diag_connections_vanish(&place->connections, handler, context);
+        eye_diag_link_count_lost(&place->netlink);
         tier->refused_before += place->netlink.refused;
+        tier->lost_before += place->netlink.lost;
         eye_diag_place_free(place);
     }
 }
@@ -201,6 +204,7 @@ static int look_at(struct eye_diag_place *place, uint32_t pass, bool older, stru
     if (result != 0) {
         eye_diag_connections_give_up(&place->connections);
     }
+    eye_diag_link_count_lost(&place->netlink);
     return result;
 }
 
@@ -477,9 +481,11 @@ static void losses(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT])
     memcpy(ret_losses, tier->totals.losses, sizeof(tier->totals.losses));
     ret_losses[EYE_LOSS_DIAG_OWNERS] = tier->owners.unread;
     ret_losses[EYE_LOSS_DIAG_MALFORMED] = tier->refused_before;
+    ret_losses[EYE_LOSS_DIAG_OVERFLOW] = tier->lost_before;
     TAILQ_FOREACH(place, &tier->roster.places, link)
     {
         ret_losses[EYE_LOSS_DIAG_MALFORMED] += place->netlink.refused;
+        ret_losses[EYE_LOSS_DIAG_OVERFLOW] += place->netlink.lost;
     }
 }
 
@@ -493,9 +499,8 @@ static size_t read_programs(const void *state, struct eye_program_stats ret_stat
 static const char *const never_seen[] = {
     "UDP, requests of protocols, single connections",
     "connections that fail; how long connecting takes, how long connections last",
-    "which drops of a listener are overflows of its queue, what it dropped since the last look "
-    "when it "
-    "is closed",
+    "which drops of a listener are overflows of its queue",
+    "what a listener dropped between the last look and its end",
     "what a connection did since the last look when it resets itself (SO_LINGER 0)",
     "who a client was, when its connection began and ended between two looks",
     "whether the last byte received is the end (FIN): 1 too much per connection",
