@@ -143,7 +143,7 @@ int udp_released(struct bpf_sock *sk)
     struct eye_udp_socket *socket =
         eye_is_udp(sk) ? bpf_sk_storage_get(&udp_sockets, sk, 0, 0) : NULL;
     if (socket) {
-        eye_handle_released(socket);
+        eye_handle_released(sk, socket);
     }
     return 1;
 }

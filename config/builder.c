@@ -266,6 +266,7 @@ int eye_builder_finish(struct eye_builder *builder, struct eye_config **ret_conf
     if (result != 0) {
         return result;
     }
+    eye_connection_rules_warn(&builder->config, &builder->warnings);
     struct eye_config *config = calloc(1, sizeof(*config));
     if (config == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");

@@ -54,6 +54,12 @@ struct eye_rule_list {
     size_t count;
 };
 
+/* What others call one of a key's choices. */
+struct eye_foreign_choice {
+    const char *choice;  /* as the key has it */
+    const char *foreign; /* parted by spaces */
+};
+
 /* One key. The table of a section ends where its count says. */
 struct eye_config_key {
     const char *path; /* dotted: "source.tier" */
@@ -76,6 +82,8 @@ struct eye_config_key {
      * of different values; NULL: nothing. NULL: only equal values are the same. */
     const char *(*shared)(const void *values, const void *other_values);
     const char *foreign; /* what other programs call it, parted by spaces, for messages; NULL */
+    const struct eye_foreign_choice *foreign_choices; /* the same for some of its choices, the last
+                                                         one without a name; NULL: none */
     const char *expects; /* TEXT with `valid`: what a good value looks like, for the message */
     const char *help;
 };

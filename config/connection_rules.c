@@ -28,6 +28,13 @@ static const char *const directions[] = {
     [EYE_FILTER_OUTGOING + 1] = NULL,
 };
 
+static const struct eye_foreign_choice foreign_directions[] = {
+    {"both", "any all *"},
+    {"incoming", "in inbound ingress server passive"},
+    {"outgoing", "out outbound egress client active"},
+    {NULL, NULL},
+};
+
 static const struct eye_config_key network_keys[] = {
     {
         .path = "prefix",
@@ -70,6 +77,7 @@ static const struct eye_config_key filter_keys[] = {
         .offset = offsetof(struct eye_filter_rule, direction),
         .default_value = "both",
         .choices = directions,
+        .foreign_choices = foreign_directions,
     },
     {
         .path = "service",
@@ -167,6 +175,23 @@ int eye_connection_tables_init(struct eye_config *config)
                                        sizeof(*networks), config->connections.networks.count);
     }
     return result;
+}
+
+void eye_connection_rules_warn(const struct eye_config *config, struct eye_problems *warnings)
+{
+    bool asked = config->connections.remote == EYE_REMOTE_CIDR;
+    bool named = config->connections.networks.count > 0;
+    if (asked && !named) {
+        eye_problems_add(
+            warnings, -EINVAL,
+            "%s: connections.remote: cidr tells zones only, since no range has a name: "
+            "set connections.networks",
+            eye_config_origin(config, "connections.remote"));
+    } else if (named && !asked) {
+        eye_problems_add(warnings, -EINVAL,
+                         "%s: connections.networks names nothing: set connections.remote: cidr",
+                         eye_config_origin(config, "connections.networks"));
+    }
 }
 
 void eye_connection_tables_done(struct eye_config *config)

@@ -17,5 +17,8 @@ extern const struct eye_rule_type eye_filter_rules;  /* struct eye_filter_rule *
 /** Makes the tables of @config's connections; 0 or -ENOMEM. */
 int eye_connection_tables_init(struct eye_config *config);
 
+/** Adds a line for each valid key that does nothing without another one. */
+void eye_connection_rules_warn(const struct eye_config *config, struct eye_problems *warnings);
+
 /** Takes zeroed ones. */
 void eye_connection_tables_done(struct eye_config *config);

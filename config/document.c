@@ -65,6 +65,14 @@ static yaml_mark_t mark_of_offset(const char *bytes, size_t offset)
     return mark;
 }
 
+/* libyaml says the same of a tab in the place of spaces as of every character that it cannot use.
+ */
+static const char *words_of(const yaml_parser_t *parser)
+{
+    bool tab = parser->error == YAML_SCANNER_ERROR && *parser->buffer.pointer == '\t';
+    return tab ? "a tab, YAML indents with spaces only" : parser->problem;
+}
+
 static int parser_problem(struct eye_document *document, const yaml_parser_t *parser,
                           const char *bytes)
 {
@@ -76,7 +84,7 @@ static int parser_problem(struct eye_document *document, const yaml_parser_t *pa
     if (parser->error == YAML_READER_ERROR) {
         mark = mark_of_offset(bytes, parser->problem_offset);
     }
-    eye_document_problem(document, &mark, NULL, "%s", parser->problem);
+    eye_document_problem(document, &mark, NULL, "%s", words_of(parser));
     return -EINVAL;
 }
 

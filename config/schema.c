@@ -59,10 +59,25 @@ static const char *const remotes[] = {
     [EYE_REMOTE_IP] = "ip",     [EYE_REMOTE_NAME] = "name", [EYE_REMOTE_NAME + 1] = NULL,
 };
 
+static const struct eye_foreign_choice foreign_remotes[] = {
+    {"none", "false off no"},
+    {"cidr", "network networks subnet prefix"},
+    {"ip", "address addr peer"},
+    {"name", "dns host hostname hosts"},
+    {NULL, NULL},
+};
+
 static const char *const monitorings[] = {
     [EYE_MONITORING_AUTO] = "auto",           [EYE_MONITORING_TRACEPOINTS] = "tracepoints",
     [EYE_MONITORING_CONNECTOR] = "connector", [EYE_MONITORING_NONE] = "none",
     [EYE_MONITORING_NONE + 1] = NULL,
+};
+
+static const struct eye_foreign_choice foreign_monitorings[] = {
+    {"tracepoints", "ebpf bpf"},
+    {"connector", "netlink proc_connector cn_proc proc"},
+    {"none", "false off no"},
+    {NULL, NULL},
 };
 
 static bool consists_of(const char *text, const char *accepted)
@@ -243,6 +258,7 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, source.processes),
         .default_value = "auto",
         .choices = monitorings,
+        .foreign_choices = foreign_monitorings,
         .restart = true,
         .help = "Who tells of execs and ends of processes: tracepoints, the kernel's connector "
                 "(some 5 us for each process), none; auto takes the first that works.",
@@ -253,7 +269,8 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, connections.tags),
         .default_value = "[direction, service, port, family]",
         .choices = connection_tags,
-        .help = "What tells the connections of one series from those of another.",
+        .help = "What tells the connections of one series from those of another. The other end is "
+                "told by connections.remote.",
     },
     {
         .path = "connections.remote",
@@ -261,6 +278,7 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, connections.remote),
         .default_value = "none",
         .choices = remotes,
+        .foreign_choices = foreign_remotes,
         .help = "What is told of the other end; zones are loopback, link-local, private, public. "
                 "cidr: its name in connections.networks; name: that of the host's /etc/hosts, else "
                 "what a program asked DNS for; for all others the zone. Both are experimental.",
@@ -283,7 +301,8 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, connections.include),
         .rules = &eye_filter_rules,
         .help = "Only what a rule of these matches is counted, like [{port: 443, direction: "
-                "incoming}, {service: shop-*}]; empty: all.",
+                "incoming}, {service: shop-*}]; empty: all. Rules have address (of the other end, "
+                "or a range), port (the service's), direction, service, process.",
     },
     {
         .path = "connections.exclude",
@@ -293,7 +312,8 @@ const struct eye_config_key eye_config_keys[] = {
         .offset = offsetof(struct eye_config, connections.exclude),
         .rules = &eye_filter_rules,
         .help = "What a rule of these matches is not counted, even if it is included, like "
-                "[{address: 10.0.0.0/8}, {process: node_exporter}].",
+                "[{address: 10.0.0.0/8}, {process: node_exporter}]; a rule matches when all that "
+                "it says is so.",
     },
     {
         .path = "connections.udp",

@@ -48,6 +48,10 @@ static void malformed_quantity(struct eye_document *document, const yaml_node_t 
         eye_document_problem(document, &node->start_mark, key->path,
                              "\"%s\" is not %s, like %s (units %s)", excerpt.text, quantity->noun,
                              example.text, quantity->units);
+    } else if (eye_quantity_range(key).text[0] != '\0') {
+        eye_document_problem(document, &node->start_mark, key->path, "\"%s\" is not %s from %s%s",
+                             excerpt.text, quantity->noun, eye_quantity_range(key).text,
+                             key->zero_too ? ", or 0" : "");
     } else {
         eye_document_problem(document, &node->start_mark, key->path, "\"%s\" is not %s, like %s",
                              excerpt.text, quantity->noun, example.text);
@@ -73,6 +77,16 @@ static void read_quantity(struct eye_document *document, const yaml_node_t *node
     }
 }
 
+/* The choice that others call @text; NULL: none. */
+static const char *find_foreign(const struct eye_config_key *key, const char *text)
+{
+    const struct eye_foreign_choice *known = key->foreign_choices;
+    while (known != NULL && known->choice != NULL && !eye_nearest_lists(known->foreign, text)) {
+        known++;
+    }
+    return known == NULL ? NULL : known->choice;
+}
+
 static void unknown_choice(struct eye_document *document, const yaml_node_t *node,
                            const struct eye_config_key *key, const char *text)
 {
@@ -86,10 +100,12 @@ static void unknown_choice(struct eye_document *document, const yaml_node_t *nod
                                  key->choices[i]);
     }
     struct eye_excerpt excerpt = eye_excerpt_of(text);
-    if (nearest.best != NULL) {
+    const char *meant = find_foreign(key, text);
+    meant = meant == NULL ? nearest.best : meant;
+    if (meant != NULL) {
         eye_document_problem(document, &node->start_mark, key->path,
                              "unknown \"%s\", did you mean \"%s\"? (known: %s)", excerpt.text,
-                             nearest.best, known);
+                             meant, known);
     } else {
         eye_document_problem(document, &node->start_mark, key->path, "unknown \"%s\" (known: %s)",
                              excerpt.text, known);

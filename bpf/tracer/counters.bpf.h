@@ -4,6 +4,9 @@
 
 #include "bpf/maps.bpf.h"
 
+/* bpf_probe_read_kernel() in programs of cgroups: those of packets, and of sockets' ends. */
+const volatile bool eye_packets_read_memory = false;
+
 static __always_inline bool eye_is_mapped(const struct in6_addr *address)
 {
     return address->in6_u.u6_addr32[0] == 0 && address->in6_u.u6_addr32[1] == 0 &&
@@ -60,6 +63,16 @@ static __always_inline __u32 eye_drops_of(const struct sock *sk)
         drops += sk->sk_drop_counters->drops0 + sk->sk_drop_counters->drops1;
     }
     return drops;
+}
+
+/* The same, for programs that see the socket as struct bpf_sock alone; they may read memory. */
+static __always_inline __u32 eye_read_drops(const struct sock *sk)
+{
+    struct numa_drop_counters more = {0};
+    if (bpf_core_field_exists(sk->sk_drop_counters)) {
+        bpf_probe_read_kernel(&more, sizeof(more), BPF_CORE_READ(sk, sk_drop_counters));
+    }
+    return BPF_CORE_READ(sk, sk_drops.counter) + more.drops0 + more.drops1;
 }
 
 /* Of a socket's address, IPv4 as ::ffff:a.b.c.d. */

@@ -18,9 +18,6 @@
 #define EYE_IPS_SRC_NAT (1UL << 4)
 #define EYE_IPS_DST_NAT (1UL << 5)
 
-/* bpf_probe_read_kernel() in programs of packets. */
-const volatile bool eye_packets_read_memory = false;
-
 /* struct nf_conntrack_tuple (include/net/netfilter/nf_conntrack_tuple.h). */
 struct eye_conntrack_tuple {
     union {

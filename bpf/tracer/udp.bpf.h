@@ -107,6 +107,23 @@ struct {
     __type(value, struct eye_udp_flow);
 } udp_flows SEC(".maps");
 
+/* Whom a bound socket that spoke first has written to, beyond the last one: key struct
+ * eye_udp_written. Written and read here. Who asks more than these is soon taken for a server, and
+ * closed sockets' entries are the first to go. */
+#define EYE_UDP_WRITTEN_MAX 4096
+struct eye_udp_written {
+    __u64 cookie; /* of the socket */
+    __u32 peer;   /* hashed */
+    __u32 padding;
+};
+
+struct {
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
+    __uint(max_entries, EYE_UDP_WRITTEN_MAX);
+    __type(key, struct eye_udp_written);
+    __type(value, __u8);
+} udp_written SEC(".maps");
+
 /* What ingress counted last on this CPU, for udp_refused, which follows in the same softirq run
  * when the socket has no room: older kernels do not show it the buffer. */
 struct eye_udp_arrival {
@@ -270,9 +287,29 @@ static __always_inline __u32 eye_peer_hash(const struct eye_datagram *datagram)
     return hash ^ (__u32)datagram->remote_port << 8;
 }
 
+/* Several may be asked before the first one answers, so all are remembered. */
+static __always_inline void eye_note_written(struct __sk_buff *skb, struct eye_udp_socket *socket,
+                                             __u32 peer)
+{
+    if (socket->written == peer) {
+        return;
+    }
+    const struct eye_udp_written key = {.cookie = bpf_get_socket_cookie(skb), .peer = peer};
+    const __u8 yes = 1;
+    bpf_map_update_elem(&udp_written, &key, &yes, BPF_ANY);
+    socket->written = peer;
+}
+
+static __always_inline bool eye_has_written(struct __sk_buff *skb,
+                                            const struct eye_udp_socket *socket, __u32 peer)
+{
+    const struct eye_udp_written key = {.cookie = bpf_get_socket_cookie(skb), .peer = peer};
+    return socket->written == peer || bpf_map_lookup_elem(&udp_written, &key) != NULL;
+}
+
 /* Who spoke first tells which way it goes, until somebody comes whom a bound socket never wrote to.
  */
-static __always_inline void eye_note_direction(struct eye_udp_socket *socket,
+static __always_inline void eye_note_direction(struct __sk_buff *skb, struct eye_udp_socket *socket,
                                                const struct eye_datagram *datagram, __u32 side)
 {
     if (!(socket->flags & EYE_UDP_BEGUN)) {
@@ -288,8 +325,8 @@ static __always_inline void eye_note_direction(struct eye_udp_socket *socket,
     }
     __u32 peer = eye_peer_hash(datagram);
     if (side == EYE_SENT) {
-        socket->written = peer;
-    } else if (peer != socket->written) {
+        eye_note_written(skb, socket, peer);
+    } else if (!eye_has_written(skb, socket, peer)) {
         socket->direction = EYE_INCOMING;
     }
 }
@@ -452,7 +489,7 @@ static __always_inline void eye_count_udp(struct __sk_buff *skb, struct eye_udp_
         eye_note_arrival(datagram);
     }
     if (datagram->cast == EYE_UNICAST) {
-        eye_note_direction(socket, datagram, side);
+        eye_note_direction(skb, socket, datagram, side);
         eye_recognise_quic(skb, socket, datagram);
     }
     if (!eye_is_first_peers(socket, datagram) && eye_count_in_flow(skb, socket, datagram, side)) {
@@ -564,6 +601,8 @@ static __always_inline void eye_look_at_udp(struct sock *sk, struct eye_udp_sock
 {
     if (BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_BINDPORT_LOCK) {
         socket->flags |= EYE_UDP_BOUND;
+    } else {
+        socket->flags &= ~EYE_UDP_BOUND; /* bind() was refused */
     }
     if (BPF_CORE_READ_BITFIELD(sk, sk_kern_sock)) {
         socket->flags |= EYE_UDP_KERNEL;
@@ -668,14 +707,17 @@ static __always_inline enum eye_iteration eye_handle_flow(const struct eye_udp_f
 }
 
 /* The last record of a socket: its last close, in process context. */
-static __always_inline void eye_handle_released(struct eye_udp_socket *socket)
+static __always_inline void eye_handle_released(struct bpf_sock *sk, struct eye_udp_socket *socket)
 {
     __u64 claim = __sync_lock_test_and_set(&socket->claim, EYE_CLAIM_CLOSED);
     const struct eye_udp_reported *reported = eye_udp_reported_by(socket, claim);
-    struct eye_datagrams now;
-    eye_copy_datagrams(&socket->counters, &now);
-    eye_keep_received(&now, &reported->counters);
-    if (!eye_has_moved(&now, &reported->counters)) {
+    struct eye_udp_reported now = {.drops = reported->drops};
+    if (eye_packets_read_memory) {
+        now.drops = eye_read_drops((const struct sock *)sk);
+    }
+    eye_copy_datagrams(&socket->counters, &now.counters);
+    eye_keep_received(&now.counters, &reported->counters);
+    if (now.drops == reported->drops && !eye_has_moved(&now.counters, &reported->counters)) {
         return;
     }
     struct eye_datagram_record *record = bpf_ringbuf_reserve(&connections, sizeof(*record), 0);
@@ -685,7 +727,8 @@ static __always_inline void eye_handle_released(struct eye_udp_socket *socket)
     }
     __builtin_memset(record, 0, sizeof(*record));
     eye_fill_datagram_record(record, socket);
-    eye_fill_datagrams(record, &now, &reported->counters);
+    eye_fill_datagrams(record, &now.counters, &reported->counters);
+    record->dropped_other = eye_other_drops(&now, reported);
     bpf_ringbuf_submit(record, eye_wake_flag(&connections, EYE_CONNECTIONS_WAKE_BYTES));
 }
 

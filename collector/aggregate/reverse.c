@@ -253,14 +253,25 @@ static struct entry *entry_for(struct eye_reverse *reverse, struct book *book,
     return entry;
 }
 
+/* Loopback, and no address at all, which Linux takes for loopback as well. */
+static bool is_local(const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES])
+{
+    static const uint8_t zeros[EYE_PREFIX_ADDRESS_BYTES - 1];
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    return (memcmp(address, mapped, sizeof(mapped)) == 0 &&
+            (address[12] == 127 || address[12] == 0)) ||
+           (memcmp(address, zeros, sizeof(zeros)) == 0 && address[15] <= 1);
+}
+
 void eye_reverse_learn(struct eye_reverse *reverse,
                        const uint8_t address[static EYE_PREFIX_ADDRESS_BYTES], const char *name,
                        size_t length, uint64_t ttl_ns, uint64_t now_ns)
 {
     struct book *book = &reverse->books[EYE_REVERSE_LEARNED];
     char clean[EYE_REVERSE_NAME_BYTES];
-    if (!copy_name(clean, name, length)) {
-        book->outcomes[EYE_REVERSE_MALFORMED]++;
+    bool named = copy_name(clean, name, length);
+    if (!named || is_local(address)) {
+        book->outcomes[named ? EYE_REVERSE_LOCAL : EYE_REVERSE_MALFORMED]++;
         return;
     }
     struct entry *entry = entry_for(reverse, book, address, clean, now_ns);

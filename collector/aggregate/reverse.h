@@ -35,6 +35,7 @@ enum eye_reverse_source { EYE_REVERSE_HOSTS, EYE_REVERSE_LEARNED, EYE_REVERSE_SO
 #define EYE_REVERSE_OUTCOMES(X)                                                                    \
     X(TAKEN, "taken")                                                                              \
     X(MALFORMED, "malformed") /* no address, or no name */                                         \
+    X(LOCAL, "local")         /* learned for what is everybody's own: blockers of ads answer so */ \
     X(NO_ROOM, "no_room")     /* beyond the limit: the name, or an older one, is left out */       \
     X(TOO_LARGE, "too_large") /* the file: those of before are kept */                             \
     X(FAILED, "failed")       /* it cannot be read, or no memory: the same */

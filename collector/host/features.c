@@ -75,12 +75,15 @@ static bool has_capabilities(struct eye_features *features)
     return complete;
 }
 
+/* Nothing that is granted inside helps. */
+#define LEAVE_USER_NAMESPACE                                                                       \
+    "run it in the host's user namespace (not rootless, no PrivateUsers=, --userns=host)"
+
 static enum eye_answer probe_capabilities(struct eye_features *features,
                                           struct eye_feature_state *state)
 {
     if (is_in_other_user_namespace(features)) {
-        state->remedy = "run it in the host's user namespace (not rootless, no PrivateUsers=, "
-                        "--userns=host)";
+        state->remedy = LEAVE_USER_NAMESPACE;
         return found(state, EYE_ANSWER_NO, "those of a user namespace that is not the host's");
     }
     EYE_CLEANUP(eye_text_done) struct eye_text missing;
@@ -236,7 +239,7 @@ static enum eye_answer probe_proc(struct eye_features *features, struct eye_feat
     case EYE_PROC_FOREIGN:
         return found(state, EYE_ANSWER_NO, "%s is of another pid namespace than the host's", proc);
     case EYE_PROC_ABSENT:
-        state->remedy = "mount it (mount -t proc proc /proc), or set source.proc to where it is";
+        state->remedy = "mount /proc (mount -t proc proc /proc), or set source.proc to where it is";
         return found(state, EYE_ANSWER_NO, "%s: %s", proc,
                      error == 0 ? "not a proc file system" : strerror(error));
     }
@@ -292,8 +295,11 @@ static bool sees_host(struct eye_features *features)
     return state == EYE_PROC_HOST || state == EYE_PROC_HIDING;
 }
 
-static enum eye_answer cannot_see_host(struct eye_feature_state *state)
+/* What gives the host's processes back is what helps. */
+static enum eye_answer cannot_see_host(struct eye_features *features,
+                                       struct eye_feature_state *state)
 {
+    state->remedy = eye_feature_ask(features, EYE_FEATURE_PROC)->remedy;
     return found(state, EYE_ANSWER_UNKNOWN, "the host's processes are not visible");
 }
 
@@ -303,7 +309,7 @@ static enum eye_answer probe_cgroup_names(struct eye_features *features,
 {
     bool initial;
     if (!sees_host(features)) {
-        return cannot_see_host(state);
+        return cannot_see_host(features, state);
     }
     int result = eye_host_namespace(features->config->source.proc, EYE_HOST_CGROUP, &initial);
     if (result != 0) {
@@ -356,7 +362,7 @@ static enum eye_answer probe_environment(struct eye_features *features,
                                          struct eye_feature_state *state)
 {
     if (!sees_host(features)) {
-        return cannot_see_host(state);
+        return cannot_see_host(features, state);
     }
     DIR *proc = opendir(features->config->source.proc);
     if (proc == NULL) {
@@ -414,10 +420,11 @@ static enum eye_answer probe_namespaces(struct eye_features *features,
                                         struct eye_feature_state *state)
 {
     if (is_in_other_user_namespace(features)) {
+        state->remedy = LEAVE_USER_NAMESPACE;
         return found(state, EYE_ANSWER_UNKNOWN, "cannot be tried in this user namespace");
     }
     if (!sees_host(features)) {
-        return cannot_see_host(state);
+        return cannot_see_host(features, state);
     }
     const char *step;
     unsigned int capability;

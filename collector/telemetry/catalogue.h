@@ -256,7 +256,8 @@ enum eye_series_bound {
       "connections closed whose payload was seen and told of no protocol that we know")            \
     X(USM_LOST, "usm.lost", USM, COUNTER, EVENTS, 1, EYE_TAGS_USM_LOST, BUDGETED, EXPERIMENTAL,    \
       "requests, responses and gaps that could not be followed or paired, by service; reasons "    \
-      "and sums as in sockeye.kernel.lost")                                                        \
+      "and sums as in sockeye.kernel.lost: not_loaded counts payloads, of which a request may "    \
+      "have many")                                                                                 \
     X(MONITOR_EVENTS, "usm.process_monitor.events", USM, COUNTER, EVENTS, 1, EYE_TAG_BIT(SOURCE),  \
       FEW, EXPERIMENTAL,                                                                           \
       "what the process monitor was told, by the way it is told (tracepoints, connector)")         \
@@ -345,7 +346,8 @@ enum eye_series_bound {
       "has read enough), no_room")                                                                 \
     X(SELF_REMOTE_NAMES, "sockeye.remote.names", SELF, COUNTER, LOOKUPS, 1,                        \
       EYE_TAG_BIT(SOURCE) | EYE_TAG_BIT(OUTCOME), FEW, EXPERIMENTAL,                               \
-      "names of addresses by where they come from: taken, malformed, no_room (an older one, or "   \
+      "names of addresses by where they come from: taken, malformed, local (of this host "         \
+      "itself, as blockers of ads answer), no_room (an older one, or "                             \
       "of hosts this one, is left out), too_large (/etc/hosts), failed (it cannot be read)")       \
     X(SELF_CPU, "sockeye.cpu.time", SELF, COUNTER, SECONDS, 1e-9, 0, FEW, STABLE,                  \
       "CPU time of the daemon, user and system")                                                   \

@@ -221,6 +221,13 @@ static int open_exporter(void *state, const struct eye_exporter_setup *setup,
 
 static const char *const distribution_choices[] = {"samples", "gauges", NULL};
 
+static const struct eye_foreign_choice foreign_dialects[] = {
+    {"none", "plain etsy statsd false"},
+    {"datadog", "dogstatsd dogstats ddog"},
+    {"influxdb", "influx telegraf"},
+    {NULL, NULL},
+};
+
 static const struct eye_config_key keys[] = {
     {
         .path = "url",
@@ -235,10 +242,12 @@ static const struct eye_config_key keys[] = {
     },
     {
         .path = "dialect",
+        .foreign = "style format flavor tag_format tag_style tags_format tag_type",
         .type = EYE_CONFIG_CHOICE,
         .offset = offsetof(struct values, dialect),
         .default_value = "none",
         .choices = eye_statsd_dialect_names,
+        .foreign_choices = foreign_dialects,
         .series = true,
         .help = "how the server wants tags; none: they are part of the name",
     },

@@ -10,10 +10,10 @@ set(CPACK_PROJECT_CONFIG_FILE ${CMAKE_CURRENT_SOURCE_DIR}/cmake/generator.cmake)
 set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/cmake/strip.cmake)
 
 set(EYE_DESCRIPTION
-"sockeye watches every TCP socket of a Linux host, recognises the protocols
-above them, and pushes what it sees as metrics to Datadog, StatsD, Graphite,
-Prometheus, OTLP receivers, files or the console. Programs that are watched
-need not be changed or started again.")
+"sockeye watches every TCP and UDP socket of a Linux host, recognises the
+protocols above them, and pushes what it sees as metrics to Datadog, StatsD,
+Graphite, Prometheus, OTLP receivers, files or the console. Programs that are
+watched need not be changed or started again.")
 set(CPACK_VERBATIM_VARIABLES ON)
 
 set(EYE_DEBIAN ${CMAKE_CURRENT_SOURCE_DIR}/debian)

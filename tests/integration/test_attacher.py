@@ -77,13 +77,14 @@ class FirstSeen(unittest.TestCase):
         for metric in DURATIONS:
             self.assertGreaterEqual(self.seen(metric), LATER, metric)
             self.assertLessEqual(self.seen(metric), early + LATER, metric)
-        # Each request and each answer passes both ends.
-        self.assertGreater(missed, 0)
-        self.assertLessEqual(missed, 4 * early)
+        # Each request and each answer passes both ends. Others on the machine may ask, too.
         port = self.conversation.port
-        for direction in ("incoming", "outgoing"):
-            self.assertEqual(self.daemon.total("usm.lost", port=port, direction=direction,
-                                               reason=NOT_LOADED[1]), missed / 2)
+        own = {direction: self.daemon.total("usm.lost", port=port, direction=direction,
+                                            reason=NOT_LOADED[1])
+               for direction in ("incoming", "outgoing")}
+        self.assertEqual(own["incoming"], own["outgoing"])
+        self.assertTrue(0 < own["incoming"] <= 2 * early, own)
+        self.assertGreaterEqual(missed, sum(own.values()))
         self.assertEqual(self.daemon.total("usm.connections.unrecognised", port=port), 0)
         print(f"{early} requests until the programs were there, {missed} payloads counted; "
               f"then {LATER} of {LATER}", end="; ")

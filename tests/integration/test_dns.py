@@ -102,10 +102,18 @@ ask(udp, question(5, "svc.example", HTTPS), question(5, "odd.example", 999))
 ask(udp, question(6, "zone.example", 6, 4 << 11), question(7, "zone.example", 6, 5 << 11))
 ask(udp, question(8, ".".join(["l" * 63] * 3 + ["k" * 53, "example"])))
 ask(udp, question(9, ".".join("x" * 127)))
-time.sleep(1.1)
+# One id, two questions, the second one while the first one waits.
+for kind in (A, AAAA):
+    udp.send(question(10, "slow.example", kind))
+udp.recv(4096), udp.recv(4096)
+# Who asks again waits on: its answer is later than the first question's timeout.
+for _ in range(2):
+    udp.send(question(11, "third.example"))
+    time.sleep(0.7)
+ask(udp, question(11, "third.example"))
 """
     OUTCOMES_SEEN = {
-        ("A", "NOERROR"): 200 + 10 + 2, ("AAAA", "NOERROR"): 200, ("A", "NXDOMAIN"): 40,
+        ("A", "NOERROR"): 200 + 10 + 2 + 2, ("AAAA", "NOERROR"): 200 + 1, ("A", "NXDOMAIN"): 40,
         ("A", "SERVFAIL"): 7, ("A", "NOERROR", "truncated"): 7, ("HTTPS", "NOERROR"): 1,
         ("TYPE999", "NOERROR"): 1, ("NOTIFY", "NOERROR"): 1, ("UPDATE", "NOERROR"): 1,
         ("AAAA", "timeout"): 5}

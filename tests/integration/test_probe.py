@@ -136,19 +136,21 @@ class NeverSeen(unittest.TestCase):
     """What no host lets a tier see is listed, in lines that fit."""
 
     EVERYWHERE = ("sockmap", "SMC", "NAT")
-    OF_TIERS = {"socket-storage": ("HTTP/2", "TLS", "DNS over TCP", "MPTCP", "tunnels"),
-                "sock-diag": ("UDP", "protocols", "overflows", "SO_LINGER", "FIN")}
 
-    def test_lines(self):
-        for tier, words in self.OF_TIERS.items():
-            said = probe(settings=(f"source.tier={tier}",))
-            text = harness.sockeye("probe", "-c", "/dev/null", "--set", f"source.tier={tier}").stdout
-            self.assertEqual(said["tier"], tier)
-            self.assertEqual(text.partition("seen on no host yet\n")[2].splitlines(),
-                             ["  " + line for line in said["never_seen"]])
-            self.assertLessEqual(max(map(len, text.splitlines())), 80)
-            for word in (*self.EVERYWHERE, *words):
-                self.assertIn(word, " ".join(said["never_seen"]), tier)
+    def check(self, tier, *words):
+        done = harness.sockeye("probe", "-c", "/dev/null", "--set", f"source.tier={tier}")
+        lines = done.stdout.partition("seen on no host yet\n")[2].splitlines()
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
+        for word in (*self.EVERYWHERE, *words):
+            self.assertIn(word, " ".join(lines), tier)
+        return [line.strip() for line in lines]
+
+    def test_with_ebpf(self):
+        self.check("socket-storage", "HTTP/2", "TLS", "DNS over TCP", "MPTCP", "tunnels")
+
+    def test_without(self):
+        lines = self.check("sock-diag", "UDP", "protocols", "overflows", "SO_LINGER")
+        self.assertEqual(probe(settings=("source.tier=sock-diag",))["never_seen"], lines)
 
 
 class WithoutProtocols(unittest.TestCase):
@@ -416,10 +418,20 @@ class SeenInPart(unittest.TestCase):
     def test_no_proc(self):
         """Without it there is no mount table either: that is not a tree that is not mounted."""
         self.check(("proc", "older services are called unknown",
-                    "host's processes: /proc: not a proc file", "mount it (mount -t proc proc /proc)"),
+                    "host's processes: /proc: not a proc file", "mount /proc (mount -t proc proc /proc)"),
                    ("cgroup2", "/proc/self/mountinfo: No such file or directory;", "mount /proc"),
                    settings=("source.cgroup=null",),
                    prefix=mounts_changed('mount -t tmpfs none /proc || exit 90; exec "$@"'))
+
+    def test_remedies_of_what_cannot_be_tried(self):
+        """No right helps who cannot see the host, nor in a user namespace of one's own."""
+        blind = ("source.proc=/nonexistent",)
+        for prefix, settings, remedy in (((), blind, "set source.proc to where it is"),
+                                         (("unshare", "--user", "--map-root-user"), (),
+                                          "run it in the host's user namespace")):
+            said = {entry["feature"]: entry for entry in probe(prefix, settings)["features"]}
+            self.assertEqual(said["namespaces"]["available"], "unknown")
+            self.assertIn(remedy, said["namespaces"]["remedy"])
 
     def test_configured_proc_is_none(self):
         self.check(("proc", "host's processes: /nonexistent: No such file or directory",

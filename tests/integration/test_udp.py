@@ -214,7 +214,62 @@ class Counts(Case):
         return both_ends(port, (200, 100_000)) | {
             (port, "incoming"): amounts(received=got, received_bytes=500 * got)}
 
-    def spoiled(self):
+    def overflowing_beside(self):
+        """The same, of others than the socket's first peer."""
+        port = free_port()
+        server = self.udp(socket.AF_INET6)
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        server.bind(("::", port))
+        self.udp(socket.AF_INET6).sendto(b"first", ("::1", port))
+        self.assertEqual(server.recv(10), b"first")
+        client = self.udp()
+        for _ in range(50):
+            client.sendto(bytes(500), ("127.0.0.1", port))
+        got = 0
+        server.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while server.recv(1000):
+                got += 1
+        self.dropped_beside = port, 50 - got
+        return {(port, "incoming", ("family", "ipv6")): amounts(received=1, received_bytes=5),
+                (port, "incoming", ("family", "ipv4")): amounts(received=got,
+                                                                received_bytes=500 * got)}
+
+    def cast(self):
+        """To all of a network, and to a group of IPv6's."""
+        namespace, group = Namespace(self), "ff15::77"
+        namespace.run("ip", "link", "add", "here", "type", "veth", "peer", "name", "there")
+        for device, prefix in (("here", "10.77.0.1/24"), ("there", "10.77.0.2/24")):
+            namespace.run("ip", "address", "add", prefix, "dev", device)
+            namespace.run("ip", "address", "add", f"fd77::{prefix[8]}/64", "dev", device, "nodad")
+            namespace.run("ip", "link", "set", device, "up")
+        everybody, few = free_port(), free_port()
+        with namespace.entered():
+            server, member = self.udp(), self.udp(socket.AF_INET6, "::", few)
+            client, sender = self.udp(), self.udp(socket.AF_INET6)
+            here, there = (socket.if_nametoindex(name) for name in ("here", "there"))
+        namespace.run("sysctl", "-qw", "net.ipv4.conf.there.accept_local=1")
+        server.bind(("", everybody))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"here\0")
+        for address in ("255.255.255.255", "10.77.0.255"):
+            client.sendto(bytes(8), (address, everybody))
+        # Each comes twice: by the other device, and back to who has sent it. What came back from a
+        # directed one looks like any other.
+        self.assertEqual([len(server.recv(100)) for _ in range(4)], [8] * 4)
+        member.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP,
+                          socket.inet_pton(socket.AF_INET6, group) + struct.pack("@I", here))
+        sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, here)
+        sender.sendto(bytes(9), (group, few))
+        member.recv(100)
+        return {(everybody, "outgoing", ("cast", "broadcast")): amounts(1, 8),
+                (everybody, "incoming"): amounts(0, 0, 4, 32),
+                (everybody, "incoming", ("cast", "broadcast")): amounts(0, 0, 3, 24),
+                (few, "outgoing", ("cast", "multicast")): amounts(1, 9),
+                (few, "incoming", ("cast", "multicast")): amounts(0, 0, 1, 9)}
+
+    def spoiled(self, close=False):
         """A wrong checksum: the kernel drops it when the program reads, if it is a long one. (Of
         short ones it looks before it knows whose they are.)"""
         port = free_port()
@@ -227,13 +282,15 @@ class Counts(Case):
         server.settimeout(0.2)
         with self.assertRaises(TimeoutError):
             server.recv(100)
-        self.wrong = port
+        if close:  # before anybody looks at it
+            server.close()
+        self.wrong.append(port)
         return {(port, "outgoing"): amounts()}
 
     def test_counts(self):
         after_the_start = self.older()
         daemon = Daemon(self, console=CONSOLE, interval="1s")
-        truth = after_the_start()
+        truth, self.wrong = after_the_start(), []
         for family, host in FAMILIES.values():
             truth |= self.echo(family, host, PEERS // 2, connected=False)
             truth |= self.echo(family, host, 100, connected=True)
@@ -241,13 +298,18 @@ class Counts(Case):
             truth |= self.segmented(family, host, joined=True)
             truth |= self.pieces(family, host)
         for case in (self.looked_at, self.fragmented, self.extended, self.mapped, self.grouped,
-                     self.overflowing, self.spoiled):
+                     self.cast, self.overflowing, self.overflowing_beside, self.spoiled):
             truth |= case()
+        truth |= self.spoiled(close=True)
         self.assertEqual(daemon.stop(), 0)
         self.check(daemon, truth)
-        port, dropped = self.dropped
-        self.assertEqual(daemon.total("udp.dropped", port=port, reason="buffer"), dropped)
-        self.assertEqual(daemon.total("udp.dropped", port=self.wrong, reason="other"), 10)
+        for (port, dropped), tags in ((self.dropped, {}),
+                                      (self.dropped_beside, {"family": "ipv4"})):
+            self.assertGreater(dropped, 0)
+            self.assertEqual(daemon.total("udp.dropped", port=port, reason="buffer", **tags),
+                             dropped)
+        for port in self.wrong:
+            self.assertEqual(daemon.total("udp.dropped", port=port, reason="other"), 10)
         self.assertEqual({loss: amount for loss, amount in daemon.losses().items()
                           if loss[0] == "udp"}, {})
 
@@ -288,6 +350,24 @@ class Directions(Case):
         return both_ends(port, (1, 9), (1, 9)) | {
             (client_port, "incoming"): amounts(), (client_port, "outgoing"): amounts()}
 
+    def client_of_two(self, refused=False):
+        """Asks both before one has answered, from a port that it asked for, or was refused."""
+        ports = free_port(), free_port()
+        servers = [self.udp(socket.AF_INET, self.HOST, port) for port in ports]
+        client = self.udp(socket.AF_INET, None if refused else self.HOST, free_port())
+        if refused:
+            with self.assertRaises(OSError):
+                client.bind((self.HOST, ports[0]))
+        for port in ports:
+            client.sendto(bytes(9), (self.HOST, port))
+        for server in servers:
+            server.sendto(bytes(5), server.recvfrom(100)[1])
+            client.recv(100)
+        return both_ends(ports[0], (1, 9), (1, 5)) | both_ends(ports[1], (1, 9), (1, 5))
+
+    def client_that_was_refused(self):
+        return self.client_of_two(refused=True)
+
     def resolver(self):
         """Asks from the port that it serves: from the first stranger's question on it is a server."""
         port, upstream_port = free_port(), free_port()
@@ -305,7 +385,16 @@ class Directions(Case):
         server = self.udp(socket.AF_INET, self.HOST, 0)
         self.udp().sendto(bytes(4321), (self.HOST, server.getsockname()[1]))
         server.recv(5000)
-        self.chance = server.getsockname()[1]
+        self.chance = [server.getsockname()[1]]
+        # The port that it asked for was another's, and the one that it speaks from is by chance.
+        refused, port = self.udp(), free_port()
+        self.udp(socket.AF_INET, self.HOST, port)
+        with self.assertRaises(OSError):
+            refused.bind((self.HOST, port))
+        refused.sendto(bytes(9), (self.HOST, port))
+        self.chance.append(refused.getsockname()[1])
+        self.udp().sendto(bytes(9), (self.HOST, self.chance[1]))
+        refused.recv(100)
         return {}
 
     def many_ports(self):
@@ -323,11 +412,12 @@ class Directions(Case):
         daemon = Daemon(self, console=CONSOLE)
         truth = {}
         for case in (self.server_and_client, self.client_with_an_address, self.client_with_a_port,
-                     self.resolver, self.listener_by_chance, self.many_ports):
+                     self.client_of_two, self.client_that_was_refused, self.resolver, self.listener_by_chance, self.many_ports):
             truth |= case()
         self.assertEqual(daemon.stop(), 0)
         self.check(daemon, truth)
-        self.assertEqual(daemon.total("udp.received.bytes", port=self.chance), 0)
+        for port in self.chance:
+            self.assertEqual(daemon.total("udp.received.bytes", port=port, direction="incoming"), 0)
         self.assertGreaterEqual(
             daemon.total("udp.received.bytes", port="ephemeral", direction="incoming"), 4321)
 
@@ -415,11 +505,18 @@ class Quic(Case):
         _, address = server.recvfrom(2000)
         server.sendto(initial, address)
         client.sendto(b"\x40" + bytes(20), ("127.0.0.1", port))
+        later = {}
+        for version in ("6b3343cf", "ff00001d"):  # 2, and a draft
+            number = free_port()
+            self.udp(socket.AF_INET, "127.0.0.1", number)
+            self.udp().sendto(b"\xc3" + bytes.fromhex(version) + initial[5:],
+                              ("127.0.0.1", number))
+            later[number, "incoming", ("protocol", "quic")] = amounts(0, 0, 1, 1200)
         # As long, and something else.
         self.udp().sendto(b"\xc3" + os.urandom(4) + bytes(1195), ("127.0.0.1", other_port))
         other.recv(2000), server.recv(2000)
         self.assertEqual(daemon.stop(), 0)
-        self.check(daemon, {
+        self.check(daemon, later | {
             (port, "outgoing", ("protocol", "quic")): amounts(2, 1221, 1, 1200),
             (port, "incoming", ("protocol", "quic")): amounts(1, 1200, 2, 1221),
             (other_port, "incoming"): amounts(received=1, received_bytes=1200)})

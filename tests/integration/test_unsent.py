@@ -46,9 +46,10 @@ class Unsent(unittest.TestCase):
                 port = free_port()
                 self.attempts(namespace, host, port, error)
                 expected[port] = "ipv6" if ":" in host else "ipv4"
-        no_route = free_port()
-        self.attempts(namespace, "192.0.2.1", no_route, errno.ENETUNREACH)
-        expected[no_route] = "ipv4"
+        for host in ("192.0.2.1", "::ffff:192.0.2.1"):
+            no_route = free_port()
+            self.attempts(namespace, host, no_route, errno.ENETUNREACH)
+            expected[no_route] = "ipv4"
         self.assertEqual(daemon.stop(), 0)
         for port, family in expected.items():
             tags = {"port": port, "reason": "local", "direction": "outgoing", "family": family}

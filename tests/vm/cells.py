@@ -21,6 +21,7 @@ FULL = SHORT + (
     "test_process_monitor.PythonSenders",
     "test_dns.Exact.test_outcomes",
     "test_nat.Translated.test_both_ends",
+    "test_listeners.Queues.test_overflow",
     "test_connections.ReusedSocket",
     "test_connections.Failures.test_refused_over_ipv6",
     "test_connections.LiveConnection",
@@ -36,6 +37,10 @@ FULL = SHORT + (
     "test_owners.HandedOn.test_a_daemon_that_forks_after_connecting",
     "test_first_payload.FirstSegments.test_pipeline_of_16",
     "test_first_payload.FirstSegments.test_long_head_and_body",
+)
+# Not every kernel has it.
+KERNEL_TLS = (
+    "test_other_lives.KernelTls",
 )
 # Each CPU is a thread of QEMU: what the programs do at the same time, they do at the same time on
 # no more CPUs than the host has, but they are interrupted anywhere.
@@ -72,7 +77,8 @@ def _locked_down(mode):
 CELLS = (
     # Below 5.11 there is no socket storage in tracing programs: probe and run must agree on that.
     Cell("5.10", "bullseye-security", tier="none", tests=()),
-    Cell("6.1", "bookworm", rights=("root", "needed capabilities", "nobody")),
+    Cell("6.1", "bookworm", rights=("root", "needed capabilities", "nobody"),
+         tests=FULL + KERNEL_TLS),
     Cell("6.12", "bookworm-backports"),
     Cell("newest", "sid"),
     Cell("6.1 arm64", "bookworm", architecture="arm64", other=False),

@@ -12,11 +12,13 @@ from cache import kept
 from initramfs import Archive
 from packages import Unavailable
 
-# What the live tests use: veth pairs, nftables with its expressions, sock_diag for ss.
+# What the live tests use: veth pairs, nftables with its expressions, sock_diag for ss, TLS with its
+# cipher.
 WANTED = (
     "veth", "tcp_diag", "inet_diag", "nf_tables", "nft_reject", "nft_reject_inet",
     "nft_reject_ipv4", "nft_reject_ipv6", "nft_numgen", "nft_ct", "nft_counter", "nft_chain_nat",
     "nft_nat", "nft_masq", "crc32c_generic", "libcrc32c",
+    "tls", "gcm", "ctr", "ghash_generic",
 )
 INDEXES = ("modules.alias", "modules.symbols", "modules.softdep", "modules.builtin",
            "modules.builtin.modinfo", "modules.order")

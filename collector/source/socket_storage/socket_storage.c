@@ -57,6 +57,7 @@ struct tier {
     struct eye_rings rings;
     uint64_t vanished; /* connections whose end was not seen */
     bool conntrack_is_strange;
+    struct eye_waiting_losses waiting_losses;
     uint64_t unproved; /* looks that have perhaps not met every socket */
     int cpus;
     uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
@@ -527,7 +528,8 @@ static int sweep_waiting(struct tier *tier)
         .epochs = tier->programs->bss->eye_epochs,
     };
     return eye_attacher_program(tier->attacher, EYE_PROGRAM_dns_received) > 0
-               ? eye_waiting_sweep(bpf_map__fd(tier->programs->maps.waiting), &limits, &tier->rings)
+               ? eye_waiting_sweep(bpf_map__fd(tier->programs->maps.waiting), &limits,
+                                   &tier->waiting_losses, &tier->rings)
                : 0;
 }
 
@@ -599,6 +601,9 @@ static void losses(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT])
     ret_losses[EYE_LOSS_TCP_RECURSION] = count_unhandled(tier);
     ret_losses[EYE_LOSS_TCP_VANISHED] = tier->vanished;
     ret_losses[EYE_LOSS_TCP_LOOK] = tier->unproved;
+    for (uint32_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
+        ret_losses[EYE_LOSS_OF_PARSER(i) + EYE_LOST_PIPELINE] += tier->waiting_losses.pipeline[i];
+    }
 }
 
 static bool follows_processes(const void *state)

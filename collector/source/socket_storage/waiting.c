@@ -39,9 +39,30 @@ static void tell(const struct eye_waiting *request, const struct eye_waiting_lim
                       sizeof(record.head) + record.head.body_bytes);
 }
 
+/* It is another one by now, asked after the sweep had looked. One that was asked since waits for
+ * both; where others took the room, it is lost. */
+static void put_back(int map, const struct eye_waiting_key *key, const struct eye_waiting *request,
+                     struct eye_waiting_losses *losses, struct eye_rings *rings)
+{
+    if (bpf_map_update_elem(map, key, request, BPF_NOEXIST) == 0 || errno == EEXIST) {
+        return;
+    }
+    const struct eye_request_head *head = &request->head;
+    const struct eye_loss_record record = {
+        .owner = head->owner,
+        .amount = 1,
+        .port = head->port,
+        .loss = (__u8)(EYE_LOSS_OF_PARSER(head->protocol) + EYE_LOST_PIPELINE),
+        .client = (head->flags & EYE_REQUEST_CLIENT) != 0,
+    };
+    losses->pipeline[head->protocol]++;
+    eye_rings_hand_on(rings, EYE_RING_REQUESTS, &record, sizeof(record));
+}
+
 /* Who deletes it tells of it, so one that was answered meanwhile is told once. */
 static void take_out(int map, const struct eye_waiting_key *key,
-                     const struct eye_waiting_limits *limits, struct eye_rings *rings)
+                     const struct eye_waiting_limits *limits, struct eye_waiting_losses *losses,
+                     struct eye_rings *rings)
 {
     struct eye_waiting request;
     if (bpf_map_lookup_and_delete_elem(map, key, &request) != 0 || is_void(&request, limits)) {
@@ -50,11 +71,12 @@ static void take_out(int map, const struct eye_waiting_key *key,
     if (is_over(&request, limits)) {
         tell(&request, limits, rings);
     } else {
-        bpf_map_update_elem(map, key, &request, BPF_NOEXIST); /* it is another one by now */
+        put_back(map, key, &request, losses, rings);
     }
 }
 
-int eye_waiting_sweep(int map, const struct eye_waiting_limits *limits, struct eye_rings *rings)
+int eye_waiting_sweep(int map, const struct eye_waiting_limits *limits,
+                      struct eye_waiting_losses *losses, struct eye_rings *rings)
 {
     struct eye_waiting_key keys[BATCH];
     struct eye_waiting requests[BATCH];
@@ -69,7 +91,7 @@ int eye_waiting_sweep(int map, const struct eye_waiting_limits *limits, struct e
         }
         for (__u32 i = 0; i < count; i++) {
             if (is_void(&requests[i], limits) || is_over(&requests[i], limits)) {
-                take_out(map, &keys[i], limits, rings);
+                take_out(map, &keys[i], limits, losses, rings);
             }
         }
         from = &position;

@@ -199,7 +199,7 @@ static bool follow_alias(struct message records, size_t count, struct subject *s
 
 /* ---- Names ---- */
 
-/* With dots; the root has none. Returns its length. */
+/* With dots, of which labels have none of their own; the root has none. Returns its length. */
 static size_t write_text(const struct wire_name *name, char ret_text[static NAME_BYTES])
 {
     size_t length = 0;
@@ -207,8 +207,10 @@ static size_t write_text(const struct wire_name *name, char ret_text[static NAME
         if (length > 0) {
             ret_text[length++] = '.';
         }
-        memcpy(ret_text + length, name->bytes + at + 1, name->bytes[at]);
-        length += name->bytes[at];
+        for (size_t i = 1; i <= name->bytes[at]; i++) {
+            uint8_t byte = name->bytes[at + i];
+            ret_text[length++] = byte == '.' ? '_' : (char)byte;
+        }
     }
     return length;
 }
@@ -247,6 +249,17 @@ static bool read_question(struct message *message, struct subject *ret_asked, si
            (ret_asked->type == EYE_DNS_A || ret_asked->type == EYE_DNS_AAAA);
 }
 
+/* @records: at the first of @count, which are there. */
+static bool is_whole(struct message records, size_t count)
+{
+    struct record record;
+    bool whole = true;
+    for (size_t i = 0; i < count && whole; i++) {
+        whole = read_record(&records, &record);
+    }
+    return whole;
+}
+
 bool eye_dns_tell_names(const uint8_t *message, size_t bytes, eye_name_handler *handler,
                         void *context)
 {
@@ -255,7 +268,7 @@ bool eye_dns_tell_names(const uint8_t *message, size_t bytes, eye_name_handler *
     struct record record;
     size_t answers = 0;
     char text[NAME_BYTES];
-    if (!read_question(&reader, &subject, &answers)) {
+    if (!read_question(&reader, &subject, &answers) || !is_whole(reader, answers)) {
         return false;
     }
     size_t length = write_text(&subject.name, text);
@@ -265,9 +278,7 @@ bool eye_dns_tell_names(const uint8_t *message, size_t bytes, eye_name_handler *
     }
     for (size_t i = 0; i < answers; i++) {
         uint8_t address[EYE_ADDRESS_BYTES];
-        if (!read_record(&reader, &record)) {
-            return false;
-        }
+        read_record(&reader, &record);
         if (is_about(&record, &subject, subject.type) && copy_address(&reader, &record, address)) {
             uint64_t ttl_ns = record.ttl_ns < subject.ttl_ns ? record.ttl_ns : subject.ttl_ns;
             handler(context, address, text, length, ttl_ns);

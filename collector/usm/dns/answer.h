@@ -13,8 +13,8 @@
 
 /**
  * Calls @handler for each address of the name that was asked for, with the shortest time to live on
- * the way to it. False when the message is cut or malformed; of what stands before that place names
- * may have been told. Nothing is told of other names, which nobody asked for.
+ * the way to it; not for others' names, which nobody asked for. False when the message is cut or
+ * malformed: then nothing is told.
  */
 bool eye_dns_tell_names(const uint8_t *message, size_t bytes, eye_name_handler *handler,
                         void *context);

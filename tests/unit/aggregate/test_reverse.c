@@ -244,6 +244,22 @@ static void changes__are_those_of_addresses_that_were_asked_for(void **state)
     assert_int_equal(eye_reverse_changes(world->reverse), 3);
 }
 
+static void learned__never_names_the_host_itself(void **state)
+{
+    struct world *world = *state;
+    static const char *const addresses[] = {"127.0.0.1", "127.5.5.5", "0.0.0.0", "::", "::1"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(addresses); i++) {
+        learn(world, addresses[i], "ads.example", 30 * SECOND, 0);
+        assert_string_equal(name_of(world, addresses[i]), "");
+        assert_int_equal(eye_reverse_count(world->reverse, EYE_REVERSE_LEARNED, EYE_REVERSE_LOCAL),
+                         i + 1);
+    }
+    learn(world, "::2", "two.example", 30 * SECOND, 0);
+    learn(world, "128.0.0.1", "public.example", 30 * SECOND, 0);
+    assert_string_equal(name_of(world, "::2"), "two.example");
+    assert_string_equal(name_of(world, "128.0.0.1"), "public.example");
+}
+
 static void learned__first_one_stays_while_it_is_valid(void **state)
 {
     struct world *world = *state;
@@ -320,6 +336,7 @@ int main(void)
         TEST(root__may_be_missing),
         TEST(learned__count_until_they_are_over_and_unused),
         TEST(changes__are_those_of_addresses_that_were_asked_for),
+        TEST(learned__never_names_the_host_itself),
         TEST(learned__first_one_stays_while_it_is_valid),
         TEST(learned__ttl_is_capped),
         TEST(learned__oldest_makes_room),

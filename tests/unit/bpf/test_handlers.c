@@ -68,6 +68,7 @@ static void *host_socket_storage(void *map, void *sk, void *value, __u64 flags);
 static long host_tail_call(void *skb, void *programs, __u32 index);
 static void *host_task_storage(void *map, struct task_struct *task, void *value, __u64 flags);
 
+#include "bpf/process/life.bpf.h"
 #include "bpf/usm/dispatch.bpf.h"
 #include "bpf/usm/lifecycle.bpf.h"
 #include "bpf/usm/payloads.bpf.h"
@@ -80,6 +81,7 @@ EYE_PROTOCOL_PROGRAMS(http)
 struct host {
     struct task_struct task; /* a group leader, the current process */
     struct css_set cgroups;
+    struct signal_struct signals;
     struct task_struct parent;
     struct mm_struct memory;
     struct tcp_sock tcp;
@@ -314,6 +316,45 @@ static void introduce__again_until_the_ring_took_it(void **state)
         assert_int_equal(host->record.head.owner, eye_owner_of(&host->task));
         assert_int_equal(host->losses[EYE_LOSS_OWNER_RING], 3);
     }
+}
+
+/* The key that its sockets had: that of one exec ago. */
+static void exec__ends_the_program_before(void **state)
+{
+    (void)state;
+    __u64 before = eye_owner_of(&host->task);
+    host->has_room = true;
+    host->task.self_exec_id++;
+    eye_handle_exec();
+    assert_int_equal(host->losses[EYE_COUNT_EXECS], 1);
+    assert_int_equal(host->submitted, 1);
+    assert_int_equal(((const struct eye_ended_record *)&host->record)->owner, before);
+}
+
+/* A process ends with its last thread, and is counted with its first, unless another one of it
+ * executes. */
+static void exit__counts_processes(void **state)
+{
+    struct task_struct other = {
+        .pid = 43, .tgid = 42, .signal = &host->signals, .group_leader = &host->task};
+    (void)state;
+    host->has_room = true;
+    host->task.pid = 42;
+    host->task.signal = &host->signals;
+    host->signals.live.counter = 1;
+    eye_handle_exit(&other);
+    assert_int_equal(host->losses[EYE_COUNT_EXITS], 0);
+    host->signals.group_exec_task = &other;
+    eye_handle_exit(&host->task);
+    assert_int_equal(host->losses[EYE_COUNT_EXITS], 0);
+    host->signals.group_exec_task = NULL;
+    eye_handle_exit(&host->task);
+    assert_int_equal(host->losses[EYE_COUNT_EXITS], 1);
+    assert_int_equal(host->submitted, 0);
+    host->signals.live.counter = 0;
+    eye_handle_exit(&other);
+    assert_int_equal(host->losses[EYE_COUNT_EXITS], 1);
+    assert_int_equal(host->submitted, 1);
 }
 
 /* Less than its room is whole; of more, and of just as much, a part is taken. */
@@ -1032,6 +1073,8 @@ int main(void)
         TEST(parent_of__is_who_runs_the_same_program),
         TEST(introduce_current__again_after_so_many_passes),
         TEST(introduce__again_until_the_ring_took_it),
+        TEST(exec__ends_the_program_before),
+        TEST(exit__counts_processes),
         TEST(read_environment__takes_what_there_is_room_for),
         TEST(take_first_payload__is_of_the_same_peer),
         TEST(take_first_payload__happens_once),

@@ -711,6 +711,31 @@ static void load__warns_of_variables_that_set_no_key(void **state)
                         "\"SOCKEYE_INTERVAL\"?\n");
 }
 
+static void load__warns_of_what_does_nothing_alone(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *warning; /* behind the file's name; NULL: none */
+    } cases[] = {
+        {"connections: {remote: cidr}",
+         ":1:15: connections.remote: cidr tells zones only, since no range has a name: set "
+         "connections.networks\n"},
+        {"connections: {remote: zone, networks: [{prefix: 10.0.0.0/8, name: a}]}",
+         ":1:29: connections.networks names nothing: set connections.remote: cidr\n"},
+        {"connections: {remote: cidr, networks: [{prefix: 10.0.0.0/8, name: a}]}", NULL},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        load_good_text(fixture, cases[i].text);
+        const char *warnings = fixture->config->warnings;
+        const char *told = warnings == NULL ? NULL : strstr(warnings, "main.yaml");
+        assert_true((cases[i].warning == NULL) == (told == NULL));
+        if (told != NULL) {
+            assert_string_equal(told + strlen("main.yaml"), cases[i].warning);
+        }
+    }
+}
+
 static void load__leaves_output_on_failure(void **state)
 {
     struct fixture *fixture = *state;
@@ -767,6 +792,7 @@ int main(void)
         TEST(load__reads_what_a_command_writes),
         TEST(load__shows_names_of_files_as_text),
         TEST(load__warns_of_variables_that_set_no_key),
+        TEST(load__warns_of_what_does_nothing_alone),
         TEST(load__leaves_output_on_failure),
         TEST(load__leaves_error_on_success),
     };

@@ -114,7 +114,8 @@ static void values__numbers_have_units_and_ranges(void **state)
          "1:11: interval: \"99999999999999999999s\" is out of range: 1s to 1h"},
         {"shutdown_timeout: 6m", "1:19: shutdown_timeout: \"6m\" is out of range: 0 to 5m"},
         {"limits: {series: 9}", "1:18: limits.series: \"9\" is out of range: 10 to 1000000"},
-        {"limits: {series: 20s}", "1:18: limits.series: \"20s\" is not a whole number, like 2000"},
+        {"limits: {series: 20s}",
+         "1:18: limits.series: \"20s\" is not a whole number from 10 to 1000000"},
         {"limits: {idle: 2d}", "1:16: limits.idle: \"2d\" is out of range: 10s to 1d"},
         {"exporters: [{type: sink, queue: {size: 4}}]",
          "1:40: queue.size: \"4\" needs a unit, like 4MiB"},
@@ -237,9 +238,16 @@ static void networks_and_filters__are_well_formed(void **state)
          "1:25: connections.exclude: needs \"address\", \"port\", \"direction\", \"service\" or "
          "\"process\""},
         {"connections: {exclude: [{direction: in}]}",
-         "1:37: direction: unknown \"in\" (known: both, incoming, outgoing)"},
+         "1:37: direction: unknown \"in\", did you mean \"incoming\"? (known: both, incoming, "
+         "outgoing)"},
+        {"connections: {remote: network}", "1:23: connections.remote: unknown \"network\", did you "
+                                           "mean \"cidr\"? (known: none, zone, "
+                                           "cidr, ip, name)"},
+        {"source: {processes: netlink}",
+         "1:21: source.processes: unknown \"netlink\", did you mean \"connector\"? (known: auto, "
+         "tracepoints, connector, none)"},
         {"connections: {exclude: [{port: http}]}",
-         "1:32: port: \"http\" is not a whole number, like 65535"},
+         "1:32: port: \"http\" is not a whole number from 1 to 65535"},
         {"connections: {exclude: [{service: ''}]}",
          "1:35: service: \"\" is not valid, expected a name, with * for any part"},
         {"connections: {exclude: [{port: 1, port: 2}]}", "1:35: key \"port\" is set twice"},
@@ -276,6 +284,8 @@ static void yaml__broken_text_is_told_where(void **state)
         {"a: b: c", "1:5: mapping values are not allowed in this context"},
         {"tags: *nowhere", "1:7: found undefined alias"},
         {"interval: 1s\ntags: @b", "2:7: found character that cannot start any token"},
+        {"log:\n\tlevel: info", "2:1: a tab, YAML indents with spaces only"},
+        {"interval:\t1s\n\ttags: []", "2:1: a tab, YAML indents with spaces only"},
         {"interval: 1s\n# \x01\n", "2:3: control characters are not allowed"},
         {"# \xc3\xa9 \xff\n", "1:5: invalid leading UTF-8 octet"},
         {"interval: 1s\n---\ninterval: 2s\n", "2:1: a second YAML document, only one is read"},

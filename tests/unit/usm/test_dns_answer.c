@@ -77,6 +77,11 @@ static const struct {
      ""},
     /* A time with the highest bit is none (RFC 2181). */
     {BYTES(HEAD("\1") ASKED_A "\xc0\x0c\0\1\0\1\x80\0\0\1" IPV4("\7")), "www.example 00..ff.7 0\n"},
+    /* A label with a dot of its own. */
+    {BYTES("\x12\x34\x81\x80\0\1\0\1\0\0\0\0"
+           "\5a.b.c\1d\0\0\1\0\1"
+           "\xc0\x0c\0\1\0\1" TTL("\x3c") IPV4("\7")),
+     "a_b_c.d 00..ff.7 60\n"},
     /* An alias of itself. */
     {BYTES(HEAD("\1") ASKED_A "\xc0\x0c\0\5\0\1" TTL("\x3c") "\0\2\xc0\x0c"), ""},
     {BYTES(HEAD("\0") ASKED_A), ""},
