@@ -80,6 +80,7 @@ static void visit(struct eye_diag_roster *roster, struct eye_visited *ret_visite
     const struct eye_visitor visitor = {"sock_diag", look, roster};
     roster->visit++;
     eye_namespaces_visit(roster->proc, &visitor, ret_visited);
+    roster->unseen = ret_visited->failed;
     mark_gone(roster);
 }
 

@@ -41,7 +41,8 @@ struct eye_diag_roster {
     pthread_mutex_t lock;
     struct eye_diag_places places;
     struct eye_diag_places arrivals;
-    size_t count; /* of both */
+    size_t count;         /* of both */
+    atomic_size_t unseen; /* that the last visit could not look at */
     uint32_t visit;
     int stop; /* eventfd */
     bool runs;

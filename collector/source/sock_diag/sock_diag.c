@@ -32,6 +32,7 @@
 struct tier {
     const struct eye_config *config;
     struct eye_features *features;
+    struct eye_sight *sight;
     struct eye_diag_roster roster;
     struct eye_diag_totals totals;
     struct eye_diag_owners owners;
@@ -217,6 +218,7 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     *ret_records = 0;
     dismiss_gone(tier, handler, context);
     welcome_all(tier);
+    tier->sight->unseeded = tier->roster.unseen;
     TAILQ_FOREACH(place, &tier->roster.places, link)
     {
         struct end end = {tier, place, handler, context};
@@ -362,7 +364,7 @@ static int start(struct tier *tier, const struct eye_steps *steps, struct eye_si
         return refused(result, ret_error);
     }
     sight->since_ns = eye_clock_monotonic_ns();
-    sight->unseeded = visited.failed;
+    sight->unseeded = tier->roster.unseen;
     return sight->own_namespace ? 0 : eye_diag_roster_run(&tier->roster, ret_error);
 }
 
@@ -375,6 +377,7 @@ static int open_tier(struct eye_features *features, const struct eye_steps *step
     }
     tier->config = features->config;
     tier->features = features;
+    tier->sight = sight;
     tier->epoll = epoll_create1(EPOLL_CLOEXEC);
     tier->buffers[0] = malloc(EYE_DIAG_DATAGRAM_BYTES);
     tier->buffers[1] = malloc(EYE_DIAG_DATAGRAM_BYTES);
