@@ -342,7 +342,7 @@ struct eye_loss_record {
     X(OWNER_ENVIRONMENT, "owner", "environment") /* not readable, too long: asked of /proc */      \
     X(PROCESS_RING, "process", "ring_full")      /* the end of a program: asked of /proc */        \
     X(SEED_LISTENERS, "seed", "listeners_full")  /* direction of older sockets guessed */          \
-    X(DIAG_OVERFLOW, "diag", "overflow")         /* ends of connections, how many is not known */  \
+    X(DIAG_OVERFLOW, "diag", "overflow")         /* sockets whose end was not told */              \
     X(DIAG_RESET, "diag", "reset")         /* what a connection did before it reset itself */      \
     X(DIAG_VANISHED, "diag", "vanished")   /* gone from the dumps, and its end was not told */     \
     X(DIAG_TABLE, "diag", "table_full")    /* a connection that is told of at its end alone */     \

@@ -6,13 +6,13 @@
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
-#include <linux/sock_diag.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "collector/base/base.h"
+#include "collector/base/drops.h"
 #include "collector/host/namespace.h"
 
 /* A message takes 768 bytes of it, and the kernel doubles it: 10 900 messages, 0.7 s of the busiest
@@ -222,8 +222,5 @@ int eye_connector_read(struct eye_connector *connector, eye_connector_handler *h
 
 uint32_t eye_connector_lost(const struct eye_connector *connector)
 {
-    __u32 values[SK_MEMINFO_VARS] = {0};
-    socklen_t length = sizeof(values);
-    getsockopt(connector->fd, SOL_SOCKET, SO_MEMINFO, values, &length);
-    return values[SK_MEMINFO_DROPS];
+    return eye_socket_drops(connector->fd);
 }

@@ -79,6 +79,7 @@ static void visit(struct eye_roster *roster, struct eye_visited *ret_visited)
     const struct eye_visitor visitor = {roster->type->step, look, roster};
     roster->visit++;
     eye_namespaces_visit(roster->proc, &visitor, ret_visited);
+    roster->unseen = ret_visited->failed;
     mark_gone(roster);
 }
 

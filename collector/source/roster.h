@@ -53,7 +53,8 @@ struct eye_roster {
     pthread_mutex_t lock;
     struct eye_places places;
     struct eye_places arrivals;
-    size_t count; /* of both */
+    size_t count;         /* of both */
+    atomic_size_t unseen; /* that the last visit could not look at */
     uint32_t visit;
     int stop; /* eventfd */
     bool runs;

@@ -42,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(found.sockets <= size / sizeof(uint64_t));
     assert(!found.done || found.error >= 0);
     eye_diag_connections_report(&connections, ignore, NULL);
+    eye_diag_connections_report_queues(&connections, ignore, NULL);
     assert(totals.connections <= found.sockets);
     eye_diag_connections_done(&connections);
     free(bytes);

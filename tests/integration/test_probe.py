@@ -149,7 +149,7 @@ class NeverSeen(unittest.TestCase):
         self.check("socket-storage", "HTTP/2", "TLS", "DNS over TCP", "MPTCP", "tunnels")
 
     def test_without(self):
-        lines = self.check("sock-diag", "UDP", "protocols", "queues of listeners", "SO_LINGER")
+        lines = self.check("sock-diag", "UDP", "protocols", "overflows", "SO_LINGER")
         self.assertEqual(probe(settings=("source.tier=sock-diag",))["never_seen"], lines)
 
 

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tier sock-diag: a user without any right in a network namespace, and root who is told to."""
 
+import itertools
 import os
 import shutil
+import signal
 import socket
 import struct
 import time
 import unittest
 
 import harness
+import test_listeners
 from harness import EXIT_OK, UNPRIVILEGED, Daemon, Namespace
 
 BOTH = ("incoming", "outgoing")
 RESET = struct.pack("ii", 1, 0)
+# Connections: their ends are more than the kernel has room for.
+FLOOD = 8000
 WITHOUT = ("connections.udp=false", "protocols.http=false")
 
 
@@ -28,6 +33,7 @@ class Traffic:
     """Connections in a namespace, both ends in this thread."""
 
     def __init__(self, test, namespace, family=socket.AF_INET, host="127.0.0.1"):
+        self._test = test
         self.port = harness.free_port()
         self._new = lambda: namespace.socket(family) if namespace else socket.socket(family)
         self.listener = self._new()
@@ -69,6 +75,16 @@ class Traffic:
             server.close()
 
 
+    def fill(self, backlog, clients):
+        """More that connect than there is room for, and nobody accepts."""
+        self.listener.listen(backlog)
+        for _ in range(clients):
+            client = self._new()
+            self._test.addCleanup(client.close)
+            client.setblocking(False)
+            client.connect_ex(self._address)
+
+
 class Counts(unittest.TestCase):
     """Assertions on what a daemon has told."""
 
@@ -100,6 +116,28 @@ class AsNobody(Counts):
         prefix = ("nsenter", f"--net=/run/netns/{self.namespace.name}", *UNPRIVILEGED, "sh", "-c",
                   f'shift; exec {public_copy(self)} "$@"', "sh")
         return Daemon(self, *settings, prefix=prefix)
+
+    def kept(self, traffic, count):
+        """Connections that last until the test ends, or somebody closes them."""
+        pairs = [traffic.connect() for _ in range(count)]
+        for end in itertools.chain(*pairs):
+            self.addCleanup(end.close)
+        return pairs
+
+    def unheard(self, daemon):
+        """How many ends the kernel had no room for."""
+        lines = self.namespace.run("cat", "/proc/net/netlink").stdout.splitlines()[1:]
+        return sum(int(words[8]) for words in map(str.split, lines)
+                   if words[2] == str(daemon.process.pid))
+
+    def is_told(self, daemon):
+        """A question that is answered yes when nothing has come since it was asked before."""
+        seen = [-1]
+
+        def answer():
+            seen.append(self.unheard(daemon))
+            return seen[-1] == seen[-2]
+        return answer
 
     def end(self, daemon, closed, port):
         """An end is told by a worker of the kernel, a moment later."""
@@ -167,6 +205,75 @@ class AsNobody(Counts):
             self.assertEqual(daemon.total("tcp.connections.closed", **tags), 25)
             self.assertFalse(daemon.last_gauge("tcp.connections.active", **tags))
         self.assertEqual(daemon.losses(), {})
+
+    def test_queues_of_listeners(self):
+        """Older than the daemon or not: what waits, for how much there is room, and what the kernel
+        counts as dropped; why it was, nobody can tell here."""
+        older = Traffic(self, self.namespace)
+        older.fill(2, 10)
+        self.namespace.run("ip", "link", "set", "lo", "down")
+        before = test_listeners.counted(self.namespace)[0]
+        self.assertGreater(before, 0)
+        daemon = self.daemon(*WITHOUT)
+        self.namespace.run("ip", "link", "set", "lo", "up")
+        newer = Traffic(self, self.namespace)
+        newer.fill(3, 20)
+        harness.wait_until(
+            lambda: daemon.last_gauge("tcp.listen.queue", port=newer.port) == 4, 20,
+            lambda: f"a full queue: {daemon.series('tcp.listen.queue')}")
+        self.assertEqual(daemon.last_gauge("tcp.listen.queue.limit", port=newer.port), 3)
+        self.assertEqual(daemon.last_gauge("tcp.listen.queue", port=older.port), 3)
+        # Whoever was not let in comes again: not between the daemon's last look and ours.
+        self.namespace.run("ip", "link", "set", "lo", "down")
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        drops = test_listeners.told(daemon, "tcp.listen.drops", older.port, newer.port)
+        self.assertEqual(sum(drops.values()),
+                         test_listeners.counted(self.namespace)[0] - before)
+        self.assertGreater(drops[newer.port], 0)
+        self.assertEqual(daemon.series("tcp.listen.overflows"), [])
+        self.assertEqual(daemon.losses(), {})
+
+    def test_ends_that_found_no_room(self):
+        """While the daemon stands still the kernel loses what it would have told: each lost end is
+        counted, what was open is closed all the same, and nothing twice."""
+        daemon = self.daemon(*WITHOUT)
+        traffic = Traffic(self, self.namespace)
+        held = self.kept(traffic, 20)
+        for pair in held:
+            traffic.exchange(pair, 100, 200)
+        tags = {"port": traffic.port, "direction": "incoming"}
+        harness.wait_until(lambda: daemon.last_gauge("tcp.connections.active", **tags) == 20, 10,
+                           "20 active")
+        self.addCleanup(daemon.process.send_signal, signal.SIGCONT)
+        daemon.process.send_signal(signal.SIGSTOP)
+        for pair in [traffic.connect() for _ in range(10)] + held[10:]:
+            for end in pair:
+                end.close()
+        for _ in range(FLOOD):
+            for end in traffic.connect():
+                end.close()
+        harness.wait_until(lambda: self.unheard(daemon) > 0, 20, "a full buffer")
+        for client, server in held[5:10]:
+            client.close()
+            server.close()
+        # A worker of the kernel tells of them, when it has time for it.
+        harness.wait_until(self.is_told(daemon), 20, "the last end", step=0.3)
+        daemon.process.send_signal(signal.SIGCONT)
+        # Two looks without them, and one that tells of it.
+        harness.wait_until(lambda: daemon.losses().get(("diag", "vanished")) == 10, 10,
+                           daemon.losses)
+        self.assertEqual(daemon.stop(), EXIT_OK)
+        for direction in BOTH:
+            tags["direction"] = direction
+            self.assertEqual(daemon.last_gauge("tcp.connections.active", **tags), 5)
+        losses = daemon.losses()
+        lost, vanished = losses.pop(("diag", "overflow")), losses.pop(("diag", "vanished"))
+        self.assertEqual((losses, vanished), ({}, 10))
+        self.assertGreater(lost, 0)
+        ended = 2 * (FLOOD + 10 + 15)
+        closed = daemon.total("tcp.connections.closed", port=traffic.port)
+        self.assertEqual(closed - vanished + lost, ended)
+        self.assertEqual(daemon.total("tcp.connections.opened", port=traffic.port), closed + 2 * 5)
 
     def test_storm(self):
         daemon = self.daemon(*WITHOUT)

@@ -104,6 +104,7 @@ void eye_diag_connections_done(struct eye_diag_connections *connections)
         connections->totals->connections -= connections->open.count;
     }
     eye_table_done(&connections->open);
+    eye_diag_queues_done(&connections->queues);
     eye_table_done(&connections->listeners);
 }
 
@@ -138,6 +139,15 @@ static void meet_listener(struct eye_diag_connections *connections,
         listener->owner = EYE_OWNER_UNKNOWN;
     }
     listener->look = connections->look;
+}
+
+static void meet_queue(struct eye_diag_connections *connections,
+                       const struct eye_diag_socket *socket)
+{
+    if (!eye_diag_queues_meet(&connections->queues, connections->look, connections->older,
+                              socket)) {
+        lose(connections, EYE_LOSS_DIAG_TABLE);
+    }
 }
 
 /* Where nobody listens any more, the ports tell what they can. */
@@ -223,6 +233,9 @@ void eye_diag_connections_meet(void *context, const struct eye_diag_socket *sock
     struct eye_diag_connections *connections = context;
     if (socket->state == TCP_LISTEN) {
         meet_listener(connections, socket);
+        if (connections->looking) {
+            meet_queue(connections, socket);
+        }
     } else if (eye_is_open(socket->state)) {
         meet_connection(connections, socket);
     }
@@ -241,6 +254,7 @@ void eye_diag_connections_want(struct eye_diag_connections *connections, bool al
 {
     struct connection *connection;
     struct listener *listener;
+    eye_diag_queues_want(&connections->queues, all, want, context);
     eye_table_for_each (&connections->listeners, listener) {
         listener->asked &= !all;
         if (!listener->asked && listener->inode != 0) {
@@ -261,6 +275,7 @@ void eye_diag_connections_own(struct eye_diag_connections *connections,
 {
     struct connection *connection;
     struct listener *listener;
+    eye_diag_queues_own(&connections->queues, find_owner, context);
     eye_table_for_each (&connections->listeners, listener) {
         uint64_t owner = listener->asked ? EYE_OWNER_UNKNOWN : find_owner(context, listener->inode);
         listener->owner = owner != EYE_OWNER_UNKNOWN ? owner : listener->owner;
@@ -485,6 +500,13 @@ uint64_t eye_diag_connections_report(struct eye_diag_connections *connections,
     }
     connections->looking = false;
     return records;
+}
+
+uint64_t eye_diag_connections_report_queues(struct eye_diag_connections *connections,
+                                            eye_record_handler *handler, void *context)
+{
+    return eye_diag_queues_report(&connections->queues, connections->look, connections->netns,
+                                  handler, context);
 }
 
 void eye_diag_connections_give_up(struct eye_diag_connections *connections)

@@ -17,6 +17,7 @@
 #include "collector/base/table.h"
 #include "collector/source/rings.h"
 #include "collector/source/sock_diag/message.h"
+#include "collector/source/sock_diag/queues.h"
 
 /* Open connections of all namespaces together, some 200 bytes each. What finds no room is counted
  * (EYE_LOSS_DIAG_TABLE) and told at its end, if that is told, with all that it did. */
@@ -31,6 +32,7 @@ struct eye_diag_totals {
 struct eye_diag_connections {
     struct eye_table open;      /* by cookie */
     struct eye_table listeners; /* by port: at most one for each number */
+    struct eye_diag_queues queues;
     struct eye_diag_totals *totals;
     uint32_t netns; /* inode number */
     uint32_t pass;  /* the counting pass that is going on */
@@ -75,6 +77,11 @@ void eye_diag_connections_own(struct eye_diag_connections *connections,
  * last one of each whose end was not told. Returns how many records. */
 uint64_t eye_diag_connections_report(struct eye_diag_connections *connections,
                                      eye_record_handler *handler, void *context);
+
+/** Tells what waits at each listener, whether the look went well or was given up: what is known is
+ * better than nothing. Returns how many records. */
+uint64_t eye_diag_connections_report_queues(struct eye_diag_connections *connections,
+                                            eye_record_handler *handler, void *context);
 
 /** The dump failed: the look is as if it had not been. */
 void eye_diag_connections_give_up(struct eye_diag_connections *connections);

@@ -12,7 +12,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* Room for ends that are not read yet: an end takes 1.3 KB of it. Who has no right to that much
+#include "collector/base/drops.h"
+
+/* Room for ends that are not read yet: an end takes 768 bytes of it. Who has no right to that much
  * gets what net.core.rmem_max allows. */
 #define EVENTS_BUFFER_BYTES (8 << 20)
 
@@ -103,7 +105,7 @@ int eye_diag_link_ask(struct eye_diag_link *link, int family, uint32_t states)
                    .nlmsg_seq = ++link->sequence},
         .request = {.sdiag_family = (uint8_t)family,
                     .sdiag_protocol = IPPROTO_TCP,
-                    .idiag_ext = 1U << (INET_DIAG_INFO - 1),
+                    .idiag_ext = 1U << (INET_DIAG_INFO - 1) | 1U << (INET_DIAG_SKMEMINFO - 1),
                     .idiag_states = states},
     };
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
@@ -139,6 +141,13 @@ int eye_diag_link_next(struct eye_diag_link *link, eye_diag_handler *handler, vo
     eye_diag_parse(link->dump_buffer, (size_t)length, link->sequence, handler, context, &found);
     link->refused += found.malformed;
     return found.error != 0 ? -found.error : !found.done;
+}
+
+void eye_diag_link_count_lost(struct eye_diag_link *link)
+{
+    uint32_t drops = eye_socket_drops(link->events);
+    link->lost += drops - link->drops;
+    link->drops = drops;
 }
 
 int eye_diag_link_event(struct eye_diag_link *link, eye_diag_handler *handler, void *context)

@@ -18,6 +18,8 @@ struct eye_diag_link {
     int dumps;
     int events; /* what sockets had counted at their end */
     uint32_t sequence;
+    uint32_t drops;   /* by the kernel's count, which wraps */
+    uint64_t lost;    /* sockets whose end the kernel had no room to tell of */
     uint64_t refused; /* datagrams that were not the kernel's, or cut; messages that were none */
     /* Of EYE_DIAG_DATAGRAM_BYTES each, shared by the links of one thread. While an end is handled a
      * dump may be read. */
@@ -37,6 +39,10 @@ int eye_diag_link_ask(struct eye_diag_link *link, int family, uint32_t states);
 
 /** The next part of the dump: 1, and there may be more; 0: that was all; or -errno. */
 int eye_diag_link_next(struct eye_diag_link *link, eye_diag_handler *handler, void *context);
+
+/** Counts into `lost` what the kernel has lost meanwhile. It goes on losing, without another
+ * -ENOBUFS, until all that waits was read. */
+void eye_diag_link_count_lost(struct eye_diag_link *link);
 
 /** The next sockets that ended: 1; 0: there is none now; -ENOBUFS: some were lost before; -errno.
  */

@@ -67,6 +67,18 @@ static bool is_family(uint8_t family)
     return family == AF_INET || family == AF_INET6;
 }
 
+/* 0: nothing is told of them. */
+static uint32_t drops_of(struct eye_bytes attributes)
+{
+    uint32_t memory[SK_MEMINFO_DROPS + 1];
+    struct eye_bytes told = eye_netlink_find(attributes, INET_DIAG_SKMEMINFO);
+    if (told.length < sizeof(memory)) {
+        return 0;
+    }
+    memcpy(memory, told.start, sizeof(memory));
+    return memory[SK_MEMINFO_DROPS];
+}
+
 /* False when @body is no socket. */
 static bool take_socket(struct eye_bytes body, eye_diag_handler *handler, void *context,
                         struct eye_diag_found *found)
@@ -87,6 +99,9 @@ static bool take_socket(struct eye_bytes body, eye_diag_handler *handler, void *
     memcpy(&info, told.start, told.length < sizeof(info) ? told.length : sizeof(info));
     struct eye_diag_socket socket = {
         .cookie = (uint64_t)message.id.idiag_cookie[1] << 32 | message.id.idiag_cookie[0],
+        .waiting = message.idiag_rqueue,
+        .room = message.idiag_wqueue,
+        .drops = drops_of(body),
         .inode = message.idiag_inode,
         .state = message.idiag_state,
     };

@@ -23,8 +23,11 @@ struct eye_diag_counters {
 struct eye_diag_socket {
     uint64_t cookie; /* the kernel's number of the socket, never given again */
     struct eye_diag_counters counters;
-    uint32_t rtt_us; /* 0: not measured */
-    uint32_t inode;  /* of its file; 0 at its end, or nobody has it open */
+    uint32_t rtt_us;  /* 0: not measured */
+    uint32_t waiting; /* of a listener: established, and not accepted yet ... */
+    uint32_t room;    /* ... for so many (the backlog of listen()) */
+    uint32_t drops;   /* segments that the socket dropped since it began; it wraps */
+    uint32_t inode;   /* of its file; 0 at its end, or nobody has it open */
     uint16_t local_port;
     uint16_t remote_port; /* both in host order; 0: none, or reset (is_reset) */
     uint8_t state;        /* TCP_ESTABLISHED, ... */

@@ -41,11 +41,13 @@ struct diag_place {
 struct tier {
     const struct eye_config *config;
     struct eye_features *features;
+    struct eye_sight *sight;
     struct eye_roster roster;
     struct eye_diag_totals totals;
     struct eye_diag_owners owners;
     uint8_t *buffers[2];        /* of dumps, of events */
     uint64_t refused_before;    /* messages, of namespaces that have gone */
+    uint64_t lost_before;       /* ends, of these */
     uint64_t listeners_next_ns; /* monotonic: not asked for before */
     uint64_t ends;
     int epoll;
@@ -138,7 +140,7 @@ static void drain_place(struct end *end)
     for (int left = DRAIN_MAX; left > 0 && result > 0; left--) {
         result = eye_diag_link_event(&end->place->netlink, on_end, end);
         if (result == -ENOBUFS) {
-            end->tier->totals.losses[EYE_LOSS_DIAG_OVERFLOW]++;
+            eye_diag_link_count_lost(&end->place->netlink);
             result = 1;
         }
     }
@@ -213,7 +215,9 @@ static void dismiss_gone(struct tier *tier, eye_record_handler *handler, void *c
     while ((place = (struct diag_place *)eye_roster_dismiss(&tier->roster)) != NULL) {
         drain_place(&(struct end){tier, place, handler, context});
         eye_diag_connections_vanish(&place->connections, handler, context);
+        eye_diag_link_count_lost(&place->netlink);
         tier->refused_before += place->netlink.refused;
+        tier->lost_before += place->netlink.lost;
         eye_roster_free(&tier->roster, &place->place);
     }
 }
@@ -235,6 +239,7 @@ static int look_at(struct diag_place *place, uint32_t pass, bool older, struct e
     if (result != 0) {
         eye_diag_connections_give_up(&place->connections);
     }
+    eye_diag_link_count_lost(&place->netlink);
     return result;
 }
 
@@ -248,6 +253,7 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     *ret_records = 0;
     dismiss_gone(tier, handler, context);
     welcome_all(tier);
+    tier->sight->unseeded = tier->roster.unseen;
     TAILQ_FOREACH(each, &tier->roster.places, link)
     {
         place = (struct diag_place *)each;
@@ -263,6 +269,7 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
         if (place->connections.looking) {
             *ret_records += eye_diag_connections_report(&place->connections, handler, context);
         }
+        *ret_records += eye_diag_connections_report_queues(&place->connections, handler, context);
     }
     return result;
 }
@@ -396,7 +403,7 @@ static int start(struct tier *tier, const struct eye_steps *steps, struct eye_si
         return refused(result, ret_error);
     }
     sight->since_ns = eye_clock_monotonic_ns();
-    sight->unseeded = visited.failed;
+    sight->unseeded = tier->roster.unseen;
     return sight->own_namespace ? 0 : eye_roster_run(&tier->roster, ret_error);
 }
 
@@ -409,6 +416,7 @@ static int open_tier(struct eye_features *features, const struct eye_steps *step
     }
     tier->config = features->config;
     tier->features = features;
+    tier->sight = sight;
     tier->epoll = epoll_create1(EPOLL_CLOEXEC);
     tier->buffers[0] = malloc(EYE_DIAG_DATAGRAM_BYTES);
     tier->buffers[1] = malloc(EYE_DIAG_DATAGRAM_BYTES);
@@ -522,10 +530,12 @@ static void losses(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT])
     memcpy(ret_losses, tier->totals.losses, sizeof(tier->totals.losses));
     ret_losses[EYE_LOSS_DIAG_OWNERS] = tier->owners.unread;
     ret_losses[EYE_LOSS_DIAG_MALFORMED] = tier->refused_before;
+    ret_losses[EYE_LOSS_DIAG_OVERFLOW] = tier->lost_before;
     TAILQ_FOREACH(each, &tier->roster.places, link)
     {
         place = (struct diag_place *)each;
         ret_losses[EYE_LOSS_DIAG_MALFORMED] += place->netlink.refused;
+        ret_losses[EYE_LOSS_DIAG_OVERFLOW] += place->netlink.lost;
     }
 }
 
@@ -537,8 +547,10 @@ static size_t read_programs(const void *state, struct eye_program_stats ret_stat
 }
 
 static const char *const never_seen[] = {
-    "UDP, requests of protocols, single connections, queues of listeners",
+    "UDP, requests of protocols, single connections",
     "connections that fail; how long connecting takes, how long connections last",
+    "which drops of a listener are overflows of its queue",
+    "what a listener dropped between the last look and its end",
     "what a connection did since the last look when it resets itself (SO_LINGER 0)",
     "who a client was, when its connection began and ended between two looks",
     "whether the last byte received is the end (FIN): 1 too much per connection",

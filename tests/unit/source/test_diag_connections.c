@@ -239,6 +239,46 @@ static void full_table__is_counted_and_told_at_the_end(void **state)
     totals.connections = 0;
 }
 
+static void look_at_queue(struct eye_diag_socket socket, bool older, uint32_t drops)
+{
+    socket.state = TCP_LISTEN;
+    socket.drops = drops;
+    eye_diag_connections_begin(&connections, 1, older);
+    eye_diag_connections_meet(&connections, &socket);
+    eye_diag_connections_report_queues(&connections, keep, NULL);
+}
+
+static void queue__is_told_by_each_look_and_its_drops_once(void **state)
+{
+    const struct eye_diag_socket older = {
+        .cookie = 5, .local_port = 80, .waiting = 3, .room = 2, .family = EYE_IPV4};
+    (void)state;
+    look_at_queue(older, true, UINT32_MAX - 1);
+    look_at_queue(older, false, 2);
+    assert_int_equal(count, 2);
+    assert_int_equal(records[0].dropped, 0);
+    assert_int_equal(records[1].kind, EYE_CONNECTION_LISTENS);
+    assert_int_equal(records[1].waiting, 3);
+    assert_int_equal(records[1].room, 2);
+    assert_int_equal(records[1].dropped, 4); /* the counter wraps */
+    eye_diag_connections_begin(&connections, 1, false);
+    eye_diag_connections_give_up(&connections);
+    eye_diag_connections_report_queues(&connections, keep, NULL);
+    assert_int_equal(records[2].waiting, 3); /* the look failed, and nothing is known better */
+    assert_int_equal(records[2].dropped, 0);
+}
+
+static void queues__of_one_port_count_for_themselves(void **state)
+{
+    struct eye_diag_socket worker = {.cookie = 5, .local_port = 80, .family = EYE_IPV4};
+    (void)state;
+    look_at_queue(worker, false, 7);
+    worker.cookie = 6;
+    look_at_queue(worker, false, 3);
+    assert_int_equal(count, 2); /* the other one has not been met again */
+    assert_int_equal(records[1].dropped, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -255,6 +295,8 @@ int main(void)
         TEST(listener__gives_direction_and_owner),
         TEST(owner__that_is_another_moves_what_is_active),
         TEST(full_table__is_counted_and_told_at_the_end),
+        TEST(queue__is_told_by_each_look_and_its_drops_once),
+        TEST(queues__of_one_port_count_for_themselves),
     };
     return cmocka_run_group_tests_name("diag_connections", tests, NULL, NULL);
 }
