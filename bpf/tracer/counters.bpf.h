@@ -68,11 +68,15 @@ static __always_inline __u32 eye_drops_of(const struct sock *sk)
 /* The same, for programs that see the socket as struct bpf_sock alone; they may read memory. */
 static __always_inline __u32 eye_read_drops(const struct sock *sk)
 {
+    __u32 drops = 0;
+    const struct numa_drop_counters *counters = NULL;
     struct numa_drop_counters more = {0};
+    bpf_core_read(&drops, sizeof(drops), &sk->sk_drops.counter);
     if (bpf_core_field_exists(sk->sk_drop_counters)) {
-        bpf_probe_read_kernel(&more, sizeof(more), BPF_CORE_READ(sk, sk_drop_counters));
+        bpf_core_read(&counters, sizeof(counters), &sk->sk_drop_counters);
+        bpf_probe_read_kernel(&more, sizeof(more), counters);
     }
-    return BPF_CORE_READ(sk, sk_drops.counter) + more.drops0 + more.drops1;
+    return drops + (__u32)(more.drops0 + more.drops1);
 }
 
 /* Of a socket's address, IPv4 as ::ffff:a.b.c.d. */

@@ -221,6 +221,15 @@ class Refusals(Control):
                 client.connect(self.path)
                 client.sendall(text)
 
+    def get_in_a_crowd(self, target):
+        """Who has not asked yet gives way as others do: an interpreter that does something else
+        between connect() and send() may be the one that was silent for longest."""
+        for _ in range(20):
+            with contextlib.suppress(http.client.RemoteDisconnected, BrokenPipeError,
+                                     ConnectionResetError):
+                return self.get(target)
+        return self.get(target)
+
     def test_crowd(self):
         """A thousand at once that say nothing, and some that drip: whoever asks is answered, and the
         daemon keeps 96 connections at most."""
@@ -240,7 +249,7 @@ class Refusals(Control):
         worst = 0
         while any(thread.is_alive() for thread in crowd):
             begin = time.monotonic()
-            self.assertTrue(self.get("/health")["alive"])
+            self.assertTrue(self.get_in_a_crowd("/health")["alive"])
             worst = max(worst, time.monotonic() - begin)
             self.assertLess(len(os.listdir(f"/proc/{daemon.pid}/fd")), 200)
         for thread in crowd:
