@@ -9,8 +9,8 @@
 #define EYE_EACH_PROTOCOL(EACH, X)                                                                 \
     /* What begins with words of its own stands before what may begin with any. */                 \
     EACH(X, HTTP, http, "HTTP/1")                                                                  \
-    /* Of datagrams, which are known by their port (bpf/usm/datagrams.bpf.h). */                   \
-    EACH(X, DNS, dns, "DNS over UDP")
+    /* Over TCP; datagrams are known by their port (bpf/usm/datagrams.bpf.h). */                   \
+    EACH(X, DNS, dns, "DNS")
 
 #define EYE_ONE_PROTOCOL(X, identifier, name, title) X(identifier, name)
 #define EYE_PROTOCOLS(X) EYE_EACH_PROTOCOL(EYE_ONE_PROTOCOL, X)

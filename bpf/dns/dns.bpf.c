@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The programs of DNS. A question waits in a map for its answer, under what translation of
- * addresses does not change: its socket, its id, and what it asks.
+ * The programs of DNS, over UDP and over TCP. A question waits in a map for its answer, under what
+ * translation of addresses does not change: its socket, its id, and what it asks.
  */
 #include "bpf/usm/dns/dns.h"
 #include "bpf/usm/datagram.bpf.h"
-#include "bpf/usm/records.bpf.h"
+#include "bpf/usm/payloads.bpf.h"
 #include "bpf/usm/waiting.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -15,11 +15,14 @@ struct eye_dns_record {
     struct eye_dns_body body;
 };
 
-/* One datagram, and at which end it is. */
+/* One message, and at which end it is. */
 struct eye_dns_work {
-    struct eye_passed_datagram passed;
+    struct eye_passed_datagram passed; /* of a segment no offset and no peer */
     struct eye_dns_message message;
+    __u64 time_ns;
     __u32 bytes; /* of the message */
+    __u16 port;
+    __u8 flags; /* enum eye_dns_flag, of what is asked for now */
     bool client;
 };
 
@@ -28,7 +31,7 @@ static __always_inline void eye_dns_lose(const struct eye_dns_work *work, enum e
 {
     __u32 number = EYE_LOSS_OF_PARSER(EYE_PROTOCOL_DNS) + loss;
     eye_lose(number, amount);
-    eye_tell_loss(work->passed.owner, EYE_DNS_PORT, work->client, number, amount);
+    eye_tell_loss(work->passed.owner, work->port, work->client, number, amount);
 }
 
 /* 0: it is no message. On the stack, since runs at egress interrupt each other: what belongs to the
@@ -76,17 +79,16 @@ static __always_inline void eye_dns_fill_key(struct __sk_buff *skb, const struct
 static __always_inline void eye_dns_asked(const struct eye_waiting_key *key,
                                           const struct eye_dns_work *work)
 {
-    __u64 now_ns = bpf_ktime_get_ns();
     struct eye_waiting *known = bpf_map_lookup_elem(&waiting, key);
     if (known && known->epoch == work->passed.epoch) {
-        known->last_ns = now_ns;
+        known->last_ns = work->time_ns;
         return;
     }
     struct eye_waiting request = {
-        .first_ns = now_ns,
-        .last_ns = now_ns,
+        .first_ns = work->time_ns,
+        .last_ns = work->time_ns,
         .head = {.owner = work->passed.owner,
-                 .port = EYE_DNS_PORT,
+                 .port = work->port,
                  .body_bytes = sizeof(struct eye_dns_body),
                  .protocol = EYE_PROTOCOL_DNS,
                  .flags = work->client ? EYE_REQUEST_CLIENT : 0},
@@ -95,6 +97,7 @@ static __always_inline void eye_dns_asked(const struct eye_waiting_key *key,
     struct eye_dns_body *body = (struct eye_dns_body *)request.body;
     body->type = work->message.type;
     body->opcode = work->message.opcode;
+    body->flags = work->flags;
     if (bpf_map_update_elem(&waiting, key, &request, BPF_ANY) != 0) {
         eye_dns_lose(work, EYE_LOST_PIPELINE, 1);
     }
@@ -158,7 +161,8 @@ static __always_inline bool eye_dns_answered(const struct eye_waiting_key *key,
     if (known) {
         record.head = known->head;
         __builtin_memcpy(&record.body, known->body, sizeof(record.body));
-        record.head.duration_ns = bpf_ktime_get_ns() - known->first_ns;
+        __u64 duration = work->time_ns - known->first_ns;
+        record.head.duration_ns = (__s64)duration < 0 ? 0 : duration; /* two clocks of two CPUs */
     }
     if (!known || bpf_map_delete_elem(&waiting, key) != 0) {
         eye_dns_lose(work, EYE_LOST_UNMATCHED, 1);
@@ -168,7 +172,7 @@ static __always_inline bool eye_dns_answered(const struct eye_waiting_key *key,
         record.head.owner = work->passed.owner;
     }
     record.head.code = work->message.code;
-    record.body.truncated = work->message.truncated;
+    record.body.flags |= work->message.truncated ? EYE_DNS_TRUNCATED : 0;
     if (bpf_ringbuf_output(&requests, &record, sizeof(record.head) + sizeof(record.body),
                            eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
         eye_dns_lose(work, EYE_LOST_RING, 1);
@@ -189,9 +193,13 @@ static __always_inline __u32 eye_dns_first_bytes(struct __sk_buff *skb,
     return segment;
 }
 
-static __always_inline void eye_dns_handle(struct __sk_buff *skb, __u32 side)
+static __always_inline void eye_dns_handle_datagram(struct __sk_buff *skb, __u32 side)
 {
-    struct eye_dns_work work = {.passed = eye_take_datagram(skb)};
+    struct eye_dns_work work = {
+        .passed = eye_take_datagram(skb),
+        .port = EYE_DNS_PORT,
+        .time_ns = bpf_ktime_get_ns(),
+    };
     struct eye_waiting_key key;
     work.client = work.passed.ends & EYE_END_CLIENT;
     work.bytes = eye_dns_first_bytes(skb, &work);
@@ -210,6 +218,75 @@ static __always_inline void eye_dns_handle(struct __sk_buff *skb, __u32 side)
         eye_dns_asked(&key, &work);
     } else if (eye_dns_answered(&key, &work)) {
         eye_dns_learn(skb, &work);
+    }
+}
+
+/* ---- Over TCP ---- */
+
+/* The message that the window of @side begins with. What comes before its socket
+ * (first_payload.bpf.h) has no cookie to wait under. */
+EYE_PART int eye_dns_handle_message(struct __sk_buff *skb, struct eye_conversation *conversation,
+                                    __u32 side)
+{
+    struct bpf_sock *sk = skb->sk;
+    struct eye_dns_work work = {.flags = EYE_DNS_OVER_TCP};
+    struct eye_waiting_key key;
+    if (!sk || !conversation) {
+        return 0;
+    }
+    const struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_socket *socket =
+        sk->state == TCP_LISTEN ? NULL : bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (!socket) {
+        eye_note_loss_part(conversation, EYE_LOST_GAP, 1);
+        return 0;
+    }
+    if (!eye_dns_take_message(half, &work.message)) {
+        eye_note_loss_part(conversation, EYE_LOST_MALFORMED, 1);
+        return 0;
+    }
+    work.port = conversation->port;
+    work.passed.owner = conversation->owner;
+    work.passed.epoch = socket->stream.epoch;
+    work.time_ns = half->first_ns;
+    work.client = (side == EYE_SENT) != work.message.answer;
+    eye_know(conversation, side, !work.message.answer);
+    eye_dns_fill_key(skb, &work, &key);
+    if (!work.message.answer) {
+        eye_dns_asked(&key, &work);
+    } else if (eye_dns_answered(&key, &work)) {
+        eye_confirm(conversation);
+    }
+    return 0;
+}
+
+/* One step of the frame, and the message that it may have found. */
+EYE_PART int eye_dns_step(struct __sk_buff *skb, struct eye_conversation *conversation,
+                          struct eye_cursor *at)
+{
+    if (!conversation || !at) {
+        return 0;
+    }
+    int more = eye_take_step(skb, conversation, at, &eye_dns_parser);
+    struct eye_half *half = eye_half_of(conversation, at->side);
+    if (half->mark != EYE_DNS_FOUND) {
+        return more;
+    }
+    half->mark = 0;
+    eye_dns_handle_message(skb, conversation, at->side);
+    return more;
+}
+
+EYE_PROTOCOL_STEPS(dns)
+
+static __always_inline void eye_dns_handle(struct __sk_buff *skb, __u32 side)
+{
+    struct bpf_sock *sk = skb->sk;
+    sk = sk ? bpf_sk_fullsock(sk) : NULL;
+    if (sk && sk->protocol == IPPROTO_TCP) {
+        eye_handle_passed(skb, side, EYE_PROTOCOL_DNS, NULL, eye_dns_all_steps);
+    } else {
+        eye_dns_handle_datagram(skb, side);
     }
 }
 

@@ -205,8 +205,9 @@ static __always_inline struct eye_conversation *eye_find_conversation(struct bpf
                : eye_begin(sk, conversation, protocol);
 }
 
-/* One payload of a socket that speaks @protocol. The first step is inlined: mostly there is no
- * other one, and a return costs some 20 ns where the kernel has return thunks. */
+/* One payload of a socket that speaks @protocol. The first step is inlined, but where @parser is
+ * NULL: mostly there is no other one, and a return costs some 20 ns where the kernel has return
+ * thunks. */
 static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf_sock *sk,
                                                const struct eye_passed *passed, __u32 side,
                                                __u8 protocol, const struct eye_parser *parser,
@@ -225,7 +226,7 @@ static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf
         return;
     }
     eye_advance_to_new(conversation, &at, segment->sequence);
-    if (eye_take_step(skb, conversation, &at, parser)) {
+    if (!parser || eye_take_step(skb, conversation, &at, parser)) {
         all_steps(skb, conversation, &at);
     }
     if (at.verdict != EYE_VERDICT_GO_ON) {
@@ -288,18 +289,11 @@ enum eye_protocol_of {
 #undef X
 };
 
-/*
- * The two programs of a protocol, name_sent and name_received. A step is a function: verified once,
- * not once per round of the loops around it. (Kernel 7.2 verifies nearly a million instructions
- * when bpf_loop() calls the step, 8 times what 6.18 does, and 5.17 is the first that has it.)
- */
-#define EYE_PROTOCOL_PROGRAMS(name)                                                                \
-    EYE_PART int eye_##name##_step(struct __sk_buff *skb, struct eye_conversation *conversation,   \
-                                   struct eye_cursor *at)                                          \
-    {                                                                                              \
-        return eye_take_step(skb, conversation, at, &eye_##name##_parser);                         \
-    }                                                                                              \
-                                                                                                   \
+/* As many steps as a payload may need, a function eye_name_all_steps() out of eye_name_step(): 1:
+ * go on. Steps are functions: verified once, not once per round of the loops around them.
+ * (Kernel 7.2 verifies nearly a million instructions when bpf_loop() calls the step, 8 times
+ * what 6.18 does, and 5.17 is the first that has it.) */
+#define EYE_PROTOCOL_STEPS(name)                                                                   \
     EYE_PART int eye_##name##_steps(struct __sk_buff *skb, struct eye_conversation *conversation,  \
                                     struct eye_cursor *at)                                         \
     {                                                                                              \
@@ -320,7 +314,17 @@ enum eye_protocol_of {
             }                                                                                      \
         }                                                                                          \
         return 0;                                                                                  \
+    }
+
+/* The two programs of a protocol that is a parser and nothing else, name_sent and name_received. */
+#define EYE_PROTOCOL_PROGRAMS(name)                                                                \
+    EYE_PART int eye_##name##_step(struct __sk_buff *skb, struct eye_conversation *conversation,   \
+                                   struct eye_cursor *at)                                          \
+    {                                                                                              \
+        return eye_take_step(skb, conversation, at, &eye_##name##_parser);                         \
     }                                                                                              \
+                                                                                                   \
+    EYE_PROTOCOL_STEPS(name)                                                                       \
                                                                                                    \
     SEC("cgroup_skb/egress")                                                                       \
     int name##_sent(struct __sk_buff *skb)                                                         \

@@ -112,6 +112,7 @@ struct eye_attribute {
       "UPDATE")                                                                                    \
     X(RCODE, "rcode", "dns.response_code", STRING, EXPERIMENTAL,                                   \
       "of a DNS answer: NOERROR, NXDOMAIN ... , RCODE and a number when unknown")                  \
+    X(TRANSPORT, "transport", "network.transport", STRING, EXPERIMENTAL, "of DNS: udp or tcp")     \
     X(ROUTE, "route", "", STRING, EXPERIMENTAL,                                                    \
       "path with variable segments as *, or the user's own route")                                 \
     X(PROGRAM, "program", "", STRING, EXPERIMENTAL, "kernel program")                              \
@@ -163,8 +164,8 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
 #define EYE_TAGS_DNS                                                                               \
-    (EYE_TAG_BIT(TYPE) | EYE_TAG_BIT(RCODE) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) |          \
-     EYE_TAG_BIT(PORT))
+    (EYE_TAG_BIT(TYPE) | EYE_TAG_BIT(RCODE) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(TRANSPORT) |        \
+     EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
 #define EYE_TAGS_USM_LOST                                                                          \
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(REASON))
 
@@ -292,10 +293,9 @@ enum eye_series_bound {
       EYE_TAGS_HTTP, BUDGETED, STABLE,                                                             \
       "first byte of the request to first byte of the response, client end")                       \
     X(DNS_LOOKUP, "dns.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1, EYE_TAGS_DNS, BUDGETED,    \
-      EXPERIMENTAL,                                                                                \
-      "DNS question over UDP to its answer, client end; asked again, since the first time")        \
+      EXPERIMENTAL, "DNS question to its answer, client end; asked again, since the first time")   \
     X(DNS_SERVER_LOOKUP, "dns.server.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1,              \
-      EYE_TAGS_DNS, BUDGETED, EXPERIMENTAL, "DNS question over UDP to its answer, server end")     \
+      EYE_TAGS_DNS, BUDGETED, EXPERIMENTAL, "DNS question to its answer, server end")              \
     X(SELF_KERNEL_LOST, "sockeye.kernel.lost", SELF, COUNTER, EVENTS, 1,                           \
       EYE_TAG_BIT(PROGRAM) | EYE_TAG_BIT(REASON), FEW, STABLE,                                     \
       "what the kernel side saw and could not hand on, by program and reason")                     \

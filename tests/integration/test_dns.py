@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DNS over UDP: every question is counted once at each end, under whose it is and what became of
+"""DNS: every question is counted once at each end, under whose it is and what became of
 it; what is no DNS, what nobody asked for and what nobody answers is counted as that.
 
 Port 53 is in namespaces of the tests' own. Clients and servers are children with services of their
@@ -57,6 +57,7 @@ class Case(unittest.TestCase):
         for tags, (_, count, _) in daemon.series(metric, service=service(name)):
             self.assertEqual(tags["port"], "53")
             outcome = [tags[key] for key in ("rcode", "error_type") if key in tags]
+            outcome += ["tcp"] if tags["transport"] == "tcp" else []
             seen[tags["type"], *outcome] += count
         return dict(seen)
 
@@ -177,6 +178,64 @@ time.sleep(1.1)
         self.assertEqual(daemon.series("udp.sent.datagrams"), [])
 
 
+class Streams(Case):
+    """Over TCP, by a real server: after an answer that was cut, several questions in one
+    connection, one segment, and cut anywhere."""
+
+    ADDRESSES, EACH = 100, 20
+
+    SOURCE = """
+def connect():
+    for _ in range(200):
+        try:
+            return socket.create_connection(("127.0.0.1", 53), timeout=20)
+        except ConnectionRefusedError:
+            time.sleep(0.05)
+
+connect().close()
+udp = client()
+for i in range(EACH):
+    ask(udp, question(i, "many.names.test"))
+    with connect() as tcp:
+        ask_stream(tcp, [frame(question(i, "many.names.test"))], 1)
+with connect() as tcp:
+    for i in range(EACH):
+        ask_stream(tcp, [frame(question(3 * i, "one.names.test")) +
+                         frame(question(3 * i + 1, "one.names.test", AAAA)) +
+                         frame(question(3 * i + 2, "none.names.test"))], 3)
+with connect() as tcp:
+    ask_stream(tcp, [frame(question(0, "one.names.test"))], 1)
+    whole = frame(question(1, "Many.Names.TEST"))
+    for cut in range(1, len(whole)):
+        ask_stream(tcp, [whole[:cut], whole[cut:]], 1)
+    print(json.dumps(len(whole)))
+with connect() as tcp:
+    ask_stream(tcp, [frame(question(0, "one.names.test"))], 1)
+    tcp.sendall(frame(bytes(3)) + b"GET / HTTP/1.1")
+    time.sleep(0.3)
+"""
+
+    def test_over_tcp(self):
+        harness.need("dnsmasq")
+        daemon = Daemon(self, *DNS, console=CONSOLE)
+        namespace, folder = Namespace(self), harness.temporary_folder(self)
+        hosts = os.path.join(folder, "hosts")
+        with open(hosts, "w", encoding="utf-8") as file:
+            file.writelines(f"10.1.0.{i} many.names.test\n" for i in range(self.ADDRESSES))
+            file.write("10.2.0.1 one.names.test\nfd00::1 one.names.test\n")
+        self.child(namespace, "tcp-server", "dnsmasq", "--keep-in-foreground",
+                   "--conf-file=/dev/null", "--no-resolv", "--no-hosts", f"--addn-hosts={hosts}",
+                   "--port=53", "--user=root", "--listen-address=127.0.0.1", "--bind-interfaces",
+                   "--local=/names.test/", f"--pid-file={folder}/pid",
+                   f"--log-facility={folder}/log")
+        cuts = self.finish(self.begin(namespace, "tcp", f"EACH = {self.EACH}\n" + self.SOURCE)) - 1
+        self.assertEqual(daemon.stop(), 0)
+        expected = {("A", "NOERROR", "truncated"): self.EACH,
+                    ("A", "NOERROR", "tcp"): 2 * self.EACH + 1 + cuts + 1,
+                    ("AAAA", "NOERROR", "tcp"): self.EACH, ("A", "NXDOMAIN", "tcp"): self.EACH}
+        self.check(daemon, "tcp", expected, {"malformed": 1})
+
+
 class WhenSeen(Case):
     """By itself it is not loaded before it is seen, and never when it is switched off."""
 
@@ -187,7 +246,7 @@ class WhenSeen(Case):
 
         def loaded():
             self.finish(self.begin(namespace, "first", "ask(client(), question(1, 'host.example'))"))
-            return any("requests of DNS over UDP are seen" in line for line in daemon.log)
+            return any("requests of DNS are seen" in line for line in daemon.log)
         harness.wait_until(loaded)
         self.finish(self.begin(namespace, "first", """
 for i in range(9):

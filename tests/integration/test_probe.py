@@ -146,7 +146,7 @@ class NeverSeen(unittest.TestCase):
         return [line.strip() for line in lines]
 
     def test_with_ebpf(self):
-        self.check("socket-storage", "HTTP/2", "TLS", "DNS over TCP", "MPTCP", "tunnels")
+        self.check("socket-storage", "HTTP/2", "TLS", "DNS over UDP", "MPTCP", "tunnels")
 
     def test_without(self):
         lines = self.check("sock-diag", "UDP", "protocols", "overflows", "SO_LINGER")

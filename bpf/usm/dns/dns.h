@@ -1,101 +1,120 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * DNS (RFC 1035, 4.1): the header of a message and its question. No other record of it is looked
- * at. Plain C over bytes that anybody may have sent.
+ * DNS over TCP (RFC 7766): each message behind its length, any number of them in a connection,
+ * answers in any order. The frame of streams finds where a message begins and passes over what
+ * nobody looks at; which answer belongs to which question it cannot know, since it pairs in order.
+ * So this parser finds no requests and no responses: it leaves a mark where the head of a message
+ * stands in the window, for the programs to take.
  */
 #pragma once
 
-#include "bpf/usm/bytes.h"
-#include "bpf/usm/dns/record.h"
+#include "bpf/usm/dns/message.h"
 #include "bpf/usm/parser.h"
 
-#define EYE_DNS_PORT 53
-#define EYE_DNS_HEADER_BYTES 12
-#define EYE_DNS_LABEL_BYTES 63
-#define EYE_DNS_NAME_BYTES 255 /* with the lengths of its labels, the last one 0 */
-#define EYE_DNS_TAIL_BYTES 4   /* type and class, behind the name */
+#define EYE_DNS_LENGTH_BYTES 2
 
-/* FNV-1a of 64 bits (RFC 9923). */
-#define EYE_DNS_HASH_BASIS 0xcbf29ce484222325ULL
-#define EYE_DNS_HASH_PRIME 0x100000001b3ULL
+/* Of a message: its header and the shortest question, that for the root. */
+#define EYE_DNS_MESSAGE_LEAST (EYE_DNS_HEADER_BYTES + 1 + EYE_DNS_TAIL_BYTES)
 
-/* Of a name, and what stands behind it; zero behind the message. */
-struct eye_dns_text {
-    __u8 bytes[EYE_DNS_NAME_BYTES + 1];
-};
+/* eye_half.mark: the window begins with a message. */
+#define EYE_DNS_FOUND 1
 
-struct eye_dns_header {
-    __u8 bytes[EYE_DNS_HEADER_BYTES];
-};
+/* Bits of a header that a question does not have: that it is an answer, or authoritative, or cut,
+ * any operation but a query; that recursion is to be had, what must be zero, a code. */
+#define EYE_DNS_NOT_ASKING_FIRST 0xfe
+#define EYE_DNS_NOT_ASKING_SECOND 0xcf
 
-struct eye_dns_message {
-    __u64 name; /* hash of the question's, in lower case */
-    __u16 id;
-    __u16 type;     /* of the question */
-    __u8 answer;    /* 1: it is one */
-    __u8 opcode;    /* enum eye_dns_opcode */
-    __u8 code;      /* of an answer */
-    __u8 truncated; /* likewise */
-};
+/* Additional records of a question: EDNS, a signature. */
+#define EYE_DNS_ADDITIONAL_MAX 2
 
-/* Never the beginning of a TCP connection's payload: messages have a length before them there. */
+/* A client's first bytes. The port is not asked: no other protocol is known to have this. */
 static __always_inline int eye_dns_looks_like(const struct eye_glance *glance, __u32 bytes)
 {
-    (void)glance;
-    (void)bytes;
-    return 0;
+    const __u8 *head = glance->bytes + EYE_DNS_LENGTH_BYTES;
+    return bytes >= EYE_DNS_LENGTH_BYTES + EYE_DNS_MESSAGE_LEAST &&
+           eye_dns_number(glance->bytes) >= EYE_DNS_MESSAGE_LEAST &&
+           !(head[2] & EYE_DNS_NOT_ASKING_FIRST) && !(head[3] & EYE_DNS_NOT_ASKING_SECOND) &&
+           eye_dns_number(head + 4) == 1 && eye_dns_number(head + 6) == 0 &&
+           eye_dns_number(head + 8) == 0 && eye_dns_number(head + 10) <= EYE_DNS_ADDITIONAL_MAX &&
+           head[EYE_DNS_HEADER_BYTES] <= EYE_DNS_LABEL_BYTES;
 }
 
-static __always_inline __u16 eye_dns_number(const __u8 *bytes)
+/* Waits for all of a message that fits the window, and for a window full of a longer one. */
+static __always_inline void eye_dns_read_stream(struct eye_conversation *conversation, __u32 side,
+                                                __u32 filled, struct eye_found *found)
 {
-    return (__u16)(bytes[0] << 8 | bytes[1]);
-}
-
-/* False: this is no message of one question. Answers of servers that could not read the question
- * may have none; nothing says then to which question they belong. */
-static __always_inline bool eye_dns_read_header(const struct eye_dns_header *header,
-                                                struct eye_dns_message *ret_message)
-{
-    const __u8 *bytes = header->bytes;
-    ret_message->id = eye_dns_number(bytes);
-    ret_message->answer = bytes[2] >> 7;
-    ret_message->opcode = bytes[2] >> 3 & 15;
-    ret_message->truncated = ret_message->answer && bytes[2] & 2;
-    ret_message->code = ret_message->answer ? bytes[3] & 15 : 0;
-    if (ret_message->opcode != EYE_DNS_QUERY && ret_message->opcode != EYE_DNS_NOTIFY &&
-        ret_message->opcode != EYE_DNS_UPDATE) {
-        return false;
+    struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_dns_header header;
+    struct eye_dns_message message;
+    if (filled < EYE_DNS_LENGTH_BYTES) {
+        return;
     }
-    bool told_before_asked =
-        !ret_message->answer && ret_message->opcode == EYE_DNS_QUERY && eye_dns_number(bytes + 6);
-    return eye_dns_number(bytes + 4) == 1 && !told_before_asked;
+    __u32 whole = eye_dns_number(half->window) + EYE_DNS_LENGTH_BYTES;
+    if (whole < EYE_DNS_LENGTH_BYTES + EYE_DNS_MESSAGE_LEAST) {
+        found->what = EYE_FOUND_MISMATCH;
+        return;
+    }
+    if (filled < EYE_DNS_LENGTH_BYTES + EYE_DNS_HEADER_BYTES) {
+        return;
+    }
+    __builtin_memcpy(&header, half->window + EYE_DNS_LENGTH_BYTES, sizeof(header));
+    if (!eye_dns_read_header(&header, &message)) {
+        found->what = EYE_FOUND_MISMATCH;
+        return;
+    }
+    if (filled < whole && filled < EYE_WINDOW_BYTES) {
+        return;
+    }
+    half->mark = EYE_DNS_FOUND;
+    found->used = filled < whole ? filled : whole;
+    eye_skip_next(half, whole - found->used, EYE_PHASE_START);
 }
 
-/*
- * The length of the name that @text begins with, its last length included, and its hash; 0: it has
- * no end within @filled bytes, or is none. Nothing is compressed in a question: there is nothing
- * before it that a pointer could mean.
- */
-static __always_inline __u32 eye_dns_read_name(const struct eye_dns_text *text, __u32 filled,
-                                               __u64 *ret_hash)
+/* Neither follows: nothing is found that they would be asked about. */
+static __always_inline void eye_dns_note(struct eye_conversation *conversation, __u32 side,
+                                         struct eye_request *request, __u32 filled,
+                                         struct eye_found *found)
 {
-    __u64 hash = EYE_DNS_HASH_BASIS;
-    __u32 left = 0; /* of a label */
-    for (__u32 i = 0; i < EYE_DNS_NAME_BYTES; i++) {
-        hash = eye_forget(hash);
-        left = eye_forget(left);
-        __u8 byte = text->bytes[i];
-        if (i >= filled || (left == 0 && byte > EYE_DNS_LABEL_BYTES)) {
-            return 0;
-        }
-        if (left == 0 && byte == 0) {
-            *ret_hash = hash;
-            return i + 1;
-        }
-        left = left == 0 ? byte : left - 1;
-        /* Lengths are smaller than letters. */
-        byte |= (__u8)(byte - 'A') < 26 ? 0x20 : 0;
-        hash = (hash ^ byte) * EYE_DNS_HASH_PRIME;
+    (void)conversation;
+    (void)side;
+    (void)request;
+    (void)filled;
+    (void)found;
+}
+
+static __always_inline void eye_dns_go_on(struct eye_conversation *conversation, __u32 side,
+                                          __u32 filled, struct eye_found *found)
+{
+    eye_dns_note(conversation, side, NULL, filled, found);
+}
+
+static const struct eye_parser eye_dns_parser = {
+    .read = eye_dns_read_stream,
+    .note = eye_dns_note,
+    .go_on = eye_dns_go_on,
+};
+
+/* What the mark of @half means: the message that its window begins with. 0: its question has no
+ * name that ends within the window. */
+EYE_PART int eye_dns_take_message(const struct eye_half *half, struct eye_dns_message *ret_message)
+{
+    struct eye_dns_header header;
+    if (!half || !ret_message) {
+        return 0;
     }
-    return 0;
+    const __u8 *name = half->window + EYE_DNS_LENGTH_BYTES + EYE_DNS_HEADER_BYTES;
+    __u32 behind = eye_dns_number(half->window) - EYE_DNS_HEADER_BYTES;
+    __u32 room = EYE_WINDOW_BYTES - EYE_DNS_LENGTH_BYTES - EYE_DNS_HEADER_BYTES;
+    __u64 hash = 0;
+    __builtin_memcpy(&header, half->window + EYE_DNS_LENGTH_BYTES, sizeof(header));
+    eye_dns_read_header(&header, ret_message);
+    __u32 filled = (behind < room ? behind : room) - EYE_DNS_TAIL_BYTES;
+    __u64 length = eye_dns_read_name((const struct eye_dns_text *)name, filled, &hash);
+    eye_pin(length);
+    if (length == 0 || length > EYE_DNS_NAME_BYTES) {
+        return 0;
+    }
+    ret_message->name = hash;
+    ret_message->type = eye_dns_number(name + length);
+    return 1;
 }

@@ -8,11 +8,16 @@ enum eye_dns_opcode { EYE_DNS_QUERY = 0, EYE_DNS_NOTIFY = 4, EYE_DNS_UPDATE = 5 
 
 #define EYE_DNS_CODE_MAX 15
 
+enum eye_dns_flag {
+    EYE_DNS_TRUNCATED = 1, /* the answer is cut, and asked for again over TCP */
+    EYE_DNS_OVER_TCP = 2,
+};
+
 /* The head's code is the answer's, 0 .. EYE_DNS_CODE_MAX. */
 struct eye_dns_body {
-    __u16 type;     /* of the question; host order */
-    __u8 opcode;    /* enum eye_dns_opcode */
-    __u8 truncated; /* 1: the answer is cut, and asked for again by TCP */
+    __u16 type;  /* of the question; host order */
+    __u8 opcode; /* enum eye_dns_opcode */
+    __u8 flags;  /* enum eye_dns_flag */
 };
 
 enum eye_dns_type { EYE_DNS_A = 1, EYE_DNS_CNAME = 5, EYE_DNS_AAAA = 28 };

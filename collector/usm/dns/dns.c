@@ -39,7 +39,7 @@ static bool is_valid(const struct eye_request_head *head, const void *record)
     const struct eye_dns_body *body = record;
     bool known = body->opcode == EYE_DNS_QUERY || body->opcode == EYE_DNS_NOTIFY ||
                  body->opcode == EYE_DNS_UPDATE;
-    return known && body->truncated <= 1 &&
+    return known && body->flags <= (EYE_DNS_TRUNCATED | EYE_DNS_OVER_TCP) &&
            (!eye_request_is_answered(head) || head->code <= EYE_DNS_CODE_MAX);
 }
 
@@ -84,7 +84,7 @@ static void name_outcome(const struct eye_request_head *head, const struct eye_d
         code = texts->code;
     }
     eye_request_name_tag(name, EYE_TAG_RCODE, code);
-    if (body->truncated) {
+    if (body->flags & EYE_DNS_TRUNCATED) {
         eye_request_name_tag(name, EYE_TAG_ERROR, "truncated");
     }
 }
@@ -99,6 +99,8 @@ static void name_request(void *state, const struct eye_request_sample *sample,
     struct texts *texts = (struct texts *)(void *)ret_name->text;
     ret_name->metric = (head->flags & EYE_REQUEST_CLIENT) != 0 ? EYE_METRIC_DNS_LOOKUP
                                                                : EYE_METRIC_DNS_SERVER_LOOKUP;
+    eye_request_name_tag(ret_name, EYE_TAG_TRANSPORT,
+                         body->flags & EYE_DNS_OVER_TCP ? "tcp" : "udp");
     name_question(body, texts, ret_name);
     name_outcome(head, body, texts, ret_name);
 }

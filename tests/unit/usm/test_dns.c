@@ -183,7 +183,7 @@ static void records_have_names(void **state)
     static const struct {
         __u16 type;
         __u8 opcode;
-        __u8 truncated;
+        __u8 marks;
         __u8 flags;
         __u16 code;
         const char *names[3];
@@ -191,6 +191,7 @@ static void records_have_names(void **state)
     } table[] = {
         {1, 0, 0, 0, 0, {"A", "NOERROR", ""}, EYE_CHOICE_OURS},
         {28, 0, 1, EYE_REQUEST_CLIENT, 3, {"AAAA", "NXDOMAIN", "truncated"}, EYE_CHOICE_OURS},
+        {1, 0, EYE_DNS_OVER_TCP, 0, 0, {"A", "NOERROR", ""}, EYE_CHOICE_OURS},
         {65535, 0, 0, 0, 15, {"TYPE65535", "RCODE15", ""}, EYE_CHOICE_CLIENTS},
         {6, EYE_DNS_NOTIFY, 0, 0, 0, {"NOTIFY", "NOERROR", ""}, EYE_CHOICE_OURS},
         {9999, EYE_DNS_UPDATE, 0, 0, 5, {"UPDATE", "REFUSED", ""}, EYE_CHOICE_OURS},
@@ -206,7 +207,7 @@ static void records_have_names(void **state)
         struct record record = good_record();
         record.head.flags = table[i].flags;
         record.head.code = table[i].code;
-        record.body = (struct eye_dns_body){table[i].type, table[i].opcode, table[i].truncated};
+        record.body = (struct eye_dns_body){table[i].type, table[i].opcode, table[i].marks};
         struct taken taken = taken_of(&record);
         assert_int_equal(taken.count, 1);
         assert_int_equal(taken.name.metric, table[i].flags & EYE_REQUEST_CLIENT
@@ -215,6 +216,8 @@ static void records_have_names(void **state)
         assert_string_equal(tag_of(&taken.name, EYE_TAG_TYPE), table[i].names[0]);
         assert_string_equal(tag_of(&taken.name, EYE_TAG_RCODE), table[i].names[1]);
         assert_string_equal(tag_of(&taken.name, EYE_TAG_ERROR), table[i].names[2]);
+        assert_string_equal(tag_of(&taken.name, EYE_TAG_TRANSPORT),
+                            table[i].marks & EYE_DNS_OVER_TCP ? "tcp" : "udp");
         assert_int_equal(taken.name.choice, table[i].choice);
     }
 }
@@ -229,7 +232,7 @@ static void records_that_no_kernel_writes(void **state)
     record.body.opcode = 1;
     assert_int_equal(taken_of(&record).count, 0);
     record = good_record();
-    record.body.truncated = 2;
+    record.body.flags = 4;
     assert_int_equal(taken_of(&record).count, 0);
     record = good_record();
     record.head.body_bytes--;
