@@ -180,8 +180,13 @@ class ExactCounts(unittest.TestCase):
                  Exchange(self, "::", "::ffff:127.0.0.1"): "ipv4"}
         self.exchange(list(kinds))
         ends = sum(2 * kind.count for kind in kinds)
+        def state():
+            found = [(kind.port, 2 * kind.count, *(daemon.total(metric, port=kind.port)
+                                                   for metric in (OPENED, CLOSED, FAILED)))
+                     for kind in kinds]
+            return f"port, ends, opened, closed, failed: {found}; lost {daemon.losses()}"
         harness.wait_until(lambda: sum(daemon.total(CLOSED, port=kind.port) for kind in kinds) +
-                           changes_lost(daemon) >= ends, 30, daemon.losses)
+                           changes_lost(daemon) >= ends, 30, state)
         print(f"recursion_misses {recursion_misses(daemon)}", end="; ")
         self.assertEqual(daemon.stop(), 0)
         if changes_lost(daemon) > 0 and kernel_release() >= PREEMPTS_PROGRAMS:
