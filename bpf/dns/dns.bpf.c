@@ -260,20 +260,27 @@ EYE_PART int eye_dns_handle_message(struct __sk_buff *skb, struct eye_conversati
     return 0;
 }
 
-/* One step of the frame, and the message that it may have found. */
-EYE_PART int eye_dns_step(struct __sk_buff *skb, struct eye_conversation *conversation,
-                          struct eye_cursor *at)
+EYE_PART int eye_dns_frame_step(struct __sk_buff *skb, struct eye_conversation *conversation,
+                                struct eye_cursor *at)
 {
+    return eye_take_step(skb, conversation, at, &eye_dns_parser);
+}
+
+/* One step of the frame, and the message that it may have found. Beside each other, not one in the
+ * other: what a chain of calls has on the stack is 512 bytes at most. */
+static __always_inline int eye_dns_step(struct __sk_buff *skb,
+                                        struct eye_conversation *conversation,
+                                        struct eye_cursor *at)
+{
+    int more = eye_dns_frame_step(skb, conversation, at);
     if (!conversation || !at) {
         return 0;
     }
-    int more = eye_take_step(skb, conversation, at, &eye_dns_parser);
     struct eye_half *half = eye_half_of(conversation, at->side);
-    if (half->mark != EYE_DNS_FOUND) {
-        return more;
+    if (half->mark == EYE_DNS_FOUND) {
+        half->mark = 0;
+        eye_dns_handle_message(skb, conversation, at->side);
     }
-    half->mark = 0;
-    eye_dns_handle_message(skb, conversation, at->side);
     return more;
 }
 
