@@ -17,7 +17,7 @@ from packages import Unavailable
 WANTED = (
     "veth", "tcp_diag", "inet_diag", "nf_tables", "nft_reject", "nft_reject_inet",
     "nft_reject_ipv4", "nft_reject_ipv6", "nft_numgen", "nft_ct", "nft_counter", "nft_chain_nat",
-    "nft_nat", "nft_masq", "crc32c_generic", "libcrc32c",
+    "nft_nat", "nft_masq", "nft_redir", "crc32c_generic", "libcrc32c",
     "tls", "gcm", "ctr", "ghash_generic",
 )
 INDEXES = ("modules.alias", "modules.symbols", "modules.softdep", "modules.builtin",
