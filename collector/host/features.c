@@ -75,6 +75,15 @@ static bool has_capabilities(struct eye_features *features)
     return complete;
 }
 
+#define MOUNT_PROC "mount /proc (mount -t proc proc /proc), or set source.proc to where it is"
+
+/* What helps where nothing more is known. */
+static const char *const usual_remedies[] = {
+#define X(identifier, probe, name, needed_for, cost, remedy) [EYE_FEATURE_##identifier] = remedy,
+    EYE_FEATURES(X)
+#undef X
+};
+
 /* Nothing that is granted inside helps. */
 #define LEAVE_USER_NAMESPACE                                                                       \
     "run it in the host's user namespace (not rootless, no PrivateUsers=, --userns=host)"
@@ -239,7 +248,7 @@ static enum eye_answer probe_proc(struct eye_features *features, struct eye_feat
     case EYE_PROC_FOREIGN:
         return found(state, EYE_ANSWER_NO, "%s is of another pid namespace than the host's", proc);
     case EYE_PROC_ABSENT:
-        state->remedy = "mount /proc (mount -t proc proc /proc), or set source.proc to where it is";
+        state->remedy = MOUNT_PROC;
         return found(state, EYE_ANSWER_NO, "%s: %s", proc,
                      error == 0 ? "not a proc file system" : strerror(error));
     }
@@ -299,7 +308,8 @@ static bool sees_host(struct eye_features *features)
 static enum eye_answer cannot_see_host(struct eye_features *features,
                                        struct eye_feature_state *state)
 {
-    state->remedy = eye_feature_ask(features, EYE_FEATURE_PROC)->remedy;
+    state->remedy =
+        look_at_proc(features) == EYE_PROC_ABSENT ? MOUNT_PROC : usual_remedies[EYE_FEATURE_PROC];
     return found(state, EYE_ANSWER_UNKNOWN, "the host's processes are not visible");
 }
 
