@@ -71,11 +71,18 @@ int tcp_live(struct bpf_iter__bpf_sk_storage_map *context)
 {
     struct sock *sk = context->sk;
     struct eye_socket *socket = context->value;
-    if (sk && socket) {
-        return eye_handle_live(sk, socket);
-    }
-    eye_live_ended = true; /* called once more at the end */
-    return EYE_ITERATE_ON;
+    const struct tcp_sock *tcp = sk && socket ? bpf_skc_to_tcp_sock(sk) : NULL;
+    return tcp ? eye_handle_live(tcp, socket, false) : EYE_ITERATE_ON;
+}
+
+/* The same, for kernels whose walk over socket storage is not safe: of one network namespace. */
+SEC("iter/tcp")
+int tcp_live_table(struct bpf_iter__tcp *context)
+{
+    struct sock_common *common = context->sk_common;
+    struct tcp_sock *tcp = common ? bpf_skc_to_tcp_sock(common) : NULL;
+    struct eye_socket *socket = tcp ? eye_find_socket((struct sock *)tcp) : NULL;
+    return socket ? eye_handle_live(tcp, socket, true) : EYE_ITERATE_ON;
 }
 
 SEC("iter/tcp")
@@ -105,6 +112,15 @@ int udp_live(struct bpf_iter__bpf_sk_storage_map *context)
     struct sock *sk = context->sk;
     struct eye_udp_socket *socket = context->value;
     return sk && socket ? eye_handle_udp_live(sk, socket) : EYE_ITERATE_ON;
+}
+
+/* As tcp_live_table. */
+SEC("iter/udp")
+int udp_live_table(struct bpf_iter__udp *context)
+{
+    struct sock *sk = (struct sock *)context->udp_sk;
+    struct eye_udp_socket *socket = sk ? bpf_sk_storage_get(&udp_sockets, sk, 0, 0) : NULL;
+    return socket ? eye_handle_udp_live(sk, socket) : EYE_ITERATE_ON;
 }
 
 SEC("iter/bpf_map_elem")

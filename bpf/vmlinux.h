@@ -259,6 +259,11 @@ struct bpf_iter__tcp {
     struct sock_common *sk_common;
 };
 
+struct bpf_iter__udp {
+    struct bpf_iter_meta *meta;
+    struct udp_sock *udp_sk;
+};
+
 struct bpf_iter__task_file {
     struct bpf_iter_meta *meta;
     struct task_struct *task;

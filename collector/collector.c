@@ -593,7 +593,7 @@ static void ask_for_precedence(void)
  * bpf(2) to whoever lacks CAP_BPF, from then on loading alone. */
 static void give_up_privileges(const struct eye_collector *collector)
 {
-    eye_privileges_assume(EYE_ROLE_COLLECTOR);
+    eye_privileges_assume(eye_source_role(collector->source));
     if (!eye_source_is_readable(collector->source)) {
         eye_privileges_raise(EYE_CAPABILITY(CAP_BPF));
     }

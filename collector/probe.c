@@ -51,6 +51,11 @@ static const char *udp_of(const struct eye_probe *probe)
                                                    : "switched off (connections.udp: false)";
 }
 
+static const char *look_of(const struct eye_probe *probe)
+{
+    return probe->trial.look != NULL ? probe->trial.look : "";
+}
+
 /* Ends the line with @words, or goes on in as many as they take. */
 static void end_line(struct eye_text *page, const char *words, size_t indent)
 {
@@ -106,14 +111,19 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
     for (size_t i = 0; i < EYE_FEATURE_COUNT; i++) {
         print_feature(&probe->features.states[i], page);
     }
-    if (probe->trial.programs_of->program_count > 0) {
+    if (probe->tried && probe->trial.programs_of->program_count > 0) {
         eye_text_append(page, "\nkernel programs, each loaded alone\n");
     }
     for (size_t i = 0; i < probe->trial.programs_of->program_count; i++) {
-        print_program(probe, i, page);
+        if (probe->trial.programs[i].used) {
+            print_program(probe, i, page);
+        }
     }
     eye_text_appendf(page, "\ntier: %s, protocols: %s, UDP: %s, NAT: %s\n", tier_of(probe),
                      protocols_of(probe), udp_of(probe), probe->nat);
+    if (probe->trial.look != NULL) {
+        eye_text_appendf(page, "live sockets: by %s\n", probe->trial.look);
+    }
     if (probe->nat_why.text[0] != '\0') {
         struct eye_error line;
         eye_error_set(&line, 0, "NAT is not told by %s", probe->nat_why.text);
@@ -174,6 +184,9 @@ static json_t *pack_programs(const struct eye_probe *probe)
     for (size_t i = 0; i < probe->trial.programs_of->program_count; i++) {
         const struct eye_program_trial *trial = &probe->trial.programs[i];
         const struct eye_program_info *program = &probe->trial.programs_of->programs[i];
+        if (!trial->used) {
+            continue;
+        }
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:s, s:i, s:s, s:I, s:s}", "name", program->name,
                             "needed_for", eye_ability_name(program->ability), "works",
@@ -188,14 +201,14 @@ void eye_probe_print_json(const struct eye_probe *probe, FILE *out)
 {
     struct utsname kernel;
     uname(&kernel);
-    json_t *root =
-        json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "kernel",
-                  kernel.release, "machine", kernel.machine, "lockdown", eye_lockdown(), "tier",
-                  tier_of(probe), "protocols", probe->trial.protocols, "udp", probe->trial.udp,
-                  "nat", probe->nat, "nat_why_not", probe->nat_why.text, "why_not",
-                  probe->trial.sight.not_seen_count > 0 ? probe->trial.sight.not_seen[0].text : "",
-                  "not_seen", pack_not_seen(probe), "never_seen", pack_never_seen(probe),
-                  "features", pack_features(probe), "programs", pack_programs(probe));
+    json_t *root = json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "kernel",
+        kernel.release, "machine", kernel.machine, "lockdown", eye_lockdown(), "tier",
+        tier_of(probe), "protocols", probe->trial.protocols, "udp", probe->trial.udp, "look",
+        look_of(probe), "nat", probe->nat, "nat_why_not", probe->nat_why.text, "why_not",
+        probe->trial.sight.not_seen_count > 0 ? probe->trial.sight.not_seen[0].text : "",
+        "not_seen", pack_not_seen(probe), "never_seen", pack_never_seen(probe), "features",
+        pack_features(probe), "programs", pack_programs(probe));
     json_dumpf(root, out, JSON_INDENT(2));
     fputc('\n', out);
     json_decref(root);

@@ -119,6 +119,14 @@ enum eye_nat_way {
     EYE_NAT_WAY_NONE,
 };
 
+/* How live sockets are looked at: the kernel walks over what programs keep of them, in all network
+ * namespaces at once; or over its tables of sockets, a namespace at a time. */
+enum eye_look_way {
+    EYE_LOOK_WAY_AUTO,
+    EYE_LOOK_WAY_STORAGE,
+    EYE_LOOK_WAY_TABLES,
+};
+
 /* Order of the choices of connections.tags. */
 enum eye_connection_tag {
     EYE_CONNECTION_TAG_DIRECTION,
@@ -221,6 +229,7 @@ struct eye_config {
         char *cgroup;  /* source.cgroup: protocols are watched below it; NULL: found */
         int processes; /* source.processes: auto tracepoints connector none; enum eye_monitoring */
         int nat;       /* source.nat: auto ebpf netlink mirror none; enum eye_nat_way */
+        int look;      /* source.look: auto storage tables; enum eye_look_way */
     } source;
     struct {
         uint32_t tags; /* connections.tags: 1 << enum eye_connection_tag */

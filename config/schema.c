@@ -85,6 +85,13 @@ static const char *const nat_ways[] = {
     [EYE_NAT_WAY_MIRROR] = "mirror", [EYE_NAT_WAY_NONE] = "none", [EYE_NAT_WAY_NONE + 1] = NULL,
 };
 
+static const char *const look_ways[] = {
+    [EYE_LOOK_WAY_AUTO] = "auto",
+    [EYE_LOOK_WAY_STORAGE] = "storage",
+    [EYE_LOOK_WAY_TABLES] = "tables",
+    [EYE_LOOK_WAY_TABLES + 1] = NULL,
+};
+
 static bool consists_of(const char *text, const char *accepted)
 {
     return text[strspn(text, accepted)] == '\0';
@@ -280,6 +287,18 @@ const struct eye_config_key eye_config_keys[] = {
             "Who tells what NAT does: ebpf (packets show it), netlink (conntrack is asked, some "
             "6 us for each connection), mirror (conntrack tells by itself, and slows whoever "
             "connects), none; auto takes the first that works.",
+    },
+    {
+        .path = "source.look",
+        .type = EYE_CONFIG_CHOICE,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, source.look),
+        .default_value = "auto",
+        .choices = look_ways,
+        .restart = true,
+        .help = "How the kernel is asked for live sockets: storage (what programs keep of them, in "
+                "all network namespaces at once), tables (its own, a namespace at a time); auto "
+                "takes tables where a walk over storage may crash the kernel (7.0 and later).",
     },
     {
         .path = "connections.tags",

@@ -55,26 +55,45 @@ static __always_inline bool eye_is_established(const struct eye_socket *socket)
     return *(const volatile __u8 *)&socket->phase == EYE_SOCKET_ESTABLISHED;
 }
 
-/* Every connection that is open. Behind a close the memory may be another socket's at once, so what
- * was read counts only when the close had not come by then. */
-SEC("iter/bpf_sk_storage_map")
-int row_open(struct bpf_iter__bpf_sk_storage_map *context)
+/* Behind a close the memory may be another socket's at once, so what was read counts only when the
+ * close had not come by then. */
+static __always_inline void eye_write_row(struct seq_file *seq, const struct eye_socket *socket,
+                                          const struct tcp_sock *tcp, bool at_work_elsewhere)
 {
-    struct seq_file *seq = context->meta->seq;
-    struct sock *sk = context->sk;
-    const struct eye_socket *socket = context->value;
-    if (!sk || !socket || !eye_is_established(socket)) {
-        return 0;
-    }
-    const struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-    if (!tcp) {
-        return 0;
+    if (!eye_is_established(socket)) {
+        return;
     }
     struct eye_row row = {};
-    eye_fill_row(&row, socket, tcp, true);
+    eye_fill_row(&row, socket, tcp, at_work_elsewhere);
     barrier();
     if (eye_is_established(socket)) {
         bpf_seq_write(seq, &row, sizeof(row)); /* full: it is run again for this socket */
+    }
+}
+
+/* Every connection that is open. */
+SEC("iter/bpf_sk_storage_map")
+int row_open(struct bpf_iter__bpf_sk_storage_map *context)
+{
+    struct sock *sk = context->sk;
+    const struct eye_socket *socket = context->value;
+    const struct tcp_sock *tcp = sk && socket ? bpf_skc_to_tcp_sock(sk) : NULL;
+    if (tcp) {
+        eye_write_row(context->meta->seq, socket, tcp, true);
+    }
+    return 0;
+}
+
+/* As tcp_live_table: of one network namespace, with the socket's lock. */
+SEC("iter/tcp")
+int row_open_table(struct bpf_iter__tcp *context)
+{
+    struct sock_common *common = context->sk_common;
+    const struct tcp_sock *tcp = common ? bpf_skc_to_tcp_sock(common) : NULL;
+    const struct eye_socket *socket =
+        tcp ? bpf_sk_storage_get(&sockets, (struct sock *)tcp, 0, 0) : NULL;
+    if (socket) {
+        eye_write_row(context->meta->seq, socket, tcp, false);
     }
     return 0;
 }

@@ -16,5 +16,4 @@ __u32 eye_pass = 1;          /* number of the present counting pass */
 __u32 eye_live_look = 1;     /* number of the present look */
 bool eye_live_again = false; /* this run is for those that the look has not met */
 __u64 eye_live_began_ns = 0; /* monotonic */
-bool eye_live_ended = false; /* set by the program: the run has come to its end */
 __u64 eye_live_met = 0; /* counted by the program: sockets older than the look that it has met */

@@ -461,12 +461,13 @@ static __always_inline bool eye_give_back(struct eye_socket *socket, __u64 claim
 }
 
 static __always_inline enum eye_iteration eye_report_live(struct eye_socket *socket,
-                                                          const struct tcp_sock *tcp, __u64 claim)
+                                                          const struct tcp_sock *tcp, __u64 claim,
+                                                          bool is_held)
 {
     const struct eye_reported *reported = eye_reported_by(socket, claim);
     struct eye_reported *next = eye_reported_by(socket, claim ^ EYE_CLAIM_SECOND);
     struct eye_counters now;
-    eye_read_counters(tcp, true, &now);
+    eye_read_counters(tcp, !is_held, &now);
     eye_keep_reported(&now, &reported->counters);
     __u8 flags = eye_pass_flags(socket, reported);
     if (flags == 0 && !eye_moved(&now, &reported->counters)) {
@@ -503,18 +504,18 @@ static __always_inline bool eye_is_done_with(struct eye_socket *socket, __u64 cl
                               (eye_reported_by(socket, claim)->pass == 0 && eye_is_young(socket)));
 }
 
-static __always_inline enum eye_iteration eye_handle_live(struct sock *sk,
-                                                          struct eye_socket *socket)
+/* @is_held: nobody else is at work on the socket, the iterator has its lock. */
+static __always_inline enum eye_iteration eye_handle_live(const struct tcp_sock *tcp,
+                                                          struct eye_socket *socket, bool is_held)
 {
-    struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
     __u64 claim = socket->claim;
-    if (tcp && sk->__sk_common.skc_state == TCP_LISTEN) { /* nor is its child, before it opens */
-        return eye_handle_listener(tcp, socket);
+    if (tcp->inet_conn.icsk_inet.sk.__sk_common.skc_state == TCP_LISTEN) {
+        return eye_handle_listener(tcp, socket); /* nor is its child, before it opens */
     }
-    if (tcp && socket->phase == EYE_SOCKET_ESTABLISHED && claim <= EYE_CLAIM_SECOND &&
+    if (socket->phase == EYE_SOCKET_ESTABLISHED && claim <= EYE_CLAIM_SECOND &&
         !eye_is_done_with(socket, claim) &&
         __sync_val_compare_and_swap(&socket->claim, claim, claim | EYE_CLAIM_ITERATING) == claim) {
-        return eye_report_live(socket, tcp, claim);
+        return eye_report_live(socket, tcp, claim, is_held);
     }
     return EYE_ITERATE_ON;
 }

@@ -27,13 +27,16 @@
 #define EYE_PRIVILEGES_ALL UINT64_MAX
 
 /* X(identifier, effective, permitted): what is left to a thread once everything runs. DELIVERY:
- * whoever speaks with the network. NAMESPACES: whoever enters those of others, again and again;
- * CONNTRACK: and opens sockets there by which conntrack may be asked. */
+ * whoever speaks with the network. VISITOR: a collector that has to enter network namespaces at
+ * each look. NAMESPACES: whoever enters those of others, again and again; CONNTRACK: and opens
+ * sockets there by which conntrack may be asked. */
 #define EYE_ROLES(X)                                                                               \
     X(MAIN, 0,                                                                                     \
       EYE_PRIVILEGES_LOADING | EYE_PRIVILEGES_READING | EYE_CAPABILITY(CAP_SYS_ADMIN) |            \
           EYE_CAPABILITY(CAP_NET_BIND_SERVICE))                                                    \
     X(COLLECTOR, EYE_PRIVILEGES_READING, EYE_PRIVILEGES_READING | EYE_PRIVILEGES_LOADING)          \
+    X(VISITOR, EYE_PRIVILEGES_READING,                                                             \
+      EYE_PRIVILEGES_READING | EYE_PRIVILEGES_LOADING | EYE_CAPABILITY(CAP_SYS_ADMIN))             \
     X(NAMESPACES, EYE_PRIVILEGES_NAMESPACES, EYE_PRIVILEGES_NAMESPACES)                            \
     X(CONNTRACK, EYE_PRIVILEGES_NAMESPACES | EYE_CAPABILITY(CAP_NET_ADMIN),                        \
       EYE_PRIVILEGES_NAMESPACES | EYE_CAPABILITY(CAP_NET_ADMIN))                                   \

@@ -3,6 +3,7 @@
 #include "collector/host/features.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -26,6 +27,7 @@
 #include "collector/host/bpf_call.h"
 #include "collector/host/capabilities.h"
 #include "collector/host/host.h"
+#include "collector/host/kernel_type.h"
 #include "collector/host/remedy.h"
 
 static const struct {
@@ -77,9 +79,10 @@ static bool has_capabilities(struct eye_features *features)
 
 #define MOUNT_PROC "mount /proc (mount -t proc proc /proc), or set source.proc to where it is"
 
-/* What helps where nothing more is known. */
-static const char *const usual_remedies[] = {
-#define X(identifier, probe, name, needed_for, cost, remedy) [EYE_FEATURE_##identifier] = remedy,
+/* What is known of a feature before its probe. */
+static const struct eye_feature_state usual[EYE_FEATURE_COUNT] = {
+#define X(identifier, probe, name, needed_for, cost, remedy)                                       \
+    [EYE_FEATURE_##identifier] = {#probe, name, needed_for, cost, remedy, EYE_ANSWER_UNKNOWN, ""},
     EYE_FEATURES(X)
 #undef X
 };
@@ -309,7 +312,7 @@ static enum eye_answer cannot_see_host(struct eye_features *features,
                                        struct eye_feature_state *state)
 {
     state->remedy =
-        look_at_proc(features) == EYE_PROC_ABSENT ? MOUNT_PROC : usual_remedies[EYE_FEATURE_PROC];
+        look_at_proc(features) == EYE_PROC_ABSENT ? MOUNT_PROC : usual[EYE_FEATURE_PROC].remedy;
     return found(state, EYE_ANSWER_UNKNOWN, "the host's processes are not visible");
 }
 
@@ -452,13 +455,10 @@ const char *eye_answer_name(enum eye_answer answer)
     return names[answer];
 }
 
-static const struct {
-    struct eye_feature_state state;
-    enum eye_answer (*probe)(struct eye_features *features, struct eye_feature_state *state);
-} kinds[EYE_FEATURE_COUNT] = {
-#define X(identifier, probe, name, needed_for, cost, remedy)                                       \
-    [EYE_FEATURE_##identifier] = {                                                                 \
-        {#probe, name, needed_for, cost, remedy, EYE_ANSWER_UNKNOWN, ""}, probe_##probe},
+typedef enum eye_answer eye_probe(struct eye_features *features, struct eye_feature_state *state);
+
+static eye_probe *const probes[EYE_FEATURE_COUNT] = {
+#define X(identifier, probe, ...) [EYE_FEATURE_##identifier] = probe_##probe,
     EYE_FEATURES(X)
 #undef X
 };
@@ -467,6 +467,7 @@ void eye_features_init(struct eye_features *features, const struct eye_config *c
 {
     memset(features, 0, sizeof(*features));
     features->config = config;
+    features->storage_walk = EYE_ANSWER_UNKNOWN;
     features->user_namespace = EYE_ANSWER_UNKNOWN;
     for (size_t i = 0; i < EYE_HELPER_COUNT; i++) {
         features->helpers[i] = EYE_ANSWER_UNKNOWN;
@@ -479,8 +480,8 @@ const struct eye_feature_state *eye_feature_ask(struct eye_features *features,
     struct eye_feature_state *state = &features->states[feature];
     if (state->key == NULL) {
         libbpf_print_fn_t printer = libbpf_set_print(NULL);
-        *state = kinds[feature].state;
-        state->available = kinds[feature].probe(features, state);
+        *state = usual[feature];
+        state->available = probes[feature](features, state);
         libbpf_set_print(printer);
     }
     return state;
@@ -575,4 +576,26 @@ const char *eye_lockdown(void)
         }
     }
     return "unknown";
+}
+
+/* The member came with the lockless way of unlinking. */
+static bool unlinks_without_lock(void)
+{
+    struct btf *kernel = btf__load_vmlinux_btf();
+    int entry = kernel == NULL
+                    ? -ENOENT
+                    : btf__find_by_name_kind(kernel, "bpf_local_storage_elem", BTF_KIND_STRUCT);
+    bool without_lock =
+        entry > 0 &&
+        eye_kernel_type_offset(kernel, btf__type_by_id(kernel, (uint32_t)entry), "state") != 0;
+    btf__free(kernel);
+    return without_lock;
+}
+
+bool eye_storage_walk_is_safe(struct eye_features *features)
+{
+    if (features->storage_walk == EYE_ANSWER_UNKNOWN) {
+        features->storage_walk = answer_of(!unlinks_without_lock());
+    }
+    return features->storage_walk == EYE_ANSWER_YES;
 }

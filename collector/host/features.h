@@ -98,6 +98,7 @@ struct eye_features {
     const struct eye_config *config;                    /* where to look */
     struct eye_feature_state states[EYE_FEATURE_COUNT]; /* key NULL: not asked yet */
     enum eye_answer helpers[EYE_HELPER_COUNT];          /* UNKNOWN: not asked yet */
+    enum eye_answer storage_walk;                       /* is it safe? UNKNOWN: not asked yet */
     enum eye_answer user_namespace; /* is it the host's, as far as known? UNKNOWN: not asked yet */
     bool proc_looked_at;
     enum eye_proc_state proc;
@@ -128,6 +129,15 @@ int eye_feature_check(const struct eye_feature_state *state, struct eye_error *r
 /** Does this kernel's verifier let the programs call the helper? False also when it cannot be
  * asked. */
 bool eye_helper_allowed(struct eye_features *features, enum eye_helper helper);
+
+/**
+ * May this kernel's iterator bpf_sk_storage_map be run? Since Linux 7.0 an entry whose socket is
+ * freed loses its way back to it while the iterator stands there ("bpf: Switch to
+ * bpf_selem_unlink_nofail in bpf_local_storage_{map_free, destroy}"), which
+ * __bpf_sk_storage_map_seq_show() follows without looking: the kernel's oops kills the thread that
+ * reads. What is asked is BTF, as versions tell little of what was ported back.
+ */
+bool eye_storage_walk_is_safe(struct eye_features *features);
 
 /** Where the host's processes stand under the numbers that records have: source.proc; NULL when
  * they stand nowhere, because what is there is of another pid namespace, or nothing. */

@@ -11,10 +11,15 @@ uint64_t eye_account_unhandled(uint64_t skipped, uint64_t healed)
     return skipped > healed ? skipped - healed : 0;
 }
 
-uint64_t eye_account_vanished(const struct eye_balance *balance, uint64_t vanished)
+uint64_t eye_account_misses(const struct eye_balance *balance)
 {
     uint64_t known = balance->left + balance->alive;
-    uint64_t found = balance->entered > known ? balance->entered - known : 0;
+    return balance->entered > known ? balance->entered - known : 0;
+}
+
+uint64_t eye_account_vanished(const struct eye_balance *balance, uint64_t vanished)
+{
+    uint64_t found = eye_account_misses(balance);
     return balance->whole && found > vanished ? found : vanished;
 }
 

@@ -25,6 +25,9 @@ struct eye_balance {
     bool whole;       /* the pass has met every socket that lived through it */
 };
 
+/** Sockets that became established before the pass, and of which it knows nothing. */
+uint64_t eye_account_misses(const struct eye_balance *balance);
+
 /**
  * Every socket that became established before the pass has left by its end or was met by it, if
  * that is @whole; the others have vanished. Those that entered or left in the microseconds in which

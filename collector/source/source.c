@@ -211,6 +211,11 @@ bool eye_source_is_readable(const struct eye_source *source)
     return source->tier->is_readable(source->state);
 }
 
+enum eye_role eye_source_role(const struct eye_source *source)
+{
+    return source->tier->role != NULL ? source->tier->role(source->state) : EYE_ROLE_COLLECTOR;
+}
+
 bool eye_source_retry(struct eye_source *source)
 {
     return source->tier->retry(source->state);

@@ -57,6 +57,9 @@ const struct eye_sight *eye_source_sight(const struct eye_source *source);
  * to have been from the start on. */
 bool eye_source_is_whole(const struct eye_source *source);
 
+/** What the thread that reads it must be allowed: a role of privileges.h. */
+enum eye_role eye_source_role(const struct eye_source *source);
+
 /** Whether the counters of the kernel side can be read with what the calling thread may do now. */
 bool eye_source_is_readable(const struct eye_source *source);
 

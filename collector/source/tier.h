@@ -14,6 +14,7 @@
 
 #include "bpf/abi.h"
 #include "collector/base/error.h"
+#include "collector/base/privileges.h"
 #include "collector/base/steps.h"
 #include "collector/host/features.h"
 #include "collector/source/rings.h"
@@ -40,8 +41,9 @@ enum eye_ability {
 const char *eye_ability_name(enum eye_ability ability);
 const char *eye_ability_cost(enum eye_ability ability);
 
-/* At most one line for each ability, feature and protocol, and why it is no better tier. */
-#define EYE_NOT_SEEN_MAX (1 + EYE_ABILITY_COUNT + EYE_FEATURE_COUNT + EYE_PROTOCOL_COUNT)
+/* At most one line for each ability, feature and protocol, why it is no better tier, and what the
+ * way of looking costs. */
+#define EYE_NOT_SEEN_MAX (2 + EYE_ABILITY_COUNT + EYE_FEATURE_COUNT + EYE_PROTOCOL_COUNT)
 
 /* What a tier sees on this host. */
 struct eye_sight {
@@ -72,6 +74,7 @@ struct eye_program_info {
 
 /* A program loaded and attached alone. */
 struct eye_program_trial {
+    bool used; /* here; if not, it was not tried */
     bool loads;
     bool attaches;         /* and it loads: it works here; of an iterator: it can be run */
     int error;             /* errno of the refusal; 0 when it attaches */
@@ -85,9 +88,10 @@ struct eye_tier_trial {
     const struct eye_tier_type *programs_of; /* whose these are: that tier, or the best one */
     bool connections;
     bool udp;
-    bool protocols;  /* requests are seen too, at least of a part of the host */
-    bool everywhere; /* of the whole host, if they are seen */
-    bool nat;        /* packets tell of it */
+    bool protocols;   /* requests are seen too, at least of a part of the host */
+    bool everywhere;  /* of the whole host, if they are seen */
+    bool nat;         /* packets tell of it */
+    const char *look; /* how live sockets are looked at, as source.look has it; NULL: one way */
     struct eye_sight sight;
 };
 
@@ -152,6 +156,9 @@ struct eye_tier_type {
 
     /** As eye_source_is_readable(). */
     bool (*is_readable)(const void *state);
+
+    /** As eye_source_role(); NULL: EYE_ROLE_COLLECTOR. */
+    enum eye_role (*role)(const void *state);
 
     void (*read_ring)(const void *state, enum eye_ring ring, struct eye_ring_stats *ret_stats);
 

@@ -52,6 +52,7 @@ DAEMON = {
     "source.cgroup": NONE,
     "source.processes": choice("auto", "tracepoints", "connector", "none"),
     "source.nat": choice("auto", "ebpf", "netlink", "mirror", "none"),
+    "source.look": choice("auto", "storage", "tables"),
     "connections.tags": Flags("[direction, service, port, family]",
                               ("direction", "service", "port", "family", "process", "container",
                                "pod", "namespace", "netns", "nat")),

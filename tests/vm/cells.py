@@ -51,10 +51,10 @@ MANY_CPUS = (
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One boot. `tier` is what probe must find with the rights that the daemon needs; `rights` are
-    those of guest.py under which probe and daemon are compared; `append` goes to the kernel's
-    command line; `cpus` is how many it has, on whatever the host has; `other`: the other daemon is
-    probed, too; `prints`: what its tests print is shown."""
+    """One boot. `tier` is what probe must find with the rights that the daemon needs, and `look` how
+    it looks at live sockets then; `rights` are those of guest.py under which probe and daemon are
+    compared; `append` goes to the kernel's command line; `cpus` is how many it has, on whatever the
+    host has; `other`: the other daemon is probed, too; `prints`: what its tests print is shown."""
 
     name: str
     suite: str
@@ -62,6 +62,7 @@ class Cell:
     append: tuple = ()
     lockdown: str = ""
     tier: str = "socket-storage"
+    look: str = "storage"
     rights: tuple = ("root",)
     tests: tuple = FULL
     cpus: int = 2
@@ -80,7 +81,7 @@ CELLS = (
     Cell("6.1", "bookworm", rights=("root", "needed capabilities", "nobody"),
          tests=FULL + KERNEL_TLS),
     Cell("6.12", "bookworm-backports"),
-    Cell("newest", "sid"),
+    Cell("newest", "sid", look="tables"),
     Cell("6.1 arm64", "bookworm", architecture="arm64", other=False),
     _locked_down("integrity"),
     _locked_down("confidentiality"),

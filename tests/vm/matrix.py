@@ -71,6 +71,8 @@ def judge_rights(found, cell, who):
     """Probe and daemon with one kind of rights."""
     probe, live = found.probe(who), found.live(who)
     faults = report.wrong_tier(probe, "none" if who == "nobody" else cell.tier)
+    if probe and probe.get("tier") == "socket-storage":
+        faults += report.wrong_look(probe, cell.look)
     faults += report.disagreements(probe, live)
     if who == "nobody":
         faults += report.wrong_refusal(probe, live)

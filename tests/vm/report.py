@@ -120,6 +120,12 @@ def wrong_tier(probe, tier):
             if tier != "none" and probe.get(name) is not True]
 
 
+def wrong_look(probe, look):
+    """A kernel that does not survive a walk over socket storage must not be asked for one."""
+    found = (probe or {}).get("look")
+    return [] if found == look else [f"probe: live sockets by {found!r}, wanted is {look!r}"]
+
+
 def refusals(probe):
     """The verifier's last words on each program that does not load."""
     return "; ".join(f"{program['name']}: errno {program['errno']} {program['error']} "

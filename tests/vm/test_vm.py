@@ -114,6 +114,11 @@ class Verdicts(unittest.TestCase):
                           payload_sent__verifier="unknown func")
         self.assertIn("unknown func", report.wrong_tier(refused, "socket-storage")[0])
 
+    def test_look(self):
+        self.assertEqual(report.wrong_look({"look": "tables"}, "tables"), [])
+        for probe in ({"look": "storage"}, {}, None):
+            self.assertIn("wanted", report.wrong_look(probe, "tables")[0])
+
     def test_budget(self):
         programs = {program["name"]: program for program in
                     changed(PROBE, tcp_live__instructions=report.INSTRUCTIONS_MAX)["programs"]}

@@ -12,6 +12,7 @@
 
 #include "bpf/abi.h"
 #include "collector/base/log.h"
+#include "collector/host/kernel_type.h"
 
 #include "bpf/socket_storage.skel.h"
 
@@ -22,17 +23,6 @@
 #define TUPLE_BYTES 56
 #define LINK_BYTES 16
 
-static uint32_t offset_of(const struct btf *btf, const struct btf_type *type, const char *name)
-{
-    const struct btf_member *members = btf_members(type);
-    for (uint32_t i = 0; i < btf_vlen(type); i++) {
-        if (strcmp(btf__name_by_offset(btf, members[i].name_off), name) == 0) {
-            return btf_member_bit_offset(type, i) / 8;
-        }
-    }
-    return 0;
-}
-
 static int read_layout(const struct btf *btf, uint64_t *ret_layout)
 {
     int entry = btf__find_by_name_kind(btf, "nf_conn", BTF_KIND_STRUCT);
@@ -41,8 +31,8 @@ static int read_layout(const struct btf *btf, uint64_t *ret_layout)
         return -ENOENT;
     }
     const struct btf_type *type = btf__type_by_id(btf, (uint32_t)entry);
-    uint32_t tuples = offset_of(btf, type, "tuplehash");
-    uint32_t status = offset_of(btf, type, "status");
+    uint32_t tuples = eye_kernel_type_offset(btf, type, "tuplehash");
+    uint32_t status = eye_kernel_type_offset(btf, type, "status");
     if (tuples == 0 || status == 0 || btf__resolve_size(btf, (uint32_t)tuple) != TUPLE_BYTES) {
         return -ENOTSUP;
     }

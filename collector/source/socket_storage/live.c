@@ -5,7 +5,8 @@
 
 #include "bpf/abi.h"
 #include "collector/base/clock.h"
-#include "collector/source/iterator.h"
+#include "collector/base/privileges.h"
+#include "collector/source/everywhere.h"
 
 #include "bpf/socket_storage.skel.h"
 
@@ -16,22 +17,16 @@
 
 struct run {
     struct socket_storage *programs;
+    const struct bpf_link *link;
     struct eye_live_look *look;
     size_t record_bytes;
-    size_t reads;
-    bool whole; /* its first read came to the end */
+    bool whole; /* no namespace took more than one read */
+    struct eye_visited visited;
 };
 
-/* What one read has gathered. An eye_iterator_sink: nothing is in the kernel's own buffer. */
-static void take_gathered(void *context, const void *data, size_t bytes)
+static void hand_on(const struct run *run)
 {
-    struct run *run = context;
     struct socket_storage__bss *shared = run->programs->bss;
-    (void)data;
-    (void)bytes;
-    if (run->reads++ == 0) {
-        run->whole = shared->eye_live_ended;
-    }
     run->look->records += shared->eye_gathered_count;
     for (size_t i = 0; i < shared->eye_gathered_count; i++) {
         run->look->handler(run->look->context, &shared->eye_gathered[i], run->record_bytes);
@@ -39,12 +34,31 @@ static void take_gathered(void *context, const void *data, size_t bytes)
     shared->eye_gathered_count = 0;
 }
 
-static int run_once(struct run *run, const struct bpf_link *link)
+/* A read has ended on its way. An eye_iterator_sink: nothing is in the kernel's own buffer. */
+static void take_gathered(void *context, const void *data, size_t bytes)
 {
-    run->reads = 0;
-    run->programs->bss->eye_live_ended = false;
-    int result = eye_iterator_run(link, 0, take_gathered, run);
-    take_gathered(run, NULL, 0); /* of the last read */
+    struct run *run = context;
+    (void)data;
+    (void)bytes;
+    run->whole = false;
+    hand_on(run);
+}
+
+static int run_everywhere(struct run *run)
+{
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_NAMESPACES);
+    int result = eye_iterator_run_everywhere(run->link, run->look->proc, 0, take_gathered, run,
+                                             &run->visited);
+    eye_privileges_lower(privileges);
+    return result;
+}
+
+static int run_once(struct run *run)
+{
+    run->whole = true;
+    int result = run->look->proc != NULL ? run_everywhere(run)
+                                         : eye_iterator_run(run->link, 0, take_gathered, run);
+    hand_on(run);
     return result;
 }
 
@@ -54,12 +68,13 @@ int eye_live_read_datagrams(struct socket_storage *programs, const struct bpf_li
 {
     struct run run = {
         .programs = programs,
+        .link = link,
         .look = look,
         .record_bytes = sizeof(struct eye_datagram_record),
     };
-    int result = run_once(&run, link);
-    for (int runs = 1; runs < RUNS_MAX && result == 0 && run.reads > 1; runs++) {
-        result = run_once(&run, link);
+    int result = run_once(&run);
+    for (int runs = 1; runs < RUNS_MAX && result == 0 && !run.whole; runs++) {
+        result = run_once(&run);
     }
     return result;
 }
@@ -78,16 +93,18 @@ int eye_live_read(struct socket_storage *programs, const struct bpf_link *link,
 {
     struct run run = {
         .programs = programs,
+        .link = link,
         .look = look,
         .record_bytes = sizeof(struct eye_connection_record),
     };
-    int result = run_once(&run, link);
+    int result = run_once(&run);
     programs->bss->eye_live_again = true;
     for (int runs = 1; runs < RUNS_MAX && result == 0 && !run.whole; runs++) {
-        result = run_once(&run, link);
+        result = run_once(&run);
     }
     programs->bss->eye_live_again = false;
-    look->whole = run.whole;
+    look->whole = run.whole && run.visited.failed == 0;
+    look->closed = run.visited.closed > 0;
     look->met = programs->bss->eye_live_met;
     return result;
 }

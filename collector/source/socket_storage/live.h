@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A look at every live socket of every network namespace (iter/bpf_sk_storage_map). Within one read
- * the kernel shows each socket that lives through it; of more than one read that cannot be proved,
- * so the iterator runs again for those that were passed over.
+ * A look at every live socket of every network namespace: iter/bpf_sk_storage_map, or where that is
+ * not safe (eye_storage_walk_is_safe()) iter/tcp and iter/udp in each. Within one read the kernel
+ * shows each socket that lives through it; of more than one read that cannot be proved, so the
+ * iterator runs again for those that were passed over.
  */
 #pragma once
 
@@ -15,11 +16,14 @@ struct bpf_link;
 struct socket_storage;
 
 struct eye_live_look {
+    const char *proc; /* where namespaces are found to run it in, one after the other; NULL: it sees
+                         them all */
     eye_record_handler *handler;
     void *context;
     uint64_t records; /* handed on */
     uint64_t met;     /* sockets, by the kernel side's own count */
-    bool whole;       /* every socket that lived through the look was met */
+    bool whole;       /* every socket that lived through the look was met ... */
+    bool closed;      /* ... unless it is in a namespace of which nothing is known */
 };
 
 /** A look begins: from now on who leaves and was not met by it is counted (EYE_COUNT_UNMET).

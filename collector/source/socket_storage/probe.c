@@ -36,10 +36,12 @@ static void conclude_packets(struct eye_tier_trial *trial, struct eye_features *
 void eye_socket_storage_probe(struct eye_features *features, struct eye_tier_trial *ret_trial)
 {
     eye_programs_try(features, ret_trial->programs);
+    ret_trial->look = eye_programs_look(features) == EYE_LOOK_WAY_TABLES ? "tables" : "storage";
     ret_trial->connections = note_ability(ret_trial, EYE_ABILITY_CONNECTIONS);
     if (!ret_trial->connections) {
         return;
     }
+    eye_programs_note_look(features, &ret_trial->sight);
     note_ability(ret_trial, EYE_ABILITY_OLDER_SOCKETS);
     note_ability(ret_trial, EYE_ABILITY_ROWS);
     if (eye_config_traces_processes(features->config)) {

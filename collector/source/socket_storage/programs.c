@@ -174,6 +174,41 @@ struct bpf_link *eye_program_attach(const struct bpf_object *object, enum eye_pr
                                            : bpf_program__attach(loaded);
 }
 
+enum eye_look_way eye_programs_look(struct eye_features *features)
+{
+    enum eye_look_way wanted = (enum eye_look_way)features->config->source.look;
+    return wanted != EYE_LOOK_WAY_AUTO          ? wanted
+           : eye_storage_walk_is_safe(features) ? EYE_LOOK_WAY_STORAGE
+                                                : EYE_LOOK_WAY_TABLES;
+}
+
+void eye_programs_note_look(struct eye_features *features, struct eye_sight *sight)
+{
+    const struct eye_feature_state *feature = eye_feature_ask(features, EYE_FEATURE_NAMESPACES);
+    if (eye_programs_look(features) != EYE_LOOK_WAY_TABLES || feature->available != EYE_ANSWER_NO) {
+        return;
+    }
+    struct eye_error why;
+    eye_error_set(&why, 0,
+                  "of connections in network namespaces that cannot be entered nothing is seen "
+                  "before they end: live sockets are looked at by table (source.look): %s; %s",
+                  feature->detail, feature->remedy);
+    eye_sight_note(sight, &why);
+}
+
+bool eye_program_is_used(enum eye_program program, enum eye_look_way look)
+{
+    switch (ways[program]) {
+    case EYE_WAY_ITERATES_TABLES:
+        return look == EYE_LOOK_WAY_TABLES;
+    case EYE_WAY_ITERATES_SOCKETS:
+    case EYE_WAY_ITERATES_UDP_SOCKETS:
+        return look == EYE_LOOK_WAY_STORAGE;
+    default:
+        return true;
+    }
+}
+
 bool eye_program_is_iterator(enum eye_program program)
 {
     return ways[program] >= EYE_WAY_ITERATES;

@@ -24,17 +24,19 @@ enum eye_program_way {
     EYE_WAY_PLACED, /* to where packets come from */
     EYE_WAY_CALLED, /* not at all: another one calls it */
     EYE_WAY_ITERATES,
+    EYE_WAY_ITERATES_TABLES,      /* of the sockets of a network namespace */
     EYE_WAY_ITERATES_SOCKETS,     /* over the map of that name */
     EYE_WAY_ITERATES_UDP_SOCKETS, /* likewise */
     EYE_WAY_ITERATES_UDP_FLOWS,
 };
 
-/* X(program, ability, way): those of the tier's own object; an ability needs all of its programs.
- */
+/* X(program, ability, way): those of the tier's own object; an ability needs all of its programs
+ * that are used (eye_program_is_used()). */
 #define EYE_OWN_PROGRAMS(X)                                                                        \
     X(tcp_state, CONNECTIONS, TRACES) /* first: tcp_state_again is called behind it */             \
     X(tcp_state_again, CONNECTIONS, TRACES)                                                        \
     X(tcp_live, CONNECTIONS, ITERATES_SOCKETS)                                                     \
+    X(tcp_live_table, CONNECTIONS, ITERATES_TABLES)                                                \
     X(tcp_seed, OLDER_SOCKETS, ITERATES)                                                           \
     X(owner_seed, OLDER_SOCKETS, ITERATES)                                                         \
     X(payload_sent, PACKETS, PLACED)                                                               \
@@ -42,6 +44,7 @@ enum eye_program_way {
     X(process_exec, PROCESSES, TRACES)                                                             \
     X(process_exit, PROCESSES, TRACES)                                                             \
     X(udp_live, UDP, ITERATES_UDP_SOCKETS)                                                         \
+    X(udp_live_table, UDP, ITERATES_TABLES)                                                        \
     X(udp_flow_live, UDP, ITERATES_UDP_FLOWS)                                                      \
     X(udp_refused, UDP, TRACES)                                                                    \
     X(udp_bind4, UDP, PLACED)                                                                      \
@@ -54,6 +57,7 @@ enum eye_program_way {
 /* Of single connections, in an object of their own with the tier's maps (rows.h). */
 #define EYE_ROW_PROGRAMS(X)                                                                        \
     X(row_open, ROWS, ITERATES_SOCKETS)                                                            \
+    X(row_open_table, ROWS, ITERATES_TABLES)                                                       \
     X(row_ended, ROWS, TRACES)
 
 /* Behind the tier's own the two of each protocol, in an object of the protocol's: what is sent, and
@@ -122,6 +126,15 @@ struct bpf_object *eye_protocol_open(enum eye_protocol protocol);
  */
 struct bpf_link *eye_program_attach(const struct bpf_object *object, enum eye_program program,
                                     int place);
+
+/** How live sockets are looked at here: what source.look says, or what this kernel needs. */
+enum eye_look_way eye_programs_look(struct eye_features *features);
+
+/** Adds the line of what that way costs here, if anything. */
+void eye_programs_note_look(struct eye_features *features, struct eye_sight *sight);
+
+/** Whether it is needed for that way; of programs for the two ways one is. */
+bool eye_program_is_used(enum eye_program program, enum eye_look_way look);
 
 /** Whether it is an iterator. */
 bool eye_program_is_iterator(enum eye_program program);

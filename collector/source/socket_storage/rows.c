@@ -9,8 +9,9 @@
 #include <string.h>
 
 #include "bpf/abi.h"
+#include "collector/base/privileges.h"
 #include "collector/host/remedy.h"
-#include "collector/source/iterator.h"
+#include "collector/source/everywhere.h"
 #include "collector/source/loads.h"
 #include "collector/source/ring_pages.h"
 #include "collector/source/socket_storage/attacher.h"
@@ -20,6 +21,8 @@
 
 struct reader {
     struct rows *programs;
+    enum eye_look_way look;
+    const char *proc;
     struct bpf_link *open;
     struct bpf_link *ended;
     struct eye_ring_pages ring; /* of `ended` */
@@ -37,6 +40,9 @@ static int load(struct reader *reader, const struct bpf_object *tier)
     if (reader->programs == NULL) {
         return -errno;
     }
+    bool by_table = reader->look == EYE_LOOK_WAY_TABLES;
+    bpf_program__set_autoload(reader->programs->progs.row_open, !by_table);
+    bpf_program__set_autoload(reader->programs->progs.row_open_table, by_table);
     int result = eye_share_maps(reader->programs->obj, tier, false);
     if (result == 0) {
         result = rows__load(reader->programs);
@@ -64,16 +70,21 @@ static int begin(struct reader *reader, const struct bpf_object *tier, struct ey
                              eye_ability_cost(EYE_ABILITY_ROWS), strerror(-result),
                              eye_remedy(-result, EYE_REMEDY_DEBUG));
     }
+    enum eye_program open =
+        reader->look == EYE_LOOK_WAY_TABLES ? EYE_PROGRAM_row_open_table : EYE_PROGRAM_row_open;
     result = attach(&reader->ended, reader, EYE_PROGRAM_row_ended, ret_error);
-    return result == 0 ? attach(&reader->open, reader, EYE_PROGRAM_row_open, ret_error) : result;
+    return result == 0 ? attach(&reader->open, reader, open, ret_error) : result;
 }
 
-int eye_rows_load(const struct bpf_object *tier, void **ret_rows, struct eye_error *ret_error)
+int eye_rows_load(const struct bpf_object *tier, enum eye_look_way look, const char *proc,
+                  void **ret_rows, struct eye_error *ret_error)
 {
     struct reader *reader = calloc(1, sizeof(*reader));
     if (reader == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
+    reader->look = look;
+    reader->proc = proc;
     int result = begin(reader, tier, ret_error);
     if (result != 0) {
         eye_rows_close(reader);
@@ -96,7 +107,15 @@ int eye_rows_read(const void *rows, eye_record_handler *handler, void *context)
 {
     const struct reader *reader = rows;
     struct sink sink = {handler, context};
-    return eye_iterator_run(reader->open, sizeof(struct eye_row), split, &sink);
+    if (reader->look != EYE_LOOK_WAY_TABLES) {
+        return eye_iterator_run(reader->open, sizeof(struct eye_row), split, &sink);
+    }
+    struct eye_visited visited;
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_NAMESPACES);
+    int result = eye_iterator_run_everywhere(reader->open, reader->proc, sizeof(struct eye_row),
+                                             split, &sink, &visited);
+    eye_privileges_lower(privileges);
+    return result;
 }
 
 /* As many as have room at once: what was written before the call. What cannot be mapped now waits

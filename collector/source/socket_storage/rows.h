@@ -9,11 +9,14 @@
 
 #include "collector/base/error.h"
 #include "collector/source/rings.h"
+#include "config/config.h"
 
 struct bpf_object;
 
-/** @tier: loaded, whose maps these programs read. 0, or -errno with a message. */
-int eye_rows_load(const struct bpf_object *tier, void **ret_rows, struct eye_error *ret_error);
+/** @tier: loaded, whose maps these programs read. @proc: where network namespaces are found, to
+ * look by table. 0, or -errno with a message. */
+int eye_rows_load(const struct bpf_object *tier, enum eye_look_way look, const char *proc,
+                  void **ret_rows, struct eye_error *ret_error);
 
 int eye_rows_read(const void *rows, eye_record_handler *handler, void *context);
 void eye_rows_drain(void *rows, eye_record_handler *handler, void *context);

@@ -11,13 +11,14 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/base/log.h"
 #include "collector/base/privileges.h"
 #include "collector/host/remedy.h"
 #include "collector/source/accounts.h"
+#include "collector/source/everywhere.h"
 #include "collector/source/iterator.h"
 #include "collector/source/libbpf_log.h"
 #include "collector/source/loads.h"
-#include "collector/source/seed.h"
 #include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/conntrack.h"
 #include "collector/source/socket_storage/live.h"
@@ -46,6 +47,7 @@ struct tier {
     struct socket_storage *payloads;
     struct eye_attacher *attacher; /* of protocols' programs */
     bool late;                     /* with --once: one was not there from the start on */
+    enum eye_look_way look;
     enum ability_state states[EYE_ABILITY_COUNT];
     size_t lines[EYE_ABILITY_COUNT]; /* of what is not seen: the ability's place in the sight */
     bool place_is_noted;             /* what is not seen from where payloads come from */
@@ -92,7 +94,8 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(tier->programs, program),
-                                  tier->states[eye_programs[program].ability] >= DETACHED);
+                                  eye_program_is_used(program, tier->look) &&
+                                      tier->states[eye_programs[program].ability] >= DETACHED);
     }
     int result = socket_storage__load(tier->programs);
     if (result != 0) {
@@ -152,7 +155,7 @@ static int attach(struct tier *tier, enum eye_ability ability, int place,
 {
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
-        if (eye_programs[program].ability != ability) {
+        if (eye_programs[program].ability != ability || !eye_program_is_used(program, tier->look)) {
             continue;
         }
         tier->links[i] = eye_program_attach(object_of(tier, ability)->obj, program, place);
@@ -203,7 +206,8 @@ static int seed(struct tier *tier, struct eye_error *ret_error)
         return result;
     }
     struct eye_visited found;
-    eye_seed_namespaces(tier->links[EYE_PROGRAM_tcp_seed], tier->config->source.proc, &found);
+    eye_iterator_run_everywhere(tier->links[EYE_PROGRAM_tcp_seed], tier->config->source.proc, 0,
+                                NULL, NULL, &found);
     note_seed(tier, &found);
     result = eye_iterator_run(tier->links[EYE_PROGRAM_owner_seed], 0, NULL, NULL);
     detach(tier, EYE_ABILITY_OLDER_SOCKETS);
@@ -398,6 +402,17 @@ static int count_cpus(struct tier *tier, struct eye_error *ret_error)
     return tier->cpu_values == NULL ? eye_error_set(ret_error, -ENOMEM, "out of memory") : 0;
 }
 
+static void note_look(struct tier *tier)
+{
+    if (tier->look == EYE_LOOK_WAY_TABLES) {
+        eye_log_info("live sockets are looked at by table, a network namespace at a time: %s",
+                     eye_storage_walk_is_safe(tier->features)
+                         ? "source.look"
+                         : "this kernel may crash while it walks over socket storage");
+    }
+    eye_programs_note_look(tier->features, tier->sight);
+}
+
 /* The features that cost nothing but names. */
 static void note_names(struct tier *tier)
 {
@@ -454,9 +469,11 @@ static int open_tier(struct eye_features *features, const struct eye_steps *step
     tier->features = features;
     tier->steps = steps;
     tier->sight = sight;
+    tier->look = eye_programs_look(features);
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
         tier->states[i] = is_wanted(config, (enum eye_ability)i) ? DETACHED : NOT_WANTED;
     }
+    note_look(tier);
     note_names(tier);
     int result = count_cpus(tier, ret_error);
     if (result == 0) {
@@ -510,6 +527,12 @@ static bool is_readable(const void *state)
            0;
 }
 
+static enum eye_role role(const void *state)
+{
+    const struct tier *tier = state;
+    return tier->look == EYE_LOOK_WAY_TABLES ? EYE_ROLE_VISITOR : EYE_ROLE_COLLECTOR;
+}
+
 static uint64_t sum_over_cpus(const struct tier *tier, uint32_t key)
 {
     uint64_t sum = 0;
@@ -536,6 +559,24 @@ static int sweep_waiting(struct tier *tier)
                : 0;
 }
 
+/* TCP's sockets, UDP's, and UDP's flows. */
+static int read_sockets(const struct tier *tier, struct eye_live_look *look)
+{
+    bool by_table = tier->look == EYE_LOOK_WAY_TABLES;
+    enum eye_program tcp = by_table ? EYE_PROGRAM_tcp_live_table : EYE_PROGRAM_tcp_live;
+    enum eye_program udp = by_table ? EYE_PROGRAM_udp_live_table : EYE_PROGRAM_udp_live;
+    look->proc = by_table ? tier->config->source.proc : NULL;
+    int result = eye_live_read(tier->programs, tier->links[tcp], look);
+    if (result != 0 || tier->states[EYE_ABILITY_UDP] != WORKS) {
+        return result;
+    }
+    result = eye_live_read_datagrams(tier->programs, tier->links[udp], look);
+    look->proc = NULL; /* flows are in a map */
+    return result == 0 ? eye_live_read_datagrams(tier->programs,
+                                                 tier->links[EYE_PROGRAM_udp_flow_live], look)
+                       : result;
+}
+
 static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *handler,
                      void *context, uint64_t *ret_records)
 {
@@ -547,25 +588,19 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     eye_live_begin(tier->programs, pass);
     uint64_t unmet_before = sum_over_cpus(tier, EYE_COUNT_UNMET);
     balance.left = sum_over_cpus(tier, EYE_COUNT_LEFT);
-    int result = eye_live_read(tier->programs, tier->links[EYE_PROGRAM_tcp_live], &look);
-    if (result == 0 && tier->states[EYE_ABILITY_UDP] == WORKS) {
-        result = eye_live_read_datagrams(tier->programs, tier->links[EYE_PROGRAM_udp_live], &look);
-    }
-    if (result == 0 && tier->states[EYE_ABILITY_UDP] == WORKS) {
-        result =
-            eye_live_read_datagrams(tier->programs, tier->links[EYE_PROGRAM_udp_flow_live], &look);
-    }
+    int result = read_sockets(tier, &look);
     if (result == 0) {
         result = sweep_waiting(tier);
     }
     *ret_records = look.records;
-    tier->unproved += result == 0 && !look.whole;
+    balance.whole = look.whole;
     if (full && result == 0) {
         balance.left += sum_over_cpus(tier, EYE_COUNT_UNMET) - unmet_before;
         balance.alive = look.met;
-        balance.whole = look.whole;
+        balance.whole &= !(look.closed && eye_account_misses(&balance) > 0);
         tier->vanished = eye_account_vanished(&balance, tier->vanished);
     }
+    tier->unproved += result == 0 && !balance.whole;
     return result;
 }
 
@@ -650,7 +685,7 @@ static size_t read_programs(const void *state, struct eye_program_stats ret_stat
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         enum ability_state ability = tier->states[eye_programs[program].ability];
-        if (ability != NOT_WANTED) {
+        if (ability != NOT_WANTED && eye_program_is_used(program, tier->look)) {
             tell_program(tier, program, own_program(tier, program), ability == WORKS,
                          &ret_stats[count++]);
         }
@@ -818,7 +853,8 @@ static void settle(void *state)
 static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_error)
 {
     const struct tier *tier = state;
-    return eye_rows_load(tier->programs->obj, ret_rows, ret_error);
+    return eye_rows_load(tier->programs->obj, tier->look, tier->config->source.proc, ret_rows,
+                         ret_error);
 }
 
 static const char *const never_seen[] = {
@@ -848,6 +884,7 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .drain = drain,
     .drain_owners = drain_owners,
     .is_readable = is_readable,
+    .role = role,
     .read_ring = read_ring,
     .read_live = read_live,
     .open_rows = open_rows,

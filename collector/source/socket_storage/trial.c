@@ -119,7 +119,7 @@ static void try_program(struct eye_features *features, enum eye_program program,
     if (result == 0) {
         result = load_alone(&subject, log);
     }
-    *ret_trial = (struct eye_program_trial){.loads = result == 0, .error = -result};
+    *ret_trial = (struct eye_program_trial){.used = true, .loads = result == 0, .error = -result};
     read_log(log, ret_trial);
     if (eye_program_protocol(program) != EYE_PROTOCOL_UNKNOWN) {
         ret_trial->attaches = ret_trial->loads; /* by others, as a call */
@@ -136,8 +136,9 @@ void eye_programs_try(struct eye_features *features,
     EYE_AUTOCLOSE int place = eye_programs_payload->open(features, NULL);
     libbpf_print_fn_t printer = libbpf_set_print(keep_warning);
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
-        ret_trials[i] = (struct eye_program_trial){.error = ENOMEM};
-        if (log != NULL) {
+        bool used = eye_program_is_used((enum eye_program)i, eye_programs_look(features));
+        ret_trials[i] = (struct eye_program_trial){.used = used, .error = ENOMEM};
+        if (log != NULL && used) {
             try_program(features, (enum eye_program)i, place, log, &ret_trials[i]);
         }
     }
@@ -149,7 +150,7 @@ int eye_programs_check(const struct eye_program_trial trials[EYE_PROGRAM_COUNT],
 {
     for (size_t i = 0; i < EYE_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
-        if (eye_programs[program].ability == ability && !trials[i].attaches) {
+        if (eye_programs[program].ability == ability && trials[i].used && !trials[i].attaches) {
             return eye_program_refused(program, trials[i].error,
                                        trials[i].loads ? NULL : trials[i].reason, ret_error);
         }

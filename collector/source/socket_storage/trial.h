@@ -12,13 +12,13 @@
 #include "collector/source/socket_storage/programs.h"
 
 /**
- * Loads and attaches every program alone, and takes it away again. Takes about 0.1 s each. Without
- * the rights (eye_features_check()) every answer is EPERM.
+ * Loads and attaches every program that is used here alone, and takes it away again. Takes about
+ * 0.1 s each. Without the rights (eye_features_check()) every answer is EPERM.
  */
 void eye_programs_try(struct eye_features *features,
                       struct eye_program_trial ret_trials[EYE_PROGRAM_COUNT]);
 
-/** 0 when every program of @ability works; else -errno of the first that does not, with
- * eye_program_refused()'s message. */
+/** 0 when every program of @ability that is used works; else -errno of the first that does not,
+ * with eye_program_refused()'s message. */
 int eye_programs_check(const struct eye_program_trial trials[EYE_PROGRAM_COUNT],
                        enum eye_ability ability, struct eye_error *ret_error);

@@ -20,8 +20,7 @@
 
 #include "collector/base/base.h"
 #include "collector/base/thread.h"
-#include "collector/source/iterator.h"
-#include "collector/source/seed.h"
+#include "collector/source/everywhere.h"
 
 #define VISITS_MAX 8192
 
@@ -34,7 +33,7 @@ static const struct {
 };
 
 struct fixture {
-    char root[32];
+    char root[48];
     pthread_t caller;
     ino_t entered[VISITS_MAX]; /* in order */
     size_t entries;
@@ -125,7 +124,7 @@ static int make_proc(void **state)
     memset(&fresh, 0, sizeof(fresh));
     fixture = &fresh;
     fixture->caller = pthread_self();
-    snprintf(fixture->root, sizeof(fixture->root), "/tmp/eye-seed-XXXXXX");
+    snprintf(fixture->root, sizeof(fixture->root), "/tmp/eye-everywhere-XXXXXX");
     if (mkdtemp(fixture->root) == NULL) {
         return -1;
     }
@@ -159,17 +158,17 @@ static int remove_proc(void **state)
     return rmdir(fixture->root);
 }
 
-static struct eye_visited seed(void)
+static struct eye_visited run(void)
 {
     struct eye_visited found;
-    eye_seed_namespaces(NULL, fixture->root, &found);
+    eye_iterator_run_everywhere(NULL, fixture->root, 0, NULL, NULL, &found);
     return found;
 }
 
-static void seed__enters_each_namespace_once_and_its_own_never(void **state)
+static void everywhere__enters_each_namespace_once_and_its_own_never(void **state)
 {
     (void)state;
-    struct eye_visited found = seed();
+    struct eye_visited found = run();
     assert_int_equal(found.failed, 0);
     assert_int_equal(times_entered("uts"), 1);
     assert_int_equal(times_entered("ipc"), 1);
@@ -178,7 +177,7 @@ static void seed__enters_each_namespace_once_and_its_own_never(void **state)
 }
 
 /* What is entered by mistake is left with the thread: who asked has never moved. */
-static void seed__leaves_the_caller_where_it_is(void **state)
+static void everywhere__leaves_the_caller_where_it_is(void **state)
 {
     static const struct {
         int setns_error, look_error;
@@ -188,19 +187,19 @@ static void seed__leaves_the_caller_where_it_is(void **state)
         fixture->looks_of_caller = 0;
         fixture->setns_error = cases[i].setns_error;
         fixture->look_error = cases[i].look_error;
-        seed();
+        run();
         assert_int_equal(fixture->entries_of_caller, 0);
         assert_int_equal(fixture->looks_of_caller, 1);
     }
 }
 
-static void seed__enters_others_when_its_own_cannot_be_opened(void **state)
+static void everywhere__enters_others_when_its_own_cannot_be_opened(void **state)
 {
     char path[96];
     (void)state;
     path_of(0, "/ns/net", path);
     assert_int_equal(unlink(path), 0);
-    struct eye_visited found = seed();
+    struct eye_visited found = run();
     assert_int_equal(found.failed, 1);
     assert_string_equal(found.step, "open");
     assert_int_equal(found.error, ENOENT);
@@ -208,32 +207,32 @@ static void seed__enters_others_when_its_own_cannot_be_opened(void **state)
     assert_int_equal(fixture->entries_of_caller, 0);
 }
 
-static void seed__counts_what_could_not_be_entered(void **state)
+static void everywhere__counts_what_could_not_be_entered(void **state)
 {
     (void)state;
     fixture->setns_error = EPERM;
-    struct eye_visited found = seed();
+    struct eye_visited found = run();
     assert_true(found.failed >= 2);
     assert_string_equal(found.step, "setns");
     assert_int_equal(found.error, EPERM);
     assert_int_equal(fixture->looks, 1);
 }
 
-static void seed__looks_at_its_own_without_proc(void **state)
+static void everywhere__looks_at_its_own_without_proc(void **state)
 {
     (void)state;
     struct eye_visited found;
-    eye_seed_namespaces(NULL, "/nonexistent", &found);
+    eye_iterator_run_everywhere(NULL, "/nonexistent", 0, NULL, NULL, &found);
     assert_int_equal(found.failed, 1);
     assert_string_equal(found.step, "open");
     assert_int_equal(fixture->looks_of_caller, 1);
 }
 
-static void seed__looks_at_its_own_without_a_thread(void **state)
+static void everywhere__looks_at_its_own_without_a_thread(void **state)
 {
     (void)state;
     fixture->thread_error = EAGAIN;
-    struct eye_visited found = seed();
+    struct eye_visited found = run();
     assert_int_equal(found.failed, 1);
     assert_string_equal(found.step, "thread");
     assert_int_equal(found.error, EAGAIN);
@@ -246,12 +245,12 @@ static void seed__looks_at_its_own_without_a_thread(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        TEST(seed__enters_each_namespace_once_and_its_own_never),
-        TEST(seed__leaves_the_caller_where_it_is),
-        TEST(seed__enters_others_when_its_own_cannot_be_opened),
-        TEST(seed__counts_what_could_not_be_entered),
-        TEST(seed__looks_at_its_own_without_proc),
-        TEST(seed__looks_at_its_own_without_a_thread),
+        TEST(everywhere__enters_each_namespace_once_and_its_own_never),
+        TEST(everywhere__leaves_the_caller_where_it_is),
+        TEST(everywhere__enters_others_when_its_own_cannot_be_opened),
+        TEST(everywhere__counts_what_could_not_be_entered),
+        TEST(everywhere__looks_at_its_own_without_proc),
+        TEST(everywhere__looks_at_its_own_without_a_thread),
     };
-    return cmocka_run_group_tests_name("seed", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("everywhere", tests, NULL, NULL);
 }
