@@ -12,6 +12,7 @@
 
 #include "collector/base/base.h"
 #include "collector/base/privileges.h"
+#include "collector/source/netlink_socket.h"
 
 /* Room for events that are not read yet: one takes 1.3 KB of it. Memory is used only while they
  * wait. */
@@ -44,10 +45,7 @@ static int open_events(void)
     if (fd < 0) {
         return -errno;
     }
-    int bytes = EVENTS_BUFFER_BYTES;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) != 0) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-    }
+    eye_netlink_enlarge(fd, EVENTS_BUFFER_BYTES);
     if (bind(fd, (const struct sockaddr *)&groups, sizeof(groups)) != 0) {
         return -errno;
     }
@@ -88,44 +86,23 @@ void eye_conntrack_link_close(struct eye_conntrack_link *link)
 
 static int send_question(struct eye_conntrack_link *link, const void *question, size_t bytes)
 {
-    const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
-    ssize_t sent =
-        sendto(link->asks, question, bytes, 0, (const struct sockaddr *)&kernel, sizeof(kernel));
-    int result = sent < 0 ? -errno : 0;
+    int result = eye_netlink_send(link->asks, question, bytes);
     eye_privileges_lower(privileges);
     return result;
-}
-
-/* One datagram: its length; 0: not the kernel's, or cut, which is counted; or -errno. */
-static ssize_t receive(struct eye_conntrack_link *link, int fd)
-{
-    struct sockaddr_nl from = {0};
-    struct iovec space = {link->buffer, EYE_CONNTRACK_DATAGRAM_BYTES};
-    struct msghdr message = {
-        .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &space, .msg_iovlen = 1};
-    ssize_t length = recvmsg(fd, &message, 0);
-    if (length < 0) {
-        return -errno;
-    }
-    bool ours = message.msg_namelen == sizeof(from) && from.nl_pid == 0 &&
-                (message.msg_flags & MSG_TRUNC) == 0 && length > 0;
-    link->malformed += !ours;
-    return ours ? length : 0;
 }
 
 /* As eye_conntrack_parse(), of the next datagram; 0 or -errno. */
 static int read_datagram(struct eye_conntrack_link *link, int fd, uint32_t sequence,
                          eye_conntrack_handler *handler, void *context,
-                         struct eye_conntrack_found *ret_found)
+                         struct eye_netlink_found *ret_found)
 {
-    *ret_found = (struct eye_conntrack_found){0};
-    ssize_t length = receive(link, fd);
+    ssize_t length = eye_netlink_receive(fd, link->buffer, EYE_CONNTRACK_DATAGRAM_BYTES);
     if (length < 0) {
         return (int)length;
     }
     eye_conntrack_parse(link->buffer, (size_t)length, sequence, handler, context, ret_found);
-    link->malformed += ret_found->malformed;
+    link->malformed += ret_found->malformed + (length == 0);
     return 0;
 }
 
@@ -133,11 +110,11 @@ int eye_conntrack_link_ask(struct eye_conntrack_link *link, const struct eye_tup
                            eye_conntrack_handler *handler, void *context)
 {
     _Alignas(uint32_t) uint8_t question[EYE_CONNTRACK_QUESTION_BYTES];
-    struct eye_conntrack_found found = {0};
+    struct eye_netlink_found found = {0};
     int result =
         send_question(link, question, eye_conntrack_ask(question, tuple, ++link->sequence));
     /* What is left of an answer that came too late stands before it. */
-    while (result == 0 && found.entries == 0 && !found.done) {
+    while (result == 0 && found.objects == 0 && !found.done) {
         result = read_datagram(link, link->asks, link->sequence, handler, context, &found);
     }
     return result != 0 ? result : -found.error;
@@ -155,7 +132,7 @@ int eye_conntrack_link_ask_all(struct eye_conntrack_link *link, enum eye_nat nat
 int eye_conntrack_link_next(struct eye_conntrack_link *link, eye_conntrack_handler *handler,
                             void *context)
 {
-    struct eye_conntrack_found found;
+    struct eye_netlink_found found;
     int result = read_datagram(link, link->asks, link->sequence, handler, context, &found);
     return result != 0 ? result : found.error != 0 ? -found.error : !found.done;
 }
@@ -163,7 +140,7 @@ int eye_conntrack_link_next(struct eye_conntrack_link *link, eye_conntrack_handl
 int eye_conntrack_link_event(struct eye_conntrack_link *link, eye_conntrack_handler *handler,
                              void *context)
 {
-    struct eye_conntrack_found found;
+    struct eye_netlink_found found;
     int result = read_datagram(link, link->events, 0, handler, context, &found);
     return result == -EAGAIN ? 0 : result != 0 ? result : 1;
 }

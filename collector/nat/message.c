@@ -2,6 +2,7 @@
 #include "collector/nat/message.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -82,63 +83,52 @@ static uint32_t status_of(struct eye_bytes attributes)
     return ntohl(status);
 }
 
-/* False when @body is no entry. */
-static bool take_entry(struct eye_bytes body, bool ended, eye_conntrack_handler *handler,
-                       void *context, struct eye_conntrack_found *found)
+/* Who is told of entries. */
+struct hearer {
+    eye_conntrack_handler *handler;
+    void *context;
+};
+
+static int take_entry(struct eye_bytes body, bool ended, const struct hearer *hearer)
 {
     struct eye_conntrack_entry entry = {.ended = ended};
     uint8_t protocol;
     if (body.length < sizeof(struct nfgenmsg)) {
-        return false;
+        return -EBADMSG;
     }
     eye_netlink_take(&body, sizeof(struct nfgenmsg));
     struct eye_bytes original = eye_netlink_find(body, CTA_TUPLE_ORIG);
     struct eye_bytes answer = eye_netlink_find(body, CTA_TUPLE_REPLY);
     if (original.start == NULL || answer.start == NULL) {
-        return false;
+        return -EBADMSG;
     }
-    if (take_tuple(original, &entry.original, &entry.protocol) &&
-        take_tuple(answer, &entry.answer, &protocol)) {
-        entry.nat = nat_of(status_of(body));
-        found->entries++;
-        handler(context, &entry);
+    if (!take_tuple(original, &entry.original, &entry.protocol) ||
+        !take_tuple(answer, &entry.answer, &protocol)) {
+        return 0;
     }
-    return true;
+    entry.nat = nat_of(status_of(body));
+    hearer->handler(hearer->context, &entry);
+    return 1;
 }
 
-static bool take_message(uint16_t type, struct eye_bytes body, eye_conntrack_handler *handler,
-                         void *context, struct eye_conntrack_found *found)
+static int take_message(void *context, uint16_t type, struct eye_bytes body)
 {
     switch (type) {
     case NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW:
+        return take_entry(body, false, context);
     case NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE:
-        return take_entry(body, NFNL_MSG_TYPE(type) == IPCTNL_MSG_CT_DELETE, handler, context,
-                          found);
-    case NLMSG_DONE:
-    case NLMSG_ERROR:
-        found->done = true;
-        return eye_netlink_end(body, &found->error);
+        return take_entry(body, true, context);
     default:
-        return type == NLMSG_NOOP;
+        return -EBADMSG;
     }
 }
 
 void eye_conntrack_parse(const void *bytes, size_t size, uint32_t sequence,
                          eye_conntrack_handler *handler, void *context,
-                         struct eye_conntrack_found *ret_found)
+                         struct eye_netlink_found *ret_found)
 {
-    struct eye_bytes rest = {bytes, size};
-    struct eye_bytes body;
-    struct nlmsghdr header;
-    int result = 1;
-    *ret_found = (struct eye_conntrack_found){0};
-    while (!ret_found->done && (result = eye_netlink_next(&rest, &header, &body)) > 0) {
-        if (header.nlmsg_seq == sequence) {
-            ret_found->malformed +=
-                !take_message(header.nlmsg_type, body, handler, context, ret_found);
-        }
-    }
-    ret_found->malformed += result < 0;
+    struct hearer hearer = {handler, context};
+    eye_netlink_parse(bytes, size, sequence, take_message, &hearer, ret_found);
 }
 
 /* ---- To bytes ---- */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/abi.h"
+#include "collector/source/netlink.h"
 
 /* The longest question: two headers, a tuple of IPv6. */
 #define EYE_CONNTRACK_QUESTION_BYTES 128
@@ -35,22 +36,10 @@ struct eye_conntrack_entry {
 /** Takes one entry. Good during the call only. */
 typedef void eye_conntrack_handler(void *context, const struct eye_conntrack_entry *entry);
 
-/* What a datagram of netlink was. */
-struct eye_conntrack_found {
-    size_t entries;
-    size_t malformed; /* messages that were none, or cut */
-    bool done;        /* an answer ends here ... */
-    int error;        /* ... by this errno; 0: in order */
-};
-
-/**
- * Takes one datagram apart. @bytes need not be aligned. Messages with another sequence number than
- * @sequence are passed over: what is left of an answer that was not waited for. Notifications have
- * 0. Entries without ports (ICMP) are none of ours, and not told.
- */
+/** As eye_netlink_parse(). Entries without ports (ICMP) are none of ours. */
 void eye_conntrack_parse(const void *bytes, size_t size, uint32_t sequence,
                          eye_conntrack_handler *handler, void *context,
-                         struct eye_conntrack_found *ret_found);
+                         struct eye_netlink_found *ret_found);
 
 /** Asks for the entry of TCP that @tuple, of either of its ends, belongs to. Returns its length. */
 size_t eye_conntrack_ask(uint8_t ret_question[static EYE_CONNTRACK_QUESTION_BYTES],

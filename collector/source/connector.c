@@ -14,6 +14,8 @@
 #include "collector/base/base.h"
 #include "collector/base/drops.h"
 #include "collector/host/namespace.h"
+#include "collector/source/netlink.h"
+#include "collector/source/netlink_socket.h"
 
 /* A message takes 768 bytes of it, and the kernel doubles it: 10 900 messages, 0.7 s of the busiest
  * traffic measured. Memory is used only while they wait. */
@@ -38,32 +40,20 @@ struct request {
 
 static int send_request(int fd, const void *payload, size_t bytes)
 {
-    const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     const struct cn_msg message = {.id = {.idx = CN_IDX_PROC, .val = CN_VAL_PROC},
                                    .len = (__u16)bytes};
     size_t length = NLMSG_LENGTH(sizeof(message) + bytes);
     struct request request = {.header = {.nlmsg_len = (__u32)length, .nlmsg_type = NLMSG_DONE}};
     memcpy(request.message, &message, sizeof(message));
     memcpy(request.message + sizeof(message), payload, bytes);
-    ssize_t sent =
-        sendto(fd, &request, length, 0, (const struct sockaddr *)&kernel, sizeof(kernel));
-    return sent < 0 ? -errno : 0;
-}
-
-/* Without CAP_NET_ADMIN it is as large as net.core.rmem_max allows. */
-static void enlarge(int fd)
-{
-    const int bytes = RECEIVE_BYTES;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) != 0) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-    }
+    return eye_netlink_send(fd, &request, length);
 }
 
 static int subscribe(int fd, const char **ret_step)
 {
     const struct sockaddr_nl own = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
     const __u32 listen = PROC_CN_MCAST_LISTEN;
-    enlarge(fd);
+    eye_netlink_enlarge(fd, RECEIVE_BYTES);
     *ret_step = "bind";
     if (bind(fd, (const struct sockaddr *)&own, sizeof(own)) != 0) {
         return -errno;
@@ -147,17 +137,15 @@ static enum eye_connector_what what_of(const struct proc_event *event, uint32_t 
     }
 }
 
-/* @payload: unaligned. */
-static bool take_message(const unsigned char *payload, size_t bytes, eye_connector_handler *handler,
-                         void *context)
+static bool take_message(struct eye_bytes body, eye_connector_handler *handler, void *context)
 {
     struct cn_msg message;
     struct proc_event report;
-    if (bytes < sizeof(message) + sizeof(report)) {
+    if (body.length < sizeof(message) + sizeof(report)) {
         return false;
     }
-    memcpy(&message, payload, sizeof(message));
-    memcpy(&report, payload + sizeof(message), sizeof(report));
+    memcpy(&message, body.start, sizeof(message));
+    memcpy(&report, body.start + sizeof(message), sizeof(report));
     if (message.id.idx != CN_IDX_PROC || message.id.val != CN_VAL_PROC ||
         message.len < sizeof(report)) {
         return false;
@@ -172,25 +160,15 @@ static bool take_message(const unsigned char *payload, size_t bytes, eye_connect
 bool eye_connector_parse(const void *datagram, size_t bytes, eye_connector_handler *handler,
                          void *context)
 {
-    const unsigned char *rest = datagram;
+    struct eye_bytes rest = {datagram, bytes};
+    struct eye_bytes body;
+    struct nlmsghdr header;
+    int result = 0;
     bool whole = bytes > 0;
-    while (whole && bytes > 0) {
-        struct nlmsghdr header;
-        whole = bytes >= sizeof(header);
-        if (whole) {
-            memcpy(&header, rest, sizeof(header));
-            whole = header.nlmsg_len >= NLMSG_HDRLEN && header.nlmsg_len <= bytes &&
-                    take_message(rest + NLMSG_HDRLEN, header.nlmsg_len - NLMSG_HDRLEN, handler,
-                                 context);
-        }
-        if (whole) {
-            size_t step = NLMSG_ALIGN(header.nlmsg_len);
-            step = step < bytes ? step : bytes;
-            rest += step;
-            bytes -= step;
-        }
+    while (whole && (result = eye_netlink_next(&rest, &header, &body)) > 0) {
+        whole = take_message(body, handler, context);
     }
-    return whole;
+    return whole && result == 0;
 }
 
 /* What another program sends is nothing that happened. */
@@ -198,13 +176,9 @@ static bool receive(struct eye_connector *connector, eye_connector_handler *hand
                     int *ret_error)
 {
     char datagram[DATAGRAM_BYTES];
-    struct sockaddr_nl sender = {0};
-    socklen_t length = sizeof(sender);
-    ssize_t got =
-        recvfrom(connector->fd, datagram, sizeof(datagram), 0, (struct sockaddr *)&sender, &length);
-    *ret_error = got < 0 ? errno : 0;
-    if (got >= 0 &&
-        (sender.nl_pid != 0 || !eye_connector_parse(datagram, (size_t)got, handler, context))) {
+    ssize_t got = eye_netlink_receive(connector->fd, datagram, sizeof(datagram));
+    *ret_error = got < 0 ? (int)-got : 0;
+    if (got >= 0 && !eye_connector_parse(datagram, (size_t)got, handler, context)) {
         connector->malformed++;
     }
     /* ENOBUFS: some were lost, which eye_connector_lost() knows. */

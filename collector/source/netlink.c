@@ -52,14 +52,36 @@ struct eye_bytes eye_netlink_find(struct eye_bytes attributes, uint16_t type)
     return (struct eye_bytes){NULL, 0};
 }
 
-/* Of an error the errno comes first, negative. A dump ends with a number, too. */
-bool eye_netlink_end(struct eye_bytes body, int *ret_error)
+/* What NLMSG_DONE or NLMSG_ERROR says. Of an error the errno comes first, negative; a dump ends
+ * with a number, too. */
+static int take_end(struct eye_bytes body, struct eye_netlink_found *found)
 {
     int32_t code;
+    found->done = true;
     if (body.length < sizeof(code)) {
-        return false;
+        return -EBADMSG;
     }
     memcpy(&code, body.start, sizeof(code));
-    *ret_error = code < 0 && code >= -ERRNO_MAX ? -code : 0;
-    return code <= 0;
+    found->error = code < 0 && code >= -ERRNO_MAX ? -code : 0;
+    return code <= 0 ? 0 : -EBADMSG;
+}
+
+void eye_netlink_parse(const void *bytes, size_t size, uint32_t sequence, eye_netlink_taker *take,
+                       void *context, struct eye_netlink_found *ret_found)
+{
+    struct eye_bytes rest = {bytes, size};
+    struct eye_bytes body;
+    struct nlmsghdr header;
+    int result = 1;
+    *ret_found = (struct eye_netlink_found){0};
+    while (!ret_found->done && (result = eye_netlink_next(&rest, &header, &body)) > 0) {
+        if (header.nlmsg_seq != sequence || header.nlmsg_type == NLMSG_NOOP) {
+            continue;
+        }
+        bool ends = header.nlmsg_type == NLMSG_DONE || header.nlmsg_type == NLMSG_ERROR;
+        int taken = ends ? take_end(body, ret_found) : take(context, header.nlmsg_type, body);
+        ret_found->objects += taken > 0;
+        ret_found->malformed += taken < 0;
+    }
+    ret_found->malformed += result < 0;
 }

@@ -26,5 +26,22 @@ int eye_netlink_next(struct eye_bytes *rest, struct nlmsghdr *ret_header,
 /** The first attribute with the number @type, in a message or in another attribute. */
 struct eye_bytes eye_netlink_find(struct eye_bytes attributes, uint16_t type);
 
-/** What NLMSG_DONE or NLMSG_ERROR says: an errno, 0: all is in order. False: it is none. */
-bool eye_netlink_end(struct eye_bytes body, int *ret_error);
+/* What a datagram of an answer, or of notifications, was. */
+struct eye_netlink_found {
+    size_t objects;   /* that were handed on */
+    size_t malformed; /* messages that were none, or cut */
+    bool done;        /* an answer ends here ... */
+    int error;        /* ... by this errno; 0: in order */
+};
+
+/** Takes a message: 1: it told of an object; 0: of none of ours; -EBADMSG: it is malformed, or of a
+ * type that nobody asked for. */
+typedef int eye_netlink_taker(void *context, uint16_t type, struct eye_bytes body);
+
+/**
+ * Takes one datagram apart. @bytes need not be aligned. Messages with another sequence number than
+ * @sequence are passed over: what is left of an answer that was not waited for. Notifications have
+ * 0.
+ */
+void eye_netlink_parse(const void *bytes, size_t size, uint32_t sequence, eye_netlink_taker *take,
+                       void *context, struct eye_netlink_found *ret_found);

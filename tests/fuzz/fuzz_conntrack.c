@@ -30,7 +30,7 @@ static void take(void *context, const struct eye_conntrack_entry *entry)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct eye_conntrack_found found;
+    struct eye_netlink_found found;
     struct eye_translations translations = {.max = SIZE_MAX};
     uint8_t *bytes = malloc(size); /* of just that size, so that a byte beyond is noticed */
     if (bytes == NULL) {
@@ -38,9 +38,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     memcpy(bytes, data, size);
     eye_conntrack_parse(bytes, size, 0, take, &translations, &found);
-    assert(found.entries <= size / sizeof(struct eye_tuple));
+    assert(found.objects <= size / sizeof(struct eye_tuple));
     assert(!found.done || found.error >= 0);
-    assert(translations.table.count <= 2 * found.entries);
+    assert(translations.table.count <= 2 * found.objects);
     eye_translations_sweep(&translations, NETNS, UINT32_MAX);
     assert(translations.table.count == 0);
     eye_translations_done(&translations);

@@ -28,7 +28,7 @@ static void ignore(void *context, const void *record, size_t bytes)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct eye_diag_found found;
+    struct eye_netlink_found found;
     struct eye_diag_totals totals = {0};
     struct eye_diag_connections connections;
     uint8_t *bytes = malloc(size); /* of just that size, so that a byte beyond is noticed */
@@ -39,11 +39,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     eye_diag_connections_init(&connections, &totals, 1);
     eye_diag_connections_begin(&connections, 1, false);
     eye_diag_parse(bytes, size, 0, take, &connections, &found);
-    assert(found.sockets <= size / sizeof(uint64_t));
+    assert(found.objects <= size / sizeof(uint64_t));
     assert(!found.done || found.error >= 0);
     eye_diag_connections_report(&connections, ignore, NULL);
     eye_diag_connections_report_queues(&connections, ignore, NULL);
-    assert(totals.connections <= found.sockets);
+    assert(totals.connections <= found.objects);
     eye_diag_connections_done(&connections);
     free(bytes);
     return 0;

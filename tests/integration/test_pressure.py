@@ -18,9 +18,9 @@ import harness
 import payloads
 import receivers
 from conversation import Conversation, answer, get
-from test_probe import probe
 from harness import Daemon, free_port
 from test_connections import ACTIVE, CLOSED, FAILED, OPENED, RECEIVED, SENT, active
+from test_probe import probe
 
 
 def live_reader():

@@ -102,8 +102,9 @@ def disagreements(probe, live):
 
 
 def _summaries(probe):
-    """They must follow from the programs."""
-    working = {program["name"] for program in probe.get("programs", ()) if works(program)}
+    """They must follow from the programs, whichever of two is used."""
+    working = {program["name"].removesuffix("_table") for program in probe.get("programs", ())
+               if works(program)}
     all_work = {name: working.issuperset(PACKET_PROGRAMS + programs)
                 for name, programs in SUMMARIES.items()}
     return [f"probe: {name}={probe.get(name)}, its programs say {all_work[name]}"

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "collector/base/drops.h"
+#include "collector/source/netlink_socket.h"
 
 /* Room for ends that are not read yet: an end takes 768 bytes of it. Who has no right to that much
  * gets what net.core.rmem_max allows. */
@@ -31,14 +32,6 @@ static int open_dumps(void)
     return fd;
 }
 
-static void make_room(int fd)
-{
-    int bytes = EVENTS_BUFFER_BYTES;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) != 0) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-    }
-}
-
 static int open_events(void)
 {
     const struct sockaddr_nl groups = {
@@ -49,7 +42,7 @@ static int open_events(void)
     if (fd < 0) {
         return -errno;
     }
-    make_room(fd);
+    eye_netlink_enlarge(fd, EVENTS_BUFFER_BYTES);
     if (bind(fd, (const struct sockaddr *)&groups, sizeof(groups)) != 0) {
         int error = errno;
         close(fd);
@@ -108,38 +101,18 @@ int eye_diag_link_ask(struct eye_diag_link *link, int family, uint32_t states)
                     .idiag_ext = 1U << (INET_DIAG_INFO - 1) | 1U << (INET_DIAG_SKMEMINFO - 1),
                     .idiag_states = states},
     };
-    const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-    ssize_t sent =
-        sendto(link->dumps, &ask, sizeof(ask), 0, (const struct sockaddr *)&kernel, sizeof(kernel));
-    return sent == (ssize_t)sizeof(ask) ? 0 : sent < 0 ? -errno : -EIO;
-}
-
-/* One datagram: its length; 0: not the kernel's, or cut, which is counted; or -errno. */
-static ssize_t receive(struct eye_diag_link *link, int fd, uint8_t *buffer)
-{
-    struct sockaddr_nl from = {0};
-    struct iovec space = {buffer, EYE_DIAG_DATAGRAM_BYTES};
-    struct msghdr message = {
-        .msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &space, .msg_iovlen = 1};
-    ssize_t length = recvmsg(fd, &message, 0);
-    if (length < 0) {
-        return -errno;
-    }
-    bool ours = message.msg_namelen == sizeof(from) && from.nl_pid == 0 &&
-                (message.msg_flags & MSG_TRUNC) == 0 && length > 0;
-    link->refused += !ours;
-    return ours ? length : 0;
+    return eye_netlink_send(link->dumps, &ask, sizeof(ask));
 }
 
 int eye_diag_link_next(struct eye_diag_link *link, eye_diag_handler *handler, void *context)
 {
-    struct eye_diag_found found;
-    ssize_t length = receive(link, link->dumps, link->dump_buffer);
-    if (length <= 0) {
-        return length < 0 ? (int)length : 1;
+    struct eye_netlink_found found;
+    ssize_t length = eye_netlink_receive(link->dumps, link->dump_buffer, EYE_DIAG_DATAGRAM_BYTES);
+    if (length < 0) {
+        return (int)length;
     }
     eye_diag_parse(link->dump_buffer, (size_t)length, link->sequence, handler, context, &found);
-    link->refused += found.malformed;
+    link->refused += found.malformed + (length == 0);
     return found.error != 0 ? -found.error : !found.done;
 }
 
@@ -152,12 +125,12 @@ void eye_diag_link_count_lost(struct eye_diag_link *link)
 
 int eye_diag_link_event(struct eye_diag_link *link, eye_diag_handler *handler, void *context)
 {
-    struct eye_diag_found found;
-    ssize_t length = receive(link, link->events, link->event_buffer);
-    if (length <= 0) {
-        return length == -EAGAIN ? 0 : length < 0 ? (int)length : 1;
+    struct eye_netlink_found found;
+    ssize_t length = eye_netlink_receive(link->events, link->event_buffer, EYE_DIAG_DATAGRAM_BYTES);
+    if (length < 0) {
+        return length == -EAGAIN ? 0 : (int)length;
     }
     eye_diag_parse(link->event_buffer, (size_t)length, 0, handler, context, &found);
-    link->refused += found.malformed;
+    link->refused += found.malformed + (length == 0);
     return 1;
 }

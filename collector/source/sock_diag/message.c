@@ -79,22 +79,26 @@ static uint32_t drops_of(struct eye_bytes attributes)
     return memory[SK_MEMINFO_DROPS];
 }
 
-/* False when @body is no socket. */
-static bool take_socket(struct eye_bytes body, eye_diag_handler *handler, void *context,
-                        struct eye_diag_found *found)
+/* Who is told of sockets. */
+struct hearer {
+    eye_diag_handler *handler;
+    void *context;
+};
+
+static int take_socket(struct eye_bytes body, const struct hearer *hearer)
 {
     struct inet_diag_msg message;
     struct tcp_info info = {0};
     if (body.length < sizeof(message)) {
-        return false;
+        return -EBADMSG;
     }
     memcpy(&message, eye_netlink_take(&body, sizeof(message)).start, sizeof(message));
     if (!is_family(message.idiag_family)) {
-        return false;
+        return -EBADMSG;
     }
     struct eye_bytes told = eye_netlink_find(body, INET_DIAG_INFO);
     if (told.length < INFO_BYTES_LEAST) {
-        return true;
+        return 0;
     }
     memcpy(&info, told.start, told.length < sizeof(info) ? told.length : sizeof(info));
     struct eye_diag_socket socket = {
@@ -107,39 +111,18 @@ static bool take_socket(struct eye_bytes body, eye_diag_handler *handler, void *
     };
     set_addresses(&message, &socket);
     set_counters(&info, &socket);
-    found->sockets++;
-    handler(context, &socket);
-    return true;
+    hearer->handler(hearer->context, &socket);
+    return 1;
 }
 
-static bool take_message(uint16_t type, struct eye_bytes body, eye_diag_handler *handler,
-                         void *context, struct eye_diag_found *found)
+static int take_message(void *context, uint16_t type, struct eye_bytes body)
 {
-    switch (type) {
-    case SOCK_DIAG_BY_FAMILY:
-        return take_socket(body, handler, context, found);
-    case NLMSG_DONE:
-    case NLMSG_ERROR:
-        found->done = true;
-        return eye_netlink_end(body, &found->error);
-    default:
-        return type == NLMSG_NOOP;
-    }
+    return type == SOCK_DIAG_BY_FAMILY ? take_socket(body, context) : -EBADMSG;
 }
 
 void eye_diag_parse(const void *bytes, size_t size, uint32_t sequence, eye_diag_handler *handler,
-                    void *context, struct eye_diag_found *ret_found)
+                    void *context, struct eye_netlink_found *ret_found)
 {
-    struct eye_bytes rest = {bytes, size};
-    struct eye_bytes body;
-    struct nlmsghdr header;
-    int result = 1;
-    *ret_found = (struct eye_diag_found){0};
-    while (!ret_found->done && (result = eye_netlink_next(&rest, &header, &body)) > 0) {
-        if (header.nlmsg_seq == sequence) {
-            ret_found->malformed +=
-                !take_message(header.nlmsg_type, body, handler, context, ret_found);
-        }
-    }
-    ret_found->malformed += result < 0;
+    struct hearer hearer = {handler, context};
+    eye_netlink_parse(bytes, size, sequence, take_message, &hearer, ret_found);
 }

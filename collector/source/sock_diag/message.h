@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bpf/abi.h"
+#include "collector/source/netlink.h"
 
 /* What a socket has counted since it began. */
 struct eye_diag_counters {
@@ -41,19 +42,9 @@ struct eye_diag_socket {
 /** Takes one socket. Good during the call only. */
 typedef void eye_diag_handler(void *context, const struct eye_diag_socket *socket);
 
-/* What a datagram of netlink was. */
-struct eye_diag_found {
-    size_t sockets;
-    size_t malformed; /* messages that were none, or cut */
-    bool done;        /* a dump ends here ... */
-    int error;        /* ... by this errno; 0: in order */
-};
-
 /**
- * Takes one datagram apart. @bytes need not be aligned. Messages with another sequence number than
- * @sequence are of a dump that was given up, and are passed over; notifications have 0. A socket
- * without struct tcp_info is none any more (TIME_WAIT), or of a kernel before 4.19, and passed
- * over. Source: linux/inet_diag.h, net/ipv4/inet_diag.c.
+ * As eye_netlink_parse(). A socket without struct tcp_info is none any more (TIME_WAIT), or of a
+ * kernel before 4.19, and passed over. Source: linux/inet_diag.h, net/ipv4/inet_diag.c.
  */
 void eye_diag_parse(const void *bytes, size_t size, uint32_t sequence, eye_diag_handler *handler,
-                    void *context, struct eye_diag_found *ret_found);
+                    void *context, struct eye_netlink_found *ret_found);

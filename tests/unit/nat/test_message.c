@@ -30,13 +30,13 @@ static void keep(void *context, const struct eye_conntrack_entry *entry)
     calls++;
 }
 
-static struct eye_conntrack_found parse(const void *bytes, size_t size)
+static struct eye_netlink_found parse(const void *bytes, size_t size)
 {
-    struct eye_conntrack_found found;
+    struct eye_netlink_found found;
     calls = 0;
     memset(&last, 0, sizeof(last));
     eye_conntrack_parse(bytes, size, SEQUENCE, keep, NULL, &found);
-    assert_int_equal(found.entries, calls);
+    assert_int_equal(found.objects, calls);
     return found;
 }
 
@@ -220,7 +220,7 @@ static void parse__says_how_an_answer_ends(void **state)
                                 .nlmsg_type = cases[i].type,
                                 .nlmsg_seq = SEQUENCE},
                      .code = cases[i].code};
-        struct eye_conntrack_found found = parse(&message, sizeof(message));
+        struct eye_netlink_found found = parse(&message, sizeof(message));
         assert_true(found.done);
         assert_int_equal(found.error, cases[i].error);
         assert_int_equal(found.malformed, cases[i].malformed);

@@ -57,12 +57,12 @@ static struct message make(void)
     return message;
 }
 
-static struct eye_diag_found parse(const void *bytes, size_t size)
+static struct eye_netlink_found parse(const void *bytes, size_t size)
 {
-    struct eye_diag_found found;
+    struct eye_netlink_found found;
     calls = 0;
     eye_diag_parse(bytes, size, 7, keep, NULL, &found);
-    assert_int_equal(found.sockets, calls);
+    assert_int_equal(found.objects, calls);
     return found;
 }
 
@@ -135,7 +135,7 @@ static void parse__reads_ends(void **state)
         int32_t code;
     } end = {{.nlmsg_len = sizeof(end), .nlmsg_type = NLMSG_DONE, .nlmsg_seq = 7}, 0};
     (void)state;
-    struct eye_diag_found found = parse(&end, sizeof(end));
+    struct eye_netlink_found found = parse(&end, sizeof(end));
     assert_true(found.done && found.error == 0);
     end.header.nlmsg_type = NLMSG_ERROR;
     end.code = -ENOENT;
