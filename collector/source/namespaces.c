@@ -16,6 +16,7 @@
 #include <sys/vfs.h>
 
 #include "collector/base/base.h"
+#include "collector/base/clock.h"
 #include "collector/base/thread.h"
 
 /* Distinct namespaces visited; a host with more keeps the rest unseeded, counted. */
@@ -167,11 +168,13 @@ void eye_namespaces_visit(const char *proc, const struct eye_visitor *visitor,
     struct visit visit = {.visitor = visitor, .proc = proc};
     pthread_t thread;
     look(&visit, note_own(&visit));
+    uint64_t begin_ns = eye_clock_monotonic_ns();
     int result = eye_thread_start("namespaces", visit_others, &visit, &thread);
     if (result == 0) {
         pthread_join(thread, NULL);
     } else {
         fail(&visit, "thread", -result);
     }
+    visit.visited.others_ns = eye_clock_monotonic_ns() - begin_ns;
     *ret_visited = visit.visited;
 }

@@ -16,10 +16,11 @@ struct eye_visitor {
 };
 
 struct eye_visited {
-    size_t failed;    /* namespaces that could not be entered or looked at */
-    int error;        /* errno of the first of these ... */
-    const char *step; /* ... and what ended in it: "setns" */
-    size_t closed;    /* processes whose namespace may not be looked at: perhaps another one */
+    size_t failed;      /* namespaces that could not be entered or looked at */
+    int error;          /* errno of the first of these ... */
+    const char *step;   /* ... and what ended in it: "setns" */
+    size_t closed;      /* processes whose namespace may not be looked at: perhaps another one */
+    uint64_t others_ns; /* how long it took beside the caller's own */
 };
 
 /**

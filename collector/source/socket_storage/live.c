@@ -50,6 +50,7 @@ static int run_everywhere(struct run *run)
     int result = eye_iterator_run_everywhere(run->link, run->look->proc, 0, take_gathered, run,
                                              &run->visited);
     eye_privileges_lower(privileges);
+    run->look->others_ns += run->visited.others_ns;
     return result;
 }
 

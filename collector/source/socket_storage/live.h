@@ -20,10 +20,11 @@ struct eye_live_look {
                          them all */
     eye_record_handler *handler;
     void *context;
-    uint64_t records; /* handed on */
-    uint64_t met;     /* sockets, by the kernel side's own count */
-    bool whole;       /* every socket that lived through the look was met ... */
-    bool closed;      /* ... unless it is in a namespace of which nothing is known */
+    uint64_t records;   /* handed on */
+    uint64_t met;       /* sockets, by the kernel side's own count */
+    bool whole;         /* every socket that lived through the look was met ... */
+    bool closed;        /* ... unless it is in a namespace of which nothing is known */
+    uint64_t others_ns; /* what other namespaces than the daemon's own took */
 };
 
 /** A look begins: from now on who leaves and was not met by it is counted (EYE_COUNT_UNMET).

@@ -30,6 +30,11 @@
 
 #include "bpf/socket_storage.skel.h"
 
+/* A walk over the tables of a namespace takes a millisecond or two, however few sockets are its: of
+ * all time so large a part, at most, goes into those of others, but for full passes. What has moved
+ * there meanwhile is told by the next look. */
+#define OTHERS_PART 100
+
 enum ability_state {
     NOT_WANTED, /* by the configuration */
     REFUSED,    /* this kernel does not take its programs: for good */
@@ -61,7 +66,8 @@ struct tier {
     bool tells_nat;    /* packets were looked at once, and will be whenever they are */
     bool conntrack_is_strange;
     struct eye_waiting_losses waiting_losses;
-    uint64_t unproved; /* looks that have perhaps not met every socket */
+    uint64_t unproved;      /* looks that have perhaps not met every socket */
+    uint64_t others_due_ns; /* monotonic: then tables of other namespaces are walked again */
     int cpus;
     uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
 };
@@ -560,12 +566,12 @@ static int sweep_waiting(struct tier *tier)
 }
 
 /* TCP's sockets, UDP's, and UDP's flows. */
-static int read_sockets(const struct tier *tier, struct eye_live_look *look)
+static int read_sockets(const struct tier *tier, bool everywhere, struct eye_live_look *look)
 {
     bool by_table = tier->look == EYE_LOOK_WAY_TABLES;
     enum eye_program tcp = by_table ? EYE_PROGRAM_tcp_live_table : EYE_PROGRAM_tcp_live;
     enum eye_program udp = by_table ? EYE_PROGRAM_udp_live_table : EYE_PROGRAM_udp_live;
-    look->proc = by_table ? tier->config->source.proc : NULL;
+    look->proc = by_table && everywhere ? tier->config->source.proc : NULL;
     int result = eye_live_read(tier->programs, tier->links[tcp], look);
     if (result != 0 || tier->states[EYE_ABILITY_UDP] != WORKS) {
         return result;
@@ -588,7 +594,10 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
     eye_live_begin(tier->programs, pass);
     uint64_t unmet_before = sum_over_cpus(tier, EYE_COUNT_UNMET);
     balance.left = sum_over_cpus(tier, EYE_COUNT_LEFT);
-    int result = read_sockets(tier, &look);
+    int result = read_sockets(tier, full || eye_clock_monotonic_ns() >= tier->others_due_ns, &look);
+    if (look.others_ns > 0) {
+        tier->others_due_ns = eye_clock_monotonic_ns() + OTHERS_PART * look.others_ns;
+    }
     if (result == 0) {
         result = sweep_waiting(tier);
     }
