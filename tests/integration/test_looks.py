@@ -13,6 +13,7 @@ import test_connections
 import test_connections_view
 import test_udp
 import test_privileges
+import test_reload
 from harness import Daemon, Namespace, free_port, listen
 from test_probe import probe
 
@@ -36,6 +37,42 @@ class Datagrams(test_udp.Counts):
 
 class Rows(test_connections_view.Rows):
     """Single connections."""
+
+
+def one(test, namespace=None, size=7):
+    """A connection over which `size` bytes went: its port and its ends."""
+    port = free_port()
+    with namespace.entered() if namespace else contextlib.nullcontext():
+        listener = listen(test, port)
+        client = socket.create_connection((HOST, port))
+    server, _ = listener.accept()
+    for end in (client, server):
+        test.addCleanup(end.close)
+    client.sendall(bytes(size))
+    harness.receive_exactly(server, size)
+    return port, (client, server)
+
+
+class Reloaded(test_reload.Reload):
+
+    @staticmethod
+    def text(number):
+        return (f"source: {{look: tables}}\nlimits: {{series: {2000 + number}}}\n"
+                "exporters:\n  - {type: 'null'}\n")
+
+    def test_rows(self):
+        """Whoever watches goes on seeing every namespace."""
+        namespace = Namespace(self)
+        daemon = self.start(self.text(0))
+        watcher = test_connections_view.Watcher(self.socket, "reload")
+        watcher.look()
+        port, _ = one(self, namespace)
+        for number in range(1, 20):
+            self.write(self.text(number))
+            self.assertEqual(self.reload().returncode, 0)
+        answer = watcher.look()
+        self.assertEqual(len(test_connections_view.of_port(answer, port, "open", "outgoing")), 1)
+        self.assertEqual(daemon.stop(), 0)
 
 
 class Tables(unittest.TestCase):
@@ -86,24 +123,13 @@ class Tables(unittest.TestCase):
         self.assertEqual({loss: lost for loss, lost in daemon.losses().items()
                           if loss[0] == "tcp"}, {})
 
-    def one(self, namespace=None):
-        """A connection over which BYTES went: its port and its ends."""
-        port = free_port()
-        with namespace.entered() if namespace else contextlib.nullcontext():
-            listener = listen(self, port)
-            client = socket.create_connection((HOST, port))
-        server, _ = listener.accept()
-        client.sendall(bytes(self.BYTES))
-        harness.receive_exactly(server, self.BYTES)
-        return port, (client, server)
-
     def test_without_the_right_to_enter(self):
         """What is open elsewhere is seen when it ends, and a line and a counter say so."""
         namespace = Namespace(self)
         daemon = Daemon(self, "protocols.http=false", prefix=test_privileges.run_copy(
             test_privileges.public_copy(self),
             *test_privileges.plain("bpf", "perfmon", "net_admin", "sys_ptrace")))
-        ports, ends = zip(self.one(), self.one(namespace))
+        ports, ends = zip(one(self, size=self.BYTES), one(self, namespace, self.BYTES))
         daemon.wait_for_snapshots()
         self.assertEqual([daemon.total("tcp.sent.bytes", port=port) for port in ports],
                          [self.BYTES, 0])

@@ -22,7 +22,7 @@
 struct reader {
     struct rows *programs;
     enum eye_look_way look;
-    const char *proc;
+    char *proc; /* the configuration may be another one soon */
     struct bpf_link *open;
     struct bpf_link *ended;
     struct eye_ring_pages ring; /* of `ended` */
@@ -84,8 +84,9 @@ int eye_rows_load(const struct bpf_object *tier, enum eye_look_way look, const c
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     reader->look = look;
-    reader->proc = proc;
-    int result = begin(reader, tier, ret_error);
+    reader->proc = strdup(proc);
+    int result = reader->proc == NULL ? eye_error_set(ret_error, -ENOMEM, "out of memory")
+                                      : begin(reader, tier, ret_error);
     if (result != 0) {
         eye_rows_close(reader);
         return result;
@@ -154,5 +155,6 @@ void eye_rows_close(void *rows)
     bpf_link__destroy(reader->ended);
     eye_ring_pages_unmap(&reader->ring);
     rows__destroy(reader->programs);
+    free(reader->proc);
     free(reader);
 }

@@ -14,7 +14,7 @@
 struct bpf_object;
 
 /** @tier: loaded, whose maps these programs read. @proc: where network namespaces are found, to
- * look by table. 0, or -errno with a message. */
+ * look by table; copied. 0, or -errno with a message. */
 int eye_rows_load(const struct bpf_object *tier, enum eye_look_way look, const char *proc,
                   void **ret_rows, struct eye_error *ret_error);
 

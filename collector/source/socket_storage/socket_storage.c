@@ -410,11 +410,14 @@ static int count_cpus(struct tier *tier, struct eye_error *ret_error)
 
 static void note_look(struct tier *tier)
 {
+    bool safe = eye_storage_walk_is_safe(tier->features);
     if (tier->look == EYE_LOOK_WAY_TABLES) {
         eye_log_info("live sockets are looked at by table, a network namespace at a time: %s",
-                     eye_storage_walk_is_safe(tier->features)
-                         ? "source.look"
-                         : "this kernel may crash while it walks over socket storage");
+                     safe ? "source.look"
+                          : "this kernel may crash while it walks over socket storage");
+    } else if (!safe) {
+        eye_log_warning("source.look: storage: this kernel may crash while it walks over socket "
+                        "storage; leave it at auto");
     }
     eye_programs_note_look(tier->features, tier->sight);
 }
