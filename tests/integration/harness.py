@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import faulthandler
+import fcntl
 import itertools
 import json
 import os
@@ -51,6 +52,7 @@ LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d sockeye "
 
 # Below the ephemeral ports, so that no client's own port is taken for the test's.
 FIRST_PORT, LAST_PORT = 20000, 32000
+BLOCK_PORTS = 100
 
 
 def console_of(*metrics):
@@ -120,22 +122,37 @@ def wait_until(predicate, timeout=30, what="", step=0.05):
         time.sleep(step)
 
 
-_given_ports = set()
+_own_ports = []
+
+
+def _own_block():
+    """A range of ports that no other test process has meanwhile; its lock ends with this one."""
+    folder = os.path.join(tempfile.gettempdir(), "sockeye-test-ports")
+    os.makedirs(folder, exist_ok=True)
+    firsts = range(FIRST_PORT, LAST_PORT, BLOCK_PORTS)
+    for first in random.sample(firsts, len(firsts)):
+        lock = os.open(os.path.join(folder, str(first)), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        return random.sample(range(first, first + BLOCK_PORTS), BLOCK_PORTS)
+    raise AssertionError("all ports are other tests'")
 
 
 def free_port():
     """A port that nothing listens on in this namespace, IPv4 and IPv6, and no client will get. None
-    is given twice: what one daemon has seen of it would be two tests' or two services'."""
-    for _ in range(1000):
-        port = random.randint(FIRST_PORT, LAST_PORT)
-        if port in _given_ports:
-            continue
+    is given twice, nor to two test processes: what one daemon has seen of it would be two tests' or
+    two services'."""
+    while True:
+        if not _own_ports:
+            _own_ports.extend(_own_block())
+        port = _own_ports.pop()
         with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
             probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             probe.bind(("::", port))
-            _given_ports.add(port)
             return port
-    raise AssertionError("no free port")
 
 
 def temporary_folder(test):

@@ -32,10 +32,12 @@ class LineServer:
     `split` tells what a message is, `path` makes it a Unix socket. down() and up() keep the
     address. While `reading` is cleared nothing is read. As soon as they have sent something,
     `rude` connections more are reset, and `closing` more get our FIN, and are read to the end.
+    What a connection left behind is read before the next one.
     """
 
     RECEIVE_BUFFER_BYTES = 4096
     PAUSE_SECONDS = 0.05  # without anything new, when it is going down
+    TURN_SECONDS = 5      # at most, for the connection before to end
 
     def __init__(self, test, take, split=lines, path=None, up=True):
         self._take = take
@@ -91,6 +93,7 @@ class LineServer:
 
     def _accept(self, listener, ended):
         listener.settimeout(self.PAUSE_SECONDS)
+        before = None
         with listener:
             while True:
                 try:
@@ -99,15 +102,19 @@ class LineServer:
                     if ended.is_set():
                         return
                     continue
-                thread = threading.Thread(target=self._serve, args=(connection, ended),
+                thread = threading.Thread(target=self._serve, args=(connection, ended, before),
                                           daemon=True)
+                before = thread
                 with self._lock:
                     self.connections += 1
                     self._live.add(thread)
                 thread.start()
 
-    def _serve(self, connection, ended):
+    def _serve(self, connection, ended, before):
         connection.settimeout(self.PAUSE_SECONDS)
+        self.reading.wait()
+        if before is not None:
+            before.join(self.TURN_SECONDS)
         with connection:
             rest = self._read(connection, ended)
         with self._lock:

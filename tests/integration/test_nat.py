@@ -222,11 +222,11 @@ class ByNetlink(Hosts):
         ports = self.ports
         daemon = self.start("source.tier=sock-diag")
         self.talk([(ASKED, ports["asked"])], (Pair.RIGHT, ports["given"]))
-        self.assertEqual(daemon.stop(), 0)
         tags = {"direction": "outgoing", "port": ports["given"], "nat": "destination",
                 "remote": Pair.RIGHT}
-        self.assertEqual(daemon.total("tcp.connections.closed", **tags), COUNT,
-                         daemon.series("tcp.connections.closed"))
+        daemon.wait_for_total("tcp.connections.closed", COUNT, **tags)  # a kernel thread tells
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(daemon.total("tcp.connections.closed", **tags), COUNT)
         self.assertEqual(daemon.total("tcp.sent.bytes", **tags), COUNT * len(QUESTION))
         self.assertEqual(daemon.total("sockeye.nat.lost"), 0)
 
@@ -242,7 +242,7 @@ class ByMirror(Hosts):
 
     def burst(self):
         with contextlib.closing(self.left.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sender:
-            for port in range(20000, 20000 + self.BURST):
+            for port in range(harness.LAST_PORT + 1, harness.LAST_PORT + 1 + self.BURST):
                 sender.sendto(b"?", (Pair.RIGHT, port))
 
     def test_overflow(self):
