@@ -11,6 +11,7 @@
 #define EYE_IPPROTO_ROUTING 43
 #define EYE_IPPROTO_FRAGMENT 44
 #define EYE_IPPROTO_AH 51
+#define EYE_IPPROTO_NONE 59
 #define EYE_IPPROTO_DSTOPTS 60
 #define EYE_IPPROTO_MOBILITY 135
 
@@ -50,55 +51,56 @@ static __always_inline bool eye_is_extension(__u8 header)
            header == EYE_IPPROTO_DSTOPTS || header == EYE_IPPROTO_MOBILITY;
 }
 
-/* Offset of @wanted's header behind IPv6 extension headers; 0: another protocol, or too many. */
-EYE_PART __u32 eye_follow_extensions(struct __sk_buff *skb, __u32 next_header, __u32 wanted,
-                                     __u32 loss)
+/* What is behind the headers of IP; nothing but zeros behind more extension headers than are
+ * followed. */
+struct eye_transport {
+    __u32 offset; /* of its header */
+    __u8 protocol;
+};
+
+/* The same in one number, which is all that a part returns: the protocol is in the lowest byte. */
+EYE_PART __u32 eye_follow_extensions(struct __sk_buff *skb, __u32 next_header)
 {
     __u32 offset = sizeof(struct eye_ipv6_header);
     for (int i = 0; i < EYE_EXTENSIONS_MAX && eye_is_extension(next_header); i++) {
         struct eye_extension_header header;
         offset = eye_forget(offset);
         if (bpf_skb_load_bytes(skb, offset, &header, sizeof(header)) != 0) {
-            return 0;
+            return EYE_IPPROTO_NONE;
         }
         offset += next_header == EYE_IPPROTO_AH ? (header.length + 2) * 4 : (header.length + 1) * 8;
         next_header = header.next_header;
     }
-    if (next_header != wanted && !eye_is_extension(next_header)) {
-        return 0;
-    }
-    if (next_header != wanted || offset >= EYE_EXTENSIONS_BYTES) {
-        eye_lose(loss, 1);
-        return 0;
-    }
-    return offset;
+    return eye_is_extension(next_header) || offset >= EYE_EXTENSIONS_BYTES
+               ? 0
+               : offset << 8 | (next_header & 0xff);
 }
 
-/* Offset of the header of @wanted (IPPROTO_*); 0: another protocol. @loss: what packets are counted
- * as whose extension headers are too many. */
-static __always_inline __u32 eye_find_transport(struct __sk_buff *skb, __u8 wanted,
-                                                enum eye_loss loss)
+static __always_inline struct eye_transport eye_find_transport(struct __sk_buff *skb)
 {
     const void *data = (const void *)(long)skb->data;
     const void *data_end = (const void *)(long)skb->data_end;
+    struct eye_transport transport = {.protocol = EYE_IPPROTO_NONE};
     if (skb->protocol == bpf_htons(EYE_ETH_P_IP)) {
         const struct eye_ipv4_header *ip = data;
-        if ((const void *)(ip + 1) > data_end || ip->protocol != wanted) {
-            return 0;
+        if ((const void *)(ip + 1) <= data_end) {
+            transport.offset = (ip->version_ihl & 15) * 4;
+            transport.protocol = ip->protocol;
         }
-        return (ip->version_ihl & 15) * 4;
+        return transport;
     }
     const struct eye_ipv6_header *ip = data;
     if ((const void *)(ip + 1) > data_end) {
-        return 0;
+        return transport;
     }
-    if (ip->next_header == wanted) {
-        return sizeof(*ip);
+    transport.offset = sizeof(*ip);
+    transport.protocol = ip->next_header;
+    if (eye_is_extension(ip->next_header)) {
+        __u32 found = eye_follow_extensions(skb, ip->next_header);
+        transport.offset = found >> 8;
+        transport.protocol = (__u8)found;
     }
-    if (!eye_is_extension(ip->next_header)) {
-        return 0;
-    }
-    __u32 offset = eye_follow_extensions(skb, ip->next_header, wanted, loss);
-    eye_pin(offset); /* the verifier wants the mask that clang knows to do nothing */
-    return offset & (EYE_EXTENSIONS_BYTES - 1);
+    eye_pin(transport.offset); /* the verifier wants the mask that clang knows to do nothing */
+    transport.offset &= EYE_EXTENSIONS_BYTES - 1;
+    return transport;
 }

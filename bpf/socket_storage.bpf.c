@@ -208,14 +208,17 @@ static __always_inline void on_packet(struct __sk_buff *skb, __u32 side)
     if (!skb->sk) {
         return; /* forwarded */
     }
-    __u32 tcp = eye_find_transport(skb, IPPROTO_TCP, EYE_LOSS_USM_HEADERS);
-    if (tcp) {
+    struct eye_transport transport = eye_find_transport(skb);
+    if (transport.protocol == IPPROTO_UDP) {
+        eye_handle_datagram(skb, transport.offset, side);
+    } else if (transport.protocol == IPPROTO_TCP) {
         if (side == EYE_SENT) {
             eye_look_for_nat(skb);
         }
-        eye_handle_segment(skb, tcp, side);
-    } else {
-        eye_handle_datagram(skb, side);
+        eye_handle_segment(skb, transport.offset, side);
+    } else if (transport.offset == 0 && transport.protocol == 0) {
+        eye_lose(EYE_LOSS_USM_HEADERS, 1);
+        eye_lose(EYE_LOSS_UDP_HEADERS, 1);
     }
 }
 

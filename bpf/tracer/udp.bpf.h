@@ -204,14 +204,14 @@ static __always_inline bool eye_read_addresses(struct __sk_buff *skb, __u32 side
     return true;
 }
 
-static __always_inline bool eye_read_datagram(struct __sk_buff *skb, __u32 side,
+/* @offset: of its header. */
+static __always_inline bool eye_read_datagram(struct __sk_buff *skb, __u32 offset, __u32 side,
                                               struct eye_datagram *ret_datagram)
 {
-    __u32 offset = eye_find_transport(skb, IPPROTO_UDP, EYE_LOSS_UDP_HEADERS);
     const void *data = (const void *)(long)skb->data;
     const void *data_end = (const void *)(long)skb->data_end;
     const struct eye_udp_header *udp = data + offset;
-    if (offset == 0 || (const void *)(udp + 1) > data_end) {
+    if ((const void *)(udp + 1) > data_end) {
         return false;
     }
     ret_datagram->offset = offset + sizeof(*udp);
@@ -462,10 +462,9 @@ static __always_inline bool eye_is_udp(const struct bpf_sock *sk)
     return type == SOCK_DGRAM && protocol == IPPROTO_UDP;
 }
 
-/* The entry of the skb's socket, made if need be; NULL: it is no UDP socket, or there is no memory.
- * @count: datagrams that are lost then. */
-static __always_inline struct eye_udp_socket *eye_find_udp(struct __sk_buff *skb, __u32 side,
-                                                           __u32 count)
+/* Of the skb's socket; NULL: it is no UDP socket, or there is no memory. @count: datagrams that are
+ * lost then. */
+static __always_inline struct eye_udp_socket *eye_make_udp(struct __sk_buff *skb, __u32 count)
 {
     struct bpf_sock *sk = skb->sk;
     sk = sk ? bpf_sk_fullsock(sk) : NULL;
@@ -476,7 +475,20 @@ static __always_inline struct eye_udp_socket *eye_find_udp(struct __sk_buff *skb
         bpf_sk_storage_get(&udp_sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!socket) {
         eye_lose(EYE_LOSS_UDP_STORAGE, count);
-    } else if (side == EYE_SENT) {
+    }
+    return socket;
+}
+
+/* As eye_make_udp(), which only the first datagram asks. */
+static __always_inline struct eye_udp_socket *eye_find_udp(struct __sk_buff *skb, __u32 side,
+                                                           __u32 count)
+{
+    struct bpf_sock *sk = skb->sk;
+    struct eye_udp_socket *socket = sk ? bpf_sk_storage_get(&udp_sockets, sk, 0, 0) : NULL;
+    if (!socket) {
+        socket = eye_make_udp(skb, count);
+    }
+    if (socket && side == EYE_SENT) {
         eye_learn_user(socket);
     }
     return socket;

@@ -52,10 +52,12 @@ static __always_inline void eye_hand_over_datagram(struct __sk_buff *skb,
     eye_wish(&stream, ends & EYE_END_CLIENT, EYE_PROTOCOL_DNS);
 }
 
-static __always_inline void eye_handle_datagram(struct __sk_buff *skb, __u32 side)
+/* @offset: of the header of UDP. */
+static __always_inline void eye_handle_datagram(struct __sk_buff *skb, __u32 offset, __u32 side)
 {
     struct eye_datagram datagram;
-    if ((!eye_udp_on && eye_is_off(EYE_PROTOCOL_DNS)) || !eye_read_datagram(skb, side, &datagram)) {
+    if ((!eye_udp_on && eye_is_off(EYE_PROTOCOL_DNS)) ||
+        !eye_read_datagram(skb, offset, side, &datagram)) {
         return;
     }
     __u8 ends = eye_dns_ends(skb, &datagram);

@@ -314,6 +314,26 @@ class Counts(Case):
                           if loss[0] == "udp"}, {})
 
 
+class Extensions(Case):
+    """Behind more headers of IPv6 than are followed."""
+
+    def test_too_far(self):
+        port = free_port()
+        daemon = Daemon(self, console=CONSOLE, interval="1s")
+        server, client = self.udp(socket.AF_INET6, "::1", port), self.udp(socket.AF_INET6)
+        skipped = bytes([0x1e, 255]) + bytes(255)  # an option that nobody knows
+        client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS,
+                          bytes([0, 1032 // 8 - 1]) + skipped * 4 + bytes(2))
+        client.sendto(bytes(100), ("::1", port))
+        server.recv(1000)
+        self.assertEqual(daemon.stop(), 0)
+        self.check(daemon, {(port, "outgoing"): amounts(), (port, "incoming"): amounts()})
+        lost = daemon.losses()
+        # By either end. As datagrams, and as segments: nobody knows what it was.
+        self.assertEqual(lost.get(("udp", "extension_headers")), 2, lost)
+        self.assertEqual(lost.get(("http", "extension_headers")), 2, lost)
+
+
 class Directions(Case):
     """Whose port it is: who asked for it, and who spoke first."""
 
