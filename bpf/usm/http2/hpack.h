@@ -33,6 +33,7 @@ enum eye_hpack_class {
     EYE_HPACK_PATH,
     EYE_HPACK_STATUS,
     EYE_HPACK_CONTENT_TYPE,
+    EYE_HPACK_GRPC_TYPE, /* a content type of gRPC's */
     EYE_HPACK_GRPC_STATUS,
     EYE_HPACK_GRPC_MESSAGE,
     EYE_HPACK_UNKNOWN, /* its name was inserted before the counting began */
@@ -241,9 +242,26 @@ static __always_inline void eye_hpack_insert(struct eye_hpack *table)
     }
 }
 
+/* "application/grpc", as it is or in Huffman's code, and whatever follows. */
+static __always_inline bool eye_hpack_is_grpc(const struct eye_hpack_text *text)
+{
+    __u64 first = eye_load_word(text->bytes);
+    __u64 second = eye_load_word(text->bytes + 8);
+    if (text->huffman) {
+        return text->length >= 11 &&
+               first == EYE_WORD(0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c) &&
+               eye_first_bytes(second, 3) == EYE_WORD(0x4d, 0x65, 0x64, 0, 0, 0, 0, 0);
+    }
+    return text->length >= 16 && first == EYE_WORD('a', 'p', 'p', 'l', 'i', 'c', 'a', 't') &&
+           second == EYE_WORD('i', 'o', 'n', '/', 'g', 'r', 'p', 'c');
+}
+
 static __always_inline void eye_hpack_end_literal(struct eye_hpack *table)
 {
     __builtin_memset(&table->found, 0, sizeof(table->found));
+    if (table->class == EYE_HPACK_CONTENT_TYPE && eye_hpack_is_grpc(&table->text)) {
+        table->class = EYE_HPACK_GRPC_TYPE;
+    }
     table->found.complete = 1;
     table->found.class = table->class;
     table->found.resolved = 1;
@@ -296,6 +314,9 @@ static __always_inline void eye_hpack_end_index(struct eye_hpack *table)
         return;
     }
     table->class = index == 0 ? EYE_HPACK_OTHER : eye_hpack_class_of(table, index);
+    if (table->class == EYE_HPACK_GRPC_TYPE) {
+        table->class = EYE_HPACK_CONTENT_TYPE; /* the name is the entry's, the value is not */
+    }
     table->part = index == 0 ? EYE_HPACK_NAME : EYE_HPACK_VALUE;
     table->state = EYE_HPACK_LENGTH;
 }
