@@ -6,6 +6,7 @@
 #include "bpf/abi.h"
 #include "collector/base/clock.h"
 #include "collector/base/privileges.h"
+#include "collector/source/accounts.h"
 #include "collector/source/everywhere.h"
 
 #include "bpf/socket_storage.skel.h"
@@ -15,10 +16,22 @@
  * EYE_LOSS_TCP_LOOK. */
 #define RUNS_MAX 8
 
+/* A walk over the tables of a namespace takes a millisecond or two, however few sockets are its: of
+ * all time so large a part, at most, goes into those of others, but for full passes. What has moved
+ * there meanwhile is told by the next look. */
+#define OTHERS_PART 100
+
+struct look {
+    const struct eye_live_request *request;
+    const char *proc; /* NULL: it stays in the daemon's own namespace, or sees all of them there */
+    uint64_t records; /* handed on */
+    uint64_t others_ns; /* spent in other namespaces */
+};
+
+/* One program, run until it is whole. */
 struct run {
-    struct socket_storage *programs;
+    struct look *look;
     const struct bpf_link *link;
-    struct eye_live_look *look;
     size_t record_bytes;
     bool whole; /* no namespace took more than one read */
     struct eye_visited visited;
@@ -26,10 +39,11 @@ struct run {
 
 static void hand_on(const struct run *run)
 {
-    struct socket_storage__bss *shared = run->programs->bss;
+    const struct eye_live_request *request = run->look->request;
+    struct socket_storage__bss *shared = request->programs->bss;
     run->look->records += shared->eye_gathered_count;
     for (size_t i = 0; i < shared->eye_gathered_count; i++) {
-        run->look->handler(run->look->context, &shared->eye_gathered[i], run->record_bytes);
+        request->handler(request->context, &shared->eye_gathered[i], run->record_bytes);
     }
     shared->eye_gathered_count = 0;
 }
@@ -63,49 +77,95 @@ static int run_once(struct run *run)
     return result;
 }
 
-/* Of what a run passes over nothing is lost: it is told by the next one. */
-int eye_live_read_datagrams(struct socket_storage *programs, const struct bpf_link *link,
-                            struct eye_live_look *look)
+/* Again for what the runs before passed over. */
+static int run_until_whole(struct run *run)
+{
+    struct socket_storage__bss *shared = run->look->request->programs->bss;
+    int result = run_once(run);
+    shared->eye_live_again = true;
+    for (int runs = 1; runs < RUNS_MAX && result == 0 && !run->whole; runs++) {
+        result = run_once(run);
+    }
+    shared->eye_live_again = false;
+    return result;
+}
+
+/* Of what the last run passes over nothing is lost: the next look tells it. */
+static int read_datagrams(struct look *look, const struct bpf_link *link)
 {
     struct run run = {
-        .programs = programs,
-        .link = link,
         .look = look,
+        .link = link,
         .record_bytes = sizeof(struct eye_datagram_record),
     };
-    int result = run_once(&run);
-    for (int runs = 1; runs < RUNS_MAX && result == 0 && !run.whole; runs++) {
-        result = run_once(&run);
+    return run_until_whole(&run);
+}
+
+static int read_udp(struct look *look)
+{
+    const struct eye_live_request *request = look->request;
+    if (request->udp == NULL) {
+        return 0;
+    }
+    int result = read_datagrams(look, request->udp);
+    look->proc = NULL; /* flows are in a map */
+    return result == 0 ? read_datagrams(look, request->flows) : result;
+}
+
+/* From now on who leaves and was not met is counted (EYE_COUNT_UNMET). */
+static void begin(const struct eye_live_request *request)
+{
+    request->programs->bss->eye_live_began_ns = eye_clock_monotonic_ns();
+    request->programs->bss->eye_live_met = 0;
+    request->programs->data->eye_pass = request->pass;
+    request->programs->data->eye_live_look++;
+}
+
+/* Fills in what @balance has of the look. A look that went into every namespace it could has met
+ * everybody; in those of which nothing is known there may be others, who are missing then. */
+static int read_tcp(struct look *look, struct eye_balance *balance)
+{
+    const struct eye_live_request *request = look->request;
+    struct run run = {
+        .look = look,
+        .link = request->tcp,
+        .record_bytes = sizeof(struct eye_connection_record),
+    };
+    uint64_t unmet = eye_counts_sum(request->counts, EYE_COUNT_UNMET);
+    balance->left = eye_counts_sum(request->counts, EYE_COUNT_LEFT);
+    int result = run_until_whole(&run);
+    balance->left += eye_counts_sum(request->counts, EYE_COUNT_UNMET) - unmet;
+    balance->alive = request->programs->bss->eye_live_met;
+    balance->whole = run.whole && run.visited.failed == 0;
+    if (request->full && run.visited.closed > 0 && eye_account_misses(balance) > 0) {
+        balance->whole = false;
     }
     return result;
 }
 
-void eye_live_begin(struct socket_storage *programs, uint32_t pass)
+static void note_others(struct eye_live *live, const struct look *look)
 {
-    programs->bss->eye_live_began_ns = eye_clock_monotonic_ns();
-    programs->bss->eye_live_met = 0;
-    programs->data->eye_pass = pass;
-    programs->data->eye_live_look++;
+    if (look->others_ns > 0) {
+        live->others_due_ns = eye_clock_monotonic_ns() + OTHERS_PART * look->others_ns;
+    }
 }
 
-/* All sockets, and those which the runs before passed over, until a run is whole. */
-int eye_live_read(struct socket_storage *programs, const struct bpf_link *link,
-                  struct eye_live_look *look)
+int eye_live_read(struct eye_live *live, const struct eye_live_request *request,
+                  uint64_t *ret_records)
 {
-    struct run run = {
-        .programs = programs,
-        .link = link,
-        .look = look,
-        .record_bytes = sizeof(struct eye_connection_record),
-    };
-    int result = run_once(&run);
-    programs->bss->eye_live_again = true;
-    for (int runs = 1; runs < RUNS_MAX && result == 0 && !run.whole; runs++) {
-        result = run_once(&run);
+    bool everywhere = request->full || eye_clock_monotonic_ns() >= live->others_due_ns;
+    struct look look = {.request = request, .proc = everywhere ? request->proc : NULL};
+    /* First, so that who leaves in between is counted twice rather than not at all. */
+    struct eye_balance balance = {.entered = eye_counts_sum(request->counts, EYE_COUNT_ENTERED)};
+    begin(request);
+    int result = read_tcp(&look, &balance);
+    if (result == 0) {
+        live->unproved += !balance.whole;
+        live->vanished =
+            request->full ? eye_account_vanished(&balance, live->vanished) : live->vanished;
+        result = read_udp(&look);
     }
-    programs->bss->eye_live_again = false;
-    look->whole = run.whole && run.visited.failed == 0;
-    look->closed = run.visited.closed > 0;
-    look->met = programs->bss->eye_live_met;
+    note_others(live, &look);
+    *ret_records = look.records;
     return result;
 }

@@ -3,7 +3,7 @@
  * A look at every live socket of every network namespace: iter/bpf_sk_storage_map, or where that is
  * not safe (eye_storage_walk_is_safe()) iter/tcp and iter/udp in each. Within one read the kernel
  * shows each socket that lives through it; of more than one read that cannot be proved, so the
- * iterator runs again for those that were passed over.
+ * iterator runs again for those that were passed over. Belongs to the collector thread.
  */
 #pragma once
 
@@ -11,34 +11,33 @@
 #include <stdint.h>
 
 #include "collector/source/rings.h"
+#include "collector/source/socket_storage/counts.h"
 
 struct bpf_link;
 struct socket_storage;
 
-struct eye_live_look {
-    const char *proc; /* where namespaces are found to run it in, one after the other; NULL: it sees
-                         them all */
-    eye_record_handler *handler;
-    void *context;
-    uint64_t records;   /* handed on */
-    uint64_t met;       /* sockets, by the kernel side's own count */
-    bool whole;         /* every socket that lived through the look was met ... */
-    bool closed;        /* ... unless it is in a namespace of which nothing is known */
-    uint64_t others_ns; /* what other namespaces than the daemon's own took */
+/* What is known from one look to the next; zeroed before the first one. */
+struct eye_live {
+    uint64_t vanished;      /* connections whose end was not seen */
+    uint64_t unproved;      /* looks that have perhaps not met every socket */
+    uint64_t others_due_ns; /* monotonic: then tables of other namespaces are walked again */
 };
 
-/** A look begins: from now on who leaves and was not met by it is counted (EYE_COUNT_UNMET).
- * @pass: see eye_connection_record. */
-void eye_live_begin(struct socket_storage *programs, uint32_t pass);
+struct eye_live_request {
+    struct socket_storage *programs;
+    const struct bpf_link *tcp;   /* of tcp_live, or tcp_live_table */
+    const struct bpf_link *udp;   /* of udp_live, or udp_live_table; NULL: UDP is not seen */
+    const struct bpf_link *flows; /* of udp_flow_live */
+    const char *proc;             /* where namespaces are found, to walk over the tables of each;
+                                     NULL: over storage */
+    const struct eye_counts *counts;
+    uint32_t pass; /* see eye_connection_record */
+    bool full;     /* it is a counting pass: nobody is left out */
+    eye_record_handler *handler;
+    void *context;
+};
 
-/**
- * The look itself. @link: of the program tcp_live. Fills what stands behind the context. 0 or
- * -errno; what was not reached is told by the next look.
- */
-int eye_live_read(struct socket_storage *programs, const struct bpf_link *link,
-                  struct eye_live_look *look);
-
-/** Hands on what UDP sockets, or their flows, have counted since the last look. @link: of udp_live
- * or udp_flow_live. 0 or -errno. */
-int eye_live_read_datagrams(struct socket_storage *programs, const struct bpf_link *link,
-                            struct eye_live_look *look);
+/** Takes a look. *ret_records: how many were handed on, in any case. 0 or -errno; what was not
+ * reached is told by the next look. */
+int eye_live_read(struct eye_live *live, const struct eye_live_request *request,
+                  uint64_t *ret_records);

@@ -21,6 +21,7 @@
 #include "collector/source/loads.h"
 #include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/conntrack.h"
+#include "collector/source/socket_storage/counts.h"
 #include "collector/source/socket_storage/live.h"
 #include "collector/source/socket_storage/probe.h"
 #include "collector/source/socket_storage/rows.h"
@@ -29,11 +30,6 @@
 #include "collector/source/tier.h"
 
 #include "bpf/socket_storage.skel.h"
-
-/* A walk over the tables of a namespace takes a millisecond or two, however few sockets are its: of
- * all time so large a part, at most, goes into those of others, but for full passes. What has moved
- * there meanwhile is told by the next look. */
-#define OTHERS_PART 100
 
 enum ability_state {
     NOT_WANTED, /* by the configuration */
@@ -62,14 +58,11 @@ struct tier {
     struct eye_sight *sight;
     struct bpf_link *links[EYE_OWN_PROGRAM_COUNT];
     struct eye_rings rings;
-    uint64_t vanished; /* connections whose end was not seen */
-    bool tells_nat;    /* packets were looked at once, and will be whenever they are */
+    struct eye_live live;
+    bool tells_nat; /* packets were looked at once, and will be whenever they are */
     bool conntrack_is_strange;
     struct eye_waiting_losses waiting_losses;
-    uint64_t unproved;      /* looks that have perhaps not met every socket */
-    uint64_t others_due_ns; /* monotonic: then tables of other namespaces are walked again */
-    int cpus;
-    uint64_t *cpu_values; /* one per CPU: where a per-CPU look-up lands */
+    struct eye_counts counts;
 };
 
 static int open_rings(struct tier *tier, struct eye_error *ret_error)
@@ -108,6 +101,7 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
         return eye_error_set(ret_error, result, "cannot load BPF programs: %s; %s",
                              strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
     }
+    tier->counts.map = bpf_map__fd(tier->programs->maps.losses);
     return 0;
 }
 
@@ -398,16 +392,6 @@ static int start(struct tier *tier, struct eye_error *ret_error)
     return result;
 }
 
-static int count_cpus(struct tier *tier, struct eye_error *ret_error)
-{
-    tier->cpus = libbpf_num_possible_cpus();
-    if (tier->cpus <= 0) {
-        return eye_error_set(ret_error, tier->cpus, "cannot count CPUs: %s", strerror(-tier->cpus));
-    }
-    tier->cpu_values = calloc((size_t)tier->cpus, sizeof(uint64_t));
-    return tier->cpu_values == NULL ? eye_error_set(ret_error, -ENOMEM, "out of memory") : 0;
-}
-
 static void note_look(struct tier *tier)
 {
     bool safe = eye_storage_walk_is_safe(tier->features);
@@ -443,7 +427,7 @@ static void close_tier(void *state)
     eye_rings_close(&tier->rings);
     socket_storage__destroy(tier->payloads);
     socket_storage__destroy(tier->programs);
-    free(tier->cpu_values);
+    eye_counts_close(&tier->counts);
     free(tier);
 }
 
@@ -484,7 +468,7 @@ static int open_tier(struct eye_features *features, const struct eye_steps *step
     }
     note_look(tier);
     note_names(tier);
-    int result = count_cpus(tier, ret_error);
+    int result = eye_counts_open(&tier->counts, ret_error);
     if (result == 0) {
         result = start(tier, ret_error);
     }
@@ -531,27 +515,13 @@ static void read_ring(const void *state, enum eye_ring ring, struct eye_ring_sta
 static bool is_readable(const void *state)
 {
     const struct tier *tier = state;
-    uint32_t key = 0;
-    return bpf_map_lookup_elem(bpf_map__fd(tier->programs->maps.losses), &key, tier->cpu_values) ==
-           0;
+    return eye_counts_are_readable(&tier->counts);
 }
 
 static enum eye_role role(const void *state)
 {
     const struct tier *tier = state;
     return tier->look == EYE_LOOK_WAY_TABLES ? EYE_ROLE_VISITOR : EYE_ROLE_COLLECTOR;
-}
-
-static uint64_t sum_over_cpus(const struct tier *tier, uint32_t key)
-{
-    uint64_t sum = 0;
-    if (bpf_map_lookup_elem(bpf_map__fd(tier->programs->maps.losses), &key, tier->cpu_values) ==
-        0) {
-        for (int cpu = 0; cpu < tier->cpus; cpu++) {
-            sum += tier->cpu_values[cpu];
-        }
-    }
-    return sum;
 }
 
 /* Of a protocol that was never seen nothing waits. */
@@ -568,52 +538,28 @@ static int sweep_waiting(struct tier *tier)
                : 0;
 }
 
-/* TCP's sockets, UDP's, and UDP's flows. */
-static int read_sockets(const struct tier *tier, bool everywhere, struct eye_live_look *look)
-{
-    bool by_table = tier->look == EYE_LOOK_WAY_TABLES;
-    enum eye_program tcp = by_table ? EYE_PROGRAM_tcp_live_table : EYE_PROGRAM_tcp_live;
-    enum eye_program udp = by_table ? EYE_PROGRAM_udp_live_table : EYE_PROGRAM_udp_live;
-    look->proc = by_table && everywhere ? tier->config->source.proc : NULL;
-    int result = eye_live_read(tier->programs, tier->links[tcp], look);
-    if (result != 0 || tier->states[EYE_ABILITY_UDP] != WORKS) {
-        return result;
-    }
-    result = eye_live_read_datagrams(tier->programs, tier->links[udp], look);
-    look->proc = NULL; /* flows are in a map */
-    return result == 0 ? eye_live_read_datagrams(tier->programs,
-                                                 tier->links[EYE_PROGRAM_udp_flow_live], look)
-                       : result;
-}
-
 static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *handler,
                      void *context, uint64_t *ret_records)
 {
     struct tier *tier = state;
-    struct eye_live_look look = {.handler = handler, .context = context};
+    bool by_table = tier->look == EYE_LOOK_WAY_TABLES;
+    enum eye_program tcp = by_table ? EYE_PROGRAM_tcp_live_table : EYE_PROGRAM_tcp_live;
+    enum eye_program udp = by_table ? EYE_PROGRAM_udp_live_table : EYE_PROGRAM_udp_live;
+    const struct eye_live_request request = {
+        .programs = tier->programs,
+        .tcp = tier->links[tcp],
+        .udp = tier->links[udp],
+        .flows = tier->links[EYE_PROGRAM_udp_flow_live],
+        .proc = by_table ? tier->config->source.proc : NULL,
+        .counts = &tier->counts,
+        .pass = pass,
+        .full = full,
+        .handler = handler,
+        .context = context,
+    };
     eye_conntrack_learn(tier->programs, &tier->conntrack_is_strange);
-    /* In this order, so that who leaves in between is counted twice rather than not at all. */
-    struct eye_balance balance = {.entered = sum_over_cpus(tier, EYE_COUNT_ENTERED)};
-    eye_live_begin(tier->programs, pass);
-    uint64_t unmet_before = sum_over_cpus(tier, EYE_COUNT_UNMET);
-    balance.left = sum_over_cpus(tier, EYE_COUNT_LEFT);
-    int result = read_sockets(tier, full || eye_clock_monotonic_ns() >= tier->others_due_ns, &look);
-    if (look.others_ns > 0) {
-        tier->others_due_ns = eye_clock_monotonic_ns() + OTHERS_PART * look.others_ns;
-    }
-    if (result == 0) {
-        result = sweep_waiting(tier);
-    }
-    *ret_records = look.records;
-    balance.whole = look.whole;
-    if (full && result == 0) {
-        balance.left += sum_over_cpus(tier, EYE_COUNT_UNMET) - unmet_before;
-        balance.alive = look.met;
-        balance.whole &= !(look.closed && eye_account_misses(&balance) > 0);
-        tier->vanished = eye_account_vanished(&balance, tier->vanished);
-    }
-    tier->unproved += result == 0 && !balance.whole;
-    return result;
+    int result = eye_live_read(&tier->live, &request, ret_records);
+    return result == 0 ? sweep_waiting(tier) : result;
 }
 
 static bool is_off(const struct tier *tier, enum eye_protocol protocol)
@@ -639,18 +585,18 @@ static uint64_t count_unhandled(const struct tier *tier)
     struct bpf_prog_info info;
     uint64_t skipped =
         read_program(own_program(tier, EYE_PROGRAM_tcp_state), &info) ? info.recursion_misses : 0;
-    return eye_account_unhandled(skipped, sum_over_cpus(tier, EYE_COUNT_HEALED));
+    return eye_account_unhandled(skipped, eye_counts_sum(&tier->counts, EYE_COUNT_HEALED));
 }
 
 static void losses(const void *state, uint64_t ret_losses[EYE_LOSS_COUNT])
 {
     const struct tier *tier = state;
     for (uint32_t loss = 0; loss < EYE_LOSS_COUNT; loss++) {
-        ret_losses[loss] = sum_over_cpus(tier, loss);
+        ret_losses[loss] = eye_counts_sum(&tier->counts, loss);
     }
     ret_losses[EYE_LOSS_TCP_RECURSION] = count_unhandled(tier);
-    ret_losses[EYE_LOSS_TCP_VANISHED] = tier->vanished;
-    ret_losses[EYE_LOSS_TCP_LOOK] = tier->unproved;
+    ret_losses[EYE_LOSS_TCP_VANISHED] = tier->live.vanished;
+    ret_losses[EYE_LOSS_TCP_LOOK] = tier->live.unproved;
     for (uint32_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
         ret_losses[EYE_LOSS_OF_PARSER(i) + EYE_LOST_PIPELINE] += tier->waiting_losses.pipeline[i];
     }
@@ -665,8 +611,8 @@ static bool follows_processes(const void *state)
 static struct eye_process_counts process_counts(const void *state)
 {
     const struct tier *tier = state;
-    return (struct eye_process_counts){.execs = sum_over_cpus(tier, EYE_COUNT_EXECS),
-                                       .exits = sum_over_cpus(tier, EYE_COUNT_EXITS)};
+    return (struct eye_process_counts){.execs = eye_counts_sum(&tier->counts, EYE_COUNT_EXECS),
+                                       .exits = eye_counts_sum(&tier->counts, EYE_COUNT_EXITS)};
 }
 
 static bool tells_nat(const void *state)
