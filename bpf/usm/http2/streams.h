@@ -13,21 +13,22 @@
 #define EYE_HTTP2_SLOTS 16
 
 enum eye_http2_block_flag {
-    EYE_HTTP2_BLOCK_OPEN = 1, /* its beginning was seen, its end not yet */
-    EYE_HTTP2_BLOCK_ENDS = 2, /* the stream's direction ends with it */
-    EYE_HTTP2_BLOCK_PUSHED = 4,
+    EYE_HTTP2_BLOCK_OPEN = 1,   /* its beginning was seen, its end not yet */
+    EYE_HTTP2_BLOCK_ENDS = 2,   /* the stream's direction ends with it */
+    EYE_HTTP2_BLOCK_PUSHED = 4, /* what the server promises: its table changes, nothing else */
+    EYE_HTTP2_BLOCK_LAST = 8,   /* this is its last frame */
 };
 
 /* A header block that is being read: what of it is ours. */
 struct eye_http2_block {
     __u32 stream;
-    __u8 flags;    /* enum eye_http2_block_flag */
-    __u8 seen;     /* 1 << enum eye_hpack_class: such fields were there */
-    __u8 index[2]; /* static: of the method or the status, and of the path; 0: none */
-    __u64 method;  /* or the status: as eye_hpack_word() makes it; 0: not known */
+    __u8 flags; /* enum eye_http2_block_flag */
+    __u8 padding[1];
+    __u16 seen;   /* 1 << enum eye_hpack_class: such fields were there */
+    __u64 method; /* or the status: as eye_hpack_word() makes it; 0: not known */
     __u64 grpc_status;
     __u32 path; /* in the table; 0: in `text` */
-    __u32 padding;
+    __u32 padding2;
     struct eye_hpack_text text; /* the path, if it has one that stands nowhere else */
 };
 
@@ -46,8 +47,7 @@ struct eye_http2 {
     struct eye_hpack tables[2]; /* by enum eye_side */
     struct eye_http2_block blocks[2];
     struct eye_http2_request requests[EYE_HTTP2_SLOTS];
-    __u32 last_stream; /* of a request: they ascend */
-    __u32 padding;
+    __u64 began_ns[2]; /* the block of each direction */
 };
 
 EYE_ABI_ASSERT(sizeof(struct eye_http2) <= 14 * 1024);
@@ -123,7 +123,7 @@ static __always_inline void eye_http2_take_field(struct eye_http2_block *block,
                                                  const struct eye_hpack *table)
 {
     __u8 class = table->found.class;
-    block->seen |= 1 << (class & 7);
+    block->seen |= 1 << (class & 15);
     if (class == EYE_HPACK_METHOD || class == EYE_HPACK_STATUS) {
         block->method = eye_http2_word(table);
     } else if (class == EYE_HPACK_PATH) {
@@ -153,23 +153,70 @@ EYE_PART int eye_http2_walk(struct eye_http2 *http2, const struct eye_half *half
 
 /* ---- Requests ---- */
 
-/* What is told of a request that has ended, by the caller; then the slot is free. */
-static __always_inline bool eye_http2_end(struct eye_http2_request *request, __u64 now_ns)
+/* What is told of one: its record's head and body are filled from the slot, which is free then. */
+struct eye_http2_ended {
+    struct eye_http2_request *request; /* NULL: nothing has ended */
+    __u64 duration_ns;
+};
+
+static __always_inline __u32 eye_http2_digits(__u64 word)
 {
-    if (request->answered_ns == 0) {
-        request->answered_ns = now_ns;
+    __u32 length = word >> 56 & 7;
+    __u32 number = 0;
+    for (__u32 i = 0; i < 3; i++) {
+        __u32 digit = (__u8)(word >> (8 * i)) - '0';
+        if (i >= length || digit > 9) {
+            break;
+        }
+        number = number * 10 + digit;
     }
-    return true;
+    return number;
 }
 
-static __always_inline void eye_http2_open(struct eye_http2 *http2,
+/* Huffman's code of three digits or fewer: 5 bits for 0 to 2, 6 for the others. */
+static __always_inline __u32 eye_http2_huffman_digits(__u64 word)
+{
+    __u32 length = word >> 56 & 7;
+    __u32 bits =
+        (__u32)(__u8)word << 24 | (__u32)(__u8)(word >> 8) << 16 | (__u32)(__u8)(word >> 16) << 8;
+    __u32 left = 8 * length;
+    __u32 number = 0;
+    for (int i = 0; i < 3; i++) {
+        __u32 five = bits >> 27;
+        __u32 six = bits >> 26;
+        if (left >= 5 && five <= 2) {
+            number = number * 10 + five;
+            bits <<= 5;
+            left -= 5;
+        } else if (left >= 6 && six >= 0x19 && six <= 0x1f) {
+            number = number * 10 + (six - 0x19 + 3);
+            bits <<= 6;
+            left -= 6;
+        } else {
+            break;
+        }
+    }
+    return number;
+}
+
+/* A small number as text; 0 also when it is not known. */
+static __always_inline __u32 eye_http2_value(__u64 word)
+{
+    return word >> 63 ? eye_http2_huffman_digits(word) : eye_http2_digits(word);
+}
+
+/* A request's block is complete. False: there is no slot, which is a loss. */
+static __always_inline bool eye_http2_open(struct eye_http2 *http2,
                                            const struct eye_http2_block *block, __u64 started_ns)
 {
     struct eye_http2_request *request = eye_http2_slot(http2, block->stream);
     struct eye_http2_body *body = &request->body;
-    __u32 length =
-        block->text.length < EYE_HTTP2_PATH_BYTES ? block->text.length : EYE_HTTP2_PATH_BYTES;
+    if (request->stream != 0) {
+        return false;
+    }
+    __u32 length = block->text.length;
     __u8 tail = (__u8)(block->method >> 56);
+    length = length < EYE_HTTP2_PATH_BYTES ? length : EYE_HTTP2_PATH_BYTES;
     request->started_ns = started_ns;
     request->answered_ns = 0;
     request->status = 0;
@@ -187,4 +234,165 @@ static __always_inline void eye_http2_open(struct eye_http2 *http2,
         eye_store_word(body->path + i, eye_load_word(block->text.bytes + i));
     }
     request->stream = block->stream; /* last: the other direction, on another CPU, looks for it */
+    return true;
+}
+
+static __always_inline struct eye_http2_ended eye_http2_end(struct eye_http2_request *request,
+                                                            __u64 now_ns)
+{
+    __u64 duration = now_ns - request->started_ns;
+    /* Two clocks readings on two CPUs may disagree by some nanoseconds. */
+    struct eye_http2_ended ended = {request, (__s64)duration < 0 ? 0 : duration};
+    return ended;
+}
+
+/* The direction of the answers of a stream has ended. */
+static __always_inline struct eye_http2_ended eye_http2_close(struct eye_http2_request *request,
+                                                              __u64 now_ns)
+{
+    bool grpc = request->body.flags & EYE_HTTP2_GRPC;
+    return eye_http2_end(request,
+                         grpc || request->answered_ns == 0 ? now_ns : request->answered_ns);
+}
+
+/* A block of answers is complete: of interim ones nothing is told. */
+static __always_inline struct eye_http2_ended eye_http2_answer(struct eye_http2 *http2,
+                                                               const struct eye_http2_block *block,
+                                                               __u64 first_ns)
+{
+    struct eye_http2_ended nothing = {NULL, 0};
+    struct eye_http2_request *request = eye_http2_find(http2, block->stream);
+    if (!request) {
+        return nothing;
+    }
+    struct eye_http2_body *body = &request->body;
+    if (block->seen & 1 << EYE_HPACK_STATUS && request->answered_ns == 0) {
+        __u32 status = eye_http2_value(block->method);
+        if (status >= 100 && status < 200) {
+            return nothing;
+        }
+        request->status = (__u16)status;
+        request->answered_ns = first_ns;
+    }
+    if (block->seen & 1 << EYE_HPACK_GRPC_TYPE) {
+        body->flags |= EYE_HTTP2_GRPC;
+    }
+    if (block->seen & 1 << EYE_HPACK_GRPC_MESSAGE) {
+        body->flags |= EYE_HTTP2_MESSAGE;
+    }
+    if (block->grpc_status) {
+        body->flags |= EYE_HTTP2_GRPC | EYE_HTTP2_STATUS_KNOWN;
+        body->grpc_status = (__u8)eye_http2_value(block->grpc_status);
+    }
+    if (block->flags & EYE_HTTP2_BLOCK_ENDS) {
+        return eye_http2_close(request, first_ns);
+    }
+    return nothing;
+}
+
+/* ---- What the frames tell ---- */
+
+/* Its header table, and the block in it, cannot be trusted: what they still hold is of before. */
+static __always_inline void eye_http2_lose(struct eye_http2 *http2, __u32 side)
+{
+    http2->blocks[side & 1].flags = 0;
+    eye_hpack_reset(&http2->tables[side & 1]);
+}
+
+/* A block is complete. */
+static __always_inline struct eye_http2_ended eye_http2_end_block(
+    struct eye_http2 *http2, struct eye_conversation *conversation, __u32 side)
+{
+    struct eye_http2_ended nothing = {NULL, 0};
+    struct eye_http2_block *block = &http2->blocks[side & 1];
+    bool asks = block->seen & (1 << EYE_HPACK_METHOD | 1 << EYE_HPACK_PATH);
+    bool answers = block->seen & 1 << EYE_HPACK_STATUS;
+    block->flags &= ~EYE_HTTP2_BLOCK_OPEN;
+    if (block->flags & EYE_HTTP2_BLOCK_PUSHED) {
+        return nothing;
+    }
+    if (conversation->client == EYE_CLIENT_UNKNOWN && asks != answers) {
+        eye_know(conversation, side, asks);
+    }
+    if (conversation->client == EYE_CLIENT_UNKNOWN) {
+        return nothing;
+    }
+    eye_confirm(conversation);
+    if (!eye_carries_requests(conversation, side)) {
+        return eye_http2_answer(http2, block, http2->began_ns[side & 1]);
+    }
+    /* The second block of a request is its trailers. */
+    if (!eye_http2_find(http2, block->stream) &&
+        !eye_http2_open(http2, block, http2->began_ns[side & 1])) {
+        eye_note_loss_part(conversation, EYE_LOST_PIPELINE, 1);
+    }
+    return nothing;
+}
+
+static __always_inline struct eye_http2_ended eye_http2_take_frame(
+    struct eye_http2 *http2, struct eye_conversation *conversation, __u32 side,
+    const struct eye_http2_frame *frame)
+{
+    struct eye_http2_ended nothing = {NULL, 0};
+    const struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_http2_block *block = &http2->blocks[side & 1];
+    struct eye_http2_request *request = eye_http2_find(http2, frame->stream);
+    bool last = frame->flags & EYE_HTTP2_END_HEADERS;
+    switch (frame->type) {
+    case EYE_HTTP2_HEADERS:
+        http2->began_ns[side & 1] = half->first_ns;
+        eye_http2_begin_block(http2, side, frame->stream,
+                              (frame->flags & EYE_HTTP2_END_STREAM ? EYE_HTTP2_BLOCK_ENDS : 0) |
+                                  (last ? EYE_HTTP2_BLOCK_LAST : 0));
+        return nothing;
+    case EYE_HTTP2_PUSH_PROMISE:
+        eye_http2_begin_block(http2, side, frame->stream,
+                              EYE_HTTP2_BLOCK_PUSHED | (last ? EYE_HTTP2_BLOCK_LAST : 0));
+        return nothing;
+    case EYE_HTTP2_CONTINUATION:
+        block->flags |= last ? EYE_HTTP2_BLOCK_LAST : 0;
+        return nothing;
+    case EYE_HTTP2_DATA:
+        return request && frame->flags & EYE_HTTP2_END_STREAM &&
+                       !eye_carries_requests(conversation, side)
+                   ? eye_http2_close(request, half->first_ns)
+                   : nothing;
+    case EYE_HTTP2_RST_STREAM:
+        if (!request) {
+            return nothing;
+        }
+        request->body.error = (__u8)(half->window[EYE_HTTP2_HEAD_BYTES + 3] + 1);
+        return eye_http2_end(request, half->first_ns);
+    default:
+        return nothing;
+    }
+}
+
+/* Takes the mark that the parser left in the direction of @side. */
+static __always_inline struct eye_http2_ended eye_http2_take_mark(
+    struct eye_http2 *http2, struct eye_conversation *conversation, __u32 side)
+{
+    struct eye_http2_ended ended = {NULL, 0};
+    struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_http2_block *block = &http2->blocks[side & 1];
+    struct eye_http2_frame frame = {.type = EYE_HTTP2_CONTINUATION};
+    __u32 at = 0;
+    if (half->mark == EYE_HTTP2_FRAME) {
+        eye_http2_read_head(half->window, &frame);
+        at = EYE_HTTP2_HEAD_BYTES + eye_http2_prefix(&frame);
+        ended = eye_http2_take_frame(http2, conversation, side, &frame);
+    }
+    half->mark = EYE_HTTP2_NOTHING;
+    if (!eye_http2_has_block(&frame)) {
+        return ended;
+    }
+    if (!(block->flags & EYE_HTTP2_BLOCK_OPEN) ||
+        !eye_http2_walk(http2, half, side, at, eye_http2_marked_bytes(half))) {
+        eye_http2_lose(http2, side); /* its beginning was missed, or it is none */
+        return ended;
+    }
+    if (half->phase != EYE_HTTP2_IN_BLOCK && block->flags & EYE_HTTP2_BLOCK_LAST) {
+        ended = eye_http2_end_block(http2, conversation, side);
+    }
+    return ended;
 }
