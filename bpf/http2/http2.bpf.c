@@ -1,41 +1,63 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The programs of HTTP/2 and gRPC. The frame of streams finds where frames and header blocks stand;
- * what they tell is kept beside the conversation, for as long as the socket lives.
+ * what they tell is kept beside the conversation.
  */
 #include "bpf/usm/http2/http2.h"
 #include "bpf/usm/payloads.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* socket -> struct eye_http2, of those that speak it. Written below; freed by the kernel. */
-struct {
-    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, int);
-    __type(value, struct eye_http2);
-} http2s SEC(".maps");
-
-/* Into the ring's own memory: a record is too long for the stack. */
-static __always_inline void eye_http2_tell(struct eye_conversation *conversation,
-                                           const struct eye_http2_ended *ended)
+static __always_inline struct eye_http2_half *eye_http2_half_of(struct bpf_sock *sk, __u32 side)
 {
-    struct eye_http2_record *record = bpf_ringbuf_reserve(&requests, sizeof(*record), 0);
-    if (!record) {
-        eye_note_loss_part(conversation, EYE_LOST_RING, 1);
+    return side == EYE_SENT
+               ? bpf_sk_storage_get(&http2_sent_halves, sk, 0, BPF_SK_STORAGE_GET_F_CREATE)
+               : bpf_sk_storage_get(&http2_received_halves, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+/* A request wants a place of @stream's. */
+static __always_inline bool eye_http2_is_full(const struct eye_http2_work *work, __u32 stream,
+                                              __u32 first, __u32 behind)
+{
+    for (__u32 i = first; i < behind; i++) {
+        const struct eye_http2_request *request = eye_http2_place(work, stream, i);
+        if (!request || request->stream == 0) {
+            return !request;
+        }
+    }
+    return true;
+}
+
+/* Places beyond the usual one, unless @stream has that. A request makes them. */
+static __always_inline void eye_http2_find_more(struct bpf_sock *sk, struct eye_http2_work *work,
+                                                __u32 stream)
+{
+    bool asks = eye_carries_requests(work->conversation, work->side);
+    if (eye_http2_slot(work->requests, stream)->stream == stream ||
+        (asks && !eye_http2_is_full(work, stream, 0, 1))) {
         return;
     }
-    const struct eye_http2_request *request = ended->request;
-    bool client = conversation->client == EYE_CLIENT_THIS_END;
-    record->head.duration_ns = ended->duration_ns;
-    record->head.owner = conversation->owner;
-    record->head.port = conversation->port;
-    record->head.code = request->status;
-    record->head.body_bytes = EYE_HTTP2_BODY_FIXED + request->body.path_length;
-    record->head.protocol = EYE_PROTOCOL_HTTP2;
-    record->head.flags = client ? EYE_REQUEST_CLIENT : 0;
-    record->body = request->body;
-    bpf_ringbuf_submit(record, eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES));
+    work->more = bpf_sk_storage_get(&http2_more, sk, 0, asks ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+    if (!work->more || (asks && !eye_http2_is_full(work, stream, 1, 3))) {
+        return;
+    }
+    work->most = bpf_sk_storage_get(&http2_most, sk, 0, asks ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+}
+
+/* Finds where the direction's block and the requests are kept, or makes that. */
+static __always_inline void eye_http2_find_places(struct bpf_sock *sk, struct eye_http2_work *work)
+{
+    if (sk->state != TCP_LISTEN) {
+        work->half = eye_http2_half_of(sk, work->side);
+        work->requests = bpf_sk_storage_get(&http2_requests, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+        return;
+    }
+    struct eye_first_payload *first = eye_first_streams();
+    if (first) {
+        eye_pin(first); /* the verifier wants the check before the arithmetic */
+        work->half = &first->half;
+        work->requests = &first->streams;
+    }
 }
 
 /* What the parser has marked in the direction of @side. */
@@ -43,20 +65,29 @@ EYE_PART int eye_http2_handle(struct __sk_buff *skb, struct eye_conversation *co
                               __u32 side)
 {
     struct bpf_sock *sk = skb->sk;
+    struct eye_http2_frame frame;
     if (!sk || !conversation) {
         return 0;
     }
-    struct eye_http2 *http2 = sk->state == TCP_LISTEN
-                                  ? NULL
-                                  : bpf_sk_storage_get(&http2s, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-    if (!http2) {
+    struct eye_half *half = eye_half_of(conversation, side);
+    eye_http2_read_mark(half, &frame);
+    if (!eye_http2_matters(&frame)) {
+        return 0;
+    }
+    struct eye_http2_work work = {.conversation = conversation, .side = side};
+    eye_http2_find_places(sk, &work);
+    if (!work.half || !work.requests) {
         eye_note_loss_part(conversation, EYE_LOST_STORAGE, 1);
         return 0;
     }
-    struct eye_http2_ended ended = eye_http2_take_mark(http2, conversation, side);
+    __u32 stream = half->mark == EYE_HTTP2_FRAME ? frame.stream : work.half->block.stream;
+    if (sk->state != TCP_LISTEN) {
+        eye_http2_find_more(sk, &work, stream);
+    }
+    struct eye_http2_ended ended = eye_http2_take_mark(&work, &frame);
     if (ended.request) {
-        eye_http2_tell(conversation, &ended);
-        ended.request->stream = 0;
+        eye_http2_fill_head(conversation, &ended);
+        eye_tell_stream(conversation, ended.request);
     }
     return 0;
 }
@@ -65,9 +96,18 @@ EYE_PART int eye_http2_handle(struct __sk_buff *skb, struct eye_conversation *co
 EYE_PART int eye_http2_forget(struct __sk_buff *skb, __u32 side)
 {
     struct bpf_sock *sk = skb->sk;
-    struct eye_http2 *http2 = sk ? bpf_sk_storage_get(&http2s, sk, 0, 0) : NULL;
-    if (http2) {
-        eye_http2_lose(http2, side);
+    if (!sk) {
+        return 0;
+    }
+    struct eye_http2_requests *requests = bpf_sk_storage_get(&http2_requests, sk, 0, 0);
+    struct eye_http2_half *half = side == EYE_SENT
+                                      ? bpf_sk_storage_get(&http2_sent_halves, sk, 0, 0)
+                                      : bpf_sk_storage_get(&http2_received_halves, sk, 0, 0);
+    if (half) {
+        eye_http2_lose(half);
+    }
+    if (requests) {
+        requests->doubted = requests->newest;
     }
     return 0;
 }
@@ -92,6 +132,7 @@ static __always_inline int eye_http2_step(struct __sk_buff *skb,
     int more = eye_http2_frame_step(skb, conversation, at);
     if (half->mark != EYE_HTTP2_NOTHING) {
         eye_http2_handle(skb, conversation, at->side);
+        half->mark = EYE_HTTP2_NOTHING;
     }
     return more;
 }

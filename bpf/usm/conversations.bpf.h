@@ -3,20 +3,40 @@
 #pragma once
 
 #include "bpf/maps.bpf.h"
-#include "bpf/usm/conversation.h"
+#include "bpf/usm/http2/streams.h"
 
-/* socket -> struct eye_conversation. Made when the first bytes look like a protocol. */
-struct {
-    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, int);
-    __type(value, struct eye_conversation);
-} conversations SEC(".maps");
+/* What is kept by socket of one kind: written by programs, freed by the kernel with the socket. */
+#define EYE_KEPT_BY_SOCKET(type_of_value)                                                          \
+    struct {                                                                                       \
+        __uint(type, BPF_MAP_TYPE_SK_STORAGE);                                                     \
+        __uint(map_flags, BPF_F_NO_PREALLOC);                                                      \
+        __type(key, int);                                                                          \
+        __type(value, type_of_value);                                                              \
+    }
 
-/* socket -> struct eye_pipeline. Made when a second request is in flight. */
-struct {
-    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, int);
-    __type(value, struct eye_pipeline);
-} pipelines SEC(".maps");
+/* Made when the first bytes look like a protocol. */
+EYE_KEPT_BY_SOCKET(struct eye_conversation) conversations SEC(".maps");
+
+/* Made when a second request is in flight. */
+EYE_KEPT_BY_SOCKET(struct eye_pipeline) pipelines SEC(".maps");
+
+/* Of HTTP/2: made with the first header block of a direction, the first request, and when more wait
+ * than usual. */
+EYE_KEPT_BY_SOCKET(struct eye_http2_half) http2_sent_halves SEC(".maps");
+EYE_KEPT_BY_SOCKET(struct eye_http2_half) http2_received_halves SEC(".maps");
+EYE_KEPT_BY_SOCKET(struct eye_http2_requests) http2_requests SEC(".maps");
+EYE_KEPT_BY_SOCKET(struct eye_http2_more) http2_more SEC(".maps");
+EYE_KEPT_BY_SOCKET(struct eye_http2_most) http2_most SEC(".maps");
+
+/* Of a socket. Whoever has no conversation has nothing of the rest. */
+#define eye_delete_conversation(sk)                                                                \
+    do {                                                                                           \
+        if (bpf_sk_storage_delete(&conversations, sk) == 0) {                                      \
+            bpf_sk_storage_delete(&pipelines, sk);                                                 \
+            bpf_sk_storage_delete(&http2_sent_halves, sk);                                         \
+            bpf_sk_storage_delete(&http2_received_halves, sk);                                     \
+            bpf_sk_storage_delete(&http2_requests, sk);                                            \
+            bpf_sk_storage_delete(&http2_more, sk);                                                \
+            bpf_sk_storage_delete(&http2_most, sk);                                                \
+        }                                                                                          \
+    } while (0)

@@ -87,8 +87,7 @@ EYE_PART int eye_follow_no_more(struct __sk_buff *skb, struct eye_stream *stream
     }
     stream->protocol = EYE_PROTOCOL_UNKNOWN;
     stream->recognised = 1; /* what is not followed is not what nobody knows */
-    bpf_sk_storage_delete(&conversations, sk);
-    bpf_sk_storage_delete(&pipelines, sk);
+    eye_delete_conversation(sk);
     return 0;
 }
 

@@ -97,6 +97,9 @@ static __always_inline struct eye_request *eye_use_window(struct eye_work *work,
     __u32 side = work->at->side;
     struct eye_request *answered = NULL;
     work->parser->read(conversation, side, filled, found);
+    if (!work->parser->note) {
+        return NULL;
+    }
     if (found->what == EYE_FOUND_REQUEST) {
         eye_take_request(work, filled, found);
     } else if (found->what == EYE_FOUND_RESPONSE || found->what == EYE_FOUND_INTERIM) {

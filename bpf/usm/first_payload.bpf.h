@@ -15,10 +15,13 @@ struct eye_first_payload {
     struct eye_socket socket;             /* begins as the listener's entry, as the child's does */
     struct eye_conversation conversation; /* in use when the stream has a protocol */
     struct eye_pipeline pipeline;
+    struct eye_http2_half half;
+    struct eye_http2_requests streams;
     __be16 source; /* port that it came from */
     bool present;
-    __u8 switched; /* eye_switches, when it was left */
-    __u8 padding[4];
+    bool multiplexed; /* `half` and `streams` are in use */
+    __u8 switched;    /* eye_switches, when it was left */
+    __u8 padding[3];
 };
 
 /* 0 -> the last payload filtered at a listener. Written by ingress on listeners, taken by the
@@ -47,6 +50,17 @@ static __always_inline struct eye_pipeline *eye_first_pipeline(void)
     return &first->pipeline;
 }
 
+/* In place of what a socket has for HTTP/2. */
+static __always_inline struct eye_first_payload *eye_first_streams(void)
+{
+    struct eye_first_payload *first = eye_first_payload_slot();
+    if (first && !first->multiplexed) {
+        eye_http2_clear(&first->half, &first->streams);
+        first->multiplexed = true;
+    }
+    return first;
+}
+
 /* A segment without payload at a listener: the child that it makes has nothing to take. */
 static __always_inline void eye_forget_first_payload(void)
 {
@@ -72,5 +86,6 @@ static __always_inline struct eye_first_payload *eye_begin_first_payload(
     first->socket.phase = EYE_SOCKET_LISTENING;
     first->source = source;
     first->present = true;
+    first->multiplexed = false;
     return first;
 }

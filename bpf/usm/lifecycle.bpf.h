@@ -5,6 +5,7 @@
 
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/usm/first_payload.bpf.h"
+#include "bpf/usm/http2/http2.h"
 #include "bpf/usm/records.bpf.h"
 #include "bpf/usm/switches.bpf.h"
 
@@ -15,6 +16,10 @@ static __always_inline void eye_adopt_conversation(struct sock *sk, struct eye_f
     bool deep = queue->pushed + queue->noted > 1;
     if ((deep &&
          !bpf_sk_storage_get(&pipelines, sk, &first->pipeline, BPF_SK_STORAGE_GET_F_CREATE)) ||
+        (first->multiplexed && (!bpf_sk_storage_get(&http2_received_halves, sk, &first->half,
+                                                    BPF_SK_STORAGE_GET_F_CREATE) ||
+                                !bpf_sk_storage_get(&http2_requests, sk, &first->streams,
+                                                    BPF_SK_STORAGE_GET_F_CREATE))) ||
         !bpf_sk_storage_get(&conversations, sk, &first->conversation,
                             BPF_SK_STORAGE_GET_F_CREATE)) {
         eye_lose(EYE_LOSS_OF_PARSER((__u32)first->conversation.protocol) + EYE_LOST_STORAGE, 1);
@@ -111,6 +116,54 @@ EYE_PART int eye_end_requests(struct eye_conversation *conversation, struct eye_
     return 0;
 }
 
+/* A stream of HTTP/2 likewise; @error 0: nobody knows what became of it. One whose answer has begun
+ * is answered, but for calls of gRPC, which have a status at their end. */
+EYE_PART int eye_end_stream(struct eye_conversation *conversation,
+                            struct eye_http2_request *request, __u32 error)
+{
+    if (!conversation || !request || request->stream == 0) {
+        return 0;
+    }
+    bool answered = request->answered_ns != 0 && !(request->body.flags & EYE_HTTP2_GRPC);
+    struct eye_http2_ended ended =
+        eye_http2_end(request, answered ? request->answered_ns : bpf_ktime_get_ns());
+    if (!answered && !error) {
+        request->stream = 0;
+        eye_note_loss_part(conversation, EYE_LOST_UNANSWERED, 1);
+        return 0;
+    }
+    eye_http2_fill_head(conversation, &ended);
+    if (!answered) {
+        request->head.code = (__u16)error;
+        request->head.flags |= EYE_REQUEST_UNANSWERED;
+    }
+    eye_tell_stream(conversation, request);
+    return 0;
+}
+
+/* All that wait; @error of those whose answers were not missed. */
+EYE_PART int eye_end_streams(struct eye_conversation *conversation,
+                             struct eye_http2_requests *usual, struct eye_http2_more *more,
+                             struct eye_http2_most *most, __u32 error)
+{
+    if (!conversation || !usual) {
+        return 0;
+    }
+    for (int i = 0; i < EYE_HTTP2_SLOTS; i++) {
+        struct eye_http2_request *request = &usual->slots[i];
+        eye_end_stream(conversation, request, request->stream > usual->doubted ? error : 0);
+    }
+    for (int i = 0; more && i < EYE_HTTP2_MORE_SLOTS; i++) {
+        struct eye_http2_request *request = &more->slots[i];
+        eye_end_stream(conversation, request, request->stream > usual->doubted ? error : 0);
+    }
+    for (int i = 0; most && i < EYE_HTTP2_MOST_SLOTS; i++) {
+        struct eye_http2_request *request = &most->slots[i];
+        eye_end_stream(conversation, request, request->stream > usual->doubted ? error : 0);
+    }
+    return 0;
+}
+
 /* The connection is closed. */
 static __always_inline void eye_end_conversation(struct sock *sk, struct eye_socket *socket,
                                                  int old_state)
@@ -134,6 +187,16 @@ static __always_inline void eye_end_conversation(struct sock *sk, struct eye_soc
         }
         eye_forget_requests(conversation);
     }
+    if (conversation->queue.by_number) {
+        eye_learn_closer(socket, sk);
+        eye_note_whose(conversation, stream->owner, stream->port);
+        __u32 error = eye_missed_bytes(conversation, tcp)
+                          ? 0
+                          : eye_request_error_of(sk, conversation, old_state);
+        eye_end_streams(conversation, bpf_sk_storage_get(&http2_requests, sk, 0, 0),
+                        bpf_sk_storage_get(&http2_more, sk, 0, 0),
+                        bpf_sk_storage_get(&http2_most, sk, 0, 0), error);
+    }
     if (conversation->troubled) {
         eye_report(conversation);
     }
@@ -143,6 +206,5 @@ static __always_inline void eye_end_conversation(struct sock *sk, struct eye_soc
  * this one's. */
 static __always_inline void eye_drop_conversation(struct sock *sk)
 {
-    bpf_sk_storage_delete(&conversations, sk);
-    bpf_sk_storage_delete(&pipelines, sk);
+    eye_delete_conversation(sk);
 }

@@ -15,7 +15,7 @@ static __always_inline __u32 eye_waiting(const struct eye_queue *queue)
 
 static __always_inline bool eye_is_paired(const struct eye_queue *queue)
 {
-    return queue->trust >= EYE_TRUST_PROVEN;
+    return queue->trust >= EYE_TRUST_PROVEN || queue->by_number;
 }
 
 /* Slot @index of the queue; NULL: it lies in @pipeline, and there is none. */

@@ -14,9 +14,11 @@
 
 /* The first bytes of a payload, before there is a window for them. */
 #define EYE_LOOK_BYTES 64
+/* Behind them, so that an index that is masked is within bounds whatever is read there. */
+#define EYE_LOOK_SLACK 16
 
 struct eye_glance {
-    __u8 bytes[EYE_LOOK_BYTES];
+    __u8 bytes[EYE_LOOK_BYTES + EYE_LOOK_SLACK];
 };
 
 enum eye_what {
@@ -43,6 +45,10 @@ struct eye_found {
  * The functions of one parser. They are inlined where the table is a constant, and belong to the
  * step then: a return costs more than most of what they do where the kernel has return thunks.
  * Their own loops are parts (EYE_PART).
+ *
+ * Of a protocol whose answers say which request they belong to, the parser finds where messages
+ * stand and leaves a mark in the direction; the protocol's own programs take it and pair. It never
+ * finds requests and responses, and has neither note() nor go_on().
  */
 struct eye_parser {
     /** The window of the direction holds @filled bytes, the last ones new. Uses what it can, says

@@ -151,8 +151,7 @@ static __always_inline void eye_leave_conversation(struct bpf_sock *sk,
     if (conversation->troubled) {
         eye_report(conversation);
     }
-    bpf_sk_storage_delete(&conversations, sk);
-    bpf_sk_storage_delete(&pipelines, sk);
+    eye_delete_conversation(sk);
 }
 
 /* The FIN of a direction that is closed takes a number, too: whoever acknowledges it has not seen a
@@ -205,9 +204,9 @@ static __always_inline struct eye_conversation *eye_find_conversation(struct bpf
                : eye_begin(sk, conversation, protocol);
 }
 
-/* One payload of a socket that speaks @protocol. The first step is inlined, but where @parser is
- * NULL: mostly there is no other one, and a return costs some 20 ns where the kernel has return
- * thunks. */
+/* One payload of a socket that speaks @protocol. The first step is inlined: mostly there is no
+ * other one, and a return costs some 20 ns where the kernel has return thunks. @parser NULL: a
+ * protocol that pairs by itself, all of whose steps are called. */
 static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf_sock *sk,
                                                const struct eye_passed *passed, __u32 side,
                                                __u8 protocol, const struct eye_parser *parser,
@@ -219,6 +218,9 @@ static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf
         return;
     }
     eye_note_whose(conversation, passed->owner, passed->port);
+    if (!parser && !conversation->queue.by_number) {
+        conversation->queue.by_number = 1;
+    }
     struct eye_cursor at = eye_cursor_at(segment, side);
     eye_discount_fin(sk, conversation, &at);
     if (!eye_is_next(conversation, &at, segment->sequence) &&
@@ -242,13 +244,15 @@ static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf
 /* Reads a payload that looks like a protocol, wholly by calls: it is rare, and the verifier has
  * seen them. What cannot be followed to its end leaves a socket of which nothing is known. */
 static __always_inline void eye_read_first(struct __sk_buff *skb, struct eye_first_payload *first,
-                                           const struct eye_passed *passed, eye_taker *all_steps)
+                                           const struct eye_passed *passed, bool by_number,
+                                           eye_taker *all_steps)
 {
     struct eye_stream *stream = &first->socket.stream;
     const struct eye_segment *segment = &passed->segment;
     struct eye_conversation *conversation = &first->conversation;
     struct eye_cursor at = eye_cursor_at(segment, EYE_RECEIVED);
     eye_begin_conversation(conversation, stream->protocol);
+    conversation->queue.by_number = by_number;
     eye_note_whose(conversation, passed->owner, passed->port);
     eye_resolve_part(skb, conversation, &at, segment->sequence);
     conversation->halves[EYE_RECEIVED].next_sequence = segment->sequence + segment->bytes;
@@ -278,7 +282,7 @@ static __always_inline void eye_handle_passed(struct __sk_buff *skb, __u32 side,
     }
     struct eye_first_payload *first = eye_first_payload_slot();
     if (first) {
-        eye_read_first(skb, first, &passed, all_steps);
+        eye_read_first(skb, first, &passed, !parser, all_steps);
     }
 }
 

@@ -27,6 +27,9 @@ static __always_inline void eye_join(struct eye_conversation *conversation,
     half->synced = 1;
     half->next_sequence = sequence;
     half->read_end = sequence;
+    if (conversation->queue.by_number && !first) {
+        half->phase = EYE_PHASE_LOST; /* it may be the midst of a message */
+    }
     if (!other->synced && first) {
         if (!at->opening) {
             other->synced = 1;

@@ -4,6 +4,7 @@
 
 #include "bpf/maps.bpf.h"
 #include "bpf/usm/engine.h"
+#include "bpf/usm/http2/streams.h"
 
 /* A request wakes the collector within so many bytes behind each multiple of this fill. */
 #define EYE_REQUESTS_WAKE_BYTES (1U << 18)
@@ -57,6 +58,20 @@ static __always_inline void eye_tell(struct eye_conversation *conversation,
     if (!eye_send(conversation, request)) {
         eye_note_loss_part(conversation, EYE_LOST_RING, 1);
     }
+}
+
+/* A request of HTTP/2 whose record is made; its slot is free then. */
+static __always_inline void eye_tell_stream(struct eye_conversation *conversation,
+                                            struct eye_http2_request *request)
+{
+    __u64 body_bytes = request->head.body_bytes;
+    eye_pin(body_bytes);
+    if (body_bytes <= sizeof(request->body) &&
+        bpf_ringbuf_output(&requests, &request->head, sizeof(request->head) + body_bytes,
+                           eye_wake_flag(&requests, EYE_REQUESTS_WAKE_BYTES)) != 0) {
+        eye_note_loss_part(conversation, EYE_LOST_RING, 1);
+    }
+    request->stream = 0; /* last: the next request, on another CPU, may take it */
 }
 
 /* Tells who suffers of what the counters have already. False: the ring has no room. */

@@ -23,7 +23,7 @@
 #include "collector/telemetry/telemetry.h"
 
 /* Tags whose values a service's clients may choose: routes and remote addresses. */
-#define EYE_CHOSEN_TAGS 3
+#define EYE_CHOSEN_TAGS 4
 
 /* In place of a service's hash: all of them. */
 #define EYE_ANYBODY 0

@@ -101,8 +101,10 @@ struct eye_attribute {
     X(NAT, "nat", "", STRING, EXPERIMENTAL,                                                        \
       "what the host's own NAT does to a connection: none, source, destination or both")           \
     X(REASON, "reason", "", STRING, STABLE, "why it failed or was dropped")                        \
-    X(METHOD, "method", "", STRING, STABLE, "HTTP method, _OTHER when unknown")                    \
-    X(STATUS, "status", "", STRING, STABLE, "HTTP status code")                                    \
+    X(METHOD, "method", "", STRING, STABLE,                                                        \
+      "HTTP method, _OTHER when it is none of the standard's; of gRPC package.Service/Method; "    \
+      "unknown when it was told before the daemon came")                                           \
+    X(STATUS, "status", "", STRING, STABLE, "HTTP status code; of gRPC the name of its own")       \
     X(ERROR, "error_type", "error.type", STRING, STABLE,                                           \
       "what ended a request without an answer, in the place of the status: cancelled (the client " \
       "closed first), closed (the server did), reset, timeout, _OTHER; its duration is that to "   \
@@ -115,6 +117,8 @@ struct eye_attribute {
     X(TRANSPORT, "transport", "network.transport", STRING, EXPERIMENTAL, "of DNS: udp or tcp")     \
     X(ROUTE, "route", "", STRING, EXPERIMENTAL,                                                    \
       "path with variable segments as *, or the user's own route")                                 \
+    X(VERSION, "version", "network.protocol.version", STRING, EXPERIMENTAL,                        \
+      "of HTTP: 2; HTTP/1 does not have it")                                                       \
     X(PROGRAM, "program", "", STRING, EXPERIMENTAL, "kernel program")                              \
     X(ASSET, "asset", "", STRING, EXPERIMENTAL, "object of kernel programs")                       \
     X(RESULT, "result", "", STRING, EXPERIMENTAL, "what became of a load")                         \
@@ -162,7 +166,10 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
 #define EYE_TAGS_UDP (EYE_TAGS_SOCKET | EYE_TAG_BIT(CAST) | EYE_TAG_BIT(PROTOCOL))
 #define EYE_TAGS_HTTP                                                                              \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
-     EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+     EYE_TAG_BIT(VERSION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+#define EYE_TAGS_RPC                                                                               \
+    (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) |       \
+     EYE_TAG_BIT(PORT))
 #define EYE_TAGS_DNS                                                                               \
     (EYE_TAG_BIT(TYPE) | EYE_TAG_BIT(RCODE) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(TRANSPORT) |        \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
@@ -185,6 +192,7 @@ enum eye_metric_family_id {
     EYE_FAMILY_UDP,
     EYE_FAMILY_USM,
     EYE_FAMILY_HTTP,
+    EYE_FAMILY_RPC,
     EYE_FAMILY_DNS,
     EYE_FAMILY_EBPF,
     EYE_FAMILY_SELF,
@@ -292,6 +300,12 @@ enum eye_series_bound {
     X(HTTP_CLIENT_DURATION, "http.client.request.duration", HTTP, DISTRIBUTION, SECONDS, 1,        \
       EYE_TAGS_HTTP, BUDGETED, STABLE,                                                             \
       "first byte of the request to first byte of the response, client end")                       \
+    X(RPC_SERVER_DURATION, "rpc.server.call.duration", RPC, DISTRIBUTION, SECONDS, 1,              \
+      EYE_TAGS_RPC, BUDGETED, EXPERIMENTAL,                                                        \
+      "first byte of a call of gRPC to the end of its answer, server end")                         \
+    X(RPC_CLIENT_DURATION, "rpc.client.call.duration", RPC, DISTRIBUTION, SECONDS, 1,              \
+      EYE_TAGS_RPC, BUDGETED, EXPERIMENTAL,                                                        \
+      "first byte of a call of gRPC to the end of its answer, client end")                         \
     X(DNS_LOOKUP, "dns.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1, EYE_TAGS_DNS, BUDGETED,    \
       EXPERIMENTAL, "DNS question to its answer, client end; asked again, since the first time")   \
     X(DNS_SERVER_LOOKUP, "dns.server.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1,              \

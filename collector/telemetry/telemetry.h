@@ -99,8 +99,8 @@ struct eye_series *eye_group_series(struct eye_group *group, enum eye_metric_id 
                                     const struct eye_tag_value *tags, size_t count);
 
 /**
- * The same, where the value of the tag @chosen (EYE_TAG_ROUTE, _REMOTE or _TYPE) was not chosen on
- * this host.
+ * The same, where the value of the tag @chosen (EYE_TAG_ROUTE, _METHOD, _REMOTE or _TYPE) was not
+ * chosen on this host.
  */
 struct eye_series *eye_group_series_chosen(struct eye_group *group, enum eye_metric_id metric,
                                            const struct eye_tag_value *tags, size_t count,
@@ -111,7 +111,8 @@ struct eye_series *eye_group_series_chosen(struct eye_group *group, enum eye_met
 bool eye_group_knows(const struct eye_group *group, enum eye_metric_id metric, const char *service,
                      enum eye_tag tag, const char *value);
 
-/** How many values of @tag (EYE_TAG_ROUTE, _REMOTE or _TYPE) clients of @service have chosen. */
+/** How many values of @tag (EYE_TAG_ROUTE, _METHOD, _REMOTE or _TYPE) clients of @service have
+ * chosen. */
 uint32_t eye_group_chosen(const struct eye_group *group, enum eye_metric_id metric,
                           const char *service, enum eye_tag tag);
 

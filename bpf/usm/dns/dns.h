@@ -70,29 +70,7 @@ static __always_inline void eye_dns_read_stream(struct eye_conversation *convers
     eye_skip_next(half, whole - found->used, EYE_PHASE_START);
 }
 
-/* Neither follows: nothing is found that they would be asked about. */
-static __always_inline void eye_dns_note(struct eye_conversation *conversation, __u32 side,
-                                         struct eye_request *request, __u32 filled,
-                                         struct eye_found *found)
-{
-    (void)conversation;
-    (void)side;
-    (void)request;
-    (void)filled;
-    (void)found;
-}
-
-static __always_inline void eye_dns_go_on(struct eye_conversation *conversation, __u32 side,
-                                          __u32 filled, struct eye_found *found)
-{
-    eye_dns_note(conversation, side, NULL, filled, found);
-}
-
-static const struct eye_parser eye_dns_parser = {
-    .read = eye_dns_read_stream,
-    .note = eye_dns_note,
-    .go_on = eye_dns_go_on,
-};
+static const struct eye_parser eye_dns_parser = {.read = eye_dns_read_stream};
 
 /* What the mark of @half means: the message that its window begins with. 0: its question has no
  * name that ends within the window. */

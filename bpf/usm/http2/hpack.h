@@ -20,7 +20,7 @@
 /* Of a name: the longest of ours. */
 #define EYE_HPACK_NAME_BYTES 16
 /* Of a value. */
-#define EYE_HPACK_TEXT_BYTES 160
+#define EYE_HPACK_TEXT_BYTES 128
 /* Paths that are remembered in full, of those in the table. */
 #define EYE_HPACK_PATHS 16
 /* An integer has at most so many bytes behind its prefix: 2^28 and more is none of a header's. */

@@ -4,7 +4,7 @@
 
 #include "bpf/abi.h"
 
-#define EYE_HTTP2_PATH_BYTES 152 /* of the path as on the wire; longer ones are cut, flagged */
+#define EYE_HTTP2_PATH_BYTES 128 /* of the path as on the wire; longer ones are cut, flagged */
 
 enum eye_http2_flag {
     EYE_HTTP2_GRPC = 1,
@@ -17,7 +17,7 @@ enum eye_http2_flag {
     EYE_HTTP2_MESSAGE = 128,     /* of gRPC there was an error's text */
 };
 
-/* The head's code is the status of HTTP, 0 when it is not known. As long as its path. */
+/* The head's code is the status of HTTP, 0 when it is not known. Sent as long as its path is. */
 struct eye_http2_body {
     __u8 method[7]; /* as on the wire */
     __u8 method_length;

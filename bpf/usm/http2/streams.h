@@ -9,8 +9,11 @@
 #include "bpf/usm/http2/hpack.h"
 #include "bpf/usm/http2/record.h"
 
-/* Requests that wait on one connection; a slot is a stream's number modulo the slots. */
+/* Requests that wait on one connection: the usual ones, those beyond them, and those beyond even
+ * these. Servers mostly allow 100 together. */
 #define EYE_HTTP2_SLOTS 16
+#define EYE_HTTP2_MORE_SLOTS 36
+#define EYE_HTTP2_MOST_SLOTS 84
 
 enum eye_http2_block_flag {
     EYE_HTTP2_BLOCK_OPEN = 1,   /* its beginning was seen, its end not yet */
@@ -21,15 +24,20 @@ enum eye_http2_block_flag {
 
 /* A header block that is being read: what of it is ours. */
 struct eye_http2_block {
+    __u64 began_ns;
     __u32 stream;
     __u8 flags; /* enum eye_http2_block_flag */
-    __u8 padding[1];
+    __u8 padding;
     __u16 seen;   /* 1 << enum eye_hpack_class: such fields were there */
     __u64 method; /* or the status: as eye_hpack_word() makes it; 0: not known */
     __u64 grpc_status;
-    __u32 path; /* in the table; 0: in `text` */
-    __u32 padding2;
-    struct eye_hpack_text text; /* the path, if it has one that stands nowhere else */
+    struct eye_hpack_text text; /* the path */
+};
+
+/* One direction of a connection. */
+struct eye_http2_half {
+    struct eye_hpack table;
+    struct eye_http2_block block;
 };
 
 /* A request waits for its answer, or of gRPC for the end of it. */
@@ -37,47 +45,152 @@ struct eye_http2_request {
     __u64 started_ns;
     __u64 answered_ns; /* 0: not yet */
     __u32 stream;      /* 0: the slot is free */
-    __u16 status;
-    __u16 padding;
+    __u8 untyped; /* a field of it was not known: what kind of request it is may be among that */
+    __u8 padding[3];
+    struct eye_request_head head; /* with the body what the ring gets */
     struct eye_http2_body body;
     __u8 rest[4];
 };
 
-struct eye_http2 {
-    struct eye_hpack tables[2]; /* by enum eye_side */
-    struct eye_http2_block blocks[2];
-    struct eye_http2_request requests[EYE_HTTP2_SLOTS];
-    __u64 began_ns[2]; /* the block of each direction */
+struct eye_http2_requests {
+    struct eye_http2_request slots[EYE_HTTP2_SLOTS];
+    __u32 newest;  /* stream of a request */
+    __u32 doubted; /* bytes were missed when this one was the newest: answers, too, perhaps */
+    __u32 grpc;    /* such calls were seen on the connection */
+    __u32 padding;
 };
 
-EYE_ABI_ASSERT(sizeof(struct eye_http2) <= 14 * 1024);
+struct eye_http2_more {
+    struct eye_http2_request slots[EYE_HTTP2_MORE_SLOTS];
+};
 
-static __always_inline struct eye_http2_request *eye_http2_slot(struct eye_http2 *http2,
+struct eye_http2_most {
+    struct eye_http2_request slots[EYE_HTTP2_MOST_SLOTS];
+};
+
+/* With the kernel's 72 bytes they have to fit kmalloc-4k, -8k and -16k; all but the last one have
+ * to fit the 20 480 bytes that kernels before 6.7 allow a socket (net.core.optmem_max). */
+EYE_ABI_ASSERT(sizeof(struct eye_http2_half) <= 4096 - 72);
+EYE_ABI_ASSERT(sizeof(struct eye_http2_requests) <= 4096 - 72);
+EYE_ABI_ASSERT(sizeof(struct eye_http2_more) <= 8192 - 72);
+EYE_ABI_ASSERT(sizeof(struct eye_http2_most) <= 16384 - 72);
+EYE_ABI_ASSERT(sizeof(struct eye_conversation) + 2 * sizeof(struct eye_http2_half) +
+                   sizeof(struct eye_http2_requests) + sizeof(struct eye_http2_more) <=
+               20480 - 1024);
+
+/* What the work on one mark needs. Pointers of the kernel's are not passed on in memory, so it is
+ * never more than the arguments of functions that are inlined. */
+struct eye_http2_work {
+    struct eye_conversation *conversation;
+    struct eye_http2_half *half;
+    struct eye_http2_requests *requests;
+    struct eye_http2_more *more; /* NULL: there was no need for it, or no memory */
+    struct eye_http2_most *most; /* likewise */
+    __u32 side;
+};
+
+/* As new; what is counted in, is written before it is read. */
+static __always_inline void eye_http2_clear(struct eye_http2_half *half,
+                                            struct eye_http2_requests *requests)
+{
+    half->block.flags = 0;
+    half->table.inserted = 0;
+    half->table.since = 0;
+    for (int i = 0; i < EYE_HPACK_PATHS; i++) {
+        half->table.paths[i].insertion = 0;
+    }
+    for (int i = 0; i < EYE_HTTP2_SLOTS; i++) {
+        requests->slots[i].stream = 0;
+    }
+    requests->newest = 0;
+    requests->doubted = 0;
+    requests->grpc = 0;
+}
+
+/* ---- Slots ---- */
+
+/* Clients have odd numbers, in order. */
+static __always_inline struct eye_http2_request *eye_http2_slot(struct eye_http2_requests *requests,
                                                                 __u32 stream)
 {
-    /* Clients have odd numbers. */
-    return &http2->requests[(stream >> 1) & (EYE_HTTP2_SLOTS - 1)];
+    return &requests->slots[(stream >> 1) & (EYE_HTTP2_SLOTS - 1)];
+}
+
+/* @stream's place in one of @count slots; the second one is half of them away from the first. */
+static __always_inline __u64 eye_http2_index(__u32 stream, __u32 second, __u32 count)
+{
+    __u64 index = ((stream >> 1) + second * (count / 2)) % count;
+    eye_pin(index);
+    return index < count ? index : 0; /* it is: for the verifier */
+}
+
+#define EYE_HTTP2_PLACES 5
+
+/* The places of @stream: 0 is the usual one. NULL: there is none. */
+static __always_inline struct eye_http2_request *eye_http2_place(const struct eye_http2_work *work,
+                                                                 __u32 stream, __u32 place)
+{
+    __u32 second = (place - 1) & 1;
+    if (place == 0) {
+        return eye_http2_slot(work->requests, stream);
+    }
+    if (place <= 2) {
+        return work->more
+                   ? &work->more->slots[eye_http2_index(stream, second, EYE_HTTP2_MORE_SLOTS)]
+                   : NULL;
+    }
+    return work->most ? &work->most->slots[eye_http2_index(stream, second, EYE_HTTP2_MOST_SLOTS)]
+                      : NULL;
 }
 
 /* The request of @stream, if it waits. */
-static __always_inline struct eye_http2_request *eye_http2_find(struct eye_http2 *http2,
+static __always_inline struct eye_http2_request *eye_http2_find(const struct eye_http2_work *work,
                                                                 __u32 stream)
 {
-    struct eye_http2_request *request = eye_http2_slot(http2, stream);
-    return stream != 0 && request->stream == stream ? request : NULL;
+    for (__u32 i = 0; i < EYE_HTTP2_PLACES && stream != 0; i++) {
+        struct eye_http2_request *request = eye_http2_place(work, stream, i);
+        if (request && request->stream == stream) {
+            return request;
+        }
+    }
+    return NULL;
+}
+
+/* A free place for @stream, or one whose answer may have been missed. */
+static __always_inline struct eye_http2_request *eye_http2_free(const struct eye_http2_work *work,
+                                                                __u32 stream)
+{
+    for (__u32 i = 0; i < EYE_HTTP2_PLACES; i++) {
+        struct eye_http2_request *request = eye_http2_place(work, stream, i);
+        if (request && request->stream == 0) {
+            return request;
+        }
+        if (request && request->stream <= work->requests->doubted) {
+            eye_note_loss_part(work->conversation, EYE_LOST_UNANSWERED, 1);
+            return request;
+        }
+    }
+    return NULL;
 }
 
 /* ---- Header blocks ---- */
 
-static __always_inline void eye_http2_begin_block(struct eye_http2 *http2, __u32 side, __u32 stream,
-                                                  __u8 flags)
+static __always_inline void eye_http2_begin_block(struct eye_http2_half *half,
+                                                  const struct eye_http2_frame *frame,
+                                                  __u64 began_ns)
 {
-    struct eye_http2_block *block = &http2->blocks[side & 1];
+    struct eye_http2_block *block = &half->block;
     __builtin_memset(block, 0, __builtin_offsetof(struct eye_http2_block, text));
     block->text.length = 0;
-    block->stream = stream;
-    block->flags = EYE_HTTP2_BLOCK_OPEN | flags;
-    eye_hpack_begin(&http2->tables[side & 1]);
+    block->began_ns = began_ns;
+    block->stream = frame->stream;
+    block->flags = EYE_HTTP2_BLOCK_OPEN;
+    if (frame->type == EYE_HTTP2_PUSH_PROMISE) {
+        block->flags |= EYE_HTTP2_BLOCK_PUSHED;
+    } else if (frame->flags & EYE_HTTP2_END_STREAM) {
+        block->flags |= EYE_HTTP2_BLOCK_ENDS;
+    }
+    eye_hpack_begin(&half->table);
 }
 
 static const __u64 eye_http2_static_words[16] = {
@@ -133,19 +246,18 @@ static __always_inline void eye_http2_take_field(struct eye_http2_block *block,
     }
 }
 
-/* Bytes @at .. @end of the window of @side are of its block. */
-EYE_PART int eye_http2_walk(struct eye_http2 *http2, const struct eye_half *half, __u32 side,
-                            __u32 at, __u32 end)
+/* Bytes @at .. @end of the direction's window are of its block. 0: it is none. */
+EYE_PART int eye_http2_walk(struct eye_http2_half *http2, const struct eye_half *half, __u32 at,
+                            __u32 end)
 {
     if (!http2 || !half || end > EYE_WINDOW_BYTES) {
         return 0;
     }
-    struct eye_hpack *table = &http2->tables[side & 1];
-    struct eye_http2_block *block = &http2->blocks[side & 1];
+    struct eye_hpack *table = &http2->table;
     for (int i = 0; i < EYE_WINDOW_BYTES && at < end; i++) {
         at += eye_hpack_take(table, (const struct eye_hpack_bytes *)half->window, at, end);
         if (table->found.complete) {
-            eye_http2_take_field(block, table);
+            eye_http2_take_field(&http2->block, table);
         }
     }
     return !table->broken;
@@ -206,27 +318,32 @@ static __always_inline __u32 eye_http2_value(__u64 word)
 }
 
 /* A request's block is complete. False: there is no slot, which is a loss. */
-static __always_inline bool eye_http2_open(struct eye_http2 *http2,
-                                           const struct eye_http2_block *block, __u64 started_ns)
+static __always_inline bool eye_http2_open(const struct eye_http2_work *work)
 {
-    struct eye_http2_request *request = eye_http2_slot(http2, block->stream);
-    struct eye_http2_body *body = &request->body;
-    if (request->stream != 0) {
+    const struct eye_http2_block *block = &work->half->block;
+    struct eye_http2_request *request = eye_http2_free(work, block->stream);
+    if (!request) {
         return false;
     }
+    if (block->stream > work->requests->newest) {
+        work->requests->newest = block->stream;
+    }
+    struct eye_http2_body *body = &request->body;
     __u32 length = block->text.length;
     __u8 tail = (__u8)(block->method >> 56);
     length = length < EYE_HTTP2_PATH_BYTES ? length : EYE_HTTP2_PATH_BYTES;
-    request->started_ns = started_ns;
+    request->started_ns = block->began_ns;
     request->answered_ns = 0;
-    request->status = 0;
+    request->head.code = 0;
+    request->untyped = (block->seen & (1 << EYE_HPACK_UNKNOWN | 1 << EYE_HPACK_CONTENT_TYPE)) ==
+                       1 << EYE_HPACK_UNKNOWN;
     eye_store_word(body->method, block->method);
     body->method_length = tail & 7;
     body->flags =
         (block->seen & 1 << EYE_HPACK_GRPC_TYPE ? EYE_HTTP2_GRPC : 0) |
         (tail ? EYE_HTTP2_METHOD_KNOWN : 0) | (tail & 0x80 ? EYE_HTTP2_METHOD_HUFFMAN : 0) |
         (length ? EYE_HTTP2_PATH_KNOWN : 0) | (block->text.huffman ? EYE_HTTP2_HUFFMAN : 0) |
-        (block->text.cut || length < block->text.length ? EYE_HTTP2_CUT : 0);
+        (block->text.cut ? EYE_HTTP2_CUT : 0);
     body->grpc_status = 0;
     body->error = 0;
     body->path_length = (__u8)length;
@@ -246,153 +363,203 @@ static __always_inline struct eye_http2_ended eye_http2_end(struct eye_http2_req
     return ended;
 }
 
-/* The direction of the answers of a stream has ended. */
-static __always_inline struct eye_http2_ended eye_http2_close(struct eye_http2_request *request,
+/* A call of gRPC takes until its end; any other request until its answer begins. One whose kind is
+ * not known is taken for what else is spoken there. */
+static __always_inline struct eye_http2_ended eye_http2_close(const struct eye_http2_work *work,
+                                                              struct eye_http2_request *request,
                                                               __u64 now_ns)
 {
+    if (request->untyped && work->requests->grpc) {
+        request->body.flags |= EYE_HTTP2_GRPC;
+    }
     bool grpc = request->body.flags & EYE_HTTP2_GRPC;
     return eye_http2_end(request,
                          grpc || request->answered_ns == 0 ? now_ns : request->answered_ns);
 }
 
-/* A block of answers is complete: of interim ones nothing is told. */
-static __always_inline struct eye_http2_ended eye_http2_answer(struct eye_http2 *http2,
-                                                               const struct eye_http2_block *block,
-                                                               __u64 first_ns)
+/* What a block of answers says of gRPC. Trailers are hardly used by anybody else: behind an answer
+ * whose request is of no known kind they tell, too. */
+static __always_inline void eye_http2_note_call(const struct eye_http2_work *work,
+                                                struct eye_http2_request *request, bool trailers)
 {
-    struct eye_http2_ended nothing = {NULL, 0};
-    struct eye_http2_request *request = eye_http2_find(http2, block->stream);
-    if (!request) {
-        return nothing;
-    }
+    const struct eye_http2_block *block = &work->half->block;
     struct eye_http2_body *body = &request->body;
-    if (block->seen & 1 << EYE_HPACK_STATUS && request->answered_ns == 0) {
-        __u32 status = eye_http2_value(block->method);
-        if (status >= 100 && status < 200) {
-            return nothing;
-        }
-        request->status = (__u16)status;
-        request->answered_ns = first_ns;
-    }
-    if (block->seen & 1 << EYE_HPACK_GRPC_TYPE) {
+    if (block->seen &
+            (1 << EYE_HPACK_GRPC_TYPE | 1 << EYE_HPACK_GRPC_STATUS | 1 << EYE_HPACK_GRPC_MESSAGE) ||
+        (trailers && request->untyped)) {
         body->flags |= EYE_HTTP2_GRPC;
     }
     if (block->seen & 1 << EYE_HPACK_GRPC_MESSAGE) {
         body->flags |= EYE_HTTP2_MESSAGE;
     }
     if (block->grpc_status) {
-        body->flags |= EYE_HTTP2_GRPC | EYE_HTTP2_STATUS_KNOWN;
+        body->flags |= EYE_HTTP2_STATUS_KNOWN;
         body->grpc_status = (__u8)eye_http2_value(block->grpc_status);
     }
-    if (block->flags & EYE_HTTP2_BLOCK_ENDS) {
-        return eye_http2_close(request, first_ns);
+    if (body->flags & EYE_HTTP2_GRPC && !work->requests->grpc) {
+        work->requests->grpc = 1;
     }
-    return nothing;
+}
+
+/* An answer whose request was not seen, on a connection of which bytes were missed; else whoever
+ * asked has given up. */
+static __always_inline void eye_http2_note_alone(const struct eye_http2_work *work)
+{
+    const struct eye_http2_block *block = &work->half->block;
+    if (block->seen & 1 << EYE_HPACK_STATUS && block->stream & 1 &&
+        work->conversation->queue.trust != EYE_TRUST_FROM_START) {
+        eye_note_loss_part(work->conversation, EYE_LOST_UNMATCHED, 1);
+    }
+}
+
+/* A block of answers is complete: of interim ones nothing is told. */
+static __always_inline struct eye_http2_ended eye_http2_answer(const struct eye_http2_work *work)
+{
+    struct eye_http2_ended nothing = {NULL, 0};
+    const struct eye_http2_block *block = &work->half->block;
+    struct eye_http2_request *request = eye_http2_find(work, block->stream);
+    bool ends = block->flags & EYE_HTTP2_BLOCK_ENDS;
+    if (!request) {
+        eye_http2_note_alone(work);
+        return nothing;
+    }
+    bool trailers = request->answered_ns != 0;
+    if (!trailers) {
+        __u32 status = eye_http2_value(block->method);
+        if (status >= 100 && status < 200 && !ends) {
+            return nothing;
+        }
+        request->head.code = (__u16)status;
+        request->answered_ns = block->began_ns;
+    }
+    eye_http2_note_call(work, request, trailers);
+    return ends ? eye_http2_close(work, request, block->began_ns) : nothing;
 }
 
 /* ---- What the frames tell ---- */
 
 /* Its header table, and the block in it, cannot be trusted: what they still hold is of before. */
-static __always_inline void eye_http2_lose(struct eye_http2 *http2, __u32 side)
+static __always_inline void eye_http2_lose(struct eye_http2_half *half)
 {
-    http2->blocks[side & 1].flags = 0;
-    eye_hpack_reset(&http2->tables[side & 1]);
+    half->block.flags = 0;
+    eye_hpack_reset(&half->table);
+}
+
+/* Whoever sends the first field that only one end has is that end. */
+static __always_inline void eye_http2_note_ends(const struct eye_http2_work *work)
+{
+    __u16 seen = work->half->block.seen;
+    bool asks = seen & (1 << EYE_HPACK_METHOD | 1 << EYE_HPACK_PATH);
+    bool answers = seen & 1 << EYE_HPACK_STATUS;
+    if (work->conversation->client == EYE_CLIENT_UNKNOWN && asks != answers) {
+        eye_know(work->conversation, work->side, asks);
+    }
 }
 
 /* A block is complete. */
-static __always_inline struct eye_http2_ended eye_http2_end_block(
-    struct eye_http2 *http2, struct eye_conversation *conversation, __u32 side)
+static __always_inline struct eye_http2_ended eye_http2_end_block(const struct eye_http2_work *work)
 {
     struct eye_http2_ended nothing = {NULL, 0};
-    struct eye_http2_block *block = &http2->blocks[side & 1];
-    bool asks = block->seen & (1 << EYE_HPACK_METHOD | 1 << EYE_HPACK_PATH);
-    bool answers = block->seen & 1 << EYE_HPACK_STATUS;
+    struct eye_http2_block *block = &work->half->block;
     block->flags &= ~EYE_HTTP2_BLOCK_OPEN;
     if (block->flags & EYE_HTTP2_BLOCK_PUSHED) {
         return nothing;
     }
-    if (conversation->client == EYE_CLIENT_UNKNOWN && asks != answers) {
-        eye_know(conversation, side, asks);
-    }
-    if (conversation->client == EYE_CLIENT_UNKNOWN) {
+    eye_http2_note_ends(work);
+    if (work->conversation->client == EYE_CLIENT_UNKNOWN) {
         return nothing;
     }
-    eye_confirm(conversation);
-    if (!eye_carries_requests(conversation, side)) {
-        return eye_http2_answer(http2, block, http2->began_ns[side & 1]);
+    eye_confirm(work->conversation);
+    if (!eye_carries_requests(work->conversation, work->side)) {
+        return eye_http2_answer(work);
     }
     /* The second block of a request is its trailers. */
-    if (!eye_http2_find(http2, block->stream) &&
-        !eye_http2_open(http2, block, http2->began_ns[side & 1])) {
-        eye_note_loss_part(conversation, EYE_LOST_PIPELINE, 1);
+    if (!eye_http2_find(work, block->stream) && !eye_http2_open(work)) {
+        eye_note_loss_part(work->conversation, EYE_LOST_PIPELINE, 1);
     }
     return nothing;
 }
 
+/* A frame that is no part of a header block. */
 static __always_inline struct eye_http2_ended eye_http2_take_frame(
-    struct eye_http2 *http2, struct eye_conversation *conversation, __u32 side,
-    const struct eye_http2_frame *frame)
+    const struct eye_http2_work *work, const struct eye_http2_frame *frame)
 {
     struct eye_http2_ended nothing = {NULL, 0};
-    const struct eye_half *half = eye_half_of(conversation, side);
-    struct eye_http2_block *block = &http2->blocks[side & 1];
-    struct eye_http2_request *request = eye_http2_find(http2, frame->stream);
-    bool last = frame->flags & EYE_HTTP2_END_HEADERS;
-    switch (frame->type) {
-    case EYE_HTTP2_HEADERS:
-        http2->began_ns[side & 1] = half->first_ns;
-        eye_http2_begin_block(http2, side, frame->stream,
-                              (frame->flags & EYE_HTTP2_END_STREAM ? EYE_HTTP2_BLOCK_ENDS : 0) |
-                                  (last ? EYE_HTTP2_BLOCK_LAST : 0));
+    const struct eye_half *half = eye_half_of(work->conversation, work->side);
+    struct eye_http2_request *request = eye_http2_find(work, frame->stream);
+    if (!request) {
         return nothing;
-    case EYE_HTTP2_PUSH_PROMISE:
-        eye_http2_begin_block(http2, side, frame->stream,
-                              EYE_HTTP2_BLOCK_PUSHED | (last ? EYE_HTTP2_BLOCK_LAST : 0));
-        return nothing;
-    case EYE_HTTP2_CONTINUATION:
-        block->flags |= last ? EYE_HTTP2_BLOCK_LAST : 0;
-        return nothing;
-    case EYE_HTTP2_DATA:
-        return request && frame->flags & EYE_HTTP2_END_STREAM &&
-                       !eye_carries_requests(conversation, side)
-                   ? eye_http2_close(request, half->first_ns)
-                   : nothing;
-    case EYE_HTTP2_RST_STREAM:
-        if (!request) {
-            return nothing;
-        }
+    }
+    if (frame->type == EYE_HTTP2_RST_STREAM) {
         request->body.error = (__u8)(half->window[EYE_HTTP2_HEAD_BYTES + 3] + 1);
-        return eye_http2_end(request, half->first_ns);
-    default:
+        return eye_http2_close(work, request, half->first_ns);
+    }
+    return eye_carries_requests(work->conversation, work->side)
+               ? nothing
+               : eye_http2_close(work, request, half->first_ns);
+}
+
+/* Takes what of a block is in the window: @at is where it begins. */
+static __always_inline struct eye_http2_ended eye_http2_take_piece(
+    const struct eye_http2_work *work, const struct eye_http2_frame *frame, __u32 at)
+{
+    struct eye_http2_ended nothing = {NULL, 0};
+    const struct eye_half *half = eye_half_of(work->conversation, work->side);
+    struct eye_http2_block *block = &work->half->block;
+    if (frame->type == EYE_HTTP2_HEADERS || frame->type == EYE_HTTP2_PUSH_PROMISE) {
+        eye_http2_begin_block(work->half, frame, half->first_ns);
+    }
+    if (frame->flags & EYE_HTTP2_END_HEADERS) {
+        block->flags |= EYE_HTTP2_BLOCK_LAST;
+    }
+    if (!(block->flags & EYE_HTTP2_BLOCK_OPEN) ||
+        !eye_http2_walk(work->half, half, at, eye_http2_marked_bytes(half))) {
+        eye_http2_lose(work->half); /* its beginning was missed, or it is none */
         return nothing;
+    }
+    return half->phase != EYE_HTTP2_IN_BLOCK && block->flags & EYE_HTTP2_BLOCK_LAST
+               ? eye_http2_end_block(work)
+               : nothing;
+}
+
+/* What the mark of a direction stands for. */
+static __always_inline void eye_http2_read_mark(const struct eye_half *half,
+                                                struct eye_http2_frame *ret_frame)
+{
+    if (half->mark == EYE_HTTP2_FRAME) {
+        eye_http2_read_head(half->window, ret_frame);
+    } else {
+        __builtin_memset(ret_frame, 0, sizeof(*ret_frame));
+        ret_frame->type = EYE_HTTP2_CONTINUATION;
     }
 }
 
-/* Takes the mark that the parser left in the direction of @side. */
-static __always_inline struct eye_http2_ended eye_http2_take_mark(
-    struct eye_http2 *http2, struct eye_conversation *conversation, __u32 side)
+/* Such a frame changes what is known of requests. */
+static __always_inline bool eye_http2_matters(const struct eye_http2_frame *frame)
 {
-    struct eye_http2_ended ended = {NULL, 0};
-    struct eye_half *half = eye_half_of(conversation, side);
-    struct eye_http2_block *block = &http2->blocks[side & 1];
-    struct eye_http2_frame frame = {.type = EYE_HTTP2_CONTINUATION};
-    __u32 at = 0;
-    if (half->mark == EYE_HTTP2_FRAME) {
-        eye_http2_read_head(half->window, &frame);
-        at = EYE_HTTP2_HEAD_BYTES + eye_http2_prefix(&frame);
-        ended = eye_http2_take_frame(http2, conversation, side, &frame);
-    }
-    half->mark = EYE_HTTP2_NOTHING;
-    if (!eye_http2_has_block(&frame)) {
-        return ended;
-    }
-    if (!(block->flags & EYE_HTTP2_BLOCK_OPEN) ||
-        !eye_http2_walk(http2, half, side, at, eye_http2_marked_bytes(half))) {
-        eye_http2_lose(http2, side); /* its beginning was missed, or it is none */
-        return ended;
-    }
-    if (half->phase != EYE_HTTP2_IN_BLOCK && block->flags & EYE_HTTP2_BLOCK_LAST) {
-        ended = eye_http2_end_block(http2, conversation, side);
-    }
-    return ended;
+    return eye_http2_has_block(frame) || frame->type == EYE_HTTP2_RST_STREAM ||
+           (frame->type == EYE_HTTP2_DATA && frame->flags & EYE_HTTP2_END_STREAM);
+}
+
+/* Takes the mark that the parser left in the direction. */
+static __always_inline struct eye_http2_ended eye_http2_take_mark(
+    const struct eye_http2_work *work, const struct eye_http2_frame *frame)
+{
+    const struct eye_half *half = eye_half_of(work->conversation, work->side);
+    __u32 head = half->mark == EYE_HTTP2_FRAME ? EYE_HTTP2_HEAD_BYTES + eye_http2_prefix(frame) : 0;
+    return eye_http2_has_block(frame) ? eye_http2_take_piece(work, frame, head)
+                                      : eye_http2_take_frame(work, frame);
+}
+
+/* Makes the record of a request that has ended. */
+static __always_inline void eye_http2_fill_head(const struct eye_conversation *conversation,
+                                                const struct eye_http2_ended *ended)
+{
+    struct eye_request_head *head = &ended->request->head;
+    head->duration_ns = ended->duration_ns;
+    head->owner = conversation->owner;
+    head->port = conversation->port;
+    head->body_bytes = EYE_HTTP2_BODY_FIXED + ended->request->body.path_length;
+    head->protocol = EYE_PROTOCOL_HTTP2;
+    head->flags = conversation->client == EYE_CLIENT_THIS_END ? EYE_REQUEST_CLIENT : 0;
 }

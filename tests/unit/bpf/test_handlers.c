@@ -949,7 +949,7 @@ static void read_first(const char *payload)
     const struct eye_passed passed = {.segment = segment_of(payload), .owner = 77, .port = 80};
     memset(&host->first, 0, sizeof(host->first));
     host->first.socket.stream.protocol = EYE_PROTOCOL_HTTP;
-    eye_read_first(&skb, &host->first, &passed, eye_http_all_steps);
+    eye_read_first(&skb, &host->first, &passed, false, eye_http_all_steps);
 }
 
 static void read_first__waits_for_the_child(void **state)
