@@ -53,6 +53,14 @@ static __always_inline __u64 eye_1_to_256(__u64 n)
     ((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |       \
      (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
 
+/* Eight bytes of a literal from @from on, 0 or 8 or 16; zeros behind its end. */
+#define EYE_TEXT_BYTE(text, at) ((__u8)(text "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")[at])
+#define EYE_TEXT_WORD(text, from)                                                                  \
+    EYE_WORD(EYE_TEXT_BYTE(text, from), EYE_TEXT_BYTE(text, (from) + 1),                           \
+             EYE_TEXT_BYTE(text, (from) + 2), EYE_TEXT_BYTE(text, (from) + 3),                     \
+             EYE_TEXT_BYTE(text, (from) + 4), EYE_TEXT_BYTE(text, (from) + 5),                     \
+             EYE_TEXT_BYTE(text, (from) + 6), EYE_TEXT_BYTE(text, (from) + 7))
+
 /* The same byte eight times. */
 #define EYE_EACH_BYTE(byte) (0x0101010101010101ULL * (byte))
 
@@ -105,4 +113,33 @@ static __always_inline __u64 eye_find_byte(__u64 word, __u8 byte)
 static __always_inline __u32 eye_first_index(__u64 marks)
 {
     return (__u32)((((marks & -marks) >> 7) * 0x0001020304050607ULL) >> 56);
+}
+
+/* The number that a word begins with, of one to seven digits. Returns how many; 0: none, or more.
+ */
+static __always_inline __u32 eye_read_digits(__u64 word, __u64 *ret_value)
+{
+    word ^= EYE_EACH_BYTE('0');
+    /* The top bit of the first byte that is no digit, and perhaps of later ones. */
+    __u64 marks = ((word + EYE_EACH_BYTE(0x7f - 9)) | word) & EYE_EACH_BYTE(0x80);
+    __u32 digits = marks ? eye_first_index(marks) & 7 : 0;
+    if (digits == 0) {
+        return 0;
+    }
+    word <<= (8 - digits) * 8;
+    /* The first digit is the lowest byte: joins bytes to pairs, pairs to fours, fours to the sum.
+     */
+    word = (word * (1 + (10 << 8))) >> 8;
+    word = ((word & 0x00ff00ff00ff00ffULL) * (1 + (100ULL << 16))) >> 16;
+    *ret_value = ((word & 0x0000ffff0000ffffULL) * (1 + (10000ULL << 32))) >> 32;
+    return digits;
+}
+
+/* Small letters to capital ones; all other bytes stay what they are. */
+static __always_inline __u64 eye_capitals(__u64 word)
+{
+    __u64 low = word & EYE_EACH_BYTE(0x7f);
+    __u64 from_a = low + EYE_EACH_BYTE(0x80 - 'a');
+    __u64 behind_z = low + EYE_EACH_BYTE(0x7f - 'z');
+    return word - (((from_a ^ behind_z) & ~word & EYE_EACH_BYTE(0x80)) >> 2);
 }

@@ -23,11 +23,11 @@
 /* Added to an incomplete head at once. */
 #define EYE_REFILL_BYTES 64
 /* Slack for loading whole words behind the last byte. */
-#define EYE_WINDOW_SLACK 23
+#define EYE_WINDOW_SLACK 19
 /* Requests that wait on one connection; the usual client benchmarks pipeline 16. */
 #define EYE_QUEUE_DEPTH 16
 /* Requests beyond those: not kept, but their answers are known to come last, and the lowest bit of
- * their marks. The bits of eye_queue.overflow_marks. */
+ * their marks, which has to be 0 behind these. The bits of eye_queue.overflow_marks. */
 #define EYE_QUEUE_OVERFLOW_MAX 64
 
 enum eye_phase {
@@ -48,6 +48,7 @@ struct eye_half {
     __u32 read_end;           /* behind the last byte that was read, not passed over */
     __u32 first_sequence;     /* of the first byte of the present message */
     __u32 first_acknowledged; /* what the segment with that byte acknowledged */
+    __u32 left;               /* the protocol's own: what of the present message is to come */
     __u16 held;               /* bytes of an incomplete head in the window */
     __u16 flags;              /* the protocol's own */
     __u8 phase;               /* enum eye_phase, or the protocol's own */

@@ -216,12 +216,13 @@ EYE_PART int eye_overflow(struct eye_conversation *conversation, __u32 side)
         return 0;
     }
     eye_note_loss(conversation, EYE_LOST_PIPELINE, 1);
-    if (queue->overflow >= EYE_QUEUE_OVERFLOW_MAX) {
+    __u64 mark = requests->mark & 1;
+    if (queue->overflow < EYE_QUEUE_OVERFLOW_MAX) {
+        queue->overflow_marks |= mark << (queue->overflow & (EYE_QUEUE_OVERFLOW_MAX - 1));
+    } else if (mark != 0) {
         eye_end_trust(conversation, requests->first_acknowledged);
         return 0;
     }
-    __u64 mark = requests->mark & 1;
-    queue->overflow_marks |= mark << (queue->overflow & (EYE_QUEUE_OVERFLOW_MAX - 1));
     queue->overflow++;
     return 0;
 }

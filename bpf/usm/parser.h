@@ -51,6 +51,9 @@ struct eye_found {
  * finds requests and responses, and has neither note() nor go_on().
  */
 struct eye_parser {
+    /** Bytes do not tell requests from responses: whoever connected is the client. */
+    bool client_connects;
+
     /** The window of the direction holds @filled bytes, the last ones new. Uses what it can, says
      * how much, and stops where it found what changes the queue:
      *   EYE_FOUND_REQUEST   a request begins: note() follows

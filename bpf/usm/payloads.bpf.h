@@ -204,6 +204,21 @@ static __always_inline struct eye_conversation *eye_find_conversation(struct bpf
                : eye_begin(sk, conversation, protocol);
 }
 
+/* Which end of the connection asks, by who made it. */
+EYE_PART int eye_learn_client(struct __sk_buff *skb, struct eye_conversation *conversation)
+{
+    struct bpf_sock *sk = skb->sk;
+    if (!sk || !conversation) {
+        return 0;
+    }
+    struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (socket) {
+        conversation->client =
+            socket->direction == EYE_OUTGOING ? EYE_CLIENT_THIS_END : EYE_CLIENT_PEER;
+    }
+    return 0;
+}
+
 /* One payload of a socket that speaks @protocol. The first step is inlined: mostly there is no
  * other one, and a return costs some 20 ns where the kernel has return thunks. @parser NULL: a
  * protocol that pairs by itself, all of whose steps are called. */
@@ -220,6 +235,9 @@ static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf
     eye_note_whose(conversation, passed->owner, passed->port);
     if (!parser && !conversation->queue.by_number) {
         conversation->queue.by_number = 1;
+    }
+    if (parser && parser->client_connects && conversation->client == EYE_CLIENT_UNKNOWN) {
+        eye_learn_client(skb, conversation);
     }
     struct eye_cursor at = eye_cursor_at(segment, side);
     eye_discount_fin(sk, conversation, &at);
@@ -244,15 +262,18 @@ static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf
 /* Reads a payload that looks like a protocol, wholly by calls: it is rare, and the verifier has
  * seen them. What cannot be followed to its end leaves a socket of which nothing is known. */
 static __always_inline void eye_read_first(struct __sk_buff *skb, struct eye_first_payload *first,
-                                           const struct eye_passed *passed, bool by_number,
-                                           eye_taker *all_steps)
+                                           const struct eye_passed *passed,
+                                           const struct eye_parser *parser, eye_taker *all_steps)
 {
     struct eye_stream *stream = &first->socket.stream;
     const struct eye_segment *segment = &passed->segment;
     struct eye_conversation *conversation = &first->conversation;
     struct eye_cursor at = eye_cursor_at(segment, EYE_RECEIVED);
     eye_begin_conversation(conversation, stream->protocol);
-    conversation->queue.by_number = by_number;
+    conversation->queue.by_number = !parser;
+    if (parser && parser->client_connects) {
+        conversation->client = EYE_CLIENT_PEER; /* somebody has connected to a listener */
+    }
     eye_note_whose(conversation, passed->owner, passed->port);
     eye_resolve_part(skb, conversation, &at, segment->sequence);
     conversation->halves[EYE_RECEIVED].next_sequence = segment->sequence + segment->bytes;
@@ -282,7 +303,7 @@ static __always_inline void eye_handle_passed(struct __sk_buff *skb, __u32 side,
     }
     struct eye_first_payload *first = eye_first_payload_slot();
     if (first) {
-        eye_read_first(skb, first, &passed, !parser, all_steps);
+        eye_read_first(skb, first, &passed, parser, all_steps);
     }
 }
 

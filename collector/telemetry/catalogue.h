@@ -104,7 +104,9 @@ struct eye_attribute {
     X(METHOD, "method", "", STRING, STABLE,                                                        \
       "HTTP method, _OTHER when it is none of the standard's; of gRPC package.Service/Method; "    \
       "unknown when it was told before the daemon came")                                           \
-    X(STATUS, "status", "", STRING, STABLE, "HTTP status code; of gRPC the name of its own")       \
+    X(STATUS, "status", "", STRING, STABLE,                                                        \
+      "HTTP status code; of gRPC the name of its own; of Redis what an error begins with (ERR, "   \
+      "WRONGTYPE, MOVED ... , _OTHER), and nothing on success")                                    \
     X(ERROR, "error_type", "error.type", STRING, STABLE,                                           \
       "what ended a request without an answer, in the place of the status: cancelled (the client " \
       "closed first), closed (the server did), reset, timeout, _OTHER; its duration is that to "   \
@@ -119,6 +121,11 @@ struct eye_attribute {
       "path with variable segments as *, or the user's own route")                                 \
     X(VERSION, "version", "network.protocol.version", STRING, EXPERIMENTAL,                        \
       "of HTTP: 2; HTTP/1 does not have it")                                                       \
+    X(DB_SYSTEM, "db_system", "db.system.name", STRING, EXPERIMENTAL,                              \
+      "which database is spoken to: redis (and what speaks like it)")                              \
+    X(OPERATION, "operation", "", STRING, EXPERIMENTAL,                                            \
+      "what a database was asked to do: of Redis the command, with the subcommand of those that "  \
+      "have one; _OTHER when it is none that we know")                                             \
     X(PROGRAM, "program", "", STRING, EXPERIMENTAL, "kernel program")                              \
     X(ASSET, "asset", "", STRING, EXPERIMENTAL, "object of kernel programs")                       \
     X(RESULT, "result", "", STRING, EXPERIMENTAL, "what became of a load")                         \
@@ -167,6 +174,9 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
 #define EYE_TAGS_HTTP                                                                              \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
      EYE_TAG_BIT(VERSION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+#define EYE_TAGS_DB                                                                                \
+    (EYE_TAG_BIT(DB_SYSTEM) | EYE_TAG_BIT(OPERATION) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) |  \
+     EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
 #define EYE_TAGS_RPC                                                                               \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) |       \
      EYE_TAG_BIT(PORT))
@@ -193,6 +203,7 @@ enum eye_metric_family_id {
     EYE_FAMILY_USM,
     EYE_FAMILY_HTTP,
     EYE_FAMILY_RPC,
+    EYE_FAMILY_DB,
     EYE_FAMILY_DNS,
     EYE_FAMILY_EBPF,
     EYE_FAMILY_SELF,
@@ -306,6 +317,13 @@ enum eye_series_bound {
     X(RPC_CLIENT_DURATION, "rpc.client.call.duration", RPC, DISTRIBUTION, SECONDS, 1,              \
       EYE_TAGS_RPC, BUDGETED, EXPERIMENTAL,                                                        \
       "first byte of a call of gRPC to the end of its answer, client end")                         \
+    X(DB_SERVER_DURATION, "db.server.operation.duration", DB, DISTRIBUTION, SECONDS, 1,            \
+      EYE_TAGS_DB, BUDGETED, EXPERIMENTAL,                                                         \
+      "first byte of what a database is asked to first byte of its answer, server end")            \
+    X(DB_CLIENT_DURATION, "db.client.operation.duration", DB, DISTRIBUTION, SECONDS, 1,            \
+      EYE_TAGS_DB, BUDGETED, EXPERIMENTAL,                                                         \
+      "first byte of what a database is asked to first byte of its answer, client end; commands "  \
+      "that wait on purpose (BLPOP, XREAD BLOCK, WAIT) take as long as they wait")                 \
     X(DNS_LOOKUP, "dns.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1, EYE_TAGS_DNS, BUDGETED,    \
       EXPERIMENTAL, "DNS question to its answer, client end; asked again, since the first time")   \
     X(DNS_SERVER_LOOKUP, "dns.server.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1,              \

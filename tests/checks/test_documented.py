@@ -63,6 +63,7 @@ DAEMON = {
     "connections.udp": Plain("true"),
     "protocols.http": choice("auto", "true", "false"),
     "protocols.dns": choice("auto", "true", "false"),
+    "protocols.redis": choice("auto", "true", "false"),
     "dns.timeout": Range("5s", "999ms", "1s", "1m", "61s"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
     "limits.tag_values": Range("1000", "0", "1", "1000000", "1000001"),

@@ -16,7 +16,7 @@ static __always_inline __u32 eye_http_hex_digit(__u8 byte)
 static __always_inline void eye_http_chunk_size(struct eye_half *half, __u32 filled,
                                                 struct eye_found *found)
 {
-    __u32 end = eye_http_find_line_end(half, 0, filled);
+    __u32 end = eye_find_line_end(half, 0, filled);
     if (end == filled && filled < EYE_WINDOW_BYTES) {
         return;
     }

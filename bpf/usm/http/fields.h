@@ -24,7 +24,7 @@ static __always_inline __u32 eye_http_request_rest(struct eye_half *half, __u32 
 {
     __u32 end = from + EYE_HTTP_USUAL_REST - 1;
     if (!eye_http_rest_is_usual(half, from, filled)) {
-        end = eye_http_find_line_end(half, from, filled);
+        end = eye_find_line_end(half, from, filled);
         if (end == filled) {
             if (filled - from < EYE_HTTP_LINE_REST) {
                 return from;
@@ -46,7 +46,7 @@ static __always_inline __u32 eye_http_request_rest(struct eye_half *half, __u32 
 
 static __always_inline __u32 eye_http_skip_line(struct eye_half *half, __u32 from, __u32 filled)
 {
-    __u32 end = eye_http_find_line_end(half, from, filled);
+    __u32 end = eye_find_line_end(half, from, filled);
     if (end == filled) {
         return filled;
     }
@@ -121,19 +121,9 @@ static __always_inline bool eye_http_read_short_length(struct eye_half *half, __
     if (from > EYE_WINDOW_BYTES) {
         return false;
     }
-    __u64 word = eye_load_word(half->window + from) ^ EYE_EACH_BYTE('0');
-    /* The top bit of the first byte that is no digit, and perhaps of later ones. */
-    __u64 marks = ((word + EYE_EACH_BYTE(0x7f - 9)) | word) & EYE_EACH_BYTE(0x80);
-    __u32 digits = marks ? eye_first_index(marks) : 0;
-    if (digits == 0) {
+    if (eye_read_digits(eye_load_word(half->window + from), &half->skip) == 0) {
         return false;
     }
-    word <<= (8 - digits) * 8;
-    /* The first digit is the lowest byte: joins bytes to pairs, pairs to fours, fours to the sum.
-     */
-    word = (word * (1 + (10 << 8))) >> 8;
-    word = ((word & 0x00ff00ff00ff00ffULL) * (1 + (100ULL << 16))) >> 16;
-    half->skip = ((word & 0x0000ffff0000ffffULL) * (1 + (10000ULL << 32))) >> 32;
     half->flags |= EYE_HTTP_LENGTH;
     return true;
 }

@@ -76,7 +76,7 @@ EYE_PART __u32 eye_http_read_prefix(struct eye_half *half, __u32 filled)
         eye_first_bytes(word, EYE_HTTP_PROXY_WORD_BYTES) != EYE_HTTP_PROXY_WORD) {
         return EYE_HTTP_PREFIX_NONE;
     }
-    __u32 end = eye_http_find_line_end(half, 0, filled);
+    __u32 end = eye_find_line_end(half, 0, filled);
     if (end < filled) {
         return end + 1;
     }
@@ -121,7 +121,7 @@ EYE_PART int eye_http_is_plausible(const struct eye_conversation *conversation, 
         return 0;
     }
     const struct eye_half *requests = &conversation->halves[side & 1];
-    __u32 end = eye_http_find_line_end(requests, 0, filled);
+    __u32 end = eye_find_line_end(requests, 0, filled);
     if (end == filled) {
         return known;
     }

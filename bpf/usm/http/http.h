@@ -17,7 +17,7 @@ EYE_PART __u32 eye_http_decide_withheld(struct eye_half *half, __u32 filled)
     if (!half) {
         return 0;
     }
-    __u32 end = eye_http_find_line_end(half, 0, filled);
+    __u32 end = eye_find_line_end(half, 0, filled);
     bool word = eye_http_find_token(half, filled) != 0;
     bool chunked = half->flags & EYE_HTTP_CHUNKED;
     /* The line of a request that stands behind a short body begins with that body. */

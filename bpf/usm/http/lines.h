@@ -3,27 +3,7 @@
 #pragma once
 
 #include "bpf/usm/http/recognise.h"
-
-/* Position of the next LF at @from or behind, or @filled. */
-EYE_PART __u32 eye_http_find_line_end(const struct eye_half *half, __u32 from, __u32 filled)
-{
-    if (!half) {
-        return filled;
-    }
-    for (int i = 0; i < (EYE_WINDOW_BYTES + EYE_WINDOW_SLACK) / 8; i++) {
-        from = eye_forget(from);
-        if (from >= filled || from > EYE_WINDOW_BYTES + EYE_WINDOW_SLACK - 8) {
-            break;
-        }
-        __u64 marks = eye_find_byte(eye_load_word(half->window + from), '\n');
-        if (marks) {
-            from += eye_first_index(marks);
-            break;
-        }
-        from += 8;
-    }
-    return from < filled ? from : filled;
-}
+#include "bpf/usm/lines.h"
 
 /* " HTTP/1.1\r\n" ends a request line; @end is the LF. A bare LF is tolerated (section 2.2). */
 static __always_inline bool eye_http_has_version(const struct eye_half *half, __u32 end)
