@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The engine and the HTTP/1 parser of the kernel programs on the host: payloads come from memory,
- * records and losses are collected. Included by tests and fuzzers only.
+ * The engine and the HTTP/1 parser of the kernel programs on the host, or another parser whose
+ * answers come in order: payloads come from memory, records and losses are collected. Included by
+ * tests and fuzzers only.
  */
 #pragma once
 
@@ -24,6 +25,7 @@
 
 struct http_host_record {
     struct eye_request_head head;
+    __u8 body[EYE_REQUEST_BODY_MAX];
     __u8 method;
     char path[EYE_HTTP_PATH_BYTES + 1];
 };
@@ -42,6 +44,9 @@ struct http_host {
     __u64 losses[EYE_COUNT_COUNT];
     struct http_host_record records[HTTP_HOST_RECORDS];
     size_t record_count;
+    const struct eye_parser *parser;
+    __u8 protocol; /* enum eye_protocol */
+    __u8 client;   /* enum eye_client: what the socket says */
 };
 
 static inline void http_host_keep(struct http_host *host, const struct eye_request *request)
@@ -50,6 +55,7 @@ static inline void http_host_keep(struct http_host *host, const struct eye_reque
         struct http_host_record *kept = &host->records[host->record_count];
         size_t path_bytes = request->head.body_bytes - EYE_HTTP_BODY_FIXED;
         kept->head = request->head;
+        memcpy(kept->body, request->body, request->head.body_bytes);
         kept->method = request->body[0];
         memcpy(kept->path, request->body + EYE_HTTP_BODY_FIXED, path_bytes);
         kept->path[path_bytes] = '\0';
@@ -67,12 +73,15 @@ static inline void http_host_reset(struct http_host *host)
     host->sequence[1] = 1000;
     host->acknowledges[0] = host->sequence[1];
     host->acknowledges[1] = host->sequence[0];
-    eye_begin_conversation(&host->conversation, EYE_PROTOCOL_HTTP);
+    eye_begin_conversation(&host->conversation, host->protocol);
+    host->conversation.client = host->client;
 }
 
 static inline struct http_host *http_host_new(void)
 {
     struct http_host *host = calloc(1, sizeof(*host));
+    host->parser = &eye_http_parser;
+    host->protocol = EYE_PROTOCOL_HTTP;
     http_host_reset(host);
     return host;
 }
@@ -118,7 +127,7 @@ static inline void http_host_segment(struct http_host *host, __u32 stream, __u32
         .acknowledged = host->acknowledges[stream],
     };
     struct eye_work work = {
-        .parser = &eye_http_parser,
+        .parser = host->parser,
         .conversation = &host->conversation,
         .pipeline = &host->pipeline,
         .reader = {.from = bytes,

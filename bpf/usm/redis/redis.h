@@ -56,15 +56,12 @@ EYE_PART int eye_redis_read_line(struct eye_conversation *conversation, __u32 si
         return 0;
     }
     struct eye_half *half = eye_half_of(conversation, side);
-    if (!conversation->confirmed || half->phase == EYE_PHASE_LOST) {
-        found->what = EYE_FOUND_MISMATCH;
-        return 0;
-    }
-    if (half->window[0] == '\r' || half->window[0] == '\n') {
+    bool lost = half->phase == EYE_PHASE_LOST;
+    if (!lost && (half->window[0] == '\r' || half->window[0] == '\n')) {
         found->used = 1; /* empty lines are ignored */
         return 0;
     }
-    if (!eye_redis_is_letter(half->window[0])) {
+    if (lost || !conversation->confirmed || !eye_redis_is_letter(half->window[0])) {
         found->what = EYE_FOUND_MISMATCH;
         return 0;
     }

@@ -611,18 +611,35 @@ static void heads_beyond_the_pipeline__have_no_bodies(void **state)
     }
 }
 
-static void too_many_in_flight__break(void **state)
+/* Beyond the overflow's bits only what has the usual mark is remembered. */
+static void too_many_in_flight__are_counted(void **state)
 {
     struct http_host *host = *state;
-    unsigned count = EYE_QUEUE_DEPTH + EYE_QUEUE_OVERFLOW_MAX + 1;
+    unsigned count = EYE_QUEUE_DEPTH + EYE_QUEUE_OVERFLOW_MAX + 100;
     for (unsigned i = 0; i < count; i++) {
         ask(host, 200 + i);
     }
     for (unsigned i = 0; i < count; i++) {
         answer(host, 200 + i);
     }
+    exchange(host, 500);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], count - EYE_QUEUE_DEPTH);
-    assert_seen(host, 0, EYE_QUEUE_DEPTH, count, 0);
+    assert_seen(host, EYE_QUEUE_DEPTH + 1, 0, 0, 0);
+}
+
+static void too_many_in_flight__break_with_a_head(void **state)
+{
+    struct http_host *host = *state;
+    unsigned count = EYE_QUEUE_DEPTH + EYE_QUEUE_OVERFLOW_MAX;
+    for (unsigned i = 0; i < count; i++) {
+        ask(host, 200 + i);
+    }
+    say(host, CLIENT, "HEAD /x HTTP/1.1\r\n\r\n");
+    for (unsigned i = 0; i < count + 1; i++) {
+        answer(host, 200 + i);
+    }
+    assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], count + 1 - EYE_QUEUE_DEPTH);
+    assert_seen(host, 0, EYE_QUEUE_DEPTH, count + 1, 0);
 }
 
 static void losses__are_kept_for_the_report(void **state)
@@ -1138,7 +1155,8 @@ int main(void)
         TEST(garbage_between_responses__costs_one_exchange),
         TEST(words_in_a_lost_stream__are_passed_over),
         TEST(heads_beyond_the_pipeline__have_no_bodies),
-        TEST(too_many_in_flight__break),
+        TEST(too_many_in_flight__are_counted),
+        TEST(too_many_in_flight__break_with_a_head),
         TEST(losses__are_kept_for_the_report),
         TEST(bad_wire__never_pairs_wrongly),
         TEST(stray_segment__is_ignored),
