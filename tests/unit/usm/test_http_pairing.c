@@ -617,12 +617,12 @@ static void too_many_in_flight__are_counted(void **state)
     struct http_host *host = *state;
     unsigned count = EYE_QUEUE_DEPTH + EYE_QUEUE_OVERFLOW_MAX + 100;
     for (unsigned i = 0; i < count; i++) {
-        ask(host, 200 + i);
+        ask(host, 400 + i);
     }
     for (unsigned i = 0; i < count; i++) {
-        answer(host, 200 + i);
+        answer(host, 400 + i);
     }
-    exchange(host, 500);
+    exchange(host, 700);
     assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], count - EYE_QUEUE_DEPTH);
     assert_seen(host, EYE_QUEUE_DEPTH + 1, 0, 0, 0);
 }
@@ -632,11 +632,11 @@ static void too_many_in_flight__break_with_a_head(void **state)
     struct http_host *host = *state;
     unsigned count = EYE_QUEUE_DEPTH + EYE_QUEUE_OVERFLOW_MAX;
     for (unsigned i = 0; i < count; i++) {
-        ask(host, 200 + i);
+        ask(host, 400 + i);
     }
     say(host, CLIENT, "HEAD /x HTTP/1.1\r\n\r\n");
     for (unsigned i = 0; i < count + 1; i++) {
-        answer(host, 200 + i);
+        answer(host, 400 + i);
     }
     assert_int_equal(host->losses[EYE_LOSS_HTTP_PIPELINE], count + 1 - EYE_QUEUE_DEPTH);
     assert_seen(host, 0, EYE_QUEUE_DEPTH, count + 1, 0);
