@@ -62,6 +62,7 @@ DAEMON = {
     "connections.exclude": LIST,
     "connections.udp": Plain("true"),
     "protocols.http": choice("auto", "true", "false"),
+    "protocols.http2": choice("auto", "true", "false"),
     "protocols.dns": choice("auto", "true", "false"),
     "dns.timeout": Range("5s", "999ms", "1s", "1m", "61s"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
@@ -306,7 +307,8 @@ class Reasons(unittest.TestCase):
         self.assertEqual(users, {"collector/aggregate/aggregate.c", "collector/health.c",
                                  "collector/control/status.c", "collector/control/requests.c",
                                  "exporters/engine/worker_report.c",
-                                 "collector/usm/http/http.c", "collector/usm/dns/dns.c",
+                                 "collector/usm/http_name.c",
+                                 "collector/usm/http2/call.c", "collector/usm/dns/dns.c",
                                  "exporters/console/rows.c",
                                  "exporters/console/table.c"})
 
