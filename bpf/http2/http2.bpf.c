@@ -34,11 +34,12 @@ static __always_inline void eye_http2_find_more(struct bpf_sock *sk, struct eye_
 {
     bool asks = eye_carries_requests(work->conversation, work->side);
     if (eye_http2_slot(work->requests, stream)->stream == stream ||
-        (asks && !eye_http2_is_full(work, stream, 0, 1))) {
+        (asks && !eye_http2_is_full(work, stream, 0, EYE_HTTP2_PLACES_MORE))) {
         return;
     }
     work->more = bpf_sk_storage_get(&http2_more, sk, 0, asks ? BPF_SK_STORAGE_GET_F_CREATE : 0);
-    if (!work->more || (asks && !eye_http2_is_full(work, stream, 1, 3))) {
+    if (!work->more ||
+        (asks && !eye_http2_is_full(work, stream, EYE_HTTP2_PLACES_MORE, EYE_HTTP2_PLACES_MOST))) {
         return;
     }
     work->most = bpf_sk_storage_get(&http2_most, sk, 0, asks ? BPF_SK_STORAGE_GET_F_CREATE : 0);

@@ -134,10 +134,10 @@ EXPORTERS = {
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
          "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
-KEY = re.compile(r"^#( +)(- )?([a-z_]+):(?: (.*))?$")
+KEY = re.compile(r"^#( +)(- )?([a-z0-9_]+):(?: (.*))?$")
 # "interval: 10s (1s .. 1h)", "limits.series: per metric, 2000 (10 .. 1000000)"
-HEADER_RANGE = re.compile(r"([a-z_.]+): (?:[a-z ]+, )?(\w+) \((\w+) \.\. (\w+)\)")
-HEADER_DEFAULT = re.compile(r"([a-z_.]+): [^*]*default \"?([\w.]+)")
+HEADER_RANGE = re.compile(r"([a-z0-9_.]+): (?:[a-z ]+, )?(\w+) \((\w+) \.\. (\w+)\)")
+HEADER_DEFAULT = re.compile(r"([a-z0-9_.]+): [^*]*default \"?([\w.]+)")
 
 
 # Of the exporters in the default file.
