@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP/2 and gRPC: what real clients asked and real servers answered is told exactly, at both ends;
+what a connection told before the daemon came is unknown and never wrong; and a bad wire makes no
+wrong pair.
+"""
+
+import collections
+import random
+import re
+import socket
+import threading
+import unittest
+
+import h2.config
+import h2.connection
+import h2.events
+
+import grpc_peer
+import harness
+from bad_wire import BadWire
+from harness import free_port
+from test_bad_wire import STATUS_OF, STATUSES, path_of
+from test_http2_frames import ENDS, Case
+
+
+def listens(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Clients(Case):
+    """nghttp2's server, and three clients."""
+
+    def serve(self):
+        harness.need("nghttpd", "nghttp", "h2load", "curl")
+        root, port = harness.temporary_folder(self), free_port()
+        with open(f"{root}/page", "w", encoding="ascii") as page:
+            page.write("x" * 3000)
+        harness.spawn(self, "nghttpd", "--no-tls", "-d", root, str(port))
+        harness.wait_until(lambda: listens(port))
+        return port
+
+    def load(self, port, requests, *words):
+        """What h2load says that was answered with 2xx."""
+        said = harness.command("h2load", "-n", str(requests), *words,
+                               f"http://127.0.0.1:{port}/page").stdout
+        return int(re.search(r"status codes: (\d+) 2xx", said)[1])
+
+    def test_counts(self):
+        port = self.serve()
+        self.start()
+        pages = self.load(port, 5000, "-c", "5", "-m", "10")
+        pages += self.load(port, 2000, "-c", "1", "-m", "50")
+        pages += self.load(port, 500, "-c", "1", "-m", "1", "--header-table-size=64",
+                           "--encoder-header-table-size=64")
+        self.assertEqual(pages, 7500)
+        url = f"http://127.0.0.1:{port}"
+        harness.command("nghttp", "-n", "--continuation", f"{url}/page", f"{url}/missing")
+        curl = ("curl", "-s", "-o", "/dev/null", "--http2-prior-knowledge")
+        harness.command(*curl, "-X", "DELETE", f"{url}/users/12345")
+        harness.command(*curl, "-X", "PURGE", f"{url}/page?secret=1")
+        harness.command(*curl, "--data-binary", "@/bin/true", f"{url}/upload")
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assert_requests(port, {
+            ("GET", "200", "/page"): pages + 1, ("GET", "404", "/missing"): 1,
+            ("DELETE", "404", "/users/*"): 1, ("_OTHER", "200", "/page"): 1,
+            ("POST", "404", "/upload"): 1})
+
+    def test_many_at_once(self):
+        """A hundred wait on one connection, which nearly all of them have room for."""
+        port = self.serve()
+        self.start()
+        pages = self.load(port, 4000, "-c", "1", "-m", "100")
+        self.assertEqual(self.daemon.stop(), 0)
+        for end in ENDS:
+            told = self.daemon.distribution(f"http.{end}.request.duration", port=port)[0]
+            lost = self.lost(port, end)
+            print(f"{end}: {told} of {pages} told, lost {lost}")
+            self.assertEqual(told + lost.pop("pipeline_full", 0), pages)
+            self.assertEqual(lost, {})
+            self.assertGreater(told, pages * 0.95)
+
+
+class Upgrade(Case):
+    """HTTP/1 that goes on as HTTP/2: the first request is told as HTTP/1's, with its 101."""
+
+    CONFIG = """
+ServerRoot {folder}
+ServerName localhost
+Listen 127.0.0.1:{port}
+PidFile {folder}/pid
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule http2_module {modules}/mod_http2.so
+Protocols h2c http/1.1
+User www-data
+Group www-data
+DocumentRoot {folder}
+ErrorLog {folder}/error
+"""
+
+    def test_apache(self):
+        harness.need("apache2", "nghttp", "curl")
+        folder, port = harness.temporary_folder(self), free_port()
+        for name, content in (("page", "x"), ("apache.conf", self.CONFIG.format(
+                folder=folder, port=port, modules="/usr/lib/apache2/modules"))):
+            with open(f"{folder}/{name}", "w", encoding="ascii") as file:
+                file.write(content)
+        harness.spawn(self, "apache2", "-f", f"{folder}/apache.conf", "-DFOREGROUND")
+        harness.wait_until(lambda: listens(port))
+        self.start()
+        url = f"http://127.0.0.1:{port}"
+        harness.command("curl", "-s", "--http2", "-o", "/dev/null", f"{url}/page",
+                        "-o", "/dev/null", f"{url}/missing", "-o", "/dev/null", f"{url}/page")
+        harness.command("nghttp", "-n", "-u", f"{url}/page", f"{url}/other", f"{url}/page?more")
+        self.assertEqual(self.daemon.stop(), 0)
+        statuses = {"/page": "200", "/missing": "404", "/other": "404"}
+        for end in ENDS:
+            found = self.told(f"http.{end}.request.duration", port, "route", "status", "version")
+            print(f"{end}: {found}")
+            routes = collections.Counter()
+            for (route, status, version), count in found.items():
+                routes[route] += count
+                # What the table was told in the segment of the 101 is not read.
+                self.assertIn(status, ("101",) if version is None else (statuses[route], None))
+            self.assertEqual(routes, {"/page": 4, "/missing": 1, "/other": 1})
+            self.assertEqual(self.lost(port, end), {}, end)
+
+
+class Calls(Case):
+    """gRPC by its C core at both ends."""
+
+    CALLS = (("Echo", 200, "OK"), ("Refuse", 20, "PERMISSION_DENIED"),
+             ("Missing", 20, "UNIMPLEMENTED"), ("Stream", 10, "OK"),
+             ("Sleep", 3, "DEADLINE_EXCEEDED"))
+
+    def setUp(self):
+        self.port = free_port()
+        self.server = harness.spawn(self, harness.PYTHON, grpc_peer.__file__, "serve",
+                                    str(self.port))
+        harness.read_word(self.server, "ready")
+        self.client = harness.spawn(self, harness.PYTHON, grpc_peer.__file__, "call",
+                                    str(self.port))
+
+    def call(self, method, count, status):
+        """Seconds that the client's clock says."""
+        harness.tell(self.client, f"{method} {count}")
+        said = [word.split(":") for word in self.client.stdout.readline().split()]
+        self.assertEqual([word for word, _ in said], [status] * count)
+        return sum(float(seconds) for _, seconds in said)
+
+    def test_counts(self):
+        self.start()
+        seconds = {method: self.call(method, count, status) for method, count, status in self.CALLS}
+        self.client.stdin.close()
+        self.client.wait()
+        self.assertEqual(self.daemon.stop(), 0)
+        truth = {(f"{grpc_peer.SERVICE}/{method}", status): count
+                 for method, count, status in self.CALLS}
+        sleep = f"{grpc_peer.SERVICE}/Sleep"
+        for end in ENDS:
+            # A client whose time is over takes its call back; some servers say so first.
+            found = self.told(f"rpc.{end}.call.duration", self.port, "method", "status")
+            taken_back = found.pop((sleep, "CANCELLED"), 0)
+            taken_back += found.pop((sleep, "DEADLINE_EXCEEDED"), 0)
+            self.assertEqual(found | {(sleep, "DEADLINE_EXCEEDED"): taken_back}, truth, end)
+            self.assertEqual(self.lost(self.port, end), {}, end)
+        for method, count, _ in self.CALLS:
+            own = self.daemon.distribution("rpc.client.call.duration", port=self.port,
+                                           method=f"{grpc_peer.SERVICE}/{method}")[1]
+            print(f"{method}: {own / count * 1e3:.3f} ms, {seconds[method] / count * 1e3:.3f} by "
+                  "the client, which is Python")
+            self.assertLess(own, seconds[method])
+        self.assertGreater(self.daemon.distribution(
+            "rpc.server.call.duration", port=self.port,
+            method=f"{grpc_peer.SERVICE}/Stream")[1], 10 * (grpc_peer.CHUNKS - 1) * grpc_peer.PAUSE)
+
+    def test_joined_late(self):
+        """Names that were told before stay unknown; what is new is named; all are counted."""
+        self.call("Echo", 3, "OK")
+        self.start()
+        for method, count, status in self.CALLS:
+            self.call(method, count, status)
+        self.client.stdin.close()
+        self.client.wait()
+        self.assertEqual(self.daemon.stop(), 0)
+        calls = {method: count for method, count, _ in self.CALLS}
+        total = sum(calls.values())
+        statuses = {f"{grpc_peer.SERVICE}/{method}": {status} for method, _, status in self.CALLS}
+        statuses[f"{grpc_peer.SERVICE}/Sleep"].add("CANCELLED")
+        for end in ENDS:
+            found = self.told(f"rpc.{end}.call.duration", self.port, "method", "status")
+            self.assertEqual(sum(found.values()), total, found)
+            self.assertEqual(self.told(f"http.{end}.request.duration", self.port), {})
+            unknown = sum(count for (method, _), count in found.items() if method == "unknown")
+            nameless = sum(count for (_, status), count in found.items() if status is None)
+            print(f"{end}: {total} calls told, {unknown} without a method, {nameless} without a "
+                  "status")
+            self.assertEqual(unknown, calls["Echo"], found)
+            for (method, status), count in found.items():
+                if method != "unknown" and status is not None:
+                    self.assertIn(status, statuses[method], found)
+                    self.assertLessEqual(count, calls[method.rpartition("/")[2]])
+
+
+class Wire(Case):
+    """Loss, repetition, reordering: a path spells the status of its answer, and both enter tables,
+    so a wrong pair or a wrong name shows."""
+
+    CONNECTIONS, REQUESTS, AT_ONCE = 5, 100, 5
+
+    def serve(self, listener):
+        connection, _ = listener.accept()
+        peer = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False,
+                                                                      header_encoding="utf-8"))
+        with connection:
+            peer.initiate_connection()
+            connection.sendall(peer.data_to_send())
+            while data := connection.recv(65536):
+                for event in peer.receive_data(data):
+                    if isinstance(event, h2.events.RequestReceived):
+                        status = STATUS_OF[dict(event.headers)[":path"]]
+                        peer.send_headers(event.stream_id, [(":status", str(status))])
+                        peer.send_data(event.stream_id, bytes(2000), end_stream=True)
+                connection.sendall(peer.data_to_send())
+
+    def ask(self, port, seed):
+        noise = random.Random(seed)
+        peer = h2.connection.H2Connection()
+        with self.wire.left.socket() as connection:
+            connection.settimeout(60)
+            connection.connect((BadWire.RIGHT, port))
+            peer.initiate_connection()
+            self.connected.wait()
+            self.wire_is_bad.wait()
+            for _ in range(self.REQUESTS // self.AT_ONCE):
+                open_streams = set()
+                for _ in range(self.AT_ONCE):
+                    stream = peer.get_next_available_stream_id()
+                    peer.send_headers(stream, [
+                        (":method", "GET"), (":scheme", "http"), (":authority", "test"),
+                        (":path", path_of(noise.choice(STATUSES)))], end_stream=True)
+                    open_streams.add(stream)
+                connection.sendall(peer.data_to_send())
+                while open_streams:
+                    data = connection.recv(65536)
+                    self.assertNotEqual(data, b"", "the server has gone")
+                    for event in peer.receive_data(data):
+                        if isinstance(event, h2.events.DataReceived):
+                            peer.acknowledge_received_data(event.flow_controlled_length,
+                                                           event.stream_id)
+                        if isinstance(event, h2.events.StreamEnded):
+                            open_streams.discard(event.stream_id)
+                    connection.sendall(peer.data_to_send())
+        with self.lock:
+            self.done += self.REQUESTS
+
+    def test_random_faults(self):
+        self.wire = BadWire(self)
+        self.start()
+        self.lock, self.done = threading.Lock(), 0
+        self.connected = threading.Barrier(self.CONNECTIONS + 1)
+        self.wire_is_bad = threading.Event()
+        port = free_port()
+        with self.wire.right.entered():
+            listener = harness.listen(self, port, BadWire.RIGHT)
+        threads = [threading.Thread(target=self.serve, args=(listener,), daemon=True)
+                   for _ in range(self.CONNECTIONS)]
+        threads += [threading.Thread(target=self.ask, args=(port, seed), daemon=True)
+                    for seed in range(self.CONNECTIONS)]
+        for thread in threads:
+            thread.start()
+        self.connected.wait()
+        self.wire.chances(loss=0.03, twice=0.05, late=0.05, delay_ms=0.5)
+        self.wire_is_bad.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(self.done, self.CONNECTIONS * self.REQUESTS)
+        for end in ENDS:
+            found = self.told(f"http.{end}.request.duration", port, "route", "status")
+            told, lost = sum(found.values()), self.lost(port, end)
+            named = sum(count for (route, status), count in found.items()
+                        if route != "unknown" and status)
+            print(f"{end}: {told} of {self.done} requests told, {named} with both names, "
+                  f"lost {lost}")
+            wrong = {pair: count for pair, count in found.items()
+                     if pair[0] != "unknown" and pair[1] and pair[1] != str(STATUS_OF[pair[0]])}
+            self.assertEqual(wrong, {})
+            self.assertGreater(told, self.done // 2)
+            self.assertTrue(told == self.done or lost)
+
+
+if __name__ == "__main__":
+    unittest.main()
