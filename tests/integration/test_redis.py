@@ -157,7 +157,7 @@ class Exact(Case):
         self.lines(own)
         self.resp3()
         self.cli("-r", "20", "incr", "n")
-        for depth, tests in ((1, "ping_inline,set,lpush"), (16, "get,set,mset,lrange_100")):
+        for depth, tests in ((1, "ping_mbulk,set,lpush"), (16, "get,set,mset,lrange_100")):
             command("redis-benchmark", "-p", str(self.port), "-q", "-n", "3000", "-c", "20", "-P",
                     str(depth), "-d", "100", "-t", tests)
         self.assert_counted(invented=("MYERR",))
