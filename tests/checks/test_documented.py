@@ -310,6 +310,7 @@ class Reasons(unittest.TestCase):
                                  "exporters/engine/worker_report.c",
                                  "collector/usm/http_name.c",
                                  "collector/usm/http2/call.c", "collector/usm/dns/dns.c",
+                                 "collector/usm/redis/redis.c",
                                  "exporters/console/rows.c",
                                  "exporters/console/table.c"})
 
