@@ -12,7 +12,7 @@
  */
 #pragma once
 
-#include "bpf/usm/bytes.h"
+#include "bpf/usm/conversation.h"
 
 /* The usual table (4096 bytes, 32 of them for each entry's overhead) holds no more. */
 #define EYE_HPACK_ENTRIES 128
@@ -107,7 +107,7 @@ struct eye_hpack {
 
 /* Bytes of a header block: the window, or a part of it. */
 struct eye_hpack_bytes {
-    __u8 bytes[256 + 23];
+    __u8 bytes[EYE_WINDOW_BYTES + EYE_WINDOW_SLACK];
 };
 
 static __always_inline __u8 eye_hpack_byte(const struct eye_hpack_bytes *bytes, __u32 at)
