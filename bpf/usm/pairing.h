@@ -292,6 +292,15 @@ static __always_inline void eye_open_response(struct eye_conversation *conversat
     }
 }
 
+/* A response with @code, which began at @now_ns, answers it. */
+static __always_inline void eye_time_answer(struct eye_request *request, __u64 now_ns, __u16 code)
+{
+    __u64 duration = now_ns - request->started_ns;
+    /* Two clocks readings on two CPUs may disagree by some nanoseconds. */
+    request->head.duration_ns = (__s64)duration < 0 ? 0 : duration;
+    request->head.code = code;
+}
+
 /* Pairs a final response of @side, with @code, with its request. */
 static __always_inline struct eye_answered eye_answer(struct eye_conversation *conversation,
                                                       struct eye_pipeline *pipeline, __u32 side,
@@ -319,10 +328,7 @@ static __always_inline struct eye_answered eye_answer(struct eye_conversation *c
         answered.last = eye_waiting(queue) == 0;
         return answered;
     }
-    __u64 duration = responses->first_ns - request->started_ns;
-    /* Two clocks readings on two CPUs may disagree by some nanoseconds. */
-    request->head.duration_ns = (__s64)duration < 0 ? 0 : duration;
-    request->head.code = code;
+    eye_time_answer(request, responses->first_ns, code);
     answered.request = request;
     answered.mark = request->mark;
     answered.last = eye_waiting(queue) == 1;

@@ -71,4 +71,13 @@ struct eye_parser {
     /** Behind a request that was noted, or a response that was paired: the rest of the window. */
     void (*go_on)(struct eye_conversation *conversation, __u32 side, __u32 filled,
                   struct eye_found *found);
+
+    /** A parser whose messages often come many at a time has these, too (bpf/usm/burst.h). At @from
+     * (below @filled) in the window of a direction stands a message that is here as a whole, has
+     * the mark 0 and changes nothing for those behind it: its bytes. 0: it is not so simple, and
+     * the three above have to look. A request is noted in @request, which may be written to in any
+     * case; an answer has the code 0. @asks: the flags of the other direction. */
+    __u32 (*simple_request)(struct eye_half *half, __u32 from, __u32 filled,
+                            struct eye_request *request);
+    __u32 (*simple_answer)(struct eye_half *half, __u16 asks, __u32 from, __u32 filled);
 };

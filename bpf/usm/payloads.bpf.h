@@ -7,6 +7,7 @@
 #pragma once
 
 #include "bpf/mptcp.bpf.h"
+#include "bpf/usm/burst.h"
 #include "bpf/usm/first_payload.bpf.h"
 #include "bpf/usm/records.bpf.h"
 #include "bpf/usm/segment.bpf.h"
@@ -119,6 +120,36 @@ static __always_inline int eye_take_step(struct __sk_buff *skb,
     };
     work.pipeline = eye_find_pipeline(sk, &work);
     return eye_step_and_tell(&work);
+}
+
+static __always_inline void eye_tell_of(void *context, struct eye_conversation *conversation,
+                                        struct eye_request *request)
+{
+    eye_tell(conversation, request);
+}
+
+/* Simple messages of @parser, if what comes next may be some. */
+static __always_inline int eye_take_burst(struct __sk_buff *skb,
+                                          struct eye_conversation *conversation,
+                                          struct eye_cursor *at, const struct eye_parser *parser)
+{
+    struct bpf_sock *sk = skb->sk;
+    if (!sk || !conversation || !at) {
+        return 0;
+    }
+    struct eye_work work = {
+        .parser = parser,
+        .conversation = conversation,
+        .reader = eye_skb_reader(skb, at->side),
+        .at = at,
+    };
+    if (!eye_may_burst(&work)) {
+        return 0;
+    }
+    work.pipeline = sk->state == TCP_LISTEN
+                        ? eye_first_pipeline()
+                        : bpf_sk_storage_get(&pipelines, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    return work.pipeline && eye_burst(&work, eye_tell_of, NULL);
 }
 
 /* What takes steps of a parser: a function of its program, a constant wherever it is handed on. */
@@ -344,10 +375,25 @@ enum eye_protocol_of {
 
 /* The two programs of a protocol that is a parser and nothing else, name_sent and name_received. */
 #define EYE_PROTOCOL_PROGRAMS(name)                                                                \
-    EYE_PART int eye_##name##_step(struct __sk_buff *skb, struct eye_conversation *conversation,   \
-                                   struct eye_cursor *at)                                          \
+    EYE_PART int eye_##name##_burst(struct __sk_buff *skb, struct eye_conversation *conversation,  \
+                                    struct eye_cursor *at)                                         \
+    {                                                                                              \
+        return eye_take_burst(skb, conversation, at, &eye_##name##_parser);                        \
+    }                                                                                              \
+                                                                                                   \
+    EYE_PART int eye_##name##_one_step(                                                            \
+        struct __sk_buff *skb, struct eye_conversation *conversation, struct eye_cursor *at)       \
     {                                                                                              \
         return eye_take_step(skb, conversation, at, &eye_##name##_parser);                         \
+    }                                                                                              \
+                                                                                                   \
+    static __always_inline int eye_##name##_step(                                                  \
+        struct __sk_buff *skb, struct eye_conversation *conversation, struct eye_cursor *at)       \
+    {                                                                                              \
+        if (eye_##name##_parser.simple_request && eye_##name##_burst(skb, conversation, at)) {     \
+            return 1;                                                                              \
+        }                                                                                          \
+        return eye_##name##_one_step(skb, conversation, at);                                       \
     }                                                                                              \
                                                                                                    \
     EYE_PROTOCOL_STEPS(name)                                                                       \

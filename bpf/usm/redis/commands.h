@@ -95,6 +95,23 @@ static __always_inline __u64 eye_redis_part(const struct eye_half *half, struct 
     return eye_forget(part); /* the same for the verifier, whichever way it came about */
 }
 
+/* The name, if there is a @request to note. */
+static __always_inline void eye_redis_note_name(const struct eye_half *half,
+                                                struct eye_request *request,
+                                                struct eye_redis_word word, __u64 first)
+{
+    if (!request) {
+        return;
+    }
+    struct eye_request *checked = request;
+    eye_pin(checked); /* else clang 19 does its arithmetic before the check */
+    checked->head.flags = 0;
+    checked->head.body_bytes = EYE_REDIS_NAME_BYTES;
+    eye_store_word(checked->body, first);
+    eye_store_word(checked->body + 8, eye_redis_part(half, word, 8));
+    eye_store_word(checked->body + 16, eye_redis_part(half, word, 16));
+}
+
 /* The bulk string at @from as a word: without a length, and there, when it is none, or empty, or
  * longer than a name. */
 static __always_inline struct eye_redis_word eye_redis_bulk(struct eye_half *half, __u32 from,

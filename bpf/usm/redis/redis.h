@@ -7,8 +7,7 @@
 #pragma once
 
 #include "bpf/usm/parser.h"
-#include "bpf/usm/redis/answers.h"
-#include "bpf/usm/redis/commands.h"
+#include "bpf/usm/redis/simple.h"
 
 /* The @bytes of @text (8 at most) are as the first of a word, as far as they go. */
 static __always_inline bool eye_redis_goes_on(__u64 word, __u64 text, __u32 bytes, __u32 here)
@@ -154,23 +153,6 @@ static __always_inline bool eye_redis_take_effect(struct eye_half *half, int eff
     return answered && effect != EYE_REDIS_IS_SILENT;
 }
 
-/* The name, if there is a @request to note. */
-static __always_inline void eye_redis_note_name(const struct eye_half *half,
-                                                struct eye_request *request,
-                                                struct eye_redis_word word, __u64 first)
-{
-    if (!request) {
-        return;
-    }
-    struct eye_request *checked = request;
-    eye_pin(checked); /* else clang 19 does its arithmetic before the check */
-    checked->head.flags = 0;
-    checked->head.body_bytes = EYE_REDIS_NAME_BYTES;
-    eye_store_word(checked->body, first);
-    eye_store_word(checked->body + 8, eye_redis_part(half, word, 8));
-    eye_store_word(checked->body + 16, eye_redis_part(half, word, 16));
-}
-
 /* As parser.h says: the name is known, its words follow. */
 static __always_inline void eye_redis_note(struct eye_conversation *conversation, __u32 side,
                                            struct eye_request *request, __u32 filled,
@@ -224,4 +206,6 @@ static const struct eye_parser eye_redis_parser = {
     .read = eye_redis_read,
     .note = eye_redis_note,
     .go_on = eye_redis_go_on,
+    .simple_request = eye_redis_simple_request,
+    .simple_answer = eye_redis_simple_answer,
 };
