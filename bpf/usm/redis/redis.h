@@ -131,28 +131,6 @@ static __always_inline void eye_redis_read(struct eye_conversation *conversation
     }
 }
 
-/* Whether a command is answered, by what @effect it has and what those before it had. */
-static __always_inline bool eye_redis_take_effect(struct eye_half *half, int effect)
-{
-    if (half->phase == EYE_PHASE_LOST) {
-        half->flags &= (__u16) ~(EYE_REDIS_REPLY_OFF | EYE_REDIS_REPLY_SKIP);
-    }
-    __u16 flags = half->flags;
-    bool answered = !(flags & (EYE_REDIS_REPLY_OFF | EYE_REDIS_REPLY_SKIP));
-    half->flags &= (__u16)~EYE_REDIS_REPLY_SKIP;
-    if (effect == EYE_REDIS_TURNS_ON) {
-        half->flags &= (__u16)~EYE_REDIS_REPLY_OFF;
-        answered = true;
-    } else if (effect == EYE_REDIS_TURNS_OFF) {
-        half->flags |= EYE_REDIS_REPLY_OFF;
-        answered = false;
-    } else if (effect == EYE_REDIS_SKIPS) {
-        half->flags |= flags & EYE_REDIS_REPLY_OFF ? 0 : EYE_REDIS_REPLY_SKIP;
-        answered = false;
-    }
-    return answered && effect != EYE_REDIS_IS_SILENT;
-}
-
 /* As parser.h says: the name is known, its words follow. */
 static __always_inline void eye_redis_note(struct eye_conversation *conversation, __u32 side,
                                            struct eye_request *request, __u32 filled,
@@ -166,7 +144,8 @@ static __always_inline void eye_redis_note(struct eye_conversation *conversation
     /* A name that is none stays before the words. */
     __u32 left = half->left - (word.length > 0 && !line ? 1 : 0);
     eye_redis_note_name(half, request, word, first);
-    if (eye_redis_may_be_special(first, word.length)) {
+    if (half->flags & (EYE_REDIS_REPLY_OFF | EYE_REDIS_REPLY_SKIP) ||
+        eye_redis_may_be_special(first, word.length)) {
         effect = eye_redis_effect_of(half, request, found->scratch, left, filled);
     }
     if (effect == EYE_REDIS_IS_AWAITED) {
@@ -176,7 +155,7 @@ static __always_inline void eye_redis_note(struct eye_conversation *conversation
         found->what = EYE_FOUND_END;
         return;
     }
-    found->asked = eye_redis_take_effect(half, effect);
+    found->asked = effect == EYE_REDIS_IS_ANSWERED;
     if (!found->asked) {
         eye_note_loss_part(conversation, EYE_LOST_UNANSWERED, 1);
     }
