@@ -125,6 +125,7 @@ static __always_inline int eye_take_step(struct __sk_buff *skb,
 static __always_inline void eye_tell_of(void *context, struct eye_conversation *conversation,
                                         struct eye_request *request)
 {
+    (void)context;
     eye_tell(conversation, request);
 }
 

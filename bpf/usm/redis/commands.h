@@ -139,7 +139,7 @@ static __always_inline struct eye_redis_word eye_redis_bulk(struct eye_half *hal
 }
 
 /* Bytes of a line that are looked at for a word: blanks before it, and one behind it. */
-#define EYE_REDIS_LINE_WORD_BYTES 48
+#define EYE_REDIS_LINE_WORD_BYTES 32
 
 /* The word of a line at @from or behind, packed: without a length when there is none, or it is too
  * long. All of the line that matters is here. */

@@ -109,7 +109,7 @@ static __always_inline void eye_redis_read_array(struct eye_conversation *conver
     }
     half->left = (__u32)words;
     found->what = EYE_FOUND_REQUEST;
-    found->scratch = eye_redis_pack(word);
+    found->scratch = eye_forget(eye_redis_pack(word));
 }
 
 static __always_inline void eye_redis_read(struct eye_conversation *conversation, __u32 side,
@@ -148,6 +148,8 @@ static __always_inline void eye_redis_note(struct eye_conversation *conversation
         eye_redis_may_be_special(first, word.length)) {
         effect = eye_redis_effect_of(half, request, found->scratch, left, filled);
     }
+    effect = eye_forget(effect);
+    word.length = eye_forget(word.length);
     if (effect == EYE_REDIS_IS_AWAITED) {
         return;
     }

@@ -313,6 +313,48 @@ static void parser__counts_what_is_pipelined_beyond_the_queue(void **state)
     free(host);
 }
 
+/* Pairs in one segment, of every length around what a window and the queue hold. */
+static void parser__takes_bursts_as_it_takes_steps(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {
+        GET_A, PING, "*3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\nb\r\n", "*1\r\n$6\r\nDBSIZE\r\n",
+        "*2\r\n$9\r\nPERSISTED\r\n$70\r\n" FIFTY "12345678901234567890\r\n"};
+    static const char *const answers[] = {"$1\r\nx\r\n", "+PONG\r\n", "-OOM x\r\n", ":12\r\n",
+                                          "$-1\r\n"};
+    static const char *const names[] = {"GET", "PING", "SET", "DBSIZE", "PERSISTED"};
+    static struct eye_parser steps;
+    steps = eye_redis_parser;
+    steps.simple_request = NULL;
+    for (size_t count = 1; count <= 2 * EYE_QUEUE_DEPTH; count++) {
+        for (size_t variant = 0; variant < 5; variant++) {
+            struct http_host *host = redis_host_new(variant % 2 == 0);
+            host->parser = count % 3 == 0 ? &steps : &eye_redis_parser;
+            __u32 client = variant % 2 == 0 ? 0 : 1;
+            char asked[4096] = "";
+            char answered[4096] = "";
+            for (size_t i = 0; i < count; i++) {
+                size_t kind = (i * (variant + 1)) % 5;
+                snprintf(asked + strlen(asked), sizeof(asked) - strlen(asked), "%s",
+                         commands[kind]);
+                snprintf(answered + strlen(answered), sizeof(answered) - strlen(answered), "%s",
+                         answers[kind]);
+            }
+            send_text(host, client, asked);
+            send_text(host, client ^ 1, answered);
+            size_t kept = count < EYE_QUEUE_DEPTH ? count : EYE_QUEUE_DEPTH;
+            assert_int_equal(host->record_count, kept);
+            assert_int_equal(host->losses[EYE_LOSS_REDIS_PIPELINE], count - kept);
+            for (size_t i = 0; i < kept; i++) {
+                size_t kind = (i * (variant + 1)) % 5;
+                assert_name("burst", host->records[i].body, names[kind]);
+                assert_int_equal(host->records[i].head.code, kind == 2 ? EYE_REDIS_ERROR_OOM : 0);
+            }
+            free(host);
+        }
+    }
+}
+
 /* Who asks is known, so an answer that has the form of a command is none. */
 static void parser__joins_by_what_the_socket_says(void **state)
 {
@@ -470,6 +512,7 @@ int main(void)
         cmocka_unit_test(parser__reads_conversations_in_pieces_of_every_size),
         cmocka_unit_test(parser__reads_conversations_cut_at_every_place),
         cmocka_unit_test(parser__counts_what_is_pipelined_beyond_the_queue),
+        cmocka_unit_test(parser__takes_bursts_as_it_takes_steps),
         cmocka_unit_test(parser__joins_by_what_the_socket_says),
         cmocka_unit_test(parser__comes_back_after_a_gap),
         cmocka_unit_test(parser__ends_with_replication),
