@@ -221,8 +221,9 @@ static __always_inline void eye_http2_take_path(struct eye_http2_block *block,
 {
     const struct eye_hpack_found *found = &table->found;
     if (found->index) {
-        block->text.bytes[0] = '/'; /* and of index 5 what servers take for the same */
-        block->text.length = 1;
+        eye_store_word(block->text.bytes, EYE_WORD('/', 'i', 'n', 'd', 'e', 'x', '.', 'h'));
+        eye_store_word(block->text.bytes + 8, EYE_WORD('t', 'm', 'l', 0, 0, 0, 0, 0));
+        block->text.length = 1 + (found->index & 1) * 10; /* "/", or all of it */
         block->text.huffman = 0;
         block->text.cut = 0;
     } else if (found->path == 0) {
@@ -480,6 +481,16 @@ static __always_inline struct eye_http2_ended eye_http2_end_block(const struct e
     return nothing;
 }
 
+/* The code of a reset, plus 1; those that have no room there are of nobody's. */
+EYE_PART int eye_http2_reset_of(const struct eye_half *half)
+{
+    if (!half) {
+        return 0;
+    }
+    __u32 code = eye_http2_number(half->window + EYE_HTTP2_HEAD_BYTES);
+    return code < 0xff ? (int)code + 1 : 0xff;
+}
+
 /* A frame that is no part of a header block. */
 static __always_inline struct eye_http2_ended eye_http2_take_frame(
     const struct eye_http2_work *work, const struct eye_http2_frame *frame)
@@ -491,7 +502,9 @@ static __always_inline struct eye_http2_ended eye_http2_take_frame(
         return nothing;
     }
     if (frame->type == EYE_HTTP2_RST_STREAM) {
-        request->body.error = (__u8)(half->window[EYE_HTTP2_HEAD_BYTES + 3] + 1);
+        /* Unless the answer may have come before, unseen: complete streams are reset, too. */
+        request->body.error =
+            (__u8)(eye_http2_reset_of(half) * (request->stream > work->requests->doubted));
         return eye_http2_close(work, request, half->first_ns);
     }
     return eye_carries_requests(work->conversation, work->side)
