@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/support/http2_host.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "collector/usm/http2/huffman.h"
 
 struct http2_host *http2_host_new(void)
 {
@@ -152,6 +155,85 @@ void http2_host_send_pieces(struct http2_host *host, __u32 direction, const void
 void http2_host_miss(struct http2_host *host, __u32 direction, size_t size)
 {
     host->sequence[direction] += (__u32)size;
+}
+
+/* ---- What was told ---- */
+
+#define TEXT_BYTES 256 /* of a path; its shortest codes have five bits */
+
+static const char *text_of(const __u8 *bytes, size_t length, bool known, bool huffman,
+                           char ret_text[static TEXT_BYTES])
+{
+    size_t decoded = length;
+    if (!known) {
+        return HTTP2_UNKNOWN;
+    }
+    if (huffman) {
+        decoded = eye_huffman_decode(bytes, length, ret_text, TEXT_BYTES - 1);
+    } else {
+        memcpy(ret_text, bytes, length);
+    }
+    ret_text[decoded] = '\0';
+    return ret_text;
+}
+
+static const char *path_of(const struct http2_host_record *record, char ret_text[static TEXT_BYTES])
+{
+    const struct eye_http2_body *body = &record->body;
+    return text_of(body->path, body->path_length, (body->flags & EYE_HTTP2_PATH_KNOWN) != 0,
+                   (body->flags & EYE_HTTP2_HUFFMAN) != 0, ret_text);
+}
+
+static const char *method_of(const struct http2_host_record *record,
+                             char ret_text[static TEXT_BYTES])
+{
+    const struct eye_http2_body *body = &record->body;
+    return text_of(body->method, body->method_length, (body->flags & EYE_HTTP2_METHOD_KNOWN) != 0,
+                   (body->flags & EYE_HTTP2_METHOD_HUFFMAN) != 0, ret_text);
+}
+
+static int grpc_status_of(const struct http2_host_record *record)
+{
+    if ((record->body.flags & EYE_HTTP2_GRPC) == 0) {
+        return HTTP2_NOT_GRPC;
+    }
+    return (record->body.flags & EYE_HTTP2_STATUS_KNOWN) != 0 ? record->body.grpc_status
+                                                              : HTTP2_UNSAID;
+}
+
+static bool is_text(const char *is, const char *told, bool missed)
+{
+    return strcmp(is, told) == 0 || (missed && strcmp(is, HTTP2_UNKNOWN) == 0);
+}
+
+/* That it is gRPC may be unknown, too, when nothing said so. */
+static bool is_grpc_status(int is, int told, bool missed)
+{
+    return is == told ||
+           (missed && told != HTTP2_NOT_GRPC && (is == HTTP2_UNSAID || is == HTTP2_NOT_GRPC));
+}
+
+bool http2_is_told(const struct http2_host_record *record, const struct http2_told *told,
+                   bool missed)
+{
+    char method[TEXT_BYTES];
+    char path[TEXT_BYTES];
+    return told != NULL && is_text(method_of(record, method), told->method, missed) &&
+           is_text(path_of(record, path), told->path, missed) &&
+           (record->head.code == told->code || (missed && record->head.code == 0)) &&
+           (record->body.error == told->error || (missed && record->body.error == 0)) &&
+           is_grpc_status(grpc_status_of(record), told->grpc_status, missed);
+}
+
+const char *http2_describe(const struct http2_host_record *record,
+                           char ret_text[HTTP2_DESCRIPTION_BYTES])
+{
+    char method[TEXT_BYTES];
+    char path[TEXT_BYTES];
+    snprintf(ret_text, HTTP2_DESCRIPTION_BYTES, "stream %u: %.16s %.255s: %u, gRPC %d, error %u",
+             record->stream, method_of(record, method), path_of(record, path), record->head.code,
+             grpc_status_of(record), record->body.error);
+    return ret_text;
 }
 
 #define SEGMENT_HEAD_BYTES 3

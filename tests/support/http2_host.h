@@ -68,6 +68,32 @@ void http2_host_miss(struct http2_host *host, __u32 direction, size_t size);
 /** What the parser keeps of a direction. */
 const struct eye_half *http2_host_half(const struct http2_host *host, __u32 direction);
 
+/* What a record has to say. */
+struct http2_told {
+    __u32 stream;
+    const char *method; /* decoded */
+    const char *path;
+    unsigned int code;
+    int grpc_status;
+    unsigned int error; /* of RST_STREAM, plus 1 */
+};
+
+/* As http2_told.grpc_status. */
+#define HTTP2_NOT_GRPC (-1)
+#define HTTP2_UNSAID (-2)
+/* As method or path. */
+#define HTTP2_UNKNOWN "unknown"
+
+/** Whether it says that; once something was @missed all of it may be unknown. */
+bool http2_is_told(const struct http2_host_record *record, const struct http2_told *told,
+                   bool missed);
+
+#define HTTP2_DESCRIPTION_BYTES 512
+
+/** What it says, for whoever reads of a test that failed. Returns @ret_text. */
+const char *http2_describe(const struct http2_host_record *record,
+                           char ret_text[HTTP2_DESCRIPTION_BYTES]);
+
 /* What one end sent at once. */
 struct http2_segment {
     const __u8 *bytes;

@@ -14,52 +14,37 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
-#include "collector/usm/http2/huffman.h"
 #include "tests/support/http2_host.h"
 
 #define TEXT_BYTES 256
-#define UNKNOWN "unknown"
-
-/* A request that has ended. */
-struct told {
-    __u32 stream;
-    const char *method;
-    const char *path;
-    unsigned int code;
-    int grpc_status;    /* NOT_GRPC, or gRPC's; UNSAID: nobody told */
-    unsigned int error; /* of RST_STREAM, plus 1 */
-};
-
-#define NOT_GRPC (-1)
-#define UNSAID (-2)
 
 #define GET(stream, path, code)                                                                    \
     {                                                                                              \
-        stream, "GET", path, code, NOT_GRPC, 0                                                     \
+        stream, "GET", path, code, HTTP2_NOT_GRPC, 0                                               \
     }
 #define CALL(stream, path, status)                                                                 \
     {                                                                                              \
         stream, "POST", path, 200, status, 0                                                       \
     }
 
-static const struct told of_nghttp[] = {
+static const struct http2_told of_nghttp[] = {
     GET(13, "/index.html", 200), GET(15, "/index.html", 200),   GET(17, "/a.txt", 200),
     GET(19, "/a.txt", 200),      GET(21, "/missing/path", 404), GET(23, "/missing/path", 404),
 };
 
-static const struct told of_h2load[] = {
+static const struct http2_told of_h2load[] = {
     GET(1, "/index.html", 200),  GET(3, "/missing", 404),  GET(5, "/a.txt", 200),
     GET(7, "/index.html", 200),  GET(9, "/missing", 404),  GET(11, "/a.txt", 200),
     GET(13, "/index.html", 200), GET(15, "/missing", 404), GET(17, "/a.txt", 200),
     GET(19, "/index.html", 200), GET(21, "/missing", 404), GET(23, "/a.txt", 200),
 };
 
-static const struct told of_curl[] = {
-    {1, "POST", "/index.html", 200, NOT_GRPC, 0},
+static const struct http2_told of_curl[] = {
+    {1, "POST", "/index.html", 200, HTTP2_NOT_GRPC, 0},
 };
 
 /* The second deadline ran out at the client first, which cancels. */
-static const struct told of_grpc[] = {
+static const struct http2_told of_grpc[] = {
     CALL(1, "/pkg.Svc/Ok", 0),
     CALL(3, "/pkg.Svc/Fail", 7),
     CALL(5, "/pkg.Svc/Missing", 12),
@@ -68,19 +53,19 @@ static const struct told of_grpc[] = {
     CALL(11, "/pkg.Svc/Ok", 0),
     CALL(13, "/pkg.Svc/Fail", 7),
     CALL(15, "/pkg.Svc/Missing", 12),
-    {17, "POST", "/pkg.Svc/Slow", 0, UNSAID, 9},
+    {17, "POST", "/pkg.Svc/Slow", 0, HTTP2_UNSAID, 9},
     CALL(19, "/pkg.Svc/Stream", 0),
 };
 
 /* Both ends gave these up: what they are when only the one is seen that came second. */
-static const struct told of_grpc_crossed[] = {
-    {7, "POST", "/pkg.Svc/Slow", 0, UNSAID, 9},
+static const struct http2_told of_grpc_crossed[] = {
+    {7, "POST", "/pkg.Svc/Slow", 0, HTTP2_UNSAID, 9},
     CALL(17, "/pkg.Svc/Slow", 4),
 };
 
 static const struct {
     const char *name;
-    const struct told *told;
+    const struct http2_told *told;
     size_t count;
 } recordings[] = {
     {"nghttp", of_nghttp, EYE_ARRAY_LENGTH(of_nghttp)},
@@ -92,7 +77,7 @@ static const struct {
 #define RECORDINGS EYE_ARRAY_LENGTH(recordings)
 
 struct conversation {
-    const struct told *told;
+    const struct http2_told *told;
     size_t told_count;
     size_t count;
     struct http2_segment segments[HTTP2_SEGMENTS];
@@ -170,45 +155,6 @@ static int tear_down_all(void **state)
 
 /* ---- What was told ---- */
 
-static const char *text_of(const __u8 *bytes, size_t length, bool known, bool huffman,
-                           char ret_text[static TEXT_BYTES])
-{
-    size_t decoded = length;
-    if (!known) {
-        return UNKNOWN;
-    }
-    if (huffman) {
-        decoded = eye_huffman_decode(bytes, length, ret_text, TEXT_BYTES - 1);
-    } else {
-        memcpy(ret_text, bytes, length);
-    }
-    ret_text[decoded] = '\0';
-    return ret_text;
-}
-
-static const char *path_of(const struct http2_host_record *record, char ret_text[static TEXT_BYTES])
-{
-    const struct eye_http2_body *body = &record->body;
-    return text_of(body->path, body->path_length, (body->flags & EYE_HTTP2_PATH_KNOWN) != 0,
-                   (body->flags & EYE_HTTP2_HUFFMAN) != 0, ret_text);
-}
-
-static const char *method_of(const struct http2_host_record *record,
-                             char ret_text[static TEXT_BYTES])
-{
-    const struct eye_http2_body *body = &record->body;
-    return text_of(body->method, body->method_length, (body->flags & EYE_HTTP2_METHOD_KNOWN) != 0,
-                   (body->flags & EYE_HTTP2_METHOD_HUFFMAN) != 0, ret_text);
-}
-
-static int grpc_status_of(const struct http2_host_record *record)
-{
-    if ((record->body.flags & EYE_HTTP2_GRPC) == 0) {
-        return NOT_GRPC;
-    }
-    return (record->body.flags & EYE_HTTP2_STATUS_KNOWN) != 0 ? record->body.grpc_status : UNSAID;
-}
-
 static size_t find_record(const struct http2_host *host, __u32 stream)
 {
     size_t i = 0;
@@ -218,7 +164,7 @@ static size_t find_record(const struct http2_host *host, __u32 stream)
     return i;
 }
 
-static const struct told *find_told(const struct told *told, size_t count, __u32 stream)
+static const struct http2_told *find_told(const struct http2_told *told, size_t count, __u32 stream)
 {
     size_t i = 0;
     while (i < count && told[i].stream != stream) {
@@ -227,43 +173,18 @@ static const struct told *find_told(const struct told *told, size_t count, __u32
     return i < count ? &told[i] : NULL;
 }
 
-static bool is_text(const char *is, const char *told, bool missed)
-{
-    return strcmp(is, told) == 0 || (missed && strcmp(is, UNKNOWN) == 0);
-}
-
-/* That it is gRPC may be unknown, too, when nothing said so. */
-static bool is_grpc_status(int is, int told, bool missed)
-{
-    return is == told || (missed && told != NOT_GRPC && (is == UNSAID || is == NOT_GRPC));
-}
-
-/* Once something was @missed, all of it may be unknown. */
-static bool is(const struct http2_host_record *record, const struct told *told, bool missed)
-{
-    char method[TEXT_BYTES];
-    char path[TEXT_BYTES];
-    return told != NULL && is_text(method_of(record, method), told->method, missed) &&
-           is_text(path_of(record, path), told->path, missed) &&
-           (record->head.code == told->code || (missed && record->head.code == 0)) &&
-           (record->body.error == told->error || (missed && record->body.error == 0)) &&
-           is_grpc_status(grpc_status_of(record), told->grpc_status, missed);
-}
-
 static void assert_is(const struct http2_host_record *record,
                       const struct conversation *conversation, bool missed)
 {
-    char method[TEXT_BYTES];
-    char path[TEXT_BYTES];
+    char text[HTTP2_DESCRIPTION_BYTES];
     __u32 stream = record->stream;
-    const struct told *crossed =
+    const struct http2_told *crossed =
         find_told(of_grpc_crossed, EYE_ARRAY_LENGTH(of_grpc_crossed), stream);
     bool may_cross = missed && conversation->told == of_grpc;
-    if (!is(record, find_told(conversation->told, conversation->told_count, stream), missed) &&
-        !(may_cross && is(record, crossed, true))) {
-        fail_msg("stream %u cannot be %s %s: %u, gRPC %d, error %u", stream,
-                 method_of(record, method), path_of(record, path), record->head.code,
-                 grpc_status_of(record), record->body.error);
+    if (!http2_is_told(record, find_told(conversation->told, conversation->told_count, stream),
+                       missed) &&
+        !(may_cross && http2_is_told(record, crossed, true))) {
+        fail_msg("cannot be: %s", http2_describe(record, text));
     }
     assert_int_equal(record->head.protocol, EYE_PROTOCOL_HTTP2);
     assert_int_equal(record->head.body_bytes, EYE_HTTP2_BODY_FIXED + record->body.path_length);
