@@ -255,3 +255,20 @@ size_t http2_read_segments(const __u8 *bytes, size_t size, struct http2_segment 
     }
     return count;
 }
+
+size_t http2_load(const char *name, __u8 *bytes, struct http2_segment segments[HTTP2_SEGMENTS])
+{
+    char path[512];
+    snprintf(path, sizeof(path), EYE_HTTP2_RECORDINGS "/%s.bin", name);
+    FILE *file = fopen(path, "rb");
+    size_t size = file == NULL ? 0 : fread(bytes, 1, HTTP2_BYTES, file);
+    size_t count = http2_read_segments(bytes, size, segments, HTTP2_SEGMENTS);
+    if (file != NULL) {
+        fclose(file);
+    }
+    if (count == 0 || count == HTTP2_SEGMENTS || size == HTTP2_BYTES) {
+        fprintf(stderr, "%s: cannot be read, or is too large\n", path);
+        abort();
+    }
+    return count;
+}

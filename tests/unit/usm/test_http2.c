@@ -16,8 +16,6 @@
 #include "collector/base/base.h"
 #include "tests/support/http2_host.h"
 
-#define TEXT_BYTES 256
-
 #define GET(stream, path, code)                                                                    \
     {                                                                                              \
         stream, "GET", path, code, HTTP2_NOT_GRPC, 0                                               \
@@ -91,16 +89,8 @@ static struct conversation loaded[RECORDINGS];
 
 static void load(struct conversation *conversation, size_t index)
 {
-    char path[TEXT_BYTES];
-    snprintf(path, sizeof(path), EYE_HTTP2_RECORDINGS "/%s.bin", recordings[index].name);
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    size_t size = fread(conversation->bytes, 1, sizeof(conversation->bytes), file);
-    fclose(file);
-    assert_in_range(size, 1, sizeof(conversation->bytes) - 1);
-    conversation->count = http2_read_segments(conversation->bytes, size, conversation->segments,
-                                              EYE_ARRAY_LENGTH(conversation->segments));
-    assert_in_range(conversation->count, 1, EYE_ARRAY_LENGTH(conversation->segments) - 1);
+    conversation->count =
+        http2_load(recordings[index].name, conversation->bytes, conversation->segments);
     conversation->told = recordings[index].told;
     conversation->told_count = recordings[index].count;
 }

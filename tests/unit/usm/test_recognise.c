@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What any payload of a protocol's, cut anyhow, is taken for: that protocol or none. A few letters
+ * may be HTTP's, whose parser then says that they are not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "collector/base/base.h"
+#include "tests/support/http2_host.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#include "bpf/usm/looks.h"
+#pragma GCC diagnostic pop
+
+#include "tests/support/dns_messages.h"
+#include "tests/support/http_conversations.h"
+#include "tests/support/http_host.h"
+
+static __u8 recognise(const void *bytes, size_t size)
+{
+    struct eye_glance glance = {0};
+    size_t seen = size < EYE_LOOK_BYTES ? size : EYE_LOOK_BYTES;
+    memcpy(glance.bytes, bytes, seen);
+    return eye_recognise_glance(&glance, (__u32)seen, ~0U);
+}
+
+/* Nothing is sure, nor told, when the rest has passed. */
+static void assert_taken_back(const __u8 *bytes, size_t size, size_t piece)
+{
+    struct http_host *host = http_host_new();
+    for (size_t at = 0; at < size;) {
+        size_t part = piece < size - at ? piece : size - at;
+        http_host_send(host, EYE_SENT, bytes + at, part);
+        at += part;
+    }
+    assert_int_equal(host->record_count, 0);
+    assert_false(host->conversation.confirmed);
+    free(host);
+}
+
+static void assert_none_but(__u8 protocol, const void *bytes, size_t size)
+{
+    static const size_t pieces[] = {1, 7, 9, 13, 64, 1460, SIZE_MAX};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(pieces); i++) {
+        for (size_t at = 0; at < size;) {
+            size_t part = pieces[i] < size - at ? pieces[i] : size - at;
+            __u8 found = recognise((const __u8 *)bytes + at, part);
+            if (found == EYE_PROTOCOL_HTTP && protocol != found) {
+                assert_taken_back((const __u8 *)bytes + at, size - at, pieces[i]);
+            } else if (found != protocol && found != EYE_PROTOCOL_UNKNOWN) {
+                fail_msg("%u, not %u: %zu bytes at %zu", found, protocol, part, at);
+            }
+            at += part;
+        }
+    }
+}
+
+static void http_is_nothing_else(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(conversations); i++) {
+        for (size_t j = 0; j < EYE_ARRAY_LENGTH(conversations[i].parts); j++) {
+            const char *bytes = conversations[i].parts[j].bytes;
+            if (bytes != NULL) {
+                assert_none_but(EYE_PROTOCOL_HTTP, bytes, strlen(bytes));
+            }
+        }
+    }
+    assert_int_equal(recognise("GET / HTTP/1.1\r\n\r\n", 18), EYE_PROTOCOL_HTTP);
+}
+
+static void dns_is_nothing_else(void **state)
+{
+    (void)state;
+    __u8 bytes[8192];
+    assert_none_but(EYE_PROTOCOL_DNS, bytes, dns_put_all(bytes));
+    for (unsigned int id = 0; id <= UINT16_MAX; id++) {
+        size_t size = dns_put_message(bytes, (__u16)id, id % 2 == 1, 13, 29);
+        __u8 found = recognise(bytes, size);
+        assert_true(found == EYE_PROTOCOL_DNS || (id % 2 == 1 && found == EYE_PROTOCOL_UNKNOWN));
+    }
+}
+
+/* The first payloads of both ends are recognised, too. */
+static void http2_is_nothing_else(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"nghttp", "h2load", "curl", "grpc"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(names); i++) {
+        struct http2_segment segments[HTTP2_SEGMENTS];
+        __u8 bytes[HTTP2_BYTES];
+        size_t count = http2_load(names[i], bytes, segments);
+        for (size_t j = 0; j < count; j++) {
+            assert_none_but(EYE_PROTOCOL_HTTP2, segments[j].bytes, segments[j].size);
+        }
+        assert_int_equal(recognise(segments[0].bytes, segments[0].size), EYE_PROTOCOL_HTTP2);
+        assert_int_equal(recognise(segments[1].bytes, segments[1].size), EYE_PROTOCOL_HTTP2);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(http_is_nothing_else),
+        cmocka_unit_test(dns_is_nothing_else),
+        cmocka_unit_test(http2_is_nothing_else),
+    };
+    return cmocka_run_group_tests_name("recognise", tests, NULL, NULL);
+}
