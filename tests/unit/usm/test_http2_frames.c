@@ -108,7 +108,9 @@ struct talk {
 static void say(struct talk *talk, enum direction from, const void *bytes, size_t size, bool merged)
 {
     assert_true(size <= sizeof(talk->bytes) - talk->size);
-    memcpy(talk->bytes + talk->size, bytes, size);
+    if (size > 0) {
+        memcpy(talk->bytes + talk->size, bytes, size);
+    }
     if (!merged || talk->count == 0 || talk->parts[talk->count - 1].from != from) {
         assert_true(talk->count < PARTS_MAX);
         talk->parts[talk->count].from = from;
@@ -753,11 +755,11 @@ static void entries__are_found_or_unknown(void **state)
 {
     (void)state;
     struct http2_host *host = http2_host_new();
-    for (size_t depth = 1; depth <= 2 * EYE_HPACK_ENTRIES; depth++) {
+    for (size_t depth = 1; depth <= 2UL * EYE_HPACK_ENTRIES; depth++) {
         struct talk *talk = new_talk();
         struct block block = {.size = 0};
         char path[16];
-        for (size_t i = 3 * EYE_HPACK_ENTRIES; i > 0; i--) {
+        for (size_t i = 3UL * EYE_HPACK_ENTRIES; i > 0; i--) {
             snprintf(path, sizeof(path), "/%zu", i);
             if (i % 3 == 0) {
                 field(&block, INSERTED, PATH, path);
