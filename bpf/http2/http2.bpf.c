@@ -34,11 +34,12 @@ static __always_inline void eye_http2_find_more(struct bpf_sock *sk, struct eye_
 {
     bool asks = eye_carries_requests(work->conversation, work->side);
     if (eye_http2_slot(work->requests, stream)->stream == stream ||
-        (asks && !eye_http2_is_full(work, stream, 0, 1))) {
+        (asks && !eye_http2_is_full(work, stream, 0, EYE_HTTP2_PLACES_MORE))) {
         return;
     }
     work->more = bpf_sk_storage_get(&http2_more, sk, 0, asks ? BPF_SK_STORAGE_GET_F_CREATE : 0);
-    if (!work->more || (asks && !eye_http2_is_full(work, stream, 1, 3))) {
+    if (!work->more ||
+        (asks && !eye_http2_is_full(work, stream, EYE_HTTP2_PLACES_MORE, EYE_HTTP2_PLACES_MOST))) {
         return;
     }
     work->most = bpf_sk_storage_get(&http2_most, sk, 0, asks ? BPF_SK_STORAGE_GET_F_CREATE : 0);
@@ -92,11 +93,12 @@ EYE_PART int eye_http2_handle(struct __sk_buff *skb, struct eye_conversation *co
     return 0;
 }
 
-/* Bytes of the direction were missed. */
-EYE_PART int eye_http2_forget(struct __sk_buff *skb, __u32 side)
+/* Bytes of the direction were missed: what they inserted, and of answers whom they answered. */
+EYE_PART int eye_http2_forget(struct __sk_buff *skb, const struct eye_conversation *conversation,
+                              __u32 side)
 {
     struct bpf_sock *sk = skb->sk;
-    if (!sk) {
+    if (!sk || !conversation) {
         return 0;
     }
     struct eye_http2_requests *requests = bpf_sk_storage_get(&http2_requests, sk, 0, 0);
@@ -106,7 +108,7 @@ EYE_PART int eye_http2_forget(struct __sk_buff *skb, __u32 side)
     if (half) {
         eye_http2_lose(half);
     }
-    if (requests) {
+    if (requests && !eye_carries_requests(conversation, side)) {
         requests->doubted = requests->newest;
     }
     return 0;
@@ -127,7 +129,7 @@ static __always_inline int eye_http2_step(struct __sk_buff *skb,
     }
     struct eye_half *half = eye_half_of(conversation, at->side);
     if (half->phase == EYE_PHASE_LOST) {
-        eye_http2_forget(skb, at->side);
+        eye_http2_forget(skb, conversation, at->side);
     }
     int more = eye_http2_frame_step(skb, conversation, at);
     if (half->mark != EYE_HTTP2_NOTHING) {

@@ -178,23 +178,24 @@ static __always_inline void eye_end_conversation(struct sock *sk, struct eye_soc
     if (!eye_is_followed(stream, stream->protocol)) {
         return; /* switched off: nobody asks what became of its requests */
     }
-    if (eye_waiting(&conversation->queue) > 0) {
+    struct eye_http2_requests *streams = bpf_sk_storage_get(&http2_requests, sk, 0, 0);
+    bool waits = eye_waiting(&conversation->queue) > 0;
+    __u32 error = 0;
+    if (waits || streams) {
         eye_learn_closer(socket, sk);
         eye_note_whose(conversation, stream->owner, stream->port);
-        if (eye_is_paired(&conversation->queue) && !eye_missed_bytes(conversation, tcp)) {
-            eye_end_requests(conversation, bpf_sk_storage_get(&pipelines, sk, 0, 0),
-                             eye_request_error_of(sk, conversation, old_state));
+        if (!eye_missed_bytes(conversation, tcp)) {
+            error = eye_request_error_of(sk, conversation, old_state);
         }
+    }
+    if (waits && error && eye_is_paired(&conversation->queue)) {
+        eye_end_requests(conversation, bpf_sk_storage_get(&pipelines, sk, 0, 0), error);
+    }
+    if (waits) {
         eye_forget_requests(conversation);
     }
-    if (conversation->queue.by_number) {
-        eye_learn_closer(socket, sk);
-        eye_note_whose(conversation, stream->owner, stream->port);
-        __u32 error = eye_missed_bytes(conversation, tcp)
-                          ? 0
-                          : eye_request_error_of(sk, conversation, old_state);
-        eye_end_streams(conversation, bpf_sk_storage_get(&http2_requests, sk, 0, 0),
-                        bpf_sk_storage_get(&http2_more, sk, 0, 0),
+    if (streams) {
+        eye_end_streams(conversation, streams, bpf_sk_storage_get(&http2_more, sk, 0, 0),
                         bpf_sk_storage_get(&http2_most, sk, 0, 0), error);
     }
     if (conversation->troubled) {

@@ -26,7 +26,7 @@ import conntrack
 import pairs
 from daemon import JSON_CONSOLE, Daemon, Tcplife, program_cost, programs_of
 from machine import (NGINX_PORT, ClosingNginx, Failed, Floor, Generator, Iperf, ManySockets,
-                     Nginx, Sockets, Talk, bpf_stats, command, compile_loads,
+                     Nghttpd, Nginx, Sockets, Talk, bpf_stats, command, compile_loads,
                      enter_own_namespace, need, say)
 from table import (Row, at_least, at_most, count, mebibytes, microseconds, milliseconds,
                    nanoseconds, print_table)
@@ -149,6 +149,16 @@ def http_rows(bench):
         yield seen_row(bench, load)
 
 
+def http2_rows(bench):
+    setting = "protocols.http2=true"
+    with Nghttpd(bench.folder) as load:
+        measured = bench.measure(load, setting)
+        yield rate_row(load, measured, 0.95)
+        yield at_most("daemon CPU per HTTP/2 request, both ends", measured.cpu_ns_per_count(), 150,
+                      nanoseconds, used=measured.used)
+        yield from program_rows(bench, load, "HTTP/2 request", 900, setting)
+
+
 def churn_rows(bench):
     with ClosingNginx(bench.folder) as load:
         yield rate_row(load, bench.measure(load), 0.94)
@@ -157,9 +167,9 @@ def churn_rows(bench):
 
 # ---- kernel programs ----
 
-def program_cost_of(bench, load):
+def program_cost_of(bench, load, *settings):
     """One run of the load under a daemon: (its count, program_cost(), their sum in ns)."""
-    with bpf_stats(True), Daemon(bench.sockeye) as daemon:
+    with bpf_stats(True), Daemon(bench.sockeye, settings=settings) as daemon:
         load.run(1)
         before = daemon.programs()
         run = load.run(bench.seconds)
@@ -186,7 +196,7 @@ def middle(runs):
     return sorted(runs, key=lambda run: run[2] / run[0])[len(runs) // 2]
 
 
-def program_rows(bench, load, what, target):
+def program_rows(bench, load, what, target, *settings):
     """BPF run time per count of the load, from the kernel's statistics; the parts below.
 
     The medians of three runs. Reading the clock twice per run of a program is part of what the
@@ -195,7 +205,7 @@ def program_rows(bench, load, what, target):
     say(f"{load.name}: run time of the kernel programs")
     runs, floors = [], []
     for _ in range(min(bench.pairs, 3)):
-        runs.append(program_cost_of(bench, load))
+        runs.append(program_cost_of(bench, load, *settings))
         floors.append(floor_cost_of(bench, load))
     counted, cost, total_ns = middle(runs)
     floor_counted, _, floor_ns = middle(floors)
@@ -513,7 +523,7 @@ def deliver_rows(bench):
 
 
 PARTS = {"tcp": tcp_rows, "udp": udp_rows, "connections": connection_rows, "http": http_rows,
-         "churn": churn_rows, "live": live_rows, "memory": memory_rows, "snapshot": snapshot_rows,
+         "http2": http2_rows, "churn": churn_rows, "live": live_rows, "memory": memory_rows, "snapshot": snapshot_rows,
          "conntrack": conntrack_rows, "control": control_rows, "start": start_rows, "deliver": deliver_rows}
 
 

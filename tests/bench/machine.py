@@ -255,6 +255,39 @@ class ClosingNginx(Nginx):
     headers = ("-H", "Connection: close")
 
 
+class Nghttpd(Load):
+    """HTTP/2 at saturation: nghttpd with one worker, h2load with 1 thread, 8 connections, 10
+    requests at once on each."""
+
+    name, unit = "HTTP/2", "requests/s"
+    _PORT = 5280
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def __enter__(self):
+        need("nghttpd", "h2load", "curl")
+        write(os.path.join(self._folder, "page"), "x" * 100)
+        self._server = subprocess.Popen(
+            ["nghttpd", "--no-tls", "-d", self._folder, str(self._PORT)],
+            stdin=subprocess.DEVNULL)
+        command("curl", "-sS", "--retry", "20", "--retry-connrefused", "--retry-delay", "1",
+                "--http2-prior-knowledge", f"http://127.0.0.1:{self._PORT}/page")
+        return self
+
+    def __exit__(self, *unused):
+        end(self._server)
+
+    def run(self, seconds):
+        text = command("h2load", "-t1", "-c8", "-m10", f"--duration={seconds}",
+                       f"http://127.0.0.1:{self._PORT}/page")
+        # "requests: 12 total, 12 started, 12 done, 12 succeeded, 0 failed, ..."
+        found = re.search(r"^requests: .* (\d+) succeeded, 0 failed", text, re.M)
+        if found is None:
+            raise Failed(f"h2load said: {text.strip()[-300:]}")
+        return {"count": int(found[1]), "seconds": seconds}
+
+
 class Talk:
     """HTTP all the time, but hardly any: a request and its answer every 10 ms."""
 

@@ -62,6 +62,7 @@ DAEMON = {
     "connections.exclude": LIST,
     "connections.udp": Plain("true"),
     "protocols.http": choice("auto", "true", "false"),
+    "protocols.http2": choice("auto", "true", "false"),
     "protocols.dns": choice("auto", "true", "false"),
     "dns.timeout": Range("5s", "999ms", "1s", "1m", "61s"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
@@ -133,10 +134,10 @@ EXPORTERS = {
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
          "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
-KEY = re.compile(r"^#( +)(- )?([a-z_]+):(?: (.*))?$")
+KEY = re.compile(r"^#( +)(- )?([a-z0-9_]+):(?: (.*))?$")
 # "interval: 10s (1s .. 1h)", "limits.series: per metric, 2000 (10 .. 1000000)"
-HEADER_RANGE = re.compile(r"([a-z_.]+): (?:[a-z ]+, )?(\w+) \((\w+) \.\. (\w+)\)")
-HEADER_DEFAULT = re.compile(r"([a-z_.]+): [^*]*default \"?([\w.]+)")
+HEADER_RANGE = re.compile(r"([a-z0-9_.]+): (?:[a-z ]+, )?(\w+) \((\w+) \.\. (\w+)\)")
+HEADER_DEFAULT = re.compile(r"([a-z0-9_.]+): [^*]*default \"?([\w.]+)")
 
 
 # Of the exporters in the default file.
@@ -306,7 +307,8 @@ class Reasons(unittest.TestCase):
         self.assertEqual(users, {"collector/aggregate/aggregate.c", "collector/health.c",
                                  "collector/control/status.c", "collector/control/requests.c",
                                  "exporters/engine/worker_report.c",
-                                 "collector/usm/http/http.c", "collector/usm/dns/dns.c",
+                                 "collector/usm/http_name.c",
+                                 "collector/usm/http2/call.c", "collector/usm/dns/dns.c",
                                  "exporters/console/rows.c",
                                  "exporters/console/table.c"})
 

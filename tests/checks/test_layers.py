@@ -30,7 +30,7 @@ class Includes(unittest.TestCase):
                                ("collector/base/log.c", "config/config.h"),
                                ("collector/snapshot/s.c", "exporters/exporter.h"),
                                ("collector/aggregate/a.c", "bpf/abi.h"),
-                               ("collector/aggregate/a.c", "collector/usm/http/route.h"),
+                               ("collector/aggregate/a.c", "collector/usm/route.h"),
                                ("collector/usm/http/a.c", "bpf/usm/http/http.h"),
                                ("collector/process/p.c", "collector/daemon.h"),
                                ("config/schema.c", "collector/source/tier.h"),

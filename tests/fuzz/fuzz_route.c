@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "collector/usm/http/route.h"
+#include "collector/usm/route.h"
 
 #define RULED "/ruled"
 

@@ -20,6 +20,7 @@ import urllib.parse
 
 import accounts
 import dns_peer
+import http2_peer
 import fault_server
 import harness
 import payloads
@@ -124,6 +125,7 @@ class Odd:
             self.crowd(scope)
             self.datagrams(scope)
             self.lookups(scope)
+            self.calls(scope)
         with contextlib.suppress(ConnectionRefusedError), socket.socket() as refused:
             refused.connect(("127.0.0.1", self.closed_port))
 
@@ -158,6 +160,11 @@ class Odd:
             asked, address = server.recvfrom(1000)
             server.sendto(dns_peer.answer(asked, flags=flags), address)
             client.recv(1000)
+
+    def calls(self, scope):
+        talk = Conversation(scope, self.port)
+        talk.exchange(http2_peer.opening() + http2_peer.call(1, "a.B/C"), http2_peer.returned(1))
+        talk.close()
 
     def failing_requests(self, scope):
         """Of more routes than there is room for."""
@@ -227,7 +234,7 @@ class Live(unittest.TestCase):
     def start_seeing(self):
         key = accounts.write_secret(self, "0123456789abcdef0123456789abcdef")
         return harness.Daemon(
-            self, "protocols.dns=true", "connections.remote=name", "limits.tag_values=40",
+            self, "protocols.dns=true", "protocols.http2=true", "connections.remote=name", "limits.tag_values=40",
             "limits.idle=10s", f"control.socket={self.control}",
             console=None, exporters=(
                 self.pages[0].exporter, self.agent.exporter,

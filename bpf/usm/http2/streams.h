@@ -116,30 +116,34 @@ static __always_inline struct eye_http2_request *eye_http2_slot(struct eye_http2
     return &requests->slots[(stream >> 1) & (EYE_HTTP2_SLOTS - 1)];
 }
 
-/* @stream's place in one of @count slots; the second one is half of them away from the first. */
-static __always_inline __u64 eye_http2_index(__u32 stream, __u32 second, __u32 count)
+/* The slot of @stream that is @distance behind its first one, of @count. */
+static __always_inline __u64 eye_http2_index(__u32 stream, __u32 distance, __u32 count)
 {
-    __u64 index = ((stream >> 1) + second * (count / 2)) % count;
+    __u64 index = ((stream >> 1) + distance) % count;
     eye_pin(index);
     return index < count ? index : 0; /* it is: for the verifier */
 }
 
-#define EYE_HTTP2_PLACES 5
+/* The places of a stream: the usual one; two, and four, as far from each other as can be. */
+#define EYE_HTTP2_PLACES_MORE 1
+#define EYE_HTTP2_PLACES_MOST 3
+#define EYE_HTTP2_PLACES 7
 
-/* The places of @stream: 0 is the usual one. NULL: there is none. */
+/* NULL: there is none. */
 static __always_inline struct eye_http2_request *eye_http2_place(const struct eye_http2_work *work,
                                                                  __u32 stream, __u32 place)
 {
-    __u32 second = (place - 1) & 1;
-    if (place == 0) {
+    if (place < EYE_HTTP2_PLACES_MORE) {
         return eye_http2_slot(work->requests, stream);
     }
-    if (place <= 2) {
+    if (place < EYE_HTTP2_PLACES_MOST) {
+        __u32 distance = (place - EYE_HTTP2_PLACES_MORE) * (EYE_HTTP2_MORE_SLOTS / 2);
         return work->more
-                   ? &work->more->slots[eye_http2_index(stream, second, EYE_HTTP2_MORE_SLOTS)]
+                   ? &work->more->slots[eye_http2_index(stream, distance, EYE_HTTP2_MORE_SLOTS)]
                    : NULL;
     }
-    return work->most ? &work->most->slots[eye_http2_index(stream, second, EYE_HTTP2_MOST_SLOTS)]
+    __u32 distance = (place - EYE_HTTP2_PLACES_MOST) * (EYE_HTTP2_MOST_SLOTS / 4);
+    return work->most ? &work->most->slots[eye_http2_index(stream, distance, EYE_HTTP2_MOST_SLOTS)]
                       : NULL;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The protocol "http": HTTP/1. */
 #include "bpf/usm/http/record.h"
-#include "collector/usm/http/name.h"
+#include "collector/usm/http_name.h"
 
 static const char *const methods[EYE_HTTP_METHOD_COUNT] = {
     [EYE_HTTP_METHOD_OTHER] = "_OTHER", [EYE_HTTP_GET] = "GET",

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "collector/base/base.h"
-#include "collector/usm/http/name.h"
+#include "collector/usm/http_name.h"
 
 /* https://github.com/grpc/grpc/blob/master/doc/statuscodes.md */
 enum status {

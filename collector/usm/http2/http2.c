@@ -5,7 +5,7 @@
 
 #include "bpf/usm/http2/record.h"
 #include "collector/base/base.h"
-#include "collector/usm/http/name.h"
+#include "collector/usm/http_name.h"
 #include "collector/usm/http2/call.h"
 #include "collector/usm/http2/huffman.h"
 

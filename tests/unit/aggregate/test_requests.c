@@ -11,7 +11,7 @@
 
 #include "bpf/usm/http/record.h"
 #include "collector/base/base.h"
-#include "collector/usm/http/route.h"
+#include "collector/usm/route.h"
 #include "tests/unit/aggregate/aggregate_world.h"
 
 #define MS UINT64_C(1000000)

@@ -466,12 +466,12 @@ static void other_line__is_a_line_that_ends_otherwise(void **state)
         }
     }
     struct eye_glance full;
-    memset(full.bytes, 'a', sizeof(full.bytes));
-    assert_false(eye_http_is_other_line(&full, sizeof(full.bytes)));
-    full.bytes[sizeof(full.bytes) - 1] = '\n';
-    assert_true(eye_http_is_other_line(&full, sizeof(full.bytes)));
-    memcpy(full.bytes + sizeof(full.bytes) - 11, " HTTP/1.1\r\n", 11);
-    assert_false(eye_http_is_other_line(&full, sizeof(full.bytes)));
+    memset(full.bytes, 'a', EYE_LOOK_BYTES);
+    assert_false(eye_http_is_other_line(&full, EYE_LOOK_BYTES));
+    full.bytes[EYE_LOOK_BYTES - 1] = '\n';
+    assert_true(eye_http_is_other_line(&full, EYE_LOOK_BYTES));
+    memcpy(full.bytes + EYE_LOOK_BYTES - 11, " HTTP/1.1\r\n", 11);
+    assert_false(eye_http_is_other_line(&full, EYE_LOOK_BYTES));
 }
 
 int main(void)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
-#include "collector/usm/http/route.h"
+#include "collector/usm/route.h"
 
 #define UUID "123e4567-e89b-12d3-a456-426614174000"
 #define TEN "abcdefghij"

@@ -3,7 +3,7 @@
  * Every byte of a segment is looked at once: counted by kind, and the counts say whether the
  * segment reads as a name. What does not is a value, however harmless it may be.
  */
-#include "collector/usm/http/route.h"
+#include "collector/usm/route.h"
 
 #include <stdlib.h>
 #include <string.h>

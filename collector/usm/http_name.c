@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names by the semantic conventions (https://opentelemetry.io/docs/specs/semconv/http). */
-#include "collector/usm/http/name.h"
+#include "collector/usm/http_name.h"
 
 #include <stdio.h>
 
-#include "collector/usm/http/route.h"
+#include "collector/usm/route.h"
 
 /* Values of tags in a name's text. */
 struct texts {
