@@ -88,8 +88,8 @@ static void read_payload(struct http2_host *host, struct eye_work *work)
     bool more = true;
     while (more) {
         if (half->phase == EYE_PHASE_LOST) {
-            eye_http2_lose(&host->halves[work->at->side]);
-            host->requests.doubted = host->requests.newest;
+            __u32 side = work->at->side;
+            eye_http2_miss(&host->conversation, &host->halves[side], &host->requests, side);
         }
         more = eye_step(work, &answered);
         /* Each step takes a byte at least; requests are none of the engine's. */

@@ -458,6 +458,20 @@ static __always_inline void eye_http2_lose(struct eye_http2_half *half)
     eye_hpack_reset(&half->table);
 }
 
+/* Bytes of the direction of @side were missed: what they inserted, and of answers whom they
+ * answered. NULL: there is nothing that knows it yet. */
+static __always_inline void eye_http2_miss(const struct eye_conversation *conversation,
+                                           struct eye_http2_half *half,
+                                           struct eye_http2_requests *requests, __u32 side)
+{
+    if (half) {
+        eye_http2_lose(half);
+    }
+    if (requests && !eye_carries_requests(conversation, side)) {
+        requests->doubted = requests->newest;
+    }
+}
+
 /* Whoever sends the first field that only one end has is that end. */
 static __always_inline void eye_http2_note_ends(const struct eye_http2_work *work)
 {

@@ -924,6 +924,28 @@ static void requests__in_doubt_give_way(void **state)
     free(host);
 }
 
+/* What was missed of questions leaves those that wait what they are. */
+static void requests__wait_behind_a_gap_of_questions(void **state)
+{
+    (void)state;
+    static const struct http2_told told = {1, "GET", "/a", 0, HTTP2_NOT_GRPC, 9};
+    struct http2_host *host = http2_host_new();
+    struct talk *talk = new_talk();
+    ask(talk, 1, "/a");
+    play(host, talk, SIZE_MAX);
+    free(talk);
+    http2_host_miss(host, CLIENT, 100);
+    talk = calloc(1, sizeof(*talk));
+    assert_non_null(talk);
+    reset(talk, CLIENT, 1, 8);
+    play(host, talk, SIZE_MAX);
+    assert_told(host, &told, 1);
+    assert_int_equal(host->losses[EYE_LOST_GAP], 1);
+    assert_int_equal(losses_of(host), 1);
+    free(talk);
+    free(host);
+}
+
 /* Streams are complete when they are reset: what ended one that may have been answered is unknown.
  */
 static void requests__in_doubt_are_not_blamed(void **state)
@@ -1131,6 +1153,7 @@ int main(void)
         cmocka_unit_test(entries__of_before_are_interim_answers),
         cmocka_unit_test(requests__wait_while_there_is_room),
         cmocka_unit_test(requests__in_doubt_give_way),
+        cmocka_unit_test(requests__wait_behind_a_gap_of_questions),
         cmocka_unit_test(requests__in_doubt_are_not_blamed),
         cmocka_unit_test(malformed__is_counted_and_left_behind),
         cmocka_unit_test(malformed__is_not_it),
