@@ -342,6 +342,28 @@ static void pushes__change_the_table_and_tell_nothing(void **state)
     assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
 }
 
+/* What a server promises are a client's fields: they do not make it one. */
+static void pushes__do_not_tell_the_ends_apart(void **state)
+{
+    (void)state;
+    static const struct http2_told told = GET(3, "/a", 200);
+    struct http2_host *host = http2_host_new();
+    struct talk *talk = calloc(1, sizeof(*talk));
+    struct block promise = {.bytes = {0, 0, 0, 2}, .size = 4};
+    assert_non_null(talk);
+    host->joins = true;
+    indexed(&promise, METHOD_GET);
+    field(&promise, LITERAL, PATH, "/pushed");
+    frame(talk, SERVER, EYE_HTTP2_PUSH_PROMISE, EYE_HTTP2_END_HEADERS, 1, promise.bytes,
+          promise.size);
+    ask(talk, 3, "/a");
+    answer(talk, 3);
+    play(host, talk, SIZE_MAX);
+    assert_told(host, &told, 1);
+    free(talk);
+    free(host);
+}
+
 static void answers__that_are_interim_are_none(void **state)
 {
     (void)state;
@@ -360,24 +382,41 @@ static void answers__that_are_interim_are_none(void **state)
     assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
 }
 
+static void answers__that_are_interim_are_none_when_none_follows(void **state)
+{
+    (void)state;
+    static const struct http2_told told[] = {{1, "GET", "/a", 0, HTTP2_NOT_GRPC, 9}};
+    struct talk *talk = new_talk();
+    struct block block = {.size = 0};
+    field(&block, LITERAL, STATUS, "103");
+    ask(talk, 1, "/a");
+    headers(talk, SERVER, 0, 1, &block);
+    reset(talk, CLIENT, 1, 8);
+    assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
+}
+
 /* The stream may end in the request's trailers, and the answer in its own. */
 static void trailers__are_no_messages(void **state)
 {
     (void)state;
-    static const struct http2_told told[] = {GET(1, "/a", 200)};
+    struct http2_told told[200]; /* more than have room: nothing of them stays behind */
     struct talk *talk = new_talk();
-    struct block block = {.size = 0};
-    struct block trailers = {.size = 0};
-    indexed(&block, METHOD_GET);
-    field(&block, LITERAL, PATH, "/a");
-    headers(talk, CLIENT, 0, 1, &block);
-    frame(talk, CLIENT, EYE_HTTP2_DATA, 0, 1, "abc", 3);
-    named_field(&trailers, INSERTED, "x-sum", "1");
-    headers(talk, CLIENT, EYE_HTTP2_END_STREAM, 1, &trailers);
-    block.size = 0;
-    indexed(&block, STATUS_200);
-    headers(talk, SERVER, 0, 1, &block);
-    headers(talk, SERVER, EYE_HTTP2_END_STREAM, 1, &trailers);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(told); i++) {
+        __u32 stream = 2 * (__u32)i + 1;
+        struct block block = {.size = 0};
+        struct block trailers = {.size = 0};
+        indexed(&block, METHOD_GET);
+        field(&block, LITERAL, PATH, "/a");
+        headers(talk, CLIENT, 0, stream, &block);
+        frame(talk, CLIENT, EYE_HTTP2_DATA, 0, stream, "abc", 3);
+        named_field(&trailers, INSERTED, "x-sum", "1");
+        headers(talk, CLIENT, EYE_HTTP2_END_STREAM, stream, &trailers);
+        block.size = 0;
+        indexed(&block, STATUS_200);
+        headers(talk, SERVER, 0, stream, &block);
+        headers(talk, SERVER, EYE_HTTP2_END_STREAM, stream, &trailers);
+        told[i] = (struct http2_told)GET(stream, "/a", 200);
+    }
     assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
 }
 
@@ -471,6 +510,23 @@ static void types__of_grpc_only_make_calls(void **state)
     assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
 }
 
+/* The name of gRPC's type is an entry's, with another value. */
+static void types__of_others_by_the_entry_of_a_call(void **state)
+{
+    (void)state;
+    static const struct http2_told told[] = {CALL(1, HTTP2_UNSAID), GET(3, "/a", 200)};
+    struct talk *talk = new_talk();
+    struct block block = {.size = 0};
+    call(talk, 1, "application/grpc");
+    answer(talk, 1);
+    indexed(&block, METHOD_GET);
+    field(&block, LITERAL, PATH, "/a");
+    field(&block, LITERAL, EYE_HPACK_STATIC + 1, "text/plain");
+    headers(talk, CLIENT, EYE_HTTP2_END_STREAM, 3, &block);
+    answer(talk, 3);
+    assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
+}
+
 static void resets__say_why(void **state)
 {
     (void)state;
@@ -531,6 +587,41 @@ static void blocks__are_continued_at_any_place(void **state)
               block.size - second);
         answer(talk, 1);
         assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
+    }
+}
+
+/* Of a block of which a part was missed nothing is told; what it inserted is unknown. */
+static void blocks__of_which_a_part_is_missed(void **state)
+{
+    (void)state;
+    static const struct http2_told told = {3, "GET", HTTP2_UNKNOWN, 200, HTTP2_NOT_GRPC, 0};
+    struct block block = {.size = 0};
+    indexed(&block, METHOD_GET);
+    field(&block, INSERTED, PATH, "/some/path");
+    field(&block, INSERTED, PATH, "/other/path");
+    for (size_t cut = 3; cut + 3 < block.size; cut++) {
+        struct http2_host *host = http2_host_new();
+        struct talk *talk = new_talk();
+        struct block again = {.size = 0};
+        frame(talk, CLIENT, EYE_HTTP2_HEADERS, EYE_HTTP2_END_STREAM, 1, block.bytes, cut - 2);
+        play(host, talk, SIZE_MAX);
+        free(talk);
+        http2_host_miss(host, CLIENT, EYE_HTTP2_HEAD_BYTES + 2);
+        talk = calloc(1, sizeof(*talk));
+        assert_non_null(talk);
+        frame(talk, CLIENT, EYE_HTTP2_CONTINUATION, 0, 1, block.bytes + cut, 2);
+        frame(talk, CLIENT, EYE_HTTP2_CONTINUATION, EYE_HTTP2_END_HEADERS, 1, block.bytes + cut + 2,
+              block.size - cut - 2);
+        answer(talk, 1);
+        indexed(&again, METHOD_GET);
+        indexed(&again, EYE_HPACK_STATIC + 1);
+        headers(talk, CLIENT, EYE_HTTP2_END_STREAM, 3, &again);
+        answer(talk, 3);
+        play(host, talk, SIZE_MAX);
+        assert_told(host, &told, 1);
+        assert_int_equal(host->losses[EYE_LOST_MALFORMED], 0);
+        free(talk);
+        free(host);
     }
 }
 
@@ -800,9 +891,11 @@ static void entries__of_before_are_unknown(void **state)
     struct http2_host *host = http2_host_new();
     struct talk *talk = calloc(1, sizeof(*talk));
     struct block block = {.size = 0};
+    char first[2 * EYE_HTTP2_PATH_BYTES] = "";
+    memset(first, 'p', sizeof(first) - 1);
     assert_non_null(talk);
     host->joins = true;
-    ask(talk, 3, "/first"); /* tells which end asks */
+    ask(talk, 3, first); /* tells which end asks */
     answer(talk, 3);
     indexed(&block, EYE_HPACK_STATIC + 1);
     indexed(&block, EYE_HPACK_STATIC + 5);
@@ -822,6 +915,7 @@ static void entries__of_before_are_unknown(void **state)
     assert_int_equal(host->record_count, 1 + EYE_ARRAY_LENGTH(told));
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(told); i++) {
         assert_true(http2_is_told(&host->records[1 + i], &told[i], false));
+        assert_int_equal(host->records[1 + i].body.flags & EYE_HTTP2_CUT, 0);
     }
     assert_int_equal(losses_of(host), 0);
     free(talk);
@@ -1022,6 +1116,49 @@ static void malformed__is_counted_and_left_behind(void **state)
     free(host);
 }
 
+/* Where a frame may begin, but need not, one is believed when another one is behind it. */
+static void frames__are_found_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } inner[] = {
+        {BYTES("<html>of data whose beginning was missed")},
+        {BYTES("\0\0\2\0\0\0\0\0\1abno frame is behind it")},
+        {BYTES("\0\0\2\0\0\0\0\0\2ab\0\0\0\4\1\0\0\0\0")},   /* of a push, or none */
+        {BYTES("\0\0\2\0\2\0\0\0\1ab\0\0\0\4\1\0\0\0\0")},   /* an unknown flag */
+        {BYTES("\0\0\2\x0a\0\0\0\0\1ab\0\0\0\4\1\0\0\0\0")}, /* an unknown type */
+        {BYTES("\0\x50\0\0\0\0\0\0\1 longer than is usual")},
+    };
+    static const struct http2_told told[] = {GET(1, "/a", 200), GET(5, "/b", 200)};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(inner); i++) {
+        struct http2_host *host = http2_host_new();
+        struct talk *talk = calloc(1, sizeof(*talk));
+        assert_non_null(talk);
+        host->joins = true;
+        ask(talk, 1, "/a");
+        say(talk, SERVER, inner[i].bytes, inner[i].size, false); /* the first that is seen of it */
+        ask(talk, 3, "/lost");
+        answer(talk, 1);
+        play(host, talk, SIZE_MAX);
+        free(talk);
+        http2_host_miss(host, CLIENT, 100);
+        talk = calloc(1, sizeof(*talk));
+        assert_non_null(talk);
+        say(talk, CLIENT, inner[i].bytes, inner[i].size, false);
+        answer(talk, 9);
+        ask(talk, 5, "/b");
+        answer(talk, 5);
+        play(host, talk, SIZE_MAX);
+        assert_told(host, told, EYE_ARRAY_LENGTH(told));
+        assert_int_equal(host->losses[EYE_LOST_MALFORMED], 0);
+        assert_int_equal(host->losses[EYE_LOST_GAP], 1);
+        free(talk);
+        free(host);
+    }
+}
+
 /* Before anything was sure. */
 static void malformed__is_not_it(void **state)
 {
@@ -1133,14 +1270,18 @@ int main(void)
         cmocka_unit_test(data__ends_streams_however_long_and_padded),
         cmocka_unit_test(frames__of_other_kinds_are_passed_over),
         cmocka_unit_test(pushes__change_the_table_and_tell_nothing),
+        cmocka_unit_test(pushes__do_not_tell_the_ends_apart),
         cmocka_unit_test(answers__that_are_interim_are_none),
+        cmocka_unit_test(answers__that_are_interim_are_none_when_none_follows),
         cmocka_unit_test(trailers__are_no_messages),
         cmocka_unit_test(calls__end_in_one_block_with_any_status),
         cmocka_unit_test(calls__have_their_status_in_huffmans_code),
         cmocka_unit_test(types__of_grpc_only_make_calls),
+        cmocka_unit_test(types__of_others_by_the_entry_of_a_call),
         cmocka_unit_test(resets__say_why),
         cmocka_unit_test(resets__of_answers),
         cmocka_unit_test(blocks__are_continued_at_any_place),
+        cmocka_unit_test(blocks__of_which_a_part_is_missed),
         cmocka_unit_test(blocks__are_longer_than_frames_usually_are),
         cmocka_unit_test(tables__change_their_size),
         cmocka_unit_test(names__are_spelled_out),
@@ -1156,6 +1297,7 @@ int main(void)
         cmocka_unit_test(requests__wait_behind_a_gap_of_questions),
         cmocka_unit_test(requests__in_doubt_are_not_blamed),
         cmocka_unit_test(malformed__is_counted_and_left_behind),
+        cmocka_unit_test(frames__are_found_again),
         cmocka_unit_test(malformed__is_not_it),
         cmocka_unit_test(malformed__blocks_empty_the_table),
         cmocka_unit_test(frames__of_the_greatest_length),

@@ -108,12 +108,55 @@ static void http2_is_nothing_else(void **state)
     }
 }
 
+#define BYTES(text) text, sizeof(text) - 1
+
+/* First bytes of others that have lengths and numbers in the same places. */
+static void others_are_not_http2(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *bytes;
+        size_t size;
+    } others[] = {
+        {"Kafka, ApiVersions 3", BYTES("\0\0\0\x1b\0\x12\0\3\0\0\0\1\0\7rdkafka\0\4abc\0012\0")},
+        {"Kafka, Produce 0", BYTES("\0\0\0\x14\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0")},
+        {"Kafka, an answer", BYTES("\0\0\0\x10\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0\0")},
+        {"MySQL, a greeting", BYTES("\x4a\0\0\0\x0a"
+                                    "8.0.36\0\x0b\0\0\0abcdefgh\0")},
+        {"MySQL, OK", BYTES("\7\0\0\2\0\0\0\2\0\0\0")},
+        {"PostgreSQL, SSLRequest", BYTES("\0\0\0\x08\4\xd2\x16\x2f")},
+        {"PostgreSQL, a start", BYTES("\0\0\0\x17\0\3\0\0user\0postgres\0\0")},
+        {"TLS, a hello", BYTES("\x16\3\1\2\0\1\0\1\xfc\3\3")},
+        {"MQTT, a connection", BYTES("\x10\x10\0\4MQTT\4\2\0\x3c\0\4test")},
+        {"AMQP", BYTES("AMQP\0\0\x09\1")},
+        {"AMQP, a method", BYTES("\1\0\0\0\0\0\x0c\0\x0a\0\x0b\0\0\0\0\0\0\0\0\xce")},
+        {"MongoDB", BYTES("\x30\0\0\0\1\0\0\0\0\0\0\0\xdd\7\0\0\0\0\0\0\0")},
+        {"Redis", BYTES("*1\r\n$4\r\nPING\r\n")},
+        {"NATS", BYTES("INFO {\"server_id\":\"NA\"}\r\n")},
+        {"SMB", BYTES("\0\0\0\x54\xffSMB\x72\0\0\0\0\x18\1\x28")},
+        {"zeros", BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
+        {"data of an even stream", BYTES("\0\0\2\0\1\0\0\0\2ab")},
+        {"data with a flag of nobody's", BYTES("\0\0\2\0\2\0\0\0\1ab")},
+        {"an update alone", BYTES("\0\0\4\x08\0\0\0\0\0\0\0\1\0")},
+        {"an HTTP/1 beginning", BYTES("PRI / HTTP/1.1\r\n\r\n")},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(others); i++) {
+        for (size_t size = 1; size <= others[i].size; size++) {
+            if (recognise(others[i].bytes, size) == EYE_PROTOCOL_HTTP2) {
+                fail_msg("%s, of %zu bytes", others[i].name, size);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(http_is_nothing_else),
         cmocka_unit_test(dns_is_nothing_else),
         cmocka_unit_test(http2_is_nothing_else),
+        cmocka_unit_test(others_are_not_http2),
     };
     return cmocka_run_group_tests_name("recognise", tests, NULL, NULL);
 }
