@@ -393,8 +393,8 @@ static __always_inline void eye_hpack_keep(struct eye_hpack *table,
         }
     }
     if (name) {
-        /* A longer one is none of ours: its length says so. */
-        table->name_length = (__u8)(count > room ? EYE_HPACK_NAME_BYTES : kept + taken);
+        /* One that fills the room, or is longer, is none of ours: its length says so. */
+        table->name_length = (__u8)(kept + taken);
     } else {
         table->text.length = (__u16)(kept + taken);
         table->text.cut |= count > room;

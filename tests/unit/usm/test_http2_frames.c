@@ -494,10 +494,15 @@ static void types__of_grpc_only_make_calls(void **state)
         const char *type;
         int status;
     } table[] = {
-        {"application/grpc", HTTP2_UNSAID},       {"application/grpc+json", HTTP2_UNSAID},
-        {"application/grpc;x=y", HTTP2_UNSAID},   {"application/grp", HTTP2_NOT_GRPC},
-        {"application/grpc-web", HTTP2_NOT_GRPC}, {"application/grpc-web+proto", HTTP2_NOT_GRPC},
-        {"application/json", HTTP2_NOT_GRPC},     {"", HTTP2_NOT_GRPC},
+        {"application/grpc", HTTP2_UNSAID},
+        {"application/grpc+json", HTTP2_UNSAID},
+        {"application/grpc;x=y", HTTP2_UNSAID},
+        {"application/grp", HTTP2_NOT_GRPC},
+        {"application/grpc-web", HTTP2_NOT_GRPC},
+        {"application/grpc-web+proto", HTTP2_NOT_GRPC},
+        {"application/grpc", HTTP2_UNSAID},
+        {"application/json", HTTP2_NOT_GRPC},
+        {"", HTTP2_NOT_GRPC},
     };
     struct http2_told told[2 * EYE_ARRAY_LENGTH(table)];
     struct talk *talk = new_talk();
@@ -525,6 +530,29 @@ static void types__of_others_by_the_entry_of_a_call(void **state)
     headers(talk, CLIENT, EYE_HTTP2_END_STREAM, 3, &block);
     answer(talk, 3);
     assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
+}
+
+/* A request takes until its answer begins, a call until that ends; turns are a second each. */
+static void durations__are_of_what_is_waited_for(void **state)
+{
+    (void)state;
+    struct http2_host *host = http2_host_new();
+    struct talk *talk = new_talk();
+    struct block block = {.size = 0};
+    ask(talk, 1, "/a");
+    call(talk, 3, "application/grpc");
+    indexed(&block, STATUS_200);
+    headers(talk, SERVER, 0, 1, &block);
+    headers(talk, SERVER, 0, 3, &block);
+    frame(talk, CLIENT, EYE_HTTP2_PING, 0, 0, "12345678", 8);
+    frame(talk, SERVER, EYE_HTTP2_DATA, EYE_HTTP2_END_STREAM, 1, NULL, 0);
+    frame(talk, SERVER, EYE_HTTP2_DATA, EYE_HTTP2_END_STREAM, 3, NULL, 0);
+    play(host, talk, 1);
+    assert_int_equal(host->record_count, 2);
+    assert_int_equal(host->records[0].head.duration_ns, 1);
+    assert_int_equal(host->records[1].head.duration_ns, 3);
+    free(talk);
+    free(host);
 }
 
 static void resets__say_why(void **state)
@@ -582,7 +610,8 @@ static void blocks__are_continued_at_any_place(void **state)
         struct talk *talk = new_talk();
         frame(talk, CLIENT, EYE_HTTP2_HEADERS, EYE_HTTP2_END_STREAM, 1, block.bytes, cut);
         frame(talk, CLIENT, EYE_HTTP2_CONTINUATION, 0, 1, block.bytes + cut, second - cut);
-        frame(talk, CLIENT, EYE_HTTP2_CONTINUATION, 0, 1, NULL, 0);
+        frame(talk, CLIENT, EYE_HTTP2_CONTINUATION, EYE_HTTP2_PADDED, 1, NULL,
+              0); /* means nothing */
         frame(talk, CLIENT, EYE_HTTP2_CONTINUATION, EYE_HTTP2_END_HEADERS, 1, block.bytes + second,
               block.size - second);
         answer(talk, 1);
@@ -922,6 +951,40 @@ static void entries__of_before_are_unknown(void **state)
     free(host);
 }
 
+/* Nothing says what kind of request it was, but its answer has trailers. */
+static void entries__of_before_are_calls_by_their_trailers(void **state)
+{
+    (void)state;
+    static const struct http2_told told[] = {
+        GET(3, "/first", 200),
+        {5, HTTP2_UNKNOWN, "/a.B/C", 0, HTTP2_UNSAID, 0},
+        {7, HTTP2_UNKNOWN, "/a.B/C", 0, HTTP2_UNSAID, 9}, /* as others of the connection */
+        {9, "GET", "/last", 200, HTTP2_NOT_GRPC, 0},
+    };
+    struct http2_host *host = http2_host_new();
+    struct talk *talk = calloc(1, sizeof(*talk));
+    struct block block = {.size = 0};
+    assert_non_null(talk);
+    host->joins = true;
+    ask(talk, 3, "/first");
+    answer(talk, 3);
+    field(&block, LITERAL, PATH, "/a.B/C");
+    indexed(&block, EYE_HPACK_STATIC + 1);
+    headers(talk, CLIENT, EYE_HTTP2_END_STREAM, 5, &block);
+    headers(talk, CLIENT, EYE_HTTP2_END_STREAM, 7, &block);
+    block.size = 0;
+    indexed(&block, EYE_HPACK_STATIC + 2);
+    headers(talk, SERVER, 0, 5, &block);
+    headers(talk, SERVER, EYE_HTTP2_END_STREAM, 5, &block);
+    reset(talk, CLIENT, 7, 8);
+    ask(talk, 9, "/last");
+    answer(talk, 9);
+    play(host, talk, SIZE_MAX);
+    assert_told(host, told, EYE_ARRAY_LENGTH(told));
+    free(talk);
+    free(host);
+}
+
 /* An interim answer of a status that nobody knows is followed by the one that counts: no trailers,
  * and no call. */
 static void entries__of_before_are_interim_answers(void **state)
@@ -1008,6 +1071,7 @@ static void requests__in_doubt_give_way(void **state)
         answer(talk, 2 * i + 1);
     }
     answer(talk, 3);
+    answer(talk, 2); /* of a push: nobody asked */
     play(host, talk, SIZE_MAX);
     assert_int_equal(host->record_count, 1 + EYE_HTTP2_SLOTS);
     assert_int_equal(host->losses[EYE_LOST_GAP], 1);
@@ -1278,6 +1342,7 @@ int main(void)
         cmocka_unit_test(calls__have_their_status_in_huffmans_code),
         cmocka_unit_test(types__of_grpc_only_make_calls),
         cmocka_unit_test(types__of_others_by_the_entry_of_a_call),
+        cmocka_unit_test(durations__are_of_what_is_waited_for),
         cmocka_unit_test(resets__say_why),
         cmocka_unit_test(resets__of_answers),
         cmocka_unit_test(blocks__are_continued_at_any_place),
@@ -1291,6 +1356,7 @@ int main(void)
         cmocka_unit_test(values__of_the_static_table),
         cmocka_unit_test(entries__are_found_or_unknown),
         cmocka_unit_test(entries__of_before_are_unknown),
+        cmocka_unit_test(entries__of_before_are_calls_by_their_trailers),
         cmocka_unit_test(entries__of_before_are_interim_answers),
         cmocka_unit_test(requests__wait_while_there_is_room),
         cmocka_unit_test(requests__in_doubt_give_way),
