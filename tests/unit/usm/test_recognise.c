@@ -110,6 +110,25 @@ static void http2_is_nothing_else(void **state)
 
 #define BYTES(text) text, sizeof(text) - 1
 
+/* What may come first of a connection that is older: one frame that ends its payload, or two. */
+static void frames_are_http2(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } frames[] = {
+        {BYTES("\0\0\1\1\5\0\0\0\1\x82")},
+        {BYTES("\0\0\2\0\1\0\0\0\3ab")},
+        {BYTES("\0\0\1\1\4\0\0\0\7\x82\0\0\0\0\1\0\0\0\7")},
+        {BYTES("\0\0\4\x08\0\0\0\0\0\0\0\1\0\0\0\x08\6\0\0\0\0\0")},
+        {BYTES("\0\0\0\4\1\0\0\0\0\0\0\0\4\0\0\0\0\0")},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(frames); i++) {
+        assert_int_equal(recognise(frames[i].bytes, frames[i].size), EYE_PROTOCOL_HTTP2);
+    }
+}
+
 /* First bytes of others that have lengths and numbers in the same places. */
 static void others_are_not_http2(void **state)
 {
@@ -153,9 +172,8 @@ static void others_are_not_http2(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(http_is_nothing_else),
-        cmocka_unit_test(dns_is_nothing_else),
-        cmocka_unit_test(http2_is_nothing_else),
+        cmocka_unit_test(http_is_nothing_else),  cmocka_unit_test(dns_is_nothing_else),
+        cmocka_unit_test(http2_is_nothing_else), cmocka_unit_test(frames_are_http2),
         cmocka_unit_test(others_are_not_http2),
     };
     return cmocka_run_group_tests_name("recognise", tests, NULL, NULL);
