@@ -38,8 +38,9 @@ __u32 eye_protocols_wished = 0;
  * that would be a record for each of them, for as long as it lasts. */
 __u32 eye_protocols_refused = 0;
 
-/* What a payload begins like, as far as EYE_LOOK_BYTES of it tell: an enum eye_protocol. */
-EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes)
+/* Which of the protocols @wanted (bits) a payload begins like, as far as EYE_LOOK_BYTES of it tell:
+ * an enum eye_protocol. */
+EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes, __u32 wanted)
 {
     struct eye_glance glance = {0};
     __u64 count = bytes;
@@ -52,7 +53,7 @@ EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes)
     if (bpf_skb_load_bytes(skb, offset, &glance, count) != 0) {
         return EYE_PROTOCOL_UNKNOWN;
     }
-    return eye_recognise_glance(&glance, count, ~eye_protocols_off);
+    return eye_recognise_glance(&glance, count, wanted & ~eye_protocols_off);
 }
 
 /* Looks at the first bytes of a payload; true when the stream speaks, or may speak, a protocol. */
@@ -60,14 +61,17 @@ static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_stre
                                           const struct eye_segment *segment, __u32 side)
 {
     __u8 speaks = side == EYE_SENT ? EYE_SPOKE_THIS_END : EYE_SPOKE_PEER;
-    if (stream->protocol == EYE_PROTOCOL_NONE && stream->spoke == speaks) {
+    bool tunnel = stream->protocol == EYE_PROTOCOL_TUNNEL;
+    if ((stream->protocol == EYE_PROTOCOL_NONE && stream->spoke == speaks) ||
+        (tunnel && stream->looks == EYE_LOOKS_MAX)) {
         return false;
     }
     if (eye_all_off()) {
         return false;
     }
     stream->spoke = speaks;
-    __u8 protocol = eye_look(skb, segment->offset, segment->bytes);
+    __u8 protocol =
+        eye_look(skb, segment->offset, segment->bytes, tunnel ? 1U << EYE_PROTOCOL_HTTP2 : ~0U);
     if (protocol == EYE_PROTOCOL_UNKNOWN) {
         eye_count_look(stream);
         return false;
@@ -188,7 +192,7 @@ static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 offs
         if (eye_is_protocol(protocol)) {
             eye_follow_no_more(skb, stream);
         }
-        if (protocol == EYE_PROTOCOL_TUNNEL || !eye_recognise(skb, stream, &segment, side)) {
+        if (!eye_recognise(skb, stream, &segment, side)) {
             return;
         }
         protocol = stream->protocol;

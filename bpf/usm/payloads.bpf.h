@@ -131,6 +131,7 @@ static __always_inline void eye_end_protocol(struct eye_stream *stream, __u32 ve
     if (verdict == EYE_VERDICT_ENDED) {
         stream->protocol = EYE_PROTOCOL_TUNNEL;
         stream->recognised = 1;
+        stream->looks = 0;
     } else {
         stream->protocol = EYE_PROTOCOL_UNKNOWN;
         stream->recognised = 0; /* by eye_wish(): it only began like the protocol */

@@ -20,7 +20,7 @@ enum eye_side {
  * eye_stream.protocol: as far as its first bytes told, an enum eye_protocol of bpf/abi.h
  * (EYE_PROTOCOL_UNKNOWN: every payload is looked at), or one of these.
  *
- *   UNKNOWN --looks like one--> a protocol --said that another follows--> TUNNEL, for good
+ *   UNKNOWN --looks like one--> a protocol --said that another follows--> TUNNEL; HTTP/2 may follow
  *      ^  ^                         |
  *      |  +------ was not it, ------+
  *      |          or is not followed any more
@@ -30,7 +30,7 @@ enum eye_side {
 enum eye_no_protocol {
     EYE_PROTOCOL_NONE =
         EYE_PROTOCOL_COUNT, /* the first payload of each turn is looked at: the other end spoke */
-    EYE_PROTOCOL_TUNNEL,    /* a protocol said that something else follows: nothing is */
+    EYE_PROTOCOL_TUNNEL,    /* a protocol said that something else follows: HTTP/2, or nothing */
 };
 
 /* Payloads that match nothing before a stream is only looked at when the turn changes. More than
@@ -75,7 +75,7 @@ static __always_inline void eye_count_look(struct eye_stream *stream)
     if (stream->looks < EYE_LOOKS_MAX) {
         stream->looks++;
     }
-    if (stream->looks == EYE_LOOKS_MAX) {
+    if (stream->looks == EYE_LOOKS_MAX && stream->protocol != EYE_PROTOCOL_TUNNEL) {
         stream->protocol = EYE_PROTOCOL_NONE;
     }
 }

@@ -126,9 +126,19 @@ static struct eye_config *config_of(size_t i)
     char cgroup[600];
     snprintf(cgroup, sizeof(cgroup), "source.cgroup=%s", world.cgroup.path);
     const char *const assignments[] = {
-        cgroup,          "protocols.dns=false", protocols_of(i),   PICK(intervals, i),
-        PICK(tags, i),   PICK(remotes, i / 3),  PICK(networks, i), PICK(excluded, i / 2),
-        PICK(routes, i), PICK(limits, i / 2),   PICK(values, i),   PICK(idles, i / 2),
+        cgroup,
+        "protocols.http2=false",
+        "protocols.dns=false",
+        protocols_of(i),
+        PICK(intervals, i),
+        PICK(tags, i),
+        PICK(remotes, i / 3),
+        PICK(networks, i),
+        PICK(excluded, i / 2),
+        PICK(routes, i),
+        PICK(limits, i / 2),
+        PICK(values, i),
+        PICK(idles, i / 2),
     };
     return load_config(assignments, EYE_ARRAY_LENGTH(assignments));
 }

@@ -415,11 +415,11 @@ static __always_inline void eye_http2_note_call(const struct eye_http2_work *wor
 }
 
 /* An answer whose request was not seen, on a connection of which bytes were missed; else whoever
- * asked has given up. */
+ * asked has given up. Stream 1 may be a request of HTTP/1, which was told with its 101. */
 static __always_inline void eye_http2_note_alone(const struct eye_http2_work *work)
 {
     const struct eye_http2_block *block = &work->half->block;
-    if (block->seen & 1 << EYE_HPACK_STATUS && block->stream & 1 &&
+    if (block->seen & 1 << EYE_HPACK_STATUS && block->stream & 1 && block->stream != 1 &&
         work->conversation->queue.trust != EYE_TRUST_FROM_START) {
         eye_note_loss_part(work->conversation, EYE_LOST_UNMATCHED, 1);
     }

@@ -817,7 +817,6 @@ static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_e
 
 static const char *const never_seen[] = {
     "everything inside TLS: of that the bytes of its records alone",
-    "HTTP/2 that begins as an upgrade of HTTP/1",
     "DNS over UDP at other ports than 53",
     "requests over MPTCP with several subflows, but for a few",
     "bytes that a sockmap redirects between sockets",
