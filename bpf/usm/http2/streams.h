@@ -337,9 +337,6 @@ static __always_inline bool eye_http2_open(const struct eye_http2_work *work)
     if (!request) {
         return false;
     }
-    if (block->stream > work->requests->newest) {
-        work->requests->newest = block->stream;
-    }
     struct eye_http2_body *body = &request->body;
     __u32 length = block->text.length;
     __u8 tail = (__u8)(block->method >> 56);
@@ -500,9 +497,12 @@ static __always_inline struct eye_http2_ended eye_http2_end_block(const struct e
     if (!eye_carries_requests(work->conversation, work->side)) {
         return eye_http2_answer(work);
     }
-    /* The second block of a request is its trailers. */
-    if (!eye_http2_find(work, block->stream) && !eye_http2_open(work)) {
-        eye_note_loss_part(work->conversation, EYE_LOST_PIPELINE, 1);
+    /* The numbers of requests rise: a second block is the trailers of one, answered or not. */
+    if (block->stream > work->requests->newest) {
+        work->requests->newest = block->stream;
+        if (!eye_http2_open(work)) {
+            eye_note_loss_part(work->conversation, EYE_LOST_PIPELINE, 1);
+        }
     }
     return nothing;
 }
