@@ -400,7 +400,7 @@ static void answers__that_are_interim_are_none_when_none_follows(void **state)
 static void trailers__are_no_messages(void **state)
 {
     (void)state;
-    struct http2_told told[200]; /* more than have room: nothing of them stays behind */
+    struct http2_told told[400]; /* more than have room: nothing of them stays behind */
     struct talk *talk = new_talk();
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(told); i++) {
         __u32 stream = 2 * (__u32)i + 1;
