@@ -13,6 +13,7 @@ import time
 import unittest
 
 import harness
+from conversation import Conversation
 from harness import Daemon, clean_environment, command, need, spawn, wait_until
 
 CONSOLE = harness.console_of("db.*", "usm.lost", "sockeye.kernel.lost")
@@ -251,6 +252,44 @@ class Unasked(Case):
             ("PING", ""): 3 + 5, ("MONITOR", ""): 1, ("PUBLISH", ""): 50, ("GET", ""): 2,
             ("CLIENT REPLY", ""): 1, ("STRLEN", ""): 16, ("EXISTS", ""): 1,
         }, {"request_alone": 2 + 2 + 11 + 2, "pipeline_full": 84})
+
+
+class ByHand(unittest.TestCase):
+    """Both ends in the test's hands: every kernel's programs take them apart in the same way."""
+
+    seen, lost = Case.seen, Case.lost
+
+    def test_pieces_bursts_and_values(self):
+        self.daemon = Daemon(self, "protocols.redis=true", console=CONSOLE, interval="1h")
+        talk = Conversation(self)
+        self.port = talk.port
+        asked, answered = words("GET", "key") + words("CLIENT", "ID"), b"$-1\r\n:7\r\n"
+        for place in range(1, len(asked)):
+            talk.client_sends(asked[:place], asked[place:])
+            place = min(place, len(answered) - 1)
+            talk.server_sends(answered[:place], answered[place:])
+        pairs = len(asked) - 1
+        # As many as are remembered, in one segment.
+        talk.exchange(words("SET", "a", 1) * 7 + words("INCR", "a") + words("SET", "a", 2) * 8,
+                      b"+OK\r\n" * 7 + b"-WRONGTYPE x\r\n" + b"+OK\r\n" * 8)
+        value = b"$3\r\n+OK\r\n*1\r\n" * 20000
+        talk.exchange(words("MSET", *[value] * 3), b"+OK\r\n")
+        talk.exchange(words("LRANGE", "a", 0, -1),
+                      b"*20002\r\n$%d\r\n%s\r\n" % (len(value), value) + b":1\r\n" * 20000
+                      + b"*1\r\n*0\r\n")
+        talk.exchange(words("GET", "a"), b"|1\r\n+ttl\r\n:3\r\n>2\r\n+x\r\n$-1\r\n$1\r\na\r\n")
+        talk.exchange(b"*0\r\nping\r\n" + words("X" * 300, "secret"), b"+PONG\r\n-ERR x\r\n")
+        talk.close()
+        self.daemon.stop()
+        expected = {
+            ("GET", ""): pairs + 1, ("CLIENT ID", ""): pairs, ("SET", ""): 15,
+            ("INCR", "WRONGTYPE"): 1, ("MSET", ""): 1, ("LRANGE", ""): 1, ("PING", ""): 1,
+            ("_OTHER", "ERR"): 1,
+        }
+        for direction, metric in ENDS.items():
+            with self.subTest(end=direction):
+                self.assertEqual(self.seen(metric), expected)
+                self.assertEqual(self.lost(direction), {})
 
 
 class Late(Case):
