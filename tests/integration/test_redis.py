@@ -264,11 +264,12 @@ class ByHand(unittest.TestCase):
         talk = Conversation(self)
         self.port = talk.port
         asked, answered = words("GET", "key") + words("CLIENT", "ID"), b"$-1\r\n:7\r\n"
+        talk.exchange(asked, answered)  # it is recognised by four bytes and more
         for place in range(1, len(asked)):
             talk.client_sends(asked[:place], asked[place:])
             place = min(place, len(answered) - 1)
             talk.server_sends(answered[:place], answered[place:])
-        pairs = len(asked) - 1
+        pairs = len(asked)
         # As many as are remembered, in one segment.
         talk.exchange(words("SET", "a", 1) * 7 + words("INCR", "a") + words("SET", "a", 2) * 8,
                       b"+OK\r\n" * 7 + b"-WRONGTYPE x\r\n" + b"+OK\r\n" * 8)

@@ -16,16 +16,16 @@ static __always_inline bool eye_redis_goes_on(__u64 word, __u64 text, __u32 byte
     return eye_first_bytes(word, compared) == eye_first_bytes(text, compared);
 }
 
+/* What of "*2\r\n" has to be there: fewer bytes may be anybody's. */
+#define EYE_REDIS_LOOK_BYTES 4
+
 /* As parser.h says: "*2\r\n$3\r\nGET", as far as it goes. No other protocol begins like that; what
  * Redis shares with others (PING, +OK, -ERR) decides nothing. */
 EYE_PART int eye_redis_looks_like(const struct eye_glance *glance, __u32 bytes)
 {
     __u64 number;
-    if (!glance || bytes == 0 || glance->bytes[0] != '*') {
+    if (!glance || bytes < EYE_REDIS_LOOK_BYTES || glance->bytes[0] != '*') {
         return 0;
-    }
-    if (bytes == 1) {
-        return 1;
     }
     __u32 at = 1 + eye_read_digits(eye_load_word(glance->bytes + 1), &number);
     if (at == 1 || !eye_redis_goes_on(eye_load_word(glance->bytes + at), EYE_TEXT_WORD("\r\n$", 0),

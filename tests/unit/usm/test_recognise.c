@@ -129,6 +129,26 @@ static void frames_are_http2(void **state)
     }
 }
 
+/* Of lines that Redis shares with others none is anybody's; pieces of values are nothing else. */
+static void redis_is_nothing_else(void **state)
+{
+    (void)state;
+    static const char *const payloads[] = {
+        "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$19\r\n{\"a value\": [12, 7]}\r\n",
+        "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n",
+        "%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n+proto\r\n:3\r\n>2\r\n+a\r\n_\r\n",
+        "+OK\r\n-ERR unknown\r\n$-1\r\n:12\r\n,1.5\r\n#t\r\n(123\r\n",
+        "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$5\r\nhello\r\n",
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(payloads); i++) {
+        assert_none_but(EYE_PROTOCOL_REDIS, payloads[i], strlen(payloads[i]));
+    }
+    assert_int_equal(recognise(payloads[0], strlen(payloads[0])), EYE_PROTOCOL_REDIS);
+    assert_int_equal(recognise(BYTES("PING\r\n")), EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(recognise(BYTES("+PONG\r\n")), EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(recognise(BYTES("INFO {\"server_id\":\"N\"}\r\n")), EYE_PROTOCOL_UNKNOWN);
+}
+
 /* First bytes of others that have lengths and numbers in the same places. */
 static void others_are_not_http2(void **state)
 {
@@ -174,7 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(http_is_nothing_else),  cmocka_unit_test(dns_is_nothing_else),
         cmocka_unit_test(http2_is_nothing_else), cmocka_unit_test(frames_are_http2),
-        cmocka_unit_test(others_are_not_http2),
+        cmocka_unit_test(redis_is_nothing_else), cmocka_unit_test(others_are_not_http2),
     };
     return cmocka_run_group_tests_name("recognise", tests, NULL, NULL);
 }
