@@ -124,7 +124,7 @@ static __always_inline struct eye_redis_word eye_redis_bulk(struct eye_half *hal
         return word;
     }
     __u32 behind = half->window[from] == '$'
-                       ? eye_redis_read_length(half, from + 1, filled, &length)
+                       ? eye_redis_read_short_length(half, from + 1, filled, &length)
                        : EYE_REDIS_BROKEN;
     if (behind == EYE_REDIS_WAIT) {
         return word;
@@ -143,12 +143,10 @@ static __always_inline struct eye_redis_word eye_redis_bulk(struct eye_half *hal
 
 /* The word of a line at @from or behind, packed: without a length when there is none, or it is too
  * long. All of the line that matters is here. */
-EYE_PART __u32 eye_redis_line_word(const struct eye_half *half, __u32 from, __u32 filled)
+static __always_inline __u32 eye_redis_line_word(const struct eye_half *half, __u32 from,
+                                                 __u32 filled)
 {
     __u32 length = 0;
-    if (!half) {
-        return 0;
-    }
     for (int i = 0; i < EYE_REDIS_LINE_WORD_BYTES; i++) {
         from = eye_forget(from);
         length = eye_forget(length);

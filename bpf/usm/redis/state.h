@@ -6,7 +6,7 @@
 #include "bpf/usm/redis/record.h"
 
 /* Elements looked at in one step; the next step goes on. */
-#define EYE_REDIS_ELEMENTS_AT_ONCE 24
+#define EYE_REDIS_ELEMENTS_AT_ONCE 16
 /* "*1000000\r\n$20\r\n": the longest line of a length. Digits beyond ten are no length. */
 #define EYE_REDIS_DIGITS_MAX 10
 /* Elements still to come of one message, nested ones among them. */
