@@ -9,6 +9,7 @@ import collections
 import os
 import re
 import socket
+import statistics
 import time
 import unittest
 
@@ -315,27 +316,29 @@ class Late(Case):
         for metric in ENDS.values():
             self.assertEqual(self.seen(metric), expected)
 
+    def median(self, metric, operation):
+        """What is told of a command: there is one interval only."""
+        return self.daemon.last_point(metric, port=self.port, operation=operation)["p50"]
+
     def test_latency(self):
+        """Medians: either clock may have to wait for a processor now and then."""
         self.start()
         own = Connection(self, self.port)
         own.ask("PING")
-        own.seconds.clear()
-        for _ in range(10):
-            own.ask("BLPOP", "none", 0.05)
-        waited, own.seconds = sum(own.seconds), []
-        for _ in range(300):
-            own.ask("GET", "none")
+        medians = {}
+        for texts, count in ((("BLPOP", "none", 0.05), 10), (("GET", "none"), 300)):
+            own.seconds.clear()
+            for _ in range(count):
+                own.ask(*texts)
+            medians[texts[0]] = statistics.median(own.seconds)
         self.daemon.stop()
-        count, seen = self.daemon.distribution(CLIENT, port=self.port, operation="BLPOP")
-        self.assertEqual(count, 10)
-        self.assertLess(abs(seen - waited) / waited, 0.1)
-        count, seen = self.daemon.distribution(CLIENT, port=self.port, operation="GET")
-        mean = sum(own.seconds) / 300
-        print(f"GET by the client {mean * 1e6:.0f} us, by its socket {seen / 300 * 1e6:.0f} us")
-        self.assertEqual(count, 300)
-        self.assertLess(seen / 300, mean)
-        served, _ = self.daemon.distribution(SERVER, port=self.port, operation="GET")
-        self.assertEqual(served, 300)
+        for operation, mine in medians.items():
+            seen, served = self.median(CLIENT, operation), self.median(SERVER, operation)
+            print(f"{operation}: {mine * 1e6:.0f} us by the client, {seen * 1e6:.0f} us by its "
+                  f"socket, {served * 1e6:.0f} us by the server's")
+            # Of Python's own time, and of the bins (1.6 %).
+            self.assertLess(abs(mine - seen), max(0.1 * mine, 100e-6))
+            self.assertLess(served, seen * 1.05)
 
 
 if __name__ == "__main__":
