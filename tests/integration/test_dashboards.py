@@ -126,6 +126,7 @@ class Odd:
             self.datagrams(scope)
             self.lookups(scope)
             self.calls(scope)
+            self.operations(scope)
         with contextlib.suppress(ConnectionRefusedError), socket.socket() as refused:
             refused.connect(("127.0.0.1", self.closed_port))
 
@@ -162,8 +163,21 @@ class Odd:
             client.recv(1000)
 
     def calls(self, scope):
+        """Of gRPC: one that is answered, and one that is not."""
         talk = Conversation(scope, self.port)
         talk.exchange(http2_peer.opening() + http2_peer.call(1, "a.B/C"), http2_peer.returned(1))
+        talk.client_sends(http2_peer.call(3, "a.B/C"))
+        talk.server.close()
+        talk.close()
+
+    def operations(self, scope):
+        """Of Redis: one that works, one that fails, and one that is not answered."""
+        talk = Conversation(scope, self.port)
+        talk.exchange(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", b"$1\r\nv\r\n")
+        talk.exchange(b"*2\r\n$4\r\nINCR\r\n$1\r\nk\r\n",
+                      b"-WRONGTYPE it is none\r\n")
+        talk.client_sends(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
+        talk.server.close()
         talk.close()
 
     def failing_requests(self, scope):
@@ -234,7 +248,8 @@ class Live(unittest.TestCase):
     def start_seeing(self):
         key = accounts.write_secret(self, "0123456789abcdef0123456789abcdef")
         return harness.Daemon(
-            self, "protocols.dns=true", "protocols.http2=true", "connections.remote=name", "limits.tag_values=40",
+            self, "protocols.dns=true", "protocols.http2=true", "protocols.redis=true",
+            "connections.remote=name", "limits.tag_values=40",
             "limits.idle=10s", f"control.socket={self.control}",
             console=None, exporters=(
                 self.pages[0].exporter, self.agent.exporter,
