@@ -16,8 +16,9 @@ import payloads
 import receivers
 from traffic import Truth
 
-# 6.8 MB now. Much more, and a library was linked that nobody meant.
-BINARY_MAX_BYTES = 8_000_000
+# 8.0 MB now, of which the kernel programs of a protocol are some 0.2 each. Much more, and a library
+# was linked that nobody meant.
+BINARY_MAX_BYTES = 8_800_000
 
 # The mounts end with the daemon; $2 is where the binary is outside.
 ENTER = """
