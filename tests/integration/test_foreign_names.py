@@ -106,6 +106,12 @@ class VictoriaMetrics(test_delivery.Store):
                 if value is not None)   # it is of a series that ended
         return scraped, taken
 
+    def whole(self, moments):
+        """The samples, when those by OTLP have so many times: what was just taken may not be shown
+        yet. None before."""
+        scraped, taken = self.samples()
+        return (scraped, taken) if len({sample[2] for sample in taken}) >= moments else None
+
 
 class ForeignNames(test_names.EverySeries):
     """Issue: "two receivers of different families agree for every series of a live run"."""
@@ -156,7 +162,8 @@ class ForeignNames(test_names.EverySeries):
         written = self.check_written(truth)
         names = Translated(self, self.fetched)
         self.check_otlp(written, names)
-        scraped, taken = self.store.samples()
+        scraped, taken = harness.wait_until(lambda: self.store.whole(len(written)), 20,
+                                            "what was taken last")
         scrapes = self.check_scrapes(written, self.by_snapshot(scraped, lambda _, labels: labels))
         taken = self.by_snapshot(taken, self.labels_by_otlp(names))
         self.assertEqual(sorted(taken), sorted(written))
