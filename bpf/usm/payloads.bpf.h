@@ -95,7 +95,8 @@ EYE_PART int eye_resolve_part(struct __sk_buff *skb, struct eye_conversation *co
 static __always_inline struct eye_pipeline *eye_find_pipeline(struct bpf_sock *sk,
                                                               const struct eye_work *work)
 {
-    if (!eye_needs_pipeline(work->conversation, work->at->side)) {
+    bool many = work->parser->batches && eye_waiting(&work->conversation->queue) > 1;
+    if (!many && !eye_needs_pipeline(work->conversation, work->at->side)) {
         return NULL;
     }
     return sk->state == TCP_LISTEN
@@ -122,7 +123,8 @@ static __always_inline int eye_take_step(struct __sk_buff *skb,
     return eye_step_and_tell(&work);
 }
 
-static __always_inline void eye_tell_of(void *context, struct eye_conversation *conversation,
+static __always_inline void eye_tell_of(void *context __attribute__((unused)),
+                                        struct eye_conversation *conversation,
                                         struct eye_request *request)
 {
     eye_tell(conversation, request);
