@@ -241,9 +241,7 @@ EYE_PART int eye_postgres_complete_part(const struct eye_half *half, __u32 fille
     if (type == 'E') {
         eye_postgres_note_state(half, filled, request);
     } else if (type == 'C' && !(noted >> 8 & 0xff)) {
-        __u32 operation =
-            eye_postgres_operation_of(eye_load_word(half->window + EYE_POSTGRES_HEAD_BYTES),
-                                      eye_load_word(half->window + EYE_POSTGRES_HEAD_BYTES + 8));
+        __u32 operation = eye_postgres_operation_at(half, EYE_POSTGRES_HEAD_BYTES, filled);
         eye_store_word(request->body, (noted & ~(__u64)0xffff) | operation | 1 << 8);
     }
     return 0;

@@ -81,15 +81,28 @@ EYE_PART __u32 eye_postgres_glance_name(const struct eye_glance *glance, __u32 f
 }
 
 /* The first word of a statement at @from of a glance is one that we know. */
-static __always_inline bool eye_postgres_glance_statement(const struct eye_glance *glance,
-                                                          __u32 from)
+EYE_PART int eye_postgres_glance_statement(const struct eye_glance *glance, __u32 from)
 {
     eye_pin(from);
-    if (from >= EYE_LOOK_BYTES) {
+    if (!glance || from >= EYE_LOOK_BYTES) {
         return false;
     }
     return eye_postgres_operation_of(eye_load_word(glance->bytes + from),
                                      eye_load_word(glance->bytes + from + 8)) != EYE_POSTGRES_OTHER;
+}
+
+/* The payload of @bytes is the start of a connection, and no more: Kafka's has the same codes
+ * behind a length that leaves itself out. */
+static __always_inline bool eye_postgres_glance_start(const struct eye_glance *glance, __u32 bytes)
+{
+    __u32 length = eye_postgres_number(eye_load_word(glance->bytes));
+    __u32 code = eye_postgres_number(eye_load_word(glance->bytes) >> 32);
+    if (!eye_postgres_is_start(length, code)) {
+        return false;
+    }
+    return code >> 16 != EYE_POSTGRES_MAJOR ||
+           (eye_postgres_is_letter(glance->bytes[8]) &&
+            (length == bytes || (length > bytes && bytes == EYE_LOOK_BYTES)));
 }
 
 /* As parser.h says. A connection begins with a message of its own. One that is joined late is
@@ -104,7 +117,7 @@ EYE_PART int eye_postgres_looks_like(const struct eye_glance *glance, __u32 byte
     __u8 type = (__u8)head;
     __u32 length = eye_postgres_number(head >> 8);
     if (type == 0) {
-        return eye_postgres_is_start(eye_postgres_number(head), eye_postgres_number(head >> 32));
+        return eye_postgres_glance_start(glance, bytes);
     }
     if (length < 5 || length > EYE_POSTGRES_LENGTH_MAX ||
         (type != 'Q' && type != 'P' && type != 'B')) {
@@ -136,13 +149,12 @@ EYE_PART int eye_postgres_looks_like(const struct eye_glance *glance, __u32 byte
            eye_postgres_is_sent(follows, eye_postgres_number(next >> 8));
 }
 
-/* The operation of the Parse of which @from .. @end - 1 are here, as a @whole or not.
- * EYE_POSTGRES_WAIT: more of it has to come. */
-EYE_PART __u32 eye_postgres_parsed(const struct eye_half *half, __u32 from, __u32 end, __u32 whole)
+/* The position of the statement of the Parse at @from of the window. */
+EYE_PART __u32 eye_postgres_find_statement(const struct eye_half *half, __u32 from, __u32 end)
 {
     __u32 at = from + EYE_POSTGRES_HEAD_BYTES;
     if (!half) {
-        return EYE_POSTGRES_OTHER;
+        return at;
     }
     for (int i = 0; i < EYE_POSTGRES_NAME_BYTES; i++) {
         at = eye_forget(at);
@@ -152,11 +164,7 @@ EYE_PART __u32 eye_postgres_parsed(const struct eye_half *half, __u32 from, __u3
         }
         at++;
     }
-    at++;
-    if (!whole && at + EYE_POSTGRES_TEXT_BYTES > end) {
-        return EYE_POSTGRES_WAIT;
-    }
-    return eye_postgres_operation_at(half, at, end);
+    return at + 1;
 }
 
 /* What a message of @type, which is passed over, does to those behind it. */
@@ -181,10 +189,11 @@ static __always_inline void eye_postgres_note_sent(struct eye_half *half, __u8 t
 static __always_inline bool eye_postgres_note_parse(struct eye_half *half, __u32 from, __u32 end,
                                                     bool whole)
 {
-    __u32 operation = eye_postgres_parsed(half, from, end, whole);
-    if (operation == EYE_POSTGRES_WAIT) {
+    __u32 statement = eye_postgres_find_statement(half, from, end);
+    if (!whole && statement + EYE_POSTGRES_TEXT_BYTES > end) {
         return false;
     }
+    __u32 operation = eye_postgres_operation_at(half, statement, end);
     if (half->flags & EYE_POSTGRES_OPERATION_BITS) {
         operation = EYE_POSTGRES_UNKNOWN; /* which one of them will be bound? */
     }

@@ -41,5 +41,4 @@ enum eye_postgres_answering {
 };
 
 /* What a function says in the place of a position. */
-#define EYE_POSTGRES_WAIT (1U << 31)   /* more has to come */
 #define EYE_POSTGRES_BROKEN (1U << 30) /* this is no PostgreSQL */

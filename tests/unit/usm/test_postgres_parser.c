@@ -61,7 +61,7 @@ struct conversation {
     }
 
 #define START                                                                                      \
-    BYTES('C', 0, "\0\0\0\x20\0\3\0\0user\0me\0database\0db\0x\0\0"), BYTES('S', 'R', "\0\0\0\0"), \
+    BYTES('C', 0, "\0\0\0\x1f\0\3\0\0user\0me\0database\0db\0x\0\0"), BYTES('S', 'R', "\0\0\0\0"), \
         TEXT('S', 'S',                                                                             \
              "server_version\0"                                                                    \
              "15.18"),                                                                             \
@@ -272,7 +272,7 @@ static const struct conversation conversations[] = {
      {DONE(SELECT)},
      0},
     {"a password, and what it may look like",
-     {BYTES('C', 0, "\0\0\0\x20\0\3\0\0user\0me\0database\0db\0x\0\0"),
+     {BYTES('C', 0, "\0\0\0\x1f\0\3\0\0user\0me\0database\0db\0x\0\0"),
       BYTES('S', 'R', "\0\0\0\5salt"), TEXT('C', 'p', "md5Q\0\0\0\x0fselect 1"),
       BYTES('S', 'R', "\0\0\0\0"), READY, QUERY("select 1"), TAG("SELECT 1"), READY},
      {DONE(SELECT)},
@@ -579,7 +579,7 @@ static void looks_like__takes_its_own_beginnings_alone(void **state)
 {
     (void)state;
     static const struct message own[] = {
-        BYTES('C', 0, "\0\0\0\x20\0\3\0\0user\0me\0database\0db\0x\0\0"),
+        BYTES('C', 0, "\0\0\0\x1f\0\3\0\0user\0me\0database\0db\0x\0\0"),
         BYTES('C', 0, "\0\0\0\x08\x04\xd2\x16\x2f"),
         BYTES('C', 0, "\0\0\0\x08\x04\xd2\x16\x30"),
         BYTES('C', 0, "\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\1\0\0\0\2"),
