@@ -42,9 +42,9 @@ UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
 # Assignments that every daemon under test gets before its own (own_cgroup.py has more). What is
 # counted exactly must not wait until a protocol is seen: test_attacher.py is about that. Anybody on
 # the machine may ask for a name: test_dns.py is about that. So may somebody speak HTTP/2,
-# or Redis.
+# or to a database.
 SETTINGS = ["protocols.http=true", "protocols.http2=false", "protocols.dns=false",
-            "protocols.redis=false"]
+            "protocols.redis=false", "protocols.postgres=false"]
 # Ports of everybody on the machine share what a metric may have: a crowd of others, or other tests,
 # would take it.
 ROOM = ("limits.series=20000", "limits.tag_values=20000")
