@@ -47,6 +47,7 @@ static __always_inline bool eye_postgres_is_answer(__u8 type, __u32 length)
 static __always_inline bool eye_postgres_is_likely(__u8 type, __u32 length, __u64 body)
 {
     __u32 columns = (__u32)(__u8)body << 8 | (__u8)(body >> 8);
+    __u32 first = eye_postgres_number(body >> 16); /* of a row: the length of its first column */
     __u8 byte = (__u8)body;
     switch (type) {
     case 'Z':
@@ -58,7 +59,8 @@ static __always_inline bool eye_postgres_is_likely(__u8 type, __u32 length, __u6
     case 'T':
         return columns <= EYE_POSTGRES_COLUMNS_MAX && length >= 6 + columns * 19;
     case 'D':
-        return columns <= EYE_POSTGRES_COLUMNS_MAX && length >= 6 + columns * 4;
+        return columns <= EYE_POSTGRES_COLUMNS_MAX && length >= 6 + columns * 4 &&
+               (columns == 0 ? length == 6 : first == (__u32)-1 || first <= length - 10);
     default:
         return length == 4;
     }
@@ -173,7 +175,7 @@ EYE_PART int eye_postgres_read_answer(struct eye_half *half, const struct eye_ha
         return 0;
     }
     if (half->phase == EYE_PHASE_LOST) {
-        if (filled < eye_postgres_needed(length, EYE_POSTGRES_HEAD_BYTES + 2)) {
+        if (filled < eye_postgres_needed(length, EYE_POSTGRES_HEAD_BYTES + 6)) {
             return 0;
         }
         __u64 body = eye_load_word(half->window + EYE_POSTGRES_HEAD_BYTES);
