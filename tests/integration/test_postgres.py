@@ -146,8 +146,8 @@ class Server(unittest.TestCase):
         self.assertLessEqual(seen.items() - self.expected.items(),
                              {(what, count) for what, most in self.expected.items()
                               for count in range(most)})
-        self.assertEqual(sum(seen.values()) + lost.get("request_alone", 0),
-                         sum(self.expected.values()))
+        self.assertEqual((sum(seen.values()) + lost.get("request_alone", 0), seen, lost),
+                         (sum(self.expected.values()), seen, lost))
 
     def assert_seen(self, lost=None):
         self.daemon.stop()

@@ -240,6 +240,7 @@ EYE_PART int eye_postgres_complete_part(const struct eye_half *half, __u32 fille
     }
     __u8 type = half->window[0];
     __u64 noted = eye_load_word(request->body);
+    filled = eye_postgres_end(half, filled);
     if (type == 'E') {
         eye_postgres_note_state(half, filled, request);
     } else if (type == 'C' && !(noted >> 8 & 0xff)) {

@@ -331,7 +331,8 @@ static __always_inline void eye_postgres_note(struct eye_conversation *conversat
     __u8 type = half->window[0];
     __u32 operation = EYE_POSTGRES_OTHER;
     if (type == 'Q') {
-        operation = eye_postgres_operation_at(half, EYE_POSTGRES_HEAD_BYTES, filled);
+        operation = eye_postgres_operation_at(half, EYE_POSTGRES_HEAD_BYTES,
+                                              eye_postgres_end(half, filled));
     } else if (type == 'E') {
         operation = half->flags & EYE_POSTGRES_OPERATION_BITS;
     }

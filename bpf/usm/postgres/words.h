@@ -97,6 +97,12 @@ static __always_inline __u32 eye_postgres_needed(__u32 length, __u32 wanted)
     return length + 1 < wanted ? length + 1 : wanted;
 }
 
+/* The end of the message at the start of the window, or of what is here. */
+static __always_inline __u32 eye_postgres_end(const struct eye_half *half, __u32 filled)
+{
+    return eye_postgres_needed(eye_postgres_number(eye_load_word(half->window) >> 8), filled);
+}
+
 /* Passes over the message at @from, which has @length: the position behind it, or @filled and the
  * phase that skips the rest. */
 static __always_inline __u32 eye_postgres_pass(struct eye_half *half, __u32 from, __u32 length,
