@@ -197,7 +197,8 @@ int tcp_released(struct bpf_sock *sk)
 {
     struct eye_socket *socket =
         sk->protocol == IPPROTO_TCP ? bpf_sk_storage_get(&sockets, sk, 0, 0) : NULL;
-    if (socket) {
+    /* One in another state has sent its SYN, and the kernel skipped the program that sees that. */
+    if (socket && sk->state == TCP_CLOSE) {
         eye_end_trying(socket);
     }
     return 1;

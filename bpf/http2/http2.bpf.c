@@ -93,7 +93,7 @@ EYE_PART int eye_http2_handle(struct __sk_buff *skb, struct eye_conversation *co
     return 0;
 }
 
-/* Bytes of the direction were missed: what they inserted, and of answers whom they answered. */
+/* Bytes of the direction were missed. */
 EYE_PART int eye_http2_forget(struct __sk_buff *skb, const struct eye_conversation *conversation,
                               __u32 side)
 {
@@ -105,12 +105,7 @@ EYE_PART int eye_http2_forget(struct __sk_buff *skb, const struct eye_conversati
     struct eye_http2_half *half = side == EYE_SENT
                                       ? bpf_sk_storage_get(&http2_sent_halves, sk, 0, 0)
                                       : bpf_sk_storage_get(&http2_received_halves, sk, 0, 0);
-    if (half) {
-        eye_http2_lose(half);
-    }
-    if (requests && !eye_carries_requests(conversation, side)) {
-        requests->doubted = requests->newest;
-    }
+    eye_http2_miss(conversation, half, requests, side);
     return 0;
 }
 

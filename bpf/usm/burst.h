@@ -10,7 +10,7 @@
 #include "bpf/usm/engine.h"
 
 /* Messages taken from one window. The shortest request that is simple has 14 bytes. */
-#define EYE_BURST_MESSAGES 16
+#define EYE_BURST_MESSAGES 5
 
 /* Who is told of a request that was answered; a constant wherever it is handed on. */
 typedef void eye_teller(void *context, struct eye_conversation *conversation,

@@ -127,6 +127,7 @@ static __always_inline void eye_tell_of(void *context __attribute__((unused)),
                                         struct eye_conversation *conversation,
                                         struct eye_request *request)
 {
+    (void)context;
     eye_tell(conversation, request);
 }
 

@@ -32,6 +32,8 @@ static const struct place places[EYE_METRIC_COUNT] = {
     [EYE_METRIC_UDP_DROPPED] = {true, EYE_CONSOLE_UDP, EYE_SLOT_DROPPED, NULL},
     [EYE_METRIC_HTTP_SERVER_DURATION] = {true, EYE_CONSOLE_HTTP, EYE_SLOT_REQUESTS, "server"},
     [EYE_METRIC_HTTP_CLIENT_DURATION] = {true, EYE_CONSOLE_HTTP, EYE_SLOT_REQUESTS, "client"},
+    [EYE_METRIC_RPC_SERVER_DURATION] = {true, EYE_CONSOLE_RPC, EYE_SLOT_REQUESTS, "server"},
+    [EYE_METRIC_RPC_CLIENT_DURATION] = {true, EYE_CONSOLE_RPC, EYE_SLOT_REQUESTS, "client"},
 };
 
 /* What makes a row: section and side by @place, tags but the reason. */

@@ -13,6 +13,7 @@ enum eye_console_section {
     EYE_CONSOLE_TCP,
     EYE_CONSOLE_UDP,
     EYE_CONSOLE_HTTP,
+    EYE_CONSOLE_RPC,
     EYE_CONSOLE_SECTIONS
 };
 

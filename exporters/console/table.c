@@ -91,8 +91,8 @@ static const struct tag_column udp_tags[] = {
 };
 
 static const struct tag_column http_tags[] = {
-    {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 3},   {EYE_TAG_METHOD, 2},
-    {EYE_TAG_ROUTE, 0},   {EYE_TAG_STATUS, 0}, {EYE_TAG_ERROR, 0},
+    {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 3},  {EYE_TAG_METHOD, 2},  {EYE_TAG_ROUTE, 0},
+    {EYE_TAG_STATUS, 0},  {EYE_TAG_ERROR, 0}, {EYE_TAG_VERSION, 6},
 };
 
 struct section {
@@ -111,6 +111,8 @@ static const struct section sections[EYE_CONSOLE_SECTIONS] = {
                          EYE_ARRAY_LENGTH(udp_measures)},
     [EYE_CONSOLE_HTTP] = {"HTTP", true, http_tags, EYE_ARRAY_LENGTH(http_tags), http_measures,
                           EYE_ARRAY_LENGTH(http_measures)},
+    [EYE_CONSOLE_RPC] = {"gRPC", true, http_tags, EYE_ARRAY_LENGTH(http_tags), http_measures,
+                         EYE_ARRAY_LENGTH(http_measures)},
 };
 
 static const char *hide_control(uint32_t code_point)

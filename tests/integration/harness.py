@@ -41,10 +41,10 @@ UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
                 "--inh-caps=-all", "--bounding-set=-all")
 # Assignments that every daemon under test gets before its own (own_cgroup.py has more). What is
 # counted exactly must not wait until a protocol is seen: test_attacher.py is about that. Anybody on
-# the machine may ask for a name: test_dns.py is about that. So may somebody speak HTTP/2,
-# or to a database.
-SETTINGS = ["protocols.http=true", "protocols.http2=false", "protocols.dns=false",
-            "protocols.redis=false", "protocols.postgres=false"]
+# the machine may ask for a name, or speak another protocol: their own tests are about that.
+PROTOCOLS = ("redis", "postgres", "http", "http2", "dns")
+NO_PROTOCOLS = tuple(f"protocols.{name}=false" for name in PROTOCOLS)
+SETTINGS = [*NO_PROTOCOLS, "protocols.http=true"]
 # Ports of everybody on the machine share what a metric may have: a crowd of others, or other tests,
 # would take it.
 ROOM = ("limits.series=20000", "limits.tag_values=20000")

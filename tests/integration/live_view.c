@@ -38,7 +38,7 @@ static int setup(void **state)
     struct eye_known known;
     struct eye_error error = {""};
     const char *const assignments[] = {"protocols.http=false", "protocols.http2=false",
-                                       "protocols.dns=false"};
+                                       "protocols.redis=false", "protocols.dns=false"};
     eye_known_init(&known);
     const struct eye_config_source source = {
         .file = "/dev/null",

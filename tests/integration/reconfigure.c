@@ -128,6 +128,7 @@ static struct eye_config *config_of(size_t i)
     const char *const assignments[] = {
         cgroup,
         "protocols.http2=false",
+        "protocols.redis=false",
         "protocols.dns=false",
         protocols_of(i),
         PICK(intervals, i),

@@ -66,6 +66,27 @@ class Clients(Case):
             ("DELETE", "404", "/users/*"): 1, ("_OTHER", "200", "/page"): 1,
             ("POST", "404", "/upload"): 1})
 
+    def test_time(self):
+        """One request after the other: what the daemon says of the client's end lies between what it
+        says of the server's and the client's own clock, which has the system calls as well."""
+        port = self.serve()
+        self.start()
+        said = harness.command("h2load", "-n", "2000", "-c", "1", "-m", "1",
+                               f"http://127.0.0.1:{port}/page").stdout
+        # "time for request:       27us       412us        35us        13us    95.10%"
+        number, unit = re.search(r"time for request: +\S+ +\S+ +([\d.]+)(us|ms)", said).groups()
+        by_client = float(number) * {"us": 1, "ms": 1000}[unit]
+        self.assertEqual(self.daemon.stop(), 0)
+        means = {}
+        for end in ENDS:
+            count, seconds = self.daemon.distribution(f"http.{end}.request.duration", port=port)
+            self.assertEqual(count, 2000)
+            means[end] = seconds / count * 1e6
+        print(f"{means['server']:.1f} us at the server's end, {means['client']:.1f} at the "
+              f"client's, {by_client:.1f} by its own clock")
+        self.assertLess(means["server"], means["client"])
+        self.assertLess(means["client"], by_client * 1.05)  # which it gives rounded
+
     def test_many_at_once(self):
         """A hundred wait on one connection, which nearly all of them have room for."""
         port = self.serve()

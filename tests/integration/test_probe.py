@@ -24,8 +24,7 @@ UDP = ("udp_live", "udp_flow_live", "udp_refused", "udp_bind4", "udp_bind6", "ud
 UNSENT = ("tcp_connect4", "tcp_connect6", "tcp_released")
 PROCESSES = ("process_exec", "process_exit")
 HTTP, DNS = ("http_sent", "http_received"), ("dns_sent", "dns_received")
-HTTP2 = ("http2_sent", "http2_received")
-PROTOCOLS = HTTP + HTTP2 + DNS
+PROTOCOLS = tuple(f"{name}_{way}" for name in harness.PROTOCOLS for way in ("sent", "received"))
 ALWAYS = CONNECTIONS + OLDER + UNSENT + PROCESSES
 EVERY = ALWAYS + PACKETS + UDP + PROTOCOLS
 # The kernel gives up at one million; verifiers differ by a factor between releases.
@@ -110,13 +109,13 @@ class EveryProgram(unittest.TestCase):
                          ("socket-storage", True, True, ""))
 
     def test_run_uses_them_all(self):
-        daemon = Daemon(self, "protocols.http2=true", "protocols.dns=true")
+        daemon = Daemon(self, *(f"protocols.{name}=true" for name in harness.PROTOCOLS))
         daemon.stop()
         self.assertEqual({tags["program"]: value for tags, (_, value, _) in
                           daemon.series(ATTACHED)},
                          dict.fromkeys(EVERY, 1))
         self.assertEqual(loads(daemon), dict.fromkeys(
-            ((asset, "success") for asset in ("socket_storage", "http", "http2", "dns")), 1))
+            ((asset, "success") for asset in ("socket_storage", *harness.PROTOCOLS)), 1))
 
     def test_what_is_not_wanted_is_not_missed(self):
         for settings, programs in (
@@ -281,8 +280,7 @@ class RefusedStart(unittest.TestCase):
         """Whoever does not ask for eBPF has connections all the same, and is told why no more."""
         harness.need("setpriv")
         done = self.run_once(UNPRIVILEGED, self.public_copy(), "source.tier=auto",
-                             "protocols.http=false", "protocols.http2=false",
-                             "protocols.dns=false", "connections.udp=false")
+                             *harness.NO_PROTOCOLS, "connections.udp=false")
         self.assertEqual(done.returncode, EXIT_OK, done.stderr)
         said = messages(done.stderr)
         self.assertTrue(said[0].startswith("tier sock-diag, because socket-storage cannot be had: "

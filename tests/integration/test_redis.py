@@ -9,10 +9,12 @@ import collections
 import os
 import re
 import socket
+import statistics
 import time
 import unittest
 
 import harness
+from conversation import Conversation
 from harness import Daemon, clean_environment, command, need, spawn, wait_until
 
 CONSOLE = harness.console_of("db.*", "usm.lost", "sockeye.kernel.lost")
@@ -253,6 +255,45 @@ class Unasked(Case):
         }, {"request_alone": 2 + 2 + 11 + 2, "pipeline_full": 84})
 
 
+class ByHand(unittest.TestCase):
+    """Both ends in the test's hands: every kernel's programs take them apart in the same way."""
+
+    seen, lost = Case.seen, Case.lost
+
+    def test_pieces_bursts_and_values(self):
+        self.daemon = Daemon(self, "protocols.redis=true", console=CONSOLE, interval="1h")
+        talk = Conversation(self)
+        self.port = talk.port
+        asked, answered = words("GET", "key") + words("CLIENT", "ID"), b"$-1\r\n:7\r\n"
+        talk.exchange(asked, answered)  # it is recognised by four bytes and more
+        for place in range(1, len(asked)):
+            talk.client_sends(asked[:place], asked[place:])
+            place = min(place, len(answered) - 1)
+            talk.server_sends(answered[:place], answered[place:])
+        pairs = len(asked)
+        # As many as are remembered, in one segment.
+        talk.exchange(words("SET", "a", 1) * 7 + words("INCR", "a") + words("SET", "a", 2) * 8,
+                      b"+OK\r\n" * 7 + b"-WRONGTYPE x\r\n" + b"+OK\r\n" * 8)
+        value = b"$3\r\n+OK\r\n*1\r\n" * 20000
+        talk.exchange(words("MSET", *[value] * 3), b"+OK\r\n")
+        talk.exchange(words("LRANGE", "a", 0, -1),
+                      b"*20002\r\n$%d\r\n%s\r\n" % (len(value), value) + b":1\r\n" * 20000
+                      + b"*1\r\n*0\r\n")
+        talk.exchange(words("GET", "a"), b"|1\r\n+ttl\r\n:3\r\n>2\r\n+x\r\n$-1\r\n$1\r\na\r\n")
+        talk.exchange(b"*0\r\nping\r\n" + words("X" * 300, "secret"), b"+PONG\r\n-ERR x\r\n")
+        talk.close()
+        self.daemon.stop()
+        expected = {
+            ("GET", ""): pairs + 1, ("CLIENT ID", ""): pairs, ("SET", ""): 15,
+            ("INCR", "WRONGTYPE"): 1, ("MSET", ""): 1, ("LRANGE", ""): 1, ("PING", ""): 1,
+            ("_OTHER", "ERR"): 1,
+        }
+        for direction, metric in ENDS.items():
+            with self.subTest(end=direction):
+                self.assertEqual(self.seen(metric), expected)
+                self.assertEqual(self.lost(direction), {})
+
+
 class Late(Case):
     """Connections that are older than the daemon; and how long it takes, by the client's clock."""
 
@@ -275,27 +316,29 @@ class Late(Case):
         for metric in ENDS.values():
             self.assertEqual(self.seen(metric), expected)
 
+    def median(self, metric, operation):
+        """What is told of a command: there is one interval only."""
+        return self.daemon.last_point(metric, port=self.port, operation=operation)["p50"]
+
     def test_latency(self):
+        """Medians: either clock may have to wait for a processor now and then."""
         self.start()
         own = Connection(self, self.port)
         own.ask("PING")
-        own.seconds.clear()
-        for _ in range(10):
-            own.ask("BLPOP", "none", 0.05)
-        waited, own.seconds = sum(own.seconds), []
-        for _ in range(300):
-            own.ask("GET", "none")
+        medians = {}
+        for texts, count in ((("BLPOP", "none", 0.05), 10), (("GET", "none"), 300)):
+            own.seconds.clear()
+            for _ in range(count):
+                own.ask(*texts)
+            medians[texts[0]] = statistics.median(own.seconds)
         self.daemon.stop()
-        count, seen = self.daemon.distribution(CLIENT, port=self.port, operation="BLPOP")
-        self.assertEqual(count, 10)
-        self.assertLess(abs(seen - waited) / waited, 0.1)
-        count, seen = self.daemon.distribution(CLIENT, port=self.port, operation="GET")
-        mean = sum(own.seconds) / 300
-        print(f"GET by the client {mean * 1e6:.0f} us, by its socket {seen / 300 * 1e6:.0f} us")
-        self.assertEqual(count, 300)
-        self.assertLess(seen / 300, mean)
-        served, _ = self.daemon.distribution(SERVER, port=self.port, operation="GET")
-        self.assertEqual(served, 300)
+        for operation, mine in medians.items():
+            seen, served = self.median(CLIENT, operation), self.median(SERVER, operation)
+            print(f"{operation}: {mine * 1e6:.0f} us by the client, {seen * 1e6:.0f} us by its "
+                  f"socket, {served * 1e6:.0f} us by the server's")
+            # Of Python's own time, and of the bins (1.6 %).
+            self.assertLess(abs(mine - seen), max(0.1 * mine, 100e-6))
+            self.assertLess(served, seen * 1.05)
 
 
 if __name__ == "__main__":

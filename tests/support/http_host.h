@@ -17,6 +17,7 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wpragmas"
 #pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#include "bpf/usm/burst.h"
 #include "bpf/usm/engine.h"
 #include "bpf/usm/http/http.h"
 #pragma GCC diagnostic pop
@@ -99,10 +100,22 @@ static inline bool http_host_place(struct http_host *host, struct eye_work *work
     return true;
 }
 
+static inline void http_host_tell(void *context, struct eye_conversation *conversation,
+                                  struct eye_request *request)
+{
+    (void)conversation;
+    http_host_keep(context, request);
+}
+
+/* As the kernel programs do it: a burst is tried behind the first step. */
 static inline void http_host_read(struct http_host *host, struct eye_work *work)
 {
-    bool more;
+    bool more = false;
     do {
+        if (more && work->parser->simple_request && eye_may_burst(work) &&
+            eye_burst(work, http_host_tell, host)) {
+            continue;
+        }
         struct eye_request *answered;
         more = eye_step(work, &answered);
         if (answered) {

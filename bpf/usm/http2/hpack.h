@@ -117,11 +117,11 @@ static __always_inline __u8 eye_hpack_byte(const struct eye_hpack_bytes *bytes, 
     return bytes->bytes[index & 255];
 }
 
-/* Up to seven bytes as a number, their length and code in the eighth; 0: it is longer. */
+/* Up to seven bytes as a number, their length and code in the eighth; a longer text is as none. */
 static __always_inline __u64 eye_hpack_word(const struct eye_hpack_text *text)
 {
     if (text->length > 7) {
-        return 0;
+        return (__u64)0x40 << 56;
     }
     __u64 tail = 0x40 | (text->huffman ? 0x80 : 0) | text->length;
     return eye_first_bytes(eye_load_word(text->bytes), text->length) | tail << 56;
@@ -242,7 +242,8 @@ static __always_inline void eye_hpack_insert(struct eye_hpack *table)
     }
 }
 
-/* "application/grpc", as it is or in Huffman's code, and whatever follows. */
+/* "application/grpc", as it is or in Huffman's code, and whatever follows but the '-' of gRPC-Web:
+ * that is requests, whose status is in the body. */
 static __always_inline bool eye_hpack_is_grpc(const struct eye_hpack_text *text)
 {
     __u64 first = eye_load_word(text->bytes);
@@ -250,10 +251,12 @@ static __always_inline bool eye_hpack_is_grpc(const struct eye_hpack_text *text)
     if (text->huffman) {
         return text->length >= 11 &&
                first == EYE_WORD(0x1d, 0x75, 0xd0, 0x62, 0x0d, 0x26, 0x3d, 0x4c) &&
-               eye_first_bytes(second, 3) == EYE_WORD(0x4d, 0x65, 0x64, 0, 0, 0, 0, 0);
+               eye_first_bytes(second, 3) == EYE_WORD(0x4d, 0x65, 0x64, 0, 0, 0, 0, 0) &&
+               (text->length == 11 || text->bytes[11] >> 2 != 0x16);
     }
     return text->length >= 16 && first == EYE_WORD('a', 'p', 'p', 'l', 'i', 'c', 'a', 't') &&
-           second == EYE_WORD('i', 'o', 'n', '/', 'g', 'r', 'p', 'c');
+           second == EYE_WORD('i', 'o', 'n', '/', 'g', 'r', 'p', 'c') &&
+           (text->length == 16 || text->bytes[16] != '-');
 }
 
 static __always_inline void eye_hpack_end_literal(struct eye_hpack *table)
@@ -390,8 +393,8 @@ static __always_inline void eye_hpack_keep(struct eye_hpack *table,
         }
     }
     if (name) {
-        /* A longer one is none of ours: its length says so. */
-        table->name_length = (__u8)(count > room ? EYE_HPACK_NAME_BYTES : kept + taken);
+        /* One that fills the room, or is longer, is none of ours: its length says so. */
+        table->name_length = (__u8)(kept + taken);
     } else {
         table->text.length = (__u16)(kept + taken);
         table->text.cut |= count > room;

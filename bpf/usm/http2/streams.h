@@ -186,6 +186,8 @@ static __always_inline void eye_http2_begin_block(struct eye_http2_half *half,
     struct eye_http2_block *block = &half->block;
     __builtin_memset(block, 0, __builtin_offsetof(struct eye_http2_block, text));
     block->text.length = 0;
+    block->text.huffman = 0;
+    block->text.cut = 0;
     block->began_ns = began_ns;
     block->stream = frame->stream;
     block->flags = EYE_HTTP2_BLOCK_OPEN;
@@ -225,8 +227,9 @@ static __always_inline void eye_http2_take_path(struct eye_http2_block *block,
 {
     const struct eye_hpack_found *found = &table->found;
     if (found->index) {
-        block->text.bytes[0] = '/'; /* and of index 5 what servers take for the same */
-        block->text.length = 1;
+        eye_store_word(block->text.bytes, EYE_WORD('/', 'i', 'n', 'd', 'e', 'x', '.', 'h'));
+        eye_store_word(block->text.bytes + 8, EYE_WORD('t', 'm', 'l', 0, 0, 0, 0, 0));
+        block->text.length = 1 + (found->index & 1) * 10; /* "/", or all of it */
         block->text.huffman = 0;
         block->text.cut = 0;
     } else if (found->path == 0) {
@@ -275,24 +278,25 @@ struct eye_http2_ended {
     __u64 duration_ns;
 };
 
-static __always_inline __u32 eye_http2_digits(__u64 word)
+/* More than three digits say. */
+#define EYE_HTTP2_NO_NUMBER 1000
+
+static __always_inline __u32 eye_http2_digits(__u64 word, __u32 length)
 {
-    __u32 length = word >> 56 & 7;
     __u32 number = 0;
-    for (__u32 i = 0; i < 3; i++) {
+    for (__u32 i = 0; i < 3 && i < length; i++) {
         __u32 digit = (__u8)(word >> (8 * i)) - '0';
-        if (i >= length || digit > 9) {
-            break;
+        if (digit > 9) {
+            return EYE_HTTP2_NO_NUMBER;
         }
         number = number * 10 + digit;
     }
     return number;
 }
 
-/* Huffman's code of three digits or fewer: 5 bits for 0 to 2, 6 for the others. */
-static __always_inline __u32 eye_http2_huffman_digits(__u64 word)
+/* Huffman's code has 5 bits for 0 to 2, 6 for the others; ones fill the last byte. */
+static __always_inline __u32 eye_http2_huffman_digits(__u64 word, __u32 length)
 {
-    __u32 length = word >> 56 & 7;
     __u32 bits =
         (__u32)(__u8)word << 24 | (__u32)(__u8)(word >> 8) << 16 | (__u32)(__u8)(word >> 16) << 8;
     __u32 left = 8 * length;
@@ -312,13 +316,17 @@ static __always_inline __u32 eye_http2_huffman_digits(__u64 word)
             break;
         }
     }
-    return number;
+    return left < 8 && bits >> 24 == (__u8)(0xff00 >> left) ? number : EYE_HTTP2_NO_NUMBER;
 }
 
-/* A small number as text; 0 also when it is not known. */
-static __always_inline __u32 eye_http2_value(__u64 word)
+/* Up to three digits as a number; EYE_HTTP2_NO_NUMBER also when they are not known. */
+EYE_PART __u32 eye_http2_value(__u64 word)
 {
-    return word >> 63 ? eye_http2_huffman_digits(word) : eye_http2_digits(word);
+    __u32 length = word >> 56 & 7;
+    if (length == 0 || length > 3) {
+        return EYE_HTTP2_NO_NUMBER;
+    }
+    return word >> 63 ? eye_http2_huffman_digits(word, length) : eye_http2_digits(word, length);
 }
 
 /* A request's block is complete. False: there is no slot, which is a loss. */
@@ -328,9 +336,6 @@ static __always_inline bool eye_http2_open(const struct eye_http2_work *work)
     struct eye_http2_request *request = eye_http2_free(work, block->stream);
     if (!request) {
         return false;
-    }
-    if (block->stream > work->requests->newest) {
-        work->requests->newest = block->stream;
     }
     struct eye_http2_body *body = &request->body;
     __u32 length = block->text.length;
@@ -398,7 +403,8 @@ static __always_inline void eye_http2_note_call(const struct eye_http2_work *wor
     }
     if (block->grpc_status) {
         body->flags |= EYE_HTTP2_STATUS_KNOWN;
-        body->grpc_status = (__u8)eye_http2_value(block->grpc_status);
+        __u32 status = eye_http2_value(block->grpc_status);
+        body->grpc_status = (__u8)(status < 0xff ? status : 0xff);
     }
     if (body->flags & EYE_HTTP2_GRPC && !work->requests->grpc) {
         work->requests->grpc = 1;
@@ -427,13 +433,13 @@ static __always_inline struct eye_http2_ended eye_http2_answer(const struct eye_
         eye_http2_note_alone(work);
         return nothing;
     }
-    bool trailers = request->answered_ns != 0;
+    bool trailers = request->answered_ns != 0 && !(block->seen & 1 << EYE_HPACK_STATUS);
     if (!trailers) {
         __u32 status = eye_http2_value(block->method);
         if (status >= 100 && status < 200 && !ends) {
             return nothing;
         }
-        request->head.code = (__u16)status;
+        request->head.code = (__u16)(status < EYE_HTTP2_NO_NUMBER ? status : 0);
         request->answered_ns = block->began_ns;
     }
     eye_http2_note_call(work, request, trailers);
@@ -447,6 +453,20 @@ static __always_inline void eye_http2_lose(struct eye_http2_half *half)
 {
     half->block.flags = 0;
     eye_hpack_reset(&half->table);
+}
+
+/* Bytes of the direction of @side were missed: what they inserted, and of answers whom they
+ * answered. NULL: there is nothing that knows it yet. */
+static __always_inline void eye_http2_miss(const struct eye_conversation *conversation,
+                                           struct eye_http2_half *half,
+                                           struct eye_http2_requests *requests, __u32 side)
+{
+    if (half) {
+        eye_http2_lose(half);
+    }
+    if (requests && !eye_carries_requests(conversation, side)) {
+        requests->doubted = requests->newest;
+    }
 }
 
 /* Whoever sends the first field that only one end has is that end. */
@@ -477,11 +497,24 @@ static __always_inline struct eye_http2_ended eye_http2_end_block(const struct e
     if (!eye_carries_requests(work->conversation, work->side)) {
         return eye_http2_answer(work);
     }
-    /* The second block of a request is its trailers. */
-    if (!eye_http2_find(work, block->stream) && !eye_http2_open(work)) {
-        eye_note_loss_part(work->conversation, EYE_LOST_PIPELINE, 1);
+    /* The numbers of requests rise: a second block is the trailers of one, answered or not. */
+    if (block->stream > work->requests->newest) {
+        work->requests->newest = block->stream;
+        if (!eye_http2_open(work)) {
+            eye_note_loss_part(work->conversation, EYE_LOST_PIPELINE, 1);
+        }
     }
     return nothing;
+}
+
+/* The code of a reset, plus 1; those that have no room there are of nobody's. */
+EYE_PART int eye_http2_reset_of(const struct eye_half *half)
+{
+    if (!half) {
+        return 0;
+    }
+    __u32 code = eye_http2_number(half->window + EYE_HTTP2_HEAD_BYTES);
+    return code < 0xff ? (int)code + 1 : 0xff;
 }
 
 /* A frame that is no part of a header block. */
@@ -495,7 +528,9 @@ static __always_inline struct eye_http2_ended eye_http2_take_frame(
         return nothing;
     }
     if (frame->type == EYE_HTTP2_RST_STREAM) {
-        request->body.error = (__u8)(half->window[EYE_HTTP2_HEAD_BYTES + 3] + 1);
+        /* Unless the answer may have come before, unseen: complete streams are reset, too. */
+        request->body.error =
+            (__u8)(eye_http2_reset_of(half) * (request->stream > work->requests->doubted));
         return eye_http2_close(work, request, half->first_ns);
     }
     return eye_carries_requests(work->conversation, work->side)
@@ -516,9 +551,13 @@ static __always_inline struct eye_http2_ended eye_http2_take_piece(
     if (frame->flags & EYE_HTTP2_END_HEADERS) {
         block->flags |= EYE_HTTP2_BLOCK_LAST;
     }
-    if (!(block->flags & EYE_HTTP2_BLOCK_OPEN) ||
-        !eye_http2_walk(work->half, half, at, eye_http2_marked_bytes(half))) {
-        eye_http2_lose(work->half); /* its beginning was missed, or it is none */
+    if (!(block->flags & EYE_HTTP2_BLOCK_OPEN)) {
+        eye_http2_lose(work->half); /* its beginning was missed */
+        return nothing;
+    }
+    if (!eye_http2_walk(work->half, half, at, eye_http2_marked_bytes(half))) {
+        eye_note_loss_part(work->conversation, EYE_LOST_MALFORMED, 1);
+        eye_http2_lose(work->half);
         return nothing;
     }
     return half->phase != EYE_HTTP2_IN_BLOCK && block->flags & EYE_HTTP2_BLOCK_LAST

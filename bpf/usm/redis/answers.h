@@ -93,31 +93,53 @@ static __always_inline __u32 eye_redis_is_unasked(const struct eye_half *half, _
     return 0;
 }
 
-/* Passes over what nobody asked for. Attributes stand before an answer, which comes in its turn. */
+/* The word at @from that a message of @count elements is known by. */
+static __always_inline void eye_redis_pass_word(struct eye_half *half, __u32 count, __u32 from,
+                                                __u32 filled, struct eye_found *found)
+{
+    __u64 length = 0;
+    __u32 behind = eye_redis_read_short_length(half, from + 1, filled, &length);
+    if (behind >= EYE_REDIS_BROKEN) {
+        found->what = EYE_FOUND_MISMATCH;
+        return;
+    }
+    __u32 here = filled - behind;
+    length += 2; /* CR LF */
+    half->left = count - 1;
+    eye_skip_next(half, length > here ? length - here : 0, EYE_REDIS_ELEMENTS);
+    found->used = length > here ? filled : behind + (__u32)length;
+}
+
+/* The beginning of what nobody asked for; the next step passes over the rest. Attributes stand
+ * before an answer, which comes in its turn. */
 EYE_PART int eye_redis_read_unasked(struct eye_half *half, __u32 filled, struct eye_found *found)
 {
-    __u32 from = 0;
+    __u64 count = 0;
     if (!half || !found) {
         return 0;
     }
     __u8 type = half->window[0];
-    half->left = 1;
-    if (type == '|') {
-        __u64 pairs = 0;
-        from = eye_redis_read_length(half, 1, filled, &pairs);
-        if (from == EYE_REDIS_WAIT) {
-            return 0;
-        }
-        if (from == EYE_REDIS_BROKEN || pairs > EYE_REDIS_ELEMENTS_MAX / 2) {
-            found->what = EYE_FOUND_MISMATCH;
-            return 0;
-        }
-        half->left = 2 * (__u32)pairs;
+    if (type == '+') {
+        half->left = 0;
+        half->phase = EYE_REDIS_LINE;
+        found->used = 2; /* of which it was known by */
+        return 0;
     }
-    eye_redis_pass_over(half, from, filled, found);
-    if (found->used == 0) {
-        half->phase = EYE_PHASE_START; /* not even its first line is here */
+    __u32 behind = eye_redis_read_length(half, 1, filled, &count);
+    if (behind == EYE_REDIS_WAIT) {
+        return 0;
     }
+    if (behind == EYE_REDIS_BROKEN || count > EYE_REDIS_ELEMENTS_MAX / 2) {
+        found->what = EYE_FOUND_MISMATCH;
+        return 0;
+    }
+    if (type == '*') {
+        eye_redis_pass_word(half, (__u32)count, behind, filled, found);
+        return 0;
+    }
+    half->left = (__u32)(type == '|' ? 2 * count : count);
+    half->phase = half->left > 0 ? EYE_REDIS_ELEMENTS : EYE_PHASE_START;
+    found->used = behind;
     return 0;
 }
 

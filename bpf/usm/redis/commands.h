@@ -124,7 +124,7 @@ static __always_inline struct eye_redis_word eye_redis_bulk(struct eye_half *hal
         return word;
     }
     __u32 behind = half->window[from] == '$'
-                       ? eye_redis_read_length(half, from + 1, filled, &length)
+                       ? eye_redis_read_short_length(half, from + 1, filled, &length)
                        : EYE_REDIS_BROKEN;
     if (behind == EYE_REDIS_WAIT) {
         return word;
@@ -139,16 +139,14 @@ static __always_inline struct eye_redis_word eye_redis_bulk(struct eye_half *hal
 }
 
 /* Bytes of a line that are looked at for a word: blanks before it, and one behind it. */
-#define EYE_REDIS_LINE_WORD_BYTES 48
+#define EYE_REDIS_LINE_WORD_BYTES 32
 
 /* The word of a line at @from or behind, packed: without a length when there is none, or it is too
  * long. All of the line that matters is here. */
-EYE_PART __u32 eye_redis_line_word(const struct eye_half *half, __u32 from, __u32 filled)
+static __always_inline __u32 eye_redis_line_word(const struct eye_half *half, __u32 from,
+                                                 __u32 filled)
 {
     __u32 length = 0;
-    if (!half) {
-        return 0;
-    }
     for (int i = 0; i < EYE_REDIS_LINE_WORD_BYTES; i++) {
         from = eye_forget(from);
         length = eye_forget(length);
@@ -258,13 +256,10 @@ static __always_inline void eye_redis_note_second(const struct eye_half *half,
     checked->head.body_bytes = 2 * EYE_REDIS_NAME_BYTES;
 }
 
-/* A command that has @packed as name and @left words behind it. */
-EYE_PART int eye_redis_effect_of(struct eye_half *half, struct eye_request *request, __u32 packed,
-                                 __u32 left, __u32 filled)
+/* What a command with @packed as name and @left words behind it does, if it is one of those. */
+static __always_inline int eye_redis_own_effect(struct eye_half *half, struct eye_request *request,
+                                                __u32 packed, __u32 left, __u32 filled)
 {
-    if (!half) {
-        return EYE_REDIS_IS_ANSWERED;
-    }
     int kind = eye_redis_kind_of(half, packed);
     if (kind == EYE_REDIS_SUBSCRIBES) {
         half->flags |= EYE_REDIS_SUBSCRIBED;
@@ -296,4 +291,41 @@ EYE_PART int eye_redis_effect_of(struct eye_half *half, struct eye_request *requ
                    eye_redis_part(half, eye_redis_unpack(packed), 0) == EYE_TEXT_WORD("CLIENT", 0);
     return replies ? eye_redis_reply_effect(half, next | (packed & EYE_REDIS_INLINE), filled)
                    : EYE_REDIS_IS_ANSWERED;
+}
+
+/* What comes of a command that has @effect, after those before it. */
+static __always_inline int eye_redis_take_effect(struct eye_half *half, int effect)
+{
+    if (half->phase == EYE_PHASE_LOST) {
+        half->flags &= (__u16) ~(EYE_REDIS_REPLY_OFF | EYE_REDIS_REPLY_SKIP);
+    }
+    bool off = half->flags & EYE_REDIS_REPLY_OFF;
+    bool silent = off || half->flags & EYE_REDIS_REPLY_SKIP;
+    half->flags &= (__u16)~EYE_REDIS_REPLY_SKIP;
+    switch (effect) {
+    case EYE_REDIS_TURNS_ON:
+        half->flags &= (__u16)~EYE_REDIS_REPLY_OFF;
+        return EYE_REDIS_IS_ANSWERED;
+    case EYE_REDIS_TURNS_OFF:
+        half->flags |= EYE_REDIS_REPLY_OFF;
+        return EYE_REDIS_IS_SILENT;
+    case EYE_REDIS_SKIPS:
+        half->flags |= off ? 0 : EYE_REDIS_REPLY_SKIP;
+        return EYE_REDIS_IS_SILENT;
+    default:
+        return silent ? EYE_REDIS_IS_SILENT : effect;
+    }
+}
+
+/* IS_ANSWERED, IS_AWAITED, IS_SILENT or ENDS. A part, since most commands do nothing of it. */
+EYE_PART int eye_redis_effect_of(struct eye_half *half, struct eye_request *request, __u32 packed,
+                                 __u32 left, __u32 filled)
+{
+    if (!half) {
+        return EYE_REDIS_IS_ANSWERED;
+    }
+    int effect = eye_redis_own_effect(half, request, packed, left, filled);
+    return effect == EYE_REDIS_IS_AWAITED || effect == EYE_REDIS_ENDS
+               ? effect
+               : eye_redis_take_effect(half, effect);
 }

@@ -93,6 +93,27 @@ static __always_inline __u32 eye_redis_read_length(struct eye_half *half, __u32 
     return end + 2;
 }
 
+/* The length of a word at @from, which is short; as eye_redis_read_length(), without a call. */
+static __always_inline __u32 eye_redis_read_short_length(const struct eye_half *half, __u32 from,
+                                                         __u32 filled, __u64 *ret_value)
+{
+    eye_pin(from);
+    if (from >= filled || from >= EYE_WINDOW_BYTES) {
+        return EYE_REDIS_WAIT;
+    }
+    __u32 digits = eye_read_digits(eye_load_word(half->window + from), ret_value);
+    if (digits == 0) {
+        return half->window[from] - (__u32)'0' < 10 && filled - from < 8 ? EYE_REDIS_WAIT
+                                                                         : EYE_REDIS_BROKEN;
+    }
+    from += digits;
+    if (from + 2 > filled) {
+        return EYE_REDIS_WAIT;
+    }
+    return half->window[from] == '\r' && half->window[from + 1] == '\n' ? from + 2
+                                                                        : EYE_REDIS_BROKEN;
+}
+
 /* So many elements does a count of @type announce. */
 static __always_inline __u64 eye_redis_announced(__u8 type, __u64 count)
 {

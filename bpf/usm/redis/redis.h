@@ -16,16 +16,16 @@ static __always_inline bool eye_redis_goes_on(__u64 word, __u64 text, __u32 byte
     return eye_first_bytes(word, compared) == eye_first_bytes(text, compared);
 }
 
+/* What of "*2\r\n" has to be there: fewer bytes may be anybody's. */
+#define EYE_REDIS_LOOK_BYTES 4
+
 /* As parser.h says: "*2\r\n$3\r\nGET", as far as it goes. No other protocol begins like that; what
  * Redis shares with others (PING, +OK, -ERR) decides nothing. */
 EYE_PART int eye_redis_looks_like(const struct eye_glance *glance, __u32 bytes)
 {
     __u64 number;
-    if (!glance || bytes == 0 || glance->bytes[0] != '*') {
+    if (!glance || bytes < EYE_REDIS_LOOK_BYTES || glance->bytes[0] != '*') {
         return 0;
-    }
-    if (bytes == 1) {
-        return 1;
     }
     __u32 at = 1 + eye_read_digits(eye_load_word(glance->bytes + 1), &number);
     if (at == 1 || !eye_redis_goes_on(eye_load_word(glance->bytes + at), EYE_TEXT_WORD("\r\n$", 0),
@@ -109,7 +109,7 @@ static __always_inline void eye_redis_read_array(struct eye_conversation *conver
     }
     half->left = (__u32)words;
     found->what = EYE_FOUND_REQUEST;
-    found->scratch = eye_redis_pack(word);
+    found->scratch = eye_forget(eye_redis_pack(word));
 }
 
 static __always_inline void eye_redis_read(struct eye_conversation *conversation, __u32 side,
@@ -131,28 +131,6 @@ static __always_inline void eye_redis_read(struct eye_conversation *conversation
     }
 }
 
-/* Whether a command is answered, by what @effect it has and what those before it had. */
-static __always_inline bool eye_redis_take_effect(struct eye_half *half, int effect)
-{
-    if (half->phase == EYE_PHASE_LOST) {
-        half->flags &= (__u16) ~(EYE_REDIS_REPLY_OFF | EYE_REDIS_REPLY_SKIP);
-    }
-    __u16 flags = half->flags;
-    bool answered = !(flags & (EYE_REDIS_REPLY_OFF | EYE_REDIS_REPLY_SKIP));
-    half->flags &= (__u16)~EYE_REDIS_REPLY_SKIP;
-    if (effect == EYE_REDIS_TURNS_ON) {
-        half->flags &= (__u16)~EYE_REDIS_REPLY_OFF;
-        answered = true;
-    } else if (effect == EYE_REDIS_TURNS_OFF) {
-        half->flags |= EYE_REDIS_REPLY_OFF;
-        answered = false;
-    } else if (effect == EYE_REDIS_SKIPS) {
-        half->flags |= flags & EYE_REDIS_REPLY_OFF ? 0 : EYE_REDIS_REPLY_SKIP;
-        answered = false;
-    }
-    return answered && effect != EYE_REDIS_IS_SILENT;
-}
-
 /* As parser.h says: the name is known, its words follow. */
 static __always_inline void eye_redis_note(struct eye_conversation *conversation, __u32 side,
                                            struct eye_request *request, __u32 filled,
@@ -166,9 +144,12 @@ static __always_inline void eye_redis_note(struct eye_conversation *conversation
     /* A name that is none stays before the words. */
     __u32 left = half->left - (word.length > 0 && !line ? 1 : 0);
     eye_redis_note_name(half, request, word, first);
-    if (eye_redis_may_be_special(first, word.length)) {
+    if (half->flags & (EYE_REDIS_REPLY_OFF | EYE_REDIS_REPLY_SKIP) ||
+        eye_redis_may_be_special(first, word.length)) {
         effect = eye_redis_effect_of(half, request, found->scratch, left, filled);
     }
+    effect = eye_forget(effect);
+    word.length = eye_forget(word.length);
     if (effect == EYE_REDIS_IS_AWAITED) {
         return;
     }
@@ -176,7 +157,7 @@ static __always_inline void eye_redis_note(struct eye_conversation *conversation
         found->what = EYE_FOUND_END;
         return;
     }
-    found->asked = eye_redis_take_effect(half, effect);
+    found->asked = effect == EYE_REDIS_IS_ANSWERED;
     if (!found->asked) {
         eye_note_loss_part(conversation, EYE_LOST_UNANSWERED, 1);
     }

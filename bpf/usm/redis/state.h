@@ -5,8 +5,8 @@
 #include "bpf/usm/conversation.h"
 #include "bpf/usm/redis/record.h"
 
-/* Elements looked at in one step; the next step goes on. A window holds 85 of the shortest. */
-#define EYE_REDIS_ELEMENTS_AT_ONCE 64
+/* Elements looked at in one step; the next step goes on. */
+#define EYE_REDIS_ELEMENTS_AT_ONCE 16
 /* "*1000000\r\n$20\r\n": the longest line of a length. Digits beyond ten are no length. */
 #define EYE_REDIS_DIGITS_MAX 10
 /* Elements still to come of one message, nested ones among them. */

@@ -184,8 +184,11 @@ enum eye_look_way eye_programs_look(struct eye_features *features)
 
 void eye_programs_note_look(struct eye_features *features, struct eye_sight *sight)
 {
+    if (eye_programs_look(features) != EYE_LOOK_WAY_TABLES) {
+        return;
+    }
     const struct eye_feature_state *feature = eye_feature_ask(features, EYE_FEATURE_NAMESPACES);
-    if (eye_programs_look(features) != EYE_LOOK_WAY_TABLES || feature->available != EYE_ANSWER_NO) {
+    if (feature->available != EYE_ANSWER_NO) {
         return;
     }
     struct eye_error why;

@@ -5,9 +5,9 @@
 
 #include "bpf/usm/http2/record.h"
 #include "collector/base/base.h"
-#include "collector/usm/http_name.h"
 #include "collector/usm/http2/call.h"
 #include "collector/usm/http2/huffman.h"
+#include "collector/usm/http_name.h"
 
 /* Huffman's shortest codes have five bits. */
 #define TEXT_BYTES_OF(bytes) ((bytes)*8 / 5)

@@ -58,7 +58,7 @@ size_t eye_huffman_decode(const uint8_t *bytes, size_t length, char *ret_text, s
     unsigned int bits = 0;
     pthread_once(&once, order_symbols);
     for (size_t i = 0; i < 8 * length && decoded < room; i++) {
-        value = value << 1 | (bytes[i / 8] >> (7 - i % 8) & 1U);
+        value = value << 1 | ((unsigned int)bytes[i / 8] >> (7 - i % 8) & 1U);
         bits++;
         uint32_t place = value - code.first[bits];
         if (value >= code.first[bits] && place < code.count[bits]) {

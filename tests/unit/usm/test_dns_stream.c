@@ -23,6 +23,7 @@
 #pragma GCC diagnostic pop
 
 #include "collector/base/base.h"
+#include "tests/support/dns_messages.h"
 
 #define MESSAGES_MAX 64
 
@@ -81,62 +82,12 @@ static void send_bytes(struct stream *stream, const void *bytes, size_t size)
     stream->verdict = at.verdict;
 }
 
-/* ---- Messages ---- */
-
-static size_t put_number(__u8 *target, size_t number)
-{
-    target[0] = (__u8)(number >> 8);
-    target[1] = (__u8)number;
-    return 2;
-}
-
-/* A message of @size bytes with a name of @name bytes, behind its length. */
-static size_t put_message(__u8 *target, __u16 id, bool answer, size_t name, size_t size)
-{
-    size_t used = put_number(target, size);
-    memset(target + used, 0, size);
-    put_number(target + used, id);
-    target[used + 2] = answer ? 0x81 : 1;
-    target[used + 3] = answer ? 0x80 : 0;
-    put_number(target + used + 4, 1);
-    size_t at = used + EYE_DNS_HEADER_BYTES;
-    for (size_t left = name - 1; left > 0;) {
-        size_t label = left - 1 < EYE_DNS_LABEL_BYTES ? left - 1 : EYE_DNS_LABEL_BYTES;
-        label -= label + 2 == left; /* one byte alone would be an empty label */
-        target[at++] = (__u8)label;
-        memset(target + at, 'A' + id % 26, label);
-        at += label;
-        left -= label + 1;
-    }
-    put_number(target + at + 1, EYE_DNS_AAAA);
-    put_number(target + at + 3, 1);
-    return used + size;
-}
-
-struct shape {
-    size_t name;
-    size_t size;
-};
-
-/* The shortest, usual ones, one that just fills the window, and such that do not fit it. */
-static const struct shape shapes[] = {
-    {1, 17}, {13, 40}, {13, 29}, {238, 254}, {200, 255}, {30, 700}, {13, 29}, {120, 2000}, {20, 36},
-};
-
-static size_t put_all(__u8 *target)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(shapes); i++) {
-        used +=
-            put_message(target + used, (__u16)(i + 7), i % 2 == 1, shapes[i].name, shapes[i].size);
-    }
-    return used;
-}
+/* ---- Streams ---- */
 
 static void assert_all(const struct stream *stream)
 {
     assert_int_equal(stream->verdict, EYE_VERDICT_GO_ON);
-    assert_int_equal(stream->count, EYE_ARRAY_LENGTH(shapes));
+    assert_int_equal(stream->count, EYE_ARRAY_LENGTH(dns_shapes));
     assert_int_equal(stream->nameless, 0);
     for (size_t i = 0; i < stream->count; i++) {
         assert_int_equal(stream->messages[i].id, i + 7);
@@ -164,7 +115,7 @@ static void streams_are_the_same_in_any_pieces(void **state)
 {
     (void)state;
     __u8 bytes[8192];
-    size_t size = put_all(bytes);
+    size_t size = dns_put_all(bytes);
     play(bytes, size, size, size);
     for (size_t piece = 1; piece < 600; piece++) {
         play(bytes, size, piece, piece);
@@ -179,8 +130,8 @@ static void names_that_do_not_fit_the_window_are_told_apart(void **state)
     (void)state;
     __u8 bytes[1024];
     struct stream *stream = new_stream();
-    size_t size = put_message(bytes, 1, false, 239, 255);
-    size += put_message(bytes + size, 2, false, 20, 36);
+    size_t size = dns_put_message(bytes, 1, false, 239, 255);
+    size += dns_put_message(bytes + size, 2, false, 20, 36);
     send_bytes(stream, bytes, size);
     assert_int_equal(stream->count, 2);
     assert_int_equal(stream->nameless, 1);
@@ -214,7 +165,7 @@ static void questions_are_recognised(void **state)
 {
     (void)state;
     __u8 bytes[512];
-    size_t size = put_message(bytes, 0x1234, false, 13, 29);
+    size_t size = dns_put_message(bytes, 0x1234, false, 13, 29);
     assert_true(looks(bytes, size));
     assert_false(looks(bytes, 18));
     for (size_t i = 4; i < 15; i++) {
@@ -223,9 +174,9 @@ static void questions_are_recognised(void **state)
         assert_false(looks(bytes, size));
         bytes[i] = kept;
     }
-    size = put_message(bytes, 0x1234, true, 13, 29);
+    size = dns_put_message(bytes, 0x1234, true, 13, 29);
     assert_false(looks(bytes, size));
-    size = put_message(bytes, 0x1234, false, 1, 17);
+    size = dns_put_message(bytes, 0x1234, false, 1, 17);
     assert_true(looks(bytes, size));
 }
 

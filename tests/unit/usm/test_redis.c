@@ -103,8 +103,8 @@ static void outcomes__are_errors_or_ends(void **state)
 static void every_error__has_a_name(void **state)
 {
     (void)state;
-    for (uint16_t code = EYE_REDIS_SUCCESS + 1; code < EYE_REDIS_ERROR_COUNT; code++) {
-        struct record record = record_of("GET", NULL, code);
+    for (unsigned code = EYE_REDIS_SUCCESS + 1; code < EYE_REDIS_ERROR_COUNT; code++) {
+        struct record record = record_of("GET", NULL, (uint16_t)code);
         const struct eye_request_sample sample = {.head = &record.head, .body = &record.body};
         struct eye_request_name name = {0};
         eye_protocol_redis.name_request(NULL, &sample, NULL, &name);

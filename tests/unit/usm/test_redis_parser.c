@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
+#include "tests/support/bad_wire.h"
 #include "tests/support/redis_host.h"
 
 #define PARTS 12
@@ -52,6 +53,7 @@ struct conversation {
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 #define LONG HUNDRED HUNDRED HUNDRED
 #define FIFTY "fifty bytes without any control or other character"
+#define SEVENTY FIFTY "and twenty bytes more"
 #define TEXT FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY
 
 static const struct conversation conversations[] = {
@@ -220,7 +222,7 @@ static void assert_answers(const struct http_host *host, const struct conversati
         bool contained = record->head.body_bytes == sizeof(struct eye_redis_body);
         assert_name(conversation->name, record->body, answer->command);
         assert_int_equal(contained, answer->subcommand != NULL);
-        if (contained) {
+        if (answer->subcommand != NULL) {
             assert_name(conversation->name, record->body + EYE_REDIS_NAME_BYTES,
                         answer->subcommand);
         }
@@ -311,6 +313,48 @@ static void parser__counts_what_is_pipelined_beyond_the_queue(void **state)
     assert_int_equal(host->losses[EYE_LOSS_REDIS_UNMATCHED], 0);
     assert_int_equal(host->losses[EYE_LOSS_REDIS_UNANSWERED], 0);
     free(host);
+}
+
+/* Pairs in one segment, of every length around what a window and the queue hold. */
+static void parser__takes_bursts_as_it_takes_steps(void **state)
+{
+    (void)state;
+    static const char persisted[] = "*2\r\n$9\r\nPERSISTED\r\n$71\r\n" SEVENTY "\r\n";
+    static const char set[] = "*3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\nb\r\n";
+    static const char *const commands[] = {GET_A, PING, set, "*1\r\n$6\r\nDBSIZE\r\n", persisted};
+    static const char *const answers[] = {"$1\r\nx\r\n", "+PONG\r\n", "-OOM x\r\n", ":12\r\n",
+                                          "$-1\r\n"};
+    static const char *const names[] = {"GET", "PING", "SET", "DBSIZE", "PERSISTED"};
+    static struct eye_parser steps;
+    steps = eye_redis_parser;
+    steps.simple_request = NULL;
+    for (size_t count = 1; count <= (size_t)2 * EYE_QUEUE_DEPTH; count++) {
+        for (size_t variant = 0; variant < 5; variant++) {
+            struct http_host *host = redis_host_new(variant % 2 == 0);
+            host->parser = count % 3 == 0 ? &steps : &eye_redis_parser;
+            __u32 client = variant % 2 == 0 ? 0 : 1;
+            char asked[4096] = "";
+            char answered[4096] = "";
+            for (size_t i = 0; i < count; i++) {
+                size_t kind = (i * (variant + 1)) % 5;
+                snprintf(asked + strlen(asked), sizeof(asked) - strlen(asked), "%s",
+                         commands[kind]);
+                snprintf(answered + strlen(answered), sizeof(answered) - strlen(answered), "%s",
+                         answers[kind]);
+            }
+            send_text(host, client, asked);
+            send_text(host, client ^ 1, answered);
+            size_t kept = count < EYE_QUEUE_DEPTH ? count : EYE_QUEUE_DEPTH;
+            assert_int_equal(host->record_count, kept);
+            assert_int_equal(host->losses[EYE_LOSS_REDIS_PIPELINE], count - kept);
+            for (size_t i = 0; i < kept; i++) {
+                size_t kind = (i * (variant + 1)) % 5;
+                assert_name("burst", host->records[i].body, names[kind]);
+                assert_int_equal(host->records[i].head.code, kind == 2 ? EYE_REDIS_ERROR_OOM : 0);
+            }
+            free(host);
+        }
+    }
 }
 
 /* Who asks is known, so an answer that has the form of a command is none. */
@@ -407,6 +451,85 @@ static void parser__gives_up_what_is_malformed(void **state)
     }
 }
 
+/* Each has an answer of its own; their values look like other ones. */
+static const struct {
+    const char *command;
+    const char *name;
+    const char *answer;
+    __u16 code;
+} pairs[] = {
+    {GET_A, "GET", "$17\r\n-MOVED x\r\n+OK\r\n:1\r\n", EYE_REDIS_SUCCESS},
+    {"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$29\r\nx\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n*1\r\nx\r\n", "SET",
+     "-OOM *1\r\n", EYE_REDIS_ERROR_OOM},
+    {PING, "PING", "-LOADING x\r\n", EYE_REDIS_ERROR_LOADING},
+    {"*2\r\n$4\r\nINCR\r\n$18\r\n*1\r\n$4\r\nPING\r\n-OK\r\n", "INCR", "-WRONGTYPE $1\r\n",
+     EYE_REDIS_ERROR_WRONGTYPE},
+    {"*2\r\n$5\r\nLPUSH\r\n$1\r\nk\r\n", "LPUSH", "-READONLY x\r\n", EYE_REDIS_ERROR_READONLY},
+};
+#define EXCHANGES 2000
+
+static void assert_true_pairs(const struct http_host *host)
+{
+    for (size_t i = 0; i < host->record_count; i++) {
+        size_t kind = 0;
+        while (kind < EYE_ARRAY_LENGTH(pairs) && pairs[kind].code != host->records[i].head.code) {
+            kind++;
+        }
+        assert_true(kind < EYE_ARRAY_LENGTH(pairs));
+        assert_name("pair", host->records[i].body, pairs[kind].name);
+    }
+}
+
+/* Of a client that waits for each answer. Nearly every other exchange suffers, and what is left of
+ * a value looks like a message. */
+static void bad_wire__never_pairs_wrongly(void **state)
+{
+    (void)state;
+    struct http_host *host = redis_host_new(true);
+    size_t seen = 0;
+    for (unsigned seed = 1; seed <= 50; seed++) {
+        uint64_t random = seed;
+        redis_host_reset(host, seed % 2 == 0);
+        __u32 client = seed % 2;
+        send_text(host, client, pairs[0].command);
+        send_text(host, client ^ 1, pairs[0].answer);
+        for (unsigned i = 0; i < EXCHANGES && !host->stopped; i++) {
+            size_t kind = random_below(&random, EYE_ARRAY_LENGTH(pairs));
+            send_badly(host, &random, client, pairs[kind].command);
+            send_badly(host, &random, client ^ 1, pairs[kind].answer);
+        }
+        assert_true_pairs(host);
+        seen += host->record_count;
+    }
+    print_message("%zu of %d exchanges seen\n", seen, 50 * EXCHANGES);
+    assert_true(seen > (size_t)15 * EXCHANGES);
+    free(host);
+}
+
+/* Of one that does not, nothing is paired once anything was missed. */
+static void bad_wire__never_pairs_a_pipelining_client_wrongly(void **state)
+{
+    (void)state;
+    struct http_host *host = redis_host_new(true);
+    for (unsigned seed = 1; seed <= 200; seed++) {
+        uint64_t random = seed;
+        redis_host_reset(host, true);
+        for (unsigned i = 0; i < 50 && !host->stopped; i++) {
+            size_t kinds[8];
+            size_t count = 2 + random_below(&random, 7);
+            for (size_t j = 0; j < count; j++) {
+                kinds[j] = random_below(&random, EYE_ARRAY_LENGTH(pairs));
+                send_badly(host, &random, 0, pairs[kinds[j]].command);
+            }
+            for (size_t j = 0; j < count; j++) {
+                send_badly(host, &random, 1, pairs[kinds[j]].answer);
+            }
+        }
+        assert_true_pairs(host);
+    }
+    free(host);
+}
+
 static int looks_like(const char *text, size_t bytes)
 {
     struct eye_glance glance = {0};
@@ -456,7 +579,7 @@ static void looks_like__takes_arrays_of_words_alone(void **state)
     }
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(own); i++) {
         for (size_t bytes = 1; bytes <= strlen(own[i]); bytes++) {
-            if (!looks_like(own[i], bytes)) {
+            if (looks_like(own[i], bytes) != (bytes >= EYE_REDIS_LOOK_BYTES)) {
                 fail_msg("%zu bytes of %s", bytes, own[i]);
             }
         }
@@ -470,10 +593,13 @@ int main(void)
         cmocka_unit_test(parser__reads_conversations_in_pieces_of_every_size),
         cmocka_unit_test(parser__reads_conversations_cut_at_every_place),
         cmocka_unit_test(parser__counts_what_is_pipelined_beyond_the_queue),
+        cmocka_unit_test(parser__takes_bursts_as_it_takes_steps),
         cmocka_unit_test(parser__joins_by_what_the_socket_says),
         cmocka_unit_test(parser__comes_back_after_a_gap),
         cmocka_unit_test(parser__ends_with_replication),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
+        cmocka_unit_test(bad_wire__never_pairs_wrongly),
+        cmocka_unit_test(bad_wire__never_pairs_a_pipelining_client_wrongly),
         cmocka_unit_test(looks_like__takes_arrays_of_words_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,8 +66,8 @@ def live(who):
     """Does the daemon run, and which of its programs are attached?"""
     with harness.Scope() as scope:
         start = time.monotonic()
-        daemon = harness.Daemon(scope, EBPF, "protocols.http2=true", "protocols.dns=true",
-                                prefix=RIGHTS[who], wait=False)
+        daemon = harness.Daemon(scope, EBPF, "protocols.http2=true", "protocols.redis=true",
+                                "protocols.dns=true", prefix=RIGHTS[who], wait=False)
         error = ""
         try:
             daemon.wait_until_observing(120)

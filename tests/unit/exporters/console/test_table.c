@@ -125,6 +125,34 @@ static void table__tells_of_datagrams(void **state)
         "\n");
 }
 
+/* Calls in a section of their own, which has no routes. */
+static void table__tells_of_calls(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample *sample = fixture->sample;
+    sample_add(sample, EYE_METRIC_HTTP_SERVER_DURATION, 1,
+               SAMPLE_TAGS({EYE_TAG_SERVICE, "api"}, {EYE_TAG_ROUTE, "/"}, {EYE_TAG_STATUS, "200"},
+                           {EYE_TAG_VERSION, "2"}));
+    sample_add(
+        sample, EYE_METRIC_RPC_SERVER_DURATION, 1,
+        SAMPLE_TAGS({EYE_TAG_SERVICE, "api"}, {EYE_TAG_METHOD, "a.B/C"}, {EYE_TAG_STATUS, "OK"}));
+    const struct eye_snapshot *now = sample_take(sample);
+    assert_string_equal(
+        render(fixture, &plain, now, NULL),
+        "2026-08-02 12:00:10 UTC  last 10 s\n"
+        "\n"
+        "HTTP\n"
+        "side    service  route  status  version  requests/s     p50     p95     p99\n"
+        "server  api      /      200     2              0.10  1.00 s  1.00 s  1.00 s\n"
+        "\n"
+        "gRPC\n"
+        "side    service  method  status  requests/s     p50     p95     p99\n"
+        "server  api      a.B/C   OK            0.10  1.00 s  1.00 s  1.00 s\n"
+        "\n"
+        "sockeye\n"
+        "\n");
+}
+
 static void table__is_aligned_and_sorted_by_traffic(void **state)
 {
     struct fixture *fixture = *state;
@@ -413,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(table__is_aligned_and_sorted_by_traffic),
         TEST(table__tells_of_datagrams),
+        TEST(table__tells_of_calls),
         TEST(table__leaves_out_what_is_at_rest),
         TEST(table__gives_the_cpu_of_the_interval),
         TEST(table__says_that_nothing_was_seen),

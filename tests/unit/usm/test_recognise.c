@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What any payload of a protocol's, cut anyhow, is taken for: that protocol or none. A few letters
+ * may be HTTP's, whose parser then says that they are not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "collector/base/base.h"
+#include "tests/support/http2_host.h"
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#include "bpf/usm/looks.h"
+#pragma GCC diagnostic pop
+
+#include "tests/support/dns_messages.h"
+#include "tests/support/http_conversations.h"
+#include "tests/support/http_host.h"
+
+static __u8 recognise(const void *bytes, size_t size)
+{
+    struct eye_glance glance = {0};
+    size_t seen = size < EYE_LOOK_BYTES ? size : EYE_LOOK_BYTES;
+    memcpy(glance.bytes, bytes, seen);
+    return eye_recognise_glance(&glance, (__u32)seen, ~0U);
+}
+
+/* Nothing is sure, nor told, when the rest has passed. */
+static void assert_taken_back(const __u8 *bytes, size_t size, size_t piece)
+{
+    struct http_host *host = http_host_new();
+    for (size_t at = 0; at < size;) {
+        size_t part = piece < size - at ? piece : size - at;
+        http_host_send(host, EYE_SENT, bytes + at, part);
+        at += part;
+    }
+    assert_int_equal(host->record_count, 0);
+    assert_false(host->conversation.confirmed);
+    free(host);
+}
+
+static void assert_none_but(__u8 protocol, const void *bytes, size_t size)
+{
+    static const size_t pieces[] = {1, 7, 9, 13, 64, 1460, SIZE_MAX};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(pieces); i++) {
+        for (size_t at = 0; at < size;) {
+            size_t part = pieces[i] < size - at ? pieces[i] : size - at;
+            __u8 found = recognise((const __u8 *)bytes + at, part);
+            if (found == EYE_PROTOCOL_HTTP && protocol != found) {
+                assert_taken_back((const __u8 *)bytes + at, size - at, pieces[i]);
+            } else if (found != protocol && found != EYE_PROTOCOL_UNKNOWN) {
+                fail_msg("%u, not %u: %zu bytes at %zu", found, protocol, part, at);
+            }
+            at += part;
+        }
+    }
+}
+
+static void http_is_nothing_else(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(conversations); i++) {
+        for (size_t j = 0; j < EYE_ARRAY_LENGTH(conversations[i].parts); j++) {
+            const char *bytes = conversations[i].parts[j].bytes;
+            if (bytes != NULL) {
+                assert_none_but(EYE_PROTOCOL_HTTP, bytes, strlen(bytes));
+            }
+        }
+    }
+    assert_int_equal(recognise("GET / HTTP/1.1\r\n\r\n", 18), EYE_PROTOCOL_HTTP);
+}
+
+static void dns_is_nothing_else(void **state)
+{
+    (void)state;
+    __u8 bytes[8192];
+    assert_none_but(EYE_PROTOCOL_DNS, bytes, dns_put_all(bytes));
+    for (unsigned int id = 0; id <= UINT16_MAX; id++) {
+        size_t size = dns_put_message(bytes, (__u16)id, id % 2 == 1, 13, 29);
+        __u8 found = recognise(bytes, size);
+        assert_true(found == EYE_PROTOCOL_DNS || (id % 2 == 1 && found == EYE_PROTOCOL_UNKNOWN));
+    }
+}
+
+/* The first payloads of both ends are recognised, too. */
+static void http2_is_nothing_else(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"nghttp", "h2load", "curl", "grpc"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(names); i++) {
+        struct http2_segment segments[HTTP2_SEGMENTS];
+        __u8 bytes[HTTP2_BYTES];
+        size_t count = http2_load(names[i], bytes, segments);
+        for (size_t j = 0; j < count; j++) {
+            assert_none_but(EYE_PROTOCOL_HTTP2, segments[j].bytes, segments[j].size);
+        }
+        assert_int_equal(recognise(segments[0].bytes, segments[0].size), EYE_PROTOCOL_HTTP2);
+        assert_int_equal(recognise(segments[1].bytes, segments[1].size), EYE_PROTOCOL_HTTP2);
+    }
+}
+
+#define BYTES(text) text, sizeof(text) - 1
+
+/* What may come first of a connection that is older: one frame that ends its payload, or two. */
+static void frames_are_http2(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } frames[] = {
+        {BYTES("\0\0\1\1\5\0\0\0\1\x82")},
+        {BYTES("\0\0\2\0\1\0\0\0\3ab")},
+        {BYTES("\0\0\1\1\4\0\0\0\7\x82\0\0\0\0\1\0\0\0\7")},
+        {BYTES("\0\0\4\x08\0\0\0\0\0\0\0\1\0\0\0\x08\6\0\0\0\0\0")},
+        {BYTES("\0\0\0\4\1\0\0\0\0\0\0\0\4\0\0\0\0\0")},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(frames); i++) {
+        assert_int_equal(recognise(frames[i].bytes, frames[i].size), EYE_PROTOCOL_HTTP2);
+    }
+}
+
+/* Of lines that Redis shares with others none is anybody's; pieces of values are nothing else. */
+static void redis_is_nothing_else(void **state)
+{
+    (void)state;
+    static const char *const payloads[] = {
+        "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$19\r\n{\"a value\": [12, 7]}\r\n",
+        "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n",
+        "%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n+proto\r\n:3\r\n>2\r\n+a\r\n_\r\n",
+        "+OK\r\n-ERR unknown\r\n$-1\r\n:12\r\n,1.5\r\n#t\r\n(123\r\n",
+        "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$5\r\nhello\r\n",
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(payloads); i++) {
+        assert_none_but(EYE_PROTOCOL_REDIS, payloads[i], strlen(payloads[i]));
+    }
+    assert_int_equal(recognise(payloads[0], strlen(payloads[0])), EYE_PROTOCOL_REDIS);
+    assert_int_equal(recognise(BYTES("PING\r\n")), EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(recognise(BYTES("+PONG\r\n")), EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(recognise(BYTES("INFO {\"server_id\":\"N\"}\r\n")), EYE_PROTOCOL_UNKNOWN);
+}
+
+/* First bytes of others that have lengths and numbers in the same places. */
+static void others_are_not_http2(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *bytes;
+        size_t size;
+    } others[] = {
+        {"Kafka, ApiVersions 3", BYTES("\0\0\0\x1b\0\x12\0\3\0\0\0\1\0\7rdkafka\0\4abc\0012\0")},
+        {"Kafka, Produce 0", BYTES("\0\0\0\x14\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0")},
+        {"Kafka, an answer", BYTES("\0\0\0\x10\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0\0")},
+        {"MySQL, a greeting", BYTES("\x4a\0\0\0\x0a"
+                                    "8.0.36\0\x0b\0\0\0abcdefgh\0")},
+        {"MySQL, OK", BYTES("\7\0\0\2\0\0\0\2\0\0\0")},
+        {"PostgreSQL, SSLRequest", BYTES("\0\0\0\x08\4\xd2\x16\x2f")},
+        {"PostgreSQL, a start", BYTES("\0\0\0\x17\0\3\0\0user\0postgres\0\0")},
+        {"TLS, a hello", BYTES("\x16\3\1\2\0\1\0\1\xfc\3\3")},
+        {"MQTT, a connection", BYTES("\x10\x10\0\4MQTT\4\2\0\x3c\0\4test")},
+        {"AMQP", BYTES("AMQP\0\0\x09\1")},
+        {"AMQP, a method", BYTES("\1\0\0\0\0\0\x0c\0\x0a\0\x0b\0\0\0\0\0\0\0\0\xce")},
+        {"MongoDB", BYTES("\x30\0\0\0\1\0\0\0\0\0\0\0\xdd\7\0\0\0\0\0\0\0")},
+        {"Redis", BYTES("*1\r\n$4\r\nPING\r\n")},
+        {"NATS", BYTES("INFO {\"server_id\":\"NA\"}\r\n")},
+        {"SMB", BYTES("\0\0\0\x54\xffSMB\x72\0\0\0\0\x18\1\x28")},
+        {"zeros", BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
+        {"data of an even stream", BYTES("\0\0\2\0\1\0\0\0\2ab")},
+        {"data with a flag of nobody's", BYTES("\0\0\2\0\2\0\0\0\1ab")},
+        {"an update alone", BYTES("\0\0\4\x08\0\0\0\0\0\0\0\1\0")},
+        {"an HTTP/1 beginning", BYTES("PRI / HTTP/1.1\r\n\r\n")},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(others); i++) {
+        for (size_t size = 1; size <= others[i].size; size++) {
+            if (recognise(others[i].bytes, size) == EYE_PROTOCOL_HTTP2) {
+                fail_msg("%s, of %zu bytes", others[i].name, size);
+            }
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(http_is_nothing_else),  cmocka_unit_test(dns_is_nothing_else),
+        cmocka_unit_test(http2_is_nothing_else), cmocka_unit_test(frames_are_http2),
+        cmocka_unit_test(redis_is_nothing_else), cmocka_unit_test(others_are_not_http2),
+    };
+    return cmocka_run_group_tests_name("recognise", tests, NULL, NULL);
+}
