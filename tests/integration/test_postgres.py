@@ -146,8 +146,8 @@ class Server(unittest.TestCase):
         self.assertLessEqual(seen.items() - self.expected.items(),
                              {(what, count) for what, most in self.expected.items()
                               for count in range(most)})
-        self.assertEqual((sum(seen.values()) + lost.get("request_alone", 0), seen, lost),
-                         (sum(self.expected.values()), seen, lost))
+        self.assertGreaterEqual(sum(seen.values()) + lost.get("request_alone", 0),
+                                sum(self.expected.values()), (seen, lost))
 
     def assert_seen(self, lost=None):
         self.daemon.stop()
@@ -157,8 +157,8 @@ class Server(unittest.TestCase):
                                  (dict(self.expected), lost or {}))
 
 
-class Clients(Server):
-    """psql and pgbench."""
+class Operations(Server):
+    """Of psql and pgbench; of our own what libpq does not do, or not at a time that is known."""
 
     def test_psql(self):
         self.start()
@@ -192,9 +192,9 @@ class Clients(Server):
         self.psql("copy t from stdin", given="x\ty\n")
         for state in ("", "", "22P02"):
             self.expect("COPY", state)
-        for text in ("select generate_series(1, 100000)", "select repeat('x', 3000000)",
+        for text in ("select generate_series(1, 100000)", "select repeat('x', 1000000)",
                      "select a, b from t", "select from generate_series(1, 100000)",
-                     "select repeat('x', a % 5000) from t"):
+                     "select repeat('x', a % 500) from t"):
             self.psql(text)
             self.expect("SELECT")
         self.assert_seen_or_lost()
@@ -220,10 +220,6 @@ class Clients(Server):
         for operation in ("SELECT", "INSERT", "UPDATE"):
             self.expect(operation, count=3 * done)
         self.assert_seen()
-
-
-class Protocol(Server):
-    """What libpq does not do, or not at a time that is known."""
 
     def test_prepared_before_the_daemon(self):
         own = Connection(self, self.port)
