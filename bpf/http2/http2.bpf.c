@@ -28,11 +28,12 @@ static __always_inline bool eye_http2_is_full(const struct eye_http2_work *work,
     return true;
 }
 
-/* Places beyond the usual one, unless @stream has that. A request makes them. */
+/* Places beyond the usual one, unless @stream has that. A new request makes them. */
 static __always_inline void eye_http2_find_more(struct bpf_sock *sk, struct eye_http2_work *work,
                                                 __u32 stream)
 {
-    bool asks = eye_carries_requests(work->conversation, work->side);
+    bool asks =
+        eye_carries_requests(work->conversation, work->side) && stream > work->requests->newest;
     if (eye_http2_slot(work->requests, stream)->stream == stream ||
         (asks && !eye_http2_is_full(work, stream, 0, EYE_HTTP2_PLACES_MORE))) {
         return;

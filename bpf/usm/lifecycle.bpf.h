@@ -121,12 +121,16 @@ EYE_PART int eye_end_requests(struct eye_conversation *conversation, struct eye_
 EYE_PART int eye_end_stream(struct eye_conversation *conversation,
                             struct eye_http2_request *request, __u32 error)
 {
-    if (!conversation || !request || request->stream == 0) {
+    if (!conversation || !request) {
+        return 0;
+    }
+    __u32 stream = request->stream;
+    if (stream == 0 || stream == EYE_HTTP2_TELLING || !eye_http2_claim(request, stream)) {
         return 0;
     }
     bool answered = request->answered_ns != 0 && !(request->body.flags & EYE_HTTP2_GRPC);
     struct eye_http2_ended ended =
-        eye_http2_end(request, answered ? request->answered_ns : bpf_ktime_get_ns());
+        eye_http2_end(request, stream, answered ? request->answered_ns : bpf_ktime_get_ns());
     if (!answered && !error) {
         request->stream = 0;
         eye_note_loss_part(conversation, EYE_LOST_UNANSWERED, 1);

@@ -8,6 +8,7 @@ import collections
 import random
 import re
 import socket
+import subprocess
 import threading
 import unittest
 
@@ -127,7 +128,10 @@ ErrorLog {folder}/error
                 folder=folder, port=port, modules="/usr/lib/apache2/modules"))):
             with open(f"{folder}/{name}", "w", encoding="ascii") as file:
                 file.write(content)
-        harness.spawn(self, "apache2", "-f", f"{folder}/apache.conf", "-DFOREGROUND")
+        server = harness.spawn(self, "apache2", "-f", f"{folder}/apache.conf", "-DFOREGROUND",
+                               stdin=subprocess.DEVNULL)
+        self.addCleanup(server.wait, 30)
+        self.addCleanup(server.terminate)  # its workers go with it
         harness.wait_until(lambda: listens(port))
         self.start()
         url = f"http://127.0.0.1:{port}"

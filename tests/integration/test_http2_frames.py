@@ -91,8 +91,8 @@ class ByHand(Case):
         talk.exchange(http2_peer.request(3, "/begun"),
                       http2_peer.headers(3, [(":status", "200")]))
         talk.client_sends(http2_peer.request(5, path))
-        talk.exchange(http2_peer.call(7, "a.B/C"),
-                      http2_peer.headers(7, [(":status", "200")]))
+        talk.exchange(http2_peer.call(7, "a.B/C"), http2_peer.headers(
+            7, [(":status", "200"), ("content-type", "application/grpc")]))
         end(talk)
         talk.close()
         return talk.port
@@ -119,6 +119,25 @@ class ByHand(Case):
                 for end in ENDS:
                     self.assert_calls(port, end, {
                         ("a.B/C", "CANCELLED" if port == taken_back else error): 1})
+
+    def test_taken_back_among_many(self):
+        """More than usually wait; the odd ones are answered, the others taken back, from either end:
+        told while the connection lives, and room for as many again."""
+        self.start()
+        talk = self.converse()
+        talk.client_sends(http2_peer.opening())
+        count = 50
+        for first in (1, 1 + 2 * count, 1 + 4 * count):
+            streams = range(first, first + 2 * count, 2)
+            talk.client_sends(b"".join(http2_peer.request(stream, "/a") for stream in streams))
+            talk.server_sends(b"".join(http2_peer.response(stream) for stream in streams[::2]))
+            cancel = [http2_peer.frame(http2_peer.RST_STREAM, 0, stream,
+                                       http2_peer.CANCEL.to_bytes(4, "big"))
+                      for stream in streams[1::2]]
+            talk.client_sends(b"".join(cancel[::2]))
+            talk.server_sends(b"".join(cancel[1::2]))
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assert_requests(talk.port, {("GET", "200", "/a"): 75, ("GET", "cancelled", "/a"): 75})
 
     def test_joined_late(self):
         """A path that entered the table before is unknown, one that is spelled out has its name."""

@@ -50,7 +50,7 @@ static void keep(struct http2_host *host, struct eye_http2_ended *ended)
         memset(record, 0, sizeof(*record));
         record->head = request->head;
         memcpy(&record->body, &request->body, request->head.body_bytes);
-        record->stream = request->stream;
+        record->stream = ended->stream;
         record->started_ns = request->started_ns;
         record->told_ns = host->clock_ns;
     }

@@ -246,6 +246,10 @@ static __always_inline void eye_http2_read(struct eye_conversation *conversation
             found->what = EYE_FOUND_MISMATCH;
             return;
         }
+        if (!eye_may_carry(conversation, side, true)) {
+            found->what = EYE_FOUND_MISMATCH; /* a server that says so is none the less one */
+            return;
+        }
         eye_know(conversation, side, true);
         eye_confirm(conversation);
         half->phase = EYE_PHASE_START;

@@ -79,19 +79,21 @@ struct eye_hpack_found {
     __u8 complete; /* a field has ended here */
     __u8 resolved; /* its value is known: `index`, or `text` */
     __u8 index;    /* in the static table; 0: it is in `text` */
-    __u32 path;    /* of a path that stands in the table: its insertion; 0: it is in `text` */
-    __u64 word;    /* in the table, of what is no path: as eye_hpack_word() made it; 0: `text` */
+    __u32 path; /* of a path that stands in the table: its place in `paths`, plus 1; 0: in `text` */
+    __u64 word; /* in the table, of what is no path: as eye_hpack_word() made it; 0: `text` */
 };
 
 /* One direction. */
 struct eye_hpack {
     struct eye_hpack_text text; /* the string that is being read, or was read last */
     struct eye_hpack_found found;
-    __u64 words[EYE_HPACK_ENTRIES]; /* values, by insertion modulo the entries */
+    /* Values, by insertion modulo the entries; of a path how many paths were inserted before. */
+    __u64 words[EYE_HPACK_ENTRIES];
     __u8 classes[EYE_HPACK_ENTRIES];
     struct eye_hpack_path paths[EYE_HPACK_PATHS];
     __u32 inserted; /* in all */
     __u32 since;    /* so many when the counting began */
+    __u32 path_count;
     __u32 integer;
     __u32 left; /* bytes of the string that are still to come */
     __u8 name[EYE_HPACK_NAME_BYTES + 8];
@@ -221,9 +223,9 @@ static __always_inline void eye_hpack_end_indexed(struct eye_hpack *table, __u32
         return;
     }
     if (found->class == EYE_HPACK_PATH) {
-        const struct eye_hpack_path *path = &table->paths[number & (EYE_HPACK_PATHS - 1)];
-        found->resolved = path->insertion == number + 1;
-        found->path = number + 1;
+        __u64 place = table->words[number & (EYE_HPACK_ENTRIES - 1)] & (EYE_HPACK_PATHS - 1);
+        found->resolved = table->paths[place].insertion == number + 1;
+        found->path = (__u32)place + 1;
         return;
     }
     found->word = table->words[number & (EYE_HPACK_ENTRIES - 1)];
@@ -236,7 +238,9 @@ static __always_inline void eye_hpack_insert(struct eye_hpack *table)
     table->classes[number & (EYE_HPACK_ENTRIES - 1)] = table->class;
     table->words[number & (EYE_HPACK_ENTRIES - 1)] = eye_hpack_word(&table->text);
     if (table->class == EYE_HPACK_PATH) {
-        struct eye_hpack_path *path = &table->paths[number & (EYE_HPACK_PATHS - 1)];
+        __u64 place = table->path_count++ & (EYE_HPACK_PATHS - 1);
+        struct eye_hpack_path *path = &table->paths[place];
+        table->words[number & (EYE_HPACK_ENTRIES - 1)] = place;
         path->insertion = number + 1;
         path->text = table->text;
     }

@@ -276,7 +276,17 @@ EYE_PART int eye_http2_walk(struct eye_http2_half *http2, const struct eye_half 
 struct eye_http2_ended {
     struct eye_http2_request *request; /* NULL: nothing has ended */
     __u64 duration_ns;
+    __u32 stream;
 };
+
+/* A slot whose request is being told. */
+#define EYE_HTTP2_TELLING 0xffffffffU
+
+/* Both directions may find at once, on two CPUs, that a request has ended: one of them tells. */
+static __always_inline bool eye_http2_claim(struct eye_http2_request *request, __u32 stream)
+{
+    return __sync_val_compare_and_swap(&request->stream, stream, EYE_HTTP2_TELLING) == stream;
+}
 
 /* More than three digits say. */
 #define EYE_HTTP2_NO_NUMBER 1000
@@ -364,11 +374,11 @@ static __always_inline bool eye_http2_open(const struct eye_http2_work *work)
 }
 
 static __always_inline struct eye_http2_ended eye_http2_end(struct eye_http2_request *request,
-                                                            __u64 now_ns)
+                                                            __u32 stream, __u64 now_ns)
 {
     __u64 duration = now_ns - request->started_ns;
     /* Two clocks readings on two CPUs may disagree by some nanoseconds. */
-    struct eye_http2_ended ended = {request, (__s64)duration < 0 ? 0 : duration};
+    struct eye_http2_ended ended = {request, (__s64)duration < 0 ? 0 : duration, stream};
     return ended;
 }
 
@@ -376,13 +386,17 @@ static __always_inline struct eye_http2_ended eye_http2_end(struct eye_http2_req
  * not known is taken for what else is spoken there. */
 static __always_inline struct eye_http2_ended eye_http2_close(const struct eye_http2_work *work,
                                                               struct eye_http2_request *request,
-                                                              __u64 now_ns)
+                                                              __u32 stream, __u64 now_ns)
 {
+    struct eye_http2_ended nothing = {NULL, 0, 0};
+    if (!eye_http2_claim(request, stream)) {
+        return nothing;
+    }
     if (request->untyped && work->requests->grpc) {
         request->body.flags |= EYE_HTTP2_GRPC;
     }
     bool grpc = request->body.flags & EYE_HTTP2_GRPC;
-    return eye_http2_end(request,
+    return eye_http2_end(request, stream,
                          grpc || request->answered_ns == 0 ? now_ns : request->answered_ns);
 }
 
@@ -411,12 +425,23 @@ static __always_inline void eye_http2_note_call(const struct eye_http2_work *wor
     }
 }
 
+/* Whoever says that he calls may only say so: an answer without gRPC's content type is none. */
+static __always_inline void eye_http2_doubt_call(const struct eye_http2_block *block,
+                                                 struct eye_http2_request *request, __u32 status)
+{
+    if (status == 200 && !(block->seen & (1 << EYE_HPACK_GRPC_TYPE | 1 << EYE_HPACK_GRPC_STATUS |
+                                          1 << EYE_HPACK_UNKNOWN))) {
+        request->body.flags &= ~EYE_HTTP2_GRPC;
+    }
+}
+
 /* An answer whose request was not seen, on a connection of which bytes were missed; else whoever
  * asked has given up. Stream 1 may be a request of HTTP/1, which was told with its 101. */
 static __always_inline void eye_http2_note_alone(const struct eye_http2_work *work)
 {
     const struct eye_http2_block *block = &work->half->block;
     if (block->seen & 1 << EYE_HPACK_STATUS && block->stream & 1 && block->stream != 1 &&
+        block->stream > work->requests->newest &&
         work->conversation->queue.trust != EYE_TRUST_FROM_START) {
         eye_note_loss_part(work->conversation, EYE_LOST_UNMATCHED, 1);
     }
@@ -425,7 +450,7 @@ static __always_inline void eye_http2_note_alone(const struct eye_http2_work *wo
 /* A block of answers is complete: of interim ones nothing is told. */
 static __always_inline struct eye_http2_ended eye_http2_answer(const struct eye_http2_work *work)
 {
-    struct eye_http2_ended nothing = {NULL, 0};
+    struct eye_http2_ended nothing = {NULL, 0, 0};
     const struct eye_http2_block *block = &work->half->block;
     struct eye_http2_request *request = eye_http2_find(work, block->stream);
     bool ends = block->flags & EYE_HTTP2_BLOCK_ENDS;
@@ -441,9 +466,10 @@ static __always_inline struct eye_http2_ended eye_http2_answer(const struct eye_
         }
         request->head.code = (__u16)(status < EYE_HTTP2_NO_NUMBER ? status : 0);
         request->answered_ns = block->began_ns;
+        eye_http2_doubt_call(block, request, status);
     }
     eye_http2_note_call(work, request, trailers);
-    return ends ? eye_http2_close(work, request, block->began_ns) : nothing;
+    return ends ? eye_http2_close(work, request, block->stream, block->began_ns) : nothing;
 }
 
 /* ---- What the frames tell ---- */
@@ -483,7 +509,7 @@ static __always_inline void eye_http2_note_ends(const struct eye_http2_work *wor
 /* A block is complete. */
 static __always_inline struct eye_http2_ended eye_http2_end_block(const struct eye_http2_work *work)
 {
-    struct eye_http2_ended nothing = {NULL, 0};
+    struct eye_http2_ended nothing = {NULL, 0, 0};
     struct eye_http2_block *block = &work->half->block;
     block->flags &= ~EYE_HTTP2_BLOCK_OPEN;
     if (block->flags & EYE_HTTP2_BLOCK_PUSHED) {
@@ -521,7 +547,7 @@ EYE_PART int eye_http2_reset_of(const struct eye_half *half)
 static __always_inline struct eye_http2_ended eye_http2_take_frame(
     const struct eye_http2_work *work, const struct eye_http2_frame *frame)
 {
-    struct eye_http2_ended nothing = {NULL, 0};
+    struct eye_http2_ended nothing = {NULL, 0, 0};
     const struct eye_half *half = eye_half_of(work->conversation, work->side);
     struct eye_http2_request *request = eye_http2_find(work, frame->stream);
     if (!request) {
@@ -531,18 +557,18 @@ static __always_inline struct eye_http2_ended eye_http2_take_frame(
         /* Unless the answer may have come before, unseen: complete streams are reset, too. */
         request->body.error =
             (__u8)(eye_http2_reset_of(half) * (request->stream > work->requests->doubted));
-        return eye_http2_close(work, request, half->first_ns);
+        return eye_http2_close(work, request, frame->stream, half->first_ns);
     }
     return eye_carries_requests(work->conversation, work->side)
                ? nothing
-               : eye_http2_close(work, request, half->first_ns);
+               : eye_http2_close(work, request, frame->stream, half->first_ns);
 }
 
 /* Takes what of a block is in the window: @at is where it begins. */
 static __always_inline struct eye_http2_ended eye_http2_take_piece(
     const struct eye_http2_work *work, const struct eye_http2_frame *frame, __u32 at)
 {
-    struct eye_http2_ended nothing = {NULL, 0};
+    struct eye_http2_ended nothing = {NULL, 0, 0};
     const struct eye_half *half = eye_half_of(work->conversation, work->side);
     struct eye_http2_block *block = &work->half->block;
     if (frame->type == EYE_HTTP2_HEADERS || frame->type == EYE_HTTP2_PUSH_PROMISE) {

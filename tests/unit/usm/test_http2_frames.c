@@ -435,6 +435,14 @@ static void call(struct talk *talk, __u32 stream, const char *type)
     headers(talk, CLIENT, EYE_HTTP2_END_STREAM, stream, &block);
 }
 
+static void answer_as(struct talk *talk, __u32 stream, const char *type)
+{
+    struct block block = {.size = 0};
+    indexed(&block, STATUS_200);
+    field(&block, LITERAL, CONTENT_TYPE, type);
+    headers(talk, SERVER, EYE_HTTP2_END_STREAM, stream, &block);
+}
+
 #define CALL(stream, status)                                                                       \
     {                                                                                              \
         stream, "POST", "/a.B/C", 200, status, 0                                                   \
@@ -515,9 +523,25 @@ static void types__of_grpc_only_make_calls(void **state)
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(told); i++) {
         __u32 stream = 2 * (__u32)i + 1;
         call(talk, stream, table[i / 2].type);
-        answer(talk, stream);
+        answer_as(talk, stream, table[i / 2].type);
         told[i] = (struct http2_told)CALL(stream, table[i / 2].status);
     }
+    assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
+}
+
+/* Who does not speak gRPC answers as he answers anybody, whatever he is told that it is. */
+static void types__are_what_the_answer_says(void **state)
+{
+    (void)state;
+    static const struct http2_told told[] = {CALL(1, HTTP2_NOT_GRPC), CALL(3, HTTP2_NOT_GRPC),
+                                             CALL(5, HTTP2_UNSAID)};
+    struct talk *talk = new_talk();
+    for (__u32 stream = 1; stream <= 5; stream += 2) {
+        call(talk, stream, "application/grpc");
+    }
+    answer(talk, 1);
+    answer_as(talk, 3, "text/html");
+    answer_as(talk, 5, "application/grpc+proto");
     assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
 }
 
@@ -529,7 +553,7 @@ static void types__of_others_by_the_entry_of_a_call(void **state)
     struct talk *talk = new_talk();
     struct block block = {.size = 0};
     call(talk, 1, "application/grpc");
-    answer(talk, 1);
+    answer_as(talk, 1, "application/grpc");
     indexed(&block, METHOD_GET);
     field(&block, LITERAL, PATH, "/a");
     field(&block, LITERAL, EYE_HPACK_STATIC + 1, "text/plain");
@@ -549,6 +573,7 @@ static void durations__are_of_what_is_waited_for(void **state)
     call(talk, 3, "application/grpc");
     indexed(&block, STATUS_200);
     headers(talk, SERVER, 0, 1, &block);
+    field(&block, LITERAL, CONTENT_TYPE, "application/grpc");
     headers(talk, SERVER, 0, 3, &block);
     frame(talk, CLIENT, EYE_HTTP2_PING, 0, 0, "12345678", 8);
     frame(talk, SERVER, EYE_HTTP2_DATA, EYE_HTTP2_END_STREAM, 1, NULL, 0);
@@ -779,6 +804,51 @@ static void names__of_others_are_none_of_ours(void **state)
     headers(talk, CLIENT, EYE_HTTP2_END_STREAM, 1, &block);
     answer(talk, 1);
     assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
+}
+
+/* The newest paths are kept, however many other fields were inserted between them. */
+static void paths__are_kept_by_their_own_order(void **state)
+{
+    (void)state;
+    struct http2_told told[2 * EYE_HPACK_PATHS];
+    char paths[EYE_HPACK_PATHS][8];
+    struct talk *talk = new_talk();
+    for (__u32 i = 0; i < EYE_HPACK_PATHS; i++) {
+        struct block block = {.size = 0};
+        snprintf(paths[i], sizeof(paths[i]), "/%u", i);
+        indexed(&block, METHOD_GET);
+        for (__u32 k = 0; k < 3; k++) {
+            named_field(&block, INSERTED, "x-other", "1");
+        }
+        field(&block, INSERTED, PATH, paths[i]);
+        headers(talk, CLIENT, EYE_HTTP2_END_STREAM, 2 * i + 1, &block);
+        answer(talk, 2 * i + 1);
+        told[i] = (struct http2_told)GET(2 * i + 1, paths[i], 200);
+    }
+    for (__u32 i = 0; i < EYE_HPACK_PATHS; i++) {
+        struct block block = {.size = 0};
+        __u32 stream = 2 * (EYE_HPACK_PATHS + i) + 1;
+        indexed(&block, METHOD_GET);
+        indexed(&block, EYE_HPACK_STATIC + 1 + 4 * (EYE_HPACK_PATHS - 1 - i));
+        headers(talk, CLIENT, EYE_HTTP2_END_STREAM, stream, &block);
+        answer(talk, stream);
+        told[EYE_HPACK_PATHS + i] = (struct http2_told)GET(stream, paths[i], 200);
+    }
+    assert_says(talk, told, EYE_ARRAY_LENGTH(told), 0);
+}
+
+/* A server that says what clients say is a server all the same. */
+static void preface__of_a_server_is_none(void **state)
+{
+    (void)state;
+    static const struct http2_told told[] = {GET(1, "/a", 200), GET(3, "/b", 200)};
+    struct talk *talk = new_talk();
+    ask(talk, 1, "/a");
+    answer(talk, 1);
+    say(talk, SERVER, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", EYE_HTTP2_PREFACE_BYTES, true);
+    ask(talk, 3, "/b");
+    answer(talk, 3);
+    assert_says(talk, told, EYE_ARRAY_LENGTH(told), 1);
 }
 
 /* What is longer than is kept is cut and says so, also when it comes from the table. */
@@ -1076,8 +1146,9 @@ static void requests__in_doubt_give_way(void **state)
         ask(talk, 2 * i + 1, "/new");
         answer(talk, 2 * i + 1);
     }
-    answer(talk, 3);
-    answer(talk, 2); /* of a push: nobody asked */
+    answer(talk, 3);   /* counted when it made room */
+    answer(talk, 2);   /* of a push: nobody asked */
+    answer(talk, 999); /* its question was missed */
     play(host, talk, SIZE_MAX);
     assert_int_equal(host->record_count, 1 + EYE_HTTP2_SLOTS);
     assert_int_equal(host->losses[EYE_LOST_GAP], 1);
@@ -1347,6 +1418,7 @@ int main(void)
         cmocka_unit_test(calls__end_in_one_block_with_any_status),
         cmocka_unit_test(calls__have_their_status_in_huffmans_code),
         cmocka_unit_test(types__of_grpc_only_make_calls),
+        cmocka_unit_test(types__are_what_the_answer_says),
         cmocka_unit_test(types__of_others_by_the_entry_of_a_call),
         cmocka_unit_test(durations__are_of_what_is_waited_for),
         cmocka_unit_test(resets__say_why),
@@ -1357,6 +1429,8 @@ int main(void)
         cmocka_unit_test(tables__change_their_size),
         cmocka_unit_test(names__are_spelled_out),
         cmocka_unit_test(names__of_others_are_none_of_ours),
+        cmocka_unit_test(paths__are_kept_by_their_own_order),
+        cmocka_unit_test(preface__of_a_server_is_none),
         cmocka_unit_test(paths__are_cut),
         cmocka_unit_test(methods__may_be_long),
         cmocka_unit_test(values__of_the_static_table),
