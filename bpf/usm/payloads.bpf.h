@@ -123,8 +123,7 @@ static __always_inline int eye_take_step(struct __sk_buff *skb,
     return eye_step_and_tell(&work);
 }
 
-static __always_inline void eye_tell_of(void *context __attribute__((unused)),
-                                        struct eye_conversation *conversation,
+static __always_inline void eye_tell_of(void *context, struct eye_conversation *conversation,
                                         struct eye_request *request)
 {
     (void)context;

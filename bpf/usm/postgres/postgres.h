@@ -194,10 +194,11 @@ static __always_inline bool eye_postgres_note_parse(struct eye_half *half, __u32
         return false;
     }
     __u32 operation = eye_postgres_operation_at(half, statement, end);
-    if (half->flags & EYE_POSTGRES_OPERATION_BITS) {
+    if (half->flags & EYE_POSTGRES_PARSED) {
         operation = EYE_POSTGRES_UNKNOWN; /* which one of them will be bound? */
     }
-    half->flags = (__u16)((half->flags & ~EYE_POSTGRES_OPERATION_BITS) | operation);
+    half->flags =
+        (__u16)((half->flags & ~EYE_POSTGRES_OPERATION_BITS) | operation | EYE_POSTGRES_PARSED);
     return true;
 }
 

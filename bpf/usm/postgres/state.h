@@ -32,6 +32,7 @@ enum eye_postgres_asking {
     EYE_POSTGRES_OPERATION_BITS = 0xff, /* of the last Parse: enum eye_postgres_operation */
     EYE_POSTGRES_SYNCED = 0x100,        /* the last message was Sync */
     EYE_POSTGRES_ASKED_BIT = 0x200,     /* turns over with each question for encryption */
+    EYE_POSTGRES_PARSED = 0x400,        /* a Parse came since the last Execute or Sync */
 };
 
 /* eye_half.flags of the server's direction, beside EYE_BATCHES_IDLE. */
