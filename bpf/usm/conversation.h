@@ -99,7 +99,8 @@ struct eye_queue {
     __u8 noted;           /* slot `pushed` holds the request whose head is being read */
     __u8 pipelined;       /* a request was sent before the answer to the last one */
     __u8 by_number;       /* answers say whose they are: order proves nothing, and nobody waits */
-    __u8 padding[4];
+    __u8 skipped;         /* behind the one that is being told: its batch was passed over */
+    __u8 padding[3];
     struct eye_request first;
 };
 

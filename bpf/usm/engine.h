@@ -54,7 +54,9 @@ static __always_inline void eye_take_request(struct eye_work *work, __u32 filled
     __u32 side = work->at->side;
     const struct eye_half *half = eye_half_of(conversation, side);
     eye_know(work->conversation, side, true);
-    struct eye_request *request = eye_open_request(conversation, work->pipeline, side);
+    struct eye_request *request = work->parser->batches
+                                      ? eye_open_in_batch(conversation, work->pipeline, side)
+                                      : eye_open_request(conversation, work->pipeline, side);
     work->parser->note(conversation, side, request, filled, found);
     if (found->used == 0) {
         return;
@@ -67,7 +69,53 @@ static __always_inline void eye_take_request(struct eye_work *work, __u32 filled
     request->sequence = half->first_sequence;
     request->acknowledged = half->first_acknowledged;
     request->head.protocol = conversation->protocol;
-    request->mark = half->mark;
+    request->mark = work->parser->batches ? (__u8)half->left : half->mark;
+}
+
+/* An answer of a batch begins at the start of the window. Returns the request that it answers, or
+ * NULL. */
+static __always_inline struct eye_request *eye_take_batch_response(struct eye_work *work,
+                                                                   __u32 filled,
+                                                                   const struct eye_found *found)
+{
+    struct eye_conversation *conversation = work->conversation;
+    __u32 side = work->at->side;
+    struct eye_queue *queue = &conversation->queue;
+    const struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_request *request = NULL;
+    __u32 count = 0;
+    eye_know(conversation, side, false);
+    eye_confirm(conversation);
+    eye_open_response(conversation, side);
+    if (eye_is_paired(queue)) {
+        count = eye_waiting_of_batch(conversation, work->pipeline, (__u8)half->left);
+        request = count > 0 ? eye_slot(queue, work->pipeline, queue->popped) : NULL;
+    }
+    if (found->what == EYE_FOUND_BATCH_END) {
+        eye_skip_requests(conversation, count);
+        queue->popped += count;
+        request = NULL;
+    }
+    eye_pin(request);
+    if (request && work->parser->complete) {
+        work->parser->complete(half, filled, request);
+    }
+    if (found->what == EYE_FOUND_INTERIM) {
+        return NULL;
+    }
+    if (found->closes || found->what == EYE_FOUND_BATCH_END) {
+        eye_end_batch(conversation, side);
+    }
+    eye_pin(request);
+    if (!request) {
+        return NULL;
+    }
+    if (found->ends) {
+        eye_skip_requests(conversation, count - 1);
+        queue->skipped = (__u8)(count - 1);
+    }
+    eye_time_answer(request, half->first_ns, found->code);
+    return request;
 }
 
 /* A response begins at the start of the window. Returns the request that it answers, or NULL. */
@@ -102,6 +150,9 @@ static __always_inline struct eye_request *eye_use_window(struct eye_work *work,
     }
     if (found->what == EYE_FOUND_REQUEST) {
         eye_take_request(work, filled, found);
+    } else if (work->parser->batches && found->what >= EYE_FOUND_RESPONSE &&
+               found->what <= EYE_FOUND_BATCH_END) {
+        answered = eye_take_batch_response(work, filled, found);
     } else if (found->what == EYE_FOUND_RESPONSE || found->what == EYE_FOUND_INTERIM) {
         answered = eye_take_response(work, found);
     } else {

@@ -10,7 +10,7 @@
  */
 #pragma once
 
-#include "bpf/usm/pairing.h"
+#include "bpf/usm/batches.h"
 
 /* The first bytes of a payload, before there is a window for them. */
 #define EYE_LOOK_BYTES 64
@@ -26,8 +26,9 @@ enum eye_what {
     EYE_FOUND_REQUEST,
     EYE_FOUND_RESPONSE,
     EYE_FOUND_INTERIM,
-    EYE_FOUND_MISMATCH, /* what stands here is no message */
-    EYE_FOUND_END,      /* of the protocol: something else follows */
+    EYE_FOUND_BATCH_END, /* of answers, and nothing else: what still waits of it has none */
+    EYE_FOUND_MISMATCH,  /* what stands here is no message */
+    EYE_FOUND_END,       /* of the protocol: something else follows */
 };
 
 struct eye_found {
@@ -38,7 +39,8 @@ struct eye_found {
     __u8 asked;    /* set: the head of a request is complete */
     __u8 mark;     /* go_on behind a RESPONSE: the mark of its request, 0 when it is not known */
     __u8 last;     /* likewise: no other request waits */
-    __u8 padding[2];
+    __u8 ends;     /* RESPONSE of a batch: nothing else of the batch is answered */
+    __u8 closes;   /* likewise: and the batch is over */
 };
 
 /*
@@ -53,6 +55,11 @@ struct eye_found {
 struct eye_parser {
     /** Bytes do not tell requests from responses: whoever connected is the client. */
     bool client_connects;
+
+    /** Requests come in batches (bpf/usm/batches.h): answers are of batch number eye_half.left of
+     * their direction, which the engine counts on, and requests of that of theirs, which go_on()
+     * does. An answer that belongs to no request is no loss. */
+    bool batches;
 
     /** The window of the direction holds @filled bytes, the last ones new. Uses what it can, says
      * how much, and stops where it found what changes the queue:
@@ -71,6 +78,10 @@ struct eye_parser {
     /** Behind a request that was noted, or a response that was paired: the rest of the window. */
     void (*go_on)(struct eye_conversation *conversation, __u32 side, __u32 filled,
                   struct eye_found *found);
+
+    /** NULL, or: the answer, or interim answer, at the start of the window says something about its
+     * request, which goes into the body of the record. Of batches only. */
+    void (*complete)(const struct eye_half *half, __u32 filled, struct eye_request *request);
 
     /** A parser whose messages often come many at a time has these, too (bpf/usm/burst.h). At @from
      * (below @filled) in the window of a direction stands a message that is here as a whole, has

@@ -95,7 +95,8 @@ EYE_PART int eye_resolve_part(struct __sk_buff *skb, struct eye_conversation *co
 static __always_inline struct eye_pipeline *eye_find_pipeline(struct bpf_sock *sk,
                                                               const struct eye_work *work)
 {
-    if (!eye_needs_pipeline(work->conversation, work->at->side)) {
+    bool many = work->parser->batches && eye_waiting(&work->conversation->queue) > 1;
+    if (!many && !eye_needs_pipeline(work->conversation, work->at->side)) {
         return NULL;
     }
     return sk->state == TCP_LISTEN

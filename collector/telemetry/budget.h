@@ -22,8 +22,8 @@
 #include "collector/base/table.h"
 #include "collector/telemetry/telemetry.h"
 
-/* Tags whose values a service's clients may choose: routes and remote addresses. */
-#define EYE_CHOSEN_TAGS 4
+/* Tags whose values a service's clients may choose: routes, remote addresses, and their like. */
+#define EYE_CHOSEN_TAGS 5
 
 /* In place of a service's hash: all of them. */
 #define EYE_ANYBODY 0

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* PostgreSQL: what its parser keeps in a direction (bpf/usm/conversation.h), and its limits. */
+#pragma once
+
+#include "bpf/usm/batches.h"
+#include "bpf/usm/postgres/record.h"
+
+/* Type and length. The length counts itself, and not the type. */
+#define EYE_POSTGRES_HEAD_BYTES 5
+/* Messages are shorter than 1 GiB, those of a client that carry no data 10 000 bytes at most. */
+#define EYE_POSTGRES_LENGTH_MAX (1U << 30)
+#define EYE_POSTGRES_SMALL_MAX 10000
+/* Messages passed over in one step; the next step goes on. */
+#define EYE_POSTGRES_MESSAGES_AT_ONCE 24
+/* Of a statement and of a tag: blanks before the first word, and the word. */
+#define EYE_POSTGRES_TEXT_BYTES 48
+/* Names have 63 bytes at most (NAMEDATALEN). */
+#define EYE_POSTGRES_NAME_BYTES 64
+/* Severity, twice, and the SQLSTATE stand within so many bytes of an error. */
+#define EYE_POSTGRES_ERROR_BYTES 64
+/* Columns of a row, by the server's limit. */
+#define EYE_POSTGRES_COLUMNS_MAX 1664
+
+/* Codes in the place of a version, of messages without a type. */
+#define EYE_POSTGRES_CANCEL 80877102U
+#define EYE_POSTGRES_SSL 80877103U
+#define EYE_POSTGRES_GSS 80877104U
+#define EYE_POSTGRES_MAJOR 3U
+
+/* eye_half.flags of the client's direction. */
+enum eye_postgres_asking {
+    EYE_POSTGRES_OPERATION_BITS = 0xff, /* of the last Parse: enum eye_postgres_operation */
+    EYE_POSTGRES_SYNCED = 0x100,        /* the last message was Sync */
+    EYE_POSTGRES_ASKED_BIT = 0x200,     /* turns over with each question for encryption */
+    EYE_POSTGRES_PARSED = 0x400,        /* a Parse came since the last Execute or Sync */
+};
+
+/* eye_half.flags of the server's direction, beside EYE_BATCHES_IDLE. */
+enum eye_postgres_answering {
+    EYE_POSTGRES_EXTENDED = 1, /* this batch is no simple query */
+    /* EYE_POSTGRES_ASKED_BIT: turns over with each answer about encryption */
+};
+
+/* What a function says in the place of a position. */
+#define EYE_POSTGRES_BROKEN (1U << 30) /* this is no PostgreSQL */

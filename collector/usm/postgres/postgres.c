@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The protocol "postgres": the operation of the semantic conventions for databases
+ * (https://opentelemetry.io/docs/specs/semconv/db/postgresql), and the same at the server's end.
+ * Operations are those of a table, and nothing of a statement becomes a tag. */
+#include "bpf/usm/postgres/record.h"
+
+#include <string.h>
+
+#include "collector/usm/protocol.h"
+
+static const char *const operations[EYE_POSTGRES_OPERATION_COUNT] = {
+    [EYE_POSTGRES_UNKNOWN] = "unknown",
+    [EYE_POSTGRES_OTHER] = "_OTHER",
+#define X(name) [EYE_POSTGRES_##name] = #name,
+    EYE_POSTGRES_OPERATIONS(X)
+#undef X
+};
+
+static bool is_valid(const struct eye_request_head *head, const void *record)
+{
+    const struct eye_postgres_body *body = record;
+    return head->body_bytes == sizeof(*body) && body->operation < EYE_POSTGRES_OPERATION_COUNT;
+}
+
+/* Classes and conditions are five of A-Z and 0-9: what is none of these was made up. */
+static bool is_state(const char *state)
+{
+    for (int i = 0; i < EYE_POSTGRES_STATE_BYTES; i++) {
+        bool digit = state[i] >= '0' && state[i] <= '9';
+        bool letter = state[i] >= 'A' && state[i] <= 'Z';
+        if (!digit && !letter) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void name_outcome(const struct eye_request_head *head, const struct eye_postgres_body *body,
+                         struct eye_request_name *name)
+{
+    if (!eye_request_is_answered(head)) {
+        eye_request_name_tag(name, EYE_TAG_ERROR, eye_request_error_name(head));
+        return;
+    }
+    if (body->state[0] != '\0') {
+        char *state = name->text;
+        memcpy(state, body->state, EYE_POSTGRES_STATE_BYTES);
+        state[EYE_POSTGRES_STATE_BYTES] = '\0';
+        eye_request_name_tag(name, EYE_TAG_STATUS, is_state(state) ? state : "_OTHER");
+    }
+}
+
+static void name_request(void *protocol_state, const struct eye_request_sample *sample,
+                         const struct eye_request_place *place, struct eye_request_name *ret_name)
+{
+    (void)protocol_state;
+    (void)place;
+    const struct eye_request_head *head = sample->head;
+    const struct eye_postgres_body *body = sample->body;
+    ret_name->metric = (head->flags & EYE_REQUEST_CLIENT) != 0 ? EYE_METRIC_DB_CLIENT_DURATION
+                                                               : EYE_METRIC_DB_SERVER_DURATION;
+    ret_name->chosen = EYE_TAG_STATUS;
+    /* Whoever writes statements may raise any SQLSTATE. */
+    ret_name->choice = body->state[0] == 0 ? EYE_CHOICE_OURS : EYE_CHOICE_REFUSED;
+    eye_request_name_tag(ret_name, EYE_TAG_DB_SYSTEM, "postgresql");
+    eye_request_name_tag(ret_name, EYE_TAG_OPERATION, operations[body->operation]);
+    name_outcome(head, body, ret_name);
+}
+
+const struct eye_protocol_type eye_protocol_postgres = {
+    .body_min = sizeof(struct eye_postgres_body),
+    .body_max = sizeof(struct eye_postgres_body),
+    .is_valid = is_valid,
+    .name_request = name_request,
+};
