@@ -89,13 +89,14 @@ EYE_PART __u32 eye_count_batch(struct eye_conversation *conversation, struct eye
             break;
         }
         __u8 ahead = (__u8)(request->mark - batch);
+        only_errors = eye_forget(only_errors);
         if (count == 0 && ahead >= 128) {
             queue->popped++;
             eye_note_loss(conversation, EYE_LOST_UNANSWERED, !request->only_errors);
         } else if (ahead == 0) {
             queue->popped += only_errors;
             count += !only_errors;
-            only_errors = count == 1 && request->only_errors;
+            only_errors = (count == 1) & request->only_errors;
         } else {
             break;
         }

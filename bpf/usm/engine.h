@@ -96,7 +96,7 @@ static __always_inline struct eye_request *eye_take_batch_response(struct eye_wo
         work->parser->complete(half, filled, request);
     }
     eye_pin(request);
-    bool only_errors = request && request->only_errors;
+    __u32 only_errors = request ? eye_forget(request->only_errors) : 0;
     if (found->what == EYE_FOUND_BATCH_END || (only_errors && found->closes)) {
         eye_skip_requests(conversation, count - only_errors);
         queue->popped += count;

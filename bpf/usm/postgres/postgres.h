@@ -171,7 +171,8 @@ EYE_PART __u32 eye_postgres_find_statement(const struct eye_half *half, __u32 fr
 /* The message of @type ends a preparation, with which the client waits for what comes of it. */
 static __always_inline bool eye_postgres_prepares(const struct eye_half *half, __u8 type)
 {
-    return (type == 'S' || type == 'H') && half->flags & EYE_POSTGRES_PARSED;
+    __u64 waits = EYE_POSTGRES_BIT('S') | EYE_POSTGRES_BIT('H');
+    return eye_postgres_is_in(type, half->flags & EYE_POSTGRES_PARSED ? waits : 0);
 }
 
 /* What a message of @type, which is passed over, does to those behind it. */
