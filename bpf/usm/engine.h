@@ -154,8 +154,9 @@ static __always_inline struct eye_request *eye_use_window(struct eye_work *work,
     }
     if (found->what == EYE_FOUND_REQUEST) {
         eye_take_request(work, filled, found);
-    } else if (work->parser->batches && found->what >= EYE_FOUND_RESPONSE &&
-               found->what <= EYE_FOUND_BATCH_END) {
+    } else if (work->parser->batches &&
+               (found->what == EYE_FOUND_RESPONSE || found->what == EYE_FOUND_INTERIM ||
+                found->what == EYE_FOUND_BATCH_END)) {
         answered = eye_take_batch_response(work, filled, found);
     } else if (found->what == EYE_FOUND_RESPONSE || found->what == EYE_FOUND_INTERIM) {
         answered = eye_take_response(work, found);

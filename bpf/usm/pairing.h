@@ -336,8 +336,7 @@ static __always_inline struct eye_answered eye_answer(struct eye_conversation *c
 /* The request was told: now the other direction, perhaps on another CPU, may use its slot. */
 static __always_inline void eye_pop(struct eye_queue *queue)
 {
-    queue->popped += 1U + queue->skipped;
-    queue->skipped = 0;
+    queue->popped++;
 }
 
 /* An interim response proves as much as a final one. */

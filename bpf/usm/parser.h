@@ -26,9 +26,9 @@ enum eye_what {
     EYE_FOUND_REQUEST,
     EYE_FOUND_RESPONSE,
     EYE_FOUND_INTERIM,
-    EYE_FOUND_BATCH_END, /* of answers, and nothing else: what still waits of it has none */
     EYE_FOUND_MISMATCH,  /* what stands here is no message */
     EYE_FOUND_END,       /* of the protocol: something else follows */
+    EYE_FOUND_BATCH_END, /* of answers, and nothing else: what still waits of it has none */
 };
 
 struct eye_found {
