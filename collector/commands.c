@@ -101,18 +101,17 @@ static struct eye_config *load_from(const struct origin *origin, const struct ey
     return config;
 }
 
-static struct eye_config *load_config(const struct eye_options *options)
+struct eye_config *eye_command_load(const struct eye_options *options)
 {
     struct origin origin;
     init_origin(&origin, options);
     return load_from(&origin, options);
 }
 
-/* Exporters as `run` uses them, or their problems printed. EYE_EXIT_OK or another code. */
-static int make_exporters(const struct eye_config *config, struct eye_workers *workers)
+int eye_command_make_exporters(const struct eye_config *config, struct eye_workers *ret_workers)
 {
     struct eye_error error = {""};
-    int result = eye_workers_new(config, workers, &error);
+    int result = eye_workers_new(config, ret_workers, &error);
     if (result == 0) {
         return EYE_EXIT_OK;
     }
@@ -163,7 +162,7 @@ int eye_command_run(const struct eye_options *options)
     if (become_user(config, &error) != 0) {
         eye_log_error("%s", error.text);
     } else {
-        code = make_exporters(config, &workers);
+        code = eye_command_make_exporters(config, &workers);
     }
     if (code == EYE_EXIT_OK) {
         warn_of_fetched(config);
@@ -233,7 +232,7 @@ static int check_exporters(const struct eye_config *config, bool open)
     struct eye_workers workers = {0};
     int code = stand_in_for_service(config, open);
     if (code == EYE_EXIT_OK) {
-        code = make_exporters(config, &workers);
+        code = eye_command_make_exporters(config, &workers);
     }
     if (code == EYE_EXIT_OK && open && eye_check_open(config, &workers, stderr) != 0) {
         code = EYE_EXIT_FAILURE;
@@ -247,7 +246,7 @@ int eye_command_check(const struct eye_options *options)
     if (options->print_default) {
         return print_default_config();
     }
-    struct eye_config *config = load_config(options);
+    struct eye_config *config = eye_command_load(options);
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }
@@ -261,7 +260,7 @@ int eye_command_check(const struct eye_options *options)
 
 int eye_command_probe(const struct eye_options *options)
 {
-    struct eye_config *config = load_config(options);
+    struct eye_config *config = eye_command_load(options);
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }
