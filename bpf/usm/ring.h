@@ -45,9 +45,9 @@ static __always_inline __u64 eye_usual_wake_flag(void)
 }
 
 /* False: the ring has no room. */
-static __always_inline bool eye_put(const void *record, __u64 bytes, __u64 wake)
+static __always_inline bool eye_put(void *record, __u64 bytes, __u64 wake)
 {
-    return bpf_ringbuf_output(&requests, (void *)record, bytes, wake) == 0;
+    return bpf_ringbuf_output(&requests, record, bytes, wake) == 0;
 }
 
 static __always_inline __u64 eye_now_ns(void)
@@ -76,7 +76,7 @@ static inline __u64 eye_usual_wake_flag(void)
     return 0;
 }
 
-static inline bool eye_put(const void *record, __u64 bytes, __u64 wake)
+static inline bool eye_put(void *record, __u64 bytes, __u64 wake)
 {
     (void)wake;
     eye_host_ring.take(eye_host_ring.context, record, bytes);

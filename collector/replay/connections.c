@@ -270,7 +270,9 @@ static void note_headers(struct connection *connection, const struct eye_packet 
             note_first(other, packet->acknowledged);
         }
     }
-    note_end(sender, sequence + (uint32_t)packet->size);
+    if (!sender->closed) { /* a FIN has a number as well */
+        note_end(sender, sequence + (uint32_t)packet->size);
+    }
     if (packet->flags & EYE_ACK && other->closed && packet->acknowledged == other->end + 1) {
         other->closed_for_good = true;
     }

@@ -16,12 +16,12 @@ unit_packages=(
     git libcmocka-dev python3 python3-prometheus-client python3-jsonschema prometheus openssl libfaketime
     tinyproxy-bin
 )
-reference_packages=(protobuf-compiler nodejs npm)
+reference_packages=(protobuf-compiler nodejs npm tshark)
 live_packages=(
     iproute2 nftables nginx-light apache2-bin haproxy wrk curl valgrind libcap2-bin util-linux
     procps iperf3 graphite-carbon prometheus-pushgateway nodejs npm protobuf-compiler tmux
     dnsmasq-base nghttp2-client nghttp2-server python3-grpcio python3-h2 redis-server
-    postgresql tcpdump tshark
+    postgresql tcpdump
 )
 style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)
