@@ -87,12 +87,12 @@ const struct eye_command eye_command_table[] = {
         .experimental = true,
         .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(END) |
                    EYE_OPTION_BIT(JSON),
-        .operand = "FILE",
+        .operand = "CAPTURE",
         .notes =
-            "FILE is pcap or pcapng, or - for standard input. Its packets go through what looks\n"
-            "at those of this host; a capture has no processes, so services are unknown. Each\n"
-            "connection is told once, as one end saw it. Who connected is told by its SYN;\n"
-            "without one the lower port is the service's.\n\n"
+            "CAPTURE is a file, pcap or pcapng, or - for standard input. Its packets go through\n"
+            "what looks at those of this host; a capture has no processes, so services are\n"
+            "unknown. Each connection is told once, as one end saw it. Who connected is told\n"
+            "by its SYN; without one the lower port is the service's.\n\n"
             "The configuration is read only where --config names it: then its exporters get all\n"
             "series once, with the time of the last packet, and no table is printed. What could\n"
             "not be used is told in any case.\n\n"

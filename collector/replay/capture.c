@@ -10,8 +10,50 @@
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
 #include "collector/base/text.h"
+#include "exporters/engine/shared_library.h"
 
 #define LINKS_BYTES 256
+
+/* ---- The library ---- */
+
+#define FUNCTIONS(X)                                                                               \
+    X(pcap_close)                                                                                  \
+    X(pcap_datalink)                                                                               \
+    X(pcap_datalink_val_to_name)                                                                   \
+    X(pcap_fopen_offline_with_tstamp_precision)                                                    \
+    X(pcap_geterr)                                                                                 \
+    X(pcap_next_ex)
+
+struct library {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares a name */
+#define X(name) __typeof__(&(name)) name;
+    FUNCTIONS(X)
+#undef X
+};
+
+static const struct eye_symbol symbols[] = {
+#define X(name) EYE_SYMBOL(name, struct library, name),
+    FUNCTIONS(X)
+#undef X
+};
+
+static struct library library;
+
+/* Debian's name of the file, or everybody else's. */
+static int open_library(struct eye_error *ret_error)
+{
+    static const char *const files[] = {"libpcap.so.0.8", "libpcap.so.1"};
+    int result = -ELIBACC;
+    for (size_t i = 0; result != 0 && i < EYE_ARRAY_LENGTH(files); i++) {
+        struct eye_error error;
+        result = eye_shared_library_open(files[i], "libpcap0.8", symbols, EYE_ARRAY_LENGTH(symbols),
+                                         &library, &error);
+        if (result != 0 && i == 0) {
+            *ret_error = error;
+        }
+    }
+    return result;
+}
 
 struct eye_capture {
     pcap_t *pcap;
@@ -127,7 +169,7 @@ static int refuse_link(const char *path, int type, struct eye_error *ret_error)
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(links); i++) {
         eye_text_appendf(&known, "%s%s", i == 0 ? "" : ", ", links[i].name);
     }
-    const char *name = pcap_datalink_val_to_name(type);
+    const char *name = library.pcap_datalink_val_to_name(type);
     return eye_error_set(ret_error, -EPROTONOSUPPORT,
                          "%s: packets of link type %s (%d) are not read; those of %s are", path,
                          name == NULL ? "unknown" : name, type, eye_text_string(&known));
@@ -155,16 +197,21 @@ static int open_capture(struct eye_capture *capture, const char *path, FILE *fil
                         struct eye_error *ret_error)
 {
     char problem[PCAP_ERRBUF_SIZE] = "";
+    int result = open_library(ret_error);
+    if (result != 0) {
+        fclose(file);
+        return result;
+    }
     capture->bytes = size_of(file);
     capture->pcap =
-        pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, problem);
+        library.pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, problem);
     if (capture->pcap == NULL) {
         fclose(file);
         return eye_error_set(ret_error, -EINVAL, "%s is no capture (pcap or pcapng): %s", path,
                              problem);
     }
     capture->file = file;
-    int type = pcap_datalink(capture->pcap);
+    int type = library.pcap_datalink(capture->pcap);
     capture->link = find_link(type);
     return capture->link == NULL ? refuse_link(path, type, ret_error) : 0;
 }
@@ -199,7 +246,7 @@ int eye_capture_read(FILE *file, const char *path, struct eye_capture **ret_capt
 void eye_capture_close(struct eye_capture *capture)
 {
     if (capture != NULL && capture->pcap != NULL) {
-        pcap_close(capture->pcap); /* and its file */
+        library.pcap_close(capture->pcap); /* and its file */
     }
     free(capture);
 }
@@ -230,12 +277,12 @@ int eye_capture_next(struct eye_capture *capture, struct eye_frame *ret_frame,
 {
     struct pcap_pkthdr *header;
     const u_char *bytes;
-    int got = pcap_next_ex(capture->pcap, &header, &bytes);
+    int got = library.pcap_next_ex(capture->pcap, &header, &bytes);
     if (got == PCAP_ERROR_BREAK) {
         return 0;
     }
     if (got != 1) {
-        return eye_error_set(ret_error, -EIO, "%s", pcap_geterr(capture->pcap));
+        return eye_error_set(ret_error, -EIO, "%s", library.pcap_geterr(capture->pcap));
     }
     *ret_frame = (struct eye_frame){
         .time_ns = time_of(header),
