@@ -98,10 +98,9 @@ static void append_row(struct eye_text *text, const struct row *row)
 
 static void append_rows(struct eye_text *text, const struct row *rows, size_t count, bool colour)
 {
-    const struct eye_metric *metric = NULL;
     for (size_t i = 0; i < count; i++) {
-        if (rows[i].point->metric != metric) {
-            metric = rows[i].point->metric;
+        const struct eye_metric *metric = rows[i].point->metric;
+        if (i == 0 || rows[i - 1].point->metric != metric) {
             eye_text_appendf(text, "\n%s%s%s\n%10s%10s%10s  tags\n", colour ? "\033[1m" : "",
                              metric->name, colour ? "\033[0m" : "", "count", "p50", "p99");
         }
@@ -249,19 +248,18 @@ static json_t *pack_connections(const struct eye_connection_counts *counts)
 static json_t *pack_unused(const struct eye_replay_summary *summary)
 {
     const struct eye_connection_counts *connections = &summary->connections;
+    uint64_t cut = connections->cut + summary->cut_datagrams;
+    uint64_t unanswered = connections->waiting + summary->questions_waiting;
     json_t *object = json_object();
     for (size_t i = 0; i < EYE_PACKET_UNUSABLE_COUNT; i++) {
         json_object_set_new(object, unusable[i].name,
                             json_integer((json_int_t)summary->unusable[i]));
     }
-    json_object_set_new(object, "cut_payloads",
-                        json_integer((json_int_t)(connections->cut + summary->cut_datagrams)));
+    json_object_set_new(object, "cut_payloads", json_integer((json_int_t)cut));
     json_object_set_new(object, "connections_evicted",
                         json_integer((json_int_t)connections->evicted));
     json_object_set_new(object, "no_memory", json_integer((json_int_t)connections->lost_memory));
-    json_object_set_new(
-        object, "unanswered",
-        json_integer((json_int_t)(connections->waiting + summary->questions_waiting)));
+    json_object_set_new(object, "unanswered", json_integer((json_int_t)unanswered));
     return object;
 }
 

@@ -15,6 +15,10 @@ struct pair {
     struct eye_endpoint ends[2];
 };
 
+/* Of a connection that is over: bytes that end so far before its last one are repeated ones. More
+ * than is ever under way. */
+#define REPEATED_BYTES (64U << 20)
+
 /* What one end has sent. */
 struct sender {
     bool known;           /* `end` is one of its sequence numbers */
@@ -343,7 +347,18 @@ static void look_for_end(struct eye_connections *connections, struct connection 
     }
 }
 
-/* A packet of a connection that is not known, or of another one than we knew. */
+/* An RST may be nobody's (its number is not held against a window), and a SYN may be missing: what
+ * was over goes on, or another one does, when it brings bytes that were not there before. */
+static bool goes_on(const struct connection *connection, const struct eye_packet *packet,
+                    unsigned source)
+{
+    uint32_t end = packet->sequence + (uint32_t)packet->size;
+    const struct sender *sender = &connection->senders[source];
+    return connection->over && packet->size > 0 && (packet->flags & (EYE_SYN | EYE_RST)) == 0 &&
+           (!sender->known || sender->end - end > REPEATED_BYTES);
+}
+
+/* The connection that @packet belongs to, made when it is the first of one; NULL: none. */
 static struct connection *find(struct eye_connections *connections, const struct eye_packet *packet,
                                unsigned *ret_source)
 {
@@ -354,6 +369,8 @@ static struct connection *find(struct eye_connections *connections, const struct
         if (!connection->over) {
             finish(connections, connection, 0);
         }
+        begin(connections, connection, packet, *ret_source);
+    } else if (connection != NULL && goes_on(connection, packet, *ret_source)) {
         begin(connections, connection, packet, *ret_source);
     }
     if (connection == NULL && (packet->flags & EYE_SYN || packet->size > 0)) {
@@ -379,8 +396,12 @@ void eye_connections_take(struct eye_connections *connections, const struct eye_
     connection->time_ns = packet->time_ns;
     TAILQ_REMOVE(&connections->used, connection, place);
     TAILQ_INSERT_TAIL(&connections->used, connection, place);
-    note_headers(connection, packet, source, sequence);
-    if (packet->size > 0 && (packet->flags & EYE_RST) == 0) {
+    /* Numbers of an RST may be anybody's, and its bytes are words about why (RFC 9293, 3.5.3). */
+    bool reset = (packet->flags & EYE_RST) != 0;
+    if (!reset) {
+        note_headers(connection, packet, source, sequence);
+    }
+    if (!reset && packet->size > 0) {
         take_payload(connections, connection, packet, source, sequence);
     }
     look_for_end(connections, connection, packet, source);

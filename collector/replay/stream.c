@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/replay/stream.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "collector/base/base.h"
@@ -205,6 +206,7 @@ static bool take_own_step(struct eye_replay_stream *stream, struct eye_work *wor
     if (own_steps[protocol].before != NULL) {
         own_steps[protocol].before(stream, side);
     }
+    assert(own_steps[protocol].take_mark != NULL);
     bool more = eye_step_and_tell(work);
     if (half->mark != 0) {
         own_steps[protocol].take_mark(stream, side);

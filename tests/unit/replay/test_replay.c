@@ -174,6 +174,20 @@ static void ports__are_used_again(void **state)
     assert_int_equal(fixture->summary.connections.seen, 3);
 }
 
+/* Nobody obeyed the RST; what follows is told, from where it is certain again. */
+static void stray_reset__ends_nothing_for_good(void **state)
+{
+    struct fixture *fixture = *state;
+    packets_open(&fixture->packets);
+    packets_segment(&fixture->packets, 0, EYE_RST, 12345, "", 0);
+    for (int i = 0; i < 3; i++) {
+        packets_send(&fixture->packets, 0, GET);
+        packets_send(&fixture->packets, 1, OK);
+    }
+    replay(fixture, false);
+    assert_int_equal(fixture->request_count, 3);
+}
+
 static void retransmissions__are_told_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -273,6 +287,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_guess__is_put_right_by_the_protocol, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(ports__are_used_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stray_reset__ends_nothing_for_good, set_up, tear_down),
         cmocka_unit_test_setup_teardown(retransmissions__are_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cut_payloads__are_counted_and_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connections__are_bounded, set_up, tear_down),
