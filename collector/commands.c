@@ -101,10 +101,18 @@ static struct eye_config *load_from(const struct origin *origin, const struct ey
     return config;
 }
 
-struct eye_config *eye_command_load(const struct eye_options *options)
+static struct eye_config *load_config(const struct eye_options *options)
 {
     struct origin origin;
     init_origin(&origin, options);
+    return load_from(&origin, options);
+}
+
+struct eye_config *eye_command_load_named(const struct eye_options *options)
+{
+    struct origin origin;
+    init_origin(&origin, options);
+    origin.source.no_file = options->file == NULL;
     return load_from(&origin, options);
 }
 
@@ -246,7 +254,7 @@ int eye_command_check(const struct eye_options *options)
     if (options->print_default) {
         return print_default_config();
     }
-    struct eye_config *config = eye_command_load(options);
+    struct eye_config *config = load_config(options);
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }
@@ -260,7 +268,7 @@ int eye_command_check(const struct eye_options *options)
 
 int eye_command_probe(const struct eye_options *options)
 {
-    struct eye_config *config = eye_command_load(options);
+    struct eye_config *config = load_config(options);
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }

@@ -39,9 +39,9 @@ struct eye_known {
 
 void eye_known_init(struct eye_known *ret_known);
 
-/** Loads the configuration that @options name, or prints its problems and returns NULL. Its
- * warnings are printed. The caller's, with one reference. */
-struct eye_config *eye_command_load(const struct eye_options *options);
+/** Loads the configuration that @options name, without a file when they name none; or prints its
+ * problems and returns NULL. Its warnings are printed. The caller's, with one reference. */
+struct eye_config *eye_command_load_named(const struct eye_options *options);
 
 /** Exporters as `run` uses them, or their problems printed. EYE_EXIT_OK or another code. */
 int eye_command_make_exporters(const struct eye_config *config, struct eye_workers *ret_workers);

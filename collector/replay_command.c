@@ -18,9 +18,6 @@
 #include "exporters/engine/workers.h"
 #include "exporters/stdout.h"
 
-/* Where no file is named there is none: the host's own is the daemon's, and may be secret. */
-#define NO_FILE "/dev/null"
-
 /* Progress is told so often. */
 #define PROGRESS_NS (200 * EYE_NS_PER_MS)
 
@@ -261,9 +258,9 @@ int eye_command_replay(const struct eye_options *options)
     if (parse_end(options->end, &run.client_end) != 0) {
         return EYE_EXIT_USAGE;
     }
-    used.file = options->file == NULL ? NO_FILE : options->file;
     used.once = true;
-    struct eye_config *config = eye_command_load(&used);
+    /* The host's own file is the daemon's, and may be secret. */
+    struct eye_config *config = eye_command_load_named(&used);
     if (config == NULL) {
         return EYE_EXIT_CONFIG;
     }
