@@ -155,8 +155,7 @@ static bool answer(struct eye_questions *questions, const struct eye_question_pl
     eye_table_remove(&questions->waiting, hash, question);
     struct record record = {.head = question->waiting.head};
     memcpy(&record.body, question->waiting.body, sizeof(record.body));
-    uint64_t asked_ns = question->waiting.first_ns;
-    record.head.duration_ns = place->time_ns > asked_ns ? place->time_ns - asked_ns : 0;
+    eye_set_duration(&record.head, (int64_t)(place->time_ns - question->waiting.first_ns));
     record.head.code = message->code;
     record.body.flags |= message->truncated ? EYE_DNS_TRUNCATED : 0;
     tell(questions, &record);
@@ -248,7 +247,8 @@ static void tell_of_timeout(const struct eye_questions *questions, const struct 
     const struct eye_waiting *waiting = &question->waiting;
     struct record record = {.head = waiting->head};
     memcpy(&record.body, waiting->body, sizeof(record.body));
-    record.head.duration_ns = waiting->last_ns - waiting->first_ns + questions->timeout_ns;
+    eye_set_duration(&record.head,
+                     (int64_t)(waiting->last_ns - waiting->first_ns + questions->timeout_ns));
     record.head.flags |= EYE_REQUEST_UNANSWERED;
     record.head.code = EYE_REQUEST_TIMEOUT;
     tell(questions, &record);
