@@ -5,11 +5,17 @@ the same time: the same series with the same counts, at both ends.
 
 import collections
 import os
+import pathlib
+import sys
 
 import captured
 import harness
 import test_postgres
 from harness import Daemon
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from replayed import replayed, series_of  # pylint: disable=wrong-import-position
 
 CONSOLE = harness.console_of("http.*", "rpc.*", "db.*", "dns.*", "usm.lost", "sockeye.kernel.lost")
 ENDS = {"server": "incoming", "client": "outgoing"}
@@ -26,7 +32,7 @@ class LiveAndReplay(test_postgres.Server):
     ROUNDS = 3
 
     def told(self, end):
-        """As captured.series_of(), of one end and our peers alone: of DNS, whose port is everybody's,
+        """As series_of(), of one end and our peers alone: of DNS, whose port is everybody's,
         by the names of the services."""
         told = collections.Counter()
         found = [(metric, *series) for metric in METRICS[end] for series in self.daemon.series(metric)]
@@ -51,9 +57,9 @@ class LiveAndReplay(test_postgres.Server):
         self.assertEqual(self.daemon.stop(), 0)
         for end in ENDS:
             with self.subTest(end=end):
-                document = captured.replayed(path, "--end", end)
+                document = replayed(path, "--end", end)
                 told = self.told(end)
                 print(f"{end}: {len(told)} series, {sum(told.values())} values")
-                self.assertEqual(captured.series_of(document), told)
+                self.assertEqual(series_of(document), told)
                 self.assertEqual({name for name, _ in told}, set(METRICS[end]))
                 self.assertEqual((document["unused"]["unanswered"], document["connections"]["guessed"]), (0, 0))
