@@ -116,18 +116,6 @@ struct eye_config *eye_command_load_named(const struct eye_options *options)
     return load_from(&origin, options);
 }
 
-int eye_command_make_exporters(const struct eye_config *config, struct eye_workers *ret_workers)
-{
-    struct eye_error error = {""};
-    int result = eye_workers_new(config, ret_workers, &error);
-    if (result == 0) {
-        return EYE_EXIT_OK;
-    }
-    fprintf(stderr, "%s\n", error.text);
-    bool is_ours = result == -ENOMEM || result == -ELIBACC;
-    return is_ours ? EYE_EXIT_FAILURE : EYE_EXIT_CONFIG;
-}
-
 static bool is_fetched(const struct eye_exporter_config *exporter)
 {
     return eye_exporter_type_find(exporter->section->type)->fetched;
@@ -142,10 +130,23 @@ static void warn_of_fetched(const struct eye_config *config)
     }
     if (config->once && fetched > 0 && fetched == config->exporter_count) {
         fprintf(stderr,
-                "%s: exporter %s delivers nothing with --once: it waits for a scraper, and the "
-                "run ends with its only interval; use an exporter that sends, as pushgateway\n",
+                "%s: exporter %s delivers nothing of a single interval: it waits for a scraper, "
+                "and the run ends with that; use an exporter that sends, as pushgateway\n",
                 config->exporters[0].origin, config->exporters[0].name);
     }
+}
+
+int eye_command_make_exporters(const struct eye_config *config, struct eye_workers *ret_workers)
+{
+    struct eye_error error = {""};
+    int result = eye_workers_new(config, ret_workers, &error);
+    if (result == 0) {
+        warn_of_fetched(config);
+        return EYE_EXIT_OK;
+    }
+    fprintf(stderr, "%s\n", error.text);
+    bool is_ours = result == -ENOMEM || result == -ELIBACC;
+    return is_ours ? EYE_EXIT_FAILURE : EYE_EXIT_CONFIG;
 }
 
 /* Before anything is opened, so that what is made is that user's. 0, or -errno with a message. */
@@ -173,7 +174,6 @@ int eye_command_run(const struct eye_options *options)
         code = eye_command_make_exporters(config, &workers);
     }
     if (code == EYE_EXIT_OK) {
-        warn_of_fetched(config);
         code = eye_daemon_run(config, &origin.source, &workers);
     }
     eye_config_unref(config);

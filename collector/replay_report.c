@@ -108,7 +108,7 @@ static void append_rows(struct eye_text *text, const struct row *rows, size_t co
     }
 }
 
-/* "12 packets of a kind" for each kind that there is, "; " between them. */
+/* "a kind (12)" for each kind that there is, "; " between them. */
 static void append_unusable(struct eye_text *text, const struct eye_replay_summary *summary)
 {
     const struct eye_connection_counts *connections = &summary->connections;
@@ -117,7 +117,7 @@ static void append_unusable(struct eye_text *text, const struct eye_replay_summa
         const char *words;
     } others[] = {
         {connections->cut + summary->cut_datagrams,
-         "packets with payload that was not captured whole (snaplen)"},
+         "packets whose payload was not captured whole: snaplen"},
         {connections->evicted, "connections beyond those that are remembered"},
         {connections->lost_memory, "packets that there was no memory for"},
         {connections->waiting + summary->questions_waiting,
@@ -126,15 +126,15 @@ static void append_unusable(struct eye_text *text, const struct eye_replay_summa
     const char *before = "not used: ";
     for (size_t i = 0; i < EYE_PACKET_UNUSABLE_COUNT; i++) {
         if (summary->unusable[i] > 0) {
-            eye_text_appendf(text, "%s%llu packets: %s", before,
-                             (unsigned long long)summary->unusable[i], unusable[i].meaning);
+            eye_text_appendf(text, "%s%s (%llu)", before, unusable[i].meaning,
+                             (unsigned long long)summary->unusable[i]);
             before = "; ";
         }
     }
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(others); i++) {
         if (others[i].count > 0) {
-            eye_text_appendf(text, "%s%llu %s", before, (unsigned long long)others[i].count,
-                             others[i].words);
+            eye_text_appendf(text, "%s%s (%llu)", before, others[i].words,
+                             (unsigned long long)others[i].count);
             before = "; ";
         }
     }
@@ -153,8 +153,8 @@ static void append_summary(struct eye_text *text, const struct eye_replay_report
     eye_human_append_seconds(text, seconds_of(summary));
     eye_text_appendf(
         text,
-        "; %llu connections (%llu without a SYN, %llu of no protocol that is known), "
-        "%llu datagrams of DNS\n",
+        "; connections: %llu (without a SYN: %llu, of no protocol that is known: "
+        "%llu); datagrams of DNS: %llu\n",
         (unsigned long long)connections->seen, (unsigned long long)connections->guessed,
         (unsigned long long)connections->unrecognised, (unsigned long long)summary->dns);
     append_unusable(text, summary);

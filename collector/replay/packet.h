@@ -23,11 +23,11 @@ static inline uint16_t eye_endpoint_port(const struct eye_endpoint *endpoint)
 
 /* X(identifier, name in JSON, what it is): packets of which nothing is made. */
 #define EYE_UNUSABLE(X)                                                                            \
-    X(NOT_IP, "not_ip", "neither IPv4 nor IPv6")                                                   \
-    X(OTHER, "other_transport", "neither TCP nor UDP")                                             \
+    X(NOT_IP, "not_ip", "packets of neither IPv4 nor IPv6")                                        \
+    X(OTHER, "other_transport", "packets of neither TCP nor UDP")                                  \
     X(FRAGMENT, "fragments", "fragments of IP packets")                                            \
-    X(CUT, "cut_headers", "captured too short for their headers (snaplen)")                        \
-    X(DAMAGED, "damaged_headers", "lengths in their headers that cannot be")
+    X(CUT, "cut_headers", "packets captured too short for their headers: snaplen")                 \
+    X(DAMAGED, "damaged_headers", "packets with lengths that cannot be")
 
 enum eye_packet_kind {
 #define X(identifier, name, meaning) EYE_PACKET_##identifier,

@@ -80,6 +80,22 @@ def write_pcapng(packets, link=EN10MB):
     return b"".join(blocks)
 
 
+def in_pieces(packets, size):
+    """The same bytes of TCP (behind Ethernet and IPv4 without options) in segments of @size at most."""
+    for packet in packets:
+        payload = ETHERNET + 20 + (packet.data[ETHERNET + 32] >> 4) * 4
+        if packet.data[ETHERNET + 9] != 6 or len(packet.data) <= payload:
+            yield packet
+            continue
+        sequence = struct.unpack_from("!I", packet.data, ETHERNET + 24)[0]
+        for at in range(payload, len(packet.data), size):
+            head = bytearray(packet.data[:payload])
+            piece = packet.data[at:at + size]
+            struct.pack_into("!H", head, ETHERNET + 2, payload - ETHERNET + len(piece))
+            struct.pack_into("!I", head, ETHERNET + 24, (sequence + at - payload) % 2**32)
+            yield packet._replace(data=bytes(head) + piece, size=payload + len(piece))
+
+
 def with_link(packets, head):
     """Another header in place of Ethernet's."""
     return [packet._replace(data=head + packet.data[ETHERNET:],

@@ -19,7 +19,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 
-from replayed import (CAPTURES, ETHERNET, read_pcap, replayed, run, series_of, with_link, write_pcap,  # pylint: disable=wrong-import-position
+from replayed import (CAPTURES, ETHERNET, in_pieces, read_pcap, replayed, run, series_of, with_link, write_pcap,  # pylint: disable=wrong-import-position
                       write_pcapng)
 
 EXPECTED = CAPTURES / "expected.json"
@@ -214,6 +214,21 @@ class Unusable(Case):
                     with self.subTest(name=name, seed=seed, end=end):
                         self.assert_none_is_wrong(self.replay(write_pcap(changed), "--end", end), name, end)
 
+    def test_pieces(self):
+        """A first payload of a few bytes may tell nothing, and then never another protocol; else all is
+        told alike, however TCP cuts it."""
+        for name in NAMES:
+            packets = read_pcap(CAPTURES / f"{name}.pcap")
+            whole = series_of(replayed(CAPTURES / f"{name}.pcap"))
+            for size in (1, 2, 7, 13, 64, 1460):
+                said = self.replay(write_pcap(in_pieces(packets, size)))
+                with self.subTest(name=name, size=size):
+                    self.assertLessEqual({metric for metric, _ in series_of(said)},
+                                         {metric for metric, _ in whole} | {"usm.lost"})
+                    self.assert_none_is_wrong(said, name)
+                    if size >= 64:
+                        self.assertEqual(series_of(said), whole)
+
     def test_twice(self):
         """As a capture on all interfaces may have them: retransmissions, of which nothing is made."""
         for name in NAMES:
@@ -246,8 +261,8 @@ class Unusable(Case):
         unused = {name: count for name, count in said["unused"].items() if count}
         self.assertEqual(unused, {"not_ip": 1, "other_transport": 1, "fragments": 2})
         self.assertEqual(series_of(said), series_of(replayed(CAPTURES / "http.pcap")))
-        self.assertIn(b"not used: 1 packets: neither IPv4 nor IPv6; 1 packets: neither TCP nor UDP; 2 packets: "
-                      b"fragments of IP packets\n", run(self.folder / "capture").stdout)
+        self.assertIn(b"not used: packets of neither IPv4 nor IPv6 (1); packets of neither TCP nor UDP (1); "
+                      b"fragments of IP packets (2)\n", run(self.folder / "capture").stdout)
 
     def test_ends_before_the_answer(self):
         """The capture ends: unanswered. The connection does: an error, by who ended it."""
