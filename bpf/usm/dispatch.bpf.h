@@ -10,7 +10,7 @@
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/usm/first_payload.bpf.h"
 #include "bpf/usm/looks.h"
-#include "bpf/usm/records.bpf.h"
+#include "bpf/usm/records.h"
 #include "bpf/usm/segment.bpf.h"
 #include "bpf/usm/switches.bpf.h"
 
@@ -61,17 +61,11 @@ static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_stre
                                           const struct eye_segment *segment, __u32 side)
 {
     __u8 speaks = side == EYE_SENT ? EYE_SPOKE_THIS_END : EYE_SPOKE_PEER;
-    bool tunnel = stream->protocol == EYE_PROTOCOL_TUNNEL;
-    if ((stream->protocol == EYE_PROTOCOL_NONE && stream->spoke == speaks) ||
-        (tunnel && stream->looks == EYE_LOOKS_MAX)) {
-        return false;
-    }
-    if (eye_all_off()) {
+    if (!eye_is_worth_a_look(stream, speaks) || eye_all_off()) {
         return false;
     }
     stream->spoke = speaks;
-    __u8 protocol =
-        eye_look(skb, segment->offset, segment->bytes, tunnel ? 1U << EYE_PROTOCOL_HTTP2 : ~0U);
+    __u8 protocol = eye_look(skb, segment->offset, segment->bytes, eye_may_speak(stream));
     if (protocol == EYE_PROTOCOL_UNKNOWN) {
         eye_count_look(stream);
         return false;
