@@ -58,8 +58,8 @@ class Connection:
         while ends < results * (2 if self.eofs else 1):
             body = self.packet()
             kinds += body[:1]
-            if body[0] == 0xff:
-                break
+            if body[0] == 0xff or body[0] == 0xfe and len(body) == 5 and body[3] & 0x40:
+                break  # an error, or a cursor
             ends += body[0] == 0xfe and len(body) < 9
         return kinds
 
@@ -132,7 +132,7 @@ class Server(unittest.TestCase):
     def connect(self, **options):
         connection = pymysql.connect(host="127.0.0.1", port=self.port, user="eye",
                                      autocommit=None, **options)
-        self.addCleanup(connection.close)
+        self.addCleanup(lambda: connection.open and connection.close())
         return connection
 
     def setUp(self):
@@ -181,7 +181,7 @@ class Commands(Server):
         for text, operation, status in (
                 ("select 1", "SELECT", ""), ("  (select 2)", "SELECT", ""),
                 ("/* a comment */ select 3", "SELECT", ""), ("/*!50000 select 3 */", "SELECT", ""),
-                ("insert into d.t select seq, 'secret' from d.t right join seq_1_to_9 on a = seq",
+                ("insert into d.t select seq, 'secret' from d.t right join d.seq_1_to_9 on a = seq",
                  "INSERT", ""),
                 ("replace into d.t values (1, 'x')", "REPLACE", ""),
                 ("update d.t set b = 'secret' where a < 5", "UPDATE", ""),
@@ -259,7 +259,7 @@ class Commands(Server):
                                          (DEPRECATE_EOF, BULK | CACHED_COLUMNS),
                                          (0, BULK | CACHED_COLUMNS)):
             own = Connection(self, self.port, capabilities, of_mariadb)
-            many = own.prepare(b"select seq, seq, 'abc' from seq_1_to_1000 where seq > ?")
+            many = own.prepare(b"select seq, seq, 'abc' from d.seq_1_to_1000 where seq > ?")
             none = own.prepare(b"update d.log set a = 'x'")
             given = b"\0\1\x03\0" + struct.pack("<I", 500)
             for _ in range(3):
@@ -333,7 +333,7 @@ class Commands(Server):
 
     def test_prepared_before_the_daemon(self):
         clients = [Connection(self, self.port), Connection(self, self.port, DEPRECATE_EOF)]
-        texts = (b"select seq from seq_1_to_300", b"update d.log set a = 'x'")
+        texts = (b"select seq from d.seq_1_to_300", b"update d.log set a = 'x'")
         prepared = [[own.prepare(text) for text in texts] for own in clients]
         self.start()
         for own, (many, none) in zip(clients, prepared):
@@ -388,8 +388,8 @@ class Commands(Server):
         connection = self.connect()
         cursor = connection.cursor(pymysql.cursors.SSCursor)
         done = 0
-        for text in ("select 1 from seq_1_to_200000", "select seq, repeat('x', seq % 300) from "
-                     "seq_1_to_30000", "select null from seq_1_to_100000"):
+        for text in ("select 1 from d.seq_1_to_200000", "select seq, repeat('x', seq % 300) from "
+                     "d.seq_1_to_30000", "select null from d.seq_1_to_100000"):
             cursor.execute(text)
             done += len(cursor.fetchall())
         self.assertEqual(done, 330000)

@@ -287,12 +287,15 @@ static __always_inline __u32 eye_mysql_operation(const struct eye_half *half,
     return eye_sql_operation_at(half, from, end);
 }
 
-/* The operation of the statement with number @id. */
+/* The operation of the statement with number @id; MariaDB's clients may execute the last one before
+ * they know its number. */
 static __always_inline __u32 eye_mysql_prepared(const struct eye_mysql_kept *kept, __u32 id)
 {
-    __u32 statement = id == (__u32)-1 ? kept->last : kept->statements[id % EYE_MYSQL_STATEMENTS];
-    return id == (__u32)-1 || statement >> 8 == (id & 0xffffff) ? statement & 0xff
-                                                                : EYE_SQL_UNKNOWN;
+    __u32 statement = kept->statements[id % EYE_MYSQL_STATEMENTS];
+    if (id == (__u32)-1) {
+        return kept->last;
+    }
+    return statement >> 8 == (id & 0xffffff) ? statement & 0xff : EYE_SQL_UNKNOWN;
 }
 
 /* The statements of a connection are gone. */
@@ -323,6 +326,7 @@ EYE_PART __u32 eye_mysql_note_command(struct eye_conversation *conversation, __u
     case EYE_MYSQL_STMT_PREPARE:
         operation = eye_mysql_operation(half, &packet, filled);
         half->mark = (__u8)(operation << 1 | EYE_MYSQL_PREPARE);
+        kept->last = (__u8)operation;
         break;
     case EYE_MYSQL_STMT_EXECUTE:
     case EYE_MYSQL_BULK_EXECUTE:
@@ -381,8 +385,7 @@ static __always_inline void eye_mysql_go_on(struct eye_conversation *conversatio
         found->used = eye_mysql_pass(half, 0, packet.length, filled, EYE_PHASE_START);
     } else if (found->mark & EYE_MYSQL_PREPARE && found->code == 0) {
         __u32 id = (__u32)(packet.body >> 8);
-        kept->last = id << 8 | found->mark >> 1;
-        kept->statements[id % EYE_MYSQL_STATEMENTS] = kept->last;
+        kept->statements[id % EYE_MYSQL_STATEMENTS] = id << 8 | found->mark >> 1;
     }
 }
 

@@ -95,12 +95,13 @@ enum eye_mysql_login {
 /* Behind the first slot's body (eye_kept_of()). */
 struct eye_mysql_kept {
     __u32 statements[EYE_MYSQL_STATEMENTS]; /* by id modulo their number: id << 8 | operation */
-    __u32 last;                             /* that of the statement prepared last */
     __u32 capabilities;                     /* of the server, then of both */
     __u8 system;                            /* enum eye_mysql_system */
     __u8 login;                             /* enum eye_mysql_login */
     __u8 ends;                              /* enum eye_mysql_ends */
     __u8 uploads;                           /* until an empty packet the client sends a file */
+    __u8 last;                              /* operation of the statement prepared last */
+    __u8 padding[3];
 };
 
 EYE_ABI_ASSERT(sizeof(struct eye_mysql_kept) <= EYE_KEPT_BYTES);
