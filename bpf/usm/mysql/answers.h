@@ -312,11 +312,14 @@ EYE_PART __u32 eye_mysql_walk(struct eye_half *half, __u32 from, __u32 filled)
         rows = eye_forget(rows);
         ends = eye_forget(ends);
         eye_pin(from);
-        if (left == 0 || from + EYE_MYSQL_HEAD_BYTES + EYE_MYSQL_EOF_BYTES > filled ||
-            from >= EYE_WINDOW_BYTES) {
-            break; /* the shortest end has so many bytes */
+        if (left == 0 || from >= filled || from >= EYE_WINDOW_BYTES) {
+            break;
         }
         const struct eye_mysql_packet packet = eye_mysql_packet_at(half->window + from);
+        __u32 looked_at = (packet.length + EYE_MYSQL_PACKET_MAX) >> 24; /* 1 unless it is empty */
+        if (from + EYE_MYSQL_HEAD_BYTES + looked_at > filled) {
+            break;
+        }
         if (packet.number != (number & 0xff)) {
             return EYE_MYSQL_BROKEN;
         }
@@ -355,15 +358,19 @@ EYE_PART __u32 eye_mysql_end_columns(struct eye_conversation *conversation, __u3
     struct eye_mysql_kept *kept = eye_mysql_kept_of(conversation);
     from = eye_forget(from);
     eye_pin(from);
-    if (from + EYE_MYSQL_HEAD_BYTES + EYE_MYSQL_EOF_BYTES > filled || from >= EYE_WINDOW_BYTES) {
+    if (from + EYE_MYSQL_HEAD_BYTES + 1 > filled || from >= EYE_WINDOW_BYTES) {
         return from;
     }
     const struct eye_mysql_packet packet = eye_mysql_packet_at(half->window + from);
+    bool short_end = (__u8)packet.body == EYE_MYSQL_END && packet.length == EYE_MYSQL_EOF_BYTES;
+    if (short_end && from + EYE_MYSQL_HEAD_BYTES + EYE_MYSQL_EOF_BYTES > filled) {
+        return from;
+    }
     half->phase = EYE_MYSQL_ROWS;
     if (kept->ends == EYE_MYSQL_ENDS_OK) {
         return from;
     }
-    if ((__u8)packet.body != EYE_MYSQL_END || packet.length != EYE_MYSQL_EOF_BYTES) {
+    if (!short_end) {
         if (kept->ends == EYE_MYSQL_ENDS_EOF && (__u8)packet.body != EYE_MYSQL_ERROR) {
             return EYE_MYSQL_BROKEN;
         }
