@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
+#include "tests/support/http2_host.h"
 #include "tests/support/mysql_host.h"
 
 #define PACKETS 40
@@ -456,6 +457,47 @@ static void parser__reads_conversations_cut_at_every_place(void **state)
     }
 }
 
+static const struct conversation recordings[] = {
+    {"mariadb",
+     {{0}},
+     {DONE(SELECT), DONE(INSERT), DONE(SELECT), FAILED(INSERT, 1062)},
+     EYE_MYSQL_MARIADB},
+    {"pymysql",
+     {{0}},
+     {COMMANDED(PING), COMMANDED(INIT_DB), DONE(LOAD), DONE(SELECT), FAILED(SELECT, 1054),
+      DONE(COMMIT)},
+     EYE_MYSQL_MARIADB},
+    {"prepared",
+     {{0}},
+     {COMMANDED(STMT_PREPARE), DONE(SELECT), DONE(SELECT), COMMANDED(STMT_PREPARE), DONE(DELETE),
+      COMMANDED(PING), COMMANDED(RESET_CONNECTION)},
+     EYE_MYSQL_MARIADB},
+    {"prepared_eofs",
+     {{0}},
+     {COMMANDED(STMT_PREPARE), DONE(SELECT), DONE(SELECT), COMMANDED(STMT_PREPARE), DONE(DELETE),
+      COMMANDED(PING), COMMANDED(RESET_CONNECTION)},
+     EYE_MYSQL_MARIADB},
+};
+
+static void parser__reads_what_was_recorded(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(recordings); i++) {
+        struct http2_segment segments[HTTP2_SEGMENTS];
+        uint8_t bytes[HTTP2_BYTES];
+        size_t count = http2_load_of("mysql", recordings[i].name, bytes, segments);
+        for (size_t piece = 1; piece < 300; piece++) {
+            struct http_host *host = mysql_host_new(piece % 2 == 0);
+            for (size_t j = 0; j < count; j++) {
+                send_pieces(host, segments[j].direction ^ (piece % 2), segments[j].bytes,
+                            segments[j].size, piece, 0);
+            }
+            assert_answers(host, &recordings[i]);
+            free(host);
+        }
+    }
+}
+
 static void send_packets(struct http_host *host, const struct packet *packets, size_t count)
 {
     uint8_t turn[TURN_BYTES];
@@ -818,6 +860,7 @@ int main(void)
         cmocka_unit_test(parser__reads_conversations_whole),
         cmocka_unit_test(parser__reads_conversations_in_pieces_of_every_size),
         cmocka_unit_test(parser__reads_conversations_cut_at_every_place),
+        cmocka_unit_test(parser__reads_what_was_recorded),
         cmocka_unit_test(parser__follows_packets_beyond_their_limit),
         cmocka_unit_test(parser__walks_over_rows_of_a_whole_segment),
         cmocka_unit_test(parser__times_to_the_end),
