@@ -53,11 +53,11 @@ struct conversation {
     }
 #define DONE(operation)                                                                            \
     {                                                                                              \
-        EYE_SQL_##operation, NULL                                                             \
+        EYE_SQL_##operation, NULL                                                                  \
     }
 #define FAILED(operation, state)                                                                   \
     {                                                                                              \
-        EYE_SQL_##operation, state                                                            \
+        EYE_SQL_##operation, state                                                                 \
     }
 
 #define START                                                                                      \
@@ -509,8 +509,7 @@ static void parser__joins_prepared_statements(void **state)
     }
     assert_int_equal(host->record_count, 10);
     for (size_t i = 0; i < 10; i++) {
-        assert_int_equal(operation_of(host, i),
-                         i % 2 == 0 ? EYE_SQL_UPDATE : EYE_SQL_SELECT);
+        assert_int_equal(operation_of(host, i), i % 2 == 0 ? EYE_SQL_UPDATE : EYE_SQL_SELECT);
     }
     free(host);
 }
