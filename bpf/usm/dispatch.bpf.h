@@ -42,7 +42,7 @@ __u32 eye_protocols_refused = 0;
  * an enum eye_protocol. */
 EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes, __u32 wanted)
 {
-    struct eye_glance glance = {0};
+    struct eye_glance glance = {.payload_bytes = bytes};
     __u64 count = bytes;
     eye_pin(count);
     count = count < EYE_LOOK_BYTES ? count : EYE_LOOK_BYTES;

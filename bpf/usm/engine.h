@@ -146,6 +146,9 @@ static __always_inline struct eye_request *eye_take_response(struct eye_work *wo
     struct eye_answered answered = eye_answer(conversation, work->pipeline, side, found->code);
     found->mark = answered.mark;
     found->last = answered.last;
+    if (found->late && answered.request) {
+        eye_time_answer(answered.request, eye_read_time(&work->reader), found->code);
+    }
     return answered.request;
 }
 
@@ -156,6 +159,9 @@ static __always_inline struct eye_request *eye_use_window(struct eye_work *work,
     struct eye_conversation *conversation = work->conversation;
     __u32 side = work->at->side;
     struct eye_request *answered = NULL;
+    if (work->parser->asks_mark && !eye_carries_requests(conversation, side)) {
+        found->mark = eye_next_mark(conversation, work->pipeline);
+    }
     work->parser->read(conversation, side, filled, found);
     if (!work->parser->note) {
         return NULL;
@@ -215,7 +221,9 @@ static __always_inline bool eye_step(struct eye_work *work, struct eye_request *
     struct eye_found found = {0};
     *ret_answered = eye_use_window(work, held + bytes, &found);
     if (found.asked) {
-        eye_confirm(work->conversation);
+        if (!work->parser->answers_confirm) {
+            eye_confirm(work->conversation);
+        }
         eye_push(work->conversation, work->at->side);
     }
     if (found.what == EYE_FOUND_MISMATCH) {
@@ -224,6 +232,9 @@ static __always_inline bool eye_step(struct eye_work *work, struct eye_request *
     }
     if (found.what == EYE_FOUND_END) {
         work->at->verdict = EYE_VERDICT_ENDED;
+        if (found.code) {
+            eye_lose((enum eye_loss)found.code, 1);
+        }
         eye_lose_track(half);
         work->at->offset = work->at->end;
         return false;

@@ -31,7 +31,7 @@ LAYERS = {
     "collector/nat": ["bpf/abi.h", "collector/source", "collector/base", "config"],
     "collector/tracer": ["bpf/abi.h", "collector/base", "collector/telemetry", "config",
                          "collector/process"],
-    "collector/usm": ["bpf/abi.h", "bpf/usm/*/record.h", "collector/base", "collector/telemetry", "config",
+    "collector/usm": ["bpf/abi.h", "bpf/usm/*/record.h", "bpf/usm/sql.h", "collector/base", "collector/telemetry", "config",
                       "collector/process"],
     "collector/aggregate": ["collector/tracer/tracer.h", "collector/usm/usm.h",
                             "collector/usm/protocol.h", "collector/telemetry",

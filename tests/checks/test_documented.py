@@ -65,6 +65,7 @@ DAEMON = {
     "protocols.http2": choice("auto", "true", "false"),
     "protocols.dns": choice("auto", "true", "false"),
     "protocols.redis": choice("auto", "true", "false"),
+    "protocols.mysql": choice("auto", "true", "false"),
     "protocols.postgres": choice("auto", "true", "false"),
     "dns.timeout": Range("5s", "999ms", "1s", "1m", "61s"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
@@ -312,6 +313,7 @@ class Reasons(unittest.TestCase):
                                  "collector/usm/http_name.c",
                                  "collector/usm/http2/call.c", "collector/usm/dns/dns.c",
                                  "collector/usm/redis/redis.c",
+                                 "collector/usm/mysql/mysql.c",
                                  "collector/usm/postgres/postgres.c",
                                  "exporters/console/rows.c",
                                  "exporters/console/table.c"})
