@@ -147,7 +147,7 @@ struct eye_cursor {
     __u32 origin;       /* sequence number of the byte at offset 0 */
     __u32 acknowledged; /* by this segment */
     __u32 opening;      /* 1: a SYN with data, which acknowledges nothing */
-    __u32 padding;
+    __u32 follows;      /* ENDED: an enum eye_class, 0 when nobody knows */
 };
 
 static __always_inline struct eye_half *eye_half_of(struct eye_conversation *conversation,

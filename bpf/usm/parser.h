@@ -41,6 +41,7 @@ struct eye_found {
     __u8 last;     /* likewise: no other request waits */
     __u8 ends;     /* RESPONSE of a batch: nothing else of the batch is answered */
     __u8 closes;   /* likewise: and the batch is over */
+    __u8 follows;  /* END: an enum eye_class, 0 when nobody knows */
 };
 
 /*

@@ -167,6 +167,12 @@ static __always_inline void eye_http_header(struct eye_half *half, __u32 line, _
             half->window[line + 17] == ':' && eye_http_ends_chunked(half, end)) {
             half->flags |= EYE_HTTP_CHUNKED;
         }
+    } else if (name == EYE_WORD('u', 'p', 'g', 'r', 'a', 'd', 'e', ':') &&
+               half->flags & EYE_HTTP_TUNNEL) {
+        __u32 value = line + 8 + (half->window[line + 8] == ' ' ? 1 : 0);
+        bool websocket = eye_lower(eye_load_word(half->window + value)) ==
+                         EYE_WORD('w', 'e', 'b', 's', 'o', 'c', 'k', 'e');
+        half->flags |= websocket ? EYE_HTTP_WEBSOCKET : 0;
     }
 }
 
@@ -177,6 +183,7 @@ static __always_inline void eye_http_end_headers(struct eye_half *half, struct e
     half->phase = EYE_PHASE_START;
     if (flags & EYE_HTTP_TUNNEL) {
         found->what = EYE_FOUND_END;
+        found->follows = flags & EYE_HTTP_WEBSOCKET ? EYE_CLASS_WEBSOCKET : 0;
     } else if (flags & (EYE_HTTP_TRAILERS | EYE_HTTP_BODYLESS)) {
         return;
     } else if (flags & EYE_HTTP_CHUNKED) {

@@ -461,7 +461,10 @@ static void leave__frees_what_the_socket_held(void **state)
         setup(state);
         host->socket.stream.protocol = EYE_PROTOCOL_HTTP;
         host->socket.stream.recognised = 1; /* a guess, from before the programs */
-        eye_leave_conversation(&sk, &host->conversation, verdicts[i]);
+        const struct eye_cursor at = {.verdict = verdicts[i]};
+        eye_leave_conversation(&sk, &host->conversation, &at);
+        assert_int_equal(eye_spoken(&host->socket.stream),
+                         i == 0 ? EYE_PROTOCOL_HTTP : EYE_PROTOCOL_UNKNOWN);
         assert_int_equal(host->socket.stream.protocol,
                          i == 0 ? EYE_PROTOCOL_TUNNEL : EYE_PROTOCOL_UNKNOWN);
         assert_int_equal(host->socket.stream.looks, i);
@@ -559,7 +562,8 @@ static void leave__tells_what_is_lost(void **state)
     host->has_room = true;
     host->conversation.protocol = EYE_PROTOCOL_HTTP;
     host->conversation.queue.pushed = 2;
-    eye_leave_conversation(&sk, &host->conversation, EYE_VERDICT_ENDED);
+    const struct eye_cursor at = {.verdict = EYE_VERDICT_ENDED};
+    eye_leave_conversation(&sk, &host->conversation, &at);
     assert_int_equal(host->outputs, 1);
     assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_UNANSWERED);
     assert_int_equal(host->output.loss.amount, 2);
@@ -750,7 +754,7 @@ static struct eye_segment segment_of(const char *payload)
 static bool recognises(const char *payload, __u32 side)
 {
     struct __sk_buff skb = {0};
-    const struct eye_segment segment = segment_of(payload);
+    struct eye_segment segment = segment_of(payload);
     return eye_recognise(&skb, &host->socket.stream, &segment, side);
 }
 
@@ -845,7 +849,7 @@ static void first_payload__is_no_childs_after_a_switch(void **state)
     static const char get[] = "GET / HTTP/1.1\r\n\r\n";
     struct bpf_sock listener = {.state = TCP_LISTEN};
     struct __sk_buff skb = {.sk = &listener};
-    const struct eye_segment segment = segment_of(get);
+    struct eye_segment segment = segment_of(get);
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         eye_switches = cases[i].left;
@@ -918,7 +922,7 @@ static void handle_first_payload__without_a_program(void **state)
     static const char get[] = "GET / HTTP/1.1\r\n\r\n";
     struct bpf_sock listener = {.state = TCP_LISTEN};
     struct __sk_buff skb = {.sk = &listener};
-    const struct eye_segment segment = segment_of(get);
+    struct eye_segment segment = segment_of(get);
     (void)state;
     eye_handle_first_payload(&skb, &listener, &segment);
     assert_ptr_equal(host->called, &receivers);

@@ -140,7 +140,7 @@ static void values__texts_and_choices_are_checked(void **state)
         {"log: {level: 7}", "1:14: log.level: unknown \"7\" (known: error, warning, info, debug)"},
         {"connections:\n  tags:\n    - port\n    - servce\n",
          "4:7: connections.tags: unknown \"servce\", did you mean \"service\"? (known: direction, "
-         "service, port, family, process, container, pod, namespace, netns, nat)"},
+         "service, port, family, process, container, pod, namespace, netns, nat, protocol)"},
         {"tags: ['a,b']", "1:8: tags: \"a,b\" is not valid, expected \"key:value\" or \"key\" "
                           "without comma or pipe"},
         {"tags: [a, 'b|c']", "1:11: tags: \"b|c\" is not valid, expected \"key:value\" or "
