@@ -127,6 +127,11 @@ class Spoken(unittest.TestCase):
             self.assertEqual(self.daemon.weight(metric, port=port, **tags), count, metric)
             self.assertEqual(self.daemon.weight(metric, port=port), count, metric)
 
+    def check_alone(self, port, count):
+        for direction in ("incoming", "outgoing"):
+            self.assertEqual(self.daemon.total("usm.lost", port=port, direction=direction,
+                                               reason="response_alone"), count)
+
     def test_first_bytes(self):
         """Also while it is open, where single connections are told."""
         mongodb = b"\x25\0\0\0\1\0\0\0\0\0\0\0\xdd\7\0\0\0\0\0\0\0" + bytes(16)
@@ -223,7 +228,9 @@ class Spoken(unittest.TestCase):
                 for _ in range(10):
                     client.sendall(b"ECHO hello\r\n")
                     harness.receive_exactly(client, len(b"$5\r\nhello\r\n"))
-            self.at_the_end(self.check_requests, port, 10 if name else 0, "db")
+            # Of the first line nothing shows that it is a command: its answer is alone.
+            self.at_the_end(self.check_requests, port, 9 if name else 0, "db")
+            self.at_the_end(self.check_alone, port, 1 if name else 0)
             self.at_the_end(self.check_spoken, port, name)
 
     def test_nothing_else_is_taken_at_a_port(self):
@@ -236,28 +243,53 @@ class Spoken(unittest.TestCase):
 
 
 class Changes(unittest.TestCase):
-    """Active is what is spoken now; what came before is told under what was spoken then."""
+
+    def setUp(self):
+        folder = temporary_folder(self)
+        self.config, self.path = (os.path.join(folder, name) for name in ("yaml", "socket"))
+
+    def start(self, ports):
+        self.write(ports)
+        self.daemon = Daemon(self, TAGS, *LOADED, f"control.socket={self.path}", console=CONSOLE,
+                             arguments=("-c", self.config))
+
+    def write(self, ports):
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(f"protocols: {{ports: {ports}}}\n")
+
+    def active(self, port, **tags):
+        return self.daemon.last_gauge("tcp.connections.active", port=port, **tags)
 
     def test_name_and_rules(self):
-        """A reload says what is spoken at a port, and takes it back."""
-        path = os.path.join(temporary_folder(self), "control.sock")
-        daemon = Daemon(self, TAGS, *LOADED, f"control.socket={path}", console=CONSOLE)
-        talk = Conversation(self)
-        port = talk.port
-
-        def active(**tags):
-            return daemon.last_gauge("tcp.connections.active", port=port, **tags)
+        """Active is what is spoken now; what came before is told under what was spoken then. A
+        reload says what is spoken at a port, and takes it back."""
+        talk, ruled = Conversation(self), Conversation(self)  # older than the daemon
+        self.start(f"[{{port: {ruled.port}, protocol: redis}}]")
         talk.server_sends(b"220 mail\r\n")
-        wait_until(lambda: active() == 2)
+        ruled.server_sends(b":1\r\n")
+        wait_until(lambda: self.active(talk.port) == 2)
         talk.client_sends(b"SSH-2.0-client\r\n")
-        wait_until(lambda: active(protocol="ssh") == 2)
-        self.assertEqual(active(), 2)
+        wait_until(lambda: self.active(talk.port, protocol="ssh") == 2)
+        self.assertEqual(self.active(talk.port), 2)
+        self.assertEqual(self.active(ruled.port, protocol="redis"), 2)
+        self.write("[]")
+        reloaded = harness.sockeye("reload", "--socket", self.path)
+        self.assertEqual(reloaded.returncode, 0, reloaded.stderr)
+        with socket.create_connection(("127.0.0.1", ruled.port), 30) as client:
+            server, _ = ruled.listener.accept()
+            server.sendall(b":1\r\n")
+            client.recv(100)
+            server.close()
+            client.recv(100)
         Certificate(self).talk(talk)
-        self.assertEqual(daemon.stop(), 0)
-        self.assertEqual(daemon.values("tcp.sent.bytes", "protocol", port=port),
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(self.daemon.values("tcp.sent.bytes", "protocol", port=talk.port),
                          ["", "ssh", "tls"])
-        self.assertEqual(daemon.values("tcp.connections.closed", "protocol", port=port), ["tls"])
-        self.assertIn(active(), (0, None))
+        self.assertEqual(self.daemon.values("tcp.connections.closed", "protocol", port=talk.port),
+                         ["tls"])
+        self.assertIn(self.active(talk.port), (0, None))
+        self.assertEqual(self.daemon.values("tcp.connections.closed", "protocol",
+                                            port=ruled.port), [""])
 
 
 if __name__ == "__main__":
