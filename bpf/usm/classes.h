@@ -78,11 +78,13 @@ static __always_inline bool eye_tls_looks_like(const struct eye_glance *glance, 
     return eye_tls_is_head(glance->bytes + behind);
 }
 
+#define EYE_MQTT_CONNECT 0x10
+
 /* CONNECT of MQTT 3.1.1 and 5 (section 3.1), with a length of one byte or two. */
 static __always_inline bool eye_mqtt_looks_like(const struct eye_glance *glance)
 {
     __u64 word = eye_load_word(glance->bytes);
-    if ((__u8)word != 0x10) {
+    if ((__u8)word != EYE_MQTT_CONNECT) {
         return false;
     }
     return glance->bytes[1] & 0x80
@@ -104,21 +106,41 @@ static __always_inline bool eye_mongodb_looks_like(const struct eye_glance *glan
            (length == bytes || (length > bytes && bytes == EYE_LOOK_BYTES));
 }
 
+/* First bytes of whatever is asked for below, but for MongoDB's, which may be any: of most payloads
+ * one look at this is all. */
+#define EYE_CLASS_BIT(byte) (1ULL << ((byte)&63))
+#define EYE_CLASS_FIRST_LOW                                                                        \
+    (EYE_CLASS_BIT(EYE_MQTT_CONNECT) | EYE_CLASS_BIT(EYE_TLS_CHANGE_CIPHER_SPEC) |                 \
+     EYE_CLASS_BIT(EYE_TLS_ALERT) | EYE_CLASS_BIT(EYE_TLS_HANDSHAKE) |                             \
+     EYE_CLASS_BIT(EYE_TLS_DATA))
+#define EYE_CLASS_FIRST_HIGH (EYE_CLASS_BIT('S') | EYE_CLASS_BIT('A') | EYE_CLASS_BIT('I'))
+
+static __always_inline bool eye_class_begins(__u8 byte)
+{
+    __u64 first = byte & 64 ? EYE_CLASS_FIRST_HIGH : EYE_CLASS_FIRST_LOW;
+    return byte < 128 && (first >> (byte & 63) & 1);
+}
+
 /* An enum eye_class, or 0. The glance holds @bytes, the rest is zero. */
 static __always_inline __u32 eye_classify(const struct eye_glance *glance, __u32 bytes)
 {
     if (bytes < EYE_CLASS_LEAST) {
         return 0;
     }
+    if (eye_mongodb_looks_like(glance, bytes)) {
+        return EYE_CLASS_MONGODB;
+    }
     __u64 word = eye_load_word(glance->bytes);
+    if (!eye_class_begins((__u8)word)) {
+        return 0;
+    }
 #define X(identifier, length, magic)                                                               \
     if (eye_first_bytes(word, length) == (magic)) {                                                \
         return EYE_CLASS_##identifier;                                                             \
     }
     EYE_CLASS_MAGICS(X)
 #undef X
-    return eye_tls_looks_like(glance, bytes)       ? EYE_CLASS_TLS
-           : eye_mongodb_looks_like(glance, bytes) ? EYE_CLASS_MONGODB
-           : eye_mqtt_looks_like(glance)           ? EYE_CLASS_MQTT
-                                                   : 0;
+    return eye_tls_looks_like(glance, bytes) ? EYE_CLASS_TLS
+           : eye_mqtt_looks_like(glance)     ? EYE_CLASS_MQTT
+                                             : 0;
 }

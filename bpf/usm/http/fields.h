@@ -147,6 +147,21 @@ static __always_inline bool eye_http_ends_chunked(const struct eye_half *half, _
     return word == EYE_WORD('c', 'h', 'u', 'n', 'k', 'e', 'd', 0);
 }
 
+/* What follows a 101, of which @from is behind the field's name. */
+EYE_PART int eye_http_note_upgrade(struct eye_half *half, __u32 from)
+{
+    eye_pin(from);
+    if (!half || from >= EYE_WINDOW_BYTES) {
+        return 0;
+    }
+    __u64 word = eye_load_word(half->window + from);
+    word = (__u8)word == ' ' ? word >> 8 | (__u64)half->window[from + 8] << 56 : word;
+    if (eye_lower(word) == EYE_WORD('w', 'e', 'b', 's', 'o', 'c', 'k', 'e')) {
+        half->flags |= EYE_HTTP_WEBSOCKET;
+    }
+    return 0;
+}
+
 /* A whole header line, LF at @end. */
 static __always_inline void eye_http_header(struct eye_half *half, __u32 line, __u32 end)
 {
@@ -169,10 +184,7 @@ static __always_inline void eye_http_header(struct eye_half *half, __u32 line, _
         }
     } else if (name == EYE_WORD('u', 'p', 'g', 'r', 'a', 'd', 'e', ':') &&
                half->flags & EYE_HTTP_TUNNEL) {
-        __u32 value = line + 8 + (half->window[line + 8] == ' ' ? 1 : 0);
-        bool websocket = eye_lower(eye_load_word(half->window + value)) ==
-                         EYE_WORD('w', 'e', 'b', 's', 'o', 'c', 'k', 'e');
-        half->flags |= websocket ? EYE_HTTP_WEBSOCKET : 0;
+        eye_http_note_upgrade(half, line + sizeof(name));
     }
 }
 
