@@ -215,7 +215,6 @@ static __always_inline bool eye_step(struct eye_work *work, struct eye_request *
     }
     if (found.what == EYE_FOUND_END) {
         work->at->verdict = EYE_VERDICT_ENDED;
-        work->at->follows = found.follows;
         eye_lose_track(half);
         work->at->offset = work->at->end;
         return false;

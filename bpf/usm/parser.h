@@ -28,7 +28,7 @@ enum eye_what {
     EYE_FOUND_INTERIM,
     EYE_FOUND_BATCH_END, /* of answers, and nothing else: what still waits of it has none */
     EYE_FOUND_MISMATCH,  /* what stands here is no message */
-    EYE_FOUND_END,       /* of the protocol: something else follows */
+    EYE_FOUND_END,       /* of the protocol: something else follows; see eye_half.mark */
 };
 
 struct eye_found {
@@ -41,7 +41,6 @@ struct eye_found {
     __u8 last;     /* likewise: no other request waits */
     __u8 ends;     /* RESPONSE of a batch: nothing else of the batch is answered */
     __u8 closes;   /* likewise: and the batch is over */
-    __u8 follows;  /* END: an enum eye_class, 0 when nobody knows */
 };
 
 /*

@@ -171,13 +171,17 @@ typedef int eye_taker(struct __sk_buff *skb, struct eye_conversation *conversati
                       struct eye_cursor *at);
 
 /* Of the stream itself: its parser has nothing more to do. */
-static __always_inline void eye_end_protocol(struct eye_stream *stream, const struct eye_cursor *at)
+static __always_inline void eye_end_protocol(struct eye_stream *stream,
+                                             struct eye_conversation *conversation,
+                                             const struct eye_cursor *at)
 {
+    __u8 follows = eye_half_of(conversation, at->side)->mark;
+    bool is_known = follows > EYE_CLASS_BEFORE && follows < EYE_SPOKEN_COUNT;
     if (at->verdict == EYE_VERDICT_ENDED) {
-        stream->class = at->follows ? (__u8)at->follows : stream->protocol;
+        stream->class = is_known ? follows : stream->protocol;
         stream->protocol = EYE_PROTOCOL_TUNNEL;
         stream->recognised = 1;
-        stream->looks = at->follows ? EYE_LOOKS_MAX : 0;
+        stream->looks = is_known ? EYE_LOOKS_MAX : 0;
     } else {
         stream->protocol = EYE_PROTOCOL_UNKNOWN;
         /* Not by eye_wish() either: it only began like the protocol. */
@@ -193,7 +197,7 @@ static __always_inline void eye_leave_conversation(struct bpf_sock *sk,
 {
     struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (socket) {
-        eye_end_protocol(&socket->stream, at);
+        eye_end_protocol(&socket->stream, conversation, at);
     }
     eye_forget_requests(conversation);
     if (conversation->troubled) {
@@ -291,7 +295,6 @@ static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf
     if (!conversation) {
         return;
     }
-    bool confirmed = conversation->confirmed;
     eye_note_whose(conversation, passed->owner, passed->port);
     if (!parser && !conversation->queue.by_number) {
         conversation->queue.by_number = 1;
@@ -314,7 +317,8 @@ static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf
         return;
     }
     eye_exhaust(conversation, &at);
-    if (!confirmed && conversation->confirmed) {
+    if (conversation->confirmed != conversation->known) {
+        conversation->known = 1;
         eye_note_recognised(skb);
     }
     if (conversation->troubled) {
@@ -350,7 +354,7 @@ static __always_inline void eye_read_first(struct __sk_buff *skb, struct eye_fir
     }
     eye_forget_requests(conversation);
     at.verdict = EYE_VERDICT_NOT_IT;
-    eye_end_protocol(stream, &at);
+    eye_end_protocol(stream, conversation, &at);
 }
 
 /* A payload that was handed over to @protocol, of a socket or of a listener. */

@@ -157,7 +157,7 @@ EYE_PART int eye_http_note_upgrade(struct eye_half *half, __u32 from)
     __u64 word = eye_load_word(half->window + from);
     word = (__u8)word == ' ' ? word >> 8 | (__u64)half->window[from + 8] << 56 : word;
     if (eye_lower(word) == EYE_WORD('w', 'e', 'b', 's', 'o', 'c', 'k', 'e')) {
-        half->flags |= EYE_HTTP_WEBSOCKET;
+        half->mark = EYE_CLASS_WEBSOCKET;
     }
     return 0;
 }
@@ -195,7 +195,6 @@ static __always_inline void eye_http_end_headers(struct eye_half *half, struct e
     half->phase = EYE_PHASE_START;
     if (flags & EYE_HTTP_TUNNEL) {
         found->what = EYE_FOUND_END;
-        found->follows = flags & EYE_HTTP_WEBSOCKET ? EYE_CLASS_WEBSOCKET : 0;
     } else if (flags & (EYE_HTTP_TRAILERS | EYE_HTTP_BODYLESS)) {
         return;
     } else if (flags & EYE_HTTP_CHUNKED) {

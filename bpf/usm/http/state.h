@@ -30,12 +30,11 @@ enum eye_http_flag {
     EYE_HTTP_CHUNKED = 1,
     EYE_HTTP_LENGTH = 2, /* Content-Length was given */
     EYE_HTTP_TRAILERS = 4,
-    EYE_HTTP_BODYLESS = 8,    /* no body whatever the header says */
-    EYE_HTTP_UNBOUNDED = 16,  /* without a length the body ends with the connection */
-    EYE_HTTP_TUNNEL = 32,     /* the header's end is the end of HTTP */
-    EYE_HTTP_LONG = 64,       /* part of the request line has left the window */
-    EYE_HTTP_GUESSED = 128,   /* the request's method is none that we know */
-    EYE_HTTP_WEBSOCKET = 256, /* the tunnel's other end is one of RFC 6455 */
+    EYE_HTTP_BODYLESS = 8,   /* no body whatever the header says */
+    EYE_HTTP_UNBOUNDED = 16, /* without a length the body ends with the connection */
+    EYE_HTTP_TUNNEL = 32,    /* the header's end is the end of HTTP */
+    EYE_HTTP_LONG = 64,      /* part of the request line has left the window */
+    EYE_HTTP_GUESSED = 128,  /* the request's method is none that we know */
 };
 
 /* eye_half.mark: the methods whose responses are framed otherwise. */

@@ -793,24 +793,25 @@ static void recognise__what_has_no_parser(void **state)
     stream->recognised = 1;
     assert_int_equal(eye_spoken(stream), EYE_PROTOCOL_HTTP);
     const struct eye_cursor at = {.verdict = EYE_VERDICT_NOT_IT};
-    eye_end_protocol(stream, &at);
+    eye_end_protocol(stream, &host->conversation, &at);
     assert_int_equal(eye_spoken(stream), EYE_CLASS_SSH);
 }
 
 /* Behind a protocol that is over it is called that, until something else is known. */
 static void recognise__what_follows_a_protocol(void **state)
 {
-    struct eye_cursor at = {.verdict = EYE_VERDICT_ENDED, .follows = EYE_CLASS_WEBSOCKET};
+    const struct eye_cursor at = {.verdict = EYE_VERDICT_ENDED, .side = EYE_SENT};
     struct eye_stream *stream = &host->socket.stream;
     (void)state;
+    host->conversation.halves[EYE_SENT].mark = EYE_CLASS_WEBSOCKET;
     stream->protocol = EYE_PROTOCOL_HTTP;
-    eye_end_protocol(stream, &at);
+    eye_end_protocol(stream, &host->conversation, &at);
     assert_int_equal(eye_spoken(stream), EYE_CLASS_WEBSOCKET);
     assert_false(recognises("SSH-2.0-OpenSSH_9.2\r\n", EYE_SENT));
     assert_int_equal(eye_spoken(stream), EYE_CLASS_WEBSOCKET);
-    at.follows = 0;
+    host->conversation.halves[EYE_SENT].mark = 0;
     stream->protocol = EYE_PROTOCOL_HTTP;
-    eye_end_protocol(stream, &at);
+    eye_end_protocol(stream, &host->conversation, &at);
     assert_int_equal(eye_spoken(stream), EYE_PROTOCOL_HTTP);
     assert_false(recognises("SSH-2.0-OpenSSH_9.2\r\n", EYE_SENT));
     assert_int_equal(stream->protocol, EYE_PROTOCOL_TUNNEL);

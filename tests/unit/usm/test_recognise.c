@@ -320,7 +320,7 @@ static void headers_of_load_balancers_are_measured(void **state)
     assert_int_equal(measured(BYTES("\r\n\r\n\0\r\nQUIT\n\x11\x11\0\0")), 0);
     assert_int_equal(measured(BYTES("\r\n\r\n\0\r\nQUIET\x21\x11\0\0")), 0);
     memset(longest, 'x', sizeof(longest));
-    memcpy(longest, "PROXY ", 6);
+    memcpy(longest, line, 6);
     longest[EYE_PROXY_LINE_MAX - 1] = '\n';
     assert_int_equal(measured(longest, sizeof(longest)), EYE_PROXY_LINE_MAX);
     longest[EYE_PROXY_LINE_MAX - 1] = 'x';
