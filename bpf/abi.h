@@ -94,8 +94,8 @@ enum eye_connection_kind {
 enum eye_connection_flag {
     EYE_CONNECTION_OPENED = 1,        /* first record of a connection whose start was seen */
     EYE_CONNECTION_ENTERS = 2,        /* counts as active from now on */
-    EYE_CONNECTION_MOVES = 4,         /* was counted active under previous_owner, now under owner */
-    EYE_CONNECTION_LEAVES = 8,        /* was counted active under previous_owner, no longer */
+    EYE_CONNECTION_MOVES = 4,         /* was counted active as previous_*, now as owner, protocol */
+    EYE_CONNECTION_LEAVES = 8,        /* was counted active as previous_*, no longer */
     EYE_CONNECTION_UNRECOGNISED = 16, /* CLOSED: payload went by, no protocol was recognised */
 };
 
@@ -135,6 +135,9 @@ struct eye_connection_record {
     __u16 remote_port;
     __u8 remote[EYE_ADDRESS_BYTES]; /* network byte order, as `port` behind NAT */
     __u8 local[EYE_ADDRESS_BYTES];  /* the same, as the socket has it */
+    __u8 protocol;                  /* enum eye_protocol, enum eye_class; 0: not known */
+    __u8 previous_protocol;         /* MOVES, LEAVES */
+    __u8 padding[6];
 };
 
 /*
@@ -158,7 +161,8 @@ struct eye_row {
     __u16 remote_port;
     __u8 direction;
     __u8 family;
-    __u8 padding[4];
+    __u8 protocol;
+    __u8 padding[3];
     __u8 local[EYE_ADDRESS_BYTES]; /* network byte order */
     __u8 remote[EYE_ADDRESS_BYTES];
 };
@@ -196,7 +200,7 @@ struct eye_datagram_record {
         remote[EYE_ADDRESS_BYTES]; /* network byte order; of the first peer unless flows are kept */
 };
 
-/* What one read of an iterator gathers at most; a power of two. Together 224 KiB, which are memory
+/* What one read of an iterator gathers at most; a power of two. Together 240 KiB, which are memory
  * of the daemon, too. */
 #define EYE_GATHERED_MAX 2048
 
@@ -251,6 +255,15 @@ enum eye_protocol {
     EYE_PROTOCOLS(X)
 #undef X
         EYE_PROTOCOL_COUNT,
+};
+
+/* bpf/protocols.h: behind the protocols, so that one number tells what a connection speaks. */
+enum eye_class {
+    EYE_CLASS_BEFORE = EYE_PROTOCOL_COUNT - 1,
+#define X(identifier, name) EYE_CLASS_##identifier,
+    EYE_CLASSES(X)
+#undef X
+        EYE_SPOKEN_COUNT,
 };
 
 /* eye_request_head.flags */
@@ -429,8 +442,8 @@ enum eye_count {
 #define EYE_ABI_ASSERT(condition) static_assert(condition, #condition)
 #endif
 
-EYE_ABI_ASSERT(sizeof(struct eye_connection_record) == 112);
-EYE_ABI_ASSERT(__builtin_offsetof(struct eye_connection_record, remote) == 80);
+EYE_ABI_ASSERT(sizeof(struct eye_connection_record) == 120);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_connection_record, protocol) == 112);
 EYE_ABI_ASSERT(sizeof(struct eye_datagram_record) == 72);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_datagram_record, remote) == 56);
 EYE_ABI_ASSERT(sizeof(struct eye_row) == 112);

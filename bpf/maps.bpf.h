@@ -45,8 +45,9 @@ struct eye_reported {
     };
     __u64 counted_owner; /* under which it was counted active */
     __u32 pass;
-    __u8 nat; /* as which it was counted in that pass */
-    __u8 padding[3];
+    __u8 nat;              /* as which it was counted in that pass */
+    __u8 counted_protocol; /* likewise, active */
+    __u8 padding[2];
 };
 
 /*

@@ -16,5 +16,16 @@
     /* Over TCP; datagrams are known by their port (bpf/usm/datagrams.bpf.h). */                   \
     EACH(X, DNS, dns, "DNS")
 
+/* X(identifier, name): what is recognised and not followed, so that connections can be told apart:
+ * bpf/usm/classes.h knows the first bytes, but for what HTTP says itself (websocket). */
+#define EYE_CLASSES(X)                                                                             \
+    X(TLS, tls)                                                                                    \
+    X(SSH, ssh)                                                                                    \
+    X(AMQP, amqp)                                                                                  \
+    X(MQTT, mqtt)                                                                                  \
+    X(NATS, nats)                                                                                  \
+    X(MONGODB, mongodb)                                                                            \
+    X(WEBSOCKET, websocket)
+
 #define EYE_ONE_PROTOCOL(X, identifier, name, title) X(identifier, name)
 #define EYE_PROTOCOLS(X) EYE_EACH_PROTOCOL(EYE_ONE_PROTOCOL, X)

@@ -22,6 +22,7 @@ static void name(struct eye_live_view *view, struct eye_watched *watched)
     eye_copy_string(watched->service, sizeof(watched->service), names.service);
     eye_copy_string(watched->process, sizeof(watched->process), names.process);
     eye_copy_string(watched->port, sizeof(watched->port), names.port);
+    eye_copy_string(watched->protocol, sizeof(watched->protocol), eye_spoken_name(row->protocol));
 }
 
 static int refuse(int result, struct eye_error *ret_error)

@@ -9,6 +9,7 @@
 #include "collector/base/trust.h"
 #include "config/connection_rules.h"
 #include "config/nearest.h"
+#include "config/port_rules.h"
 #include "config/scope.h"
 
 #define VARIABLE_PREFIX "SOCKEYE_"
@@ -267,6 +268,7 @@ int eye_builder_finish(struct eye_builder *builder, struct eye_config **ret_conf
         return result;
     }
     eye_connection_rules_warn(&builder->config, &builder->warnings);
+    eye_port_rules_warn(&builder->config, &builder->warnings);
     struct eye_config *config = calloc(1, sizeof(*config));
     if (config == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");

@@ -139,6 +139,7 @@ enum eye_connection_tag {
     EYE_CONNECTION_TAG_NAMESPACE,
     EYE_CONNECTION_TAG_NETNS,
     EYE_CONNECTION_TAG_NAT,
+    EYE_CONNECTION_TAG_PROTOCOL,
 };
 
 /* Order of the choices of connections.remote. Where a network or a name is not known it is the
@@ -167,6 +168,12 @@ struct eye_filter_rule {
     int direction;             /* enum eye_filter_direction */
     char *service;             /* with * for any part; NULL: any */
     char *process;             /* the same, of the executable */
+};
+
+/* protocols.ports: what is spoken at a port of a service. */
+struct eye_port_rule {
+    uint64_t port;
+    char *protocol; /* its name in EYE_PROTOCOLS */
 };
 
 /* When a protocol is followed: once it was seen, from the start on, or not at all. */
@@ -246,6 +253,7 @@ struct eye_config {
 #define X(identifier, name) int name; /* protocols.<name>: auto true false; enum eye_wish */
         EYE_PROTOCOLS(X)
 #undef X
+        struct eye_rule_list ports; /* protocols.ports: of struct eye_port_rule */
     } protocols;
     struct {
         uint64_t timeout_ns; /* dns.timeout: 5s (1s .. 1m) */

@@ -9,6 +9,7 @@
 #include "collector/base/clock.h"
 #include "collector/base/listener.h"
 #include "config/connection_rules.h"
+#include "config/port_rules.h"
 
 #define SECOND EYE_NS_PER_SECOND
 #define MINUTE (60 * SECOND)
@@ -44,7 +45,8 @@ static const char *const connection_tags[] = {
     [EYE_CONNECTION_TAG_NAMESPACE] = "namespace",
     [EYE_CONNECTION_TAG_NETNS] = "netns",
     [EYE_CONNECTION_TAG_NAT] = "nat",
-    [EYE_CONNECTION_TAG_NAT + 1] = NULL,
+    [EYE_CONNECTION_TAG_PROTOCOL] = "protocol",
+    [EYE_CONNECTION_TAG_PROTOCOL + 1] = NULL,
 };
 
 static const char *const wishes[] = {
@@ -376,16 +378,26 @@ const struct eye_config_key eye_config_keys[] = {
     EYE_EACH_PROTOCOL(EYE_PROTOCOL_KEY, )
 #undef EYE_PROTOCOL_KEY
         {
-            .path = "dns.timeout",
-            .type = EYE_CONFIG_DURATION,
+            .path = "protocols.ports",
+            .type = EYE_CONFIG_RULES,
             .experimental = true,
-            .offset = offsetof(struct eye_config, dns.timeout_ns),
-            .default_value = "5s",
-            .min = SECOND,
-            .max = MINUTE,
-            .help = "A question that has no answer so long after it was asked for the last time "
-                    "counts as unanswered.",
+            .offset = offsetof(struct eye_config, protocols.ports),
+            .rules = &eye_port_rules,
+            .help = "What services at these ports speak, where first bytes do not tell it of "
+                    "connections that are older than the daemon, like [{port: 6380, protocol: "
+                    "redis}]; nothing else is measured there.",
         },
+    {
+        .path = "dns.timeout",
+        .type = EYE_CONFIG_DURATION,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, dns.timeout_ns),
+        .default_value = "5s",
+        .min = SECOND,
+        .max = MINUTE,
+        .help = "A question that has no answer so long after it was asked for the last time "
+                "counts as unanswered.",
+    },
     {
         .path = "limits.series",
         .foreign = "cardinality_limit max_series",

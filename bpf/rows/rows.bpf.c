@@ -42,6 +42,7 @@ static __always_inline void eye_fill_row(struct eye_row *row, const struct eye_s
     row->remote_port = bpf_ntohs(common->skc_dport);
     row->direction = socket->direction;
     row->family = socket->family;
+    row->protocol = eye_spoken(&socket->stream);
     eye_fill_address(row->local, common->skc_family, common->skc_rcv_saddr,
                      &common->skc_v6_rcv_saddr);
     eye_fill_remote(row->remote, common);

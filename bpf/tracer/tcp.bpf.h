@@ -87,6 +87,8 @@ static __always_inline void eye_fill_record(struct eye_connection_record *record
     record->rtt_us = tcp->srtt_us >> 3;
     record->owner = socket->stream.owner;
     record->previous_owner = reported->counted_owner;
+    record->protocol = eye_spoken(&socket->stream);
+    record->previous_protocol = reported->counted_protocol;
     record->pass = eye_pass;
     record->netns = common->skc_net.net->ns.inum;
     record->port = socket->stream.port;
@@ -423,14 +425,17 @@ static __always_inline void eye_handle_state(struct sock *sk, struct eye_socket 
     }
 }
 
-/* How this socket's record changes what is counted active. */
-static __always_inline __u8 eye_pass_flags(const struct eye_socket *socket,
-                                           const struct eye_reported *reported)
+/* How the record of a socket that is @owner's and speaks @protocol changes what is counted active.
+ */
+static __always_inline __u8 eye_pass_flags(const struct eye_reported *reported, __u32 pass,
+                                           __u64 owner, __u8 protocol)
 {
-    if (reported->pass != eye_pass) {
+    if (reported->pass != pass) {
         return EYE_CONNECTION_ENTERS;
     }
-    return reported->counted_owner != socket->stream.owner ? EYE_CONNECTION_MOVES : 0;
+    return reported->counted_owner != owner || reported->counted_protocol != protocol
+               ? EYE_CONNECTION_MOVES
+               : 0;
 }
 
 /* What is read while another CPU changes it may be too little; the next look finds the rest. */
@@ -469,7 +474,8 @@ static __always_inline enum eye_iteration eye_report_live(struct eye_socket *soc
     struct eye_counters now;
     eye_read_counters(tcp, !is_held, &now);
     eye_keep_reported(&now, &reported->counters);
-    __u8 flags = eye_pass_flags(socket, reported);
+    __u8 flags =
+        eye_pass_flags(reported, eye_pass, socket->stream.owner, eye_spoken(&socket->stream));
     if (flags == 0 && !eye_moved(&now, &reported->counters)) {
         eye_meet(socket);
         eye_give_back(socket, claim, claim);
@@ -483,12 +489,14 @@ static __always_inline enum eye_iteration eye_report_live(struct eye_socket *soc
     struct eye_connection_record *record = &room->connection;
     __builtin_memset(record, 0, sizeof(*record));
     record->kind = EYE_CONNECTION_LIVE;
-    record->flags = flags;
     eye_fill_record(record, socket, reported, tcp, &now);
+    /* By what it tells, which another CPU may have changed meanwhile. */
+    record->flags |= eye_pass_flags(reported, record->pass, record->owner, record->protocol);
     next->counters = now;
     next->pass = record->pass;
     next->counted_owner = record->owner;
     next->nat = record->nat;
+    next->counted_protocol = record->protocol;
     if (eye_give_back(socket, claim, claim ^ EYE_CLAIM_SECOND)) {
         eye_meet(socket);
         eye_keep_gathered();

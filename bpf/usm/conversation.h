@@ -54,7 +54,8 @@ struct eye_half {
     __u8 phase;               /* enum eye_phase, or the protocol's own */
     __u8 behind;              /* SKIP: the phase that follows */
     __u8 begun;               /* a byte of what is skipped has passed */
-    __u8 mark;                /* of the present request: what its answer's parser must know */
+    __u8 mark;                /* of the present request: what its answer's parser must know; where
+                               * a protocol is over, an enum eye_class if it said what follows */
     __u8 synced;              /* next_sequence and read_end are known */
     __u8 window[EYE_WINDOW_BYTES + EYE_WINDOW_SLACK];
 };
@@ -117,7 +118,8 @@ struct eye_conversation {
     __u8 client;                /* enum eye_client */
     __u8 confirmed;             /* a whole head of a message was valid */
     __u8 troubled;              /* some of `lost` is not 0 */
-    __u8 padding[2];
+    __u8 known;                 /* the stream was told that it is confirmed */
+    __u8 padding;
     struct eye_queue queue;
 };
 

@@ -39,7 +39,7 @@ __u32 eye_protocols_wished = 0;
 __u32 eye_protocols_refused = 0;
 
 /* Which of the protocols @wanted (bits) a payload begins like, as far as EYE_LOOK_BYTES of it tell:
- * an enum eye_protocol. */
+ * an enum eye_protocol or eye_class, or EYE_SEEN_PROXY. */
 EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes, __u32 wanted)
 {
     struct eye_glance glance = {.payload_bytes = bytes};
@@ -53,25 +53,80 @@ EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes, __u32 wa
     if (bpf_skb_load_bytes(skb, offset, &glance, count) != 0) {
         return EYE_PROTOCOL_UNKNOWN;
     }
-    return eye_recognise_glance(&glance, count, wanted & ~eye_protocols_off);
+    return eye_look_at(&glance, count, wanted & ~eye_protocols_off);
 }
 
-/* Looks at the first bytes of a payload; true when the stream speaks, or may speak, a protocol. */
+/*
+ * The same behind what a load balancer has put before the first byte of a payload: the segment
+ * begins behind that from here on. The pieces of a header that has not come whole are HTTP/1's to
+ * put together.
+ */
+EYE_PART int eye_look_behind_proxy(struct __sk_buff *skb, struct eye_stream *stream,
+                                   struct eye_segment *segment, __u32 wanted)
+{
+    struct eye_proxy_window window = {0};
+    if (!stream || !segment) {
+        return EYE_PROTOCOL_UNKNOWN;
+    }
+    __u64 count = segment->bytes;
+    eye_pin(count);
+    count = count < EYE_PROXY_LINE_MAX ? count : EYE_PROXY_LINE_MAX;
+    eye_pin(count);
+    count = (count - 1) & (EYE_PROXY_WINDOW_BYTES - 1);
+    eye_pin(count);
+    count++;
+    if (bpf_skb_load_bytes(skb, segment->offset, &window, count) != 0) {
+        return EYE_PROTOCOL_UNKNOWN;
+    }
+    __u32 prefix = eye_proxy_measure(&window, count);
+    if (prefix == 0 || prefix > EYE_PROXY_STRIPPED_MAX || prefix > segment->bytes) {
+        return wanted & ~eye_protocols_off & 1U << EYE_PROTOCOL_HTTP ? EYE_PROTOCOL_HTTP
+                                                                     : EYE_PROTOCOL_UNKNOWN;
+    }
+    stream->prefix = (__u16)prefix;
+    segment->offset += prefix;
+    segment->sequence += prefix;
+    segment->bytes -= prefix;
+    if (segment->bytes == 0) {
+        return EYE_SEEN_PROXY;
+    }
+    int seen = eye_look(skb, segment->offset, segment->bytes, wanted);
+    return seen == EYE_SEEN_PROXY ? EYE_PROTOCOL_UNKNOWN : seen;
+}
+
+/* Looks at the first bytes of a payload; true when the stream speaks, or may speak, a protocol. The
+ * segment is what it speaks, without what a load balancer put before. */
 static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_stream *stream,
-                                          const struct eye_segment *segment, __u32 side)
+                                          struct eye_segment *segment, __u32 side)
 {
     __u8 speaks = side == EYE_SENT ? EYE_SPOKE_THIS_END : EYE_SPOKE_PEER;
     if (!eye_is_worth_a_look(stream, speaks) || eye_all_off()) {
         return false;
     }
     stream->spoke = speaks;
-    __u8 protocol = eye_look(skb, segment->offset, segment->bytes, eye_may_speak(stream));
-    if (protocol == EYE_PROTOCOL_UNKNOWN) {
+    bool tunnel = stream->protocol == EYE_PROTOCOL_TUNNEL;
+    __u8 expected = tunnel ? EYE_PROTOCOL_HTTP2 : eye_protocol_of_port(stream->port);
+    __u32 wanted = expected ? 1U << (expected & (EYE_PROTOCOLS_MAX - 1)) : ~0U;
+    __u32 seen = eye_look(skb, segment->offset, segment->bytes, wanted);
+    if (seen == EYE_SEEN_PROXY) {
+        seen = eye_look_behind_proxy(skb, stream, segment, wanted);
+        if (segment->bytes == 0) {
+            return false; /* what it speaks comes with the next one */
+        }
+    }
+    if (seen == EYE_PROTOCOL_UNKNOWN && expected && !tunnel && !eye_is_off(expected)) {
+        seen = expected;
+    }
+    if (seen == EYE_PROTOCOL_UNKNOWN) {
         eye_count_look(stream);
         return false;
     }
-    stream->epoch = eye_epoch_of(protocol);
-    stream->protocol = protocol;
+    if (!eye_is_protocol(seen)) {
+        eye_note_class(stream, seen);
+        return false;
+    }
+    stream->epoch = eye_epoch_of(seen);
+    stream->protocol = seen;
     return true;
 }
 
@@ -84,6 +139,7 @@ EYE_PART int eye_follow_no_more(struct __sk_buff *skb, struct eye_stream *stream
         return 0;
     }
     stream->protocol = EYE_PROTOCOL_UNKNOWN;
+    stream->class = EYE_PROTOCOL_UNKNOWN;
     stream->recognised = 1; /* what is not followed is not what nobody knows */
     eye_delete_conversation(sk);
     return 0;
@@ -136,7 +192,7 @@ static __always_inline void eye_hand_over(struct __sk_buff *skb, struct eye_sock
 
 /* A payload that comes before its socket (first_payload.bpf.h). */
 static __always_inline void eye_handle_first_payload(struct __sk_buff *skb, struct bpf_sock *sk,
-                                                     const struct eye_segment *segment)
+                                                     struct eye_segment *segment)
 {
     struct eye_first_payload *first =
         eye_begin_first_payload(bpf_sk_storage_get(&sockets, sk, 0, 0), segment->source);
@@ -144,6 +200,7 @@ static __always_inline void eye_handle_first_payload(struct __sk_buff *skb, stru
         return;
     }
     first->switched = eye_switches;
+    first->socket.stream.port = first->socket.port_is_chosen ? 0 : (__u16)sk->src_port;
     if (eye_recognise(skb, &first->socket.stream, segment, EYE_RECEIVED)) {
         eye_hand_over(skb, &first->socket, segment, EYE_RECEIVED, first->socket.stream.protocol);
         first->socket.stream.protocol = EYE_PROTOCOL_UNKNOWN;

@@ -130,6 +130,17 @@ static __always_inline struct eye_request *eye_take_batch_response(struct eye_wo
     return request;
 }
 
+/* What eye_step() said was answered has been told. */
+static __always_inline void eye_pop_answered(const struct eye_work *work)
+{
+    struct eye_queue *queue = &work->conversation->queue;
+    eye_pop(queue);
+    if (work->parser->batches) {
+        queue->popped += queue->skipped;
+        queue->skipped = 0;
+    }
+}
+
 /* A response begins at the start of the window. Returns the request that it answers, or NULL. */
 static __always_inline struct eye_request *eye_take_response(struct eye_work *work,
                                                              struct eye_found *found)
@@ -266,15 +277,21 @@ static __always_inline void eye_exhaust(struct eye_conversation *conversation,
 }
 
 /* Of the stream itself: its parser has nothing more to do. */
-static __always_inline void eye_end_protocol(struct eye_stream *stream, __u32 verdict)
+static __always_inline void eye_end_protocol(struct eye_stream *stream,
+                                             struct eye_conversation *conversation,
+                                             const struct eye_cursor *at)
 {
-    if (verdict == EYE_VERDICT_ENDED) {
+    __u8 follows = eye_half_of(conversation, at->side)->mark;
+    bool is_known = follows > EYE_CLASS_BEFORE && follows < EYE_SPOKEN_COUNT;
+    if (at->verdict == EYE_VERDICT_ENDED) {
+        stream->class = is_known ? follows : stream->protocol;
         stream->protocol = EYE_PROTOCOL_TUNNEL;
         stream->recognised = 1;
-        stream->looks = 0;
+        stream->looks = is_known ? EYE_LOOKS_MAX : 0;
     } else {
         stream->protocol = EYE_PROTOCOL_UNKNOWN;
-        stream->recognised = 0; /* by eye_wish(): it only began like the protocol */
+        /* Not by eye_wish() either: it only began like the protocol. */
+        stream->recognised = stream->class != EYE_PROTOCOL_UNKNOWN;
         eye_count_look(stream);
     }
 }

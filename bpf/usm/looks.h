@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which protocol a payload begins like: each is asked in the order of bpf/protocols.h. */
+/* Which protocol a payload begins like: each is asked in the order of bpf/protocols.h, behind what
+ * has no parser. */
 #pragma once
 
+#include "bpf/usm/classes.h"
 #include "bpf/usm/parser.h"
+#include "bpf/usm/proxy.h"
 /* Made by bpf/CMakeLists.txt: bpf/usm/<name>/<name>.h of every folder. */
 #include "bpf/usm/folders.h"
 
@@ -31,4 +34,17 @@ static __always_inline bool eye_is_worth_a_look(const struct eye_stream *stream,
 static __always_inline __u32 eye_may_speak(const struct eye_stream *stream)
 {
     return stream->protocol == EYE_PROTOCOL_TUNNEL ? 1U << EYE_PROTOCOL_HTTP2 : ~0U;
+}
+
+/* What eye_look_at() says of a payload before which a load balancer has put something. */
+#define EYE_SEEN_PROXY 255
+
+/* An enum eye_protocol that is @wanted, or an enum eye_class. */
+static __always_inline __u8 eye_look_at(const struct eye_glance *glance, __u32 bytes, __u32 wanted)
+{
+    if (bytes >= sizeof(__u64) && eye_proxy_begins(eye_load_word(glance->bytes))) {
+        return EYE_SEEN_PROXY;
+    }
+    __u32 class = eye_classify(glance, bytes);
+    return class ? (__u8) class : eye_recognise_glance(glance, bytes, wanted);
 }

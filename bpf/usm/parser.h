@@ -28,7 +28,7 @@ enum eye_what {
     EYE_FOUND_RESPONSE,
     EYE_FOUND_INTERIM,
     EYE_FOUND_MISMATCH,  /* what stands here is no message */
-    EYE_FOUND_END,       /* of the protocol: something else follows */
+    EYE_FOUND_END,       /* of the protocol: something else follows; see eye_half.mark */
     EYE_FOUND_BATCH_END, /* of answers, and nothing else: what still waits of it has none */
 };
 

@@ -41,29 +41,40 @@ static __always_inline struct eye_cursor eye_cursor_at(const struct eye_segment 
 }
 
 /* Bytes sent count from the moment at which the segment is handed down, so this one's do. A subflow
- * of MPTCP may begin in the midst of messages, and hold the answers of other ones. */
+ * of MPTCP may begin in the midst of messages, and hold the answers of other ones. @prefix: bytes
+ * that stood before, in this segment or in one of their own. */
 static __always_inline bool eye_is_first(const struct tcp_sock *tcp, const struct eye_cursor *at,
-                                         __u32 sequence)
+                                         __u32 sequence, __u32 prefix)
 {
-    if (tcp->bytes_received != 0 || eye_is_subflow(tcp)) {
+    __u64 received = tcp->bytes_received;
+    if (eye_is_subflow(tcp)) {
         return false;
     }
-    return at->side == EYE_SENT ? tcp->bytes_sent == at->end - at->offset
-                                : tcp->bytes_sent == 0 && tcp->rcv_nxt == sequence;
+    if (at->side == EYE_SENT) {
+        return received == 0 && tcp->bytes_sent == prefix + (at->end - at->offset);
+    }
+    return tcp->bytes_sent == 0 && received <= prefix &&
+           (__u32)received + (sequence - tcp->rcv_nxt) == prefix;
+}
+
+static __always_inline __u32 eye_prefix_of(struct bpf_sock *sk)
+{
+    const struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    return socket ? socket->stream.prefix : 0;
 }
 
 /* What is sent needs no question: the socket itself made it. A segment waits in the backlog while a
  * process uses the socket, so what is accepted may lag behind, and never runs ahead. */
 static __always_inline struct eye_receiver eye_ask_socket(struct bpf_sock *sk,
                                                           const struct eye_cursor *at,
-                                                          __u32 sequence)
+                                                          __u32 sequence, __u32 prefix)
 {
     struct eye_receiver receiver = {.first = sk->state == TCP_LISTEN};
     struct tcp_sock *tcp = receiver.first ? NULL : bpf_skc_to_tcp_sock(sk);
     if (!tcp) {
         return receiver;
     }
-    receiver.first = eye_is_first(tcp, at, sequence);
+    receiver.first = eye_is_first(tcp, at, sequence, prefix);
     receiver.known = at->side == EYE_RECEIVED && sk->state != TCP_SYN_SENT;
     receiver.accepted = tcp->rcv_nxt;
     receiver.end = tcp->rcv_wup + tcp->rcv_wnd;
@@ -79,7 +90,8 @@ EYE_PART int eye_resolve_part(struct __sk_buff *skb, struct eye_conversation *co
     if (!sk || !conversation || !at) {
         return 0;
     }
-    struct eye_receiver receiver = eye_ask_socket(sk, at, sequence);
+    __u32 prefix = eye_half_of(conversation, at->side)->synced ? 0 : eye_prefix_of(sk);
+    struct eye_receiver receiver = eye_ask_socket(sk, at, sequence, prefix);
     return eye_resolve(conversation, at, &receiver, sequence);
 }
 
@@ -162,11 +174,11 @@ typedef int eye_taker(struct __sk_buff *skb, struct eye_conversation *conversati
 /* It was not that protocol after all, or is no longer. */
 static __always_inline void eye_leave_conversation(struct bpf_sock *sk,
                                                    struct eye_conversation *conversation,
-                                                   __u32 verdict)
+                                                   const struct eye_cursor *at)
 {
     struct eye_socket *socket = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (socket) {
-        eye_end_protocol(&socket->stream, verdict);
+        eye_end_protocol(&socket->stream, conversation, at);
     }
     eye_forget_requests(conversation);
     if (conversation->troubled) {
@@ -240,6 +252,17 @@ EYE_PART int eye_learn_client(struct __sk_buff *skb, struct eye_conversation *co
     return 0;
 }
 
+/* The first whole head of a message: what the connection speaks is beyond doubt. */
+EYE_PART int eye_note_recognised(struct __sk_buff *skb)
+{
+    struct bpf_sock *sk = skb->sk;
+    struct eye_socket *socket = sk ? bpf_sk_storage_get(&sockets, sk, 0, 0) : NULL;
+    if (socket) {
+        socket->stream.recognised = 1;
+    }
+    return 0;
+}
+
 /* One payload of a socket that speaks @protocol. The first step is inlined: mostly there is no
  * other one, and a return costs some 20 ns where the kernel has return thunks. @parser NULL: a
  * protocol that pairs by itself, all of whose steps are called. */
@@ -271,10 +294,14 @@ static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf
         all_steps(skb, conversation, &at);
     }
     if (at.verdict != EYE_VERDICT_GO_ON) {
-        eye_leave_conversation(sk, conversation, at.verdict);
+        eye_leave_conversation(sk, conversation, &at);
         return;
     }
     eye_exhaust(conversation, &at);
+    if (conversation->confirmed != conversation->known) {
+        conversation->known = 1;
+        eye_note_recognised(skb);
+    }
     if (conversation->troubled) {
         eye_report(conversation);
     }
@@ -300,13 +327,15 @@ static __always_inline void eye_read_first(struct __sk_buff *skb, struct eye_fir
     conversation->halves[EYE_RECEIVED].next_sequence = segment->sequence + segment->bytes;
     all_steps(skb, conversation, &at);
     if (at.verdict == EYE_VERDICT_GO_ON && at.offset >= at.end) {
+        stream->recognised = conversation->confirmed;
         return;
     }
     if (at.verdict == EYE_VERDICT_GO_ON) {
         eye_note_loss_part(conversation, EYE_LOST_STEPS, 1);
     }
     eye_forget_requests(conversation);
-    eye_end_protocol(stream, EYE_VERDICT_NOT_IT);
+    at.verdict = EYE_VERDICT_NOT_IT;
+    eye_end_protocol(stream, conversation, &at);
 }
 
 /* A payload that was handed over to @protocol, of a socket or of a listener. */

@@ -86,7 +86,7 @@ static __always_inline bool eye_step_and_tell(struct eye_work *work)
     bool more = eye_step(work, &answered);
     if (answered) {
         eye_tell(work->conversation, answered);
-        eye_pop(&work->conversation->queue);
+        eye_pop_answered(work);
     }
     return more;
 }

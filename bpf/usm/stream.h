@@ -20,12 +20,13 @@ enum eye_side {
  * eye_stream.protocol: as far as its first bytes told, an enum eye_protocol of bpf/abi.h
  * (EYE_PROTOCOL_UNKNOWN: every payload is looked at), or one of these.
  *
- *   UNKNOWN --looks like one--> a protocol --said that another follows--> TUNNEL; HTTP/2 may follow
- *      ^  ^                         |
+ *   UNKNOWN --looks like one--> a protocol --said that another follows--> TUNNEL; HTTP/2, or what
+ *      ^  ^                         |                                     has no parser, may follow
  *      |  +------ was not it, ------+
  *      |          or is not followed any more
  *      |
- *      +-- the turn changed -- NONE <-- EYE_LOOKS_MAX payloads looked like none -- UNKNOWN
+ *      +-- the turn changed -- NONE <-- EYE_LOOKS_MAX payloads looked like none, -- UNKNOWN
+ *                                       or one like what has no parser
  */
 enum eye_no_protocol {
     EYE_PROTOCOL_NONE =
@@ -48,10 +49,12 @@ struct eye_stream {
     __u8 spoke;      /* enum eye_spoke */
     __u8 recognised; /* a protocol was recognised beyond doubt */
     __u8 epoch;      /* of the protocol, when it was recognised: see eye_epochs */
-    __u8 padding;
+    __u8 class;   /* while no parser follows it: an enum eye_class, the protocol that is over, 0 */
+    __u16 prefix; /* bytes that a load balancer put before its first one (proxy.h) */
+    __u8 padding[6];
 };
 
-EYE_ABI_ASSERT(sizeof(struct eye_stream) == 16);
+EYE_ABI_ASSERT(sizeof(struct eye_stream) == 24);
 
 /* @b lies behind @a: sequence numbers wrap. */
 static __always_inline bool eye_is_behind(__u32 a, __u32 b)
@@ -78,6 +81,31 @@ static __always_inline void eye_count_look(struct eye_stream *stream)
     if (stream->looks == EYE_LOOKS_MAX && stream->protocol != EYE_PROTOCOL_TUNNEL) {
         stream->protocol = EYE_PROTOCOL_NONE;
     }
+}
+
+/* What has no parser is looked at no more than what nobody knows. Once it is known, only TLS, which
+ * others turn into, takes its place. */
+static __always_inline void eye_note_class(struct eye_stream *stream, __u8 class)
+{
+    if (stream->class == class || (stream->class > EYE_CLASS_BEFORE && class != EYE_CLASS_TLS)) {
+        return;
+    }
+    stream->class = class;
+    stream->recognised = 1;
+    stream->looks = EYE_LOOKS_MAX;
+    if (stream->protocol != EYE_PROTOCOL_TUNNEL) {
+        stream->protocol = EYE_PROTOCOL_NONE;
+    }
+}
+
+/* What the stream speaks, as far as that is beyond doubt: an enum eye_protocol or eye_class. */
+static __always_inline __u8 eye_spoken(const struct eye_stream *stream)
+{
+    __u8 protocol = *(const volatile __u8 *)&stream->protocol;
+    if (!stream->recognised) {
+        return EYE_PROTOCOL_UNKNOWN;
+    }
+    return eye_is_protocol(protocol) ? protocol : stream->class;
 }
 
 /* Payload went by, and none of it told what protocol it is. */

@@ -23,6 +23,15 @@ __u32 eye_protocols_off = 0;
  */
 __u8 eye_epochs[EYE_PROTOCOLS_MAX] = {0};
 
+/* By port of a service, in host order: the enum eye_protocol that is spoken there whatever the
+ * first bytes look like; 0: they decide. */
+__u8 eye_ports[65536] = {0};
+
+static __always_inline __u8 eye_protocol_of_port(__u16 port)
+{
+    return eye_ports[port];
+}
+
 /* Names of addresses are wanted: answers of DNS tell them. */
 bool eye_names_on = false;
 

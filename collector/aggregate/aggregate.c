@@ -43,6 +43,8 @@ struct connection_key {
     uint8_t flags;                     /* enum eye_datagram_flag, of datagrams */
     uint8_t listens;                   /* 1: a listener, which has no remote */
     uint8_t nat;                       /* enum eye_nat, of TCP; UNKNOWN unless a tag asks */
+    uint8_t protocol;                  /* of a record of TCP; UNKNOWN unless a tag asks */
+    uint8_t padding[7];
 };
 
 /* X(identifier): what is counted of every connection or UDP socket, under
@@ -293,6 +295,7 @@ static void name_bundle(const struct eye_aggregate *aggregate, struct bundle *bu
         {EYE_CONNECTION_TAG_NAMESPACE, EYE_TAG_NAMESPACE, bundle->namespace_name},
         {EYE_CONNECTION_TAG_NETNS, EYE_TAG_NETNS, bundle->netns},
         {EYE_CONNECTION_TAG_NAT, EYE_TAG_NAT, eye_nat_name((enum eye_nat)key->nat)},
+        {EYE_CONNECTION_TAG_PROTOCOL, EYE_TAG_PROTOCOL, eye_spoken_name(key->protocol)},
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(tags); i++) {
         if (has_tag(aggregate, tags[i].wanted)) {
@@ -355,6 +358,9 @@ static struct bundle *find_named(struct eye_aggregate *aggregate, struct connect
     key->process = process->id;
     key->netns = has_tag(aggregate, EYE_CONNECTION_TAG_NETNS) ? key->netns : 0;
     key->nat = has_tag(aggregate, EYE_CONNECTION_TAG_NAT) ? key->nat : EYE_NAT_UNKNOWN;
+    if (!has_tag(aggregate, EYE_CONNECTION_TAG_PROTOCOL)) {
+        key->protocol = EYE_PROTOCOL_UNKNOWN;
+    }
     if (aggregate->filter.on) {
         key->rule_port = eye_filter_port(&aggregate->filter, key->port);
         key->rule_class = eye_filter_class(&aggregate->filter, remote);
@@ -368,15 +374,17 @@ static struct bundle *find_named(struct eye_aggregate *aggregate, struct connect
     return bundle == NULL ? new_bundle(aggregate, key, hash, process, remote) : bundle;
 }
 
-/* The bundle of a sample if @owner had it; NULL when out of memory. */
+/* The bundle of a sample if @owner had it and @spoken were spoken; NULL when out of memory. */
 static struct bundle *find_bundle(struct eye_aggregate *aggregate,
-                                  const struct eye_connection_record *sample, uint64_t owner)
+                                  const struct eye_connection_record *sample, uint64_t owner,
+                                  uint8_t spoken)
 {
     struct connection_key key = {.netns = sample->netns,
                                  .port = sample->port,
                                  .direction = sample->direction,
                                  .family = sample->family,
-                                 .nat = sample->nat};
+                                 .nat = sample->nat,
+                                 .protocol = spoken};
     return find_named(aggregate, &key, sample->remote, owner);
 }
 
@@ -461,7 +469,7 @@ static void record_seconds(struct eye_aggregate *aggregate, struct bundle *bundl
 static void enter_active(struct eye_aggregate *aggregate,
                          const struct eye_connection_record *sample)
 {
-    struct bundle *bundle = find_bundle(aggregate, sample, sample->owner);
+    struct bundle *bundle = find_bundle(aggregate, sample, sample->owner, sample->protocol);
     if (bundle != NULL && !bundle->excluded) {
         eye_gauge_add(series_of(aggregate, bundle, CONNECTION_TCP_ACTIVE), 1);
     }
@@ -473,7 +481,9 @@ static void leave_active(struct eye_aggregate *aggregate,
                          const struct eye_connection_record *sample)
 {
     bool known = eye_processes_knows(aggregate->processes, sample->previous_owner);
-    struct bundle *bundle = known ? find_bundle(aggregate, sample, sample->previous_owner) : NULL;
+    struct bundle *bundle =
+        known ? find_bundle(aggregate, sample, sample->previous_owner, sample->previous_protocol)
+              : NULL;
     if (bundle != NULL && bundle->excluded) {
         return;
     }
@@ -531,7 +541,7 @@ void eye_aggregate_connection(void *context, const struct eye_connection_record 
 {
     struct eye_aggregate *aggregate = context;
     count_active(aggregate, sample);
-    struct bundle *bundle = find_bundle(aggregate, sample, sample->owner);
+    struct bundle *bundle = find_bundle(aggregate, sample, sample->owner, sample->protocol);
     if (bundle == NULL || leaves_out(aggregate, bundle)) {
         return;
     }

@@ -75,8 +75,8 @@ static void append_names(struct eye_text *text, const struct eye_watched *watche
     append_string(text, watched->service);
     eye_text_append(text, ",\"process\":");
     append_string(text, watched->process);
-    eye_text_appendf(text, ",\"port\":\"%s\",\"family\":\"%s\"", watched->port,
-                     row->family == EYE_IPV4 ? "ipv4" : "ipv6");
+    eye_text_appendf(text, ",\"port\":\"%s\",\"family\":\"%s\",\"protocol\":\"%s\"", watched->port,
+                     row->family == EYE_IPV4 ? "ipv4" : "ipv6", watched->protocol);
     append_end(text, "local", row->family, row->local, row->local_port);
     append_end(text, "remote", row->family, row->remote, row->remote_port);
 }

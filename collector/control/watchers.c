@@ -208,6 +208,7 @@ static void tell(struct eye_watched *watched, const struct eye_row *row, uint64_
     watched->service[0] = '\0';
     watched->process[0] = '\0';
     watched->port[0] = '\0';
+    watched->protocol[0] = '\0';
 }
 
 /* Of a connection that was never told of. */

@@ -66,6 +66,7 @@ struct eye_watched {
     char service[128]; /* the names are empty until the caller fills them in */
     char process[64];
     char port[16];
+    char protocol[16]; /* empty when it is not known, too */
 };
 
 struct eye_watch_answer {

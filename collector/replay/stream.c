@@ -27,6 +27,7 @@ struct eye_replay_stream {
     struct eye_replay_ends ends;
     uint64_t number; /* no other stream has it */
     struct eye_stream stream;
+    bool only_header; /* of a load balancer: all that has come, so what follows is the first */
     struct followed *followed;       /* NULL: no protocol is recognised */
     struct multiplexed *multiplexed; /* of HTTP/2, when it was needed */
 };
@@ -243,25 +244,64 @@ static void take_steps(struct eye_replay_stream *stream, struct eye_work *work)
 
 /* ---- Payloads ---- */
 
-/* Looks at the first bytes of a payload. False: nobody knows what it is. */
-static bool recognise(struct eye_replay_stream *stream, const struct eye_replay_segment *segment)
+/* As eye_look_at(). */
+static __u8 look(const struct eye_replay_stream *stream, const struct eye_replay_segment *segment)
+{
+    struct eye_glance glance = {.payload_bytes = segment->size};
+    __u32 bytes = segment->size < EYE_LOOK_BYTES ? segment->size : EYE_LOOK_BYTES;
+    memcpy(glance.bytes, segment->bytes, bytes);
+    return eye_look_at(&glance, bytes, eye_may_speak(&stream->stream) & stream->sink->wanted);
+}
+
+/* Takes off what a load balancer has put before the first byte, if it is here as a whole. */
+static void strip_proxy(struct eye_replay_segment *segment)
+{
+    struct eye_proxy_window window = {0};
+    __u32 filled = segment->size < EYE_PROXY_LINE_MAX ? segment->size : EYE_PROXY_LINE_MAX;
+    memcpy(window.bytes, segment->bytes, filled);
+    __u32 prefix = eye_proxy_measure(&window, filled);
+    if (prefix <= EYE_PROXY_STRIPPED_MAX && prefix <= segment->size) {
+        segment->bytes += prefix;
+        segment->sequence += prefix;
+        segment->size -= prefix;
+    }
+}
+
+/* Looks at the first bytes of a payload. False: nobody knows what it is. The segment is what it
+ * speaks, without what a load balancer put before. */
+static bool recognise(struct eye_replay_stream *stream, struct eye_replay_segment *segment)
 {
     struct eye_stream *known = &stream->stream;
     __u8 speaks = segment->sent ? EYE_SPOKE_THIS_END : EYE_SPOKE_PEER;
     if (!eye_is_worth_a_look(known, speaks)) {
         return false;
     }
-    struct eye_glance glance = {0};
-    __u32 bytes = segment->size < EYE_LOOK_BYTES ? segment->size : EYE_LOOK_BYTES;
-    memcpy(&glance, segment->bytes, bytes);
     known->spoke = speaks;
-    __u8 protocol =
-        eye_recognise_glance(&glance, bytes, eye_may_speak(known) & stream->sink->wanted);
-    if (protocol == EYE_PROTOCOL_UNKNOWN) {
+    segment->first |= stream->only_header;
+    stream->only_header = false;
+    __u8 seen = look(stream, segment);
+    if (seen == EYE_SEEN_PROXY) {
+        strip_proxy(segment);
+        if (segment->size == 0) {
+            stream->only_header = segment->first;
+            return false; /* what it speaks comes with the next one */
+        }
+        seen = look(stream, segment);
+    }
+    if (seen == EYE_SEEN_PROXY) {
+        /* A header in pieces is HTTP/1's to put together. */
+        seen = stream->sink->wanted & 1U << EYE_PROTOCOL_HTTP ? EYE_PROTOCOL_HTTP
+                                                              : EYE_PROTOCOL_UNKNOWN;
+    }
+    if (seen == EYE_PROTOCOL_UNKNOWN) {
         eye_count_look(known);
         return false;
     }
-    known->protocol = protocol;
+    if (!eye_is_protocol(seen)) {
+        eye_note_class(known, seen);
+        return false;
+    }
+    known->protocol = seen;
     return true;
 }
 
@@ -282,10 +322,10 @@ static struct eye_conversation *begin(struct eye_replay_stream *stream)
 }
 
 /* It was not that protocol after all, or is no longer. */
-static void leave(struct eye_replay_stream *stream, __u32 verdict)
+static void leave(struct eye_replay_stream *stream, const struct eye_cursor *at)
 {
     struct eye_conversation *conversation = &stream->followed->conversation;
-    eye_end_protocol(&stream->stream, verdict);
+    eye_end_protocol(&stream->stream, conversation, at);
     eye_forget_requests(conversation);
     if (conversation->troubled) {
         eye_report(conversation);
@@ -323,7 +363,7 @@ static void follow(struct eye_replay_stream *stream, const struct eye_replay_seg
     eye_advance_to_new(conversation, &at, segment->sequence);
     take_steps(stream, &work);
     if (at.verdict != EYE_VERDICT_GO_ON) {
-        leave(stream, at.verdict);
+        leave(stream, &at);
         return;
     }
     eye_exhaust(conversation, &at);
@@ -333,10 +373,11 @@ static void follow(struct eye_replay_stream *stream, const struct eye_replay_seg
 }
 
 void eye_replay_stream_take(struct eye_replay_stream *stream,
-                            const struct eye_replay_segment *segment)
+                            const struct eye_replay_segment *captured)
 {
-    enter(stream, segment->time_ns);
-    if (!eye_has_protocol(&stream->stream) && !recognise(stream, segment)) {
+    struct eye_replay_segment segment = *captured;
+    enter(stream, segment.time_ns);
+    if (!eye_has_protocol(&stream->stream) && !recognise(stream, &segment)) {
         return;
     }
     __u8 protocol = stream->stream.protocol;
@@ -345,7 +386,7 @@ void eye_replay_stream_take(struct eye_replay_stream *stream,
                       EYE_LOSS_OF_PARSER((__u32)protocol) + EYE_LOST_STORAGE, 1);
         return;
     }
-    follow(stream, segment);
+    follow(stream, &segment);
 }
 
 /* ---- Ends ---- */

@@ -47,7 +47,7 @@ struct eye_replay_stream *eye_replay_stream_new(const struct eye_replay_sink *si
 void eye_replay_stream_free(struct eye_replay_stream *stream);
 
 void eye_replay_stream_take(struct eye_replay_stream *stream,
-                            const struct eye_replay_segment *segment);
+                            const struct eye_replay_segment *captured);
 
 /** The connection is closed: tells of the requests that wait. */
 void eye_replay_stream_end(struct eye_replay_stream *stream,

@@ -96,7 +96,7 @@ struct eye_attribute {
     X(CAST, "cast", "", STRING, EXPERIMENTAL,                                                      \
       "multicast or broadcast, of datagrams to such addresses; all others do not have it")         \
     X(PROTOCOL, "protocol", "network.protocol.name", STRING, EXPERIMENTAL,                         \
-      "what a UDP socket was seen to speak: quic")                                                 \
+      "what is spoken, if it was recognised; of UDP quic alone")                                   \
     X(NETNS, "netns", "", STRING, EXPERIMENTAL, "inode number of the network namespace")           \
     X(NAT, "nat", "", STRING, EXPERIMENTAL,                                                        \
       "what the host's own NAT does to a connection: none, source, destination or both")           \
@@ -172,7 +172,7 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(FAMILY) |     \
      EYE_TAG_BIT(PROCESS) | EYE_TAG_BIT(CONTAINER) | EYE_TAG_BIT(POD) | EYE_TAG_BIT(NAMESPACE) |   \
      EYE_TAG_BIT(REMOTE) | EYE_TAG_BIT(NETNS))
-#define EYE_TAGS_CONNECTION (EYE_TAGS_SOCKET | EYE_TAG_BIT(NAT))
+#define EYE_TAGS_CONNECTION (EYE_TAGS_SOCKET | EYE_TAG_BIT(NAT) | EYE_TAG_BIT(PROTOCOL))
 #define EYE_TAGS_UDP (EYE_TAGS_SOCKET | EYE_TAG_BIT(CAST) | EYE_TAG_BIT(PROTOCOL))
 #define EYE_TAGS_HTTP                                                                              \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \

@@ -17,6 +17,7 @@
     X(SERVICE, "service")                                                                          \
     X(PROCESS, "process")                                                                          \
     X(PORT, "port")                                                                                \
+    X(PROTOCOL, "protocol")                                                                        \
     X(DIRECTION, "direction")                                                                      \
     X(STATE, "state")                                                                              \
     X(FAMILY, "family")                                                                            \

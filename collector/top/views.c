@@ -57,6 +57,7 @@ static const struct eye_column connection_columns[] = {
     TEXT("STATE", STATE, 6, 6),
     SECONDS("AGE", AGE),
     TEXT("PROCESS", PROCESS, 10, 16),
+    TEXT("PROTOCOL", PROTOCOL, 8, 9),
     TEXT("LOCAL", LOCAL, 16, ADDRESS_MOST),
     BYTES("SENT", SENT),
     BYTES("RECV", RECEIVED),
@@ -75,6 +76,7 @@ static const struct eye_grouping connection_groupings[] = {
     {"none", -1},
     {"service", EYE_TOP_ROW_SERVICE},
     {"port", EYE_TOP_ROW_PORT},
+    {"protocol", EYE_TOP_ROW_PROTOCOL},
     {"remote", EYE_TOP_ROW_ADDRESS},
 };
 

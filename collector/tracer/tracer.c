@@ -70,6 +70,19 @@ const char *eye_nat_name(enum eye_nat nat)
     return names[nat];
 }
 
+const char *eye_spoken_name(uint8_t spoken)
+{
+    static const char *const names[EYE_SPOKEN_COUNT] = {[EYE_PROTOCOL_UNKNOWN] = "",
+#define X(identifier, name) [EYE_PROTOCOL_##identifier] = #name,
+                                                        EYE_PROTOCOLS(X)
+#undef X
+#define X(identifier, name) [EYE_CLASS_##identifier] = #name,
+                                                            EYE_CLASSES(X)
+#undef X
+    };
+    return spoken < EYE_SPOKEN_COUNT ? names[spoken] : "";
+}
+
 const char *eye_cast_name(enum eye_cast cast)
 {
     static const char *const names[] = {

@@ -38,5 +38,9 @@ const char *eye_failure_name(enum eye_failure failure);
 /** "none", "source", "destination", "both"; "" for EYE_NAT_UNKNOWN. */
 const char *eye_nat_name(enum eye_nat nat);
 
+/** What a connection speaks, an enum eye_protocol or enum eye_class, as tag values and answers have
+ * it; "" when that is not known. */
+const char *eye_spoken_name(uint8_t spoken);
+
 /** "multicast", "broadcast"; "" for EYE_UNICAST. */
 const char *eye_cast_name(enum eye_cast cast);

@@ -130,7 +130,7 @@ static inline void http_host_read(struct http_host *host, struct eye_work *work)
         more = eye_step(work, &answered);
         if (answered) {
             http_host_keep(host, answered);
-            eye_pop(&work->conversation->queue);
+            eye_pop_answered(work);
         }
     } while (more);
 }

@@ -147,6 +147,21 @@ static __always_inline bool eye_http_ends_chunked(const struct eye_half *half, _
     return word == EYE_WORD('c', 'h', 'u', 'n', 'k', 'e', 'd', 0);
 }
 
+/* What follows a 101, of which @from is behind the field's name. */
+EYE_PART int eye_http_note_upgrade(struct eye_half *half, __u32 from)
+{
+    eye_pin(from);
+    if (!half || from >= EYE_WINDOW_BYTES) {
+        return 0;
+    }
+    __u64 word = eye_load_word(half->window + from);
+    word = (__u8)word == ' ' ? word >> 8 | (__u64)half->window[from + 8] << 56 : word;
+    if (eye_lower(word) == EYE_WORD('w', 'e', 'b', 's', 'o', 'c', 'k', 'e')) {
+        half->mark = EYE_CLASS_WEBSOCKET;
+    }
+    return 0;
+}
+
 /* A whole header line, LF at @end. */
 static __always_inline void eye_http_header(struct eye_half *half, __u32 line, __u32 end)
 {
@@ -167,6 +182,9 @@ static __always_inline void eye_http_header(struct eye_half *half, __u32 line, _
             half->window[line + 17] == ':' && eye_http_ends_chunked(half, end)) {
             half->flags |= EYE_HTTP_CHUNKED;
         }
+    } else if (name == EYE_WORD('u', 'p', 'g', 'r', 'a', 'd', 'e', ':') &&
+               half->flags & EYE_HTTP_TUNNEL) {
+        eye_http_note_upgrade(half, line + sizeof(name));
     }
 }
 

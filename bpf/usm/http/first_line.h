@@ -54,8 +54,9 @@ static __always_inline __u16 eye_http_parse_status(const __u8 *digits)
 #define EYE_HTTP_PREFIX_BROKEN (1U << 30)
 
 /*
- * What a load balancer put before the first message: the bytes of it to skip, 0 when more must
- * come, EYE_HTTP_PREFIX_NONE, or EYE_HTTP_PREFIX_BROKEN when it only began so.
+ * What a load balancer put before the first message, in pieces (whole, dispatch.bpf.h has taken it
+ * off): the bytes of it to skip, 0 when more must come, EYE_HTTP_PREFIX_NONE, or
+ * EYE_HTTP_PREFIX_BROKEN when it only began so.
  */
 EYE_PART __u32 eye_http_read_prefix(struct eye_half *half, __u32 filled)
 {
@@ -64,23 +65,23 @@ EYE_PART __u32 eye_http_read_prefix(struct eye_half *half, __u32 filled)
     }
     __u64 word = eye_load_word(half->window);
     __u32 compared = filled < sizeof(word) ? filled : sizeof(word);
-    if (filled >= EYE_HTTP_PROXY_CERTAIN_BYTES &&
-        eye_first_bytes(word, compared) == eye_first_bytes(EYE_HTTP_PROXY_SIGNATURE, compared)) {
-        if (filled < EYE_HTTP_PROXY_HEADER_BYTES) {
+    if (filled >= EYE_PROXY_CERTAIN_BYTES &&
+        eye_first_bytes(word, compared) == eye_first_bytes(EYE_PROXY_SIGNATURE, compared)) {
+        if (filled < EYE_PROXY_HEADER_BYTES) {
             return 0;
         }
         eye_skip_next(half, (__u32)half->window[14] << 8 | half->window[15], EYE_PHASE_START);
-        return EYE_HTTP_PROXY_HEADER_BYTES;
+        return EYE_PROXY_HEADER_BYTES;
     }
-    if (filled < EYE_HTTP_PROXY_WORD_BYTES ||
-        eye_first_bytes(word, EYE_HTTP_PROXY_WORD_BYTES) != EYE_HTTP_PROXY_WORD) {
+    if (filled < EYE_PROXY_WORD_BYTES ||
+        eye_first_bytes(word, EYE_PROXY_WORD_BYTES) != EYE_PROXY_WORD) {
         return EYE_HTTP_PREFIX_NONE;
     }
     __u32 end = eye_find_line_end(half, 0, filled);
     if (end < filled) {
         return end + 1;
     }
-    return filled > EYE_HTTP_PROXY_LINE_MAX ? EYE_HTTP_PREFIX_BROKEN : 0;
+    return filled > EYE_PROXY_LINE_MAX ? EYE_HTTP_PREFIX_BROKEN : 0;
 }
 
 /* eye_http_read_method(): the method is the lowest byte, the length with the space (at most

@@ -4,6 +4,7 @@
 
 #include "bpf/usm/http/state.h"
 #include "bpf/usm/parser.h"
+#include "bpf/usm/proxy.h"
 
 /* Method and space (RFC 9110 section 9, RFC 5789); 8 bytes tell them apart. */
 #define EYE_HTTP_TOKENS(X)                                                                         \
@@ -21,19 +22,6 @@
 #define EYE_HTTP_SPACE_VERSION EYE_WORD(' ', 'H', 'T', 'T', 'P', '/', '1', '.')
 /* " HTTP/1.1" */
 #define EYE_HTTP_VERSION_BYTES 9
-
-/*
- * What load balancers put before the first byte of a connection (haproxy's
- * doc/proxy-protocol.txt): a line of at most 107 bytes, or 12 bytes of signature, version and
- * command, family, and the length of what follows.
- */
-#define EYE_HTTP_PROXY_WORD EYE_WORD('P', 'R', 'O', 'X', 'Y', ' ', 0, 0)
-#define EYE_HTTP_PROXY_WORD_BYTES 6
-#define EYE_HTTP_PROXY_LINE_MAX 107
-#define EYE_HTTP_PROXY_SIGNATURE EYE_WORD('\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q')
-#define EYE_HTTP_PROXY_HEADER_BYTES 16
-/* From here on it is no empty line before a request. */
-#define EYE_HTTP_PROXY_CERTAIN_BYTES 5
 
 /* The method whose token stands at the start of @word, of which @bytes are valid; 0: none.
  * *ret_bytes: length of the token. *ret_partial: what there is could still become one. */
@@ -78,7 +66,7 @@ static __always_inline bool eye_http_is_token_byte(__u8 byte)
 EYE_PART int eye_http_may_begin(__u64 word, __u32 bytes)
 {
     if (eye_http_is_version(word, bytes) ||
-        eye_first_bytes(word, bytes) == eye_first_bytes(EYE_HTTP_PROXY_SIGNATURE, bytes)) {
+        eye_first_bytes(word, bytes) == eye_first_bytes(EYE_PROXY_SIGNATURE, bytes)) {
         return 1;
     }
     bool empty = true; /* empty lines may stand before a request */
@@ -99,8 +87,7 @@ EYE_PART int eye_http_may_begin(__u64 word, __u32 bytes)
 /* What stands before the first message may be anything but a request line. */
 static __always_inline bool eye_http_is_certain(__u64 word)
 {
-    return eye_http_is_version(word, sizeof(word)) || word == EYE_HTTP_PROXY_SIGNATURE ||
-           eye_first_bytes(word, EYE_HTTP_PROXY_WORD_BYTES) == EYE_HTTP_PROXY_WORD;
+    return eye_http_is_version(word, sizeof(word)) || eye_proxy_begins(word);
 }
 
 /*

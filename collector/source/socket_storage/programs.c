@@ -82,6 +82,32 @@ enum eye_wish eye_protocol_wish(const struct eye_config *config, enum eye_protoc
     return names ? EYE_WISH_ALWAYS : (enum eye_wish)wishes[protocol];
 }
 
+static uint8_t protocol_named(const char *word)
+{
+    enum eye_protocol protocol = EYE_PROTOCOL_UNKNOWN;
+#define X(identifier, name)                                                                        \
+    if (strcmp(word, #name) == 0) {                                                                \
+        protocol = EYE_PROTOCOL_##identifier;                                                      \
+    }
+    EYE_PROTOCOLS(X)
+#undef X
+    return (uint8_t)protocol;
+}
+
+void eye_protocol_ports_write(const struct eye_config *config, uint8_t ports[static 65536])
+{
+    uint8_t wanted[UINT16_MAX + 1] = {EYE_PROTOCOL_UNKNOWN};
+    const struct eye_port_rule *rules = config->protocols.ports.items;
+    for (size_t i = 0; i < config->protocols.ports.count; i++) {
+        wanted[rules[i].port] = protocol_named(rules[i].protocol);
+    }
+    for (size_t i = 0; i <= UINT16_MAX; i++) {
+        if (ports[i] != wanted[i]) {
+            ports[i] = wanted[i];
+        }
+    }
+}
+
 bool eye_packets_wanted(const struct eye_config *config)
 {
     return config->connections.udp || eye_config_wants_protocols(config);

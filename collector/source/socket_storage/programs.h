@@ -101,6 +101,10 @@ enum eye_wish eye_protocol_wish(const struct eye_config *config, enum eye_protoc
 /** Whether the configuration wants what packets tell: UDP, or any protocol. */
 bool eye_packets_wanted(const struct eye_config *config);
 
+/** Writes what the configuration says of ports to @ports (enum eye_protocol by number of the port),
+ * which programs read: each byte is exchanged at once. */
+void eye_protocol_ports_write(const struct eye_config *config, uint8_t ports[static 65536]);
+
 /** The protocols that the configuration wants: 1 << enum eye_protocol. */
 uint32_t eye_protocols_wanted(const struct eye_config *config);
 

@@ -90,6 +90,7 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
     tier->programs->bss->eye_udp_on = tier->states[EYE_ABILITY_UDP] >= DETACHED;
     tier->programs->bss->eye_udp_by_address = eye_config_wants_addresses(tier->config);
     tier->programs->bss->eye_names_on = eye_config_wants_names(tier->config);
+    eye_protocol_ports_write(tier->config, tier->programs->bss->eye_ports);
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
         bpf_program__set_autoload(eye_program_of(tier->programs, program),
@@ -792,6 +793,7 @@ static void apply(void *state)
     }
     tier->programs->bss->eye_udp_by_address = eye_config_wants_addresses(tier->next);
     tier->programs->bss->eye_names_on = eye_config_wants_names(tier->next);
+    eye_protocol_ports_write(tier->next, tier->programs->bss->eye_ports);
     tier->config = tier->next;
 }
 

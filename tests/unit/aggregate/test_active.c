@@ -68,6 +68,34 @@ static void moves__takes_from_one_and_gives_to_the_other(void **state)
     assert_active(world, 1, 1);
 }
 
+/* A connection that is recognised, or turns into something else. */
+static void moves__from_one_protocol_to_the_other(void **state)
+{
+    struct world *world = *state;
+    world->config.connections.tags = 1U << EYE_CONNECTION_TAG_PROTOCOL;
+    begin(state, 1);
+    struct eye_connection_record sample = world_connection();
+    static const uint8_t spoken[] = {EYE_PROTOCOL_UNKNOWN, EYE_PROTOCOL_HTTP, EYE_CLASS_TLS};
+    sample.pass = 1;
+    sample.previous_owner = sample.owner;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(spoken); i++) {
+        sample.flags = i == 0 ? EYE_CONNECTION_ENTERS : EYE_CONNECTION_MOVES;
+        sample.previous_protocol = i == 0 ? EYE_PROTOCOL_UNKNOWN : spoken[i - 1];
+        sample.protocol = spoken[i];
+        eye_aggregate_connection(world->aggregate, &sample);
+        const struct eye_series *series =
+            eye_registry_first(world->registry, EYE_METRIC_TCP_ACTIVE);
+        for (; series != NULL; series = series->next) {
+            bool is_it =
+                i == 0 ? series->tags->count == 0
+                       : series->tags->count == 1 &&
+                             strcmp(series->tags->tags[0].value, eye_spoken_name(spoken[i])) == 0;
+            assert_true(series->gauge == (is_it ? 1 : 0));
+        }
+    }
+    assert_int_equal(eye_aggregate_doubts(world->aggregate), 0);
+}
+
 /* The socket was counted under the process that had it then. */
 static void leaves__takes_from_the_previous_owner(void **state)
 {
@@ -417,6 +445,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(enters__adds_one_to_the_owner),
         TEST(moves__takes_from_one_and_gives_to_the_other),
+        TEST(moves__from_one_protocol_to_the_other),
         TEST(leaves__takes_from_the_previous_owner),
         TEST(no_flag__leaves_active_alone),
         TEST(records_of_other_passes__do_not_change_active),

@@ -192,22 +192,49 @@ static void tags__are_those_of_the_configuration(void **state)
         {1U << EYE_CONNECTION_TAG_NAMESPACE, EYE_REMOTE_NONE, "namespace=" WORLD_NAMESPACE},
         {1U << EYE_CONNECTION_TAG_NETNS, EYE_REMOTE_NONE, "netns=4026531840"},
         {1U << EYE_CONNECTION_TAG_NAT, EYE_REMOTE_NONE, "nat=none"},
+        {1U << EYE_CONNECTION_TAG_PROTOCOL, EYE_REMOTE_NONE, "protocol=http"},
         {0, EYE_REMOTE_ZONE, "remote=private"},
         {0, EYE_REMOTE_IP, "remote=10.1.2.3"},
         {UINT32_MAX, EYE_REMOTE_IP,
          "direction=incoming,service=shop,port=80,family=ipv4,process=nginx,"
          "container=" WORLD_CONTAINER ",pod=" WORLD_POD ",namespace=" WORLD_NAMESPACE
-         ",remote=10.1.2.3,netns=4026531840,nat=none"},
+         ",remote=10.1.2.3,protocol=http,netns=4026531840,nat=none"},
     };
     struct world *world = *state;
     struct eye_connection_record sample = world_connection();
     sample.sent_bytes = 5;
+    sample.protocol = EYE_PROTOCOL_HTTP;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
         world->config.connections.tags = cases[i].tags;
         world->config.connections.remote = (int)cases[i].remote;
         world_begin(world);
         give(world, &sample);
         assert_int_equal(counter(world, EYE_METRIC_TCP_SENT_BYTES, cases[i].expected), 5);
+    }
+}
+
+/* Every word that the tag may have; what is not known has none. */
+static void protocol__is_called_as_its_table_says(void **state)
+{
+    static const char *const names[] = {
+#define X(identifier, name) [EYE_PROTOCOL_##identifier] = "protocol=" #name,
+        EYE_PROTOCOLS(X)
+#undef X
+#define X(identifier, name) [EYE_CLASS_##identifier] = "protocol=" #name,
+            EYE_CLASSES(X)
+#undef X
+    };
+    struct world *world = *state;
+    struct eye_connection_record sample = world_connection();
+    world->config.connections.tags = 1U << EYE_CONNECTION_TAG_PROTOCOL;
+    sample.sent_bytes = 5;
+    world_begin(world);
+    for (unsigned int i = 0; i <= EYE_SPOKEN_COUNT; i++) {
+        sample.protocol = (uint8_t)i;
+        give(world, &sample);
+        bool known = i != EYE_PROTOCOL_UNKNOWN && i < EYE_SPOKEN_COUNT;
+        assert_int_equal(counter(world, EYE_METRIC_TCP_SENT_BYTES, known ? names[i] : ""),
+                         i == EYE_SPOKEN_COUNT ? 10 : 5);
     }
 }
 
@@ -328,6 +355,7 @@ int main(void)
         TEST(failed_sample__counts_its_reason),
         TEST(reset_connection__is_closed_and_failed),
         TEST(tags__are_those_of_the_configuration),
+        TEST(protocol__is_called_as_its_table_says),
         TEST(tags__tell_the_other_values),
         TEST(owners__may_be_gone_or_the_kernel),
         TEST(samples__that_differ_in_no_tag_share_a_series),

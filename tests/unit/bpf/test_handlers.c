@@ -461,7 +461,10 @@ static void leave__frees_what_the_socket_held(void **state)
         setup(state);
         host->socket.stream.protocol = EYE_PROTOCOL_HTTP;
         host->socket.stream.recognised = 1; /* a guess, from before the programs */
-        eye_leave_conversation(&sk, &host->conversation, verdicts[i]);
+        const struct eye_cursor at = {.verdict = verdicts[i]};
+        eye_leave_conversation(&sk, &host->conversation, &at);
+        assert_int_equal(eye_spoken(&host->socket.stream),
+                         i == 0 ? EYE_PROTOCOL_HTTP : EYE_PROTOCOL_UNKNOWN);
         assert_int_equal(host->socket.stream.protocol,
                          i == 0 ? EYE_PROTOCOL_TUNNEL : EYE_PROTOCOL_UNKNOWN);
         assert_int_equal(host->socket.stream.looks, i);
@@ -559,7 +562,8 @@ static void leave__tells_what_is_lost(void **state)
     host->has_room = true;
     host->conversation.protocol = EYE_PROTOCOL_HTTP;
     host->conversation.queue.pushed = 2;
-    eye_leave_conversation(&sk, &host->conversation, EYE_VERDICT_ENDED);
+    const struct eye_cursor at = {.verdict = EYE_VERDICT_ENDED};
+    eye_leave_conversation(&sk, &host->conversation, &at);
     assert_int_equal(host->outputs, 1);
     assert_int_equal(host->output.loss.loss, EYE_LOSS_HTTP_UNANSWERED);
     assert_int_equal(host->output.loss.amount, 2);
@@ -750,7 +754,7 @@ static struct eye_segment segment_of(const char *payload)
 static bool recognises(const char *payload, __u32 side)
 {
     struct __sk_buff skb = {0};
-    const struct eye_segment segment = segment_of(payload);
+    struct eye_segment segment = segment_of(payload);
     return eye_recognise(&skb, &host->socket.stream, &segment, side);
 }
 
@@ -767,6 +771,95 @@ static void recognise__looks_when_the_turn_changes(void **state)
     assert_false(recognises(get, EYE_RECEIVED));
     assert_true(recognises(get, EYE_SENT));
     assert_int_equal(stream->protocol, EYE_PROTOCOL_HTTP);
+}
+
+/* What has no parser is looked at as rarely as what nobody knows, and what follows it is followed.
+ */
+static void recognise__what_has_no_parser(void **state)
+{
+    static const char ssh[] = "SSH-2.0-OpenSSH_9.2\r\n", amqp[] = "AMQP\3\1";
+    static const char hello[] = "\x16\x03\x01\x01\x20\x01";
+    struct eye_stream *stream = &host->socket.stream;
+    (void)state;
+    assert_false(recognises(ssh, EYE_SENT));
+    assert_int_equal(eye_spoken(stream), EYE_CLASS_SSH);
+    assert_int_equal(stream->protocol, EYE_PROTOCOL_NONE);
+    assert_false(eye_is_unrecognised(stream));
+    assert_false(recognises(amqp, EYE_RECEIVED));
+    assert_int_equal(eye_spoken(stream), EYE_CLASS_SSH);
+    assert_false(recognises(hello, EYE_SENT)); /* a part of one decides nothing */
+    assert_int_equal(eye_spoken(stream), EYE_CLASS_SSH);
+    assert_true(recognises("GET / HTTP/1.1\r\n\r\n", EYE_RECEIVED));
+    stream->recognised = 1;
+    assert_int_equal(eye_spoken(stream), EYE_PROTOCOL_HTTP);
+    const struct eye_cursor at = {.verdict = EYE_VERDICT_NOT_IT};
+    eye_end_protocol(stream, &host->conversation, &at);
+    assert_int_equal(eye_spoken(stream), EYE_CLASS_SSH);
+}
+
+/* Behind a protocol that is over it is called that, until something else is known. */
+static void recognise__what_follows_a_protocol(void **state)
+{
+    const struct eye_cursor at = {.verdict = EYE_VERDICT_ENDED, .side = EYE_SENT};
+    struct eye_stream *stream = &host->socket.stream;
+    (void)state;
+    host->conversation.halves[EYE_SENT].mark = EYE_CLASS_WEBSOCKET;
+    stream->protocol = EYE_PROTOCOL_HTTP;
+    eye_end_protocol(stream, &host->conversation, &at);
+    assert_int_equal(eye_spoken(stream), EYE_CLASS_WEBSOCKET);
+    assert_false(recognises("SSH-2.0-OpenSSH_9.2\r\n", EYE_SENT));
+    assert_int_equal(eye_spoken(stream), EYE_CLASS_WEBSOCKET);
+    host->conversation.halves[EYE_SENT].mark = 0;
+    stream->protocol = EYE_PROTOCOL_HTTP;
+    eye_end_protocol(stream, &host->conversation, &at);
+    assert_int_equal(eye_spoken(stream), EYE_PROTOCOL_HTTP);
+    assert_false(recognises("SSH-2.0-OpenSSH_9.2\r\n", EYE_SENT));
+    assert_int_equal(stream->protocol, EYE_PROTOCOL_TUNNEL);
+    assert_int_equal(eye_spoken(stream), EYE_CLASS_SSH);
+}
+
+/* What a load balancer says is no payload of the protocol behind it. */
+static void recognise__behind_a_proxys_line(void **state)
+{
+    static const char line[] = "PROXY UNKNOWN\r\n", get[] = "GET / HTTP/1.1\r\n\r\n";
+    struct eye_stream *stream = &host->socket.stream;
+    struct __sk_buff skb = {0};
+    (void)state;
+    assert_false(recognises(line, EYE_SENT));
+    assert_int_equal(stream->prefix, sizeof(line) - 1);
+    assert_int_equal(stream->looks, 0);
+    assert_false(eye_is_unrecognised(stream));
+    assert_true(recognises(get, EYE_SENT));
+    stream->protocol = EYE_PROTOCOL_UNKNOWN;
+    struct eye_segment segment = segment_of("PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n\r\n");
+    assert_true(eye_recognise(&skb, stream, &segment, EYE_SENT));
+    assert_int_equal(segment.sequence, 100 + sizeof(line) - 1);
+    assert_int_equal(segment.offset, sizeof(line) - 1);
+    assert_int_equal(segment.bytes, sizeof(get) - 1);
+    stream->protocol = EYE_PROTOCOL_UNKNOWN;
+    segment = segment_of("PROXY UNKN"); /* HTTP's parser puts pieces together */
+    assert_true(eye_recognise(&skb, stream, &segment, EYE_SENT));
+    assert_int_equal(stream->protocol, EYE_PROTOCOL_HTTP);
+    assert_int_equal(segment.offset, 0);
+}
+
+/* At a port that a rule names its protocol is spoken, and no other one, unless it is off. */
+static void recognise__what_a_port_tells(void **state)
+{
+    struct eye_stream *stream = &host->socket.stream;
+    (void)state;
+    stream->port = 81;
+    eye_ports[81] = EYE_PROTOCOL_REDIS;
+    assert_true(recognises("GET / HTTP/1.1\r\n\r\n", EYE_SENT));
+    assert_int_equal(stream->protocol, EYE_PROTOCOL_REDIS);
+    stream->protocol = EYE_PROTOCOL_UNKNOWN;
+    assert_false(recognises("SSH-2.0-OpenSSH_9.2\r\n", EYE_SENT));
+    assert_int_equal(stream->protocol, EYE_PROTOCOL_NONE);
+    *stream = (struct eye_stream){.port = 81};
+    eye_protocols_off = 1U << EYE_PROTOCOL_REDIS;
+    assert_false(recognises("GET / HTTP/1.1\r\n\r\n", EYE_SENT));
+    eye_protocols_off = 0;
+    eye_ports[81] = 0;
 }
 
 /* Where the first line ends within what is looked at, it tells more than its beginning does. */
@@ -845,7 +938,7 @@ static void first_payload__is_no_childs_after_a_switch(void **state)
     static const char get[] = "GET / HTTP/1.1\r\n\r\n";
     struct bpf_sock listener = {.state = TCP_LISTEN};
     struct __sk_buff skb = {.sk = &listener};
-    const struct eye_segment segment = segment_of(get);
+    struct eye_segment segment = segment_of(get);
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         eye_switches = cases[i].left;
@@ -918,7 +1011,7 @@ static void handle_first_payload__without_a_program(void **state)
     static const char get[] = "GET / HTTP/1.1\r\n\r\n";
     struct bpf_sock listener = {.state = TCP_LISTEN};
     struct __sk_buff skb = {.sk = &listener};
-    const struct eye_segment segment = segment_of(get);
+    struct eye_segment segment = segment_of(get);
     (void)state;
     eye_handle_first_payload(&skb, &listener, &segment);
     assert_ptr_equal(host->called, &receivers);
@@ -1095,6 +1188,10 @@ int main(void)
         TEST(recognise__only_what_is_wanted),
         TEST(begin_first_payload__starts_as_the_listener),
         TEST(recognise__looks_when_the_turn_changes),
+        TEST(recognise__what_has_no_parser),
+        TEST(recognise__what_follows_a_protocol),
+        TEST(recognise__behind_a_proxys_line),
+        TEST(recognise__what_a_port_tells),
         TEST(recognise__looks_as_far_as_it_says),
         TEST(recognise__nothing_while_all_is_off),
         TEST(followed__until_it_is_switched_off),

@@ -723,6 +723,9 @@ static void load__warns_of_what_does_nothing_alone(void **state)
         {"connections: {remote: zone, networks: [{prefix: 10.0.0.0/8, name: a}]}",
          ":1:29: connections.networks names nothing: set connections.remote: cidr\n"},
         {"connections: {remote: cidr, networks: [{prefix: 10.0.0.0/8, name: a}]}", NULL},
+        {"protocols: {http: false, ports: [{port: 81, protocol: http}]}",
+         ":1:26: protocols.ports: nothing is measured at port 81, since protocols.http is false\n"},
+        {"protocols: {http: false, ports: [{port: 81, protocol: redis}]}", NULL},
     };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {

@@ -140,7 +140,7 @@ static void values__texts_and_choices_are_checked(void **state)
         {"log: {level: 7}", "1:14: log.level: unknown \"7\" (known: error, warning, info, debug)"},
         {"connections:\n  tags:\n    - port\n    - servce\n",
          "4:7: connections.tags: unknown \"servce\", did you mean \"service\"? (known: direction, "
-         "service, port, family, process, container, pod, namespace, netns, nat)"},
+         "service, port, family, process, container, pod, namespace, netns, nat, protocol)"},
         {"tags: ['a,b']", "1:8: tags: \"a,b\" is not valid, expected \"key:value\" or \"key\" "
                           "without comma or pipe"},
         {"tags: [a, 'b|c']", "1:11: tags: \"b|c\" is not valid, expected \"key:value\" or "
@@ -218,6 +218,30 @@ static void exporters__have_a_known_type_and_their_own_name(void **state)
          "\"-\""},
     };
     assert_errors(state, cases, EYE_ARRAY_LENGTH(cases));
+}
+
+static void ports__are_well_formed(void **state)
+{
+    static const struct bad_text cases[] = {
+        {"protocols: {ports: [6380]}",
+         "1:21: protocols.ports: expected a mapping with \"port\" and \"protocol\", not a single "
+         "value"},
+        {"protocols: {ports: [{port: 6380}]}",
+         "1:21: protocols.ports: needs both \"port\" and \"protocol\""},
+        {"protocols: {ports: [{port: 0, protocol: redis}]}",
+         "1:28: port: \"0\" is out of range: 1 to 65535"},
+        {"protocols: {ports: [{port: 65536, protocol: redis}]}",
+         "1:28: port: \"65536\" is out of range: 1 to 65535"},
+        {"protocols: {ports: [{port: 1, protocol: http}, {port: 1, protocol: redis}]}",
+         "1:48: protocols.ports: port 1 stands here twice"},
+    };
+    assert_errors(state, cases, EYE_ARRAY_LENGTH(cases));
+    fixture_write(*state, "main.yaml", "protocols: {ports: [{port: 1, protocol: rediss}]}");
+    assert_int_not_equal(fixture_load(*state, &(struct eye_config_source){0}), 0);
+    const struct fixture *fixture = *state;
+    assert_non_null(
+        strstr(fixture->error.text,
+               ":1:41: protocol: \"rediss\" is not valid, expected a protocol: redis "));
 }
 
 static void networks_and_filters__are_well_formed(void **state)
@@ -331,6 +355,8 @@ static void yaml__hostile_sizes_end_soon(void **state)
          "1:16: http.routes: 1001 routes, at most 1000 are allowed"},
         {"connections: {networks: [", "{},", 10001, "]}",
          "1:25: connections.networks: 10001 networks, at most 10000 are allowed"},
+        {"protocols: {ports: [", "{},", 257, "]}",
+         "1:20: protocols.ports: 257 ports, at most 256 are allowed"},
         {"connections: {exclude: [", "{},", 1001, "]}",
          "1:24: connections.exclude: 1001 rules, at most 1000 are allowed"},
         {"#", "x", 1 << 20, "", " larger than 1MiB"},
@@ -433,6 +459,7 @@ int main(void)
         TEST(values__texts_and_choices_are_checked),
         TEST(values__have_the_kind_of_their_key),
         TEST(exporters__have_a_known_type_and_their_own_name),
+        TEST(ports__are_well_formed),
         TEST(networks_and_filters__are_well_formed),
         TEST(routes__are_complete_and_well_formed),
         TEST(yaml__broken_text_is_told_where),

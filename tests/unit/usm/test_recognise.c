@@ -32,7 +32,7 @@ static __u8 recognise(const void *bytes, size_t size)
     size_t seen = size < EYE_LOOK_BYTES ? size : EYE_LOOK_BYTES;
     memcpy(glance.bytes, bytes, seen);
     glance.payload_bytes = (__u32)size;
-    return eye_recognise_glance(&glance, (__u32)seen, ~0U);
+    return eye_look_at(&glance, (__u32)seen, ~0U);
 }
 
 /* Nothing is sure, nor told, when the rest has passed. */
@@ -58,7 +58,8 @@ static void assert_none_but(__u8 protocol, const void *bytes, size_t size)
             __u8 found = recognise((const __u8 *)bytes + at, part);
             if (found == EYE_PROTOCOL_HTTP && protocol != found) {
                 assert_taken_back((const __u8 *)bytes + at, size - at, pieces[i]);
-            } else if (found != protocol && found != EYE_PROTOCOL_UNKNOWN) {
+            } else if (found != protocol && found != EYE_PROTOCOL_UNKNOWN &&
+                       found != EYE_SEEN_PROXY) {
                 fail_msg("%u, not %u: %zu bytes at %zu", found, protocol, part, at);
             }
             at += part;
@@ -147,7 +148,7 @@ static void redis_is_nothing_else(void **state)
     assert_int_equal(recognise(payloads[0], strlen(payloads[0])), EYE_PROTOCOL_REDIS);
     assert_int_equal(recognise(BYTES("PING\r\n")), EYE_PROTOCOL_UNKNOWN);
     assert_int_equal(recognise(BYTES("+PONG\r\n")), EYE_PROTOCOL_UNKNOWN);
-    assert_int_equal(recognise(BYTES("INFO {\"server_id\":\"N\"}\r\n")), EYE_PROTOCOL_UNKNOWN);
+    assert_int_equal(recognise(BYTES("INFO {\"server_id\":\"N\"}\r\n")), EYE_CLASS_NATS);
 }
 
 /* Statements of any length, too, although the letters of their commands are PostgreSQL's: a length
@@ -256,13 +257,162 @@ static void others_are_not_http2(void **state)
     }
 }
 
+/* A record of TLS with @size bytes of something behind its head, at @bytes. */
+static size_t put_record(__u8 *bytes, __u8 type, size_t size)
+{
+    const __u8 head[] = {type, 3, 3, (__u8)(size >> 8), (__u8)size};
+    memcpy(bytes, head, sizeof(head));
+    for (size_t i = 0; i < size; i++) {
+        bytes[sizeof(head) + i] = (__u8)(i * 89 + size);
+    }
+    return sizeof(head) + size;
+}
+
+/* A hello of @size bytes, of a client or a server, as openssl makes it. */
+static size_t put_hello(__u8 *bytes, __u8 kind, size_t size)
+{
+    size_t end = put_record(bytes, 22, size);
+    const __u8 head[] = {kind, 0, (__u8)((size - 4) >> 8), (__u8)(size - 4), 3, 3};
+    memcpy(bytes + 5, head, sizeof(head));
+    bytes[2] = kind == 1 ? 1 : 3;
+    return end;
+}
+
+/* Hellos of clients with and without large keys, of servers, and what follows them. */
+static void tls_is_nothing_else(void **state)
+{
+    static const size_t hellos[] = {100, 221, 317, 512, 1455, 1800};
+    __u8 bytes[8192];
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(hellos); i++) {
+        for (__u8 kind = 1; kind <= 2; kind++) {
+            size_t size = put_hello(bytes, kind, hellos[i]);
+            assert_none_but(EYE_CLASS_TLS, bytes, size);
+            assert_int_equal(recognise(bytes, size), EYE_CLASS_TLS);
+            assert_int_equal(recognise(bytes, 11), EYE_CLASS_TLS);
+            size += put_record(bytes + size, 20, 1);
+            size += put_record(bytes + size, 23, 36);
+            size += put_record(bytes + size, 23, 1200);
+            assert_none_but(EYE_CLASS_TLS, bytes, size);
+        }
+    }
+}
+
+/* Of a connection that is older: what shows that these are records. */
+static void records_are_tls(void **state)
+{
+    __u8 bytes[8192];
+    (void)state;
+    assert_int_equal(recognise(bytes, put_record(bytes, 23, 36)), EYE_CLASS_TLS);
+    assert_int_equal(recognise(bytes, put_record(bytes, 23, 1200)), EYE_CLASS_TLS);
+    assert_int_equal(recognise(bytes, put_record(bytes, 21, 2)), EYE_PROTOCOL_UNKNOWN); /* few */
+    assert_int_equal(recognise(bytes, put_record(bytes, 21, 26)), EYE_CLASS_TLS);
+    assert_int_equal(recognise(bytes, put_record(bytes, 22, 1200)), EYE_PROTOCOL_UNKNOWN);
+    size_t size = put_record(bytes, 20, 1);
+    put_record(bytes + size, 22, 300);
+    assert_int_equal(recognise(bytes, 400), EYE_CLASS_TLS);
+    bytes[size] = 24;
+    assert_int_equal(recognise(bytes, 400), EYE_PROTOCOL_UNKNOWN);
+    put_record(bytes, 23, 60);
+    assert_int_equal(recognise(bytes, 40), EYE_PROTOCOL_UNKNOWN);
+}
+
+static const struct {
+    __u8 class;
+    const char *bytes;
+    size_t size;
+} beginnings[] = {
+    {EYE_CLASS_SSH, BYTES("SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n")},
+    {EYE_CLASS_SSH, BYTES("SSH-1.99-Cisco-1.25\n")},
+    {EYE_CLASS_AMQP, BYTES("AMQP\0\0\x09\1")},
+    {EYE_CLASS_AMQP, BYTES("AMQP\3\1\0\0")},
+    {EYE_CLASS_MQTT, BYTES("\x10\x10\0\4MQTT\4\2\0\x3c\0\4test")},
+    {EYE_CLASS_MQTT, BYTES("\x10\x8f\1\0\4MQTT\5\xc2\0\x3c\0\4test")},
+    {EYE_CLASS_NATS, BYTES("INFO {\"server_id\":\"NA\",\"version\":\"2.9.10\"}\r\n")},
+    {EYE_CLASS_MONGODB, BYTES("\x24\0\0\0\1\0\0\0\0\0\0\0\xdd\7\0\0\0\0\0\0\0"
+                              "\x10\0\0\0\x10ping\0\1\0\0\0\0")},
+};
+
+/* Whole they are known, in pieces they are that or nothing. */
+static void classes_are_nothing_else(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(beginnings); i++) {
+        assert_int_equal(recognise(beginnings[i].bytes, beginnings[i].size), beginnings[i].class);
+        assert_none_but(beginnings[i].class, beginnings[i].bytes, beginnings[i].size);
+    }
+}
+
+static __u32 next_random(__u32 *seed)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return *seed >> 24;
+}
+
+/* Always the same ones. */
+static void random_bytes_have_no_class(void **state)
+{
+    __u32 seed = 7;
+    (void)state;
+    for (int i = 0; i < 1000000; i++) {
+        struct eye_glance glance = {0};
+        for (size_t j = 0; j < 24; j++) {
+            glance.bytes[j] = (__u8)next_random(&seed);
+        }
+        assert_int_equal(eye_classify(&glance, 24), 0);
+    }
+}
+
+static __u32 measured(const void *bytes, size_t size)
+{
+    struct eye_proxy_window window = {0};
+    __u32 seen = size < EYE_PROXY_LINE_MAX ? (__u32)size : EYE_PROXY_LINE_MAX;
+    memcpy(window.bytes, bytes, seen);
+    return eye_proxy_measure(&window, seen);
+}
+
+static void headers_of_load_balancers_are_measured(void **state)
+{
+    static const char line[] = "PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\nGET / HTTP/1.1\r\n";
+    static const char header[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\1\2";
+    char longest[200];
+    (void)state;
+    for (size_t size = 8; size < sizeof(line); size++) {
+        assert_int_equal(measured(line, size), size < 41 ? 0 : 41);
+    }
+    for (size_t size = 8; size < sizeof(header); size++) {
+        assert_int_equal(measured(header, size), size < 16 ? 0 : 16 + 258);
+    }
+    assert_int_equal(measured(BYTES("PROXY UNKNOWN\r\n")), 15);
+    assert_int_equal(measured(BYTES("\r\n\r\n\0\r\nQUIT\n\x11\x11\0\0")), 0);
+    assert_int_equal(measured(BYTES("\r\n\r\n\0\r\nQUIET\x21\x11\0\0")), 0);
+    memset(longest, 'x', sizeof(longest));
+    memcpy(longest, line, 6);
+    longest[EYE_PROXY_LINE_MAX - 1] = '\n';
+    assert_int_equal(measured(longest, sizeof(longest)), EYE_PROXY_LINE_MAX);
+    longest[EYE_PROXY_LINE_MAX - 1] = 'x';
+    longest[EYE_PROXY_LINE_MAX] = '\n';
+    assert_int_equal(measured(longest, sizeof(longest)), 0);
+    assert_int_equal(recognise(line, sizeof(line)), EYE_SEEN_PROXY);
+    assert_int_equal(recognise(header, sizeof(header)), EYE_SEEN_PROXY);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(http_is_nothing_else),          cmocka_unit_test(dns_is_nothing_else),
-        cmocka_unit_test(http2_is_nothing_else),         cmocka_unit_test(frames_are_http2),
-        cmocka_unit_test(redis_is_nothing_else),         cmocka_unit_test(mysql_is_nothing_else),
-        cmocka_unit_test(mysql_takes_nothing_of_others), cmocka_unit_test(others_are_not_http2),
+        cmocka_unit_test(http_is_nothing_else),
+        cmocka_unit_test(dns_is_nothing_else),
+        cmocka_unit_test(http2_is_nothing_else),
+        cmocka_unit_test(frames_are_http2),
+        cmocka_unit_test(redis_is_nothing_else),
+        cmocka_unit_test(mysql_is_nothing_else),
+        cmocka_unit_test(mysql_takes_nothing_of_others),
+        cmocka_unit_test(others_are_not_http2),
+        cmocka_unit_test(tls_is_nothing_else),
+        cmocka_unit_test(records_are_tls),
+        cmocka_unit_test(classes_are_nothing_else),
+        cmocka_unit_test(random_bytes_have_no_class),
+        cmocka_unit_test(headers_of_load_balancers_are_measured),
     };
     return cmocka_run_group_tests_name("recognise", tests, NULL, NULL);
 }
