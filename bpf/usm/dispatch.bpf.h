@@ -50,6 +50,7 @@ EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes, __u32 wa
     count = (count - 1) & (EYE_LOOK_BYTES - 1);
     eye_pin(count);
     count++;
+    glance.payload = bytes;
     if (bpf_skb_load_bytes(skb, offset, &glance, count) != 0) {
         return EYE_PROTOCOL_UNKNOWN;
     }

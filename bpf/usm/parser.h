@@ -19,6 +19,8 @@
 
 struct eye_glance {
     __u8 bytes[EYE_LOOK_BYTES + EYE_LOOK_SLACK];
+    __u32 payload; /* bytes of all of it */
+    __u32 padding;
 };
 
 enum eye_what {

@@ -33,7 +33,8 @@ struct eye_usm {
 /** Opens every protocol; the handlers are set by the caller. 0 or -ENOMEM; then it is closed. */
 int eye_usm_open(struct eye_usm *usm, const struct eye_config *config);
 
-/** Protocols name records as @other's do from now on, and @other's as these did. */
+/** Protocols name records as @other's do from now on, and @other's as these did; what was learnt of
+ * the traffic stays. */
 void eye_usm_exchange(struct eye_usm *usm, struct eye_usm *other);
 
 /** Takes one that is zeroed or closed. */

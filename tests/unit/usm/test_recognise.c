@@ -31,6 +31,7 @@ static __u8 recognise(const void *bytes, size_t size)
     struct eye_glance glance = {0};
     size_t seen = size < EYE_LOOK_BYTES ? size : EYE_LOOK_BYTES;
     memcpy(glance.bytes, bytes, seen);
+    glance.payload = (__u32)size;
     return eye_recognise_glance(&glance, (__u32)seen, ~0U);
 }
 
