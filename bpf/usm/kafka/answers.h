@@ -291,8 +291,14 @@ EYE_PART int eye_kafka_read_answer(struct eye_conversation *conversation, __u32 
     __u64 whole = (__u64)size + EYE_KAFKA_SIZE_BYTES;
     bool fits = whole == half->skip;
     bool longer = half->skip >= EYE_KAFKA_LIKELY_BATCH && whole > half->skip;
-    if (size < EYE_KAFKA_ANSWER_LEAST || size > EYE_KAFKA_ANSWER_MAX ||
-        (lost && !fits && !longer)) {
+    bool valid = size >= EYE_KAFKA_ANSWER_LEAST && size <= EYE_KAFKA_ANSWER_MAX;
+    if (lost && !(valid && (fits || longer))) {
+        /* Nothing can be concluded from the midst of an answer that began before we came. */
+        found->used = filled;
+        eye_skip_next(half, half->skip - filled, EYE_PHASE_LOST);
+        return 0;
+    }
+    if (!valid) {
         found->what = EYE_FOUND_MISMATCH;
         return 0;
     }
