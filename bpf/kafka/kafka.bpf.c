@@ -104,8 +104,13 @@ static __always_inline int eye_kafka_step(struct __sk_buff *skb,
                                           struct eye_conversation *conversation,
                                           struct eye_cursor *at)
 {
-    if (!conversation || !at) {
+    struct bpf_sock *sk = skb->sk;
+    if (!sk || !conversation || !at) {
         return 0;
+    }
+    /* An answer may look like a request. */
+    if (conversation->client == EYE_CLIENT_UNKNOWN && sk->state != TCP_LISTEN) {
+        eye_learn_client(skb, conversation);
     }
     struct eye_half *half = eye_half_of(conversation, at->side);
     eye_kafka_measure_payload(half, at);

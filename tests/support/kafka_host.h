@@ -60,6 +60,7 @@ static inline void kafka_host_reset(struct kafka_host *host)
     host->sequence[1] = 1000;
     eye_begin_conversation(&host->conversation, EYE_PROTOCOL_KAFKA);
     host->conversation.queue.by_number = 1;
+    host->conversation.client = EYE_CLIENT_THIS_END; /* as the socket says */
 }
 
 static inline struct kafka_host *kafka_host_new(void)

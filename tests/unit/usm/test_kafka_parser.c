@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
+#include "tests/support/http2_host.h"
 #include "tests/support/kafka_host.h"
 #include "tests/support/kafka_messages.h"
 #include "tests/support/random.h"
@@ -393,6 +394,60 @@ static void parser__reads_conversations_cut_at_every_place(void **state)
     for_each_script(check_cuts);
 }
 
+/* ---- What clients and brokers have said ---- */
+
+static const struct {
+    const char *name; /* of a file in tests/data/kafka, which are of the form of tests/data/http2 */
+    const char *told; /* operations, topics, errors */
+} recordings[] = {
+    {"../kafka/kcat-produce", "18.3  35|18.0  0|3.2  0|0.7 orders 0|0.7 orders 0|"},
+    {"../kafka/kcat-consume",
+     "18.3  35|18.0  0|3.2  0|3.2  0|2.2  0|2.2  0|1.11 orders 0|1.11 orders 0|"},
+    {"../kafka/kcat-group",
+     "18.3  35|18.0  0|3.2  0|10.2  0|10.2  0|3.2  0|2.2  0|2.2  0|1.11 orders 0|"},
+    {"../kafka/python",
+     "2.1  0|2.1  0|1.4 orders 0|1.4 orders 0|1.4 orders 0|1.4 orders empty 0|1.4 orders empty 0|"},
+};
+
+#define DESCRIPTION_BYTES 1024
+
+static void describe(const struct kafka_host *host, char ret_text[static DESCRIPTION_BYTES])
+{
+    size_t size = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < host->record_count; i++) {
+        const struct kafka_host_record *record = &host->records[i];
+        size += (size_t)snprintf(
+            ret_text + size, DESCRIPTION_BYTES - size, "%u.%u %.*s%s%d|", record->body.key,
+            record->body.version, record->body.length, (const char *)record->body.name,
+            (record->body.flags & EYE_KAFKA_EMPTY) != 0 ? " empty " : " ", record->head.code);
+        assert_true(size < DESCRIPTION_BYTES);
+    }
+}
+
+static void parser__reads_recorded_conversations(void **state)
+{
+    static const size_t pieces[] = {1, 7, 50, 1460, SIZE_MAX};
+    struct kafka_host *host = kafka_host_new();
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(recordings); i++) {
+        struct http2_segment segments[HTTP2_SEGMENTS];
+        __u8 bytes[HTTP2_BYTES];
+        char told[DESCRIPTION_BYTES];
+        size_t count = http2_load(recordings[i].name, bytes, segments);
+        for (size_t j = 0; j < EYE_ARRAY_LENGTH(pieces); j++) {
+            kafka_host_reset(host);
+            for (size_t k = 0; k < count; k++) {
+                kafka_host_send_pieces(host, segments[k].direction, segments[k].bytes,
+                                       segments[k].size, pieces[j], 0);
+            }
+            describe(host, told);
+            assert_string_equal(told, recordings[i].told);
+        }
+    }
+    free(host);
+}
+
 /* ---- Joined late, and what is missed ---- */
 
 /* Request number @number, whose answer has an error that says so. */
@@ -651,6 +706,7 @@ int main(void)
         cmocka_unit_test(parser__reads_conversations_whole),
         cmocka_unit_test(parser__reads_conversations_in_pieces_of_every_size),
         cmocka_unit_test(parser__reads_conversations_cut_at_every_place),
+        cmocka_unit_test(parser__reads_recorded_conversations),
         cmocka_unit_test(parser__joins_late),
         cmocka_unit_test(parser__joins_in_the_midst_of_messages),
         cmocka_unit_test(parser__goes_on_behind_a_gap),
