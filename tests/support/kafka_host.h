@@ -44,16 +44,16 @@ struct kafka_host {
     __u32 sequence[2]; /* by direction: 0 sent by this end, which is the client, 1 received */
     __u32 verdict;
     __u64 losses[EYE_LOST_COUNT];
-    struct kafka_host_record records[KAFKA_HOST_RECORDS];
-    struct kafka_host_topic topics[KAFKA_HOST_TOPICS];
     size_t record_count;
     size_t topic_count;
+    struct kafka_host_record records[KAFKA_HOST_RECORDS];
+    struct kafka_host_topic topics[KAFKA_HOST_TOPICS];
 };
 
 /* What is kept beside the conversation is dirty. */
 static inline void kafka_host_reset(struct kafka_host *host)
 {
-    memset(host, 0, sizeof(*host));
+    memset(host, 0, offsetof(struct kafka_host, records));
     memset(&host->pipeline, 0xa5, sizeof(host->pipeline));
     memset(&host->conversation.queue.first, 0xa5, sizeof(host->conversation.queue.first));
     host->sequence[0] = 0xfffffff0U; /* wraps early: sequence arithmetic must cope */
@@ -80,6 +80,7 @@ static inline void kafka_host_keep(struct kafka_host *host, const struct eye_req
     }
     if (host->record_count < KAFKA_HOST_RECORDS) {
         struct kafka_host_record *record = &host->records[host->record_count];
+        memset(record, 0, sizeof(*record));
         record->head = request->head;
         memcpy(&record->body, request->body, request->head.body_bytes);
         record->number = request->number;
