@@ -279,14 +279,24 @@ enum eye_request_error {
  * protocol's own follow at once. Ring "requests".
  */
 struct eye_request_head {
-    __u64 duration_ns; /* first byte of the request to first byte of the response, or to the end */
-    __u64 owner;       /* as in eye_connection_record */
-    __u16 port;        /* as in eye_connection_record */
-    __u16 code;        /* the protocol's own; UNANSWERED: enum eye_request_error */
-    __u16 body_bytes;  /* at most EYE_REQUEST_BODY_MAX; of a MESSAGE, at most what follows */
-    __u8 protocol;     /* enum eye_protocol */
-    __u8 flags;        /* enum eye_request_flag */
+    __u64 duration_ns : 56; /* first byte of the request to first byte of the response, or to the
+                             * end; set by eye_set_duration() */
+    __u64 more : 8;         /* others of the same connection that this record stands for, too */
+    __u64 owner;            /* as in eye_connection_record */
+    __u16 port;             /* as in eye_connection_record */
+    __u16 code;             /* the protocol's own; UNANSWERED: enum eye_request_error */
+    __u16 body_bytes;       /* at most EYE_REQUEST_BODY_MAX; of a MESSAGE, at most what follows */
+    __u8 protocol;          /* enum eye_protocol */
+    __u8 flags;             /* enum eye_request_flag */
 };
+
+/* As long as it took, below zero too: the clocks of two CPUs may disagree by some nanoseconds. For
+ * one request alone. */
+static inline void eye_set_duration(struct eye_request_head *head, __s64 ns)
+{
+    head->duration_ns = ns < 0 ? 0 : (__u64)ns & ((1ULL << 56) - 1);
+    head->more = 0;
+}
 
 /*
  * A request that waits for its answer where no connection tells when to give up: from whom, or to
@@ -427,7 +437,7 @@ EYE_ABI_ASSERT(sizeof(struct eye_owner_record) == 600);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_owner_record, cgroups) == 88);
 EYE_ABI_ASSERT(sizeof(struct eye_ended_record) == 8);
 EYE_ABI_ASSERT(sizeof(struct eye_request_head) == 24);
-EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, duration_ns) == 0);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, owner) == 8);
 EYE_ABI_ASSERT(__builtin_offsetof(struct eye_request_head, flags) == 23);
 EYE_ABI_ASSERT(sizeof(struct eye_waiting_key) == 32);
 EYE_ABI_ASSERT(sizeof(struct eye_waiting) == 48);

@@ -161,8 +161,7 @@ static __always_inline bool eye_dns_answered(const struct eye_waiting_key *key,
     if (known) {
         record.head = known->head;
         __builtin_memcpy(&record.body, known->body, sizeof(record.body));
-        __u64 duration = work->time_ns - known->first_ns;
-        record.head.duration_ns = (__s64)duration < 0 ? 0 : duration; /* two clocks of two CPUs */
+        eye_set_duration(&record.head, (__s64)(work->time_ns - known->first_ns));
     }
     if (!known || bpf_map_delete_elem(&waiting, key) != 0) {
         eye_dns_lose(work, EYE_LOST_UNMATCHED, 1);

@@ -68,11 +68,13 @@ static __always_inline struct eye_request *eye_open_in_batch(struct eye_conversa
     return eye_slot(queue, pipeline, queue->pushed);
 }
 
-/* How many wait, from the first one on, that are of @batch. Older ones will not be answered. */
+/* How many wait, from the first one on, that are of @batch. Older ones will not be answered; one
+ * that is told only when it fails is forgotten when others of its batch stand behind it. */
 EYE_PART __u32 eye_count_batch(struct eye_conversation *conversation, struct eye_pipeline *pipeline,
                                __u32 batch)
 {
     __u32 count = 0;
+    __u32 only_errors = 0; /* the first one of them is such */
     if (!conversation) {
         return 0;
     }
@@ -87,11 +89,14 @@ EYE_PART __u32 eye_count_batch(struct eye_conversation *conversation, struct eye
             break;
         }
         __u8 ahead = (__u8)(request->mark - batch);
+        only_errors = eye_forget(only_errors);
         if (count == 0 && ahead >= 128) {
             queue->popped++;
-            eye_note_loss(conversation, EYE_LOST_UNANSWERED, 1);
+            eye_note_loss(conversation, EYE_LOST_UNANSWERED, !request->only_errors);
         } else if (ahead == 0) {
-            count++;
+            queue->popped += only_errors;
+            count += !only_errors;
+            only_errors = (count == 1) & request->only_errors;
         } else {
             break;
         }

@@ -70,6 +70,7 @@ struct eye_request {
     struct eye_request_head head;
     __u8 body[EYE_REQUEST_BODY_MAX]; /* the protocol's: bpf/usm/<protocol>/record.h */
     __u8 mark;                       /* as in eye_half */
+    __u8 only_errors;                /* of a batch: told when it fails, and else forgotten */
 };
 
 /*

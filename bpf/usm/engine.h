@@ -91,14 +91,18 @@ static __always_inline struct eye_request *eye_take_batch_response(struct eye_wo
         count = eye_waiting_of_batch(conversation, work->pipeline, (__u8)half->left);
         request = count > 0 ? eye_slot(queue, work->pipeline, queue->popped) : NULL;
     }
-    if (found->what == EYE_FOUND_BATCH_END) {
-        eye_skip_requests(conversation, count);
-        queue->popped += count;
-        request = NULL;
-    }
     eye_pin(request);
     if (request && work->parser->complete) {
         work->parser->complete(half, filled, request);
+    }
+    eye_pin(request);
+    __u32 only_errors = request ? eye_forget(request->only_errors) : 0;
+    if (found->what == EYE_FOUND_BATCH_END || (only_errors && found->closes)) {
+        eye_skip_requests(conversation, count - only_errors);
+        queue->popped += count;
+        request = NULL;
+    } else if (only_errors) {
+        request = NULL; /* the one that succeeded had no slot */
     }
     if (found->what == EYE_FOUND_INTERIM) {
         return NULL;

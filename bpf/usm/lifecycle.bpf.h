@@ -115,7 +115,7 @@ EYE_PART int eye_end_requests(struct eye_conversation *conversation, struct eye_
         struct eye_request *request = eye_slot(queue, pipeline, queue->popped);
         queue->popped++;
         if (request) {
-            request->head.duration_ns = now_ns - request->started_ns;
+            eye_set_duration(&request->head, (__s64)(now_ns - request->started_ns));
             request->head.code = error;
             request->head.flags |= EYE_REQUEST_UNANSWERED;
             eye_tell(conversation, request);

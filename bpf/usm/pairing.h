@@ -297,9 +297,7 @@ static __always_inline void eye_open_response(struct eye_conversation *conversat
 /* A response with @code, which began at @now_ns, answers it. */
 static __always_inline void eye_time_answer(struct eye_request *request, __u64 now_ns, __u16 code)
 {
-    __u64 duration = now_ns - request->started_ns;
-    /* Two clocks readings on two CPUs may disagree by some nanoseconds. */
-    request->head.duration_ns = (__s64)duration < 0 ? 0 : duration;
+    eye_set_duration(&request->head, (__s64)(now_ns - request->started_ns));
     request->head.code = code;
 }
 

@@ -713,12 +713,13 @@ void eye_aggregate_request(void *context, const struct eye_request_sample *sampl
     bool is_known =
         (slot->series != NULL || slot->excluded) && slot->fingerprint == sample->fingerprint;
     struct eye_series *series = is_known ? slot->series : look_up(aggregate, sample, slot);
+    uint64_t requests = 1U + sample->head->more;
     if (series == NULL) {
-        aggregate->filtered.requests++;
+        aggregate->filtered.requests += requests;
     } else if (series->metric->kind == EYE_COUNTER) {
-        eye_counter_add(series, 1);
+        eye_counter_add(series, requests);
     } else {
-        eye_distribution_add(series, (double)sample->head->duration_ns * 1e-9, 1);
+        eye_distribution_add(series, (double)sample->head->duration_ns * 1e-9, requests);
     }
 }
 

@@ -17,7 +17,7 @@
 
 /* Descriptors that the daemon must be able to open: maps, programs, links, iterators, a receiver
  * and some files of /proc at once. The usual limit is 1024. */
-#define EYE_DESCRIPTORS 80
+#define EYE_DESCRIPTORS 112
 
 /* X(identifier, probe of features.c and value of the tag `feature`, name, needed for, what is lost
  * without it, what to do). The first ones, up to CPUS, are needed for kernel programs,

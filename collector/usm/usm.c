@@ -83,8 +83,8 @@ static bool is_valid(const struct eye_request_head *head, size_t bytes)
 /* Everything that decides the series: the record behind its duration. */
 static uint64_t fingerprint(const struct eye_request_head *head)
 {
-    return eye_hash_bytes((const uint8_t *)head + sizeof(head->duration_ns),
-                          sizeof(*head) - sizeof(head->duration_ns) + head->body_bytes);
+    const size_t from = offsetof(struct eye_request_head, owner);
+    return eye_hash_bytes((const uint8_t *)head + from, sizeof(*head) - from + head->body_bytes);
 }
 
 static void take_loss(struct eye_usm *usm, const struct eye_loss_record *record)
@@ -113,7 +113,7 @@ static void take_request(struct eye_usm *usm, const struct eye_request_head *hea
         .body = head + 1,
         .fingerprint = fingerprint(head),
     };
-    usm->samples++;
+    usm->samples += 1U + head->more;
     usm->on_request(usm->context, &sample);
 }
 

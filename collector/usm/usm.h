@@ -25,7 +25,7 @@ struct eye_usm {
     void *context; /* of both */
     eye_name_handler *on_name;
     void *name_context;
-    uint64_t samples;                    /* handed on */
+    uint64_t samples;                    /* handed on: requests, and records of losses */
     uint64_t malformed;                  /* dropped */
     void *protocols[EYE_PROTOCOL_COUNT]; /* their states */
 };

@@ -24,6 +24,7 @@ import traceback
 
 import conntrack
 import pairs
+from databases import Postgres, Redis
 from daemon import JSON_CONSOLE, Daemon, Tcplife, program_cost, programs_of
 from machine import (NGINX_PORT, ClosingNginx, Failed, Floor, Generator, Iperf, ManySockets,
                      Nghttpd, Nginx, Sockets, Talk, bpf_stats, command, compile_loads,
@@ -157,6 +158,29 @@ def http2_rows(bench):
         yield at_most("daemon CPU per HTTP/2 request, both ends", measured.cpu_ns_per_count(), 150,
                       nanoseconds, used=measured.used)
         yield from program_rows(bench, load, "HTTP/2 request", 900, setting)
+
+
+def database_rows(bench, load, what, target, setting):
+    measured = bench.measure(load, setting)
+    yield rate_row(load, measured, 0.95)
+    yield at_most(f"daemon CPU per {what}, both ends", measured.cpu_ns_per_count(), 150,
+                  nanoseconds, used=measured.used)
+    yield from program_rows(bench, load, what, target, setting)
+
+
+def redis_rows(bench):
+    for pipeline, target in ((1, 500), (16, 120)):
+        with Redis(pipeline) as load:
+            yield from database_rows(bench, load, f"command by {pipeline}", target,
+                                     "protocols.redis=true")
+
+
+def postgres_rows(bench):
+    with Postgres(bench.folder, "PostgreSQL, simple queries", "queries/s") as load:
+        yield from database_rows(bench, load, "simple query", 800, "protocols.postgres=true")
+    rows = "select generate_series(1, 10000);"
+    with Postgres(bench.folder, "PostgreSQL, results of 10 000 rows", "rows/s", rows, 10000) as load:
+        yield from program_rows(bench, load, "row", 30, "protocols.postgres=true")
 
 
 def churn_rows(bench):
@@ -523,8 +547,10 @@ def deliver_rows(bench):
 
 
 PARTS = {"tcp": tcp_rows, "udp": udp_rows, "connections": connection_rows, "http": http_rows,
-         "http2": http2_rows, "churn": churn_rows, "live": live_rows, "memory": memory_rows, "snapshot": snapshot_rows,
-         "conntrack": conntrack_rows, "control": control_rows, "start": start_rows, "deliver": deliver_rows}
+         "http2": http2_rows, "redis": redis_rows, "postgres": postgres_rows, "churn": churn_rows,
+         "live": live_rows, "memory": memory_rows, "snapshot": snapshot_rows,
+         "conntrack": conntrack_rows, "control": control_rows, "start": start_rows,
+         "deliver": deliver_rows}
 
 
 def measure_part(name, part, bench):

@@ -1,22 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """PostgreSQL: every operation is counted once at each end, under its name and its SQLSTATE, exactly
 as many as the clients asked for; what is not asked for shifts nothing. The server is Debian's, a
-cluster of our own; the clients are psql, pgbench, and a socket of our own for what they never do.
+cluster of our own; the clients are psql, pgbench, pg8000, pgbouncer in between, and a socket of our
+own for what they never do.
 """
 
 import collections
+import contextlib
 import glob
 import os
 import pwd
+import random
 import re
 import socket
 import struct
 import subprocess
+import threading
 import time
 import types
 import unittest
 
+import pg8000
+
 import harness
+from bad_wire import BadWire
 from harness import Daemon, clean_environment, command, need, spawn, wait_until
 
 CONSOLE = harness.console_of("db.*", "usm.lost", "sockeye.kernel.lost")
@@ -53,8 +60,8 @@ SYNC, FLUSH = message(b"S"), message(b"H")
 class Connection:
     """A client of our own: what it sends, and the types of the messages that come."""
 
-    def __init__(self, test, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), 30)
+    def __init__(self, test, connected):
+        self.socket = connected
         test.addCleanup(self.socket.close)
         self.file = self.socket.makefile("rb")
         test.addCleanup(self.file.close)
@@ -78,37 +85,45 @@ class Server(unittest.TestCase):
     """One server for all tests, and what both ends have seen of its port."""
 
     maxDiff = None
+    ADDRESS = "127.0.0.1"
+    RUNNER = ()  # of the server
 
     @classmethod
     def setUpClass(cls):
-        need("psql", "pgbench", "setpriv", INITDB, POSTGRES)
+        need("psql", "pgbench", "pgbouncer", "setpriv", INITDB, POSTGRES)
         cls.port = harness.free_port()
         all_tests = types.SimpleNamespace(addCleanup=cls.addClassCleanup)
         cls.folder = harness.temporary_folder(all_tests)
         user = pwd.getpwnam("nobody")
         os.chown(cls.folder, user.pw_uid, user.pw_gid)
         data = os.path.join(cls.folder, "data")
-        unprivileged = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
-                        "--clear-groups")
-        command(*unprivileged, INITDB, "-D", data, "-U", "postgres",
+        cls.unprivileged = ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
+                            "--clear-groups")
+        command(*cls.unprivileged, INITDB, "-D", data, "-U", "postgres",
                 "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8", cwd=cls.folder)
+        with open(os.path.join(data, "pg_hba.conf"), "a", encoding="utf-8") as file:
+            file.write(f"host all all {cls.ADDRESS}/24 trust\n")
         with open(os.path.join(cls.folder, "log"), "w", encoding="utf-8") as log:
-            spawn(all_tests, *unprivileged, POSTGRES, "-D", data, "-k", cls.folder, "-p",
-                  str(cls.port), "-c", "fsync=off", "-c", "autovacuum=off", "-c",
-                  "listen_addresses=127.0.0.1", stdout=log, stderr=log,
+            spawn(all_tests, *cls.RUNNER, *cls.unprivileged, POSTGRES, "-D", data, "-k", cls.folder,
+                  "-p", str(cls.port), "-c", "fsync=off", "-c", "autovacuum=off", "-c",
+                  f"listen_addresses={cls.ADDRESS}", stdout=log, stderr=log,
                   env=clean_environment(DD_SERVICE=f"postgres-{cls.port}"))
-        wait_until(lambda: command("psql", *cls.options(), "-c", "select 1",
-                                   check=False).returncode == 0, 30, "PostgreSQL")
-        command("psql", *cls.options(), "-c",
+        unseen = cls.options(cls.folder)
+        wait_until(lambda: command("psql", *unseen, "-c", "select 1", check=False).returncode == 0,
+                   30, "PostgreSQL")
+        command("psql", *unseen, "-c",
                 "create table t (a int primary key, b text); create table log (a text)")
 
     @classmethod
-    def options(cls):
-        return "-X", "-q", "-h", "127.0.0.1", "-p", str(cls.port), "-U", "postgres"
+    def options(cls, host=None):
+        return "-X", "-q", "-h", host or cls.ADDRESS, "-p", str(cls.port), "-U", "postgres"
 
     def setUp(self):
         self.expected = collections.Counter()
-        self.psql("truncate t; truncate log")
+        command("psql", *self.options(self.folder), "-c", "truncate t; truncate log")
+
+    def connect(self):
+        return Connection(self, socket.create_connection((self.ADDRESS, self.port), 30))
 
     def start(self):
         self.daemon = Daemon(self, "protocols.postgres=true", console=CONSOLE, interval="1h")
@@ -122,10 +137,10 @@ class Server(unittest.TestCase):
     def expect(self, operation, state="", count=1):
         self.expected[operation, state] += count
 
-    def seen(self, metric):
+    def seen(self, metric, port=None):
         """{(operation, state): count}"""
         seen = collections.Counter()
-        for tags, (_, count, _) in self.daemon.series(metric, port=self.port):
+        for tags, (_, count, _) in self.daemon.series(metric, port=port or self.port):
             self.assertEqual(tags["db_system"], "postgresql")
             seen[tags["operation"], tags.get("status", tags.get("error_type", ""))] += count
         return dict(seen)
@@ -222,7 +237,7 @@ class Operations(Server):
         self.assert_seen()
 
     def test_prepared_before_the_daemon(self):
-        own = Connection(self, self.port)
+        own = self.connect()
         own.ask(parse(b"s", b"select a from t"), parse(b"i", b"insert into log values ('x')"),
                 parse(b"f", b"select 1 / (count(*) - count(*)) from t"), SYNC)
         self.start()
@@ -237,7 +252,7 @@ class Operations(Server):
 
     def test_pipelines(self):
         self.start()
-        own = Connection(self, self.port)
+        own = self.connect()
         # The second one fails, the third one is passed over; the next batch is under way.
         own.socket.sendall(b"".join((
             parse(b"", b"insert into log values ('x')"), bind(), execute(),
@@ -249,8 +264,10 @@ class Operations(Server):
         self.expect("INSERT")
         self.expect("SELECT", "22012")
         self.expect("UPDATE")
-        # Nothing of those is asked for, but the query behind them.
+        # What cannot be prepared counts, what can does not; nor does a Sync.
         self.assertEqual(own.ask(parse(b"", b"selec"), SYNC), b"EZ")
+        self.expect("_OTHER", "42601")
+        self.assertEqual(own.ask(parse(b"", b"select 1"), SYNC), b"1Z")
         self.assertEqual(own.ask(SYNC), b"Z")
         self.assertEqual(own.ask(query(b"begin")), b"CZ")
         own.ask(parse(b"", b"select generate_series(1, 5)"), bind(portal=b"p"), SYNC)
@@ -276,7 +293,7 @@ class Operations(Server):
 
     def test_unasked(self):
         self.start()
-        listener, own = Connection(self, self.port), Connection(self, self.port)
+        listener, own = self.connect(), self.connect()
         listener.ask(query(b"listen channel"))
         for _ in range(10):
             own.ask(query(b"notify channel, 'secret'"))
@@ -295,7 +312,7 @@ class Operations(Server):
 
     def test_latency(self):
         self.start()
-        own = Connection(self, self.port)
+        own = self.connect()
         begin = time.monotonic()
         for _ in range(10):
             own.ask(query(b"select pg_sleep(0.05)"))
@@ -304,6 +321,116 @@ class Operations(Server):
         count, seen = self.daemon.distribution(CLIENT, port=self.port, operation="SELECT")
         self.assertEqual(count, 10)
         self.assertLess(abs(seen - waited) / waited, 0.1)
+
+    def test_pg8000(self):
+        """Prepares each statement once under a name, and fetches what it has to say of it."""
+        self.start()
+        with contextlib.closing(pg8000.connect(user="postgres", host=self.ADDRESS,
+                                               port=self.port)) as client:
+            cursor = client.cursor()
+            for number in range(20):
+                cursor.execute("insert into t values (%s, %s)", (number, "secret"))
+                cursor.execute("select b from t where a = %s", (number,))
+                self.assertEqual(cursor.fetchone(), ["secret"])
+                client.commit()
+            for _ in range(3):
+                with self.assertRaises(pg8000.ProgrammingError):
+                    cursor.execute("select nosuch from t")
+                client.rollback()
+        for operation, state, count in (("BEGIN", "", 23), ("COMMIT", "", 20), ("INSERT", "", 20),
+                                        ("SELECT", "", 20), ("SELECT", "42703", 3),
+                                        ("ROLLBACK", "", 3)):
+            self.expect(operation, state, count)
+        self.assert_seen()
+
+    def test_pgbouncer(self):
+        """One connection of the pooler's serves four clients in turn: what they ask is counted on
+        their connections, and once more on its own, with what it asks itself."""
+        pooler = harness.free_port()
+        settings = os.path.join(self.folder, "pgbouncer.ini")
+        with open(settings, "w", encoding="utf-8") as file:
+            file.write(f"[databases]\n* = host={self.ADDRESS} port={self.port} user=postgres\n"
+                       "[pgbouncer]\n"
+                       f"listen_addr={self.ADDRESS}\nlisten_port={pooler}\nunix_socket_dir=\n"
+                       "auth_type=any\npool_mode=transaction\ndefault_pool_size=1\n"
+                       "ignore_startup_parameters=extra_float_digits\n")
+        self.start()
+        spawn(self, *self.unprivileged, "pgbouncer", settings, stderr=subprocess.DEVNULL,
+              stdout=subprocess.DEVNULL)
+        wait_until(lambda: command("pg_isready", "-h", self.ADDRESS, "-p", str(pooler),
+                                   check=False).returncode == 0, 10, "pgbouncer")
+        script = os.path.join(harness.temporary_folder(self), "script")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write("begin;\nselect 1;\ninsert into log values ('x');\nend;\n")
+        command("pgbench", "-h", self.ADDRESS, "-p", str(pooler), "-U", "postgres", "-n", "-f",
+                script, "-c", "4", "-t", "50", "postgres")
+        self.daemon.stop()
+        asked = {(operation, ""): 200 for operation in ("BEGIN", "SELECT", "INSERT", "COMMIT")}
+        for metric in ENDS.values():
+            self.assertEqual(self.seen(metric, pooler), asked)
+            behind = self.seen(metric)
+            self.assertEqual({operation: behind[operation] for operation in asked}, asked)
+            self.assertLessEqual(set(behind) - set(asked), {("SET", ""), ("DISCARD", "")})
+
+
+class Wire(Server):
+    """Loss, repetition, reordering: each statement fails in its own way, the operation is of what
+    was asked, the SQLSTATE of the answer, so a wrong pair shows."""
+
+    ADDRESS = BadWire.RIGHT
+    FAILURES = {b"select 1 / (count(*) - count(*)) from t": ("SELECT", "22012"),
+                b"insert into nosuch values (1)": ("INSERT", "42P01"),
+                b"update t set nosuch = 1": ("UPDATE", "42703"),
+                b"do $$begin raise 'x' using errcode = 'ZX9A1'; end$$": ("DO", "ZX9A1"),
+                b"show nosuch": ("SHOW", "42704")}
+    CONNECTIONS, ROUNDS, AT_ONCE = 5, 60, 3
+
+    @classmethod
+    def setUpClass(cls):
+        cls.wire = BadWire(types.SimpleNamespace(addCleanup=cls.addClassCleanup))
+        cls.RUNNER = ("ip", "netns", "exec", cls.wire.right.name)
+        super().setUpClass()
+
+    def ask(self, own, seed):
+        noise = random.Random(seed)
+        for round_number in range(self.ROUNDS):
+            texts = noise.choices(list(self.FAILURES), k=self.AT_ONCE)
+            if round_number % 2:
+                own.socket.sendall(b"".join(part for text in texts for part in (
+                    parse(b"", text), bind(), execute(), SYNC)))
+                for _ in texts:
+                    own.until(b"Z")
+            else:
+                for text in texts:
+                    own.ask(query(text))
+        self.done.append(self.ROUNDS * self.AT_ONCE)
+
+    def test_random_faults(self):
+        self.start()
+        self.done = []
+        connections = []
+        for _ in range(self.CONNECTIONS):
+            connected = self.wire.left.socket()
+            connected.settimeout(60)
+            connected.connect((self.ADDRESS, self.port))
+            connections.append(Connection(self, connected))
+        self.wire.chances(loss=0.05, twice=0.05, late=0.05, delay_ms=0.5)
+        threads = [threading.Thread(target=self.ask, args=(own, seed), daemon=True)
+                   for seed, own in enumerate(connections)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.daemon.stop()
+        done = self.CONNECTIONS * self.ROUNDS * self.AT_ONCE
+        self.assertEqual(sum(self.done), done)
+        for direction, metric in ENDS.items():
+            seen, lost = self.seen(metric), self.lost(direction)
+            told = sum(seen.values())
+            print(f"{direction}: {told} of {done} told, lost {lost}")
+            self.assertLessEqual(set(seen), set(self.FAILURES.values()))
+            self.assertGreater(told, done // 2)
+            self.assertEqual(told + lost.get("request_alone", 0), done)
 
 
 if __name__ == "__main__":

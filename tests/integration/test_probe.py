@@ -388,7 +388,7 @@ class RefusedStart(unittest.TestCase):
 
     def test_enough_descriptors(self):
         """What probe takes for enough is enough."""
-        least = next(limit for limit in range(66, 100)
+        least = next(limit for limit in range(66, 160)
                      if probe(limited(limit))["tier"] == "socket-storage")
         done = self.run_once(limited(least + 8), harness.binary())
         self.assertEqual((done.returncode, len(messages(done.stderr))), (EXIT_OK, 1), done.stderr)

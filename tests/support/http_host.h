@@ -43,14 +43,15 @@ struct http_host {
     __u32 verdict;
     bool stopped; /* given up or ended: later payloads are not looked at */
     __u64 losses[EYE_COUNT_COUNT];
-    struct http_host_record records[HTTP_HOST_RECORDS];
+    struct http_host_record records[HTTP_HOST_RECORDS]; /* one for each request */
     size_t record_count;
+    size_t told; /* as records that may stand for several requests */
     const struct eye_parser *parser;
     __u8 protocol; /* enum eye_protocol */
     __u8 client;   /* enum eye_client: what the socket says */
 };
 
-static inline void http_host_keep(struct http_host *host, const struct eye_request *request)
+static inline void http_host_keep_one(struct http_host *host, const struct eye_request *request)
 {
     if (host->record_count < HTTP_HOST_RECORDS) {
         struct http_host_record *kept = &host->records[host->record_count];
@@ -64,12 +65,21 @@ static inline void http_host_keep(struct http_host *host, const struct eye_reque
     host->record_count++;
 }
 
+static inline void http_host_keep(struct http_host *host, const struct eye_request *request)
+{
+    for (__u32 i = 0; i <= request->head.more; i++) {
+        http_host_keep_one(host, request);
+    }
+    host->told++;
+}
+
 static inline void http_host_reset(struct http_host *host)
 {
     size_t kept = host->record_count < HTTP_HOST_RECORDS ? host->record_count : HTTP_HOST_RECORDS;
     memset(host->records, 0, kept * sizeof(host->records[0]));
     memset(host, 0, offsetof(struct http_host, records));
     host->record_count = 0;
+    host->told = 0;
     host->sequence[0] = 0xfffffff0U; /* wraps early: sequence arithmetic must cope */
     host->sequence[1] = 1000;
     host->acknowledges[0] = host->sequence[1];

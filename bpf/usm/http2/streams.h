@@ -625,7 +625,7 @@ static __always_inline void eye_http2_fill_head(const struct eye_conversation *c
                                                 const struct eye_http2_ended *ended)
 {
     struct eye_request_head *head = &ended->request->head;
-    head->duration_ns = ended->duration_ns;
+    eye_set_duration(head, (__s64)ended->duration_ns);
     head->owner = conversation->owner;
     head->port = conversation->port;
     head->body_bytes = EYE_HTTP2_BODY_FIXED + ended->request->body.path_length;

@@ -242,6 +242,7 @@ EYE_PART int eye_postgres_complete_part(const struct eye_half *half, __u32 fille
     __u64 noted = eye_load_word(request->body);
     filled = eye_postgres_end(half, filled);
     if (type == 'E') {
+        request->only_errors = 0;
         eye_postgres_note_state(half, filled, request);
     } else if (type == 'C' && !(noted >> 8 & 0xff)) {
         __u32 operation = eye_postgres_operation_at(half, EYE_POSTGRES_HEAD_BYTES, filled);

@@ -2,7 +2,8 @@
 /*
  * PostgreSQL, protocol 3, and what speaks like it. A parser as bpf/usm/parser.h says. What counts
  * is a simple query, up to ReadyForQuery, and each Execute, up to what it completes with. A batch
- * ends with Sync, and with each simple query.
+ * ends with Sync, and with each simple query. What is prepared and not executed is told when it
+ * fails: the Sync or the Flush behind it stands for it.
  */
 #pragma once
 
@@ -167,6 +168,13 @@ EYE_PART __u32 eye_postgres_find_statement(const struct eye_half *half, __u32 fr
     return at + 1;
 }
 
+/* The message of @type ends a preparation, with which the client waits for what comes of it. */
+static __always_inline bool eye_postgres_prepares(const struct eye_half *half, __u8 type)
+{
+    __u64 waits = EYE_POSTGRES_BIT('S') | EYE_POSTGRES_BIT('H');
+    return eye_postgres_is_in(type, half->flags & EYE_POSTGRES_PARSED ? waits : 0);
+}
+
 /* What a message of @type, which is passed over, does to those behind it. */
 static __always_inline void eye_postgres_note_sent(struct eye_half *half, __u8 type)
 {
@@ -222,7 +230,7 @@ EYE_PART __u32 eye_postgres_walk_sent(struct eye_half *half, __u32 filled)
         if (!eye_postgres_is_sent(type, length)) {
             return from > 0 ? from : EYE_POSTGRES_BROKEN;
         }
-        if (eye_postgres_is_in(type, EYE_POSTGRES_ASKED)) {
+        if (eye_postgres_is_in(type, EYE_POSTGRES_ASKED) || eye_postgres_prepares(half, type)) {
             break;
         }
         __u32 behind = from + 1 + length;
@@ -298,7 +306,7 @@ EYE_PART int eye_postgres_read_sent(struct eye_half *half, __u32 filled, struct 
             return 0;
         }
     }
-    if (!eye_postgres_is_in(type, EYE_POSTGRES_ASKED)) {
+    if (!eye_postgres_is_in(type, EYE_POSTGRES_ASKED) && !eye_postgres_prepares(half, type)) {
         found->used = eye_postgres_walk_sent(half, filled);
         if (found->used == EYE_POSTGRES_BROKEN) {
             found->what = EYE_FOUND_MISMATCH;
@@ -334,15 +342,18 @@ static __always_inline void eye_postgres_note(struct eye_conversation *conversat
     if (type == 'Q') {
         operation = eye_postgres_operation_at(half, EYE_POSTGRES_HEAD_BYTES,
                                               eye_postgres_end(half, filled));
-    } else if (type == 'E') {
+    } else if (type != 'F') {
         operation = half->flags & EYE_POSTGRES_OPERATION_BITS;
     }
-    half->flags &= EYE_POSTGRES_ASKED_BIT;
+    /* Behind a Flush the Execute of what was prepared may follow. */
+    half->flags &=
+        type == 'H' ? EYE_POSTGRES_ASKED_BIT | EYE_POSTGRES_OPERATION_BITS : EYE_POSTGRES_ASKED_BIT;
     if (request) {
         struct eye_request *checked = request;
         eye_pin(checked); /* else clang 19 does its arithmetic before the check */
         checked->head.flags = 0;
         checked->head.body_bytes = sizeof(struct eye_postgres_body);
+        checked->only_errors = type == 'S' || type == 'H';
         eye_store_word(checked->body, operation);
     }
     found->asked = 1;
@@ -355,8 +366,10 @@ static __always_inline void eye_postgres_go_on(struct eye_conversation *conversa
 {
     struct eye_half *half = eye_half_of(conversation, side);
     __u64 head = eye_load_word(half->window);
-    if (found->what == EYE_FOUND_REQUEST && (__u8)head != 'E') {
+    __u8 type = (__u8)head;
+    if (found->what == EYE_FOUND_REQUEST && type != 'E' && type != 'H') {
         half->left++;
+        half->flags |= type == 'S' ? EYE_POSTGRES_SYNCED : 0;
     }
     found->used = eye_postgres_pass(half, 0, eye_postgres_number(head >> 8), filled);
 }

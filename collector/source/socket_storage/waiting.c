@@ -31,7 +31,8 @@ static void tell(const struct eye_waiting *request, const struct eye_waiting_lim
                  struct eye_rings *rings)
 {
     struct record record = {.head = request->head};
-    record.head.duration_ns = request->last_ns - request->first_ns + limits->timeout_ns;
+    eye_set_duration(&record.head,
+                     (int64_t)(request->last_ns - request->first_ns + limits->timeout_ns));
     record.head.flags |= EYE_REQUEST_UNANSWERED;
     record.head.code = EYE_REQUEST_TIMEOUT;
     memcpy(record.body, request->body, sizeof(record.body));

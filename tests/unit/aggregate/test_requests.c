@@ -187,6 +187,15 @@ static void equal_fingerprints__share_the_series(void **state)
                      10);
 }
 
+static void more__counts_as_often(void **state)
+{
+    struct world *world = begin(state);
+    struct request sample = request("/more");
+    sample.head.more = 4;
+    give(world, &sample);
+    assert_int_equal(values(world, "service=shop,port=8080,method=GET,status=200,route=/more"), 5);
+}
+
 static void fingerprint_zero__is_one_like_others(void **state)
 {
     struct world *world = begin(state);
@@ -449,6 +458,7 @@ int main(void)
         TEST(hostile_path__makes_a_clean_route),
         TEST(routes__are_those_of_the_configuration),
         TEST(equal_fingerprints__share_the_series),
+        TEST(more__counts_as_often),
         TEST(fingerprint_zero__is_one_like_others),
         TEST(colliding_fingerprints__keep_their_series),
         TEST(removed_series__are_made_anew),

@@ -357,6 +357,51 @@ static void parser__takes_bursts_as_it_takes_steps(void **state)
     }
 }
 
+/* Neighbours that ask for the same, and are answered at once: one record, but for the first of a
+ * payload, which is a step of its own. */
+static void parser__tells_neighbours_alike_at_once(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *asked, *answered;
+        size_t requests, told;
+    } cases[] = {
+        {GET_A GET_A GET_A GET_A, "$1\r\nx\r\n$-1\r\n$1\r\nx\r\n:1\r\n", 4, 2},
+        {GET_A GET_A PING PING GET_A, "$1\r\nx\r\n$1\r\nx\r\n+PONG\r\n+PONG\r\n$-1\r\n", 5, 4},
+        {GET_A GET_A GET_A, "$1\r\nx\r\n-ERR x\r\n$1\r\nx\r\n", 3, 3},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct http_host *host = redis_host_new(true);
+        send_text(host, 0, GET_A); /* nothing is taken at once before both ends are known */
+        send_text(host, 1, "$1\r\nx\r\n");
+        send_text(host, 0, cases[i].asked);
+        host->clock_ns += 1000;
+        send_text(host, 1, cases[i].answered);
+        assert_int_equal(host->record_count, 1 + cases[i].requests);
+        assert_int_equal(host->told, 1 + cases[i].told);
+        assert_int_equal(host->records[1].head.duration_ns, 1000);
+        free(host);
+    }
+}
+
+/* What was asked at two times took two times. */
+static void parser__tells_neighbours_of_two_segments_apart(void **state)
+{
+    (void)state;
+    struct http_host *host = redis_host_new(true);
+    send_text(host, 0, GET_A);
+    send_text(host, 1, "$1\r\nx\r\n");
+    send_text(host, 0, GET_A);
+    host->clock_ns += 1000;
+    send_text(host, 0, GET_A);
+    host->clock_ns += 1000;
+    send_text(host, 1, "$1\r\nx\r\n$1\r\nx\r\n");
+    assert_int_equal(host->told, 3);
+    assert_int_equal(host->records[1].head.duration_ns, 2000);
+    assert_int_equal(host->records[2].head.duration_ns, 1000);
+    free(host);
+}
+
 /* Who asks is known, so an answer that has the form of a command is none. */
 static void parser__joins_by_what_the_socket_says(void **state)
 {
@@ -594,6 +639,8 @@ int main(void)
         cmocka_unit_test(parser__reads_conversations_cut_at_every_place),
         cmocka_unit_test(parser__counts_what_is_pipelined_beyond_the_queue),
         cmocka_unit_test(parser__takes_bursts_as_it_takes_steps),
+        cmocka_unit_test(parser__tells_neighbours_alike_at_once),
+        cmocka_unit_test(parser__tells_neighbours_of_two_segments_apart),
         cmocka_unit_test(parser__joins_by_what_the_socket_says),
         cmocka_unit_test(parser__comes_back_after_a_gap),
         cmocka_unit_test(parser__ends_with_replication),

@@ -158,6 +158,20 @@ static void take__hands_every_field_on(void **state)
     assert_memory_equal(fixture->body.path, "/users/7?q", 10);
 }
 
+/* Of the same name, whatever it took and how many it stands for. */
+static void take__counts_all_that_a_record_stands_for(void **state)
+{
+    struct fixture *fixture = *state;
+    struct request request = good_request();
+    assert_true(is_taken(fixture, &request));
+    uint64_t fingerprint = fixture->fingerprint;
+    uint64_t before = fixture->usm.samples;
+    request.head.more = 255;
+    assert_true(is_taken(fixture, &request));
+    assert_int_equal(fixture->usm.samples, before + 256);
+    assert_true(fixture->fingerprint == fingerprint);
+}
+
 static void take__understands_the_flags(void **state)
 {
     struct fixture *fixture = *state;
@@ -367,6 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(take__hands_every_field_on),
+        TEST(take__counts_all_that_a_record_stands_for),
         TEST(take__understands_the_flags),
         TEST(take__knows_every_method),
         TEST(take__wants_a_status_of_three_digits),
