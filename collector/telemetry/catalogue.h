@@ -406,6 +406,10 @@ enum eye_series_bound {
       EXPERIMENTAL,                                                                                \
       "processes forgotten that may still run, for want of room or of /proc: those that have "     \
       "written over their environment may be called otherwise from then on")                       \
+    X(SELF_TOPICS_FORGOTTEN, "sockeye.topics.forgotten", SELF, COUNTER, RECORDS, 1, 0, FEW,        \
+      EXPERIMENTAL,                                                                                \
+      "ids of topics forgotten for want of room: until a client's next metadata, destination is "  \
+      "unknown where they are used")                                                               \
     X(SELF_CONTAINERS, "sockeye.containers", SELF, GAUGE, CONTAINERS, 1, EYE_TAG_BIT(OUTCOME),     \
       FEW, EXPERIMENTAL,                                                                           \
       "containers whose programs are remembered, named and unnamed (called by their id)")          \

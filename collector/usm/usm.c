@@ -58,6 +58,17 @@ void eye_usm_exchange(struct eye_usm *usm, struct eye_usm *other)
     }
 }
 
+uint64_t eye_usm_forgotten(const struct eye_usm *usm)
+{
+    uint64_t forgotten = 0;
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
+        if (eye_protocol_types[i]->forgotten != NULL) {
+            forgotten += eye_protocol_types[i]->forgotten(usm->protocols[i]);
+        }
+    }
+    return forgotten;
+}
+
 /* ---- Records ---- */
 
 /* An error in the place of the code; a code is the protocol's to know. */

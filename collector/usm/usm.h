@@ -37,6 +37,9 @@ int eye_usm_open(struct eye_usm *usm, const struct eye_config *config);
  * the traffic stays. */
 void eye_usm_exchange(struct eye_usm *usm, struct eye_usm *other);
 
+/** How much of what protocols have learnt gave way to newer. */
+uint64_t eye_usm_forgotten(const struct eye_usm *usm);
+
 /** Takes one that is zeroed or closed. */
 void eye_usm_close(struct eye_usm *usm);
 

@@ -21,7 +21,7 @@ live_packages=(
     iproute2 nftables nginx-light apache2-bin haproxy wrk curl valgrind libcap2-bin util-linux
     procps iperf3 graphite-carbon prometheus-pushgateway nodejs npm protobuf-compiler tmux
     dnsmasq-base nghttp2-client nghttp2-server python3-grpcio python3-h2 redis-server
-    postgresql pgbouncer python3-pg8000
+    postgresql pgbouncer python3-pg8000 librdkafka1 python3-confluent-kafka python3-kafka
 )
 style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)

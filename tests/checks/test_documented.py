@@ -66,6 +66,7 @@ DAEMON = {
     "protocols.dns": choice("auto", "true", "false"),
     "protocols.redis": choice("auto", "true", "false"),
     "protocols.postgres": choice("auto", "true", "false"),
+    "protocols.kafka": choice("auto", "true", "false"),
     "dns.timeout": Range("5s", "999ms", "1s", "1m", "61s"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
     "limits.tag_values": Range("1000", "0", "1", "1000000", "1000001"),
@@ -313,6 +314,7 @@ class Reasons(unittest.TestCase):
                                  "collector/usm/http2/call.c", "collector/usm/dns/dns.c",
                                  "collector/usm/redis/redis.c",
                                  "collector/usm/postgres/postgres.c",
+                                 "collector/usm/kafka/kafka.c",
                                  "exporters/console/rows.c",
                                  "exporters/console/table.c"})
 

@@ -41,7 +41,9 @@ static __always_inline bool eye_kafka_glance_name(const struct eye_glance *glanc
     __u64 first = eye_load_word(glance->bytes + 8) >> 48 | third << 16;
     __u64 second = third >> 48 | eye_load_word(glance->bytes + 24) << 16;
     return eye_kafka_is_printable(first, length < 8 ? length : 8) &&
-           eye_kafka_is_printable(second, length < 8 ? 0 : length < 16 ? length - 8 : 8);
+           eye_kafka_is_printable(second, length < 8    ? 0
+                                          : length < 16 ? length - 8
+                                                        : 8);
 }
 
 /* As parser.h says: a request that ends with its payload, or the beginning of a long batch. */
@@ -67,7 +69,7 @@ static __always_inline void eye_kafka_fill(const struct eye_conversation *conver
     request->sequence = half->first_sequence;
     request->number = half->left;
     request->mark = 0;
-    request->head.duration_ns = 0;
+    eye_set_duration(&request->head, 0);
     request->head.protocol = conversation->protocol;
 }
 

@@ -44,6 +44,11 @@ static bool learn(void *state, const uint8_t *message, size_t bytes)
                                   bytes - EYE_KAFKA_ID_BYTES);
 }
 
+static uint64_t forgotten(const void *state)
+{
+    return eye_kafka_topics_evicted(state);
+}
+
 /* Of an id that nobody has told of yet "unknown": the next one may be known. */
 static const char *name_of(const struct eye_kafka_topics *topics, const struct eye_kafka_body *body,
                            struct eye_request_name *name)
@@ -127,4 +132,5 @@ const struct eye_protocol_type eye_protocol_kafka = {
     .name_request = name_request,
     .close = close_topics,
     .learn = learn,
+    .forgotten = forgotten,
 };

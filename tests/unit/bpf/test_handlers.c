@@ -712,7 +712,7 @@ static void count_look__gives_up_behind_the_last_one(void **state)
 /* What the configuration switched off is not looked for. */
 static void recognise__only_what_is_wanted(void **state)
 {
-    static const struct eye_glance glance = {"GET / HTTP/1.1\r\n\r\n"};
+    static const struct eye_glance glance = {.bytes = "GET / HTTP/1.1\r\n\r\n"};
     const __u32 http = 1U << EYE_PROTOCOL_HTTP;
     (void)state;
     assert_int_equal(eye_recognise_glance(&glance, 18, http), EYE_PROTOCOL_HTTP);
