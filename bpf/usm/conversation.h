@@ -62,7 +62,7 @@ struct eye_half {
 /* A request waiting for its response; head and body together are what the ring gets. */
 struct eye_request {
     __u64 started_ns;
-    __u32 sequence;     /* of its first byte */
+    __u32 sequence; /* of its first byte */
     union {
         __u32 acknowledged; /* by the segment with that byte */
         __u32 number;       /* eye_queue.by_number: as its answer repeats it */

@@ -45,6 +45,7 @@ static const struct eye_metric_family families[] = {
     [EYE_FAMILY_RPC] = {.semantic = true, .attributes = rpc_attributes},
     [EYE_FAMILY_DB] = {.semantic = true, .attributes = db_attributes},
     [EYE_FAMILY_MESSAGING] = {.semantic = true, .attributes = messaging_attributes},
+    [EYE_FAMILY_KAFKA] = {.semantic = false},
     [EYE_FAMILY_DNS] = {.semantic = true},
     [EYE_FAMILY_EBPF] = {.semantic = false},
     [EYE_FAMILY_SELF] = {.semantic = false},

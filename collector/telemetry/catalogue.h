@@ -217,6 +217,7 @@ enum eye_metric_family_id {
     EYE_FAMILY_RPC,
     EYE_FAMILY_DB,
     EYE_FAMILY_MESSAGING,
+    EYE_FAMILY_KAFKA,
     EYE_FAMILY_DNS,
     EYE_FAMILY_EBPF,
     EYE_FAMILY_SELF,
@@ -347,11 +348,11 @@ enum eye_series_bound {
       SECONDS, 1, EYE_TAGS_MESSAGING, BUDGETED, EXPERIMENTAL,                                      \
       "first byte of what a broker is asked to first byte of its answer, client end; polls that "  \
       "got records, or an error; join_group, sync_group and their like wait on purpose")           \
-    X(MESSAGING_EMPTY, "messaging.polls.empty", MESSAGING, COUNTER, REQUESTS, 1,                   \
+    X(KAFKA_POLLS_EMPTY, "kafka.polls.empty", KAFKA, COUNTER, REQUESTS, 1,                         \
       EYE_TAGS_MESSAGING | EYE_TAG_BIT(DIRECTION), BUDGETED, EXPERIMENTAL,                         \
       "polls that waited for records and got none, or (error_type) whose connection ended first: " \
       "they have no duration")                                                                     \
-    X(MESSAGING_UNACKNOWLEDGED, "messaging.sends.unacknowledged", MESSAGING, COUNTER, REQUESTS, 1, \
+    X(KAFKA_UNACKNOWLEDGED, "kafka.sends.unacknowledged", KAFKA, COUNTER, REQUESTS, 1,             \
       EYE_TAGS_MESSAGING | EYE_TAG_BIT(DIRECTION), BUDGETED, EXPERIMENTAL,                         \
       "requests to send for which nobody wants an answer (acks=0): they have no duration")         \
     X(DNS_LOOKUP, "dns.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1, EYE_TAGS_DNS, BUDGETED,    \

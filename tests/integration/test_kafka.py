@@ -17,8 +17,8 @@ import harness
 from harness import Daemon, need, spawn_python, tell, wait_until
 
 CLIENT, SERVER = "messaging.client.operation.duration", "messaging.server.operation.duration"
-EMPTY, UNACKNOWLEDGED = "messaging.polls.empty", "messaging.sends.unacknowledged"
-CONSOLE = harness.console_of("messaging.*", "usm.lost", "sockeye.kernel.lost")
+EMPTY, UNACKNOWLEDGED = "kafka.polls.empty", "kafka.sends.unacknowledged"
+CONSOLE = harness.console_of("messaging.*", "kafka.*", "usm.lost", "sockeye.kernel.lost")
 
 # Prints where the cluster is; then takes "errors KEY CODE..." and "slow MILLISECONDS", answers "ok".
 CLUSTER = """

@@ -2,7 +2,7 @@
 /* The body of a Kafka request's record (struct eye_request_head in bpf/abi.h). */
 #pragma once
 
-#include "bpf/abi.h"
+#include "bpf/usm/kafka/keys.h"
 
 /* Names of topics have up to 249 bytes; what is longer than this is cut. */
 #define EYE_KAFKA_NAME_BYTES 160

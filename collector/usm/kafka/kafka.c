@@ -5,7 +5,6 @@
  * counted, and so is what nobody answers. */
 #include <string.h>
 
-#include "bpf/usm/kafka/keys.h"
 #include "bpf/usm/kafka/record.h"
 #include "collector/usm/kafka/errors.h"
 #include "collector/usm/kafka/topics.h"
@@ -82,11 +81,11 @@ static enum eye_metric_id metric_of(const struct eye_request_head *head,
                                     const struct eye_kafka_body *body)
 {
     if (body->flags & EYE_KAFKA_UNACKNOWLEDGED) {
-        return EYE_METRIC_MESSAGING_UNACKNOWLEDGED;
+        return EYE_METRIC_KAFKA_UNACKNOWLEDGED;
     }
     if (body->flags & EYE_KAFKA_EMPTY ||
         (body->key == EYE_KAFKA_FETCH && !eye_request_is_answered(head))) {
-        return EYE_METRIC_MESSAGING_EMPTY;
+        return EYE_METRIC_KAFKA_POLLS_EMPTY;
     }
     return (head->flags & EYE_REQUEST_CLIENT) != 0 ? EYE_METRIC_MESSAGING_CLIENT_DURATION
                                                    : EYE_METRIC_MESSAGING_SERVER_DURATION;

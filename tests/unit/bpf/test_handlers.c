@@ -558,6 +558,7 @@ static void leave__tells_what_is_lost(void **state)
     (void)state;
     host->has_room = true;
     host->conversation.protocol = EYE_PROTOCOL_HTTP;
+    host->conversation.confirmed = 1;
     host->conversation.queue.pushed = 2;
     eye_leave_conversation(&sk, &host->conversation, EYE_VERDICT_ENDED);
     assert_int_equal(host->outputs, 1);

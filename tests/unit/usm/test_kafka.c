@@ -97,7 +97,7 @@ static void names__keep_waiting_out_of_the_latency(void **state)
     struct eye_request_name name;
     (void)state;
     name_record(topics, &record, &name);
-    assert_int_equal(name.metric, EYE_METRIC_MESSAGING_EMPTY);
+    assert_int_equal(name.metric, EYE_METRIC_KAFKA_POLLS_EMPTY);
     assert_string_equal(tag_of(&name, EYE_TAG_OPERATION), "poll");
     assert_string_equal(tag_of(&name, EYE_TAG_DIRECTION), "outgoing");
     record = record_of(EYE_KAFKA_FETCH, EYE_KAFKA_HAS_NAME, "orders");
@@ -106,12 +106,12 @@ static void names__keep_waiting_out_of_the_latency(void **state)
     record.head.flags = EYE_REQUEST_UNANSWERED;
     record.head.code = EYE_REQUEST_CANCELLED;
     name_record(topics, &record, &name);
-    assert_int_equal(name.metric, EYE_METRIC_MESSAGING_EMPTY);
+    assert_int_equal(name.metric, EYE_METRIC_KAFKA_POLLS_EMPTY);
     assert_string_equal(tag_of(&name, EYE_TAG_ERROR), "cancelled");
     assert_string_equal(tag_of(&name, EYE_TAG_DIRECTION), "incoming");
     record = record_of(EYE_KAFKA_PRODUCE, EYE_KAFKA_UNACKNOWLEDGED | EYE_KAFKA_HAS_NAME, "orders");
     name_record(topics, &record, &name);
-    assert_int_equal(name.metric, EYE_METRIC_MESSAGING_UNACKNOWLEDGED);
+    assert_int_equal(name.metric, EYE_METRIC_KAFKA_UNACKNOWLEDGED);
     assert_string_equal(tag_of(&name, EYE_TAG_DESTINATION), "orders");
     eye_protocol_kafka.close(topics);
 }
