@@ -147,8 +147,7 @@ static void ids__are_unknown_until_they_are_learnt(void **state)
     assert_false(eye_protocol_kafka.learn(topics, (const uint8_t *)"0123456789abcdef", 16));
     assert_false(eye_protocol_kafka.learn(topics, (const uint8_t *)"0123456789abcdef\n", 17));
     assert_false(eye_protocol_kafka.learn(topics, (const uint8_t *)"0123", 4));
-    uint8_t none[20] = {0};
-    memcpy(none + EYE_KAFKA_ID_BYTES, "none", 4);
+    static const uint8_t none[] = {[EYE_KAFKA_ID_BYTES] = 'n', 'o', 'n', 'e'};
     assert_false(eye_protocol_kafka.learn(topics, none, sizeof(none)));
     name_record(topics, &record, &name);
     assert_string_equal(tag_of(&name, EYE_TAG_DESTINATION), "orders");
