@@ -14,7 +14,7 @@ import textwrap
 import unittest
 
 import harness
-from harness import Daemon, need, spawn_python, tell, wait_until
+from harness import Daemon, need, spawn_python, tell
 
 CLIENT, SERVER = "messaging.client.operation.duration", "messaging.server.operation.duration"
 EMPTY, UNACKNOWLEDGED = "kafka.polls.empty", "kafka.sends.unacknowledged"
