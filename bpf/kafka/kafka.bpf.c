@@ -62,7 +62,7 @@ static __always_inline struct eye_kafka_walk *eye_kafka_find_walk(struct bpf_soc
 }
 
 /* Tells the request that waits longest, or the one behind all that wait. */
-static __always_inline void eye_kafka_tell(struct eye_kafka_work *work, enum eye_kafka_news news)
+static __always_inline void eye_kafka_tell(struct eye_kafka_work *work, int news)
 {
     struct eye_queue *queue = &work->conversation->queue;
     __u32 index = news == EYE_KAFKA_TOLD ? queue->popped : queue->pushed;
@@ -75,23 +75,34 @@ static __always_inline void eye_kafka_tell(struct eye_kafka_work *work, enum eye
     }
 }
 
-/* What the parser has marked in the direction of @side: enum eye_kafka_news. */
-EYE_PART int eye_kafka_handle(struct __sk_buff *skb, struct eye_conversation *conversation,
-                              __u32 side)
+/* What the parser has marked in the direction: enum eye_kafka_news. */
+static __always_inline int eye_kafka_handle(struct bpf_sock *sk,
+                                            struct eye_conversation *conversation, __u32 side)
 {
-    struct bpf_sock *sk = skb->sk;
-    if (!sk || !conversation) {
-        return EYE_KAFKA_NO_NEWS;
-    }
-    const struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_half *half = eye_half_of(conversation, side);
     struct eye_kafka_work work = {.conversation = conversation, .side = side};
     work.pipeline = eye_kafka_pipeline(sk, conversation, half->mark);
     work.walk = eye_kafka_find_walk(sk, half);
-    enum eye_kafka_news news = eye_kafka_take_mark(&work);
+    int news = eye_kafka_take_mark(&work);
     if (news == EYE_KAFKA_TOLD || news == EYE_KAFKA_SENT) {
         eye_kafka_tell(&work, news);
     }
     return news;
+}
+
+/* Before a step. An answer may look like a request: who connected is the client. */
+EYE_PART int eye_kafka_prepare(struct __sk_buff *skb, struct eye_conversation *conversation,
+                               const struct eye_cursor *at)
+{
+    struct bpf_sock *sk = skb->sk;
+    if (!sk || !conversation || !at) {
+        return 0;
+    }
+    if (conversation->client == EYE_CLIENT_UNKNOWN && sk->state != TCP_LISTEN) {
+        eye_learn_client(skb, conversation);
+    }
+    eye_kafka_measure_payload(eye_half_of(conversation, at->side), at);
+    return 0;
 }
 
 EYE_PART int eye_kafka_frame_step(struct __sk_buff *skb, struct eye_conversation *conversation,
@@ -100,30 +111,39 @@ EYE_PART int eye_kafka_frame_step(struct __sk_buff *skb, struct eye_conversation
     return eye_take_step(skb, conversation, at, &eye_kafka_parser);
 }
 
-static __always_inline int eye_kafka_step(struct __sk_buff *skb,
-                                          struct eye_conversation *conversation,
-                                          struct eye_cursor *at)
+/* Behind a step that has marked something. 0: there is nothing more to read. */
+EYE_PART int eye_kafka_take(struct __sk_buff *skb, struct eye_conversation *conversation,
+                            struct eye_cursor *at)
 {
     struct bpf_sock *sk = skb->sk;
     if (!sk || !conversation || !at) {
         return 0;
     }
-    /* An answer may look like a request. */
-    if (conversation->client == EYE_CLIENT_UNKNOWN && sk->state != TCP_LISTEN) {
-        eye_learn_client(skb, conversation);
-    }
-    struct eye_half *half = eye_half_of(conversation, at->side);
-    eye_kafka_measure_payload(half, at);
-    int more = eye_kafka_frame_step(skb, conversation, at);
-    if (half->mark == EYE_KAFKA_NOTHING) {
-        return more;
-    }
-    int news = eye_kafka_handle(skb, conversation, at->side);
+    int news = eye_kafka_handle(sk, conversation, at->side);
     if (news == EYE_KAFKA_TAUGHT) {
         eye_kafka_teach(conversation, at->side);
     }
-    half->mark = EYE_KAFKA_NOTHING;
-    return eye_kafka_heed(at, news) && more;
+    eye_half_of(conversation, at->side)->mark = EYE_KAFKA_NOTHING;
+    return eye_kafka_heed(at, news);
+}
+
+/* Few branches: on older kernels the verifier follows each of them anew in every round of the loop
+ * around this. */
+static __always_inline int eye_kafka_step(struct __sk_buff *skb,
+                                          struct eye_conversation *conversation,
+                                          struct eye_cursor *at)
+{
+    if (!conversation || !at) {
+        return 0;
+    }
+    if (conversation->client == EYE_CLIENT_UNKNOWN ||
+        eye_half_of(conversation, at->side)->phase == EYE_PHASE_LOST) {
+        eye_kafka_prepare(skb, conversation, at);
+    }
+    int more = eye_kafka_frame_step(skb, conversation, at);
+    return eye_half_of(conversation, at->side)->mark == EYE_KAFKA_NOTHING
+               ? more
+               : eye_kafka_take(skb, conversation, at);
 }
 
 EYE_PROTOCOL_STEPS(kafka)

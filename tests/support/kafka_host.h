@@ -108,7 +108,7 @@ static inline int kafka_host_take_mark(struct kafka_host *host, __u32 side)
                                   .pipeline = &host->pipeline,
                                   .walk = &host->walk,
                                   .side = side};
-    enum eye_kafka_news news = eye_kafka_take_mark(&work);
+    int news = eye_kafka_take_mark(&work);
     if (news == EYE_KAFKA_TOLD) {
         kafka_host_keep(host, eye_slot(queue, &host->pipeline, queue->popped));
         eye_pop(queue);
@@ -117,7 +117,7 @@ static inline int kafka_host_take_mark(struct kafka_host *host, __u32 side)
     } else if (news == EYE_KAFKA_TAUGHT) {
         kafka_host_teach(host, side);
     }
-    return (int)news;
+    return news;
 }
 
 static inline void kafka_host_read(struct kafka_host *host, struct eye_work *work)

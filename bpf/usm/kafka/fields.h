@@ -78,6 +78,8 @@ static __always_inline __u32 eye_kafka_take_count(const struct eye_half *half, _
     if (count > EYE_KAFKA_COUNT_MAX) {
         *at += EYE_KAFKA_BEYOND;
     }
+    *at = eye_forget(*at);
+    count = eye_forget(count);
     return count == 0 ? 0 : (count - 1) & EYE_KAFKA_COUNT_MAX;
 }
 
@@ -91,6 +93,7 @@ static __always_inline __u32 eye_kafka_take_text(const struct eye_half *half, __
     if (length > EYE_WINDOW_BYTES) {
         length = EYE_KAFKA_BEYOND;
     }
+    length = eye_forget(length);
     *at = eye_forget(*at + length);
     return length;
 }
@@ -102,6 +105,7 @@ static __always_inline void eye_kafka_take_tags(const struct eye_half *half, __u
     if (flexible) {
         *at += (__u8)eye_kafka_word(half, *at) == 0 ? 1 : EYE_KAFKA_BEYOND;
     }
+    *at = eye_forget(*at);
 }
 
 /* What of a message of @left bytes a window can hold. */

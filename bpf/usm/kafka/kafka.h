@@ -80,17 +80,20 @@ static __always_inline void eye_kafka_measure_body(struct eye_request *request)
 }
 
 /* A request is in the window, or as much of it as matters. */
-static __always_inline enum eye_kafka_news eye_kafka_ask(const struct eye_kafka_work *work)
+EYE_PART int eye_kafka_ask(struct eye_conversation *conversation, struct eye_pipeline *pipeline,
+                           __u32 side)
 {
-    struct eye_conversation *conversation = work->conversation;
+    if (!conversation) {
+        return EYE_KAFKA_NO_NEWS;
+    }
     struct eye_queue *queue = &conversation->queue;
-    struct eye_half *half = eye_half_of(conversation, work->side);
-    eye_know(conversation, work->side, true);
+    struct eye_half *half = eye_half_of(conversation, side);
+    eye_know(conversation, side, true);
     half->left = eye_kafka_big_32(eye_load_word(half->window + 8));
     if (eye_kafka_starts_raw(half)) {
         half->flags = EYE_KAFKA_RAW;
     }
-    struct eye_request *request = eye_open_numbered(queue, work->pipeline);
+    struct eye_request *request = eye_open_numbered(queue, pipeline);
     eye_pin(request);
     if (!request) {
         eye_note_loss_part(conversation, EYE_LOST_PIPELINE, 1);
@@ -170,27 +173,30 @@ static __always_inline bool eye_kafka_matters(const struct eye_request *request)
 }
 
 /* The head of an answer is in the window. */
-static __always_inline enum eye_kafka_news eye_kafka_answer(const struct eye_kafka_work *work)
+EYE_PART int eye_kafka_answer(struct eye_conversation *conversation, struct eye_pipeline *pipeline,
+                              struct eye_kafka_walk *walk, __u32 side)
 {
-    struct eye_conversation *conversation = work->conversation;
-    struct eye_half *half = eye_half_of(conversation, work->side);
-    const struct eye_half *asks = eye_opposite_of(conversation, work->side);
+    if (!conversation) {
+        return EYE_KAFKA_NO_NEWS;
+    }
+    struct eye_half *half = eye_half_of(conversation, side);
+    const struct eye_half *asks = eye_opposite_of(conversation, side);
     __u32 number = eye_kafka_big_32(eye_load_word(half->window) >> 32);
-    struct eye_request *request = eye_find_numbered(conversation, work->pipeline, number);
+    struct eye_request *request = eye_find_numbered(conversation, pipeline, number);
     eye_pin(request);
     if (request && half->mark == EYE_KAFKA_GUESSED_LONG && request->body[0] != EYE_KAFKA_FETCH) {
         request = NULL;
     }
-    if (!request || !work->walk) {
+    if (!request || !walk) {
         return eye_kafka_answer_none(conversation, half, (__s32)(number - asks->left));
     }
-    eye_know(conversation, work->side, false);
+    eye_know(conversation, side, false);
     eye_confirm(conversation);
     eye_time_answer(request, half->first_ns, 0);
     half->flags = (__u16)(request->body[0] | request->body[1] << 8);
-    work->walk->number = number;
-    work->walk->topics = 0;
-    work->walk->partitions = 0;
+    walk->number = number;
+    walk->topics = 0;
+    walk->partitions = 0;
     if (half->left > 0 && eye_kafka_tells_ids(request->body[0], request->body[1])) {
         return EYE_KAFKA_TOLD; /* what follows is walked, and says nothing of the request */
     }
@@ -265,21 +271,39 @@ static __always_inline enum eye_kafka_news eye_kafka_pass_partition(struct eye_h
 }
 
 /* The request whose answer is being read, unless it was given up meanwhile. */
-static __always_inline struct eye_request *eye_kafka_present(const struct eye_kafka_work *work)
+static __always_inline struct eye_request *eye_kafka_present(struct eye_conversation *conversation,
+                                                             struct eye_pipeline *pipeline,
+                                                             const struct eye_kafka_walk *walk)
 {
-    struct eye_queue *queue = &work->conversation->queue;
+    struct eye_queue *queue = &conversation->queue;
     if (eye_waiting(queue) == 0) {
         return NULL;
     }
-    struct eye_request *request = eye_slot(queue, work->pipeline, queue->popped);
-    return request && request->number == work->walk->number ? request : NULL;
+    struct eye_request *request = eye_slot(queue, pipeline, queue->popped);
+    return request && request->number == walk->number ? request : NULL;
+}
+
+/* What was marked of a fetch. */
+EYE_PART int eye_kafka_read_fetch(struct eye_half *half, struct eye_kafka_walk *walk,
+                                  struct eye_request *request)
+{
+    if (!half || !walk || !request) {
+        return EYE_KAFKA_NO_NEWS;
+    }
+    if (half->mark == EYE_KAFKA_BODY) {
+        return eye_kafka_begin_fetch(half, walk, request);
+    }
+    return half->mark == EYE_KAFKA_TOPIC ? eye_kafka_begin_topic(half, walk, request)
+                                         : eye_kafka_pass_partition(half, walk, request);
 }
 
 /* What was marked of an answer that is read until its request can be told. */
-static __always_inline enum eye_kafka_news eye_kafka_read_on(const struct eye_kafka_work *work)
+static __always_inline int eye_kafka_read_on(struct eye_conversation *conversation,
+                                             struct eye_pipeline *pipeline,
+                                             struct eye_kafka_walk *walk, __u32 side)
 {
-    struct eye_half *half = eye_half_of(work->conversation, work->side);
-    struct eye_request *request = eye_kafka_present(work);
+    struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_request *request = eye_kafka_present(conversation, pipeline, walk);
     bool fetch = eye_kafka_key_of(half) == EYE_KAFKA_FETCH;
     __u32 seen = half->left;
     half->left = fetch ? seen : 0;
@@ -291,13 +315,10 @@ static __always_inline enum eye_kafka_news eye_kafka_read_on(const struct eye_ka
     if (half->mark == EYE_KAFKA_BROKEN) {
         return eye_kafka_finish(half, request, 0, fetch);
     }
-    if (!fetch) {
-        __u16 error = (__u16)eye_kafka_error_of(half, seen, request);
-        return eye_kafka_finish(half, request, error, false);
+    if (fetch) {
+        return eye_kafka_read_fetch(half, walk, request);
     }
-    return half->mark == EYE_KAFKA_BODY    ? eye_kafka_begin_fetch(half, work->walk, request)
-           : half->mark == EYE_KAFKA_TOPIC ? eye_kafka_begin_topic(half, work->walk, request)
-                                           : eye_kafka_pass_partition(half, work->walk, request);
+    return eye_kafka_finish(half, request, (__u16)eye_kafka_error_of(half, seen, request), false);
 }
 
 /* ---- Metadata, whose request was told before ---- */
@@ -322,13 +343,14 @@ static __always_inline void eye_kafka_go_on_to_brokers(struct eye_half *half,
     eye_kafka_go_on(half, walk->partitions > 0 ? EYE_KAFKA_AT_BROKER : EYE_KAFKA_AT_CLUSTER, 0);
 }
 
-static __always_inline enum eye_kafka_news eye_kafka_learn(const struct eye_kafka_work *work)
+EYE_PART int eye_kafka_learn(struct eye_half *half, struct eye_kafka_walk *walk)
 {
-    struct eye_half *half = eye_half_of(work->conversation, work->side);
-    struct eye_kafka_walk *walk = work->walk;
     __u32 length = 0;
     __u32 name = 0;
     __u32 at = 0;
+    if (!half || !walk) {
+        return EYE_KAFKA_NO_NEWS;
+    }
     switch (half->mark) {
     case EYE_KAFKA_BODY:
         walk->partitions = eye_kafka_take_metadata(half, &at);
@@ -386,21 +408,22 @@ EYE_PART __u32 eye_kafka_copy_topic(const struct eye_half *half, struct eye_kafk
 
 /* ---- All of it ---- */
 
-/* Takes the mark that the parser left in the direction. */
-static __always_inline enum eye_kafka_news eye_kafka_take_mark(const struct eye_kafka_work *work)
+/* Takes the mark that the parser left in the direction: enum eye_kafka_news. */
+static __always_inline int eye_kafka_take_mark(const struct eye_kafka_work *work)
 {
-    const struct eye_half *half = eye_half_of(work->conversation, work->side);
+    struct eye_half *half = eye_half_of(work->conversation, work->side);
     if (half->mark == EYE_KAFKA_ASKED) {
-        return eye_kafka_ask(work);
+        return eye_kafka_ask(work->conversation, work->pipeline, work->side);
     }
     if (half->mark <= EYE_KAFKA_GUESSED_LONG) {
-        return eye_kafka_answer(work);
+        return eye_kafka_answer(work->conversation, work->pipeline, work->walk, work->side);
     }
     if (!work->walk) {
         return EYE_KAFKA_NOT_IT; /* none was ever begun */
     }
-    return eye_kafka_key_of(half) == EYE_KAFKA_METADATA ? eye_kafka_learn(work)
-                                                        : eye_kafka_read_on(work);
+    return eye_kafka_key_of(half) == EYE_KAFKA_METADATA
+               ? eye_kafka_learn(half, work->walk)
+               : eye_kafka_read_on(work->conversation, work->pipeline, work->walk, work->side);
 }
 
 /* In a direction that is lost the parser has to know how much of the payload there is. */
