@@ -111,13 +111,16 @@ EYE_PART int eye_kafka_frame_step(struct __sk_buff *skb, struct eye_conversation
     return eye_take_step(skb, conversation, at, &eye_kafka_parser);
 }
 
-/* Behind a step that has marked something. 0: there is nothing more to read. */
+/* Behind a step, which may have marked something. 0: there is nothing more to read. */
 EYE_PART int eye_kafka_take(struct __sk_buff *skb, struct eye_conversation *conversation,
                             struct eye_cursor *at)
 {
     struct bpf_sock *sk = skb->sk;
     if (!sk || !conversation || !at) {
         return 0;
+    }
+    if (eye_half_of(conversation, at->side)->mark == EYE_KAFKA_NOTHING) {
+        return at->verdict == EYE_VERDICT_GO_ON && at->offset < at->end;
     }
     int news = eye_kafka_handle(sk, conversation, at->side);
     if (news == EYE_KAFKA_TAUGHT) {
@@ -136,14 +139,9 @@ static __always_inline int eye_kafka_step(struct __sk_buff *skb,
     if (!conversation || !at) {
         return 0;
     }
-    if (conversation->client == EYE_CLIENT_UNKNOWN ||
-        eye_half_of(conversation, at->side)->phase == EYE_PHASE_LOST) {
-        eye_kafka_prepare(skb, conversation, at);
-    }
-    int more = eye_kafka_frame_step(skb, conversation, at);
-    return eye_half_of(conversation, at->side)->mark == EYE_KAFKA_NOTHING
-               ? more
-               : eye_kafka_take(skb, conversation, at);
+    eye_kafka_prepare(skb, conversation, at);
+    eye_kafka_frame_step(skb, conversation, at);
+    return eye_kafka_take(skb, conversation, at);
 }
 
 EYE_PROTOCOL_STEPS(kafka)

@@ -31,14 +31,20 @@ EYE_PART __u32 eye_count_before(struct eye_conversation *conversation,
         return EYE_QUEUE_DEPTH;
     }
     struct eye_queue *queue = &conversation->queue;
-    for (__u32 i = 0; i < EYE_QUEUE_DEPTH; i++) {
-        if (i >= eye_waiting(queue)) {
+    __u32 count = 0;
+    for (int i = 0; i < EYE_QUEUE_DEPTH; i++) {
+        count = eye_forget(count);
+        if (count >= eye_waiting(queue)) {
             break;
         }
-        const struct eye_request *request = eye_slot(queue, pipeline, queue->popped + i);
-        if (request && request->number == number) {
-            return i;
+        const struct eye_request *request = eye_slot(queue, pipeline, queue->popped + count);
+        if (!request) {
+            break;
         }
+        if (request->number == number) {
+            return count;
+        }
+        count++;
     }
     return EYE_QUEUE_DEPTH;
 }
