@@ -9,6 +9,7 @@
 #define EYE_EACH_PROTOCOL(EACH, X)                                                                 \
     /* What begins with words of its own stands before what may begin with any. */                 \
     EACH(X, REDIS, redis, "Redis")                                                                 \
+    EACH(X, MYSQL, mysql, "MySQL")                                                                 \
     EACH(X, POSTGRES, postgres, "PostgreSQL")                                                      \
     EACH(X, HTTP, http, "HTTP/1")                                                                  \
     EACH(X, HTTP2, http2, "HTTP/2")                                                                \

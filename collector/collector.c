@@ -20,6 +20,7 @@
 #include "collector/base/thread.h"
 #include "collector/health.h"
 #include "collector/intervals.h"
+#include "collector/limits.h"
 #include "collector/live_view.h"
 #include "collector/monitor.h"
 #include "collector/nat/conntracker.h"
@@ -29,12 +30,6 @@
 #define DRAIN_INTERVAL_NS (100 * EYE_NS_PER_MS)
 
 #define COLLECTOR_NICE (-10)
-
-/* Of all metrics together, in page and memory: 2.8 MB with the default limit of 2000 series per
- * metric, so that whatever is counted a page stays below 4 MiB and the daemon below 24 MiB. Who
- * wants fewer series does not need less. */
-#define VOLUME_PER_SERIES_BYTES UINT64_C(1400)
-#define VOLUME_LEAST_BYTES UINT64_C(2800000)
 
 #define EPHEMERAL_PORTS "/proc/sys/net/ipv4/ip_local_port_range"
 
@@ -149,12 +144,6 @@ static void set_ephemeral_ports(struct eye_collector *collector)
     eye_aggregate_set_ephemeral_ports(collector->aggregate, first, last);
 }
 
-static uint64_t volume_of(uint64_t series)
-{
-    uint64_t bytes = series * VOLUME_PER_SERIES_BYTES;
-    return bytes > VOLUME_LEAST_BYTES ? bytes : VOLUME_LEAST_BYTES;
-}
-
 static void connect_rings(struct eye_collector *collector)
 {
     struct eye_source *source = collector->source;
@@ -164,16 +153,6 @@ static void connect_rings(struct eye_collector *collector)
                          &collector->conntracker);
     eye_source_on_record(source, EYE_RING_REQUESTS, eye_usm_take, &collector->usm);
     eye_source_on_record(source, EYE_RING_PROCESSES, eye_processes_take_end, collector->processes);
-}
-
-static struct eye_limits limits_of(const struct eye_config *config)
-{
-    return (struct eye_limits){
-        .series_per_metric = (uint32_t)config->limits.series,
-        .values_per_tag = (uint32_t)config->limits.tag_values,
-        .idle_ns = config->limits.idle_ns,
-        .volume_bytes = volume_of(config->limits.series),
-    };
 }
 
 /* Nobody pays for names that are not told. */
@@ -193,7 +172,7 @@ static void learn_name(void *context, const uint8_t *address, const char *name, 
 
 static int make_stages(struct eye_collector *collector)
 {
-    const struct eye_limits limits = limits_of(collector->config);
+    const struct eye_limits limits = eye_limits_of(collector->config);
     collector->registry = eye_registry_new(&limits);
     collector->processes =
         eye_processes_new(eye_source_proc(collector->source), collector->config->source.root);
@@ -420,7 +399,7 @@ static void take_change(struct eye_collector *collector, void *subject)
 {
     struct change *change = subject;
     const struct eye_config *config = change->config;
-    const struct eye_limits limits = limits_of(config);
+    const struct eye_limits limits = eye_limits_of(config);
     eye_source_apply(collector->source);
     eye_usm_exchange(&collector->usm, &change->usm);
     eye_registry_set_limits(collector->registry, &limits);

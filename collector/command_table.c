@@ -82,6 +82,26 @@ const struct eye_command eye_command_table[] = {
         .run = eye_command_reload,
     },
     {
+        .name = "replay",
+        .meaning = "requests in a capture of tcpdump, without root",
+        .experimental = true,
+        .options = EYE_OPTION_BIT(CONFIG) | EYE_OPTION_BIT(SET) | EYE_OPTION_BIT(END) |
+                   EYE_OPTION_BIT(JSON),
+        .operand = "CAPTURE",
+        .notes =
+            "CAPTURE is a file, pcap or pcapng, or - for standard input. Its packets go through\n"
+            "what looks at those of this host; a capture has no processes, so services are\n"
+            "unknown. Each connection is told once, as one end saw it. Who connected is told\n"
+            "by its SYN; without one the lower port is the service's.\n\n"
+            "The configuration is read only where --config names it: then its exporters get all\n"
+            "series once, with the time of the last packet, and no table is printed. What could\n"
+            "not be used is told in any case.\n\n"
+            "Exit codes: 0; 1 no such capture, or something was not sent; 2 wrong usage; 3 the\n"
+            "file is cut or damaged, and what stands before that is told; 78 invalid\n"
+            "configuration.\n",
+        .run = eye_command_replay,
+    },
+    {
         .name = "metrics",
         .meaning = "every metric: name, kind, unit, tags, stability, meaning",
         .options = EYE_OPTION_BIT(JSON) | EYE_OPTION_BIT(MARKDOWN),

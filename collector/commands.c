@@ -108,17 +108,12 @@ static struct eye_config *load_config(const struct eye_options *options)
     return load_from(&origin, options);
 }
 
-/* Exporters as `run` uses them, or their problems printed. EYE_EXIT_OK or another code. */
-static int make_exporters(const struct eye_config *config, struct eye_workers *workers)
+struct eye_config *eye_command_load_named(const struct eye_options *options)
 {
-    struct eye_error error = {""};
-    int result = eye_workers_new(config, workers, &error);
-    if (result == 0) {
-        return EYE_EXIT_OK;
-    }
-    fprintf(stderr, "%s\n", error.text);
-    bool is_ours = result == -ENOMEM || result == -ELIBACC;
-    return is_ours ? EYE_EXIT_FAILURE : EYE_EXIT_CONFIG;
+    struct origin origin;
+    init_origin(&origin, options);
+    origin.source.no_file = options->file == NULL;
+    return load_from(&origin, options);
 }
 
 static bool is_fetched(const struct eye_exporter_config *exporter)
@@ -135,10 +130,23 @@ static void warn_of_fetched(const struct eye_config *config)
     }
     if (config->once && fetched > 0 && fetched == config->exporter_count) {
         fprintf(stderr,
-                "%s: exporter %s delivers nothing with --once: it waits for a scraper, and the "
-                "run ends with its only interval; use an exporter that sends, as pushgateway\n",
+                "%s: exporter %s delivers nothing of a single interval: it waits for a scraper, "
+                "and the run ends with that; use an exporter that sends, as pushgateway\n",
                 config->exporters[0].origin, config->exporters[0].name);
     }
+}
+
+int eye_command_make_exporters(const struct eye_config *config, struct eye_workers *ret_workers)
+{
+    struct eye_error error = {""};
+    int result = eye_workers_new(config, ret_workers, &error);
+    if (result == 0) {
+        warn_of_fetched(config);
+        return EYE_EXIT_OK;
+    }
+    fprintf(stderr, "%s\n", error.text);
+    bool is_ours = result == -ENOMEM || result == -ELIBACC;
+    return is_ours ? EYE_EXIT_FAILURE : EYE_EXIT_CONFIG;
 }
 
 /* Before anything is opened, so that what is made is that user's. 0, or -errno with a message. */
@@ -163,10 +171,9 @@ int eye_command_run(const struct eye_options *options)
     if (become_user(config, &error) != 0) {
         eye_log_error("%s", error.text);
     } else {
-        code = make_exporters(config, &workers);
+        code = eye_command_make_exporters(config, &workers);
     }
     if (code == EYE_EXIT_OK) {
-        warn_of_fetched(config);
         code = eye_daemon_run(config, &origin.source, &workers);
     }
     eye_config_unref(config);
@@ -233,7 +240,7 @@ static int check_exporters(const struct eye_config *config, bool open)
     struct eye_workers workers = {0};
     int code = stand_in_for_service(config, open);
     if (code == EYE_EXIT_OK) {
-        code = make_exporters(config, &workers);
+        code = eye_command_make_exporters(config, &workers);
     }
     if (code == EYE_EXIT_OK && open && eye_check_open(config, &workers, stderr) != 0) {
         code = EYE_EXIT_FAILURE;

@@ -6,6 +6,8 @@
 #include "collector/options.h"
 #include "config/config.h"
 
+struct eye_workers;
+
 /* Every subcommand but "help", which stands apart as a command may follow it. Man pages and
  * completions are made of it (packaging/docs). */
 extern const struct eye_command eye_command_table[];
@@ -17,6 +19,7 @@ int eye_command_probe(const struct eye_options *options);
 int eye_command_status(const struct eye_options *options);
 int eye_command_top(const struct eye_options *options);
 int eye_command_reload(const struct eye_options *options);
+int eye_command_replay(const struct eye_options *options);
 int eye_command_metrics(const struct eye_options *options);
 /** @options: not looked at; NULL is allowed. */
 int eye_command_version(const struct eye_options *options);
@@ -35,3 +38,10 @@ struct eye_known {
 };
 
 void eye_known_init(struct eye_known *ret_known);
+
+/** Loads the configuration that @options name, without a file when they name none; or prints its
+ * problems and returns NULL. Its warnings are printed. The caller's, with one reference. */
+struct eye_config *eye_command_load_named(const struct eye_options *options);
+
+/** Exporters as `run` uses them, or their problems printed. EYE_EXIT_OK or another code. */
+int eye_command_make_exporters(const struct eye_config *config, struct eye_workers *ret_workers);

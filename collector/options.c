@@ -134,6 +134,9 @@ static bool take(struct eye_options *options, enum eye_option option)
     case EYE_OPTION_INTERVAL:
         options->interval = optarg;
         break;
+    case EYE_OPTION_END:
+        options->end = optarg;
+        break;
     case EYE_OPTION_ONCE:
         options->once = true;
         break;
@@ -184,6 +187,12 @@ enum eye_parsed eye_options_parse(const struct eye_command *command, int argc, c
             return EYE_PARSED_WRONG;
         }
     }
+    if (command->operand != NULL && optind < argc) {
+        ret_options->operand = argv[optind++];
+    } else if (command->operand != NULL) {
+        fprintf(stderr, "sockeye %s: %s is missing\n", command->name, command->operand);
+        return wrong(command);
+    }
     if (optind < argc) {
         fprintf(stderr, "sockeye %s: unexpected argument \"%s\"\n", command->name, argv[optind]);
         return wrong(command);
@@ -209,8 +218,9 @@ static void print_option(enum eye_option option, FILE *out)
 
 void eye_options_print_help(const struct eye_command *command, FILE *out)
 {
-    fprintf(out, "usage: sockeye %s [OPTION]...\n\n%s%s\n\n", command->name, command->meaning,
-            command->experimental ? " (experimental)" : "");
+    fprintf(out, "usage: sockeye %s [OPTION]...%s%s\n\n%s%s\n\n", command->name,
+            command->operand == NULL ? "" : " ", command->operand == NULL ? "" : command->operand,
+            command->meaning, command->experimental ? " (experimental)" : "");
     for (int i = 0; i < EYE_OPTION_COUNT; i++) {
         if (eye_command_takes(command, (enum eye_option)i)) {
             print_option((enum eye_option)i, out);

@@ -14,8 +14,8 @@
 
 /*
  * X(identifier, code, stability): exit codes of every command.
- * PARTLY: probe can see some things and others not; status, reload and top find no daemon, as LSB
- * has it. 78 is EX_CONFIG of sysexits.h.
+ * PARTLY: probe can see some things and others not; replay could not read all of its file; status,
+ * reload and top find no daemon, as LSB has it. 78 is EX_CONFIG of sysexits.h.
  */
 #define EYE_EXITS(X)                                                                               \
     X(OK, 0, STABLE)                                                                               \
@@ -44,6 +44,8 @@ struct eye_options {
     bool open;
     const char *socket;   /* of the running daemon */
     const char *interval; /* NULL: the usual one */
+    const char *end;      /* NULL: the usual one */
+    const char *operand;  /* of a command that takes one, never NULL then */
 };
 
 /* X(identifier, short name or 0, long name, what its value is or NULL, stability, meaning) */
@@ -58,6 +60,7 @@ struct eye_options {
     X(SOCKET, 0, "socket", "PATH", STABLE,                                                         \
       "the daemon's control.socket, if it is not the usual one")                                   \
     X(INTERVAL, 0, "interval", "TIME", EXPERIMENTAL, "seconds between two readings; 1")            \
+    X(END, 0, "end", "END", EXPERIMENTAL, "of connections: server, client; server")                \
     X(JSON, 0, "json", NULL, STABLE, "for programs")                                               \
     X(MARKDOWN, 0, "markdown", NULL, STABLE, "as a table")                                         \
     X(HELP, 'h', "help", NULL, STABLE, "this text")                                                \
@@ -77,6 +80,7 @@ struct eye_command {
     const char *meaning; /* one line */
     bool experimental;   /* the whole command */
     uint32_t options;    /* EYE_OPTION_BIT of its own; help and version are everybody's */
+    const char *operand; /* what has to follow, as help calls it; NULL: nothing may */
     const char *notes;   /* ends its help; NULL: nothing to add */
     int (*run)(const struct eye_options *options); /* the exit code */
 };

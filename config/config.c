@@ -237,7 +237,9 @@ int eye_config_load(const struct eye_config_source *source, struct eye_config **
 {
     EYE_CLEANUP(eye_builder_done) struct eye_builder builder;
     eye_builder_init(&builder, source);
-    add_files(&builder, source->file);
+    if (!source->no_file) {
+        add_files(&builder, source->file);
+    }
     add_environment(&builder, source->environment);
     for (size_t i = 0; i < source->assignment_count; i++) {
         eye_builder_add_assignment(&builder, source->assignments[i]);

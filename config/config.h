@@ -274,6 +274,7 @@ struct eye_config {
 /* Where the configuration comes from. */
 struct eye_config_source {
     const char *file;               /* -c FILE; NULL: the default file if it exists */
+    bool no_file;                   /* none at all is read, nor what lies beside it */
     const char *const *assignments; /* --set KEY=VALUE, in order */
     size_t assignment_count;
     char *const *environment;                         /* envp; NULL: none */

@@ -82,19 +82,44 @@ static __always_inline __u32 eye_burst_requests(struct eye_work *work, struct ey
     return from;
 }
 
-/* Two simple requests that differ in nothing that is told. Of their bodies are told so many bytes.
- */
+/* What is told of a simple request, whose body has so many bytes: kept in words, since the verifier
+ * follows every pointer on its own. */
 #define EYE_BURST_BODY_BYTES 24
 
-static __always_inline bool eye_is_like(const struct eye_request *a, const struct eye_request *b)
+struct eye_burst_group {
+    __u64 started_ns;
+    __u64 head;
+    __u64 body[EYE_BURST_BODY_BYTES / 8];
+    __u32 count; /* the last ones that were answered, alike, and not told yet */
+};
+
+/* Puts @request into the group. Returns 0 when it is like the others. */
+static __always_inline __u64 eye_group(struct eye_burst_group *group,
+                                       const struct eye_request *request)
 {
-    __u64 differs = (a->started_ns ^ b->started_ns) | (a->head.flags ^ b->head.flags) |
-                    (a->head.body_bytes ^ b->head.body_bytes) |
-                    (a->head.body_bytes ^ EYE_BURST_BODY_BYTES);
-    for (__u32 i = 0; i < EYE_BURST_BODY_BYTES; i += 8) {
-        differs |= eye_load_word(a->body + i) ^ eye_load_word(b->body + i);
+    __u64 head = (__u64)request->head.body_bytes << 8 | request->head.flags;
+    __u64 differs = (group->started_ns ^ request->started_ns) | (group->head ^ head) |
+                    (request->head.body_bytes ^ EYE_BURST_BODY_BYTES);
+    group->started_ns = request->started_ns;
+    group->head = head;
+    for (__u32 i = 0; i < EYE_BURST_BODY_BYTES / 8; i++) {
+        __u64 word = eye_load_word(request->body + 8 * i);
+        differs |= group->body[i] ^ word;
+        group->body[i] = word;
     }
-    return differs == 0;
+    return eye_forget(differs);
+}
+
+/* Tells of @count that are alike, before number @end of the queue. */
+static __always_inline void eye_tell_group(struct eye_work *work, __u32 end, __u32 count,
+                                           eye_teller *tell, void *context)
+{
+    struct eye_queue *queue = &work->conversation->queue;
+    struct eye_request *last = eye_slot(queue, work->pipeline, end - 1);
+    if (last && count > 0) {
+        last->head.more = count - 1;
+        tell(context, work->conversation, last);
+    }
 }
 
 /* Answers from the start of the window on. Returns the bytes taken. */
@@ -106,10 +131,12 @@ static __always_inline __u32 eye_burst_answers(struct eye_work *work, struct eye
     struct eye_queue *queue = &conversation->queue;
     __u16 asks = eye_opposite_of(conversation, work->at->side)->flags;
     __u32 from = 0;
-    __u32 answered = 0; /* the last one of them is not told yet */
+    __u32 answered = 0;
+    struct eye_burst_group group = {0};
     for (int i = 0; i < EYE_BURST_MESSAGES; i++) {
         from = eye_forget(from);
         answered = eye_forget(answered);
+        group.count = eye_forget(group.count);
         eye_pin(from);
         if (from >= filled || from >= EYE_WINDOW_BYTES || eye_waiting(queue) <= answered) {
             break;
@@ -124,21 +151,15 @@ static __always_inline __u32 eye_burst_answers(struct eye_work *work, struct eye
         }
         half->first_sequence = work->at->origin + work->at->offset + from;
         eye_time_answer(request, now_ns, 0);
-        struct eye_request *last =
-            answered > 0 ? eye_slot(queue, work->pipeline, queue->popped + answered - 1) : NULL;
-        if (last && eye_is_like(last, request)) {
-            request->head.more = last->head.more + 1;
-        } else if (last) {
-            tell(context, conversation, last);
+        if (eye_group(&group, request)) {
+            eye_tell_group(work, queue->popped + answered, group.count, tell, context);
+            group.count = 0;
         }
+        group.count++;
         answered++;
         from += bytes;
     }
-    struct eye_request *last =
-        answered > 0 ? eye_slot(queue, work->pipeline, queue->popped + answered - 1) : NULL;
-    if (last) {
-        tell(context, conversation, last);
-    }
+    eye_tell_group(work, queue->popped + answered, group.count, tell, context);
     queue->popped += answered; /* now the other direction, perhaps on another CPU, may use them */
     return from;
 }

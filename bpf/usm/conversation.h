@@ -160,6 +160,16 @@ static __always_inline struct eye_half *eye_half_of(struct eye_conversation *con
     return &conversation->halves[side & 1];
 }
 
+/* What a parser keeps of the connection beside its halves, where bodies are so short that the first
+ * slot has room for it behind its own: zero at first. */
+#define EYE_KEPT_FROM 8
+#define EYE_KEPT_BYTES (EYE_REQUEST_BODY_MAX - EYE_KEPT_FROM)
+
+static __always_inline void *eye_kept_of(struct eye_conversation *conversation)
+{
+    return conversation->queue.first.body + EYE_KEPT_FROM;
+}
+
 static __always_inline struct eye_half *eye_opposite_of(struct eye_conversation *conversation,
                                                         __u32 side)
 {
@@ -215,7 +225,7 @@ static __always_inline void eye_note_whose(struct eye_conversation *conversation
     }
 }
 
-/* As new; windows and requests are written before they are read. */
+/* As new; windows and requests are written before they are read, but for what is kept. */
 static __always_inline void eye_begin_conversation(struct eye_conversation *conversation,
                                                    __u8 protocol)
 {
@@ -224,6 +234,7 @@ static __always_inline void eye_begin_conversation(struct eye_conversation *conv
     __builtin_memset(&conversation->lost, 0,
                      __builtin_offsetof(struct eye_conversation, queue.first) -
                          __builtin_offsetof(struct eye_conversation, lost));
+    __builtin_memset(eye_kept_of(conversation), 0, EYE_KEPT_BYTES);
     conversation->protocol = protocol;
 }
 

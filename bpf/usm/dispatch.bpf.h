@@ -10,7 +10,7 @@
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/usm/first_payload.bpf.h"
 #include "bpf/usm/looks.h"
-#include "bpf/usm/records.bpf.h"
+#include "bpf/usm/records.h"
 #include "bpf/usm/segment.bpf.h"
 #include "bpf/usm/switches.bpf.h"
 
@@ -42,7 +42,7 @@ __u32 eye_protocols_refused = 0;
  * an enum eye_protocol. */
 EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes, __u32 wanted)
 {
-    struct eye_glance glance = {0};
+    struct eye_glance glance = {.payload_bytes = bytes};
     __u64 count = bytes;
     eye_pin(count);
     count = count < EYE_LOOK_BYTES ? count : EYE_LOOK_BYTES;
@@ -50,7 +50,6 @@ EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes, __u32 wa
     count = (count - 1) & (EYE_LOOK_BYTES - 1);
     eye_pin(count);
     count++;
-    glance.payload = bytes;
     if (bpf_skb_load_bytes(skb, offset, &glance, count) != 0) {
         return EYE_PROTOCOL_UNKNOWN;
     }
@@ -62,17 +61,11 @@ static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_stre
                                           const struct eye_segment *segment, __u32 side)
 {
     __u8 speaks = side == EYE_SENT ? EYE_SPOKE_THIS_END : EYE_SPOKE_PEER;
-    bool tunnel = stream->protocol == EYE_PROTOCOL_TUNNEL;
-    if ((stream->protocol == EYE_PROTOCOL_NONE && stream->spoke == speaks) ||
-        (tunnel && stream->looks == EYE_LOOKS_MAX)) {
-        return false;
-    }
-    if (eye_all_off()) {
+    if (!eye_is_worth_a_look(stream, speaks) || eye_all_off()) {
         return false;
     }
     stream->spoke = speaks;
-    __u8 protocol =
-        eye_look(skb, segment->offset, segment->bytes, tunnel ? 1U << EYE_PROTOCOL_HTTP2 : ~0U);
+    __u8 protocol = eye_look(skb, segment->offset, segment->bytes, eye_may_speak(stream));
     if (protocol == EYE_PROTOCOL_UNKNOWN) {
         eye_count_look(stream);
         return false;

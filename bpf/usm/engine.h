@@ -12,6 +12,14 @@
 #include "bpf/usm/place.h"
 #include "bpf/usm/reader.h"
 
+/*
+ * Steps per payload behind the first one, a product because the verifier follows every round of a
+ * loop, but a function only once. 64 KiB hold 4681 of HTTP's shortest messages ("X / HTTP/1.1" and
+ * "HTTP/1.1 200", each with two LFs); larger buffers of such (BIG TCP) are cut, counted.
+ */
+#define EYE_STEPS_AT_ONCE 64
+#define EYE_STEPS_ROUNDS 80
+
 /* What the steps of one payload share. Pointers of the kernel's are not passed on in memory: a
  * function that is called makes its own. */
 struct eye_work {
@@ -138,6 +146,9 @@ static __always_inline struct eye_request *eye_take_response(struct eye_work *wo
     struct eye_answered answered = eye_answer(conversation, work->pipeline, side, found->code);
     found->mark = answered.mark;
     found->last = answered.last;
+    if (found->late && answered.request) {
+        eye_time_answer(answered.request, eye_read_time(&work->reader), found->code);
+    }
     return answered.request;
 }
 
@@ -148,14 +159,18 @@ static __always_inline struct eye_request *eye_use_window(struct eye_work *work,
     struct eye_conversation *conversation = work->conversation;
     __u32 side = work->at->side;
     struct eye_request *answered = NULL;
+    if (work->parser->asks_mark && !eye_carries_requests(conversation, side)) {
+        found->mark = eye_next_mark(conversation, work->pipeline);
+    }
     work->parser->read(conversation, side, filled, found);
     if (!work->parser->note) {
         return NULL;
     }
     if (found->what == EYE_FOUND_REQUEST) {
         eye_take_request(work, filled, found);
-    } else if (work->parser->batches && found->what >= EYE_FOUND_RESPONSE &&
-               found->what <= EYE_FOUND_BATCH_END) {
+    } else if (work->parser->batches &&
+               (found->what == EYE_FOUND_RESPONSE || found->what == EYE_FOUND_INTERIM ||
+                found->what == EYE_FOUND_BATCH_END)) {
         answered = eye_take_batch_response(work, filled, found);
     } else if (found->what == EYE_FOUND_RESPONSE || found->what == EYE_FOUND_INTERIM) {
         answered = eye_take_response(work, found);
@@ -206,7 +221,9 @@ static __always_inline bool eye_step(struct eye_work *work, struct eye_request *
     struct eye_found found = {0};
     *ret_answered = eye_use_window(work, held + bytes, &found);
     if (found.asked) {
-        eye_confirm(work->conversation);
+        if (!work->parser->answers_confirm) {
+            eye_confirm(work->conversation);
+        }
         eye_push(work->conversation, work->at->side);
     }
     if (found.what == EYE_FOUND_MISMATCH) {
@@ -215,6 +232,9 @@ static __always_inline bool eye_step(struct eye_work *work, struct eye_request *
     }
     if (found.what == EYE_FOUND_END) {
         work->at->verdict = EYE_VERDICT_ENDED;
+        if (found.code) {
+            eye_lose((enum eye_loss)found.code, 1);
+        }
         eye_lose_track(half);
         work->at->offset = work->at->end;
         return false;
@@ -242,5 +262,19 @@ static __always_inline void eye_exhaust(struct eye_conversation *conversation,
         eye_note_loss_part(conversation, EYE_LOST_STEPS, 1);
         eye_doubt(conversation, at->side, at->acknowledged);
         eye_lose_track(half);
+    }
+}
+
+/* Of the stream itself: its parser has nothing more to do. */
+static __always_inline void eye_end_protocol(struct eye_stream *stream, __u32 verdict)
+{
+    if (verdict == EYE_VERDICT_ENDED) {
+        stream->protocol = EYE_PROTOCOL_TUNNEL;
+        stream->recognised = 1;
+        stream->looks = 0;
+    } else {
+        stream->protocol = EYE_PROTOCOL_UNKNOWN;
+        stream->recognised = 0; /* by eye_wish(): it only began like the protocol */
+        eye_count_look(stream);
     }
 }

@@ -18,3 +18,17 @@ static __always_inline __u8 eye_recognise_glance(const struct eye_glance *glance
 #undef X
     return EYE_PROTOCOL_UNKNOWN;
 }
+
+/* A payload that @speaks (enum eye_spoke) has sent may tell what the stream speaks. */
+static __always_inline bool eye_is_worth_a_look(const struct eye_stream *stream, __u8 speaks)
+{
+    bool tunnel = stream->protocol == EYE_PROTOCOL_TUNNEL;
+    return (stream->protocol != EYE_PROTOCOL_NONE || stream->spoke != speaks) &&
+           (!tunnel || stream->looks != EYE_LOOKS_MAX);
+}
+
+/* Bits by enum eye_protocol: what a stream that is looked at may turn out to speak. */
+static __always_inline __u32 eye_may_speak(const struct eye_stream *stream)
+{
+    return stream->protocol == EYE_PROTOCOL_TUNNEL ? 1U << EYE_PROTOCOL_HTTP2 : ~0U;
+}

@@ -335,11 +335,23 @@ static __always_inline struct eye_answered eye_answer(struct eye_conversation *c
     return answered;
 }
 
+/* The mark of the request that waits first; 0: there is none, or it is not known. */
+static __always_inline __u8 eye_next_mark(struct eye_conversation *conversation,
+                                          struct eye_pipeline *pipeline)
+{
+    struct eye_queue *queue = &conversation->queue;
+    if (eye_waiting(queue) == 0) {
+        return queue->overflow > 0 ? queue->overflow_marks & 1 : 0;
+    }
+    const struct eye_request *request = eye_slot(queue, pipeline, queue->popped);
+    eye_pin(request);
+    return request ? request->mark : 0;
+}
+
 /* The request was told: now the other direction, perhaps on another CPU, may use its slot. */
 static __always_inline void eye_pop(struct eye_queue *queue)
 {
-    queue->popped += 1U + queue->skipped;
-    queue->skipped = 0;
+    queue->popped++;
 }
 
 /* An interim response proves as much as a final one. */

@@ -19,8 +19,7 @@
 
 struct eye_glance {
     __u8 bytes[EYE_LOOK_BYTES + EYE_LOOK_SLACK];
-    __u32 payload; /* bytes of all of it */
-    __u32 padding;
+    __u32 payload_bytes; /* of which these are the first ones */
 };
 
 enum eye_what {
@@ -28,21 +27,24 @@ enum eye_what {
     EYE_FOUND_REQUEST,
     EYE_FOUND_RESPONSE,
     EYE_FOUND_INTERIM,
-    EYE_FOUND_BATCH_END, /* of answers, and nothing else: what still waits of it has none */
     EYE_FOUND_MISMATCH,  /* what stands here is no message */
     EYE_FOUND_END,       /* of the protocol: something else follows */
+    EYE_FOUND_BATCH_END, /* of answers, and nothing else: what still waits of it has none */
 };
 
 struct eye_found {
     __u32 used;    /* bytes of the window */
     __u32 scratch; /* the parser's own, from one call to the next of a step */
-    __u16 code;    /* RESPONSE, INTERIM: for the record's head */
+    __u16 code;    /* RESPONSE, INTERIM: for the record's head. END: an enum eye_loss, counted when
+                    * what follows could have been told; or 0 */
     __u8 what;     /* enum eye_what */
     __u8 asked;    /* set: the head of a request is complete */
-    __u8 mark;     /* go_on behind a RESPONSE: the mark of its request, 0 when it is not known */
+    __u8 mark;     /* go_on behind a RESPONSE: the mark of its request, 0 when it is not known;
+                    * read of an answer, before it begins (eye_parser.asks_mark): likewise */
     __u8 last;     /* likewise: no other request waits */
     __u8 ends;     /* RESPONSE of a batch: nothing else of the batch is answered */
     __u8 closes;   /* likewise: and the batch is over */
+    __u8 late;     /* RESPONSE: it ends with this payload, and began with an earlier one */
 };
 
 /*
@@ -62,6 +64,13 @@ struct eye_parser {
      * their direction, which the engine counts on, and requests of that of theirs, which go_on()
      * does. An answer that belongs to no request is no loss. */
     bool batches;
+
+    /** Where a response ends depends on its request: read() is told the mark of the one that waits
+     * first. */
+    bool asks_mark;
+
+    /** A request alone does not show that it is the protocol; an answer does. */
+    bool answers_confirm;
 
     /** The window of the direction holds @filled bytes, the last ones new. Uses what it can, says
      * how much, and stops where it found what changes the queue:

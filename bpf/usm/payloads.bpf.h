@@ -9,16 +9,8 @@
 #include "bpf/mptcp.bpf.h"
 #include "bpf/usm/burst.h"
 #include "bpf/usm/first_payload.bpf.h"
-#include "bpf/usm/records.bpf.h"
+#include "bpf/usm/records.h"
 #include "bpf/usm/segment.bpf.h"
-
-/*
- * Steps per payload behind the first one, a product because the verifier follows every round of a
- * loop, but a function only once. 64 KiB hold 4681 of HTTP's shortest messages ("X / HTTP/1.1" and
- * "HTTP/1.1 200", each with two LFs); larger buffers of such (BIG TCP) are cut, counted.
- */
-#define EYE_STEPS_AT_ONCE 64
-#define EYE_STEPS_ROUNDS 80
 
 /*
  * TCP stamps a segment with CLOCK_MONOTONIC just before it leaves (skb->tstamp, the departure
@@ -125,11 +117,20 @@ static __always_inline int eye_take_step(struct __sk_buff *skb,
     return eye_step_and_tell(&work);
 }
 
+/* A function of its own: the verifier would follow it for each message of a burst. */
+EYE_PART int eye_tell_apart(struct eye_conversation *conversation, struct eye_request *request)
+{
+    if (conversation && request) {
+        eye_tell(conversation, request);
+    }
+    return 0;
+}
+
 static __always_inline void eye_tell_of(void *context, struct eye_conversation *conversation,
                                         struct eye_request *request)
 {
     (void)context;
-    eye_tell(conversation, request);
+    eye_tell_apart(conversation, request);
 }
 
 /* Simple messages of @parser, if what comes next may be some. */
@@ -159,20 +160,6 @@ static __always_inline int eye_take_burst(struct __sk_buff *skb,
 /* What takes steps of a parser: a function of its program, a constant wherever it is handed on. */
 typedef int eye_taker(struct __sk_buff *skb, struct eye_conversation *conversation,
                       struct eye_cursor *at);
-
-/* Of the stream itself: its parser has nothing more to do. */
-static __always_inline void eye_end_protocol(struct eye_stream *stream, __u32 verdict)
-{
-    if (verdict == EYE_VERDICT_ENDED) {
-        stream->protocol = EYE_PROTOCOL_TUNNEL;
-        stream->recognised = 1;
-        stream->looks = 0;
-    } else {
-        stream->protocol = EYE_PROTOCOL_UNKNOWN;
-        stream->recognised = 0; /* by eye_wish(): it only began like the protocol */
-        eye_count_look(stream);
-    }
-}
 
 /* It was not that protocol after all, or is no longer. */
 static __always_inline void eye_leave_conversation(struct bpf_sock *sk,

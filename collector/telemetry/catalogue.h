@@ -106,7 +106,8 @@ struct eye_attribute {
       "unknown when it was told before the daemon came")                                           \
     X(STATUS, "status", "", STRING, STABLE,                                                        \
       "HTTP status code; of gRPC the name of its own; of Redis what an error begins with (ERR, "   \
-      "WRONGTYPE, MOVED ... , _OTHER), of PostgreSQL the SQLSTATE, and nothing on success")        \
+      "WRONGTYPE, MOVED ... , _OTHER), of PostgreSQL the SQLSTATE, of MySQL the number of an "     \
+      "error, and nothing on success")                                                             \
     X(ERROR, "error_type", "error.type", STRING, STABLE,                                           \
       "what ended a request without an answer, in the place of the status: cancelled (the client " \
       "closed first), closed (the server did), reset, timeout, _OTHER; its duration is that to "   \
@@ -123,12 +124,13 @@ struct eye_attribute {
     X(VERSION, "version", "network.protocol.version", STRING, EXPERIMENTAL,                        \
       "of HTTP: 2; HTTP/1 does not have it")                                                       \
     X(DB_SYSTEM, "db_system", "db.system.name", STRING, EXPERIMENTAL,                              \
-      "which database is spoken to: redis, postgresql (and what speaks like them)")                \
+      "which database is spoken to: redis, postgresql, mysql (and what speaks like them), or "     \
+      "mariadb, when its greeting was seen")                                                       \
     X(OPERATION, "operation", "", STRING, EXPERIMENTAL,                                            \
       "what a database was asked to do: of Redis the command, with the subcommand of those that "  \
-      "have one, of PostgreSQL the first word; of Kafka send, poll, commit, or the name of what "  \
-      "was asked (api_versions, join_group ...); _OTHER when it is none that we know, unknown "    \
-      "when it failed and was prepared before")                                                    \
+      "have one, of PostgreSQL and MySQL the first word, or MySQL's name of a command; of Kafka "  \
+      "send, poll, commit, or the name of what was asked (api_versions, join_group ...); _OTHER "  \
+      "when it is none that we know, unknown of what was prepared before")                         \
     X(MESSAGING_SYSTEM, "messaging_system", "messaging.system", STRING, EXPERIMENTAL,              \
       "which messaging system is spoken to: kafka (and what speaks like it)")                      \
     X(DESTINATION, "destination", "messaging.destination.name", STRING, EXPERIMENTAL,              \
@@ -333,12 +335,12 @@ enum eye_series_bound {
       "first byte of a call of gRPC to the end of its answer, client end")                         \
     X(DB_SERVER_DURATION, "db.server.operation.duration", DB, DISTRIBUTION, SECONDS, 1,            \
       EYE_TAGS_DB, BUDGETED, EXPERIMENTAL,                                                         \
-      "first byte of what a database is asked to first byte of its answer, of PostgreSQL to its "  \
-      "end; server end")                                                                           \
+      "first byte of what a database is asked to first byte of its answer, of PostgreSQL and "     \
+      "MySQL to its end; server end")                                                              \
     X(DB_CLIENT_DURATION, "db.client.operation.duration", DB, DISTRIBUTION, SECONDS, 1,            \
       EYE_TAGS_DB, BUDGETED, EXPERIMENTAL,                                                         \
-      "first byte of what a database is asked to first byte of its answer, of PostgreSQL to its "  \
-      "end; client end; commands "                                                                 \
+      "first byte of what a database is asked to first byte of its answer, of PostgreSQL and "     \
+      "MySQL to its end; client end; commands "                                                    \
       "that wait on purpose (BLPOP, XREAD BLOCK, WAIT) take as long as they wait")                 \
     X(MESSAGING_SERVER_DURATION, "messaging.server.operation.duration", MESSAGING, DISTRIBUTION,   \
       SECONDS, 1, EYE_TAGS_MESSAGING, BUDGETED, EXPERIMENTAL,                                      \

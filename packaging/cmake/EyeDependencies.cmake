@@ -18,6 +18,7 @@ pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)
 pkg_check_modules(NCURSES REQUIRED ncursesw) # by `sockeye top`
+pkg_check_modules(PCAP REQUIRED libpcap) # by `sockeye replay`
 find_path(SNAPPY_INCLUDE snappy-c.h REQUIRED) # ships no .pc file
 if(EYE_STATIC)
     include(EyeStatic)

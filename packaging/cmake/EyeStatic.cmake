@@ -10,6 +10,6 @@ pkg_check_modules(P11_KIT REQUIRED p11-kit-1) # headers: collector/static/p11_ki
 string(JOIN " " CMAKE_C_STANDARD_LIBRARIES
     -Wl,--start-group
     ${EYE_STATIC_CURL} -lmicrohttpd -lgnutls -lhogweed -lnettle -lgmp -ltasn1 -lidn2 -lunistring
-    -lsnappy -lstdc++ -lncursesw -ltinfo
+    -lsnappy -lstdc++ -lncursesw -ltinfo -lpcap
     -lelf -lz -lzstd
     -Wl,--end-group)

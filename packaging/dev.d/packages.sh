@@ -5,7 +5,7 @@ build_packages=(
     build-essential cmake ninja-build pkg-config clang llvm bpftool
     libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libmicrohttpd-dev libxxhash-dev
     libgnutls28-dev libcurl4-openssl-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev libzstd-dev
-    libncurses-dev
+    libncurses-dev libpcap-dev
 )
 # Archives that those leave out, and tools for a source package: the static binary.
 static_packages=(libunistring-dev libidn2-dev libtasn1-6-dev nettle-dev libgmp-dev libp11-kit-dev dpkg-dev)
@@ -16,12 +16,13 @@ unit_packages=(
     git libcmocka-dev python3 python3-prometheus-client python3-jsonschema prometheus openssl libfaketime
     tinyproxy-bin
 )
-reference_packages=(protobuf-compiler nodejs npm)
+reference_packages=(protobuf-compiler nodejs npm tshark)
 live_packages=(
     iproute2 nftables nginx-light apache2-bin haproxy wrk curl valgrind libcap2-bin util-linux
     procps iperf3 graphite-carbon prometheus-pushgateway nodejs npm protobuf-compiler tmux
     dnsmasq-base nghttp2-client nghttp2-server python3-grpcio python3-h2 redis-server
-    postgresql pgbouncer python3-pg8000 librdkafka1 python3-confluent-kafka python3-kafka
+    postgresql pgbouncer python3-pg8000 mariadb-server python3-pymysql tcpdump
+    librdkafka1 python3-confluent-kafka python3-kafka
 )
 style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)

@@ -143,6 +143,9 @@ void eye_doc_man_synopsis(FILE *out)
                 fputc('\n', out);
             }
         }
+        if (eye_command_table[i].operand != NULL) {
+            fprintf(out, ".Ar %s\n", eye_command_table[i].operand);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ static const struct eye_config_key lists[] = {
     {.path = "exporters", .help = "Where metrics go"},
 };
 
-/* What each shell offers for the value of an option. A value of another name is free. */
+/* What each shell offers for the value of an option, or an operand. Another name is free. */
 static const struct value_kind {
     const char *value;
     bool repeats;
@@ -25,6 +25,7 @@ static const struct value_kind {
 } value_kinds[] = {
     {"FILE", false, "_filedir '@(yaml|yml)'", "_files -g \"*.(yaml|yml)\"", " -r -F"},
     {"PATH", false, "_filedir", "_files", " -r -F"},
+    {"CAPTURE", false, "_filedir '@(pcap|pcapng)'", "_files -g \"*.(pcap|pcapng)\"", " -F"},
     {"KEY=VALUE", true, "_sockeye_assignment", "_sockeye_assignment",
      " -x -a '(__sockeye_assignments)'"},
 };
@@ -101,7 +102,12 @@ void eye_doc_bash_options(FILE *out)
                 print_bash_words(out, eye_option_row((enum eye_option)option));
             }
         }
-        fputs("' ;;\n", out);
+        fputc('\'', out);
+        if (eye_command_table[i].operand != NULL) {
+            fprintf(out, "; [[ $cur == -* ]] || { %s; return; }",
+                    kind_of(eye_command_table[i].operand)->bash);
+        }
+        fputs(" ;;\n", out);
     }
 }
 
@@ -195,6 +201,10 @@ void eye_doc_zsh_options(FILE *out)
                 print_zsh_option(out, eye_option_row((enum eye_option)option));
             }
         }
+        if (eye_command_table[i].operand != NULL) {
+            fprintf(out, " \\\n        '1:%s:%s'", eye_command_table[i].operand,
+                    kind_of(eye_command_table[i].operand)->zsh);
+        }
         fputs(" ;;\n", out);
     }
 }
@@ -250,8 +260,19 @@ void eye_doc_fish_commands(FILE *out)
     }
 }
 
+static void print_fish_operands(FILE *out)
+{
+    for (size_t i = 0; i < eye_command_count; i++) {
+        if (eye_command_table[i].operand != NULL) {
+            fprintf(out, "complete -c sockeye -n '__fish_seen_subcommand_from %s'%s\n",
+                    eye_command_table[i].name, kind_of(eye_command_table[i].operand)->fish);
+        }
+    }
+}
+
 void eye_doc_fish_options(FILE *out)
 {
+    print_fish_operands(out);
     for (int option = 0; option < EYE_OPTION_COUNT; option++) {
         const struct eye_option_row *row = eye_option_row((enum eye_option)option);
         fputs("complete -c sockeye -n '__fish_seen_subcommand_from", out);

@@ -93,6 +93,13 @@ class Json(unittest.TestCase):
     def test_metrics(self):
         self.look_at("metrics", [json.loads(contract.sockeye("metrics", "--json"))])
 
+    def test_replay(self):
+        captures = contract.ROOT / "tests" / "data" / "replay"
+        documents = [json.loads(contract.sockeye("replay", "--json", str(path)))
+                     for path in sorted(captures.glob("*.pcap"))]
+        self.assertEqual(len(documents), 6)
+        self.look_at("replay", documents)
+
     def test_lines(self):
         lines = [json.loads(line) for line in contract.tables("lines").splitlines()]
         self.assertEqual(sorted(line["kind"] for line in lines),

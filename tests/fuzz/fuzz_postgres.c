@@ -44,7 +44,7 @@ static void check_records(const struct http_host *host)
         const struct eye_request_head *head = &host->records[i].head;
         PROMISE(head->code == 0);
         PROMISE(head->body_bytes == sizeof(struct eye_postgres_body));
-        PROMISE(host->records[i].body[0] < EYE_POSTGRES_OPERATION_COUNT);
+        PROMISE(host->records[i].body[0] < EYE_SQL_OPERATION_COUNT);
     }
 }
 

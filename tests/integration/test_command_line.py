@@ -121,7 +121,7 @@ class Mistakes(unittest.TestCase):
                 done = sockeye("run", *words, "-c", "/dev/null", "--set",
                                f"exporters=[{', '.join(exporters)}]")
                 self.assertEqual(done.returncode, EXIT_FAILURE, done.stderr)
-                self.assertEqual("exporter openmetrics delivers nothing with --once" in done.stderr,
+                self.assertEqual("exporter openmetrics delivers nothing of a single interval" in done.stderr,
                                  told, done.stderr)
 
     def test_patterns_without_a_metric_are_told(self):

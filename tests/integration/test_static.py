@@ -16,9 +16,9 @@ import payloads
 import receivers
 from traffic import Truth
 
-# 8.0 MB now, of which the kernel programs of a protocol are some 0.2 each. Much more, and a library
+# 8.6 MB now, of which the kernel programs of a protocol are some 0.2 each, and libpcap is as many. Much more, and a library
 # was linked that nobody meant.
-BINARY_MAX_BYTES = 8_800_000
+BINARY_MAX_BYTES = 9_400_000
 
 # The mounts end with the daemon; $2 is where the binary is outside.
 ENTER = """
@@ -130,6 +130,14 @@ class Binary(unittest.TestCase):
         self.assertNotIn("(NEEDED)", dynamic)
         self.assertRegex(dynamic, r"FLAGS_1.*\bNOW\b.*\bPIE\b")
         self.assertIn("GNU_RELRO", headers)
+
+    def test_replay(self):
+        """libpcap is in it, which reads a capture from the input."""
+        with open(os.path.join(os.path.dirname(__file__), "..", "data", "replay", "http.pcap"), "rb") as file:
+            done = subprocess.run([*Root(self).prefix, harness.binary(), "replay", "-"], stdin=file,
+                                  capture_output=True, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertIn(b"method=POST status=200 route=/form", done.stdout)
 
     def test_is_small_and_stripped(self):
         self.assertLess(os.path.getsize(harness.binary()), BINARY_MAX_BYTES)

@@ -71,6 +71,8 @@ class Typed(unittest.TestCase):
         ("run --set=log.level=deb", "run --set=log.level=debug "),
         ("check -c mi", "check -c mine.yaml "),
         ("help met", "help metrics "),
+        ("replay he", "replay here.pcap "),
+        ("replay --js", "replay --json "),
     )
 
     def setUp(self):
@@ -79,6 +81,8 @@ class Typed(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
         (self.folder / "mine.yaml").touch()
         (self.folder / "mint.txt").touch()
+        (self.folder / "here.pcap").touch()
+        (self.folder / "hers.txt").touch()
 
     def shell(self, *words):
         child = pexpect.spawn(words[0], list(words[1:]), cwd=str(self.folder), encoding="utf-8",

@@ -256,10 +256,11 @@ size_t http2_read_segments(const __u8 *bytes, size_t size, struct http2_segment 
     return count;
 }
 
-size_t http2_load(const char *name, __u8 *bytes, struct http2_segment segments[HTTP2_SEGMENTS])
+size_t http2_load_of(const char *folder, const char *name, __u8 *bytes,
+                     struct http2_segment segments[HTTP2_SEGMENTS])
 {
     char path[512];
-    snprintf(path, sizeof(path), EYE_HTTP2_RECORDINGS "/%s.bin", name);
+    snprintf(path, sizeof(path), EYE_RECORDINGS "/%s/%s.bin", folder, name);
     FILE *file = fopen(path, "rb");
     size_t size = file == NULL ? 0 : fread(bytes, 1, HTTP2_BYTES, file);
     size_t count = http2_read_segments(bytes, size, segments, HTTP2_SEGMENTS);
@@ -271,4 +272,9 @@ size_t http2_load(const char *name, __u8 *bytes, struct http2_segment segments[H
         abort();
     }
     return count;
+}
+
+size_t http2_load(const char *name, __u8 *bytes, struct http2_segment segments[HTTP2_SEGMENTS])
+{
+    return http2_load_of("http2", name, bytes, segments);
 }

@@ -113,3 +113,7 @@ size_t http2_read_segments(const __u8 *bytes, size_t size, struct http2_segment 
 /** Reads the segments of tests/data/http2/@name.bin into @bytes, which has HTTP2_BYTES. Returns how
  * many; ends the process when there is none such, or it has more. */
 size_t http2_load(const char *name, __u8 *bytes, struct http2_segment segments[HTTP2_SEGMENTS]);
+
+/** The same of tests/data/@folder: those of other protocols are recorded alike. */
+size_t http2_load_of(const char *folder, const char *name, __u8 *bytes,
+                     struct http2_segment segments[HTTP2_SEGMENTS]);

@@ -15,7 +15,7 @@ COMPILER = "aarch64-linux-gnu-gcc"
 PACKAGES = (
     "libbpf-dev", "libelf-dev", "zlib1g-dev", "libyaml-dev", "libjansson-dev",
     "libmicrohttpd-dev", "libxxhash-dev", "libgnutls28-dev", "libcurl4-openssl-dev",
-    "libprotobuf-c-dev", "libsnappy-dev", "libzstd-dev", "libncurses-dev", "libc6-dev",
+    "libprotobuf-c-dev", "libsnappy-dev", "libzstd-dev", "libncurses-dev", "libpcap-dev", "libc6-dev",
     "libgcc-s1",
     "python3", "iproute2", "nftables", "mount", "util-linux",
 )

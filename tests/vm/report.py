@@ -12,8 +12,8 @@ ON_DEMAND = "single connections"  # loaded while somebody watches; no metric tel
 NEEDS = {"protocols": "packets", "UDP": "packets", "connects": "packets"}
 # What each summary of the probe follows from, beside those that bring packets.
 PACKET_PROGRAMS = ("payload_sent", "payload_received")
-SUMMARIES = {"protocols": ("redis_sent", "redis_received", "postgres_sent",
-                           "postgres_received", "http_sent", "http_received",
+SUMMARIES = {"protocols": ("redis_sent", "redis_received", "mysql_sent", "mysql_received",
+                           "postgres_sent", "postgres_received", "http_sent", "http_received",
                            "http2_sent", "http2_received",
                            "kafka_sent", "kafka_received",
                            "dns_sent", "dns_received"),

@@ -192,7 +192,7 @@ EYE_PART int eye_postgres_read_answer(struct eye_half *half, const struct eye_ha
         return 0;
     }
     __u32 wanted = type == 'E'   ? EYE_POSTGRES_ERROR_BYTES
-                   : type == 'C' ? EYE_POSTGRES_HEAD_BYTES + EYE_POSTGRES_TEXT_BYTES
+                   : type == 'C' ? EYE_POSTGRES_HEAD_BYTES + EYE_SQL_TEXT_BYTES
                                  : EYE_POSTGRES_HEAD_BYTES;
     if (filled < eye_postgres_needed(length, wanted)) {
         return 0;
@@ -245,7 +245,7 @@ EYE_PART int eye_postgres_complete_part(const struct eye_half *half, __u32 fille
         request->only_errors = 0;
         eye_postgres_note_state(half, filled, request);
     } else if (type == 'C' && !(noted >> 8 & 0xff)) {
-        __u32 operation = eye_postgres_operation_at(half, EYE_POSTGRES_HEAD_BYTES, filled);
+        __u32 operation = eye_sql_operation_at(half, EYE_POSTGRES_HEAD_BYTES, filled);
         eye_store_word(request->body, (noted & ~(__u64)0xffff) | operation | 1 << 8);
     }
     return 0;

@@ -88,8 +88,8 @@ EYE_PART int eye_postgres_glance_statement(const struct eye_glance *glance, __u3
     if (!glance || from >= EYE_LOOK_BYTES) {
         return false;
     }
-    return eye_postgres_operation_of(eye_load_word(glance->bytes + from),
-                                     eye_load_word(glance->bytes + from + 8)) != EYE_POSTGRES_OTHER;
+    return eye_sql_operation_of(eye_load_word(glance->bytes + from),
+                                eye_load_word(glance->bytes + from + 8)) != EYE_SQL_OTHER;
 }
 
 /* The payload of @bytes is the start of a connection, and no more: Kafka's has the same codes
@@ -198,12 +198,12 @@ static __always_inline bool eye_postgres_note_parse(struct eye_half *half, __u32
                                                     bool whole)
 {
     __u32 statement = eye_postgres_find_statement(half, from, end);
-    if (!whole && statement + EYE_POSTGRES_TEXT_BYTES > end) {
+    if (!whole && statement + EYE_SQL_TEXT_BYTES > end) {
         return false;
     }
-    __u32 operation = eye_postgres_operation_at(half, statement, end);
+    __u32 operation = eye_sql_operation_at(half, statement, end);
     if (half->flags & EYE_POSTGRES_PARSED) {
-        operation = EYE_POSTGRES_UNKNOWN; /* which one of them will be bound? */
+        operation = EYE_SQL_UNKNOWN; /* which one of them will be bound? */
     }
     half->flags =
         (__u16)((half->flags & ~EYE_POSTGRES_OPERATION_BITS) | operation | EYE_POSTGRES_PARSED);
@@ -313,7 +313,7 @@ EYE_PART int eye_postgres_read_sent(struct eye_half *half, __u32 filled, struct 
         }
         return 0;
     }
-    __u32 wanted = EYE_POSTGRES_HEAD_BYTES + (type == 'Q' ? EYE_POSTGRES_TEXT_BYTES : 0);
+    __u32 wanted = EYE_POSTGRES_HEAD_BYTES + (type == 'Q' ? EYE_SQL_TEXT_BYTES : 0);
     if (filled >= eye_postgres_needed(length, wanted)) {
         found->what = EYE_FOUND_REQUEST;
     }
@@ -338,10 +338,10 @@ static __always_inline void eye_postgres_note(struct eye_conversation *conversat
 {
     struct eye_half *half = eye_half_of(conversation, side);
     __u8 type = half->window[0];
-    __u32 operation = EYE_POSTGRES_OTHER;
+    __u32 operation = EYE_SQL_OTHER;
     if (type == 'Q') {
-        operation = eye_postgres_operation_at(half, EYE_POSTGRES_HEAD_BYTES,
-                                              eye_postgres_end(half, filled));
+        operation =
+            eye_sql_operation_at(half, EYE_POSTGRES_HEAD_BYTES, eye_postgres_end(half, filled));
     } else if (type != 'F') {
         operation = half->flags & EYE_POSTGRES_OPERATION_BITS;
     }

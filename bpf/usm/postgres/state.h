@@ -12,8 +12,6 @@
 #define EYE_POSTGRES_SMALL_MAX 10000
 /* Messages passed over in one step; the next step goes on. */
 #define EYE_POSTGRES_MESSAGES_AT_ONCE 24
-/* Of a statement and of a tag: blanks before the first word, and the word. */
-#define EYE_POSTGRES_TEXT_BYTES 48
 /* Names have 63 bytes at most (NAMEDATALEN). */
 #define EYE_POSTGRES_NAME_BYTES 64
 /* Severity, twice, and the SQLSTATE stand within so many bytes of an error. */
@@ -29,7 +27,7 @@
 
 /* eye_half.flags of the client's direction. */
 enum eye_postgres_asking {
-    EYE_POSTGRES_OPERATION_BITS = 0xff, /* of the last Parse: enum eye_postgres_operation */
+    EYE_POSTGRES_OPERATION_BITS = 0xff, /* of the last Parse: enum eye_sql_operation */
     EYE_POSTGRES_SYNCED = 0x100,        /* the last message was Sync */
     EYE_POSTGRES_ASKED_BIT = 0x200,     /* turns over with each question for encryption */
     EYE_POSTGRES_PARSED = 0x400,        /* a Parse came since the last Execute or Sync */

@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The protocol "postgres": the operation of the semantic conventions for databases
- * (https://opentelemetry.io/docs/specs/semconv/db/postgresql), and the same at the server's end.
- * Operations are those of a table, and nothing of a statement becomes a tag. */
+ * (https://opentelemetry.io/docs/specs/semconv/db/postgresql), and the same at the server's end. */
 #include "bpf/usm/postgres/record.h"
 
 #include <string.h>
 
 #include "collector/usm/protocol.h"
-
-static const char *const operations[EYE_POSTGRES_OPERATION_COUNT] = {
-    [EYE_POSTGRES_UNKNOWN] = "unknown",
-    [EYE_POSTGRES_OTHER] = "_OTHER",
-#define X(name) [EYE_POSTGRES_##name] = #name,
-    EYE_POSTGRES_OPERATIONS(X)
-#undef X
-};
+#include "collector/usm/sql.h"
 
 static bool is_valid(const struct eye_request_head *head, const void *record)
 {
     const struct eye_postgres_body *body = record;
-    return head->body_bytes == sizeof(*body) && body->operation < EYE_POSTGRES_OPERATION_COUNT;
+    return head->body_bytes == sizeof(*body) && body->operation < EYE_SQL_OPERATION_COUNT;
 }
 
 /* Classes and conditions are five of A-Z and 0-9: what is none of these was made up. */
@@ -57,13 +49,9 @@ static void name_request(void *protocol_state, const struct eye_request_sample *
     (void)place;
     const struct eye_request_head *head = sample->head;
     const struct eye_postgres_body *body = sample->body;
-    ret_name->metric = (head->flags & EYE_REQUEST_CLIENT) != 0 ? EYE_METRIC_DB_CLIENT_DURATION
-                                                               : EYE_METRIC_DB_SERVER_DURATION;
-    ret_name->chosen = EYE_TAG_STATUS;
     /* Whoever writes statements may raise any SQLSTATE. */
-    ret_name->choice = body->state[0] == 0 ? EYE_CHOICE_OURS : EYE_CHOICE_REFUSED;
-    eye_request_name_tag(ret_name, EYE_TAG_DB_SYSTEM, "postgresql");
-    eye_request_name_tag(ret_name, EYE_TAG_OPERATION, operations[body->operation]);
+    eye_sql_name_request(head, "postgresql", eye_sql_operation_name(body->operation),
+                         body->state[0] != '\0', ret_name);
     name_outcome(head, body, ret_name);
 }
 

@@ -400,12 +400,10 @@ static const struct {
     const char *name; /* of a file in tests/data/kafka, which are of the form of tests/data/http2 */
     const char *told; /* operations, topics, errors */
 } recordings[] = {
-    {"../kafka/kcat-produce", "18.3  35|18.0  0|3.2  0|0.7 orders 0|0.7 orders 0|"},
-    {"../kafka/kcat-consume",
-     "18.3  35|18.0  0|3.2  0|3.2  0|2.2  0|2.2  0|1.11 orders 0|1.11 orders 0|"},
-    {"../kafka/kcat-group",
-     "18.3  35|18.0  0|3.2  0|10.2  0|10.2  0|3.2  0|2.2  0|2.2  0|1.11 orders 0|"},
-    {"../kafka/python",
+    {"kcat-produce", "18.3  35|18.0  0|3.2  0|0.7 orders 0|0.7 orders 0|"},
+    {"kcat-consume", "18.3  35|18.0  0|3.2  0|3.2  0|2.2  0|2.2  0|1.11 orders 0|1.11 orders 0|"},
+    {"kcat-group", "18.3  35|18.0  0|3.2  0|10.2  0|10.2  0|3.2  0|2.2  0|2.2  0|1.11 orders 0|"},
+    {"python",
      "2.1  0|2.1  0|1.4 orders 0|1.4 orders 0|1.4 orders 0|1.4 orders empty 0|1.4 orders empty 0|"},
 };
 
@@ -434,7 +432,7 @@ static void parser__reads_recorded_conversations(void **state)
         struct http2_segment segments[HTTP2_SEGMENTS];
         __u8 bytes[HTTP2_BYTES];
         char told[DESCRIPTION_BYTES];
-        size_t count = http2_load(recordings[i].name, bytes, segments);
+        size_t count = http2_load_of("kafka", recordings[i].name, bytes, segments);
         for (size_t j = 0; j < EYE_ARRAY_LENGTH(pieces); j++) {
             kafka_host_reset(host);
             for (size_t k = 0; k < count; k++) {

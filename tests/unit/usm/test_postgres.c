@@ -56,14 +56,14 @@ static void assert_named(const struct record *record, const char *operation, con
 static void names__are_those_of_the_table(void **state)
 {
     (void)state;
-    struct record record = record_of(EYE_POSTGRES_SELECT, "");
+    struct record record = record_of(EYE_SQL_SELECT, "");
     assert_named(&record, "SELECT", "", "");
-    record = record_of(EYE_POSTGRES_UNKNOWN, "42P01");
+    record = record_of(EYE_SQL_UNKNOWN, "42P01");
     assert_named(&record, "unknown", "42P01", "");
-    record = record_of(EYE_POSTGRES_OTHER, "");
+    record = record_of(EYE_SQL_OTHER, "");
     record.head.flags = EYE_REQUEST_CLIENT;
     assert_named(&record, "_OTHER", "", "");
-    record = record_of(EYE_POSTGRES_ABORT, "");
+    record = record_of(EYE_SQL_ABORT, "");
     assert_named(&record, "ABORT", "", "");
 }
 
@@ -72,7 +72,7 @@ static void status__is_a_sqlstate_or_none(void **state)
     (void)state;
     static const char *const hostile[] = {"42p01", "4", "2201\n", "22-12", "\xff\xff\xff\xff\xff"};
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(hostile); i++) {
-        struct record record = record_of(EYE_POSTGRES_SELECT, hostile[i]);
+        struct record record = record_of(EYE_SQL_SELECT, hostile[i]);
         assert_named(&record, "SELECT", "_OTHER", "");
     }
 }
@@ -80,7 +80,7 @@ static void status__is_a_sqlstate_or_none(void **state)
 static void status__of_what_was_not_answered_is_none(void **state)
 {
     (void)state;
-    struct record record = record_of(EYE_POSTGRES_SELECT, "");
+    struct record record = record_of(EYE_SQL_SELECT, "");
     record.head.flags = EYE_REQUEST_UNANSWERED;
     record.head.code = EYE_REQUEST_RESET;
     assert_named(&record, "SELECT", "", "reset");
@@ -89,9 +89,9 @@ static void status__of_what_was_not_answered_is_none(void **state)
 static void records__of_another_kind_are_refused(void **state)
 {
     (void)state;
-    struct record record = record_of(EYE_POSTGRES_OPERATION_COUNT, "");
+    struct record record = record_of(EYE_SQL_OPERATION_COUNT, "");
     assert_false(eye_protocol_postgres.is_valid(&record.head, &record.body));
-    record = record_of(EYE_POSTGRES_SELECT, "");
+    record = record_of(EYE_SQL_SELECT, "");
     record.head.body_bytes--;
     assert_false(eye_protocol_postgres.is_valid(&record.head, &record.body));
 }

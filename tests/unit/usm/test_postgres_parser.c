@@ -53,11 +53,11 @@ struct conversation {
     }
 #define DONE(operation)                                                                            \
     {                                                                                              \
-        EYE_POSTGRES_##operation, NULL                                                             \
+        EYE_SQL_##operation, NULL                                                                  \
     }
 #define FAILED(operation, state)                                                                   \
     {                                                                                              \
-        EYE_POSTGRES_##operation, state                                                            \
+        EYE_SQL_##operation, state                                                                 \
     }
 
 #define START                                                                                      \
@@ -473,7 +473,7 @@ static void parser__counts_what_is_pipelined_beyond_the_queue(void **state)
         SEND(host, TAG("SELECT 1"), READY);
     }
     assert_int_equal(host->record_count, 3 * (EYE_QUEUE_DEPTH + 1));
-    assert_int_equal(operation_of(host, EYE_QUEUE_DEPTH), EYE_POSTGRES_SELECT);
+    assert_int_equal(operation_of(host, EYE_QUEUE_DEPTH), EYE_SQL_SELECT);
     assert_int_equal(host->losses[EYE_LOSS_POSTGRES_PIPELINE], 3 * (300 - EYE_QUEUE_DEPTH));
     assert_int_equal(host->losses[EYE_LOSS_POSTGRES_UNMATCHED], 0);
     assert_int_equal(host->losses[EYE_LOSS_POSTGRES_UNANSWERED], 0);
@@ -493,8 +493,8 @@ static void parser__goes_on_behind_a_long_batch_that_failed(void **state)
     SEND(host, QUERY("select 1"));
     SEND(host, TAG("SELECT 1"), READY);
     assert_int_equal(host->record_count, 3);
-    assert_int_equal(operation_of(host, 0), EYE_POSTGRES_UPDATE);
-    assert_int_equal(operation_of(host, 2), EYE_POSTGRES_SELECT);
+    assert_int_equal(operation_of(host, 0), EYE_SQL_UPDATE);
+    assert_int_equal(operation_of(host, 2), EYE_SQL_SELECT);
     free(host);
 }
 
@@ -509,8 +509,7 @@ static void parser__joins_prepared_statements(void **state)
     }
     assert_int_equal(host->record_count, 10);
     for (size_t i = 0; i < 10; i++) {
-        assert_int_equal(operation_of(host, i),
-                         i % 2 == 0 ? EYE_POSTGRES_UPDATE : EYE_POSTGRES_SELECT);
+        assert_int_equal(operation_of(host, i), i % 2 == 0 ? EYE_SQL_UPDATE : EYE_SQL_SELECT);
     }
     free(host);
 }
@@ -527,7 +526,7 @@ static void parser__joins_in_the_midst_of_an_answer(void **state)
         SEND(host, TAG("UPDATE 1"), READY);
     }
     assert_int_equal(host->record_count, 3);
-    assert_int_equal(operation_of(host, 0), EYE_POSTGRES_UPDATE);
+    assert_int_equal(operation_of(host, 0), EYE_SQL_UPDATE);
     free(host);
 }
 
@@ -552,9 +551,9 @@ static void parser__comes_back_after_a_gap(void **state)
         }
         assert_int_equal(host->losses[EYE_LOSS_POSTGRES_GAP], 1);
         assert_true(host->record_count >= 4);
-        assert_int_equal(operation_of(host, 0), EYE_POSTGRES_UPDATE);
+        assert_int_equal(operation_of(host, 0), EYE_SQL_UPDATE);
         for (size_t i = 1; i < host->record_count; i++) {
-            assert_int_equal(operation_of(host, i), EYE_POSTGRES_SELECT);
+            assert_int_equal(operation_of(host, i), EYE_SQL_SELECT);
         }
         free(host);
     }
@@ -600,7 +599,7 @@ static void parser__gives_up_what_is_malformed(void **state)
         SEND(host, TAG("DELETE 1"), READY);
         SEND(host, QUERY("update t set a = 1"));
         SEND(host, TAG("UPDATE 1"), READY);
-        assert_int_equal(operation_of(host, host->record_count - 1), EYE_POSTGRES_UPDATE);
+        assert_int_equal(operation_of(host, host->record_count - 1), EYE_SQL_UPDATE);
         free(host);
     }
 }

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/replay/capture.h"
+
+#include <errno.h>
+#include <net/ethernet.h>
+#include <pcap/pcap.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "collector/base/base.h"
+#include "collector/base/clock.h"
+#include "collector/base/text.h"
+#include "exporters/engine/shared_library.h"
+
+#define LINKS_BYTES 256
+
+/* ---- The library ---- */
+
+#define FUNCTIONS(X)                                                                               \
+    X(pcap_close)                                                                                  \
+    X(pcap_datalink)                                                                               \
+    X(pcap_datalink_val_to_name)                                                                   \
+    X(pcap_fopen_offline_with_tstamp_precision)                                                    \
+    X(pcap_geterr)                                                                                 \
+    X(pcap_next_ex)
+
+struct library {
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): it declares a name */
+#define X(name) __typeof__(&(name)) name;
+    FUNCTIONS(X)
+#undef X
+};
+
+static const struct eye_symbol symbols[] = {
+#define X(name) EYE_SYMBOL(name, struct library, name),
+    FUNCTIONS(X)
+#undef X
+};
+
+static struct library library;
+
+/* Debian's name of the file, or everybody else's. */
+static int open_library(struct eye_error *ret_error)
+{
+    static const char *const files[] = {"libpcap.so.0.8", "libpcap.so.1"};
+    int result = -ELIBACC;
+    for (size_t i = 0; result != 0 && i < EYE_ARRAY_LENGTH(files); i++) {
+        struct eye_error error;
+        result = eye_shared_library_open(files[i], "libpcap0.8", symbols, EYE_ARRAY_LENGTH(symbols),
+                                         &library, &error);
+        if (result != 0 && i == 0) {
+            *ret_error = error;
+        }
+    }
+    return result;
+}
+
+struct eye_capture {
+    pcap_t *pcap;
+    FILE *file; /* libpcap's to close */
+    const struct eye_link *link;
+    uint64_t bytes; /* of the file; 0: not known */
+};
+
+/* ---- Link types ---- */
+
+#define VLAN_BYTES 4
+#define ETHERTYPE_QINQ 0x88a8
+#define ETHERTYPE_QINQ_OLD 0x9100
+
+static uint16_t number(const uint8_t *bytes)
+{
+    return (uint16_t)(bytes[0] << 8 | bytes[1]);
+}
+
+static bool is_vlan(uint16_t ethertype)
+{
+    return ethertype == ETHERTYPE_VLAN || ethertype == ETHERTYPE_QINQ ||
+           ethertype == ETHERTYPE_QINQ_OLD;
+}
+
+/* Behind a header of @header bytes whose last ones are @ethertype, tags of VLANs may stand. */
+static size_t pass_tags(const uint8_t *bytes, size_t size, size_t header, uint16_t ethertype,
+                        uint16_t *ret_ethertype)
+{
+    while (is_vlan(ethertype) && size >= header + VLAN_BYTES) {
+        ethertype = number(bytes + header + 2);
+        header += VLAN_BYTES;
+    }
+    *ret_ethertype = ethertype;
+    return header;
+}
+
+#define ETHERNET_BYTES 14
+
+static size_t read_ethernet(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype)
+{
+    return size < ETHERNET_BYTES
+               ? 0
+               : pass_tags(bytes, size, ETHERNET_BYTES, number(bytes + 12), ret_ethertype);
+}
+
+/* LINKTYPE_LINUX_SLL, LINKTYPE_LINUX_SLL2 [tcpdump.org/linktypes]. */
+#define SLL_BYTES 16
+#define SLL2_BYTES 20
+
+static size_t read_sll(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype)
+{
+    return size < SLL_BYTES ? 0
+                            : pass_tags(bytes, size, SLL_BYTES, number(bytes + 14), ret_ethertype);
+}
+
+static size_t read_sll2(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype)
+{
+    return size < SLL2_BYTES ? 0 : pass_tags(bytes, size, SLL2_BYTES, number(bytes), ret_ethertype);
+}
+
+/* The network's header says which one it is. */
+static uint16_t ethertype_of(const uint8_t *bytes, size_t size)
+{
+    uint8_t version = size > 0 ? bytes[0] >> 4 : 0;
+    return version == 4 ? ETHERTYPE_IP : version == 6 ? ETHERTYPE_IPV6 : 0;
+}
+
+static size_t read_raw(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype)
+{
+    *ret_ethertype = ethertype_of(bytes, size);
+    return 0;
+}
+
+/* An address family, in the byte order of whoever captured, or the other way round; the numbers of
+ * IPv6 differ between systems. */
+#define NULL_BYTES 4
+
+static size_t read_null(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype)
+{
+    if (size < NULL_BYTES) {
+        return 0;
+    }
+    *ret_ethertype = ethertype_of(bytes + NULL_BYTES, size - NULL_BYTES);
+    return NULL_BYTES;
+}
+
+static const struct eye_link links[] = {
+    {DLT_EN10MB, "EN10MB", read_ethernet},
+    {DLT_LINUX_SLL, "LINUX_SLL", read_sll},
+    {DLT_LINUX_SLL2, "LINUX_SLL2", read_sll2},
+    {DLT_RAW, "RAW", read_raw},
+    {DLT_IPV4, "IPV4", read_raw},
+    {DLT_IPV6, "IPV6", read_raw},
+    {DLT_NULL, "NULL", read_null},
+    {DLT_LOOP, "LOOP", read_null},
+};
+
+static const struct eye_link *find_link(int type)
+{
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(links); i++) {
+        if (links[i].type == type) {
+            return &links[i];
+        }
+    }
+    return NULL;
+}
+
+static int refuse_link(const char *path, int type, struct eye_error *ret_error)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text known;
+    eye_text_init(&known, LINKS_BYTES);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(links); i++) {
+        eye_text_appendf(&known, "%s%s", i == 0 ? "" : ", ", links[i].name);
+    }
+    const char *name = library.pcap_datalink_val_to_name(type);
+    return eye_error_set(ret_error, -EPROTONOSUPPORT,
+                         "%s: packets of link type %s (%d) are not read; those of %s are", path,
+                         name == NULL ? "unknown" : name, type, eye_text_string(&known));
+}
+
+/* ---- The file ---- */
+
+static FILE *open_file(const char *path)
+{
+    if (strcmp(path, "-") != 0) {
+        return fopen(path, "rbe");
+    }
+    int fd = dup(STDIN_FILENO);
+    return fd < 0 ? NULL : fdopen(fd, "rb");
+}
+
+static uint64_t size_of(FILE *file)
+{
+    struct stat status;
+    bool known = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
+    return known ? (uint64_t)status.st_size : 0;
+}
+
+static int open_capture(struct eye_capture *capture, const char *path, FILE *file,
+                        struct eye_error *ret_error)
+{
+    char problem[PCAP_ERRBUF_SIZE] = "";
+    int result = open_library(ret_error);
+    if (result != 0) {
+        fclose(file);
+        return result;
+    }
+    capture->bytes = size_of(file);
+    capture->pcap =
+        library.pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, problem);
+    if (capture->pcap == NULL) {
+        fclose(file);
+        return eye_error_set(ret_error, -EINVAL, "%s is no capture (pcap or pcapng): %s", path,
+                             problem);
+    }
+    capture->file = file;
+    int type = library.pcap_datalink(capture->pcap);
+    capture->link = find_link(type);
+    return capture->link == NULL ? refuse_link(path, type, ret_error) : 0;
+}
+
+int eye_capture_open(const char *path, struct eye_capture **ret_capture,
+                     struct eye_error *ret_error)
+{
+    FILE *file = open_file(path);
+    if (file == NULL) {
+        return eye_error_set(ret_error, -errno, "cannot open %s: %s", path, strerror(errno));
+    }
+    return eye_capture_read(file, path, ret_capture, ret_error);
+}
+
+int eye_capture_read(FILE *file, const char *path, struct eye_capture **ret_capture,
+                     struct eye_error *ret_error)
+{
+    struct eye_capture *capture = calloc(1, sizeof(*capture));
+    if (capture == NULL) {
+        fclose(file);
+        return eye_error_set(ret_error, -ENOMEM, "out of memory");
+    }
+    int result = open_capture(capture, path, file, ret_error);
+    if (result != 0) {
+        eye_capture_close(capture);
+        return result;
+    }
+    *ret_capture = capture;
+    return 0;
+}
+
+void eye_capture_close(struct eye_capture *capture)
+{
+    if (capture != NULL && capture->pcap != NULL) {
+        library.pcap_close(capture->pcap); /* and its file */
+    }
+    free(capture);
+}
+
+const struct eye_link *eye_capture_link(const struct eye_capture *capture)
+{
+    return capture->link;
+}
+
+double eye_capture_progress(const struct eye_capture *capture)
+{
+    off_t at = capture->bytes == 0 ? -1 : ftello(capture->file);
+    return at < 0 ? -1 : (double)at / (double)capture->bytes;
+}
+
+/* A damaged file may have any time in it. */
+static uint64_t time_of(const struct pcap_pkthdr *header)
+{
+    bool valid = header->ts.tv_sec >= 0 && header->ts.tv_usec >= 0 &&
+                 (uint64_t)header->ts.tv_usec < EYE_NS_PER_SECOND &&
+                 (uint64_t)header->ts.tv_sec < UINT64_MAX / EYE_NS_PER_SECOND / 2;
+    return valid ? (uint64_t)header->ts.tv_sec * EYE_NS_PER_SECOND + (uint64_t)header->ts.tv_usec
+                 : 0;
+}
+
+int eye_capture_next(struct eye_capture *capture, struct eye_frame *ret_frame,
+                     struct eye_error *ret_error)
+{
+    struct pcap_pkthdr *header;
+    const u_char *bytes;
+    int got = library.pcap_next_ex(capture->pcap, &header, &bytes);
+    if (got == PCAP_ERROR_BREAK) {
+        return 0;
+    }
+    if (got != 1) {
+        return eye_error_set(ret_error, -EIO, "%s", library.pcap_geterr(capture->pcap));
+    }
+    *ret_frame = (struct eye_frame){
+        .time_ns = time_of(header),
+        .bytes = bytes,
+        .captured = header->caplen,
+        .size = header->len > header->caplen ? header->len : header->caplen,
+    };
+    return 1;
+}

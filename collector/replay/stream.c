@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "collector/replay/stream.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "collector/base/base.h"
+#include "collector/base/hash.h"
+#include "collector/replay/parsers.h"
+
+/* What the kernel keeps beside a socket, in storages of their own. */
+struct followed {
+    struct eye_conversation conversation;
+    struct eye_pipeline pipeline;
+};
+
+struct multiplexed {
+    struct eye_http2_half halves[2]; /* by enum eye_side */
+    struct eye_http2_requests requests;
+    struct eye_http2_more more;
+    struct eye_http2_most most;
+};
+
+struct eye_replay_stream {
+    const struct eye_replay_sink *sink;
+    struct eye_questions *questions;
+    struct eye_replay_ends ends;
+    uint64_t number; /* no other stream has it */
+    struct eye_stream stream;
+    struct followed *followed;       /* NULL: no protocol is recognised */
+    struct multiplexed *multiplexed; /* of HTTP/2, when it was needed */
+};
+
+struct eye_replay_stream *eye_replay_stream_new(const struct eye_replay_sink *sink,
+                                                struct eye_questions *questions,
+                                                const struct eye_replay_ends *ends)
+{
+    static _Thread_local uint64_t last;
+    struct eye_replay_stream *stream = calloc(1, sizeof(*stream));
+    if (stream != NULL) {
+        stream->sink = sink;
+        stream->questions = questions;
+        stream->ends = *ends;
+        stream->number = ++last;
+    }
+    return stream;
+}
+
+static void forget(struct eye_replay_stream *stream)
+{
+    free(EYE_TAKE(stream->followed));
+    free(EYE_TAKE(stream->multiplexed));
+}
+
+void eye_replay_stream_free(struct eye_replay_stream *stream)
+{
+    if (stream != NULL) {
+        forget(stream);
+        free(stream);
+    }
+}
+
+bool eye_replay_stream_is_unrecognised(const struct eye_replay_stream *stream)
+{
+    bool confirmed = stream->followed != NULL && stream->followed->conversation.confirmed;
+    return !confirmed && eye_is_unrecognised(&stream->stream);
+}
+
+/* ---- What is told ---- */
+
+/* Who had connected was a guess, of which the protocol may know better. The end that was asked for
+ * is meant, whichever it is. */
+static void tell_as(const struct eye_replay_sink *sink, const void *record, size_t bytes)
+{
+    union {
+        struct eye_loss_record loss;
+        struct eye_request_head head;
+        uint8_t bytes[sizeof(struct eye_request_head) + EYE_REQUEST_BODY_MAX];
+    } copy;
+    memcpy(&copy, record, bytes);
+    if (bytes == sizeof(copy.loss)) {
+        copy.loss.client = sink->client_end;
+    } else {
+        copy.head.flags &= (uint8_t)~EYE_REQUEST_CLIENT;
+        copy.head.flags |= sink->client_end ? EYE_REQUEST_CLIENT : 0;
+    }
+    sink->take(sink->context, &copy, bytes);
+}
+
+static void put(void *context, const void *record, size_t bytes)
+{
+    const struct eye_replay_stream *stream = context;
+    if (stream->ends.guessed) {
+        tell_as(stream->sink, record, bytes);
+    } else {
+        stream->sink->take(stream->sink->context, record, bytes);
+    }
+}
+
+static void enter(struct eye_replay_stream *stream, uint64_t time_ns)
+{
+    eye_host_ring = (struct eye_host_ring){.take = put, .context = stream, .now_ns = time_ns};
+}
+
+/* The service's: of the end that has not connected, unless that was a guess, and requests come from
+ * the other one. */
+static uint16_t service_port(const struct eye_replay_stream *stream)
+{
+    bool connected = stream->sink->client_end;
+    if (stream->ends.guessed && stream->followed != NULL &&
+        stream->followed->conversation.client != EYE_CLIENT_UNKNOWN) {
+        connected = stream->followed->conversation.client == EYE_CLIENT_THIS_END;
+    }
+    return connected ? stream->ends.remote : stream->ends.local;
+}
+
+/* ---- Steps: of protocols whose answers say whose they are, what the engine's leave ---- */
+
+static struct multiplexed *find_multiplexed(struct eye_replay_stream *stream)
+{
+    if (stream->multiplexed == NULL) {
+        stream->multiplexed = calloc(1, sizeof(*stream->multiplexed));
+    }
+    if (stream->multiplexed == NULL) {
+        eye_note_loss_part(&stream->followed->conversation, EYE_LOST_STORAGE, 1);
+    }
+    return stream->multiplexed;
+}
+
+static void before_http2(struct eye_replay_stream *stream, __u32 side)
+{
+    const struct eye_conversation *conversation = &stream->followed->conversation;
+    struct multiplexed *multiplexed = stream->multiplexed;
+    if (multiplexed != NULL && conversation->halves[side].phase == EYE_PHASE_LOST) {
+        eye_http2_miss(conversation, &multiplexed->halves[side], &multiplexed->requests, side);
+    }
+}
+
+static void take_http2_mark(struct eye_replay_stream *stream, __u32 side)
+{
+    struct eye_conversation *conversation = &stream->followed->conversation;
+    struct eye_http2_frame frame;
+    eye_http2_read_mark(eye_half_of(conversation, side), &frame);
+    struct multiplexed *multiplexed = eye_http2_matters(&frame) ? find_multiplexed(stream) : NULL;
+    if (multiplexed == NULL) {
+        return;
+    }
+    const struct eye_http2_work work = {
+        .conversation = conversation,
+        .half = &multiplexed->halves[side],
+        .requests = &multiplexed->requests,
+        .more = &multiplexed->more,
+        .most = &multiplexed->most,
+        .side = side,
+    };
+    struct eye_http2_ended ended = eye_http2_take_mark(&work, &frame);
+    if (ended.request) {
+        eye_http2_fill_head(conversation, &ended);
+        eye_tell_stream(conversation, ended.request);
+    }
+}
+
+static void take_dns_mark(struct eye_replay_stream *stream, __u32 side)
+{
+    struct eye_conversation *conversation = &stream->followed->conversation;
+    const struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_dns_message message;
+    if (!eye_dns_take_message(half, &message)) {
+        eye_note_loss_part(conversation, EYE_LOST_MALFORMED, 1);
+        return;
+    }
+    eye_know(conversation, side, !message.answer);
+    const struct eye_question_place place = {
+        .time_ns = half->first_ns,
+        .cookie = stream->number,
+        .port = service_port(stream),
+        .over_tcp = true,
+        .client = stream->sink->client_end,
+    };
+    if (eye_questions_take(stream->questions, &place, &message) && message.answer) {
+        eye_confirm(conversation);
+    }
+}
+
+/* By enum eye_protocol. */
+static const struct eye_parser *const parsers[EYE_PROTOCOL_COUNT] = {
+#define X(identifier, name) [EYE_PROTOCOL_##identifier] = &eye_##name##_parser,
+    EYE_PROTOCOLS(X)
+#undef X
+};
+
+static const struct {
+    void (*before)(struct eye_replay_stream *stream, __u32 side);
+    void (*take_mark)(struct eye_replay_stream *stream, __u32 side);
+} own_steps[EYE_PROTOCOL_COUNT] = {
+    [EYE_PROTOCOL_HTTP2] = {before_http2, take_http2_mark},
+    [EYE_PROTOCOL_DNS] = {NULL, take_dns_mark},
+};
+
+/* One of a parser that pairs by itself. False: the payload is used up. */
+static bool take_own_step(struct eye_replay_stream *stream, struct eye_work *work)
+{
+    __u32 side = work->at->side;
+    struct eye_half *half = eye_half_of(work->conversation, side);
+    __u8 protocol = work->conversation->protocol;
+    if (own_steps[protocol].before != NULL) {
+        own_steps[protocol].before(stream, side);
+    }
+    assert(own_steps[protocol].take_mark != NULL);
+    bool more = eye_step_and_tell(work);
+    if (half->mark != 0) {
+        own_steps[protocol].take_mark(stream, side);
+        half->mark = 0;
+    }
+    return more;
+}
+
+static void tell_of(void *context, struct eye_conversation *conversation,
+                    struct eye_request *request)
+{
+    (void)context;
+    eye_tell(conversation, request);
+}
+
+static bool take_burst(struct eye_work *work)
+{
+    return work->parser->simple_request && eye_may_burst(work) && eye_burst(work, tell_of, NULL);
+}
+
+/* A burst is tried behind the first step. */
+static void take_steps(struct eye_replay_stream *stream, struct eye_work *work)
+{
+    bool pairs = work->parser->note != NULL;
+    bool more = true;
+    for (__u32 i = 0; more && i < EYE_STEPS_AT_ONCE * EYE_STEPS_ROUNDS; i++) {
+        if (!pairs) {
+            more = take_own_step(stream, work);
+        } else if (i == 0 || !take_burst(work)) {
+            more = eye_step_and_tell(work);
+        }
+    }
+}
+
+/* ---- Payloads ---- */
+
+/* Looks at the first bytes of a payload. False: nobody knows what it is. */
+static bool recognise(struct eye_replay_stream *stream, const struct eye_replay_segment *segment)
+{
+    struct eye_stream *known = &stream->stream;
+    __u8 speaks = segment->sent ? EYE_SPOKE_THIS_END : EYE_SPOKE_PEER;
+    if (!eye_is_worth_a_look(known, speaks)) {
+        return false;
+    }
+    struct eye_glance glance = {0};
+    __u32 bytes = segment->size < EYE_LOOK_BYTES ? segment->size : EYE_LOOK_BYTES;
+    memcpy(&glance, segment->bytes, bytes);
+    known->spoke = speaks;
+    __u8 protocol =
+        eye_recognise_glance(&glance, bytes, eye_may_speak(known) & stream->sink->wanted);
+    if (protocol == EYE_PROTOCOL_UNKNOWN) {
+        eye_count_look(known);
+        return false;
+    }
+    known->protocol = protocol;
+    return true;
+}
+
+static struct eye_conversation *begin(struct eye_replay_stream *stream)
+{
+    stream->followed = calloc(1, sizeof(*stream->followed));
+    if (stream->followed == NULL) {
+        return NULL;
+    }
+    struct eye_conversation *conversation = &stream->followed->conversation;
+    const struct eye_parser *parser = parsers[stream->stream.protocol];
+    conversation->protocol = stream->stream.protocol;
+    conversation->queue.by_number = parser->note == NULL;
+    if (parser->client_connects) {
+        conversation->client = stream->sink->client_end ? EYE_CLIENT_THIS_END : EYE_CLIENT_PEER;
+    }
+    return conversation;
+}
+
+/* It was not that protocol after all, or is no longer. */
+static void leave(struct eye_replay_stream *stream, __u32 verdict)
+{
+    struct eye_conversation *conversation = &stream->followed->conversation;
+    eye_end_protocol(&stream->stream, verdict);
+    eye_forget_requests(conversation);
+    if (conversation->troubled) {
+        eye_report(conversation);
+    }
+    forget(stream);
+}
+
+/* What a socket would drop is not known of a capture: no segment is a stray. */
+static void follow(struct eye_replay_stream *stream, const struct eye_replay_segment *segment)
+{
+    struct eye_conversation *conversation = &stream->followed->conversation;
+    const struct eye_receiver receiver = {.first = segment->first};
+    struct eye_cursor at = {
+        .side = segment->sent ? EYE_SENT : EYE_RECEIVED,
+        .end = segment->size,
+        .origin = segment->sequence,
+        .acknowledged = segment->acknowledged,
+        .opening = segment->opening,
+    };
+    struct eye_work work = {
+        .parser = parsers[conversation->protocol],
+        .conversation = conversation,
+        .pipeline = &stream->followed->pipeline,
+        .reader = {.from = segment->bytes,
+                   .time_ns = segment->time_ns,
+                   .bytes = segment->size,
+                   .source = EYE_SOURCE_MEMORY},
+        .at = &at,
+    };
+    eye_note_whose(conversation, EYE_OWNER_UNKNOWN, service_port(stream));
+    if (!eye_is_next(conversation, &at, segment->sequence) &&
+        !eye_resolve(conversation, &at, &receiver, segment->sequence)) {
+        return;
+    }
+    eye_advance_to_new(conversation, &at, segment->sequence);
+    take_steps(stream, &work);
+    if (at.verdict != EYE_VERDICT_GO_ON) {
+        leave(stream, at.verdict);
+        return;
+    }
+    eye_exhaust(conversation, &at);
+    if (conversation->troubled) {
+        eye_report(conversation);
+    }
+}
+
+void eye_replay_stream_take(struct eye_replay_stream *stream,
+                            const struct eye_replay_segment *segment)
+{
+    enter(stream, segment->time_ns);
+    if (!eye_has_protocol(&stream->stream) && !recognise(stream, segment)) {
+        return;
+    }
+    __u8 protocol = stream->stream.protocol;
+    if (stream->followed == NULL && begin(stream) == NULL) {
+        eye_tell_loss(EYE_OWNER_UNKNOWN, service_port(stream), stream->sink->client_end,
+                      EYE_LOSS_OF_PARSER((__u32)protocol) + EYE_LOST_STORAGE, 1);
+        return;
+    }
+    follow(stream, segment);
+}
+
+/* ---- Ends ---- */
+
+static uint32_t multiplexed_waiting(const struct multiplexed *multiplexed)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < EYE_HTTP2_SLOTS; i++) {
+        count += multiplexed->requests.slots[i].stream != 0;
+    }
+    for (size_t i = 0; i < EYE_HTTP2_MORE_SLOTS; i++) {
+        count += multiplexed->more.slots[i].stream != 0;
+    }
+    for (size_t i = 0; i < EYE_HTTP2_MOST_SLOTS; i++) {
+        count += multiplexed->most.slots[i].stream != 0;
+    }
+    return count;
+}
+
+uint32_t eye_replay_stream_waiting(const struct eye_replay_stream *stream)
+{
+    uint32_t ordered =
+        stream->followed == NULL ? 0 : eye_waiting(&stream->followed->conversation.queue);
+    return ordered + (stream->multiplexed == NULL ? 0 : multiplexed_waiting(stream->multiplexed));
+}
+
+/* Bytes of responses have passed that the parser has not read. What was taken for a body without an
+ * end may have held responses. */
+static bool missed_bytes(const struct eye_conversation *conversation,
+                         const struct eye_replay_ending *ending)
+{
+    bool client = conversation->client == EYE_CLIENT_THIS_END;
+    const struct eye_half *responses = &conversation->halves[client ? EYE_RECEIVED : EYE_SENT];
+    uint32_t end = client ? ending->received_end : ending->sent_end;
+    return !responses->synced || responses->phase == EYE_PHASE_IGNORE ||
+           eye_is_behind(responses->next_sequence, end);
+}
+
+void eye_replay_stream_end(struct eye_replay_stream *stream, const struct eye_replay_ending *ending)
+{
+    if (stream->followed == NULL) {
+        return;
+    }
+    struct eye_conversation *conversation = &stream->followed->conversation;
+    struct multiplexed *multiplexed = stream->multiplexed;
+    __u32 error = missed_bytes(conversation, ending) ? 0 : ending->error;
+    enter(stream, ending->time_ns);
+    stream->stream.recognised |= conversation->confirmed;
+    if (error && eye_is_paired(&conversation->queue)) {
+        eye_end_requests(conversation, &stream->followed->pipeline, error);
+    }
+    eye_forget_requests(conversation);
+    if (multiplexed != NULL) {
+        eye_end_streams(conversation, &multiplexed->requests, &multiplexed->more,
+                        &multiplexed->most, error);
+    }
+    if (conversation->troubled) {
+        eye_report(conversation);
+    }
+    forget(stream);
+}

@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`sockeye replay` over the captures of tests/data/replay as they are, in every format, link type
+and order, and over such as are cut, damaged, or none at all.
+
+EYE_EXPECTED=write writes tests/data/replay/expected.json anew: what the captures hold, as was
+compared with tshark (tests/reference/test_tshark.py).
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import random
+import struct
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+
+from replayed import (CAPTURES, ETHERNET, in_pieces, read_pcap, replayed, run, series_of, with_link, write_pcap,  # pylint: disable=wrong-import-position
+                      write_pcapng)
+
+EXPECTED = CAPTURES / "expected.json"
+NAMES = sorted(path.stem for path in CAPTURES.glob("*.pcap"))
+ENDS = ("server", "client")
+RST = 4
+UNANSWERED = {"cancelled", "closed", "reset", "timeout"}
+
+
+def listed(series):
+    """As JSON has it, in one order."""
+    return sorted(([metric, dict(tags), count] for (metric, tags), count in series.items()), key=str)
+
+
+def flags_of(packet):
+    """Of TCP, behind Ethernet and IPv4 without options; None: it is not TCP."""
+    return packet.data[ETHERNET + 33] if packet.data[ETHERNET + 9] == 6 else None
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def file(self, content):
+        path = self.folder / "capture"
+        path.write_bytes(content)
+        return path
+
+    def replay(self, content, *options, code=0):
+        return replayed(self.file(content), *options, code=code)
+
+
+class Whole(Case):
+    def test_expected(self):
+        self.assertEqual(len(NAMES), 6)
+        said = {name: {end: listed(series_of(replayed(CAPTURES / f"{name}.pcap", "--end", end)))
+                       for end in ENDS} for name in NAMES}
+        if os.environ.get("EYE_EXPECTED") == "write":
+            EXPECTED.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+        self.assertEqual(said, json.loads(EXPECTED.read_text(encoding="utf-8")))
+
+    def test_both_ends_say_the_same(self):
+        """Under names of their own, and nothing is lost."""
+        for name in NAMES:
+            server, client = (series_of(replayed(CAPTURES / f"{name}.pcap", "--end", end))
+                              for end in ENDS)
+            self.assertEqual({(metric.replace(".server", ".client").replace("dns.client", "dns"), tags): count
+                              for (metric, tags), count in server.items()}, client)
+            self.assertNotIn("usm.lost", {metric for metric, _ in server})
+
+    def test_file_formats(self):
+        for name in NAMES:
+            packets = read_pcap(CAPTURES / f"{name}.pcap")
+            expected = replayed(CAPTURES / f"{name}.pcap")
+            for content in (write_pcap(packets), write_pcap(packets, order=">"), write_pcapng(packets)):
+                self.assertEqual(self.replay(content), expected)
+            self.assertEqual(replayed("-", given=write_pcapng(packets)), expected)
+
+    def test_link_types(self):
+        ip4 = struct.pack("!H", 0x800)
+        links = {
+            "EN10MB": (1, bytes(12) + ip4), "VLAN": (1, bytes(12) + b"\x81\0\0\x07" + ip4),
+            "two VLANs": (1, bytes(12) + b"\x88\xa8\0\x01\x81\0\0\x07" + ip4),
+            "LINUX_SLL": (113, bytes(14) + ip4), "LINUX_SLL2": (276, ip4 + bytes(18)), "RAW": (101, b""),
+            "IPV4": (228, b""), "NULL": (0, struct.pack("<I", 2)), "LOOP": (108, struct.pack("!I", 2)),
+        }
+        for name in ("http", "dns"):
+            packets = read_pcap(CAPTURES / f"{name}.pcap")
+            expected = series_of(replayed(CAPTURES / f"{name}.pcap"))
+            for title, (link, head) in links.items():
+                with self.subTest(link=title):
+                    said = self.replay(write_pcap(with_link(packets, head), link))
+                    self.assertEqual((series_of(said), sum(said["unused"].values())), (expected, 0))
+
+    def test_table(self):
+        done = run(CAPTURES / "redis.pcap")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertRegex(done.stdout.decode(), r"(?m)^redis.pcap|redis\.pcap \(EN10MB\), at the server's end: 62 packets")
+        self.assertRegex(done.stdout.decode(), r"(?m)^ +1 .* service=unknown port=\d+ db_system=redis operation=SET$")
+        self.assertNotIn(b"\x1b", done.stdout)
+
+    def test_exporters(self):
+        """They get what the document has, once, with the time of the last packet."""
+        config = self.folder / "sockeye.yaml"
+        lines = self.folder / "lines"
+        config.write_text(f"exporters: [{{type: file, path: {lines}}}]\n", encoding="utf-8")
+        done = run(CAPTURES / "http.pcap", "--config", str(config))
+        self.assertEqual((done.returncode, done.stdout), (0, b""), done.stderr)
+        self.assertIn(b"34 packets", done.stderr)
+        points = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+        told = {(point["metric"].removeprefix("sockeye."),
+                 tuple(sorted(item for item in point["tags"].items() if item[0] != "service"))): point["count"]
+                for point in points if point["kind"] == "distribution"}
+        self.assertEqual(told, series_of(replayed(CAPTURES / "http.pcap")))
+        last = read_pcap(CAPTURES / "http.pcap")[-1]
+        times = {datetime.datetime.fromisoformat(point["time"]).timestamp() for point in points}
+        self.assertEqual(times, {last.seconds + last.ns // 10**6 / 1000})
+
+    def test_settings(self):
+        """Protocols are switched off as for the daemon; a wrong key is 78, a wrong end 2."""
+        said = replayed(CAPTURES / "redis.pcap", "--set", "protocols.redis=false")
+        self.assertEqual((said["series"], said["connections"]["unrecognised"]), ([], 6))
+        for words, code in (("--set", "intervall=1s"), 78), (("--end", "middle"), 2):
+            self.assertEqual(run(CAPTURES / "redis.pcap", *words).returncode, code)
+
+
+class Unusable(Case):
+    """What cannot be used is said, and what can be is not wrong."""
+
+    def assert_none_is_wrong(self, said, name, end="server"):
+        """Each series tells of requests that the whole capture has, and of no more of them: what is
+        unknown of them may be anything, and so may the answer be where none was seen."""
+        whole = series_of(replayed(CAPTURES / f"{name}.pcap", "--end", end))
+        for (metric, tags), count in series_of(said).items():
+            known = {tag: value for tag, value in tags if value not in ("unknown", "_OTHER")}
+            if known.get("error_type") in UNANSWERED:
+                del known["error_type"]
+            same = sum(amount for (other, others), amount in whole.items()
+                       if other == metric and known.items() <= dict(others).items())
+            if name == "grpc" and metric.startswith("http."):
+                # That it is a call stood in a header that was missed.
+                self.assertEqual(known["method"], "POST")
+                same = sum(whole.values())
+            if metric != "usm.lost":
+                self.assertLessEqual(count, same, (metric, tags))
+
+    def test_cut_files(self):
+        content = (CAPTURES / "http.pcap").read_bytes()
+        ends = {24}
+        for packet in read_pcap(CAPTURES / "http.pcap"):
+            ends.add(max(ends) + 16 + len(packet.data))
+        for size in range(24, len(content), 97):
+            said = self.replay(content[:size], code=0 if size in ends else 3)
+            self.assertEqual((said["whole"], said["problem"] == ""), (size in ends, size in ends))
+            self.assert_none_is_wrong(said, "http")
+
+    def test_cut_is_said(self):
+        content = (CAPTURES / "http.pcap").read_bytes()
+        for options in ((), ("--json",)):
+            done = run(self.file(content[:-1]), *options)
+            self.assertEqual(done.returncode, 3)
+            self.assertIn(b"read to packet 33 only: truncated dump file", done.stdout + done.stderr)
+
+    def test_no_captures(self):
+        for content, words in ((b"", b"truncated dump file"), (b"\0" * 64, b"unknown file format"),
+                               (b"GET / HTTP/1.1\r\n\r\n" * 9, b"unknown file format"),
+                               (write_pcap([], link=105), b"IEEE802_11 (105) are not read; those of EN10MB, "
+                                                          b"LINUX_SLL, LINUX_SLL2, RAW, IPV4, IPV6, NULL, LOOP are"),
+                               (write_pcapng([])[:20], b"truncated")):
+            done = run(self.file(content))
+            self.assertEqual((done.returncode, done.stdout), (1, b""))
+            self.assertIn(words, done.stderr)
+        for path in (self.folder / "absent", self.folder):
+            done = run(path)
+            self.assertEqual((done.returncode, done.stdout), (1, b""))
+            self.assertIn(str(path).encode(), done.stderr)
+
+    def test_empty_capture(self):
+        said = self.replay(write_pcap([]))
+        self.assertEqual((said["packets"], said["series"], said["start"], said["whole"]), (0, [], None, True))
+
+    def test_snaplen(self):
+        """Of 64 nothing but headers is left; whatever is, nothing is told that was not asked."""
+        for name in NAMES:
+            packets = read_pcap(CAPTURES / f"{name}.pcap")
+            for snaplen in (20, 50, 64, 70, 80, 96, 128, 200, 300):
+                cut = [packet._replace(data=packet.data[:snaplen]) for packet in packets]
+                said = self.replay(write_pcap(cut))
+                with self.subTest(name=name, snaplen=snaplen):
+                    self.assert_none_is_wrong(said, name)
+                    if snaplen == 20:
+                        self.assertEqual(said["unused"]["cut_headers"], len(packets))
+                    elif snaplen == 64 and name != "dns":
+                        self.assertGreater(said["unused"]["cut_payloads"], 5)
+                        self.assertEqual(said["series"], [])
+
+    def test_order(self):
+        """Packets in other orders, some twice, some missing."""
+        for name in NAMES:
+            packets = read_pcap(CAPTURES / f"{name}.pcap")
+            for seed in range(12):
+                chance = random.Random(f"{name} {seed}")
+                changed = [packet for packet in packets for _ in range(chance.choice((0, 1, 1, 1, 1, 2)))]
+                for _ in range(seed):
+                    at = chance.randrange(len(changed) - 1)
+                    changed[at:at + 2] = changed[at + 1], changed[at]
+                for end in ENDS:
+                    with self.subTest(name=name, seed=seed, end=end):
+                        self.assert_none_is_wrong(self.replay(write_pcap(changed), "--end", end), name, end)
+
+    def test_pieces(self):
+        """A first payload of a few bytes may tell nothing, and then never another protocol; else all is
+        told alike, however TCP cuts it."""
+        for name in NAMES:
+            packets = read_pcap(CAPTURES / f"{name}.pcap")
+            whole = series_of(replayed(CAPTURES / f"{name}.pcap"))
+            for size in (1, 2, 7, 13, 64, 1460):
+                said = self.replay(write_pcap(in_pieces(packets, size)))
+                with self.subTest(name=name, size=size):
+                    self.assertLessEqual({metric for metric, _ in series_of(said)},
+                                         {metric for metric, _ in whole} | {"usm.lost"})
+                    self.assert_none_is_wrong(said, name)
+                    if size >= 64:
+                        self.assertEqual(series_of(said), whole)
+
+    def test_twice(self):
+        """As a capture on all interfaces may have them: retransmissions, of which nothing is made."""
+        for name in NAMES:
+            if name == "dns":
+                continue
+            twice = [packet for packet in read_pcap(CAPTURES / f"{name}.pcap") for _ in range(2)]
+            self.assertEqual(series_of(self.replay(write_pcap(twice))),
+                             series_of(replayed(CAPTURES / f"{name}.pcap")))
+
+    def test_without_handshake(self):
+        """The lower port is the service's. Nothing is lost of these, whose first payload is there."""
+        for name in NAMES:
+            packets = [packet for packet in read_pcap(CAPTURES / f"{name}.pcap")
+                       if flags_of(packet) is None or not flags_of(packet) & 2]
+            for end in ENDS:
+                said = self.replay(write_pcap(packets), "--end", end)
+                self.assertEqual(said["connections"]["guessed"], said["connections"]["seen"])
+                self.assert_none_is_wrong(said, name, end)
+                whole = series_of(replayed(CAPTURES / f"{name}.pcap", "--end", end))
+                told = sum(count for (metric, _), count in series_of(said).items() if metric != "usm.lost")
+                with self.subTest(name=name, end=end):
+                    self.assertGreaterEqual(told, sum(whole.values()) * 0.5)
+
+    def test_no_ip_and_fragments(self):
+        packets = read_pcap(CAPTURES / "http.pcap")
+        arp = packets[0]._replace(data=packets[0].data[:12] + b"\x08\x06" + packets[0].data[14:])
+        icmp = packets[0]._replace(data=packets[0].data[:23] + b"\x01" + packets[0].data[24:])
+        fragment = packets[0]._replace(data=packets[0].data[:20] + b"\x20\x00" + packets[0].data[22:])
+        said = self.replay(write_pcap([arp, icmp, fragment, fragment, *packets]))
+        unused = {name: count for name, count in said["unused"].items() if count}
+        self.assertEqual(unused, {"not_ip": 1, "other_transport": 1, "fragments": 2})
+        self.assertEqual(series_of(said), series_of(replayed(CAPTURES / "http.pcap")))
+        self.assertIn(b"not used: packets of neither IPv4 nor IPv6 (1); packets of neither TCP nor UDP (1); "
+                      b"fragments of IP packets (2)\n", run(self.folder / "capture").stdout)
+
+    def test_ends_before_the_answer(self):
+        """The capture ends: unanswered. The connection does: an error, by who ended it."""
+        packets = read_pcap(CAPTURES / "http.pcap")
+        asked = next(i for i, packet in enumerate(packets) if b"GET /a" in packet.data)
+        said = self.replay(write_pcap(packets[:asked + 1]))
+        self.assertEqual((said["series"], said["unused"]["unanswered"]), ([], 1))
+        reset = bytearray(packets[asked + 1].data[:ETHERNET + 20 + 32])
+        reset[ETHERNET + 33] = RST
+        said = self.replay(write_pcap([*packets[:asked + 1], packets[asked + 1]._replace(
+            data=bytes(reset), size=len(reset))]))
+        self.assertEqual([series["tags"]["error_type"] for series in said["series"]], ["reset"])
+
+
+if __name__ == "__main__":
+    unittest.main()
