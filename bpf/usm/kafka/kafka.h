@@ -52,7 +52,8 @@ static __always_inline int eye_kafka_looks_like(const struct eye_glance *glance,
     struct eye_kafka_head head;
     eye_kafka_read_head(eye_load_word(glance->bytes), eye_load_word(glance->bytes + 8), &head);
     return bytes >= EYE_KAFKA_HEAD_BYTES && eye_kafka_is_likely(&head) &&
-           eye_kafka_fits(&head, glance->payload_bytes) && eye_kafka_glance_name(glance, head.client);
+           eye_kafka_fits(&head, glance->payload_bytes) &&
+           eye_kafka_glance_name(glance, head.client);
 }
 
 /* ---- Requests ---- */
