@@ -13,6 +13,7 @@
     EACH(X, POSTGRES, postgres, "PostgreSQL")                                                      \
     EACH(X, HTTP, http, "HTTP/1")                                                                  \
     EACH(X, HTTP2, http2, "HTTP/2")                                                                \
+    EACH(X, KAFKA, kafka, "Kafka")                                                                 \
     /* Over TCP; datagrams are known by their port (bpf/usm/datagrams.bpf.h). */                   \
     EACH(X, DNS, dns, "DNS")
 

@@ -13,7 +13,7 @@ extern const struct eye_config_key eye_config_keys[];
 extern const size_t eye_config_key_count;
 
 /* The same for one run: with the names that are known there only. */
-#define EYE_CONFIG_KEYS_MAX 32
+#define EYE_CONFIG_KEYS_MAX 48
 struct eye_daemon_keys {
     struct eye_config_key items[EYE_CONFIG_KEYS_MAX]; /* eye_config_key_count of them */
 };

@@ -63,8 +63,11 @@ struct eye_half {
 /* A request waiting for its response; head and body together are what the ring gets. */
 struct eye_request {
     __u64 started_ns;
-    __u32 sequence;     /* of its first byte */
-    __u32 acknowledged; /* by the segment with that byte */
+    __u32 sequence; /* of its first byte */
+    union {
+        __u32 acknowledged; /* by the segment with that byte */
+        __u32 number;       /* eye_queue.by_number: as its answer repeats it */
+    };
     struct eye_request_head head;
     __u8 body[EYE_REQUEST_BODY_MAX]; /* the protocol's: bpf/usm/<protocol>/record.h */
     __u8 mark;                       /* as in eye_half */
@@ -100,7 +103,7 @@ struct eye_queue {
     __u8 trust;           /* enum eye_trust */
     __u8 noted;           /* slot `pushed` holds the request whose head is being read */
     __u8 pipelined;       /* a request was sent before the answer to the last one */
-    __u8 by_number;       /* answers say whose they are: order proves nothing, and nobody waits */
+    __u8 by_number;       /* answers say whose they are: order proves nothing (numbered.h) */
     __u8 skipped;         /* behind the one that is being told: its batch was passed over */
     __u8 padding[3];
     struct eye_request first;

@@ -4,6 +4,7 @@
 
 #include "bpf/maps.bpf.h"
 #include "bpf/usm/http2/streams.h"
+#include "bpf/usm/kafka/walk.h"
 
 /* What is kept by socket of one kind: written by programs, freed by the kernel with the socket. */
 #define EYE_KEPT_BY_SOCKET(type_of_value)                                                          \
@@ -28,6 +29,9 @@ EYE_KEPT_BY_SOCKET(struct eye_http2_requests) http2_requests SEC(".maps");
 EYE_KEPT_BY_SOCKET(struct eye_http2_more) http2_more SEC(".maps");
 EYE_KEPT_BY_SOCKET(struct eye_http2_most) http2_most SEC(".maps");
 
+/* Of Kafka: made with the first answer. */
+EYE_KEPT_BY_SOCKET(struct eye_kafka_walk) kafka_walks SEC(".maps");
+
 /* Of a socket. Whoever has no conversation has nothing of the rest. */
 #define eye_delete_conversation(sk)                                                                \
     do {                                                                                           \
@@ -38,5 +42,6 @@ EYE_KEPT_BY_SOCKET(struct eye_http2_most) http2_most SEC(".maps");
             bpf_sk_storage_delete(&http2_requests, sk);                                            \
             bpf_sk_storage_delete(&http2_more, sk);                                                \
             bpf_sk_storage_delete(&http2_most, sk);                                                \
+            bpf_sk_storage_delete(&kafka_walks, sk);                                               \
         }                                                                                          \
     } while (0)

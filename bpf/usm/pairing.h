@@ -50,7 +50,7 @@ static __always_inline void eye_forget_requests(struct eye_conversation *convers
 {
     struct eye_queue *queue = &conversation->queue;
     __u32 waiting = eye_waiting(queue);
-    if (waiting > 0) {
+    if (waiting > 0 && conversation->confirmed) {
         eye_note_loss(conversation, EYE_LOST_UNANSWERED, waiting);
     }
     queue->popped = queue->pushed;
@@ -61,7 +61,9 @@ static __always_inline void eye_forget_requests(struct eye_conversation *convers
 /* Something was missed: see enum eye_trust. */
 static __always_inline void eye_end_trust(struct eye_conversation *conversation, __u32 barrier)
 {
-    eye_forget_requests(conversation);
+    if (!conversation->queue.by_number) {
+        eye_forget_requests(conversation);
+    }
     conversation->queue.trust =
         conversation->client == EYE_CLIENT_UNKNOWN ? EYE_TRUST_JOINED : EYE_TRUST_BROKEN;
     conversation->queue.barrier = barrier;

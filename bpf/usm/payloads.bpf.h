@@ -123,7 +123,9 @@ static __always_inline int eye_take_step(struct __sk_buff *skb,
         .reader = eye_skb_reader(skb, at->side),
         .at = at,
     };
-    work.pipeline = eye_find_pipeline(sk, &work);
+    if (parser->note) {
+        work.pipeline = eye_find_pipeline(sk, &work);
+    }
     return eye_step_and_tell(&work);
 }
 

@@ -12,6 +12,7 @@
 struct followed {
     struct eye_conversation conversation;
     struct eye_pipeline pipeline;
+    struct eye_kafka_walk walk;
 };
 
 struct multiplexed {
@@ -128,8 +129,9 @@ static struct multiplexed *find_multiplexed(struct eye_replay_stream *stream)
     return stream->multiplexed;
 }
 
-static void before_http2(struct eye_replay_stream *stream, __u32 side)
+static void before_http2(struct eye_replay_stream *stream, const struct eye_cursor *at)
 {
+    __u32 side = at->side;
     const struct eye_conversation *conversation = &stream->followed->conversation;
     struct multiplexed *multiplexed = stream->multiplexed;
     if (multiplexed != NULL && conversation->halves[side].phase == EYE_PHASE_LOST) {
@@ -137,8 +139,9 @@ static void before_http2(struct eye_replay_stream *stream, __u32 side)
     }
 }
 
-static void take_http2_mark(struct eye_replay_stream *stream, __u32 side)
+static void take_http2_mark(struct eye_replay_stream *stream, struct eye_cursor *at)
 {
+    __u32 side = at->side;
     struct eye_conversation *conversation = &stream->followed->conversation;
     struct eye_http2_frame frame;
     eye_http2_read_mark(eye_half_of(conversation, side), &frame);
@@ -161,8 +164,9 @@ static void take_http2_mark(struct eye_replay_stream *stream, __u32 side)
     }
 }
 
-static void take_dns_mark(struct eye_replay_stream *stream, __u32 side)
+static void take_dns_mark(struct eye_replay_stream *stream, struct eye_cursor *at)
 {
+    __u32 side = at->side;
     struct eye_conversation *conversation = &stream->followed->conversation;
     const struct eye_half *half = eye_half_of(conversation, side);
     struct eye_dns_message message;
@@ -183,6 +187,48 @@ static void take_dns_mark(struct eye_replay_stream *stream, __u32 side)
     }
 }
 
+static void before_kafka(struct eye_replay_stream *stream, const struct eye_cursor *at)
+{
+    eye_kafka_measure_payload(eye_half_of(&stream->followed->conversation, at->side), at);
+}
+
+/* What an id of a topic means, for whoever names topics. */
+static void teach_topic(struct eye_replay_stream *stream, __u32 side)
+{
+    struct eye_conversation *conversation = &stream->followed->conversation;
+    struct {
+        struct eye_request_head head;
+        struct eye_kafka_topic topic;
+    } message = {.head = {.port = conversation->port,
+                          .protocol = EYE_PROTOCOL_KAFKA,
+                          .flags = EYE_REQUEST_MESSAGE}};
+    __u32 length = eye_kafka_copy_topic(eye_half_of(conversation, side), &message.topic);
+    message.head.body_bytes = (__u16)(EYE_KAFKA_ID_BYTES + length);
+    stream->sink->take(stream->sink->context, &message, sizeof(message));
+}
+
+static void take_kafka_mark(struct eye_replay_stream *stream, struct eye_cursor *at)
+{
+    struct eye_conversation *conversation = &stream->followed->conversation;
+    struct eye_queue *queue = &conversation->queue;
+    struct eye_kafka_work work = {
+        .conversation = conversation,
+        .pipeline = &stream->followed->pipeline,
+        .walk = &stream->followed->walk,
+        .side = at->side,
+    };
+    int news = eye_kafka_take_mark(&work);
+    if (news == EYE_KAFKA_TOLD) {
+        eye_tell(conversation, eye_slot(queue, work.pipeline, queue->popped));
+        eye_pop(queue);
+    } else if (news == EYE_KAFKA_SENT) {
+        eye_tell(conversation, eye_slot(queue, work.pipeline, queue->pushed));
+    } else if (news == EYE_KAFKA_TAUGHT) {
+        teach_topic(stream, at->side);
+    }
+    eye_kafka_heed(at, news);
+}
+
 /* By enum eye_protocol. */
 static const struct eye_parser *const parsers[EYE_PROTOCOL_COUNT] = {
 #define X(identifier, name) [EYE_PROTOCOL_##identifier] = &eye_##name##_parser,
@@ -191,29 +237,30 @@ static const struct eye_parser *const parsers[EYE_PROTOCOL_COUNT] = {
 };
 
 static const struct {
-    void (*before)(struct eye_replay_stream *stream, __u32 side);
-    void (*take_mark)(struct eye_replay_stream *stream, __u32 side);
+    void (*before)(struct eye_replay_stream *stream, const struct eye_cursor *at);
+    void (*take_mark)(struct eye_replay_stream *stream, struct eye_cursor *at);
 } own_steps[EYE_PROTOCOL_COUNT] = {
     [EYE_PROTOCOL_HTTP2] = {before_http2, take_http2_mark},
+    [EYE_PROTOCOL_KAFKA] = {before_kafka, take_kafka_mark},
     [EYE_PROTOCOL_DNS] = {NULL, take_dns_mark},
 };
 
 /* One of a parser that pairs by itself. False: the payload is used up. */
 static bool take_own_step(struct eye_replay_stream *stream, struct eye_work *work)
 {
-    __u32 side = work->at->side;
-    struct eye_half *half = eye_half_of(work->conversation, side);
+    struct eye_cursor *at = work->at;
+    struct eye_half *half = eye_half_of(work->conversation, at->side);
     __u8 protocol = work->conversation->protocol;
     if (own_steps[protocol].before != NULL) {
-        own_steps[protocol].before(stream, side);
+        own_steps[protocol].before(stream, at);
     }
     assert(own_steps[protocol].take_mark != NULL);
     bool more = eye_step_and_tell(work);
     if (half->mark != 0) {
-        own_steps[protocol].take_mark(stream, side);
+        own_steps[protocol].take_mark(stream, at);
         half->mark = 0;
     }
-    return more;
+    return more && at->verdict == EYE_VERDICT_GO_ON && at->offset < at->end;
 }
 
 static void tell_of(void *context, struct eye_conversation *conversation,

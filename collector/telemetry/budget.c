@@ -20,7 +20,7 @@ static const struct {
     uint32_t parts;
 } chosen_tags[] = {
     {EYE_TAG_ROUTE, 8}, {EYE_TAG_METHOD, 8}, {EYE_TAG_REMOTE, 1},
-    {EYE_TAG_TYPE, 8},  {EYE_TAG_STATUS, 8},
+    {EYE_TAG_TYPE, 8},  {EYE_TAG_STATUS, 8}, {EYE_TAG_DESTINATION, 8},
 };
 
 static_assert(EYE_ARRAY_LENGTH(chosen_tags) == EYE_CHOSEN_TAGS, "a place for each chosen tag");

@@ -32,6 +32,11 @@ static const struct eye_attribute db_attributes[EYE_TAG_COUNT] = {
     [EYE_TAG_STATUS] = {"db.response.status_code", EYE_ATTRIBUTE_STRING},
 };
 
+/* https://opentelemetry.io/docs/specs/semconv/messaging/messaging-metrics/ */
+static const struct eye_attribute messaging_attributes[EYE_TAG_COUNT] = {
+    [EYE_TAG_OPERATION] = {"messaging.operation.name", EYE_ATTRIBUTE_STRING},
+};
+
 static const struct eye_metric_family families[] = {
     [EYE_FAMILY_TCP] = {.semantic = false},
     [EYE_FAMILY_UDP] = {.semantic = false},
@@ -39,6 +44,8 @@ static const struct eye_metric_family families[] = {
     [EYE_FAMILY_HTTP] = {.semantic = true, .attributes = http_attributes},
     [EYE_FAMILY_RPC] = {.semantic = true, .attributes = rpc_attributes},
     [EYE_FAMILY_DB] = {.semantic = true, .attributes = db_attributes},
+    [EYE_FAMILY_MESSAGING] = {.semantic = true, .attributes = messaging_attributes},
+    [EYE_FAMILY_KAFKA] = {.semantic = false},
     [EYE_FAMILY_DNS] = {.semantic = true},
     [EYE_FAMILY_EBPF] = {.semantic = false},
     [EYE_FAMILY_SELF] = {.semantic = false},

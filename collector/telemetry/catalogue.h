@@ -111,7 +111,8 @@ struct eye_attribute {
     X(ERROR, "error_type", "error.type", STRING, STABLE,                                           \
       "what ended a request without an answer, in the place of the status: cancelled (the client " \
       "closed first), closed (the server did), reset, timeout, _OTHER; its duration is that to "   \
-      "the connection's end; of DNS timeout, and truncated (the answer is cut)")                   \
+      "the connection's end; of DNS timeout, and truncated (the answer is cut); of Kafka also "    \
+      "the name of the error that was answered (UNKNOWN_TOPIC_OR_PARTITION ...)")                  \
     X(TYPE, "type", "dns.question.type", STRING, EXPERIMENTAL,                                     \
       "what a DNS question asks for: A, AAAA ... , TYPE and a number when unknown, NOTIFY or "     \
       "UPDATE")                                                                                    \
@@ -127,8 +128,15 @@ struct eye_attribute {
       "mariadb, when its greeting was seen")                                                       \
     X(OPERATION, "operation", "", STRING, EXPERIMENTAL,                                            \
       "what a database was asked to do: of Redis the command, with the subcommand of those that "  \
-      "have one, of PostgreSQL and MySQL the first word, or MySQL's name of a command; _OTHER "    \
+      "have one, of PostgreSQL and MySQL the first word, or MySQL's name of a command; of Kafka "  \
+      "send, poll, commit, or the name of what was asked (api_versions, join_group ...); _OTHER "  \
       "when it is none that we know, unknown of what was prepared before")                         \
+    X(MESSAGING_SYSTEM, "messaging_system", "messaging.system", STRING, EXPERIMENTAL,              \
+      "which messaging system is spoken to: kafka (and what speaks like it)")                      \
+    X(DESTINATION, "destination", "messaging.destination.name", STRING, EXPERIMENTAL,              \
+      "topic of what is sent or polled, the first one of several; unknown when it was told by an " \
+      "id of which nobody has heard yet, _OTHER when that is no name; other operations do not "    \
+      "have it")                                                                                   \
     X(PROGRAM, "program", "", STRING, EXPERIMENTAL, "kernel program")                              \
     X(ASSET, "asset", "", STRING, EXPERIMENTAL, "object of kernel programs")                       \
     X(RESULT, "result", "", STRING, EXPERIMENTAL, "what became of a load")                         \
@@ -180,6 +188,9 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
 #define EYE_TAGS_DB                                                                                \
     (EYE_TAG_BIT(DB_SYSTEM) | EYE_TAG_BIT(OPERATION) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) |  \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+#define EYE_TAGS_MESSAGING                                                                         \
+    (EYE_TAG_BIT(MESSAGING_SYSTEM) | EYE_TAG_BIT(OPERATION) | EYE_TAG_BIT(DESTINATION) |           \
+     EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
 #define EYE_TAGS_RPC                                                                               \
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) |       \
      EYE_TAG_BIT(PORT))
@@ -207,6 +218,8 @@ enum eye_metric_family_id {
     EYE_FAMILY_HTTP,
     EYE_FAMILY_RPC,
     EYE_FAMILY_DB,
+    EYE_FAMILY_MESSAGING,
+    EYE_FAMILY_KAFKA,
     EYE_FAMILY_DNS,
     EYE_FAMILY_EBPF,
     EYE_FAMILY_SELF,
@@ -329,6 +342,21 @@ enum eye_series_bound {
       "first byte of what a database is asked to first byte of its answer, of PostgreSQL and "     \
       "MySQL to its end; client end; commands "                                                    \
       "that wait on purpose (BLPOP, XREAD BLOCK, WAIT) take as long as they wait")                 \
+    X(MESSAGING_SERVER_DURATION, "messaging.server.operation.duration", MESSAGING, DISTRIBUTION,   \
+      SECONDS, 1, EYE_TAGS_MESSAGING, BUDGETED, EXPERIMENTAL,                                      \
+      "first byte of what a broker is asked to first byte of its answer, server end; polls that "  \
+      "got records, or an error")                                                                  \
+    X(MESSAGING_CLIENT_DURATION, "messaging.client.operation.duration", MESSAGING, DISTRIBUTION,   \
+      SECONDS, 1, EYE_TAGS_MESSAGING, BUDGETED, EXPERIMENTAL,                                      \
+      "first byte of what a broker is asked to first byte of its answer, client end; polls that "  \
+      "got records, or an error; join_group, sync_group and their like wait on purpose")           \
+    X(KAFKA_POLLS_EMPTY, "kafka.polls.empty", KAFKA, COUNTER, REQUESTS, 1,                         \
+      EYE_TAGS_MESSAGING | EYE_TAG_BIT(DIRECTION), BUDGETED, EXPERIMENTAL,                         \
+      "polls that waited for records and got none, or (error_type) whose connection ended first: " \
+      "they have no duration")                                                                     \
+    X(KAFKA_UNACKNOWLEDGED, "kafka.sends.unacknowledged", KAFKA, COUNTER, REQUESTS, 1,             \
+      EYE_TAGS_MESSAGING | EYE_TAG_BIT(DIRECTION), BUDGETED, EXPERIMENTAL,                         \
+      "requests to send for which nobody wants an answer (acks=0): they have no duration")         \
     X(DNS_LOOKUP, "dns.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1, EYE_TAGS_DNS, BUDGETED,    \
       EXPERIMENTAL, "DNS question to its answer, client end; asked again, since the first time")   \
     X(DNS_SERVER_LOOKUP, "dns.server.lookup.duration", DNS, DISTRIBUTION, SECONDS, 1,              \
@@ -381,6 +409,10 @@ enum eye_series_bound {
       EXPERIMENTAL,                                                                                \
       "processes forgotten that may still run, for want of room or of /proc: those that have "     \
       "written over their environment may be called otherwise from then on")                       \
+    X(SELF_TOPICS_FORGOTTEN, "sockeye.topics.forgotten", SELF, COUNTER, RECORDS, 1, 0, FEW,        \
+      EXPERIMENTAL,                                                                                \
+      "ids of topics forgotten for want of room: until a client's next metadata, destination is "  \
+      "unknown where they are used")                                                               \
     X(SELF_CONTAINERS, "sockeye.containers", SELF, GAUGE, CONTAINERS, 1, EYE_TAG_BIT(OUTCOME),     \
       FEW, EXPERIMENTAL,                                                                           \
       "containers whose programs are remembered, named and unnamed (called by their id)")          \

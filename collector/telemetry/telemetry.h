@@ -99,8 +99,8 @@ struct eye_series *eye_group_series(struct eye_group *group, enum eye_metric_id 
                                     const struct eye_tag_value *tags, size_t count);
 
 /**
- * The same, where the value of the tag @chosen (EYE_TAG_ROUTE, _METHOD, _REMOTE or _TYPE) was not
- * chosen on this host.
+ * The same, where the value of the tag @chosen (one of those in budget.c) was not chosen on this
+ * host.
  */
 struct eye_series *eye_group_series_chosen(struct eye_group *group, enum eye_metric_id metric,
                                            const struct eye_tag_value *tags, size_t count,

@@ -67,6 +67,14 @@ struct eye_protocol_type {
     /** Takes NULL. */
     void (*close)(void *state);
 
+    /** Takes what a message (EYE_REQUEST_MESSAGE) tells that naming needs, out of hostile bytes.
+     * False: it is malformed. NULL: no record of the protocol holds one. What is learnt stays when
+     * the configuration changes. */
+    bool (*learn)(void *state, const uint8_t *message, size_t bytes);
+
+    /** How much of what was learnt gave way to newer. NULL: it learns nothing. */
+    uint64_t (*forgotten)(const void *state);
+
     /** Tells the names of addresses that are in a message of hostile bytes (EYE_REQUEST_MESSAGE).
      * False: it is malformed. NULL: no record of the protocol holds one. */
     bool (*tell_names)(const uint8_t *message, size_t bytes, eye_name_handler *handler,

@@ -49,10 +49,24 @@ void eye_usm_close(struct eye_usm *usm)
 void eye_usm_exchange(struct eye_usm *usm, struct eye_usm *other)
 {
     for (size_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
+        if (i > EYE_PROTOCOL_UNKNOWN && eye_protocol_types[i]->learn != NULL) {
+            continue;
+        }
         void *state = usm->protocols[i];
         usm->protocols[i] = other->protocols[i];
         other->protocols[i] = state;
     }
+}
+
+uint64_t eye_usm_forgotten(const struct eye_usm *usm)
+{
+    uint64_t forgotten = 0;
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
+        if (eye_protocol_types[i]->forgotten != NULL) {
+            forgotten += eye_protocol_types[i]->forgotten(usm->protocols[i]);
+        }
+    }
+    return forgotten;
 }
 
 /* ---- Records ---- */
@@ -119,14 +133,23 @@ static bool is_message(const struct eye_request_head *head, size_t bytes)
     return bytes >= sizeof(*head) && head->flags & EYE_REQUEST_MESSAGE;
 }
 
+/* What the protocol makes of it. False: nothing, or it is malformed. */
+static bool tell_message(struct eye_usm *usm, const struct eye_request_head *head)
+{
+    const struct eye_protocol_type *type = eye_protocol_types[head->protocol];
+    const uint8_t *message = (const uint8_t *)(head + 1);
+    if (type->learn != NULL) {
+        return type->learn(usm->protocols[head->protocol], message, head->body_bytes);
+    }
+    return type->tell_names != NULL &&
+           type->tell_names(message, head->body_bytes, usm->on_name, usm->name_context);
+}
+
 /* Behind the message stands what the ring had there before. */
 static bool take_message(struct eye_usm *usm, const struct eye_request_head *head, size_t bytes)
 {
     return head->protocol > EYE_PROTOCOL_UNKNOWN && head->protocol < EYE_PROTOCOL_COUNT &&
-           head->body_bytes <= bytes - sizeof(*head) &&
-           eye_protocol_types[head->protocol]->tell_names != NULL &&
-           eye_protocol_types[head->protocol]->tell_names(
-               (const uint8_t *)(head + 1), head->body_bytes, usm->on_name, usm->name_context);
+           head->body_bytes <= bytes - sizeof(*head) && tell_message(usm, head);
 }
 
 void eye_usm_take(void *context, const void *bytes, size_t size)

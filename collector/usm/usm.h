@@ -33,8 +33,12 @@ struct eye_usm {
 /** Opens every protocol; the handlers are set by the caller. 0 or -ENOMEM; then it is closed. */
 int eye_usm_open(struct eye_usm *usm, const struct eye_config *config);
 
-/** Protocols name records as @other's do from now on, and @other's as these did. */
+/** Protocols name records as @other's do from now on, and @other's as these did; what was learnt of
+ * the traffic stays. */
 void eye_usm_exchange(struct eye_usm *usm, struct eye_usm *other);
+
+/** How much of what protocols have learnt gave way to newer. */
+uint64_t eye_usm_forgotten(const struct eye_usm *usm);
 
 /** Takes one that is zeroed or closed. */
 void eye_usm_close(struct eye_usm *usm);

@@ -67,6 +67,7 @@ DAEMON = {
     "protocols.redis": choice("auto", "true", "false"),
     "protocols.mysql": choice("auto", "true", "false"),
     "protocols.postgres": choice("auto", "true", "false"),
+    "protocols.kafka": choice("auto", "true", "false"),
     "protocols.ports": LIST,
     "dns.timeout": Range("5s", "999ms", "1s", "1m", "61s"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
@@ -316,6 +317,7 @@ class Reasons(unittest.TestCase):
                                  "collector/usm/redis/redis.c",
                                  "collector/usm/mysql/mysql.c",
                                  "collector/usm/postgres/postgres.c",
+                                 "collector/usm/kafka/kafka.c",
                                  "exporters/console/rows.c",
                                  "exporters/console/table.c"})
 

@@ -42,7 +42,7 @@ UNPRIVILEGED = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
 # Assignments that every daemon under test gets before its own (own_cgroup.py has more). What is
 # counted exactly must not wait until a protocol is seen: test_attacher.py is about that. Anybody on
 # the machine may ask for a name, or speak another protocol: their own tests are about that.
-PROTOCOLS = ("redis", "mysql", "postgres", "http", "http2", "dns")
+PROTOCOLS = ("redis", "mysql", "postgres", "http", "http2", "kafka", "dns")
 NO_PROTOCOLS = tuple(f"protocols.{name}=false" for name in PROTOCOLS)
 SETTINGS = [*NO_PROTOCOLS, "protocols.http=true"]
 # Ports of everybody on the machine share what a metric may have: a crowd of others, or other tests,

@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
@@ -53,7 +54,7 @@ NOT_MADE = {"SockeyeRingNearlyFull", "SockeyeSamplesLost", "SockeyeExporterBehin
 
 # Datadog gets no counter that never moved, and these do not on a daemon that is well, and on a host
 # without containers.
-NOT_COUNTED = {"sockeye.processes.forgotten", "sockeye.log.dropped",
+NOT_COUNTED = {"sockeye.processes.forgotten", "sockeye.topics.forgotten", "sockeye.log.dropped",
                "sockeye.exporter.spool.replayed", "sockeye.containers.lookups",
                "sockeye.nat.lookups", "sockeye.nat.dumps", "sockeye.nat.lost",
                *(f"sockeye.usm.process_monitor.{trouble}"
@@ -127,6 +128,7 @@ class Odd:
             self.lookups(scope)
             self.calls(scope)
             self.operations(scope)
+            self.messages(scope)
         with contextlib.suppress(ConnectionRefusedError), socket.socket() as refused:
             refused.connect(("127.0.0.1", self.closed_port))
 
@@ -177,6 +179,29 @@ class Odd:
         talk.exchange(b"*2\r\n$4\r\nINCR\r\n$1\r\nk\r\n",
                       b"-WRONGTYPE it is none\r\n")
         talk.client_sends(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
+        talk.server.close()
+        talk.close()
+
+    def messages(self, scope):
+        """Of Kafka: sent to a topic that is there, to one that is not, and without an answer; a poll
+        that gets something, one that gets nothing, and one that is not answered."""
+        def ask(key, version, number, body):
+            head = struct.pack("!HHIH", key, version, number, 3) + b"own"
+            return struct.pack("!I", len(head + body)) + head + body
+
+        def told(number, body):
+            return struct.pack("!II", len(body) + 4, number) + body
+        topic = struct.pack("!IH", 1, 6) + b"orders" + struct.pack("!II", 1, 0)
+        poll = bytes(12) + topic + bytes(12)
+        talk = Conversation(scope, self.port)
+        for number, error in ((1, 0), (2, 3)):
+            talk.exchange(ask(0, 0, number, b"\0\1" + bytes(4) + topic + bytes(4)),
+                          told(number, topic + struct.pack("!HQ", error, 1)))
+        talk.client_sends(ask(0, 0, 3, b"\0\0" + bytes(4) + topic + bytes(4)))
+        for number, records in ((4, b"records"), (5, b"")):
+            talk.exchange(ask(1, 0, number, poll), told(number, topic + bytes(10) + struct.pack(
+                "!I", len(records)) + records))
+        talk.client_sends(ask(1, 0, 6, poll))
         talk.server.close()
         talk.close()
 
@@ -249,6 +274,7 @@ class Live(unittest.TestCase):
         key = accounts.write_secret(self, "0123456789abcdef0123456789abcdef")
         return harness.Daemon(
             self, "protocols.dns=true", "protocols.http2=true", "protocols.redis=true",
+            "protocols.kafka=true",
             "connections.remote=name", "limits.tag_values=40",
             "limits.idle=10s", f"control.socket={self.control}",
             console=None, exporters=(

@@ -15,6 +15,7 @@ PACKET_PROGRAMS = ("payload_sent", "payload_received")
 SUMMARIES = {"protocols": ("redis_sent", "redis_received", "mysql_sent", "mysql_received",
                            "postgres_sent", "postgres_received", "http_sent", "http_received",
                            "http2_sent", "http2_received",
+                           "kafka_sent", "kafka_received",
                            "dns_sent", "dns_received"),
              "udp": ("udp_live", "udp_flow_live", "udp_refused", "udp_bind4", "udp_bind6",
                      "udp_released")}

@@ -561,6 +561,7 @@ static void leave__tells_what_is_lost(void **state)
     (void)state;
     host->has_room = true;
     host->conversation.protocol = EYE_PROTOCOL_HTTP;
+    host->conversation.confirmed = 1;
     host->conversation.queue.pushed = 2;
     const struct eye_cursor at = {.verdict = EYE_VERDICT_ENDED};
     eye_leave_conversation(&sk, &host->conversation, &at);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "bpf/usm/http/record.h"
+#include "bpf/usm/kafka/record.h"
 #include "collector/base/base.h"
 #include "collector/usm/usm.h"
 
@@ -341,6 +342,50 @@ static void exchange__names_by_the_other_rules(void **state)
     assert_string_equal(tag(fixture, EYE_TAG_ROUTE), "/users/*");
 }
 
+#define TOPIC_ID "0123456789abcdef"
+
+/* A poll of the topic with TOPIC_ID. */
+static void poll_topic(struct fixture *fixture)
+{
+    struct {
+        struct eye_request_head head;
+        uint8_t body[EYE_KAFKA_BODY_FIXED + EYE_KAFKA_ID_BYTES];
+    } record = {.head = {.protocol = EYE_PROTOCOL_KAFKA, .body_bytes = sizeof(record.body)},
+                .body = {EYE_KAFKA_FETCH, 13, EYE_KAFKA_HAS_ID, EYE_KAFKA_ID_BYTES}};
+    memcpy(record.body + EYE_KAFKA_BODY_FIXED, TOPIC_ID, EYE_KAFKA_ID_BYTES);
+    eye_usm_take(&fixture->usm, &record, sizeof(record.head) + sizeof(record.body));
+}
+
+/* Another configuration, too, knows what the traffic has told. */
+static void messages__are_learnt_from_and_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    struct eye_usm other = {.on_request = keep};
+    struct {
+        struct eye_request_head head;
+        uint8_t topic[sizeof(struct eye_kafka_topic)];
+    } message = {.head = {.protocol = EYE_PROTOCOL_KAFKA, .flags = EYE_REQUEST_MESSAGE}};
+    memcpy(message.topic, TOPIC_ID "orders and what the ring had", 44);
+    message.head.body_bytes = EYE_KAFKA_ID_BYTES + 6;
+    poll_topic(fixture);
+    assert_string_equal(tag(fixture, EYE_TAG_DESTINATION), "unknown");
+    eye_usm_take(&fixture->usm, &message, sizeof(message));
+    poll_topic(fixture);
+    assert_string_equal(tag(fixture, EYE_TAG_DESTINATION), "orders");
+    assert_int_equal(eye_usm_open(&other, &fixture->config), 0);
+    eye_usm_exchange(&fixture->usm, &other);
+    eye_usm_close(&other);
+    poll_topic(fixture);
+    assert_string_equal(tag(fixture, EYE_TAG_DESTINATION), "orders");
+    assert_int_equal(fixture->usm.malformed, 0);
+    message.head.body_bytes = sizeof(message.topic) + 1;
+    eye_usm_take(&fixture->usm, &message, sizeof(message));
+    message.head.body_bytes = EYE_KAFKA_ID_BYTES;
+    eye_usm_take(&fixture->usm, &message, sizeof(message));
+    assert_int_equal(fixture->usm.malformed, 2);
+    assert_int_equal(eye_usm_forgotten(&fixture->usm), 0);
+}
+
 static void fingerprint__ignores_the_duration(void **state)
 {
     struct request request = good_request();
@@ -393,6 +438,7 @@ int main(void)
         TEST(take__refuses_every_wrong_body_length),
         TEST(take__refuses_paths_longer_than_the_kernel_sends),
         TEST(exchange__names_by_the_other_rules),
+        TEST(messages__are_learnt_from_and_kept),
         TEST(fingerprint__ignores_the_duration),
         TEST(fingerprint__differs_with_all_that_decides_the_series),
     };

@@ -66,8 +66,9 @@ def live(who):
     """Does the daemon run, and which of its programs are attached?"""
     with harness.Scope() as scope:
         start = time.monotonic()
-        daemon = harness.Daemon(scope, EBPF, "protocols.http2=true", "protocols.redis=true",
-                                "protocols.dns=true", prefix=RIGHTS[who], wait=False)
+        # All of them, HTTP/1 being on anyway.
+        protocols = (f"protocols.{name}=true" for name in harness.PROTOCOLS)
+        daemon = harness.Daemon(scope, EBPF, *protocols, prefix=RIGHTS[who], wait=False)
         error = ""
         try:
             daemon.wait_until_observing(120)

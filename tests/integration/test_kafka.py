@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kafka: every operation is counted once at each end, under its name, its topic and its error,
+exactly as many as the clients say that they asked for. The brokers are those of librdkafka's mock
+cluster, which speak over TCP; the clients are librdkafka, python3-kafka, and for versions that these
+do not speak a socket of our own. (No broker of Kafka's own is packaged.)
+"""
+
+import collections
+import json
+import socket
+import struct
+import sys
+import textwrap
+import unittest
+
+import harness
+from harness import Daemon, need, spawn_python, tell
+
+CLIENT, SERVER = "messaging.client.operation.duration", "messaging.server.operation.duration"
+EMPTY, UNACKNOWLEDGED = "kafka.polls.empty", "kafka.sends.unacknowledged"
+CONSOLE = harness.console_of("messaging.*", "kafka.*", "usm.lost", "sockeye.kernel.lost")
+
+# Prints where the cluster is; then takes "errors KEY CODE..." and "slow MILLISECONDS", answers "ok".
+CLUSTER = """
+import ctypes, sys
+library = ctypes.CDLL("librdkafka.so.1")
+for name in ("conf_new", "new", "mock_cluster_new"):
+    getattr(library, "rd_kafka_" + name).restype = ctypes.c_void_p
+library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
+conf = ctypes.c_void_p(library.rd_kafka_conf_new())
+library.rd_kafka_conf_set(conf, b"log_level", b"0", None, 0)
+cluster = ctypes.c_void_p(library.rd_kafka_mock_cluster_new(
+    ctypes.c_void_p(library.rd_kafka_new(0, conf, None, 0)), 1))
+for topic in sys.argv[1:]:
+    library.rd_kafka_mock_topic_create(cluster, topic.encode(), 1, 1)
+print(library.rd_kafka_mock_cluster_bootstraps(cluster).decode(), flush=True)
+for line in sys.stdin:
+    what, *numbers = line.split()
+    numbers = [int(number) for number in numbers]
+    if what == "errors":
+        codes = numbers[1:]
+        library.rd_kafka_mock_push_request_errors_array(
+            cluster, ctypes.c_int16(numbers[0]), ctypes.c_size_t(len(codes)),
+            (ctypes.c_int * len(codes))(*codes))
+    else:
+        library.rd_kafka_mock_broker_set_rtt(cluster, 1, numbers[0])
+    print("ok", flush=True)
+"""
+
+# What librdkafka says itself of how many requests of each kind it has sent, to all brokers.
+STATISTICS = """
+import collections, confluent_kafka, json, sys, time
+brokers = {}
+def note(text):
+    brokers.update((name, broker["req"]) for name, broker in json.loads(text)["brokers"].items())
+def requests():
+    counts = collections.Counter()
+    for sent in brokers.values():
+        counts.update(sent)
+    return counts
+"""
+
+# Takes a line "TOPIC COUNT" to send so many messages, each in a request of its own, and tells what
+# became of them: [errors, seconds of each, requests by kind].
+PRODUCER = STATISTICS + """
+settings = json.loads(sys.argv[1])
+producer = confluent_kafka.Producer({"linger.ms": 0, "retries": 0, "statistics.interval.ms": 20,
+                                     "log_level": 0, "stats_cb": note, **settings})
+for line in sys.stdin:
+    topic, count = line.split()
+    outcomes, seconds = [], []
+    for number in range(int(count)):
+        begin = time.monotonic()
+        producer.produce(topic, b"value %d" % number,
+                         callback=lambda error, _: outcomes.append(error and error.name()))
+        while len(outcomes) <= number:
+            producer.poll(1)
+        seconds.append(time.monotonic() - begin)
+    end = time.monotonic() + 0.1
+    while time.monotonic() < end:
+        producer.poll(0.02)
+    print(json.dumps([outcomes, seconds, requests()]), flush=True)
+"""
+
+# Reads COUNT messages of TOPIC, then stops to ask for more, and tells the requests by kind.
+CONSUMER = STATISTICS + """
+broker, topic, count = sys.argv[1:]
+consumer = confluent_kafka.Consumer({
+    "bootstrap.servers": broker, "group.id": "a-group", "auto.offset.reset": "earliest",
+    "enable.auto.commit": False, "statistics.interval.ms": 50, "fetch.wait.max.ms": 100,
+    "log_level": 0, "stats_cb": note})
+partitions = [confluent_kafka.TopicPartition(topic, 0, 0)]
+consumer.assign(partitions)
+got = 0
+while got < int(count):
+    message = consumer.poll(1)
+    got += message is not None and message.error() is None
+while True:
+    try:
+        consumer.commit(asynchronous=False)
+        break
+    except confluent_kafka.KafkaException:
+        time.sleep(0.05)  # it is still looking for the group's coordinator
+consumer.pause(partitions)
+end = time.monotonic() + 0.5
+while time.monotonic() < end:
+    consumer.poll(0.02)
+print(json.dumps([got, requests()]), flush=True)
+sys.stdin.read()
+consumer.close()
+"""
+
+# Another implementation: sends COUNT messages to TOPIC one by one, and reads as many.
+PYTHON_CLIENT = """
+import kafka, sys
+broker, topic, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+producer = kafka.KafkaProducer(bootstrap_servers=broker, linger_ms=0)
+for number in range(count):
+    producer.send(topic, b"value %d" % number).get(10)
+producer.close()
+consumer = kafka.KafkaConsumer(topic, bootstrap_servers=broker, auto_offset_reset="earliest",
+                               fetch_max_wait_ms=100)
+print(sum(1 for _ in zip(range(count), consumer)), flush=True)
+sys.stdin.read()
+consumer.close()
+"""
+
+# What librdkafka calls requests of which our names are others.
+OPERATIONS = {"Produce": "send", "Fetch": "poll", "OffsetCommit": "commit",
+              "ApiVersion": "api_versions", "Metadata": "metadata", "ListOffsets": "list_offsets",
+              "FindCoordinator": "find_coordinator", "OffsetFetch": "offset_fetch"}
+
+
+def read_json(process):
+    return json.loads(process.stdout.readline())
+
+
+class Kafka(unittest.TestCase):
+    """A cluster of one broker, and what both ends have seen of it."""
+
+    maxDiff = None
+
+    def setUp(self):
+        need(harness.PYTHON)
+        self.own = harness.free_port()  # of nobody: makes services of this test's own
+        self.broker, self.client = f"broker-{self.own}", f"client-{self.own}"
+
+    def start(self):
+        self.daemon = Daemon(self, "protocols.kafka=true", console=CONSOLE, interval="1h")
+
+    def start_cluster(self, *topics):
+        self.cluster = spawn_python(self, CLUSTER, *topics, service=self.broker)
+        self.address = self.cluster.stdout.readline().strip()
+
+    def tell_cluster(self, *words):
+        tell(self.cluster, " ".join(map(str, words)))
+        harness.read_word(self.cluster, "ok")
+
+    def start_client(self, source, *arguments):
+        return spawn_python(self, textwrap.dedent(source), *arguments, service=self.client)
+
+    def start_producer(self, **settings):
+        settings = {"bootstrap.servers": self.address, **settings}
+        return self.start_client(PRODUCER, json.dumps(settings))
+
+    def send(self, producer, topic, count):
+        tell(producer, f"{topic} {count}")
+        return read_json(producer)
+
+    def seen(self, metric, service):
+        """{(operation, topic, error): count}"""
+        seen = collections.Counter()
+        for tags, (_, count, _) in self.daemon.series(metric, service=service):
+            self.assertEqual(tags["messaging_system"], "kafka")
+            seen[tags["operation"], tags.get("destination", ""), tags.get("error_type", "")] += count
+        return dict(seen)
+
+    def stop(self):
+        self.daemon.stop()
+        for service in (self.client, self.broker):
+            self.assertEqual([entry for entry in self.daemon.series("usm.lost", service=service)], [])
+
+    @staticmethod
+    def named(requests):
+        """Those of librdkafka's statistics, under our names; without what it asks for on its own,
+        perhaps after it has told them."""
+        return {OPERATIONS[kind]: count for kind, count in requests.items()
+                if count and kind != "Metadata"}
+
+    def by_operation(self, *metrics):
+        """{operation: count} at the client's end, of several metrics."""
+        counts = collections.Counter()
+        for metric in metrics:
+            for (operation, _, error), count in self.seen(metric, self.client).items():
+                counts[operation] += count if error != "cancelled" else 0
+        self.assertGreaterEqual(counts.pop("metadata", 0), 1)
+        return dict(counts)
+
+
+class Clients(Kafka):
+    """What librdkafka and python3-kafka do, held against what they say of it."""
+
+    def test_producer(self):
+        self.start_cluster("orders", "returns")
+        self.start()
+        producer = self.start_producer()
+        self.send(producer, "orders", 30)
+        self.tell_cluster("errors", 0, 10, 87, 87, 19)
+        outcomes, _, _ = self.send(producer, "orders", 6)
+        self.assertEqual(outcomes, ["MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_RECORD",
+                                    "NOT_ENOUGH_REPLICAS", None, None])
+        _, _, requests = self.send(producer, "returns", 7)
+        harness.end_process(producer)
+        self.stop()
+        sent = {("send", "orders", ""): 32, ("send", "orders", "MESSAGE_TOO_LARGE"): 1,
+                ("send", "orders", "INVALID_RECORD"): 2,
+                ("send", "orders", "NOT_ENOUGH_REPLICAS"): 1, ("send", "returns", ""): 7}
+        for metric, service in ((CLIENT, self.client), (SERVER, self.broker)):
+            seen = self.seen(metric, service)
+            self.assertEqual({what: count for what, count in seen.items() if what[0] == "send"},
+                             sent)
+            self.assertIn(("api_versions", "", "UNSUPPORTED_VERSION"), seen)
+        self.assertEqual(self.by_operation(CLIENT), self.named(requests))
+
+    def test_consumer(self):
+        self.start_cluster("orders")
+        self.start()
+        producer = self.start_producer()
+        self.send(producer, "orders", 20)
+        harness.end_process(producer)
+        before = self.client
+        self.client = f"consumer-{self.own}"
+        consumer = self.start_client(CONSUMER, self.address, "orders", 20)
+        got, requests = read_json(consumer)
+        self.assertEqual(got, 20)
+        tell(consumer, "")
+        consumer.stdin.close()
+        consumer.wait(timeout=20)
+        self.stop()
+        self.assertEqual(self.by_operation(CLIENT, EMPTY), self.named(requests))
+        polls = self.seen(CLIENT, self.client)["poll", "orders", ""]
+        empty = self.seen(EMPTY, self.client)["poll", "orders", ""]
+        self.assertGreaterEqual(polls, 1)
+        self.assertGreaterEqual(empty, 1)
+        # What waited for nothing, 100 ms each, is in no latency.
+        count, seconds = self.daemon.distribution(CLIENT, service=self.client, operation="poll")
+        self.assertLess(seconds / count, 0.05)
+        self.assertEqual(self.seen(SERVER, self.broker)["poll", "orders", ""], polls)
+        self.assertEqual(self.seen(EMPTY, self.broker)["poll", "orders", ""], empty)
+        self.assertEqual(self.seen(CLIENT, before)["send", "orders", ""], 20)
+
+    def test_unacknowledged(self):
+        self.start_cluster("orders")
+        self.start()
+        producer = self.start_producer(acks=0)
+        outcomes, _, _ = self.send(producer, "orders", 15)
+        self.assertEqual(outcomes, [None] * 15)
+        harness.end_process(producer)
+        self.stop()
+        for service, metric in ((self.client, CLIENT), (self.broker, SERVER)):
+            self.assertEqual(self.seen(UNACKNOWLEDGED, service), {("send", "orders", ""): 15})
+            self.assertNotIn("send", {operation for operation, _, _ in self.seen(metric, service)})
+
+    def test_python(self):
+        self.start_cluster("orders")
+        self.start()
+        client = self.start_client(PYTHON_CLIENT, self.address, "orders", 25)
+        self.assertEqual(client.stdout.readline().strip(), "25")
+        client.stdin.close()
+        client.wait(timeout=20)
+        self.stop()
+        for metric, service in ((CLIENT, self.client), (SERVER, self.broker)):
+            seen = self.seen(metric, service)
+            self.assertEqual(seen["send", "orders", ""], 25)
+            self.assertGreaterEqual(seen["poll", "orders", ""], 1)
+
+    def test_joined_late(self):
+        self.start_cluster("orders")
+        producer = self.start_producer()
+        self.send(producer, "orders", 5)
+        self.start()
+        self.send(producer, "orders", 40)
+        harness.end_process(producer)
+        self.stop()
+        for metric, service in ((CLIENT, self.client), (SERVER, self.broker)):
+            self.assertEqual(self.seen(metric, service), {("send", "orders", ""): 40})
+
+    def test_latency(self):
+        self.start_cluster("orders")
+        self.start()
+        producer = self.start_producer()
+        self.send(producer, "orders", 1)
+        self.tell_cluster("slow", 30)
+        _, seconds, _ = self.send(producer, "orders", 10)
+        harness.end_process(producer)
+        self.stop()
+        count, seen = self.daemon.distribution(CLIENT, service=self.client, operation="send")
+        self.assertEqual(count, 11)
+        print(f"\nthe client's clock: {sum(seconds) / 10 * 1000:.3f} ms, "
+              f"seen: {seen / 10 * 1000:.3f} ms", file=sys.stderr)
+        self.assertLess(abs(seen - sum(seconds)) / sum(seconds), 0.1)
+
+
+def ask(key, version, number, body, tags=b"\0"):
+    text = struct.pack("!HHIH", key, version, number, 3) + b"own" + tags + body
+    return struct.pack("!I", len(text)) + text
+
+
+def answer(number, body):
+    return struct.pack("!II", len(body) + 5, number) + b"\0" + body
+
+
+def compact(text):
+    return bytes([len(text) + 1]) + text
+
+
+TOPIC_ID = bytes(range(100, 116))
+BROKERS = b"\x02" + struct.pack("!I", 1) + compact(b"127.0.0.1") + struct.pack("!I", 9092) + b"\0\0"
+PARTITION = struct.pack("!HIII", 0, 0, 1, 0) + (b"\x02" + struct.pack("!I", 1)) * 3 + b"\0"
+METADATA = (bytes(4) + BROKERS + compact(b"cluster") + struct.pack("!I", 1) + b"\x02" + bytes(2) +
+            compact(b"orders") + TOPIC_ID + b"\0" + b"\x02" + PARTITION + bytes(4) + b"\0" + b"\0")
+SEND = (b"\0" + struct.pack("!HI", 0xffff, 1000) + b"\x02" + TOPIC_ID + b"\x02" + bytes(4) +
+        compact(bytes(40)) + b"\0\0\0")
+SENT = b"\x02" + TOPIC_ID + b"\x02" + bytes(4) + bytes(2) + bytes(24) + b"\0\0\0\0" + bytes(4) + b"\0"
+# Of a session that asks for nothing new.
+POLL = struct.pack("!IIIBII", 500, 1, 1 << 20, 0, 77, 5) + b"\1\1\1\0"
+
+
+def polled(records):
+    return (bytes(6) + struct.pack("!I", 77) + b"\x02" + TOPIC_ID + b"\x02" + bytes(30) + b"\1" +
+            b"\xff" * 4 + compact(records) + b"\0\0\0")
+
+
+class TopicIds(Kafka):
+    """Newer versions than any packaged client or broker speaks: both ends are ours."""
+
+    def exchange(self, request, reply):
+        self.ends[0].sendall(request)
+        harness.receive_exactly(self.ends[1], len(request))
+        self.ends[1].sendall(reply)
+        harness.receive_exactly(self.ends[0], len(reply))
+
+    def connect(self):
+        with socket.create_server(("127.0.0.1", self.own)) as listener:
+            client = socket.create_connection(listener.getsockname())
+            self.ends = (client, listener.accept()[0])
+        for end in self.ends:
+            self.addCleanup(end.close)
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def of_port(self, metric):
+        seen = collections.Counter()
+        for tags, (_, count, _) in self.daemon.series(metric, port=self.own):
+            seen[tags["operation"], tags.get("destination", ""), tags.get("error_type", "")] += count
+        return dict(seen)
+
+    def test_names_are_learnt(self):
+        self.connect()
+        self.start()
+        self.exchange(ask(0, 13, 900, SEND), answer(900, SENT))
+        self.exchange(ask(3, 12, 901, b"\0\0\0\0"), answer(901, METADATA))
+        for number in range(902, 912):
+            self.exchange(ask(0, 13, number, SEND), answer(number, SENT))
+        self.exchange(ask(1, 17, 912, POLL), answer(912, polled(bytes(60))))
+        self.exchange(ask(1, 17, 913, POLL), answer(913, bytes(6) + struct.pack("!I", 77) + b"\1\0"))
+        self.exchange(ask(1, 17, 914, POLL), answer(914, polled(b"")))
+        self.exchange(ask(1, 17, 915, POLL),
+                      answer(915, bytes(4) + struct.pack("!HI", 106, 77) + b"\1\0"))
+        self.exchange(ask(68, 0, 916, b"x" * 40), answer(916, bytes(4) + struct.pack("!H", 110)))
+        self.stop()
+        expected = {("send", "unknown", ""): 1, ("send", "orders", ""): 10, ("metadata", "", ""): 1,
+                    ("poll", "orders", ""): 1, ("poll", "", "FETCH_SESSION_TOPIC_ID_ERROR"): 1,
+                    ("consumer_group_heartbeat", "", "FENCED_MEMBER_EPOCH"): 1}
+        self.assertEqual(self.of_port(CLIENT), expected)
+        self.assertEqual(self.of_port(SERVER), expected)
+        self.assertEqual(self.of_port(EMPTY), {("poll", "", ""): 2, ("poll", "orders", ""): 2})
+        self.assertEqual(self.daemon.total("sockeye.samples", outcome="malformed"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
