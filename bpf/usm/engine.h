@@ -157,7 +157,7 @@ static __always_inline struct eye_request *eye_take_response(struct eye_work *wo
     struct eye_answered answered = eye_answer(conversation, work->pipeline, side, found->code);
     found->mark = answered.mark;
     found->last = answered.last;
-    if (found->late && answered.request) {
+    if (work->parser->times_ends && found->late && answered.request) {
         eye_time_answer(answered.request, eye_read_time(&work->reader), found->code);
     }
     return answered.request;
@@ -243,9 +243,6 @@ static __always_inline bool eye_step(struct eye_work *work, struct eye_request *
     }
     if (found.what == EYE_FOUND_END) {
         work->at->verdict = EYE_VERDICT_ENDED;
-        if (found.code) {
-            eye_lose((enum eye_loss)found.code, 1);
-        }
         eye_lose_track(half);
         work->at->offset = work->at->end;
         return false;

@@ -35,8 +35,7 @@ enum eye_what {
 struct eye_found {
     __u32 used;    /* bytes of the window */
     __u32 scratch; /* the parser's own, from one call to the next of a step */
-    __u16 code;    /* RESPONSE, INTERIM: for the record's head. END: an enum eye_loss, counted when
-                    * what follows could have been told; or 0 */
+    __u16 code;    /* RESPONSE, INTERIM: for the record's head */
     __u8 what;     /* enum eye_what */
     __u8 asked;    /* set: the head of a request is complete */
     __u8 mark;     /* go_on behind a RESPONSE: the mark of its request, 0 when it is not known;
@@ -68,6 +67,9 @@ struct eye_parser {
     /** Where a response ends depends on its request: read() is told the mark of the one that waits
      * first. */
     bool asks_mark;
+
+    /** Answers are timed by their ends (eye_found.late). */
+    bool times_ends;
 
     /** A request alone does not show that it is the protocol; an answer does. */
     bool answers_confirm;

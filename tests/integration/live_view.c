@@ -37,8 +37,9 @@ static int setup(void **state)
 {
     struct eye_known known;
     struct eye_error error = {""};
-    const char *const assignments[] = {"protocols.http=false", "protocols.http2=false",
-                                       "protocols.redis=false", "protocols.dns=false"};
+#define X(identifier, name) "protocols." #name "=false",
+    const char *const assignments[] = {EYE_PROTOCOLS(X)};
+#undef X
     eye_known_init(&known);
     const struct eye_config_source source = {
         .file = "/dev/null",

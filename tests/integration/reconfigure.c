@@ -127,10 +127,10 @@ static struct eye_config *config_of(size_t i)
     snprintf(cgroup, sizeof(cgroup), "source.cgroup=%s", world.cgroup.path);
     const char *const assignments[] = {
         cgroup,
-        "protocols.http2=false",
-        "protocols.redis=false",
-        "protocols.dns=false",
-        protocols_of(i),
+#define X(identifier, name) "protocols." #name "=false",
+        EYE_PROTOCOLS(X)
+#undef X
+            protocols_of(i),
         PICK(intervals, i),
         PICK(tags, i),
         PICK(remotes, i / 3),

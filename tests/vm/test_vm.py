@@ -124,7 +124,7 @@ class Verdicts(unittest.TestCase):
                     changed(PROBE, tcp_live__instructions=report.INSTRUCTIONS_MAX)["programs"]}
         self.assertEqual(report.over_budget(programs), [])
         programs["tcp_live"]["instructions"] += 1
-        self.assertIn("tcp_live: 300001", report.over_budget(programs)[0])
+        self.assertIn("tcp_live: 350001", report.over_budget(programs)[0])
 
     def test_scenarios(self):
         good = {"name": "module.Class.test_a", "outcome": "ok", "text": "", "printed": "",

@@ -58,7 +58,7 @@ static __always_inline void eye_mysql_read_login(struct eye_mysql_kept *kept, __
     kept->login = EYE_MYSQL_LOGGED_IN;
     if (kept->capabilities & (EYE_MYSQL_CAN_COMPRESS | EYE_MYSQL_CAN_ZSTD)) {
         found->what = EYE_FOUND_END;
-        found->code = EYE_LOSS_MYSQL_COMPRESSED;
+        eye_lose(EYE_LOSS_MYSQL_COMPRESSED, 1);
     }
 }
 

@@ -392,6 +392,7 @@ static __always_inline void eye_mysql_go_on(struct eye_conversation *conversatio
 static const struct eye_parser eye_mysql_parser = {
     .client_connects = true,
     .asks_mark = true,
+    .times_ends = true,
     .answers_confirm = true,
     .read = eye_mysql_read,
     .note = eye_mysql_note,
