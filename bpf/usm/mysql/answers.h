@@ -49,8 +49,8 @@ EYE_PART int eye_mysql_note_greeting(struct eye_conversation *conversation, __u3
 }
 
 /* What a server says while a client logs in; no request waits. */
-static __always_inline void eye_mysql_read_login(struct eye_mysql_kept *kept, __u8 first,
-                                                 struct eye_found *found)
+static __always_inline void eye_mysql_read_login(struct eye_half *half, struct eye_mysql_kept *kept,
+                                                 __u8 first, struct eye_found *found)
 {
     if (first != EYE_MYSQL_OK) {
         return; /* an error, behind which it closes; else both go on */
@@ -58,6 +58,7 @@ static __always_inline void eye_mysql_read_login(struct eye_mysql_kept *kept, __
     kept->login = EYE_MYSQL_LOGGED_IN;
     if (kept->capabilities & (EYE_MYSQL_CAN_COMPRESS | EYE_MYSQL_CAN_ZSTD)) {
         found->what = EYE_FOUND_END;
+        half->mark = 0; /* what follows has no name of its own */
         eye_lose(EYE_LOSS_MYSQL_COMPRESSED, 1);
     }
 }
@@ -218,7 +219,7 @@ static __always_inline bool eye_mysql_read_unasked(struct eye_conversation *conv
         }
     }
     if (kept->login == EYE_MYSQL_GREETED || kept->login == EYE_MYSQL_ANSWERED) {
-        eye_mysql_read_login(kept, first, found);
+        eye_mysql_read_login(half, kept, first, found);
         return true;
     }
     if (first == EYE_MYSQL_GREETING && packet->number == 0 && !conversation->confirmed) {

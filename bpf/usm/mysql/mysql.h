@@ -121,7 +121,7 @@ EYE_PART int eye_mysql_looks_like(const struct eye_glance *glance, __u32 bytes)
 }
 
 /* The answer of a client to the greeting: what both are able to do; or it goes on with TLS. */
-static __always_inline void eye_mysql_read_capabilities(const struct eye_half *half,
+static __always_inline void eye_mysql_read_capabilities(struct eye_half *half,
                                                         struct eye_mysql_kept *kept, __u32 length,
                                                         struct eye_found *found)
 {
@@ -132,6 +132,7 @@ static __always_inline void eye_mysql_read_capabilities(const struct eye_half *h
     }
     if (length == EYE_MYSQL_ANSWER_BYTES && able & EYE_MYSQL_CAN_SSL) {
         found->what = EYE_FOUND_END;
+        half->mark = EYE_CLASS_TLS;
         return;
     }
     kept->capabilities &= able;
@@ -201,6 +202,7 @@ EYE_PART int eye_mysql_read_sent(struct eye_conversation *conversation, __u32 si
     }
     if (eye_mysql_is_in(command, EYE_MYSQL_ENDLESS)) {
         found->what = EYE_FOUND_END;
+        half->mark = 0;
         return 0;
     }
     if (filled < eye_mysql_needed(packet.length, 4) ||

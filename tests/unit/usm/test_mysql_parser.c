@@ -735,22 +735,28 @@ static void parser__ends_with_what_it_cannot_follow(void **state)
     static const struct {
         struct packet packets[5];
         __u64 compressed;
+        __u8 follows; /* as the direction that ends it says: an enum eye_class, or 0 */
     } ends[] = {
         /* TLS, compression, and replication in its two forms. */
         {{GREETING("8.0.36", "\x81"),
           C(1, "\xcc\xae\xff\x81\0\0\0\1\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
-         0},
+         0,
+         EYE_CLASS_TLS},
         {{S(0, "\x0a"
                "5.7.1\0\1\0\0\0saltsalt\0\xfe\xf7\x2d\2\0\xff\x81\x15\0\0\0\0\0\0\0\0\0\0" ELEVEN
                "\0"),
           C(1, "\xec\xa6\xff\x81\0\0\0\1\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0root\0"),
           OK(2)},
-         1},
-        {{LOGIN("\x81"), C(0, "\x12\4\0\0\0\0\0\1\0\0\0bin.1")}, 0},
-        {{LOGIN("\x80"), C(0, "\x1e\0\0\1\0\0\0\5\0\0\0bin.1")}, 0},
+         1,
+         0},
+        {{LOGIN("\x81"), C(0, "\x12\4\0\0\0\0\0\1\0\0\0bin.1")}, 0, 0},
+        {{LOGIN("\x80"), C(0, "\x1e\0\0\1\0\0\0\5\0\0\0bin.1")}, 0, 0},
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(ends); i++) {
         struct http_host *host = mysql_host_new(true);
+        struct eye_half *halves = host->conversation.halves;
+        halves[0].mark = EYE_CLASS_SSH; /* as a statement that was prepared may have left it */
+        halves[1].mark = EYE_CLASS_SSH;
         for (size_t j = 0;
              j < EYE_ARRAY_LENGTH(ends[i].packets) && ends[i].packets[j].bytes != NULL; j++) {
             assert_int_equal(host->verdict, EYE_VERDICT_GO_ON);
@@ -758,6 +764,7 @@ static void parser__ends_with_what_it_cannot_follow(void **state)
         }
         assert_int_equal(host->verdict, EYE_VERDICT_ENDED);
         assert_int_equal(host->losses[EYE_LOSS_MYSQL_COMPRESSED], ends[i].compressed);
+        assert_int_equal(halves[ends[i].compressed ? 1 : 0].mark, ends[i].follows);
         free(host);
     }
 }
