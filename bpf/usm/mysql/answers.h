@@ -49,8 +49,8 @@ EYE_PART int eye_mysql_note_greeting(struct eye_conversation *conversation, __u3
 }
 
 /* What a server says while a client logs in; no request waits. */
-static __always_inline void eye_mysql_read_login(struct eye_half *half, struct eye_mysql_kept *kept,
-                                                 __u8 first, struct eye_found *found)
+static __always_inline void eye_mysql_read_login(struct eye_mysql_kept *kept, __u8 first,
+                                                 struct eye_found *found)
 {
     if (first != EYE_MYSQL_OK) {
         return; /* an error, behind which it closes; else both go on */
@@ -58,7 +58,6 @@ static __always_inline void eye_mysql_read_login(struct eye_half *half, struct e
     kept->login = EYE_MYSQL_LOGGED_IN;
     if (kept->capabilities & (EYE_MYSQL_CAN_COMPRESS | EYE_MYSQL_CAN_ZSTD)) {
         found->what = EYE_FOUND_END;
-        half->mark = 0; /* what follows has no name of its own */
         eye_lose(EYE_LOSS_MYSQL_COMPRESSED, 1);
     }
 }
@@ -219,7 +218,7 @@ static __always_inline bool eye_mysql_read_unasked(struct eye_conversation *conv
         }
     }
     if (kept->login == EYE_MYSQL_GREETED || kept->login == EYE_MYSQL_ANSWERED) {
-        eye_mysql_read_login(half, kept, first, found);
+        eye_mysql_read_login(kept, first, found);
         return true;
     }
     if (first == EYE_MYSQL_GREETING && packet->number == 0 && !conversation->confirmed) {
@@ -258,7 +257,8 @@ EYE_PART int eye_mysql_read_first(struct eye_conversation *conversation, __u32 s
     }
     if (first && half->phase != EYE_PHASE_LOST &&
         eye_mysql_read_unasked(conversation, side, filled, &packet, found)) {
-        half->mark = (__u8)(packet.number + 1);
+        /* What is compressed has no name of its own. */
+        half->mark = found->what == EYE_FOUND_END ? 0 : (__u8)(packet.number + 1);
         found->used = eye_mysql_pass(half, 0, packet.length, filled, EYE_PHASE_START);
         return 0;
     }
