@@ -24,7 +24,7 @@ import traceback
 
 import conntrack
 import pairs
-from databases import Postgres, Redis
+from databases import Mysql, Postgres, Redis
 from daemon import JSON_CONSOLE, Daemon, Tcplife, program_cost, programs_of
 from machine import (NGINX_PORT, ClosingNginx, Failed, Floor, Generator, Iperf, ManySockets,
                      Nghttpd, Nginx, Sockets, Talk, bpf_stats, command, compile_loads,
@@ -173,6 +173,11 @@ def redis_rows(bench):
         with Redis(pipeline) as load:
             yield from database_rows(bench, load, f"command by {pipeline}", target,
                                      "protocols.redis=true")
+
+
+def mysql_rows(bench):
+    with Mysql(bench.folder) as load:
+        yield from database_rows(bench, load, "simple query", 800, "protocols.mysql=true")
 
 
 def postgres_rows(bench):
@@ -547,8 +552,8 @@ def deliver_rows(bench):
 
 
 PARTS = {"tcp": tcp_rows, "udp": udp_rows, "connections": connection_rows, "http": http_rows,
-         "http2": http2_rows, "redis": redis_rows, "postgres": postgres_rows, "churn": churn_rows,
-         "live": live_rows, "memory": memory_rows, "snapshot": snapshot_rows,
+         "http2": http2_rows, "redis": redis_rows, "mysql": mysql_rows,
+         "postgres": postgres_rows, "churn": churn_rows, "live": live_rows, "memory": memory_rows, "snapshot": snapshot_rows,
          "conntrack": conntrack_rows, "control": control_rows, "start": start_rows,
          "deliver": deliver_rows}
 

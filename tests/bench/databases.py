@@ -66,6 +66,72 @@ class Redis(Load):
         return {"count": count, "seconds": took}
 
 
+def as_nobody():
+    """What a server that does not run as root is started with."""
+    user = pwd.getpwnam("nobody")
+    return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+
+
+def folder_of_nobody(parent, name):
+    """A folder in one that is root's alone."""
+    user = pwd.getpwnam("nobody")
+    os.chmod(parent, 0o711)
+    folder = os.path.join(parent, name)
+    os.makedirs(folder, exist_ok=True)
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return folder
+
+
+class Mysql(Load):
+    """MariaDB, mysqlslap with 8 connections, each with a simple query at a time."""
+
+    name, unit = "MySQL, simple queries", "queries/s"
+    _PORT = 5398
+
+    def __init__(self, folder):
+        self._parent = folder
+
+    def __enter__(self):
+        need("mariadbd", "mariadb-install-db", "mariadb", "mysqlslap", "setpriv")
+        folder = folder_of_nobody(self._parent, "mysql")
+        data = f"--datadir={folder}/data"
+        setup = os.path.join(folder, "setup")
+        write(setup, "create user bench@'%';\ngrant all on *.* to bench@'%';\n")
+        command(*as_nobody(), "mariadb-install-db", "--no-defaults", data, "--skip-test-db",
+                "--auth-root-authentication-method=normal", cwd=folder)
+        self._server = subprocess.Popen(
+            [*as_nobody(), "mariadbd", "--no-defaults", data, f"--socket={folder}/socket",
+             f"--port={self._PORT}", "--bind-address=127.0.0.1", "--skip-name-resolve",
+             f"--init-file={setup}"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        wait_for(self._client("mariadb", "-e", "select 1"), "mariadbd")
+        return self
+
+    def __exit__(self, *unused):
+        end(self._server)
+
+    def _client(self, program, *words):
+        return [program, "--no-defaults", "--skip-ssl", "-h", "127.0.0.1", "-P", str(self._PORT),
+                "-u", "bench", *words]
+
+    def _served(self):
+        text = command(*self._client("mariadb", "-N", "-e", "show global status like 'Com_select'"))
+        return int(text.split()[1])
+
+    def run(self, seconds):
+        begin, before = time.monotonic(), self._served()
+        client = subprocess.Popen(
+            self._client("mysqlslap", "--concurrency=8", f"--number-of-queries={10**9}",
+                         "--query=select 1"),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(seconds)
+        count, took = self._served() - before, time.monotonic() - begin
+        if client.poll() is not None:
+            raise Failed(f"mysqlslap: exit {client.returncode}")
+        end(client)
+        return {"count": count, "seconds": took}
+
+
 class Postgres(Load):
     """A server of PostgreSQL, pgbench with 8 connections and 1 thread. What `script` asks for is
     `units` units; without one it is a row of pgbench's own."""
@@ -74,20 +140,15 @@ class Postgres(Load):
 
     def __init__(self, folder, name, unit, script=None, units=1):
         self.name, self.unit = name, unit
-        self._folder = os.path.join(folder, "postgres")
+        self._parent, self._folder = folder, os.path.join(folder, "postgres")
         self._script, self._units = script, units
 
     def __enter__(self):
         folders = glob.glob("/usr/lib/postgresql/*/bin")
         need("pgbench", "setpriv", *(["psql"] if folders else ["postgresql"]))
-        user = pwd.getpwnam("nobody")
+        folder_of_nobody(self._parent, "postgres")
         data = os.path.join(self._folder, "data")
-        # The folder above is root's alone.
-        os.chmod(os.path.dirname(self._folder), 0o711)
-        os.makedirs(self._folder, exist_ok=True)
-        os.chown(self._folder, user.pw_uid, user.pw_gid)
-        unprivileged = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
-                        "--clear-groups"]
+        unprivileged = as_nobody()
         first = not os.path.exists(data)
         if first:
             command(*unprivileged, os.path.join(max(folders), "initdb"), "-D", data, "-U",

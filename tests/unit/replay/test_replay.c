@@ -123,6 +123,32 @@ static void unanswered__is_told_by_who_ended(void **state)
     }
 }
 
+/* What a load balancer put before is taken off, in the first segment or in one of its own. */
+static void proxy_header__hides_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char line[] = "PROXY TCP4 10.0.0.1 10.0.0.2 1000 80\r\n";
+    for (int apart = 0; apart < 2; apart++) {
+        packets_begin(&fixture->packets, PACKETS_LINK_RAW);
+        packets_open(&fixture->packets);
+        if (apart) {
+            packets_send(&fixture->packets, 0, line);
+            packets_send(&fixture->packets, 0, GET GET);
+        } else {
+            packets_send(&fixture->packets, 0, "PROXY TCP4 10.0.0.1 10.0.0.2 1000 80\r\n" GET GET);
+        }
+        packets_send(&fixture->packets, 1, OK OK);
+        packets_close(&fixture->packets, 0);
+        replay(fixture, false);
+        assert_int_equal(fixture->request_count, 2);
+        assert_int_equal(fixture->requests[0].code, 200);
+        assert_int_equal(fixture->requests[1].code, 200);
+        for (size_t i = 0; i < EYE_LOSS_COUNT; i++) {
+            assert_int_equal(fixture->lost[i], 0);
+        }
+    }
+}
+
 /* An answer that was not captured is no answer that was not given. */
 static void missed_answer__is_no_error(void **state)
 {
@@ -283,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(request__is_timed_by_the_capture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unanswered__is_told_by_who_ended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(proxy_header__hides_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(missed_answer__is_no_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_guess__is_put_right_by_the_protocol, set_up,
                                         tear_down),
