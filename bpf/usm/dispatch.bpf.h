@@ -56,29 +56,33 @@ EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes, __u32 wa
     return eye_look_at(&glance, count, wanted & ~eye_protocols_off);
 }
 
-/*
- * The same behind what a load balancer has put before the first byte of a payload: the segment
- * begins behind that from here on. The pieces of a header that has not come whole are HTTP/1's to
- * put together.
- */
-EYE_PART int eye_look_behind_proxy(struct __sk_buff *skb, struct eye_stream *stream,
-                                   struct eye_segment *segment, __u32 wanted)
+/* The bytes of what a load balancer has put at @offset, of @bytes; 0: nothing that is here as a
+ * whole. A function of its own: the stack of those that look has no room for its window. */
+EYE_PART __u32 eye_measure_proxy(struct __sk_buff *skb, __u32 offset, __u32 bytes)
 {
     struct eye_proxy_window window = {0};
-    if (!stream || !segment) {
-        return EYE_PROTOCOL_UNKNOWN;
-    }
-    __u64 count = segment->bytes;
+    __u64 count = bytes;
     eye_pin(count);
     count = count < EYE_PROXY_LINE_MAX ? count : EYE_PROXY_LINE_MAX;
     eye_pin(count);
     count = (count - 1) & (EYE_PROXY_WINDOW_BYTES - 1);
     eye_pin(count);
     count++;
-    if (bpf_skb_load_bytes(skb, segment->offset, &window, count) != 0) {
-        return EYE_PROTOCOL_UNKNOWN;
+    if (bpf_skb_load_bytes(skb, offset, &window, count) != 0) {
+        return 0;
     }
-    __u32 prefix = eye_proxy_measure(&window, count);
+    return eye_proxy_measure(&window, count);
+}
+
+/*
+ * The same behind what a load balancer has put before the first byte of a payload: the segment
+ * begins behind that from here on. The pieces of a header that has not come whole are HTTP/1's to
+ * put together.
+ */
+static __always_inline __u32 eye_look_behind_proxy(struct __sk_buff *skb, struct eye_stream *stream,
+                                                   struct eye_segment *segment, __u32 wanted)
+{
+    __u32 prefix = eye_measure_proxy(skb, segment->offset, segment->bytes);
     if (prefix == 0 || prefix > EYE_PROXY_STRIPPED_MAX || prefix > segment->bytes) {
         return wanted & ~eye_protocols_off & 1U << EYE_PROTOCOL_HTTP ? EYE_PROTOCOL_HTTP
                                                                      : EYE_PROTOCOL_UNKNOWN;
@@ -90,7 +94,7 @@ EYE_PART int eye_look_behind_proxy(struct __sk_buff *skb, struct eye_stream *str
     if (segment->bytes == 0) {
         return EYE_SEEN_PROXY;
     }
-    int seen = eye_look(skb, segment->offset, segment->bytes, wanted);
+    __u32 seen = eye_look(skb, segment->offset, segment->bytes, wanted);
     return seen == EYE_SEEN_PROXY ? EYE_PROTOCOL_UNKNOWN : seen;
 }
 

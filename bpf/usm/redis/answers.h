@@ -7,6 +7,13 @@
 /* The longest word of EYE_REDIS_ERRORS, and one byte behind it. */
 #define EYE_REDIS_ERROR_BYTES 16
 
+/* Three searches: each one's lowest mark is right, so the lowest of all is. A line feed ends the
+ * line, whatever stands before it: nothing may wait for more behind it. */
+static __always_inline __u64 eye_redis_find_word_end(__u64 word)
+{
+    return eye_find_byte(word, ' ') | eye_find_byte(word, '\r') | eye_find_byte(word, '\n');
+}
+
 /* The word of an error that begins at @from: an enum eye_redis_error, or EYE_REDIS_WAIT. */
 EYE_PART __u32 eye_redis_error_at(const struct eye_half *half, __u32 from, __u32 filled)
 {
@@ -15,11 +22,10 @@ EYE_PART __u32 eye_redis_error_at(const struct eye_half *half, __u32 from, __u32
     }
     __u64 first = eye_load_word(half->window + from);
     __u64 second = eye_load_word(half->window + from + 8);
-    /* Two searches: each one's lowest mark is right, so the lower of both is. */
-    __u64 ends = eye_find_byte(first, ' ') | eye_find_byte(first, '\r');
+    __u64 ends = eye_redis_find_word_end(first);
     __u32 length = ends ? eye_first_index(ends) : 8;
     if (!ends) {
-        ends = eye_find_byte(second, ' ') | eye_find_byte(second, '\r');
+        ends = eye_redis_find_word_end(second);
         length += ends ? eye_first_index(ends) : 8;
     }
     if (from + length >= filled) {
