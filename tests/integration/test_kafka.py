@@ -101,10 +101,13 @@ while True:
         break
     except confluent_kafka.KafkaException:
         time.sleep(0.05)  # it is still looking for the group's coordinator
+def stay(seconds):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        consumer.poll(0.02)
+stay(0.5)  # there is nothing more: several fetches wait in vain
 consumer.pause(partitions)
-end = time.monotonic() + 0.5
-while time.monotonic() < end:
-    consumer.poll(0.02)
+stay(0.5)
 print(json.dumps([got, requests()]), flush=True)
 sys.stdin.read()
 consumer.close()
