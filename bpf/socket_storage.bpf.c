@@ -123,12 +123,11 @@ int udp_live_table(struct bpf_iter__udp *context)
     return socket ? eye_handle_udp_live(sk, socket) : EYE_ITERATE_ON;
 }
 
-SEC("iter/bpf_map_elem")
-int udp_flow_live(struct bpf_iter__bpf_map_elem *context)
+/* Not iter/bpf_map_elem, which hardened kernels refuse. */
+SEC("syscall")
+int udp_flow_live(void *context)
 {
-    const struct eye_udp_flow_key *key = context->key;
-    struct eye_udp_flow *flow = context->value;
-    return key && flow ? eye_handle_flow(key, flow) : EYE_ITERATE_ON;
+    return eye_handle_flows();
 }
 
 SEC("tp_btf/udp_fail_queue_rcv_skb")

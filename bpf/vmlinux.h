@@ -247,13 +247,6 @@ struct bpf_iter__bpf_sk_storage_map {
     void *value;
 };
 
-struct bpf_iter__bpf_map_elem {
-    struct bpf_iter_meta *meta;
-    struct bpf_map *map;
-    void *key;
-    void *value;
-};
-
 struct bpf_iter__tcp {
     struct bpf_iter_meta *meta;
     struct sock_common *sk_common;

@@ -263,6 +263,9 @@ static void read_live(struct eye_collector *collector, uint64_t now_ns)
         eye_log_info("live sockets can be read again");
     }
     collector->blind = result != 0;
+    if (collector->ending) {
+        drain(collector); /* who ended during the look: no other interval tells of them */
+    }
 }
 
 /* @moment_ns: the end by the monotonic clock. */

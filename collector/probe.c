@@ -122,7 +122,11 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
     eye_text_appendf(page, "\ntier: %s, protocols: %s, UDP: %s, NAT: %s\n", tier_of(probe),
                      protocols_of(probe), udp_of(probe), probe->nat);
     if (probe->trial.look != NULL) {
-        eye_text_appendf(page, "live sockets: by %s\n", probe->trial.look);
+        struct eye_error line;
+        eye_error_set(&line, 0, "live sockets: by %s%s%s", probe->trial.look,
+                      probe->trial.look_why != NULL ? ": " : "",
+                      probe->trial.look_why != NULL ? probe->trial.look_why : "");
+        end_line(page, line.text, INDENT);
     }
     if (probe->nat_why.text[0] != '\0') {
         struct eye_error line;

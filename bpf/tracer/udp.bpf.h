@@ -682,26 +682,23 @@ static __always_inline enum eye_iteration eye_handle_udp_live(struct sock *sk,
     return EYE_ITERATE_ON;
 }
 
-/* The iterator alone writes what was reported of a flow, so nobody has to be kept from it. */
-static __always_inline enum eye_iteration eye_handle_flow(const struct eye_udp_flow_key *key,
-                                                          struct eye_udp_flow *flow)
+/* A walk over the map of flows, which ends for want of room and goes on behind those that it told.
+ */
+struct eye_flow_walk {
+    __u64 met;
+    __u64 now_ns;
+    bool ended; /* on its way */
+    bool deletes;
+    struct eye_udp_flow_key idle; /* to delete once the walk stands on it no more */
+};
+
+__u64 eye_flows_told = 0; /* by the runs before, of the same walk */
+
+static __always_inline void eye_tell_flow(const struct eye_udp_flow_key *key,
+                                          struct eye_udp_flow *flow,
+                                          const struct eye_datagrams *now,
+                                          struct eye_datagram_record *record)
 {
-    struct eye_datagrams now = {0};
-    __u64 now_ns = bpf_ktime_get_ns();
-    eye_copy_datagrams(&flow->counters, &now);
-    eye_keep_received(&now, &flow->reported);
-    if (!eye_has_moved(&now, &flow->reported)) {
-        if (now_ns - flow->moved_ns > EYE_UDP_FLOW_IDLE_NS) {
-            struct eye_udp_flow_key idle = *key;
-            bpf_map_delete_elem(&udp_flows, &idle);
-        }
-        return EYE_ITERATE_ON;
-    }
-    union eye_gathered *room = eye_room_to_gather();
-    if (!room) {
-        return EYE_ITERATE_AGAIN;
-    }
-    struct eye_datagram_record *record = &room->datagram;
     __builtin_memset(record, 0, sizeof(*record));
     record->owner = flow->owner;
     record->netns = flow->netns;
@@ -711,11 +708,56 @@ static __always_inline enum eye_iteration eye_handle_flow(const struct eye_udp_f
     record->cast = key->cast;
     record->flags = flow->flags;
     __builtin_memcpy(record->remote, key->remote, sizeof(record->remote));
-    eye_fill_datagrams(record, &now, &flow->reported);
+    eye_fill_datagrams(record, now, &flow->reported);
+}
+
+static __always_inline void eye_delete_idle(struct eye_flow_walk *walk)
+{
+    if (walk->deletes) {
+        bpf_map_delete_elem(&udp_flows, &walk->idle);
+        walk->deletes = false;
+    }
+}
+
+/* Of bpf_for_each_map_elem(): 1 ends the walk. It alone writes what was reported of a flow, so
+ * nobody has to be kept from it. */
+static long eye_handle_flow(struct bpf_map *map, const struct eye_udp_flow_key *key,
+                            struct eye_udp_flow *flow, struct eye_flow_walk *walk)
+{
+    eye_delete_idle(walk);
+    if (walk->met++ < eye_flows_told) {
+        return 0;
+    }
+    struct eye_datagrams now = {0};
+    eye_copy_datagrams(&flow->counters, &now);
+    eye_keep_received(&now, &flow->reported);
+    if (!eye_has_moved(&now, &flow->reported)) {
+        walk->deletes = walk->now_ns - flow->moved_ns > EYE_UDP_FLOW_IDLE_NS;
+        walk->met -= walk->deletes;
+        walk->idle = *key;
+        return 0;
+    }
+    union eye_gathered *room = eye_room_to_gather();
+    if (!room) {
+        walk->ended = true;
+        walk->met--;
+        return 1;
+    }
+    eye_tell_flow(key, flow, &now, &room->datagram);
     flow->reported = now;
-    flow->moved_ns = now_ns;
+    flow->moved_ns = walk->now_ns;
     eye_keep_gathered();
-    return EYE_ITERATE_ON;
+    return 0;
+}
+
+/* 1: it ended on its way. */
+static __always_inline int eye_handle_flows(void)
+{
+    struct eye_flow_walk walk = {.now_ns = bpf_ktime_get_ns()};
+    bpf_for_each_map_elem(&udp_flows, eye_handle_flow, &walk, 0);
+    eye_delete_idle(&walk);
+    eye_flows_told = walk.ended ? walk.met : 0;
+    return walk.ended;
 }
 
 /* The last record of a socket: its last close, in process context. */

@@ -467,7 +467,6 @@ void eye_features_init(struct eye_features *features, const struct eye_config *c
 {
     memset(features, 0, sizeof(*features));
     features->config = config;
-    features->storage_walk = EYE_ANSWER_UNKNOWN;
     features->user_namespace = EYE_ANSWER_UNKNOWN;
     for (size_t i = 0; i < EYE_HELPER_COUNT; i++) {
         features->helpers[i] = EYE_ANSWER_UNKNOWN;
@@ -579,23 +578,49 @@ const char *eye_lockdown(void)
 }
 
 /* The member came with the lockless way of unlinking. */
-static bool unlinks_without_lock(void)
+static bool unlinks_without_lock(const struct btf *kernel)
 {
-    struct btf *kernel = btf__load_vmlinux_btf();
-    int entry = kernel == NULL
-                    ? -ENOENT
-                    : btf__find_by_name_kind(kernel, "bpf_local_storage_elem", BTF_KIND_STRUCT);
-    bool without_lock =
-        entry > 0 &&
-        eye_kernel_type_offset(kernel, btf__type_by_id(kernel, (uint32_t)entry), "state") != 0;
-    btf__free(kernel);
-    return without_lock;
+    int entry = btf__find_by_name_kind(kernel, "bpf_local_storage_elem", BTF_KIND_STRUCT);
+    return entry > 0 &&
+           eye_kernel_type_offset(kernel, btf__type_by_id(kernel, (uint32_t)entry), "state") != 0;
 }
 
-bool eye_storage_walk_is_safe(struct eye_features *features)
+static bool refuses_storage_iterators(const struct btf *kernel)
 {
-    if (features->storage_walk == EYE_ANSWER_UNKNOWN) {
-        features->storage_walk = answer_of(!unlinks_without_lock());
+    static const struct bpf_insn nothing[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+        {.code = BPF_JMP | BPF_EXIT},
+    };
+    int iterator = btf__find_by_name_kind(kernel, "bpf_iter_bpf_sk_storage_map", BTF_KIND_FUNC);
+    if (iterator < 0) {
+        return true;
     }
-    return features->storage_walk == EYE_ANSWER_YES;
+    LIBBPF_OPTS(bpf_prog_load_opts, options);
+    options.expected_attach_type = BPF_TRACE_ITER;
+    options.attach_btf_id = (uint32_t)iterator;
+    EYE_AUTOCLOSE int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, NULL, "GPL", nothing,
+                                         EYE_ARRAY_LENGTH(nothing), &options);
+    return fd < 0;
+}
+
+/* Without BTF no program is loaded at all. */
+static enum eye_storage_walk try_storage_walk(struct eye_features *features)
+{
+    struct btf *kernel = btf__load_vmlinux_btf();
+    enum eye_storage_walk walk = EYE_STORAGE_WALK_WORKS;
+    if (kernel != NULL && unlinks_without_lock(kernel)) {
+        walk = EYE_STORAGE_WALK_CRASHES;
+    } else if (kernel != NULL && has_capabilities(features) && refuses_storage_iterators(kernel)) {
+        walk = EYE_STORAGE_WALK_REFUSED;
+    }
+    btf__free(kernel);
+    return walk;
+}
+
+enum eye_storage_walk eye_storage_walk(struct eye_features *features)
+{
+    if (features->storage_walk == EYE_STORAGE_WALK_UNKNOWN) {
+        features->storage_walk = try_storage_walk(features);
+    }
+    return features->storage_walk;
 }

@@ -93,12 +93,20 @@ enum eye_helper {
         EYE_HELPER_COUNT,
 };
 
+/* What becomes of a walk over the storage of all sockets (iter/bpf_sk_storage_map). */
+enum eye_storage_walk {
+    EYE_STORAGE_WALK_UNKNOWN, /* not asked yet */
+    EYE_STORAGE_WALK_WORKS,
+    EYE_STORAGE_WALK_CRASHES, /* the kernel, now and then */
+    EYE_STORAGE_WALK_REFUSED, /* whatever program it is */
+};
+
 /* The answers so far. */
 struct eye_features {
     const struct eye_config *config;                    /* where to look */
     struct eye_feature_state states[EYE_FEATURE_COUNT]; /* key NULL: not asked yet */
     enum eye_answer helpers[EYE_HELPER_COUNT];          /* UNKNOWN: not asked yet */
-    enum eye_answer storage_walk;                       /* is it safe? UNKNOWN: not asked yet */
+    enum eye_storage_walk storage_walk;
     enum eye_answer user_namespace; /* is it the host's, as far as known? UNKNOWN: not asked yet */
     bool proc_looked_at;
     enum eye_proc_state proc;
@@ -131,13 +139,19 @@ int eye_feature_check(const struct eye_feature_state *state, struct eye_error *r
 bool eye_helper_allowed(struct eye_features *features, enum eye_helper helper);
 
 /**
- * May this kernel's iterator bpf_sk_storage_map be run? Since Linux 7.0 an entry whose socket is
- * freed loses its way back to it while the iterator stands there ("bpf: Switch to
- * bpf_selem_unlink_nofail in bpf_local_storage_{map_free, destroy}"), which
- * __bpf_sk_storage_map_seq_show() follows without looking: the kernel's oops kills the thread that
- * reads. What is asked is BTF, as versions tell little of what was ported back.
+ * May this kernel's iterator bpf_sk_storage_map be run? Never EYE_STORAGE_WALK_UNKNOWN.
+ *
+ * CRASHES: since Linux 7.0 an entry whose socket is freed loses its way back to it while the
+ * iterator stands there ("bpf: Switch to bpf_selem_unlink_nofail in bpf_local_storage_{map_free,
+ * destroy}"), which __bpf_sk_storage_map_seq_show() follows without looking: the kernel's oops
+ * kills the thread that reads. What is asked is BTF, as versions tell little of what was ported
+ * back.
+ *
+ * REFUSED: hardened kernels refuse programs of the iterators over maps' values
+ * (bpf_sk_storage_map, bpf_map_elem) with EPERM and take all others. What is asked is a program
+ * that does nothing; without the rights to load it, nobody asks.
  */
-bool eye_storage_walk_is_safe(struct eye_features *features);
+enum eye_storage_walk eye_storage_walk(struct eye_features *features);
 
 /** Where the host's processes stand under the numbers that records have: source.proc; NULL when
  * they stand nowhere, because what is there is of another pid namespace, or nothing. */

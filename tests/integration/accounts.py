@@ -72,10 +72,13 @@ class Accounts:
 
 
 class Footprint:
-    """Memory and threads of a process, looked at ten times a second while it lives."""
+    """Memory and threads of a process, looked at ten times a second while it lives; without the
+    thread that goes into other network namespaces and ends there."""
+
+    VISITOR = "eye:namespaces"
 
     def __init__(self, test, pid):
-        self._path = f"/proc/{pid}/status"
+        self._folder = f"/proc/{pid}"
         self.first_kib, self.first_threads = self._read()
         self.most_kib, self.most_threads = self.first_kib, self.first_threads
         self._ended = threading.Event()
@@ -84,10 +87,18 @@ class Footprint:
         test.addCleanup(self.end)
 
     def _read(self):
-        with open(self._path, encoding="ascii") as file:
-            text = file.read()
-        return tuple(int(re.search(rf"^{key}:\s+(\d+)", text, re.M)[1])
-                     for key in ("VmHWM", "Threads"))
+        with open(f"{self._folder}/status", encoding="ascii") as file:
+            kib = int(re.search(r"^VmHWM:\s+(\d+)", file.read(), re.M)[1])
+        return kib, sum(self._name(thread) not in (None, self.VISITOR)
+                        for thread in os.listdir(f"{self._folder}/task"))
+
+    def _name(self, thread):
+        """None: it has ended."""
+        try:
+            with open(f"{self._folder}/task/{thread}/comm", encoding="ascii") as file:
+                return file.read().strip()
+        except OSError:
+            return None
 
     def _watch(self):
         while not self._ended.wait(0.1):

@@ -58,7 +58,24 @@ def ask(udp, *messages):
 
 # linux/net_tstamp.h, linux/socket.h: the kernel's own clock at its loopback, both ways.
 _TIMESTAMPING = 37
-_STAMPS = 1 << 1 | 1 << 3 | 1 << 4 | 1 << 7 | 1 << 11  # TX, RX, told as software's, OPT_ID, TSONLY
+_RX_STAMPS = 1 << 3 | 1 << 4  # RX, told as software's
+_STAMPS = _RX_STAMPS | 1 << 1 | 1 << 7 | 1 << 11  # TX, OPT_ID, TSONLY
+
+
+def keep_stamping():
+    """Returns a socket that keeps the stamps of packets that come on, once they are: the kernel's
+    work queue turns them on behind the first socket that asks, and off behind the last one's end
+    (net_enable_timestamp())."""
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    udp.settimeout(20)
+    udp.setsockopt(socket.SOL_SOCKET, _TIMESTAMPING, _RX_STAMPS)
+    stamped = False
+    while not stamped:
+        udp.sendto(b"", udp.getsockname())
+        _, ancillary, _, _ = udp.recvmsg(1, 512)
+        stamped = any(kind == _TIMESTAMPING for _, kind, _ in ancillary)
+    return udp
 
 
 def _stamp(ancillary):
@@ -68,7 +85,8 @@ def _stamp(ancillary):
 
 
 def ask_stamped(udp, *messages):
-    """As ask(), of a new socket; returns also how long they took by when packets left and came."""
+    """As ask(), of a new socket, beside keep_stamping()'s; returns also how long they took by when
+    packets left and came."""
     udp.setsockopt(socket.SOL_SOCKET, _TIMESTAMPING, _STAMPS)
     begin, took, came, between = {}, [], {}, []
     for message in messages:

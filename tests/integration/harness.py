@@ -217,6 +217,15 @@ def read_word(process, word):
         raise AssertionError(f"the child said {line!r} instead of {word!r}")
 
 
+def read_until(stream, words):
+    """Reads a child's lines up to the first one that has `words` in it."""
+    passed = []
+    while not passed or words not in passed[-1]:
+        passed.append(stream.readline())
+        if not passed[-1]:
+            raise AssertionError(f"{words!r} was not said before the end, but {passed}")
+
+
 def tell(process, line):
     """Writes one line to a child."""
     process.stdin.write(line + "\n")

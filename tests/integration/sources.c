@@ -124,6 +124,7 @@ static int make_world(void **state)
     world.programs = sources__open();
     assert_non_null(world.programs);
     bpf_program__set_autoload(world.programs->progs.tcp_live, false);
+    bpf_program__set_autoload(world.programs->progs.udp_live, false);
     bpf_program__set_autoload(world.programs->progs.tcp_seed, false);
     bpf_program__set_autoload(world.programs->progs.owner_seed, false);
     assert_int_equal(sources__load(world.programs), 0);

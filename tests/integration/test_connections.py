@@ -21,6 +21,7 @@ import unittest
 import harness
 from conversation import answer, get
 from harness import Daemon, Namespace, Pair, Peer, Server, free_port, wait_until
+from test_probe import looks_by_table
 
 OPENED = "tcp.connections.opened"
 CLOSED = "tcp.connections.closed"
@@ -237,7 +238,9 @@ print(made)
         print(f"{sum(made.values())} connections, ends not closed {missing}, counted lost {lost}",
               end="; ")
         self.assertGreaterEqual(min(missing), 0)
-        self.assertLessEqual(sum(missing), lost)
+        # By table, where a process hides its network namespace, they may be there: told as that.
+        if not (looks_by_table() and ("tcp", "look_incomplete") in daemon.losses()):
+            self.assertLessEqual(sum(missing), lost)
         for port in made:
             self.assertEqual(active(daemon, port=port), 0)
             self.assertLessEqual(set(daemon.values(FAILED, "reason", port=port)), {"reset"})

@@ -22,7 +22,7 @@ AT_ONCE = 4
 REQUEST, RESPONSE = 100, 300
 
 # Between connections of one thread, so that there is time to look at them.
-PAUSE_SECONDS = 0.002
+PAUSE_SECONDS = 0.003
 
 # A client that asks every so often, prints each answer before it acknowledges it, and is killed.
 CLIENT = """

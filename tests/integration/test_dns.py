@@ -339,6 +339,7 @@ for _ in range(200):
         break
     except ConnectionRefusedError:
         time.sleep(0.05)
+stamping = keep_stamping()
 took = between = 0
 for i in range({self.NAMES}):
     udp = client()

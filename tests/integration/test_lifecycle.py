@@ -462,7 +462,7 @@ class Signals(unittest.TestCase):
             "shutdown_timeout=1s", "--set", f"exporters=[{harness.JSON_CONSOLE}]",
             stdin=None, stdout=write_end, stderr=subprocess.PIPE)
         os.close(write_end)
-        self.assertIn(harness.OBSERVING, process.stderr.readline())
+        harness.read_until(process.stderr, harness.OBSERVING)
         wait_until(lambda: self.is_stuck(read_end), 30, "a full pipe")
         process.terminate()
         self.assertEqual(process.wait(60), EXIT_FAILURE)

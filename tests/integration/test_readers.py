@@ -16,7 +16,7 @@ import time
 import unittest
 
 import harness
-from harness import EXIT_FAILURE, EXIT_OK, OBSERVING, wait_until
+from harness import EXIT_FAILURE, EXIT_OK, OBSERVING, read_until, wait_until
 from test_lifecycle import Connection
 
 ESCAPE = re.compile(r"\x1b\[\d*m")
@@ -85,7 +85,7 @@ class Gone(Run):
         path, file_exporter = self.points_file()
         process = self.start("interval=1h", f"exporters=[{exporter}, {file_exporter}]",
                              stdout=stdout)
-        self.assertIn(OBSERVING, process.stderr.readline())
+        read_until(process.stderr, OBSERVING)
         connection = Connection(self)
         connection.send(self.SIZE)
         close()
@@ -125,10 +125,10 @@ class Gone(Run):
         read_end, write_end = os.pipe()
         process = self.start("interval=1s", NULL, stdout=write_end)
         os.close(write_end)
-        self.assertIn(OBSERVING, process.stderr.readline())
+        read_until(process.stderr, OBSERVING)
         os.close(read_end)
         process.send_signal(signal.SIGHUP)
-        self.assertIn("the configuration is in force", process.stderr.readline())
+        read_until(process.stderr, "the configuration is in force")
         process.terminate()
         self.assertEqual(process.wait(60), EXIT_OK)
 

@@ -360,7 +360,7 @@ class Console(Reload):
                                 f"control.socket={self.socket}", stdout=write_end,
                                 stderr=subprocess.PIPE)
         os.close(write_end)
-        wait_until(lambda: harness.OBSERVING in process.stderr.readline(), 60, "observing")
+        harness.read_until(process.stderr, harness.OBSERVING)
         self.write(self.TEXT.format(", {type: console}"))
         self.assertEqual(self.reload().returncode, EXIT_OK)
         wait_until(lambda: self.status()["exporters"][1]["failures"].get("reset", 0) >= 2, 20,

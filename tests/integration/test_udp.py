@@ -314,6 +314,34 @@ class Counts(Case):
                           if loss[0] == "udp"}, {})
 
 
+class ManyFlows(Case):
+    """More peers of one socket than one run of the walk over flows can tell (2048)."""
+
+    PEERS, SIZE, ROUNDS = 5000, 9, 4
+    SOURCE = """
+import socket, sys
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in sys.stdin:
+    for peer in range(int(sys.argv[1])):
+        udp.sendto(bytes(int(sys.argv[2])), ("127.0.0.1", 60000 - peer))
+    print("sent", flush=True)
+"""
+
+    def test_each_once(self):
+        daemon = Daemon(self, console=CONSOLE, interval="1s")
+        tags = {"service": f"flows-{os.getpid()}", "direction": "outgoing"}
+        client = harness.spawn_python(self, self.SOURCE, self.PEERS, self.SIZE,
+                                      service=tags["service"])
+        for rounds in range(self.ROUNDS):
+            daemon.wait_for_total("udp.sent.datagrams", rounds * self.PEERS, **tags)
+            harness.tell(client, "again")
+            harness.read_word(client, "sent")
+        self.assertEqual(daemon.stop(), 0)  # in one look
+        self.assertEqual(daemon.total("udp.sent.datagrams", **tags), self.ROUNDS * self.PEERS)
+        self.assertEqual(daemon.total("udp.sent.bytes", **tags),
+                         self.ROUNDS * self.PEERS * self.SIZE)
+
+
 class Extensions(Case):
     """Behind more headers of IPv6 than are followed."""
 

@@ -18,6 +18,7 @@ FULL = SHORT + (
     "test_connections.Churn",
     "test_udp.Counts",
     "test_udp.Directions",
+    "test_udp.ManyFlows",
     "test_process_monitor.PythonSenders",
     "test_dns.Exact.test_outcomes",
     "test_nat.Translated.test_both_ends",

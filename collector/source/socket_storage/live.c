@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "collector/source/socket_storage/live.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "bpf/abi.h"
@@ -90,26 +91,32 @@ static int run_until_whole(struct run *run)
     return result;
 }
 
-/* Of what the last run passes over nothing is lost: the next look tells it. */
-static int read_datagrams(struct look *look, const struct bpf_link *link)
+/* Flows are in a map, whose walk is a program's own: it goes on where it ended for want of room. */
+static int run_over_flows(struct run *run)
 {
-    struct run run = {
-        .look = look,
-        .link = link,
-        .record_bytes = sizeof(struct eye_datagram_record),
-    };
-    return run_until_whole(&run);
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    int result;
+    do {
+        result = bpf_prog_test_run_opts(run->look->request->flows, &options);
+        hand_on(run);
+    } while (result == 0 && options.retval != 0);
+    return result;
 }
 
+/* Of what the last run passes over nothing is lost: the next look tells it. */
 static int read_udp(struct look *look)
 {
     const struct eye_live_request *request = look->request;
     if (request->udp == NULL) {
         return 0;
     }
-    int result = read_datagrams(look, request->udp);
-    look->proc = NULL; /* flows are in a map */
-    return result == 0 ? read_datagrams(look, request->flows) : result;
+    struct run run = {
+        .look = look,
+        .link = request->udp,
+        .record_bytes = sizeof(struct eye_datagram_record),
+    };
+    int result = run_until_whole(&run);
+    return result == 0 ? run_over_flows(&run) : result;
 }
 
 /* From now on who leaves and was not met is counted (EYE_COUNT_UNMET). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A look at every live socket of every network namespace: iter/bpf_sk_storage_map, or where that is
- * not safe (eye_storage_walk_is_safe()) iter/tcp and iter/udp in each. Within one read the kernel
+ * not to be had (eye_storage_walk()) iter/tcp and iter/udp in each. Within one read the kernel
  * shows each socket that lives through it; of more than one read that cannot be proved, so the
  * iterator runs again for those that were passed over. Belongs to the collector thread.
  */
@@ -25,11 +25,11 @@ struct eye_live {
 
 struct eye_live_request {
     struct socket_storage *programs;
-    const struct bpf_link *tcp;   /* of tcp_live, or tcp_live_table */
-    const struct bpf_link *udp;   /* of udp_live, or udp_live_table; NULL: UDP is not seen */
-    const struct bpf_link *flows; /* of udp_flow_live */
-    const char *proc;             /* where namespaces are found, to walk over the tables of each;
-                                     NULL: over storage */
+    const struct bpf_link *tcp; /* of tcp_live, or tcp_live_table */
+    const struct bpf_link *udp; /* of udp_live, or udp_live_table; NULL: UDP is not seen */
+    int flows;                  /* udp_flow_live */
+    const char *proc;           /* where namespaces are found, to walk over the tables of each;
+                                   NULL: over storage */
     const struct eye_counts *counts;
     uint32_t pass; /* see eye_connection_record */
     bool full;     /* it is a counting pass: nobody is left out */

@@ -33,10 +33,22 @@ static void conclude_packets(struct eye_tier_trial *trial, struct eye_features *
         features->config->connections.udp && packets && note_ability(trial, EYE_ABILITY_UDP);
 }
 
+static void conclude_look(struct eye_tier_trial *trial, struct eye_features *features)
+{
+    static const char *const reasons[] = {
+        [EYE_STORAGE_WALK_WORKS] = "source.look",
+        [EYE_STORAGE_WALK_CRASHES] = "this kernel may crash while it walks over socket storage",
+        [EYE_STORAGE_WALK_REFUSED] = "this kernel refuses programs that walk over socket storage",
+    };
+    bool by_table = eye_programs_look(features) == EYE_LOOK_WAY_TABLES;
+    trial->look = by_table ? "tables" : "storage";
+    trial->look_why = by_table ? reasons[eye_storage_walk(features)] : NULL;
+}
+
 void eye_socket_storage_probe(struct eye_features *features, struct eye_tier_trial *ret_trial)
 {
     eye_programs_try(features, ret_trial->programs);
-    ret_trial->look = eye_programs_look(features) == EYE_LOOK_WAY_TABLES ? "tables" : "storage";
+    conclude_look(ret_trial, features);
     ret_trial->connections = note_ability(ret_trial, EYE_ABILITY_CONNECTIONS);
     if (!ret_trial->connections) {
         return;

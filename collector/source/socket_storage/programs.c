@@ -38,7 +38,6 @@ static const char *map_of(enum eye_program program)
     static const char *const maps[] = {
         [EYE_WAY_ITERATES_SOCKETS] = "sockets",
         [EYE_WAY_ITERATES_UDP_SOCKETS] = "udp_sockets",
-        [EYE_WAY_ITERATES_UDP_FLOWS] = "udp_flows",
     };
     return maps[ways[program]];
 }
@@ -203,9 +202,9 @@ struct bpf_link *eye_program_attach(const struct bpf_object *object, enum eye_pr
 enum eye_look_way eye_programs_look(struct eye_features *features)
 {
     enum eye_look_way wanted = (enum eye_look_way)features->config->source.look;
-    return wanted != EYE_LOOK_WAY_AUTO          ? wanted
-           : eye_storage_walk_is_safe(features) ? EYE_LOOK_WAY_STORAGE
-                                                : EYE_LOOK_WAY_TABLES;
+    return wanted != EYE_LOOK_WAY_AUTO                            ? wanted
+           : eye_storage_walk(features) == EYE_STORAGE_WALK_WORKS ? EYE_LOOK_WAY_STORAGE
+                                                                  : EYE_LOOK_WAY_TABLES;
 }
 
 void eye_programs_note_look(struct eye_features *features, struct eye_sight *sight)
@@ -238,9 +237,9 @@ bool eye_program_is_used(enum eye_program program, enum eye_look_way look)
     }
 }
 
-bool eye_program_is_iterator(enum eye_program program)
+enum eye_program_way eye_program_way(enum eye_program program)
 {
-    return ways[program] >= EYE_WAY_ITERATES;
+    return ways[program];
 }
 
 /* Of a program that this kernel does not take. */

@@ -23,11 +23,11 @@ enum eye_program_way {
     EYE_WAY_TRACES, /* to the tracepoint that its section names */
     EYE_WAY_PLACED, /* to where packets come from */
     EYE_WAY_CALLED, /* not at all: another one calls it */
+    EYE_WAY_RUN,    /* not at all: the collector runs it */
     EYE_WAY_ITERATES,
     EYE_WAY_ITERATES_TABLES,      /* of the sockets of a network namespace */
     EYE_WAY_ITERATES_SOCKETS,     /* over the map of that name */
     EYE_WAY_ITERATES_UDP_SOCKETS, /* likewise */
-    EYE_WAY_ITERATES_UDP_FLOWS,
 };
 
 /* X(program, ability, way): those of the tier's own object; an ability needs all of its programs
@@ -45,7 +45,7 @@ enum eye_program_way {
     X(process_exit, PROCESSES, TRACES)                                                             \
     X(udp_live, UDP, ITERATES_UDP_SOCKETS)                                                         \
     X(udp_live_table, UDP, ITERATES_TABLES)                                                        \
-    X(udp_flow_live, UDP, ITERATES_UDP_FLOWS)                                                      \
+    X(udp_flow_live, UDP, RUN)                                                                     \
     X(udp_refused, UDP, TRACES)                                                                    \
     X(udp_bind4, UDP, PLACED)                                                                      \
     X(udp_bind6, UDP, PLACED)                                                                      \
@@ -140,8 +140,8 @@ void eye_programs_note_look(struct eye_features *features, struct eye_sight *sig
 /** Whether it is needed for that way; of programs for the two ways one is. */
 bool eye_program_is_used(enum eye_program program, enum eye_look_way look);
 
-/** Whether it is an iterator. */
-bool eye_program_is_iterator(enum eye_program program);
+/** How it is attached. */
+enum eye_program_way eye_program_way(enum eye_program program);
 
 /**
  * The message of a program that this kernel refuses, "what is lost: program: reason: error; what

@@ -150,13 +150,20 @@ static struct socket_storage *object_of(const struct tier *tier, enum eye_abilit
                                                                     : tier->programs;
 }
 
+static int own_program(const struct tier *tier, enum eye_program program)
+{
+    const struct socket_storage *object = object_of(tier, eye_programs[program].ability);
+    return bpf_program__fd(eye_program_of(object, program));
+}
+
 /* All programs of an ability, or none. @place: as eye_program_attach() takes it. */
 static int attach(struct tier *tier, enum eye_ability ability, int place,
                   struct eye_error *ret_error)
 {
     for (size_t i = 0; i < EYE_OWN_PROGRAM_COUNT; i++) {
         enum eye_program program = (enum eye_program)i;
-        if (eye_programs[program].ability != ability || !eye_program_is_used(program, tier->look)) {
+        if (eye_programs[program].ability != ability || !eye_program_is_used(program, tier->look) ||
+            eye_program_way(program) == EYE_WAY_RUN) {
             continue;
         }
         tier->links[i] = eye_program_attach(object_of(tier, ability)->obj, program, place);
@@ -395,12 +402,8 @@ static int start(struct tier *tier, struct eye_error *ret_error)
 
 static void note_look(struct tier *tier)
 {
-    bool safe = eye_storage_walk_is_safe(tier->features);
-    if (tier->look == EYE_LOOK_WAY_TABLES) {
-        eye_log_info("live sockets are looked at by table, a network namespace at a time: %s",
-                     safe ? "source.look"
-                          : "this kernel may crash while it walks over socket storage");
-    } else if (!safe) {
+    if (tier->look == EYE_LOOK_WAY_STORAGE &&
+        eye_storage_walk(tier->features) == EYE_STORAGE_WALK_CRASHES) {
         eye_log_warning("source.look: storage: this kernel may crash while it walks over socket "
                         "storage; leave it at auto");
     }
@@ -550,7 +553,7 @@ static int read_live(void *state, uint32_t pass, bool full, eye_record_handler *
         .programs = tier->programs,
         .tcp = tier->links[tcp],
         .udp = tier->links[udp],
-        .flows = tier->links[EYE_PROGRAM_udp_flow_live],
+        .flows = own_program(tier, EYE_PROGRAM_udp_flow_live),
         .proc = by_table ? tier->config->source.proc : NULL,
         .counts = &tier->counts,
         .pass = pass,
@@ -573,12 +576,6 @@ static bool read_program(int fd, struct bpf_prog_info *ret_info)
     __u32 size = sizeof(*ret_info);
     memset(ret_info, 0, sizeof(*ret_info));
     return fd >= 0 && bpf_obj_get_info_by_fd(fd, ret_info, &size) == 0;
-}
-
-static int own_program(const struct tier *tier, enum eye_program program)
-{
-    const struct socket_storage *object = object_of(tier, eye_programs[program].ability);
-    return bpf_program__fd(eye_program_of(object, program));
 }
 
 static uint64_t count_unhandled(const struct tier *tier)

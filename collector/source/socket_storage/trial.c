@@ -102,11 +102,19 @@ static void attach_alone(const struct bpf_object *object, enum eye_program progr
                          struct eye_program_trial *trial)
 {
     struct bpf_link *link = eye_program_attach(object, program, place);
-    trial->error = link == NULL                       ? errno
-                   : eye_program_is_iterator(program) ? make_iterator(link)
-                                                      : 0;
+    trial->error = link == NULL                                   ? errno
+                   : eye_program_way(program) >= EYE_WAY_ITERATES ? make_iterator(link)
+                                                                  : 0;
     trial->attaches = trial->error == 0;
     bpf_link__destroy(link);
+}
+
+/* Its maps are of the trial and empty. */
+static void run_alone(const struct subject *subject, struct eye_program_trial *trial)
+{
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+    trial->error = -bpf_prog_test_run_opts(bpf_program__fd(subject->program), &options);
+    trial->attaches = trial->error == 0;
 }
 
 static void try_program(struct eye_features *features, enum eye_program program, int place,
@@ -123,6 +131,8 @@ static void try_program(struct eye_features *features, enum eye_program program,
     read_log(log, ret_trial);
     if (eye_program_protocol(program) != EYE_PROTOCOL_UNKNOWN) {
         ret_trial->attaches = ret_trial->loads; /* by others, as a call */
+    } else if (ret_trial->loads && eye_program_way(program) == EYE_WAY_RUN) {
+        run_alone(&subject, ret_trial);
     } else if (ret_trial->loads) {
         attach_alone(subject.object, program, place, ret_trial);
     }
