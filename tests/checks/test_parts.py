@@ -105,6 +105,13 @@ class Parts(Shell):
         self.assertEqual(self.result(output, "good"), "ok")
         self.assertEqual(self.result(output, "all"), "0 failed, 1 skipped")
 
+    def test_what_has_not_begun_in_time_is_skipped(self):
+        output = self.run_parts("good", code=0, stubs="EYE_TEST_UNTIL=1")
+        self.assertEqual(self.result(output, "good"),
+                         "skipped: no time was left for it (EYE_TEST_UNTIL)")
+        self.assertEqual(self.result(output, "all"), "0 failed, 1 skipped")
+        self.assertNotIn("good words", output)
+
     def test_a_preset_is_built_once(self):
         self.run_parts("good", "absent", code=0)
         self.assertEqual(self.said("built"), ["build dev"])

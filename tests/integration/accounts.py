@@ -73,12 +73,14 @@ class Accounts:
 
 class Footprint:
     """Memory and threads of a process, looked at ten times a second while it lives; without the
-    thread that goes into other network namespaces and ends there."""
+    thread that goes into other network namespaces and ends there, which may have no name yet:
+    whoever is met by two looks counts."""
 
     VISITOR = "eye:namespaces"
 
     def __init__(self, test, pid):
         self._folder = f"/proc/{pid}"
+        self._threads = self._read_threads()
         self.first_kib, self.first_threads = self._read()
         self.most_kib, self.most_threads = self.first_kib, self.first_threads
         self._ended = threading.Event()
@@ -89,8 +91,12 @@ class Footprint:
     def _read(self):
         with open(f"{self._folder}/status", encoding="ascii") as file:
             kib = int(re.search(r"^VmHWM:\s+(\d+)", file.read(), re.M)[1])
-        return kib, sum(self._name(thread) not in (None, self.VISITOR)
-                        for thread in os.listdir(f"{self._folder}/task"))
+        before, self._threads = self._threads, self._read_threads()
+        return kib, len(before & self._threads)
+
+    def _read_threads(self):
+        return {thread for thread in os.listdir(f"{self._folder}/task")
+                if self._name(thread) not in (None, self.VISITOR)}
 
     def _name(self, thread):
         """None: it has ended."""

@@ -2,9 +2,10 @@
 """Real servers, a little traffic of each protocol, and tcpdump that watches it.
 
 captured.py FOLDER, as root, writes a capture of each protocol into FOLDER: those of
-tests/data/replay were made so.
+tests/data/replay were made so, and kafka/python.pcap and mysql/mariadb.pcap beside it.
 """
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -15,6 +16,8 @@ import unittest
 
 import grpc_peer
 import harness
+import test_kafka
+import test_mysql
 import test_postgres
 from harness import clean_environment, command, need, spawn, wait_until
 
@@ -151,6 +154,42 @@ class Postgres:
                  "/dev/stdin", "-h", LOOPBACK, "-p", str(self.port), "-U", "postgres", "postgres")
 
 
+class Mysql:
+    """A server of test_mysql's, and mariadb."""
+
+    def __init__(self, test):
+        self.server = type("Server", (test_mysql.Server,), {"addClassCleanup": test.addCleanup})
+        self.server.setUpClass()
+        self.port = self.server.port
+        self.filter = f"tcp port {self.port}"
+
+    def speak(self, rounds):
+        for i in range(rounds):
+            for statements in (f"use d; insert into t values ({i}, 'b'); select * from t; show tables",
+                               f"insert into d.t values ({i}, 'again')", "select nothing from d.t",
+                               "begin; update d.t set b = 'c'; commit; delete from d.t where a < 0"):
+                self.server.mariadb(statements)
+
+
+class Kafka:
+    """A broker of librdkafka's mock cluster, and python3-kafka."""
+
+    def __init__(self, test):
+        self.test = test
+        self.server, self.client = f"kafka-server-{os.getpid()}", f"kafka-client-{os.getpid()}"
+        cluster = harness.spawn_python(test, test_kafka.CLUSTER, "orders", service=self.server)
+        self.address = cluster.stdout.readline().strip()
+        self.port = int(self.address.rpartition(":")[2])
+        self.filter = f"tcp port {self.port}"
+
+    def speak(self, rounds):
+        client = harness.spawn_python(self.test, test_kafka.PYTHON_CLIENT, self.address, "orders",
+                                      rounds, service=self.client)
+        client.stdout.readline()
+        client.stdin.close()
+        client.wait(30)
+
+
 ASK = """
 import socket, struct, sys
 def ask(client, number, name, kind):
@@ -200,7 +239,21 @@ class Dns:
         assert child.wait(30) == 0
 
 
-PROTOCOLS = {"http": Http, "http2": Http2, "grpc": Grpc, "redis": Redis, "postgres": Postgres, "dns": Dns}
+PROTOCOLS = {"http": Http, "http2": Http2, "grpc": Grpc, "redis": Redis, "postgres": Postgres,
+             "mysql": Mysql, "kafka": Kafka, "dns": Dns}
+
+
+@contextlib.contextmanager
+def server_ports():
+    """The mock cluster chooses its port like a client, and a capture that is cut does not tell then who
+    is which: meanwhile such a port is none of those that clients get."""
+    path = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
+    before = path.read_text(encoding="ascii")
+    path.write_text("9100 9199", encoding="ascii")
+    try:
+        yield
+    finally:
+        path.write_text(before, encoding="ascii")
 
 
 class Recording(test_postgres.Server):
@@ -213,7 +266,8 @@ class Recording(test_postgres.Server):
 
     def record(self):
         for name, protocol in PROTOCOLS.items():
-            peer = protocol(self)
+            with server_ports():
+                peer = protocol(self)
             capture = Capture(self, f"{self.folder_of_captures}/{name}.pcap", peer.filter)
             peer.speak(1)
             capture.stop()

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The captures of tests/data/replay by two readers: what `sockeye replay` tells of requests, answers
+"""The captures of tests/data (replay, mysql, kafka) by two readers: what `sockeye replay` tells of requests, answers
 and names, tshark's dissectors tell, too.
 
 What they say differently, and why:
   HTTP/1, HTTP/2   a path becomes a route here: without its query, numbers as "*"
   gRPC             a call is one request of HTTP/2 there, with a number as its status
   PostgreSQL       a text of SQL becomes its operation; the start and the end of a session are none
+  MySQL            the same
+  Kafka            a number of an API there, its name here; topics of what is sent and polled alone; an
+                   error by its name; a poll that is given up counts as one without records
   Redis            words of a command there, its name here; HELLO and CONFIG are commands for both
   DNS              a number of a type or code there, its name here
 Answers that say nothing of an error have no status here.
@@ -23,9 +26,20 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from replayed import CAPTURES, replayed  # pylint: disable=wrong-import-position
 
+ELSEWHERE = {"mysql": CAPTURES.parent / "mysql" / "mariadb.pcap",
+             "kafka": CAPTURES.parent / "kafka" / "python.pcap"}
+MYSQL = {"2": "INIT_DB", "3": None}  # 3: what the query says
 TYPES = {"1": "A", "28": "AAAA"}
 CODES = {"0": "NOERROR", "3": "NXDOMAIN"}
 GRPC = {"0": "OK", "7": "PERMISSION_DENIED"}
+KAFKA = {"0": "send", "1": "poll", "2": "list_offsets", "3": "metadata", "8": "commit",
+         "9": "offset_fetch", "10": "find_coordinator", "11": "join_group", "12": "heartbeat",
+         "13": "leave_group", "14": "sync_group", "18": "api_versions"}
+KAFKA_ERRORS = {"0": "", "35": "UNSUPPORTED_VERSION"}
+
+
+def path_of(name):
+    return ELSEWHERE.get(name, CAPTURES / f"{name}.pcap")
 
 
 def route_of(path):
@@ -41,14 +55,14 @@ class Differential(unittest.TestCase):
     def told(self, name, *tags):
         """{(values of tags): count} of the requests in a capture."""
         told = collections.Counter()
-        for series in replayed(CAPTURES / f"{name}.pcap")["series"]:
+        for series in replayed(path_of(name))["series"]:
             told[tuple(series["tags"].get(tag, "") for tag in tags)] += series["count"]
             self.port = series["tags"]["port"]
         return told
 
     def dissect(self, name, protocol, *fields):
         """[(from the service?, [values of a field], ...)] of each packet of @protocol."""
-        words = ["tshark", "-r", str(CAPTURES / f"{name}.pcap"), "-Y", protocol, "-T", "fields", "-E",
+        words = ["tshark", "-r", str(path_of(name)), "-Y", protocol, "-T", "fields", "-E",
                  "occurrence=a", "-E", "aggregator=|", "-d", f"tcp.port=={self.port},{protocol}",
                  "-e", "tcp.srcport"]
         words += [part for field in fields for part in ("-e", field)]
@@ -133,6 +147,37 @@ class Differential(unittest.TestCase):
                 expected[asked.pop(0).split()[0].upper(), errors[0] if errors else ""] += 1
         self.assertEqual((told, asked), (expected, []))
         self.assertEqual(sum(told.values()), 7)
+
+    def test_mysql(self):
+        told = self.told("mysql", "operation", "status")
+        asked, expected = [], collections.Counter()
+        for answers, commands, queries, errors in self.dissect(
+                "mysql", "mysql", "mysql.command", "mysql.query", "mysql.error_code"):
+            if not answers:
+                asked += [MYSQL[command] or queries[0].split()[0].upper() for command in commands
+                          if command in MYSQL]
+            elif asked:  # behind the login
+                expected[asked.pop(0), errors[0] if errors else ""] += 1
+        self.assertEqual((told, asked), (expected, []))
+        self.assertEqual(sum(told.values()), 11)
+
+    def test_kafka(self):
+        told = self.told("kafka", "operation", "destination", "error_type")
+        asked, expected = {}, collections.Counter()
+        for answers, streams, keys, numbers, topics, errors in self.dissect(
+                "kafka", "kafka", "tcp.stream", "kafka.request_key", "kafka.correlation_id",
+                "kafka.topic_name", "kafka.error"):
+            for number in numbers:
+                if answers:
+                    error = KAFKA_ERRORS[max(errors, default="0", key=int)]
+                    expected[(*asked.pop((streams[0], number)), error)] += 1
+                else:
+                    named = keys[0] in ("0", "1")
+                    asked[streams[0], number] = KAFKA[keys[0]], topics[0] if named else ""
+        for operation, topic in asked.values():
+            expected[operation, topic, "cancelled"] += 1
+        self.assertEqual(told, expected)
+        self.assertEqual(sum(told.values()), 9)
 
     def test_dns(self):
         told = self.told("dns", "type", "rcode", "transport")
