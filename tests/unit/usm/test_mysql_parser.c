@@ -244,6 +244,12 @@ static const struct conversation conversations[] = {
       OK(1)},
      {COMMANDED(STMT_PREPARE), DONE(SELECT), DONE(SELECT), DONE(SELECT), DONE(SELECT)},
      EYE_MYSQL_MARIADB},
+    {"a session that has definitions left out",
+     {GREETING("8.0.36", "\x8b"), ANSWER("\x8b"), OK(2), C(0, "\x16select ?"),
+      S(1, "\0\5\0\0\0\1\0\1\0\0\0\0\0"), EXECUTE, S(1, "\0\1"), BINARY_ROW(2), END(3),
+      C(0, "\x16update t"), S(1, "\0\6\0\0\0\0\0\1\0\0\0\0\1"), COLUMN(2), C(0, "\x0e"), OK(1)},
+     {COMMANDED(STMT_PREPARE), DONE(SELECT), COMMANDED(STMT_PREPARE), COMMANDED(PING)},
+     EYE_MYSQL_ANY},
     {"definitions that are left out, with EOFs",
      {LOGIN("\x80"), C(0, "\x16select 1"), PREPARED(1, "\1", "\0"), COLUMN(2), EOF_(3), EXECUTE,
       S(1, "\1\0"), EOF_(2), BINARY_ROW(3), EOF_(4), EXECUTE, S(1, "\1\0"), EOF_(2), EOF_(3)},
@@ -729,6 +735,70 @@ static void parser__comes_back_after_a_gap(void **state)
     }
 }
 
+/* The end of a file, or of a long command, may be among what was missed. */
+static void parser__waits_for_no_end_that_was_missed(void **state)
+{
+    (void)state;
+    static uint8_t zeros[65536];
+    for (int is_file = 0; is_file < 2; is_file++) {
+        struct http_host *host = logged_in();
+        SEND(host, C(0, "\3update t"));
+        SEND(host, OK(1));
+        if (is_file) {
+            SEND(host, C(0, "\3load data local infile 'f'"));
+            SEND(host, S(1, "\xfb"
+                            "f"));
+            SEND(host, C(2, "1\n2\n"));
+        } else {
+            http_host_send(host, 0, "\xff\xff\xff\0\3insert into t", 18);
+            for (size_t left = EYE_MYSQL_PACKET_MAX - 14; left > 0;) {
+                size_t size = left < sizeof(zeros) ? left : sizeof(zeros);
+                http_host_send(host, 0, zeros, size);
+                left -= size;
+            }
+        }
+        http_host_skip(host, 0, 100);
+        SEND(host, OK(4));
+        for (int i = 0; i < 5; i++) {
+            SEND(host, C(0, "\3select 1"));
+            SEND(host, S(1, "\1"), COLUMN(2), ROW(3), END(4));
+        }
+        assert_int_equal(host->losses[EYE_LOSS_MYSQL_GAP], 1);
+        assert_int_equal(host->losses[EYE_LOSS_MYSQL_UNANSWERED], 2);
+        assert_int_equal(host->record_count, 5);
+        for (size_t i = 1; i < host->record_count; i++) {
+            assert_int_equal(operation_of(host, i), EYE_SQL_SELECT);
+        }
+        free(host);
+    }
+}
+
+/* A proxy gives the number of a statement that was closed to the next one. */
+static void parser__forgets_what_was_closed(void **state)
+{
+    (void)state;
+    struct http_host *host = logged_in();
+    SEND(host, C(0, "\x16select 1"));
+    SEND(host, PREPARED(1, "\0", "\0"));
+    SEND(host, C(0, "\x19\4\0\0\0"), C(0, "\x19\x25\0\0\0"));
+    SEND(host, EXECUTE);
+    SEND(host, OK(1));
+    SEND(host, C(0, "\x19\5\0\0\0"));
+    SEND(host, C(0, "\x16"
+                    "delete from t"));
+    http_host_skip(host, 1, 16);
+    for (int i = 0; i < 3; i++) {
+        SEND(host, EXECUTE);
+        SEND(host, OK(1));
+    }
+    assert_int_equal(host->record_count, 5);
+    assert_int_equal(operation_of(host, 1), EYE_SQL_SELECT);
+    for (size_t i = 2; i < host->record_count; i++) {
+        assert_int_equal(operation_of(host, i), EYE_SQL_UNKNOWN);
+    }
+    free(host);
+}
+
 static void parser__ends_with_what_it_cannot_follow(void **state)
 {
     (void)state;
@@ -875,6 +945,8 @@ int main(void)
         cmocka_unit_test(parser__joins_late),
         cmocka_unit_test(parser__joins_in_the_midst_of_an_answer),
         cmocka_unit_test(parser__comes_back_after_a_gap),
+        cmocka_unit_test(parser__waits_for_no_end_that_was_missed),
+        cmocka_unit_test(parser__forgets_what_was_closed),
         cmocka_unit_test(parser__ends_with_what_it_cannot_follow),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
         cmocka_unit_test(parser__is_not_sure_before_an_answer),
