@@ -321,8 +321,10 @@ static const struct conversation conversations[] = {
      {START, BYTES('C', 'F', "\0\0\0\1\0\0\0\0\0\0"), TEXT('S', 'V', "\xff\xff\xff\xff"), READY,
       QUERY("select 1"), BYTES('S', 'E', "SFEHLER\0VERROR\0C22012\0MDivision durch Null\0\0"),
       READY, QUERY("select 1"), BYTES('S', 'E', "SERROR\0C0A000\0Mof an old server\0\0"), READY,
-      QUERY("select 1"), BYTES('S', 'E', "SERROR\0Mwithout a code\0\0"), READY},
-     {DONE(OTHER), FAILED(SELECT, "22012"), FAILED(SELECT, "0A000"), DONE(SELECT)},
+      QUERY("select 1"), BYTES('S', 'E', "SERROR\0Mwithout a code\0\0"), READY, QUERY("select 1"),
+      BYTES('S', 'E', "SERROR\0Mbefore it " LONG "\0C42601\0\0"), READY},
+     {DONE(OTHER), FAILED(SELECT, "22012"), FAILED(SELECT, "0A000"), FAILED(SELECT, "?"),
+      FAILED(SELECT, "?")},
      0},
 };
 
@@ -559,6 +561,26 @@ static void parser__comes_back_after_a_gap(void **state)
     }
 }
 
+/* Which statement is bound behind a gap is not known, even if one was prepared before it. */
+static void parser__forgets_what_was_prepared_before_a_gap(void **state)
+{
+    (void)state;
+    struct http_host *host = postgres_host_new(true);
+    SEND(host, QUERY("select 1"));
+    SEND(host, TAG("SELECT 1"), READY);
+    SEND(host, PARSE("a", "delete from t"));
+    http_host_skip(host, 0, 40);
+    SEND(host, NONE('S', '1'), NONE('S', '2'), TAG("DELETE 1"), READY);
+    for (int i = 0; i < 2; i++) {
+        SEND(host, BIND("s"), EXECUTE, SYNC);
+        SEND(host, NONE('S', '2'), ERROR("23505"), READY);
+    }
+    assert_int_equal(host->record_count, 3);
+    assert_int_equal(operation_of(host, 1), EYE_SQL_UNKNOWN);
+    assert_int_equal(operation_of(host, 2), EYE_SQL_UNKNOWN);
+    free(host);
+}
+
 static void parser__ends_with_replication_and_encryption(void **state)
 {
     (void)state;
@@ -672,6 +694,7 @@ int main(void)
         cmocka_unit_test(parser__joins_prepared_statements),
         cmocka_unit_test(parser__joins_in_the_midst_of_an_answer),
         cmocka_unit_test(parser__comes_back_after_a_gap),
+        cmocka_unit_test(parser__forgets_what_was_prepared_before_a_gap),
         cmocka_unit_test(parser__ends_with_replication_and_encryption),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
         cmocka_unit_test(looks_like__takes_its_own_beginnings_alone),
