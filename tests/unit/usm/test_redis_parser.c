@@ -196,6 +196,19 @@ static const struct conversation conversations[] = {
       FAILED("GET", WRONGTYPE),
       {"CLIENT", "REPLY", EYE_REDIS_ERROR_ERR}},
      9},
+    {"replies off, which skipping does not turn on",
+     {{'C', PING "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n"
+                 "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n"
+                 "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n" GET_A},
+      {'S', "+PONG\r\n+OK\r\n$-1\r\n"},
+      {'C', "*2\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n" GET_A},
+      {'S', "-ERR x\r\n$-1\r\n"}},
+     {ANSWERED("PING"),
+      {"CLIENT", "REPLY", EYE_REDIS_SUCCESS},
+      GET,
+      {"CLIENT", "REPLY", EYE_REDIS_ERROR_ERR},
+      GET},
+     2},
     {"a reset, which turns replies on",
      {{'C', PING "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n" GET_A
                  "*1\r\n$5\r\nRESET\r\n" GET_A},
