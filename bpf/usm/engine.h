@@ -38,6 +38,9 @@ static __always_inline void eye_mismatch(struct eye_work *work, struct eye_half 
     } else if (half->phase != EYE_PHASE_LOST) {
         eye_note_loss_part(work->conversation, EYE_LOST_MALFORMED, 1);
         eye_doubt(work->conversation, work->at->side, work->at->acknowledged);
+    } else if (eye_carries_requests(work->conversation, work->at->side)) {
+        /* Among what is passed over may be requests that came no earlier than the next one. */
+        eye_doubt(work->conversation, work->at->side, work->at->acknowledged);
     }
     eye_lose_track(half);
     work->at->offset = work->at->end;

@@ -51,7 +51,7 @@ static __always_inline void eye_realign(struct eye_conversation *conversation,
     struct eye_half *half = eye_half_of(conversation, at->side);
     const struct eye_queue *queue = &conversation->queue;
     bool starts;
-    if (half->phase == EYE_PHASE_START || half->phase == EYE_PHASE_LOST) {
+    if (half->phase == EYE_PHASE_START || (half->phase == EYE_PHASE_LOST && half->held == 0)) {
         return;
     }
     if (eye_carries_requests(conversation, at->side)) {

@@ -16,10 +16,9 @@ struct piece {
 
 /* Cuts a message of @stream into segments; returns how many. */
 static inline size_t cut(struct http_host *host, uint64_t *random, __u32 stream, const char *text,
-                         struct piece pieces[static PIECES_MAX])
+                         size_t size, struct piece pieces[static PIECES_MAX])
 {
     size_t count = 0;
-    size_t size = strlen(text);
     __u32 sequence = host->sequence[stream];
     for (size_t at = 0; at < size;) {
         size_t left = size - at;
@@ -32,11 +31,11 @@ static inline size_t cut(struct http_host *host, uint64_t *random, __u32 stream,
 }
 
 /* One message: its segments come late, twice, or (unseen here) not at all. */
-static inline void send_badly(struct http_host *host, uint64_t *random, __u32 stream,
-                              const char *text)
+static inline void send_bytes_badly(struct http_host *host, uint64_t *random, __u32 stream,
+                                    const void *message, size_t size)
 {
     struct piece pieces[PIECES_MAX];
-    size_t count = cut(host, random, stream, text, pieces);
+    size_t count = cut(host, random, stream, message, size, pieces);
     for (size_t i = 0; i + 1 < count; i++) {
         if (random_below(random, 5) == 0) {
             struct piece late = pieces[i];
@@ -55,5 +54,11 @@ static inline void send_badly(struct http_host *host, uint64_t *random, __u32 st
             http_host_segment(host, stream, again->sequence, again->bytes, again->size);
         }
     }
-    http_host_skip(host, stream, strlen(text));
+    http_host_skip(host, stream, size);
+}
+
+static inline void send_badly(struct http_host *host, uint64_t *random, __u32 stream,
+                              const char *text)
+{
+    send_bytes_badly(host, random, stream, text, strlen(text));
 }

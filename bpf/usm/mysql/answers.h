@@ -152,6 +152,7 @@ static __always_inline __u32 eye_mysql_begin_plain(struct eye_half *half,
 
 /* A statement was prepared: the definitions of its parameters and columns follow. */
 static __always_inline __u32 eye_mysql_begin_prepared(struct eye_half *half,
+                                                      const struct eye_mysql_kept *kept,
                                                       const struct eye_mysql_packet *packet,
                                                       __u32 filled, struct eye_found *found)
 {
@@ -161,6 +162,11 @@ static __always_inline __u32 eye_mysql_begin_prepared(struct eye_half *half,
     __u32 counts =
         (__u32)eye_load_word(half->window + EYE_MYSQL_HEAD_BYTES + 5); /* columns, parameters */
     half->left = (counts & 0xffff) + (counts >> 16);
+    if (kept->capabilities & EYE_MYSQL_CAN_OMIT_COLUMNS &&
+        packet->length > EYE_MYSQL_PREPARED_BYTES &&
+        half->window[EYE_MYSQL_HEAD_BYTES + EYE_MYSQL_PREPARED_BYTES] == 0) {
+        half->left = 0; /* of a session that has them left out */
+    }
     return eye_mysql_tell(half, 0, packet->length, filled, 0,
                           half->left > 0 ? EYE_MYSQL_TAIL : EYE_PHASE_START, found);
 }
@@ -181,7 +187,7 @@ static __always_inline __u32 eye_mysql_begin_answer(struct eye_half *half,
         return eye_mysql_fail(half, 0, packet, filled, EYE_MYSQL_AGAIN, found);
     }
     if (kind & EYE_MYSQL_PREPARE) {
-        return eye_mysql_begin_prepared(half, packet, filled, found);
+        return eye_mysql_begin_prepared(half, kept, packet, filled, found);
     }
     if (kind == EYE_MYSQL_ROWS_ALONE) {
         half->phase = EYE_MYSQL_ROWS;

@@ -179,6 +179,16 @@ static __always_inline __u32 eye_mysql_wanted(const struct eye_half *half, __u8 
     return byte == '/' || byte == '-' || byte == '#' ? EYE_MYSQL_TEXT_MAX : EYE_SQL_TEXT_BYTES;
 }
 
+/* The statement with number @id is gone: a proxy gives its number to another one, whose preparation
+ * may be missed. */
+static __always_inline void eye_mysql_close(struct eye_mysql_kept *kept, __u32 id)
+{
+    __u32 *statement = &kept->statements[id % EYE_MYSQL_STATEMENTS];
+    if (*statement >> 8 == (id & 0xffffff)) {
+        *statement = 0;
+    }
+}
+
 EYE_PART int eye_mysql_read_sent(struct eye_conversation *conversation, __u32 side, __u32 filled,
                                  struct eye_found *found)
 {
@@ -189,6 +199,11 @@ EYE_PART int eye_mysql_read_sent(struct eye_conversation *conversation, __u32 si
     struct eye_mysql_kept *kept = eye_mysql_kept_of(conversation);
     const struct eye_mysql_packet packet = eye_mysql_packet_at(half->window);
     __u8 command = (__u8)packet.body;
+    if (half->phase == EYE_PHASE_LOST) {
+        /* What was missed may have ended what these wait for, and nothing else would. */
+        half->flags &= (__u16)~EYE_MYSQL_CONTINUES;
+        kept->uploads = 0;
+    }
     if (half->flags & EYE_MYSQL_CONTINUES || kept->uploads || packet.number != 0) {
         eye_mysql_read_part(half, kept, &packet, filled, found);
         return 0;
@@ -212,6 +227,9 @@ EYE_PART int eye_mysql_read_sent(struct eye_conversation *conversation, __u32 si
     if (!eye_mysql_is_in(command, EYE_MYSQL_UNANSWERED)) {
         found->what = EYE_FOUND_REQUEST;
         return 0;
+    }
+    if (command == EYE_MYSQL_STMT_CLOSE) {
+        eye_mysql_close(kept, (__u32)(packet.body >> 8));
     }
     if (packet.length == EYE_MYSQL_PACKET_MAX) {
         half->flags |= EYE_MYSQL_CONTINUES;

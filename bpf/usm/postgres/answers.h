@@ -204,6 +204,10 @@ EYE_PART int eye_postgres_read_answer(struct eye_half *half, const struct eye_ha
     return 0;
 }
 
+/* What stands for the SQLSTATE of an error that has none within EYE_POSTGRES_ERROR_BYTES: servers
+ * that only speak like it put the message first. */
+#define EYE_POSTGRES_NO_STATE '?'
+
 /* The SQLSTATE of the error at the start of the window goes to @body. The code of the field 'C'
  * stands behind the end of another field. */
 EYE_PART int eye_postgres_note_state(const struct eye_half *half, __u32 filled,
@@ -213,6 +217,7 @@ EYE_PART int eye_postgres_note_state(const struct eye_half *half, __u32 filled,
         return 0;
     }
     __u32 from = EYE_POSTGRES_HEAD_BYTES;
+    request->body[2] = EYE_POSTGRES_NO_STATE;
     for (int i = 0; i < EYE_POSTGRES_ERROR_BYTES; i++) {
         from = eye_forget(from);
         eye_pin(from);

@@ -305,6 +305,7 @@ EYE_PART int eye_postgres_read_sent(struct eye_half *half, __u32 filled, struct 
             found->what = EYE_FOUND_MISMATCH;
             return 0;
         }
+        half->flags &= EYE_POSTGRES_ASKED_BIT; /* what was prepared may have been replaced */
     }
     if (!eye_postgres_is_in(type, EYE_POSTGRES_ASKED) && !eye_postgres_prepares(half, type)) {
         found->used = eye_postgres_walk_sent(half, filled);

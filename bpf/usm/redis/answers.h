@@ -169,11 +169,14 @@ static __always_inline void eye_redis_read_answer(struct eye_half *half, __u16 a
         return;
     }
     __u32 behind = 1;
-    bool null = half->window[1] == '-';
-    if (!eye_redis_is_line(type) && !null) {
+    if (!eye_redis_is_line(type)) {
         __u64 length = 0;
         bool sized = eye_redis_is_bulk(type) || eye_redis_is_count(type);
-        behind = sized ? eye_redis_read_length(half, 1, filled, &length) : EYE_REDIS_BROKEN;
+        if (!sized) {
+            behind = EYE_REDIS_BROKEN;
+        } else if (half->window[1] != '-') {
+            behind = eye_redis_read_length(half, 1, filled, &length);
+        }
     }
     __u32 code = EYE_REDIS_SUCCESS;
     if (behind < EYE_REDIS_BROKEN && (type == '-' || type == '!')) {

@@ -11,6 +11,7 @@ enum eye_redis_kind {
     EYE_REDIS_SUBSCRIBES, /* answered by messages of their own, or by one for each channel */
     EYE_REDIS_FEED,       /* from here on the server tells all that it does */
     EYE_REDIS_REPLICA,    /* of a replica: with ACK it is one that has begun to replicate */
+    EYE_REDIS_RESETS,     /* turns replies on, and is answered */
     EYE_REDIS_FOLLOWS,    /* from here on the server's commands follow */
 };
 
@@ -39,6 +40,7 @@ enum eye_redis_kind {
     X("PUNSUBSCRIBE", EYE_REDIS_SUBSCRIBES)                                                        \
     X("SUNSUBSCRIBE", EYE_REDIS_SUBSCRIBES)                                                        \
     X("MONITOR", EYE_REDIS_FEED)                                                                   \
+    X("RESET", EYE_REDIS_RESETS)                                                                   \
     X("REPLCONF", EYE_REDIS_REPLICA)                                                               \
     X("PSYNC", EYE_REDIS_FOLLOWS)                                                                  \
     X("SYNC", EYE_REDIS_FOLLOWS)
@@ -268,6 +270,9 @@ static __always_inline int eye_redis_own_effect(struct eye_half *half, struct ey
     if (kind == EYE_REDIS_FEED) {
         half->flags |= EYE_REDIS_MONITORS;
         return EYE_REDIS_IS_ANSWERED;
+    }
+    if (kind == EYE_REDIS_RESETS) {
+        return EYE_REDIS_TURNS_ON; /* what comes unasked may be under way still */
     }
     if (kind == EYE_REDIS_FOLLOWS) {
         return EYE_REDIS_ENDS;

@@ -1020,7 +1020,7 @@ static void receive_badly(struct http_host *host, uint64_t *random, const char *
     struct piece pieces[PIECES_MAX];
     struct receipt receipt = {0};
     __u32 start = host->sequence[1];
-    size_t count = cut(host, random, 1, text, pieces);
+    size_t count = cut(host, random, 1, text, strlen(text), pieces);
     bool spoiled[PIECES_MAX] = {false};
     know_receiver(host);
     for (size_t i = 0; i < count; i++) {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
+#include "tests/support/bad_wire.h"
 #include "tests/support/http2_host.h"
 #include "tests/support/mysql_host.h"
 
@@ -244,6 +245,12 @@ static const struct conversation conversations[] = {
       OK(1)},
      {COMMANDED(STMT_PREPARE), DONE(SELECT), DONE(SELECT), DONE(SELECT), DONE(SELECT)},
      EYE_MYSQL_MARIADB},
+    {"a session that has definitions left out",
+     {GREETING("8.0.36", "\x8b"), ANSWER("\x8b"), OK(2), C(0, "\x16select ?"),
+      S(1, "\0\5\0\0\0\1\0\1\0\0\0\0\0"), EXECUTE, S(1, "\0\1"), BINARY_ROW(2), END(3),
+      C(0, "\x16update t"), S(1, "\0\6\0\0\0\0\0\1\0\0\0\0\1"), COLUMN(2), C(0, "\x0e"), OK(1)},
+     {COMMANDED(STMT_PREPARE), DONE(SELECT), COMMANDED(STMT_PREPARE), COMMANDED(PING)},
+     EYE_MYSQL_ANY},
     {"definitions that are left out, with EOFs",
      {LOGIN("\x80"), C(0, "\x16select 1"), PREPARED(1, "\1", "\0"), COLUMN(2), EOF_(3), EXECUTE,
       S(1, "\1\0"), EOF_(2), BINARY_ROW(3), EOF_(4), EXECUTE, S(1, "\1\0"), EOF_(2), EOF_(3)},
@@ -729,6 +736,70 @@ static void parser__comes_back_after_a_gap(void **state)
     }
 }
 
+/* The end of a file, or of a long command, may be among what was missed. */
+static void parser__waits_for_no_end_that_was_missed(void **state)
+{
+    (void)state;
+    static uint8_t zeros[65536];
+    for (int is_file = 0; is_file < 2; is_file++) {
+        struct http_host *host = logged_in();
+        SEND(host, C(0, "\3update t"));
+        SEND(host, OK(1));
+        if (is_file) {
+            SEND(host, C(0, "\3load data local infile 'f'"));
+            SEND(host, S(1, "\xfb"
+                            "f"));
+            SEND(host, C(2, "1\n2\n"));
+        } else {
+            http_host_send(host, 0, "\xff\xff\xff\0\3insert into t", 18);
+            for (size_t left = EYE_MYSQL_PACKET_MAX - 14; left > 0;) {
+                size_t size = left < sizeof(zeros) ? left : sizeof(zeros);
+                http_host_send(host, 0, zeros, size);
+                left -= size;
+            }
+        }
+        http_host_skip(host, 0, 100);
+        SEND(host, OK(4));
+        for (int i = 0; i < 5; i++) {
+            SEND(host, C(0, "\3select 1"));
+            SEND(host, S(1, "\1"), COLUMN(2), ROW(3), END(4));
+        }
+        assert_int_equal(host->losses[EYE_LOSS_MYSQL_GAP], 1);
+        assert_int_equal(host->losses[EYE_LOSS_MYSQL_UNANSWERED], 2);
+        assert_int_equal(host->record_count, 5);
+        for (size_t i = 1; i < host->record_count; i++) {
+            assert_int_equal(operation_of(host, i), EYE_SQL_SELECT);
+        }
+        free(host);
+    }
+}
+
+/* A proxy gives the number of a statement that was closed to the next one. */
+static void parser__forgets_what_was_closed(void **state)
+{
+    (void)state;
+    struct http_host *host = logged_in();
+    SEND(host, C(0, "\x16select 1"));
+    SEND(host, PREPARED(1, "\0", "\0"));
+    SEND(host, C(0, "\x19\4\0\0\0"), C(0, "\x19\x25\0\0\0"));
+    SEND(host, EXECUTE);
+    SEND(host, OK(1));
+    SEND(host, C(0, "\x19\5\0\0\0"));
+    SEND(host, C(0, "\x16"
+                    "delete from t"));
+    http_host_skip(host, 1, 16);
+    for (int i = 0; i < 3; i++) {
+        SEND(host, EXECUTE);
+        SEND(host, OK(1));
+    }
+    assert_int_equal(host->record_count, 5);
+    assert_int_equal(operation_of(host, 1), EYE_SQL_SELECT);
+    for (size_t i = 2; i < host->record_count; i++) {
+        assert_int_equal(operation_of(host, i), EYE_SQL_UNKNOWN);
+    }
+    free(host);
+}
+
 static void parser__ends_with_what_it_cannot_follow(void **state)
 {
     (void)state;
@@ -811,6 +882,93 @@ static void parser__is_not_sure_before_an_answer(void **state)
     free(host);
 }
 
+/* Each fails in a way of its own, so what is told shows whose answer it is. */
+static const struct {
+    struct packet asked[3];
+    struct packet answered[6];
+    struct answer answer;
+} pairs[] = {
+    {{C(0, "\3update t set a = '\1\0\0\1\x0e'")}, {ERROR(1, "\1\4")}, FAILED(UPDATE, 1025)},
+    {{C(0, "\3delete from t where a = '" FIFTY "'")}, {ERROR(1, "\2\4")}, FAILED(DELETE, 1026)},
+    {{C(0, "\3 \n(select 1 / a from t)")},
+     {S(1, "\1"), COLUMN(2), ROW(3), S(4, "\x0a\7\0\0\1\0\0\0\2\0\0"), ERROR(5, "\3\4")},
+     FAILED(SELECT, 1027)},
+    {{C(0, "\3insert into t")}, {OK_MORE(1), ERROR(2, "\4\4")}, FAILED(INSERT, 1028)},
+    {{C(0, "\x19\7\0\0\0"), EXECUTE}, {ERROR(1, "\5\4")}, FAILED(UNKNOWN, 1029)},
+    {{C(0, "\x16"
+           "begin")},
+     {ERROR(1, "\6\4")},
+     {EYE_MYSQL_COMMAND + EYE_MYSQL_STMT_PREPARE, 1030, true}},
+};
+#define EXCHANGES 2000
+
+static size_t put_all(uint8_t *target, const struct packet *packets, size_t most)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < most && packets[i].bytes != NULL; i++) {
+        size += put(target + size, &packets[i]);
+    }
+    return size;
+}
+
+static void send_packets_of(struct http_host *host, __u32 stream, const struct packet *packets,
+                            size_t most)
+{
+    uint8_t bytes[TURN_BYTES];
+    http_host_send(host, stream, bytes, put_all(bytes, packets, most));
+}
+
+static void assert_true_pairs(const struct http_host *host)
+{
+    for (size_t i = 0; i < host->record_count; i++) {
+        __u16 code = host->records[i].head.code;
+        size_t kind = (size_t)code - 1025;
+        if (kind >= EYE_ARRAY_LENGTH(pairs) ||
+            operation_of(host, i) != pairs[kind].answer.operation) {
+            fail_msg("record %zu is %u, %u", i, operation_of(host, i), code);
+        }
+    }
+}
+
+static void exchange_badly(struct http_host *host, uint64_t *random, __u32 client, size_t most)
+{
+    uint8_t bytes[TURN_BYTES];
+    size_t kinds[8];
+    size_t count = 1 + random_below(random, most);
+    for (size_t i = 0; i < count; i++) {
+        kinds[i] = random_below(random, EYE_ARRAY_LENGTH(pairs));
+        size_t size = put_all(bytes, pairs[kinds[i]].asked, 3);
+        send_bytes_badly(host, random, client, bytes, size);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t size = put_all(bytes, pairs[kinds[i]].answered, 6);
+        send_bytes_badly(host, random, client ^ 1, bytes, size);
+    }
+}
+
+/* Of a client that waits for each answer, and of one that does not. */
+static void bad_wire__never_pairs_wrongly(void **state)
+{
+    (void)state;
+    for (size_t most = 1; most <= 8; most += 7) {
+        struct http_host *host = mysql_host_new(true);
+        size_t seen = 0;
+        for (unsigned seed = 1; seed <= 50; seed++) {
+            uint64_t random = seed;
+            mysql_host_reset(host, seed % 2 == 0);
+            send_packets_of(host, seed % 2, pairs[0].asked, 1);
+            send_packets_of(host, seed % 2 ^ 1, pairs[0].answered, 1);
+            for (unsigned i = 0; i < EXCHANGES / most && !host->stopped; i++) {
+                exchange_badly(host, &random, seed % 2, most);
+            }
+            assert_true_pairs(host);
+            seen += host->record_count;
+        }
+        print_message("%zu of %d exchanges seen\n", seen, 50 * EXCHANGES);
+        free(host);
+    }
+}
+
 static int looks_like(const struct packet *packet, size_t more)
 {
     struct eye_glance glance = {0};
@@ -875,9 +1033,12 @@ int main(void)
         cmocka_unit_test(parser__joins_late),
         cmocka_unit_test(parser__joins_in_the_midst_of_an_answer),
         cmocka_unit_test(parser__comes_back_after_a_gap),
+        cmocka_unit_test(parser__waits_for_no_end_that_was_missed),
+        cmocka_unit_test(parser__forgets_what_was_closed),
         cmocka_unit_test(parser__ends_with_what_it_cannot_follow),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
         cmocka_unit_test(parser__is_not_sure_before_an_answer),
+        cmocka_unit_test(bad_wire__never_pairs_wrongly),
         cmocka_unit_test(looks_like__takes_its_own_beginnings_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
+#include "tests/support/bad_wire.h"
 #include "tests/support/postgres_host.h"
 
 #define MESSAGES 40
@@ -297,6 +298,12 @@ static const struct conversation conversations[] = {
       NONE('C', 'c'), SYNC, TAG("COPY 1"), READY, QUERY("select 1"), TAG("SELECT 1"), READY},
      {DONE(COPY), DONE(SELECT)},
      0},
+    {"a copy by an extended query that the client gives up",
+     {START, PARSE("", "copy t from stdin"), BIND(""), EXECUTE, SYNC, NONE('S', '1'),
+      NONE('S', '2'), BYTES('S', 'G', "\0\0\1\0\0"), BYTES('C', 'd', "1\n"), TEXT('C', 'f', "no"),
+      SYNC, ERROR("57014"), READY, QUERY("select 1"), TAG("SELECT 1"), READY},
+     {FAILED(COPY, "57014"), DONE(SELECT)},
+     0},
     {"what comes unasked",
      {START, TEXT('S', 'A', "\0\0\0\1channel\0payload"), QUERY("listen channel"), TAG("LISTEN"),
       READY, TEXT('S', 'A', "\0\0\0\1channel\0payload"), TEXT('S', 'S', "TimeZone\0UTC"),
@@ -321,8 +328,10 @@ static const struct conversation conversations[] = {
      {START, BYTES('C', 'F', "\0\0\0\1\0\0\0\0\0\0"), TEXT('S', 'V', "\xff\xff\xff\xff"), READY,
       QUERY("select 1"), BYTES('S', 'E', "SFEHLER\0VERROR\0C22012\0MDivision durch Null\0\0"),
       READY, QUERY("select 1"), BYTES('S', 'E', "SERROR\0C0A000\0Mof an old server\0\0"), READY,
-      QUERY("select 1"), BYTES('S', 'E', "SERROR\0Mwithout a code\0\0"), READY},
-     {DONE(OTHER), FAILED(SELECT, "22012"), FAILED(SELECT, "0A000"), DONE(SELECT)},
+      QUERY("select 1"), BYTES('S', 'E', "SERROR\0Mwithout a code\0\0"), READY, QUERY("select 1"),
+      BYTES('S', 'E', "SERROR\0Mbefore it " LONG "\0C42601\0\0"), READY},
+     {DONE(OTHER), FAILED(SELECT, "22012"), FAILED(SELECT, "0A000"), FAILED(SELECT, "?"),
+      FAILED(SELECT, "?")},
      0},
 };
 
@@ -559,6 +568,63 @@ static void parser__comes_back_after_a_gap(void **state)
     }
 }
 
+/* Behind a gap, of a client that does not wait: the answer under way is another query's. */
+static void parser__proves_nothing_while_an_answer_is_under_way(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        struct http_host *host = postgres_host_new(true);
+        SEND(host, QUERY("update t set a = 1"));
+        SEND(host, TAG("UPDATE 1"), READY);
+        http_host_skip(host, 0, 100); /* a query */
+        SEND(host, QUERY("select 1"));
+        SEND(host, QUERY("select 2"));
+        SEND(host, TAG("SELECT 1"), READY);
+        __u32 received = host->acknowledges[0];
+        if (way == 0) {
+            SEND(host, COLUMNS, ROW);
+        } else if (way == 1) {
+            SEND(host, TAG("SELECT 1"));
+        } else {
+            SEND(host, TAG("SELECT 1"), READY);
+            host->acknowledges[0] = received; /* sent before that came */
+        }
+        SEND(host, QUERY("delete from t"));
+        if (way < 2) {
+            SEND(host, ERROR("22012"), READY);
+        }
+        SEND(host, ERROR("22012"), READY);
+        SEND(host, ERROR("23503"), READY);
+        assert_int_equal(host->record_count, 1);
+        SEND(host, BYTES('S', 'N', "SNOTICE\0VNOTICE\0C00000\0Mtext\0\0"));
+        SEND(host, QUERY("insert into t"));
+        SEND(host, ERROR("23505"), READY);
+        assert_int_equal(host->record_count, 2);
+        assert_int_equal(operation_of(host, 1), EYE_SQL_INSERT);
+        free(host);
+    }
+}
+
+/* Which statement is bound behind a gap is not known, even if one was prepared before it. */
+static void parser__forgets_what_was_prepared_before_a_gap(void **state)
+{
+    (void)state;
+    struct http_host *host = postgres_host_new(true);
+    SEND(host, QUERY("select 1"));
+    SEND(host, TAG("SELECT 1"), READY);
+    SEND(host, PARSE("a", "delete from t"));
+    http_host_skip(host, 0, 40);
+    SEND(host, NONE('S', '1'), NONE('S', '2'), TAG("DELETE 1"), READY);
+    for (int i = 0; i < 2; i++) {
+        SEND(host, BIND("s"), EXECUTE, SYNC);
+        SEND(host, NONE('S', '2'), ERROR("23505"), READY);
+    }
+    assert_int_equal(host->record_count, 3);
+    assert_int_equal(operation_of(host, 1), EYE_SQL_UNKNOWN);
+    assert_int_equal(operation_of(host, 2), EYE_SQL_UNKNOWN);
+    free(host);
+}
+
 static void parser__ends_with_replication_and_encryption(void **state)
 {
     (void)state;
@@ -600,6 +666,92 @@ static void parser__gives_up_what_is_malformed(void **state)
         SEND(host, QUERY("update t set a = 1"));
         SEND(host, TAG("UPDATE 1"), READY);
         assert_int_equal(operation_of(host, host->record_count - 1), EYE_SQL_UPDATE);
+        free(host);
+    }
+}
+
+/* Each fails in a way of its own, so what is told shows whose answer it is. */
+static const struct {
+    struct message asked[5];
+    struct message answered[5];
+    struct answer answer;
+} pairs[] = {
+    {{QUERY("update t set a = 'Q\n'")}, {ERROR("23502"), READY}, FAILED(UPDATE, "23502")},
+    {{QUERY("delete from t where a = '" FIFTY "'")},
+     {ERROR("23503"), READY},
+     FAILED(DELETE, "23503")},
+    {{QUERY(" \n(select 1 / a from t)")},
+     {COLUMNS, ROW, ERROR("22012"), READY},
+     FAILED(SELECT, "22012")},
+    {{PARSE("", "insert into t values ($1)"), BIND(""), DESCRIBE, EXECUTE, SYNC},
+     {NONE('S', '1'), NONE('S', '2'), NONE('S', 'n'), ERROR("23505"), READY},
+     FAILED(INSERT, "23505")},
+    {{BIND("s"), EXECUTE, SYNC}, {NONE('S', '2'), ERROR("40001"), READY}, FAILED(UNKNOWN, "40001")},
+    {{PARSE("a", "begin"), SYNC}, {ERROR("42601"), READY}, FAILED(BEGIN, "42601")},
+    {{PARSE("a", "commit"), DESCRIBE, SYNC}, {NONE('S', '1'), COLUMNS, READY}, {0, NULL}},
+};
+#define EXCHANGES 2000
+
+static size_t put_all(uint8_t *target, const struct message *messages)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < 5 && messages[i].bytes != NULL; i++) {
+        size += put(target + size, &messages[i]);
+    }
+    return size;
+}
+
+static void assert_true_pairs(const struct http_host *host)
+{
+    for (size_t i = 0; i < host->record_count; i++) {
+        struct eye_postgres_body body;
+        size_t kind = 0;
+        memcpy(&body, host->records[i].body, sizeof(body));
+        while (pairs[kind].answer.state != NULL &&
+               memcmp(body.state, pairs[kind].answer.state, sizeof(body.state)) != 0) {
+            kind++;
+        }
+        bool unknown = body.operation == EYE_SQL_UNKNOWN && pairs[kind].asked[1].bytes != NULL;
+        if (pairs[kind].answer.state == NULL ||
+            (body.operation != pairs[kind].answer.operation && !unknown)) {
+            fail_msg("record %zu is %u, '%.5s'", i, body.operation, (const char *)body.state);
+        }
+    }
+}
+
+static void exchange_badly(struct http_host *host, uint64_t *random, __u32 client, size_t most)
+{
+    uint8_t bytes[TURN_BYTES];
+    size_t kinds[8];
+    size_t count = 1 + random_below(random, most);
+    for (size_t i = 0; i < count; i++) {
+        kinds[i] = random_below(random, EYE_ARRAY_LENGTH(pairs));
+        size_t size = put_all(bytes, pairs[kinds[i]].asked);
+        send_bytes_badly(host, random, client, bytes, size);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t size = put_all(bytes, pairs[kinds[i]].answered);
+        send_bytes_badly(host, random, client ^ 1, bytes, size);
+    }
+}
+
+/* Of a client that waits for each answer, and of one that does not. */
+static void bad_wire__never_pairs_wrongly(void **state)
+{
+    (void)state;
+    for (size_t most = 1; most <= 8; most += 7) {
+        struct http_host *host = postgres_host_new(true);
+        size_t seen = 0;
+        for (unsigned seed = 1; seed <= 50; seed++) {
+            uint64_t random = seed;
+            postgres_host_reset(host, seed % 2 == 0);
+            for (unsigned i = 0; i < EXCHANGES / most && !host->stopped; i++) {
+                exchange_badly(host, &random, seed % 2, most);
+            }
+            assert_true_pairs(host);
+            seen += host->record_count;
+        }
+        print_message("%zu of %d exchanges seen\n", seen, 50 * EXCHANGES);
         free(host);
     }
 }
@@ -672,8 +824,11 @@ int main(void)
         cmocka_unit_test(parser__joins_prepared_statements),
         cmocka_unit_test(parser__joins_in_the_midst_of_an_answer),
         cmocka_unit_test(parser__comes_back_after_a_gap),
+        cmocka_unit_test(parser__proves_nothing_while_an_answer_is_under_way),
+        cmocka_unit_test(parser__forgets_what_was_prepared_before_a_gap),
         cmocka_unit_test(parser__ends_with_replication_and_encryption),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
+        cmocka_unit_test(bad_wire__never_pairs_wrongly),
         cmocka_unit_test(looks_like__takes_its_own_beginnings_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

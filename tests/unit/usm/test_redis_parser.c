@@ -196,6 +196,27 @@ static const struct conversation conversations[] = {
       FAILED("GET", WRONGTYPE),
       {"CLIENT", "REPLY", EYE_REDIS_ERROR_ERR}},
      9},
+    {"replies off, which skipping does not turn on",
+     {{'C', PING "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n"
+                 "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n"
+                 "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n" GET_A},
+      {'S', "+PONG\r\n+OK\r\n$-1\r\n"},
+      {'C', "*2\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n" GET_A},
+      {'S', "-ERR x\r\n$-1\r\n"}},
+     {ANSWERED("PING"),
+      {"CLIENT", "REPLY", EYE_REDIS_SUCCESS},
+      GET,
+      {"CLIENT", "REPLY", EYE_REDIS_ERROR_ERR},
+      GET},
+     2},
+    {"a reset, which turns replies on",
+     {{'C', PING "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n" GET_A
+                 "*1\r\n$5\r\nRESET\r\n" GET_A},
+      {'S', "+PONG\r\n+RESET\r\n$1\r\na\r\n"},
+      {'C', "*1\r\n$7\r\nMONITOR\r\nreset\r\n" GET_A},
+      {'S', "+OK\r\n+1339518083.107412 [0 127.0.0.1:60866] \"keys\" \"*\"\r\n+RESET\r\n$-1\r\n"}},
+     {ANSWERED("PING"), ANSWERED("RESET"), GET, ANSWERED("MONITOR"), ANSWERED("RESET"), GET},
+     2},
 };
 
 static void assert_name(const char *conversation, const __u8 *name, const char *expected)
@@ -464,6 +485,7 @@ static void parser__gives_up_what_is_malformed(void **state)
     (void)state;
     static const char *const answers[] = {
         "x",
+        "x-1\r\n",
         "$\r\n",
         "$x\r\n",
         "$1x\r\n",
