@@ -17,7 +17,7 @@ from initramfs import Archive
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 # Five times what a free machine needs: only a guest that hangs is ended.
-GUEST_SECONDS = 1000
+GUEST_SECONDS = 1500
 
 
 class Guests:
