@@ -86,7 +86,7 @@ struct eye_udp_flow_key {
 
 struct eye_udp_flow {
     __u64 owner;
-    __u64 moved_ns; /* monotonic: made, or when the iterator found last that it had moved */
+    __u64 moved_ns; /* monotonic: made, or when the walk found last that it had moved */
     struct eye_datagrams counters;
     struct eye_datagrams reported;
     __u32 netns;
@@ -95,7 +95,7 @@ struct eye_udp_flow {
     __u8 padding;
 };
 
-/* Written here; idle ones are deleted by the iterator. Beyond its size, datagrams are counted as
+/* Written here; idle ones are deleted by the walk. Beyond its size, datagrams are counted as
  * the first peer's, and as lost flows. */
 #define EYE_UDP_FLOWS_MAX 65536
 #define EYE_UDP_FLOW_IDLE_NS (120ULL * 1000000000)
@@ -682,8 +682,7 @@ static __always_inline enum eye_iteration eye_handle_udp_live(struct sock *sk,
     return EYE_ITERATE_ON;
 }
 
-/* A walk over the map of flows, which ends for want of room and goes on behind those that it told.
- */
+/* A walk over the map of flows: it ends for want of room, and goes on behind those it has met. */
 struct eye_flow_walk {
     __u64 met;
     __u64 now_ns;
@@ -692,7 +691,7 @@ struct eye_flow_walk {
     struct eye_udp_flow_key idle; /* to delete once the walk stands on it no more */
 };
 
-__u64 eye_flows_told = 0; /* by the runs before, of the same walk */
+__u64 eye_flows_passed = 0; /* by the runs before, of the same walk */
 
 static __always_inline void eye_tell_flow(const struct eye_udp_flow_key *key,
                                           struct eye_udp_flow *flow,
@@ -725,7 +724,7 @@ static long eye_handle_flow(struct bpf_map *map, const struct eye_udp_flow_key *
                             struct eye_udp_flow *flow, struct eye_flow_walk *walk)
 {
     eye_delete_idle(walk);
-    if (walk->met++ < eye_flows_told) {
+    if (walk->met++ < eye_flows_passed) {
         return 0;
     }
     struct eye_datagrams now = {0};
@@ -756,7 +755,7 @@ static __always_inline int eye_handle_flows(void)
     struct eye_flow_walk walk = {.now_ns = bpf_ktime_get_ns()};
     bpf_for_each_map_elem(&udp_flows, eye_handle_flow, &walk, 0);
     eye_delete_idle(&walk);
-    eye_flows_told = walk.ended ? walk.met : 0;
+    eye_flows_passed = walk.ended ? walk.met : 0;
     return walk.ended;
 }
 

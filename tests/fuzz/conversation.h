@@ -7,14 +7,8 @@
 
 #include <stdint.h>
 
+#include "tests/fuzz/promise.h"
 #include "tests/support/http_host.h"
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            __builtin_trap();                                                                      \
-        }                                                                                          \
-    } while (0)
 
 /* Input: a byte per turn, its top bit the direction, the rest the length; then the bytes. */
 static void play(struct http_host *host, const uint8_t *data, size_t size, size_t piece)

@@ -8,13 +8,7 @@
 #include <string.h>
 
 #include "bpf/usm/dns/dns.h"
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            __builtin_trap();                                                                      \
-        }                                                                                          \
-    } while (0)
+#include "tests/fuzz/promise.h"
 
 /* Label by label; 0: it is none. */
 static uint32_t expected_length(const uint8_t *bytes, size_t size)

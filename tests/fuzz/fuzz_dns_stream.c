@@ -16,15 +16,9 @@
 #include "bpf/usm/dns/dns.h"
 #include "bpf/usm/engine.h"
 #pragma GCC diagnostic pop
+#include "tests/fuzz/promise.h"
 
 #define MESSAGES_MAX 4096
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            __builtin_trap();                                                                      \
-        }                                                                                          \
-    } while (0)
 
 struct stream {
     struct eye_conversation conversation;

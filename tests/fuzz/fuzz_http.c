@@ -6,14 +6,8 @@
  */
 #include <stdint.h>
 
+#include "tests/fuzz/promise.h"
 #include "tests/support/http_host.h"
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            __builtin_trap();                                                                      \
-        }                                                                                          \
-    } while (0)
 
 /* Input: a byte per turn, its top bit the direction, the rest the length; then the bytes. Turns
  * of one direction in a row are one turn: only then is the order of events the same in both runs.

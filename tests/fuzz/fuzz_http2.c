@@ -9,14 +9,8 @@
 #include <string.h>
 
 #include "collector/usm/protocol.h"
+#include "tests/fuzz/promise.h"
 #include "tests/support/http2_host.h"
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            __builtin_trap();                                                                      \
-        }                                                                                          \
-    } while (0)
 
 static void play(struct http2_host *host, const struct http2_segment *segments, size_t count,
                  size_t piece)

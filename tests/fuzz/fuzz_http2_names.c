@@ -11,13 +11,7 @@
 #include "bpf/usm/http2/record.h"
 #include "collector/usm/http2/huffman.h"
 #include "collector/usm/usm.h"
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            __builtin_trap();                                                                      \
-        }                                                                                          \
-    } while (0)
+#include "tests/fuzz/promise.h"
 
 #define METHOD_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-"
 

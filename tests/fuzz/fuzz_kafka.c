@@ -7,14 +7,8 @@
  */
 #include <stdint.h>
 
+#include "tests/fuzz/promise.h"
 #include "tests/support/kafka_host.h"
-
-#define PROMISE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            __builtin_trap();                                                                      \
-        }                                                                                          \
-    } while (0)
 
 /* Input: as tests/data/kafka has it, a byte whose lowest bit is the direction, two of a length, the
  * higher one first, and so many bytes. */

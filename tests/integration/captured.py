@@ -5,7 +5,6 @@ captured.py FOLDER, as root, writes a capture of each protocol into FOLDER: thos
 tests/data/replay were made so, and kafka/python.pcap and mysql/mariadb.pcap beside it.
 """
 
-import contextlib
 import os
 import pathlib
 import signal
@@ -243,19 +242,6 @@ PROTOCOLS = {"http": Http, "http2": Http2, "grpc": Grpc, "redis": Redis, "postgr
              "mysql": Mysql, "kafka": Kafka, "dns": Dns}
 
 
-@contextlib.contextmanager
-def server_ports():
-    """The mock cluster chooses its port like a client, and a capture that is cut does not tell then who
-    is which: meanwhile such a port is none of those that clients get."""
-    path = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range")
-    before = path.read_text(encoding="ascii")
-    path.write_text("9100 9199", encoding="ascii")
-    try:
-        yield
-    finally:
-        path.write_text(before, encoding="ascii")
-
-
 class Recording(test_postgres.Server):
     """Run by hand."""
 
@@ -266,8 +252,7 @@ class Recording(test_postgres.Server):
 
     def record(self):
         for name, protocol in PROTOCOLS.items():
-            with server_ports():
-                peer = protocol(self)
+            peer = protocol(self)
             capture = Capture(self, f"{self.folder_of_captures}/{name}.pcap", peer.filter)
             peer.speak(1)
             capture.stop()

@@ -105,16 +105,20 @@ def is_time_left():
     return time.time() < float(os.environ.get("EYE_TEST_UNTIL", "inf"))
 
 
-def run_cell(guests, cell):
+def try_cell(guests, cell):
     """Runs and judges one cell; whatever goes wrong is this cell's fault or reason to skip."""
+    if not is_time_left():
+        return Verdict(cell, skipped="no time was left for it (EYE_TEST_UNTIL)")
     try:
-        if not is_time_left():
-            raise archive.Unavailable("no time was left for it (EYE_TEST_UNTIL)")
-        verdict = judge(cell, guests.run(cell), guests.try_other(cell))
+        return judge(cell, guests.run(cell), guests.try_other(cell))
     except archive.Unavailable as missing:
-        verdict = Verdict(cell, skipped=str(missing))
+        return Verdict(cell, skipped=str(missing))
     except (packages.Failed, OSError) as failure:
-        verdict = Verdict(cell, faults=[str(failure)])
+        return Verdict(cell, faults=[str(failure)])
+
+
+def run_cell(guests, cell):
+    verdict = try_cell(guests, cell)
     print(verdict, flush=True)
     return verdict
 
