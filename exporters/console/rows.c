@@ -34,6 +34,14 @@ static const struct place places[EYE_METRIC_COUNT] = {
     [EYE_METRIC_HTTP_CLIENT_DURATION] = {true, EYE_CONSOLE_HTTP, EYE_SLOT_REQUESTS, "client"},
     [EYE_METRIC_RPC_SERVER_DURATION] = {true, EYE_CONSOLE_RPC, EYE_SLOT_REQUESTS, "server"},
     [EYE_METRIC_RPC_CLIENT_DURATION] = {true, EYE_CONSOLE_RPC, EYE_SLOT_REQUESTS, "client"},
+    [EYE_METRIC_DB_SERVER_DURATION] = {true, EYE_CONSOLE_DB, EYE_SLOT_REQUESTS, "server"},
+    [EYE_METRIC_DB_CLIENT_DURATION] = {true, EYE_CONSOLE_DB, EYE_SLOT_REQUESTS, "client"},
+    [EYE_METRIC_MESSAGING_SERVER_DURATION] = {true, EYE_CONSOLE_MESSAGING, EYE_SLOT_REQUESTS,
+                                              "server"},
+    [EYE_METRIC_MESSAGING_CLIENT_DURATION] = {true, EYE_CONSOLE_MESSAGING, EYE_SLOT_REQUESTS,
+                                              "client"},
+    [EYE_METRIC_DNS_SERVER_LOOKUP] = {true, EYE_CONSOLE_DNS, EYE_SLOT_REQUESTS, "server"},
+    [EYE_METRIC_DNS_LOOKUP] = {true, EYE_CONSOLE_DNS, EYE_SLOT_REQUESTS, "client"},
 };
 
 /* What makes a row: section and side by @place, tags but the reason. */

@@ -14,6 +14,9 @@ enum eye_console_section {
     EYE_CONSOLE_UDP,
     EYE_CONSOLE_HTTP,
     EYE_CONSOLE_RPC,
+    EYE_CONSOLE_DB,
+    EYE_CONSOLE_MESSAGING,
+    EYE_CONSOLE_DNS,
     EYE_CONSOLE_SECTIONS
 };
 
@@ -32,12 +35,12 @@ enum eye_console_slot {
     EYE_SLOT_RECEIVED_DATAGRAMS,
     EYE_SLOT_DROPPED,
     EYE_CONSOLE_SLOTS,
-    EYE_SLOT_REQUESTS = 0, /* HTTP has one measure */
+    EYE_SLOT_REQUESTS = 0, /* the one measure of requests */
 };
 
 struct eye_console_row {
     const struct eye_tag_set *tags;               /* of a point of the snapshot */
-    const char *side;                             /* HTTP: "server" or "client"; others: NULL */
+    const char *side;                             /* requests: "server" or "client"; else NULL */
     size_t order;                                 /* of appearance, to sort equals by */
     double traffic;                               /* bytes both ways, or requests */
     struct eye_change changes[EYE_CONSOLE_SLOTS]; /* point NULL: at rest */

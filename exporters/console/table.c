@@ -72,7 +72,7 @@ static const struct measure udp_measures[] = {
     {"dropped", EYE_SLOT_DROPPED, LOOK_COUNT, 0, 2},
 };
 
-static const struct measure http_measures[] = {
+static const struct measure request_measures[] = {
     {"requests/s", EYE_SLOT_REQUESTS, LOOK_VALUES_RATE, 0, 0},
     {"p50", EYE_SLOT_REQUESTS, LOOK_QUANTILE, 0.5, 4},
     {"p95", EYE_SLOT_REQUESTS, LOOK_QUANTILE, 0.95, 5},
@@ -80,19 +80,35 @@ static const struct measure http_measures[] = {
 };
 
 static const struct tag_column tcp_tags[] = {
-    {EYE_TAG_DIRECTION, 1}, {EYE_TAG_SERVICE, 0},   {EYE_TAG_PORT, 0},   {EYE_TAG_FAMILY, 11},
-    {EYE_TAG_PROCESS, 7},   {EYE_TAG_CONTAINER, 6}, {EYE_TAG_REMOTE, 5}, {EYE_TAG_NETNS, 8},
+    {EYE_TAG_DIRECTION, 1}, {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 0},      {EYE_TAG_FAMILY, 11},
+    {EYE_TAG_PROTOCOL, 4},  {EYE_TAG_PROCESS, 7}, {EYE_TAG_NAMESPACE, 7}, {EYE_TAG_POD, 6},
+    {EYE_TAG_CONTAINER, 6}, {EYE_TAG_REMOTE, 5},  {EYE_TAG_NAT, 8},       {EYE_TAG_NETNS, 8},
 };
 
 static const struct tag_column udp_tags[] = {
-    {EYE_TAG_DIRECTION, 1}, {EYE_TAG_SERVICE, 0},  {EYE_TAG_PORT, 0},    {EYE_TAG_FAMILY, 11},
-    {EYE_TAG_CAST, 3},      {EYE_TAG_PROTOCOL, 4}, {EYE_TAG_PROCESS, 7}, {EYE_TAG_CONTAINER, 6},
-    {EYE_TAG_REMOTE, 5},    {EYE_TAG_NETNS, 8},
+    {EYE_TAG_DIRECTION, 1}, {EYE_TAG_SERVICE, 0},   {EYE_TAG_PORT, 0},    {EYE_TAG_FAMILY, 11},
+    {EYE_TAG_CAST, 3},      {EYE_TAG_PROTOCOL, 4},  {EYE_TAG_PROCESS, 7}, {EYE_TAG_NAMESPACE, 7},
+    {EYE_TAG_POD, 6},       {EYE_TAG_CONTAINER, 6}, {EYE_TAG_REMOTE, 5},  {EYE_TAG_NETNS, 8},
 };
 
 static const struct tag_column http_tags[] = {
     {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 3},  {EYE_TAG_METHOD, 2},  {EYE_TAG_ROUTE, 0},
     {EYE_TAG_STATUS, 0},  {EYE_TAG_ERROR, 0}, {EYE_TAG_VERSION, 6},
+};
+
+static const struct tag_column db_tags[] = {
+    {EYE_TAG_SERVICE, 0},   {EYE_TAG_PORT, 3},   {EYE_TAG_DB_SYSTEM, 2},
+    {EYE_TAG_OPERATION, 0}, {EYE_TAG_STATUS, 0}, {EYE_TAG_ERROR, 0},
+};
+
+static const struct tag_column messaging_tags[] = {
+    {EYE_TAG_SERVICE, 0},   {EYE_TAG_PORT, 3},        {EYE_TAG_MESSAGING_SYSTEM, 6},
+    {EYE_TAG_OPERATION, 0}, {EYE_TAG_DESTINATION, 0}, {EYE_TAG_ERROR, 0},
+};
+
+static const struct tag_column dns_tags[] = {
+    {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 6},  {EYE_TAG_TRANSPORT, 3},
+    {EYE_TAG_TYPE, 0},    {EYE_TAG_RCODE, 0}, {EYE_TAG_ERROR, 0},
 };
 
 struct section {
@@ -104,15 +120,23 @@ struct section {
     size_t measure_count;
 };
 
+/* One measure, of each end. */
+#define REQUESTS(title, tags)                                                                      \
+    {                                                                                              \
+        title, true, tags, EYE_ARRAY_LENGTH(tags), request_measures,                               \
+            EYE_ARRAY_LENGTH(request_measures)                                                     \
+    }
+
 static const struct section sections[EYE_CONSOLE_SECTIONS] = {
     [EYE_CONSOLE_TCP] = {"TCP", false, tcp_tags, EYE_ARRAY_LENGTH(tcp_tags), tcp_measures,
                          EYE_ARRAY_LENGTH(tcp_measures)},
     [EYE_CONSOLE_UDP] = {"UDP", false, udp_tags, EYE_ARRAY_LENGTH(udp_tags), udp_measures,
                          EYE_ARRAY_LENGTH(udp_measures)},
-    [EYE_CONSOLE_HTTP] = {"HTTP", true, http_tags, EYE_ARRAY_LENGTH(http_tags), http_measures,
-                          EYE_ARRAY_LENGTH(http_measures)},
-    [EYE_CONSOLE_RPC] = {"gRPC", true, http_tags, EYE_ARRAY_LENGTH(http_tags), http_measures,
-                         EYE_ARRAY_LENGTH(http_measures)},
+    [EYE_CONSOLE_HTTP] = REQUESTS("HTTP", http_tags),
+    [EYE_CONSOLE_RPC] = REQUESTS("gRPC", http_tags),
+    [EYE_CONSOLE_DB] = REQUESTS("Databases", db_tags),
+    [EYE_CONSOLE_MESSAGING] = REQUESTS("Messaging", messaging_tags),
+    [EYE_CONSOLE_DNS] = REQUESTS("DNS", dns_tags),
 };
 
 static const char *hide_control(uint32_t code_point)

@@ -153,6 +153,97 @@ static void table__tells_of_calls(void **state)
         "\n");
 }
 
+/* A value of @tag that no other series has. */
+static void write_value(char *value, size_t size, const struct eye_metric *metric, enum eye_tag tag)
+{
+    snprintf(value, size, "%s/%s", metric->name, eye_tag_info(tag)->name);
+}
+
+static void add_with_all_tags(struct sample *sample, const struct eye_metric *metric)
+{
+    char values[EYE_TAG_COUNT][64];
+    struct eye_tag_value tags[EYE_TAG_COUNT + 1] = {0};
+    size_t count = 0;
+    for (enum eye_tag tag = 0; tag < EYE_TAG_COUNT; tag++) {
+        if (eye_metric_has_tag(metric, tag)) {
+            write_value(values[tag], sizeof(values[tag]), metric, tag);
+            tags[count++] = (struct eye_tag_value){tag, values[tag]};
+        }
+    }
+    sample_add(sample, metric->id, 1, tags);
+}
+
+static void assert_all_tags_shown(const char *page, const struct eye_metric *metric)
+{
+    for (enum eye_tag tag = 0; tag < EYE_TAG_COUNT; tag++) {
+        char value[64];
+        write_value(value, sizeof(value), metric, tag);
+        if (eye_metric_has_tag(metric, tag) && strstr(page, value) == NULL) {
+            fail_msg("no table has %s", value);
+        }
+    }
+}
+
+/* Every kind of request, and one metric of connections and of datagrams each. */
+static bool has_a_row(const struct eye_metric *metric)
+{
+    return (metric->kind == EYE_DISTRIBUTION && eye_metric_has_tag(metric, EYE_TAG_ERROR)) ||
+           metric->id == EYE_METRIC_TCP_SENT_BYTES || metric->id == EYE_METRIC_UDP_SENT_BYTES;
+}
+
+/* Else rows that differ look alike, and what a protocol tells stands nowhere. */
+static void table__has_every_tag(void **state)
+{
+    struct fixture *fixture = *state;
+    for (enum eye_metric_id id = 0; id < EYE_METRIC_COUNT; id++) {
+        if (has_a_row(eye_metric(id))) {
+            add_with_all_tags(fixture->sample, eye_metric(id));
+        }
+    }
+    const char *page = render(fixture, &plain, sample_take(fixture->sample), NULL);
+    for (enum eye_metric_id id = 0; id < EYE_METRIC_COUNT; id++) {
+        if (has_a_row(eye_metric(id))) {
+            assert_all_tags_shown(page, eye_metric(id));
+        }
+    }
+}
+
+static void table__tells_of_databases_brokers_and_names(void **state)
+{
+    struct fixture *fixture = *state;
+    struct sample *sample = fixture->sample;
+    sample_add(sample, EYE_METRIC_DB_CLIENT_DURATION, 1,
+               SAMPLE_TAGS({EYE_TAG_SERVICE, "api"}, {EYE_TAG_PORT, "5432"},
+                           {EYE_TAG_DB_SYSTEM, "postgresql"}, {EYE_TAG_OPERATION, "SELECT"},
+                           {EYE_TAG_STATUS, "42P01"}));
+    sample_add(sample, EYE_METRIC_MESSAGING_SERVER_DURATION, 1,
+               SAMPLE_TAGS({EYE_TAG_SERVICE, "kafka"}, {EYE_TAG_OPERATION, "send"},
+                           {EYE_TAG_DESTINATION, "orders"}));
+    sample_add(sample, EYE_METRIC_DNS_LOOKUP, 1,
+               SAMPLE_TAGS({EYE_TAG_SERVICE, "api"}, {EYE_TAG_TYPE, "A"},
+                           {EYE_TAG_RCODE, "NXDOMAIN"}, {EYE_TAG_TRANSPORT, "udp"}));
+    const struct eye_snapshot *now = sample_take(sample);
+    assert_string_equal(
+        render(fixture, &plain, now, NULL),
+        "2026-08-02 12:00:10 UTC  last 10 s\n"
+        "\n"
+        "Databases\n"
+        "side    service  port  db_system   operation  status  requests/s     p50     p95     p99\n"
+        "client  api      5432  postgresql  SELECT     42P01         0.10  1.00 s  1.00 s  1.00 "
+        "s\n"
+        "\n"
+        "Messaging\n"
+        "side    service  operation  destination  requests/s     p50     p95     p99\n"
+        "server  kafka    send       orders             0.10  1.00 s  1.00 s  1.00 s\n"
+        "\n"
+        "DNS\n"
+        "side    service  transport  type  rcode     requests/s     p50     p95     p99\n"
+        "client  api      udp        A     NXDOMAIN        0.10  1.00 s  1.00 s  1.00 s\n"
+        "\n"
+        "sockeye\n"
+        "\n");
+}
+
 static void table__is_aligned_and_sorted_by_traffic(void **state)
 {
     struct fixture *fixture = *state;
@@ -442,6 +533,8 @@ int main(void)
         TEST(table__is_aligned_and_sorted_by_traffic),
         TEST(table__tells_of_datagrams),
         TEST(table__tells_of_calls),
+        TEST(table__tells_of_databases_brokers_and_names),
+        TEST(table__has_every_tag),
         TEST(table__leaves_out_what_is_at_rest),
         TEST(table__gives_the_cpu_of_the_interval),
         TEST(table__says_that_nothing_was_seen),
