@@ -67,26 +67,37 @@ static const char *side_of(const struct eye_metric *metric)
     return strstr(metric->name, ".server.") != NULL ? "server" : "client";
 }
 
-/* Where HTTP has method and status DNS has what it asks for and the code of the answer. */
-static const char *word_of(const struct eye_point *point, enum eye_tag of_http, enum eye_tag of_dns)
+/* What is asked for, of what, and what is answered, as each family of metrics has it. */
+static const enum eye_tag method_tags[] = {EYE_TAG_METHOD, EYE_TAG_TYPE, EYE_TAG_OPERATION};
+static const enum eye_tag route_tags[] = {EYE_TAG_ROUTE, EYE_TAG_DESTINATION};
+static const enum eye_tag status_tags[] = {EYE_TAG_STATUS, EYE_TAG_RCODE};
+
+/* That of @tags which the metric has; "": none. */
+static const char *word_of(const struct eye_point *point, const enum eye_tag *tags, size_t count)
 {
-    return eye_json_tag(point, eye_metric_has_tag(point->metric, of_http) ? of_http : of_dns);
+    for (size_t i = 0; i < count; i++) {
+        if (eye_metric_has_tag(point->metric, tags[i])) {
+            return eye_json_tag(point, tags[i]);
+        }
+    }
+    return "";
 }
 
 static json_t *request_of(const struct eye_change *change, double span_s)
 {
     const struct eye_point *point = change->point;
     const struct eye_distribution *now = point->distribution;
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:f, s:f, s:f}", "side",
-        side_of(point->metric), "metric", point->metric->name, "service",
-        eye_json_tag(point, EYE_TAG_SERVICE), "port", eye_json_tag(point, EYE_TAG_PORT), "method",
-        word_of(point, EYE_TAG_METHOD, EYE_TAG_TYPE), "route", eye_json_tag(point, EYE_TAG_ROUTE),
-        "status", word_of(point, EYE_TAG_STATUS, EYE_TAG_RCODE), "error_type",
-        eye_json_tag(point, EYE_TAG_ERROR), "count", (json_int_t)change->count, "rate",
-        (double)change->count / span_s, "p50_s",
-        eye_distribution_quantile_since(now, change->before, 0.5), "p99_s",
-        eye_distribution_quantile_since(now, change->before, 0.99));
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:f, s:f, s:f}", "side",
+                     side_of(point->metric), "metric", point->metric->name, "service",
+                     eye_json_tag(point, EYE_TAG_SERVICE), "port",
+                     eye_json_tag(point, EYE_TAG_PORT), "method",
+                     word_of(point, method_tags, EYE_ARRAY_LENGTH(method_tags)), "route",
+                     word_of(point, route_tags, EYE_ARRAY_LENGTH(route_tags)), "status",
+                     word_of(point, status_tags, EYE_ARRAY_LENGTH(status_tags)), "error_type",
+                     eye_json_tag(point, EYE_TAG_ERROR), "count", (json_int_t)change->count, "rate",
+                     (double)change->count / span_s, "p50_s",
+                     eye_distribution_quantile_since(now, change->before, 0.5), "p99_s",
+                     eye_distribution_quantile_since(now, change->before, 0.99));
 }
 
 static json_t *answer_of(const struct eye_snapshot *now, const struct eye_snapshot *before)

@@ -10,8 +10,15 @@
 #include "collector/base/base.h"
 #include "collector/top/cells.h"
 
-/* From here on a status says that the server failed (RFC 9110, 15.6). */
+/* From here on a status of HTTP says that the server failed (RFC 9110, 15.6). */
 #define STATUS_FAILED "500"
+
+/* Statuses of gRPC that say so, as the semantic conventions of OpenTelemetry see it. */
+static const char *const rpc_failures[] = {"UNKNOWN",  "DEADLINE_EXCEEDED", "UNIMPLEMENTED",
+                                           "INTERNAL", "UNAVAILABLE",       "DATA_LOSS"};
+
+/* Answers of DNS that answer the question. */
+static const char *const dns_answers[] = {"", "NOERROR", "NXDOMAIN"};
 
 /* An integer as text. */
 #define DIGITS_BYTES 24
@@ -104,21 +111,51 @@ static const char *address_of(struct words *words, const char *remote)
     return colon == NULL ? remote : keep(words, remote, (size_t)(colon - remote));
 }
 
-static bool has_failed(const struct eye_top_row *row)
+static bool is_one_of(const char *text, const char *const *known, size_t count)
 {
-    const char *status = row->texts[EYE_TOP_ROW_STATUS];
-    return row->texts[EYE_TOP_ROW_ERROR][0] != '\0' ||
-           (strlen(status) == strlen(STATUS_FAILED) && strcmp(status, STATUS_FAILED) >= 0);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(text, known[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
-static void derive(struct words *words, struct eye_top_row *row)
+static bool is_of(const char *metric, const char *family)
+{
+    return metric != NULL && strncmp(metric, family, strlen(family)) == 0;
+}
+
+/* A database tells nothing but failures. */
+static bool is_failure(const char *metric, const char *status)
+{
+    if (is_of(metric, "db.")) {
+        return status[0] != '\0';
+    }
+    if (is_of(metric, "rpc.")) {
+        return is_one_of(status, rpc_failures, EYE_ARRAY_LENGTH(rpc_failures));
+    }
+    if (is_of(metric, "dns.")) {
+        return !is_one_of(status, dns_answers, EYE_ARRAY_LENGTH(dns_answers));
+    }
+    return strlen(status) == strlen(STATUS_FAILED) && strcmp(status, STATUS_FAILED) >= 0;
+}
+
+/* @metric: NULL when it is not told. */
+static bool has_failed(const struct eye_top_row *row, const char *metric)
+{
+    return row->texts[EYE_TOP_ROW_ERROR][0] != '\0' ||
+           is_failure(metric, row->texts[EYE_TOP_ROW_STATUS]);
+}
+
+static void derive(struct words *words, const char *metric, struct eye_top_row *row)
 {
     double *number = row->numbers;
     row->texts[EYE_TOP_ROW_ADDRESS] = address_of(words, row->texts[EYE_TOP_ROW_REMOTE]);
     number[EYE_TOP_ROW_MEMBERS] = 1;
     number[EYE_TOP_ROW_CLOSED] = strcmp(row->texts[EYE_TOP_ROW_STATE], "closed") == 0;
     number[EYE_TOP_ROW_BYTES] = number[EYE_TOP_ROW_SENT] + number[EYE_TOP_ROW_RECEIVED];
-    number[EYE_TOP_ROW_ERRORS] = has_failed(row) ? number[EYE_TOP_ROW_COUNT] : 0;
+    number[EYE_TOP_ROW_ERRORS] = has_failed(row, metric) ? number[EYE_TOP_ROW_COUNT] : 0;
     if (row->texts[EYE_TOP_ROW_STATUS][0] == '\0') {
         row->texts[EYE_TOP_ROW_STATUS] = row->texts[EYE_TOP_ROW_ERROR];
     }
@@ -138,7 +175,7 @@ static void read_row(struct words *words, const json_t *item, double elapsed_s,
         row->numbers[i] =
             read_number(json_object_get(item, numbers[i].member), numbers[i].is_change, elapsed_s);
     }
-    derive(words, row);
+    derive(words, json_string_value(json_object_get(item, "metric")), row);
 }
 
 int eye_top_rows_read(const json_t *list, double elapsed_s, bool utf8,

@@ -49,7 +49,7 @@
     X(RTT, "rtt_s", VALUE, WORST)                                                                  \
     X(AGE, "age_s", VALUE, WORST)                                                                  \
     X(COUNT, "count", VALUE, SUM)                                                                  \
-    X(ERRORS, "", VALUE, SUM) /* of COUNT: those without an answer, or with a status from 500 */   \
+    X(ERRORS, "", VALUE, SUM) /* of COUNT: without an answer, or with one that tells of failure */ \
     X(P50, "p50_s", VALUE, WORST)                                                                  \
     X(P99, "p99_s", VALUE, WORST)
 

@@ -20,7 +20,7 @@ static const char *const help[] = {
     "",
     "  1 2 Tab            connections, requests",
     "  s > <              sort by the next column, the one before",
-    "  g                  group by the next one: service, port, remote or route",
+    "  g                  group by the next one: service, port, protocol ...",
     "  /                  filter: a part of any text; Enter keeps it, Esc removes it",
     "  space              freeze, and go on",
     "  arrows PgUp PgDn   through the rows; Home, End",
@@ -30,7 +30,7 @@ static const char *const help[] = {
     "  Rates are of the time since the last reading, requests those of the daemon's",
     "  last interval. A connection that closed is shown once. \"-\": not known.",
     "  Of a group RTT, AGE, P50 and P99 are the worst of its members, the rest their",
-    "  sum; \"*\": they differ. ERR: without an answer, or a status from 500.",
+    "  sum; \"*\": they differ. ERR: no answer, or one that tells of a failure.",
 };
 
 /* ---- Columns ---- */

@@ -129,6 +129,47 @@ static void of_the_last_interval_alone(void **state)
     json_decref(answer);
 }
 
+/* All families in the same three members. */
+static void of_every_protocol(void **state)
+{
+    struct world *world = *state;
+    static const struct {
+        enum eye_metric_id metric;
+        enum eye_tag tags[3];
+    } families[] = {
+        {EYE_METRIC_HTTP_SERVER_DURATION, {EYE_TAG_METHOD, EYE_TAG_ROUTE, EYE_TAG_STATUS}},
+        {EYE_METRIC_RPC_SERVER_DURATION, {EYE_TAG_METHOD, EYE_TAG_COUNT, EYE_TAG_STATUS}},
+        {EYE_METRIC_DB_SERVER_DURATION, {EYE_TAG_OPERATION, EYE_TAG_COUNT, EYE_TAG_STATUS}},
+        {EYE_METRIC_MESSAGING_SERVER_DURATION,
+         {EYE_TAG_OPERATION, EYE_TAG_DESTINATION, EYE_TAG_COUNT}},
+        {EYE_METRIC_DNS_SERVER_LOOKUP, {EYE_TAG_TYPE, EYE_TAG_COUNT, EYE_TAG_RCODE}},
+    };
+    static const char *const members[] = {"method", "route", "status"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(families); i++) {
+        struct eye_tag_value tags[EYE_ARRAY_LENGTH(members)];
+        size_t count = 0;
+        for (size_t k = 0; k < EYE_ARRAY_LENGTH(members); k++) {
+            if (families[i].tags[k] != EYE_TAG_COUNT) {
+                tags[count++] = (struct eye_tag_value){families[i].tags[k], members[k]};
+            }
+        }
+        eye_distribution_add(eye_group_series(world->group, families[i].metric, tags, count), 1, 1);
+    }
+    publish(world);
+    json_t *answer = eye_requests_json(&world->running);
+    const json_t *requests = json_object_get(answer, "requests");
+    assert_int_equal(json_array_size(requests), EYE_ARRAY_LENGTH(families));
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(families); i++) {
+        const json_t *request = json_array_get(requests, i);
+        assert_text(request, "metric", eye_metric(families[i].metric)->name);
+        for (size_t k = 0; k < EYE_ARRAY_LENGTH(members); k++) {
+            assert_text(request, members[k],
+                        families[i].tags[k] == EYE_TAG_COUNT ? "" : members[k]);
+        }
+    }
+    json_decref(answer);
+}
+
 static void no_more_than_fit(void **state)
 {
     struct world *world = *state;
@@ -152,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(before_the_first_interval, setup, teardown),
         cmocka_unit_test_setup_teardown(of_the_last_interval_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(of_every_protocol, setup, teardown),
         cmocka_unit_test_setup_teardown(no_more_than_fit, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,39 @@ static void read__request(void **state)
     assert_number(&fixture->requests.items[0], EYE_TOP_ROW_P99, 0.00033);
 }
 
+/* What tells of a failure is each protocol's own. */
+static void read__failures_of_each_protocol(void **state)
+{
+    static const struct {
+        const char *metric;
+        const char *status;
+        double errors;
+    } answers[] = {
+        {"http.server.request.duration", "404", 0},
+        {"http.server.request.duration", "599", 1},
+        {"rpc.server.call.duration", "OK", 0},
+        {"rpc.server.call.duration", "NOT_FOUND", 0},
+        {"rpc.client.call.duration", "UNAVAILABLE", 1},
+        {"db.client.operation.duration", "", 0},
+        {"db.client.operation.duration", "ERR", 1},
+        {"db.client.operation.duration", "WRONGTYPE", 1},
+        {"db.server.operation.duration", "42P01", 1},
+        {"db.server.operation.duration", "1146", 1},
+        {"dns.lookup.duration", "", 0},
+        {"dns.lookup.duration", "NXDOMAIN", 0},
+        {"dns.server.lookup.duration", "SERVFAIL", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(answers); i++) {
+        EYE_CLEANUP(eye_top_rows_done) struct eye_top_rows rows = {0};
+        json_t *list = json_pack("[{s:s, s:s, s:i}]", "metric", answers[i].metric, "status",
+                                 answers[i].status, "count", 1);
+        assert_int_equal(eye_top_rows_read(list, 1, true, &rows), 0);
+        assert_number(&rows.items[0], EYE_TOP_ROW_ERRORS, answers[i].errors);
+        json_decref(list);
+    }
+}
+
 static void read__without_a_reading_before(void **state)
 {
     const struct fixture *fixture = *state;
@@ -229,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(read__connection),
         cmocka_unit_test(read__request),
+        cmocka_unit_test(read__failures_of_each_protocol),
         cmocka_unit_test(read__without_a_reading_before),
         cmocka_unit_test(read__whatever_it_is),
         cmocka_unit_test(arrange__sorts_and_puts_the_unknown_last),
