@@ -189,8 +189,10 @@ struct eye_exporter_type {
      * without this exporter (`lingers`: when it leaves something behind); @last is what was
      * delivered last (may be NULL). Not called for a job (`run --once`): it ends when what it
      * delivered is to stay. NULL: the format knows no goodbye.
+     * 0, or -errno with @failure: the receiver goes on showing some of it. Then it is called again,
+     * until time is up. @failure->cause tells what was refused for good.
      */
-    void (*finish)(void *state, const struct eye_snapshot *last);
+    int (*finish)(void *state, const struct eye_snapshot *last, struct eye_export_failure *failure);
 
     /** Frees what @state holds. Takes one that is half made. */
     void (*close)(void *state);

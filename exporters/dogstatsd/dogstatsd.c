@@ -247,15 +247,17 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     return result;
 }
 
-static void finish(void *state, const struct eye_snapshot *last)
+/* An Agent shows nothing of what it hears no more: the event is said once, and may get lost. */
+static int finish(void *state, const struct eye_snapshot *last, struct eye_export_failure *failure)
 {
     (void)last;
     struct dogstatsd *dogstatsd = state;
-    struct eye_export_failure ignored = {0};
-    if (dogstatsd->announced && eye_link_open(dogstatsd->link, &ignored) == 0 &&
+    if (dogstatsd->announced && eye_link_open(dogstatsd->link, failure) == 0 &&
         send_event(dogstatsd, "sockeye stopped", "sockeye " EYE_VERSION " was told to stop")) {
         send_client(dogstatsd);
     }
+    failure->cause.text[0] = '\0';
+    return 0;
 }
 
 /* ---- Life ---- */

@@ -239,6 +239,45 @@ static void deliver_next(struct eye_worker *worker)
     }
 }
 
+/* ---- Goodbye ---- */
+
+/* False: time is up before the pause that @failure asks for is over. */
+static bool pause_goodbye(struct eye_worker *worker, const struct eye_export_failure *failure)
+{
+    uint64_t pause_ns = eye_backoff_fail(&worker->backoff, failure->retry_after_ns);
+    uint64_t until_ns = eye_clock_monotonic_ns() + pause_ns;
+    pthread_mutex_lock(&worker->mutex);
+    while (eye_clock_monotonic_ns() < until_ns && until_ns < atomic_load(&worker->deadline.at_ns)) {
+        wait_until(worker, until_ns);
+    }
+    pthread_mutex_unlock(&worker->mutex);
+    return !is_late(worker) && until_ns < atomic_load(&worker->deadline.at_ns);
+}
+
+static void say_goodbye(struct eye_worker *worker)
+{
+    struct eye_export_failure failure;
+    int result;
+    do {
+        failure = (struct eye_export_failure){.reason = EYE_EXPORT_OTHER};
+        result = worker->type->finish(worker->state, worker->before, &failure);
+        if (result != 0) {
+            atomic_fetch_add(&worker->stats.failures[failure.reason], 1);
+        }
+    } while (result != 0 && !failure.gone && pause_goodbye(worker, &failure));
+    const char *cause = failure.cause.text;
+    if (result != 0 || cause[0] != '\0') {
+        eye_log_warning("exporter %s: the receiver goes on showing what it got last, as nothing "
+                        "told it in time that this ends: %s",
+                        worker->name, cause[0] == '\0' ? strerror(-result) : cause);
+    }
+}
+
+static bool has_goodbye(const struct eye_worker *worker)
+{
+    return worker->type->finish != NULL && !worker->silent && !atomic_load(&worker->abandoned);
+}
+
 void *eye_worker_run(void *argument)
 {
     struct eye_worker *worker = argument;
@@ -251,8 +290,8 @@ void *eye_worker_run(void *argument)
             eye_worker_spill(worker);
         }
     }
-    if (worker->type->finish != NULL && !worker->silent && !atomic_load(&worker->abandoned)) {
-        worker->type->finish(worker->state, worker->before);
+    if (has_goodbye(worker)) {
+        say_goodbye(worker);
     }
     eye_worker_spill(worker);
     pthread_mutex_lock(&worker->mutex);

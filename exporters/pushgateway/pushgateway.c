@@ -133,18 +133,22 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
     return 0;
 }
 
-static void finish(void *state, const struct eye_snapshot *last)
+static int finish(void *state, const struct eye_snapshot *last, struct eye_export_failure *failure)
 {
     struct pushgateway *gateway = state;
-    struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
     struct eye_client_answer answer;
     const struct eye_client_request request = {
         .method = "DELETE",
         .url = eye_text_string(&gateway->url),
     };
-    if (gateway->values->delete_on_stop && last != NULL) {
-        (void)eye_client_send(gateway->client, &request, &answer, &failure);
+    if (!gateway->values->delete_on_stop || last == NULL) {
+        return 0;
     }
+    int result = eye_client_send(gateway->client, &request, &answer, failure);
+    if (result == 0 && eye_client_verdict(&answer, failure) == EYE_VERDICT_RETRY) {
+        result = -EIO;
+    }
+    return result;
 }
 
 /* ---- Life ---- */

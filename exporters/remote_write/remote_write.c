@@ -326,23 +326,24 @@ static int deliver(void *state, const struct eye_snapshot *now, const struct eye
 }
 
 /*
- * The identities of what lives go first: then everything is gone. Those of what is gone go, too:
- * they may follow a snapshot that has the number of @last and other series.
+ * The identities of what lives go first: then everything is gone. Those of what is gone go, too,
+ * and how far a delivery of it had come: they may follow a snapshot that has the number of @last
+ * and other series.
  */
-static void finish(void *state, const struct eye_snapshot *last)
+static int finish(void *state, const struct eye_snapshot *last, struct eye_export_failure *failure)
 {
     struct remote_write *remote = state;
-    struct eye_export_failure failure = {.reason = EYE_EXPORT_OTHER};
     if (last == NULL) {
-        return;
+        return 0;
     }
     drop_identities(&remote->live);
     init_identities(&remote->live);
     drop_identities(&remote->gone);
     init_identities(&remote->gone);
+    remote->gone.delivery.settled = (struct eye_cursor){0};
     remote->describing = false;
     eye_write_stamp_end(&remote->stamp, eye_clock_wall_ns());
-    (void)mark(remote, last, &failure);
+    return mark(remote, last, failure);
 }
 
 /* ---- Life ---- */

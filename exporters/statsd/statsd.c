@@ -115,29 +115,38 @@ static int add_zeros(struct statsd *statsd, const struct eye_snapshot *last, siz
     return 0;
 }
 
-/* Servers repeat a gauge until they hear of another value. What gets lost is lost: there is no
- * later attempt. */
-static void finish(void *state, const struct eye_snapshot *last)
+static int send_zeros(struct statsd *statsd, const struct eye_snapshot *last,
+                      struct eye_export_failure *failure)
 {
-    struct statsd *statsd = state;
-    struct eye_export_failure ignored = {.reason = EYE_EXPORT_OTHER};
-    if (!statsd->zero_on_stop || last == NULL || prepare(statsd, last, &ignored) != 0) {
-        return;
-    }
-    eye_text_clear(&statsd->payload);
+    struct eye_text *payload = &statsd->payload;
     int result = 0;
+    eye_text_clear(payload);
     for (size_t i = 0; i < last->count && result == 0; i++) {
         if (statsd->selection.wanted[last->points[i].metric->id]) {
-            result = add_zeros(statsd, last, i, &ignored);
+            result = add_zeros(statsd, last, i, failure);
         }
     }
-    if (result == 0 && statsd->payload.length > 0) {
-        result =
-            eye_link_send(statsd->link, statsd->payload.data, statsd->payload.length, &ignored);
+    if (result == 0 && payload->length > 0) {
+        result = eye_link_send(statsd->link, payload->data, payload->length, failure);
     }
+    return result;
+}
+
+/* Servers repeat a gauge until they hear of another value. */
+static int finish(void *state, const struct eye_snapshot *last, struct eye_export_failure *failure)
+{
+    struct statsd *statsd = state;
+    if (!statsd->zero_on_stop || last == NULL) {
+        return 0;
+    }
+    int result = prepare(statsd, last, failure);
     if (result == 0) {
-        (void)eye_link_confirm(statsd->link, true, &ignored);
+        result = send_zeros(statsd, last, failure);
     }
+    if (result == 0 && eye_link_confirm(statsd->link, true, failure) == EYE_LOST) {
+        result = -EIO;
+    }
+    return result;
 }
 
 /* ---- Life ---- */

@@ -5,6 +5,7 @@ import gzip
 import http.server
 import json
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -19,6 +20,8 @@ from traffic import Truth
 
 INTERVAL_SECONDS = 10
 SCHEMA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data")
+# The daemon sees whatever runs beside it: so many series that a slow receiver takes them for long.
+ENDS_IN_TIME = "shutdown_timeout=50s"
 NAMES = test_delivery.PrometheusReadsIt.NAMES
 LABELS = test_delivery.PrometheusReadsIt.LABELS
 
@@ -49,9 +52,10 @@ class Gateway:
         harness.need("prometheus-pushgateway")
         self.port = harness.free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        harness.spawn(test, "prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{self.port}",
-                      "--persistence.file=",  # Debian's default would outlive the test
-                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = harness.spawn(
+            test, "prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{self.port}",
+            "--persistence.file=",  # Debian's default would outlive the test
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         harness.need("curl")
         harness.wait_until(lambda: self.curl("/-/ready").returncode == 0, 30, "the gateway")
 
@@ -102,7 +106,8 @@ class RemoteWrite(unittest.TestCase):
             print(f"{expression} == {value}")
 
     def test_values_read_back(self):
-        daemon = harness.Daemon(self, console=None, exporters=(self.prometheus.exporter(),))
+        daemon = harness.Daemon(self, ENDS_IN_TIME, console=None,
+                                exporters=(self.prometheus.exporter(),))
         truth = Truth()
         for rounds in (5, 50, 100):
             truth.add(self, rounds)
@@ -132,7 +137,7 @@ class RemoteWrite(unittest.TestCase):
         self.assertNotEqual(self.prometheus.series("{job='sockeye'}"), [])
 
     def test_native_quantiles(self):
-        daemon = harness.Daemon(self, interval=f"{INTERVAL_SECONDS}s",
+        daemon = harness.Daemon(self, ENDS_IN_TIME, interval=f"{INTERVAL_SECONDS}s",
                                 exporters=(self.prometheus.exporter("histograms: native"),))
         truth = Truth()
         daemon.wait_for_snapshots(1)
@@ -271,9 +276,9 @@ class Pushgateway(unittest.TestCase):
     def setUp(self):
         self.gateway = Gateway(self)
 
-    def start(self, *settings):
+    def start(self, *settings, more=(ENDS_IN_TIME,)):
         inside = "".join(f", {setting}" for setting in settings)
-        return harness.Daemon(self, console=None, exporters=(
+        return harness.Daemon(self, *more, console=None, exporters=(
             f"{{type: pushgateway, url: '{self.gateway.url}'{inside}}}",))
 
     def assert_equal_to(self, truth, **group):
@@ -292,6 +297,17 @@ class Pushgateway(unittest.TestCase):
         self.assertEqual(daemon.stop(), 0)
         self.assertEqual([line for line in daemon.log if "cannot deliver" in line], [])
         self.assertEqual(self.gateway.samples(), {})
+
+    def test_page_that_stays_is_told(self):
+        """A gateway that hangs when the daemon stops shows its numbers for ever."""
+        daemon = self.start(more=())
+        harness.wait_until(lambda: self.gateway.samples() != {}, 20, "a page")
+        self.gateway.process.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.gateway.process.send_signal, signal.SIGCONT)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual(len([line for line in daemon.log
+                              if "pushgateway: the receiver goes on showing" in line]), 1,
+                         daemon.log)
 
     def test_stays_when_told(self):
         daemon = self.start("delete_on_stop: false", "job: kept")

@@ -98,6 +98,12 @@ int exporter_run_deliver(struct exporter_run *run)
     return result;
 }
 
+int exporter_run_finish(struct exporter_run *run)
+{
+    run->failure = (struct eye_export_failure){0};
+    return run->type->finish(run->exporter, run->before, &run->failure);
+}
+
 void exporter_run_assert_accounts(const struct exporter_run *run)
 {
     const struct eye_export_stats *stats = &run->sample->stats;

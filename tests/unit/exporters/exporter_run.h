@@ -37,6 +37,9 @@ int exporter_run_open(struct exporter_run *run, const char *yaml);
 /** The next interval, delivered. */
 int exporter_run_deliver(struct exporter_run *run);
 
+/** The goodbye behind what was delivered. */
+int exporter_run_finish(struct exporter_run *run);
+
 /** SOCK_DGRAM or SOCK_STREAM on 127.0.0.1; the port stays the same. */
 void exporter_run_listen(struct exporter_run *run, int type);
 

@@ -198,6 +198,12 @@ static int deliver(struct fixture *fixture)
     return result;
 }
 
+static int finish(struct fixture *fixture)
+{
+    fixture->failure = (struct eye_export_failure){0};
+    return eye_exporter_dogstatsd.finish(fixture->exporter, fixture->before, &fixture->failure);
+}
+
 static void take(struct fixture *fixture)
 {
     eye_snapshot_unref(fixture->now);
@@ -467,7 +473,7 @@ static void dogstatsd__says_that_it_is_up(void **state)
         assert_int_equal(fixture->tally.events, 1);
         assert_string_equal(fixture->tally.event, "sockeye started");
     }
-    eye_exporter_dogstatsd.finish(fixture->exporter, fixture->before);
+    assert_int_equal(finish(fixture), 0);
     read_datagrams(fixture);
     assert_int_equal(fixture->tally.events, 2);
     assert_string_equal(fixture->tally.event, "sockeye stopped");
@@ -512,7 +518,7 @@ static void dogstatsd__client_counts_are_the_truth(void **state)
         read_datagrams(fixture);
     }
     size_t before_last = fixture->datagrams;
-    eye_exporter_dogstatsd.finish(fixture->exporter, fixture->before);
+    assert_int_equal(finish(fixture), 0);
     read_datagrams(fixture);
     assert_true(client_total(fixture, "metrics") == 3 * 2 * ROUTES);
     assert_true(client_total(fixture, "metrics_by_type") == 3 * 2 * ROUTES);
@@ -544,7 +550,7 @@ static void dogstatsd__tells_of_the_start_when_somebody_hears_it(void **state)
     close_receiver(fixture);
     take(fixture); /* there is nothing to deliver, so nobody is missed */
     assert_int_equal(deliver(fixture), 0);
-    eye_exporter_dogstatsd.finish(fixture->exporter, fixture->now);
+    assert_int_equal(finish(fixture), 0);
     fixture->receiver = bind_receiver(fixture->port);
     assert_int_equal(deliver(fixture), 0);
     read_datagrams(fixture);
@@ -637,7 +643,7 @@ static void deliver_over_unix(struct fixture *fixture, void *(*reader)(void *arg
         result = deliver(fixture);
         delivered(fixture);
     }
-    eye_exporter_dogstatsd.finish(fixture->exporter, fixture->before);
+    assert_int_equal(finish(fixture), 0);
     eye_exporter_close(&eye_exporter_dogstatsd, fixture->exporter);
     fixture->exporter = NULL;
     atomic_store(&fixture->ending, true);
@@ -717,7 +723,7 @@ static void dogstatsd__sends_nothing_when_it_is_switched_off(void **state)
     count_something(fixture, 0);
     take(fixture);
     assert_int_equal(deliver(fixture), 0);
-    eye_exporter_dogstatsd.finish(fixture->exporter, fixture->now);
+    assert_int_equal(finish(fixture), 0);
     read_datagrams(fixture);
     assert_int_equal(fixture->datagrams, 0);
     assert_int_equal(atomic_load(&fixture->stats.points), 0);

@@ -51,6 +51,8 @@ struct fake {
     int open_result;
     struct eye_export_stats *stats; /* the worker's */
     size_t finishes;
+    size_t goodbye_failures; /* of the next ones to come */
+    const char *goodbye_refused; /* cause of the one that succeeds; NULL: all is well */
     uint64_t finished_with; /* sequence */
     bool closed;
 };
@@ -123,11 +125,20 @@ static int fake_deliver(void *state, const struct eye_snapshot *now,
     return 0;
 }
 
-static void fake_finish(void *state, const struct eye_snapshot *last)
+static int fake_finish(void *state, const struct eye_snapshot *last,
+                       struct eye_export_failure *failure)
 {
     struct fake *fake = *(struct fake **)state;
     fake->finished_with = last == NULL ? 0 : last->sequence;
     fake->finishes++;
+    if (fake->goodbye_failures > 0) {
+        fake->goodbye_failures--;
+        return eye_export_fail(failure, -EIO, EYE_EXPORT_REFUSED, "the wire is cut");
+    }
+    if (fake->goodbye_refused != NULL) {
+        eye_error_set(&failure->cause, 0, "%s", fake->goodbye_refused);
+    }
+    return 0;
 }
 
 static void fake_close(void *state)
@@ -635,6 +646,40 @@ static void worker__says_goodbye_after_the_last_delivery(void **state)
     assert_int_equal(fixture->fake.finished_with, 2);
 }
 
+/* What a receiver shows of a daemon that is gone is wrong for as long as it does. */
+static void worker__says_goodbye_again_until_time_is_up(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        size_t failures;
+        const char *refused;
+        const char *warning; /* its end; NULL: none */
+    } rows[] = {
+        {2, NULL, NULL},
+        {0, "403 No", ": 403 No"},
+        {SIZE_MAX, NULL, ": the wire is cut"},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(rows); i++) {
+        size_t warned = log_file_count(&fixture->log, "goes on showing what it got last");
+        fixture->fake.goodbye_failures = rows[i].failures;
+        fixture->fake.goodbye_refused = rows[i].refused;
+        fixture->fake.finishes = 0;
+        start_worker(fixture);
+        publish(fixture, 100);
+        wait_until_idle(fixture);
+        eye_worker_stop(fixture->worker, in_ms(i == 2 ? 1500 : 5000));
+        assert_true(free_worker(fixture));
+        size_t expected = rows[i].failures == SIZE_MAX ? 2 : rows[i].failures + 1;
+        assert_true(fixture->fake.finishes >= expected);
+        assert_true(rows[i].failures == SIZE_MAX || fixture->fake.finishes == expected);
+        if (rows[i].warning != NULL) {
+            assert_int_equal(log_file_count(&fixture->log, rows[i].warning), 1);
+        }
+        assert_int_equal(log_file_count(&fixture->log, "goes on showing what it got last"),
+                         warned + (rows[i].warning != NULL));
+    }
+}
+
 static void worker__of_a_job_says_no_goodbye(void **state)
 {
     struct fixture *fixture = *state;
@@ -957,6 +1002,7 @@ int main(void)
         TEST(worker__tells_of_refusals_behind_an_outage),
         TEST(worker__reminds_once_an_hour_of_points_refused),
         TEST(worker__says_goodbye_after_the_last_delivery),
+        TEST(worker__says_goodbye_again_until_time_is_up),
         TEST(worker__of_a_job_says_no_goodbye),
         TEST(worker__of_a_job_tells_that_points_were_refused),
         TEST(worker__says_how_much_was_left_behind),

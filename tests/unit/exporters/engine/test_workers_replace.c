@@ -119,14 +119,17 @@ static int tap_deliver(void *state, const struct eye_snapshot *now,
     return 0;
 }
 
-static void tap_finish(void *state, const struct eye_snapshot *last)
+static int tap_finish(void *state, const struct eye_snapshot *last,
+                      struct eye_export_failure *failure)
 {
     const struct exporter *exporter = state;
     (void)last;
+    (void)failure;
     while (atomic_load(&exporter->receiver->goodbye_hangs)) {
         usleep(500);
     }
     atomic_fetch_add(&exporter->receiver->finished, 1);
+    return 0;
 }
 
 static void tap_close(void *state)

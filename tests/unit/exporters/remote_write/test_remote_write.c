@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The exporter against a server: markers, what the receiver wrote, what comes by the hour. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -139,11 +140,41 @@ static void finish__marks_all_series_also_after_some_have_gone(void **state)
     remove_first(fixture->run->sample, 3);
     assert_int_equal(exporter_run_deliver(fixture->run), 0);
     assert_int_equal(http_server_requests(fixture->server), 3);
-    eye_exporter_remote_write.finish(fixture->run->exporter, fixture->run->before);
+    assert_int_equal(exporter_run_finish(fixture->run), 0);
     assert_int_equal(http_server_requests(fixture->server), 4);
     size_t gone = body_length(fixture, 1);
     assert_in_range(gone, 1, body_length(fixture, 2) / 2);
     assert_in_range(body_length(fixture, 3), 2 * gone, SIZE_MAX);
+}
+
+/* How far the markers of what had gone came says nothing of those of the end. */
+static void finish__marks_all_series_behind_markers_that_broke_off(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct http_script scripts[] = {
+        ANSWER(TAKEN), ANSWER("HTTP/1.1 413 Too Large\r\n"),
+        ANSWER(TAKEN), ANSWER("HTTP/1.1 503 Busy\r\n"),
+        ANSWER(TAKEN),
+    };
+    open_exporter(fixture, "version: 1", scripts, EYE_ARRAY_LENGTH(scripts));
+    add_counters(fixture);
+    assert_int_equal(exporter_run_deliver(fixture->run), 0);
+    remove_first(fixture->run->sample, SERIES);
+    assert_int_equal(exporter_run_deliver(fixture->run), -EIO);
+    assert_counts(fixture, SERIES + SERIES / 2, 0);
+    assert_int_equal(exporter_run_finish(fixture->run), 0);
+    assert_counts(fixture, SERIES + SERIES / 2 + SERIES, 0);
+}
+
+static void finish__fails_when_markers_are_not_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct http_script scripts[] = {ANSWER(TAKEN), ANSWER("HTTP/1.1 503 Busy\r\n")};
+    open_exporter(fixture, "version: 1", scripts, EYE_ARRAY_LENGTH(scripts));
+    add_counters(fixture);
+    assert_int_equal(exporter_run_deliver(fixture->run), 0);
+    assert_int_equal(exporter_run_finish(fixture->run), -EIO);
+    assert_string_not_equal(fixture->run->failure.cause.text, "");
 }
 
 static void markers__are_points(void **state)
@@ -159,7 +190,7 @@ static void markers__are_points(void **state)
     remove_first(fixture->run->sample, 3);
     assert_int_equal(exporter_run_deliver(fixture->run), 0);
     assert_counts(fixture, SERIES + 3 + left, 0);
-    eye_exporter_remote_write.finish(fixture->run->exporter, fixture->run->before);
+    assert_int_equal(exporter_run_finish(fixture->run), 0);
     assert_counts(fixture, SERIES + 3 + left, left);
     assert_int_equal(fixture->run->sample->stats.failures[EYE_EXPORT_REJECTED], 1);
 }
@@ -376,6 +407,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(series__are_written_also_without_news),
         TEST(finish__marks_all_series_also_after_some_have_gone),
+        TEST(finish__marks_all_series_behind_markers_that_broke_off),
+        TEST(finish__fails_when_markers_are_not_taken),
         TEST(markers__are_points),
         TEST(markers__are_not_of_what_lives),
         TEST(written__decides_what_was_delivered),

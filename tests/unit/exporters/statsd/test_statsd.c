@@ -185,7 +185,7 @@ static void assert_end(struct exporter_run *run, const char *settings, const cha
     assert_int_equal(exporter_run_deliver(run), 0);
     exporter_run_read(run);
     uint64_t points = stat_of(&run->sample->stats.points);
-    eye_exporter_statsd.finish(run->exporter, run->before);
+    assert_int_equal(exporter_run_finish(run), 0);
     assert_string_equal(exporter_run_read(run), expected);
     assert_int_equal(stat_of(&run->sample->stats.points), points);
 }
@@ -207,7 +207,7 @@ static void statsd__ends_gauges_with_zero(void **state)
                "sockeye.tcp.rtt.mean:0|g\nsockeye.memory.resident:0|g\n");
     assert_end(run, "distributions: samples", "sockeye.memory.resident:0|g\n");
     assert_end(run, "zero_on_stop: false", "");
-    eye_exporter_statsd.finish(run->exporter, NULL);
+    assert_int_equal(eye_exporter_statsd.finish(run->exporter, NULL, &run->failure), 0);
     assert_string_equal(exporter_run_read(run), "");
 }
 
@@ -224,7 +224,7 @@ static void statsd__ends_many_gauges_with_zero(void **state)
     }
     assert_int_equal(exporter_run_deliver(run), 0);
     exporter_run_read(run);
-    eye_exporter_statsd.finish(run->exporter, run->before);
+    assert_int_equal(exporter_run_finish(run), 0);
     size_t zeros = 0;
     for (const char *at = exporter_run_read(run); (at = strstr(at, ":0|g\n")) != NULL; at++) {
         zeros++;
