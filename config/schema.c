@@ -131,6 +131,17 @@ static bool is_user(const char *text)
     return getpwnam(text) != NULL;
 }
 
+/* What goes over a protocol, or speaks it; constant, as the table is. */
+#define IS_PROTOCOL(name, known) (__builtin_strcmp(name, known) == 0)
+#define FOREIGN_PROTOCOLS(name)                                                                    \
+    (IS_PROTOCOL(name, "redis")      ? "valkey keydb dragonfly resp"                               \
+     : IS_PROTOCOL(name, "mysql")    ? "mariadb percona"                                           \
+     : IS_PROTOCOL(name, "postgres") ? "postgresql pgsql pg cockroachdb"                           \
+     : IS_PROTOCOL(name, "http")     ? "http1"                                                     \
+     : IS_PROTOCOL(name, "http2")    ? "grpc h2 h2c"                                               \
+     : IS_PROTOCOL(name, "kafka")    ? "redpanda"                                                  \
+                                     : NULL)
+
 #define NAME_PATTERN_EXPECTS "a metric name, with * for any part, like tcp.*"
 
 const struct eye_config_key eye_config_keys[] = {
@@ -366,6 +377,7 @@ const struct eye_config_key eye_config_keys[] = {
 #define EYE_PROTOCOL_KEY(X, identifier, name, title)                                               \
     {                                                                                              \
         .path = "protocols." #name,                                                                \
+        .foreign = FOREIGN_PROTOCOLS(#name),                                                       \
         .type = EYE_CONFIG_CHOICE,                                                                 \
         .experimental = __builtin_strcmp(#name, "http") != 0, /* the only one that is stable */    \
         .offset = offsetof(struct eye_config, protocols.name),                                     \

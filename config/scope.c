@@ -80,6 +80,15 @@ static bool is_section(const struct eye_scope *scope, const char *path)
     return false;
 }
 
+/* True for "source.teir". */
+static bool is_in_section(const struct eye_scope *scope, const char *path)
+{
+    char section[PATH_BYTES];
+    const char *dot = strrchr(path, '.');
+    snprintf(section, sizeof(section), "%.*s", dot == NULL ? 0 : (int)(dot - path), path);
+    return dot != NULL && is_section(scope, section);
+}
+
 /* Offers a key and the sections that it lies in. */
 static void offer(struct eye_nearest *nearest, const char *path)
 {
@@ -137,7 +146,13 @@ static void find_nearest(const struct eye_scope *scope, const char *path,
                          struct eye_nearest *ret_nearest)
 {
     const char *known;
+    struct eye_nearest last;
     eye_nearest_init(ret_nearest, path);
+    if (is_in_section(scope, path)) {
+        /* What is right already makes the rest no more alike. */
+        eye_nearest_init(&last, last_part(path));
+        ret_nearest->distance = last.distance;
+    }
     for (size_t i = 0; (known = eye_scope_path(scope, i)) != NULL; i++) {
         offer(ret_nearest, known);
     }
