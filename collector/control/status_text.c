@@ -94,7 +94,10 @@ static void write_head(const struct page *page, const json_t *status)
                      (long long)integer_of(interval, "series"));
     eye_text_append(text, "memory ");
     append_bytes(text, number_of(self, "memory_bytes"));
-    eye_text_appendf(text, ", CPU %.2f %%\n", 100 * number_of(self, "cpu_ratio"));
+    if (json_is_number(json_object_get(self, "cpu_ratio"))) { /* of the first interval: unknown */
+        eye_text_appendf(text, ", CPU %.2f %%", 100 * number_of(self, "cpu_ratio"));
+    }
+    eye_text_append_char(text, '\n');
 }
 
 static void write_lines(const struct page *page, const char *title, const char *code,

@@ -148,9 +148,19 @@ static bool has_failed(const struct eye_top_row *row, const char *metric)
            is_failure(metric, row->texts[EYE_TOP_ROW_STATUS]);
 }
 
+/* The method of gRPC is a name as long as a route, and stands in its place. */
+static void place_method(struct eye_top_row *row)
+{
+    row->texts[EYE_TOP_ROW_ROUTE] = row->texts[EYE_TOP_ROW_METHOD];
+    row->texts[EYE_TOP_ROW_METHOD] = "";
+}
+
 static void derive(struct words *words, const char *metric, struct eye_top_row *row)
 {
     double *number = row->numbers;
+    if (is_of(metric, "rpc.")) {
+        place_method(row);
+    }
     row->texts[EYE_TOP_ROW_ADDRESS] = address_of(words, row->texts[EYE_TOP_ROW_REMOTE]);
     number[EYE_TOP_ROW_MEMBERS] = 1;
     number[EYE_TOP_ROW_CLOSED] = strcmp(row->texts[EYE_TOP_ROW_STATE], "closed") == 0;

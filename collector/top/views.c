@@ -22,6 +22,9 @@
 #define NAME_MOST 40
 #define ROUTE_MOST 80
 
+/* "CLIENT NO-EVICT": the longest are of Redis. */
+#define METHOD_MOST 20
+
 #define MEMBERS(title)                                                                             \
     {                                                                                              \
         title, EYE_SHOWN_NUMBER, EYE_TOP_ROW_MEMBERS, MEMBERS_WIDTH, MEMBERS_WIDTH, true           \
@@ -87,7 +90,7 @@ static const struct eye_column connection_totals[] = {
 
 static const struct eye_column request_columns[] = {
     TEXT("SERVICE", SERVICE, 10, NAME_MOST),
-    TEXT("METHOD", METHOD, 6, 10),
+    TEXT("METHOD", METHOD, 6, METHOD_MOST),
     TEXT("ROUTE", ROUTE, 16, ROUTE_MOST),
     TEXT("STATUS", STATUS, 6, 9),
     MEMBERS("ROWS"),

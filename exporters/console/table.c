@@ -81,7 +81,7 @@ static const struct measure request_measures[] = {
 
 static const struct tag_column tcp_tags[] = {
     {EYE_TAG_DIRECTION, 1}, {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 0},      {EYE_TAG_FAMILY, 11},
-    {EYE_TAG_PROTOCOL, 4},  {EYE_TAG_PROCESS, 7}, {EYE_TAG_NAMESPACE, 7}, {EYE_TAG_POD, 6},
+    {EYE_TAG_PROTOCOL, 2},  {EYE_TAG_PROCESS, 7}, {EYE_TAG_NAMESPACE, 7}, {EYE_TAG_POD, 6},
     {EYE_TAG_CONTAINER, 6}, {EYE_TAG_REMOTE, 5},  {EYE_TAG_NAT, 8},       {EYE_TAG_NETNS, 8},
 };
 

@@ -139,15 +139,28 @@ static void set_cpu(const struct world *world, uint64_t ns)
     eye_counter_set(eye_group_series(world->group, EYE_METRIC_SELF_CPU, NULL, 0), ns);
 }
 
-/* Of one CPU, for as long as the interval was. */
+static void assert_says(const json_t *status, const char *words, bool said)
+{
+    EYE_CLEANUP(eye_text_done) struct eye_text text;
+    eye_text_init(&text, EYE_STATUS_TEXT_MAX);
+    eye_status_write(status, false, &text);
+    assert_int_equal(strstr(eye_text_string(&text), words) != NULL, said);
+}
+
+/* Of one CPU, for as long as the interval was; of the first one nothing is known. */
 static void what_the_daemon_itself_takes(void **state)
 {
     struct world *world = *state;
     set_cpu(world, 7 * INTERVAL_NS);
     publish(world, INTERVAL_NS);
+    json_t *status = eye_status_json(&world->running);
+    assert_says(status, "memory", true);
+    assert_says(status, "CPU", false);
+    json_decref(status);
     set_cpu(world, 7 * INTERVAL_NS + INTERVAL_NS / 2);
     publish(world, 3 * INTERVAL_NS); /* since the start */
-    json_t *status = eye_status_json(&world->running);
+    status = eye_status_json(&world->running);
+    assert_says(status, ", CPU 25.00 %\n", true);
     const json_t *self = json_object_get(status, "self");
     const double ratio = json_real_value(json_object_get(self, "cpu_ratio"));
     assert_true(ratio > 0.2499 && ratio < 0.2501);

@@ -120,6 +120,18 @@ static void read__failures_of_each_protocol(void **state)
     }
 }
 
+static void read__calls_have_their_method_for_a_route(void **state)
+{
+    EYE_CLEANUP(eye_top_rows_done) struct eye_top_rows rows = {0};
+    json_t *list = json_pack("[{s:s, s:s, s:s}]", "metric", "rpc.server.call.duration", "method",
+                             "shop.Orders/Create", "route", "");
+    (void)state;
+    assert_int_equal(eye_top_rows_read(list, 1, true, &rows), 0);
+    assert_string_equal(rows.items[0].texts[EYE_TOP_ROW_METHOD], "");
+    assert_string_equal(rows.items[0].texts[EYE_TOP_ROW_ROUTE], "shop.Orders/Create");
+    json_decref(list);
+}
+
 static void read__without_a_reading_before(void **state)
 {
     const struct fixture *fixture = *state;
@@ -263,6 +275,7 @@ int main(void)
         cmocka_unit_test(read__connection),
         cmocka_unit_test(read__request),
         cmocka_unit_test(read__failures_of_each_protocol),
+        cmocka_unit_test(read__calls_have_their_method_for_a_route),
         cmocka_unit_test(read__without_a_reading_before),
         cmocka_unit_test(read__whatever_it_is),
         cmocka_unit_test(arrange__sorts_and_puts_the_unknown_last),
