@@ -630,14 +630,21 @@ static void allow_interrupt(struct daemon *daemon, enum cause cause)
     restore_signal(SIGINT);
 }
 
+/* DNS is there from the start where it tells names, and so is all of the only interval. */
+static bool is_awaited(const struct eye_config *config, int wish, const char *name)
+{
+    bool names = strcmp(name, "dns") == 0 && eye_config_wants_names(config);
+    return wish == EYE_WISH_AUTO && !config->once && !names;
+}
+
 /* Which protocols are followed; of a host that has a part of what they need, the log has told. */
 static void add_protocols(struct eye_text *line, const struct daemon *daemon)
 {
-    static const char *const when[] = {
-        [EYE_WISH_AUTO] = " once it is seen", [EYE_WISH_ALWAYS] = ""};
+    const struct eye_config *config = daemon->config;
 #define X(X, identifier, name, title)                                                              \
-    if (daemon->whole && daemon->config->protocols.name != EYE_WISH_NEVER) {                       \
-        eye_text_appendf(line, ", %s%s", title, when[daemon->config->protocols.name]);             \
+    if (daemon->whole && config->protocols.name != EYE_WISH_NEVER) {                               \
+        bool awaited = is_awaited(config, config->protocols.name, #name);                          \
+        eye_text_appendf(line, ", %s%s", title, awaited ? " once it is seen" : "");                \
     }
     EYE_EACH_PROTOCOL(X, )
 #undef X

@@ -147,8 +147,8 @@ static void append_summary(struct eye_text *text, const struct eye_replay_report
 {
     const struct eye_replay_summary *summary = report->summary;
     const struct eye_connection_counts *connections = &summary->connections;
-    eye_text_appendf(text, "%s (%s), at the %s's end: %llu packets in ", report->file, report->link,
-                     report->client_end ? "client" : "server",
+    eye_text_appendf(text, "%s (%s), at the %s's end: %llu packets over ", report->file,
+                     report->link, report->client_end ? "client" : "server",
                      (unsigned long long)summary->packets);
     eye_human_append_seconds(text, seconds_of(summary));
     eye_text_appendf(

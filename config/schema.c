@@ -466,7 +466,7 @@ const struct eye_config_key eye_exporter_common_keys[] = {
         .expects = "letters, digits, \".\", \"_\" or \"-\"",
         .series = true,
         .help = "Stands before metric names. Prometheus' formats and OTLP leave those of semantic "
-                "conventions (http.*, dns.*) as they are.",
+                "conventions (http.*, rpc.*, db.*, messaging.*, dns.*) as they are.",
     },
     {
         .path = "tags",

@@ -129,6 +129,7 @@ class Once(unittest.TestCase):
         conversation.close()
         self.assertEqual(daemon.wait(), harness.EXIT_OK)
         self.assertNotIn(NOT_LOADED, daemon.losses())
+        self.assertEqual([line for line in daemon.log if "once it is seen" in line], [])
         for metric in DURATIONS:
             self.assertEqual(daemon.weight(metric, port=conversation.port), LATER, metric)
 
