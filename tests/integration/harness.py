@@ -6,6 +6,7 @@ fails. The daemon is found through the environment variable SOCKEYE.
 """
 
 import concurrent.futures
+import collections
 import contextlib
 import ctypes
 import faulthandler
@@ -454,6 +455,13 @@ class Daemon:
         """{(program, reason): amount} of what the kernel side lost, without zeros."""
         return {(own["program"], own["reason"]): entry[1]
                 for own, entry in self.series("kernel.lost") if entry[1]}
+
+    def unpaired(self, **tags):
+        """{reason: amount} of requests and responses that are in `usm.lost` with these tags."""
+        lost = collections.Counter()
+        for own, (_, amount, _) in self.series("usm.lost", **tags):
+            lost[own["reason"]] += amount
+        return dict(lost)
 
     @property
     def snapshots(self):

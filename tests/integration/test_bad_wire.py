@@ -55,10 +55,7 @@ class WireCase(unittest.TestCase):
             for tags, (_, count, _) in self.daemon.series(f"http.{end}.request.duration",
                                                           port=port):
                 pairs[tags["route"], tags.get("status", tags.get("error_type"))] += count
-            lost = collections.Counter()
-            for tags, (_, count, _) in self.daemon.series("usm.lost", port=port,
-                                                          direction=direction):
-                lost[tags["reason"]] += count
+            lost = collections.Counter(self.daemon.unpaired(port=port, direction=direction))
             missing = exchanges - pairs.total()
             print(f"{end}: {pairs.total()} of {exchanges} exchanges paired, lost {dict(lost)}")
             wrong = {pair: count for pair, count in pairs.items()

@@ -5,7 +5,6 @@ wrong pair.
 """
 
 import collections
-import random
 import re
 import socket
 import subprocess
@@ -20,8 +19,11 @@ import grpc_peer
 import harness
 from bad_wire import BadWire
 from harness import free_port
+from random_faults import RandomFaults
 from test_bad_wire import STATUS_OF, STATUSES, path_of
 from test_http2_frames import ENDS, Case
+
+SIDES = {direction: side for side, direction in ENDS.items()}
 
 
 def listens(port):
@@ -228,14 +230,21 @@ class Calls(Case):
                     self.assertLessEqual(count, calls[method.rpartition("/")[2]])
 
 
-class Wire(Case):
-    """Loss, repetition, reordering: a path spells the status of its answer, and both enter tables,
-    so a wrong pair or a wrong name shows."""
+class Wire(RandomFaults, Case):
+    """A path spells the status of its answer, and both enter tables, so a wrong name shows, too."""
 
-    CONNECTIONS, REQUESTS, AT_ONCE = 5, 100, 5
+    ANSWERS = {path_of(status): (path_of(status), str(status)) for status in STATUSES}
+    AT_ONCE = 5
 
-    def serve(self, listener):
-        connection, _ = listener.accept()
+    def setUp(self):
+        super().setUp()
+        self.wire = BadWire(self)
+        self.port = free_port()
+        with self.wire.right.entered():
+            self.listener = harness.listen(self, self.port, BadWire.RIGHT)
+
+    def serve(self):
+        connection, _ = self.listener.accept()
         peer = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False,
                                                                       header_encoding="utf-8"))
         with connection:
@@ -249,71 +258,43 @@ class Wire(Case):
                         peer.send_data(event.stream_id, bytes(2000), end_stream=True)
                 connection.sendall(peer.data_to_send())
 
-    def ask(self, port, seed):
-        noise = random.Random(seed)
-        peer = h2.connection.H2Connection()
-        with self.wire.left.socket() as connection:
-            connection.settimeout(60)
-            connection.connect((BadWire.RIGHT, port))
-            peer.initiate_connection()
-            self.connected.wait()
-            self.wire_is_bad.wait()
-            for _ in range(self.REQUESTS // self.AT_ONCE):
-                open_streams = set()
-                for _ in range(self.AT_ONCE):
-                    stream = peer.get_next_available_stream_id()
-                    peer.send_headers(stream, [
-                        (":method", "GET"), (":scheme", "http"), (":authority", "test"),
-                        (":path", path_of(noise.choice(STATUSES)))], end_stream=True)
-                    open_streams.add(stream)
-                connection.sendall(peer.data_to_send())
-                while open_streams:
-                    data = connection.recv(65536)
-                    self.assertNotEqual(data, b"", "the server has gone")
-                    for event in peer.receive_data(data):
-                        if isinstance(event, h2.events.DataReceived):
-                            peer.acknowledge_received_data(event.flow_controlled_length,
-                                                           event.stream_id)
-                        if isinstance(event, h2.events.StreamEnded):
-                            open_streams.discard(event.stream_id)
-                    connection.sendall(peer.data_to_send())
-        with self.lock:
-            self.done += self.REQUESTS
+    def open(self):
+        threading.Thread(target=self.serve, daemon=True).start()
+        connected, peer = self.connect_over_wire(), h2.connection.H2Connection()
+        self.addCleanup(connected.close)
+        peer.initiate_connection()
+        return connected, peer
 
-    def test_random_faults(self):
-        self.wire = BadWire(self)
-        self.start()
-        self.lock, self.done = threading.Lock(), 0
-        self.connected = threading.Barrier(self.CONNECTIONS + 1)
-        self.wire_is_bad = threading.Event()
-        port = free_port()
-        with self.wire.right.entered():
-            listener = harness.listen(self, port, BadWire.RIGHT)
-        threads = [threading.Thread(target=self.serve, args=(listener,), daemon=True)
-                   for _ in range(self.CONNECTIONS)]
-        threads += [threading.Thread(target=self.ask, args=(port, seed), daemon=True)
-                    for seed in range(self.CONNECTIONS)]
-        for thread in threads:
-            thread.start()
-        self.connected.wait()
-        self.wire.chances(loss=0.03, twice=0.05, late=0.05, delay_ms=0.5)
-        self.wire_is_bad.set()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(self.daemon.stop(), 0)
-        self.assertEqual(self.done, self.CONNECTIONS * self.REQUESTS)
-        for end in ENDS:
-            found = self.told(f"http.{end}.request.duration", port, "route", "status")
-            told, lost = sum(found.values()), self.lost(port, end)
-            named = sum(count for (route, status), count in found.items()
-                        if route != "unknown" and status)
-            print(f"{end}: {told} of {self.done} requests told, {named} with both names, "
-                  f"lost {lost}")
-            wrong = {pair: count for pair, count in found.items()
-                     if pair[0] != "unknown" and pair[1] and pair[1] != str(STATUS_OF[pair[0]])}
-            self.assertEqual(wrong, {})
-            self.assertGreater(told, self.done // 2)
-            self.assertTrue(told == self.done or lost)
+    def ask(self, connection, questions, at_once):
+        """All of them, whatever `at_once` says: streams are answered in any order."""
+        connected, peer = connection
+        open_streams = set()
+        for path in questions:
+            stream = peer.get_next_available_stream_id()
+            peer.send_headers(stream, [
+                (":method", "GET"), (":scheme", "http"), (":authority", "test"), (":path", path)],
+                end_stream=True)
+            open_streams.add(stream)
+        connected.sendall(peer.data_to_send())
+        while open_streams:
+            data = connected.recv(65536)
+            self.assertNotEqual(data, b"", "the server has gone")
+            for event in peer.receive_data(data):
+                if isinstance(event, h2.events.DataReceived):
+                    peer.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                if isinstance(event, h2.events.StreamEnded):
+                    open_streams.discard(event.stream_id)
+            connected.sendall(peer.data_to_send())
+
+    def told(self, end):
+        return super().told(f"http.{SIDES[end]}.request.duration", self.port, "route", "status")
+
+    def lost(self, end):
+        return self.daemon.unpaired(port=self.port, direction=end)
+
+    def wrong(self, told):
+        """What a lost segment had told is unknown, and never something else."""
+        return {pair for pair in super().wrong(told) if "unknown" not in pair and None not in pair}
 
 
 if __name__ == "__main__":

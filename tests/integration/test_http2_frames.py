@@ -30,10 +30,7 @@ class Case(unittest.TestCase):
         return dict(found)
 
     def lost(self, port, end):
-        found = collections.Counter()
-        for own, (_, count, _) in self.daemon.series("usm.lost", port=port, direction=ENDS[end]):
-            found[own["reason"]] += count
-        return dict(found)
+        return self.daemon.unpaired(port=port, direction=ENDS[end])
 
     def assert_requests(self, port, truth):
         """truth: {(method, status or error, route): requests}, the same at both ends; no losses."""

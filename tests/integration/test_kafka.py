@@ -11,10 +11,14 @@ import socket
 import struct
 import sys
 import textwrap
+import threading
+import types
 import unittest
 
 import harness
+from bad_wire import BadWire
 from harness import Daemon, need, spawn_python, tell
+from random_faults import RandomFaults
 
 CLIENT, SERVER = "messaging.client.operation.duration", "messaging.server.operation.duration"
 EMPTY, UNACKNOWLEDGED = "kafka.polls.empty", "kafka.sends.unacknowledged"
@@ -170,10 +174,10 @@ class Kafka(unittest.TestCase):
         tell(producer, f"{topic} {count}")
         return read_json(producer)
 
-    def seen(self, metric, service):
+    def seen(self, metric, **tags):
         """{(operation, topic, error): count}"""
         seen = collections.Counter()
-        for tags, (_, count, _) in self.daemon.series(metric, service=service):
+        for tags, (_, count, _) in self.daemon.series(metric, **tags):
             self.assertEqual(tags["messaging_system"], "kafka")
             seen[tags["operation"], tags.get("destination", ""), tags.get("error_type", "")] += count
         return dict(seen)
@@ -194,7 +198,7 @@ class Kafka(unittest.TestCase):
         """{operation: count} at the client's end, of several metrics."""
         counts = collections.Counter()
         for metric in metrics:
-            for (operation, _, error), count in self.seen(metric, self.client).items():
+            for (operation, _, error), count in self.seen(metric, service=self.client).items():
                 counts[operation] += count if error != "cancelled" else 0
         self.assertGreaterEqual(counts.pop("metadata", 0), 1)
         return dict(counts)
@@ -219,7 +223,7 @@ class Clients(Kafka):
                 ("send", "orders", "INVALID_RECORD"): 2,
                 ("send", "orders", "NOT_ENOUGH_REPLICAS"): 1, ("send", "returns", ""): 7}
         for metric, service in ((CLIENT, self.client), (SERVER, self.broker)):
-            seen = self.seen(metric, service)
+            seen = self.seen(metric, service=service)
             self.assertEqual({what: count for what, count in seen.items() if what[0] == "send"},
                              sent)
             self.assertIn(("api_versions", "", "UNSUPPORTED_VERSION"), seen)
@@ -241,16 +245,16 @@ class Clients(Kafka):
         consumer.wait(timeout=20)
         self.stop()
         self.assertEqual(self.by_operation(CLIENT, EMPTY), self.named(requests))
-        polls = self.seen(CLIENT, self.client)["poll", "orders", ""]
-        empty = self.seen(EMPTY, self.client)["poll", "orders", ""]
+        polls = self.seen(CLIENT, service=self.client)["poll", "orders", ""]
+        empty = self.seen(EMPTY, service=self.client)["poll", "orders", ""]
         self.assertGreaterEqual(polls, 1)
         self.assertGreaterEqual(empty, 1)
         # What waited for nothing, 100 ms each, is in no latency.
         count, seconds = self.daemon.distribution(CLIENT, service=self.client, operation="poll")
         self.assertLess(seconds / count, 0.05)
-        self.assertEqual(self.seen(SERVER, self.broker)["poll", "orders", ""], polls)
-        self.assertEqual(self.seen(EMPTY, self.broker)["poll", "orders", ""], empty)
-        self.assertEqual(self.seen(CLIENT, before)["send", "orders", ""], 20)
+        self.assertEqual(self.seen(SERVER, service=self.broker)["poll", "orders", ""], polls)
+        self.assertEqual(self.seen(EMPTY, service=self.broker)["poll", "orders", ""], empty)
+        self.assertEqual(self.seen(CLIENT, service=before)["send", "orders", ""], 20)
 
     def test_unacknowledged(self):
         self.start_cluster("orders")
@@ -261,8 +265,8 @@ class Clients(Kafka):
         harness.end_process(producer)
         self.stop()
         for service, metric in ((self.client, CLIENT), (self.broker, SERVER)):
-            self.assertEqual(self.seen(UNACKNOWLEDGED, service), {("send", "orders", ""): 15})
-            self.assertNotIn("send", {operation for operation, _, _ in self.seen(metric, service)})
+            self.assertEqual(self.seen(UNACKNOWLEDGED, service=service), {("send", "orders", ""): 15})
+            self.assertNotIn("send", {operation for operation, _, _ in self.seen(metric, service=service)})
 
     def test_python(self):
         self.start_cluster("orders")
@@ -273,7 +277,7 @@ class Clients(Kafka):
         client.wait(timeout=20)
         self.stop()
         for metric, service in ((CLIENT, self.client), (SERVER, self.broker)):
-            seen = self.seen(metric, service)
+            seen = self.seen(metric, service=service)
             self.assertEqual(seen["send", "orders", ""], 25)
             self.assertGreaterEqual(seen["poll", "orders", ""], 1)
 
@@ -286,7 +290,7 @@ class Clients(Kafka):
         harness.end_process(producer)
         self.stop()
         for metric, service in ((CLIENT, self.client), (SERVER, self.broker)):
-            self.assertEqual(self.seen(metric, service), {("send", "orders", ""): 40})
+            self.assertEqual(self.seen(metric, service=service), {("send", "orders", ""): 40})
 
     def test_latency(self):
         self.start_cluster("orders")
@@ -351,12 +355,6 @@ class TopicIds(Kafka):
             self.addCleanup(end.close)
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def of_port(self, metric):
-        seen = collections.Counter()
-        for tags, (_, count, _) in self.daemon.series(metric, port=self.own):
-            seen[tags["operation"], tags.get("destination", ""), tags.get("error_type", "")] += count
-        return dict(seen)
-
     def test_names_are_learnt(self):
         self.connect()
         self.start()
@@ -374,10 +372,83 @@ class TopicIds(Kafka):
         expected = {("send", "unknown", ""): 1, ("send", "orders", ""): 10, ("metadata", "", ""): 1,
                     ("poll", "orders", ""): 1, ("poll", "", "FETCH_SESSION_TOPIC_ID_ERROR"): 1,
                     ("consumer_group_heartbeat", "", "FENCED_MEMBER_EPOCH"): 1}
-        self.assertEqual(self.of_port(CLIENT), expected)
-        self.assertEqual(self.of_port(SERVER), expected)
-        self.assertEqual(self.of_port(EMPTY), {("poll", "", ""): 2, ("poll", "orders", ""): 2})
+        self.assertEqual(self.seen(CLIENT, port=self.own), expected)
+        self.assertEqual(self.seen(SERVER, port=self.own), expected)
+        self.assertEqual(self.seen(EMPTY, port=self.own), {("poll", "", ""): 2, ("poll", "orders", ""): 2})
         self.assertEqual(self.daemon.total("sockeye.samples", outcome="malformed"), 0)
+
+
+def text(word):
+    return struct.pack("!H", len(word)) + word
+
+
+def send_to(topic):
+    return (0, 3, b"\xff\xff" + struct.pack("!HII", 1, 1000, 1) + text(topic) +
+            struct.pack("!III", 1, 0, 40) + bytes(40))
+
+
+def sent_to(topic, error):
+    return struct.pack("!I", 1) + text(topic) + struct.pack("!IIhqqI", 1, 0, error, 0, 0, 0)
+
+
+API_VERSIONS = (18, 0, b"")
+
+
+class Wire(RandomFaults, Kafka):
+    """The error of an answer tells what was asked, and of which topic. Both ends are ours: the mock
+    cluster is on loopback."""
+
+    # What is asked: (key, version, body). Its answer: its body.
+    REPLIES = {send_to(b"orders"): sent_to(b"orders", 3), send_to(b"bills"): sent_to(b"bills", 6),
+               send_to(b"notes"): sent_to(b"notes", 0),
+               (12, 1, text(b"group") + bytes(4) + text(b"member")): struct.pack("!Ih", 0, 27),
+               (10, 1, text(b"group") + b"\0"): struct.pack("!IhhIhI", 0, 15, -1, 0, 0, 0),
+               API_VERSIONS: bytes(2) + struct.pack("!Ihhh", 1, 0, 0, 3)}
+    ANSWERS = dict(zip(REPLIES, (
+        ("send", "orders", "UNKNOWN_TOPIC_OR_PARTITION"), ("send", "bills", "NOT_LEADER_OR_FOLLOWER"),
+        ("send", "notes", ""), ("heartbeat", "", "REBALANCE_IN_PROGRESS"),
+        ("find_coordinator", "", "COORDINATOR_NOT_AVAILABLE"))))
+
+    def setUp(self):
+        super().setUp()
+        self.wire = BadWire(self)
+        self.port = harness.free_port()
+        with self.wire.right.entered():
+            self.listener = harness.listen(self, self.port, BadWire.RIGHT)
+
+    def serve(self):
+        connected, _ = self.listener.accept()
+        with connected, connected.makefile("rb") as file:
+            while size := file.read(4):
+                data = file.read(struct.unpack("!I", size)[0])
+                key, version, number = struct.unpack("!HHI", data[:8])
+                reply = self.REPLIES[key, version, data[8 + 2 + len(b"own"):]]
+                connected.sendall(struct.pack("!II", len(reply) + 4, number) + reply)
+
+    def open(self):
+        threading.Thread(target=self.serve, daemon=True).start()
+        connection = types.SimpleNamespace(socket=self.connect_over_wire(), number=0)
+        self.addCleanup(connection.socket.close)
+        self.ask(connection, [API_VERSIONS], False)
+        return connection
+
+    def ask(self, connection, questions, at_once):
+        for some in [questions] if at_once else [[question] for question in questions]:
+            frames = []
+            for key, version, body in some:
+                connection.number += 1
+                frames.append(ask(key, version, connection.number, body, tags=b""))
+            connection.socket.sendall(b"".join(frames))
+            for question in some:
+                harness.receive_exactly(connection.socket, 8 + len(self.REPLIES[question]))
+
+    def told(self, end):
+        told = self.seen({"incoming": SERVER, "outgoing": CLIENT}[end], port=self.port)
+        self.assertEqual(told.pop(("api_versions", "", "")), self.CONNECTIONS)
+        return told
+
+    def lost(self, end):
+        return self.daemon.unpaired(port=self.port, direction=end)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,9 @@ mysqlslap, pymysql, and a socket of our own for what these never do.
 import collections
 import os
 import pwd
-import random
 import socket
 import struct
 import subprocess
-import threading
 import time
 import types
 import unittest
@@ -24,6 +22,7 @@ import harness
 from bad_wire import BadWire
 from dropped import assert_seen_or_lost
 from harness import Daemon, clean_environment, command, need, spawn, wait_until
+from random_faults import RandomFaults, class_wire
 
 CONSOLE = harness.console_of("db.*", "usm.lost", "sockeye.kernel.lost")
 CLIENT, SERVER = "db.client.operation.duration", "db.server.operation.duration"
@@ -164,11 +163,7 @@ class Server(unittest.TestCase):
         return dict(seen), systems
 
     def lost(self, direction):
-        lost = collections.Counter()
-        for tags, (_, amount, _) in self.daemon.series("usm.lost", port=self.port,
-                                                       direction=direction):
-            lost[tags["reason"]] += amount
-        return dict(lost)
+        return self.daemon.unpaired(port=self.port, direction=direction)
 
     def assert_seen(self, systems=("mariadb",)):
         self.daemon.stop()
@@ -418,22 +413,20 @@ class Commands(Server):
         self.assert_seen_or_lost()
 
 
-class Wire(Server):
-    """Loss, repetition, reordering: each statement fails in its own way, the operation is of what
-    was asked, the number of the answer, so a wrong pair shows. One of the clients sends several
-    before the answers: behind a gap it gives no proof of any, and is counted as lost."""
+class Wire(RandomFaults, Server):
+    """Each statement fails in its own way: the operation is of what was asked, the number of the
+    answer."""
 
     ADDRESS = BadWire.RIGHT
-    FAILURES = {b"select nosuch": ("SELECT", "1054"),
-                b"insert into d.nosuch values (1)": ("INSERT", "1146"),
-                b"signal sqlstate '45000' set mysql_errno = 1234": ("SIGNAL", "1234"),
-                b"drop table d.nosuch": ("DROP", "1051"), b"nonsense": ("_OTHER", "1064"),
-                b"use nosuch": ("USE", "1049")}
-    CONNECTIONS, ROUNDS, AT_ONCE = 5, 60, 3
+    ANSWERS = {b"select nosuch": ("SELECT", "1054"),
+               b"insert into d.nosuch values (1)": ("INSERT", "1146"),
+               b"signal sqlstate '45000' set mysql_errno = 1234": ("SIGNAL", "1234"),
+               b"drop table d.nosuch": ("DROP", "1051"), b"nonsense": ("_OTHER", "1064"),
+               b"use nosuch": ("USE", "1049")}
 
     @classmethod
     def setUpClass(cls):
-        cls.wire = BadWire(types.SimpleNamespace(addCleanup=cls.addClassCleanup))
+        cls.wire = class_wire(cls)
         cls.RUNNER = ("ip", "netns", "exec", cls.wire.right.name)
         super().setUpClass()
 
@@ -443,42 +436,17 @@ class Wire(Server):
                                "root", "-e", text], text=True, check=False, capture_output=True,
                               timeout=60)
 
-    def ask(self, own, seed):
-        noise = random.Random(seed)
-        for round_number in range(self.ROUNDS):
-            texts = noise.choices(list(self.FAILURES), k=self.AT_ONCE)
-            at_once = self.AT_ONCE if seed == 0 and round_number % 2 else 1
-            for first in range(0, self.AT_ONCE, at_once):
-                own.send(*[b"\3" + text for text in texts[first:first + at_once]])
-                for _ in range(at_once):
-                    self.done.append(own.packet()[0])
+    def open(self):
+        return Connection(self, self.connect_over_wire())
 
-    def test_random_faults(self):
-        self.start()
-        self.done = []
-        connections = []
-        for _ in range(self.CONNECTIONS):
-            connected = self.wire.left.socket()
-            connected.settimeout(60)
-            connected.connect((self.ADDRESS, self.port))
-            connections.append(Connection(self, connected))
-        self.wire.chances(loss=0.05, twice=0.05, late=0.05, delay_ms=0.5)
-        threads = [threading.Thread(target=self.ask, args=(own, seed), daemon=True)
-                   for seed, own in enumerate(connections)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.daemon.stop()
-        done = self.CONNECTIONS * self.ROUNDS * self.AT_ONCE
-        self.assertEqual(self.done, [0xff] * done)
-        for direction, metric in ENDS.items():
-            seen, lost = self.seen(metric)[0], self.lost(direction)
-            told = sum(seen.values())
-            print(f"{direction}: {told} of {done} told, lost {lost}")
-            self.assertLessEqual(set(seen), set(self.FAILURES.values()))
-            self.assertGreater(told, done // 2)
-            self.assertEqual(told + lost.get("request_alone", 0), done)
+    def ask(self, connection, questions, at_once):
+        for texts in [questions] if at_once else [[text] for text in questions]:
+            connection.send(*[b"\3" + text for text in texts])
+            for _ in texts:
+                assert connection.packet()[0] == 0xff
+
+    def told(self, end):
+        return self.seen(ENDS[end])[0]
 
 
 if __name__ == "__main__":

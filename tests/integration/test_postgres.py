@@ -10,12 +10,10 @@ import contextlib
 import glob
 import os
 import pwd
-import random
 import re
 import socket
 import struct
 import subprocess
-import threading
 import time
 import types
 import unittest
@@ -26,6 +24,7 @@ import harness
 from bad_wire import BadWire
 from dropped import assert_seen_or_lost
 from harness import Daemon, clean_environment, command, need, spawn, wait_until
+from random_faults import RandomFaults, class_wire
 
 CONSOLE = harness.console_of("db.*", "usm.lost", "sockeye.kernel.lost")
 CLIENT, SERVER = "db.client.operation.duration", "db.server.operation.duration"
@@ -147,11 +146,7 @@ class Server(unittest.TestCase):
         return dict(seen)
 
     def lost(self, direction):
-        lost = collections.Counter()
-        for tags, (_, amount, _) in self.daemon.series("usm.lost", port=self.port,
-                                                       direction=direction):
-            lost[tags["reason"]] += amount
-        return dict(lost)
+        return self.daemon.unpaired(port=self.port, direction=direction)
 
     def assert_seen_or_lost(self):
         """As assert_seen(), but the client's socket may have dropped what it had no room for."""
@@ -368,64 +363,38 @@ class Operations(Server):
             self.assertLessEqual(set(behind) - set(asked), {("SET", ""), ("DISCARD", "")})
 
 
-class Wire(Server):
-    """Loss, repetition, reordering: each statement fails in its own way, the operation is of what
-    was asked, the SQLSTATE of the answer, so a wrong pair shows."""
+class Wire(RandomFaults, Server):
+    """Each statement fails in its own way: the operation is of what was asked, the SQLSTATE of the
+    answer."""
 
     ADDRESS = BadWire.RIGHT
-    FAILURES = {b"select 1 / (count(*) - count(*)) from t": ("SELECT", "22012"),
-                b"insert into nosuch values (1)": ("INSERT", "42P01"),
-                b"update t set nosuch = 1": ("UPDATE", "42703"),
-                b"do $$begin raise 'x' using errcode = 'ZX9A1'; end$$": ("DO", "ZX9A1"),
-                b"show nosuch": ("SHOW", "42704")}
-    CONNECTIONS, ROUNDS, AT_ONCE = 5, 60, 3
+    ANSWERS = {b"select 1 / (count(*) - count(*)) from t": ("SELECT", "22012"),
+               b"insert into nosuch values (1)": ("INSERT", "42P01"),
+               b"update t set nosuch = 1": ("UPDATE", "42703"),
+               b"do $$begin raise 'x' using errcode = 'ZX9A1'; end$$": ("DO", "ZX9A1"),
+               b"show nosuch": ("SHOW", "42704")}
 
     @classmethod
     def setUpClass(cls):
-        cls.wire = BadWire(types.SimpleNamespace(addCleanup=cls.addClassCleanup))
+        cls.wire = class_wire(cls)
         cls.RUNNER = ("ip", "netns", "exec", cls.wire.right.name)
         super().setUpClass()
 
-    def ask(self, own, seed):
-        noise = random.Random(seed)
-        for round_number in range(self.ROUNDS):
-            texts = noise.choices(list(self.FAILURES), k=self.AT_ONCE)
-            if round_number % 2:
-                own.socket.sendall(b"".join(part for text in texts for part in (
-                    parse(b"", text), bind(), execute(), SYNC)))
-                for _ in texts:
-                    own.until(b"Z")
-            else:
-                for text in texts:
-                    own.ask(query(text))
-        self.done.append(self.ROUNDS * self.AT_ONCE)
+    def open(self):
+        return Connection(self, self.connect_over_wire())
 
-    def test_random_faults(self):
-        self.start()
-        self.done = []
-        connections = []
-        for _ in range(self.CONNECTIONS):
-            connected = self.wire.left.socket()
-            connected.settimeout(60)
-            connected.connect((self.ADDRESS, self.port))
-            connections.append(Connection(self, connected))
-        self.wire.chances(loss=0.05, twice=0.05, late=0.05, delay_ms=0.5)
-        threads = [threading.Thread(target=self.ask, args=(own, seed), daemon=True)
-                   for seed, own in enumerate(connections)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.daemon.stop()
-        done = self.CONNECTIONS * self.ROUNDS * self.AT_ONCE
-        self.assertEqual(sum(self.done), done)
-        for direction, metric in ENDS.items():
-            seen, lost = self.seen(metric), self.lost(direction)
-            told = sum(seen.values())
-            print(f"{direction}: {told} of {done} told, lost {lost}")
-            self.assertLessEqual(set(seen), set(self.FAILURES.values()))
-            self.assertGreater(told, done // 2)
-            self.assertEqual(told + lost.get("request_alone", 0), done)
+    def ask(self, connection, questions, at_once):
+        if at_once:
+            connection.socket.sendall(b"".join(part for text in questions for part in (
+                parse(b"", text), bind(), execute(), SYNC)))
+            for _ in questions:
+                connection.until(b"Z")
+        else:
+            for text in questions:
+                connection.ask(query(text))
+
+    def told(self, end):
+        return self.seen(ENDS[end])
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ import time
 import unittest
 
 import harness
+from bad_wire import BadWire
 from conversation import Conversation
 from harness import Daemon, clean_environment, command, need, spawn, wait_until
+from random_faults import RandomFaults
 
 CONSOLE = harness.console_of("db.*", "usm.lost", "sockeye.kernel.lost")
 CLIENT, SERVER = "db.client.operation.duration", "db.server.operation.duration"
@@ -34,8 +36,8 @@ def words(*texts):
 class Connection:
     """A client of our own: what it sends, and the answers, read to their end."""
 
-    def __init__(self, test, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), 30)
+    def __init__(self, test, connected):
+        self.socket = connected
         test.addCleanup(self.socket.close)
         self.file = self.socket.makefile("rb")
         test.addCleanup(self.file.close)
@@ -70,14 +72,17 @@ class Case(unittest.TestCase):
     """A server of its own for each test, and what both ends have seen of its port."""
 
     maxDiff = None
+    ADDRESS = "127.0.0.1"
+    RUNNER = ()  # of the server
 
     def setUp(self):
         need("redis-server", "redis-cli", "redis-benchmark")
         self.port = harness.free_port()
-        folder = harness.temporary_folder(self)
-        with open(os.path.join(folder, "log"), "w", encoding="utf-8") as log:
-            spawn(self, "redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save",
-                  "", "--dir", folder, stdout=log,
+        self.folder = harness.temporary_folder(self)
+        with open(os.path.join(self.folder, "log"), "w", encoding="utf-8") as log:
+            spawn(self, *self.RUNNER, "redis-server", "--port", str(self.port), "--bind",
+                  self.ADDRESS, "--unixsocket", f"{self.folder}/socket", "--protected-mode", "no",
+                  "--save", "", "--dir", self.folder, stdout=log,
                   env=clean_environment(DD_SERVICE=f"redis-{self.port}"))
         wait_until(lambda: self.cli("ping", check=False) == "PONG\n", 30, "redis-server")
 
@@ -86,6 +91,9 @@ class Case(unittest.TestCase):
 
     def cli(self, *texts, **options):
         return command("redis-cli", "-p", str(self.port), *texts, **options).stdout
+
+    def own(self):
+        return Connection(self, socket.create_connection(("127.0.0.1", self.port), 30))
 
     def counted(self):
         """({command: count}, {error: count}) of the server, by the names that we have."""
@@ -108,11 +116,7 @@ class Case(unittest.TestCase):
         return dict(seen)
 
     def lost(self, direction):
-        lost = collections.Counter()
-        for tags, (_, amount, _) in self.daemon.series("usm.lost", port=self.port,
-                                                       direction=direction):
-            lost[tags["reason"]] += amount
-        return dict(lost)
+        return self.daemon.unpaired(port=self.port, direction=direction)
 
     def assert_seen(self, expected, lost=None):
         self.daemon.stop()
@@ -151,7 +155,7 @@ class Exact(Case):
 
     def test_against_the_server(self):
         self.start()
-        own = Connection(self, self.port)
+        own = self.own()
         self.assertEqual(own.ask("CONFIG", "RESETSTAT"), b"+OK")
         self.errors(own)
         self.transactions(own)
@@ -205,7 +209,7 @@ class Exact(Case):
         self.assertEqual(own.read(), b"+PONG")
 
     def resp3(self):
-        own = Connection(self, self.port)
+        own = self.own()
         own.ask("HELLO", 3)
         own.ask("CLIENT", "TRACKING", "ON")
         own.ask("HSET", "hash", "a", 1, "b", 2)
@@ -222,8 +226,8 @@ class Unasked(Case):
 
     def test_messages_and_silence(self):
         self.start()
-        subscriber, monitor = (Connection(self, self.port) for _ in range(2))
-        own = Connection(self, self.port)
+        subscriber, monitor = (self.own() for _ in range(2))
+        own = self.own()
         # Only what begins as Redis does is recognised: so begins each of them.
         for one in (subscriber, monitor, own):
             one.ask("PING")
@@ -298,7 +302,7 @@ class Late(Case):
     """Connections that are older than the daemon; and how long it takes, by the client's clock."""
 
     def test_joined_late(self):
-        clients = [Connection(self, self.port) for _ in range(10)]
+        clients = [self.own() for _ in range(10)]
         for client in clients:
             client.ask("SET", "k", "v")
         subscriber = clients.pop()
@@ -323,7 +327,7 @@ class Late(Case):
     def test_latency(self):
         """Medians: either clock may have to wait for a processor now and then."""
         self.start()
-        own = Connection(self, self.port)
+        own = self.own()
         own.ask("PING")
         medians = {}
         for texts, count in ((("BLPOP", "none", 0.05), 10), (("GET", "none"), 300)):
@@ -339,6 +343,38 @@ class Late(Case):
             # Of Python's own time, and of the bins (1.6 %).
             self.assertLess(abs(mine - seen), max(0.1 * mine, 100e-6))
             self.assertLess(served, seen * 1.05)
+
+
+class Wire(RandomFaults, Case):
+    """Each command fails in its own way: the name is of what was asked, the error of the
+    answer."""
+
+    ADDRESS = BadWire.RIGHT
+    ANSWERS = {("LPUSH", "text", "x"): ("LPUSH", "WRONGTYPE"),
+               ("EVALSHA", "0" * 40, "0"): ("EVALSHA", "NOSCRIPT"),
+               ("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"): ("XREADGROUP", "NOGROUP"),
+               ("INCR", "text"): ("INCR", "ERR"), ("GET", "text"): ("GET", "")}
+
+    def setUp(self):
+        self.wire = BadWire(self)
+        self.RUNNER = ("ip", "netns", "exec", self.wire.right.name)
+        super().setUp()
+        self.cli("set", "text", "a word")
+
+    def cli(self, *texts, **options):
+        return command("redis-cli", "-s", f"{self.folder}/socket", *texts, **options).stdout
+
+    def open(self):
+        return Connection(self, self.connect_over_wire())
+
+    def ask(self, connection, questions, at_once):
+        for some in [questions] if at_once else [[question] for question in questions]:
+            connection.send(b"".join(words(*question) for question in some))
+            for question in some:
+                assert (connection.read()[:1] == b"-") == bool(self.ANSWERS[question][1])
+
+    def told(self, end):
+        return self.seen(ENDS[end])
 
 
 if __name__ == "__main__":
