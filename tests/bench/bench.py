@@ -24,7 +24,7 @@ import traceback
 
 import conntrack
 import pairs
-from databases import Mysql, Postgres, Redis
+from databases import Kafka, Mysql, Postgres, Redis
 from daemon import JSON_CONSOLE, Daemon, Tcplife, program_cost, programs_of
 from machine import (NGINX_PORT, ClosingNginx, Failed, Floor, Generator, Iperf, ManySockets,
                      Nghttpd, Nginx, Sockets, Talk, bpf_stats, command, compile_loads,
@@ -537,6 +537,11 @@ def conntrack_rows(bench):
 
 # ---- exporters ----
 
+def kafka_rows(bench):
+    with Kafka() as load:
+        yield from database_rows(bench, load, "send", 900, "protocols.kafka=true")
+
+
 def deliver_rows(bench):
     program = bench.deliver or bench.program("bench_deliver")
     say("exporters, all at once")
@@ -553,7 +558,8 @@ def deliver_rows(bench):
 
 PARTS = {"tcp": tcp_rows, "udp": udp_rows, "connections": connection_rows, "http": http_rows,
          "http2": http2_rows, "redis": redis_rows, "mysql": mysql_rows,
-         "postgres": postgres_rows, "churn": churn_rows, "live": live_rows, "memory": memory_rows, "snapshot": snapshot_rows,
+         "postgres": postgres_rows, "kafka": kafka_rows, "churn": churn_rows, "live": live_rows,
+         "memory": memory_rows, "snapshot": snapshot_rows,
          "conntrack": conntrack_rows, "control": control_rows, "start": start_rows,
          "deliver": deliver_rows}
 

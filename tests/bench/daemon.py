@@ -11,7 +11,7 @@ import time
 
 from machine import Failed, command, end
 
-OBSERVING = "observing"
+OBSERVING, TIER = "observing", "tier socket-storage"
 NULL = '{type: "null"}'
 JSON_CONSOLE = "{type: console, format: json}"
 
@@ -49,9 +49,16 @@ class Daemon:
         for line in self._process.stderr:
             self._log.append(line.strip())
             if OBSERVING in line:
+                self._check_tier(line)
                 return
         self._process.wait()
         raise Failed(f"the daemon ended with {self._process.returncode}: " + " / ".join(self._log))
+
+    def _check_tier(self, line):
+        """What another tier costs is none of the figures asked for."""
+        if TIER not in line:
+            self._process.kill()
+            raise Failed("the daemon does not observe by eBPF: " + " / ".join(self._log))
 
     def _read_log(self):
         for line in self._process.stderr:

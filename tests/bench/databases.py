@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Databases at saturation, each under the load generator that comes with it."""
+"""Databases and a broker at saturation, each under the load generator that comes with it."""
 
 import glob
 import os
@@ -9,6 +9,9 @@ import subprocess
 import time
 
 from machine import Failed, Load, command, end, need, write
+
+
+PYTHON = "/usr/bin/python3"  # with Debian's modules
 
 
 def wait_for(ready, what, seconds=20):
@@ -80,6 +83,49 @@ def folder_of_nobody(parent, name):
     os.makedirs(folder, exist_ok=True)
     os.chown(folder, user.pw_uid, user.pw_gid)
     return folder
+
+
+# Sends for as many seconds as it is told, each message in a request of its own, five of them at
+# once; prints how many were acknowledged, and the seconds.
+PRODUCER = """
+import confluent_kafka, sys, time
+producer = confluent_kafka.Producer({
+    "bootstrap.servers": sys.argv[1], "linger.ms": 0, "batch.num.messages": 1, "log_level": 0})
+done = [0]
+def note(error, message):
+    assert error is None, error
+    done[0] += 1
+begin = time.monotonic()
+while time.monotonic() - begin < float(sys.argv[2]):
+    for _ in range(64):
+        producer.produce("orders", b"x" * 100, callback=note)
+    while len(producer) > 64:
+        producer.poll(0.1)
+producer.flush()
+print(done[0], time.monotonic() - begin)
+"""
+
+
+class Kafka(Load):
+    """librdkafka's mock cluster of one broker, and a producer of the same library."""
+
+    name, unit = "Kafka, sends of a message each", "requests/s"
+
+    def __enter__(self):
+        need("python3")
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration",
+                            "kafka_cluster.py")
+        self._cluster = subprocess.Popen([PYTHON, path, "orders"], stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE, text=True)
+        self._address = self._cluster.stdout.readline().strip()
+        return self
+
+    def __exit__(self, *unused):
+        end(self._cluster)
+
+    def run(self, seconds):
+        done, took = command(PYTHON, "-c", PRODUCER, self._address, str(seconds)).split()
+        return {"count": int(done), "seconds": float(took)}
 
 
 class Mysql(Load):

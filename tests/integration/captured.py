@@ -15,6 +15,7 @@ import unittest
 
 import grpc_peer
 import harness
+import kafka_cluster
 import test_kafka
 import test_mysql
 import test_postgres
@@ -176,7 +177,7 @@ class Kafka:
     def __init__(self, test):
         self.test = test
         self.server, self.client = f"kafka-server-{os.getpid()}", f"kafka-client-{os.getpid()}"
-        cluster = harness.spawn_python(test, test_kafka.CLUSTER, "orders", service=self.server)
+        cluster = kafka_cluster.start(test, "orders", service=self.server)
         self.address = cluster.stdout.readline().strip()
         self.port = int(self.address.rpartition(":")[2])
         self.filter = f"tcp port {self.port}"

@@ -16,6 +16,7 @@ import types
 import unittest
 
 import harness
+import kafka_cluster
 from bad_wire import BadWire
 from harness import Daemon, need, spawn_python, tell
 from random_faults import RandomFaults
@@ -23,33 +24,6 @@ from random_faults import RandomFaults
 CLIENT, SERVER = "messaging.client.operation.duration", "messaging.server.operation.duration"
 EMPTY, UNACKNOWLEDGED = "kafka.polls.empty", "kafka.sends.unacknowledged"
 CONSOLE = harness.console_of("messaging.*", "kafka.*", "usm.lost", "sockeye.kernel.lost")
-
-# Prints where the cluster is; then takes "errors KEY CODE..." and "slow MILLISECONDS", answers "ok".
-CLUSTER = """
-import ctypes, sys
-library = ctypes.CDLL("librdkafka.so.1")
-for name in ("conf_new", "new", "mock_cluster_new"):
-    getattr(library, "rd_kafka_" + name).restype = ctypes.c_void_p
-library.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
-conf = ctypes.c_void_p(library.rd_kafka_conf_new())
-library.rd_kafka_conf_set(conf, b"log_level", b"0", None, 0)
-cluster = ctypes.c_void_p(library.rd_kafka_mock_cluster_new(
-    ctypes.c_void_p(library.rd_kafka_new(0, conf, None, 0)), 1))
-for topic in sys.argv[1:]:
-    library.rd_kafka_mock_topic_create(cluster, topic.encode(), 1, 1)
-print(library.rd_kafka_mock_cluster_bootstraps(cluster).decode(), flush=True)
-for line in sys.stdin:
-    what, *numbers = line.split()
-    numbers = [int(number) for number in numbers]
-    if what == "errors":
-        codes = numbers[1:]
-        library.rd_kafka_mock_push_request_errors_array(
-            cluster, ctypes.c_int16(numbers[0]), ctypes.c_size_t(len(codes)),
-            (ctypes.c_int * len(codes))(*codes))
-    else:
-        library.rd_kafka_mock_broker_set_rtt(cluster, 1, numbers[0])
-    print("ok", flush=True)
-"""
 
 # What librdkafka says itself of how many requests of each kind it has sent, to all brokers.
 STATISTICS = """
@@ -156,7 +130,7 @@ class Kafka(unittest.TestCase):
         self.daemon = Daemon(self, "protocols.kafka=true", console=CONSOLE, interval="1h")
 
     def start_cluster(self, *topics):
-        self.cluster = spawn_python(self, CLUSTER, *topics, service=self.broker)
+        self.cluster = kafka_cluster.start(self, *topics, service=self.broker)
         self.address = self.cluster.stdout.readline().strip()
 
     def tell_cluster(self, *words):

@@ -7,11 +7,10 @@ Figures are asked for by ports that only the test uses; other traffic of the mac
 import collections
 import json
 import os
-import shutil
-import tempfile
 import unittest
 
 import harness
+import npm
 from conversation import Conversation, answer, post
 from test_delivery import Truth
 
@@ -31,18 +30,6 @@ exports.init = function (startup, config, events) {
     return true;
 };
 """
-
-
-def install():
-    """A folder with the npm package."""
-    harness.need("node", "npm")
-    folder = tempfile.mkdtemp(prefix="sockeye-statsd-")
-    done = harness.command("npm", "i", "--ignore-scripts", "--no-audit", "--no-fund",
-                           "--omit=optional", PACKAGE, cwd=folder, check=False, timeout=300)
-    if done.returncode != 0:
-        shutil.rmtree(folder)
-        raise unittest.SkipTest(f"npm cannot install {PACKAGE}: {done.stderr.strip()}")
-    return folder
 
 
 class Statsd:
@@ -109,8 +96,7 @@ class ServerCountsTheSame(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = install()
-        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.folder = npm.install(cls, PACKAGE)
 
     def run_daemon(self, settings, scheme="udp"):
         """The server after traffic, the truth of it, and the daemon, which is stopped."""
