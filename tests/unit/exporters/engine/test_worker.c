@@ -51,9 +51,9 @@ struct fake {
     int open_result;
     struct eye_export_stats *stats; /* the worker's */
     size_t finishes;
-    size_t goodbye_failures; /* of the next ones to come */
+    size_t goodbye_failures;     /* of the next ones to come */
     const char *goodbye_refused; /* cause of the one that succeeds; NULL: all is well */
-    uint64_t finished_with; /* sequence */
+    uint64_t finished_with;      /* sequence */
     bool closed;
 };
 
