@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conversations of any protocol over a bad wire. What is asked for tells what its answer is called,
-so that an answer that is told of another question shows: whatever packets become of, a pair is
+so that an answer that is told of another question shows: whatever becomes of packets, a pair is
 right, or it is in a named loss."""
 
 import random
@@ -13,14 +13,12 @@ from bad_wire import BadWire
 
 # A tenth of the packets is lost, another tenth overtaken; some come twice, and all of them late.
 CHANCES = {"loss": 0.10, "twice": 0.05, "late": 0.10, "delay_ms": 0.5}
+ENDS = ("incoming", "outgoing")
 
 
 def class_wire(case):
     """A wire for all tests of a class."""
     return BadWire(types.SimpleNamespace(addCleanup=case.addClassCleanup))
-
-
-ENDS = ("incoming", "outgoing")
 
 
 class RandomFaults:
