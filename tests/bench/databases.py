@@ -142,7 +142,8 @@ class Mysql(Load):
         folder = folder_of_nobody(self._parent, "mysql")
         data = f"--datadir={folder}/data"
         setup = os.path.join(folder, "setup")
-        write(setup, "create user bench@'%';\ngrant all on *.* to bench@'%';\n")
+        write(setup, "create user bench@'%';\ngrant all on *.* to bench@'%';\n"
+              "create database mysqlslap;\n")  # with a query of its own it makes none
         command(*as_nobody(), "mariadb-install-db", "--no-defaults", data, "--skip-test-db",
                 "--auth-root-authentication-method=normal", cwd=folder)
         self._server = subprocess.Popen(
