@@ -7,9 +7,11 @@ wrong pair.
 import collections
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
+import time
 import unittest
 
 import h2.config
@@ -36,12 +38,14 @@ def listens(port):
 class Clients(Case):
     """nghttp2's server, and three clients."""
 
-    def serve(self):
+    def serve(self, *options):
         harness.need("nghttpd", "nghttp", "h2load", "curl")
         root, port = harness.temporary_folder(self), free_port()
         with open(f"{root}/page", "w", encoding="ascii") as page:
             page.write("x" * 3000)
-        harness.spawn(self, "nghttpd", "--no-tls", "-d", root, str(port))
+        self.server_log = f"{root}/log"
+        with open(self.server_log, "w", encoding="ascii") as log:
+            harness.spawn(self, "nghttpd", *options, "--no-tls", "-d", root, str(port), stdout=log)
         harness.wait_until(lambda: listens(port))
         return port
 
@@ -91,6 +95,36 @@ class Clients(Case):
               f"client's, {by_client:.1f} by its own clock")
         self.assertLess(means["server"], means["client"])
         self.assertLess(means["client"], by_client * 1.05)  # which it gives rounded
+
+    def test_joined_late(self):
+        """A client stands still while the daemon comes: what it asks from then on is told, of
+        whatever the header tables held before."""
+        requests = 20000
+        port, log = self.serve("-v"), self.server_log
+        client = harness.spawn(self, "h2load", "-n", str(requests), "-c", "2", "-m", "8",
+                               f"http://127.0.0.1:{port}/page")
+
+        def answered():
+            with open(log, encoding="utf-8") as file:
+                return sum("send HEADERS" in line for line in file)
+        harness.wait_until(lambda: answered() > 100)
+        client.send_signal(signal.SIGSTOP)
+        before = -1
+        while before != (before := answered()):
+            time.sleep(0.5)
+        self.start()
+        client.send_signal(signal.SIGCONT)
+        self.assertIn(f"{requests} 2xx", client.stdout.read())
+        self.assertEqual(self.daemon.stop(), 0)
+        for end in ENDS:
+            found = self.told(f"http.{end}.request.duration", port, "route", "status")
+            named = found.get(("/page", "200"), 0)
+            print(f"{end}: {sum(found.values())} of {requests - before} told, {named} by route and "
+                  "status")
+            self.assertEqual(sum(found.values()), requests - before)
+            self.assertEqual(self.lost(port, end), {})
+            self.assertLessEqual({route for route, _ in found}, {"/page", "unknown"})
+            self.assertLessEqual({status for _, status in found}, {"200", None})
 
     def test_many_at_once(self):
         """A hundred wait on one connection, which nearly all of them have room for."""
