@@ -20,3 +20,8 @@ uint64_t eye_clock_wall_ns(void)
 {
     return read_clock_ns(CLOCK_REALTIME);
 }
+
+uint64_t eye_clock_thread_ns(void)
+{
+    return read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}

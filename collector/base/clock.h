@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two clocks that matter: one that never jumps, and the wall. Safe from every thread. */
+/* The clocks that matter: one that never jumps, the wall, and what a thread has cost. Safe from
+ * every thread. */
 #pragma once
 
 #include <stdint.h>
@@ -13,3 +14,6 @@ uint64_t eye_clock_monotonic_ns(void);
 
 /** CLOCK_REALTIME in nanoseconds since 1970. */
 uint64_t eye_clock_wall_ns(void);
+
+/** CLOCK_THREAD_CPUTIME_ID: processor time of the calling thread, in nanoseconds. */
+uint64_t eye_clock_thread_ns(void);

@@ -159,6 +159,7 @@ static void *visit_others(void *context)
         closedir(proc);
     }
     visit_named(visit);
+    visit->visited.others_ns = eye_clock_thread_ns(); /* of this thread's whole life */
     return NULL;
 }
 
@@ -168,13 +169,11 @@ void eye_namespaces_visit(const char *proc, const struct eye_visitor *visitor,
     struct visit visit = {.visitor = visitor, .proc = proc};
     pthread_t thread;
     look(&visit, note_own(&visit));
-    uint64_t begin_ns = eye_clock_monotonic_ns();
     int result = eye_thread_start("namespaces", visit_others, &visit, &thread);
     if (result == 0) {
         pthread_join(thread, NULL);
     } else {
         fail(&visit, "thread", -result);
     }
-    visit.visited.others_ns = eye_clock_monotonic_ns() - begin_ns;
     *ret_visited = visit.visited;
 }

@@ -20,7 +20,7 @@ struct eye_visited {
     int error;          /* errno of the first of these ... */
     const char *step;   /* ... and what ended in it: "setns" */
     size_t closed;      /* processes whose namespace may not be looked at: perhaps another one */
-    uint64_t others_ns; /* how long it took beside the caller's own */
+    uint64_t others_ns; /* processor time that it took beside the caller's own */
 };
 
 /**

@@ -27,6 +27,11 @@ uint64_t eye_clock_wall_ns(void)
     return read_clock_ns(CLOCK_REALTIME) + atomic_load(&wall_offset_ns);
 }
 
+uint64_t eye_clock_thread_ns(void)
+{
+    return read_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 void clock_move(uint64_t ns)
 {
     atomic_fetch_add(&monotonic_offset_ns, ns);

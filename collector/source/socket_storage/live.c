@@ -18,15 +18,16 @@
 #define RUNS_MAX 8
 
 /* A walk over the tables of a namespace takes a millisecond or two, however few sockets are its: of
- * all time so large a part, at most, goes into those of others, but for full passes. What has moved
- * there meanwhile is told by the next look. */
+ * a processor's time so large a part, at most, goes into those of others, but for full passes. What
+ * has moved there meanwhile is told by the next look. Not of all time: where processors are busy, a
+ * look that waits for one would be followed by a minute without any. */
 #define OTHERS_PART 100
 
 struct look {
     const struct eye_live_request *request;
     const char *proc; /* NULL: it stays in the daemon's own namespace, or sees all of them there */
     uint64_t records; /* handed on */
-    uint64_t others_ns; /* spent in other namespaces */
+    uint64_t others_ns; /* processor time spent in other namespaces */
 };
 
 /* One program, run until it is whole. */

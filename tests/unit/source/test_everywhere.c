@@ -43,6 +43,7 @@ struct fixture {
     int setns_error;
     int look_error;
     int thread_error;
+    useconds_t waits; /* each look, without a processor */
 };
 
 static struct fixture *fixture;
@@ -78,6 +79,7 @@ int eye_iterator_run(const struct bpf_link *link, size_t record_bytes, eye_itera
     (void)context;
     fixture->looks++;
     fixture->looks_of_caller += is_caller();
+    usleep(fixture->waits);
     return -fixture->look_error;
 }
 
@@ -176,6 +178,16 @@ static void everywhere__enters_each_namespace_once_and_its_own_never(void **stat
     assert_int_equal(fixture->looks, fixture->entries + 1);
 }
 
+/* What a visit costs is a processor's time: who waits for one, as on a busy host, takes none. */
+static void everywhere__costs_no_time_that_it_waits(void **state)
+{
+    (void)state;
+    fixture->waits = 200000;
+    struct eye_visited found = run();
+    assert_int_equal(times_entered("uts"), 1);
+    assert_in_range(found.others_ns, 1, 200000000);
+}
+
 /* What is entered by mistake is left with the thread: who asked has never moved. */
 static void everywhere__leaves_the_caller_where_it_is(void **state)
 {
@@ -246,6 +258,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         TEST(everywhere__enters_each_namespace_once_and_its_own_never),
+        TEST(everywhere__costs_no_time_that_it_waits),
         TEST(everywhere__leaves_the_caller_where_it_is),
         TEST(everywhere__enters_others_when_its_own_cannot_be_opened),
         TEST(everywhere__counts_what_could_not_be_entered),
