@@ -49,8 +49,8 @@ class Capture:
 
 def give(text, *words):
     """Runs a command with @text as its input."""
-    subprocess.run(words, input=text, text=True, check=True, capture_output=True, timeout=60,
-                   env=clean_environment())
+    subprocess.run(words, input=text, text=True, check=True, capture_output=True,
+                   timeout=harness.HANG_SECONDS, env=clean_environment())
 
 
 class Http:

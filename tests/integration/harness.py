@@ -27,8 +27,11 @@ import time
 PYTHON = "/usr/bin/python3"
 JSON_CONSOLE = "{type: console, format: json}"
 OBSERVING = " network namespace, tier "
-START_SECONDS = 60
-STOP_SECONDS = 60
+# What takes longer hangs: no test is about the time of a program, and processors may be busy.
+HANG_SECONDS = 180
+START_SECONDS = STOP_SECONDS = HANG_SECONDS
+# Waits are given as they are long on a machine that has nothing else to do.
+PATIENCE = 4
 
 # A test that hangs says where, shortly before ctest, which sets this, ends it without a word.
 if "EYE_TEST_SECONDS" in os.environ:
@@ -100,7 +103,7 @@ def need(*programs):
         raise AssertionError(f"not installed: {', '.join(missing)} (packaging/dev installs them)")
 
 
-def command(*words, timeout=60, check=True, **options):
+def command(*words, timeout=HANG_SECONDS, check=True, **options):
     """Runs a command and returns its CompletedProcess with texts; fails with what it said."""
     done = subprocess.run(words, timeout=timeout, text=True, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
@@ -110,18 +113,19 @@ def command(*words, timeout=60, check=True, **options):
 
 
 def wait_until(predicate, timeout=30, what="", step=0.05):
-    """Returns the first true result of predicate(); fails after timeout seconds.
+    """Returns the first true result of predicate(); fails after `timeout` seconds, and some more
+    for a busy machine.
 
     `what` says what was waited for: a text, or a function that tells the state at the end.
     """
-    end = time.monotonic() + timeout
+    end = time.monotonic() + timeout * PATIENCE
     while True:
         result = predicate()
         if result:
             return result
         if time.monotonic() > end:
             state = what() if callable(what) else what
-            raise AssertionError(f"not within {timeout} s: {state}")
+            raise AssertionError(f"not within {timeout * PATIENCE} s: {state}")
         time.sleep(step)
 
 

@@ -111,7 +111,7 @@ class Page:
         """(content type, text) of a scrape."""
         headers = {"Accept": accept, **({"Accept-Encoding": encoding} if encoding else {})}
         with urllib.request.urlopen(urllib.request.Request(self.address, headers=headers),
-                                    timeout=60) as answer:
+                                    timeout=harness.HANG_SECONDS) as answer:
             body = answer.read()
             if answer.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)

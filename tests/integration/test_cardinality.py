@@ -141,7 +141,7 @@ class Cardinality(unittest.TestCase):
             self.assertEqual(self.agent.weight(metric), self.answered + self.scraped, metric)
 
     def assert_everything(self, series_limit, values_limit):
-        self.daemon.wait_for_snapshots(2)
+        self.daemon.wait_for_snapshots(4)  # the thread that writes the page may be behind
         pages = self.page.get(receivers.OPENMETRICS), self.page.get(receivers.TEXT)
         self.scraped = len(pages)  # these are requests too
         self.assertEqual(self.daemon.stop(), 0)

@@ -140,8 +140,8 @@ class Output(unittest.TestCase):
         for words in (*PRINTING, ("probe",), ("probe", "--json")):
             with open("/dev/full", "w", encoding="utf-8") as full:
                 done = subprocess.run([harness.binary(), *words], stdout=full, text=True,
-                                      stderr=subprocess.PIPE, timeout=60, check=False,
-                                      env=harness.clean_environment())
+                                      stderr=subprocess.PIPE, timeout=harness.HANG_SECONDS,
+                                      check=False, env=harness.clean_environment())
             self.assertEqual(done.returncode, EXIT_FAILURE, words)
             self.assertEqual(done.stderr, "sockeye: cannot write to standard output: No space left "
                                           "on device\n")
@@ -153,7 +153,8 @@ class Output(unittest.TestCase):
             process = harness.spawn(self, harness.binary(), *words, stdin=None, stdout=write_end,
                                     stderr=subprocess.PIPE)
             os.close(write_end)
-            self.assertEqual((process.communicate(timeout=60)[1], process.returncode), ("", -13))
+            said = process.communicate(timeout=harness.HANG_SECONDS)[1]
+            self.assertEqual((said, process.returncode), ("", -13))
 
 
 class ClosedStreams(unittest.TestCase):

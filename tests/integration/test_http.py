@@ -1084,12 +1084,13 @@ class Saturation(HttpCase):
         self.assertNotIn("Socket errors", done.stdout)
         return int(re.search(r"(\d+) requests in", done.stdout).group(1))
 
-    def assert_complete(self, seen, served, losses, name):
+    def assert_complete(self, seen, served, losses, name, under_way=0):
+        """`under_way`: at the end, served, and perhaps never answered."""
         missing = served - seen
         print(f"{name}: served {served}, seen {seen}, ratio {seen / served:.6f}, "
               f"missing {missing}, losses {losses}")
         self.assertGreater(served, 1000)
-        self.assertGreaterEqual(seen / served, 0.999)
+        self.assertGreaterEqual((seen + under_way) / served, 0.999)
         self.assertLessEqual(missing, sum(losses.values()))
 
     def test_full_speed_for_10_s(self):
@@ -1173,7 +1174,8 @@ end
         for key, count in sorted(truth.items()):
             print(f"{' '.join(key)}: served {count}, seen {seen[key]}")
         self.assertEqual(seen - truth, collections.Counter(), "seen but not served")
-        self.assert_complete(seen.total(), truth.total(), losses, "server end")
+        self.assert_complete(seen.total(), truth.total(), losses, "server end",
+                             under_way=losses["unanswered"])
 
     def test_method_status_and_route_are_exact_at_speed(self):
         self.run_mixed(self.MIXED)

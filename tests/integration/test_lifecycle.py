@@ -274,7 +274,7 @@ class Intervals(unittest.TestCase):
             process = harness.spawn(self, harness.binary(), "run", "-c", "/dev/null", "--once",
                                     "--set", "interval=1s", "--set", "shutdown_timeout=200ms",
                                     stdin=None, stdout=full, stderr=subprocess.PIPE)
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=harness.HANG_SECONDS)
         self.assertEqual(process.returncode, EXIT_FAILURE, said)
         self.assertIn("No space left on device", said)
 

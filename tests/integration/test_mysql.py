@@ -132,7 +132,8 @@ class Server(unittest.TestCase):
     def mariadb(cls, text, *options, given=""):
         return subprocess.run(["mariadb", "--no-defaults", "--skip-ssl", "-h", cls.ADDRESS, "-P",
                                str(cls.port), "-u", "eye", "-N", *options, "-e", text],
-                              input=given, text=True, check=False, capture_output=True, timeout=60)
+                              input=given, text=True, check=False, capture_output=True,
+                              timeout=harness.HANG_SECONDS)
 
     def connect(self, **options):
         connection = pymysql.connect(host="127.0.0.1", port=self.port, user="eye",
@@ -434,7 +435,7 @@ class Wire(RandomFaults, Server):
     def mariadb(cls, text, *options, given=""):
         return subprocess.run(["mariadb", "--no-defaults", "-S", f"{cls.folder}/socket", "-u",
                                "root", "-e", text], text=True, check=False, capture_output=True,
-                              timeout=60)
+                              timeout=harness.HANG_SECONDS)
 
     def open(self):
         return Connection(self, self.connect_over_wire())

@@ -269,7 +269,7 @@ class Table(Run):
         for process, columns in [(self.once(subprocess.PIPE, **environment), columns)
                                  for environment, columns in (({}, 80), ({"COLUMNS": "200"}, 200),
                                                               ({"COLUMNS": "many"}, 80))]:
-            text = process.communicate(timeout=60)[0]
+            text = process.communicate(timeout=harness.HANG_SECONDS)[0]
             self.assertEqual(process.returncode, EXIT_OK)
             self.assertNotIn("\x1b", text)
             self.check(text, columns)

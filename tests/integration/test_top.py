@@ -442,7 +442,7 @@ class Own(unittest.TestCase):
         self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
         wait_until((folder / "control.sock").exists, 20, "its socket")
         transfer(client, server, BYTES)
-        text, said = process.communicate(timeout=60)
+        text, said = process.communicate(timeout=harness.HANG_SECONDS)
         self.assertEqual((process.returncode, said), (EXIT_OK, ""), text)
         ours = [row for row in json.loads(text)["connections"]["connections"]
                 if row["port"] == str(port) and row["direction"] == "outgoing"]
@@ -469,7 +469,7 @@ class Own(unittest.TestCase):
                                 stderr=subprocess.PIPE)
         wait_until(lambda: self.children(process.pid), 20, "a daemon of its own")
         process.send_signal(signal.SIGTERM)
-        self.assertEqual(process.communicate(timeout=30), ("", ""))
+        self.assertEqual(process.communicate(timeout=harness.HANG_SECONDS), ("", ""))
         self.assertEqual(process.returncode, EXIT_FAILURE)
         self.assertEqual(self.left(), set())
 
