@@ -89,7 +89,7 @@ static inline bool kafka_is_flexible(unsigned int key, unsigned int version)
         EYE_KAFKA_KEYS(X)
 #undef X
     };
-    return version >= from[key];
+    return key < EYE_KAFKA_KEY_COUNT && version >= from[key];
 }
 
 /* A request begins; kafka_end() sets its size. Returns where it begins. */

@@ -43,7 +43,8 @@ static __always_inline __u32 eye_kafka_version_of(const struct eye_half *half)
 
 static __always_inline bool eye_kafka_tells_ids(__u32 key, __u32 version)
 {
-    return key == EYE_KAFKA_METADATA && version >= EYE_KAFKA_METADATA_IDS;
+    return key == EYE_KAFKA_METADATA && version >= EYE_KAFKA_METADATA_IDS &&
+           version <= EYE_KAFKA_VERSION_MAX;
 }
 
 /* ---- Structures: each is passed over, and says how many others follow ---- */

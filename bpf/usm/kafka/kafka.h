@@ -169,8 +169,9 @@ static __always_inline bool eye_kafka_matters(const struct eye_request *request)
     __u32 key = request->body[0];
     __u32 version = request->body[1];
     const struct eye_kafka_layout *layout = eye_kafka_layout_of(key);
-    return key == EYE_KAFKA_FETCH ||
-           (layout->error != EYE_KAFKA_ERROR_NOWHERE && version <= layout->until);
+    return key == EYE_KAFKA_FETCH
+               ? version <= EYE_KAFKA_VERSION_MAX
+               : layout->error != EYE_KAFKA_ERROR_NOWHERE && version <= layout->until;
 }
 
 /* The head of an answer is in the window. */
@@ -201,8 +202,10 @@ EYE_PART int eye_kafka_answer(struct eye_conversation *conversation, struct eye_
     if (half->left > 0 && eye_kafka_tells_ids(request->body[0], request->body[1])) {
         return EYE_KAFKA_TOLD; /* what follows is walked, and says nothing of the request */
     }
-    return half->left > 0 && eye_kafka_matters(request) ? EYE_KAFKA_NO_NEWS
-                                                        : eye_kafka_finish(half, request, 0, false);
+    /* Whether a fetch that is not read had waited for records, nobody knows: it is not timed. */
+    return half->left > 0 && eye_kafka_matters(request)
+               ? EYE_KAFKA_NO_NEWS
+               : eye_kafka_finish(half, request, 0, request->body[0] == EYE_KAFKA_FETCH);
 }
 
 /* ---- A fetch ---- */
@@ -455,7 +458,7 @@ static __always_inline void eye_kafka_read(struct eye_conversation *conversation
     if (half->phase >= EYE_PHASE_OWN) {
         eye_kafka_read_item(half, filled, found);
     } else if (eye_may_carry(conversation, side, true)) {
-        eye_kafka_read_request(half, filled, found);
+        eye_kafka_read_request(conversation, side, filled, found);
     } else {
         eye_kafka_read_answer(conversation, side, filled, found);
     }

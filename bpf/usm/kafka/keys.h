@@ -143,5 +143,11 @@ enum eye_kafka_key {
 #undef X
 };
 
-/* Keys are numbers below this; newer ones than ours are counted together. */
+/* Keys are told as numbers below this; newer ones than ours are counted together, and those beyond
+ * it are told as the last one. */
 #define EYE_KAFKA_KEY_COUNT 128
+#define EYE_KAFKA_KEY_OTHER (EYE_KAFKA_KEY_COUNT - 1)
+/* Of newer versions nothing is read but the heads of their messages. */
+#define EYE_KAFKA_VERSION_MAX 20
+/* What those are told as: below EYE_KAFKA_NEVER. */
+#define EYE_KAFKA_VERSION_OTHER 127

@@ -19,7 +19,7 @@
 
 /* Beyond what is valid: what is seen where a request may begin, or may not. */
 #define EYE_KAFKA_LIKELY_KEY 100
-#define EYE_KAFKA_LIKELY_VERSION 20
+#define EYE_KAFKA_LIKELY_VERSION EYE_KAFKA_VERSION_MAX
 #define EYE_KAFKA_LIKELY_CLIENT 256
 /* So much of a produced batch, which is longer than its payload, has to be there. */
 #define EYE_KAFKA_LIKELY_BATCH 1000
@@ -100,6 +100,22 @@ static __always_inline bool eye_kafka_is_printable(__u64 word, __u32 count)
              EYE_EACH_BYTE(0x80));
 }
 
+/* Of a connection that is known to be Kafka's, where a request has to begin: one with a key or a
+ * version that is newer than our tables, or of a vendor's own (all are below 2^15), or with a
+ * number beyond 2^31, which a client that counts on reaches. As much of the client's name as there
+ * is tells it from the midst of something else. */
+static __always_inline bool eye_kafka_is_newer(const struct eye_half *half, __u32 filled,
+                                               const struct eye_kafka_head *head)
+{
+    __u32 named = filled - EYE_KAFKA_HEAD_BYTES;
+    named = named < head->client ? named : head->client;
+    return head->size <= EYE_KAFKA_REQUEST_MAX && head->key < 0x8000 && head->version < 0x8000 &&
+           head->client <= EYE_KAFKA_LIKELY_CLIENT &&
+           EYE_KAFKA_REQUEST_LEAST + head->client <= head->size &&
+           eye_kafka_is_printable(eye_kafka_word(half, EYE_KAFKA_HEAD_BYTES),
+                                  named < 8 ? named : 8);
+}
+
 /* ---- Where requests stand ---- */
 
 static __always_inline void eye_kafka_skip_token(struct eye_half *half, __u32 used, __u32 size,
@@ -124,12 +140,14 @@ static __always_inline bool eye_kafka_goes_on(const struct eye_half *half, __u32
 
 /* A request may begin with the window. In a direction that is lost `skip` says how much of the
  * payload there is from there on. */
-EYE_PART int eye_kafka_read_request(struct eye_half *half, __u32 filled, struct eye_found *found)
+EYE_PART int eye_kafka_read_request(struct eye_conversation *conversation, __u32 side, __u32 filled,
+                                    struct eye_found *found)
 {
     struct eye_kafka_head head;
-    if (!half || !found || filled < EYE_KAFKA_SIZE_BYTES) {
+    if (!conversation || !found || filled < EYE_KAFKA_SIZE_BYTES) {
         return 0;
     }
+    struct eye_half *half = eye_half_of(conversation, side);
     bool raw = half->flags & EYE_KAFKA_RAW;
     bool lost = half->phase == EYE_PHASE_LOST;
     eye_kafka_read_head(eye_kafka_word(half, 0), eye_kafka_word(half, 8), &head);
@@ -148,9 +166,10 @@ EYE_PART int eye_kafka_read_request(struct eye_half *half, __u32 filled, struct 
         eye_kafka_skip_token(half, EYE_KAFKA_HEAD_BYTES, head.size, found);
         return 0;
     }
-    bool good = !lost ? eye_kafka_is_request(&head)
-                      : eye_kafka_is_likely(&head) && (eye_kafka_fits(&head, half->skip) ||
-                                                       eye_kafka_goes_on(half, filled, &head));
+    bool good = lost ? eye_kafka_is_likely(&head) && (eye_kafka_fits(&head, half->skip) ||
+                                                      eye_kafka_goes_on(half, filled, &head))
+                     : eye_kafka_is_request(&head) ||
+                           (conversation->confirmed && eye_kafka_is_newer(half, filled, &head));
     if (!good) {
         found->what = EYE_FOUND_MISMATCH;
         return 0;
@@ -217,10 +236,13 @@ EYE_PART int eye_kafka_note_request(const struct eye_half *half, struct eye_requ
         return 0;
     }
     eye_kafka_read_head(eye_kafka_word(half, 0), eye_kafka_word(half, 8), &head);
-    eye_store_word(request->body, (__u8)head.key | (__u32)(__u8)head.version << 8);
+    __u32 key = head.key < EYE_KAFKA_KEY_COUNT ? head.key : EYE_KAFKA_KEY_OTHER;
+    __u32 version = head.version < EYE_KAFKA_VERSION_OTHER ? head.version : EYE_KAFKA_VERSION_OTHER;
+    eye_store_word(request->body, key | version << 8);
     request->head.code = 0;
     request->head.flags = 0;
-    if (head.key != EYE_KAFKA_PRODUCE && head.key != EYE_KAFKA_FETCH) {
+    if ((head.key != EYE_KAFKA_PRODUCE && head.key != EYE_KAFKA_FETCH) ||
+        head.version > EYE_KAFKA_VERSION_MAX) {
         return 0;
     }
     const struct eye_kafka_layout *layout = eye_kafka_layout_of(head.key);

@@ -235,6 +235,50 @@ static void write_others(struct script *script, unsigned int version)
     tells(script, 120, 0, 0, NULL);
 }
 
+/* Keys, versions and numbers beyond what our tables have: the operation, and nothing of what is
+ * said. */
+static void write_newer(struct script *script, unsigned int version)
+{
+    static const struct kafka_part full = {0, 0, 700};
+    (void)version;
+    begin(script);
+    static const unsigned int keys[] = {120, 128, 200, 256, 10003, 0x7fff};
+    for (uint32_t i = 0; i < EYE_ARRAY_LENGTH(keys); i++) {
+        kafka_ask_other(client(script), keys[i], i * 40, 3 + i);
+        kafka_answer_error(broker(script), keys[i], i * 40, 3 + i, true, 7);
+        tells(script, keys[i] < 128 ? keys[i] : EYE_KAFKA_KEY_OTHER, 0, 0, NULL);
+    }
+    static const unsigned int versions[] = {21, 127, 128, 255, 256, 0x7fff};
+    for (uint32_t i = 0; i < EYE_ARRAY_LENGTH(versions); i++) {
+        uint32_t number = 20 + i * 10;
+        kafka_ask_produce(client(script), versions[i], number, NULL, i % 2 == 0 ? 0 : -1, orders,
+                          300);
+        kafka_answer_produce(broker(script), versions[i], number, orders, 3);
+        tells(script, EYE_KAFKA_PRODUCE, 0, 0, NULL);
+        kafka_ask_fetch(client(script), versions[i], number + 1, orders, 1);
+        struct kafka_bytes *answer = broker(script);
+        size_t start = kafka_begin_fetched(answer, versions[i], number + 1, 0, 1);
+        kafka_put_fetched(answer, versions[i], orders, &full, 1);
+        kafka_end(answer, start);
+        tells(script, EYE_KAFKA_FETCH, EYE_KAFKA_EMPTY, 0, NULL);
+        kafka_ask_other(client(script), EYE_KAFKA_METADATA, versions[i], number + 2);
+        kafka_answer_metadata(broker(script), versions[i], number + 2, 1, 2, 3);
+        tells(script, EYE_KAFKA_METADATA, 0, 0, NULL);
+    }
+}
+
+/* A client that counts its requests on. */
+static void write_numbers(struct script *script, unsigned int version)
+{
+    (void)version;
+    begin(script);
+    exchange(script, EYE_KAFKA_HEARTBEAT, 0, 0x7fffffff, false, 5);
+    exchange(script, EYE_KAFKA_HEARTBEAT, 0, 0x80000000, false, 6);
+    exchange(script, EYE_KAFKA_HEARTBEAT, 0, 0x80000001, false, 7);
+    exchange(script, EYE_KAFKA_HEARTBEAT, 0, 0xffffffff, false, 8);
+    exchange(script, EYE_KAFKA_HEARTBEAT, 0, 0, false, 9);
+}
+
 static void put_token(struct kafka_bytes *bytes, const char *token, size_t size)
 {
     kafka_number(bytes, 4, size);
@@ -287,6 +331,7 @@ static const struct writer writers[] = {
     {"produce", write_produce, 0, 13},   {"fetch", write_fetch, 0, 17},
     {"metadata", write_metadata, 9, 12}, {"others", write_others, 0, 0},
     {"tokens", write_tokens, 0, 0},      {"long names", write_long, 3, 12},
+    {"newer", write_newer, 0, 0},        {"numbers", write_numbers, 0, 0},
 };
 
 static void assert_told(const struct kafka_host *host, const struct script *script,
@@ -577,8 +622,11 @@ static void parser__gives_up_what_is_malformed(void **state)
     } wrong[] = {
         {0, "\0\0\0\x09\0\x0c\0\4\0\0\0\3\0\0", 14},
         {0, "\x7f\xff\xff\xff\0\x0c\0\4\0\0\0\3\0\0", 14},
-        {0, "\0\0\0\x20\1\0\0\4\0\0\0\3\0\0", 14},
-        {0, "\0\0\0\x20\0\x0c\0\4\x80\0\0\3\0\0", 14},
+        {0, "\0\0\0\x20\x80\0\0\4\0\0\0\3\0\0", 14},
+        {0, "\0\0\0\x20\0\x0c\x80\4\0\0\0\3\0\0", 14},
+        {0, "\0\0\0\x20\1\0\0\4\0\0\0\3\0\2a\x1f", 16},
+        {0, "\0\0\0\x20\0\x0c\0\4\x80\0\0\3\0\1\7", 15},
+        {0, "\0\0\2\x20\1\0\0\4\0\0\0\3\1\1", 14},
         {0, "\0\0\0\x20\0\x0c\0\4\0\0\0\3\1\0", 14},
         {1, "\0\0\0\3\0\0\0\2", 8},
         {1, "\xff\xff\xff\xff\0\0\0\2", 8},
@@ -599,6 +647,36 @@ static void parser__gives_up_what_is_malformed(void **state)
         assert_int_equal(host->record_count, 2);
         free(host);
     }
+}
+
+/* What our tables do not have makes no connection Kafka's, and finds no message behind a gap. */
+static void parser__takes_what_is_newer_where_a_request_has_to_begin_alone(void **state)
+{
+    (void)state;
+    struct kafka_bytes newer = {.size = 0};
+    kafka_ask_other(&newer, 300, 0, 2);
+    for (int late = 0; late < 2; late++) {
+        struct kafka_host *host = kafka_host_new();
+        host->joins = late == 1;
+        kafka_host_send(host, 0, newer.data, newer.size);
+        assert_int_equal(host->verdict, EYE_VERDICT_NOT_IT);
+        free(host);
+    }
+    struct kafka_host *host = kafka_host_new();
+    ask(host, 1);
+    answer(host, 1);
+    host->sequence[0] += 47;
+    kafka_host_send(host, 0, newer.data, newer.size);
+    assert_int_equal(host->conversation.halves[0].phase, EYE_PHASE_LOST);
+    assert_int_equal(eye_waiting(&host->conversation.queue), 0);
+    ask(host, 3);
+    kafka_host_send(host, 0, newer.data, newer.size);
+    answer(host, 3);
+    answer(host, 2);
+    assert_int_equal(host->record_count, 3);
+    assert_int_equal(host->records[2].body.key, EYE_KAFKA_KEY_OTHER);
+    assert_int_equal(host->losses[EYE_LOST_MALFORMED], 0);
+    free(host);
 }
 
 /* An answer's structures that promise more than there is: what is known is told, and the next
@@ -711,6 +789,7 @@ int main(void)
         cmocka_unit_test(parser__counts_what_is_beyond_the_queue),
         cmocka_unit_test(parser__tells_nothing_before_an_answer_has_come),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
+        cmocka_unit_test(parser__takes_what_is_newer_where_a_request_has_to_begin_alone),
         cmocka_unit_test(parser__survives_bodies_that_lie),
         cmocka_unit_test(bad_wire__never_pairs_wrongly),
     };
