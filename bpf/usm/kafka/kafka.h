@@ -46,14 +46,77 @@ static __always_inline bool eye_kafka_glance_name(const struct eye_glance *glanc
                                                         : 8);
 }
 
-/* As parser.h says: a request that ends with its payload, or the beginning of a long batch. */
+static __always_inline __u64 eye_kafka_glance_word(const struct eye_glance *glance, __u32 at)
+{
+    __u64 index = at;
+    eye_pin(index);
+    index &= EYE_LOOK_BYTES - 1;
+    eye_pin(index);
+    return eye_load_word(glance->bytes + index);
+}
+
+/* Where it says in the glance who has to acknowledge a batch, if what @head begins is one;
+ * EYE_LOOK_BYTES: beyond it. A transaction with a name of 127 bytes or more is, too. */
+static __always_inline __u32 eye_kafka_glance_acks(const struct eye_glance *glance,
+                                                   const struct eye_kafka_head *head)
+{
+    bool flexible = head->version >= eye_kafka_layout_of(EYE_KAFKA_PRODUCE)->flexible;
+    __u32 at = EYE_KAFKA_HEAD_BYTES + head->client;
+    if (head->version >= EYE_KAFKA_TRANSACTIONS && at < EYE_LOOK_BYTES) {
+        __u64 word = eye_kafka_glance_word(glance, at);
+        __u16 length = flexible ? (__u8)(word >> 8) : (__u16)(eye_kafka_big_16(word) + 1);
+        at += 2 + (length == 0 ? 0 : length - 1);
+    }
+    return at < EYE_LOOK_BYTES ? at : EYE_LOOK_BYTES;
+}
+
+/* What begins like a produced batch may be one: zeros and small numbers are others', too, as the
+ * requests of ZooKeeper. */
+EYE_PART int eye_kafka_glance_batch(const struct eye_glance *glance)
+{
+    struct eye_kafka_head head;
+    if (!glance) {
+        return 0;
+    }
+    eye_kafka_read_head(eye_load_word(glance->bytes), eye_load_word(glance->bytes + 8), &head);
+    bool flexible = head.version >= eye_kafka_layout_of(EYE_KAFKA_PRODUCE)->flexible;
+    __u32 at = eye_kafka_glance_acks(glance, &head);
+    if (at + 10 > EYE_LOOK_BYTES) {
+        return head.client > 0;
+    }
+    __u64 word = eye_kafka_glance_word(glance, at);
+    __u32 topics = eye_kafka_big_32(word >> 48 | eye_kafka_glance_word(glance, at + 8) << 16);
+    return at + 6 < EYE_KAFKA_SIZE_BYTES + head.size && eye_kafka_is_acks(eye_kafka_big_16(word)) &&
+           (flexible || (topics > 0 && topics <= EYE_KAFKA_LIKELY_TOPICS));
+}
+
+/* The payload of @bytes begins with a batch, and with enough of it to know. */
+EYE_PART int eye_kafka_glance_begins_batch(const struct eye_glance *glance, __u32 bytes)
+{
+    struct eye_kafka_head head;
+    if (!glance) {
+        return 0;
+    }
+    eye_kafka_read_head(eye_load_word(glance->bytes), eye_load_word(glance->bytes + 8), &head);
+    __u32 at = EYE_KAFKA_HEAD_BYTES + head.client;
+    return at + EYE_KAFKA_BATCH_BYTES <= bytes &&
+           eye_kafka_is_batch(&head, eye_kafka_glance_word(glance, at),
+                              eye_kafka_glance_word(glance, at + 8));
+}
+
+/* As parser.h says: a request that ends with its payload, or the beginning of a batch, of which
+ * there is much or what nothing else has. */
 static __always_inline int eye_kafka_looks_like(const struct eye_glance *glance, __u32 bytes)
 {
     struct eye_kafka_head head;
     eye_kafka_read_head(eye_load_word(glance->bytes), eye_load_word(glance->bytes + 8), &head);
-    return bytes >= EYE_KAFKA_HEAD_BYTES && eye_kafka_is_likely(&head) &&
-           eye_kafka_fits(&head, glance->payload_bytes) &&
-           eye_kafka_glance_name(glance, head.client);
+    if (bytes < EYE_KAFKA_HEAD_BYTES || !eye_kafka_is_likely(&head) ||
+        !eye_kafka_glance_name(glance, head.client)) {
+        return 0;
+    }
+    return eye_kafka_fits(&head, glance->payload_bytes)
+               ? head.key != EYE_KAFKA_PRODUCE || eye_kafka_glance_batch(glance)
+               : eye_kafka_glance_begins_batch(glance, bytes);
 }
 
 /* ---- Requests ---- */
@@ -106,6 +169,9 @@ EYE_PART int eye_kafka_ask(struct eye_conversation *conversation, struct eye_pip
     if (!(request->body[2] & EYE_KAFKA_UNACKNOWLEDGED)) {
         queue->pushed++;
         return EYE_KAFKA_NO_NEWS;
+    }
+    if (!conversation->confirmed && eye_kafka_shows_itself(half, request)) {
+        eye_confirm(conversation); /* who sends nothing else never gets an answer */
     }
     if (conversation->confirmed) {
         return EYE_KAFKA_SENT;

@@ -23,6 +23,13 @@
 #define EYE_KAFKA_LIKELY_CLIENT 256
 /* So much of a produced batch, which is longer than its payload, has to be there. */
 #define EYE_KAFKA_LIKELY_BATCH 1000
+/* Topics of one. */
+#define EYE_KAFKA_LIKELY_TOPICS 0xffff
+/* The first version of a produced batch that may belong to a transaction. */
+#define EYE_KAFKA_TRANSACTIONS 3
+/* What of a batch tells that it is one, behind the client's name: the tags of its head, whose
+ * transaction it is, who has to acknowledge it, for how long, how many topics. */
+#define EYE_KAFKA_BATCH_BYTES 12
 
 /* eye_half.flags of requests: after a SaslHandshake of version 0 there are sizes with tokens, until
  * a request follows. */
@@ -91,6 +98,27 @@ static __always_inline bool eye_kafka_fits(const struct eye_kafka_head *head, __
            (head->key == EYE_KAFKA_PRODUCE && bytes >= EYE_KAFKA_LIKELY_BATCH && whole > bytes);
 }
 
+/* Who has to acknowledge a batch: all replicas, nobody, one broker. */
+static __always_inline bool eye_kafka_is_acks(__u16 acks)
+{
+    return (__u16)(acks + 1) <= 2;
+}
+
+/* What follows the client's name is the beginning of a produced batch of no transaction, and hardly
+ * anything else's: EYE_KAFKA_BATCH_BYTES, of which the last four are in @second. */
+static __always_inline bool eye_kafka_is_batch(const struct eye_kafka_head *head, __u64 first,
+                                               __u64 second)
+{
+    bool flexible = head->version >= eye_kafka_layout_of(EYE_KAFKA_PRODUCE)->flexible;
+    __u32 topics = flexible ? (__u8)second : eye_kafka_big_32(second);
+    __u32 timeout = eye_kafka_big_32(first >> 32);
+    return head->key == EYE_KAFKA_PRODUCE && head->version >= EYE_KAFKA_TRANSACTIONS &&
+           head->client > 0 && (__u16)first == (flexible ? 0 : 0xffff) &&
+           eye_kafka_is_acks(eye_kafka_big_16(first >> 16)) && timeout - 1 < 0x7fffffff &&
+           (flexible ? topics > 1 && topics < 0x80
+                     : topics > 0 && topics <= EYE_KAFKA_LIKELY_TOPICS);
+}
+
 /* Any eight bytes of names that people give. */
 static __always_inline bool eye_kafka_is_printable(__u64 word, __u32 count)
 {
@@ -138,6 +166,15 @@ static __always_inline bool eye_kafka_goes_on(const struct eye_half *half, __u32
     return eye_kafka_is_likely(&next);
 }
 
+/* The window begins with a batch, of which enough is there. */
+static __always_inline bool eye_kafka_begins_batch(const struct eye_half *half, __u32 filled,
+                                                   const struct eye_kafka_head *head)
+{
+    __u32 at = eye_forget(EYE_KAFKA_HEAD_BYTES + head->client);
+    return at + EYE_KAFKA_BATCH_BYTES <= filled &&
+           eye_kafka_is_batch(head, eye_kafka_word(half, at), eye_kafka_word(half, at + 8));
+}
+
 /* A request may begin with the window. In a direction that is lost `skip` says how much of the
  * payload there is from there on. */
 EYE_PART int eye_kafka_read_request(struct eye_conversation *conversation, __u32 side, __u32 filled,
@@ -167,7 +204,8 @@ EYE_PART int eye_kafka_read_request(struct eye_conversation *conversation, __u32
         return 0;
     }
     bool good = lost ? eye_kafka_is_likely(&head) && (eye_kafka_fits(&head, half->skip) ||
-                                                      eye_kafka_goes_on(half, filled, &head))
+                                                      eye_kafka_goes_on(half, filled, &head) ||
+                                                      eye_kafka_begins_batch(half, filled, &head))
                      : eye_kafka_is_request(&head) ||
                            (conversation->confirmed && eye_kafka_is_newer(half, filled, &head));
     if (!good) {
@@ -187,6 +225,22 @@ EYE_PART int eye_kafka_read_request(struct eye_conversation *conversation, __u32
 }
 
 /* ---- What they ask ---- */
+
+/* Of a batch that nobody acknowledges, and of which the topic is known: nothing else looks like it.
+ * Ids are random, and say so (RFC 9562 section 5.4). */
+static __always_inline bool eye_kafka_shows_itself(const struct eye_half *half,
+                                                   const struct eye_request *request)
+{
+    struct eye_kafka_head head;
+    const __u8 *name = request->body + EYE_KAFKA_BODY_FIXED;
+    __u8 length = request->body[3];
+    eye_kafka_read_head(eye_kafka_word(half, 0), eye_kafka_word(half, 8), &head);
+    bool named = request->body[2] & EYE_KAFKA_HAS_ID
+                     ? name[6] >> 4 == 4
+                     : eye_kafka_is_printable(eye_load_word(name), length < 8 ? length : 8);
+    return length > 0 && named && eye_kafka_is_likely(&head) &&
+           eye_kafka_begins_batch(half, EYE_WINDOW_BYTES, &head);
+}
 
 /* Notes the topic that stands at @at, by its name or its id, as the version of @request has it.
  * Returns where it ends. */

@@ -602,7 +602,7 @@ static void parser__tells_nothing_before_an_answer_has_come(void **state)
     (void)state;
     struct kafka_host *host = kafka_host_new();
     struct kafka_bytes bytes = {.size = 0};
-    kafka_ask_produce(&bytes, 7, 1, NULL, 0, orders, 20);
+    kafka_ask_produce(&bytes, 2, 1, NULL, 0, orders, 20);
     kafka_host_send(host, 0, bytes.data, bytes.size);
     ask(host, 2);
     assert_int_equal(host->record_count, 0);
@@ -610,6 +610,107 @@ static void parser__tells_nothing_before_an_answer_has_come(void **state)
     assert_int_equal(host->verdict, EYE_VERDICT_NOT_IT);
     assert_int_equal(host->record_count, 0);
     free(host);
+}
+
+/* An id of the kind that Kafka gives. */
+static void put_random_id(struct kafka_bytes *bytes)
+{
+    for (size_t i = 0; i + 16 < bytes->size; i++) {
+        if (bytes->data[i] == 9 && bytes->data[i + 15] == 9) {
+            bytes->data[i + 6] = 0x4a;
+            bytes->data[i + 8] = 0x8b;
+            return;
+        }
+    }
+}
+
+/* But batches that nobody ever acknowledges, by what they begin with. */
+static void parser__tells_batches_of_which_none_is_ever_answered(void **state)
+{
+    (void)state;
+    for (unsigned int i = 0; i < 40; i++) {
+        unsigned int version = 3 + i / 2 % 18;
+        struct kafka_host *host = kafka_host_new();
+        host->joins = i % 2 == 1;
+        for (uint32_t number = 1; number <= 20; number++) {
+            struct kafka_bytes bytes = {.size = 0};
+            kafka_ask_produce(&bytes, version, number, NULL, 0, orders, number * 97);
+            put_random_id(&bytes);
+            kafka_host_send_pieces(host, 0, bytes.data, bytes.size, 100 + number, 0);
+        }
+        assert_int_equal(host->record_count, 20);
+        assert_int_equal(host->losses[EYE_LOST_UNANSWERED], 0);
+        for (size_t j = 0; j < host->record_count; j++) {
+            assert_int_equal(host->records[j].body.length, version < 13 ? 6 : 16);
+            assert_true((host->records[j].body.flags & EYE_KAFKA_UNACKNOWLEDGED) != 0);
+        }
+        free(host);
+    }
+}
+
+/* Not what only resembles them: no name of a topic, an id that is not random, a transaction, no
+ * topic, or no client. */
+static void parser__tells_no_batch_that_could_be_anything(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned int version;
+        const char *transaction;
+        const char *topic;
+    } batches[] = {{7, NULL, ""},
+                   {7, NULL, "\1\2"},
+                   {13, NULL, "orders"},
+                   {7, "a", "orders"},
+                   {10, "a", "orders"}};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(batches); i++) {
+        struct kafka_host *host = kafka_host_new();
+        struct kafka_bytes bytes = {.size = 0};
+        const struct kafka_topic topic = {batches[i].topic, 9};
+        kafka_ask_produce(&bytes, batches[i].version, 1, batches[i].transaction, 0, topic, 20);
+        kafka_host_send(host, 0, bytes.data, bytes.size);
+        kafka_host_send(host, 0, bytes.data, bytes.size);
+        assert_int_equal(host->record_count, 0);
+        assert_false(host->conversation.confirmed);
+        free(host);
+    }
+}
+
+/* Joined late, or behind a gap: a batch of which 40 bytes came first, and several at once. */
+static void parser__finds_batches_by_their_beginning(void **state)
+{
+    (void)state;
+    for (unsigned int version = 3; version <= 13; version++) {
+        for (int late = 0; late < 2; late++) {
+            struct kafka_host *host = kafka_host_new();
+            struct kafka_bytes bytes = {.size = 0};
+            host->joins = late == 1;
+            if (!host->joins) {
+                ask(host, 1);
+                answer(host, 1);
+                host->sequence[0] += 47;
+            }
+            kafka_ask_produce(&bytes, version, 2, NULL, 1, orders, 500);
+            kafka_host_send_pieces(host, 0, bytes.data, bytes.size, 300, 40);
+            bytes.size = 0;
+            kafka_answer_produce(&bytes, version, 2, orders, 3);
+            kafka_host_send(host, 1, bytes.data, bytes.size);
+            assert_int_equal(host->record_count, late == 1 ? 1 : 2);
+            host->sequence[0] += 47;
+            bytes.size = 0;
+            kafka_ask_produce(&bytes, version, 7, NULL, 1, orders, 400);
+            kafka_ask_produce(&bytes, version, 8, NULL, 1, orders, 400);
+            kafka_host_send(host, 0, bytes.data, bytes.size);
+            bytes.size = 0;
+            kafka_answer_produce(&bytes, version, 7, orders, 8);
+            kafka_answer_produce(&bytes, version, 8, orders, 9);
+            kafka_host_send(host, 1, bytes.data, bytes.size);
+            for (size_t i = 0; i < host->record_count; i++) {
+                assert_int_equal(host->records[i].head.code, host->records[i].number + 1);
+            }
+            assert_int_equal(host->record_count, late == 1 ? 3 : 4);
+            free(host);
+        }
+    }
 }
 
 static void parser__gives_up_what_is_malformed(void **state)
@@ -788,6 +889,9 @@ int main(void)
         cmocka_unit_test(parser__goes_on_behind_a_gap),
         cmocka_unit_test(parser__counts_what_is_beyond_the_queue),
         cmocka_unit_test(parser__tells_nothing_before_an_answer_has_come),
+        cmocka_unit_test(parser__tells_batches_of_which_none_is_ever_answered),
+        cmocka_unit_test(parser__tells_no_batch_that_could_be_anything),
+        cmocka_unit_test(parser__finds_batches_by_their_beginning),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
         cmocka_unit_test(parser__takes_what_is_newer_where_a_request_has_to_begin_alone),
         cmocka_unit_test(parser__survives_bodies_that_lie),

@@ -25,6 +25,7 @@
 #include "tests/support/dns_messages.h"
 #include "tests/support/http_conversations.h"
 #include "tests/support/http_host.h"
+#include "tests/support/kafka_messages.h"
 
 static __u8 recognise(const void *bytes, size_t size)
 {
@@ -172,6 +173,33 @@ static void kafka_is_nothing_else(void **state)
     }
 }
 
+/* One alone, two at once, and the beginning of one, if what is there is nothing else's: of those
+ * that may belong to a transaction. */
+static void batches_are_kafka(void **state)
+{
+    static const struct kafka_topic topic = {"orders", 9};
+    (void)state;
+    for (unsigned int version = 0; version <= 13; version++) {
+        for (int acks = -1; acks <= 1; acks++) {
+            struct kafka_bytes bytes = {.size = 0};
+            kafka_ask_produce(&bytes, version, 3, NULL, acks, topic, 300);
+            size_t whole = bytes.size;
+            size_t enough = version < 3 ? whole : 14 + strlen("a client") + 12;
+            kafka_ask_produce(&bytes, version, 4, NULL, acks, topic, 3000);
+            assert_int_equal(recognise(bytes.data, whole), EYE_PROTOCOL_KAFKA);
+            assert_int_equal(recognise(bytes.data, 1460),
+                             version < 3 ? EYE_PROTOCOL_UNKNOWN : EYE_PROTOCOL_KAFKA);
+            for (size_t size = 1; size < whole; size++) {
+                assert_int_equal(recognise(bytes.data, size),
+                                 size < enough ? EYE_PROTOCOL_UNKNOWN : EYE_PROTOCOL_KAFKA);
+            }
+            bytes.size = 0;
+            kafka_ask_produce(&bytes, version, 3, "a-transaction", acks, topic, 300);
+            assert_int_equal(recognise(bytes.data, bytes.size), EYE_PROTOCOL_KAFKA);
+        }
+    }
+}
+
 /* Statements of any length, too, although the letters of their commands are PostgreSQL's: a length
  * of 80 gives the head of its Parse, one of 67 that of its CommandComplete. */
 static void mysql_is_nothing_else(void **state)
@@ -262,6 +290,22 @@ static void others_are_nothing_else(void **state)
         {"MongoDB", BYTES("\x30\0\0\0\1\0\0\0\0\0\0\0\xdd\7\0\0\0\0\0\0\0")},
         {"Redis", BYTES("*1\r\n$4\r\nPING\r\n")},
         {"NATS", BYTES("INFO {\"server_id\":\"NA\"}\r\n")},
+        {"ZooKeeper, a session", BYTES("\0\0\0\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x75\x30"
+                                       "\0\0\0\0\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\0"
+                                       "\0\0\0\0\0\0\0\0\0")},
+        {"ZooKeeper, the same again", BYTES("\0\0\0\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x75\x30"
+                                            "\1\0\0\x2a\x12\x34\0\0\0\0\0\x10\0\0\0\0\0\0\0\0"
+                                            "\0\0\0\0\0\0\0\0\0")},
+        {"ZooKeeper, a node is made",
+         BYTES("\0\0\0\x2f\0\0\0\1\0\0\0\1\0\0\0\4/ids\0\0\0\0"
+               "\0\0\0\1\0\0\0\x1f\0\0\0\5world\0\0\0\6anyone\0\0\0\0")},
+        {"ZooKeeper, another one", BYTES("\0\0\0\x2f\0\0\0\3\0\0\0\1\0\0\0\4/ids\0\0\0\0"
+                                         "\0\0\0\1\0\0\0\x1f\0\0\0\5world\0\0\0\6anyone\0\0\0\0")},
+        {"ZooKeeper, a node is removed", BYTES("\0\0\0\x14\0\0\0\2\0\0\0\2\0\0\0\4/ids\0\0\0\1")},
+        {"ZooKeeper, is it there", BYTES("\0\0\0\x11\0\0\0\3\0\0\0\3\0\0\0\4/ids\0")},
+        {"ZooKeeper, what it holds", BYTES("\0\0\0\x11\0\0\0\4\0\0\0\4\0\0\0\4/ids\1")},
+        {"ZooKeeper, which are below",
+         BYTES("\0\0\0\x18\0\0\0\x0c\0\0\0\x0c\0\0\0\x0b/broker/ids\0")},
         {"SMB", BYTES("\0\0\0\x54\xffSMB\x72\0\0\0\0\x18\1\x28")},
         {"zeros", BYTES("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")},
         {"data of an even stream", BYTES("\0\0\2\0\1\0\0\0\2ab")},
@@ -429,6 +473,7 @@ int main(void)
         cmocka_unit_test(frames_are_http2),
         cmocka_unit_test(redis_is_nothing_else),
         cmocka_unit_test(kafka_is_nothing_else),
+        cmocka_unit_test(batches_are_kafka),
         cmocka_unit_test(mysql_is_nothing_else),
         cmocka_unit_test(mysql_takes_nothing_of_others),
         cmocka_unit_test(others_are_nothing_else),
