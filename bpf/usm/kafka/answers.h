@@ -133,13 +133,21 @@ static __always_inline void eye_kafka_measure_records(const struct eye_half *hal
     item->next = EYE_KAFKA_AT_PARTITION;
 }
 
-/* Its number, error and offsets; then aborted transactions, if there are some, or the records. */
+/* Its number, error and offsets, of which nothing matters if there is an error: from version 16 on
+ * its tags say who leads instead. Then aborted transactions, if there are some, or the records. */
 static __always_inline void eye_kafka_measure_partition(const struct eye_half *half,
                                                         struct eye_kafka_item *item)
 {
     __u32 version = eye_kafka_version_of(half);
     bool flexible = eye_kafka_is_flexible(EYE_KAFKA_FETCH, version);
     __u32 aborted = 0;
+    __u32 error_at = 4;
+    if (eye_kafka_take_16(half, &error_at) != 0) {
+        item->at = error_at;
+        item->mark = EYE_KAFKA_EMPTY_PART;
+        item->next = EYE_KAFKA_AT_PARTITION;
+        return;
+    }
     item->at += 14 + (version >= 4 ? 8 : 0) + (version >= 5 ? 8 : 0);
     if (version >= 4) {
         aborted = eye_kafka_take_count(half, &item->at, flexible);

@@ -780,6 +780,40 @@ static void parser__takes_what_is_newer_where_a_request_has_to_begin_alone(void 
     free(host);
 }
 
+/* A partition that has another leader says which, in tags that are no others'. */
+static void parser__reads_the_error_of_a_fetch_whose_tags_tell_the_leader(void **state)
+{
+    (void)state;
+    static const __u8 leader[] = {1, 1, 9, 0, 0, 0, 2, 0, 0, 0, 7, 0};
+    for (unsigned int version = 12; version <= 18; version++) {
+        for (size_t piece = 1; piece < 60; piece++) {
+            struct kafka_host *host = kafka_host_new();
+            struct kafka_bytes bytes = {.size = 0};
+            kafka_ask_fetch(&bytes, version, 1, orders, 1);
+            kafka_host_send(host, 0, bytes.data, bytes.size);
+            bytes.size = 0;
+            size_t start = kafka_begin_fetched(&bytes, version, 1, 0, 1);
+            kafka_topic(&bytes, version >= 13, orders);
+            kafka_count(&bytes, 2);
+            kafka_put_part(&bytes, version, (struct kafka_part){0, 0, 0});
+            kafka_put_part(&bytes, version, (struct kafka_part){6, 0, 0});
+            bytes.size--;
+            kafka_put(&bytes, leader, sizeof(leader));
+            kafka_tags(&bytes);
+            kafka_tags(&bytes);
+            kafka_end(&bytes, start);
+            kafka_host_send_pieces(host, 1, bytes.data, bytes.size, piece, 0);
+            ask(host, 2);
+            answer(host, 2);
+            assert_int_equal(host->record_count, 2);
+            assert_int_equal(host->records[0].head.code, 6);
+            assert_int_equal(host->records[0].body.flags & EYE_KAFKA_EMPTY, 0);
+            assert_int_equal(host->records[1].head.code, 3);
+            free(host);
+        }
+    }
+}
+
 /* An answer's structures that promise more than there is: what is known is told, and the next
  * message is found. */
 static void parser__survives_bodies_that_lie(void **state)
@@ -894,6 +928,7 @@ int main(void)
         cmocka_unit_test(parser__finds_batches_by_their_beginning),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
         cmocka_unit_test(parser__takes_what_is_newer_where_a_request_has_to_begin_alone),
+        cmocka_unit_test(parser__reads_the_error_of_a_fetch_whose_tags_tell_the_leader),
         cmocka_unit_test(parser__survives_bodies_that_lie),
         cmocka_unit_test(bad_wire__never_pairs_wrongly),
     };
