@@ -133,8 +133,9 @@ static __always_inline void eye_kafka_measure_records(const struct eye_half *hal
     item->next = EYE_KAFKA_AT_PARTITION;
 }
 
-/* Its number, error and offsets, of which nothing matters if there is an error: from version 16 on
- * its tags say who leads instead. Then aborted transactions, if there are some, or the records. */
+/* Its number, error and offsets. Behind an error nothing matters; the tags may say who leads
+ * instead, and are none that can be passed over. Then aborted transactions, if there are some, or
+ * the records. */
 static __always_inline void eye_kafka_measure_partition(const struct eye_half *half,
                                                         struct eye_kafka_item *item)
 {
