@@ -11,6 +11,8 @@
 #define EYE_KAFKA_ANSWER_HEAD_BYTES 8
 #define EYE_KAFKA_ANSWER_LEAST 4
 #define EYE_KAFKA_ANSWER_MAX 0x40000000U
+/* So far apart are the numbers of two answers that come at once. */
+#define EYE_KAFKA_LIKELY_AHEAD 256
 /* Of a token, which is none of the protocol's messages. */
 #define EYE_KAFKA_TOKEN_MAX (1U << 20)
 
@@ -282,6 +284,21 @@ EYE_PART int eye_kafka_read_item(struct eye_half *half, __u32 filled, struct eye
 
 /* ---- Where answers stand ---- */
 
+/* The answer behind the one of @size bytes, if it is in the window, has a number soon after its. */
+static __always_inline bool eye_kafka_answers_go_on(const struct eye_half *half, __u32 filled,
+                                                    __u32 size)
+{
+    __u32 at = eye_forget(size + EYE_KAFKA_SIZE_BYTES);
+    if (size > EYE_WINDOW_BYTES || at + EYE_KAFKA_ANSWER_HEAD_BYTES > filled) {
+        return false;
+    }
+    __u64 next = eye_kafka_word(half, at);
+    __u32 number = eye_kafka_big_32(eye_kafka_word(half, 0) >> 32);
+    return eye_kafka_big_32(next) >= EYE_KAFKA_ANSWER_LEAST &&
+           eye_kafka_big_32(next) <= EYE_KAFKA_ANSWER_MAX &&
+           eye_kafka_big_32(next >> 32) - number - 1 < EYE_KAFKA_LIKELY_AHEAD;
+}
+
 /* An answer, or what comes in its place, may begin with the window. */
 EYE_PART int eye_kafka_read_answer(struct eye_conversation *conversation, __u32 side, __u32 filled,
                                    struct eye_found *found)
@@ -299,7 +316,7 @@ EYE_PART int eye_kafka_read_answer(struct eye_conversation *conversation, __u32 
         return 0;
     }
     __u64 whole = (__u64)size + EYE_KAFKA_SIZE_BYTES;
-    bool fits = whole == half->skip;
+    bool fits = whole == half->skip || (lost && eye_kafka_answers_go_on(half, filled, size));
     bool longer = half->skip >= EYE_KAFKA_LIKELY_BATCH && whole > half->skip;
     bool valid = size >= EYE_KAFKA_ANSWER_LEAST && size <= EYE_KAFKA_ANSWER_MAX;
     if (lost && !(valid && (fits || longer))) {

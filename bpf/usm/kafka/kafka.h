@@ -143,6 +143,17 @@ static __always_inline void eye_kafka_measure_body(struct eye_request *request)
     request->head.body_bytes = EYE_KAFKA_BODY_FIXED + request->body[3];
 }
 
+/* Answers that are not found, or have been passed, give back no room: the one that waits longest
+ * makes some. */
+static __always_inline void eye_kafka_make_room(struct eye_conversation *conversation, __u32 side)
+{
+    if (eye_waiting(&conversation->queue) >= EYE_QUEUE_DEPTH &&
+        eye_opposite_of(conversation, side)->phase == EYE_PHASE_LOST) {
+        conversation->queue.popped++;
+        eye_note_loss_part(conversation, EYE_LOST_UNANSWERED, 1);
+    }
+}
+
 /* A request is in the window, or as much of it as matters. */
 EYE_PART int eye_kafka_ask(struct eye_conversation *conversation, struct eye_pipeline *pipeline,
                            __u32 side)
@@ -157,6 +168,7 @@ EYE_PART int eye_kafka_ask(struct eye_conversation *conversation, struct eye_pip
     if (eye_kafka_starts_raw(half)) {
         half->flags = EYE_KAFKA_RAW;
     }
+    eye_kafka_make_room(conversation, side);
     struct eye_request *request = eye_open_numbered(queue, pipeline);
     eye_pin(request);
     if (!request) {

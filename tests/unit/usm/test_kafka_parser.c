@@ -578,6 +578,52 @@ static void parser__goes_on_behind_a_gap(void **state)
     }
 }
 
+/* Requests in twos, and behind a gap, or joined late, their answers, too. */
+static void parser__finds_answers_that_come_at_once(void **state)
+{
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct kafka_host *host = kafka_host_new();
+        host->joins = late == 1;
+        for (uint32_t number = 1; number <= 200; number += 2) {
+            struct kafka_bytes bytes = {.size = 0};
+            ask(host, number);
+            ask(host, number + 1);
+            host->sequence[1] += number == 11 ? 47 : 0;
+            for (uint32_t i = number; i < number + 2; i++) {
+                kafka_answer_error(&bytes, EYE_KAFKA_HEARTBEAT, 4, i, true, (int)(i % 100) + 1);
+            }
+            kafka_host_send(host, 1, bytes.data, bytes.size);
+        }
+        assert_paired(host);
+        assert_int_equal(host->record_count, 200);
+        assert_int_equal(host->losses[EYE_LOST_UNANSWERED], 0);
+        free(host);
+    }
+}
+
+/* Answers that cannot be found for a while leave no connection blind. */
+static void parser__makes_room_while_answers_are_lost(void **state)
+{
+    (void)state;
+    struct kafka_host *host = kafka_host_new();
+    ask(host, 1);
+    answer(host, 1);
+    host->sequence[1] += 47;
+    for (uint32_t number = 2; number <= 300; number++) {
+        struct kafka_bytes bytes = {.size = 0};
+        ask(host, number);
+        kafka_answer_error(&bytes, EYE_KAFKA_HEARTBEAT, 4, number, true, (int)(number % 100) + 1);
+        kafka_put(&bytes, "tail", number < 100 ? 4 : 0); /* as if the next one had begun */
+        kafka_host_send(host, 1, bytes.data, bytes.size);
+    }
+    assert_paired(host);
+    assert_int_equal(host->record_count, 1 + 201);
+    assert_int_equal(host->losses[EYE_LOST_UNANSWERED], 98);
+    assert_int_equal(host->losses[EYE_LOST_PIPELINE], 0);
+    free(host);
+}
+
 static void parser__counts_what_is_beyond_the_queue(void **state)
 {
     (void)state;
@@ -921,6 +967,8 @@ int main(void)
         cmocka_unit_test(parser__joins_late),
         cmocka_unit_test(parser__joins_in_the_midst_of_messages),
         cmocka_unit_test(parser__goes_on_behind_a_gap),
+        cmocka_unit_test(parser__finds_answers_that_come_at_once),
+        cmocka_unit_test(parser__makes_room_while_answers_are_lost),
         cmocka_unit_test(parser__counts_what_is_beyond_the_queue),
         cmocka_unit_test(parser__tells_nothing_before_an_answer_has_come),
         cmocka_unit_test(parser__tells_batches_of_which_none_is_ever_answered),
