@@ -5,6 +5,14 @@
 #include "bpf/usm/http2/http2.h"
 #include "bpf/usm/records.h"
 
+/* Whoever waits has no answer; else it may have been missed, or nobody ever answered like that. */
+static __always_inline bool eye_is_certain(const struct eye_conversation *conversation)
+{
+    const struct eye_queue *queue = &conversation->queue;
+    return eye_is_paired(queue) && conversation->confirmed &&
+           !(queue->by_number && queue->trust == EYE_TRUST_BROKEN);
+}
+
 /* The requests that wait will not be answered: each is reported with @error, which ended the
  * connection. A part, because each way to find out the error would be one more through the loop. */
 EYE_PART int eye_end_requests(struct eye_conversation *conversation, struct eye_pipeline *pipeline,

@@ -89,14 +89,6 @@ static __always_inline bool eye_missed_bytes(const struct eye_conversation *conv
            eye_is_behind(responses->next_sequence + 1, next);
 }
 
-/* Whoever waits has no answer; else it may have been missed, or nobody ever answered like that. */
-static __always_inline bool eye_is_certain(const struct eye_conversation *conversation)
-{
-    const struct eye_queue *queue = &conversation->queue;
-    return eye_is_paired(queue) && conversation->confirmed &&
-           !(queue->by_number && queue->trust == EYE_TRUST_BROKEN);
-}
-
 /* The connection is closed. */
 static __always_inline void eye_end_conversation(struct sock *sk, struct eye_socket *socket,
                                                  int old_state)

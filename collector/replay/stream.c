@@ -482,7 +482,7 @@ void eye_replay_stream_end(struct eye_replay_stream *stream, const struct eye_re
     __u32 error = missed_bytes(conversation, ending) ? 0 : ending->error;
     enter(stream, ending->time_ns);
     stream->stream.recognised |= conversation->confirmed;
-    if (error && eye_is_paired(&conversation->queue)) {
+    if (error && eye_is_certain(conversation)) {
         eye_end_requests(conversation, &stream->followed->pipeline, error);
     }
     eye_forget_requests(conversation);

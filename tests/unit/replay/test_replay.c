@@ -11,6 +11,7 @@
 
 #include "bpf/abi.h"
 #include "collector/base/base.h"
+#include "tests/support/kafka_messages.h"
 #include "tests/support/packets.h"
 
 #define RECORDS 64
@@ -162,6 +163,41 @@ static void missed_answer__is_no_error(void **state)
     assert_int_equal(fixture->lost[EYE_LOSS_HTTP_UNANSWERED], 1);
 }
 
+static void send_kafka(struct packets *packets, uint32_t direction, uint32_t number)
+{
+    struct kafka_bytes bytes = {.size = 0};
+    if (direction == 0) {
+        kafka_ask_other(&bytes, EYE_KAFKA_HEARTBEAT, 4, number);
+    } else {
+        kafka_answer_error(&bytes, EYE_KAFKA_HEARTBEAT, 4, number, true, 0);
+    }
+    packets_segment(packets, direction, EYE_ACK, packets->sequence[direction], bytes.data,
+                    bytes.size);
+    packets->sequence[direction] += (uint32_t)bytes.size;
+}
+
+/* What only began like a protocol, or had answers that nobody could find, says nothing of who ended
+ * it, as in the kernel. */
+static void doubt__is_no_error(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int missed = 0; missed < 2; missed++) {
+        packets_begin(&fixture->packets, PACKETS_LINK_RAW);
+        packets_open(&fixture->packets);
+        send_kafka(&fixture->packets, 0, 1);
+        if (missed) {
+            send_kafka(&fixture->packets, 1, 1);
+            send_kafka(&fixture->packets, 0, 2);
+            fixture->packets.sequence[1] += 100;
+            packets_send(&fixture->packets, 1, "the end of an answer");
+        }
+        packets_close(&fixture->packets, 0);
+        replay(fixture, false);
+        assert_int_equal(fixture->request_count, missed);
+        assert_int_equal(fixture->lost[EYE_LOSS_KAFKA_UNANSWERED], missed);
+    }
+}
+
 /* The service has the higher port, and no SYN tells: what asks is the client all the same. */
 static void wrong_guess__is_put_right_by_the_protocol(void **state)
 {
@@ -311,6 +347,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unanswered__is_told_by_who_ended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(proxy_header__hides_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(missed_answer__is_no_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(doubt__is_no_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_guess__is_put_right_by_the_protocol, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(ports__are_used_again, set_up, tear_down),
