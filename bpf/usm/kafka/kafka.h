@@ -241,6 +241,22 @@ static __always_inline enum eye_kafka_news eye_kafka_answer_none(
     return EYE_KAFKA_NO_NEWS;
 }
 
+/* An answer to what was asked behind all that wait, and had no room: since answers come in order,
+ * those have none, as batches whose acknowledgement stands too far behind a long name. */
+static __always_inline void eye_kafka_pass(struct eye_conversation *conversation,
+                                           struct eye_pipeline *pipeline, __u32 number)
+{
+    struct eye_queue *queue = &conversation->queue;
+    if (eye_waiting(queue) < EYE_QUEUE_DEPTH) {
+        return;
+    }
+    const struct eye_request *last = eye_slot(queue, pipeline, queue->pushed - 1);
+    if (last && (__s32)(number - last->number) > 0) {
+        queue->popped = queue->pushed;
+        eye_note_loss_part(conversation, EYE_LOST_UNANSWERED, EYE_QUEUE_DEPTH);
+    }
+}
+
 /* Does anything of the answer matter beyond that it is there? */
 static __always_inline bool eye_kafka_matters(const struct eye_request *request)
 {
@@ -266,6 +282,9 @@ EYE_PART int eye_kafka_answer(struct eye_conversation *conversation, struct eye_
     eye_pin(request);
     if (request && half->mark == EYE_KAFKA_GUESSED_LONG && request->body[0] != EYE_KAFKA_FETCH) {
         request = NULL;
+    }
+    if (!request && half->mark == EYE_KAFKA_ANSWERED && conversation->confirmed) {
+        eye_kafka_pass(conversation, pipeline, number);
     }
     if (!request || !walk) {
         return eye_kafka_answer_none(conversation, half, (__s32)(number - asks->left));

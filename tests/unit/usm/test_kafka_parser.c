@@ -624,6 +624,30 @@ static void parser__makes_room_while_answers_are_lost(void **state)
     free(host);
 }
 
+/* Batches that want no answer, and do not show it where we look, fill no queue for ever. */
+static void parser__passes_those_that_are_never_answered(void **state)
+{
+    (void)state;
+    struct kafka_host *host = kafka_host_new();
+    ask(host, 1);
+    answer(host, 1);
+    for (uint32_t number = 2; number < 40; number++) {
+        struct kafka_bytes bytes = {.size = 0};
+        kafka_ask_produce(&bytes, 21, number, NULL, 0, orders, 20);
+        kafka_host_send(host, 0, bytes.data, bytes.size);
+    }
+    for (uint32_t number = 40; number < 60; number++) {
+        ask(host, number);
+        answer(host, number);
+    }
+    assert_paired(host);
+    assert_int_equal(host->record_count, 1 + 19);
+    assert_int_equal(host->losses[EYE_LOST_UNANSWERED], EYE_QUEUE_DEPTH);
+    assert_int_equal(host->losses[EYE_LOST_PIPELINE], 38 - EYE_QUEUE_DEPTH + 1);
+    assert_int_equal(host->losses[EYE_LOST_UNMATCHED], 0);
+    free(host);
+}
+
 static void parser__counts_what_is_beyond_the_queue(void **state)
 {
     (void)state;
@@ -969,6 +993,7 @@ int main(void)
         cmocka_unit_test(parser__goes_on_behind_a_gap),
         cmocka_unit_test(parser__finds_answers_that_come_at_once),
         cmocka_unit_test(parser__makes_room_while_answers_are_lost),
+        cmocka_unit_test(parser__passes_those_that_are_never_answered),
         cmocka_unit_test(parser__counts_what_is_beyond_the_queue),
         cmocka_unit_test(parser__tells_nothing_before_an_answer_has_come),
         cmocka_unit_test(parser__tells_batches_of_which_none_is_ever_answered),
