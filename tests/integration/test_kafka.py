@@ -314,8 +314,8 @@ def polled(records):
             b"\xff" * 4 + compact(records) + b"\0\0\0")
 
 
-class TopicIds(Kafka):
-    """Newer versions than any packaged client or broker speaks: both ends are ours."""
+class OwnEnds(Kafka):
+    """What no packaged client or broker speaks: both ends are ours."""
 
     def exchange(self, request, reply):
         self.ends[0].sendall(request)
@@ -353,13 +353,53 @@ class TopicIds(Kafka):
         self.assertEqual(self.seen(EMPTY, port=self.own), {("poll", "", ""): 2, ("poll", "orders", ""): 2})
         self.assertEqual(self.daemon.total("sockeye.samples", outcome="malformed"), 0)
 
+    def test_newer_than_we_know(self):
+        self.connect()
+        self.start()
+        self.exchange(ask(12, 4, 900, bytes(20)), answer(900, bytes(6)))
+        for number, (key, version) in enumerate(((300, 0), (10003, 200), (12, 90), (12, 300)), 901):
+            self.exchange(ask(key, version, number, bytes(20)), answer(number, bytes(8)))
+        self.exchange(ask(12, 4, 1 << 31, bytes(20)), answer(1 << 31, struct.pack("!IH", 0, 27)))
+        self.stop()
+        expected = {("heartbeat", "", ""): 3, ("_OTHER", "", ""): 2,
+                    ("heartbeat", "", "REBALANCE_IN_PROGRESS"): 1}
+        self.assertEqual(self.seen(CLIENT, port=self.own), expected)
+        self.assertEqual(self.seen(SERVER, port=self.own), expected)
+        self.assertEqual(self.daemon.series("usm.lost", port=self.own), [])
+
+    def test_nobody_ever_answers(self):
+        self.start()
+        self.connect()
+        for number in range(1, 11):
+            key, version, body = send_to(b"orders", acks=0)
+            request = ask(key, version, number, body, tags=b"")
+            for part in (request[:40], request[40:]):
+                self.ends[0].sendall(part)
+                harness.receive_exactly(self.ends[1], len(part))
+        self.stop()
+        for direction in ("incoming", "outgoing"):
+            self.assertEqual(self.seen(UNACKNOWLEDGED, port=self.own, direction=direction),
+                             {("send", "orders", ""): 10})
+        self.assertEqual(self.daemon.series("usm.lost", port=self.own), [])
+
+    def test_zookeeper(self):
+        self.start()
+        self.connect()
+        for number, kind in ((1, 1), (2, 8), (3, 3), (4, 4), (5, 4)):
+            body = struct.pack("!II", number, kind) + struct.pack("!I", 4) + b"/ids" + b"\0"
+            reply = struct.pack("!IQI", number, 0x100000000 + number, 0)
+            self.exchange(struct.pack("!I", len(body)) + body, struct.pack("!I", len(reply)) + reply)
+        self.stop()
+        for metric in (CLIENT, SERVER, EMPTY, UNACKNOWLEDGED, "usm.lost"):
+            self.assertEqual(self.daemon.series(metric, port=self.own), [])
+
 
 def text(word):
     return struct.pack("!H", len(word)) + word
 
 
-def send_to(topic):
-    return (0, 3, b"\xff\xff" + struct.pack("!HII", 1, 1000, 1) + text(topic) +
+def send_to(topic, acks=1):
+    return (0, 3, b"\xff\xff" + struct.pack("!HII", acks, 1000, 1) + text(topic) +
             struct.pack("!III", 1, 0, 40) + bytes(40))
 
 

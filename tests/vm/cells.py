@@ -37,7 +37,7 @@ FULL = SHORT + (
     "test_http.Unanswered.test_client_that_closes_its_half",
     "test_http2_frames.ByHand",
     "test_redis.ByHand",
-    "test_kafka.TopicIds",
+    "test_kafka.OwnEnds",
     "test_owners.HandedOn.test_a_daemon_that_forks_after_connecting",
     "test_first_payload.FirstSegments.test_pipeline_of_16",
     "test_first_payload.FirstSegments.test_long_head_and_body",
