@@ -135,7 +135,15 @@ enum eye_kafka_error_at {
     X(86, DELETE_SHARE_GROUP_STATE, "delete_share_group_state", 0, EYE_KAFKA_NEVER, NOWHERE, 0,    \
       EYE_KAFKA_NEVER)                                                                             \
     X(87, READ_SHARE_GROUP_STATE_SUMMARY, "read_share_group_state_summary", 0, EYE_KAFKA_NEVER,    \
-      NOWHERE, 0, EYE_KAFKA_NEVER)
+      NOWHERE, 0, EYE_KAFKA_NEVER)                                                                 \
+    X(88, STREAMS_GROUP_HEARTBEAT, "streams_group_heartbeat", 0, 0, FIRST, 20, EYE_KAFKA_NEVER)    \
+    X(89, STREAMS_GROUP_DESCRIBE, "streams_group_describe", 0, 0, ELEMENT, 20, EYE_KAFKA_NEVER)    \
+    X(90, DESCRIBE_SHARE_GROUP_OFFSETS, "describe_share_group_offsets", 0, 0, NOWHERE, 0,          \
+      EYE_KAFKA_NEVER)                                                                             \
+    X(91, ALTER_SHARE_GROUP_OFFSETS, "alter_share_group_offsets", 0, 0, NOWHERE, 0,                \
+      EYE_KAFKA_NEVER)                                                                             \
+    X(92, DELETE_SHARE_GROUP_OFFSETS, "delete_share_group_offsets", 0, 0, FIRST, 20,               \
+      EYE_KAFKA_NEVER)
 
 enum eye_kafka_key {
 #define X(number, identifier, ...) EYE_KAFKA_##identifier = (number),

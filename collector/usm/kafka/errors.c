@@ -139,6 +139,10 @@ static const char *const names[] = {
     "VOTER_NOT_FOUND",
     "INVALID_REGULAR_EXPRESSION",
     "REBOOTSTRAP_REQUIRED",
+    "STREAMS_INVALID_TOPOLOGY",
+    "STREAMS_INVALID_TOPOLOGY_EPOCH",
+    "STREAMS_TOPOLOGY_FENCED",
+    "SHARE_SESSION_LIMIT_REACHED",
 };
 
 const char *eye_kafka_error_name(uint16_t code)

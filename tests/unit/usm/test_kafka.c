@@ -83,7 +83,10 @@ static void names__are_those_of_the_conventions(void **state)
     assert_string_equal(tag_of(&name, EYE_TAG_OPERATION), "commit");
     assert_string_equal(tag_of(&name, EYE_TAG_DESTINATION), "");
     assert_int_equal(name.choice, EYE_CHOICE_OURS);
-    record = record_of(127, 0, "");
+    record = record_of(88, 0, "");
+    name_record(topics, &record, &name);
+    assert_string_equal(tag_of(&name, EYE_TAG_OPERATION), "streams_group_heartbeat");
+    record = record_of(EYE_KAFKA_KEY_OTHER, 0, "");
     name_record(topics, &record, &name);
     assert_string_equal(tag_of(&name, EYE_TAG_OPERATION), "_OTHER");
     eye_protocol_kafka.close(topics);
@@ -193,6 +196,8 @@ static void errors__have_the_names_of_the_protocol(void **state)
     assert_string_equal(eye_kafka_error_name(79), "MEMBER_ID_REQUIRED");
     assert_string_equal(eye_kafka_error_name(100), "UNKNOWN_TOPIC_ID");
     assert_string_equal(eye_kafka_error_name(120), "TRANSACTION_ABORTABLE");
+    assert_string_equal(eye_kafka_error_name(133), "SHARE_SESSION_LIMIT_REACHED");
+    assert_string_equal(eye_kafka_error_name(134), "_OTHER");
     assert_string_equal(eye_kafka_error_name(5000), "_OTHER");
     assert_string_equal(eye_kafka_error_name(0xfffe), "_OTHER");
 }

@@ -222,6 +222,7 @@ static void write_others(struct script *script, unsigned int version)
     exchange(script, EYE_KAFKA_SASL_HANDSHAKE, 1, 7, false, 33);
     exchange(script, EYE_KAFKA_SASL_AUTHENTICATE, 2, 8, false, 58);
     exchange(script, EYE_KAFKA_CONSUMER_GROUP_HEARTBEAT, 0, 9, true, 110);
+    exchange(script, EYE_KAFKA_STREAMS_GROUP_HEARTBEAT, 0, 17, true, 130);
     exchange_named(script, EYE_KAFKA_CREATE_TOPICS, 2, 10, "a topic", false);
     exchange_named(script, EYE_KAFKA_DELETE_GROUPS, 2, 11, "a group", false);
     exchange_named(script, EYE_KAFKA_DESCRIBE_GROUPS, 5, 12, NULL, false);
