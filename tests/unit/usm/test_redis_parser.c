@@ -90,12 +90,13 @@ static const struct conversation conversations[] = {
      {ANSWERED("SET"), GET, GET},
      0},
     {"errors",
-     {{'C', GET_A GET_A GET_A GET_A GET_A GET_A GET_A},
-      {'S', "-WRONGTYPE Operation against a key\r\n-ERR\r\n-MOVED 3999 127.0.0.1:6381\r\n"
+     {{'C', GET_A GET_A GET_A GET_A GET_A GET_A GET_A GET_A},
+      {'S', "-LOADING\n-WRONGTYPE Operation against a key\r\n-ERR\r\n-MOVED 3999 127.0.0.1:6381\r\n"
             "-MYERR made up\r\n-MADEUPANDTOOLONGTOKNOW x\r\n!21\r\nSYNTAX invalid syntax\r\n"
             "-CLUSTERDOWN " TEXT "\r\n"}},
-     {FAILED("GET", WRONGTYPE), FAILED("GET", ERR), FAILED("GET", MOVED), FAILED("GET", OTHER),
-      FAILED("GET", OTHER), FAILED("GET", SYNTAX), FAILED("GET", CLUSTERDOWN)},
+     {FAILED("GET", LOADING), FAILED("GET", WRONGTYPE), FAILED("GET", ERR), FAILED("GET", MOVED),
+      FAILED("GET", OTHER), FAILED("GET", OTHER), FAILED("GET", SYNTAX),
+      FAILED("GET", CLUSTERDOWN)},
      0},
     {"containers",
      {{'C', "*4\r\n$6\r\nclient\r\n$7\r\nsetname\r\n$1\r\nx\r\n$1\r\ny\r\n"
@@ -108,6 +109,27 @@ static const struct conversation conversations[] = {
       ANSWERED("COMMAND"),
       {"ACL", "WHOAMI", EYE_REDIS_SUCCESS},
       FAILED("OBJECT", ERR)},
+     0},
+    {"what only looks like a container's word",
+     {{'C', "*3\r\n$6\r\nCONFIG\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n"
+            "*3\r\n$8\r\nREPLCONF\r\n$14\r\nlistening-port\r\n$4\r\n6380\r\n"},
+      {'S', "-ERR x\r\n+OK\r\n"}},
+     {{"CONFIG", "REPLY", EYE_REDIS_ERROR_ERR}, ANSWERED("REPLCONF")},
+     0},
+    {"a length that is cut, before the digits of an earlier message",
+     {{'C', "*2\r\n$3\r\nGET\r\n$30\r\n123456789012345678901234567890\r\n"},
+      {'S', "$-1\r\n"},
+      {'C', "*2\r\n$6\r\nCONFIG\r\n$9\r\nREWRITING\r\n"},
+      {'S', "+OK\r\n"}},
+     {GET, {"CONFIG", "REWRITING", EYE_REDIS_SUCCESS}},
+     0},
+    {"the longest names, and longer ones",
+     {{'C', "*1\r\n$24\r\nABCDEFGHIJKLMNOPQRSTUVWX\r\n*1\r\n$25\r\nABCDEFGHIJKLMNOPQRSTUVWXY\r\n"},
+      {'S', "-ERR\r\n-ERR\r\n"},
+      {'C', "abcdefghijklmnopqrstuvwx\r\nabcdefghijklmnopqrstuvwxy\r\n"},
+      {'S', "-ERR\r\n-ERR\r\n"}},
+     {FAILED("ABCDEFGHIJKLMNOPQRSTUVWX", ERR), FAILED("", ERR),
+      FAILED("ABCDEFGHIJKLMNOPQRSTUVWX", ERR), FAILED("", ERR)},
      0},
     {"names that are none",
      {{'C', PING "*2\r\n$30\r\n012345678901234567890123456789\r\n$1\r\na\r\n*1\r\n$0\r\n\r\n"
@@ -161,6 +183,33 @@ static const struct conversation conversations[] = {
       {'S', "*3\r\n$3\r\nmes\r\n$1\r\na\r\n:0\r\n"}},
      {ANSWERED("PING"), GET},
      4},
+    {"messages of shards",
+     {{'C', "*2\r\n$10\r\nSSUBSCRIBE\r\n$1\r\na\r\n"},
+      {'S', "*3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:1\r\n"},
+      {'C', PING "*1\r\n$12\r\nSUNSUBSCRIBE\r\n"},
+      {'S', "*3\r\n$8\r\nsmessage\r\n$1\r\na\r\n$1\r\nx\r\n+PONG\r\n"
+            "*3\r\n$12\r\nsunsubscribe\r\n$1\r\na\r\n:0\r\n"},
+      {'C', GET_A},
+      {'S', "$-1\r\n"}},
+     {ANSWERED("PING"), GET},
+     2},
+    {"a push alone shows that arrays are answers",
+     {{'C', "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n"},
+      {'S', ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"},
+      {'C', GET_A},
+      {'S', "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n"}},
+     {GET},
+     1},
+    {"a map alone shows that arrays are answers",
+     {{'C', "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n" GET_A},
+      {'S', "%1\r\n+proto\r\n:3\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n"}},
+     {ANSWERED("HELLO"), GET},
+     1},
+    {"attributes stand before their answers",
+     {{'C', GET_A GET_A GET_A},
+      {'S', "|1\r\n+ttl\r\n:9\r\n-OOM x\r\n|0\r\n-ERR x\r\n>0\r\n-BUSY x\r\n>0\r\n"}},
+     {FAILED("GET", OOM), FAILED("GET", ERR), FAILED("GET", BUSY)},
+     0},
     {"pushes",
      {{'C', "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n"},
       {'S', "%1\r\n+proto\r\n:3\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"},
@@ -174,9 +223,29 @@ static const struct conversation conversations[] = {
       {'S', "+OK\r\n+1339518083.107412 [0 127.0.0.1:60866] \"keys\" \"*\"\r\n"},
       {'C', PING},
       {'S', "+1339518087.877697 [0 127.0.0.1:60866] \"" TEXT "\"\r\n+PONG\r\n"
-            "+1339518090.420270 [0 127.0.0.1:60866] \"x\"\r\n"}},
-     {ANSWERED("MONITOR"), ANSWERED("PING")},
+            "+1339518090.420270 [0 127.0.0.1:60866] \"x\"\r\n"},
+      {'C', GET_A},
+      {'S', "+:no time\r\n"}},
+     {ANSWERED("MONITOR"), ANSWERED("PING"), GET},
      0},
+    {"all that comes unasked at once, while replies are off and on again",
+     {{'C', "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n*1\r\n$7\r\nMONITOR\r\n"
+            "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nb\r\n*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$"
+            "3\r\nOFF\r\n" GET_A},
+      {'S', "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n+OK\r\n"
+            "*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n"},
+      {'C', "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n" PING},
+      {'S', "+1339518083.107412 [0 x] \"keys\"\r\n+OK\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx"
+            "\r\n+1339518083.107412 [0 x] \"keys\"\r\n-LOADING x\r\n"}},
+     {ANSWERED("MONITOR"), {"CLIENT", "REPLY", EYE_REDIS_SUCCESS}, FAILED("PING", LOADING)},
+     4},
+    {"replies that stay off, whatever may come unasked",
+     {{'C', "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n*1\r\n$7\r\nMONITOR\r\n"
+            "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n" GET_A
+            "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n"},
+      {'S', "+OK\r\n"}},
+     {{"CLIENT", "REPLY", EYE_REDIS_SUCCESS}},
+     4},
     {"replies off",
      {{'C', PING "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n" GET_A GET_A
                  "*3\r\n$6\r\nclient\r\n$5\r\nreply\r\n$4\r\nskip\r\n" GET_A},
@@ -248,6 +317,7 @@ static void assert_answers(const struct http_host *host, const struct conversati
                         answer->subcommand);
         }
         assert_int_equal(record->head.code, answer->code);
+        assert_int_equal(record->head.flags, 0);
     }
     for (size_t i = 0; i < EYE_LOSS_COUNT; i++) {
         __u64 lost = i == EYE_LOSS_REDIS_UNANSWERED ? conversation->unanswered : 0;
@@ -262,6 +332,7 @@ static void assert_answers(const struct http_host *host, const struct conversati
 static void play(const struct conversation *conversation, bool client, size_t piece, size_t first)
 {
     struct http_host *host = redis_host_new(client);
+    host->conversation.queue.first.head.flags = EYE_REQUEST_CLIENT; /* of another connection */
     for (size_t i = 0; i < PARTS; i++) {
         const struct part *part = &conversation->parts[i];
         if (part->bytes == NULL) {
@@ -342,7 +413,9 @@ static void parser__takes_bursts_as_it_takes_steps(void **state)
     (void)state;
     static const char persisted[] = "*2\r\n$9\r\nPERSISTED\r\n$71\r\n" SEVENTY "\r\n";
     static const char set[] = "*3\r\n$3\r\nset\r\n$1\r\na\r\n$1\r\nb\r\n";
-    static const char *const commands[] = {GET_A, PING, set, "*1\r\n$6\r\nDBSIZE\r\n", persisted};
+    static const char six[] =
+        "*6\r\n$6\r\nDBSIZE\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n";
+    static const char *const commands[] = {GET_A, PING, set, six, persisted};
     static const char *const answers[] = {"$1\r\nx\r\n", "+PONG\r\n", "-OOM x\r\n", ":12\r\n",
                                           "$-1\r\n"};
     static const char *const names[] = {"GET", "PING", "SET", "DBSIZE", "PERSISTED"};
@@ -460,6 +533,72 @@ static void parser__comes_back_after_a_gap(void **state)
     free(host);
 }
 
+/* What turned replies on again may be among what was missed. */
+static void parser__forgets_at_a_gap_that_replies_are_off(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {"client reply off\r\n", "client reply skip\r\n"};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(modes); i++) {
+        struct http_host *host = redis_host_new(true);
+        send_text(host, 0, PING);
+        send_text(host, 1, "+PONG\r\n");
+        send_text(host, 0, modes[i]);
+        http_host_skip(host, 0, 100);
+        send_text(host, 1, "+OK\r\n"); /* to a command that was missed */
+        for (int j = 0; j < 3; j++) {
+            send_text(host, 0, GET_A);
+            send_text(host, 1, "$1\r\nx\r\n");
+        }
+        assert_int_equal(host->losses[EYE_LOSS_REDIS_UNANSWERED], 1);
+        assert_int_equal(host->record_count, 4);
+        free(host);
+    }
+}
+
+/* Behind a gap a payload begins with a command, or is not looked at. */
+static void parser__takes_only_commands_behind_a_gap(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *payload;
+        const char *answered; /* NULL: it was none */
+    } cases[] = {
+        {"*0\r\nincr a\r\n", "INCR"},
+        {"\r\n*2\r\n$4\r\nINCR\r\n$1\r\na\r\n", NULL},
+        {"*1\r\n$1\r\n1\r\n", NULL},
+        {"incr a\r\n", NULL},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct http_host *host = redis_host_new(true);
+        size_t answered = cases[i].answered == NULL ? 0 : 1;
+        send_text(host, 0, PING);
+        send_text(host, 1, "+PONG\r\n");
+        send_text(host, 0, "*5\r\n$3\r\nSET\r\n$1\r\n");
+        http_host_skip(host, 0, 100);
+        send_text(host, 1, "+OK\r\n");
+        send_text(host, 0, cases[i].payload);
+        send_text(host, 1, ":1\r\n");
+        send_text(host, 0, GET_A);
+        send_text(host, 1, "$-1\r\n");
+        if (host->record_count != 2 + answered) {
+            fail_msg("case %zu: %zu", i, host->record_count);
+        }
+        assert_name("behind", host->records[1].body, answered ? "INCR" : "GET");
+        assert_name("behind", host->records[1 + answered].body, "GET");
+        free(host);
+    }
+}
+
+/* A first array that has no word is nobody's command. */
+static void parser__is_not_sure_without_a_name(void **state)
+{
+    (void)state;
+    struct http_host *host = redis_host_new(true);
+    send_text(host, 0, "*1\r\n$1\r\n1\r\n");
+    assert_int_equal(host->verdict, EYE_VERDICT_NOT_IT);
+    free(host);
+}
+
 static void parser__ends_with_replication(void **state)
 {
     (void)state;
@@ -484,7 +623,7 @@ static void parser__gives_up_what_is_malformed(void **state)
 {
     (void)state;
     static const char *const answers[] = {
-        "x",
+        "x\r",
         "x-1\r\n",
         "$\r\n",
         "$x\r\n",
@@ -498,6 +637,7 @@ static void parser__gives_up_what_is_malformed(void **state)
         "*1\r\n?\r\n",
         "*1\r\n*1\r\nOK\r\n",
         "$1\n1\r\n",
+        "$1\rx\r\n",
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(answers); i++) {
         struct http_host *host = redis_host_new(true);
@@ -505,7 +645,6 @@ static void parser__gives_up_what_is_malformed(void **state)
         send_text(host, 1, "+PONG\r\n");
         send_text(host, 0, GET_A);
         send_text(host, 1, answers[i]);
-        send_text(host, 1, "    ");
         if (host->losses[EYE_LOSS_REDIS_MALFORMED] != 1) {
             fail_msg("answer %zu: %llu", i,
                      (unsigned long long)host->losses[EYE_LOSS_REDIS_MALFORMED]);
@@ -515,6 +654,94 @@ static void parser__gives_up_what_is_malformed(void **state)
         send_text(host, 1, "+PONG\r\n");
         assert_name("malformed", host->records[host->record_count - 1].body, "PING");
         free(host);
+    }
+}
+
+/* Behind a command that is right, so that it is a burst, too. */
+static void parser__gives_up_commands_that_are_malformed(void **state)
+{
+    (void)state;
+    static const char *const commands[] = {
+        PING "*1\r\n$4\rxPING\r\n",
+        PING "*1\r\n$4x\nPING\r\n",
+        PING "*2\r\n$3\r\nGET\r\n$\r\n\r\n",
+        PING "*2\r\n$3\r\nGET\r\n$1\rxa\r\n",
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
+        struct http_host *host = redis_host_new(true);
+        send_text(host, 0, PING);
+        send_text(host, 1, "+PONG\r\n");
+        send_text(host, 0, commands[i]);
+        if (host->losses[EYE_LOSS_REDIS_MALFORMED] != 1) {
+            fail_msg("command %zu: %llu", i,
+                     (unsigned long long)host->losses[EYE_LOSS_REDIS_MALFORMED]);
+        }
+        free(host);
+    }
+}
+
+/* Of elements to come, as many as the limit and one more. */
+static void parser__takes_messages_up_to_their_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        __u32 stream;
+        __u64 malformed;
+    } cases[] = {
+        {"*1073741824\r\n", 1, 0},
+        {"*1073741825\r\n", 1, 1},
+        {"*2\r\n*1073741823\r\n", 1, 0},
+        {"*2\r\n*1073741824\r\n", 1, 1},
+        {"%536870912\r\n", 1, 0},
+        {"%536870913\r\n", 1, 1},
+        {">536870912\r\n", 1, 0},
+        {">536870913\r\n", 1, 1},
+        {"|536870912\r\n", 1, 0},
+        {"|536870913\r\n", 1, 1},
+        {"$9999999999\r\n", 1, 0},
+        {"*1073741824\r\n$3\r\nGET\r\n", 0, 0},
+        {"*1073741825\r\n$3\r\nGET\r\n", 0, 1},
+        {"*4294967297\r\n$3\r\nGET\r\n", 0, 1},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct http_host *host = redis_host_new(true);
+        send_text(host, 0, PING);
+        send_text(host, 1, "+PONG\r\n");
+        send_text(host, 0, GET_A);
+        send_text(host, cases[i].stream, cases[i].text);
+        if (host->losses[EYE_LOSS_REDIS_MALFORMED] != cases[i].malformed) {
+            fail_msg("%s", cases[i].text);
+        }
+        free(host);
+    }
+}
+
+/* The second word of each of them is told. */
+static void parser__knows_the_containers(void **state)
+{
+    (void)state;
+#define X(text, kind) {text, kind},
+    static const struct {
+        const char *name;
+        int kind;
+    } commands[] = {EYE_REDIS_SPECIAL_COMMANDS(X)};
+#undef X
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
+        if (commands[i].kind == EYE_REDIS_CONTAINER) {
+            char text[64];
+            struct http_host *host = redis_host_new(true);
+            snprintf(text, sizeof(text), "*2\r\n$%zu\r\n%s\r\n$4\r\nhelp\r\n",
+                     strlen(commands[i].name), commands[i].name);
+            send_text(host, 0, PING);
+            send_text(host, 1, "+PONG\r\n");
+            send_text(host, 0, text);
+            send_text(host, 1, "+OK\r\n");
+            assert_int_equal(host->record_count, 2);
+            assert_name(text, host->records[1].body, commands[i].name);
+            assert_name(text, host->records[1].body + EYE_REDIS_NAME_BYTES, "HELP");
+            free(host);
+        }
     }
 }
 
@@ -665,8 +892,14 @@ int main(void)
         cmocka_unit_test(parser__tells_neighbours_of_two_segments_apart),
         cmocka_unit_test(parser__joins_by_what_the_socket_says),
         cmocka_unit_test(parser__comes_back_after_a_gap),
+        cmocka_unit_test(parser__forgets_at_a_gap_that_replies_are_off),
+        cmocka_unit_test(parser__takes_only_commands_behind_a_gap),
+        cmocka_unit_test(parser__is_not_sure_without_a_name),
         cmocka_unit_test(parser__ends_with_replication),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
+        cmocka_unit_test(parser__gives_up_commands_that_are_malformed),
+        cmocka_unit_test(parser__takes_messages_up_to_their_limits),
+        cmocka_unit_test(parser__knows_the_containers),
         cmocka_unit_test(bad_wire__never_pairs_wrongly),
         cmocka_unit_test(bad_wire__never_pairs_a_pipelining_client_wrongly),
         cmocka_unit_test(looks_like__takes_arrays_of_words_alone),
