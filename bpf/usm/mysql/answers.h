@@ -378,7 +378,10 @@ EYE_PART __u32 eye_mysql_end_columns(struct eye_conversation *conversation, __u3
         return from;
     }
     if (!short_end) {
-        if (kept->ends == EYE_MYSQL_ENDS_EOF && (__u8)packet.body != EYE_MYSQL_ERROR) {
+        if ((__u8)packet.body == EYE_MYSQL_ERROR) {
+            return from; /* which says nothing of other ends */
+        }
+        if (kept->ends == EYE_MYSQL_ENDS_EOF) {
             return EYE_MYSQL_BROKEN;
         }
         kept->ends = EYE_MYSQL_ENDS_OK;

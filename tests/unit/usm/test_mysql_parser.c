@@ -347,6 +347,11 @@ static const struct conversation conversations[] = {
      {COMMANDED(STMT_PREPARE), DONE(INSERT), DONE(SELECT), FAILED(DELETE, 1146),
       COMMANDED(STATISTICS), COMMANDED(PING)},
      EYE_MYSQL_MARIADB},
+    {"an error in the place of the EOF behind definitions",
+     {LOGIN("\x80"), C(0, "\3select 1"), S(1, "\1"), COLUMN(2), ERROR(3, "\x25\5"),
+      C(0, "\3select 2"), S(1, "\1"), COLUMN(2), EOF_(3), ROW(4), EOF_(5)},
+     {FAILED(SELECT, 1317), DONE(SELECT)},
+     EYE_MYSQL_MARIADB},
     {"a login that fails, and one that is refused",
      {GREETING("11.4.2-MariaDB", "\x81"), ANSWER("\x81"), ERROR(2, "\x15\4")},
      {{0}},
@@ -661,6 +666,8 @@ static void parser__joins_late(void **state)
         struct http_host *host = mysql_host_new(true);
         host->joins = true;
         SEND(host, EXECUTE);
+        SEND(host, S(1, "\1"), COLUMN(2), ERROR(3, "\x25\5")); /* teaches nothing */
+        SEND(host, EXECUTE);
         if (deprecated) {
             SEND(host, S(1, "\1"), COLUMN(2), BINARY_ROW(3), END(4));
             SEND(host, C(0, "\x16select ?"));
@@ -677,12 +684,12 @@ static void parser__joins_late(void **state)
         SEND(host, C(0, "\3update t"));
         SEND(host, OK(1));
         assert_nothing_lost(host, "late");
-        assert_int_equal(host->record_count, 4);
-        assert_int_equal(operation_of(host, 0), EYE_SQL_UNKNOWN);
-        assert_int_equal(operation_of(host, 1), EYE_MYSQL_COMMAND + EYE_MYSQL_STMT_PREPARE);
-        assert_int_equal(operation_of(host, 2), EYE_SQL_SELECT);
-        assert_int_equal(operation_of(host, 3), EYE_SQL_UPDATE);
-        assert_int_equal(host->records[3].body[1], EYE_MYSQL_ANY);
+        assert_int_equal(host->record_count, 5);
+        assert_int_equal(operation_of(host, 1), EYE_SQL_UNKNOWN);
+        assert_int_equal(operation_of(host, 2), EYE_MYSQL_COMMAND + EYE_MYSQL_STMT_PREPARE);
+        assert_int_equal(operation_of(host, 3), EYE_SQL_SELECT);
+        assert_int_equal(operation_of(host, 4), EYE_SQL_UPDATE);
+        assert_int_equal(host->records[4].body[1], EYE_MYSQL_ANY);
         free(host);
     }
 }
