@@ -347,10 +347,69 @@ static const struct conversation conversations[] = {
      {COMMANDED(STMT_PREPARE), DONE(INSERT), DONE(SELECT), FAILED(DELETE, 1146),
       COMMANDED(STATISTICS), COMMANDED(PING)},
      EYE_MYSQL_MARIADB},
+    {"numbers of every length before a status",
+     {LOGIN("\x81"), C(0, "\3call p()"), S(1, "\0\xfa\0\x0a\0\0\0"), S(2, "\0\xfc\0\0\0\x0a\0\0\0"),
+      S(3, "\0\xfd\0\0\0\0\x0a\0\0\0"), S(4, "\0\xfe\0\0\0\0\0\0\0\0\0\x0a\0\0\0"),
+      S(5, "\0\xfe\0\0\0\0\0\0\0\0\xfe\0\0\0\0\0\0\0\0\x0a\0\0\0"), OK(6), C(0, "\x0e"), OK(1)},
+     {DONE(CALL), COMMANDED(PING)},
+     EYE_MYSQL_MARIADB},
+    {"a client that is able to do less than its server",
+     {GREETING("8.0.36", "\x8f"), ANSWER("\x80"), OK(2), C(0, "\3select 1"), S(1, "\1"), COLUMN(2),
+      EOF_(3), ROW(4), EOF_(5)},
+     {DONE(SELECT)},
+     EYE_MYSQL_ANY},
+    {"a login by a client that would be able to encrypt",
+     {GREETING("8.0.36", "\x81"),
+      C(1, "\xcc\xae\xff\x81\0\0\0\1\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0root\0\0"),
+      OK(2), C(0, "\x0e"), OK(1)},
+     {COMMANDED(PING)},
+     EYE_MYSQL_ANY},
+    {"comments that are longer than a segment may be",
+     {LOGIN("\x81"), C(0, "\3/* " FIFTY FIFTY FIFTY " */ update t"), OK(1),
+      C(0, "\3-- " FIFTY FIFTY FIFTY "\ndelete from t"), OK(1),
+      C(0, "\3# " FIFTY FIFTY FIFTY "\ndrop table t"), OK(1), C(0, "\3/**/select 1"), OK(1),
+      C(0, "\3/*/ no end of it */begin"), OK(1), C(0, "\3\tcommit"), OK(1), C(0, "\3\rrollback"),
+      OK(1)},
+     {DONE(UPDATE), DONE(DELETE), DONE(DROP), DONE(SELECT), DONE(BEGIN), DONE(COMMIT),
+      DONE(ROLLBACK)},
+     EYE_MYSQL_MARIADB},
+    {"words that end with their text, or with what is no letter",
+     {LOGIN("\x81"), C(0, "\3selects"), OK(1), C(0, "\3end"), OK(1), C(0, "\3deallocate"), OK(1),
+      C(0, "\3optimize table t"), OK(1), C(0, "\3select\xc1"), OK(1),
+      C(0, "\3                               select 1"), OK(1)},
+     {DONE(OTHER), DONE(END), DONE(DEALLOCATE), DONE(OPTIMIZE), DONE(SELECT), DONE(SELECT)},
+     EYE_MYSQL_MARIADB},
+    {"many columns whose definitions are left out",
+     {LOGIN("\x81"), EXECUTE, S(1, "\xfc\1\1\0"), BINARY_ROW(2), END(3), C(0, "\x0e"), OK(1)},
+     {DONE(UNKNOWN), COMMANDED(PING)},
+     EYE_MYSQL_MARIADB},
+    {"a session that could leave definitions out, and says nothing of it",
+     {GREETING("8.0.360", "\x8b"), ANSWER("\x8b"), OK(2), C(0, "\x16update t"),
+      PREPARED(1, "\0", "\1"), COLUMN(2), C(0, "\x0e"), OK(1)},
+     {COMMANDED(STMT_PREPARE), COMMANDED(PING)},
+     EYE_MYSQL_ANY},
+    {"an EOF behind definitions that had none",
+     {LOGIN("\x81"), C(0, "\x16select 1"), PREPARED(1, "\1", "\0"), COLUMN(2), C(0, "\x1b\1\0"),
+      EOF_(1)},
+     {COMMANDED(STMT_PREPARE), {EYE_MYSQL_COMMAND + 0x1b, 0, true}},
+     EYE_MYSQL_MARIADB},
     {"an error in the place of the EOF behind definitions",
      {LOGIN("\x80"), C(0, "\3select 1"), S(1, "\1"), COLUMN(2), ERROR(3, "\x25\5"),
       C(0, "\3select 2"), S(1, "\1"), COLUMN(2), EOF_(3), ROW(4), EOF_(5)},
      {FAILED(SELECT, 1317), DONE(SELECT)},
+     EYE_MYSQL_MARIADB},
+    {"statements whose numbers are large, or that could not be prepared",
+     {LOGIN("\x81"), C(0, "\x16select 1"), S(1, "\0\5\0\0\1\0\0\0\0\0\0\0"),
+      C(0, "\x17\5\0\0\1\0\1\0\0\0"), OK(1), C(0, "\xfa\5\0\0\1\0\0"), OK(1), C(0, "\x16update t"),
+      S(1, "\xff\5\0\0\1nothing"), C(0, "\x17\5\0\0\1\0\1\0\0\0"), OK(1), C(0, "\x1f"), OK(1),
+      EXECUTE_LAST, OK(1)},
+     {COMMANDED(STMT_PREPARE),
+      DONE(SELECT),
+      DONE(SELECT),
+      {EYE_MYSQL_COMMAND + EYE_MYSQL_STMT_PREPARE, 5, true},
+      DONE(SELECT),
+      COMMANDED(RESET_CONNECTION),
+      DONE(UNKNOWN)},
      EYE_MYSQL_MARIADB},
     {"a login that fails, and one that is refused",
      {GREETING("11.4.2-MariaDB", "\x81"), ANSWER("\x81"), ERROR(2, "\x15\4")},
@@ -578,8 +637,11 @@ static void parser__follows_packets_beyond_their_limit(void **state)
         number = send_huge(host, 1, 4, "\xfe\xff\xff\xff\1\0\0\0\0", 9, 2, lasts[i]);
         SEND(host, ROW(number), END((uint8_t)(number + 1)));
     }
+    send_huge(host, 0, 0, "\x18\5\0\0\0\0\0", 7, 1, 1000); /* has no answer */
+    SEND(host, C(0, "\3insert into t"));
+    SEND(host, OK(1));
     assert_nothing_lost(host, "huge");
-    assert_int_equal(host->record_count, 2 * EYE_ARRAY_LENGTH(lasts));
+    assert_int_equal(host->record_count, 2 * EYE_ARRAY_LENGTH(lasts) + 1);
     for (size_t i = 0; i < host->record_count; i++) {
         assert_int_equal(operation_of(host, i), i % 2 == 0 ? EYE_SQL_INSERT : EYE_SQL_SELECT);
     }
@@ -641,7 +703,12 @@ static void parser__counts_what_is_pipelined_beyond_the_queue(void **state)
             SEND(host, C(0, "\x16select ?"), C(0, "\3update t"));
         }
         for (int i = 0; i < 35; i++) {
-            SEND(host, PREPARED(1, "\0", "\1"), COLUMN(2), OK(1));
+            SEND(host, PREPARED(1, "\0", "\1"), COLUMN(2));
+            if (i < EYE_QUEUE_DEPTH) {
+                SEND(host, OK(1));
+            } else {
+                SEND(host, ERROR(1, "\x28\4"));
+            }
         }
         SEND(host, C(0, "\3select 1"));
         SEND(host, S(1, "\1"), COLUMN(2), ROW(3), END(4));
@@ -690,6 +757,32 @@ static void parser__joins_late(void **state)
         assert_int_equal(operation_of(host, 3), EYE_SQL_SELECT);
         assert_int_equal(operation_of(host, 4), EYE_SQL_UPDATE);
         assert_int_equal(host->records[4].body[1], EYE_MYSQL_ANY);
+        free(host);
+    }
+}
+
+/* Each of these shows that there are EOFs; a row in the place of one contradicts. */
+static void parser__joins_late_and_learns_of_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        struct packet asked, answered[5];
+    } cases[] = {
+        {EXECUTE, {S(1, "\1"), COLUMN(2), EOF_(3), BINARY_ROW(4), EOF_(5)}},
+        {C(0, "\x16select ?"), {PREPARED(1, "\1", "\1"), COLUMN(2), EOF_(3), COLUMN(4)}},
+        {C(0, "\x16select 1"), {PREPARED(1, "\1", "\0"), COLUMN(2), EOF_(3)}},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct http_host *host = mysql_host_new(true);
+        host->joins = true;
+        send_packets(host, &cases[i].asked, 1);
+        for (size_t j = 0; j < 5 && cases[i].answered[j].bytes != NULL; j++) {
+            send_packets(host, &cases[i].answered[j], 1);
+        }
+        SEND(host, EXECUTE);
+        assert_nothing_lost(host, "ends");
+        SEND(host, S(1, "\1"), COLUMN(2), BINARY_ROW(3));
+        assert_int_equal(host->losses[EYE_LOSS_MYSQL_MALFORMED], 1);
         free(host);
     }
 }
@@ -827,6 +920,7 @@ static void parser__ends_with_what_it_cannot_follow(void **state)
           OK(2)},
          1,
          0},
+        {{GREETING("8.0.36", "\x85"), ANSWER("\x85"), OK(2)}, 1, 0},
         {{LOGIN("\x81"), C(0, "\x12\4\0\0\0\0\0\1\0\0\0bin.1")}, 0, 0},
         {{LOGIN("\x80"), C(0, "\x1e\0\0\1\0\0\0\5\0\0\0bin.1")}, 0, 0},
     };
@@ -855,7 +949,7 @@ static void parser__gives_up_what_is_malformed(void **state)
         S(0, "\0\0\0\2\0\0\0"), S(1, ""),
         S(1, "\0\0"), /* too short, too long, no number of columns */
         S(1, "\1\1\1"),         S(1, "\xfc\xff\xff"),
-        S(1, "\xfd\1\0\0"),
+        S(1, "\xfd\1\0\0"),     GREETING("8.0.36", "\x81"),
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(answers); i++) {
         struct http_host *host = logged_in();
@@ -873,6 +967,181 @@ static void parser__gives_up_what_is_malformed(void **state)
         assert_int_equal(operation_of(host, host->record_count - 1), EYE_SQL_UPDATE);
         free(host);
     }
+}
+
+/* What no client sends behind its login. */
+static void parser__gives_up_commands_that_are_malformed(void **state)
+{
+    (void)state;
+    static const struct packet commands[] = {
+        C(0, ""),           C(0, "\x17\5\0\0\0\0\1\0\0"), C(0, "\x18\5\0\0\0\0"), C(0, "\x0e\0"),
+        C(0, "\x1a\5\0\0"), C(0, "\x1c\5\0\0\0\2\0\0"),   C(0, "\x20text"),       C(2, "part"),
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(commands); i++) {
+        struct http_host *host = logged_in();
+        SEND(host, C(0, "\3select 1"));
+        SEND(host, S(1, "\1"), COLUMN(2), ROW(3), END(4));
+        send_packets(host, &commands[i], 1);
+        if (host->losses[EYE_LOSS_MYSQL_MALFORMED] != 1) {
+            fail_msg("command %zu: %llu", i,
+                     (unsigned long long)host->losses[EYE_LOSS_MYSQL_MALFORMED]);
+        }
+        free(host);
+    }
+}
+
+/* Neither a login nor a change of the user goes on behind its end. */
+static void parser__takes_no_part_of_what_is_over(void **state)
+{
+    (void)state;
+    static const struct packet ends[] = {OK(1), ERROR(1, "\x15\4")};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(ends); i++) {
+        struct http_host *host = logged_in();
+        SEND(host, C(0, "\x11me\0\0d\0\x2d\0"));
+        send_packets(host, &ends[i], 1);
+        assert_nothing_lost(host, "another user");
+        SEND(host, C(2, ELEVEN));
+        assert_int_equal(host->losses[EYE_LOSS_MYSQL_MALFORMED], 1);
+        free(host);
+    }
+}
+
+/* As many columns as there may be, and what else a set of rows or of definitions begins with. */
+static void parser__takes_results_up_to_their_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        struct packet asked, answered[3];
+        __u64 malformed;
+    } cases[] = {
+        {C(0, "\3select 1"), {S(1, "\xfa")}, 0},
+        {C(0, "\3select 1"), {S(1, "\xfc\0\x10")}, 0},
+        {C(0, "\3select 1"), {S(1, "\xfc\1\x10")}, 1},
+        {C(0, "\x16select 1"), {S(1, "\1\5\0\0\0\0\0\0\0\0\0\0")}, 1},
+        {C(0, "\3select 1"), {S(1, "\1"), COLUMN(2), EOF_(3)}, 0},
+        {C(0, "\3select 1"), {S(1, "\1"), COLUMN(2), EOF_(9)}, 1},
+        {C(0, "\3select 1"), {S(1, "\1"), COLUMN(2), ROW(3)}, 1},
+    };
+    static const struct packet login[] = {LOGIN("\x80")};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct http_host *host = mysql_host_new(true);
+        for (size_t j = 0; j < EYE_ARRAY_LENGTH(login); j++) {
+            send_packets(host, &login[j], 1);
+        }
+        SEND(host, C(0, "\x0e"));
+        SEND(host, OK(1));
+        send_packets(host, &cases[i].asked, 1);
+        for (size_t j = 0; j < 3 && cases[i].answered[j].bytes != NULL; j++) {
+            send_packets(host, &cases[i].answered[j], 1);
+        }
+        if (host->losses[EYE_LOSS_MYSQL_MALFORMED] != cases[i].malformed) {
+            fail_msg("case %zu: %llu", i,
+                     (unsigned long long)host->losses[EYE_LOSS_MYSQL_MALFORMED]);
+        }
+        free(host);
+    }
+}
+
+/* 256 columns and 256 parameters: both bytes of their numbers count. */
+static void parser__walks_over_many_definitions(void **state)
+{
+    (void)state;
+    struct http_host *host = logged_in();
+    SEND(host, C(0, "\x16select 1"));
+    SEND(host, S(1, "\0\5\0\0\0\0\1\0\1\0\0\0"));
+    for (unsigned i = 0; i < 512; i++) {
+        SEND(host, COLUMN((uint8_t)(i + 2)));
+    }
+    SEND(host, C(0, "\x0e"));
+    SEND(host, OK(1));
+    assert_nothing_lost(host, "definitions");
+    assert_int_equal(host->record_count, 2);
+    free(host);
+}
+
+/* The numbers of packets begin anew behind 255. */
+static void parser__follows_a_file_of_many_packets(void **state)
+{
+    (void)state;
+    struct http_host *host = logged_in();
+    SEND(host, C(0, "\3load data local infile 'f'"));
+    SEND(host, S(1, "\xfb"
+                    "f"));
+    for (unsigned number = 2; number < 255; number++) {
+        SEND(host, C((uint8_t)number, "1\n"));
+    }
+    SEND(host, C(255, ""));
+    SEND(host, OK(0));
+    SEND(host, C(0, "\x0e"));
+    SEND(host, OK(1));
+    assert_nothing_lost(host, "file");
+    assert_int_equal(host->record_count, 2);
+    free(host);
+}
+
+/* So many statements are remembered as a connection has room for. */
+static void parser__remembers_its_last_statements(void **state)
+{
+    (void)state;
+    struct http_host *host = logged_in();
+    char prepared[] = "\0\0\0\0\0\0\0\0\0\0\0\0";
+    char execute[] = "\x17\0\0\0\0\0\1\0\0\0";
+    for (char id = 0; id < 32; id++) {
+        prepared[1] = id;
+        SEND(host, C(0, "\x16select 1"));
+        SEND(host, S(1, prepared));
+    }
+    for (char id = 0; id < 32; id++) {
+        execute[1] = id;
+        SEND(host, C(0, execute));
+        SEND(host, OK(1));
+    }
+    assert_int_equal(host->record_count, 2 * EYE_MYSQL_STATEMENTS);
+    for (size_t i = EYE_MYSQL_STATEMENTS; i < host->record_count; i++) {
+        assert_int_equal(operation_of(host, i), EYE_SQL_SELECT);
+    }
+    free(host);
+}
+
+/* Where an answer may begin behind a gap, what only has its number is none. */
+static void parser__takes_only_answers_behind_a_gap(void **state)
+{
+    (void)state;
+    static const struct {
+        struct packet asked, answered;
+        size_t taken;
+    } cases[] = {
+        {C(0, "\3select 1"), ERROR(1, "\x28\4"), 1},
+        {C(0, "\3select 1"), S(1, "\xff\x28\4no state"), 0},
+        {C(0, "\3select 1"), EOF_(1), 1},
+        {C(0, "\3select 1"), S(1, "\xfe\0\0"), 0},
+        {C(0, "\x09"), S(1, "a t"), 1},
+        {C(0, "\x09"), S(1, "text"), 0},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct http_host *host = logged_in();
+        SEND(host, C(0, "\3update t"));
+        SEND(host, OK(1));
+        SEND(host, C(0, "\3delete from t"));
+        http_host_skip(host, 1, 100);
+        send_packets(host, &cases[i].asked, 1);
+        send_packets(host, &cases[i].answered, 1);
+        if (host->record_count != 1 + cases[i].taken) {
+            fail_msg("case %zu: %zu", i, host->record_count);
+        }
+        free(host);
+    }
+}
+
+/* A client older than MySQL 4.1 is none of ours. */
+static void parser__is_not_sure_of_a_short_login(void **state)
+{
+    (void)state;
+    struct http_host *host = mysql_host_new(true);
+    SEND(host, GREETING("4.0.30", "\x81"));
+    SEND(host, C(1, "\x85\xa6\0\0\0root"));
+    assert_int_equal(host->verdict, EYE_VERDICT_NOT_IT);
+    free(host);
 }
 
 /* What only began like it is given back before anything is told. */
@@ -1013,6 +1282,8 @@ static void looks_like__takes_its_own_beginnings_alone(void **state)
              "8.0"),
         S(0, "\x0a" LONG),
         S(1, "\0\0\0\2\0\0\0"),
+        C(0, "\x17\5\0\0\0\0\1\1\0\0"),
+        C(0, "\x17\5\0\0\0\0\1\0\1\0"),
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(own); i++) {
         if (!looks_like(&own[i], 0) || looks_like(&own[i], 1)) {
@@ -1038,12 +1309,21 @@ int main(void)
         cmocka_unit_test(parser__times_to_the_end),
         cmocka_unit_test(parser__counts_what_is_pipelined_beyond_the_queue),
         cmocka_unit_test(parser__joins_late),
+        cmocka_unit_test(parser__joins_late_and_learns_of_ends),
         cmocka_unit_test(parser__joins_in_the_midst_of_an_answer),
         cmocka_unit_test(parser__comes_back_after_a_gap),
         cmocka_unit_test(parser__waits_for_no_end_that_was_missed),
         cmocka_unit_test(parser__forgets_what_was_closed),
         cmocka_unit_test(parser__ends_with_what_it_cannot_follow),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
+        cmocka_unit_test(parser__gives_up_commands_that_are_malformed),
+        cmocka_unit_test(parser__takes_no_part_of_what_is_over),
+        cmocka_unit_test(parser__takes_results_up_to_their_limits),
+        cmocka_unit_test(parser__walks_over_many_definitions),
+        cmocka_unit_test(parser__follows_a_file_of_many_packets),
+        cmocka_unit_test(parser__remembers_its_last_statements),
+        cmocka_unit_test(parser__takes_only_answers_behind_a_gap),
+        cmocka_unit_test(parser__is_not_sure_of_a_short_login),
         cmocka_unit_test(parser__is_not_sure_before_an_answer),
         cmocka_unit_test(bad_wire__never_pairs_wrongly),
         cmocka_unit_test(looks_like__takes_its_own_beginnings_alone),
