@@ -79,7 +79,10 @@ struct conversation {
 #define COLUMNS BYTES('S', 'T', "\0\1?column?\0\0\0\0\0\0\0\0\0\0\x17\0\4\xff\xff\xff\xff\0\0")
 #define ROW BYTES('S', 'D', "\0\1\0\0\0\1x")
 #define ERROR(state) BYTES('S', 'E', "SERROR\0VERROR\0C" state "\0Mit failed\0Fx.c\0L1\0Rf\0\0")
+#define NOTICE BYTES('S', 'N', "SNOTICE\0VNOTICE\0C00000\0Mtext\0\0")
+#define ASK_SSL BYTES('C', 0, "\0\0\0\x08\x04\xd2\x16\x2f")
 #define FIFTY "fifty bytes without any control or other character"
+#define SIXTY "a_name_of_sixty_bytes_which_is_as_long_as_names_are_at_most_"
 #define LONG FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY FIFTY
 
 static const struct conversation conversations[] = {
@@ -318,18 +321,94 @@ static const struct conversation conversations[] = {
       TAG("SELECT 1"), READY},
      {DONE(SELECT)},
      0},
+    {"encryption that was refused once, and notices, which begin like that",
+     {ASK_SSL,
+      BYTES('S', 0, "N"),
+      START,
+      NOTICE,
+      QUERY("select 1"),
+      NOTICE,
+      TAG("SELECT 1"),
+      READY,
+      PARSE("", "update t"),
+      FLUSH,
+      NOTICE,
+      NONE('S', '1'),
+      BIND(""),
+      EXECUTE,
+      SYNC,
+      NOTICE,
+      NONE('S', '2'),
+      TAG("UPDATE 1"),
+      READY,
+      PARSE("a", "begin"),
+      SYNC,
+      NOTICE,
+      NONE('S', '1'),
+      READY,
+      QUERY("commit"),
+      TAG("COMMIT"),
+      READY},
+     {DONE(SELECT), DONE(UPDATE), DONE(COMMIT)},
+     0},
+    {"portals that were bound before",
+     {START,
+      DESCRIBE,
+      EXECUTE,
+      EXECUTE,
+      SYNC,
+      NONE('S', 'n'),
+      TAG("UPDATE 1"),
+      TAG("DELETE 1"),
+      READY,
+      DESCRIBE,
+      EXECUTE,
+      EXECUTE,
+      SYNC,
+      BYTES('S', 't', "\0\0"),
+      TAG("INSERT 1"),
+      TAG("DELETE 1"),
+      READY,
+      EXECUTE,
+      EXECUTE,
+      EXECUTE,
+      SYNC,
+      NONE('S', 's'),
+      TAG("SELECT 1"),
+      TAG("DELETE 1"),
+      READY},
+     {DONE(UPDATE), DONE(DELETE), DONE(INSERT), DONE(DELETE), DONE(UNKNOWN), DONE(SELECT),
+      DONE(DELETE)},
+     0},
+    {"several statements in one text, behind a batch",
+     {START, BIND("a"), EXECUTE, SYNC, NONE('S', '2'), TAG("UPDATE 1"), READY,
+      QUERY("insert into t values (1); select nosuch"), TAG("INSERT 0 1"), ERROR("42703"), READY},
+     {DONE(UPDATE), FAILED(INSERT, "42703")},
+     0},
+    {"what was prepared is bound behind a Flush, not behind a Sync",
+     {START, PARSE("a", "begin"), FLUSH, NONE('S', '1'), SYNC, READY, BIND("b"), EXECUTE, SYNC,
+      ERROR("23505"), READY, PARSE("a", "update t"), FLUSH, NONE('S', '1'), BIND("a"), EXECUTE,
+      SYNC, ERROR("40001"), READY},
+     {FAILED(UNKNOWN, "23505"), FAILED(UPDATE, "40001")},
+     0},
+    {"the longest name, and a long severity",
+     {START, PARSE(SIXTY "abc", "delete from t"), BIND(SIXTY "abc"), EXECUTE, SYNC,
+      BYTES('S', 'E', "SCabcdefghijabcdefghijabcdefgh\0VERROR\0C22012\0Mx\0\0"), READY},
+     {FAILED(DELETE, "22012")},
+     0},
     {"a password, and what it may look like",
      {BYTES('C', 0, "\0\0\0\x1f\0\3\0\0user\0me\0database\0db\0x\0\0"),
-      BYTES('S', 'R', "\0\0\0\5salt"), TEXT('C', 'p', "md5Q\0\0\0\x0fselect 1"),
-      BYTES('S', 'R', "\0\0\0\0"), READY, QUERY("select 1"), TAG("SELECT 1"), READY},
+      BYTES('S', 'v', "\0\3\0\0\0\0\0\0"), BYTES('S', 'R', "\0\0\0\5salt"),
+      TEXT('C', 'p', "md5Q\0\0\0\x0fselect 1"), BYTES('S', 'R', "\0\0\0\0"), READY,
+      QUERY("select 1"), TAG("SELECT 1"), READY},
      {DONE(SELECT)},
      0},
     {"a function call, and an error in another language",
      {START, BYTES('C', 'F', "\0\0\0\1\0\0\0\0\0\0"), TEXT('S', 'V', "\xff\xff\xff\xff"), READY,
       QUERY("select 1"), BYTES('S', 'E', "SFEHLER\0VERROR\0C22012\0MDivision durch Null\0\0"),
       READY, QUERY("select 1"), BYTES('S', 'E', "SERROR\0C0A000\0Mof an old server\0\0"), READY,
-      QUERY("select 1"), BYTES('S', 'E', "SERROR\0Mwithout a code\0\0"), READY, QUERY("select 1"),
-      BYTES('S', 'E', "SERROR\0Mbefore it " LONG "\0C42601\0\0"), READY},
+      QUERY("select 1"), BYTES('S', 'E', "SERROR\0Mwithout a code\0\0"), NOTICE, READY,
+      QUERY("select 1"), BYTES('S', 'E', "SERROR\0Mbefore it " LONG "\0C42601\0\0"), READY},
      {DONE(OTHER), FAILED(SELECT, "22012"), FAILED(SELECT, "0A000"), FAILED(SELECT, "?"),
       FAILED(SELECT, "?")},
      0},
@@ -596,7 +675,8 @@ static void parser__proves_nothing_while_an_answer_is_under_way(void **state)
         SEND(host, ERROR("22012"), READY);
         SEND(host, ERROR("23503"), READY);
         assert_int_equal(host->record_count, 1);
-        SEND(host, BYTES('S', 'N', "SNOTICE\0VNOTICE\0C00000\0Mtext\0\0"));
+        SEND(host, NOTICE, TEXT('S', 'A', "\0\0\0\1channel\0payload"));
+        SEND(host, TEXT('S', 'S', "TimeZone\0UTC"));
         SEND(host, QUERY("insert into t"));
         SEND(host, ERROR("23505"), READY);
         assert_int_equal(host->record_count, 2);
@@ -639,6 +719,10 @@ static void parser__ends_with_replication_and_encryption(void **state)
     SEND(host, BYTES('C', 0, "\0\0\0\x08\x04\xd2\x16\x2f"));
     SEND(host, BYTES('S', 0, "S"));
     assert_int_equal(host->verdict, EYE_VERDICT_ENDED);
+    postgres_host_reset(host, true);
+    SEND(host, BYTES('C', 0, "\0\0\0\x08\x04\xd2\x16\x30"));
+    SEND(host, BYTES('S', 0, "G"));
+    assert_int_equal(host->verdict, EYE_VERDICT_ENDED);
     free(host);
 }
 
@@ -646,11 +730,12 @@ static void parser__gives_up_what_is_malformed(void **state)
 {
     (void)state;
     static const struct message answers[] = {
-        BYTES('S', 0, "C\0\0\0\3"),    BYTES('S', 0, "Z\0\0\0\4x"),
-        BYTES('S', 0, "D\x80\0\0\0"),  BYTES('S', 0, "?\0\0\0\4"),
-        BYTES('S', 0, "1\0\0\0\5x"),   BYTES('S', 0, "T\xff\xff\xff\xff"),
-        BYTES('S', 0, "Q\0\0\0\4"),    BYTES('S', 0, "\0\0\0\0\0\0"),
-        BYTES('S', 0, "HTTP/1.1 200"),
+        BYTES('S', 0, "C\0\0\0\3"),         BYTES('S', 0, "Z\0\0\0\4x"),
+        BYTES('S', 0, "Z\0\0\0\6II"),       BYTES('S', 0, "\xc3\0\0\0\5x"),
+        BYTES('S', 0, "\4\0\0\0\5x"),       BYTES('S', 0, "D\x80\0\0\0"),
+        BYTES('S', 0, "?\0\0\0\4"),         BYTES('S', 0, "1\0\0\0\5x"),
+        BYTES('S', 0, "T\xff\xff\xff\xff"), BYTES('S', 0, "Q\0\0\0\4"),
+        BYTES('S', 0, "\0\0\0\0\0\0"),      BYTES('S', 0, "HTTP/1.1 200"),
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(answers); i++) {
         struct http_host *host = postgres_host_new(true);
@@ -668,6 +753,115 @@ static void parser__gives_up_what_is_malformed(void **state)
         assert_int_equal(operation_of(host, host->record_count - 1), EYE_SQL_UPDATE);
         free(host);
     }
+}
+
+/* Which are of lengths; those that may carry data have no other one. */
+static void parser__takes_messages_up_to_their_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        struct message message;
+        __u64 malformed;
+    } cases[] = {
+        {BYTES('S', 0, "D\x40\0\0\0"), 0},        {BYTES('S', 0, "D\x40\0\0\1"), 1},
+        {BYTES('C', 0, "D\0\0\x27\x10"), 0},      {BYTES('C', 0, "D\0\0\x27\x11"), 1},
+        {BYTES('C', 0, "E\0\0\x27\x11"), 1},      {BYTES('C', 0, "B\0\1\0\0"), 0},
+        {BYTES('C', 0, "F\0\1\0\0"), 0},          {BYTES('C', 0, "P\0\1\0\0"), 0},
+        {BYTES('C', 0, "Q\0\1\0\0"), 0},          {BYTES('C', 0, "d\0\1\0\0"), 0},
+        {BYTES('C', 0, "f\0\1\0\0"), 0},          {BYTES('C', 0, "p\0\1\0\0"), 0},
+        {BYTES('C', 0, "d\x40\0\0\0"), 0},        {BYTES('C', 0, "d\x40\0\0\1"), 1},
+        {BYTES('C', 0, "X\0\0\0\4"), 0},          {BYTES('C', 0, "X\0\0\0\5x"), 1},
+        {BYTES('C', 0, "\0\0\0\x08\0\3\0\0"), 1},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        struct http_host *host = postgres_host_new(true);
+        SEND(host, QUERY("select 1"));
+        SEND(host, TAG("SELECT 1"), READY);
+        send_messages(host, &cases[i].message, 1);
+        if (host->losses[EYE_LOSS_POSTGRES_MALFORMED] != cases[i].malformed) {
+            fail_msg("case %zu: %llu", i,
+                     (unsigned long long)host->losses[EYE_LOSS_POSTGRES_MALFORMED]);
+        }
+        free(host);
+    }
+}
+
+/* Behind a gap a message may begin with each segment, if it looks like one; however it is cut. */
+static void parser__is_strict_behind_a_gap(void **state)
+{
+    (void)state;
+    static const struct {
+        struct message message;
+        bool taken;
+    } cases[] = {
+        {BYTES('S', 'Z', "T"), true},
+        {BYTES('S', 'Z', "E"), true},
+        {BYTES('S', 'Z', "x"), false},
+        {TAG("SELECT 1"), true},
+        {TAG("select 1"), false},
+        {BYTES('S', 'C', "A" LONG), false},
+        {ERROR("22012"), true},
+        {BYTES('S', 'E', "text of something else"), false},
+        {BYTES('S', 0, "E\0\x40\0\1SERROR"), false},
+        {COLUMNS, true},
+        {BYTES('S', 'T', "\0\2?column?\0\0\0\0\0\0\0\0\0\0\x17"), false},
+        {BYTES('S', 0, "T\0\0\x7b\x86\6\x80_name"), true},
+        {BYTES('S', 0, "T\0\0\x7b\x99\6\x81_name"), false},
+        {ROW, true},
+        {BYTES('S', 'D', "\0\1\xff\xff\xff\xff"), true},
+        {BYTES('S', 'D', "\0\1\0\0\0\2x"), false},
+        {BYTES('S', 'D', "\0\0"), true},
+        {BYTES('S', 'D', "\0\0x"), false},
+        {NONE('S', '1'), true},
+        {TEXT('S', 'S', "a\0b"), false},
+        {DESCRIBE, true},
+        {TEXT('C', 'D', "x"), false},
+        {EXECUTE, true},
+        {BYTES('C', 'E', "\0\0\0\0"), false},
+        {QUERY("select 1"), true},
+        {BYTES('C', 'Q', "\1select 1"), false},
+        {BIND("a"), true},
+        {SYNC, true},
+        {BYTES('C', 'd', "data"), false},
+        {BYTES('C', 0, "\0\0\0\x1f\0\3\0\0user\0me\0database\0db\0x\0\0"), false},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        uint8_t bytes[TURN_BYTES];
+        __u32 stream = cases[i].message.from == 'C' ? 0 : 1;
+        size_t size = put(bytes, &cases[i].message);
+        for (size_t first = cases[i].taken ? 1 : size; first <= size; first++) {
+            struct http_host *host = postgres_host_new(true);
+            SEND(host, QUERY("update t"));
+            SEND(host, TAG("UPDATE 1"), READY);
+            http_host_skip(host, stream, 100);
+            send_pieces(host, stream, bytes, size, SIZE_MAX, first);
+            if ((host->conversation.halves[stream].phase != EYE_PHASE_LOST) != cases[i].taken) {
+                fail_msg("case %zu, cut at %zu", i, first);
+            }
+            free(host);
+        }
+    }
+}
+
+/* What was asked before it is known to be answered. */
+static void parser__remembers_behind_a_gap_that_encryption_was_refused(void **state)
+{
+    (void)state;
+    struct http_host *host = postgres_host_new(true);
+    SEND(host, ASK_SSL);
+    SEND(host, BYTES('S', 0, "N"));
+    SEND(host, QUERY("update t"));
+    SEND(host, TAG("UPDATE 1"), READY);
+    http_host_skip(host, 0, 100);
+    SEND(host, TAG("DELETE 1"), READY);
+    for (int i = 0; i < 3; i++) {
+        SEND(host, QUERY("select 1"));
+        SEND(host, NOTICE);
+        SEND(host, TAG("SELECT 1"), READY);
+    }
+    assert_int_equal(host->losses[EYE_LOSS_POSTGRES_MALFORMED], 0);
+    assert_int_equal(host->record_count, 4);
+    free(host);
 }
 
 /* Each fails in a way of its own, so what is told shows whose answer it is. */
@@ -780,6 +974,8 @@ static void looks_like__takes_its_own_beginnings_alone(void **state)
         PARSE("", "begin"),
         BYTES('C', 0, "B\0\0\0\x0d\0s\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\4"),
         BYTES('C', 'B', "\0s\0\0\0\0\1\0\0\1\x90" LONG "\0\0"),
+        BYTES('C', 0, "\0\0\0\x1f\0\3\0\2user\0me\0database\0db\0x\0\0"),
+        BYTES('C', 0, "B\0\0\0\x0d\0s\0\0\0\0\0\0\0D\0\0\0\6P\0"),
     };
     static const struct message others[] = {
         BYTES('C', 0, "POST / HTTP/1.1\r\n\r\n"),
@@ -798,6 +994,12 @@ static void looks_like__takes_its_own_beginnings_alone(void **state)
         BYTES('S', 'Z', "I"),
         TEXT('S', 'C', "SELECT 1"),
         QUERY("hello"),
+        BYTES('C', 0, "\0\0\0\x1f\0\3\0\3user\0me\0database\0db\0x\0\0"),
+        BYTES('C', 0, "\0\0\0\x1e\0\3\0\0user\0me\0database\0db\0x\0\0"),
+        BYTES('C', 0, "\0\0\x27\x11\0\3\0\0user" LONG),
+        BYTES('C', 0, "\0\0\1\x0d\x04\xd2\x16\x2e" LONG),
+        BYTES('C', 0, "P\0\0\0\6abc\0select 1"),
+        BYTES('C', 0, "C\0\0\0\x0d\0s\0\0\0\0\0\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\4"),
         BYTES('C', 'B', "\0s\0\0\0\0\0\0\0"),
     };
     size_t size;
@@ -828,6 +1030,9 @@ int main(void)
         cmocka_unit_test(parser__forgets_what_was_prepared_before_a_gap),
         cmocka_unit_test(parser__ends_with_replication_and_encryption),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
+        cmocka_unit_test(parser__takes_messages_up_to_their_limits),
+        cmocka_unit_test(parser__is_strict_behind_a_gap),
+        cmocka_unit_test(parser__remembers_behind_a_gap_that_encryption_was_refused),
         cmocka_unit_test(bad_wire__never_pairs_wrongly),
         cmocka_unit_test(looks_like__takes_its_own_beginnings_alone),
     };
