@@ -589,6 +589,18 @@ static void parser__takes_only_commands_behind_a_gap(void **state)
     }
 }
 
+/* An answer has begun there, so what breaks it is no rest of another one. */
+static void parser__counts_an_answer_that_breaks_behind_a_gap(void **state)
+{
+    (void)state;
+    struct http_host *host = redis_host_new(true);
+    send_text(host, 0, GET_A);
+    http_host_skip(host, 1, 100);
+    send_text(host, 1, "*1\r\n?\r\n");
+    assert_int_equal(host->losses[EYE_LOSS_REDIS_MALFORMED], 1);
+    free(host);
+}
+
 /* A first array that has no word is nobody's command. */
 static void parser__is_not_sure_without_a_name(void **state)
 {
@@ -894,6 +906,7 @@ int main(void)
         cmocka_unit_test(parser__comes_back_after_a_gap),
         cmocka_unit_test(parser__forgets_at_a_gap_that_replies_are_off),
         cmocka_unit_test(parser__takes_only_commands_behind_a_gap),
+        cmocka_unit_test(parser__counts_an_answer_that_breaks_behind_a_gap),
         cmocka_unit_test(parser__is_not_sure_without_a_name),
         cmocka_unit_test(parser__ends_with_replication),
         cmocka_unit_test(parser__gives_up_what_is_malformed),
