@@ -169,6 +169,18 @@ static void set_client(struct eye_connections *connections, struct connection *c
     connections->counts.guessed += guessed;
 }
 
+/* Where the ports begin that hosts give to who connects (ip_local_port_range of Linux; other systems
+ * begin above). */
+#define CLIENT_PORTS_FROM 32768
+
+/* One port alone is a client's. */
+static bool is_likely(const struct connection *connection)
+{
+    const struct eye_endpoint *ends = connection->pair.ends;
+    return (eye_endpoint_port(&ends[0]) >= CLIENT_PORTS_FROM) !=
+           (eye_endpoint_port(&ends[1]) >= CLIENT_PORTS_FROM);
+}
+
 /* Of @source, whose packet is the first one that is seen. Who asks takes any port, a high one. */
 static unsigned guess_client(const struct connection *connection, unsigned source)
 {
@@ -313,6 +325,7 @@ static void take_payload(struct eye_connections *connections, struct connection 
     if (connection->stream == NULL) {
         const struct eye_replay_ends ends = {
             .guessed = connection->guessed,
+            .likely = is_likely(connection),
             .local = eye_endpoint_port(&connection->pair.ends[local]),
             .remote = eye_endpoint_port(&connection->pair.ends[local ^ 1]),
         };

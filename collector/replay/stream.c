@@ -187,9 +187,22 @@ static void take_dns_mark(struct eye_replay_stream *stream, struct eye_cursor *a
     }
 }
 
+/* Which end asks, if who has connected does. */
+static enum eye_client connected(const struct eye_replay_stream *stream)
+{
+    return stream->sink->client_end ? EYE_CLIENT_THIS_END : EYE_CLIENT_PEER;
+}
+
+/* An answer may look like a request: the number of an early one is a kind and a version as well.
+ * Where ports tell nothing, what looks like a request does. */
 static void before_kafka(struct eye_replay_stream *stream, const struct eye_cursor *at)
 {
-    eye_kafka_measure_payload(eye_half_of(&stream->followed->conversation, at->side), at);
+    struct eye_conversation *conversation = &stream->followed->conversation;
+    if (conversation->client == EYE_CLIENT_UNKNOWN &&
+        (!stream->ends.guessed || stream->ends.likely)) {
+        conversation->client = (__u8)connected(stream);
+    }
+    eye_kafka_measure_payload(eye_half_of(conversation, at->side), at);
 }
 
 /* What an id of a topic means, for whoever names topics. */
@@ -363,7 +376,7 @@ static struct eye_conversation *begin(struct eye_replay_stream *stream)
     conversation->protocol = stream->stream.protocol;
     conversation->queue.by_number = parser->note == NULL;
     if (parser->client_connects) {
-        conversation->client = stream->sink->client_end ? EYE_CLIENT_THIS_END : EYE_CLIENT_PEER;
+        conversation->client = (__u8)connected(stream);
     }
     return conversation;
 }

@@ -12,6 +12,7 @@
 /* What is looked at is the end that `sink.client_end` says. */
 struct eye_replay_ends {
     bool guessed;    /* who has connected: its SYN was not seen */
+    bool likely;     /* and the ports leave little doubt */
     uint16_t local;  /* port of the end that is looked at */
     uint16_t remote; /* port of the other one */
 };
