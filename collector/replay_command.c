@@ -208,7 +208,7 @@ static int tell(struct run *run, const struct eye_link *link)
 {
     struct eye_snapshot *snapshot = take_snapshot(&run->stages, &run->summary);
     const struct eye_replay_report report = {
-        .file = run->options->operand,
+        .file = eye_capture_name(run->options->operand),
         .link = link->name,
         .client_end = run->client_end,
         .summary = &run->summary,
@@ -245,7 +245,7 @@ static int replay(struct run *run)
     bool whole = run->summary.problem[0] == '\0';
     if (!whole && run->options->json) {
         fprintf(stderr, "sockeye replay: %s is read to packet %llu only: %s\n",
-                run->options->operand, (unsigned long long)run->summary.packets,
+                eye_capture_name(run->options->operand), (unsigned long long)run->summary.packets,
                 run->summary.problem);
     }
     return code == EYE_EXIT_OK && !whole ? EYE_EXIT_PARTLY : code;

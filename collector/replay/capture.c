@@ -6,6 +6,7 @@
 #include <pcap/pcap.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
@@ -171,11 +172,18 @@ static int refuse_link(const char *path, int type, struct eye_error *ret_error)
     }
     const char *name = library.pcap_datalink_val_to_name(type);
     return eye_error_set(ret_error, -EPROTONOSUPPORT,
-                         "%s: packets of link type %s (%d) are not read; those of %s are", path,
-                         name == NULL ? "unknown" : name, type, eye_text_string(&known));
+                         "%s: packets of link type %s (%d) are not read; those of %s are: "
+                         "tcpdump -L tells which an interface has, -y takes one",
+                         eye_capture_name(path), name == NULL ? "unknown" : name, type,
+                         eye_text_string(&known));
 }
 
 /* ---- The file ---- */
+
+const char *eye_capture_name(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "standard input" : path;
+}
 
 static FILE *open_file(const char *path)
 {
@@ -193,11 +201,80 @@ static uint64_t size_of(FILE *file)
     return known ? (uint64_t)status.st_size : 0;
 }
 
+/* Something is in it. */
+static int want_bytes(FILE *file, const char *name, struct eye_error *ret_error)
+{
+    errno = 0;
+    int first = getc(file);
+    if (first != EOF) {
+        ungetc(first, file);
+        return 0;
+    }
+    if (ferror(file)) {
+        return eye_error_set(ret_error, errno == 0 ? -EIO : -errno, "cannot read %s: %s", name,
+                             strerror(errno));
+    }
+    return eye_error_set(ret_error, -ENODATA,
+                         "%s is empty: what should have written a capture (tcpdump -w) says why",
+                         name);
+}
+
+#define MAGIC_BYTES 4
+
+/* The program that unpacks what @file holds, as far as can be told; NULL: it is not packed. */
+static const char *unpacker_of(FILE *file)
+{
+    static const struct {
+        uint8_t magic[MAGIC_BYTES];
+        size_t bytes;
+        const char *program;
+    } packers[] = {
+        {{0x1f, 0x8b}, 2, "gzip"},
+        {{0x28, 0xb5, 0x2f, 0xfd}, 4, "zstd"},
+        {{0xfd, '7', 'z', 'X'}, 4, "xz"},
+        {{'B', 'Z', 'h'}, 3, "bzip2"},
+    };
+    uint8_t begins[MAGIC_BYTES] = {0};
+    bool known = pread(fileno(file), begins, sizeof(begins), 0) == (ssize_t)sizeof(begins);
+    for (size_t i = 0; known && i < EYE_ARRAY_LENGTH(packers); i++) {
+        if (memcmp(begins, packers[i].magic, packers[i].bytes) == 0) {
+            return packers[i].program;
+        }
+    }
+    return NULL;
+}
+
+#define WHY_CUT                                                                                    \
+    "it was copied before it was whole, or its writer was killed: end tcpdump by SIGINT, or let "  \
+    "it write each packet at once (-U)"
+
+static int refuse_file(const char *path, FILE *file, const char *problem,
+                       struct eye_error *ret_error)
+{
+    const char *name = eye_capture_name(path);
+    const char *unpacker = unpacker_of(file);
+    if (unpacker != NULL) {
+        return eye_error_set(ret_error, -EINVAL,
+                             "%s is packed: %s -dc %s | sockeye replay - reads it", name, unpacker,
+                             strcmp(path, "-") == 0 ? "FILE" : path);
+    }
+    if (feof(file)) {
+        return eye_error_set(ret_error, -EINVAL, "%s ends within its header (%s); " WHY_CUT, name,
+                             problem);
+    }
+    return eye_error_set(ret_error, -EINVAL,
+                         "%s is no capture (pcap or pcapng): %s; tcpdump -w FILE writes one", name,
+                         problem);
+}
+
 static int open_capture(struct eye_capture *capture, const char *path, FILE *file,
                         struct eye_error *ret_error)
 {
     char problem[PCAP_ERRBUF_SIZE] = "";
     int result = open_library(ret_error);
+    if (result == 0) {
+        result = want_bytes(file, eye_capture_name(path), ret_error);
+    }
     if (result != 0) {
         fclose(file);
         return result;
@@ -206,9 +283,9 @@ static int open_capture(struct eye_capture *capture, const char *path, FILE *fil
     capture->pcap =
         library.pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, problem);
     if (capture->pcap == NULL) {
+        result = refuse_file(path, file, problem, ret_error);
         fclose(file);
-        return eye_error_set(ret_error, -EINVAL, "%s is no capture (pcap or pcapng): %s", path,
-                             problem);
+        return result;
     }
     capture->file = file;
     int type = library.pcap_datalink(capture->pcap);
@@ -221,7 +298,8 @@ int eye_capture_open(const char *path, struct eye_capture **ret_capture,
 {
     FILE *file = open_file(path);
     if (file == NULL) {
-        return eye_error_set(ret_error, -errno, "cannot open %s: %s", path, strerror(errno));
+        return eye_error_set(ret_error, -errno, "cannot open %s: %s", eye_capture_name(path),
+                             strerror(errno));
     }
     return eye_capture_read(file, path, ret_capture, ret_error);
 }
@@ -272,6 +350,27 @@ static uint64_t time_of(const struct pcap_pkthdr *header)
                  : 0;
 }
 
+/* Why there is no next packet, and what to do. */
+static int stop(const struct eye_capture *capture, struct eye_error *ret_error)
+{
+    const char *problem = library.pcap_geterr(capture->pcap);
+    if (feof(capture->file)) {
+        return eye_error_set(ret_error, -EIO, "it ends within the next one (%s); " WHY_CUT,
+                             problem);
+    }
+    /* libpcap has one link type for all of a file, and no other word for this. */
+    if (strstr(problem, "type of the first interface") != NULL) {
+        return eye_error_set(ret_error, -EIO,
+                             "%s; capture each of such interfaces into a file of its own, or all "
+                             "by tcpdump -i any",
+                             problem);
+    }
+    return eye_error_set(ret_error, -EIO, "%s; %s", problem,
+                         ferror(capture->file) ? "what is read before is told"
+                                               : "what stands there is damaged: capture again, or "
+                                                 "copy the file again from where it is whole");
+}
+
 int eye_capture_next(struct eye_capture *capture, struct eye_frame *ret_frame,
                      struct eye_error *ret_error)
 {
@@ -282,7 +381,7 @@ int eye_capture_next(struct eye_capture *capture, struct eye_frame *ret_frame,
         return 0;
     }
     if (got != 1) {
-        return eye_error_set(ret_error, -EIO, "%s", library.pcap_geterr(capture->pcap));
+        return stop(capture, ret_error);
     }
     *ret_frame = (struct eye_frame){
         .time_ns = time_of(header),

@@ -30,6 +30,9 @@ struct eye_frame {
 
 struct eye_capture;
 
+/** What messages call @path, of which "-" is standard input. */
+const char *eye_capture_name(const char *path);
+
 /**
  * Opens @path, or standard input as "-". 0 with a capture, which is the caller's; or -errno with a
  * message: it cannot be opened, is no capture, or has a link type that is not known.
@@ -50,6 +53,6 @@ const struct eye_link *eye_capture_link(const struct eye_capture *capture);
 double eye_capture_progress(const struct eye_capture *capture);
 
 /** The next packet: 1; 0: it was the last one; or -EIO with a message: the file is cut or damaged
- * here. */
+ * here, why, and what to do about it. */
 int eye_capture_next(struct eye_capture *capture, struct eye_frame *ret_frame,
                      struct eye_error *ret_error);

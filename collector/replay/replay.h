@@ -20,8 +20,8 @@ struct eye_replay_summary {
     uint64_t unusable[EYE_PACKET_UNUSABLE_COUNT]; /* packets */
     uint64_t cut_datagrams;                       /* of DNS, not captured whole */
     struct eye_connection_counts connections;
-    uint64_t questions_waiting; /* of DNS, when the capture ended */
-    char problem[256];          /* why it ended before the file did; empty: it did not */
+    uint64_t questions_waiting;         /* of DNS, when the capture ended */
+    char problem[EYE_ERROR_TEXT_BYTES]; /* why it ended before the file did; empty: it did not */
 };
 
 /* Told now and then; @done: 0 .. 1, or below 0 when it is not known. */
