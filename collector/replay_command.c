@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `sockeye replay`: a capture through the stages of the daemon, once. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
 
 #include "collector/aggregate/aggregate.h"
 #include "collector/base/clock.h"
@@ -225,22 +228,73 @@ static int tell(struct run *run, const struct eye_link *link)
     return code;
 }
 
-/* EYE_EXIT_OK or another code. */
-static int replay(struct run *run)
+/* ---- Signals: they end the reading, and what was read is told ---- */
+
+/* Those that are not ignored: whoever started us may want that. */
+static void choose_signals(sigset_t *set)
+{
+    static const int ending[] = {SIGINT, SIGTERM};
+    sigemptyset(set);
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(ending); i++) {
+        struct sigaction present;
+        if (sigaction(ending[i], NULL, &present) == 0 && present.sa_handler != SIG_IGN) {
+            sigaddset(set, ending[i]);
+        }
+    }
+}
+
+/* The one that ended the reading is spent; another one ends what follows. */
+static void release_signals(const sigset_t *set, const sigset_t *before)
+{
+    const struct timespec now = {0};
+    while (sigtimedwait(set, NULL, &now) > 0) {
+    }
+    pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+/* EYE_EXIT_OK or another code. @stop_fd: readable when a signal has come. */
+static int read_file(struct run *run, int stop_fd, const struct eye_link **ret_link)
 {
     struct eye_capture *capture = NULL;
     struct eye_error error;
-    if (eye_capture_open(run->options->operand, &capture, &error) != 0) {
+    if (eye_capture_open(run->options->operand, stop_fd, &capture, &error) != 0) {
         fprintf(stderr, "sockeye replay: %s\n", error.text);
         return EYE_EXIT_FAILURE;
     }
-    int code = EYE_EXIT_FAILURE;
+    int code = EYE_EXIT_OK;
     if (make_stages(&run->stages, run->config) != 0 || read_capture(run, capture) != 0) {
         fputs("sockeye replay: out of memory\n", stderr);
-    } else {
-        code = tell(run, eye_capture_link(capture));
+        code = EYE_EXIT_FAILURE;
     }
+    *ret_link = eye_capture_link(capture);
     eye_capture_close(capture);
+    return code;
+}
+
+/* Likewise. Without a descriptor to spare signals do what they always do. */
+static int read_until_signal(struct run *run, const struct eye_link **ret_link)
+{
+    sigset_t set;
+    sigset_t before;
+    choose_signals(&set);
+    EYE_AUTOCLOSE int fd = signalfd(-1, &set, SFD_CLOEXEC);
+    if (fd < 0) {
+        return read_file(run, -1, ret_link);
+    }
+    pthread_sigmask(SIG_BLOCK, &set, &before);
+    int code = read_file(run, fd, ret_link);
+    release_signals(&set, &before);
+    return code;
+}
+
+/* EYE_EXIT_OK or another code. */
+static int replay(struct run *run)
+{
+    const struct eye_link *link = NULL;
+    int code = read_until_signal(run, &link);
+    if (code == EYE_EXIT_OK) {
+        code = tell(run, link);
+    }
     free_stages(&run->stages);
     bool whole = run->summary.problem[0] == '\0';
     if (!whole && run->options->json) {

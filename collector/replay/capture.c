@@ -11,6 +11,7 @@
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
 #include "collector/base/text.h"
+#include "collector/replay/input.h"
 #include "exporters/engine/shared_library.h"
 
 #define LINKS_BYTES 256
@@ -58,7 +59,8 @@ static int open_library(struct eye_error *ret_error)
 
 struct eye_capture {
     pcap_t *pcap;
-    FILE *file; /* libpcap's to close */
+    FILE *file;                    /* libpcap's to close */
+    const struct eye_input *input; /* what it reads; NULL: anything */
     const struct eye_link *link;
     uint64_t bytes; /* of the file; 0: not known */
 };
@@ -185,25 +187,23 @@ const char *eye_capture_name(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-static FILE *open_file(const char *path)
-{
-    if (strcmp(path, "-") != 0) {
-        return fopen(path, "rbe");
-    }
-    int fd = dup(STDIN_FILENO);
-    return fd < 0 ? NULL : fdopen(fd, "rb");
-}
-
-static uint64_t size_of(FILE *file)
+static uint64_t size_of(int fd)
 {
     struct stat status;
-    bool known = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
+    bool known = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
     return known ? (uint64_t)status.st_size : 0;
 }
 
-/* Something is in it. */
-static int want_bytes(FILE *file, const char *name, struct eye_error *ret_error)
+static bool was_stopped(const struct eye_capture *capture)
 {
+    return capture->input != NULL && eye_input_was_stopped(capture->input);
+}
+
+/* Something is in it. */
+static int want_bytes(const struct eye_capture *capture, const char *name,
+                      struct eye_error *ret_error)
+{
+    FILE *file = capture->file;
     errno = 0;
     int first = getc(file);
     if (first != EOF) {
@@ -214,6 +214,9 @@ static int want_bytes(FILE *file, const char *name, struct eye_error *ret_error)
         return eye_error_set(ret_error, errno == 0 ? -EIO : -errno, "cannot read %s: %s", name,
                              strerror(errno));
     }
+    if (was_stopped(capture)) {
+        return eye_error_set(ret_error, -EINTR, "a signal came before a byte of %s", name);
+    }
     return eye_error_set(ret_error, -ENODATA,
                          "%s is empty: what should have written a capture (tcpdump -w) says why",
                          name);
@@ -221,8 +224,8 @@ static int want_bytes(FILE *file, const char *name, struct eye_error *ret_error)
 
 #define MAGIC_BYTES 4
 
-/* The program that unpacks what @file holds, as far as can be told; NULL: it is not packed. */
-static const char *unpacker_of(FILE *file)
+/* The program that unpacks what the file holds, as far as can be told; NULL: it is not packed. */
+static const char *unpacker_of(const struct eye_capture *capture)
 {
     static const struct {
         uint8_t magic[MAGIC_BYTES];
@@ -235,7 +238,8 @@ static const char *unpacker_of(FILE *file)
         {{'B', 'Z', 'h'}, 3, "bzip2"},
     };
     uint8_t begins[MAGIC_BYTES] = {0};
-    bool known = pread(fileno(file), begins, sizeof(begins), 0) == (ssize_t)sizeof(begins);
+    bool known = capture->input != NULL && pread(eye_input_fd(capture->input), begins,
+                                                 sizeof(begins), 0) == (ssize_t)sizeof(begins);
     for (size_t i = 0; known && i < EYE_ARRAY_LENGTH(packers); i++) {
         if (memcmp(begins, packers[i].magic, packers[i].bytes) == 0) {
             return packers[i].program;
@@ -248,17 +252,17 @@ static const char *unpacker_of(FILE *file)
     "it was copied before it was whole, or its writer was killed: end tcpdump by SIGINT, or let "  \
     "it write each packet at once (-U)"
 
-static int refuse_file(const char *path, FILE *file, const char *problem,
+static int refuse_file(const struct eye_capture *capture, const char *path, const char *problem,
                        struct eye_error *ret_error)
 {
     const char *name = eye_capture_name(path);
-    const char *unpacker = unpacker_of(file);
+    const char *unpacker = unpacker_of(capture);
     if (unpacker != NULL) {
         return eye_error_set(ret_error, -EINVAL,
                              "%s is packed: %s -dc %s | sockeye replay - reads it", name, unpacker,
                              strcmp(path, "-") == 0 ? "FILE" : path);
     }
-    if (feof(file)) {
+    if (feof(capture->file)) {
         return eye_error_set(ret_error, -EINVAL, "%s ends within its header (%s); " WHY_CUT, name,
                              problem);
     }
@@ -267,52 +271,39 @@ static int refuse_file(const char *path, FILE *file, const char *problem,
                          problem);
 }
 
-static int open_capture(struct eye_capture *capture, const char *path, FILE *file,
-                        struct eye_error *ret_error)
+static int start(struct eye_capture *capture, const char *path, struct eye_error *ret_error)
 {
     char problem[PCAP_ERRBUF_SIZE] = "";
     int result = open_library(ret_error);
     if (result == 0) {
-        result = want_bytes(file, eye_capture_name(path), ret_error);
+        result = want_bytes(capture, eye_capture_name(path), ret_error);
     }
     if (result != 0) {
-        fclose(file);
         return result;
     }
-    capture->bytes = size_of(file);
-    capture->pcap =
-        library.pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, problem);
+    capture->pcap = library.pcap_fopen_offline_with_tstamp_precision(
+        capture->file, PCAP_TSTAMP_PRECISION_NANO, problem);
     if (capture->pcap == NULL) {
-        result = refuse_file(path, file, problem, ret_error);
-        fclose(file);
-        return result;
+        return refuse_file(capture, path, problem, ret_error);
     }
-    capture->file = file;
     int type = library.pcap_datalink(capture->pcap);
     capture->link = find_link(type);
     return capture->link == NULL ? refuse_link(path, type, ret_error) : 0;
 }
 
-int eye_capture_open(const char *path, struct eye_capture **ret_capture,
-                     struct eye_error *ret_error)
-{
-    FILE *file = open_file(path);
-    if (file == NULL) {
-        return eye_error_set(ret_error, -errno, "cannot open %s: %s", eye_capture_name(path),
-                             strerror(errno));
-    }
-    return eye_capture_read(file, path, ret_capture, ret_error);
-}
-
-int eye_capture_read(FILE *file, const char *path, struct eye_capture **ret_capture,
-                     struct eye_error *ret_error)
+/* Of @file, which is closed in any case. */
+static int make_capture(FILE *file, const struct eye_input *input, const char *path,
+                        struct eye_capture **ret_capture, struct eye_error *ret_error)
 {
     struct eye_capture *capture = calloc(1, sizeof(*capture));
     if (capture == NULL) {
         fclose(file);
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    int result = open_capture(capture, path, file, ret_error);
+    capture->file = file;
+    capture->input = input;
+    capture->bytes = input == NULL ? 0 : size_of(eye_input_fd(input));
+    int result = start(capture, path, ret_error);
     if (result != 0) {
         eye_capture_close(capture);
         return result;
@@ -321,10 +312,33 @@ int eye_capture_read(FILE *file, const char *path, struct eye_capture **ret_capt
     return 0;
 }
 
+int eye_capture_open(const char *path, int stop_fd, struct eye_capture **ret_capture,
+                     struct eye_error *ret_error)
+{
+    const struct eye_input *input;
+    FILE *file = eye_input_open(path, stop_fd, &input);
+    if (file == NULL) {
+        return eye_error_set(ret_error, -errno, "cannot open %s: %s", eye_capture_name(path),
+                             strerror(errno));
+    }
+    return make_capture(file, input, path, ret_capture, ret_error);
+}
+
+int eye_capture_read(FILE *file, const char *path, struct eye_capture **ret_capture,
+                     struct eye_error *ret_error)
+{
+    return make_capture(file, NULL, path, ret_capture, ret_error);
+}
+
 void eye_capture_close(struct eye_capture *capture)
 {
-    if (capture != NULL && capture->pcap != NULL) {
+    if (capture == NULL) {
+        return;
+    }
+    if (capture->pcap != NULL) {
         library.pcap_close(capture->pcap); /* and its file */
+    } else {
+        fclose(capture->file);
     }
     free(capture);
 }
@@ -336,8 +350,9 @@ const struct eye_link *eye_capture_link(const struct eye_capture *capture)
 
 double eye_capture_progress(const struct eye_capture *capture)
 {
-    off_t at = capture->bytes == 0 ? -1 : ftello(capture->file);
-    return at < 0 ? -1 : (double)at / (double)capture->bytes;
+    return capture->bytes == 0
+               ? -1
+               : (double)eye_input_position(capture->input) / (double)capture->bytes;
 }
 
 /* A damaged file may have any time in it. */
@@ -354,6 +369,9 @@ static uint64_t time_of(const struct pcap_pkthdr *header)
 static int stop(const struct eye_capture *capture, struct eye_error *ret_error)
 {
     const char *problem = library.pcap_geterr(capture->pcap);
+    if (was_stopped(capture)) {
+        return eye_error_set(ret_error, -EINTR, "a signal ended the reading");
+    }
     if (feof(capture->file)) {
         return eye_error_set(ret_error, -EIO, "it ends within the next one (%s); " WHY_CUT,
                              problem);
@@ -377,7 +395,7 @@ int eye_capture_next(struct eye_capture *capture, struct eye_frame *ret_frame,
     struct pcap_pkthdr *header;
     const u_char *bytes;
     int got = library.pcap_next_ex(capture->pcap, &header, &bytes);
-    if (got == PCAP_ERROR_BREAK) {
+    if (got == PCAP_ERROR_BREAK && !was_stopped(capture)) {
         return 0;
     }
     if (got != 1) {

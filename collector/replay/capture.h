@@ -34,10 +34,11 @@ struct eye_capture;
 const char *eye_capture_name(const char *path);
 
 /**
- * Opens @path, or standard input as "-". 0 with a capture, which is the caller's; or -errno with a
- * message: it cannot be opened, is no capture, or has a link type that is not known.
+ * Opens @path, or standard input as "-". @stop_fd: a signalfd, readable when the reading is to end,
+ * or -1. 0 with a capture, which is the caller's; or -errno with a message: it cannot be opened, is
+ * no capture, or has a link type that is not known.
  */
-int eye_capture_open(const char *path, struct eye_capture **ret_capture,
+int eye_capture_open(const char *path, int stop_fd, struct eye_capture **ret_capture,
                      struct eye_error *ret_error);
 
 /** The same of @file, which is closed with the capture, or at once on failure; @path names it. */
@@ -52,7 +53,7 @@ const struct eye_link *eye_capture_link(const struct eye_capture *capture);
 /** How much of the file was read, 0 .. 1; below 0: nobody knows how long it is. */
 double eye_capture_progress(const struct eye_capture *capture);
 
-/** The next packet: 1; 0: it was the last one; or -EIO with a message: the file is cut or damaged
+/** The next packet: 1; 0: it was the last one; or -errno with a message: the file is cut or damaged
  * here, why, and what to do about it. */
 int eye_capture_next(struct eye_capture *capture, struct eye_frame *ret_frame,
                      struct eye_error *ret_error);

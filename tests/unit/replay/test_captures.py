@@ -8,14 +8,19 @@ compared with tshark (tests/reference/test_tshark.py).
 """
 
 import datetime
+import fcntl
 import gzip
 import json
 import os
 import pathlib
 import random
+import re
+import signal
 import struct
+import subprocess
 import sys
 import tempfile
+import termios
 import time
 import unittest
 
@@ -317,6 +322,78 @@ class Unusable(Case):
         said = self.replay(write_pcap([*packets[:asked + 1], packets[asked + 1]._replace(
             data=bytes(reset), size=len(reset))]))
         self.assertEqual([series["tags"]["error_type"] for series in said["series"]], ["reset"])
+
+
+class Signals(Case):
+    """Whoever ends a pipe by the keyboard ends all of it, and sees what was captured."""
+
+    CONTENT = (CAPTURES / "http.pcap").read_bytes()
+
+    def begin(self, given, ignored=False):
+        """A process that has read @given of its standard input, and the pipe's writing end."""
+        source, target = os.pipe()
+        self.addCleanup(os.close, source)
+        process = subprocess.Popen(  # pylint: disable=consider-using-with,subprocess-popen-preexec-fn
+            [os.environ["SOCKEYE"], "replay", "--json", "-"], stdin=source, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignored else None)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        os.write(target, given)
+        end = time.monotonic() + 20
+        while not self.blocks(process, signal.SIGTERM) or self.waits_in(source):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.01)
+        return process, target
+
+    @staticmethod
+    def blocks(process, number):
+        status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+        return int(re.search(r"SigBlk:\s*(\w+)", status)[1], 16) >> number - 1 & 1
+
+    @staticmethod
+    def waits_in(pipe):
+        count = bytearray(4)
+        fcntl.ioctl(pipe, termios.FIONREAD, count)
+        return any(count)
+
+    def test_what_was_read_is_told(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process, target = self.begin(self.CONTENT[:2000])
+            process.send_signal(number)
+            out, error = process.communicate(timeout=20)
+            os.close(target)
+            self.assertEqual((process.returncode, error), (3, b"sockeye replay: standard input is read to packet 8 only: "
+                                                              b"a signal ended the reading\n"))
+            said = json.loads(out)
+            self.assertEqual((said["packets"], said["whole"], len(said["series"])), (8, False, 1))
+
+    def test_the_writer_has_last_words(self):
+        process, target = self.begin(self.CONTENT[:2000])
+        process.send_signal(signal.SIGINT)
+        os.write(target, self.CONTENT[2000:])
+        os.close(target)
+        out, _ = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(json.loads(out), replayed(CAPTURES / "http.pcap"))
+
+    def test_before_a_byte(self):
+        process, target = self.begin(b"")
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=20)
+        os.close(target)
+        self.assertEqual((process.returncode, out, error),
+                         (1, b"", b"sockeye replay: a signal came before a byte of standard input\n"))
+
+    def test_ignored(self):
+        """As of what a shell's script starts in the background."""
+        process, target = self.begin(self.CONTENT[:2000], ignored=True)
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
+        os.write(target, self.CONTENT[2000:])
+        os.close(target)
+        out, _ = process.communicate(timeout=20)
+        self.assertEqual((process.returncode, json.loads(out)["packets"]), (0, 34))
 
 
 if __name__ == "__main__":
