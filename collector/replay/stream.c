@@ -187,6 +187,12 @@ static void take_dns_mark(struct eye_replay_stream *stream, struct eye_cursor *a
     }
 }
 
+/* Who has connected is told by a SYN, or by the ports. */
+static bool knows_who_connected(const struct eye_replay_stream *stream)
+{
+    return !stream->ends.guessed || stream->ends.likely;
+}
+
 /* Which end asks, if who has connected does. */
 static enum eye_client connected(const struct eye_replay_stream *stream)
 {
@@ -198,8 +204,7 @@ static enum eye_client connected(const struct eye_replay_stream *stream)
 static void before_kafka(struct eye_replay_stream *stream, const struct eye_cursor *at)
 {
     struct eye_conversation *conversation = &stream->followed->conversation;
-    if (conversation->client == EYE_CLIENT_UNKNOWN &&
-        (!stream->ends.guessed || stream->ends.likely)) {
+    if (conversation->client == EYE_CLIENT_UNKNOWN && knows_who_connected(stream)) {
         conversation->client = (__u8)connected(stream);
     }
     eye_kafka_measure_payload(eye_half_of(conversation, at->side), at);
@@ -365,7 +370,18 @@ static bool recognise(struct eye_replay_stream *stream, struct eye_replay_segmen
     return true;
 }
 
-static struct eye_conversation *begin(struct eye_replay_stream *stream)
+/* What is recognised are requests, but for MySQL, whose server speaks first. */
+static enum eye_client asking(const struct eye_replay_stream *stream,
+                              const struct eye_replay_segment *recognised)
+{
+    bool greets = stream->stream.protocol == EYE_PROTOCOL_MYSQL &&
+                  recognised->size > EYE_MYSQL_HEAD_BYTES &&
+                  recognised->bytes[EYE_MYSQL_HEAD_BYTES] == EYE_MYSQL_GREETING;
+    return eye_client_of(recognised->sent ? EYE_SENT : EYE_RECEIVED, !greets);
+}
+
+static struct eye_conversation *begin(struct eye_replay_stream *stream,
+                                      const struct eye_replay_segment *recognised)
 {
     stream->followed = calloc(1, sizeof(*stream->followed));
     if (stream->followed == NULL) {
@@ -376,7 +392,8 @@ static struct eye_conversation *begin(struct eye_replay_stream *stream)
     conversation->protocol = stream->stream.protocol;
     conversation->queue.by_number = parser->note == NULL;
     if (parser->client_connects) {
-        conversation->client = (__u8)connected(stream);
+        conversation->client =
+            (__u8)(knows_who_connected(stream) ? connected(stream) : asking(stream, recognised));
     }
     return conversation;
 }
@@ -441,7 +458,7 @@ void eye_replay_stream_take(struct eye_replay_stream *stream,
         return;
     }
     __u8 protocol = stream->stream.protocol;
-    if (stream->followed == NULL && begin(stream) == NULL) {
+    if (stream->followed == NULL && begin(stream, &segment) == NULL) {
         eye_tell_loss(EYE_OWNER_UNKNOWN, service_port(stream), stream->sink->client_end,
                       EYE_LOSS_OF_PARSER((__u32)protocol) + EYE_LOST_STORAGE, 1);
         return;

@@ -299,6 +299,27 @@ class Unusable(Case):
                 with self.subTest(name=name, end=end):
                     self.assertGreaterEqual(told, sum(whole.values()) * 0.5)
 
+    def test_without_handshake_at_high_ports(self):
+        """Both ports are such as clients get, and the service's is the higher one: whoever asks is the
+        client."""
+        for name, path in FILES.items():
+            if name == "dns":
+                continue  # port 53 it is, or none
+            packets = read_pcap(path)
+            ports = slice(ETHERNET + 20, ETHERNET + 24)
+            served = {packet.data[ports][2:] for packet in packets if flags_of(packet) == 2}
+            moved = [packet._replace(data=packet.data[:ports.start] + b"".join(
+                b"\xff\x00" if port in served else port for port in (packet.data[ports][:2], packet.data[ports][2:]))
+                                     + packet.data[ports.stop:]) for packet in packets]
+            joined = [packet for packet in moved if not flags_of(packet) & 2]
+            for end in ENDS:
+                with self.subTest(name=name, end=end):
+                    said = series_of(self.replay(write_pcap(joined), "--end", end))
+                    whole = series_of(self.replay(write_pcap(moved), "--end", end))
+                    self.assertEqual(sum(whole.values()), sum(series_of(replayed(path, "--end", end)).values()))
+                    self.assertEqual({series: count for series, count in said.items() if series[0] != "usm.lost"},
+                                     whole)
+
     def test_no_ip_and_fragments(self):
         packets = read_pcap(CAPTURES / "http.pcap")
         arp = packets[0]._replace(data=packets[0].data[:12] + b"\x08\x06" + packets[0].data[14:])
