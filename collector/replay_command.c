@@ -158,7 +158,8 @@ struct run {
     const struct eye_options *options;
     const struct eye_config *config;
     bool client_end;
-    struct eye_workers workers; /* of --config */
+    uint8_t ports[UINT16_MAX + 1]; /* enum eye_protocol */
+    struct eye_workers workers;    /* of --config */
     struct stages stages;
     struct eye_replay_summary summary;
 };
@@ -181,6 +182,7 @@ static int read_capture(struct run *run, struct eye_capture *capture)
         .sink = {.take = eye_usm_take,
                  .context = &run->stages.usm,
                  .wanted = eye_protocols_wanted(run->config),
+                 .ports = run->ports,
                  .client_end = run->client_end},
         .dns_timeout_ns = run->config->dns.timeout_ns,
         .on_progress = terminal ? tell_progress : NULL,
@@ -319,6 +321,7 @@ int eye_command_replay(const struct eye_options *options)
         return EYE_EXIT_CONFIG;
     }
     run.config = config;
+    eye_protocol_ports_write(config, run.ports);
     int code =
         options->file == NULL ? EYE_EXIT_OK : eye_command_make_exporters(config, &run.workers);
     if (code == EYE_EXIT_OK) {

@@ -11,5 +11,8 @@ struct eye_replay_sink {
     void (*take)(void *context, const void *record, size_t bytes);
     void *context;
     uint32_t wanted; /* protocols, bits by enum eye_protocol */
+    /** By port of a service, 65 536 of them: the enum eye_protocol that is spoken there whatever
+     * the first bytes look like, 0: they decide. NULL: they do everywhere. */
+    const uint8_t *ports;
     bool client_end; /* requests are told as the client's end sees them, not the server's */
 };

@@ -187,10 +187,19 @@ static void take_dns_mark(struct eye_replay_stream *stream, struct eye_cursor *a
     }
 }
 
+/* The protocol that the service's port is said to speak; 0: its bytes decide. */
+static __u8 expected(const struct eye_replay_stream *stream)
+{
+    const uint8_t *ports = stream->sink->ports;
+    return ports != NULL && stream->stream.protocol != EYE_PROTOCOL_TUNNEL
+               ? ports[service_port(stream)]
+               : EYE_PROTOCOL_UNKNOWN;
+}
+
 /* Who has connected is told by a SYN, or by the ports. */
 static bool knows_who_connected(const struct eye_replay_stream *stream)
 {
-    return !stream->ends.guessed || stream->ends.likely;
+    return !stream->ends.guessed || stream->ends.likely || expected(stream) != EYE_PROTOCOL_UNKNOWN;
 }
 
 /* Which end asks, if who has connected does. */
@@ -309,13 +318,21 @@ static void take_steps(struct eye_replay_stream *stream, struct eye_work *work)
 
 /* ---- Payloads ---- */
 
+/* Bits by enum eye_protocol: what the stream may turn out to speak. */
+static __u32 may_speak(const struct eye_replay_stream *stream)
+{
+    __u8 only = expected(stream);
+    return stream->sink->wanted &
+           (only == EYE_PROTOCOL_UNKNOWN ? eye_may_speak(&stream->stream) : 1U << only);
+}
+
 /* As eye_look_at(). */
 static __u8 look(const struct eye_replay_stream *stream, const struct eye_replay_segment *segment)
 {
     struct eye_glance glance = {.payload_bytes = segment->size};
     __u32 bytes = segment->size < EYE_LOOK_BYTES ? segment->size : EYE_LOOK_BYTES;
     memcpy(glance.bytes, segment->bytes, bytes);
-    return eye_look_at(&glance, bytes, eye_may_speak(&stream->stream) & stream->sink->wanted);
+    return eye_look_at(&glance, bytes, may_speak(stream));
 }
 
 /* Takes off what a load balancer has put before the first byte, if it is here as a whole. */
@@ -355,8 +372,11 @@ static bool recognise(struct eye_replay_stream *stream, struct eye_replay_segmen
     }
     if (seen == EYE_SEEN_PROXY) {
         /* A header in pieces is HTTP/1's to put together. */
-        seen = stream->sink->wanted & 1U << EYE_PROTOCOL_HTTP ? EYE_PROTOCOL_HTTP
-                                                              : EYE_PROTOCOL_UNKNOWN;
+        seen =
+            may_speak(stream) & 1U << EYE_PROTOCOL_HTTP ? EYE_PROTOCOL_HTTP : EYE_PROTOCOL_UNKNOWN;
+    }
+    if (seen == EYE_PROTOCOL_UNKNOWN && stream->sink->wanted & 1U << expected(stream)) {
+        seen = expected(stream);
     }
     if (seen == EYE_PROTOCOL_UNKNOWN) {
         eye_count_look(known);

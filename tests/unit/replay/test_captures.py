@@ -141,6 +141,11 @@ class Whole(Case):
         """Protocols are switched off as for the daemon; a wrong key is 78, a wrong end 2."""
         said = replayed(CAPTURES / "redis.pcap", "--set", "protocols.redis=false")
         self.assertEqual((said["series"], said["connections"]["unrecognised"]), ([], 6))
+        rule = ("--set", "protocols.ports=[{port: 24978, protocol: %s}]")
+        whole = replayed(CAPTURES / "http.pcap")
+        for protocol, series in ("http", whole["series"]), ("redis", []):
+            said = replayed(CAPTURES / "http.pcap", rule[0], rule[1] % protocol)
+            self.assertEqual([one for one in said["series"] if one["metric"] != "usm.lost"], series)
         for words, code in (("--set", "intervall=1s"), 78), (("--end", "middle"), 2):
             self.assertEqual(run(CAPTURES / "redis.pcap", *words).returncode, code)
 
