@@ -86,7 +86,10 @@ static bool is_vlan(uint16_t ethertype)
 static size_t pass_tags(const uint8_t *bytes, size_t size, size_t header, uint16_t ethertype,
                         uint16_t *ret_ethertype)
 {
-    while (is_vlan(ethertype) && size >= header + VLAN_BYTES) {
+    while (is_vlan(ethertype)) {
+        if (size < header + VLAN_BYTES) {
+            return EYE_LINK_CUT;
+        }
         ethertype = number(bytes + header + 2);
         header += VLAN_BYTES;
     }
@@ -99,7 +102,7 @@ static size_t pass_tags(const uint8_t *bytes, size_t size, size_t header, uint16
 static size_t read_ethernet(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype)
 {
     return size < ETHERNET_BYTES
-               ? 0
+               ? EYE_LINK_CUT
                : pass_tags(bytes, size, ETHERNET_BYTES, number(bytes + 12), ret_ethertype);
 }
 
@@ -109,13 +112,14 @@ static size_t read_ethernet(const uint8_t *bytes, size_t size, uint16_t *ret_eth
 
 static size_t read_sll(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype)
 {
-    return size < SLL_BYTES ? 0
+    return size < SLL_BYTES ? EYE_LINK_CUT
                             : pass_tags(bytes, size, SLL_BYTES, number(bytes + 14), ret_ethertype);
 }
 
 static size_t read_sll2(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype)
 {
-    return size < SLL2_BYTES ? 0 : pass_tags(bytes, size, SLL2_BYTES, number(bytes), ret_ethertype);
+    return size < SLL2_BYTES ? EYE_LINK_CUT
+                             : pass_tags(bytes, size, SLL2_BYTES, number(bytes), ret_ethertype);
 }
 
 /* The network's header says which one it is. */
@@ -128,7 +132,7 @@ static uint16_t ethertype_of(const uint8_t *bytes, size_t size)
 static size_t read_raw(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype)
 {
     *ret_ethertype = ethertype_of(bytes, size);
-    return 0;
+    return size == 0 ? EYE_LINK_CUT : 0;
 }
 
 /* An address family, in the byte order of whoever captured, or the other way round; the numbers of
@@ -137,8 +141,8 @@ static size_t read_raw(const uint8_t *bytes, size_t size, uint16_t *ret_ethertyp
 
 static size_t read_null(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype)
 {
-    if (size < NULL_BYTES) {
-        return 0;
+    if (size <= NULL_BYTES) {
+        return EYE_LINK_CUT;
     }
     *ret_ethertype = ethertype_of(bytes + NULL_BYTES, size - NULL_BYTES);
     return NULL_BYTES;

@@ -11,12 +11,15 @@
 
 #include "collector/base/error.h"
 
+/* Of a packet that is too short for what stands before the network's header. */
+#define EYE_LINK_CUT SIZE_MAX
+
 /* What stands before the network's header. */
 struct eye_link {
     int type;         /* DLT_ of libpcap */
     const char *name; /* as libpcap and tcpdump have it */
-    /** How many bytes stand before the network's header, whose kind is @ret_ethertype; of a packet
-     * that is too short nothing is set. */
+    /** How many bytes stand before the network's header, whose kind is @ret_ethertype; or
+     * EYE_LINK_CUT. */
     size_t (*read)(const uint8_t *bytes, size_t size, uint16_t *ret_ethertype);
 };
 

@@ -238,6 +238,10 @@ void eye_packet_read(const struct eye_link *link, const struct eye_frame *frame,
     uint16_t ethertype = 0;
     size_t header = link->read(frame->bytes, frame->captured, &ethertype);
     *ret_packet = (struct eye_packet){.time_ns = frame->time_ns};
+    if (header == EYE_LINK_CUT) {
+        ret_packet->kind = frame->captured < frame->size ? EYE_PACKET_CUT : EYE_PACKET_DAMAGED;
+        return;
+    }
     pass(&rest, header);
     ret_packet->kind = ethertype == ETHERTYPE_IP     ? read_ipv4(&rest, ret_packet)
                        : ethertype == ETHERTYPE_IPV6 ? read_ipv6(&rest, ret_packet)

@@ -241,12 +241,12 @@ class Unusable(Case):
         """Of 64 nothing but headers is left; whatever is, nothing is told that was not asked."""
         for name, path in FILES.items():
             packets = read_pcap(path)
-            for snaplen in (20, 50, 64, 70, 80, 96, 128, 200, 300):
+            for snaplen in (1, 13, 20, 50, 64, 70, 80, 96, 128, 200, 300):
                 cut = [packet._replace(data=packet.data[:snaplen]) for packet in packets]
                 said = self.replay(write_pcap(cut))
                 with self.subTest(name=name, snaplen=snaplen):
                     self.assert_none_is_wrong(said, name)
-                    if snaplen == 20:
+                    if snaplen <= 20:
                         self.assertEqual(said["unused"]["cut_headers"], len(packets))
                     elif snaplen == 64 and name != "dns":
                         self.assertGreater(said["unused"]["cut_payloads"], 5)
@@ -336,6 +336,16 @@ class Unusable(Case):
         self.assertEqual(series_of(said), series_of(replayed(CAPTURES / "http.pcap")))
         self.assertIn(b"not used: packets of neither IPv4 nor IPv6 (1); packets of neither TCP nor UDP (1); "
                       b"fragments of IP packets (2)\n", run(self.folder / "capture").stdout)
+
+    def test_short_frames(self):
+        """What is too short for its link, or for its VLAN's tag, is none of IP's others."""
+        packet = read_pcap(CAPTURES / "http.pcap")[0]
+        tagged = packet.data[:12] + b"\x81\0"
+        for data, size, why in ((b"", 60, "cut_headers"), (packet.data[:13], 60, "cut_headers"),
+                                (tagged, 60, "cut_headers"), (packet.data[:13], 13, "damaged_headers"),
+                                (tagged, 14, "damaged_headers"), (packet.data[:12] + b"\x08\x06", 14, "not_ip")):
+            said = self.replay(write_pcap([packet._replace(data=data, size=size)]))
+            self.assertEqual({name: count for name, count in said["unused"].items() if count}, {why: 1})
 
     def test_ends_before_the_answer(self):
         """The capture ends: unanswered. The connection does: an error, by who ended it."""
