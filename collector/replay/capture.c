@@ -6,7 +6,6 @@
 #include <pcap/pcap.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
@@ -226,13 +225,11 @@ static int want_bytes(const struct eye_capture *capture, const char *name,
                          name);
 }
 
-#define MAGIC_BYTES 4
-
 /* The program that unpacks what the file holds, as far as can be told; NULL: it is not packed. */
 static const char *unpacker_of(const struct eye_capture *capture)
 {
     static const struct {
-        uint8_t magic[MAGIC_BYTES];
+        uint8_t magic[EYE_INPUT_BEGINNING_BYTES];
         size_t bytes;
         const char *program;
     } packers[] = {
@@ -241,11 +238,9 @@ static const char *unpacker_of(const struct eye_capture *capture)
         {{0xfd, '7', 'z', 'X'}, 4, "xz"},
         {{'B', 'Z', 'h'}, 3, "bzip2"},
     };
-    uint8_t begins[MAGIC_BYTES] = {0};
-    bool known = capture->input != NULL && pread(eye_input_fd(capture->input), begins,
-                                                 sizeof(begins), 0) == (ssize_t)sizeof(begins);
-    for (size_t i = 0; known && i < EYE_ARRAY_LENGTH(packers); i++) {
-        if (memcmp(begins, packers[i].magic, packers[i].bytes) == 0) {
+    const struct eye_input *input = capture->input;
+    for (size_t i = 0; input != NULL && i < EYE_ARRAY_LENGTH(packers); i++) {
+        if (memcmp(eye_input_beginning(input), packers[i].magic, packers[i].bytes) == 0) {
             return packers[i].program;
         }
     }

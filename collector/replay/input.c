@@ -18,6 +18,7 @@ struct eye_input {
     bool stopped;     /* before its end */
     uint64_t ends_ns; /* monotonic: no later is anything read; 0: stop_fd has not spoken */
     uint64_t position;
+    uint8_t beginning[EYE_INPUT_BEGINNING_BYTES];
 };
 
 /* What a pipe has, and what its writer still puts there, is read; a file is not. */
@@ -59,6 +60,15 @@ static bool wait_for_bytes(struct eye_input *input)
     }
 }
 
+/* @size bytes were read. */
+static void note_read(struct eye_input *input, const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size && input->position + i < sizeof(input->beginning); i++) {
+        input->beginning[input->position + i] = (uint8_t)bytes[i];
+    }
+    input->position += size;
+}
+
 static ssize_t read_some(void *cookie, char *buffer, size_t size)
 {
     struct eye_input *input = cookie;
@@ -70,7 +80,7 @@ static ssize_t read_some(void *cookie, char *buffer, size_t size)
         }
         got = read(input->fd, buffer, size);
     } while (got < 0 && (errno == EAGAIN || errno == EINTR));
-    input->position += got > 0 ? (uint64_t)got : 0;
+    note_read(input, buffer, got > 0 ? (size_t)got : 0);
     return got;
 }
 
@@ -116,6 +126,11 @@ FILE *eye_input_open(const char *path, int stop_fd, const struct eye_input **ret
 int eye_input_fd(const struct eye_input *input)
 {
     return input->fd;
+}
+
+const uint8_t *eye_input_beginning(const struct eye_input *input)
+{
+    return input->beginning;
 }
 
 uint64_t eye_input_position(const struct eye_input *input)

@@ -12,6 +12,9 @@
 /* What a writer that got the signal, too, has for its last words. */
 #define EYE_INPUT_LAST_WORDS_MS 1000
 
+/* As many first bytes are kept, to say what they are. */
+#define EYE_INPUT_BEGINNING_BYTES 4
+
 struct eye_input;
 
 /**
@@ -23,6 +26,9 @@ FILE *eye_input_open(const char *path, int stop_fd, const struct eye_input **ret
 
 /** Owned by the input. */
 int eye_input_fd(const struct eye_input *input);
+
+/** The first bytes; zeros in place of what was not read. */
+const uint8_t *eye_input_beginning(const struct eye_input *input);
 
 /** Bytes that were read. */
 uint64_t eye_input_position(const struct eye_input *input);

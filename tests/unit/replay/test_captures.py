@@ -198,6 +198,7 @@ class Unusable(Case):
         for given, code, words in ((content[:-1], 3, b"is read to packet 33 only: "), (b"", 1, b"is empty: "),
                                    (b"GET / HTTP/1.1\r\n\r\n", 1, b"is no capture (pcap or pcapng): "),
                                    (content[:20], 1, b"ends within its header "),
+                                   (gzip.compress(content), 1, b"is packed: gzip -dc FILE | sockeye replay - reads it"),
                                    (write_pcap([], link=105), 1, b"IEEE802_11")):
             done = run("-", "--json", given=given)
             self.assertEqual((done.returncode, done.stdout == b""), (code, code == 1))
