@@ -273,7 +273,7 @@ class Clients(Kafka):
         self.start()
         producer = self.start_producer()
         self.send(producer, "orders", 1)
-        self.tell_cluster("slow", 30)
+        self.tell_cluster("slow", 150)
         _, seconds, _ = self.send(producer, "orders", 10)
         harness.end_process(producer)
         self.stop()

@@ -309,7 +309,7 @@ class Operations(Server):
         waited = []
         for _ in range(11):
             begin = time.monotonic()
-            own.ask(query(b"select pg_sleep(0.05)"))
+            own.ask(query(b"select pg_sleep(0.2)"))
             waited.append(time.monotonic() - begin)
         self.daemon.stop()
         point = self.daemon.last_point(CLIENT, port=self.port, operation="SELECT")

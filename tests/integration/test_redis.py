@@ -332,7 +332,7 @@ class Late(Case):
         own = self.own()
         own.ask("PING")
         medians = {}
-        for texts, count in ((("BLPOP", "none", 0.05), 10), (("GET", "none"), 300)):
+        for texts, count in ((("BLPOP", "none", 0.2), 10), (("GET", "none"), 300)):
             own.seconds.clear()
             for _ in range(count):
                 own.ask(*texts)
