@@ -152,7 +152,6 @@ PidFile {folder}/pid
 LoadModule mpm_event_module {modules}/mod_mpm_event.so
 LoadModule authz_core_module {modules}/mod_authz_core.so
 LoadModule http2_module {modules}/mod_http2.so
-CustomLog {folder}/access "%>s %U"
 Protocols h2c http/1.1
 User www-data
 Group www-data
@@ -161,7 +160,7 @@ ErrorLog {folder}/error
 """
 
     def test_apache(self):
-        harness.need("apache2", "nghttp", "curl")
+        harness.need("apache2", "nghttp")
         folder, port = harness.temporary_folder(self), free_port()
         for name, content in (("page", "x"), ("apache.conf", self.CONFIG.format(
                 folder=folder, port=port, modules="/usr/lib/apache2/modules"))):
@@ -174,19 +173,10 @@ ErrorLog {folder}/error
         harness.wait_until(lambda: listens(port))
         self.start()
         url = f"http://127.0.0.1:{port}"
-        # Not every curl understands what comes with the 101: the server tells what it was asked.
-        harness.command("curl", "-s", "--http2", "-o", "/dev/null", f"{url}/page",
-                        "-o", "/dev/null", f"{url}/missing", "-o", "/dev/null", f"{url}/page",
-                        check=False)
-        harness.command("nghttp", "-n", "-u", f"{url}/page", f"{url}/other", f"{url}/page?more")
-        server.terminate()
-        server.wait(harness.HANG_SECONDS)
+        # Not by curl: that of Debian 12 (7.88) gives up, most times, on what comes with the 101.
+        for other in ("missing", "other"):
+            harness.command("nghttp", "-n", "-u", f"{url}/page", f"{url}/{other}", f"{url}/page?more")
         self.assertEqual(self.daemon.stop(), 0)
-        with open(f"{folder}/access", encoding="ascii") as log:
-            # A 101 is told once more, as the first stream's answer.
-            asked = collections.Counter(path for status, path in map(str.split, log)
-                                        if status != "101")
-        self.assertGreaterEqual(asked.total(), 4)
         statuses = {"/page": "200", "/missing": "404", "/other": "404"}
         for end in ENDS:
             found = self.told(f"http.{end}.request.duration", port, "route", "status", "version")
@@ -196,7 +186,7 @@ ErrorLog {folder}/error
                 routes[route] += count
                 # What the table was told in the segment of the 101 is not read.
                 self.assertIn(status, ("101",) if version is None else (statuses[route], None))
-            self.assertEqual(routes, asked)
+            self.assertEqual(routes, {"/page": 4, "/missing": 1, "/other": 1})
             self.assertEqual(self.lost(port, end), {}, end)
 
 
