@@ -169,8 +169,8 @@ static void set_client(struct eye_connections *connections, struct connection *c
     connections->counts.guessed += guessed;
 }
 
-/* Where the ports begin that hosts give to who connects (ip_local_port_range of Linux; other systems
- * begin above). */
+/* Where the ports begin that hosts give to who connects (ip_local_port_range of Linux; other
+ * systems begin above). */
 #define CLIENT_PORTS_FROM 32768
 
 /* One port alone is a client's. */

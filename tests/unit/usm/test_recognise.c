@@ -200,6 +200,21 @@ static void batches_are_kafka(void **state)
     }
 }
 
+/* A client without a name that produces, and without a transaction: ZooKeeper has a path
+ * there. */
+static void produce_of_nobody_is_kafka(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        recognise(BYTES("\0\0\0\x16\0\0\0\3\0\0\0\7\0\0\xff\xff\0\1\0\0\x75\x30\0\0\0\1")),
+        EYE_PROTOCOL_KAFKA);
+    assert_int_equal(recognise(BYTES("\0\0\0\x14\0\0\0\x09\0\0\0\7\0\0\0\0\0\1\0\0\x75\x30\2\0")),
+                     EYE_PROTOCOL_KAFKA);
+    assert_int_equal(recognise(BYTES("\0\0\0\x16\0\0\0\3\0\0\0\7\xff\xff\xff\xff\0\1\0\0\x75\x30"
+                                     "\0\0\0\1")),
+                     EYE_PROTOCOL_KAFKA);
+}
+
 /* Statements of any length, too, although the letters of their commands are PostgreSQL's: a length
  * of 80 gives the head of its Parse, one of 67 that of its CommandComplete. */
 static void mysql_is_nothing_else(void **state)
@@ -474,6 +489,7 @@ int main(void)
         cmocka_unit_test(redis_is_nothing_else),
         cmocka_unit_test(kafka_is_nothing_else),
         cmocka_unit_test(batches_are_kafka),
+        cmocka_unit_test(produce_of_nobody_is_kafka),
         cmocka_unit_test(mysql_is_nothing_else),
         cmocka_unit_test(mysql_takes_nothing_of_others),
         cmocka_unit_test(others_are_nothing_else),
