@@ -140,6 +140,8 @@ for number in range(rounds + 1):
         time.sleep(tick - time.time())
     for end in ends:
         end.close()
+    if number < rounds:
+        time.sleep(max(0, tick + 0.5 - time.time()))  # a busy daemon looks late
 print("closed", flush=True)
 sys.stdin.readline()
 """
