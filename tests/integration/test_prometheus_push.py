@@ -247,7 +247,7 @@ class Answers(unittest.TestCase):
         harness.wait_until(lambda: self.server.left(self.PATH) == 0, 30, lambda: daemon.log)
 
         def difference():
-            return truth.difference(payloads.RemoteWrite.of(self.server.taken))
+            return truth.difference(payloads.RemoteWrite.of(self.server.taken, truth.port))
         harness.wait_until(lambda: difference() == [], 30, difference)
         self.assertEqual([status for status, _ in self.server.refused], [503, 501, 429, 413])
         # The body that was too large came again as two.
