@@ -5,7 +5,6 @@
 #include <net/ethernet.h>
 #include <pcap/pcap.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
@@ -190,13 +189,6 @@ const char *eye_capture_name(const char *path)
     return strcmp(path, "-") == 0 ? "standard input" : path;
 }
 
-static uint64_t size_of(int fd)
-{
-    struct stat status;
-    bool known = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-    return known ? (uint64_t)status.st_size : 0;
-}
-
 static bool was_stopped(const struct eye_capture *capture)
 {
     return capture->input != NULL && eye_input_was_stopped(capture->input);
@@ -301,7 +293,7 @@ static int make_capture(FILE *file, const struct eye_input *input, const char *p
     }
     capture->file = file;
     capture->input = input;
-    capture->bytes = input == NULL ? 0 : size_of(eye_input_fd(input));
+    capture->bytes = input == NULL ? 0 : eye_input_size(input);
     int result = start(capture, path, ret_error);
     if (result != 0) {
         eye_capture_close(capture);

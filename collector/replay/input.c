@@ -14,7 +14,8 @@
 struct eye_input {
     int fd;
     int stop_fd;      /* not ours; -1: there is none, or it has spoken */
-    bool stored;      /* a file with an end */
+    bool stored;      /* a file with an end ... */
+    uint64_t bytes;   /* and its size; else 0 */
     bool stopped;     /* before its end */
     uint64_t ends_ns; /* monotonic: no later is anything read; 0: stop_fd has not spoken */
     uint64_t position;
@@ -92,10 +93,11 @@ static int close_input(void *cookie)
     return 0;
 }
 
-static bool is_stored(int fd)
+static void note_size(struct eye_input *input)
 {
     struct stat status;
-    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    input->stored = fstat(input->fd, &status) == 0 && S_ISREG(status.st_mode);
+    input->bytes = input->stored ? (uint64_t)status.st_size : 0;
 }
 
 FILE *eye_input_open(const char *path, int stop_fd, const struct eye_input **ret_input)
@@ -118,14 +120,14 @@ FILE *eye_input_open(const char *path, int stop_fd, const struct eye_input **ret
         errno = problem;
         return NULL;
     }
-    input->stored = is_stored(input->fd);
+    note_size(input);
     *ret_input = input;
     return file;
 }
 
-int eye_input_fd(const struct eye_input *input)
+uint64_t eye_input_size(const struct eye_input *input)
 {
-    return input->fd;
+    return input->bytes;
 }
 
 const uint8_t *eye_input_beginning(const struct eye_input *input)

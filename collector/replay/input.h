@@ -24,8 +24,8 @@ struct eye_input;
  */
 FILE *eye_input_open(const char *path, int stop_fd, const struct eye_input **ret_input);
 
-/** Owned by the input. */
-int eye_input_fd(const struct eye_input *input);
+/** Bytes of the file when it was opened; 0: nobody knows. */
+uint64_t eye_input_size(const struct eye_input *input);
 
 /** The first bytes; zeros in place of what was not read. */
 const uint8_t *eye_input_beginning(const struct eye_input *input);
