@@ -135,9 +135,7 @@ class FirstPayloadCase(unittest.TestCase):
         self.assertEqual(self.daemon.stop(), 0)
         for metric in (SERVER, CLIENT):
             self.assertEqual(self.seen(metric, port), truth, metric)
-        lost = {reason: amount for (program, reason), amount in self.daemon.losses().items()
-                if program == "http"}
-        self.assertEqual(lost, losses or {})
+        self.assertEqual(self.daemon.unpaired(port=port), losses or {})
         print(f"{sum(truth.values())} of {sum(truth.values())} requests", end="; ")
 
     def check_connections(self, port, web):

@@ -45,7 +45,7 @@ def requests_seen(daemon, metric, port):
 
 
 def http_losses(daemon):
-    """{reason: amount} without zeros."""
+    """{reason: amount} without zeros, of the whole host."""
     return {reason: amount for (program, reason), amount in daemon.losses().items()
             if program == "http"}
 
@@ -68,7 +68,7 @@ class HttpCase(unittest.TestCase):
         """Both ends saw exactly the (method, status, route)s or ((...), count)s given."""
         self.stop()
         self.compare(port, expected)
-        self.assertEqual(http_losses(self.daemon), losses or {})
+        self.compare_losses(port, losses)
 
     def compare(self, port, expected):
         wanted = collections.Counter()
@@ -77,6 +77,10 @@ class HttpCase(unittest.TestCase):
             wanted[request] += count
         for metric in ENDS:
             self.assertEqual(requests_seen(self.daemon, metric, port), wanted, metric)
+
+    def compare_losses(self, port, expected=None):
+        """Of this port: others on the host lose what they lose."""
+        self.assertEqual(self.daemon.unpaired(port=port), expected or {})
 
 
 class Together(HttpCase):
@@ -89,14 +93,13 @@ class Together(HttpCase):
         cls.addClassCleanup(scope.close)
         cls.daemon = harness.Daemon(scope)
         cls.checks = []  # (name of the test, function)
-        cls.losses = collections.Counter()
 
     def at_the_end(self, check, *words):
         self.checks.append((self.id(), functools.partial(check, *words)))
 
     def assert_seen(self, port, *expected, losses=None):
-        self.losses.update(losses or {})
         self.at_the_end(self.compare, port, expected)
+        self.at_the_end(self.compare_losses, port, losses)
 
     @classmethod
     def tearDownClass(cls):
@@ -107,8 +110,6 @@ class Together(HttpCase):
                 check()
             except AssertionError as error:
                 failed.append(f"{name}: {error}")
-        if http_losses(cls.daemon) != cls.losses:
-            failed.append(f"losses {http_losses(cls.daemon)}, expected {dict(cls.losses)}")
         if failed:
             raise AssertionError("\n".join(failed))
 
@@ -582,16 +583,16 @@ class Multipath(HttpCase):
             wrong = {key: count for key, count in seen.items()
                      if ord(key[2][1]) - ord("a") != int(key[1]) - self.FIRST_STATUS}
             self.assertEqual(wrong, {}, metric)
-            yield seen.total()
+            yield port, seen.total()
 
     def test_several_subflows_and_a_pipeline(self):
-        for _ in self.converse_in_flights(2, self.REQUESTS_AT_ONCE):
-            self.assertNotEqual(http_losses(self.daemon), {})
+        for port, _ in self.converse_in_flights(2, self.REQUESTS_AT_ONCE):
+            self.assertNotEqual(self.daemon.unpaired(port=port), {})
 
     def test_one_subflow(self):
-        for seen in self.converse_in_flights(1, 1):
+        for port, seen in self.converse_in_flights(1, 1):
             self.assertEqual(seen, self.ROUNDS)
-        self.assertEqual(http_losses(self.daemon), {})
+            self.compare_losses(port)
 
 
 class Unanswered(HttpCase):
@@ -609,7 +610,7 @@ class Unanswered(HttpCase):
         for metric, error in zip(ENDS, errors):
             self.assertEqual(requests_seen(self.daemon, metric, self.talk.port), {
                 ("GET", "200", "/answered"): 1, ("GET", error, "/unanswered"): count}, metric)
-        self.assertEqual(http_losses(self.daemon), {})
+        self.compare_losses(self.talk.port)
 
     def test_client_that_gives_up(self):
         self.talk.client_sends(get("/unanswered"))
@@ -650,7 +651,7 @@ class Unanswered(HttpCase):
         for metric in ENDS:
             self.assertEqual(requests_seen(self.daemon, metric, self.talk.port), {
                 ("GET", "200", "/answered"): 1, ("GET", "201", "/unanswered"): 1}, metric)
-        self.assertEqual(http_losses(self.daemon), {"request_alone": 2})
+        self.compare_losses(self.talk.port, {"request_alone": 2})
 
     def test_answer_to_a_client_that_has_gone(self):
         self.talk.client_sends(get("/unanswered"))
@@ -783,7 +784,7 @@ class AnotherLife(HttpCase):
         client = requests_seen(self.daemon, CLIENT, talk.port)
         self.assertEqual(client, {("GET", "200", "/left"): 3, ("GET", "cancelled", "/left"): 6,
                                   ("GET", "201", "/again"): 3})
-        self.assertEqual(http_losses(self.daemon), {})
+        self.compare_losses(talk.port)
 
 
 class LossesOfAService(HttpCase):
@@ -798,8 +799,8 @@ class LossesOfAService(HttpCase):
         talk.exchange(b"garbage\r\n" + get("/b"), answer())
         talk.close()
         self.stop()
-        losses = http_losses(self.daemon)
-        self.assertEqual(losses, {"response_alone": 4, "malformed": 2})
+        losses = {"response_alone": 4, "malformed": 2}
+        self.compare_losses(talk.port, losses)
         for direction in ("incoming", "outgoing"):
             for reason, amount in losses.items():
                 found = self.daemon.series("usm.lost", port=talk.port, direction=direction,

@@ -232,12 +232,13 @@ class Calls(Case):
             taken_back += found.pop((sleep, "DEADLINE_EXCEEDED"), 0)
             self.assertEqual(found | {(sleep, "DEADLINE_EXCEEDED"): taken_back}, truth, end)
             self.assertEqual(self.lost(self.port, end), {}, end)
-        for method, count, _ in self.CALLS:
+        for method, count, status in self.CALLS:
             own = self.daemon.distribution("rpc.client.call.duration", port=self.port,
                                            method=f"{grpc_peer.SERVICE}/{method}")[1]
             print(f"{method}: {own / count * 1e3:.3f} ms, {seconds[method] / count * 1e3:.3f} by "
                   "the client, which is no C")
-            self.assertLess(own, seconds[method])
+            if status != "DEADLINE_EXCEEDED":  # the caller is told before its call is taken back
+                self.assertLess(own, seconds[method])
         self.assertGreater(self.daemon.distribution(
             "rpc.server.call.duration", port=self.port,
             method=f"{grpc_peer.SERVICE}/Stream")[1], 10 * (grpc_peer.CHUNKS - 1) * grpc_peer.PAUSE)
