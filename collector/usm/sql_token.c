@@ -26,6 +26,9 @@ static const unsigned char bytes[256] = {
     [0x80 ... 0xff] = BYTE_WORD,
 };
 
+/* "a.from", "@from", ":from", "DEFINER=user". */
+static const char binding[] = ".@:=";
+
 static enum byte byte_at(const struct eye_sql_reader *reader, size_t at)
 {
     return (enum byte)bytes[(unsigned char)reader->text[at]];
@@ -117,14 +120,13 @@ static bool begins_number(const struct eye_sql_reader *reader)
     return at < reader->bytes && byte_at(reader, at) == BYTE_DIGIT;
 }
 
-static void read_number(struct eye_sql_reader *reader, struct eye_sql_token *token)
+static void skip_number(struct eye_sql_reader *reader)
 {
     while (reader->at < reader->bytes &&
            (byte_at(reader, reader->at) == BYTE_DIGIT || byte_at(reader, reader->at) == BYTE_WORD ||
             has(reader, "."))) {
         reader->at++;
     }
-    token->kind = EYE_SQL_TOKEN_NONE;
 }
 
 static void read_word(struct eye_sql_reader *reader, struct eye_sql_token *token)
@@ -134,8 +136,9 @@ static void read_word(struct eye_sql_reader *reader, struct eye_sql_token *token
                                           byte_at(reader, reader->at) == BYTE_WORD)) {
         reader->at++;
     }
-    token->kind =
-        is_name(token->start, reader->at - start) ? EYE_SQL_TOKEN_WORD : EYE_SQL_TOKEN_NONE;
+    if (is_name(token->start, reader->at - start)) {
+        token->kind = reader->binding ? EYE_SQL_TOKEN_NAME : EYE_SQL_TOKEN_WORD;
+    }
 }
 
 /* A doubled quote is one of the name's. */
@@ -153,17 +156,19 @@ static void read_quoted(struct eye_sql_reader *reader, struct eye_sql_token *tok
         }
     }
     size_t length = reader->at - name;
-    bool named = skip(reader, quote) && is_name(reader->text + name, length);
-    token->kind = named ? EYE_SQL_TOKEN_QUOTED : EYE_SQL_TOKEN_NONE;
+    if (skip(reader, quote) && is_name(reader->text + name, length)) {
+        token->kind = EYE_SQL_TOKEN_NAME;
+    }
 }
 
 static void read_token(struct eye_sql_reader *reader, struct eye_sql_token *token)
 {
     enum byte first = byte_at(reader, reader->at);
+    token->kind = EYE_SQL_TOKEN_NONE;
     if (first == BYTE_QUOTE) {
         read_quoted(reader, token);
     } else if (begins_number(reader)) {
-        read_number(reader, token);
+        skip_number(reader);
     } else if (first == BYTE_WORD) {
         read_word(reader, token);
     } else {
@@ -185,6 +190,7 @@ struct eye_sql_token eye_sql_read(struct eye_sql_reader *reader)
     if (reader->cut && reader->at == reader->bytes) {
         token.kind = EYE_SQL_TOKEN_END;
     }
+    reader->binding = token.kind == EYE_SQL_TOKEN_MARK && strchr(binding, token.start[0]) != NULL;
     return token;
 }
 

@@ -15,11 +15,11 @@
 #define EYE_SQL_NAME_CHARACTERS 63
 
 enum eye_sql_token_kind {
-    EYE_SQL_TOKEN_END,    /* of the text; also what the cut may have left half of */
-    EYE_SQL_TOKEN_WORD,   /* a keyword, or a name without quotes */
-    EYE_SQL_TOKEN_QUOTED, /* a name, with its quotes */
-    EYE_SQL_TOKEN_MARK,   /* one byte */
-    EYE_SQL_TOKEN_NONE,   /* a number, a name that is none or has no end */
+    EYE_SQL_TOKEN_END,  /* of the text; also what the cut may have left half of */
+    EYE_SQL_TOKEN_WORD, /* a keyword, or a name without quotes */
+    EYE_SQL_TOKEN_NAME, /* no keyword: in quotes, which it has, or "a.from", "@from", "=user" */
+    EYE_SQL_TOKEN_MARK, /* one byte */
+    EYE_SQL_TOKEN_NONE, /* a number, a name that is none or has no end */
 };
 
 struct eye_sql_token {
@@ -35,6 +35,7 @@ struct eye_sql_reader {
     bool cut; /* the text goes on: what touches its end is no token */
     size_t at;
     bool counting; /* in a comment that counts */
+    bool binding;  /* behind a mark that makes a word a name */
 };
 
 /** The next token: from its end on, always EYE_SQL_TOKEN_END. */
