@@ -28,19 +28,20 @@ enum eye_sql_trait {
     EYE_HAS_INTO = 1 << 1,
     EYE_HAS_USING = 1 << 2,
     EYE_HAS_ON = 1 << 3,
-    EYE_HAS_LIST = 1 << 4,     /* of targets */
-    EYE_HAS_INNER = 1 << 5,    /* or a target: DESC t, DESC SELECT */
-    EYE_IS_INNER = 1 << 6,     /* may stand behind EXPLAIN and WITH */
-    EYE_CREATES = 1 << 7,      /* objects; others alter or drop them */
-    EYE_ENDS_TEXT = 1 << 8,    /* its body may hold ";" */
-    EYE_SKIPS_INTO = 1 << 9,   /* INSERT [INTO] t */
-    EYE_SKIPS_TABLE = 1 << 10, /* TRUNCATE [TABLE] t */
-    EYE_SKIPS_KIND = 1 << 11,  /* SELECT .. INTO [TEMPORARY] t */
-    EYE_SKIPS_TASK = 1 << 12,  /* VACUUM [FULL] t */
-    EYE_SKIPS_IF = 1 << 13,    /* DROP TABLE [IF EXISTS] t */
-    EYE_SKIPS_ONLY = 1 << 14,  /* UPDATE [ONLY] t */
-    EYE_SKIPS_RANK = 1 << 15,  /* UPDATE [LOW_PRIORITY] t */
-    EYE_SKIPS_FORM = 1 << 16,  /* COPY [BINARY] t */
+    EYE_HAS_LIST = 1 << 4,         /* of targets */
+    EYE_HAS_INNER = 1 << 5,        /* or a target: DESC t, DESC SELECT */
+    EYE_IS_INNER = 1 << 6,         /* may stand behind EXPLAIN and WITH */
+    EYE_CREATES = 1 << 7,          /* objects; others alter or drop them */
+    EYE_ENDS_TEXT = 1 << 8,        /* its body may hold ";" */
+    EYE_SKIPS_INTO = 1 << 9,       /* INSERT [INTO] t */
+    EYE_SKIPS_TABLE = 1 << 10,     /* TRUNCATE [TABLE] t */
+    EYE_SKIPS_KIND = 1 << 11,      /* SELECT .. INTO [TEMPORARY] t */
+    EYE_SKIPS_TASK = 1 << 12,      /* VACUUM [FULL] t */
+    EYE_SKIPS_IF = 1 << 13,        /* DROP TABLE [IF EXISTS] t */
+    EYE_SKIPS_ONLY = 1 << 14,      /* UPDATE [ONLY] t */
+    EYE_SKIPS_RANK = 1 << 15,      /* UPDATE [LOW_PRIORITY] t */
+    EYE_SKIPS_FORM = 1 << 16,      /* COPY [BINARY] t */
+    EYE_SKIPS_ADJECTIVE = 1 << 17, /* CREATE [UNIQUE] INDEX */
 };
 
 struct eye_sql_behaviour {
@@ -64,8 +65,8 @@ enum eye_sql_meaning {
 
 struct eye_sql_object {
     const char *name;
-    struct eye_sql_behaviour created;
-    enum eye_sql_place changed; /* behind its word, where it is altered or dropped */
+    enum eye_sql_place place; /* behind its word */
+    unsigned traits;          /* of who creates it */
 };
 
 /** The enum eye_sql_operation that begins with this word; EYE_SQL_UNKNOWN: none does. */

@@ -240,14 +240,14 @@ static void take_operation(struct state *state, uint8_t operation)
     advance(state);
 }
 
-/* The frame still has the traits of the operation. */
+/* An index that is created has a name of its own before the table's. */
 static void take_object(struct state *state, const struct eye_sql_object *object)
 {
     struct frame *frame = frame_of(state);
-    bool created = (frame->traits & EYE_CREATES) != 0;
+    unsigned traits = (frame->traits & EYE_CREATES) != 0 ? object->traits : 0;
     append_word(state, object->name);
-    frame->place = created ? object->created.place : object->changed;
-    frame->traits |= EYE_SKIPS_IF | EYE_SKIPS_ONLY | (created ? object->created.traits : 0);
+    frame->place = (traits & EYE_HAS_ON) != 0 ? EYE_PLACE_REST : object->place;
+    frame->traits |= traits | EYE_SKIPS_IF | EYE_SKIPS_ONLY;
     advance(state);
 }
 
@@ -382,13 +382,17 @@ static void take_inner(struct state *state)
     }
 }
 
+/* TABLE or INDEX, behind adjectives and "DEFINER=user". */
 static void take_what_is_created(struct state *state)
 {
     const struct eye_sql_object *object = eye_sql_object_of(&state->token);
     if (object != NULL) {
         take_object(state, object);
-    } else {
+    } else if (state->token.kind != EYE_SQL_TOKEN_WORD ||
+               eye_sql_is_skipped(&state->token, EYE_SKIPS_ADJECTIVE)) {
         advance(state);
+    } else {
+        frame_of(state)->place = EYE_PLACE_ALONE;
     }
 }
 

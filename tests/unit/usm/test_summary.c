@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "collector/base/base.h"
+#include "collector/base/utf8.h"
 #include "collector/usm/summary.h"
 
 #define TEN "abcdefghij"
@@ -398,9 +399,25 @@ static void summarise__names_what_is_created(void **state)
         {"DROP FUNCTION f(int); DROP TABLE t", "DROP FUNCTION f DROP TABLE t"},
         {"CREATE USER bob PASSWORD ", "CREATE USER"},
         {"DROP ROLE bob", "DROP ROLE"},
-        {"ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO bob", "ALTER PRIVILEGES"},
-        {"ALTER SYSTEM SET work_mem TO x", "ALTER SYSTEM"},
-        {"CREATE POLICY p ON t FOR SELECT USING (a = 0)", "CREATE POLICY"},
+        {"ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT SELECT ON TABLES TO bob", "ALTER"},
+        {"ALTER SYSTEM SET work_mem TO x", "ALTER"},
+        {"CREATE POLICY p ON t FOR SELECT USING (a = 0)", "CREATE"},
+        {"CREATE LOCAL TEMP TABLE t (a int)", "CREATE TABLE t"},
+        {"CREATE DEFINER=`root`@`localhost` TRIGGER g BEFORE UPDATE ON t", "CREATE TRIGGER g"},
+        {"CREATE FULLTEXT INDEX i ON t (a)", "CREATE INDEX t"},
+        {"CREATE OR REPLACE GLOBAL RECURSIVE VIEW v AS SELECT 0", "CREATE VIEW v SELECT"},
+        {"CREATE SPATIAL INDEX i ON t (a)", "CREATE INDEX t"},
+        {"CREATE SQL SECURITY INVOKER VIEW v AS SELECT 0", "CREATE VIEW v SELECT"},
+        {"CREATE CONSTRAINT TRIGGER g AFTER INSERT ON t", "CREATE TRIGGER g"},
+        {"CREATE PUBLICATION p FOR TABLE t", "CREATE PUBLICATION p"},
+        {"DROP SUBSCRIPTION s", "DROP SUBSCRIPTION s"},
+        {"ALTER TYPE e ADD VALUE ", "ALTER TYPE e"},
+        {"DROP DOMAIN d", "DROP DOMAIN d"},
+        {"CREATE TABLESPACE s LOCATION ", "CREATE TABLESPACE s"},
+        {"CREATE STATISTICS s ON a, b FROM t", "CREATE"},
+        {"DROP MATERIALIZED VIEW IF EXISTS v", "DROP VIEW v"},
+        {"DROP OWNED BY bob; DROP TABLE t", "DROP DROP TABLE t"},
+        {"ALTER ONLY INDEX i", "ALTER"},
         {"CREATE", "CREATE"},
         {"CREATE (SELECT 0 FROM t)", "CREATE SELECT t"},
     };
@@ -641,6 +658,108 @@ static void summarise__says_nothing_of_what_is_no_statement(void **state)
     assert_string_equal(summary, "");
 }
 
+/* Whatever stands in it. */
+static void assert_clean(const char *summary)
+{
+    size_t length = strlen(summary);
+    for (size_t at = 0; at < length;) {
+        uint32_t code_point = 0;
+        size_t step = eye_utf8_decode(summary + at, length - at, &code_point);
+        assert_true(step > 0);
+        assert_false(eye_utf8_is_control(code_point));
+        at += step;
+    }
+}
+
+static void summarise__bears_nothing_but_one_byte(void **state)
+{
+    (void)state;
+    static const char *const beginnings[] = {"", "SELECT ", "SELECT 0 FROM ", "CREATE ", "COPY "};
+    for (int byte = 1; byte < 256; byte++) {
+        for (size_t i = 0; i < EYE_ARRAY_LENGTH(beginnings); i++) {
+            char text[192];
+            memset(text, byte, sizeof(text));
+            memcpy(text, beginnings[i], strlen(beginnings[i]));
+            char whole[EYE_SUMMARY_BYTES];
+            char cut[EYE_SUMMARY_BYTES];
+            summarise(text, sizeof(text), false, whole);
+            summarise(text, sizeof(text), true, cut);
+            assert_clean(whole);
+            assert_true(begins(whole, cut));
+            assert_int_equal(i == 0, whole[0] == '\0');
+        }
+    }
+}
+
+/* 31 of them in each other are looked into. */
+static void summarise__bears_parentheses(void **state)
+{
+    (void)state;
+    static const char start[] = "SELECT";
+    static const char inner[] = "SELECT 0 FROM t)";
+    for (size_t depth = 0; depth < 192 - sizeof(start) - sizeof(inner); depth++) {
+        char text[192];
+        char summary[EYE_SUMMARY_BYTES];
+        memset(text, '(', sizeof(text));
+        memcpy(text + depth, inner, strlen(inner));
+        summarise(text, sizeof(text), false, summary);
+        assert_string_equal(summary, depth < 32 ? "SELECT t" : "");
+        memset(text, '(', sizeof(text));
+        memcpy(text, start, strlen(start));
+        memcpy(text + strlen(start) + 1 + depth, inner, strlen(inner));
+        summarise(text, sizeof(text), false, summary);
+        assert_string_equal(summary, depth < 31 ? "SELECT SELECT t" : "SELECT");
+    }
+}
+
+static uint32_t next_random(uint32_t *state)
+{
+    *state = *state * 1664525U + 1013904223U;
+    return *state >> 16;
+}
+
+/* Words in any order, and a byte now and then. */
+static size_t write_hostile(uint32_t *seed, char *text, size_t room)
+{
+    static const char *const words[] = {
+        "SELECT", "FROM",  "a",      "b",   ",",      "(",     ")",        ".",  "JOIN",    "WITH",
+        "x",      "AS",    "INSERT", "SET", "INTO",   "TABLE", "UPDATE",   ";",  "/*",      "*/",
+        "/*!",    "--",    "\n",     "#",   "\"a\"",  "`b`",   "\"",       "`",  "EXPLAIN", "0",
+        "ON",     "USING", "WHERE",  "IF",  "CREATE", "INDEX", "DISTINCT", "$0", "DELETE",  "12345",
+    };
+    size_t used = 0;
+    while (used < room) {
+        uint32_t pick = next_random(seed);
+        const char *word = words[next_random(seed) % EYE_ARRAY_LENGTH(words)];
+        char byte[] = {(char)(pick >> 8), '\0'};
+        int length = snprintf(text + used, room - used, "%s%s", pick % 64 == 0 ? byte : word,
+                              pick % 3 == 0 ? "" : " ");
+        used += (size_t)length;
+    }
+    return room - 1;
+}
+
+static void summarise__says_less_of_less_whatever_comes(void **state)
+{
+    (void)state;
+    uint32_t seed = 1;
+    for (int round = 0; round < 3000; round++) {
+        char text[193];
+        size_t bytes = write_hostile(&seed, text, sizeof(text));
+        char whole[EYE_SUMMARY_BYTES];
+        summarise(text, bytes, false, whole);
+        assert_clean(whole);
+        for (size_t cut = 0; cut <= bytes; cut += 1 + next_random(&seed) % 16) {
+            char summary[EYE_SUMMARY_BYTES];
+            summarise(text, cut, true, summary);
+            if (!begins(whole, summary)) {
+                fail_msg("\"%.*s\" | \"%s\" is \"%s\", not of \"%s\"", (int)cut, text, text + cut,
+                         summary, whole);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -658,6 +777,9 @@ int main(void)
         cmocka_unit_test(summarise__keeps_names_as_they_are_written),
         cmocka_unit_test(summarise__ends_between_names),
         cmocka_unit_test(summarise__says_nothing_of_what_is_no_statement),
+        cmocka_unit_test(summarise__bears_nothing_but_one_byte),
+        cmocka_unit_test(summarise__bears_parentheses),
+        cmocka_unit_test(summarise__says_less_of_less_whatever_comes),
     };
     return cmocka_run_group_tests_name("summary", tests, NULL, NULL);
 }
