@@ -2,7 +2,7 @@
 /*
  * Words, names and marks of SQL, as PostgreSQL and MySQL read them: "Lexical Structure" of the
  * manual of the one, "Language Structure" of the other's. Blanks and comments stand between; what
- * MySQL alone reads of a comment ("/" "*!" and "/" "*M!" of MariaDB) counts. Hostile bytes.
+ * MySQL alone reads of a comment that begins with "!", or "M!", counts. Hostile bytes.
  * No state but the reader's, any thread.
  */
 #pragma once
