@@ -146,9 +146,9 @@ static const struct {
 
 uint8_t eye_sql_operation_of(const struct eye_sql_token *token)
 {
-    for (uint8_t i = EYE_SQL_OTHER + 1; i < EYE_SQL_OPERATION_COUNT; i++) {
-        if (eye_sql_is_word(token, eye_sql_operation_name(i))) {
-            return i;
+    for (unsigned i = EYE_SQL_OTHER + 1; i < EYE_SQL_OPERATION_COUNT; i++) {
+        if (eye_sql_is_word(token, eye_sql_operation_name((uint8_t)i))) {
+            return (uint8_t)i;
         }
     }
     return EYE_SQL_UNKNOWN;

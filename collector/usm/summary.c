@@ -87,7 +87,7 @@ static bool is_name(const struct eye_sql_token *token)
     return token->kind == EYE_SQL_TOKEN_WORD || token->kind == EYE_SQL_TOKEN_NAME;
 }
 
-/* Behind what is used, which counts when all of it has room. */
+/* A word or a name behind what is used: it counts when all of it has room. */
 struct piece {
     char *text;
     size_t length;
@@ -160,13 +160,22 @@ static void append_name(struct state *state, const struct name *name)
     end_piece(state, &piece);
 }
 
+static struct eye_sql_token without_quotes(struct eye_sql_token name)
+{
+    if (name.start[0] == '"' || name.start[0] == '`') {
+        name.start++;
+        name.length -= 2;
+    }
+    return name;
+}
+
 static bool is_defined(const struct state *state, const struct name *name)
 {
-    const struct eye_sql_token *part = &name->parts[0];
+    struct eye_sql_token wanted = without_quotes(name->parts[0]);
     for (size_t i = 0; i < state->defined_count && name->count == 1; i++) {
-        const struct eye_sql_token *defined = &state->defined[i];
-        if (defined->length == part->length &&
-            strncasecmp(defined->start, part->start, part->length) == 0) {
+        struct eye_sql_token defined = without_quotes(state->defined[i]);
+        if (defined.length == wanted.length &&
+            strncasecmp(defined.start, wanted.start, wanted.length) == 0) {
             return true;
         }
     }

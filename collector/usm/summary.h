@@ -23,7 +23,8 @@
  * @cut: the text goes on. What may be half a name, or less than all of it, is no target: the
  * summary is the beginning of the whole text's.
  * @ret_summary: UTF-8 without control characters. It holds no literal, and nothing of a comment.
- * Returns its length; 0: the text begins with no word of EYE_SQL_OPERATIONS, and it is empty.
+ * Returns its length; 0, and it is empty: the text begins with no word of EYE_SQL_OPERATIONS, or
+ * with a WITH that it does not go beyond.
  */
 size_t eye_summarise(const uint8_t *text, size_t bytes, bool cut,
                      char ret_summary[static EYE_SUMMARY_BYTES]);

@@ -500,6 +500,8 @@ static void summarise__takes_the_statement_behind_with(void **state)
          "SELECT s.x"},
         {"WITH x AS MATERIALIZED (DELETE FROM a RETURNING b) INSERT INTO x SELECT 0 FROM x",
          "INSERT x SELECT"},
+        {"WITH \"x\" AS (SELECT 0), y AS (SELECT 0) SELECT 0 FROM x, \"y\", `X`, yy, \"z\"",
+         "SELECT yy \"z\""},
         {"WITH x AS (SELECT 0) UPDATE t SET a = x.a FROM x", "UPDATE t"},
         {"WITH x AS (SELECT 0) DELETE FROM t USING x", "DELETE t"},
         {"WITH x AS (SELECT 0) (SELECT 0 FROM t)", "SELECT t"},
