@@ -11,18 +11,23 @@
 #include "collector/base/utf8.h"
 
 enum byte {
-    BYTE_MARK,
+    BYTE_MARK, /* controls, too */
     BYTE_BLANK,
-    BYTE_WORD, /* also controls, which make it none */
+    BYTE_WORD,
     BYTE_DIGIT,
     BYTE_QUOTE,
 };
 
 static const unsigned char bytes[256] = {
-    [0x00 ... 0x08] = BYTE_WORD, ['\t' ... '\r'] = BYTE_BLANK, [0x0e ... 0x1f] = BYTE_WORD,
-    [' '] = BYTE_BLANK,          ['"'] = BYTE_QUOTE,           ['$'] = BYTE_WORD,
-    ['0' ... '9'] = BYTE_DIGIT,  ['A' ... 'Z'] = BYTE_WORD,    ['_'] = BYTE_WORD,
-    ['`'] = BYTE_QUOTE,          ['a' ... 'z'] = BYTE_WORD,    [0x7f] = BYTE_WORD,
+    ['\t' ... '\r'] = BYTE_BLANK,
+    [' '] = BYTE_BLANK,
+    ['"'] = BYTE_QUOTE,
+    ['$'] = BYTE_WORD,
+    ['0' ... '9'] = BYTE_DIGIT,
+    ['A' ... 'Z'] = BYTE_WORD,
+    ['_'] = BYTE_WORD,
+    ['`'] = BYTE_QUOTE,
+    ['a' ... 'z'] = BYTE_WORD,
     [0x80 ... 0xff] = BYTE_WORD,
 };
 

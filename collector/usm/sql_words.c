@@ -12,8 +12,8 @@
 /* By enum eye_sql_operation. Others are alone: what they name is no table, and may be anything
  * (cursors, channels, users). */
 static const struct eye_sql_behaviour operations[EYE_SQL_OPERATION_COUNT] = {
-    [EYE_SQL_SELECT] = {EYE_PLACE_REST, EYE_HAS_FROM | EYE_HAS_INTO | EYE_IS_INNER |
-                                            EYE_SKIPS_TABLE | EYE_SKIPS_KIND},
+    [EYE_SQL_SELECT] = {EYE_PLACE_REST,
+                        EYE_HAS_FROM | EYE_HAS_INTO | EYE_SKIPS_TABLE | EYE_SKIPS_KIND},
     [EYE_SQL_INSERT] = {EYE_PLACE_TARGET, EYE_IS_INNER | EYE_SKIPS_INTO | EYE_SKIPS_RANK},
     [EYE_SQL_REPLACE] = {EYE_PLACE_TARGET, EYE_IS_INNER | EYE_SKIPS_INTO | EYE_SKIPS_RANK},
     [EYE_SQL_UPDATE] = {EYE_PLACE_TARGET, EYE_HAS_FROM | EYE_HAS_LIST | EYE_IS_INNER |

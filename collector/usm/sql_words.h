@@ -30,7 +30,7 @@ enum eye_sql_trait {
     EYE_HAS_ON = 1 << 3,
     EYE_HAS_LIST = 1 << 4,         /* of targets */
     EYE_HAS_INNER = 1 << 5,        /* or a target: DESC t, DESC SELECT */
-    EYE_IS_INNER = 1 << 6,         /* may stand behind EXPLAIN and WITH */
+    EYE_IS_INNER = 1 << 6,         /* may stand behind EXPLAIN and WITH; SELECT may anywhere */
     EYE_CREATES = 1 << 7,          /* objects; others alter or drop them */
     EYE_ENDS_TEXT = 1 << 8,        /* its body may hold ";" */
     EYE_SKIPS_INTO = 1 << 9,       /* INSERT [INTO] t */

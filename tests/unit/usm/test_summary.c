@@ -230,6 +230,9 @@ static void summarise__lists_what_is_read(void **state)
         {"SELECT 0 FROM generate_series(0, 0)", "SELECT"},
         {"SELECT 0 FROM generate_series (a, b) AS g, t", "SELECT t"},
         {"SELECT 0 FROM pg_catalog.unnest($1) x JOIN t ON t.x = x", "SELECT t"},
+        {"SELECT 0 FROM a JOIN LATERAL f(x) AS y ON 0 = 0", "SELECT a"},
+        {"SELECT 0 FROM temp, tables", "SELECT temp tables"},
+        {"(TABLE t) UNION (SELECT 0 FROM u)", "TABLE t SELECT u"},
         {"SELECT 0 FROM t TABLESAMPLE SYSTEM (0), u", "SELECT t u"},
         {"SELECT 0 FROM t PARTITION (p0, p1) USE INDEX (i, j), u", "SELECT t u"},
         {"SELECT 0 FROM { OJ a LEFT OUTER JOIN b ON a.x = b.x }", "SELECT b"},
@@ -261,6 +264,23 @@ static void summarise__lists_what_is_read(void **state)
     assert_summaries(cases, EYE_ARRAY_LENGTH(cases));
 }
 
+static void summarise__ends_the_list_before_a_clause(void **state)
+{
+    (void)state;
+    static const char *const words[] = {
+        "WHERE",   "GROUP", "HAVING", "ORDER",    "LIMIT",     "OFFSET",    "FETCH",
+        "FOR",     "UNION", "EXCEPT", "WINDOW",   "INTERSECT", "SET",       "VALUES",
+        "OUTFILE", "TO",    "UPDATE", "DUMPFILE", "RETURNING", "PROCEDURE",
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(words); i++) {
+        char text[64];
+        snprintf(text, sizeof(text), "SELECT 0 FROM t, u AS x %s a, b", words[i]);
+        assert_summary(&(struct summary_case){text, "SELECT t u"});
+        snprintf(text, sizeof(text), "SELECT 0 FROM %s, b", words[i]);
+        assert_summary(&(struct summary_case){text, "SELECT"});
+    }
+}
+
 /* FROM is said of other things, too. */
 static void summarise__takes_no_argument_for_a_table(void **state)
 {
@@ -283,6 +303,8 @@ static void summarise__takes_no_argument_for_a_table(void **state)
         {"SELECT 0 FROM ?, t", "SELECT t"},
         {"SELECT 0 FROM $1, t", "SELECT t"},
         {"SELECT 0 FROM 0", "SELECT"},
+        {"SELECT 0. FROM t", "SELECT t"},
+        {"SELECT 0.0e0, .0 FROM t", "SELECT t"},
         {"SELECT 0 FROM 0users, t", "SELECT t"},
         {"SELECT 0 FROM 0.0, t", "SELECT t"},
         {"SELECT 0 FROM WHERE a", "SELECT"},
@@ -334,6 +356,8 @@ static void summarise__names_what_is_changed(void **state)
         {"DELETE LOW_PRIORITY QUICK FROM t WHERE a = 0", "DELETE t"},
         {"DELETE x FROM users x JOIN orders y ON x.a = y.a", "DELETE users orders"},
         {"DELETE FROM t USING u AS x, v JOIN w USING (y, z) WHERE t.a = x.a", "DELETE t u v w"},
+        {"DELETE FROM t USING u JOIN v USING (a, b)", "DELETE t u v"},
+        {"UPDATE t SET a = 0 RETURNING b INTO c", "UPDATE t"},
         {"DELETE FROM t USING (SELECT 0 FROM u) x", "DELETE t SELECT u"},
         {"MERGE INTO t AS x USING s ON x.a = s.a WHEN MATCHED THEN UPDATE SET b = 0, c = 0 WHEN "
          "NOT MATCHED THEN INSERT (a, b) VALUES (s.a, s.b)",
@@ -453,6 +477,14 @@ static void summarise__lets_others_stand_alone(void **state)
         {"HANDLER t OPEN", "HANDLER"},
         {"ANALYZE", "ANALYZE"},
         {"VACUUM (FULL, ANALYZE) a (b, c), d", "VACUUM a d"},
+        {"VACUUM FREEZE t", "VACUUM t"},
+        {"REINDEX SCHEMA s", "REINDEX s"},
+        {"REINDEX DATABASE d", "REINDEX d"},
+        {"REINDEX SYSTEM d", "REINDEX d"},
+        {"OPTIMIZE TABLE a, b", "OPTIMIZE a b"},
+        {"CHECK TABLE a, b QUICK", "CHECK a b"},
+        {"REPAIR TABLE a, b", "REPAIR a b"},
+        {"DESCRIBE UPDATE t SET a = 0", "DESCRIBE UPDATE t"},
         {"VACUUM FULL VERBOSE t", "VACUUM t"},
         {"ANALYZE LOCAL TABLE a, b", "ANALYZE a b"},
         {"ANALYZE UPDATE t SET a = 0", "ANALYZE UPDATE t"},
@@ -479,6 +511,9 @@ static void summarise__looks_at_the_statement_inside(void **state)
         {"EXPLAIN FORMAT=JSON INSERT INTO t SELECT 0 FROM u", "EXPLAIN INSERT t SELECT u"},
         {"EXPLAIN EXTENDED (SELECT 0 FROM t)", "EXPLAIN SELECT t"},
         {"EXPLAIN CREATE TABLE t AS SELECT 0 FROM u", "EXPLAIN CREATE TABLE t SELECT u"},
+        {"EXPLAIN REPLACE INTO t VALUES (0)", "EXPLAIN REPLACE t"},
+        {"EXPLAIN VALUES (0)", "EXPLAIN VALUES"},
+        {"EXPLAIN SELECT a, b", "EXPLAIN SELECT"},
         {"EXPLAIN EXECUTE plan", "EXPLAIN EXECUTE"},
         {"EXPLAIN WITH x AS (SELECT 0 FROM a) SELECT 0 FROM b", "EXPLAIN SELECT b"},
         {"PREPARE plan (int, text) AS INSERT INTO t VALUES ($1, $2)", "PREPARE INSERT t"},
@@ -502,6 +537,12 @@ static void summarise__takes_the_statement_behind_with(void **state)
          "INSERT x SELECT"},
         {"WITH \"x\" AS (SELECT 0), y AS (SELECT 0) SELECT 0 FROM x, \"y\", `X`, yy, \"z\"",
          "SELECT yy \"z\""},
+        {"WITH a AS(TABLE t),b AS(TABLE t),c AS(TABLE t),d AS(TABLE t),e AS(TABLE t),"
+         "f AS(TABLE t),g AS(TABLE t),h AS(TABLE t),i AS(TABLE t),j AS(TABLE t)SELECT 0 FROM j,k",
+         "SELECT k"},
+        {"WITH x AS (SELECT 0) SELECT 0 FROM x.t", "SELECT x.t"},
+        {"WITH xy AS (SELECT 0) SELECT 0 FROM x", "SELECT x"},
+        {"WITH RECURSIVE x AS (SELECT 0) SEARCH DEPTH FIRST BY a SET b DELETE FROM t", "DELETE t"},
         {"WITH x AS (SELECT 0) UPDATE t SET a = x.a FROM x", "UPDATE t"},
         {"WITH x AS (SELECT 0) DELETE FROM t USING x", "DELETE t"},
         {"WITH x AS (SELECT 0) (SELECT 0 FROM t)", "SELECT t"},
@@ -541,6 +582,8 @@ static void summarise__reads_no_comments(void **state)
         {"SELECT /*!00000 SQL_NO_CACHE */ 0 FROM a /*M!000000 JOIN b */ JOIN c", "SELECT a b c"},
         {"SELECT /*!000000 HIGH_PRIORITY */ 0 FROM t", "SELECT t"},
         {"SELECT /*+ MAX_EXECUTION_TIME(0) */ 0 FROM t", "SELECT t"},
+        {"SELECT 0 */* , x FROM a, */ 0 FROM t", "SELECT t"},
+        {"SELECT /*!00000 a, */ 0 */* x FROM b, */ 0 FROM t", "SELECT t"},
         {"SELECT 0 */ FROM t", "SELECT t"},
         {"SELECT 0 */* FROM a */ 0 FROM t", "SELECT t"},
         {"SELECT a/b, a-b FROM t", "SELECT t"},
@@ -568,6 +611,9 @@ static void summarise__keeps_names_as_they_are_written(void **state)
         {"SELECT 0 FROM \"\"\"a\", \"a\"\"\"", "SELECT \"\"\"a\" \"a\"\"\""},
         {"SELECT 0 FROM \"a`b\", `c\"d`", "SELECT \"a`b\" `c\"d`"},
         {"SELECT 0 FROM \"a, b -- (c\" JOIN d", "SELECT \"a, b -- (c\" d"},
+        {"SELECT 0 FROM a, \"bc", "SELECT a"},
+        {"SELECT 0 FROM `", "SELECT"},
+        {"SELECT 0 FROM \"a\"\"", "SELECT"},
         {"SELECT 0 FROM \"\", t", "SELECT t"},
         {"SELECT 0 FROM a$b, $c, _d", "SELECT a$b $c _d"},
         {"SELECT 0 FROM a1, b22, c333", "SELECT a1 b22 c333"},
@@ -634,6 +680,8 @@ static void summarise__says_nothing_of_what_is_no_statement(void **state)
         {" \t\r\n ", ""},
         {";", ""},
         {"foo", ""},
+        {"(foo SELECT 0 FROM t)", ""},
+        {"\x01SELECT 0 FROM t", ""},
         {"foo SELECT 0 FROM t", ""},
         {"SELECTED 0 FROM t", ""},
         {"SEL", ""},
@@ -769,6 +817,7 @@ int main(void)
         cmocka_unit_test(summarise__knows_what_pgbench_asks),
         cmocka_unit_test(summarise__knows_what_frameworks_write),
         cmocka_unit_test(summarise__lists_what_is_read),
+        cmocka_unit_test(summarise__ends_the_list_before_a_clause),
         cmocka_unit_test(summarise__takes_no_argument_for_a_table),
         cmocka_unit_test(summarise__names_what_is_changed),
         cmocka_unit_test(summarise__names_what_is_created),
