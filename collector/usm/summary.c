@@ -288,14 +288,18 @@ static bool read_name(struct state *state, struct name *ret_name)
     return true;
 }
 
-/* Other marks say that it was none: "a-b", "x=", U&"x". What has parameters is a function. */
+/* Other marks say that it was none: "a-b", "x=", U&"x". What has parameters is a function, and ROWS
+ * FROM a list of such. */
 static bool ends_name(const struct state *state, bool source)
 {
     if (is_end(state)) {
         return !state->reader.cut;
     }
+    if (source && (is_mark(state, '(') || is_word(state, "FROM"))) {
+        return false;
+    }
     return is_name(&state->token) || is_mark(state, ',') || is_mark(state, ')') ||
-           is_mark(state, ';') || (!source && is_mark(state, '('));
+           is_mark(state, ';') || is_mark(state, '(');
 }
 
 static void take_name(struct state *state)

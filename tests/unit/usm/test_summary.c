@@ -233,6 +233,8 @@ static void summarise__lists_what_is_read(void **state)
         {"SELECT 0 FROM a JOIN LATERAL f(x) AS y ON 0 = 0", "SELECT a"},
         {"SELECT 0 FROM temp, tables", "SELECT temp tables"},
         {"(TABLE t) UNION (SELECT 0 FROM u)", "TABLE t SELECT u"},
+        {"SELECT 0 FROM ROWS FROM (f(0), g(a, b)) AS x, t", "SELECT t"},
+        {"SELECT 0 FROM rows, t", "SELECT rows t"},
         {"SELECT 0 FROM t TABLESAMPLE SYSTEM (0), u", "SELECT t u"},
         {"SELECT 0 FROM t PARTITION (p0, p1) USE INDEX (i, j), u", "SELECT t u"},
         {"SELECT 0 FROM { OJ a LEFT OUTER JOIN b ON a.x = b.x }", "SELECT b"},
