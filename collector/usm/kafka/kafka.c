@@ -7,8 +7,13 @@
 
 #include "bpf/usm/kafka/record.h"
 #include "collector/usm/kafka/errors.h"
-#include "collector/usm/kafka/topics.h"
+#include "collector/usm/learnt.h"
 #include "collector/usm/protocol.h"
+
+/* Ids are random and never used again, so one table serves all clusters. A cluster has a few
+ * thousand topics at most; a host speaks to a few clusters; clients ask for metadata again and
+ * again. A megabyte. */
+#define TOPICS_KEPT 4096
 
 static const char *const operations[EYE_KAFKA_KEY_COUNT] = {
 #define X(number, identifier, name, ...) [number] = (name),
@@ -19,12 +24,12 @@ static const char *const operations[EYE_KAFKA_KEY_COUNT] = {
 static void *open_topics(const struct eye_config *config)
 {
     (void)config;
-    return eye_kafka_topics_new();
+    return eye_learnt_new(TOPICS_KEPT, EYE_KAFKA_ID_BYTES, EYE_KAFKA_NAME_BYTES);
 }
 
 static void close_topics(void *state)
 {
-    eye_kafka_topics_free(state);
+    eye_learnt_free(state);
 }
 
 static bool is_valid(const struct eye_request_head *head, const void *record)
@@ -36,28 +41,57 @@ static bool is_valid(const struct eye_request_head *head, const void *record)
            (!has_id || body->length == EYE_KAFKA_ID_BYTES);
 }
 
+static bool is_name(const uint8_t *name, size_t length)
+{
+    if (length == 0 || length > EYE_KAFKA_NAME_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < length; i++) {
+        bool digit = name[i] >= '0' && name[i] <= '9';
+        bool letter = (name[i] | 0x20) >= 'a' && (name[i] | 0x20) <= 'z';
+        if (!digit && !letter && name[i] != '.' && name[i] != '_' && name[i] != '-') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_none(const uint8_t *id)
+{
+    static const uint8_t none[EYE_KAFKA_ID_BYTES];
+    return memcmp(id, none, sizeof(none)) == 0;
+}
+
+/* An id, and the topic's name. */
 static bool learn(void *state, const uint8_t *message, size_t bytes)
 {
-    return bytes > EYE_KAFKA_ID_BYTES &&
-           eye_kafka_topics_learn(state, message, message + EYE_KAFKA_ID_BYTES,
-                                  bytes - EYE_KAFKA_ID_BYTES);
+    if (bytes < EYE_KAFKA_ID_BYTES || is_none(message)) {
+        return false;
+    }
+    const uint8_t *name = message + EYE_KAFKA_ID_BYTES;
+    size_t length = bytes - EYE_KAFKA_ID_BYTES;
+    if (!is_name(name, length)) {
+        return false;
+    }
+    eye_learnt_set(state, message, name, length);
+    return true;
 }
 
 static uint64_t forgotten(const void *state)
 {
-    return eye_kafka_topics_evicted(state);
+    return eye_learnt_evicted(state);
 }
 
 /* Of an id that nobody has told of yet "unknown": the next one may be known. */
-static const char *name_of(const struct eye_kafka_topics *topics, const struct eye_kafka_body *body,
+static const char *name_of(const struct eye_learnt *topics, const struct eye_kafka_body *body,
                            struct eye_request_name *name)
 {
     if (body->flags & EYE_KAFKA_HAS_ID) {
-        const char *known = eye_kafka_topics_find(topics, body->name);
+        const char *known = eye_learnt_find(topics, body->name);
         name->fleeting = known == NULL;
         return known == NULL ? "unknown" : known;
     }
-    if (!eye_kafka_is_name(body->name, body->length)) {
+    if (!is_name(body->name, body->length)) {
         return "_OTHER";
     }
     memcpy(name->text, body->name, body->length);

@@ -13,7 +13,6 @@
 #include "bpf/usm/kafka/record.h"
 #include "collector/base/base.h"
 #include "collector/usm/kafka/errors.h"
-#include "collector/usm/kafka/topics.h"
 #include "collector/usm/protocol.h"
 
 struct record {
@@ -157,36 +156,6 @@ static void ids__are_unknown_until_they_are_learnt(void **state)
     eye_protocol_kafka.close(topics);
 }
 
-static void number_id(uint8_t id[static EYE_KAFKA_ID_BYTES], size_t number)
-{
-    memset(id, 1, EYE_KAFKA_ID_BYTES);
-    memcpy(id, &number, sizeof(number));
-}
-
-/* The oldest one gives way. */
-static void ids__beyond_the_limit_take_places_of_older_ones(void **state)
-{
-    struct eye_kafka_topics *topics = eye_kafka_topics_new();
-    uint8_t id[EYE_KAFKA_ID_BYTES];
-    char name[32];
-    (void)state;
-    for (size_t i = 0; i < EYE_KAFKA_TOPICS_KEPT + 10; i++) {
-        number_id(id, i);
-        int length = snprintf(name, sizeof(name), "topic-%zu", i);
-        assert_true(eye_kafka_topics_learn(topics, id, (const uint8_t *)name, (size_t)length));
-        assert_true(eye_kafka_topics_learn(topics, id, (const uint8_t *)name, (size_t)length));
-    }
-    assert_int_equal(eye_kafka_topics_evicted(topics), 10);
-    for (size_t i = 0; i < EYE_KAFKA_TOPICS_KEPT + 10; i++) {
-        number_id(id, i);
-        const char *found = eye_kafka_topics_find(topics, id);
-        snprintf(name, sizeof(name), "topic-%zu", i);
-        assert_true(i < 10 ? found == NULL : found != NULL && strcmp(found, name) == 0);
-    }
-    eye_kafka_topics_free(topics);
-    eye_kafka_topics_free(NULL);
-}
-
 static void errors__have_the_names_of_the_protocol(void **state)
 {
     (void)state;
@@ -221,7 +190,6 @@ int main(void)
         cmocka_unit_test(names__keep_waiting_out_of_the_latency),
         cmocka_unit_test(names__of_hostile_bytes_are_none),
         cmocka_unit_test(ids__are_unknown_until_they_are_learnt),
-        cmocka_unit_test(ids__beyond_the_limit_take_places_of_older_ones),
         cmocka_unit_test(errors__have_the_names_of_the_protocol),
         cmocka_unit_test(records__of_another_kind_are_refused),
     };
