@@ -164,7 +164,7 @@ static __always_inline struct eye_half *eye_half_of(struct eye_conversation *con
 
 /* What a parser keeps of the connection beside its halves, where bodies are so short that the first
  * slot has room for it behind its own: zero at first. */
-#define EYE_KEPT_FROM 8
+#define EYE_KEPT_FROM 16
 #define EYE_KEPT_BYTES (EYE_REQUEST_BODY_MAX - EYE_KEPT_FROM)
 
 static __always_inline void *eye_kept_of(struct eye_conversation *conversation)

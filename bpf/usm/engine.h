@@ -11,6 +11,7 @@
 #include "bpf/usm/parser.h"
 #include "bpf/usm/place.h"
 #include "bpf/usm/reader.h"
+#include "bpf/usm/statements.h"
 
 /*
  * Steps per payload behind the first one, a product because the verifier follows every round of a
@@ -158,6 +159,12 @@ static __always_inline struct eye_request *eye_take_response(struct eye_work *wo
         return NULL;
     }
     struct eye_answered answered = eye_answer(conversation, work->pipeline, side, found->code);
+    if (work->parser->statements) {
+        struct eye_request *request = answered.request;
+        eye_pin(request);
+        eye_sql_kept_of(conversation)->answered =
+            request ? eye_load_word(request->body + EYE_STATEMENT_AT) : 0;
+    }
     found->mark = answered.mark;
     found->last = answered.last;
     if (work->parser->times_ends && found->late && answered.request) {

@@ -59,6 +59,10 @@ struct eye_parser {
     /** Bytes do not tell requests from responses: whoever connected is the client. */
     bool client_connects;
 
+    /** It keeps statements of SQL (bpf/usm/statements.h): the number of a request's stands in its
+     * body, behind eight bytes. */
+    bool statements;
+
     /** Requests come in batches (bpf/usm/batches.h): answers are of batch number eye_half.left of
      * their direction, which the engine counts on, and requests of that of theirs, which go_on()
      * does. An answer that belongs to no request is no loss. */
@@ -95,6 +99,9 @@ struct eye_parser {
     /** NULL, or: the answer, or interim answer, at the start of the window says something about its
      * request, which goes into the body of the record. Of batches only. */
     void (*complete)(const struct eye_half *half, __u32 filled, struct eye_request *request);
+
+    /** NULL, or: tells the collector what it has to know beside records, behind each step. */
+    void (*tell)(struct eye_conversation *conversation, __u32 side);
 
     /** A parser whose messages often come many at a time has these, too (bpf/usm/burst.h). At @from
      * (below @filled) in the window of a direction stands a message that is here as a whole, has

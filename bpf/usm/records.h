@@ -88,5 +88,8 @@ static __always_inline bool eye_step_and_tell(struct eye_work *work)
         eye_tell(work->conversation, answered);
         eye_pop_answered(work);
     }
+    if (work->parser->tell) {
+        work->parser->tell(work->conversation, work->at->side);
+    }
     return more;
 }

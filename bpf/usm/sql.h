@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What statements of SQL do, as records of the databases that speak it say it. No text is carried:
- * operations are numbers of this table, whoever made them up. */
+/* What statements of SQL do, as records of the databases that speak it say it. Operations are
+ * numbers of this table, whoever made them up. */
 #pragma once
 
 #include "bpf/abi.h"
@@ -85,6 +85,16 @@
     X(HELP)                                                                                        \
     X(BINLOG)
 
+/* In the body of a record: the number of the statement (bpf/usm/statements.h). */
+#define EYE_STATEMENT_AT 8
+
+/* Of a statement: blanks before the first word, and the word. */
+#define EYE_SQL_WORD_BYTES 48
+/* Of its text: whom it is about stands within so many bytes, most times. */
+#define EYE_SQL_TEXT_BYTES 192
+/* Numbers in it; behind them it ends, because those differ from one of its kind to the next. */
+#define EYE_SQL_NUMBERS 2
+
 enum eye_sql_operation {
     EYE_SQL_UNKNOWN, /* of a statement that was not seen, and told nothing of itself */
     EYE_SQL_OTHER,
@@ -95,3 +105,13 @@ enum eye_sql_operation {
 };
 
 EYE_ABI_ASSERT(EYE_SQL_OPERATION_COUNT <= 128); /* MySQL has commands above */
+
+/* The body of a message (EYE_REQUEST_MESSAGE): what a statement says. The text ends
+ * before the first literal, and digits of numbers are zeros in it. */
+struct eye_statement_text {
+    __u64 statement;
+    __u64 cut; /* 1: it goes on behind what is here */
+    __u8 text[EYE_SQL_TEXT_BYTES];
+};
+
+EYE_ABI_ASSERT(EYE_SQL_TEXT_BYTES % 8 == 0);

@@ -69,7 +69,7 @@ static const char *side_of(const struct eye_metric *metric)
 
 /* What is asked for, of what, and what is answered, as each family of metrics has it. */
 static const enum eye_tag method_tags[] = {EYE_TAG_METHOD, EYE_TAG_TYPE, EYE_TAG_OPERATION};
-static const enum eye_tag route_tags[] = {EYE_TAG_ROUTE, EYE_TAG_DESTINATION};
+static const enum eye_tag route_tags[] = {EYE_TAG_ROUTE, EYE_TAG_DESTINATION, EYE_TAG_SUMMARY};
 static const enum eye_tag status_tags[] = {EYE_TAG_STATUS, EYE_TAG_RCODE};
 
 /* That of @tags which the metric has; "": none. */

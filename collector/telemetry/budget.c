@@ -19,8 +19,8 @@ static const struct {
     enum eye_tag tag;
     uint32_t parts;
 } chosen_tags[] = {
-    {EYE_TAG_ROUTE, 8}, {EYE_TAG_METHOD, 8}, {EYE_TAG_REMOTE, 1},
-    {EYE_TAG_TYPE, 8},  {EYE_TAG_STATUS, 8}, {EYE_TAG_DESTINATION, 8},
+    {EYE_TAG_ROUTE, 8},  {EYE_TAG_METHOD, 8},      {EYE_TAG_REMOTE, 1},  {EYE_TAG_TYPE, 8},
+    {EYE_TAG_STATUS, 8}, {EYE_TAG_DESTINATION, 8}, {EYE_TAG_SUMMARY, 8},
 };
 
 static_assert(EYE_ARRAY_LENGTH(chosen_tags) == EYE_CHOSEN_TAGS, "a place for each chosen tag");

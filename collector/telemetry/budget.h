@@ -23,7 +23,7 @@
 #include "collector/telemetry/telemetry.h"
 
 /* Tags whose values a service's clients may choose: routes, remote addresses, and their like. */
-#define EYE_CHOSEN_TAGS 6
+#define EYE_CHOSEN_TAGS 7
 
 /* In place of a service's hash: all of them. */
 #define EYE_ANYBODY 0

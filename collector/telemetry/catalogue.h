@@ -131,6 +131,9 @@ struct eye_attribute {
       "have one, of PostgreSQL and MySQL the first word, or MySQL's name of a command; of Kafka "  \
       "send, poll, commit, or the name of what was asked (api_versions, join_group ...); _OTHER "  \
       "when it is none that we know, unknown of what was prepared before")                         \
+    X(SUMMARY, "summary", "db.query.summary", STRING, EXPERIMENTAL,                                \
+      "of PostgreSQL and MySQL: what a statement does, and with which tables, in the order of its "\
+      "text (SELECT orders customers); left out when the text was not seen")                       \
     X(MESSAGING_SYSTEM, "messaging_system", "messaging.system", STRING, EXPERIMENTAL,              \
       "which messaging system is spoken to: kafka (and what speaks like it)")                      \
     X(DESTINATION, "destination", "messaging.destination.name", STRING, EXPERIMENTAL,              \
@@ -186,8 +189,8 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
     (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
      EYE_TAG_BIT(VERSION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
 #define EYE_TAGS_DB                                                                                \
-    (EYE_TAG_BIT(DB_SYSTEM) | EYE_TAG_BIT(OPERATION) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) |  \
-     EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+    (EYE_TAG_BIT(DB_SYSTEM) | EYE_TAG_BIT(OPERATION) | EYE_TAG_BIT(SUMMARY) |                      \
+     EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
 #define EYE_TAGS_MESSAGING                                                                         \
     (EYE_TAG_BIT(MESSAGING_SYSTEM) | EYE_TAG_BIT(OPERATION) | EYE_TAG_BIT(DESTINATION) |           \
      EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))

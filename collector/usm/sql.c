@@ -3,8 +3,15 @@
 #include "collector/usm/sql.h"
 
 #include <assert.h>
+#include <stddef.h>
+#include <string.h>
 
 #include "bpf/usm/sql.h"
+#include "collector/usm/summary.h"
+
+/* As many as the kernel side finds again, more or less; it tells of those in use once a minute.
+ * 840 KiB. */
+#define STATEMENTS_KEPT 8192
 
 static const char *const operations[EYE_SQL_OPERATION_COUNT] = {[EYE_SQL_UNKNOWN] = "unknown",
                                                                 [EYE_SQL_OTHER] = "_OTHER",
@@ -28,4 +35,43 @@ void eye_sql_name_request(const struct eye_request_head *head, const char *db_sy
     name->choice = failed ? EYE_CHOICE_REFUSED : EYE_CHOICE_OURS;
     eye_request_name_tag(name, EYE_TAG_DB_SYSTEM, db_system);
     eye_request_name_tag(name, EYE_TAG_OPERATION, operation);
+}
+
+struct eye_learnt *eye_sql_statements_new(void)
+{
+    return eye_learnt_new(STATEMENTS_KEPT, sizeof(uint64_t), EYE_SUMMARY_BYTES - 1);
+}
+
+bool eye_sql_learn(void *statements, const uint8_t *message, size_t bytes)
+{
+    struct eye_statement_text told;
+    const size_t text_at = offsetof(struct eye_statement_text, text);
+    if (bytes < text_at || bytes > sizeof(told)) {
+        return false;
+    }
+    memcpy(&told, message, bytes);
+    if (told.cut > 1) {
+        return false;
+    }
+    char summary[EYE_SUMMARY_BYTES];
+    size_t length = eye_summarise(told.text, bytes - text_at, told.cut != 0, summary);
+    eye_learnt_set(statements, &told.statement, summary, length);
+    return true;
+}
+
+/* Of a statement that nobody has told of yet nothing is said: of the next one like it there may be
+ * something to say. */
+void eye_sql_name_statement(const struct eye_learnt *statements, uint64_t statement,
+                            struct eye_request_name *name)
+{
+    if (statement == 0) {
+        return;
+    }
+    const char *summary = eye_learnt_find(statements, &statement);
+    name->fleeting = summary == NULL;
+    if (summary != NULL && summary[0] != '\0') {
+        eye_request_name_tag(name, EYE_TAG_SUMMARY, summary);
+        name->chosen = EYE_TAG_SUMMARY;
+        name->choice = name->choice == EYE_CHOICE_REFUSED ? EYE_CHOICE_REFUSED : EYE_CHOICE_CLIENTS;
+    }
 }

@@ -97,8 +97,8 @@ static const struct tag_column http_tags[] = {
 };
 
 static const struct tag_column db_tags[] = {
-    {EYE_TAG_SERVICE, 0},   {EYE_TAG_PORT, 3},   {EYE_TAG_DB_SYSTEM, 2},
-    {EYE_TAG_OPERATION, 0}, {EYE_TAG_STATUS, 0}, {EYE_TAG_ERROR, 0},
+    {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 3},   {EYE_TAG_DB_SYSTEM, 2}, {EYE_TAG_OPERATION, 0},
+    {EYE_TAG_SUMMARY, 0}, {EYE_TAG_STATUS, 0}, {EYE_TAG_ERROR, 0},
 };
 
 static const struct tag_column messaging_tags[] = {

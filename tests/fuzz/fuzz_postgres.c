@@ -5,10 +5,12 @@
  * same errors; memory stays within bounds (address sanitizer); every record keeps what it promises.
  */
 #include "tests/fuzz/conversation.h"
+#include "tests/fuzz/statement_text.h"
 #include "tests/support/postgres_host.h"
 
 static void check_records(const struct http_host *host)
 {
+    check_text(host, "'");
     for (size_t i = 0; i < kept_of(host); i++) {
         const struct eye_request_head *head = &host->records[i].head;
         PROMISE(head->code == 0);

@@ -232,6 +232,9 @@ class Commands(Server):
             seen, _ = self.seen(metric)
             for name in ("select", "insert", "update"):
                 self.assertEqual(seen[name.upper(), ""], done[name])
+            for summary in ("SELECT t", "INSERT log", "UPDATE log"):
+                count, _ = self.daemon.distribution(metric, port=self.port, summary=summary)
+                self.assertEqual(count, done[summary.split()[0].lower()])
             self.assertEqual([key for key in seen if key[1]], [])
 
     def test_pymysql(self):
@@ -325,6 +328,12 @@ class Commands(Server):
             self.assertEqual(own.packet()[0], 0xff if status else 0)
             self.expect("INSERT", status)
         self.assert_seen()
+        for metric in ENDS.values():
+            for summary, count in (("SELECT", 16),  # a literal stands before the table
+                                   ("UPDATE d.log", 4),
+                                   ("DELETE d.log", 4), ("INSERT d.t", 2)):
+                told, _ = self.daemon.distribution(metric, port=self.port, summary=summary)
+                self.assertEqual(told, count, summary)
 
     def test_pipelines(self):
         self.start()
@@ -415,15 +424,15 @@ class Commands(Server):
 
 
 class Wire(RandomFaults, Server):
-    """Each statement fails in its own way: the operation is of what was asked, the number of the
-    answer."""
+    """Each statement fails in its own way: the operation and the summary are of what was asked, the
+    number of the answer."""
 
     ADDRESS = BadWire.RIGHT
-    ANSWERS = {b"select nosuch": ("SELECT", "1054"),
-               b"insert into d.nosuch values (1)": ("INSERT", "1146"),
-               b"signal sqlstate '45000' set mysql_errno = 1234": ("SIGNAL", "1234"),
-               b"drop table d.nosuch": ("DROP", "1051"), b"nonsense": ("_OTHER", "1064"),
-               b"use nosuch": ("USE", "1049")}
+    ANSWERS = {b"select nosuch from d.t": ("SELECT", "1054", "SELECT d.t"),
+               b"insert into d.nosuch values (1)": ("INSERT", "1146", "INSERT d.nosuch"),
+               b"signal sqlstate '45000' set mysql_errno = 1234": ("SIGNAL", "1234", "SIGNAL"),
+               b"drop table d.nosuch": ("DROP", "1051", "DROP TABLE d.nosuch"),
+               b"nonsense": ("_OTHER", "1064", None), b"use nosuch": ("USE", "1049", "USE")}
 
     @classmethod
     def setUpClass(cls):
@@ -447,7 +456,10 @@ class Wire(RandomFaults, Server):
                 assert connection.packet()[0] == 0xff
 
     def told(self, end):
-        return self.seen(ENDS[end])[0]
+        told = collections.Counter()
+        for tags, (_, count, _) in self.daemon.series(ENDS[end], port=self.port):
+            told[tags["operation"], tags["status"], tags.get("summary")] += count
+        return told
 
 
 if __name__ == "__main__":

@@ -147,6 +147,13 @@ class Server(unittest.TestCase):
             seen[tags["operation"], tags.get("status", tags.get("error_type", ""))] += count
         return dict(seen)
 
+    def summaries(self, metric, port=None):
+        """{what statements are about: count}"""
+        summaries = collections.Counter()
+        for tags, (_, count, _) in self.daemon.series(metric, port=port or self.port):
+            summaries[tags.get("summary", "")] += count
+        return dict(summaries)
+
     def lost(self, direction):
         return self.daemon.unpaired(port=self.port, direction=direction)
 
@@ -224,9 +231,12 @@ class Operations(Server):
                                  "-c", "4", "-t", "100", "postgres").stdout
                 done += int(re.search(r"actually processed: (\d+)/400", output).group(1))
         self.assertEqual(done, 5 * 400)
-        for operation in ("SELECT", "INSERT", "UPDATE"):
-            self.expect(operation, count=3 * done)
+        summaries = {"SELECT t": 3 * done, "INSERT log": 3 * done, "UPDATE t": 3 * done}
+        for summary, count in summaries.items():
+            self.expect(summary.split()[0], count=count)
         self.assert_seen()
+        for metric in ENDS.values():
+            self.assertEqual(self.summaries(metric), summaries)
 
     def test_prepared_before_the_daemon(self):
         own = self.connect()
@@ -241,6 +251,7 @@ class Operations(Server):
         self.expect("INSERT", count=10)
         self.expect("unknown", "22012")
         self.assert_seen()
+        self.assertEqual(self.summaries(SERVER), {"": 31})
 
     def test_pipelines(self):
         self.start()
@@ -269,8 +280,7 @@ class Operations(Server):
         self.assertEqual(own.ask(query(b"commit")), b"CZ")
         self.expect("BEGIN")
         self.expect("COMMIT")
-        self.expect("SELECT", count=1)
-        self.expect("unknown", count=2)
+        self.expect("SELECT", count=3)
         # The server passes over the first Sync.
         self.assertEqual(own.ask(parse(b"", b"copy t from stdin"), bind(), execute(), SYNC,
                                  last=b"G"), b"12G")
@@ -370,15 +380,15 @@ class Operations(Server):
 
 
 class Wire(RandomFaults, Server):
-    """Each statement fails in its own way: the operation is of what was asked, the SQLSTATE of the
-    answer."""
+    """Each statement fails in its own way: the operation and the summary are of what was asked, the
+    SQLSTATE of the answer."""
 
     ADDRESS = BadWire.RIGHT
-    ANSWERS = {b"select 1 / (count(*) - count(*)) from t": ("SELECT", "22012"),
-               b"insert into nosuch values (1)": ("INSERT", "42P01"),
-               b"update t set nosuch = 1": ("UPDATE", "42703"),
-               b"do $$begin raise 'x' using errcode = 'ZX9A1'; end$$": ("DO", "ZX9A1"),
-               b"show nosuch": ("SHOW", "42704")}
+    ANSWERS = {b"select 1 / (count(*) - count(*)) from t": ("SELECT", "22012", "SELECT t"),
+               b"insert into nosuch values (1)": ("INSERT", "42P01", "INSERT nosuch"),
+               b"update t set nosuch = 1": ("UPDATE", "42703", "UPDATE t"),
+               b"do $$begin raise 'x' using errcode = 'ZX9A1'; end$$": ("DO", "ZX9A1", "DO"),
+               b"show nosuch": ("SHOW", "42704", "SHOW")}
 
     @classmethod
     def setUpClass(cls):
@@ -400,7 +410,10 @@ class Wire(RandomFaults, Server):
                 connection.ask(query(text))
 
     def told(self, end):
-        return self.seen(ENDS[end])
+        told = collections.Counter()
+        for tags, (_, count, _) in self.daemon.series(ENDS[end], port=self.port):
+            told[tags["operation"], tags["status"], tags["summary"]] += count
+        return told
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@
 #include "bpf/usm/burst.h"
 #include "bpf/usm/engine.h"
 #include "bpf/usm/http/http.h"
+#include "bpf/usm/statement_texts.h"
 #pragma GCC diagnostic pop
 
 #define HTTP_HOST_RECORDS 4096
@@ -45,6 +46,8 @@ struct http_host {
     __u64 losses[EYE_COUNT_COUNT];
     struct http_host_record records[HTTP_HOST_RECORDS]; /* one for each request */
     size_t record_count;
+    struct eye_statement_text text; /* the last one that was told */
+    size_t texts;
     size_t told; /* as records that may stand for several requests */
     const struct eye_parser *parser;
     __u8 protocol; /* enum eye_protocol */
@@ -79,11 +82,13 @@ static inline void http_host_reset(struct http_host *host)
     memset(host->records, 0, kept * sizeof(host->records[0]));
     memset(host, 0, offsetof(struct http_host, records));
     host->record_count = 0;
+    host->texts = 0;
     host->told = 0;
     host->sequence[0] = 0xfffffff0U; /* wraps early: sequence arithmetic must cope */
     host->sequence[1] = 1000;
     host->acknowledges[0] = host->sequence[1];
     host->acknowledges[1] = host->sequence[0];
+    memset(eye_host_statements, 0, sizeof(eye_host_statements));
     eye_begin_conversation(&host->conversation, host->protocol);
     host->conversation.client = host->client;
 }
@@ -117,6 +122,15 @@ static inline void http_host_tell(void *context, struct eye_conversation *conver
     http_host_keep(context, request);
 }
 
+static inline void http_host_learn(void *context, const void *record, size_t bytes)
+{
+    struct http_host *host = context;
+    const struct eye_statement_message *message = record;
+    memset(&host->text, 0, sizeof(host->text));
+    memcpy(&host->text, &message->text, bytes - sizeof(message->head));
+    host->texts++;
+}
+
 /* As the kernel programs do it: a burst is tried behind the first step. */
 static inline void http_host_read(struct http_host *host, struct eye_work *work)
 {
@@ -131,6 +145,10 @@ static inline void http_host_read(struct http_host *host, struct eye_work *work)
         if (answered) {
             http_host_keep(host, answered);
             eye_pop_answered(work);
+        }
+        if (work->parser->tell) {
+            eye_host_ring = (struct eye_host_ring){.take = http_host_learn, .context = host};
+            work->parser->tell(work->conversation, work->at->side);
         }
     } while (more);
 }

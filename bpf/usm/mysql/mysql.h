@@ -8,6 +8,7 @@
 
 #include "bpf/usm/mysql/answers.h"
 #include "bpf/usm/parser.h"
+#include "bpf/usm/statement_texts.h"
 
 enum eye_mysql_command {
     EYE_MYSQL_QUIT = 0x01,
@@ -176,16 +177,18 @@ static __always_inline __u32 eye_mysql_wanted(const struct eye_half *half, __u8 
         from += 2;
     }
     __u8 byte = half->window[from];
-    return byte == '/' || byte == '-' || byte == '#' ? EYE_MYSQL_TEXT_MAX : EYE_SQL_TEXT_BYTES;
+    return byte == '/' || byte == '-' || byte == '#'
+               ? EYE_MYSQL_TEXT_MAX
+               : from - EYE_MYSQL_HEAD_BYTES + EYE_SQL_TEXT_BYTES;
 }
 
 /* The statement with number @id is gone: a proxy gives its number to another one, whose preparation
  * may be missed. */
-static __always_inline void eye_mysql_close(struct eye_mysql_kept *kept, __u32 id)
+static __always_inline void eye_mysql_close(struct eye_mysql_kept *kept,
+                                            const struct eye_half *half, __u32 id)
 {
-    __u32 *statement = &kept->statements[id % EYE_MYSQL_STATEMENTS];
-    if (*statement >> 8 == (id & 0xffffff)) {
-        *statement = 0;
+    if (kept->sql.names) {
+        eye_statement_set(eye_statement_key(&kept->sql, half, id), 0);
     }
 }
 
@@ -229,7 +232,7 @@ EYE_PART int eye_mysql_read_sent(struct eye_conversation *conversation, __u32 si
         return 0;
     }
     if (command == EYE_MYSQL_STMT_CLOSE) {
-        eye_mysql_close(kept, (__u32)(packet.body >> 8));
+        eye_mysql_close(kept, half, (__u32)(packet.body >> 8));
     }
     if (packet.length == EYE_MYSQL_PACKET_MAX) {
         half->flags |= EYE_MYSQL_CONTINUES;
@@ -290,8 +293,9 @@ static __always_inline __u32 eye_mysql_behind_comment(const struct eye_half *hal
     return line ? eye_mysql_behind(half, from, 0, '\n') : from;
 }
 
-/* The operation of the statement in the packet at the start of the window. */
-static __always_inline __u32 eye_mysql_operation(const struct eye_half *half,
+/* The statement in the packet at the start of the window; 0: it is not known. */
+static __always_inline __u64 eye_mysql_statement(const struct eye_half *half,
+                                                 struct eye_mysql_kept *kept,
                                                  const struct eye_mysql_packet *packet,
                                                  __u32 filled)
 {
@@ -301,33 +305,35 @@ static __always_inline __u32 eye_mysql_operation(const struct eye_half *half,
     if ((__u16)(packet->body >> 8) == 0x100) {
         from += 2;
     } else if (byte < ' ' && !eye_sql_is_blank(byte)) {
-        return EYE_SQL_UNKNOWN; /* behind attributes, with their names and values */
+        return 0; /* behind attributes, with their names and values */
     }
     from = eye_mysql_behind_comment(half, from);
-    return eye_sql_operation_at(half, from, end);
+    kept->sql.quote = '"';
+    eye_sql_note_text(&kept->sql, from, end, packet->length + EYE_MYSQL_HEAD_BYTES > filled);
+    return eye_sql_number_text(half, &kept->sql);
 }
 
-/* The operation of the statement with number @id; MariaDB's clients may execute the last one before
- * they know its number. */
-static __always_inline __u32 eye_mysql_prepared(const struct eye_mysql_kept *kept, __u32 id)
+/* The statement with number @id; MariaDB's clients may execute the last one before they know its
+ * number. 0: it is not known. */
+static __always_inline __u64 eye_mysql_prepared(struct eye_mysql_kept *kept,
+                                                const struct eye_half *half, __u32 id)
 {
-    __u32 statement = kept->statements[id % EYE_MYSQL_STATEMENTS];
     if (id == (__u32)-1) {
         return kept->last;
     }
-    return statement >> 8 == (id & 0xffffff) ? statement & 0xff : EYE_SQL_UNKNOWN;
+    return kept->sql.names ? eye_statement_find(eye_statement_key(&kept->sql, half, id)) : 0;
 }
 
 /* The statements of a connection are gone. */
 static __always_inline void eye_mysql_forget(struct eye_mysql_kept *kept)
 {
-    __builtin_memset(kept->statements, 0, sizeof(kept->statements));
+    eye_forget_statements(&kept->sql);
     kept->last = 0;
 }
 
-/* The operation of the command at the start of the window, and in the direction's mark which kind
- * of an answer it has. */
-EYE_PART __u32 eye_mysql_note_command(struct eye_conversation *conversation, __u32 side,
+/* The statement of the command at the start of the window, or in the place of its operation the
+ * command; and in the direction's mark which kind of an answer it has. */
+EYE_PART __u64 eye_mysql_note_command(struct eye_conversation *conversation, __u32 side,
                                       __u32 filled)
 {
     if (!conversation || filled < EYE_MYSQL_HEAD_BYTES) {
@@ -338,19 +344,19 @@ EYE_PART __u32 eye_mysql_note_command(struct eye_conversation *conversation, __u
     const struct eye_mysql_packet packet = eye_mysql_packet_at(half->window);
     __u8 command = (__u8)packet.body;
     __u32 id = (__u32)(packet.body >> 8);
-    __u32 operation;
+    __u64 statement = 0;
     half->mark = EYE_MYSQL_PLAIN;
     switch (command) {
     case EYE_MYSQL_QUERY:
-        return eye_mysql_operation(half, &packet, filled);
+        return eye_mysql_statement(half, kept, &packet, filled);
     case EYE_MYSQL_STMT_PREPARE:
-        operation = eye_mysql_operation(half, &packet, filled);
-        half->mark = (__u8)(operation << 1 | EYE_MYSQL_PREPARE);
-        kept->last = (__u8)operation;
+        statement = eye_mysql_statement(half, kept, &packet, filled);
+        half->mark = (__u8)(eye_statement_operation(statement) << 1 | EYE_MYSQL_PREPARE);
+        kept->last = statement;
         break;
     case EYE_MYSQL_STMT_EXECUTE:
     case EYE_MYSQL_BULK_EXECUTE:
-        return eye_mysql_prepared(kept, id);
+        return eye_mysql_prepared(kept, half, id);
     case EYE_MYSQL_STMT_FETCH:
     case EYE_MYSQL_FIELD_LIST:
         half->mark = EYE_MYSQL_ROWS_ALONE;
@@ -369,7 +375,8 @@ EYE_PART __u32 eye_mysql_note_command(struct eye_conversation *conversation, __u
     default:
         break;
     }
-    return EYE_MYSQL_COMMAND | (command & (EYE_MYSQL_COMMAND_COUNT - 1));
+    return (statement & ~(__u64)0xff) | EYE_MYSQL_COMMAND |
+           (command & (EYE_MYSQL_COMMAND_COUNT - 1));
 }
 
 /* As parser.h says: the request is here as far as it matters. */
@@ -377,14 +384,15 @@ static __always_inline void eye_mysql_note(struct eye_conversation *conversation
                                            struct eye_request *request, __u32 filled,
                                            struct eye_found *found)
 {
-    __u32 operation = eye_mysql_note_command(conversation, side, filled);
+    __u64 statement = eye_mysql_note_command(conversation, side, filled);
     if (request) {
         struct eye_request *checked = request;
         eye_pin(checked); /* else clang 19 does its arithmetic before the check */
         checked->head.flags = 0;
         checked->head.body_bytes = sizeof(struct eye_mysql_body);
-        eye_store_word(checked->body,
-                       operation | (__u32)eye_mysql_kept_of(conversation)->system << 8);
+        eye_store_word(checked->body, eye_statement_operation(statement) |
+                                          (__u32)eye_mysql_kept_of(conversation)->system << 8);
+        eye_store_word(checked->body + EYE_STATEMENT_AT, statement);
     }
     found->asked = 1;
     found->used = 1;
@@ -405,7 +413,8 @@ static __always_inline void eye_mysql_go_on(struct eye_conversation *conversatio
         found->used = eye_mysql_pass(half, 0, packet.length, filled, EYE_PHASE_START);
     } else if (found->mark & EYE_MYSQL_PREPARE && found->code == 0) {
         __u32 id = (__u32)(packet.body >> 8);
-        kept->statements[id % EYE_MYSQL_STATEMENTS] = id << 8 | found->mark >> 1;
+        eye_statement_set(eye_statement_key(&kept->sql, half, id),
+                          (kept->sql.answered & ~(__u64)0xff) | found->mark >> 1);
     }
 }
 
@@ -414,7 +423,9 @@ static const struct eye_parser eye_mysql_parser = {
     .asks_mark = true,
     .times_ends = true,
     .answers_confirm = true,
+    .statements = true,
     .read = eye_mysql_read,
     .note = eye_mysql_note,
     .go_on = eye_mysql_go_on,
+    .tell = eye_sql_tell,
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The body of the record of a command of MySQL (struct eye_request_head in bpf/abi.h, whose code is
- * that of an error, or 0). No text is carried. */
+ * that of an error, or 0). */
 #pragma once
 
 #include "bpf/usm/sql.h"
@@ -37,6 +37,9 @@ struct eye_mysql_body {
     __u8 operation;
     __u8 system; /* enum eye_mysql_system */
     __u8 padding[6];
+    __u64
+        statement; /* bpf/usm/statements.h, where the operation is none of a command; 0: unknown */
 };
 
-EYE_ABI_ASSERT(sizeof(struct eye_mysql_body) == 8);
+EYE_ABI_ASSERT(sizeof(struct eye_mysql_body) == 16);
+EYE_ABI_ASSERT(__builtin_offsetof(struct eye_mysql_body, statement) == EYE_STATEMENT_AT);

@@ -6,6 +6,7 @@
 
 #include "bpf/usm/mysql/record.h"
 #include "bpf/usm/parser.h"
+#include "bpf/usm/statements.h"
 
 /* Length of what follows, and a number that counts the packets of an exchange. */
 #define EYE_MYSQL_HEAD_BYTES 4
@@ -22,8 +23,6 @@
 #define EYE_MYSQL_COMMENT_WORDS 40
 /* Of a client's answer to the greeting: what it is able to do. */
 #define EYE_MYSQL_ANSWER_BYTES 32
-/* Prepared statements of a connection whose operation is remembered: their ids rise by one. */
-#define EYE_MYSQL_STATEMENTS 32
 
 enum eye_mysql_capability {
     EYE_MYSQL_CAN_COMPRESS = 0x20,
@@ -94,14 +93,13 @@ enum eye_mysql_login {
 
 /* Behind the first slot's body (eye_kept_of()). */
 struct eye_mysql_kept {
-    __u32 statements[EYE_MYSQL_STATEMENTS]; /* by id modulo their number: id << 8 | operation */
-    __u32 capabilities;                     /* of the server, then of both */
-    __u8 system;                            /* enum eye_mysql_system */
-    __u8 login;                             /* enum eye_mysql_login */
-    __u8 ends;                              /* enum eye_mysql_ends */
-    __u8 uploads;                           /* until an empty packet the client sends a file */
-    __u8 last;                              /* operation of the statement prepared last */
-    __u8 padding[3];
+    struct eye_sql_kept sql;
+    __u64 last;         /* statement prepared last */
+    __u32 capabilities; /* of the server, then of both */
+    __u8 system;        /* enum eye_mysql_system */
+    __u8 login;         /* enum eye_mysql_login */
+    __u8 ends;          /* enum eye_mysql_ends */
+    __u8 uploads;       /* until an empty packet the client sends a file */
 };
 
 EYE_ABI_ASSERT(sizeof(struct eye_mysql_kept) <= EYE_KEPT_BYTES);

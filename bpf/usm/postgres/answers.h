@@ -126,8 +126,8 @@ static __always_inline bool eye_postgres_read_encryption(struct eye_half *half, 
 }
 
 /* The answer at the start of the window, one of EYE_POSTGRES_TOLD, is here as far as it matters. */
-static __always_inline void eye_postgres_tell(struct eye_half *half, __u8 type, __u32 asked,
-                                              struct eye_found *found)
+static __always_inline void eye_postgres_tell_outcome(struct eye_half *half, __u8 type, __u32 asked,
+                                                      struct eye_found *found)
 {
     bool extended = half->flags & EYE_POSTGRES_EXTENDED;
     found->used = 1;
@@ -192,12 +192,12 @@ EYE_PART int eye_postgres_read_answer(struct eye_half *half, const struct eye_ha
         return 0;
     }
     __u32 wanted = type == 'E'   ? EYE_POSTGRES_ERROR_BYTES
-                   : type == 'C' ? EYE_POSTGRES_HEAD_BYTES + EYE_SQL_TEXT_BYTES
+                   : type == 'C' ? EYE_POSTGRES_HEAD_BYTES + EYE_SQL_WORD_BYTES
                                  : EYE_POSTGRES_HEAD_BYTES;
     if (filled < eye_postgres_needed(length, wanted)) {
         return 0;
     }
-    eye_postgres_tell(half, type, asks->left, found);
+    eye_postgres_tell_outcome(half, type, asks->left, found);
     if (found->scratch) {
         found->used = eye_postgres_pass(half, 0, length, filled);
     }

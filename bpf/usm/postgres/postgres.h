@@ -9,6 +9,7 @@
 
 #include "bpf/usm/parser.h"
 #include "bpf/usm/postgres/answers.h"
+#include "bpf/usm/statement_texts.h"
 
 /* What a client sends and nobody looks into. */
 #define EYE_POSTGRES_SENT                                                                          \
@@ -150,22 +151,44 @@ EYE_PART int eye_postgres_looks_like(const struct eye_glance *glance, __u32 byte
            eye_postgres_is_sent(follows, eye_postgres_number(next >> 8));
 }
 
-/* The position of the statement of the Parse at @from of the window. */
-EYE_PART __u32 eye_postgres_find_statement(const struct eye_half *half, __u32 from, __u32 end)
+/* The name at @from of the window: a hash, and in the lowest byte its length. @end: of the message,
+ * or of what is here of it. */
+EYE_PART __u64 eye_postgres_name_at(const struct eye_half *half, __u32 from, __u32 end)
 {
-    __u32 at = from + EYE_POSTGRES_HEAD_BYTES;
+    __u64 hash = 0;
+    __u32 length = 0;
     if (!half) {
-        return at;
+        return 0;
     }
-    for (int i = 0; i < EYE_POSTGRES_NAME_BYTES; i++) {
-        at = eye_forget(at);
-        eye_pin(at);
-        if (at >= end || at >= EYE_WINDOW_BYTES || half->window[at] == 0) {
+    for (int i = 0; i < EYE_POSTGRES_NAME_BYTES / 8; i++) {
+        from = eye_forget(from);
+        length = eye_forget(length);
+        eye_pin(from);
+        if (from >= end || from >= EYE_WINDOW_BYTES) {
             break;
         }
-        at++;
+        __u64 word = eye_first_bytes(eye_load_word(half->window + from), end - from);
+        __u64 zeros = eye_find_byte(word, 0);
+        __u32 here = zeros ? eye_first_index(zeros) & 7 : 8;
+        hash = here > 0 ? eye_statement_mix(hash, eye_first_bytes(word, here)) : hash;
+        length += here;
+        if (zeros) {
+            break;
+        }
+        from += 8;
     }
-    return at + 1;
+    return hash << 8 | length;
+}
+
+static __always_inline __u32 eye_postgres_behind_name(__u32 from, __u64 name)
+{
+    return from + (__u8)name + 1;
+}
+
+/* @bytes from @from on are here, or all that the window takes. */
+static __always_inline bool eye_postgres_has(__u32 from, __u32 bytes, __u32 end)
+{
+    return end >= (from + bytes < EYE_WINDOW_BYTES ? from + bytes : EYE_WINDOW_BYTES);
 }
 
 /* The message of @type ends a preparation, with which the client waits for what comes of it. */
@@ -192,26 +215,54 @@ static __always_inline void eye_postgres_note_sent(struct eye_half *half, __u8 t
     }
 }
 
-/* Notes the operation of a Parse, of which @end is the end or that of the window. An Execute has it
- * when no other Parse and no other Execute stands between. False: more of it has to come. */
-static __always_inline bool eye_postgres_note_parse(struct eye_half *half, __u32 from, __u32 end,
-                                                    bool whole)
+/* Notes where the statement of the Parse at the start of the window stands, and its name. @end: its
+ * own, or that of what is here of it. 0: more of it has to come. */
+static __always_inline int eye_postgres_note_parse(struct eye_half *half,
+                                                   struct eye_postgres_kept *kept, __u32 end,
+                                                   __u32 whole)
 {
-    __u32 statement = eye_postgres_find_statement(half, from, end);
-    if (!whole && statement + EYE_SQL_TEXT_BYTES > end) {
-        return false;
+    __u64 name = eye_postgres_name_at(half, EYE_POSTGRES_HEAD_BYTES, end);
+    __u32 text = eye_postgres_behind_name(EYE_POSTGRES_HEAD_BYTES, name);
+    if (!whole && !eye_postgres_has(text, EYE_SQL_TEXT_BYTES, end)) {
+        return 0;
     }
-    __u32 operation = eye_sql_operation_at(half, statement, end);
-    if (half->flags & EYE_POSTGRES_PARSED) {
-        operation = EYE_SQL_UNKNOWN; /* which one of them will be bound? */
-    }
-    half->flags =
-        (__u16)((half->flags & ~EYE_POSTGRES_OPERATION_BITS) | operation | EYE_POSTGRES_PARSED);
-    return true;
+    eye_sql_note_text(&kept->sql, text, end, !whole);
+    kept->name = name;
+    kept->named = 1;
+    kept->alone = !(half->flags & EYE_POSTGRES_PARSED);
+    half->flags |= EYE_POSTGRES_PARSED;
+    return 1;
 }
 
-/* Passes over what is no request of its own, from the start of the window on. Returns the position
- * of the first byte that is still needed, or EYE_POSTGRES_BROKEN. */
+/* Notes which statement the Bind at the start of the window binds; likewise. */
+static __always_inline int eye_postgres_note_bind(const struct eye_half *half,
+                                                  struct eye_postgres_kept *kept, __u32 end,
+                                                  __u32 whole)
+{
+    __u64 portal = eye_postgres_name_at(half, EYE_POSTGRES_HEAD_BYTES, end);
+    __u32 at = eye_postgres_behind_name(EYE_POSTGRES_HEAD_BYTES, portal);
+    if (!whole && !eye_postgres_has(at, EYE_POSTGRES_NAME_BYTES, end)) {
+        return 0;
+    }
+    __u64 name = eye_postgres_name_at(half, at, end);
+    kept->portal = portal;
+    kept->bound = kept->unnamed;
+    if (name != 0) {
+        kept->bound =
+            kept->sql.names ? eye_statement_find(eye_statement_key(&kept->sql, half, name)) : 0;
+    }
+    return 1;
+}
+
+/* A Parse or a Bind, which are passed over, and say something of statements. */
+static __always_inline bool eye_postgres_names_statement(__u8 type)
+{
+    return eye_postgres_is_in(type, EYE_POSTGRES_BIT('P') | EYE_POSTGRES_BIT('B'));
+}
+
+/* Passes over what is no request of its own, from the start of the window on; what names statements
+ * has to stand there. Returns the position of the first byte that is still needed, or
+ * EYE_POSTGRES_BROKEN. */
 EYE_PART __u32 eye_postgres_walk_sent(struct eye_half *half, __u32 filled)
 {
     __u32 from = 0;
@@ -230,12 +281,8 @@ EYE_PART __u32 eye_postgres_walk_sent(struct eye_half *half, __u32 filled)
         if (!eye_postgres_is_sent(type, length)) {
             return from > 0 ? from : EYE_POSTGRES_BROKEN;
         }
-        if (eye_postgres_is_in(type, EYE_POSTGRES_ASKED) || eye_postgres_prepares(half, type)) {
-            break;
-        }
-        __u32 behind = from + 1 + length;
-        bool whole = behind <= filled;
-        if (type == 'P' && !eye_postgres_note_parse(half, from, whole ? behind : filled, whole)) {
+        if (eye_postgres_is_in(type, EYE_POSTGRES_ASKED) || eye_postgres_prepares(half, type) ||
+            (from > 0 && eye_postgres_names_statement(type))) {
             break;
         }
         eye_postgres_note_sent(half, type);
@@ -278,11 +325,45 @@ static __always_inline bool eye_postgres_is_likely_sent(__u8 type, __u32 length,
                                                      : length == 4;
 }
 
-EYE_PART int eye_postgres_read_sent(struct eye_half *half, __u32 filled, struct eye_found *found)
+/* What the message at the start of the window says of statements, if it does. 0: more of it has to
+ * come. */
+static __always_inline int eye_postgres_note_named(struct eye_conversation *conversation,
+                                                   __u32 side, __u32 filled)
 {
-    if (!half || !found) {
+    struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_postgres_kept *kept = eye_postgres_kept_of(conversation);
+    __u8 type = half->window[0];
+    __u32 end = eye_postgres_end(half, filled);
+    __u32 whole = eye_postgres_number(eye_load_word(half->window) >> 8) + 1 <= filled;
+    if (type == 'P') {
+        return eye_postgres_note_parse(half, kept, end, whole);
+    }
+    return type != 'B' || eye_postgres_note_bind(half, kept, end, whole);
+}
+
+/* What was prepared may have been replaced. */
+static __always_inline void eye_postgres_forget(struct eye_postgres_kept *kept)
+{
+    eye_forget_statements(&kept->sql);
+    kept->unnamed = 0;
+    kept->bound = 0;
+}
+
+/* The bytes of a message that have to be here before it is noted. */
+static __always_inline __u32 eye_postgres_wanted(__u8 type)
+{
+    return EYE_POSTGRES_HEAD_BYTES + (type == 'Q'   ? EYE_SQL_TEXT_BYTES
+                                      : type == 'E' ? EYE_POSTGRES_NAME_BYTES
+                                                    : 0);
+}
+
+EYE_PART int eye_postgres_read_sent(struct eye_conversation *conversation, __u32 side, __u32 filled,
+                                    struct eye_found *found)
+{
+    if (!conversation || !found) {
         return 0;
     }
+    struct eye_half *half = eye_half_of(conversation, side);
     if (half->window[0] == 0) {
         eye_postgres_read_start(half, filled, found);
         return 0;
@@ -305,17 +386,20 @@ EYE_PART int eye_postgres_read_sent(struct eye_half *half, __u32 filled, struct 
             found->what = EYE_FOUND_MISMATCH;
             return 0;
         }
-        half->flags &= EYE_POSTGRES_ASKED_BIT; /* what was prepared may have been replaced */
+        half->flags &= EYE_POSTGRES_ASKED_BIT;
+        eye_postgres_forget(eye_postgres_kept_of(conversation));
     }
     if (!eye_postgres_is_in(type, EYE_POSTGRES_ASKED) && !eye_postgres_prepares(half, type)) {
+        if (!eye_postgres_note_named(conversation, side, filled)) {
+            return 0;
+        }
         found->used = eye_postgres_walk_sent(half, filled);
         if (found->used == EYE_POSTGRES_BROKEN) {
             found->what = EYE_FOUND_MISMATCH;
         }
         return 0;
     }
-    __u32 wanted = EYE_POSTGRES_HEAD_BYTES + (type == 'Q' ? EYE_SQL_TEXT_BYTES : 0);
-    if (filled >= eye_postgres_needed(length, wanted)) {
+    if (filled >= eye_postgres_needed(length, eye_postgres_wanted(type))) {
         found->what = EYE_FOUND_REQUEST;
     }
     return 0;
@@ -324,12 +408,45 @@ EYE_PART int eye_postgres_read_sent(struct eye_half *half, __u32 filled, struct 
 static __always_inline void eye_postgres_read(struct eye_conversation *conversation, __u32 side,
                                               __u32 filled, struct eye_found *found)
 {
-    struct eye_half *half = eye_half_of(conversation, side);
     if (eye_carries_requests(conversation, side)) {
-        eye_postgres_read_sent(half, filled, found);
+        eye_postgres_read_sent(conversation, side, filled, found);
     } else {
-        eye_postgres_read_answer(half, eye_opposite_of(conversation, side), filled, found);
+        eye_postgres_read_answer(eye_half_of(conversation, side),
+                                 eye_opposite_of(conversation, side), filled, found);
     }
+}
+
+/* The statement that is executed, or was prepared, by the request at the start of the window; 0: it
+ * is not known. */
+EYE_PART __u64 eye_postgres_prepared(struct eye_conversation *conversation, __u32 side,
+                                     __u32 filled)
+{
+    if (!conversation) {
+        return 0;
+    }
+    const struct eye_half *half = eye_half_of(conversation, side);
+    const struct eye_postgres_kept *kept = eye_postgres_kept_of(conversation);
+    if (half->window[0] != 'E') {
+        return half->window[0] == 'F' ? EYE_SQL_OTHER : kept->parsed;
+    }
+    __u64 portal =
+        eye_postgres_name_at(half, EYE_POSTGRES_HEAD_BYTES, eye_postgres_end(half, filled));
+    return portal == kept->portal ? kept->bound : 0;
+}
+
+/* The statement of the simple query at the start of the window. What is prepared or bound without a
+ * name, the server forgets then, too. */
+static __always_inline __u64 eye_postgres_queried(struct eye_conversation *conversation, __u32 side,
+                                                  __u32 filled)
+{
+    const struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_postgres_kept *kept = eye_postgres_kept_of(conversation);
+    __u32 length = eye_postgres_number(eye_load_word(half->window) >> 8);
+    kept->unnamed = 0;
+    kept->bound = 0;
+    eye_sql_note_text(&kept->sql, EYE_POSTGRES_HEAD_BYTES, eye_postgres_end(half, filled),
+                      length + 1 > filled);
+    return eye_sql_number_text(half, &kept->sql);
 }
 
 /* As parser.h says: the request is here as far as it matters. */
@@ -339,23 +456,17 @@ static __always_inline void eye_postgres_note(struct eye_conversation *conversat
 {
     struct eye_half *half = eye_half_of(conversation, side);
     __u8 type = half->window[0];
-    __u32 operation = EYE_SQL_OTHER;
-    if (type == 'Q') {
-        operation =
-            eye_sql_operation_at(half, EYE_POSTGRES_HEAD_BYTES, eye_postgres_end(half, filled));
-    } else if (type != 'F') {
-        operation = half->flags & EYE_POSTGRES_OPERATION_BITS;
-    }
-    /* Behind a Flush the Execute of what was prepared may follow. */
-    half->flags &=
-        type == 'H' ? EYE_POSTGRES_ASKED_BIT | EYE_POSTGRES_OPERATION_BITS : EYE_POSTGRES_ASKED_BIT;
+    __u64 statement = type == 'Q' ? eye_postgres_queried(conversation, side, filled)
+                                  : eye_postgres_prepared(conversation, side, filled);
+    half->flags &= EYE_POSTGRES_ASKED_BIT;
     if (request) {
         struct eye_request *checked = request;
         eye_pin(checked); /* else clang 19 does its arithmetic before the check */
         checked->head.flags = 0;
         checked->head.body_bytes = sizeof(struct eye_postgres_body);
         checked->only_errors = type == 'S' || type == 'H';
-        eye_store_word(checked->body, operation);
+        eye_store_word(checked->body, eye_statement_operation(statement));
+        eye_store_word(checked->body + EYE_STATEMENT_AT, statement);
     }
     found->asked = 1;
     found->used = 1;
@@ -375,6 +486,27 @@ static __always_inline void eye_postgres_go_on(struct eye_conversation *conversa
     found->used = eye_postgres_pass(half, 0, eye_postgres_number(head >> 8), filled);
 }
 
+/* As parser.h says. What was prepared is found by its name from now on. */
+static __always_inline void eye_postgres_tell(struct eye_conversation *conversation, __u32 side)
+{
+    const struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_postgres_kept *kept = eye_postgres_kept_of(conversation);
+    if (!kept->sql.end) {
+        return;
+    }
+    if (kept->named) {
+        __u64 statement = eye_sql_number_text(half, &kept->sql);
+        kept->named = 0;
+        kept->parsed = kept->alone ? statement : 0;
+        if (kept->name == 0) {
+            kept->unnamed = statement;
+        } else {
+            eye_statement_set(eye_statement_key(&kept->sql, half, kept->name), statement);
+        }
+    }
+    eye_sql_tell(conversation, side);
+}
+
 static const struct eye_parser eye_postgres_parser = {
     .client_connects = true,
     .batches = true,
@@ -382,4 +514,5 @@ static const struct eye_parser eye_postgres_parser = {
     .note = eye_postgres_note,
     .go_on = eye_postgres_go_on,
     .complete = eye_postgres_complete,
+    .tell = eye_postgres_tell,
 };

@@ -4,6 +4,7 @@
 
 #include "bpf/usm/batches.h"
 #include "bpf/usm/postgres/record.h"
+#include "bpf/usm/statements.h"
 
 /* Type and length. The length counts itself, and not the type. */
 #define EYE_POSTGRES_HEAD_BYTES 5
@@ -27,10 +28,9 @@
 
 /* eye_half.flags of the client's direction. */
 enum eye_postgres_asking {
-    EYE_POSTGRES_OPERATION_BITS = 0xff, /* of the last Parse: enum eye_sql_operation */
-    EYE_POSTGRES_SYNCED = 0x100,        /* the last message was Sync */
-    EYE_POSTGRES_ASKED_BIT = 0x200,     /* turns over with each question for encryption */
-    EYE_POSTGRES_PARSED = 0x400,        /* a Parse came since the last Execute or Sync */
+    EYE_POSTGRES_SYNCED = 0x100,    /* the last message was Sync */
+    EYE_POSTGRES_ASKED_BIT = 0x200, /* turns over with each question for encryption */
+    EYE_POSTGRES_PARSED = 0x400,    /* a Parse came since the last Execute or Sync */
 };
 
 /* eye_half.flags of the server's direction, beside EYE_BATCHES_IDLE. */
@@ -38,6 +38,28 @@ enum eye_postgres_answering {
     EYE_POSTGRES_EXTENDED = 1, /* this batch is no simple query */
     /* EYE_POSTGRES_ASKED_BIT: turns over with each answer about encryption */
 };
+
+/* Behind the first slot's body (eye_kept_of()). */
+struct eye_postgres_kept {
+    struct eye_sql_kept sql;
+    __u64 parsed;  /* statement of the Parse since the last Execute or Sync; 0: there were more */
+    __u64 unnamed; /* of the last Parse without a name */
+    __u64 bound;   /* of the last Bind, */
+    __u64 portal;  /* to what is called so */
+    __u64 name;    /* of the Parse whose text was noted, */
+    __u8 named;    /* if there is one, */
+    __u8 alone;    /* and whether no other one came since the last Execute or Sync */
+    __u8 padding[6];
+};
+
+EYE_ABI_ASSERT(sizeof(struct eye_postgres_kept) <= EYE_KEPT_BYTES);
+EYE_ABI_ASSERT(sizeof(struct eye_postgres_body) <= EYE_KEPT_FROM);
+
+static __always_inline struct eye_postgres_kept *eye_postgres_kept_of(
+    struct eye_conversation *conversation)
+{
+    return eye_kept_of(conversation);
+}
 
 /* What a function says in the place of a position. */
 #define EYE_POSTGRES_BROKEN (1U << 30) /* this is no PostgreSQL */

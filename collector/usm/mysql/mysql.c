@@ -37,10 +37,9 @@ static bool is_valid(const struct eye_request_head *head, const void *record)
            operation_name(body->operation) != NULL;
 }
 
-static void name_request(void *protocol_state, const struct eye_request_sample *sample,
+static void name_request(void *statements, const struct eye_request_sample *sample,
                          const struct eye_request_place *place, struct eye_request_name *ret_name)
 {
-    (void)protocol_state;
     (void)place;
     const struct eye_request_head *head = sample->head;
     const struct eye_mysql_body *body = sample->body;
@@ -48,6 +47,9 @@ static void name_request(void *protocol_state, const struct eye_request_sample *
     bool failed = answered && head->code != 0;
     eye_sql_name_request(head, systems[body->system], operation_name(body->operation), failed,
                          ret_name);
+    if (body->operation < EYE_MYSQL_COMMAND) {
+        eye_sql_name_statement(statements, body->statement, ret_name);
+    }
     if (!answered) {
         eye_request_name_tag(ret_name, EYE_TAG_ERROR, eye_request_error_name(head));
     } else if (failed) {
@@ -56,9 +58,29 @@ static void name_request(void *protocol_state, const struct eye_request_sample *
     }
 }
 
+static void *open_statements(const struct eye_config *config)
+{
+    (void)config;
+    return eye_sql_statements_new();
+}
+
+static void close_statements(void *state)
+{
+    eye_learnt_free(state);
+}
+
+static uint64_t forgotten(const void *state)
+{
+    return eye_learnt_evicted(state);
+}
+
 const struct eye_protocol_type eye_protocol_mysql = {
     .body_min = sizeof(struct eye_mysql_body),
     .body_max = sizeof(struct eye_mysql_body),
     .is_valid = is_valid,
+    .open = open_statements,
     .name_request = name_request,
+    .close = close_statements,
+    .learn = eye_sql_learn,
+    .forgotten = forgotten,
 };

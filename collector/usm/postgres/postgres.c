@@ -42,22 +42,42 @@ static void name_outcome(const struct eye_request_head *head, const struct eye_p
     }
 }
 
-static void name_request(void *protocol_state, const struct eye_request_sample *sample,
+static void name_request(void *statements, const struct eye_request_sample *sample,
                          const struct eye_request_place *place, struct eye_request_name *ret_name)
 {
-    (void)protocol_state;
     (void)place;
     const struct eye_request_head *head = sample->head;
     const struct eye_postgres_body *body = sample->body;
     /* Whoever writes statements may raise any SQLSTATE. */
     eye_sql_name_request(head, "postgresql", eye_sql_operation_name(body->operation),
                          body->state[0] != '\0', ret_name);
+    eye_sql_name_statement(statements, body->statement, ret_name);
     name_outcome(head, body, ret_name);
+}
+
+static void *open_statements(const struct eye_config *config)
+{
+    (void)config;
+    return eye_sql_statements_new();
+}
+
+static void close_statements(void *state)
+{
+    eye_learnt_free(state);
+}
+
+static uint64_t forgotten(const void *state)
+{
+    return eye_learnt_evicted(state);
 }
 
 const struct eye_protocol_type eye_protocol_postgres = {
     .body_min = sizeof(struct eye_postgres_body),
     .body_max = sizeof(struct eye_postgres_body),
     .is_valid = is_valid,
+    .open = open_statements,
     .name_request = name_request,
+    .close = close_statements,
+    .learn = eye_sql_learn,
+    .forgotten = forgotten,
 };

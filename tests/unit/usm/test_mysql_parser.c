@@ -1079,25 +1079,26 @@ static void parser__follows_a_file_of_many_packets(void **state)
     free(host);
 }
 
-/* So many statements are remembered as a connection has room for. */
-static void parser__remembers_its_last_statements(void **state)
+/* As many as a program prepares. */
+static void parser__remembers_its_statements(void **state)
 {
     (void)state;
     struct http_host *host = logged_in();
     char prepared[] = "\0\0\0\0\0\0\0\0\0\0\0\0";
     char execute[] = "\x17\0\0\0\0\0\1\0\0\0";
-    for (char id = 0; id < 32; id++) {
+    enum { COUNT = 100 };
+    for (char id = 0; id < COUNT; id++) {
         prepared[1] = id;
         SEND(host, C(0, "\x16select 1"));
         SEND(host, S(1, prepared));
     }
-    for (char id = 0; id < 32; id++) {
+    for (char id = 0; id < COUNT; id++) {
         execute[1] = id;
         SEND(host, C(0, execute));
         SEND(host, OK(1));
     }
-    assert_int_equal(host->record_count, 2 * EYE_MYSQL_STATEMENTS);
-    for (size_t i = EYE_MYSQL_STATEMENTS; i < host->record_count; i++) {
+    assert_int_equal(host->record_count, 2 * COUNT);
+    for (size_t i = COUNT; i < host->record_count; i++) {
         assert_int_equal(operation_of(host, i), EYE_SQL_SELECT);
     }
     free(host);
@@ -1321,7 +1322,7 @@ int main(void)
         cmocka_unit_test(parser__takes_results_up_to_their_limits),
         cmocka_unit_test(parser__walks_over_many_definitions),
         cmocka_unit_test(parser__follows_a_file_of_many_packets),
-        cmocka_unit_test(parser__remembers_its_last_statements),
+        cmocka_unit_test(parser__remembers_its_statements),
         cmocka_unit_test(parser__takes_only_answers_behind_a_gap),
         cmocka_unit_test(parser__is_not_sure_of_a_short_login),
         cmocka_unit_test(parser__is_not_sure_before_an_answer),
