@@ -25,8 +25,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct eye_usm usm = {.on_request = take_request, .on_loss = take_loss};
+    static const struct eye_config config;
+    static struct eye_usm usm; /* what messages teach stays from one capture to the next */
     struct eye_replay_summary summary;
+    if (usm.on_request == NULL) {
+        usm.on_request = take_request;
+        usm.on_loss = take_loss;
+        if (eye_usm_open(&usm, &config) != 0) {
+            abort();
+        }
+    }
     if (size < 2) {
         return 0;
     }
