@@ -99,14 +99,16 @@ static __always_inline __u64 eye_sql_in_names(__u64 word)
 /* Of a word with digits or dollars: zeros instead of the digits, and letters, of numbers.
  * *ret_stops: where the text ends, at a number too many or at what may be a quote of dollars. */
 static __always_inline __u64 eye_sql_hide_numbers(const struct eye_half *half,
-                                                  struct eye_sql_scan *scan, __u32 from, __u64 word,
+                                                  struct eye_sql_kept *kept, __u32 from, __u64 word,
                                                   __u64 *ret_stops)
 {
+    struct eye_sql_scan *scan = &kept->scan;
     __u64 digits = eye_sql_digits(word);
     __u64 named = eye_sql_in_names(word);
     __u64 within = scan->within;
     __u64 before = eye_sql_in_names(half->window[(from - 1) & (EYE_WINDOW_BYTES - 1)]) & 0x80;
     __u64 next = eye_sql_digits(half->window[(from + 8) & (EYE_WINDOW_BYTES - 1)]);
+    next &= (__u64)0 - ((from + 8 - kept->end) >> 31); /* of this text; without a branch */
     __u64 starts = digits & ~(named << 8 | before | within << 7);
     __u64 stops = starts;
     stops &= scan->numbers < EYE_SQL_NUMBERS ? stops - 1 : ~(__u64)0;
@@ -140,7 +142,6 @@ static __always_inline bool eye_sql_scan_word(const struct eye_half *half,
     __u32 end = kept->end;
     eye_pin(from);
     scan->word = 0;
-    scan->bytes = 0;
     if (from >= end || from >= EYE_WINDOW_BYTES) {
         return false;
     }
@@ -150,7 +151,7 @@ static __always_inline bool eye_sql_scan_word(const struct eye_half *half,
         eye_find_byte(word, '\'') | eye_find_byte(word, 0) | eye_find_byte(word, kept->quote);
     if (eye_sql_digits(word) | eye_find_byte(word, '$') | scan->within) {
         __u64 numbers;
-        word = eye_sql_hide_numbers(half, scan, from, word, &numbers);
+        word = eye_sql_hide_numbers(half, kept, from, word, &numbers);
         stops |= numbers;
     } else {
         scan->within = 0;
@@ -164,7 +165,6 @@ static __always_inline bool eye_sql_scan_word(const struct eye_half *half,
         }
     }
     scan->word = word;
-    scan->bytes = (__u8)here;
     scan->from = from + here;
     return here == 8;
 }

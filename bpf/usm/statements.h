@@ -17,10 +17,10 @@ struct eye_sql_scan {
     __u64 hash; /* of the words that were read */
     __u64 word; /* the last one, */
     __u32 from; /* and where the next one begins */
-    __u8 bytes; /* of the last one */
     __u8 numbers;
     __u8 within; /* 1: the last number goes on */
     __u8 ended;  /* enum eye_sql_end */
+    __u8 padding;
 };
 
 /* What the parsers of SQL keep of a connection begins with this (eye_kept_of()). */

@@ -252,6 +252,36 @@ static void texts__end_before_literals(void **state)
     }
 }
 
+/* In two segments, cut anywhere; what was in the window before does not matter. */
+static void texts__are_the_same_however_they_come(void **state)
+{
+    (void)state;
+    static const char *const statements[] = {
+        "select a1, 12, $1 from t1 where b = 3 and c = 'x'",
+        "select " FIFTY ", " FIFTY ", " FIFTY ", fifty_bytes_without_any_bl $1 from t",
+        "select " FIFTY ", " FIFTY ", " FIFTY ", fifty_bytes_without_any_b 123 from t",
+        "call p($",
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(statements); i++) {
+        struct http_host *host = mysql_host_new(true);
+        struct bytes packet = {.size = 5};
+        size_t size = strlen(statements[i]);
+        memcpy(packet.text, (uint8_t[]){(uint8_t)(size + 1), 0, 0, 0, 3}, 5);
+        add(&packet, statements[i], size);
+        __u64 whole = query_mysql(host, statements[i]);
+        for (size_t cut = 1; cut < packet.size; cut++) {
+            query_mysql(host, "select 11111111111111111111111111111111111111111111111111111111111");
+            host->clock_ns += 61 * SECOND;
+            http_host_send(host, 0, packet.text, cut);
+            http_host_send(host, 0, packet.text + cut, packet.size - cut);
+            answer_mysql(host);
+            assert_true(last_statement(host) == whole);
+            assert_true(host->text.statement == whole);
+        }
+        free(host);
+    }
+}
+
 static void texts__of_mysql_end_before_double_quotes(void **state)
 {
     (void)state;
@@ -508,6 +538,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts__end_before_literals),
+        cmocka_unit_test(texts__are_the_same_however_they_come),
         cmocka_unit_test(texts__of_mysql_end_before_double_quotes),
         cmocka_unit_test(texts__hide_numbers_at_any_place),
         cmocka_unit_test(texts__are_told_once_a_minute),
