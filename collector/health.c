@@ -266,7 +266,7 @@ static void update_self(const struct eye_health *health)
                   (double)eye_processes_count(health->processes));
     eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_FORGOTTEN, NULL, 0),
                     eye_processes_given_up(health->processes));
-    eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_TOPICS_FORGOTTEN, NULL, 0),
+    eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_NAMES_FORGOTTEN, NULL, 0),
                     eye_usm_forgotten(health->usm));
     eye_counter_set(eye_group_series(health->group, EYE_METRIC_SELF_LOG_DROPPED, NULL, 0),
                     eye_log_dropped());

@@ -412,10 +412,11 @@ enum eye_series_bound {
       EXPERIMENTAL,                                                                                \
       "processes forgotten that may still run, for want of room or of /proc: those that have "     \
       "written over their environment may be called otherwise from then on")                       \
-    X(SELF_TOPICS_FORGOTTEN, "sockeye.topics.forgotten", SELF, COUNTER, RECORDS, 1, 0, FEW,        \
+    X(SELF_NAMES_FORGOTTEN, "sockeye.names.forgotten", SELF, COUNTER, RECORDS, 1, 0, FEW,          \
       EXPERIMENTAL,                                                                                \
-      "ids of topics forgotten for want of room: until a client's next metadata, destination is "  \
-      "unknown where they are used")                                                               \
+      "topics and summaries of statements forgotten for want of room: until a client's next "      \
+      "metadata, destination is unknown where a topic's id is used; for a minute at most, a "      \
+      "statement has no summary")                                                                  \
     X(SELF_CONTAINERS, "sockeye.containers", SELF, GAUGE, CONTAINERS, 1, EYE_TAG_BIT(OUTCOME),     \
       FEW, EXPERIMENTAL,                                                                           \
       "containers whose programs are remembered, named and unnamed (called by their id)")          \

@@ -54,7 +54,7 @@ NOT_MADE = {"SockeyeRingNearlyFull", "SockeyeSamplesLost", "SockeyeExporterBehin
 
 # Datadog gets no counter that never moved, and these do not on a daemon that is well, and on a host
 # without containers.
-NOT_COUNTED = {"sockeye.processes.forgotten", "sockeye.topics.forgotten", "sockeye.log.dropped",
+NOT_COUNTED = {"sockeye.processes.forgotten", "sockeye.names.forgotten", "sockeye.log.dropped",
                "sockeye.exporter.spool.replayed", "sockeye.containers.lookups",
                "sockeye.nat.lookups", "sockeye.nat.dumps", "sockeye.nat.lost",
                *(f"sockeye.usm.process_monitor.{trouble}"
