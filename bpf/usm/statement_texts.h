@@ -72,12 +72,18 @@ static __always_inline void eye_tell_statement(struct eye_conversation *conversa
     }
 }
 
+/* A text was noted that stands in the window of @side. The other direction may be at work at the
+ * same time, and has something else in its own. */
+static __always_inline bool eye_sql_is_noted(struct eye_conversation *conversation, __u32 side)
+{
+    return eye_carries_requests(conversation, side) && eye_sql_kept_of(conversation)->end != 0;
+}
+
 /* As parser.h says. */
 static __always_inline void eye_sql_tell(struct eye_conversation *conversation, __u32 side)
 {
-    struct eye_sql_kept *kept = eye_sql_kept_of(conversation);
-    if (kept->end) {
+    if (eye_sql_is_noted(conversation, side)) {
         eye_tell_statement(conversation, side);
+        eye_sql_kept_of(conversation)->end = 0;
     }
-    kept->end = 0;
 }

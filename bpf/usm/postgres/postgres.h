@@ -491,7 +491,7 @@ static __always_inline void eye_postgres_tell(struct eye_conversation *conversat
 {
     const struct eye_half *half = eye_half_of(conversation, side);
     struct eye_postgres_kept *kept = eye_postgres_kept_of(conversation);
-    if (!kept->sql.end) {
+    if (!eye_sql_is_noted(conversation, side)) {
         return;
     }
     if (kept->named) {

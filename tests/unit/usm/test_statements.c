@@ -347,6 +347,26 @@ static void texts__are_told_once_a_minute(void **state)
     free(host);
 }
 
+/* Both directions of a connection may be read at the same time, by two CPUs. */
+static void texts__are_told_by_the_direction_of_the_client(void **state)
+{
+    (void)state;
+    struct http_host *hosts[] = {postgres_host_new(true), mysql_host_new(true)};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(hosts); i++) {
+        struct http_host *host = hosts[i];
+        struct eye_sql_kept *kept = eye_sql_kept_of(&host->conversation);
+        memcpy(host->conversation.halves[1].window, "a row with a secret", 20);
+        *kept = (struct eye_sql_kept){.statement = 7, .from = 2, .end = 20};
+        struct eye_postgres_kept *named = eye_postgres_kept_of(&host->conversation);
+        named->named = i == 0;
+        host->parser->tell(&host->conversation, 1);
+        assert_int_equal(kept->end, 20);
+        assert_int_equal(kept->statement, 7);
+        assert_int_equal(named->unnamed, 0);
+        free(host);
+    }
+}
+
 static void statements__differ_by_what_is_told_of_them(void **state)
 {
     (void)state;
@@ -542,6 +562,7 @@ int main(void)
         cmocka_unit_test(texts__of_mysql_end_before_double_quotes),
         cmocka_unit_test(texts__hide_numbers_at_any_place),
         cmocka_unit_test(texts__are_told_once_a_minute),
+        cmocka_unit_test(texts__are_told_by_the_direction_of_the_client),
         cmocka_unit_test(statements__differ_by_what_is_told_of_them),
         cmocka_unit_test(names__find_what_was_prepared),
         cmocka_unit_test(names__may_be_empty),
