@@ -105,8 +105,9 @@ static __always_inline __u64 eye_sql_hide_numbers(const struct eye_half *half,
     struct eye_sql_scan *scan = &kept->scan;
     __u64 digits = eye_sql_digits(word);
     __u64 named = eye_sql_in_names(word);
+    __u64 begun = from != kept->from; /* what stands before it is the message's, not the text's */
     __u64 within = scan->within;
-    __u64 before = eye_sql_in_names(half->window[(from - 1) & (EYE_WINDOW_BYTES - 1)]) & 0x80;
+    __u64 before = eye_sql_in_names(half->window[(from - 1) & (EYE_WINDOW_BYTES - 1)]) & begun << 7;
     __u64 next = eye_sql_digits(half->window[(from + 8) & (EYE_WINDOW_BYTES - 1)]);
     next &= (__u64)0 - ((from + 8 - kept->end) >> 31); /* of this text; without a branch */
     __u64 starts = digits & ~(named << 8 | before | within << 7);
@@ -169,6 +170,13 @@ static __always_inline bool eye_sql_scan_word(const struct eye_half *half,
     return here == 8;
 }
 
+/* More of the text that was read stands behind. */
+static __always_inline bool eye_sql_is_cut(const struct eye_sql_kept *kept)
+{
+    return kept->scan.ended == EYE_SQL_LITERAL ||
+           (kept->scan.ended == EYE_SQL_GOES_ON && kept->goes_on);
+}
+
 /* Mixes the words of the text that was noted. */
 EYE_PART int eye_sql_hash_text(const struct eye_half *half, struct eye_sql_kept *kept)
 {
@@ -196,7 +204,8 @@ static __always_inline void eye_sql_note_text(struct eye_sql_kept *kept, __u32 f
     kept->goes_on = goes_on;
 }
 
-/* The number of the statement whose text was noted. */
+/* The number of the statement whose text was noted. A name that its text ends with is another one
+ * where it was cut. */
 static __always_inline __u64 eye_sql_number_text(const struct eye_half *half,
                                                  struct eye_sql_kept *kept)
 {
@@ -209,7 +218,8 @@ static __always_inline __u64 eye_sql_number_text(const struct eye_half *half,
     }
     eye_sql_hash_text(half, kept);
     kept->end = kept->scan.from > from ? kept->end : 0;
-    kept->statement = kept->scan.hash << 8 | eye_sql_operation_at(half, from, end);
+    kept->statement =
+        (kept->scan.hash ^ eye_sql_is_cut(kept)) << 8 | eye_sql_operation_at(half, from, end);
     return kept->statement;
 }
 
@@ -227,7 +237,6 @@ static __always_inline __u32 eye_sql_copy_text(const struct eye_half *half,
         }
     }
     ret_text->statement = kept->statement;
-    ret_text->cut = kept->scan.ended == EYE_SQL_LITERAL ||
-                    (kept->scan.ended == EYE_SQL_GOES_ON && kept->goes_on);
+    ret_text->cut = eye_sql_is_cut(kept);
     return kept->scan.from - kept->from;
 }

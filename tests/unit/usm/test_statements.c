@@ -326,6 +326,47 @@ static void texts__hide_numbers_at_any_place(void **state)
     }
 }
 
+/* Before the text of a query stands its length, which may be any byte. */
+static void texts__hide_numbers_at_their_start(void **state)
+{
+    (void)state;
+    for (int length = 8; length < 180; length++) {
+        struct http_host *host = postgres_host_new(true);
+        char statement[256];
+        char told[256];
+        snprintf(statement, sizeof(statement), "1234567 %0*d", length, 0);
+        snprintf(told, sizeof(told), "0000000 %0*d", length, 0);
+        const struct text text = {statement, told, false};
+        query_postgres(host, statement);
+        assert_told(host, &text);
+        free(host);
+    }
+}
+
+/* What ends with a name, and what goes on in it, are about two tables. */
+static void statements__differ_by_whether_they_were_cut(void **state)
+{
+    (void)state;
+    char text[EYE_SQL_TEXT_BYTES + 16];
+    snprintf(text, sizeof(text), "select %0*d from t", EYE_SQL_TEXT_BYTES - 14, 0);
+    assert_int_equal(strlen(text), EYE_SQL_TEXT_BYTES);
+    struct http_host *host = mysql_host_new(true);
+    __u64 whole = query_mysql(host, text);
+    assert_int_equal(host->text.cut, 0);
+    strcat(text, "_old");
+    assert_false(query_mysql(host, text) == whole);
+    assert_int_equal(host->text.cut, 1);
+    assert_int_equal(host->texts, 2);
+    free(host);
+    host = postgres_host_new(true);
+    whole = query_postgres(host, "select a from v");
+    assert_int_equal(host->text.cut, 0);
+    assert_false(query_postgres(host, "select a from v$session") == whole);
+    assert_int_equal(host->text.cut, 1);
+    assert_int_equal(host->texts, 2);
+    free(host);
+}
+
 static void texts__are_told_once_a_minute(void **state)
 {
     (void)state;
@@ -374,7 +415,7 @@ static void statements__differ_by_what_is_told_of_them(void **state)
     __u64 first = query_postgres(host, "select a from t where b = 'x'");
     assert_int_equal((__u8)first, EYE_SQL_SELECT);
     assert_true(query_postgres(host, "select a from t where b = 'y' and c = 1") == first);
-    assert_true(query_postgres(host, "select a from t where b = ") == first);
+    assert_false(query_postgres(host, "select a from t where b = ") == first); /* is not cut */
     assert_false(query_postgres(host, "select a from t1 where b = 'x'") == first);
     assert_false(query_postgres(host, "select a from t2 where b = 'x'") == first);
     assert_false(query_postgres(host, "select a from t where b =") == first);
@@ -384,7 +425,8 @@ static void statements__differ_by_what_is_told_of_them(void **state)
             const char *one = texts[i].told == NULL ? texts[i].statement : texts[i].told;
             const char *other = texts[j].told == NULL ? texts[j].statement : texts[j].told;
             __u64 second = query_postgres(host, texts[j].statement);
-            assert_int_equal(first == second, strcmp(one, other) == 0);
+            bool same = strcmp(one, other) == 0 && texts[i].cut == texts[j].cut;
+            assert_int_equal(first == second, same);
         }
     }
     free(host);
@@ -561,6 +603,8 @@ int main(void)
         cmocka_unit_test(texts__are_the_same_however_they_come),
         cmocka_unit_test(texts__of_mysql_end_before_double_quotes),
         cmocka_unit_test(texts__hide_numbers_at_any_place),
+        cmocka_unit_test(texts__hide_numbers_at_their_start),
+        cmocka_unit_test(statements__differ_by_whether_they_were_cut),
         cmocka_unit_test(texts__are_told_once_a_minute),
         cmocka_unit_test(texts__are_told_by_the_direction_of_the_client),
         cmocka_unit_test(statements__differ_by_what_is_told_of_them),
