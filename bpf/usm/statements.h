@@ -59,7 +59,8 @@ static __always_inline __u64 eye_statement_key(struct eye_sql_kept *kept,
                                                const struct eye_half *half, __u64 name)
 {
     if (kept->names == 0) {
-        kept->names = eye_statement_mix(half->first_ns, half->first_sequence) | 1;
+        __u64 since = eye_statement_mix(0, half->first_ns);
+        kept->names = eye_statement_mix(since, half->first_sequence) | 1;
     }
     return eye_statement_mix(eye_statement_mix(kept->names, name), 1);
 }

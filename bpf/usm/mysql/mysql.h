@@ -192,6 +192,22 @@ static __always_inline void eye_mysql_close(struct eye_mysql_kept *kept,
     }
 }
 
+/* The statements of a connection are gone. */
+static __always_inline void eye_mysql_forget(struct eye_mysql_kept *kept)
+{
+    eye_forget_statements(&kept->sql);
+    kept->last = 0;
+}
+
+/* Some may have been closed unseen: a server counts on, but a proxy gives their numbers again. */
+static __always_inline void eye_mysql_doubt(struct eye_mysql_kept *kept)
+{
+    kept->last = 0;
+    if (kept->gives_again) {
+        eye_forget_statements(&kept->sql);
+    }
+}
+
 EYE_PART int eye_mysql_read_sent(struct eye_conversation *conversation, __u32 side, __u32 filled,
                                  struct eye_found *found)
 {
@@ -206,6 +222,7 @@ EYE_PART int eye_mysql_read_sent(struct eye_conversation *conversation, __u32 si
         /* What was missed may have ended what these wait for, and nothing else would. */
         half->flags &= (__u16)~EYE_MYSQL_CONTINUES;
         kept->uploads = 0;
+        eye_mysql_doubt(kept);
     }
     if (half->flags & EYE_MYSQL_CONTINUES || kept->uploads || packet.number != 0) {
         eye_mysql_read_part(half, kept, &packet, filled, found);
@@ -324,13 +341,6 @@ static __always_inline __u64 eye_mysql_prepared(struct eye_mysql_kept *kept,
     return kept->sql.names ? eye_statement_find(eye_statement_key(&kept->sql, half, id)) : 0;
 }
 
-/* The statements of a connection are gone. */
-static __always_inline void eye_mysql_forget(struct eye_mysql_kept *kept)
-{
-    eye_forget_statements(&kept->sql);
-    kept->last = 0;
-}
-
 /* The statement of the command at the start of the window, or in the place of its operation the
  * command; and in the direction's mark which kind of an answer it has. */
 EYE_PART __u64 eye_mysql_note_command(struct eye_conversation *conversation, __u32 side,
@@ -413,6 +423,8 @@ static __always_inline void eye_mysql_go_on(struct eye_conversation *conversatio
         found->used = eye_mysql_pass(half, 0, packet.length, filled, EYE_PHASE_START);
     } else if (found->mark & EYE_MYSQL_PREPARE && found->code == 0) {
         __u32 id = (__u32)(packet.body >> 8);
+        kept->gives_again |= id <= kept->given;
+        kept->given = id;
         eye_statement_set(eye_statement_key(&kept->sql, half, id),
                           (kept->sql.answered & ~(__u64)0xff) | found->mark >> 1);
     }

@@ -100,6 +100,9 @@ struct eye_mysql_kept {
     __u8 login;         /* enum eye_mysql_login */
     __u8 ends;          /* enum eye_mysql_ends */
     __u8 uploads;       /* until an empty packet the client sends a file */
+    __u32 given;        /* number of the statement prepared last, */
+    __u8 gives_again;   /* and one of them was no higher than the one before */
+    __u8 padding[3];
 };
 
 EYE_ABI_ASSERT(sizeof(struct eye_mysql_kept) <= EYE_KEPT_BYTES);

@@ -596,6 +596,56 @@ static void numbers__find_what_was_prepared(void **state)
     free(host);
 }
 
+static void miss_some_of_mysql(struct http_host *host)
+{
+    http_host_skip(host, 0, 9);
+    host->acknowledges[0] = host->sequence[1];
+    for (int i = 0; i < 3; i++) {
+        query_mysql(host, "begin");
+    }
+}
+
+/* Behind a gap a proxy may have given the number to another one; a server does not. */
+static void numbers__given_again_are_forgotten_behind_a_gap(void **state)
+{
+    (void)state;
+    struct http_host *host = mysql_host_new(true);
+    __u64 a = query_mysql(host, "select a from t");
+    prepare_mysql(host, 1, "delete from u");
+    prepare_mysql(host, 2, "select a from t");
+    assert_true(execute_mysql(host, (uint32_t)-1) == a);
+    miss_some_of_mysql(host);
+    assert_true(execute_mysql(host, 2) == a);
+    assert_true(execute_mysql(host, (uint32_t)-1) == 0);
+    send_packet(host, 0, 0, "\x19\2\0\0\0", 5);
+    prepare_mysql(host, 2, "select a from t");
+    assert_true(execute_mysql(host, 2) == a);
+    miss_some_of_mysql(host);
+    assert_true(execute_mysql(host, 2) == 0);
+    prepare_mysql(host, 2, "select a from t");
+    assert_true(execute_mysql(host, 2) == a);
+    free(host);
+}
+
+/* Those that began at nearly the same time, at bytes that differ likewise. */
+static void connections__are_told_apart_by_all_of_both_numbers(void **state)
+{
+    (void)state;
+    struct eye_half halves[] = {{.first_ns = 0x1000, .first_sequence = 0x2000},
+                                {.first_ns = 0x1001, .first_sequence = 0x2001},
+                                {.first_ns = 0x2000, .first_sequence = 0x1000},
+                                {.first_ns = 0x1000, .first_sequence = 0x2001},
+                                {.first_ns = 0x1001, .first_sequence = 0x2000}};
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(halves); i++) {
+        for (size_t j = 0; j < i; j++) {
+            struct eye_sql_kept one = {.names = 0};
+            struct eye_sql_kept other = {.names = 0};
+            assert_false(eye_statement_key(&one, &halves[i], 1) ==
+                         eye_statement_key(&other, &halves[j], 1));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -616,6 +666,8 @@ int main(void)
         cmocka_unit_test(names__of_another_connection_are_its_own),
         cmocka_unit_test(names__are_never_mistaken),
         cmocka_unit_test(numbers__find_what_was_prepared),
+        cmocka_unit_test(numbers__given_again_are_forgotten_behind_a_gap),
+        cmocka_unit_test(connections__are_told_apart_by_all_of_both_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
