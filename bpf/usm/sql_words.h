@@ -105,7 +105,8 @@ static __always_inline __u64 eye_sql_hide_numbers(const struct eye_half *half,
     struct eye_sql_scan *scan = &kept->scan;
     __u64 digits = eye_sql_digits(word);
     __u64 named = eye_sql_in_names(word);
-    __u64 begun = from != kept->from; /* what stands before it is the message's, not the text's */
+    /* What stands before the text is the message's. Numbers instead of branches. */
+    __u64 begun = ((__u32)kept->from - from) >> 31;
     __u64 within = scan->within;
     __u64 before = eye_sql_in_names(half->window[(from - 1) & (EYE_WINDOW_BYTES - 1)]) & begun << 7;
     __u64 next = eye_sql_digits(half->window[(from + 8) & (EYE_WINDOW_BYTES - 1)]);
@@ -170,11 +171,11 @@ static __always_inline bool eye_sql_scan_word(const struct eye_half *half,
     return here == 8;
 }
 
-/* More of the text that was read stands behind. */
-static __always_inline bool eye_sql_is_cut(const struct eye_sql_kept *kept)
+/* 1: more of the text that was read stands behind. */
+static __always_inline __u64 eye_sql_is_cut(const struct eye_sql_kept *kept)
 {
-    return kept->scan.ended == EYE_SQL_LITERAL ||
-           (kept->scan.ended == EYE_SQL_GOES_ON && kept->goes_on);
+    __u64 cut = 1U << EYE_SQL_LITERAL | (__u64)kept->goes_on << EYE_SQL_GOES_ON;
+    return cut >> (kept->scan.ended & 3) & 1;
 }
 
 /* Mixes the words of the text that was noted. */

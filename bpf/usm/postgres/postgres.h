@@ -226,6 +226,9 @@ static __always_inline int eye_postgres_note_parse(struct eye_half *half,
     if (!whole && !eye_postgres_has(text, EYE_SQL_TEXT_BYTES, end)) {
         return 0;
     }
+    if ((__u8)name == EYE_POSTGRES_NAME_BYTES) {
+        text = end; /* stands behind what is here of the name */
+    }
     eye_sql_note_text(&kept->sql, text, end, !whole);
     kept->name = name;
     kept->named = 1;
@@ -254,10 +257,33 @@ static __always_inline int eye_postgres_note_bind(const struct eye_half *half,
     return 1;
 }
 
-/* A Parse or a Bind, which are passed over, and say something of statements. */
+/* Notes that the statement is gone which the Close at the start of the window is about; likewise.
+ */
+static __always_inline int eye_postgres_note_close(const struct eye_half *half,
+                                                   struct eye_postgres_kept *kept, __u32 end,
+                                                   __u32 whole)
+{
+    __u32 at = EYE_POSTGRES_HEAD_BYTES + 1;
+    if (!whole && !eye_postgres_has(at, EYE_POSTGRES_NAME_BYTES, end)) {
+        return 0;
+    }
+    __u64 name = eye_postgres_name_at(half, at, end);
+    if (half->window[EYE_POSTGRES_HEAD_BYTES] != 'S') {
+        return 1; /* a portal */
+    }
+    if (name == 0) {
+        kept->unnamed = 0;
+    } else if (kept->sql.names) {
+        eye_statement_set(eye_statement_key(&kept->sql, half, name), 0);
+    }
+    return 1;
+}
+
+/* A Parse, a Bind or a Close, which are passed over, and say something of statements. */
 static __always_inline bool eye_postgres_names_statement(__u8 type)
 {
-    return eye_postgres_is_in(type, EYE_POSTGRES_BIT('P') | EYE_POSTGRES_BIT('B'));
+    return eye_postgres_is_in(type, EYE_POSTGRES_BIT('P') | EYE_POSTGRES_BIT('B') |
+                                        EYE_POSTGRES_BIT('C'));
 }
 
 /* Passes over what is no request of its own, from the start of the window on; what names statements
@@ -337,6 +363,9 @@ static __always_inline int eye_postgres_note_named(struct eye_conversation *conv
     __u32 whole = eye_postgres_number(eye_load_word(half->window) >> 8) + 1 <= filled;
     if (type == 'P') {
         return eye_postgres_note_parse(half, kept, end, whole);
+    }
+    if (type == 'C') {
+        return eye_postgres_note_close(half, kept, end, whole);
     }
     return type != 'B' || eye_postgres_note_bind(half, kept, end, whole);
 }
@@ -449,6 +478,22 @@ static __always_inline __u64 eye_postgres_queried(struct eye_conversation *conve
     return eye_sql_number_text(half, &kept->sql);
 }
 
+/* All that was prepared is gone behind the request at the start of the window. A DEALLOCATE of one
+ * name is left alone: who has a thousand of them would lose the others as well. */
+static __always_inline bool eye_postgres_discards(const struct eye_half *half,
+                                                  const struct eye_postgres_kept *kept, __u8 type,
+                                                  __u64 statement)
+{
+    __u8 operation = eye_statement_operation(statement);
+    __u32 at = kept->sql.from + sizeof("DEALLOCATE");
+    eye_pin(at);
+    if (operation != EYE_SQL_DEALLOCATE || type != 'Q' || at >= EYE_WINDOW_BYTES) {
+        return operation == EYE_SQL_DISCARD;
+    }
+    __u64 word = eye_load_word(half->window + at);
+    return eye_sql_letters(eye_first_bytes(word, 4)) == EYE_TEXT_WORD("ALL", 0);
+}
+
 /* As parser.h says: the request is here as far as it matters. */
 static __always_inline void eye_postgres_note(struct eye_conversation *conversation, __u32 side,
                                               struct eye_request *request, __u32 filled,
@@ -458,6 +503,9 @@ static __always_inline void eye_postgres_note(struct eye_conversation *conversat
     __u8 type = half->window[0];
     __u64 statement = type == 'Q' ? eye_postgres_queried(conversation, side, filled)
                                   : eye_postgres_prepared(conversation, side, filled);
+    if (eye_postgres_discards(half, eye_postgres_kept_of(conversation), type, statement)) {
+        eye_postgres_forget(eye_postgres_kept_of(conversation));
+    }
     half->flags &= EYE_POSTGRES_ASKED_BIT;
     if (request) {
         struct eye_request *checked = request;
@@ -486,6 +534,16 @@ static __always_inline void eye_postgres_go_on(struct eye_conversation *conversa
     found->used = eye_postgres_pass(half, 0, eye_postgres_number(head >> 8), filled);
 }
 
+/* The Parse that was noted is of @statement. A name that has one which was not closed keeps it,
+ * when the server refuses the new one; whether it does is not known here. */
+static __always_inline void eye_postgres_name(const struct eye_half *half,
+                                              struct eye_postgres_kept *kept, __u64 statement)
+{
+    __u64 key = eye_statement_key(&kept->sql, half, kept->name);
+    __u64 known = eye_statement_find(key);
+    eye_statement_set(key, known == 0 || known == statement ? statement : 0);
+}
+
 /* As parser.h says. What was prepared is found by its name from now on. */
 static __always_inline void eye_postgres_tell(struct eye_conversation *conversation, __u32 side)
 {
@@ -501,7 +559,7 @@ static __always_inline void eye_postgres_tell(struct eye_conversation *conversat
         if (kept->name == 0) {
             kept->unnamed = statement;
         } else {
-            eye_statement_set(eye_statement_key(&kept->sql, half, kept->name), statement);
+            eye_postgres_name(half, kept, statement);
         }
     }
     eye_sql_tell(conversation, side);

@@ -387,7 +387,7 @@ static const struct conversation conversations[] = {
      0},
     {"what was prepared is bound behind a Flush, not behind a Sync",
      {START, PARSE("a", "begin"), FLUSH, NONE('S', '1'), SYNC, READY, BIND("b"), EXECUTE, SYNC,
-      ERROR("23505"), READY, PARSE("a", "update t"), FLUSH, NONE('S', '1'), BIND("a"), EXECUTE,
+      ERROR("23505"), READY, PARSE("c", "update t"), FLUSH, NONE('S', '1'), BIND("c"), EXECUTE,
       SYNC, ERROR("40001"), READY},
      {FAILED(UNKNOWN, "23505"), FAILED(UPDATE, "40001")},
      0},

@@ -124,6 +124,21 @@ static void prepare_postgres(struct http_host *host, const char *name, const cha
     send_bytes(host, 1, &answer);
 }
 
+static void close_postgres(struct http_host *host, char kind, const char *name)
+{
+    struct bytes bytes = {.size = 0};
+    struct bytes body = {.size = 0};
+    add(&body, &kind, 1);
+    add(&body, name, strlen(name) + 1);
+    add_message(&bytes, 'C', body.text, body.size);
+    add_message(&bytes, 'S', "", 0);
+    send_bytes(host, 0, &bytes);
+    struct bytes answer = {.size = 0};
+    add_message(&answer, '3', "", 0);
+    add_message(&answer, 'Z', "I", 1);
+    send_bytes(host, 1, &answer);
+}
+
 static __u64 execute_postgres(struct http_host *host, const char *name)
 {
     struct bytes bytes = {.size = 0};
@@ -447,8 +462,72 @@ static void names__find_what_was_prepared(void **state)
         assert_true(execute_postgres(host, "t") == b);
     }
     assert_true(execute_postgres(host, "no") == 0);
-    prepare_postgres(host, "s", "delete from u"); /* it had been closed */
+    close_postgres(host, 'P', "s");
+    assert_true(execute_postgres(host, "s") == a);
+    close_postgres(host, 'S', "s");
+    assert_true(execute_postgres(host, "s") == 0);
+    prepare_postgres(host, "s", "delete from u");
     assert_true(execute_postgres(host, "s") == b);
+    free(host);
+}
+
+/* A server refuses to prepare by a name that is in use, which keeps its statement then. Or it was
+ * closed unseen, and the server takes it. */
+static void names__that_are_in_use_may_mean_either(void **state)
+{
+    (void)state;
+    struct http_host *host = postgres_host_new(true);
+    __u64 a = query_postgres(host, "select a from t");
+    prepare_postgres(host, "s", "select a from t");
+    prepare_postgres(host, "s", "select a from t");
+    assert_true(execute_postgres(host, "s") == a);
+    prepare_postgres(host, "s", "delete from u");
+    assert_true(execute_postgres(host, "s") == 0);
+    free(host);
+}
+
+/* Whoever lends connections prepares others by the same names behind these. */
+static void names__are_gone_with_what_discards_all(void **state)
+{
+    (void)state;
+    static const char *const all[] = {"DISCARD ALL", "  discard all", "deallocate ALL",
+                                      "DEALLOCATE all;"};
+    struct http_host *host = postgres_host_new(true);
+    __u64 a = query_postgres(host, "select a from t");
+    __u64 b = query_postgres(host, "delete from u");
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(all); i++) {
+        prepare_postgres(host, "s", "select a from t");
+        query_postgres(host, "deallocate other");
+        query_postgres(host, "deallocate allofit");
+        assert_true(execute_postgres(host, "s") == a);
+        query_postgres(host, all[i]);
+        assert_true(execute_postgres(host, "s") == 0);
+        prepare_postgres(host, "s", "delete from u");
+        assert_true(execute_postgres(host, "s") == b);
+        struct bytes bytes = {.size = 0};
+        add_parse(&bytes, "", "discard all");
+        add_bind(&bytes, "", "");
+        add_execute(&bytes, "");
+        sync_postgres(host, &bytes);
+        assert_true(execute_postgres(host, "s") == 0);
+    }
+    free(host);
+}
+
+/* Longer than the server's own: the text is not looked for in what is here of it. */
+static void names__that_are_too_long_have_no_text(void **state)
+{
+    (void)state;
+    struct http_host *host = postgres_host_new(true);
+    char name[100];
+    for (int length = 60; length < 70; length++) {
+        snprintf(name, sizeof(name), "%0*d from secret", length, 0);
+        name[length] = '\0';
+        size_t told = host->texts;
+        prepare_postgres(host, name, "select a from t");
+        assert_int_equal(host->texts - told, told == 0);
+        assert_int_equal(execute_postgres(host, name) >> 8 != 0, length < EYE_POSTGRES_NAME_BYTES);
+    }
     free(host);
 }
 
@@ -463,6 +542,11 @@ static void names__may_be_empty(void **state)
     assert_true(execute_postgres(host, "") == a);
     assert_true(execute_postgres(host, "") == a);
     query_postgres(host, "begin");
+    assert_true(execute_postgres(host, "") == 0);
+    prepare_postgres(host, "", "select a from t");
+    close_postgres(host, 'S', "s");
+    assert_true(execute_postgres(host, "") == a);
+    close_postgres(host, 'S', "");
     assert_true(execute_postgres(host, "") == 0);
     free(host);
 }
@@ -659,6 +743,9 @@ int main(void)
         cmocka_unit_test(texts__are_told_by_the_direction_of_the_client),
         cmocka_unit_test(statements__differ_by_what_is_told_of_them),
         cmocka_unit_test(names__find_what_was_prepared),
+        cmocka_unit_test(names__that_are_in_use_may_mean_either),
+        cmocka_unit_test(names__are_gone_with_what_discards_all),
+        cmocka_unit_test(names__that_are_too_long_have_no_text),
         cmocka_unit_test(names__may_be_empty),
         cmocka_unit_test(names__of_portals_are_heeded),
         cmocka_unit_test(names__are_bound_in_order),
