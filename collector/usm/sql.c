@@ -60,11 +60,12 @@ bool eye_sql_learn(void *statements, const uint8_t *message, size_t bytes)
 }
 
 /* Of a statement that nobody has told of yet nothing is said: of the next one like it there may be
- * something to say. */
+ * something to say. Nobody ever tells of one without a text, whose number is its operation alone.
+ */
 void eye_sql_name_statement(const struct eye_learnt *statements, uint64_t statement,
                             struct eye_request_name *name)
 {
-    if (statement == 0) {
+    if (statement >> 8 == 0) {
         return;
     }
     const char *summary = eye_learnt_find(statements, &statement);
