@@ -212,8 +212,9 @@ static __always_inline __u64 eye_sql_number_text(const struct eye_half *half,
 {
     __u32 end = kept->end;
     __u32 from = eye_sql_behind_blanks(half, kept->from, end);
-    if (from + EYE_SQL_TEXT_BYTES < end) {
-        eye_sql_note_text(kept, from, from + EYE_SQL_TEXT_BYTES, true);
+    __u32 last = kept->from + EYE_SQL_TEXT_BYTES; /* wherever the segment ends */
+    if (last < end) {
+        eye_sql_note_text(kept, from, last, true);
     } else {
         kept->from = (__u16)from;
     }

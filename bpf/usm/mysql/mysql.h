@@ -317,7 +317,9 @@ static __always_inline __u64 eye_mysql_statement(const struct eye_half *half,
                                                  __u32 filled)
 {
     __u32 from = EYE_MYSQL_HEAD_BYTES + 1;
-    __u32 end = eye_mysql_needed(packet->length, filled - EYE_MYSQL_HEAD_BYTES);
+    __u32 here = filled - EYE_MYSQL_HEAD_BYTES;
+    __u32 end =
+        eye_mysql_needed(packet->length, here < EYE_MYSQL_TEXT_MAX ? here : EYE_MYSQL_TEXT_MAX);
     __u8 byte = (__u8)(packet->body >> 8);
     if ((__u16)(packet->body >> 8) == 0x100) {
         from += 2;
@@ -326,7 +328,7 @@ static __always_inline __u64 eye_mysql_statement(const struct eye_half *half,
     }
     from = eye_mysql_behind_comment(half, from);
     kept->sql.quote = '"';
-    eye_sql_note_text(&kept->sql, from, end, packet->length + EYE_MYSQL_HEAD_BYTES > filled);
+    eye_sql_note_text(&kept->sql, from, end, packet->length + EYE_MYSQL_HEAD_BYTES > end);
     return eye_sql_number_text(half, &kept->sql);
 }
 

@@ -32,10 +32,17 @@ static void add(struct bytes *bytes, const void *more, size_t size)
     bytes->size += size;
 }
 
+/* 0: as one segment. */
+static size_t piece_bytes;
+
 static void send_bytes(struct http_host *host, __u32 stream, const struct bytes *bytes)
 {
     host->clock_ns += 1000;
-    http_host_send(host, stream, bytes->text, bytes->size);
+    size_t piece = piece_bytes > 0 ? piece_bytes : bytes->size;
+    for (size_t at = 0; at < bytes->size; at += piece) {
+        size_t size = bytes->size - at < piece ? bytes->size - at : piece;
+        http_host_send(host, stream, bytes->text + at, size);
+    }
 }
 
 static __u64 statement_of(const struct http_host *host, size_t index)
@@ -400,6 +407,11 @@ static void texts__are_told_once_a_minute(void **state)
     query_postgres(host, "");
     query_postgres(host, "  ");
     assert_int_equal(host->texts, 3);
+    prepare_postgres(host, "s", "select a from u");
+    assert_int_equal(host->texts, 4);
+    host->clock_ns += 61 * SECOND;
+    execute_postgres(host, "s"); /* whose text is not here */
+    assert_int_equal(host->texts, 4);
     free(host);
 }
 
@@ -543,6 +555,14 @@ static void names__may_be_empty(void **state)
     assert_true(execute_postgres(host, "") == a);
     query_postgres(host, "begin");
     assert_true(execute_postgres(host, "") == 0);
+    struct bytes bytes = {.size = 0};
+    add_parse(&bytes, "", "select a from t");
+    add_bind(&bytes, "", "");
+    sync_postgres(host, &bytes);
+    query_postgres(host, "begin");
+    add_execute(&bytes, "");
+    sync_postgres(host, &bytes);
+    assert_true(last_statement(host) == 0);
     prepare_postgres(host, "", "select a from t");
     close_postgres(host, 'S', "s");
     assert_true(execute_postgres(host, "") == a);
@@ -599,6 +619,12 @@ static void names__are_bound_in_order(void **state)
     free(host);
 }
 
+static void miss_some_of_postgres(struct http_host *host)
+{
+    http_host_skip(host, 0, 100);
+    host->acknowledges[0] = host->sequence[1];
+}
+
 /* Behind a gap another statement may have been prepared by that name. */
 static void names__are_forgotten_behind_a_gap(void **state)
 {
@@ -606,12 +632,27 @@ static void names__are_forgotten_behind_a_gap(void **state)
     struct http_host *host = postgres_host_new(true);
     prepare_postgres(host, "s", "select a from t");
     assert_false(execute_postgres(host, "s") == 0);
-    http_host_skip(host, 0, 100);
-    host->acknowledges[0] = host->sequence[1];
+    miss_some_of_postgres(host);
     for (int i = 0; i < 3; i++) {
         query_postgres(host, "begin");
     }
     assert_true(execute_postgres(host, "s") == 0);
+    prepare_postgres(host, "", "select a from t");
+    assert_false(execute_postgres(host, "") == 0);
+    miss_some_of_postgres(host);
+    struct bytes bytes = {.size = 0};
+    add_execute(&bytes, "");
+    sync_postgres(host, &bytes);
+    assert_true(execute_postgres(host, "") == 0);
+    prepare_postgres(host, "", "select a from t");
+    add_bind(&bytes, "", "");
+    sync_postgres(host, &bytes);
+    miss_some_of_postgres(host);
+    for (int i = 0; i < 3; i++) {
+        add_execute(&bytes, "");
+        sync_postgres(host, &bytes);
+        assert_true(last_statement(host) == 0);
+    }
     prepare_postgres(host, "s", "select a from t");
     assert_false(execute_postgres(host, "s") == 0);
     free(host);
@@ -657,6 +698,84 @@ static void names__are_never_mistaken(void **state)
     print_message("%zu of %d found\n", found, COUNT);
     assert_in_range(found, COUNT / 8, COUNT);
     free(host);
+}
+
+/* What is cut anywhere means the same. */
+static void names__come_in_pieces_of_every_size(void **state)
+{
+    (void)state;
+    static const char statement[] =
+        "  select a, b, c from t where " FIFTY " = $1 or " FIFTY " = 17 or " FIFTY " = 'secret'";
+    static const char name[] = FIFTY "_long_name";
+    __u64 first[2] = {0};
+    for (piece_bytes = 0; piece_bytes < 280; piece_bytes++) {
+        struct http_host *host = postgres_host_new(true);
+        __u64 known = query_postgres(host, statement);
+        first[0] = piece_bytes == 0 ? known : first[0];
+        assert_true(known == first[0]);
+        assert_int_equal(host->text.cut, 1);
+        prepare_postgres(host, name, "delete from u");
+        __u64 other = execute_postgres(host, name);
+        assert_true(query_postgres(host, "delete from u") == other);
+        close_postgres(host, 'S', name);
+        prepare_postgres(host, name, statement);
+        assert_int_equal(host->text.cut, 1);
+        close_postgres(host, 'S', name);
+        prepare_postgres(host, name, "update v set a = $1");
+        assert_false(execute_postgres(host, name) == 0);
+        struct bytes bytes = {.size = 0};
+        add_bind(&bytes, name, name);
+        add_execute(&bytes, name);
+        sync_postgres(host, &bytes);
+        assert_int_equal((__u8)last_statement(host), EYE_SQL_UPDATE);
+        free(host);
+        host = mysql_host_new(true);
+        known = query_mysql(host, "/* 60 bytes of what is no statement, and is passed over: */"
+                                  "delete from t where a = " FIFTY " or b = " FIFTY " or c = " FIFTY
+                                  " or " FIFTY);
+        first[1] = piece_bytes == 0 ? known : first[1];
+        assert_true(known == first[1]);
+        assert_int_equal(host->text.cut, 1);
+        free(host);
+    }
+    piece_bytes = 0;
+}
+
+/* The Sync of a preparation that fails has its statement, when there is only one. */
+static void names__of_a_preparation_that_fails(void **state)
+{
+    (void)state;
+    struct http_host *host = postgres_host_new(true);
+    __u64 a = query_postgres(host, "select a from t");
+    for (int parses = 1; parses < 3; parses++) {
+        struct bytes bytes = {.size = 0};
+        struct bytes answer = {.size = 0};
+        for (int i = 0; i < parses; i++) {
+            add_parse(&bytes, "", "select a from t");
+        }
+        add_message(&bytes, 'S', "", 0);
+        send_bytes(host, 0, &bytes);
+        add_message(&answer, 'E', "SERROR\0C42P01\0\0", 16);
+        add_message(&answer, 'Z', "I", 1);
+        send_bytes(host, 1, &answer);
+        assert_int_equal(host->record_count, 1 + parses);
+        assert_true(last_statement(host) == (parses == 1 ? a : 0));
+    }
+    free(host);
+}
+
+/* Setting one again takes nobody else's place. */
+static void table__has_room_for_two_of_a_set(void **state)
+{
+    (void)state;
+    eye_statement_set(7ULL << 32 | 1, 10);
+    eye_statement_set(7ULL << 32 | 2, 20);
+    eye_statement_set(7ULL << 32 | 2, 21);
+    assert_int_equal(eye_statement_find(7ULL << 32 | 1), 10);
+    assert_int_equal(eye_statement_find(7ULL << 32 | 2), 21);
+    eye_statement_set(7ULL << 32 | 1, 0);
+    assert_int_equal(eye_statement_find(7ULL << 32 | 1), 0);
+    assert_int_equal(eye_statement_find(7ULL << 32 | 2), 21);
 }
 
 static void numbers__find_what_was_prepared(void **state)
@@ -711,6 +830,26 @@ static void numbers__given_again_are_forgotten_behind_a_gap(void **state)
     free(host);
 }
 
+/* Each answer belongs to the one that waited first, whatever was prepared since. */
+static void numbers__of_pipelined_preparations_are_in_order(void **state)
+{
+    (void)state;
+    static const uint8_t prepared[2][12] = {{0, 1}, {0, 2}};
+    struct http_host *host = mysql_host_new(true);
+    __u64 a = query_mysql(host, "select a from t");
+    __u64 b = query_mysql(host, "select b from u");
+    command_mysql(host, 0x16, "select a from t");
+    command_mysql(host, 0x16, "select b from u");
+    send_packet(host, 1, 1, prepared[0], sizeof(prepared[0]));
+    send_packet(host, 1, 1, prepared[1], sizeof(prepared[1]));
+    assert_true(execute_mysql(host, 1) == a);
+    assert_true(execute_mysql(host, 2) == b);
+    command_mysql(host, 0x16, "select a from none");
+    send_packet(host, 1, 1, "\xff\x7a\4#42S02x", 10);
+    assert_true(execute_mysql(host, 2) == b);
+    free(host);
+}
+
 /* Those that began at nearly the same time, at bytes that differ likewise. */
 static void connections__are_told_apart_by_all_of_both_numbers(void **state)
 {
@@ -752,8 +891,12 @@ int main(void)
         cmocka_unit_test(names__are_forgotten_behind_a_gap),
         cmocka_unit_test(names__of_another_connection_are_its_own),
         cmocka_unit_test(names__are_never_mistaken),
+        cmocka_unit_test(names__come_in_pieces_of_every_size),
+        cmocka_unit_test(names__of_a_preparation_that_fails),
+        cmocka_unit_test(table__has_room_for_two_of_a_set),
         cmocka_unit_test(numbers__find_what_was_prepared),
         cmocka_unit_test(numbers__given_again_are_forgotten_behind_a_gap),
+        cmocka_unit_test(numbers__of_pipelined_preparations_are_in_order),
         cmocka_unit_test(connections__are_told_apart_by_all_of_both_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
