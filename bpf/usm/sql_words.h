@@ -111,7 +111,7 @@ static __always_inline __u64 eye_sql_hide_numbers(const struct eye_half *half,
     __u64 before = eye_sql_in_names(half->window[(from - 1) & (EYE_WINDOW_BYTES - 1)]) & begun << 7;
     __u64 next = eye_sql_digits(half->window[(from + 8) & (EYE_WINDOW_BYTES - 1)]);
     next &= (__u64)0 - ((from + 8 - kept->end) >> 31); /* of this text; without a branch */
-    __u64 starts = digits & ~(named << 8 | before | within << 7);
+    __u64 starts = digits & ~(named << 8 | before);
     __u64 stops = starts;
     stops &= scan->numbers < EYE_SQL_NUMBERS ? stops - 1 : ~(__u64)0;
     stops &= scan->numbers < EYE_SQL_NUMBERS - 1 ? stops - 1 : ~(__u64)0;
@@ -155,8 +155,6 @@ static __always_inline bool eye_sql_scan_word(const struct eye_half *half,
         __u64 numbers;
         word = eye_sql_hide_numbers(half, kept, from, word, &numbers);
         stops |= numbers;
-    } else {
-        scan->within = 0;
     }
     if (stops) {
         __u32 index = eye_first_index(stops) & 7;

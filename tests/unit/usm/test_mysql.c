@@ -102,7 +102,9 @@ static void assert_summary(void *statements, struct record *record, uint64_t sta
     eye_protocol_mysql.name_request(statements, &sample, NULL, &name);
     assert_string_equal(tag_of(&name, EYE_TAG_SUMMARY), summary);
     assert_int_equal(name.fleeting, fleeting);
-    if (summary[0] != '\0') {
+    if (summary[0] == '\0') {
+        assert_int_equal(name.chosen, EYE_TAG_STATUS);
+    } else {
         assert_int_equal(name.chosen, EYE_TAG_SUMMARY);
         assert_int_equal(name.choice, EYE_CHOICE_CLIENTS);
     }

@@ -320,7 +320,15 @@ static void texts__of_mysql_end_before_double_quotes(void **state)
         assert_told(host, &own[i]);
         free(host);
     }
-    struct http_host *host = postgres_host_new(true);
+    struct http_host *host = mysql_host_new(true);
+    static const char zero[] = "\3select a from t\0 b";
+    send_packet(host, 0, 0, zero, sizeof(zero) - 1);
+    answer_mysql(host);
+    const struct text ended = {"select a from t", NULL, false};
+    assert_told(host, &ended);
+    assert_true(last_statement(host) == query_mysql(host, "select a from t"));
+    free(host);
+    host = postgres_host_new(true);
     const struct text quoted = {"select \"a\" from \"T\"", NULL, false};
     query_postgres(host, quoted.statement);
     assert_told(host, &quoted);
@@ -480,6 +488,14 @@ static void names__find_what_was_prepared(void **state)
     assert_true(execute_postgres(host, "s") == 0);
     prepare_postgres(host, "s", "delete from u");
     assert_true(execute_postgres(host, "s") == b);
+    struct bytes bytes = {.size = 0}; /* as drivers close what gives way, with what follows */
+    add_message(&bytes, 'D', "St", 3);
+    add_message(&bytes, 'C', "Ss", 3);
+    add_parse(&bytes, "s", "select a from t");
+    add_bind(&bytes, "", "s");
+    add_execute(&bytes, "");
+    sync_postgres(host, &bytes);
+    assert_true(last_statement(host) == a);
     free(host);
 }
 
@@ -718,6 +734,7 @@ static void names__come_in_pieces_of_every_size(void **state)
         __u64 other = execute_postgres(host, name);
         assert_true(query_postgres(host, "delete from u") == other);
         close_postgres(host, 'S', name);
+        assert_true(execute_postgres(host, name) == 0);
         prepare_postgres(host, name, statement);
         assert_int_equal(host->text.cut, 1);
         close_postgres(host, 'S', name);
