@@ -110,7 +110,6 @@ static __always_inline __u64 eye_sql_hide_numbers(const struct eye_half *half,
     __u64 within = scan->within;
     __u64 before = eye_sql_in_names(half->window[(from - 1) & (EYE_WINDOW_BYTES - 1)]) & begun << 7;
     __u64 next = eye_sql_digits(half->window[(from + 8) & (EYE_WINDOW_BYTES - 1)]);
-    next &= (__u64)0 - ((from + 8 - kept->end) >> 31); /* of this text; without a branch */
     __u64 starts = digits & ~(named << 8 | before);
     __u64 stops = starts;
     stops &= scan->numbers < EYE_SQL_NUMBERS ? stops - 1 : ~(__u64)0;
@@ -181,6 +180,9 @@ EYE_PART int eye_sql_hash_text(const struct eye_half *half, struct eye_sql_kept 
 {
     if (!half || !kept) {
         return 0;
+    }
+    if (half->window[(kept->end - 1) & (EYE_WINDOW_BYTES - 1)] == '$') {
+        kept->end--; /* what follows it is not here, or none of the text */
     }
     eye_sql_begin_scan(kept);
     for (int i = 0; i < EYE_SQL_TEXT_BYTES / 8; i++) {
