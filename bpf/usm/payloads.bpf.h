@@ -292,7 +292,11 @@ static __always_inline void eye_handle_payload(struct __sk_buff *skb, struct bpf
         return;
     }
     eye_advance_to_new(conversation, &at, segment->sequence);
-    if (!parser || eye_take_step(skb, conversation, &at, parser)) {
+    bool more = !parser || eye_take_step(skb, conversation, &at, parser);
+    if (parser) {
+        eye_teach(parser, conversation, &at);
+    }
+    if (more) {
         all_steps(skb, conversation, &at);
     }
     if (at.verdict != EYE_VERDICT_GO_ON) {
@@ -413,7 +417,9 @@ enum eye_protocol_of {
         if (eye_##name##_parser.simple_request && eye_##name##_burst(skb, conversation, at)) {     \
             return 1;                                                                              \
         }                                                                                          \
-        return eye_##name##_one_step(skb, conversation, at);                                       \
+        int more = eye_##name##_one_step(skb, conversation, at);                                   \
+        eye_teach(&eye_##name##_parser, conversation, at);                                         \
+        return more;                                                                               \
     }                                                                                              \
                                                                                                    \
     EYE_PROTOCOL_STEPS(name)                                                                       \

@@ -88,8 +88,16 @@ static __always_inline bool eye_step_and_tell(struct eye_work *work)
         eye_tell(work->conversation, answered);
         eye_pop_answered(work);
     }
-    if (work->parser->tell) {
-        work->parser->tell(work->conversation, work->at->side);
-    }
     return more;
+}
+
+/* What the collector has to know beside records, behind each step. Not a part of the step, whose
+ * stack is full. */
+static __always_inline void eye_teach(const struct eye_parser *parser,
+                                      struct eye_conversation *conversation,
+                                      const struct eye_cursor *at)
+{
+    if (parser->tell && conversation && at) {
+        parser->tell(conversation, at->side);
+    }
 }

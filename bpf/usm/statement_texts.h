@@ -79,11 +79,19 @@ static __always_inline bool eye_sql_is_noted(struct eye_conversation *conversati
     return eye_carries_requests(conversation, side) && eye_sql_kept_of(conversation)->end != 0;
 }
 
+EYE_PART int eye_sql_tell_noted(struct eye_conversation *conversation, __u32 side)
+{
+    if (conversation) {
+        eye_tell_statement(conversation, side);
+        eye_sql_kept_of(conversation)->end = 0;
+    }
+    return 0;
+}
+
 /* As parser.h says. */
 static __always_inline void eye_sql_tell(struct eye_conversation *conversation, __u32 side)
 {
     if (eye_sql_is_noted(conversation, side)) {
-        eye_tell_statement(conversation, side);
-        eye_sql_kept_of(conversation)->end = 0;
+        eye_sql_tell_noted(conversation, side);
     }
 }

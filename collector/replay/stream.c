@@ -312,6 +312,7 @@ static void take_steps(struct eye_replay_stream *stream, struct eye_work *work)
             more = take_own_step(stream, work);
         } else if (i == 0 || !take_burst(work)) {
             more = eye_step_and_tell(work);
+            eye_teach(work->parser, work->conversation, work->at);
         }
     }
 }

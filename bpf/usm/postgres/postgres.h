@@ -454,13 +454,17 @@ EYE_PART __u64 eye_postgres_prepared(struct eye_conversation *conversation, __u3
         return 0;
     }
     const struct eye_half *half = eye_half_of(conversation, side);
-    const struct eye_postgres_kept *kept = eye_postgres_kept_of(conversation);
+    struct eye_postgres_kept *kept = eye_postgres_kept_of(conversation);
     if (half->window[0] != 'E') {
         return half->window[0] == 'F' ? EYE_SQL_OTHER : kept->parsed;
     }
     __u64 portal =
         eye_postgres_name_at(half, EYE_POSTGRES_HEAD_BYTES, eye_postgres_end(half, filled));
-    return portal == kept->portal ? kept->bound : 0;
+    __u64 statement = portal == kept->portal ? kept->bound : 0;
+    if (eye_statement_operation(statement) == EYE_SQL_DISCARD) {
+        eye_postgres_forget(kept);
+    }
+    return statement;
 }
 
 /* The statement of the simple query at the start of the window. What is prepared or bound without a
@@ -478,22 +482,6 @@ static __always_inline __u64 eye_postgres_queried(struct eye_conversation *conve
     return eye_sql_number_text(half, &kept->sql);
 }
 
-/* All that was prepared is gone behind the request at the start of the window. A DEALLOCATE of one
- * name is left alone: who has a thousand of them would lose the others as well. */
-static __always_inline bool eye_postgres_discards(const struct eye_half *half,
-                                                  const struct eye_postgres_kept *kept, __u8 type,
-                                                  __u64 statement)
-{
-    __u8 operation = eye_statement_operation(statement);
-    __u32 at = kept->sql.from + sizeof("DEALLOCATE");
-    eye_pin(at);
-    if (operation != EYE_SQL_DEALLOCATE || type != 'Q' || at >= EYE_WINDOW_BYTES) {
-        return operation == EYE_SQL_DISCARD;
-    }
-    __u64 word = eye_load_word(half->window + at);
-    return eye_sql_letters(eye_first_bytes(word, 4)) == EYE_TEXT_WORD("ALL", 0);
-}
-
 /* As parser.h says: the request is here as far as it matters. */
 static __always_inline void eye_postgres_note(struct eye_conversation *conversation, __u32 side,
                                               struct eye_request *request, __u32 filled,
@@ -503,9 +491,6 @@ static __always_inline void eye_postgres_note(struct eye_conversation *conversat
     __u8 type = half->window[0];
     __u64 statement = type == 'Q' ? eye_postgres_queried(conversation, side, filled)
                                   : eye_postgres_prepared(conversation, side, filled);
-    if (eye_postgres_discards(half, eye_postgres_kept_of(conversation), type, statement)) {
-        eye_postgres_forget(eye_postgres_kept_of(conversation));
-    }
     half->flags &= EYE_POSTGRES_ASKED_BIT;
     if (request) {
         struct eye_request *checked = request;
@@ -544,23 +529,58 @@ static __always_inline void eye_postgres_name(const struct eye_half *half,
     eye_statement_set(key, known == 0 || known == statement ? statement : 0);
 }
 
-/* As parser.h says. What was prepared is found by its name from now on. */
+/* The statement of the Parse that was noted is found by its name from now on. */
+static __always_inline void eye_postgres_name_noted(struct eye_half *half,
+                                                    struct eye_postgres_kept *kept)
+{
+    __u64 statement = eye_sql_number_text(half, &kept->sql);
+    kept->named = 0;
+    kept->parsed = kept->alone ? statement : 0;
+    if (kept->name == 0) {
+        kept->unnamed = statement;
+    } else {
+        eye_postgres_name(half, kept, statement);
+    }
+}
+
+/* The simple query that was noted throws away what was prepared. A DEALLOCATE of one name is left
+ * alone: who has a thousand of them would lose the others as well. */
+static __always_inline bool eye_postgres_discards(const struct eye_half *half,
+                                                  const struct eye_postgres_kept *kept)
+{
+    __u32 at = kept->sql.from + sizeof("DEALLOCATE");
+    eye_pin(at);
+    if (eye_statement_operation(kept->sql.statement) == EYE_SQL_DISCARD || at >= EYE_WINDOW_BYTES) {
+        return true;
+    }
+    __u64 word = eye_load_word(half->window + at);
+    return eye_sql_letters(eye_first_bytes(word, 4)) == EYE_TEXT_WORD("ALL", 0);
+}
+
+/* What was noted does something to names. */
+EYE_PART int eye_postgres_heed(struct eye_conversation *conversation, __u32 side)
+{
+    if (!conversation) {
+        return 0;
+    }
+    struct eye_half *half = eye_half_of(conversation, side);
+    struct eye_postgres_kept *kept = eye_postgres_kept_of(conversation);
+    if (kept->named) {
+        eye_postgres_name_noted(half, kept);
+    } else if (eye_postgres_discards(half, kept)) {
+        eye_postgres_forget(kept);
+    }
+    return 0;
+}
+
+/* As parser.h says. */
 static __always_inline void eye_postgres_tell(struct eye_conversation *conversation, __u32 side)
 {
-    const struct eye_half *half = eye_half_of(conversation, side);
-    struct eye_postgres_kept *kept = eye_postgres_kept_of(conversation);
-    if (!eye_sql_is_noted(conversation, side)) {
-        return;
-    }
-    if (kept->named) {
-        __u64 statement = eye_sql_number_text(half, &kept->sql);
-        kept->named = 0;
-        kept->parsed = kept->alone ? statement : 0;
-        if (kept->name == 0) {
-            kept->unnamed = statement;
-        } else {
-            eye_postgres_name(half, kept, statement);
-        }
+    const struct eye_postgres_kept *kept = eye_postgres_kept_of(conversation);
+    __u8 operation = eye_statement_operation(kept->sql.statement);
+    if (eye_sql_is_noted(conversation, side) &&
+        (kept->named || operation == EYE_SQL_DISCARD || operation == EYE_SQL_DEALLOCATE)) {
+        eye_postgres_heed(conversation, side);
     }
     eye_sql_tell(conversation, side);
 }
