@@ -372,10 +372,32 @@ static void assert_between(const char *what, double value, double least, double 
     }
 }
 
+/* Everything that was lost, and whose connections there were. */
+static void print_connections(const struct eye_snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->count; i++) {
+        const struct eye_point *point = &snapshot->points[i];
+        enum eye_metric_id id = point->metric->id;
+        if (value_of(point) != 0 && (id == EYE_METRIC_SELF_KERNEL_LOST ||
+                                     id == EYE_METRIC_TCP_OPENED || id == EYE_METRIC_TCP_CLOSED)) {
+            print_message("%s %.0f:", point->metric->name, value_of(point));
+            for (size_t k = 0; k < point->tags->count; k++) {
+                print_message(" %s=%s", eye_tag_info(point->tags->tags[k].tag)->name,
+                              point->tags->tags[k].value);
+            }
+            print_message("\n");
+        }
+    }
+}
+
 static void assert_connections(const struct eye_snapshot *snapshot)
 {
     double both_ends = 2 * (double)world.load->opened;
     double missed = missed_connections(snapshot);
+    if (sum(snapshot, EYE_METRIC_TCP_OPENED, EYE_TAG_SERVICE, SERVICE) != both_ends ||
+        sum(snapshot, EYE_METRIC_TCP_CLOSED, EYE_TAG_SERVICE, SERVICE) != both_ends) {
+        print_connections(snapshot);
+    }
     assert_between("opened", sum(snapshot, EYE_METRIC_TCP_OPENED, EYE_TAG_SERVICE, SERVICE),
                    both_ends - missed, both_ends);
     assert_between("active", sum(snapshot, EYE_METRIC_TCP_ACTIVE, EYE_TAG_SERVICE, SERVICE), 0, 0);
