@@ -75,9 +75,10 @@ static const char *const excluded[] = {"connections.exclude=[]",
 static const char *const routes[] = {
     "http.routes=[]", "http.routes=[{pattern: /counted, route: first}]",
     "http.routes=[{pattern: /counted, route: second}, {pattern: /between, route: third}]"};
-static const char *const limits[] = {"limits.series=2000", "limits.series=1500",
-                                     "limits.series=3000"};
-static const char *const values[] = {"limits.tag_values=1000", "limits.tag_values=700"};
+/* More than others on the host, whose connections are seen as well, use up. */
+static const char *const limits[] = {"limits.series=20000", "limits.series=15000",
+                                     "limits.series=30000"};
+static const char *const values[] = {"limits.tag_values=10000", "limits.tag_values=7000"};
 static const char *const idles[] = {"limits.idle=5m", "limits.idle=1h"};
 
 #define PICK(list, i) (list)[(i) % EYE_ARRAY_LENGTH(list)]
