@@ -181,7 +181,9 @@ EYE_PART int eye_sql_hash_text(const struct eye_half *half, struct eye_sql_kept 
     if (!half || !kept) {
         return 0;
     }
-    if (half->window[(kept->end - 1) & (EYE_WINDOW_BYTES - 1)] == '$') {
+    __u32 last = (__u32)kept->end - 1;
+    eye_pin(last);
+    if (last < EYE_WINDOW_BYTES && half->window[last] == '$') {
         kept->end--; /* what follows it is not here, or none of the text */
     }
     eye_sql_begin_scan(kept);
