@@ -2,7 +2,8 @@
 /*
  * What a protocol supplies, in bpf/usm/<name>/<name>.h: eye_<name>_looks_like() for the look at the
  * first bytes, and a const eye_<name>_parser. All of it is plain C over memory: a parser asks no
- * socket, reads no clock, looks nothing up and sends nothing. It says what it found.
+ * socket, reads no clock and sends no records. It says what it found. Those of SQL alone look
+ * something up, and tell() of it (bpf/usm/statement_table.h).
  *
  *   EYE_PART int eye_<name>_looks_like(const struct eye_glance *glance, __u32 bytes)
  *       Could this be the first payload of a direction? Cheap: asked before any state is made. The

@@ -133,8 +133,7 @@ struct eye_attribute {
       "when it is none that we know, unknown of what was prepared before")                         \
     X(SUMMARY, "summary", "db.query.summary", STRING, EXPERIMENTAL,                                \
       "of PostgreSQL and MySQL: what a statement does, and with which tables, in the order of "    \
-      "its "                                                                                       \
-      "text (SELECT orders customers); left out when the text was not seen")                       \
+      "its text (SELECT orders customers); left out when the text was not seen")                   \
     X(MESSAGING_SYSTEM, "messaging_system", "messaging.system", STRING, EXPERIMENTAL,              \
       "which messaging system is spoken to: kafka (and what speaks like it)")                      \
     X(DESTINATION, "destination", "messaging.destination.name", STRING, EXPERIMENTAL,              \

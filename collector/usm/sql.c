@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bpf/usm/sql.h"
+#include "collector/usm/learnt.h"
 #include "collector/usm/summary.h"
 
 /* As many as the kernel side finds again, more or less; it tells of those in use once a minute.
@@ -37,9 +38,20 @@ void eye_sql_name_request(const struct eye_request_head *head, const char *db_sy
     eye_request_name_tag(name, EYE_TAG_OPERATION, operation);
 }
 
-struct eye_learnt *eye_sql_statements_new(void)
+void *eye_sql_open(const struct eye_config *config)
 {
+    (void)config;
     return eye_learnt_new(STATEMENTS_KEPT, sizeof(uint64_t), EYE_SUMMARY_BYTES - 1);
+}
+
+void eye_sql_close(void *statements)
+{
+    eye_learnt_free(statements);
+}
+
+uint64_t eye_sql_forgotten(const void *statements)
+{
+    return eye_learnt_evicted(statements);
 }
 
 bool eye_sql_learn(void *statements, const uint8_t *message, size_t bytes)
@@ -62,7 +74,7 @@ bool eye_sql_learn(void *statements, const uint8_t *message, size_t bytes)
 /* Of a statement that nobody has told of yet nothing is said: of the next one like it there may be
  * something to say. Nobody ever tells of one without a text, whose number is its operation alone.
  */
-void eye_sql_name_statement(const struct eye_learnt *statements, uint64_t statement,
+void eye_sql_name_statement(const void *statements, uint64_t statement,
                             struct eye_request_name *name)
 {
     if (statement >> 8 == 0) {
@@ -73,6 +85,8 @@ void eye_sql_name_statement(const struct eye_learnt *statements, uint64_t statem
     if (summary != NULL && summary[0] != '\0') {
         eye_request_name_tag(name, EYE_TAG_SUMMARY, summary);
         name->chosen = EYE_TAG_SUMMARY;
-        name->choice = name->choice == EYE_CHOICE_REFUSED ? EYE_CHOICE_REFUSED : EYE_CHOICE_CLIENTS;
+        if (name->choice != EYE_CHOICE_REFUSED) {
+            name->choice = EYE_CHOICE_CLIENTS;
+        }
     }
 }

@@ -37,8 +37,7 @@ struct eye_mysql_body {
     __u8 operation;
     __u8 system; /* enum eye_mysql_system */
     __u8 padding[6];
-    __u64
-        statement; /* bpf/usm/statements.h, where the operation is none of a command; 0: unknown */
+    __u64 statement; /* bpf/usm/statements.h; 0: unknown. Of a command that carries none: nothing */
 };
 
 EYE_ABI_ASSERT(sizeof(struct eye_mysql_body) == 16);

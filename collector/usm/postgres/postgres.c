@@ -55,29 +55,13 @@ static void name_request(void *statements, const struct eye_request_sample *samp
     name_outcome(head, body, ret_name);
 }
 
-static void *open_statements(const struct eye_config *config)
-{
-    (void)config;
-    return eye_sql_statements_new();
-}
-
-static void close_statements(void *state)
-{
-    eye_learnt_free(state);
-}
-
-static uint64_t forgotten(const void *state)
-{
-    return eye_learnt_evicted(state);
-}
-
 const struct eye_protocol_type eye_protocol_postgres = {
     .body_min = sizeof(struct eye_postgres_body),
     .body_max = sizeof(struct eye_postgres_body),
     .is_valid = is_valid,
-    .open = open_statements,
+    .open = eye_sql_open,
     .name_request = name_request,
-    .close = close_statements,
+    .close = eye_sql_close,
     .learn = eye_sql_learn,
-    .forgotten = forgotten,
+    .forgotten = eye_sql_forgotten,
 };
