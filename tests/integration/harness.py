@@ -112,6 +112,13 @@ def command(*words, timeout=HANG_SECONDS, check=True, **options):
     return done
 
 
+def assert_waited(test, told, least, most):
+    """What a daemon tells of waits lies between how long the server takes at least and what the
+    client's own clock says around them, on however busy a machine; both but for bins (1.6 %)."""
+    test.assertGreaterEqual(told, least * 0.98)
+    test.assertLessEqual(told, most * 1.02)
+
+
 def wait_until(predicate, timeout=30, what="", step=0.05):
     """Returns the first true result of predicate(); fails after `timeout` seconds, and some more
     for a busy machine.

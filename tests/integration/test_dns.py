@@ -11,6 +11,7 @@ import json
 import os
 import unittest
 
+import dns_peer
 import harness
 from harness import Daemon, Namespace, read_word, spawn
 
@@ -268,9 +269,11 @@ class Measured(Case):
     DURATIONS = """
 udp = client()
 took = [ask(udp, question(i, "slow.example"))[0] for i in range(20)]
+begin = time.monotonic()
 udp.send(question(99, "again.example", AAAA))
 time.sleep(0.3)
-took += ask(udp, question(99, "again.example", AAAA))
+ask(udp, question(99, "again.example", AAAA))
+took.append(time.monotonic() - begin)
 print(json.dumps(took))
 """
 
@@ -294,10 +297,11 @@ for i in range(30):
             tags = {"service": service(f"durations-{end}")}
             count, seconds = daemon.distribution(metric, type="A", **tags)
             self.assertEqual(count, 20)
-            self.assertAlmostEqual(seconds / sum(took[:20]), 1, delta=0.1)
+            harness.assert_waited(self, seconds, 20 * dns_peer.SLOW_SECONDS, sum(took[:20]))
             count, seconds = daemon.distribution(metric, type="AAAA", **tags)
             self.assertEqual(count, 1)
-            self.assertTrue(0.3 <= seconds < 0.35 + 2 * took[20], (seconds, took[20]))
+            # A server that had to wait for a processor may have taken the first one late.
+            harness.assert_waited(self, seconds, 0.3 if end == "client" else 0.1, took[20])
 
     def check_mean(self, daemon, client, wire):
         """Of answers in microseconds: less than by the client's clock, which also has its system
