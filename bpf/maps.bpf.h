@@ -22,6 +22,7 @@ enum eye_socket_flag {
     EYE_SOCKET_OLDER = 1,     /* established before the daemon looked: never "opened" */
     EYE_SOCKET_INHERITED = 2, /* nobody has used it; its owner is its listener's */
     EYE_SOCKET_FOUND = 4,     /* the same, of an older one; its owner is who held it */
+    EYE_SOCKET_NAT_KNOWN = 8, /* a payload that left has told what NAT makes of it */
 };
 
 /* Nobody has used it since we look. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Entry points of the tier "socket-storage": thin sections over the handlers. Kernel 5.12+. */
 #include "bpf/process/life.bpf.h"
-#include "bpf/tracer/nat.bpf.h"
 #include "bpf/tracer/seed.bpf.h"
 #include "bpf/tracer/tcp.bpf.h"
 #include "bpf/tracer/udp.bpf.h"
@@ -212,9 +211,6 @@ static __always_inline void on_packet(struct __sk_buff *skb, __u32 side)
     if (transport.protocol == IPPROTO_UDP) {
         eye_handle_datagram(skb, transport.offset, side);
     } else if (transport.protocol == IPPROTO_TCP) {
-        if (side == EYE_SENT) {
-            eye_look_for_nat(skb);
-        }
         eye_handle_segment(skb, transport.offset, side);
     } else if (transport.offset == 0 && transport.protocol == 0) {
         eye_lose(EYE_LOSS_USM_HEADERS, 1);

@@ -84,19 +84,35 @@ static __always_inline void eye_note_nat(struct bpf_sock *sk, unsigned long entr
     socket->nat = nat;
 }
 
-/* Of a TCP packet that leaves. */
-static __always_inline void eye_look_for_nat(struct __sk_buff *packet)
+/* Of a TCP packet that leaves. True: nothing else will come of looking at the next one. */
+static __always_inline bool eye_look_for_nat(struct __sk_buff *packet)
 {
     struct bpf_sock *sk = packet->sk;
     if (!eye_packets_read_memory || !eye_conntrack.looks || !sk ||
         sk->state == TCP_LISTEN) { /* its children tell */
-        return;
+        return false;
     }
     unsigned long entry = eye_entry_of((const struct sk_buff *)packet);
     __u64 layout = *(const volatile __u64 *)&eye_conntrack.layout;
-    if (entry && layout) {
+    if (!entry) {
+        return true;
+    }
+    if (layout) {
         eye_note_nat(sk, entry, layout);
-    } else if (entry && !eye_conntrack.met) {
+        return true;
+    }
+    if (!eye_conntrack.met) {
         eye_conntrack.met = true;
+    }
+    return false;
+}
+
+/* Of one with a payload, once per connection: finding the entry takes a twentieth of the time that
+ * a request costs. */
+static __always_inline void eye_look_once_for_nat(struct __sk_buff *packet,
+                                                  struct eye_socket *socket)
+{
+    if (!(socket->flags & EYE_SOCKET_NAT_KNOWN) && eye_look_for_nat(packet)) {
+        socket->flags |= EYE_SOCKET_NAT_KNOWN;
     }
 }

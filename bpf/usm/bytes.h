@@ -28,6 +28,16 @@ volatile __u32 eye_unknown_zero;
 #define eye_forget(value) (value)
 #endif
 
+/* What eye_forget() adds, for loops whose rounds are many: asked for once, before them. */
+static __always_inline __u32 eye_nothing(void)
+{
+#ifdef __bpf__
+    return eye_unknown_zero;
+#else
+    return 0;
+#endif
+}
+
 /* Makes the compiler use one register from here on, so that a check of the value binds every use.
  */
 #ifdef __bpf__
@@ -113,6 +123,30 @@ static __always_inline __u64 eye_find_byte(__u64 word, __u8 byte)
 static __always_inline __u32 eye_first_index(__u64 marks)
 {
     return (__u32)((((marks & -marks) >> 7) * 0x0001020304050607ULL) >> 56);
+}
+
+/*
+ * Looking for control characters, for whoever passes over much text. Of a word of ASCII without
+ * any, eye_text_bits() has this bit of each byte; where it has not there is one, or a byte above
+ * 0x7f.
+ */
+#define EYE_TEXT_BITS EYE_EACH_BYTE(0x20)
+
+static __always_inline __u64 eye_text_bits(__u64 word)
+{
+    return word | word >> 1;
+}
+
+/* Index of the first control character of two words, by their bits; 16: there is none. */
+static __always_inline __u32 eye_first_control(__u64 first, __u64 second)
+{
+    __u64 marks = ~(first | first >> 1) & EYE_TEXT_BITS;
+    __u32 before = 0;
+    if (!marks) {
+        marks = ~(second | second >> 1) & EYE_TEXT_BITS;
+        before = 8;
+    }
+    return marks ? before + eye_first_index(marks << 2) : 16;
 }
 
 /* The number that a word begins with, of one to seven digits. Returns how many; 0: none, or more.

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "bpf/tracer/tcp.bpf.h"
+#include "bpf/tracer/nat.bpf.h"
 #include "bpf/usm/first_payload.bpf.h"
 #include "bpf/usm/looks.h"
 #include "bpf/usm/records.h"
@@ -226,6 +226,8 @@ static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 offs
     if (!eye_read_segment(skb, offset, &segment)) {
         if (listener) {
             eye_forget_first_payload();
+        } else if (side == EYE_SENT) {
+            eye_look_for_nat(skb);
         }
         return;
     }
@@ -238,6 +240,7 @@ static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 offs
         return;
     }
     if (side == EYE_SENT) {
+        eye_look_once_for_nat(skb, socket);
         eye_learn_sender(socket, sk);
     }
     struct eye_stream *stream = &socket->stream;

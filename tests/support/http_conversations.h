@@ -24,6 +24,12 @@ struct conversation {
 
 #define OK_EMPTY "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
+#define CYRILLIC "\xd0\x90\xd0\x91\xd0\x92\xd0\x93\xd0\x94\xd0\x95\xd0\x96\xd0\x97"
+#define LONG_CYRILLIC CYRILLIC CYRILLIC CYRILLIC CYRILLIC CYRILLIC CYRILLIC CYRILLIC
+#define ODD_FIELDS                                                                                 \
+    "X:\t" LONG_CYRILLIC LONG_CYRILLIC                                                             \
+    "\r\nT: a\rb\r\r\nC\r\n\r\r\nY:\t\nContent-Length:\t19\r\n\r\n"
+
 static const struct conversation conversations[] = {
     {"plain",
      {{'C', "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"}, {'S', OK_EMPTY}},
@@ -154,6 +160,12 @@ static const struct conversation conversations[] = {
       {'S', "HTTP/1.1 205 Reset\r\n\r\nHTTP/1.1 205 Reset\r\nTransfer-Encoding: chunked\r\n\r\n"
             "0\r\n\r\n" OK_EMPTY}},
      {{EYE_HTTP_GET, 205, "/a"}, {EYE_HTTP_GET, 205, "/b"}, {EYE_HTTP_GET, 200, "/c"}}},
+    {"fields with tabs, lone carriage returns and text beyond ASCII",
+     {{'C', "POST /a HTTP/1.1\r\n" ODD_FIELDS "GET /b HTTP/1.1\r\n\r\n"},
+      {'S', "HTTP/1.1 200 OK\r\n" ODD_FIELDS "HTTP/1.1 200 OK\r\n\r\n"},
+      {'C', "GET /c HTTP/1.1\r\n\r\n"},
+      {'S', OK_EMPTY}},
+     {{EYE_HTTP_POST, 200, "/a"}, {EYE_HTTP_GET, 200, "/c"}}},
     {"bare line feeds and odd spaces",
      {{'C', "\r\nGET /a HTTP/1.1\nHost: x\n\nGET /b HTTP/1.1\n\n"},
       {'S', "HTTP/1.1 200\ncontent-length:   2\n\nokHTTP/1.1 200 OK\r\nCONTENT-LENGTH:0\r\n\r\n"}},

@@ -58,6 +58,10 @@ class Qemu:
                 {**os.environ, "LD_LIBRARY_PATH": ":".join(folders)})
 
 
+MANY_AT_ONCE = ("-accel", "tcg,thread=multi")
+COUNTED = ("-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off")
+
+
 class Boot:
     """What a guest said: `results` (lines), `exit_code` (None: it died), `seconds`, `tail`."""
 
@@ -75,8 +79,9 @@ def _read(path):
         return file.read().replace("\r", "")
 
 
-def boot(qemu, architecture, kernel, archives, cpus=2, append=(), timeout=240):
-    """Runs a guest until it goes off, at most `timeout` seconds."""
+def boot(qemu, architecture, kernel, archives, cpus=2, append=(), counted=False, timeout=240):
+    """Runs a guest until it goes off, at most `timeout` seconds. `counted`: its clock goes on by a
+    nanosecond with each instruction, on one CPU."""
     machine = MACHINES[architecture]
     words, environment = qemu.command(architecture)
     with tempfile.TemporaryDirectory(prefix="sockeye-vm-") as folder:
@@ -90,7 +95,7 @@ def boot(qemu, architecture, kernel, archives, cpus=2, append=(), timeout=240):
                      f"panic=-1 quiet {' '.join(append)}")
         # timeout(1) ends the guest even when this process is killed.
         words = ["timeout", "--kill-after=5", str(timeout), *words, *machine["options"],
-                 "-accel", "tcg,thread=multi", "-m", "1024", "-smp", str(cpus), "-display", "none",
+                 *(COUNTED if counted else MANY_AT_ONCE), "-m", "1024", "-smp", str(cpus), "-display", "none",
                  "-nodefaults", "-no-reboot", "-kernel", kernel, "-initrd", initrd,
                  "-serial", f"file:{console}", "-serial", f"file:{results}", "-append", arguments]
         start = time.monotonic()

@@ -46,6 +46,10 @@ FULL = SHORT + (
 KERNEL_TLS = (
     "test_other_lives.KernelTls",
 )
+# What requests cost, in instructions.
+COSTS = (
+    "instructions.Costs",
+)
 # Each CPU is a thread of QEMU: what the programs do at the same time, they do at the same time on
 # no more CPUs than the host has, but they are interrupted anywhere.
 MANY_CPUS = (
@@ -58,7 +62,8 @@ class Cell:
     """One boot. `tier` is what probe must find with the rights that the daemon needs, and `look` how
     it looks at live sockets then; `rights` are those of guest.py under which probe and daemon are
     compared; `append` goes to the kernel's command line; `cpus` is how many it has, on whatever the
-    host has; `other`: the other daemon is probed, too; `prints`: what its tests print is shown."""
+    host has; `other`: the other daemon is probed, too; `prints`: what its tests print is shown;
+    `counted`: its clock counts instructions."""
 
     name: str
     suite: str
@@ -72,6 +77,7 @@ class Cell:
     cpus: int = 2
     other: bool = True
     prints: bool = False
+    counted: bool = False
 
 
 def _locked_down(mode):
@@ -90,4 +96,6 @@ CELLS = (
     _locked_down("integrity"),
     _locked_down("confidentiality"),
     Cell("6.12 8 CPUs", "bookworm-backports", tests=MANY_CPUS, cpus=8, other=False, prints=True),
+    Cell("6.12 counted", "bookworm-backports", rights=(), tests=COSTS, cpus=1, other=False,
+         prints=True, counted=True),
 )

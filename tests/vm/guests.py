@@ -56,7 +56,8 @@ class Guests:
             root.add_program(payload, self._other, "usr/bin/sockeye.other")
         for path in glob.glob(os.path.join(SOURCE, "tests", "integration", "*.py")):
             payload.file(f"tests/integration/{os.path.basename(path)}", path)
-        payload.file("tests/guest.py", os.path.join(HERE, "guest", "guest.py"))
+        for name in ("guest.py", "instructions.py"):
+            payload.file(f"tests/{name}", os.path.join(HERE, "guest", name))
         payload.text("tests/plan.json", json.dumps({
             "tests": cell.tests, "rights": cell.rights, "other": self.try_other(cell)}))
         target = os.path.join(self._scratch, f"{cell.name.replace(' ', '-')}.cpio")
@@ -74,7 +75,7 @@ class Guests:
             root, base = self._root(cell.architecture)
             archives = [base, modules.modules(self._cache, tree), self._payload(cell, root)]
         guest = boot.boot(self._qemu, cell.architecture, modules.image(tree), archives, cell.cpus,
-                          cell.append, GUEST_SECONDS)
+                          cell.append, cell.counted, GUEST_SECONDS)
         self._keep(cell, guest)
         return guest
 

@@ -39,7 +39,7 @@ class Verdict:
     def rows(self):
         """This cell's rows of the table: one for each compiler of the programs."""
         release = self.found.system["release"]
-        rows = [(self.cell.name, release, self.found.programs())]
+        rows = [(self.cell.name, release, self.found.programs())] if self.cell.rights else []
         if self.found.programs(OTHER):
             rows.append((f"{self.cell.name}, {OTHER}", release, self.found.programs(OTHER)))
         return rows

@@ -162,10 +162,20 @@ EYE_PART int eye_http_note_upgrade(struct eye_half *half, __u32 from)
     return 0;
 }
 
+/* May a field whose name begins with this letter tell where the message ends? Letters by their
+ * lowest five bits: C, T and U. */
+#define EYE_HTTP_LETTERS (1U << 3 | 1U << 20 | 1U << 21)
+
+static __always_inline bool eye_http_may_matter(__u8 letter)
+{
+    return EYE_HTTP_LETTERS >> (letter & 31) & 1;
+}
+
 /* A whole header line, LF at @end. */
 static __always_inline void eye_http_header(struct eye_half *half, __u32 line, __u32 end)
 {
-    if (line >= EYE_WINDOW_BYTES || half->flags & EYE_HTTP_TRAILERS) {
+    if (line >= EYE_WINDOW_BYTES || !eye_http_may_matter(half->window[line]) ||
+        half->flags & EYE_HTTP_TRAILERS) {
         return;
     }
     __u64 name = eye_lower(eye_load_word(half->window + line));
@@ -206,11 +216,10 @@ static __always_inline void eye_http_end_headers(struct eye_half *half, struct e
     }
 }
 
-static __always_inline bool eye_http_line_is_empty(const struct eye_half *half, __u32 line,
-                                                   __u32 end)
+/* Bytes of the line's end that a word begins with; 0: it is none. */
+static __always_inline __u32 eye_http_line_end_bytes(__u64 word)
 {
-    return end == line ||
-           (end == line + 1 && line < EYE_WINDOW_BYTES && half->window[line] == '\r');
+    return (__u8)word == '\n' ? 1 : (__u16)word == EYE_WORD('\r', '\n', 0, 0, 0, 0, 0, 0) ? 2 : 0;
 }
 
 #define EYE_HTTP_HEADERS_COMPLETE (1U << 31)
@@ -221,32 +230,41 @@ static __always_inline bool eye_http_line_is_empty(const struct eye_half *half, 
  */
 EYE_PART __u32 eye_http_scan_headers(struct eye_half *half, __u32 line, __u32 filled)
 {
+    __u32 nothing = eye_nothing();
     __u32 from = line;
     if (!half) {
         return filled;
     }
     for (int i = 0; i < EYE_HTTP_SCAN_LOOPS; i++) {
-        from = eye_forget(from);
-        line = eye_forget(line);
-        if (from >= filled || from > EYE_WINDOW_BYTES + EYE_WINDOW_SLACK - 16) {
+        from += nothing;
+        line += nothing;
+        if (from > EYE_WINDOW_BYTES + EYE_WINDOW_SLACK - 16) {
             break;
         }
-        __u64 first = eye_find_byte(eye_load_word(half->window + from), '\n');
-        __u64 second = eye_find_byte(eye_load_word(half->window + from + 8), '\n');
-        if (!(first | second)) {
+        __u64 first = eye_text_bits(eye_load_word(half->window + from));
+        __u64 second = eye_text_bits(eye_load_word(half->window + from + 8));
+        if ((first & second & EYE_TEXT_BITS) == EYE_TEXT_BITS) {
             from += 16;
             continue;
         }
-        __u32 end = first ? from + eye_first_index(first) : from + 8 + eye_first_index(second);
-        if (end >= filled) {
+        __u32 end = from + eye_first_control(first, second);
+        if (end >= EYE_WINDOW_BYTES) {
             break;
         }
-        if (eye_http_line_is_empty(half, line, end)) {
-            return (end + 1) | EYE_HTTP_HEADERS_COMPLETE;
+        __u32 ends = eye_http_line_end_bytes(eye_load_word(half->window + end)) + nothing;
+        from = end + ends;
+        if (from > filled) {
+            break; /* what stands there is of an earlier message */
         }
-        eye_http_header(half, line, end);
-        line = end + 1;
-        from = line;
+        if (ends == 0) {
+            from++;
+            continue;
+        }
+        if (end == line) {
+            return from | EYE_HTTP_HEADERS_COMPLETE;
+        }
+        eye_http_header(half, line, from - 1);
+        line = from;
     }
     return line;
 }
