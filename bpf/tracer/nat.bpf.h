@@ -84,8 +84,9 @@ static __always_inline void eye_note_nat(struct bpf_sock *sk, unsigned long entr
     socket->nat = nat;
 }
 
-/* Of a TCP packet that leaves. True: nothing else will come of looking at the next one. */
-static __always_inline bool eye_look_for_nat(struct __sk_buff *packet)
+/* Of a TCP packet that leaves. True: nothing else will come of looking at the next one. A part: the
+ * stack of whoever looks at payloads has no room for it. */
+EYE_PART int eye_look_for_nat(struct __sk_buff *packet)
 {
     struct bpf_sock *sk = packet->sk;
     if (!eye_packets_read_memory || !eye_conntrack.looks || !sk ||
