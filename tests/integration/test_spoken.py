@@ -124,8 +124,9 @@ class Spoken(unittest.TestCase):
         kind = {"http": "request", "db": "operation"}[family]
         for end in ("client", "server"):
             metric = f"{family}.{end}.{kind}.duration"
-            self.assertEqual(self.daemon.weight(metric, port=port, **tags), count, metric)
-            self.assertEqual(self.daemon.weight(metric, port=port), count, metric)
+            lost = self.daemon.series("usm.lost", port=port)
+            self.assertEqual(self.daemon.weight(metric, port=port, **tags), count, (metric, lost))
+            self.assertEqual(self.daemon.weight(metric, port=port), count, (metric, lost))
 
     def check_alone(self, port, count):
         for direction in ("incoming", "outgoing"):
