@@ -12,6 +12,7 @@ import threading
 import unittest
 
 import harness
+import http2_peer
 from conversation import Conversation
 from harness import Daemon, Nginx, command, free_port, need, spawn, temporary_folder, wait_until
 from test_connections_view import Watcher
@@ -217,6 +218,20 @@ class Spoken(unittest.TestCase):
             talk.close()
             self.at_the_end(self.check_requests, talk.port, 3, status="200")
             self.at_the_end(self.check_spoken, talk.port, "http")
+
+    def test_server_that_is_faster_than_the_first_request(self):
+        """nginx sends its settings of HTTP/2 when it has the header, which may be before the client asks
+        anything."""
+        talk = Conversation(self)
+        talk.client_sends(b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\n")
+        talk.server_sends(http2_peer.frame(http2_peer.SETTINGS))
+        for stream in (1, 3):
+            talk.client_sends((http2_peer.opening() if stream == 1 else b"")
+                              + http2_peer.request(stream, "/", kept=True))
+            talk.server_sends(http2_peer.response(stream))
+        talk.close()
+        self.at_the_end(self.check_requests, talk.port, 2, status="200", route="/", version="2")
+        self.at_the_end(self.check_spoken, talk.port, "http2")
 
     def test_a_port_tells(self):
         """Lines are what Redis shares with others: without a rule they decide nothing."""
