@@ -220,8 +220,8 @@ class Spoken(unittest.TestCase):
             self.at_the_end(self.check_spoken, talk.port, "http")
 
     def test_server_that_is_faster_than_the_first_request(self):
-        """nginx sends its settings of HTTP/2 when it has the header, which may be before the client asks
-        anything."""
+        """nginx sends its settings of HTTP/2 when it has the header, which may be before the client
+        asks anything."""
         talk = Conversation(self)
         talk.client_sends(b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 80\r\n")
         talk.server_sends(http2_peer.frame(http2_peer.SETTINGS))

@@ -95,8 +95,8 @@ def boot(qemu, architecture, kernel, archives, cpus=2, append=(), counted=False,
                      f"panic=-1 quiet {' '.join(append)}")
         # timeout(1) ends the guest even when this process is killed.
         words = ["timeout", "--kill-after=5", str(timeout), *words, *machine["options"],
-                 *(COUNTED if counted else MANY_AT_ONCE), "-m", "1024", "-smp", str(cpus), "-display", "none",
-                 "-nodefaults", "-no-reboot", "-kernel", kernel, "-initrd", initrd,
+                 *(COUNTED if counted else MANY_AT_ONCE), "-m", "1024", "-smp", str(cpus),
+                 "-display", "none", "-nodefaults", "-no-reboot", "-kernel", kernel, "-initrd", initrd,
                  "-serial", f"file:{console}", "-serial", f"file:{results}", "-append", arguments]
         start = time.monotonic()
         subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, check=False)

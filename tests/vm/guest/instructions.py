@@ -2,8 +2,8 @@
 """What a request costs the kernel programs, in instructions of the processor.
 
 The clock of this guest goes on by a nanosecond with each instruction (QEMU, `-icount shift=0`), so
-the kernel's statistics of programs (`kernel.bpf_stats_enabled`) count instructions: of the programs,
-and of the kernel's functions that they call. The same programs give the same figures on every
+the kernel's statistics of programs (`kernel.bpf_stats_enabled`) count instructions: of the
+programs, and of the kernel's functions that they call. The same programs give the same figures on every
 machine, however busy it is; what caches and mispredicted branches cost is not in them.
 
 Both ends of a connection are the test's, say what a real client and server say, and are counted.
@@ -48,7 +48,8 @@ def mysql(number, body):
 
 
 MYSQL_REQUEST = mysql(0, b"\x03SELECT c FROM sbtest1 WHERE id=5012")
-MYSQL_COLUMN = (b"\x03def\x04test\x07sbtest1\x07sbtest1\x01c\x01c\x0c\x21\0\x68\x01\0\0\xfe\x01\0\0\0\0")
+MYSQL_COLUMN = (b"\x03def\x04test\x07sbtest1\x07sbtest1\x01c\x01c"
+                b"\x0c\x21\0\x68\x01\0\0\xfe\x01\0\0\0\0")
 MYSQL_END = b"\xfe\0\0\2\0"
 MYSQL_ANSWER = b"".join(mysql(number, body) for number, body in enumerate(
     (b"\x01", MYSQL_COLUMN, MYSQL_END, b"\x05abcde", MYSQL_END), 1))
