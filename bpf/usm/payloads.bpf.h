@@ -209,7 +209,8 @@ static __always_inline bool eye_still_speaks(struct bpf_sock *sk, __u8 protocol)
     return socket && *(const volatile __u8 *)&socket->stream.protocol == protocol;
 }
 
-/* The first payload of a protocol. @conversation: of one that is over, or NULL. */
+/* The first payload of a protocol. @conversation: of one that is over, or NULL. One without a
+ * protocol is new, made by the first payload of the other direction on another CPU: as it is. */
 static __always_inline struct eye_conversation *eye_begin(struct bpf_sock *sk,
                                                           struct eye_conversation *conversation,
                                                           __u8 protocol)
@@ -217,7 +218,7 @@ static __always_inline struct eye_conversation *eye_begin(struct bpf_sock *sk,
     if (!eye_still_speaks(sk, protocol)) {
         return NULL;
     }
-    if (conversation) {
+    if (conversation && conversation->protocol != EYE_PROTOCOL_UNKNOWN) {
         eye_begin_conversation(conversation, protocol);
         return conversation;
     }

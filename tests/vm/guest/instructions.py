@@ -152,7 +152,7 @@ class Costs(unittest.TestCase):
             for metric in talk.metrics:
                 count, _ = self.daemon.distribution(metric, port=talk.port)
                 self.assertEqual(count, (self.WARM_UP + self.EXCHANGES) * talk.each, metric)
-        self.check("HTTP/1, a request", http.cost, 8900)
+        self.check("HTTP/1, a request", http.cost, 9150)
         self.check("HTTP/2, a request", http2.cost, 11200)
         self.check("Redis, a GET", get.cost, 5930)
         self.check("Redis, a GET in a pipeline of 16", pipeline.cost / 16, 2080)
