@@ -142,6 +142,8 @@ class Cardinality(unittest.TestCase):
             self.assertEqual(self.agent.weight(metric), self.answered + self.scraped, metric)
 
     def assert_everything(self, series_limit, values_limit):
+        harness.wait_until(lambda: all(self.daemon.distribution(metric)[0] >= self.answered
+                                       for metric in ENDS), 60, "what was answered")
         self.daemon.wait_for_snapshots(4)  # the thread that writes the page may be behind
         pages = self.page.get(receivers.OPENMETRICS), self.page.get(receivers.TEXT)
         self.scraped = len(pages)  # these are requests too
