@@ -462,6 +462,18 @@ class Daemon:
         """The values that a tag takes in the matching series, sorted."""
         return sorted({own.get(tag, "") for own, _ in self.series(metric, **tags)})
 
+    def programs(self):
+        """{id: {field: text}} of its kernel programs, as its descriptors show them
+        (/proc/PID/fdinfo)."""
+        found = {}
+        for name in os.listdir(f"/proc/{self.pid}/fdinfo"):
+            with contextlib.suppress(OSError), open(f"/proc/{self.pid}/fdinfo/{name}",
+                                                    encoding="ascii") as file:
+                fields = dict(line.split(":", 1) for line in file)
+                if "prog_type" in fields:
+                    found[int(fields["prog_id"])] = fields
+        return found
+
     def losses(self):
         """{(program, reason): amount} of what the kernel side lost, without zeros."""
         return {(own["program"], own["reason"]): entry[1]

@@ -69,14 +69,9 @@ def changes_lost(daemon):
 def recursion_misses(daemon):
     """How many runs of its tracing programs the kernel has skipped because they would have
     interrupted themselves; None when it does not say so (fdinfo, kernel 5.12+)."""
-    every = {}
-    for name in os.listdir(f"/proc/{daemon.pid}/fdinfo"):
-        with contextlib.suppress(OSError), open(f"/proc/{daemon.pid}/fdinfo/{name}",
-                                                encoding="ascii") as file:
-            fields = dict(line.split(":", 1) for line in file)
-            if int(fields.get("prog_type", 0)) == BPF_PROG_TYPE_TRACING:
-                every[fields["prog_id"]] = int(fields.get("recursion_misses", -1))
-    return sum(every.values()) if every and min(every.values()) >= 0 else None
+    every = [int(fields.get("recursion_misses", -1)) for fields in daemon.programs().values()
+             if int(fields["prog_type"]) == BPF_PROG_TYPE_TRACING]
+    return sum(every) if every and min(every) >= 0 else None
 
 
 class Exchange:

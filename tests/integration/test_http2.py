@@ -93,7 +93,8 @@ class Clients(Case):
             means[end] = seconds / count * 1e6
         print(f"{means['server']:.1f} us at the server's end, {means['client']:.1f} at the "
               f"client's, {by_client:.1f} by its own clock")
-        harness.assert_waited(self, means["client"], means["server"], by_client * 1.05)  # rounded
+        self.assertLess(means["server"], means["client"])
+        self.assertLess(means["client"], by_client * 1.05)  # which it gives rounded
 
     def test_joined_late(self):
         """A client stands still while the daemon comes: what it asks from then on is told, of

@@ -424,6 +424,7 @@ class Slow(Reload):
             time.sleep(0.02)
         took = time.monotonic() - begin
         self.assertGreater(took, 1.9)
+        self.assertIsNotNone(first.poll(), "it waits longer than shutdown_timeout")
         self.assertGreater(early, 0, f"{asked} asked, none answered before the reload had ended")
         self.receiver.close()
         for one in (first, second):

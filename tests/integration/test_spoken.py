@@ -125,7 +125,7 @@ class Spoken(unittest.TestCase):
         kind = {"http": "request", "db": "operation"}[family]
         for end in ("client", "server"):
             metric = f"{family}.{end}.{kind}.duration"
-            lost = self.daemon.series("usm.lost", port=port)
+            lost = self.daemon.unpaired(port=port)
             self.assertEqual(self.daemon.weight(metric, port=port, **tags), count, (metric, lost))
             self.assertEqual(self.daemon.weight(metric, port=port), count, (metric, lost))
 

@@ -96,8 +96,9 @@ def boot(qemu, architecture, kernel, archives, cpus=2, append=(), counted=False,
         # timeout(1) ends the guest even when this process is killed.
         words = ["timeout", "--kill-after=5", str(timeout), *words, *machine["options"],
                  *(COUNTED if counted else MANY_AT_ONCE), "-m", "1024", "-smp", str(cpus),
-                 "-display", "none", "-nodefaults", "-no-reboot", "-kernel", kernel, "-initrd", initrd,
-                 "-serial", f"file:{console}", "-serial", f"file:{results}", "-append", arguments]
+                 "-display", "none", "-nodefaults", "-no-reboot", "-kernel", kernel,
+                 "-initrd", initrd, "-serial", f"file:{console}", "-serial", f"file:{results}",
+                 "-append", arguments]
         start = time.monotonic()
         subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, check=False)
         return Boot(_read(results), _read(console), time.monotonic() - start)

@@ -7,7 +7,7 @@
 
 /* Longest method, its space included. The longest of the IANA registry is UPDATEREDIRECTREF. */
 #define EYE_HTTP_METHOD_BYTES 24
-/* Lines and words looked at in one step; the next step goes on. */
+/* Lines, words and control characters looked at in one step; the next step goes on. */
 #define EYE_HTTP_SCAN_LOOPS 96
 /* The rest of a request line after the target is " HTTP/1.1\r\n"; longer is a long target's tail.
  */
