@@ -37,7 +37,7 @@ class LineServer:
 
     RECEIVE_BUFFER_BYTES = 4096
     PAUSE_SECONDS = 0.05  # without anything new, when it is going down
-    TURN_SECONDS = 5      # at most, for the connection before to end
+    TURN_SECONDS = 5      # at most, for the connection before to end, and for a peer to leave
 
     def __init__(self, test, take, split=lines, path=None, up=True):
         self._take = take
@@ -51,7 +51,7 @@ class LineServer:
         self.rude = 0
         self.closing = 0
         self._accepting = None
-        self._live = set()
+        self._live = {}  # {thread: its connection}
         self._lock = threading.Lock()
         self._ended = threading.Event()
         test.addCleanup(self.down)
@@ -79,15 +79,19 @@ class LineServer:
         self._accepting.start()
 
     def down(self):
-        """Ends after what connections have sent so far is read: of one that waits to be accepted,
-        too, since the kernel has acknowledged that."""
+        """Ends after what connections have sent is read: of one that waits to be accepted, too,
+        since the kernel has acknowledged that. First nobody can connect any more, then peers get
+        our FIN and are read to their end, so that nothing is acknowledged that nobody reads."""
         self._ended.set()
         self.reading.set()
         if self._accepting is not None:
             self._accepting.join()
             self._accepting = None
         with self._lock:
-            live = list(self._live)
+            live = dict(self._live)
+            for connection in live.values():
+                with contextlib.suppress(OSError):  # it is over
+                    connection.shutdown(socket.SHUT_WR)
         for thread in live:
             thread.join()
 
@@ -107,7 +111,7 @@ class LineServer:
                 before = thread
                 with self._lock:
                     self.connections += 1
-                    self._live.add(thread)
+                    self._live[thread] = connection
                 thread.start()
 
     def _serve(self, connection, ended, before):
@@ -115,22 +119,24 @@ class LineServer:
         self.reading.wait()
         if before is not None:
             before.join(self.TURN_SECONDS)
-        with connection:
-            rest = self._read(connection, ended)
+        rest = self._read(connection, ended)
         with self._lock:
+            connection.close()
             if rest:
                 self.torn.append(rest)
-            self._live.discard(threading.current_thread())
+            del self._live[threading.current_thread()]
 
     def _read(self, connection, ended):
         """What came after the last whole message."""
         rest = b""
+        patience = self.TURN_SECONDS / self.PAUSE_SECONDS
         while True:
             self.reading.wait()
             try:
                 part = connection.recv(1 << 16)
             except TimeoutError:
-                if ended.is_set():
+                patience -= ended.is_set()
+                if patience <= 0:
                     return rest
                 continue
             except OSError:

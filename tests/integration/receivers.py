@@ -88,9 +88,17 @@ class Agent(Known):
                 if not self._running:
                     return
 
+    def _refuse(self):
+        """From now on the kernel refuses what is sent here; what it has taken can be read."""
+        if self.path:
+            self._socket.shutdown(socket.SHUT_RD)
+        else:
+            self._socket.connect(("127.0.0.1", self.port))
+
     def down(self):
         """Reads what has come, then nobody listens any more."""
         if self._socket is not None:
+            self._refuse()
             self._running = False
             self._thread.join()
             self._socket.close()

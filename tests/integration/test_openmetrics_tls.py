@@ -72,6 +72,7 @@ class Secured(unittest.TestCase):
         self.assertEqual(self.curl(f"{USER}:{PASSWORD}")[0], 200)
         self.write("key.pem", "no key", 0o600)
         self.assertEqual(self.curl(f"{USER}:{PASSWORD}")[0], 200)
+        self.assertEqual(daemon.stop(), 0)
         self.assertEqual(len([line for line in daemon.log if "stays in use" in line]), 1)
 
     def assert_secret(self, daemon):

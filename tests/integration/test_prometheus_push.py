@@ -268,9 +268,9 @@ class Answers(unittest.TestCase):
                                for name in ("points", "dropped"))
             print(f"{status}: {points} points delivered, {dropped} dropped")
             self.assertGreater(points, dropped)
+            self.assertEqual(daemon.stop(), 0)
             self.assertEqual(len([line for line in daemon.log if "refuses points" in line]), 1,
                              daemon.log)
-            self.assertEqual(daemon.stop(), 0)
         self.assertEqual([status for status, _ in self.server.refused], [400, 404, 401, 422])
 
 

@@ -232,9 +232,10 @@ class Refused(Reload):
         self.assertIn("nothing.at.all", warned[0])
         self.assertIn("exporter file nothing to send", warned[1])
         self.assertIn("the configuration is in force", last)
-        wait_until(lambda: "{" in daemon.log[-1], 10, lambda: str(daemon.log))
-        lines = [json.loads(line) for line in daemon.log if line.startswith("{")]
-        self.assertEqual([(line["level"], line["message"]) for line in lines],
+        def logged():
+            return [line for line in list(daemon.log) if line.startswith("{")]
+        wait_until(lambda: len(logged()) >= len(warned), 10, lambda: str(daemon.log))
+        self.assertEqual([(line["level"], line["message"]) for line in map(json.loads, logged())],
                          [("warning", f"reload: {words}") for words in warned])
         self.write(f"log: {{format: text, level: debug}}\n{text}")
         self.assertEqual(self.reload().returncode, EXIT_OK)
