@@ -102,6 +102,22 @@ const struct eye_command eye_command_table[] = {
         .run = eye_command_replay,
     },
     {
+        .name = "inspect",
+        .meaning = "where TLS could be probed in a library or program",
+        .experimental = true,
+        .options = EYE_OPTION_BIT(JSON),
+        .operand = "LIBRARY",
+        .notes =
+            "LIBRARY is a file: libssl.so.3, libgnutls.so.30, a program with OpenSSL inside. Read\n"
+            "is its code, which the kernel's probes have to suit: ENTRY is the place in the file "
+            "at\n"
+            "which a call is seen, EXITS are those at which its result is, STEPPED those of them\n"
+            "that are slow, because the kernel runs the instruction itself instead of computing\n"
+            "what it does. Nothing is attached.\n\n"
+            "Exit codes: 0; 1 there is no place, or no library of TLS, and why; 2 wrong usage.\n",
+        .run = eye_command_inspect,
+    },
+    {
         .name = "metrics",
         .meaning = "every metric: name, kind, unit, tags, stability, meaning",
         .options = EYE_OPTION_BIT(JSON) | EYE_OPTION_BIT(MARKDOWN),

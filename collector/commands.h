@@ -20,6 +20,7 @@ int eye_command_status(const struct eye_options *options);
 int eye_command_top(const struct eye_options *options);
 int eye_command_reload(const struct eye_options *options);
 int eye_command_replay(const struct eye_options *options);
+int eye_command_inspect(const struct eye_options *options);
 int eye_command_metrics(const struct eye_options *options);
 /** @options: not looked at; NULL is allowed. */
 int eye_command_version(const struct eye_options *options);

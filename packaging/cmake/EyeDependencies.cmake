@@ -19,6 +19,11 @@ pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)
 pkg_check_modules(NCURSES REQUIRED ncursesw) # by `sockeye top`
 pkg_check_modules(PCAP REQUIRED libpcap) # by `sockeye replay`
+if(NOT EYE_STATIC) # by `sockeye inspect`; ships no .pc file, and a name with its version
+    find_path(ZYDIS_INCLUDE Zydis/Zydis.h REQUIRED)
+    file(STRINGS ${ZYDIS_INCLUDE}/Zydis/Zydis.h ZYDIS_VERSION REGEX "define ZYDIS_VERSION ")
+    string(REGEX REPLACE ".*0x000([0-9])000([0-9]).*" "\\1.\\2" ZYDIS_VERSION "${ZYDIS_VERSION}")
+endif()
 find_path(SNAPPY_INCLUDE snappy-c.h REQUIRED) # ships no .pc file
 if(EYE_STATIC)
     include(EyeStatic)

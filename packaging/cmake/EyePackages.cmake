@@ -27,8 +27,8 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 # postinst makes a user, for which a minimal system has no program: the first one here is what such a
 # system gets, and it is no service manager.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libmicrohttpd12, libgnutls30, systemd-standalone-sysusers | systemd | systemd-sysusers")
-# Opened by exporters that push over HTTP or TLS, and by `sockeye top` and `replay` (eye_shared_library_open()).
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libcurl4, libncursesw6, libpcap0.8, libsnappy1v5, ca-certificates")
+# Opened by exporters that push over HTTP or TLS, and by `sockeye top`, `replay` and `inspect` (eye_shared_library_open()).
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libcurl4, libncursesw6, libpcap0.8, libzydis${ZYDIS_VERSION}, libsnappy1v5, ca-certificates")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
     ${EYE_DEBIAN}/postinst ${EYE_DEBIAN}/prerm ${EYE_DEBIAN}/postrm ${EYE_DEBIAN}/conffiles)

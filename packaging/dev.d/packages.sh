@@ -5,7 +5,7 @@ build_packages=(
     build-essential cmake ninja-build pkg-config clang llvm bpftool
     libbpf-dev libelf-dev zlib1g-dev libyaml-dev libjansson-dev libmicrohttpd-dev libxxhash-dev
     libgnutls28-dev libcurl4-openssl-dev libprotobuf-c-dev protobuf-c-compiler libsnappy-dev libzstd-dev
-    libncurses-dev libpcap-dev
+    libncurses-dev libpcap-dev libzydis-dev
 )
 # Archives that those leave out, and tools for a source package: the static binary.
 static_packages=(libunistring-dev libidn2-dev libtasn1-6-dev nettle-dev libgmp-dev libp11-kit-dev dpkg-dev)

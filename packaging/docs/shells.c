@@ -25,6 +25,7 @@ static const struct value_kind {
 } value_kinds[] = {
     {"FILE", false, "_filedir '@(yaml|yml)'", "_files -g \"*.(yaml|yml)\"", " -r -F"},
     {"PATH", false, "_filedir", "_files", " -r -F"},
+    {"LIBRARY", false, "_filedir", "_files", " -F"},
     {"CAPTURE", false, "_filedir '@(pcap|pcapng)'", "_files -g \"*.(pcap|pcapng)\"", " -F"},
     {"KEY=VALUE", true, "_sockeye_assignment", "_sockeye_assignment",
      " -x -a '(__sockeye_assignments)'"},

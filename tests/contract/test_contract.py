@@ -100,6 +100,10 @@ class Json(unittest.TestCase):
         self.assertEqual(len(documents), 6)
         self.look_at("replay", documents)
 
+    def test_inspect(self):
+        library = next(pathlib.Path("/usr/lib").glob("*/libgnutls.so.30"))
+        self.look_at("inspect", [json.loads(contract.sockeye("inspect", "--json", str(library)))])
+
     def test_lines(self):
         lines = [json.loads(line) for line in contract.tables("lines").splitlines()]
         self.assertEqual(sorted(line["kind"] for line in lines),

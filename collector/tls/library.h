@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a library of TLS is probed at: which one it is, in which of several ways its plaintext is
+ * read, and where its sessions keep what tells them apart. Everything is read out of the file;
+ * nothing is known by version.
+ */
+#pragma once
+
+#include "collector/tls/elf.h"
+#include "collector/tls/sites.h"
+
+#define EYE_TLS_FUNCTIONS_MAX 6
+
+/* Arguments of a function, by their place in eye_site.registers of an entry. */
+enum eye_tls_argument {
+    EYE_TLS_SESSION,
+    EYE_TLS_BUFFER,
+    EYE_TLS_LENGTH,
+    EYE_TLS_WRITTEN, /* where a function whose success is 1 leaves the number of bytes */
+    EYE_TLS_TYPE,    /* of the record: only EYE_TLS_TYPE_DATA is plaintext of the program */
+};
+#define EYE_TLS_TYPE_DATA 23 /* application_data (RFC 8446, B.1) */
+
+enum eye_tls_direction {
+    EYE_TLS_READS,
+    EYE_TLS_WRITES,
+    EYE_TLS_ENDS, /* a session: it has an entry and no exits */
+};
+
+struct eye_tls_function {
+    const char *name; /* of the symbol, or of the table's member */
+    enum eye_tls_direction direction;
+    struct eye_asked asked;
+    struct eye_sites sites;
+};
+
+/* A member of a session: `offset` from its start, or from where the pointer at `pointer` leads. */
+struct eye_tls_member {
+    uint16_t pointer; /* 0: none */
+    uint16_t offset;  /* 0: not found */
+};
+
+struct eye_tls_plan {
+    const char *library; /* "OpenSSL", "GnuTLS" */
+    const char *way;     /* "method-table", "functions" */
+    struct eye_tls_function functions[EYE_TLS_FUNCTIONS_MAX];
+    uint32_t function_count;
+    struct eye_tls_member client_random; /* 32 bytes that the ClientHello has, too */
+    struct eye_tls_member is_server;     /* OpenSSL: an int, not 0 at the server's end */
+};
+
+/**
+ * Finds out what @elf is. 0, or a negative errno with a message: -ENOENT, no library of TLS that is
+ * known; -ENOTSUP, one that has no place for a probe, and where; what eye_sites_find() and
+ * eye_decoder_open() say.
+ */
+int eye_tls_plan_make(struct eye_elf *elf, struct eye_tls_plan *ret_plan,
+                      struct eye_error *ret_error);
