@@ -94,6 +94,7 @@ struct eye_instruction {
                          * a jump or call: it goes there */
     bool emulated;      /* by the kernel */
     bool keeps_frame;   /* the frame pointer becomes the stack pointer */
+    bool measured;      /* its depth is known, or known not to be */
     bool checks_canary; /* compares with the stack's guard: one way behind it is an abort */
 };
 
@@ -118,8 +119,8 @@ struct eye_function {
 };
 
 /**
- * Fills the fields of one instruction at @address that is at the start of @bytes, but for depth,
- * next and branch. False: these bytes are none. Of x86-64 after eye_decoder_open() only.
+ * Fills the fields of one instruction at @address that is at the start of @bytes, but for those
+ * that others give it. False: these bytes are none. Of x86-64 after eye_decoder_open() only.
  */
 bool eye_decode_x86_64(const uint8_t *bytes, size_t length, uint64_t address,
                        struct eye_instruction *ret_instruction);

@@ -18,6 +18,12 @@
  */
 #define HEAD_KINDS "\1\x1b\3\x3b"
 
+/* Of that table: distances from it. */
+struct entry {
+    int32_t start;
+    int32_t frame;
+};
+
 struct segment {
     uint64_t address;
     uint64_t offset;
@@ -125,38 +131,46 @@ static int compare_addresses(const void *left, const void *right)
     return (*a > *b) - (*a < *b);
 }
 
-/* The table for whoever unwinds has the start of every function, also of those without a name.
- * Where there is none nothing tells where functions begin. */
+/* The start of every function that the table for whoever unwinds has, also of those without a name.
+ * @address: of the table. */
+static int read_starts_at(struct eye_elf *elf, uint64_t address)
+{
+    uint8_t head[HEAD_BYTES];
+    uint32_t entries;
+    if (read_at(elf, address, head, sizeof(head)) != sizeof(head) ||
+        memcmp(head, HEAD_KINDS, 4) != 0) {
+        return 0;
+    }
+    memcpy(&entries, head + 8, sizeof(entries));
+    entries = entries < STARTS_MAX ? entries : STARTS_MAX;
+    elf->starts = calloc((size_t)entries + 1, sizeof(*elf->starts));
+    if (elf->starts == NULL) {
+        return -ENOMEM;
+    }
+    /* An entry is as wide as what it becomes. */
+    size_t bytes = read_at(elf, address + HEAD_BYTES, elf->starts, entries * sizeof(struct entry));
+    size_t count = bytes / sizeof(struct entry);
+    for (size_t i = 0; i < count; i++) {
+        struct entry entry;
+        memcpy(&entry, &elf->starts[i], sizeof(entry));
+        elf->starts[i] = address + (uint64_t)(int64_t)entry.start;
+    }
+    qsort(elf->starts, count, sizeof(*elf->starts), compare_addresses);
+    elf->code.starts = elf->starts;
+    elf->code.start_count = count;
+    return 0;
+}
+
+/* Where there is no table nothing tells where functions begin. */
 static int read_starts(struct eye_elf *elf)
 {
     size_t count = 0;
     (void)elf_getphdrnum(elf->elf, &count);
     for (size_t i = 0; i < count; i++) {
         GElf_Phdr header;
-        uint8_t head[HEAD_BYTES];
-        uint32_t entries;
-        if (gelf_getphdr(elf->elf, (int)i, &header) == NULL || header.p_type != PT_GNU_EH_FRAME ||
-            read_at(elf, header.p_vaddr, head, sizeof(head)) != sizeof(head) ||
-            memcmp(head, HEAD_KINDS, 4) != 0) {
-            continue;
+        if (gelf_getphdr(elf->elf, (int)i, &header) != NULL && header.p_type == PT_GNU_EH_FRAME) {
+            return read_starts_at(elf, header.p_vaddr);
         }
-        memcpy(&entries, head + 8, sizeof(entries));
-        entries = entries < STARTS_MAX ? entries : STARTS_MAX;
-        size_t bytes = entries * 2 * sizeof(int32_t);
-        EYE_AUTOFREE int32_t *table = malloc(bytes + 1);
-        elf->starts = calloc(entries + 1, sizeof(*elf->starts));
-        if (table == NULL || elf->starts == NULL) {
-            return -ENOMEM;
-        }
-        bytes = read_at(elf, header.p_vaddr + HEAD_BYTES, table, bytes);
-        size_t known = bytes / (2 * sizeof(int32_t));
-        for (size_t k = 0; k < known; k++) {
-            elf->starts[k] = header.p_vaddr + (uint64_t)(int64_t)table[k * 2];
-        }
-        qsort(elf->starts, known, sizeof(*elf->starts), compare_addresses);
-        elf->code.starts = elf->starts;
-        elf->code.start_count = known;
-        return 0;
     }
     return 0;
 }

@@ -6,10 +6,12 @@
 #include "collector/tls/code.h"
 
 /* Addresses -> instructions: open addressing, at most half full. */
-#define SLOTS (EYE_CODE_MAX * 2)
+#define SLOTS ((size_t)EYE_CODE_MAX * 2)
 /* A way that leads to an abort calls it within so many instructions. */
 #define ABORT_INSTRUCTIONS 4
 #define ITEMS_AT_FIRST 256
+/* Two for each instruction that ends a way, those of tables, and the beginning. */
+#define WAYS_MAX ((size_t)EYE_CODE_MAX * 2 + EYE_CASES_MAX + 1)
 
 /* Somewhere to go on: instructions that are not read yet. */
 struct way {
@@ -212,27 +214,33 @@ static int follow_all(struct reading *reading, uint64_t address)
     return 0;
 }
 
-static int compare_addresses(const void *left, const void *right)
+/* The bytes of an instruction. */
+struct range {
+    uint64_t begin;
+    uint64_t end;
+};
+
+static int compare_ranges(const void *left, const void *right)
 {
-    const uint64_t *a = left;
-    const uint64_t *b = right;
-    return (*a > *b) - (*a < *b);
+    const struct range *a = left;
+    const struct range *b = right;
+    return (a->begin > b->begin) - (a->begin < b->begin);
 }
 
 /* A probe replaces a byte: where instructions overlap it would change another one. */
 static int check_overlaps(const struct eye_function *function)
 {
-    EYE_AUTOFREE uint64_t *ends = calloc((size_t)function->count * 2, sizeof(*ends));
-    if (ends == NULL) {
+    EYE_AUTOFREE struct range *ranges = calloc((size_t)function->count + 1, sizeof(*ranges));
+    if (ranges == NULL) {
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < function->count; i++) {
-        ends[i * 2] = function->items[i].address;
-        ends[i * 2 + 1] = function->items[i].address + function->items[i].length;
+        ranges[i].begin = function->items[i].address;
+        ranges[i].end = function->items[i].address + function->items[i].length;
     }
-    qsort(ends, function->count, 2 * sizeof(*ends), compare_addresses);
+    qsort(ranges, function->count, sizeof(*ranges), compare_ranges);
     for (uint32_t i = 1; i < function->count; i++) {
-        if (ends[i * 2 - 1] > ends[i * 2]) {
+        if (ranges[i - 1].end > ranges[i].begin) {
             return -EINVAL;
         }
     }
@@ -292,7 +300,6 @@ static int32_t depth_behind(const struct eye_instruction *item, int32_t frame)
 /* What the measuring of the stack knows. */
 struct measure {
     struct eye_function *function;
-    uint8_t *met;  /* an instruction has a depth, or none that can be known */
     int32_t frame; /* the depth where the frame pointer points: compilers set it once */
     bool changed;
 };
@@ -305,8 +312,8 @@ static void meet(struct measure *measure, int32_t index, int32_t depth)
         return;
     }
     struct eye_instruction *item = &measure->function->items[index];
-    if (!measure->met[index]) {
-        measure->met[index] = 1;
+    if (!item->measured) {
+        item->measured = true;
         item->depth = depth;
         measure->changed = true;
     } else if (item->depth != depth && item->depth != EYE_STACK_UNKNOWN) {
@@ -315,15 +322,18 @@ static void meet(struct measure *measure, int32_t index, int32_t depth)
     }
 }
 
-static void measure_stack(struct eye_function *function, uint8_t *met)
+static void measure_stack(struct eye_function *function)
 {
-    struct measure measure = {.function = function, .met = met, .frame = EYE_STACK_UNKNOWN};
-    meet(&measure, 0, 0);
+    struct measure measure = {
+        .function = function, .frame = EYE_STACK_UNKNOWN, .changed = function->count > 0};
+    if (measure.changed) {
+        meet(&measure, 0, 0);
+    }
     while (measure.changed) {
         measure.changed = false;
         for (uint32_t i = 0; i < function->count; i++) {
             const struct eye_instruction *item = &function->items[i];
-            if (!met[i]) {
+            if (!item->measured) {
                 continue;
             }
             if (item->keeps_frame && item->depth != EYE_STACK_UNKNOWN) {
@@ -334,53 +344,53 @@ static void measure_stack(struct eye_function *function, uint8_t *met)
         }
         for (uint32_t i = 0; i < function->case_count; i++) {
             const struct eye_instruction *item = &function->items[function->cases[i].from];
-            if (met[function->cases[i].from]) {
+            if (item->measured) {
                 meet(&measure, (int32_t)function->cases[i].to, item->depth);
             }
         }
     }
 }
 
-static int finish(struct reading *reading)
+static int finish(struct eye_function *function)
 {
-    int result = check_overlaps(&reading->function);
+    int result = check_overlaps(function);
     if (result == 0) {
-        result = link_back(&reading->function);
-    }
-    EYE_AUTOFREE uint8_t *met = calloc(reading->function.count, 1);
-    if (result == 0 && met == NULL) {
-        result = -ENOMEM;
+        result = link_back(function);
     }
     if (result == 0) {
-        measure_stack(&reading->function, met);
+        measure_stack(function);
     }
     return result;
+}
+
+static int read_function(struct reading *reading, uint64_t address)
+{
+    reading->slots = calloc(SLOTS, sizeof(*reading->slots));
+    reading->ways = calloc(WAYS_MAX, sizeof(*reading->ways));
+    reading->function.cases = calloc(EYE_CASES_MAX, sizeof(*reading->function.cases));
+    if (reading->slots == NULL || reading->ways == NULL || reading->function.cases == NULL) {
+        return -ENOMEM;
+    }
+    int result = follow_all(reading, address);
+    return result == 0 ? finish(&reading->function) : result;
 }
 
 int eye_function_read(const struct eye_code *code, uint64_t address,
                       struct eye_function *ret_function, struct eye_error *ret_error)
 {
-    EYE_AUTOFREE uint32_t *slots = calloc(SLOTS, sizeof(*slots));
-    /* Two for each instruction that ends a way, and the beginning. */
-    EYE_AUTOFREE struct way *ways =
-        calloc((size_t)EYE_CODE_MAX * 2 + EYE_CASES_MAX + 1, sizeof(*ways));
-    struct reading reading = {.code = code, .slots = slots, .ways = ways};
-    reading.function.cases = calloc(EYE_CASES_MAX, sizeof(*reading.function.cases));
-    int result = slots == NULL || ways == NULL || reading.function.cases == NULL
-                     ? -ENOMEM
-                     : follow_all(&reading, address);
-    if (result == 0) {
-        result = finish(&reading);
-    }
-    if (result != 0) {
-        eye_function_free(&reading.function);
-        return eye_error_set(ret_error, result, "the function at %#" PRIx64 " %s", address,
-                             result == -E2BIG    ? "is too long"
-                             : result == -EINVAL ? "leads to what is no code"
-                                                 : "cannot be read: out of memory");
-    }
+    struct reading reading = {.code = code};
+    int result = read_function(&reading, address);
+    free(reading.slots);
+    free(reading.ways);
     *ret_function = reading.function;
-    return 0;
+    if (result == 0) {
+        return 0;
+    }
+    eye_function_free(ret_function);
+    return eye_error_set(ret_error, result, "the function at %#" PRIx64 " %s", address,
+                         result == -E2BIG    ? "is too long"
+                         : result == -EINVAL ? "leads to what is no code"
+                                             : "cannot be read: out of memory");
 }
 
 void eye_function_free(struct eye_function *function)

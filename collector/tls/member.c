@@ -101,15 +101,17 @@ static struct eye_tls_member choose(const struct flow *flow, bool address)
 struct eye_tls_member eye_tls_member_find(const struct eye_code *code, uint64_t function,
                                           bool address)
 {
-    EYE_CLEANUP(eye_function_free) struct eye_function read = {0};
+    struct eye_tls_member member = {0};
+    struct eye_function read;
     if (function == 0 || eye_function_read(code, function, &read, NULL) != 0) {
-        return (struct eye_tls_member){0};
+        return member;
     }
-    EYE_AUTOFREE struct held *before = calloc(read.count, sizeof(*before));
-    if (before == NULL) {
-        return (struct eye_tls_member){0};
+    struct flow flow = {.function = &read, .before = calloc(read.count + 1, sizeof(struct held))};
+    if (flow.before != NULL) {
+        propagate(&flow, code->machine == EYE_MACHINE_X86_64 ? EYE_X86_DI : 0);
+        member = choose(&flow, address);
+        free(flow.before);
     }
-    struct flow flow = {.function = &read, .before = before};
-    propagate(&flow, code->machine == EYE_MACHINE_X86_64 ? EYE_X86_DI : 0);
-    return choose(&flow, address);
+    eye_function_free(&read);
+    return member;
 }

@@ -269,38 +269,41 @@ static int find_exits(struct search *search, bool steps)
     return search->sites->exit_count > 0 ? 0 : -ENOENT;
 }
 
-int eye_sites_find(const struct eye_code *code, const struct eye_asked *asked, bool steps,
-                   struct eye_sites *ret_sites, struct eye_error *ret_error)
+static int search_function(struct search *search, bool steps, struct eye_error *ret_error)
 {
-    EYE_CLEANUP(eye_function_free) struct eye_function function = {0};
-    int result = eye_function_read(code, asked->address, &function, ret_error);
-    if (result != 0) {
-        return result;
-    }
-    EYE_AUTOFREE uint32_t *seen = calloc(function.count, sizeof(*seen));
-    EYE_AUTOFREE struct open_way *ways = calloc((size_t)function.count * REGISTERS, sizeof(*ways));
-    if (seen == NULL || ways == NULL) {
+    const struct eye_asked *asked = search->asked;
+    search->seen = calloc((size_t)search->function->count + 1, sizeof(*search->seen));
+    search->ways = calloc(((size_t)search->function->count + 1) * REGISTERS, sizeof(*search->ways));
+    if (search->seen == NULL || search->ways == NULL) {
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
-    *ret_sites = (struct eye_sites){0};
-    struct search search = {.function = &function,
-                            .asked = asked,
-                            .machine = code->machine,
-                            .sites = ret_sites,
-                            .seen = seen,
-                            .ways = ways};
-    result = find_entry(&search);
+    int result = find_entry(search);
     if (result != 0) {
         return eye_error_set(ret_error, result,
                              "the function at %#" PRIx64 " has no place for a probe at its entry",
                              asked->address);
     }
-    result = asked->no_result ? 0 : find_exits(&search, steps);
-    if (result != 0) {
-        return eye_error_set(ret_error, result,
-                             "the function at %#" PRIx64
-                             " has a way out without a place for a probe",
-                             asked->address);
+    result = asked->no_result ? 0 : find_exits(search, steps);
+    return result == 0 ? 0
+                       : eye_error_set(ret_error, result,
+                                       "the function at %#" PRIx64
+                                       " has a way out without a place for a probe",
+                                       asked->address);
+}
+
+int eye_sites_find(const struct eye_code *code, const struct eye_asked *asked, bool steps,
+                   struct eye_sites *ret_sites, struct eye_error *ret_error)
+{
+    struct eye_function function;
+    struct search search = {
+        .function = &function, .asked = asked, .machine = code->machine, .sites = ret_sites};
+    *ret_sites = (struct eye_sites){0};
+    int result = eye_function_read(code, asked->address, &function, ret_error);
+    if (result == 0) {
+        result = search_function(&search, steps, ret_error);
+        eye_function_free(&function);
     }
-    return 0;
+    free(search.seen);
+    free(search.ways);
+    return result;
 }

@@ -72,7 +72,7 @@ static void assert_whole(const struct eye_tls_plan *plan)
 
 static void library__gnutls_of_this_host(void **state)
 {
-    struct eye_tls_plan plan;
+    struct eye_tls_plan plan = {0};
     struct eye_error error = {""};
     (void)state;
     assert_non_null(gnutls_check_version(NULL)); /* it is loaded */
@@ -81,8 +81,8 @@ static void library__gnutls_of_this_host(void **state)
     assert_string_equal(plan.library, "GnuTLS");
     assert_whole(&plan);
     /* The member is asked of a session. */
-    gnutls_session_t session;
-    gnutls_datum_t random;
+    gnutls_session_t session = NULL;
+    gnutls_datum_t random = {0};
     assert_int_equal(gnutls_init(&session, GNUTLS_CLIENT), 0);
     gnutls_session_get_random(session, &random, NULL);
     assert_int_equal(plan.client_random.pointer, 0);
