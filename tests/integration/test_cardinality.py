@@ -123,9 +123,13 @@ class Cardinality(unittest.TestCase):
         self.assertTrue(kind.startswith("application/openmetrics-text"), kind)
         samples = receivers.parse_openmetrics(text)
         self.assertEqual(receivers.duplicates(text), [])
+        gone = self.daemon.total("sockeye.series.expired")
         for metric in ENDS:
             name = metric.replace(".", "_") + "_seconds_count"
-            self.assertEqual(receivers.sum_samples(samples, name), self.answered, metric)
+            shown = receivers.sum_samples(samples, name)
+            # On a slow machine series are idle before all are asked for, and make room.
+            self.assertLessEqual(shown, self.answered, metric)
+            self.assertTrue(shown == self.answered or gone > 0, (metric, shown, self.answered))
         print(f"OpenMetrics page: {len(text)} bytes, {len(samples)} samples")
 
     def assert_text(self, kind, text):

@@ -92,7 +92,7 @@ class Carbon:
     def stop(self):
         """Everything received is on disk when this returns."""
         self.process.terminate()
-        self.process.wait(60)
+        self.process.wait(240)  # it writes all that it has, after all others that write
         # A pid file that is left would keep the next one from starting.
         for path in glob.glob(os.path.join(self.folder, "*.pid")):
             os.unlink(path)
