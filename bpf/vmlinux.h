@@ -15,6 +15,23 @@ enum socket_state { SS_FREE, SS_UNCONNECTED };
 
 struct numa_drop_counters; /* below */
 
+#ifdef __TARGET_ARCH_x86
+/* What a probe in a process gets: arch/x86/include/asm/ptrace.h. It is a context, no structure of
+ * the kernel's memory, and its layout belongs to the user space interface. */
+struct pt_regs {
+    unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs;
+    unsigned long flags, sp, ss;
+};
+#elif defined(__TARGET_ARCH_arm64)
+/* arch/arm64/include/uapi/asm/ptrace.h: what of it programs may read. */
+struct pt_regs {
+    __u64 regs[31];
+    __u64 sp;
+    __u64 pc;
+    __u64 pstate;
+};
+#endif
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {

@@ -254,6 +254,7 @@ struct eye_config {
         EYE_PROTOCOLS(X)
 #undef X
         struct eye_rule_list ports; /* protocols.ports: of struct eye_port_rule */
+        bool tls;                   /* protocols.tls: false */
     } protocols;
     struct {
         uint64_t timeout_ns; /* dns.timeout: 5s (1s .. 1m) */

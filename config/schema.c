@@ -400,6 +400,17 @@ const struct eye_config_key eye_config_keys[] = {
                     "redis}]; nothing else is measured there.",
         },
     {
+        .path = "protocols.tls",
+        .foreign = "ssl https",
+        .type = EYE_CONFIG_BOOL,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, protocols.tls),
+        .default_value = "false",
+        .restart = true,
+        .help = "Read these protocols inside TLS, too, by probes in OpenSSL (also within node) and "
+                "GnuTLS of all processes; wants Linux 6.6.",
+    },
+    {
         .path = "dns.timeout",
         .type = EYE_CONFIG_DURATION,
         .experimental = true,

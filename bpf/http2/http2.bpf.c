@@ -8,11 +8,10 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline struct eye_http2_half *eye_http2_half_of(struct bpf_sock *sk, __u32 side)
+static __always_inline struct eye_http2_half *eye_http2_half_of(eye_holder *holder, __u32 side)
 {
-    return side == EYE_SENT
-               ? bpf_sk_storage_get(&http2_sent_halves, sk, 0, BPF_SK_STORAGE_GET_F_CREATE)
-               : bpf_sk_storage_get(&http2_received_halves, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    return side == EYE_SENT ? eye_make_state(http2_sent_halves, holder)
+                            : eye_make_state(http2_received_halves, holder);
 }
 
 /* A request wants a place of @stream's. */
@@ -29,7 +28,7 @@ static __always_inline bool eye_http2_is_full(const struct eye_http2_work *work,
 }
 
 /* Places beyond the usual one, unless @stream has that. A new request makes them. */
-static __always_inline void eye_http2_find_more(struct bpf_sock *sk, struct eye_http2_work *work,
+static __always_inline void eye_http2_find_more(eye_holder *holder, struct eye_http2_work *work,
                                                 __u32 stream)
 {
     bool asks =
@@ -38,20 +37,20 @@ static __always_inline void eye_http2_find_more(struct bpf_sock *sk, struct eye_
         (asks && !eye_http2_is_full(work, stream, 0, EYE_HTTP2_PLACES_MORE))) {
         return;
     }
-    work->more = bpf_sk_storage_get(&http2_more, sk, 0, asks ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+    work->more = asks ? eye_make_state(http2_more, holder) : eye_get_state(http2_more, holder);
     if (!work->more ||
         (asks && !eye_http2_is_full(work, stream, EYE_HTTP2_PLACES_MORE, EYE_HTTP2_PLACES_MOST))) {
         return;
     }
-    work->most = bpf_sk_storage_get(&http2_most, sk, 0, asks ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+    work->most = asks ? eye_make_state(http2_most, holder) : eye_get_state(http2_most, holder);
 }
 
 /* Finds where the direction's block and the requests are kept, or makes that. */
-static __always_inline void eye_http2_find_places(struct bpf_sock *sk, struct eye_http2_work *work)
+static __always_inline void eye_http2_find_places(eye_holder *holder, struct eye_http2_work *work)
 {
-    if (sk->state != TCP_LISTEN) {
-        work->half = eye_http2_half_of(sk, work->side);
-        work->requests = bpf_sk_storage_get(&http2_requests, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!eye_is_early(holder)) {
+        work->half = eye_http2_half_of(holder, work->side);
+        work->requests = eye_make_state(http2_requests, holder);
         return;
     }
     struct eye_first_payload *first = eye_first_streams();
@@ -63,12 +62,12 @@ static __always_inline void eye_http2_find_places(struct bpf_sock *sk, struct ey
 }
 
 /* What the parser has marked in the direction of @side. */
-EYE_PART int eye_http2_handle(struct __sk_buff *skb, struct eye_conversation *conversation,
+EYE_PART int eye_http2_handle(eye_payload *payload, struct eye_conversation *conversation,
                               __u32 side)
 {
-    struct bpf_sock *sk = skb->sk;
+    eye_holder *holder = eye_holder_of(payload);
     struct eye_http2_frame frame;
-    if (!sk || !conversation) {
+    if (!holder || !conversation) {
         return 0;
     }
     struct eye_half *half = eye_half_of(conversation, side);
@@ -77,14 +76,14 @@ EYE_PART int eye_http2_handle(struct __sk_buff *skb, struct eye_conversation *co
         return 0;
     }
     struct eye_http2_work work = {.conversation = conversation, .side = side};
-    eye_http2_find_places(sk, &work);
+    eye_http2_find_places(holder, &work);
     if (!work.half || !work.requests) {
         eye_note_loss_part(conversation, EYE_LOST_STORAGE, 1);
         return 0;
     }
     __u32 stream = half->mark == EYE_HTTP2_FRAME ? frame.stream : work.half->block.stream;
-    if (sk->state != TCP_LISTEN) {
-        eye_http2_find_more(sk, &work, stream);
+    if (!eye_is_early(holder)) {
+        eye_http2_find_more(holder, &work, stream);
     }
     struct eye_http2_ended ended = eye_http2_take_mark(&work, &frame);
     if (ended.request) {
@@ -95,28 +94,27 @@ EYE_PART int eye_http2_handle(struct __sk_buff *skb, struct eye_conversation *co
 }
 
 /* Bytes of the direction were missed. */
-EYE_PART int eye_http2_forget(struct __sk_buff *skb, const struct eye_conversation *conversation,
+EYE_PART int eye_http2_forget(eye_payload *payload, const struct eye_conversation *conversation,
                               __u32 side)
 {
-    struct bpf_sock *sk = skb->sk;
-    if (!sk || !conversation) {
+    eye_holder *holder = eye_holder_of(payload);
+    if (!holder || !conversation) {
         return 0;
     }
-    struct eye_http2_requests *requests = bpf_sk_storage_get(&http2_requests, sk, 0, 0);
-    struct eye_http2_half *half = side == EYE_SENT
-                                      ? bpf_sk_storage_get(&http2_sent_halves, sk, 0, 0)
-                                      : bpf_sk_storage_get(&http2_received_halves, sk, 0, 0);
+    struct eye_http2_requests *requests = eye_get_state(http2_requests, holder);
+    struct eye_http2_half *half = side == EYE_SENT ? eye_get_state(http2_sent_halves, holder)
+                                                   : eye_get_state(http2_received_halves, holder);
     eye_http2_miss(conversation, half, requests, side);
     return 0;
 }
 
-EYE_PART int eye_http2_frame_step(struct __sk_buff *skb, struct eye_conversation *conversation,
+EYE_PART int eye_http2_frame_step(eye_payload *payload, struct eye_conversation *conversation,
                                   struct eye_cursor *at)
 {
-    return eye_take_step(skb, conversation, at, &eye_http2_parser);
+    return eye_take_step(payload, conversation, at, &eye_http2_parser);
 }
 
-static __always_inline int eye_http2_step(struct __sk_buff *skb,
+static __always_inline int eye_http2_step(eye_payload *payload,
                                           struct eye_conversation *conversation,
                                           struct eye_cursor *at)
 {
@@ -125,11 +123,11 @@ static __always_inline int eye_http2_step(struct __sk_buff *skb,
     }
     struct eye_half *half = eye_half_of(conversation, at->side);
     if (half->phase == EYE_PHASE_LOST) {
-        eye_http2_forget(skb, conversation, at->side);
+        eye_http2_forget(payload, conversation, at->side);
     }
-    int more = eye_http2_frame_step(skb, conversation, at);
+    int more = eye_http2_frame_step(payload, conversation, at);
     if (half->mark != EYE_HTTP2_NOTHING) {
-        eye_http2_handle(skb, conversation, at->side);
+        eye_http2_handle(payload, conversation, at->side);
         half->mark = EYE_HTTP2_NOTHING;
     }
     return more;
@@ -137,16 +135,4 @@ static __always_inline int eye_http2_step(struct __sk_buff *skb,
 
 EYE_PROTOCOL_STEPS(http2)
 
-SEC("cgroup_skb/egress")
-int http2_sent(struct __sk_buff *skb)
-{
-    eye_handle_passed(skb, EYE_SENT, EYE_PROTOCOL_HTTP2, NULL, eye_http2_all_steps);
-    return 1;
-}
-
-SEC("cgroup_skb/ingress")
-int http2_received(struct __sk_buff *skb)
-{
-    eye_handle_passed(skb, EYE_RECEIVED, EYE_PROTOCOL_HTTP2, NULL, eye_http2_all_steps);
-    return 1;
-}
+EYE_PROTOCOL_ENTRIES(http2, EYE_PROTOCOL_HTTP2, NULL)

@@ -38,7 +38,7 @@ EYE_PART int eye_kafka_teach(struct eye_conversation *conversation, __u32 side)
 
 /* The slots beyond the first one, if one more request, or any that waits, is there. */
 static __always_inline struct eye_pipeline *eye_kafka_pipeline(
-    struct bpf_sock *sk, const struct eye_conversation *conversation, __u8 mark)
+    eye_holder *holder, const struct eye_conversation *conversation, __u8 mark)
 {
     const struct eye_queue *queue = &conversation->queue;
     __u32 waiting = eye_waiting(queue);
@@ -47,18 +47,16 @@ static __always_inline struct eye_pipeline *eye_kafka_pipeline(
     if (!many) {
         return NULL;
     }
-    return sk->state == TCP_LISTEN
-               ? eye_first_pipeline()
-               : bpf_sk_storage_get(&pipelines, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    return eye_is_early(holder) ? eye_first_pipeline() : eye_make_state(pipelines, holder);
 }
 
 /* Before a socket there are requests alone. */
-static __always_inline struct eye_kafka_walk *eye_kafka_find_walk(struct bpf_sock *sk,
+static __always_inline struct eye_kafka_walk *eye_kafka_find_walk(eye_holder *holder,
                                                                   const struct eye_half *half)
 {
-    return half->mark == EYE_KAFKA_ASKED || sk->state == TCP_LISTEN
+    return half->mark == EYE_KAFKA_ASKED || eye_is_early(holder)
                ? NULL
-               : bpf_sk_storage_get(&kafka_walks, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+               : eye_make_state(kafka_walks, holder);
 }
 
 /* Tells the request that waits longest, or the one behind all that wait. */
@@ -76,13 +74,13 @@ static __always_inline void eye_kafka_tell(struct eye_kafka_work *work, int news
 }
 
 /* What the parser has marked in the direction: enum eye_kafka_news. */
-static __always_inline int eye_kafka_handle(struct bpf_sock *sk,
+static __always_inline int eye_kafka_handle(eye_holder *holder,
                                             struct eye_conversation *conversation, __u32 side)
 {
     struct eye_half *half = eye_half_of(conversation, side);
     struct eye_kafka_work work = {.conversation = conversation, .side = side};
-    work.pipeline = eye_kafka_pipeline(sk, conversation, half->mark);
-    work.walk = eye_kafka_find_walk(sk, half);
+    work.pipeline = eye_kafka_pipeline(holder, conversation, half->mark);
+    work.walk = eye_kafka_find_walk(holder, half);
     int news = eye_kafka_take_mark(&work);
     if (news == EYE_KAFKA_TOLD || news == EYE_KAFKA_SENT) {
         eye_kafka_tell(&work, news);
@@ -91,38 +89,38 @@ static __always_inline int eye_kafka_handle(struct bpf_sock *sk,
 }
 
 /* Before a step. An answer may look like a request: who connected is the client. */
-EYE_PART int eye_kafka_prepare(struct __sk_buff *skb, struct eye_conversation *conversation,
+EYE_PART int eye_kafka_prepare(eye_payload *payload, struct eye_conversation *conversation,
                                const struct eye_cursor *at)
 {
-    struct bpf_sock *sk = skb->sk;
-    if (!sk || !conversation || !at) {
+    eye_holder *holder = eye_holder_of(payload);
+    if (!holder || !conversation || !at) {
         return 0;
     }
-    if (conversation->client == EYE_CLIENT_UNKNOWN && sk->state != TCP_LISTEN) {
-        eye_learn_client(skb, conversation);
+    if (conversation->client == EYE_CLIENT_UNKNOWN && !eye_is_early(holder)) {
+        eye_learn_client(payload, conversation);
     }
     eye_kafka_measure_payload(eye_half_of(conversation, at->side), at);
     return 0;
 }
 
-EYE_PART int eye_kafka_frame_step(struct __sk_buff *skb, struct eye_conversation *conversation,
+EYE_PART int eye_kafka_frame_step(eye_payload *payload, struct eye_conversation *conversation,
                                   struct eye_cursor *at)
 {
-    return eye_take_step(skb, conversation, at, &eye_kafka_parser);
+    return eye_take_step(payload, conversation, at, &eye_kafka_parser);
 }
 
 /* Behind a step, which may have marked something. 0: there is nothing more to read. */
-EYE_PART int eye_kafka_take(struct __sk_buff *skb, struct eye_conversation *conversation,
+EYE_PART int eye_kafka_take(eye_payload *payload, struct eye_conversation *conversation,
                             struct eye_cursor *at)
 {
-    struct bpf_sock *sk = skb->sk;
-    if (!sk || !conversation || !at) {
+    eye_holder *holder = eye_holder_of(payload);
+    if (!holder || !conversation || !at) {
         return 0;
     }
     if (eye_half_of(conversation, at->side)->mark == EYE_KAFKA_NOTHING) {
         return at->verdict == EYE_VERDICT_GO_ON && at->offset < at->end;
     }
-    int news = eye_kafka_handle(sk, conversation, at->side);
+    int news = eye_kafka_handle(holder, conversation, at->side);
     if (news == EYE_KAFKA_TAUGHT) {
         eye_kafka_teach(conversation, at->side);
     }
@@ -132,30 +130,18 @@ EYE_PART int eye_kafka_take(struct __sk_buff *skb, struct eye_conversation *conv
 
 /* Few branches: on older kernels the verifier follows each of them anew in every round of the loop
  * around this. */
-static __always_inline int eye_kafka_step(struct __sk_buff *skb,
+static __always_inline int eye_kafka_step(eye_payload *payload,
                                           struct eye_conversation *conversation,
                                           struct eye_cursor *at)
 {
     if (!conversation || !at) {
         return 0;
     }
-    eye_kafka_prepare(skb, conversation, at);
-    eye_kafka_frame_step(skb, conversation, at);
-    return eye_kafka_take(skb, conversation, at);
+    eye_kafka_prepare(payload, conversation, at);
+    eye_kafka_frame_step(payload, conversation, at);
+    return eye_kafka_take(payload, conversation, at);
 }
 
 EYE_PROTOCOL_STEPS(kafka)
 
-SEC("cgroup_skb/egress")
-int kafka_sent(struct __sk_buff *skb)
-{
-    eye_handle_passed(skb, EYE_SENT, EYE_PROTOCOL_KAFKA, NULL, eye_kafka_all_steps);
-    return 1;
-}
-
-SEC("cgroup_skb/ingress")
-int kafka_received(struct __sk_buff *skb)
-{
-    eye_handle_passed(skb, EYE_RECEIVED, EYE_PROTOCOL_KAFKA, NULL, eye_kafka_all_steps);
-    return 1;
-}
+EYE_PROTOCOL_ENTRIES(kafka, EYE_PROTOCOL_KAFKA, NULL)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "bpf/tls/hello.bpf.h"
 #include "bpf/tracer/nat.bpf.h"
 #include "bpf/usm/first_payload.bpf.h"
 #include "bpf/usm/looks.h"
@@ -98,11 +99,34 @@ static __always_inline __u32 eye_look_behind_proxy(struct __sk_buff *skb, struct
     return seen == EYE_SEEN_PROXY ? EYE_PROTOCOL_UNKNOWN : seen;
 }
 
+/* A payload that looks like TLS: when it is a ClientHello, its random tells the session later which
+ * socket it has. */
+EYE_PART int eye_note_hello(struct __sk_buff *skb, struct eye_socket *socket, __u32 offset,
+                            __u32 side)
+{
+    __u8 type = 0;
+    struct eye_hello_key key = {.side = side};
+    if (!socket || bpf_skb_load_bytes(skb, offset + EYE_HELLO_TYPE_AT, &type, 1) != 0 ||
+        type != EYE_HELLO_CLIENT ||
+        bpf_skb_load_bytes(skb, offset + EYE_HELLO_RANDOM_AT, key.random, sizeof(key.random)) !=
+            0) {
+        return 0;
+    }
+    struct eye_hello hello = {
+        .cookie = bpf_get_socket_cookie(skb),
+        .port = socket->stream.port,
+        .connected = side == EYE_SENT,
+    };
+    bpf_map_update_elem(&hellos, &key, &hello, BPF_ANY);
+    return 0;
+}
+
 /* Looks at the first bytes of a payload; true when the stream speaks, or may speak, a protocol. The
  * segment is what it speaks, without what a load balancer put before. */
-static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_stream *stream,
+static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_socket *socket,
                                           struct eye_segment *segment, __u32 side)
 {
+    struct eye_stream *stream = &socket->stream;
     __u8 speaks = side == EYE_SENT ? EYE_SPOKE_THIS_END : EYE_SPOKE_PEER;
     if (!eye_is_worth_a_look(stream, speaks) || eye_all_off()) {
         return false;
@@ -127,6 +151,9 @@ static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_stre
     }
     if (!eye_is_protocol(seen)) {
         eye_note_class(stream, seen);
+        if (seen == EYE_CLASS_TLS) {
+            eye_note_hello(skb, socket, segment->offset, side);
+        }
         return false;
     }
     stream->epoch = eye_epoch_of(seen);
@@ -205,7 +232,7 @@ static __always_inline void eye_handle_first_payload(struct __sk_buff *skb, stru
     }
     first->switched = eye_switches;
     first->socket.stream.port = first->socket.port_is_chosen ? 0 : (__u16)sk->src_port;
-    if (eye_recognise(skb, &first->socket.stream, segment, EYE_RECEIVED)) {
+    if (eye_recognise(skb, &first->socket, segment, EYE_RECEIVED)) {
         eye_hand_over(skb, &first->socket, segment, EYE_RECEIVED, first->socket.stream.protocol);
         first->socket.stream.protocol = EYE_PROTOCOL_UNKNOWN;
     }
@@ -250,7 +277,7 @@ static __always_inline void eye_handle_segment(struct __sk_buff *skb, __u32 offs
         if (eye_is_protocol(protocol)) {
             eye_follow_no_more(skb, stream);
         }
-        if (!eye_recognise(skb, stream, &segment, side)) {
+        if (!eye_recognise(skb, socket, &segment, side)) {
             return;
         }
         protocol = stream->protocol;

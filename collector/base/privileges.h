@@ -41,6 +41,7 @@
     X(CONNTRACK, EYE_PRIVILEGES_NAMESPACES | EYE_CAPABILITY(CAP_NET_ADMIN),                        \
       EYE_PRIVILEGES_NAMESPACES | EYE_CAPABILITY(CAP_NET_ADMIN))                                   \
     X(ATTACHER, 0, EYE_PRIVILEGES_LOADING)                                                         \
+    X(INSIDER, 0, EYE_PRIVILEGES_LOADING | EYE_PRIVILEGES_READING)                                 \
     X(DELIVERY, 0, 0)
 
 enum eye_role {

@@ -30,7 +30,7 @@ struct known {
 #define SUCCEEDS_BY_1 .half = true, .succeeds_by_1 = true
 #define OF_A_SESSION .no_result = true, .argument_count = 1, .arguments = {0}
 
-/* SSL_read(3), SSL_write(3), SSL_free(3) */
+/* SSL_read(3), SSL_write(3) */
 static const struct known openssl_functions[] = {
     {.name = "SSL_read", .direction = EYE_TLS_READS, .asked = {COUNTS_IN_32_BITS}},
     {.name = "SSL_write", .direction = EYE_TLS_WRITES, .asked = {COUNTS_IN_32_BITS}},
@@ -44,7 +44,14 @@ static const struct known openssl_functions[] = {
     {.name = "SSL_write_ex2", /* from 3.3 on */
      .direction = EYE_TLS_WRITES,
      .asked = {SUCCEEDS_BY_1, .argument_count = 4, .arguments = {0, 1, 2, 4}}},
+};
+
+/* SSL_free(3), SSL_clear(3) */
+static const struct known openssl_ends[] = {
     {.name = "SSL_free", .direction = EYE_TLS_ENDS, .asked = {OF_A_SESSION}},
+    {.name = "SSL_clear",
+     .direction = EYE_TLS_ENDS,
+     .asked = {OF_A_SESSION}}, /* for another peer */
 };
 
 /* The members of the table that all of them end in: (s, buf, len, *readbytes), and (s, type, buf,
@@ -96,7 +103,6 @@ static int add(struct eye_elf *elf, const struct known *known, uint64_t address,
 static int add_functions(struct eye_elf *elf, const struct known *functions, size_t count,
                          struct eye_tls_plan *plan, struct eye_error *ret_error)
 {
-    plan->way = "functions";
     for (size_t i = 0; i < count; i++) {
         uint64_t address = eye_elf_find(elf, functions[i].name);
         if (address == 0 ||
@@ -212,24 +218,27 @@ static bool add_method(struct eye_elf *elf, struct eye_tls_plan *plan)
 
 static int plan_openssl(struct eye_elf *elf, struct eye_tls_plan *plan, struct eye_error *ret_error)
 {
-    const struct known *free_session = &openssl_functions[EYE_ARRAY_LENGTH(openssl_functions) - 1];
     plan->library = "OpenSSL";
     plan->client_random =
         eye_tls_member_find(eye_elf_code(elf), eye_elf_find(elf, "SSL_get_client_random"), true);
     plan->is_server =
         eye_tls_member_find(eye_elf_code(elf), eye_elf_find(elf, "SSL_is_server"), false);
     if (add_method(elf, plan)) {
-        uint64_t address = eye_elf_find(elf, free_session->name);
-        return address == 0 ? 0 : add(elf, free_session, address, true, plan, ret_error);
+        return add_functions(elf, openssl_ends, EYE_ARRAY_LENGTH(openssl_ends), plan, ret_error);
     }
     plan->function_count = 0;
-    return add_functions(elf, openssl_functions, EYE_ARRAY_LENGTH(openssl_functions), plan,
-                         ret_error);
+    plan->way = "functions";
+    int result =
+        add_functions(elf, openssl_functions, EYE_ARRAY_LENGTH(openssl_functions), plan, ret_error);
+    return result == 0
+               ? add_functions(elf, openssl_ends, EYE_ARRAY_LENGTH(openssl_ends), plan, ret_error)
+               : result;
 }
 
 static int plan_gnutls(struct eye_elf *elf, struct eye_tls_plan *plan, struct eye_error *ret_error)
 {
     plan->library = "GnuTLS";
+    plan->way = "functions";
     plan->client_random = eye_tls_member_find(eye_elf_code(elf),
                                               eye_elf_find(elf, "gnutls_session_get_random"), true);
     return add_functions(elf, gnutls_functions, EYE_ARRAY_LENGTH(gnutls_functions), plan,

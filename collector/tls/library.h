@@ -9,7 +9,7 @@
 #include "collector/tls/elf.h"
 #include "collector/tls/sites.h"
 
-#define EYE_TLS_FUNCTIONS_MAX 6
+#define EYE_TLS_FUNCTIONS_MAX 8
 
 /* Arguments of a function, by their place in eye_site.registers of an entry. */
 enum eye_tls_argument {

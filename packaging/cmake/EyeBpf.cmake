@@ -1,4 +1,4 @@
-# eye_bpf_object(NAME SOURCE): compiles SOURCE with clang for BPF and makes an INTERFACE target
+# eye_bpf_object(NAME SOURCE [DEFINITION...]): compiles SOURCE with clang for BPF and makes an INTERFACE target
 # eye_bpf_NAME whose users can include "bpf/NAME.skel.h".
 find_program(EYE_BPF_CLANG clang REQUIRED)
 find_program(EYE_BPFTOOL bpftool PATHS /usr/sbin /sbin REQUIRED)
@@ -16,7 +16,7 @@ function(eye_bpf_object name source)
     add_custom_command(
         OUTPUT ${object}
         COMMAND ${EYE_BPF_CLANG} -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_${EYE_BPF_ARCH}
-                -Wall -Wextra $<$<BOOL:${EYE_WERROR}>:-Werror> -Wno-unused-function -Wno-unused-parameter -Wno-missing-declarations
+                ${ARGN} -Wall -Wextra $<$<BOOL:${EYE_WERROR}>:-Werror> -Wno-unused-function -Wno-unused-parameter -Wno-missing-declarations
                 -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -fdebug-compilation-dir=.
                 -I${CMAKE_SOURCE_DIR} -I${CMAKE_BINARY_DIR} -isystem ${CMAKE_SYSROOT}/usr/include/${CMAKE_C_LIBRARY_ARCHITECTURE} -MD -MF ${object}.d -MT ${object}
                 -c ${source} -o ${object}

@@ -26,7 +26,7 @@ LAYERS = {
     "collector/process": ["bpf/abi.h", "collector/base", "collector/telemetry", "config"],
     "collector/host": ["collector/base", "config"],
     "collector/payload": ["collector/host", "collector/base", "config"],
-    "collector/source": ["bpf/abi.h", "bpf/tracer/states.h", "bpf/*.skel.h", "collector/host", "collector/payload",
+    "collector/source": ["bpf/abi.h", "bpf/tls/abi.h", "bpf/tracer/states.h", "collector/tls", "bpf/*.skel.h", "collector/host", "collector/payload",
                          "collector/base", "config"],
     "collector/nat": ["bpf/abi.h", "collector/source", "collector/base", "config"],
     "collector/tracer": ["bpf/abi.h", "collector/base", "collector/telemetry", "config",

@@ -69,6 +69,7 @@ DAEMON = {
     "protocols.postgres": choice("auto", "true", "false"),
     "protocols.kafka": choice("auto", "true", "false"),
     "protocols.ports": LIST,
+    "protocols.tls": Plain("false"),
     "dns.timeout": Range("5s", "999ms", "1s", "1m", "61s"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
     "limits.tag_values": Range("1000", "0", "1", "1000000", "1000001"),

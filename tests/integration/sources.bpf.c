@@ -5,7 +5,10 @@
  * for the plaintext of a TLS session.
  */
 #include "bpf/vmlinux.h"
-#include <asm/ptrace.h>
+
+/* PT_REGS_PARM1() and its like: registers are called as the kernel calls them. */
+#define __VMLINUX_H__
+#define user_pt_regs pt_regs
 
 #include "bpf/socket_storage.bpf.c"
 #include "bpf/usm/payloads.bpf.h"

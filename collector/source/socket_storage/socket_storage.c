@@ -22,6 +22,7 @@
 #include "collector/source/socket_storage/attacher.h"
 #include "collector/source/socket_storage/conntrack.h"
 #include "collector/source/socket_storage/counts.h"
+#include "collector/source/socket_storage/insider.h"
 #include "collector/source/socket_storage/live.h"
 #include "collector/source/socket_storage/probe.h"
 #include "collector/source/socket_storage/rows.h"
@@ -47,6 +48,7 @@ struct tier {
      * wanted when that was loaded, or NULL. The main thread's. */
     struct socket_storage *payloads;
     struct eye_attacher *attacher; /* of protocols' programs */
+    struct eye_insider *insider;   /* of probes inside TLS; NULL: not wanted */
     bool late;                     /* with --once: one was not there from the start on */
     enum eye_look_way look;
     enum ability_state states[EYE_ABILITY_COUNT];
@@ -397,6 +399,10 @@ static int start(struct tier *tier, struct eye_error *ret_error)
     if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] >= DETACHED) {
         result = eye_attacher_run(tier->attacher, ret_error);
     }
+    if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] >= DETACHED &&
+        tier->config->protocols.tls) {
+        result = eye_insider_open(tier->programs, tier->config, &tier->insider, ret_error);
+    }
     return result;
 }
 
@@ -427,6 +433,7 @@ static void close_tier(void *state)
     for (size_t i = 0; i < EYE_ABILITY_COUNT; i++) {
         detach(tier, (enum eye_ability)i);
     }
+    eye_insider_close(tier->insider);
     eye_attacher_close(tier->attacher);
     eye_rings_close(&tier->rings);
     socket_storage__destroy(tier->payloads);
@@ -785,6 +792,9 @@ static void apply(void *state)
             end_protocol(tier, (enum eye_protocol)i);
         }
     }
+    if (tier->insider != NULL) {
+        eye_insider_follow(tier->insider, wanted);
+    }
     if ((before == 0) != (wanted == 0)) {
         switch_protocols(tier, wanted != 0);
     }
@@ -815,7 +825,7 @@ static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_e
 }
 
 static const char *const never_seen[] = {
-    "everything inside TLS: of that the bytes of its records alone",
+    "everything inside TLS, but what protocols.tls reads: the bytes of its records alone",
     "DNS over UDP at other ports than 53",
     "requests over MPTCP with several subflows, but for a few",
     "bytes that a sockmap redirects between sockets",

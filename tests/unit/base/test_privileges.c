@@ -100,11 +100,14 @@ static int check_roles(void)
     EXPECT(6, eye_privileges_assume(EYE_ROLE_COLLECTOR) == 0)
     EXPECT(7, line_of("CapEff") == (EYE_PRIVILEGES_READING & bounds))
     EXPECT(8, line_of("CapPrm") == ((EYE_PRIVILEGES_READING | EYE_PRIVILEGES_LOADING) & bounds))
-    EXPECT(9, eye_privileges_assume(EYE_ROLE_ATTACHER) == 0)
+    EXPECT(9, eye_privileges_assume(EYE_ROLE_INSIDER) == 0)
     EXPECT(10, line_of("CapEff") == 0)
-    EXPECT(11, line_of("CapPrm") == (EYE_PRIVILEGES_LOADING & bounds))
-    EXPECT(12, eye_privileges_assume(EYE_ROLE_DELIVERY) == 0)
-    EXPECT(13, line_of("CapEff") == 0 && line_of("CapPrm") == 0)
+    EXPECT(11, line_of("CapPrm") == ((EYE_PRIVILEGES_READING | EYE_PRIVILEGES_LOADING) & bounds))
+    EXPECT(12, eye_privileges_assume(EYE_ROLE_ATTACHER) == 0)
+    EXPECT(13, line_of("CapEff") == 0)
+    EXPECT(14, line_of("CapPrm") == (EYE_PRIVILEGES_LOADING & bounds))
+    EXPECT(15, eye_privileges_assume(EYE_ROLE_DELIVERY) == 0)
+    EXPECT(16, line_of("CapEff") == 0 && line_of("CapPrm") == 0)
     return 0;
 }
 

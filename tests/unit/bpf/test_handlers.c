@@ -756,7 +756,7 @@ static bool recognises(const char *payload, __u32 side)
 {
     struct __sk_buff skb = {0};
     struct eye_segment segment = segment_of(payload);
-    return eye_recognise(&skb, &host->socket.stream, &segment, side);
+    return eye_recognise(&skb, &host->socket, &segment, side);
 }
 
 static void recognise__looks_when_the_turn_changes(void **state)
@@ -833,13 +833,13 @@ static void recognise__behind_a_proxys_line(void **state)
     assert_true(recognises(get, EYE_SENT));
     stream->protocol = EYE_PROTOCOL_UNKNOWN;
     struct eye_segment segment = segment_of("PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n\r\n");
-    assert_true(eye_recognise(&skb, stream, &segment, EYE_SENT));
+    assert_true(eye_recognise(&skb, &host->socket, &segment, EYE_SENT));
     assert_int_equal(segment.sequence, 100 + sizeof(line) - 1);
     assert_int_equal(segment.offset, sizeof(line) - 1);
     assert_int_equal(segment.bytes, sizeof(get) - 1);
     stream->protocol = EYE_PROTOCOL_UNKNOWN;
     segment = segment_of("PROXY UNKN"); /* HTTP's parser puts pieces together */
-    assert_true(eye_recognise(&skb, stream, &segment, EYE_SENT));
+    assert_true(eye_recognise(&skb, &host->socket, &segment, EYE_SENT));
     assert_int_equal(stream->protocol, EYE_PROTOCOL_HTTP);
     assert_int_equal(segment.offset, 0);
 }

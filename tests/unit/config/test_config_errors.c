@@ -52,7 +52,7 @@ static void keys__unknown_ones_are_told_with_the_nearest(void **state)
          "1:13: unknown key \"protocols.MariaDB\", did you mean \"protocols.mysql\"?"},
         {"protocols: {kafaka: true}",
          "1:13: unknown key \"protocols.kafaka\", did you mean \"protocols.kafka\"?"},
-        {"protocols: {tls: true}", "1:13: unknown key \"protocols.tls\"" SEE_DEFAULT},
+        {"protocols: {quic: true}", "1:13: unknown key \"protocols.quic\"" SEE_DEFAULT},
         {"exporter: []", "1:1: unknown key \"exporter\", did you mean \"exporters\"?"},
         {"level: debug", "1:1: unknown key \"level\", did you mean \"log.level\"?"},
         {"exporters: [{type: sink, allow: [a]}]",

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the probes of TLS and the collector agree on. */
+#pragma once
+
+#include "bpf/abi.h"
+
+/* Libraries that are probed at a time: their layouts, by number. */
+#define EYE_TLS_LIBRARIES_MAX 64
+
+/*
+ * The cookie of a probe. Of an entry, and of an end, which has a session alone:
+ *   0 .. 24   registers of the arguments, 5 bits each (enum eye_tls_argument)
+ *   25        it writes
+ *   26        1 is success, and the number of bytes is where `written` leads
+ *   27        only type 23 is plaintext
+ *   34        the length has 32 bits
+ * Of an exit:
+ *   0 .. 4    register of the result
+ *   5 .. 9    condition: 4 bits of x86's, then whether the branch has to be taken
+ *   10        there is a condition
+ *   11        the result is the lower half of its register
+ * Of both:
+ *   28 .. 33  number of the library
+ *   40 .. 55  bytes from the stack pointer to that of the caller
+ */
+#define EYE_TLS_REGISTER_BITS 5
+#define EYE_TLS_COOKIE_WRITES (1ULL << 25)
+#define EYE_TLS_COOKIE_BY_1 (1ULL << 26)
+#define EYE_TLS_COOKIE_TYPED (1ULL << 27)
+#define EYE_TLS_CONDITION_SHIFT 5
+#define EYE_TLS_COOKIE_TAKEN (1ULL << 9)
+#define EYE_TLS_COOKIE_CONDITION (1ULL << 10)
+#define EYE_TLS_COOKIE_HALF (1ULL << 11)
+#define EYE_TLS_LIBRARY_SHIFT 28
+#define EYE_TLS_COOKIE_SHORT (1ULL << 34)
+#define EYE_TLS_FRAME_SHIFT 40
+
+/* Where sessions of a library keep what they are told apart by. */
+struct eye_tls_layout {
+    __u16 random_pointer; /* 0: the random is in the session itself */
+    __u16 random_offset;
+    __u16 server_offset; /* an int, not 0 at the server's end; 0: see client_word */
+    __u16 client_word;   /* the first int of a session of a client is that (GnuTLS: 2) */
+};
+
+/* Of one library, by its number, on one CPU: whether its probes see what they should. */
+struct eye_tls_tally {
+    __u64 entries;    /* calls that were seen to begin */
+    __u64 exits;      /* and to end */
+    __u64 impossible; /* that brought more than was asked for: the result was none */
+    __u64 sessions;   /* whose socket is known */
+};

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Calls into libraries of TLS, and the sessions that they are made for. */
+#pragma once
+
+#include "bpf/maps.bpf.h"
+#include "bpf/tls/abi.h"
+
+/* Calls within each other: TLS in TLS needs two, and a library calls itself. */
+#define EYE_TLS_DEPTH 4
+
+struct eye_tls_key {
+    __u64 session; /* address of its object */
+    __u32 tgid;
+    __u32 padding;
+};
+
+struct eye_tls_session {
+    struct eye_stream stream;
+    __u32 position[2]; /* bytes of plaintext so far, by enum eye_side, modulo 2^32 */
+    __u8 client;       /* this end connected */
+    __u8 joined;       /* its socket is known */
+    __u8 padding[6];
+};
+
+/* A call that has begun; when it is over, the plaintext that it brought. */
+struct eye_tls_call {
+    struct eye_tls_key key;
+    __u64 frame;   /* the stack pointer of its caller, which tells it from calls within */
+    __u64 buffer;  /* of plaintext, in the process */
+    __u64 length;  /* of it, as far as it may be used */
+    __u64 written; /* where it leaves the number of bytes; 0: it returns that */
+    __u64 owner;
+    __u32 bytes; /* of plaintext */
+    __u32 sequence;
+    __u32 acknowledged;
+    __u16 port;
+    __u8 side; /* enum eye_side */
+    __u8 library;
+};
+
+struct eye_tls_calls {
+    __u32 count;
+    __u32 padding;
+    struct eye_tls_call items[EYE_TLS_DEPTH];
+    struct eye_tls_call ended; /* what the programs of protocols read */
+};
+
+/* task -> struct eye_tls_calls. Freed by the kernel with the task. */
+struct {
+    __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, struct eye_tls_calls);
+} tls_calls SEC(".maps");
+
+#define EYE_TLS_SESSIONS_MAX 16384
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, EYE_TLS_SESSIONS_MAX);
+    __type(key, struct eye_tls_key);
+    __type(value, struct eye_tls_session);
+} tls_sessions SEC(".maps");
+
+static __always_inline struct eye_tls_calls *eye_tls_calls_of_task(void)
+{
+    return bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0, 0);
+}

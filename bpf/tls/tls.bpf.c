@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Plaintext inside TLS: probes at the entry and the exits of a library's functions. A call waits
+ * with its task until it is over; what it brought is a payload of its session, which the programs
+ * of protocols read in the process. Nothing of the process is changed.
+ */
+#include "bpf/tls/registers.bpf.h"
+#include "bpf/tls/session_holder.bpf.h"
+
+#include "bpf/process/owner.bpf.h"
+#include "bpf/tls/hello.bpf.h"
+#include "bpf/usm/ends.h"
+#include "bpf/usm/looks.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Layouts by number. Written by the collector before the library's probes are attached. */
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, EYE_TLS_LIBRARIES_MAX);
+    __type(key, __u32);
+    __type(value, struct eye_tls_layout);
+} tls_layouts SEC(".maps");
+
+/* enum eye_protocol -> its program for sessions. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, EYE_PROTOCOL_COUNT);
+    __type(key, __u32);
+    __type(value, __u32);
+} insiders SEC(".maps");
+
+/* Likewise; of what is counted for each library. Written below, read by the collector. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, EYE_TLS_LIBRARIES_MAX);
+    __type(key, __u32);
+    __type(value, struct eye_tls_tally);
+} tls_tallies SEC(".maps");
+
+/* Bits by enum eye_protocol: those are recognised. Written by the collector. */
+__u32 eye_tls_wanted = 0;
+
+static __always_inline struct eye_tls_tally *eye_tls_tally_of(__u32 library)
+{
+    return bpf_map_lookup_elem(&tls_tallies, &library);
+}
+
+static __always_inline __u64 eye_tls_argument(const struct pt_regs *regs, __u64 cookie, int which)
+{
+    return eye_register(regs, cookie >> (which * EYE_TLS_REGISTER_BITS) & 31);
+}
+
+static __always_inline __u64 eye_tls_frame(const struct pt_regs *regs, __u64 cookie)
+{
+    return eye_stack_pointer(regs) + (cookie >> EYE_TLS_FRAME_SHIFT & 0xffff);
+}
+
+/* Of one call; more is no number of bytes. */
+#define EYE_TLS_BYTES_MAX 0x7fffffff
+
+/* ---- A call begins ---- */
+
+/* Calls whose frames lie below the new one have ended without passing a probe: by an error. */
+static __always_inline __u32 eye_tls_living(const struct eye_tls_calls *calls, __u64 frame)
+{
+    __u32 count = calls->count;
+    for (int i = 0; i < EYE_TLS_DEPTH; i++) {
+        if (count == 0 || calls->items[(count - 1) & (EYE_TLS_DEPTH - 1)].frame > frame) {
+            break;
+        }
+        count--;
+    }
+    return count;
+}
+
+SEC("kprobe")
+int tls_entry(struct pt_regs *regs)
+{
+    __u64 cookie = bpf_get_attach_cookie(regs);
+    if (cookie & EYE_TLS_COOKIE_TYPED && (__u32)eye_tls_argument(regs, cookie, 4) != 23) {
+        return 0;
+    }
+    struct eye_tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,
+                                                       BPF_LOCAL_STORAGE_GET_F_CREATE);
+    if (!calls) {
+        eye_lose(EYE_LOSS_TLS_STORAGE, 1);
+        return 0;
+    }
+    __u64 frame = eye_tls_frame(regs, cookie);
+    __u64 count = eye_tls_living(calls, frame);
+    if (count >= EYE_TLS_DEPTH) {
+        eye_lose(EYE_LOSS_TLS_DEEP, 1);
+        return 0;
+    }
+    eye_pin(count);
+    struct eye_tls_call *call = &calls->items[count & (EYE_TLS_DEPTH - 1)];
+    call->frame = frame;
+    call->key.session = eye_tls_argument(regs, cookie, 0);
+    call->key.tgid = bpf_get_current_pid_tgid() >> 32;
+    call->key.padding = 0;
+    call->buffer = eye_tls_argument(regs, cookie, 1);
+    call->length = eye_tls_argument(regs, cookie, 2);
+    call->length = cookie & EYE_TLS_COOKIE_SHORT ? (__u32)call->length : call->length;
+    call->written = cookie & EYE_TLS_COOKIE_BY_1 ? eye_tls_argument(regs, cookie, 3) : 0;
+    call->side = cookie & EYE_TLS_COOKIE_WRITES ? EYE_SENT : EYE_RECEIVED;
+    call->library = cookie >> EYE_TLS_LIBRARY_SHIFT & (EYE_TLS_LIBRARIES_MAX - 1);
+    calls->count = count + 1;
+    struct eye_tls_tally *tally = eye_tls_tally_of(call->library);
+    if (tally) {
+        tally->entries++;
+    }
+    return 0;
+}
+
+/* ---- Its session ---- */
+
+/* Which end of its connection a session is, and the random of its hello. */
+static __always_inline bool eye_tls_read_session(const struct eye_tls_call *call,
+                                                 struct eye_hello_key *ret_key)
+{
+    __u32 number = call->library;
+    const struct eye_tls_layout *layout = bpf_map_lookup_elem(&tls_layouts, &number);
+    if (!layout) {
+        return false;
+    }
+    __u64 object = call->key.session;
+    __u32 word = 0;
+    __u64 at = object;
+    long failed =
+        bpf_probe_read_user(&word, sizeof(word), (void *)(object + layout->server_offset));
+    if (layout->random_pointer) {
+        failed |= bpf_probe_read_user(&at, sizeof(at), (void *)(object + layout->random_pointer));
+    }
+    failed |= bpf_probe_read_user(ret_key->random, sizeof(ret_key->random),
+                                  (void *)(at + layout->random_offset));
+    bool client = layout->server_offset ? word == 0 : word == layout->client_word;
+    ret_key->side = client ? EYE_SENT : EYE_RECEIVED;
+    return !failed;
+}
+
+/* Whoever uses a session has used its socket, and was introduced then, unless it is older. */
+EYE_PART int eye_tls_introduce(void)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct eye_introduced *known = bpf_task_storage_get(&introduced, task->group_leader, 0, 0);
+    if (!known || known->owner != eye_owner_of(task)) {
+        eye_introduce_tracing();
+    }
+    return 0;
+}
+
+/* The first call of a session: which socket it has. */
+EYE_PART int eye_tls_begin(struct eye_tls_call *call)
+{
+    struct eye_hello_key random = {0};
+    struct eye_tls_session session = {0};
+    if (!call) {
+        return 0;
+    }
+    if (!eye_tls_read_session(call, &random)) {
+        eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
+    }
+    const struct eye_hello *hello = bpf_map_lookup_elem(&hellos, &random);
+    if (hello) {
+        session.stream.port = hello->port;
+        session.client = hello->connected;
+        session.joined = 1;
+    }
+    struct eye_tls_tally *tally = eye_tls_tally_of(call->library);
+    if (!hello) {
+        eye_lose(EYE_LOSS_TLS_UNJOINED, 1);
+    } else if (tally) {
+        tally->sessions++;
+    }
+    struct eye_tls_key key = call->key;
+    if (bpf_map_update_elem(&tls_sessions, &key, &session, BPF_NOEXIST) != 0) {
+        eye_lose(EYE_LOSS_TLS_STORAGE, 1);
+    }
+    return 0;
+}
+
+/* What the plaintext of a session begins like. */
+EYE_PART int eye_tls_look(const struct eye_tls_call *call)
+{
+    struct eye_glance glance = {0};
+    if (!call) {
+        return 0;
+    }
+    __u64 count = call->bytes;
+    glance.payload_bytes = call->bytes;
+    eye_pin(count);
+    count = count < EYE_LOOK_BYTES ? count : EYE_LOOK_BYTES;
+    eye_pin(count);
+    count = (count - 1) & (EYE_LOOK_BYTES - 1);
+    eye_pin(count);
+    count++;
+    if (bpf_probe_read_user(&glance, count, (const void *)call->buffer) != 0) {
+        eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
+        return 0;
+    }
+    return eye_look_at(&glance, count, eye_tls_wanted);
+}
+
+/* ---- It is over ---- */
+
+static __always_inline bool eye_tls_recognise(struct eye_tls_session *session,
+                                              const struct eye_tls_call *call)
+{
+    struct eye_stream *stream = &session->stream;
+    if (eye_has_protocol(stream)) {
+        return eye_tls_wanted >> (stream->protocol & 31) & 1;
+    }
+    if (!eye_is_worth_a_look(stream,
+                             call->side == EYE_SENT ? EYE_SPOKE_THIS_END : EYE_SPOKE_PEER)) {
+        return false;
+    }
+    stream->spoke = call->side == EYE_SENT ? EYE_SPOKE_THIS_END : EYE_SPOKE_PEER;
+    __u32 seen = eye_tls_look(call);
+    if (!eye_is_protocol(seen)) {
+        eye_count_look(stream);
+        return false;
+    }
+    stream->protocol = seen;
+    return true;
+}
+
+/* Where the call with that frame stands; EYE_TLS_DEPTH: nowhere. Calls within it are over, too. */
+static __always_inline __u32 eye_tls_find(const struct eye_tls_calls *calls, __u64 frame)
+{
+    __u32 count = calls->count;
+    for (int i = 0; i < EYE_TLS_DEPTH; i++) {
+        if (count == 0) {
+            break;
+        }
+        count--;
+        if (calls->items[count & (EYE_TLS_DEPTH - 1)].frame == frame) {
+            return count;
+        }
+    }
+    return EYE_TLS_DEPTH;
+}
+
+static __always_inline __s64 eye_tls_result(const struct pt_regs *regs, __u64 cookie,
+                                            const struct eye_tls_call *call)
+{
+    __s64 result = (__s64)eye_register(regs, cookie & 31);
+    result = cookie & EYE_TLS_COOKIE_HALF ? (__s32)result : result;
+    if (!call->written || result != 1) {
+        return call->written ? 0 : result;
+    }
+    __u64 written = 0;
+    if (bpf_probe_read_user(&written, sizeof(written), (const void *)call->written) != 0) {
+        eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
+    }
+    return (__s64)written;
+}
+
+/* A call has brought @bytes: its session, and where in it they stand. NULL: nobody reads them. */
+static __always_inline struct eye_tls_session *eye_tls_advance(struct eye_tls_call *ended,
+                                                               __u32 bytes)
+{
+    struct eye_tls_key key = ended->key;
+    struct eye_tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
+    if (!session) {
+        eye_tls_begin(ended);
+        session = bpf_map_lookup_elem(&tls_sessions, &key);
+    }
+    if (!session) {
+        return NULL;
+    }
+    __u32 side = ended->side & 1;
+    ended->bytes = bytes;
+    ended->sequence = session->position[side];
+    ended->acknowledged = session->position[side ^ 1];
+    session->position[side] += bytes;
+    return session->joined ? session : NULL;
+}
+
+SEC("kprobe")
+int tls_exit(struct pt_regs *regs)
+{
+    __u64 cookie = bpf_get_attach_cookie(regs);
+    if (cookie & EYE_TLS_COOKIE_CONDITION &&
+        eye_condition(regs, cookie >> EYE_TLS_CONDITION_SHIFT & 15) !=
+            !!(cookie & EYE_TLS_COOKIE_TAKEN)) {
+        return 0;
+    }
+    struct eye_tls_calls *calls = eye_tls_calls_of_task();
+    __u64 index = calls ? eye_tls_find(calls, eye_tls_frame(regs, cookie)) : EYE_TLS_DEPTH;
+    if (!calls || index >= EYE_TLS_DEPTH) {
+        return 0; /* of another function that ends here, too, or whose beginning was not seen */
+    }
+    eye_pin(index);
+    struct eye_tls_call *call = &calls->items[index & (EYE_TLS_DEPTH - 1)];
+    struct eye_tls_tally *tally = eye_tls_tally_of(call->library);
+    calls->count = index;
+    if (!tally) {
+        return 0;
+    }
+    tally->exits++;
+    __s64 bytes = eye_tls_result(regs, cookie, call);
+    if (bytes > 0 && (__u64)bytes > call->length) {
+        tally->impossible++;
+        return 0;
+    }
+    if (bytes <= 0 || bytes > EYE_TLS_BYTES_MAX) {
+        return 0;
+    }
+    struct eye_tls_call *ended = &calls->ended;
+    *ended = *call;
+    struct eye_tls_session *session = eye_tls_advance(ended, bytes);
+    if (!session || !eye_tls_recognise(session, ended)) {
+        return 0;
+    }
+    ended->owner = eye_current_owner();
+    ended->port = session->stream.port;
+    if (session->stream.owner != ended->owner) {
+        session->stream.owner = ended->owner;
+        eye_tls_introduce();
+    }
+    bpf_tail_call(regs, &insiders, session->stream.protocol);
+    return 0;
+}
+
+SEC("kprobe")
+int tls_end(struct pt_regs *regs)
+{
+    __u64 cookie = bpf_get_attach_cookie(regs);
+    struct eye_tls_key key = {.session = eye_tls_argument(regs, cookie, 0),
+                              .tgid = bpf_get_current_pid_tgid() >> 32};
+    struct eye_tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
+    if (!session) {
+        return 0;
+    }
+    struct eye_conversation *conversation = bpf_map_lookup_elem(&conversations, &key);
+    if (conversation) {
+        __u32 error = session->client ? EYE_REQUEST_CANCELLED : EYE_REQUEST_CLOSED;
+        if (eye_waiting(&conversation->queue) > 0 && eye_is_certain(conversation)) {
+            eye_end_requests(conversation, bpf_map_lookup_elem(&pipelines, &key), error);
+        }
+        struct eye_http2_requests *streams = bpf_map_lookup_elem(&http2_requests, &key);
+        if (streams) {
+            eye_end_streams(conversation, streams, bpf_map_lookup_elem(&http2_more, &key),
+                            bpf_map_lookup_elem(&http2_most, &key), error);
+        }
+        if (conversation->troubled) {
+            eye_report(conversation);
+        }
+        eye_delete_conversation(&key);
+    }
+    bpf_map_delete_elem(&tls_sessions, &key);
+    return 0;
+}

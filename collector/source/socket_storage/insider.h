@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Probes inside TLS: finds libraries of TLS that processes have loaded, reads where probes may
+ * stand in them, and attaches these. A thread of its own: files are read, and the verifier takes
+ * its time. Nothing of a process is changed, and what is attached goes with the daemon.
+ */
+#pragma once
+
+#include "collector/base/error.h"
+#include "config/config.h"
+
+struct socket_storage;
+struct eye_insider;
+
+/**
+ * @programs: loaded; they outlive the insider, whose kernel programs have their maps. @config: of
+ * the start; outlives it. 0 or -errno with a message. Main thread, as the two that follow.
+ */
+int eye_insider_open(const struct socket_storage *programs, const struct eye_config *config,
+                     struct eye_insider **ret_insider, struct eye_error *ret_error);
+
+/** From now on these protocols are followed inside TLS: 1 << enum eye_protocol. */
+void eye_insider_follow(struct eye_insider *insider, uint32_t protocols);
+
+/** Waits for what it is doing. Takes NULL. */
+void eye_insider_close(struct eye_insider *insider);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* proc_pid_maps(5), proc_pid_mountinfo(5). */
+#include "collector/tls/mapping.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "collector/base/base.h"
+
+static const char *const names[] = {"libssl", "libgnutls", "node"};
+
+/* In front of '-', '.' or the end: "node", not "node_exporter"; "libssl-1f2e.so.3" of a wheel. */
+static bool is_name_of_tls(const char *path)
+{
+    const char *base = strrchr(path, '/');
+    base = base == NULL ? path : base + 1;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(names); i++) {
+        size_t length = strlen(names[i]);
+        if (strncmp(base, names[i], length) == 0 && strchr("-. ", base[length]) != NULL) {
+            return true; /* strchr() finds the end, too */
+        }
+    }
+    return false;
+}
+
+bool eye_tls_mapping_parse(char *line, struct eye_tls_mapping *ret_mapping)
+{
+    char rights[5];
+    unsigned int major;
+    unsigned int minor;
+    uint64_t inode;
+    int used = 0;
+    if (sscanf(line, "%*x-%*x %4s %*x %x:%x %" SCNu64 " %n", rights, &major, &minor, &inode,
+               &used) != 4 ||
+        rights[2] != 'x' || inode == 0 || line[used] != '/') {
+        return false;
+    }
+    char *path = line + used;
+    path[strcspn(path, "\n")] = '\0';
+    *ret_mapping = (struct eye_tls_mapping){
+        .device = (uint64_t)major << 32 | minor, .inode = inode, .path = path};
+    return is_name_of_tls(path);
+}
+
+static FILE *open_of(const char *proc, pid_t pid, const char *name)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s/%d/%s", proc, (int)pid, name);
+    return length < (int)sizeof(path) ? fopen(path, "re") : NULL;
+}
+
+static void scan_process(const char *proc, pid_t pid,
+                         void (*found)(void *context, const struct eye_tls_mapping *mapping),
+                         void *context, char **line, size_t *room)
+{
+    FILE *maps = open_of(proc, pid, "maps");
+    uint64_t last = 0;
+    while (maps != NULL && getline(line, room, maps) > 0) {
+        struct eye_tls_mapping mapping;
+        if (eye_tls_mapping_parse(*line, &mapping) && mapping.inode != last) {
+            mapping.pid = pid;
+            last = mapping.inode;
+            found(context, &mapping);
+        }
+    }
+    if (maps != NULL) {
+        fclose(maps);
+    }
+}
+
+int eye_tls_mappings_scan(const char *proc,
+                          void (*found)(void *context, const struct eye_tls_mapping *mapping),
+                          void *context)
+{
+    DIR *folder = opendir(proc);
+    if (folder == NULL) {
+        return -errno;
+    }
+    EYE_AUTOFREE char *line = NULL;
+    size_t room = 0;
+    for (const struct dirent *entry; (entry = readdir(folder)) != NULL;) {
+        int pid;
+        int used = 0;
+        if (isdigit((unsigned char)entry->d_name[0]) &&
+            sscanf(entry->d_name, "%d%n", &pid, &used) == 1 && entry->d_name[used] == '\0') {
+            scan_process(proc, pid, found, context, &line, &room);
+        }
+    }
+    closedir(folder);
+    return 0;
+}
+
+/* ---- Opening ---- */
+
+/* The text behind "@name=" in a list of options, up to the next comma, cut off in place; NULL:
+ * there is none. (The kernel writes a comma within a path as "\,".) */
+static char *find_option(char *options, const char *name)
+{
+    size_t length = strlen(name);
+    for (char *at = options; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, length) == 0 && at[length] == '=') {
+            at += length + 1;
+            at[strcspn(at, ",\n")] = '\0';
+            return at;
+        }
+    }
+    return NULL;
+}
+
+/* An overlay of a process, and what of a path lies in it. */
+struct overlay {
+    char *options; /* owned */
+    char mount[PATH_MAX];
+};
+
+/* The one with the longest path that holds @path. */
+static bool find_overlay(const char *proc, pid_t pid, const char *path, struct overlay *overlay)
+{
+    FILE *mounts = open_of(proc, pid, "mountinfo");
+    EYE_AUTOFREE char *line = NULL;
+    size_t room = 0;
+    size_t longest = 0;
+    while (mounts != NULL && getline(&line, &room, mounts) > 0) {
+        char mount[PATH_MAX];
+        const char *behind = strstr(line, " - ");
+        if (behind == NULL || sscanf(line, "%*s %*s %*s %*s %4095s", mount) != 1) {
+            continue;
+        }
+        size_t length = strcmp(mount, "/") == 0 ? 0 : strlen(mount);
+        if (length < longest || strncmp(path, mount, length) != 0 || path[length] != '/') {
+            continue;
+        }
+        longest = length;
+        free(overlay->options);
+        overlay->options = NULL;
+        snprintf(overlay->mount, sizeof(overlay->mount), "%.*s", (int)length, mount);
+        if (strncmp(behind, " - overlay ", 11) == 0) {
+            const char *options = strchr(behind + 11, ' ');
+            overlay->options = options == NULL ? NULL : strdup(options + 1);
+        }
+    }
+    if (mounts != NULL) {
+        fclose(mounts);
+    }
+    return overlay->options != NULL;
+}
+
+static bool is_file(int fd, uint64_t inode)
+{
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_ino == inode;
+}
+
+/* A descriptor, or -1. */
+static int open_in_layer(const char *layer, const char *path, uint64_t inode)
+{
+    char whole[PATH_MAX];
+    int length = snprintf(whole, sizeof(whole), "%s%s", layer, path);
+    int fd = length < (int)sizeof(whole) ? open(whole, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd >= 0 && !is_file(fd, inode)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int open_in_overlay(const char *proc, const struct eye_tls_mapping *mapping)
+{
+    struct overlay overlay = {0};
+    int fd = -1;
+    if (find_overlay(proc, mapping->pid, mapping->path, &overlay)) {
+        const char *inside = mapping->path + strlen(overlay.mount);
+        char *copy = strdup(overlay.options);
+        const char *upper = copy == NULL ? NULL : find_option(copy, "upperdir");
+        fd = upper == NULL ? -1 : open_in_layer(upper, inside, mapping->inode);
+        free(copy);
+        char *rest = find_option(overlay.options, "lowerdir");
+        for (char *layer; fd < 0 && (layer = strsep(&rest, ":")) != NULL;) {
+            fd = open_in_layer(layer, inside, mapping->inode);
+        }
+    }
+    free(overlay.options);
+    return fd;
+}
+
+int eye_tls_mapping_open(const char *proc, const struct eye_tls_mapping *mapping,
+                         struct eye_error *ret_error)
+{
+    char path[PATH_MAX];
+    struct statfs system;
+    int length =
+        snprintf(path, sizeof(path), "%s/%d/root%s", proc, (int)mapping->pid, mapping->path);
+    EYE_AUTOCLOSE int fd =
+        length < (int)sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd < 0) {
+        return eye_error_set(ret_error, -errno, "cannot open %s of process %d: %s", mapping->path,
+                             (int)mapping->pid, strerror(errno));
+    }
+    if (fstatfs(fd, &system) == 0 && system.f_type == OVERLAYFS_SUPER_MAGIC) {
+        int layer = open_in_overlay(proc, mapping);
+        return layer >= 0 ? layer
+                          : eye_error_set(ret_error, -EXDEV,
+                                          "%s of process %d is in an overlay whose layers are out "
+                                          "of reach",
+                                          mapping->path, (int)mapping->pid);
+    }
+    if (!is_file(fd, mapping->inode)) {
+        return eye_error_set(ret_error, -ESTALE, "%s of process %d was replaced since it began",
+                             mapping->path, (int)mapping->pid);
+    }
+    return EYE_TAKE_FD(fd);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Files that processes run code of, as /proc/PID/maps has them, and that may hold a library of TLS
+ * by their names. No state; any thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "collector/base/error.h"
+
+/* One mapping of a process. */
+struct eye_tls_mapping {
+    pid_t pid;
+    uint64_t device;  /* major << 32 | minor: of an overlay, the overlay's own */
+    uint64_t inode;   /* of an overlay, that of its lower or upper layer */
+    const char *path; /* within the process's root; of a deleted file with " (deleted)" */
+};
+
+/**
+ * Reads one line, which is changed. False: it is none, no code is run from there, or its name is
+ * not one of a library of TLS.
+ */
+bool eye_tls_mapping_parse(char *line, struct eye_tls_mapping *ret_mapping);
+
+/**
+ * Looks at all processes below @proc and tells @found of each such mapping, one for each process
+ * and file in a row. Processes that vanish, or whose maps may not be read, are passed over. 0, or
+ * -errno: there is no @proc.
+ */
+int eye_tls_mappings_scan(const char *proc,
+                          void (*found)(void *context, const struct eye_tls_mapping *mapping),
+                          void *context);
+
+/**
+ * Opens the file of a mapping for reading, by a path outside of the process where it is one of an
+ * overlay: what is attached to it then does not keep the overlay mounted. A descriptor, the
+ * caller's, or -errno with a message: -ENOENT, it is not there any more; -ESTALE, another file is;
+ * -EXDEV, the layers of its overlay are out of reach.
+ */
+int eye_tls_mapping_open(const char *proc, const struct eye_tls_mapping *mapping,
+                         struct eye_error *ret_error);

@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests inside TLS: real servers and clients, with what both ends have counted themselves.
+
+Of a library that nobody has loaded there is nothing to probe, so each test begins with a process that
+has it: this one has OpenSSL.
+"""
+
+import concurrent.futures
+import contextlib
+import ctypes
+import http.client
+import os
+import re
+import ssl
+import subprocess
+import unittest
+
+import harness
+import test_postgres
+from harness import Daemon, command, free_port, need, spawn, wait_until
+
+READ = re.compile(r"inside TLS: (\S+) of (\S+) is read by its (\S+)")
+ENDS = ("http.server.request.duration", "http.client.request.duration")
+
+ASYNCIO = """
+import asyncio, ssl, sys
+context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+context.load_cert_chain(sys.argv[2])
+async def serve(reader, writer):
+    while not reader.at_eof():
+        try:
+            head = await reader.readuntil(b"\\r\\n\\r\\n")
+        except asyncio.IncompleteReadError:
+            return
+        status = b"404 Not" if b"/missing" in head else b"200 OK"
+        writer.write(b"HTTP/1.1 " + status + b"\\r\\nContent-Length: 40000\\r\\n\\r\\n" + b"x" * 40000)
+        await writer.drain()
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]), ssl=context)
+    print("ready", flush=True)
+    async with server:
+        await server.serve_forever()
+asyncio.run(main())
+"""
+
+NODE = """
+const fs = require('fs'), https = require('https'), http2 = require('http2');
+const pem = fs.readFileSync(process.argv[3]);
+const answer = (request, response) => {
+    response.writeHead(request.url === '/missing' ? 404 : 200);
+    response.end('x'.repeat(5000));
+};
+https.createServer({key: pem, cert: pem}, answer).listen(+process.argv[2], '127.0.0.1', () => {
+    http2.createSecureServer({key: pem, cert: pem}, answer).listen(+process.argv[2] + 1, '127.0.0.1',
+        () => console.log('ready'));
+});
+"""
+
+# GETs of argv[3] and more paths, one after another, over one connection.
+NODE_CLIENT = """
+const http2 = require('http2'), https = require('https');
+const [,, kind, port, ...paths] = process.argv;
+const one = {
+    https(path, done) {
+        const agent = one.agent ??= new https.Agent({keepAlive: true, maxSockets: 1});
+        https.get({port, path, agent, host: '127.0.0.1', rejectUnauthorized: false},
+                  (response) => response.on('data', () => 0).on('end', done));
+    },
+    http2(path, done) {
+        const session = one.session ??= http2.connect(`https://127.0.0.1:${port}`, {rejectUnauthorized: false});
+        session.request({':path': path}).on('data', () => 0).on('end', done);
+    },
+};
+const next = () => paths.length ? one[kind](paths.shift(), next) : process.exit(0);
+next();
+"""
+
+
+class Certified(unittest.TestCase):
+    """A certificate, and a daemon that reads TLS."""
+
+    maxDiff = None
+    SETTINGS = ("protocols.tls=true", "protocols.http2=auto")
+
+    def setUp(self):
+        need("openssl", "curl", "nginx")
+        self.folder = harness.temporary_folder(self)
+        self.pem = os.path.join(self.folder, "both.pem")
+        command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-nodes", "-days", "2", "-subj", "/CN=localhost", "-out", self.pem, "-keyout",
+                self.pem + ".key")
+        with open(self.pem, "a", encoding="utf-8") as both, \
+                open(self.pem + ".key", encoding="utf-8") as key:
+            both.write(key.read())
+        self.context = ssl.create_default_context(cafile=self.pem)
+        self.context.check_hostname = False
+
+    def start(self, *libraries):
+        """With probes in the libraries of these names."""
+        self.daemon = Daemon(self, *self.SETTINGS)
+        for name in ("libssl", *libraries):
+            wait_until(lambda: any(name in path for path in self.read_files()), 60,
+                       lambda: f"{name}: {self.daemon.log}")
+
+    def read_files(self):
+        return [match[2] for match in map(READ.search, list(self.daemon.log)) if match]
+
+    def nginx(self, port, answer="return 200 'hello';", more=""):
+        return harness.Nginx(self, port, f"""
+    keepalive_requests 1000000; access_log access.log;
+    server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {self.pem};
+              ssl_certificate_key {self.pem}; ssl_protocols TLSv1.2 TLSv1.3; {more}
+              location / {{ {answer} }} location /missing {{ return 404; }} }}""",
+                             service=f"nginx-{port}")
+
+    def get(self, port, paths, context=None):
+        """Over one connection of ours; returns the statuses."""
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60,
+                                                 context=context or self.context)
+        with contextlib.closing(connection):
+            statuses = []
+            for path in paths:
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                answer.read()
+                statuses.append(answer.status)
+        return statuses
+
+    def assert_seen(self, port, expected, ends=ENDS, **tags):
+        """{(route, status): count}, at each end."""
+        for metric in ends:
+            wait_until(lambda: self.daemon.weight(metric, port=port, **tags)
+                       >= sum(expected.values()), 30,
+                       lambda: f"{metric} of {port}: {self.seen(metric, port, **tags)}")
+        self.daemon.wait_for_snapshots(2)
+        for metric in ends:
+            self.assertEqual(self.seen(metric, port, **tags), expected, metric)
+
+    def seen(self, metric, port, **tags):
+        seen = {}
+        for own, entry in self.daemon.series(metric, port=port, **tags):
+            key = (own["route"], own.get("status") or own.get("error_type"))
+            seen[key] = seen.get(key, 0) + entry[1]
+        return seen
+
+
+class Servers(Certified):
+    def test_nginx(self):
+        """curl and Python, HTTP/1 and HTTP/2, TLS 1.2 and 1.3: both ends are on this host."""
+        port = free_port()
+        self.start()
+        nginx = self.nginx(port)
+        for _ in range(20):
+            command("curl", "-sk", "--http1.1", f"https://127.0.0.1:{port}/curl", "-o", "/dev/null")
+        for options in (("--tlsv1.2", "--tls-max", "1.2"), ("--tlsv1.3",)):
+            command("curl", "-sk", "--http1.1", *options, f"https://127.0.0.1:{port}/curl",
+                    "-o", "/dev/null")
+        self.assertEqual(self.get(port, ["/python", "/missing"] * 50), [200, 404] * 50)
+        self.assert_seen(port, {("/curl", "200"): 22, ("/python", "200"): 50,
+                                ("/missing", "404"): 50})
+        many = [word for _ in range(30) for word in (f"https://127.0.0.1:{port}/h2", "-o",
+                                                     "/dev/null")]
+        command("curl", "-sk", "--http2", *many)
+        self.assert_seen(port, {("/h2", "200"): 30}, version=2)
+        self.assertEqual(len(nginx.log()), 22 + 100 + 30)
+        self.assertEqual({own["service"] for own, _ in self.daemon.series(ENDS[0], port=port)},
+                         {f"nginx-{port}"})
+        self.assertIn("curl", {own["service"]
+                               for own, _ in self.daemon.series(ENDS[1], port=port)})
+        self.assertEqual(self.daemon.unpaired(port=port), {})
+
+    def test_a_hello_that_is_asked_for_again(self):
+        """HelloRetryRequest: the server wants another curve than the client has guessed."""
+        port = free_port()
+        self.start()
+        self.nginx(port, more="ssl_ecdh_curve secp521r1;")
+        for _ in range(10):
+            self.assertEqual(self.get(port, ["/again"] * 3), [200] * 3)
+        self.assert_seen(port, {("/again", "200"): 30})
+
+    def test_haproxy(self):
+        need("haproxy")
+        port, behind = free_port(), free_port()
+        self.start()
+        harness.Nginx(self, behind, f"server {{ listen 127.0.0.1:{behind}; "
+                                    "location / { return 200 'plain'; } }")
+        path = os.path.join(self.folder, "haproxy.cfg")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("defaults\n mode http\n timeout connect 60s\n timeout client 60s\n"
+                       f" timeout server 60s\nlisten all\n bind 127.0.0.1:{port} ssl crt {self.pem}\n"
+                       f" server one 127.0.0.1:{behind}\n")
+        spawn(self, "haproxy", "-f", path, "-db", stdout=subprocess.DEVNULL,
+              stderr=subprocess.DEVNULL)
+        harness.wait_until(lambda: self.answers(port), 30, "haproxy")
+        before = dict(self.seen(ENDS[0], port))
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            for statuses in pool.map(lambda _: self.get(port, ["/p"] * 25), range(16)):
+                self.assertEqual(statuses, [200] * 25)
+        self.assertEqual(before.get(("/p", "200"), 0), 0)
+        wait_until(lambda: self.seen(ENDS[0], port).get(("/p", "200"), 0) >= 400, 30,
+                   lambda: str(self.seen(ENDS[0], port)))
+        self.daemon.wait_for_snapshots(2)
+        for metric in ENDS:
+            self.assertEqual(self.seen(metric, port)["/p", "200"], 400, metric)
+        self.assertEqual(self.seen(ENDS[0], behind)["/p", "200"], 400)
+
+    def answers(self, port):
+        with contextlib.suppress(OSError):
+            return self.get(port, ["/up"]) == [200]
+        return False
+
+    def test_asyncio(self):
+        """TLS in memory: no call of the library touches a socket. Bodies of several records."""
+        port = free_port()
+        self.start()
+        server = harness.spawn_python(self, ASYNCIO, str(port), self.pem)
+        harness.read_word(server, "ready")
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: self.get(port, ["/many", "/missing"] * 10), range(8)))
+        self.assert_seen(port, {("/many", "200"): 80, ("/missing", "404"): 80})
+
+    def test_node(self):
+        """OpenSSL is inside the program. Servers and clients of HTTP/1 and HTTP/2."""
+        need("node")
+        port = free_port()
+        scripts = {}
+        for name, text in (("server", NODE), ("client", NODE_CLIENT)):
+            scripts[name] = os.path.join(self.folder, name + ".js")
+            with open(scripts[name], "w", encoding="utf-8") as file:
+                file.write(text)
+        server = spawn(self, "node", scripts["server"], str(port), self.pem)
+        harness.read_word(server, "ready")
+        self.start("node")
+        paths = ["/a", "/missing"] * 10
+        for kind, at in (("https", port), ("http2", port + 1)):
+            command("node", scripts["client"], kind, str(at), *paths)
+            self.assert_seen(at, {("/a", "200"): 10, ("/missing", "404"): 10})
+        self.assertEqual(self.get(port, paths), [200, 404] * 10)
+        self.assert_seen(port, {("/a", "200"): 20, ("/missing", "404"): 20})
+
+    def test_gnutls(self):
+        """wget is a client of GnuTLS, and too short for a look: this process has it, too."""
+        need("wget")
+        ctypes.CDLL("libgnutls.so.30")
+        port = free_port()
+        self.start("libgnutls")
+        self.nginx(port)
+        for _ in range(10):
+            command("wget", "-q", "--no-check-certificate", "-O", "/dev/null",
+                    *[f"https://127.0.0.1:{port}/wget"] * 3)
+        self.assert_seen(port, {("/wget", "200"): 30})
+        self.assertEqual({own["service"] for own, _ in self.daemon.series(ENDS[1], port=port)},
+                         {"wget"})
+
+
+class Join(Certified):
+    """A session is its own socket's, or nobody's."""
+
+    def test_many_at_once(self):
+        """Each path tells the port; sessions that are resumed, too."""
+        ports = [free_port() for _ in range(3)]
+        self.start()
+        for port in ports:
+            self.nginx(port, more="ssl_session_cache shared:s:1m;")
+
+        def talk(number):
+            port = ports[number % 3]
+            return self.get(port, [f"/port-is/{'abc'[number % 3]}"] * 5)
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            for statuses in pool.map(talk, range(300)):
+                self.assertEqual(statuses, [200] * 5)
+        for port, letter in zip(ports, "abc"):
+            resumed = command("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-reconnect",
+                              "-tls1_2", check=False).stdout
+            self.assertEqual(resumed.count("Reused"), 5, resumed)
+            self.assert_seen(port, {(f"/port-is/{letter}", "200"): 500})
+
+    def test_older_than_the_daemon(self):
+        """Nobody knows its socket: it is counted, and nothing is guessed."""
+        port = free_port()
+        self.nginx(port)
+        older = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=self.context)
+        with contextlib.closing(older):
+            older.request("GET", "/before")
+            older.getresponse().read()
+            self.start()
+            for _ in range(5):
+                older.request("GET", "/older")
+                older.getresponse().read()
+        self.assertEqual(self.get(port, ["/younger"] * 5), [200] * 5)
+        self.assert_seen(port, {("/younger", "200"): 5})
+        self.assertGreaterEqual(self.daemon.losses()["tls", "unjoined"], 2)
+
+
+class Safety(Certified):
+    def test_killed(self):
+        """Nothing stays attached, and who was probed goes on."""
+        port = free_port()
+        before = self.links()
+        self.start()
+        self.nginx(port)
+        self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
+        self.assertGreater(self.links(), before)
+        self.daemon.kill()
+        wait_until(lambda: self.links() <= before, 30, "the kernel takes probes away")
+        self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
+
+    @staticmethod
+    def links():
+        shown = command("bpftool", "link", "show").stdout
+        return len(re.findall(r"uprobe_multi|: type 12 ", shown))
+
+    def test_library_that_is_gone(self):
+        """A copy that nobody has loaded any more is let go."""
+        copy = os.path.join(self.folder, "libssl-copy.so.3")
+        with open("/proc/self/maps", encoding="utf-8") as maps:
+            own = next(line.split()[-1] for line in maps if "/libssl" in line)
+        command("cp", own, copy)
+        self.start()
+        before = self.links()
+        user = harness.spawn_python(self, "import ctypes, sys\nctypes.CDLL(sys.argv[1])\n"
+                                          "print('ready', flush=True)\nsys.stdin.read()", copy,
+                                    stdin=subprocess.PIPE)
+        harness.read_word(user, "ready")
+        wait_until(lambda: copy in self.read_files(), 60, lambda: str(self.daemon.log))
+        self.assertGreater(self.links(), before)
+        user.stdin.close()
+        user.wait(30)
+        wait_until(lambda: self.links() <= before, 60, lambda: str(self.links()))
+
+    def test_what_is_no_library(self):
+        """Of a file that has only the name it is said, once, and nothing is attached."""
+        path = os.path.join(self.folder, "libssl-none.so")
+        with open(path, "wb") as file:
+            file.write(os.urandom(1 << 16))
+        user = harness.spawn_python(
+            self, "import mmap, sys\nfile = open(sys.argv[1], 'rb')\n"
+                  "area = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | "
+                  "mmap.PROT_EXEC)\nprint('ready', flush=True)\nsys.stdin.read()", path,
+            stdin=subprocess.PIPE)
+        harness.read_word(user, "ready")
+        self.start()
+        wait_until(lambda: any("libssl-none" in line for line in list(self.daemon.log)), 60,
+                   lambda: str(self.daemon.log))
+        self.daemon.wait_for_snapshots(5)
+        said = [line for line in list(self.daemon.log) if "libssl-none" in line]
+        self.assertEqual(len(said), 1, said)
+        self.assertIn("no program or library of x86-64 or arm64", said[0])
+
+
+class Postgres(test_postgres.Server):
+    """The handshake follows a question in the clear."""
+
+    def test_psql(self):
+        pem = os.path.join(self.folder, "server")
+        command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-nodes", "-days", "2", "-subj", "/CN=eye", "-out", pem + ".crt", "-keyout",
+                pem + ".key")
+        for path in (pem + ".crt", pem + ".key"):
+            os.chown(path, os.stat(self.folder).st_uid, -1)
+        for setting in (f"ssl_cert_file = '{pem}.crt'", f"ssl_key_file = '{pem}.key'", "ssl = on"):
+            command("psql", *self.options(self.folder), "-c", f"alter system set {setting}")
+        command("psql", *self.options(self.folder), "-c", "select pg_reload_conf()")
+        daemon = Daemon(self, "protocols.postgres=true", "protocols.tls=true")
+        wait_until(lambda: any("libssl" in match[2] for match in map(READ.search, list(daemon.log))
+                               if match), 60, lambda: str(daemon.log))
+        for _ in range(5):
+            told = command("psql", *self.options(), "-At", "-c", "select ssl from pg_stat_ssl "
+                           "where pid = pg_backend_pid()", "-c", "insert into log values ('x')",
+                           env={**os.environ, "PGSSLMODE": "require"}).stdout
+            self.assertEqual(told.split(), ["t"])
+        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
+            wait_until(lambda: daemon.weight(metric, port=self.port) >= 10, 30,
+                       lambda: str(daemon.series(metric, port=self.port)))
+        daemon.wait_for_snapshots(2)
+        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
+            self.assertEqual({own["operation"]: entry[1]
+                              for own, entry in daemon.series(metric, port=self.port)},
+                             {"SELECT": 5, "INSERT": 5}, metric)
+
+
+del test_postgres  # its own tests are its own
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
