@@ -99,6 +99,9 @@ static __always_inline __u32 eye_look_behind_proxy(struct __sk_buff *skb, struct
     return seen == EYE_SEEN_PROXY ? EYE_PROTOCOL_UNKNOWN : seen;
 }
 
+/* Set by the collector before loading: somebody wants to know which sockets sessions of TLS have. */
+const volatile bool eye_reads_tls = false;
+
 /* A payload that looks like TLS: when it is a ClientHello, its random tells the session later which
  * socket it has. */
 EYE_PART int eye_note_hello(struct __sk_buff *skb, struct eye_socket *socket, __u32 offset,
@@ -151,7 +154,7 @@ static __always_inline bool eye_recognise(struct __sk_buff *skb, struct eye_sock
     }
     if (!eye_is_protocol(seen)) {
         eye_note_class(stream, seen);
-        if (seen == EYE_CLASS_TLS) {
+        if (seen == EYE_CLASS_TLS && eye_reads_tls) {
             eye_note_hello(skb, socket, segment->offset, side);
         }
         return false;

@@ -63,10 +63,9 @@ struct file {
 struct eye_insider {
     const struct socket_storage *tier;
     const struct eye_config *config;
-    struct tls *programs;                             /* NULL: nothing was to be probed yet */
-    struct bpf_object *protocols[EYE_PROTOCOL_COUNT]; /* NULL: none */
-    bool given_up;                                    /* the kernel refuses the programs */
-    atomic_uint followed;                             /* bits by enum eye_protocol */
+    struct tls *programs; /* NULL: nothing was to be probed yet */
+    bool given_up;        /* the kernel refuses the programs */
+    atomic_uint followed; /* bits by enum eye_protocol */
     struct file *files[FILES_MAX];
     size_t file_count;
     bool in_use[EYE_TLS_LIBRARIES_MAX];
@@ -105,15 +104,8 @@ static struct bpf_object *open_protocol(enum eye_protocol protocol)
     return bpf_object__open_mem(bytes, size, &options);
 }
 
-/* One that is not there costs its own requests. */
-static void load_protocol(struct eye_insider *insider, enum eye_protocol protocol)
+static int load_object(const struct eye_insider *insider, struct bpf_object *object, __u32 slot)
 {
-    struct bpf_object *object = open_protocol(protocol);
-    if (object == NULL) {
-        return;
-    }
-    attach_as_multi(object);
-    __u32 slot = protocol;
     int result = eye_share_maps(object, insider->tier->obj, false);
     if (result == 0) {
         result = eye_share_maps(object, insider->programs->obj, false);
@@ -121,19 +113,29 @@ static void load_protocol(struct eye_insider *insider, enum eye_protocol protoco
     if (result == 0) {
         result = bpf_object__load(object);
     }
-    if (result == 0) {
-        int program = bpf_program__fd(bpf_object__next_program(object, NULL));
-        result = bpf_map_update_elem(bpf_map__fd(insider->programs->maps.insiders), &slot, &program,
-                                     BPF_ANY);
-    }
     if (result != 0) {
-        bpf_object__close(object);
+        return result;
+    }
+    int program = bpf_program__fd(bpf_object__next_program(object, NULL));
+    return bpf_map_update_elem(bpf_map__fd(insider->programs->maps.insiders), &slot, &program,
+                               BPF_ANY);
+}
+
+/* One that is not there costs its own requests. Its slot keeps the program. */
+static void load_protocol(const struct eye_insider *insider, enum eye_protocol protocol)
+{
+    struct bpf_object *object = open_protocol(protocol);
+    if (object == NULL) {
+        return;
+    }
+    attach_as_multi(object);
+    int result = load_object(insider, object, protocol);
+    bpf_object__close(object);
+    if (result != 0) {
         eye_log_warning("requests of a protocol are not seen inside TLS: its kernel program cannot "
                         "be loaded: %s; %s",
                         strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
-        return;
     }
-    insider->protocols[protocol] = object;
 }
 
 static int load(struct eye_insider *insider)
@@ -600,9 +602,6 @@ void eye_insider_close(struct eye_insider *insider)
     for (size_t i = 0; i < insider->file_count; i++) {
         let_go(insider, insider->files[i]);
         free_file(insider->files[i]);
-    }
-    for (size_t i = 0; i < EYE_PROTOCOL_COUNT; i++) {
-        bpf_object__close(insider->protocols[i]);
     }
     tls__destroy(insider->programs);
     close(insider->stop);

@@ -87,6 +87,10 @@ static int load_at_once(struct tier *tier, struct eye_error *ret_error)
         return eye_error_set(ret_error, -errno, "cannot open the BPF object: %s", strerror(errno));
     }
     uint32_t wanted = eye_protocols_wanted(tier->config);
+    tier->programs->rodata->eye_reads_tls = tier->config->protocols.tls;
+    if (!tier->config->protocols.tls) {
+        bpf_map__set_max_entries(tier->programs->maps.hellos, 1);
+    }
     tier->programs->bss->eye_protocols_off = ~wanted;
     tier->programs->bss->eye_switches = wanted == 0;
     tier->programs->bss->eye_udp_on = tier->states[EYE_ABILITY_UDP] >= DETACHED;
