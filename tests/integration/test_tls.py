@@ -310,23 +310,51 @@ class Safety(Certified):
         shown = command("bpftool", "link", "show").stdout
         return len(re.findall(r"uprobe_multi|: type 12 ", shown))
 
-    def test_library_that_is_gone(self):
-        """A copy that nobody has loaded any more is let go."""
-        copy = os.path.join(self.folder, "libssl-copy.so.3")
+    @staticmethod
+    def copy_library(folder):
+        copy = os.path.join(folder, "libssl-copy.so.3")
         with open("/proc/self/maps", encoding="utf-8") as maps:
             own = next(line.split()[-1] for line in maps if "/libssl" in line)
         command("cp", own, copy)
-        self.start()
-        before = self.links()
+        return copy
+
+    def load(self, library):
+        """A process that has loaded it, and ends with its input; it is probed."""
         user = harness.spawn_python(self, "import ctypes, sys\nctypes.CDLL(sys.argv[1])\n"
-                                          "print('ready', flush=True)\nsys.stdin.read()", copy,
+                                          "print('ready', flush=True)\nsys.stdin.read()", library,
                                     stdin=subprocess.PIPE)
         harness.read_word(user, "ready")
-        wait_until(lambda: copy in self.read_files(), 60, lambda: str(self.daemon.log))
+        wait_until(lambda: library in self.read_files(), 60, lambda: str(self.daemon.log))
+        return user
+
+    def test_library_that_is_gone(self):
+        """A copy that nobody has loaded any more is let go."""
+        copy = self.copy_library(self.folder)
+        self.start()
+        before = self.links()
+        user = self.load(copy)
         self.assertGreater(self.links(), before)
         user.stdin.close()
         user.wait(30)
         wait_until(lambda: self.links() <= before, 60, lambda: str(self.links()))
+
+    def test_overlay_that_is_unmounted(self):
+        """A container's files go with it, however long probes stay in them."""
+        names = ("lower", "upper", "work", "merged")
+        lower, upper, work, merged = (os.path.join(self.folder, name) for name in names)
+        for folder in (lower, upper, work, merged):
+            os.mkdir(folder)
+        copied = self.copy_library(lower)
+        command("mount", "-t", "overlay", "overlay", "-o",
+                f"lowerdir={lower},upperdir={upper},workdir={work}", merged)
+        self.addCleanup(command, "umount", "-l", merged, check=False)
+        self.start()
+        before = self.links()
+        user = self.load(os.path.join(merged, os.path.basename(copied)))
+        user.stdin.close()
+        user.wait(30)
+        self.assertGreater(self.links(), before)
+        command("umount", merged)
 
     def test_what_is_no_library(self):
         """Of a file that has only the name it is said, once, and nothing is attached."""
