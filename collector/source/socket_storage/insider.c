@@ -84,24 +84,36 @@ static void attach_as_multi(struct bpf_object *object)
     }
 }
 
+static const void *bytes_of(enum eye_protocol protocol, size_t *ret_size)
+{
+    static const char *const names[EYE_PROTOCOL_COUNT] = {
+#define X(identifier, name) [EYE_PROTOCOL_##identifier] = #name,
+        EYE_PROTOCOLS(X)
+#undef X
+    };
+    static const struct {
+        const char *name;
+        const void *(*bytes)(size_t *);
+    } insides[] = {
+#define X(name) {#name, inside_##name##__elf_bytes},
+        EYE_INSIDE(X)
+#undef X
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(insides); i++) {
+        if (strcmp(insides[i].name, names[protocol]) == 0) {
+            return insides[i].bytes(ret_size);
+        }
+    }
+    return NULL;
+}
+
+/* NULL: this one is not followed inside TLS, or errno says more. */
 static struct bpf_object *open_protocol(enum eye_protocol protocol)
 {
-    static const void *(*const objects[EYE_PROTOCOL_COUNT])(size_t *) = {
-        [EYE_PROTOCOL_REDIS] = inside_redis__elf_bytes,
-        [EYE_PROTOCOL_MYSQL] = inside_mysql__elf_bytes,
-        [EYE_PROTOCOL_POSTGRES] = inside_postgres__elf_bytes,
-        [EYE_PROTOCOL_HTTP] = inside_http__elf_bytes,
-        [EYE_PROTOCOL_HTTP2] = inside_http2__elf_bytes,
-        [EYE_PROTOCOL_KAFKA] = inside_kafka__elf_bytes,
-    };
     size_t size = 0;
-    if (objects[protocol] == NULL) {
-        errno = ENOENT;
-        return NULL;
-    }
-    const void *bytes = objects[protocol](&size);
+    const void *bytes = bytes_of(protocol, &size);
     LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = "inside");
-    return bpf_object__open_mem(bytes, size, &options);
+    return bytes == NULL ? NULL : bpf_object__open_mem(bytes, size, &options);
 }
 
 static int load_object(const struct eye_insider *insider, struct bpf_object *object, __u32 slot)
