@@ -99,7 +99,8 @@ static __always_inline __u32 eye_look_behind_proxy(struct __sk_buff *skb, struct
     return seen == EYE_SEEN_PROXY ? EYE_PROTOCOL_UNKNOWN : seen;
 }
 
-/* Set by the collector before loading: somebody wants to know which sockets sessions of TLS have. */
+/* Set by the collector before loading: somebody wants to know which sockets sessions of TLS have.
+ */
 const volatile bool eye_reads_tls = false;
 
 /* A payload that looks like TLS: when it is a ClientHello, its random tells the session later which
