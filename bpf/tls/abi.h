@@ -7,12 +7,23 @@
 /* Libraries that are probed at a time: their layouts, by number. */
 #define EYE_TLS_LIBRARIES_MAX 64
 
+/* Arguments of a function that is probed at its entry. */
+enum eye_tls_argument {
+    EYE_TLS_SESSION,
+    EYE_TLS_BUFFER,
+    EYE_TLS_LENGTH,
+    EYE_TLS_WRITTEN, /* where a function whose success is 1 leaves the number of bytes */
+    EYE_TLS_TYPE,    /* of the record: EYE_TLS_TYPE_DATA alone is plaintext of the program */
+};
+
+#define EYE_TLS_TYPE_DATA 23 /* application_data (RFC 8446, B.1) */
+
 /*
  * The cookie of a probe. Of an entry, and of an end, which has a session alone:
  *   0 .. 24   registers of the arguments, 5 bits each (enum eye_tls_argument)
  *   25        it writes
  *   26        1 is success, and the number of bytes is where `written` leads
- *   27        only type 23 is plaintext
+ *   27        it tells the type of the record
  *   34        the length has 32 bits
  * Of an exit:
  *   0 .. 4    register of the result

@@ -46,7 +46,8 @@ static __always_inline struct eye_tls_tally *eye_tls_tally_of(__u32 library)
     return bpf_map_lookup_elem(&tls_tallies, &library);
 }
 
-static __always_inline __u64 eye_tls_argument(const struct pt_regs *regs, __u64 cookie, int which)
+static __always_inline __u64 eye_tls_argument(const struct pt_regs *regs, __u64 cookie,
+                                              enum eye_tls_argument which)
 {
     return eye_register(regs, cookie >> (which * EYE_TLS_REGISTER_BITS) & 31);
 }
@@ -78,7 +79,8 @@ SEC("kprobe")
 int tls_entry(struct pt_regs *regs)
 {
     __u64 cookie = bpf_get_attach_cookie(regs);
-    if (cookie & EYE_TLS_COOKIE_TYPED && (__u32)eye_tls_argument(regs, cookie, 4) != 23) {
+    if (cookie & EYE_TLS_COOKIE_TYPED &&
+        (__u32)eye_tls_argument(regs, cookie, EYE_TLS_TYPE) != EYE_TLS_TYPE_DATA) {
         return 0;
     }
     struct eye_tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,
@@ -96,13 +98,14 @@ int tls_entry(struct pt_regs *regs)
     eye_pin(count);
     struct eye_tls_call *call = &calls->items[count & (EYE_TLS_DEPTH - 1)];
     call->frame = frame;
-    call->key.session = eye_tls_argument(regs, cookie, 0);
+    call->key.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION);
     call->key.tgid = bpf_get_current_pid_tgid() >> 32;
     call->key.padding = 0;
-    call->buffer = eye_tls_argument(regs, cookie, 1);
-    call->length = eye_tls_argument(regs, cookie, 2);
+    call->buffer = eye_tls_argument(regs, cookie, EYE_TLS_BUFFER);
+    call->length = eye_tls_argument(regs, cookie, EYE_TLS_LENGTH);
     call->length = cookie & EYE_TLS_COOKIE_SHORT ? (__u32)call->length : call->length;
-    call->written = cookie & EYE_TLS_COOKIE_BY_1 ? eye_tls_argument(regs, cookie, 3) : 0;
+    call->written =
+        cookie & EYE_TLS_COOKIE_BY_1 ? eye_tls_argument(regs, cookie, EYE_TLS_WRITTEN) : 0;
     call->side = cookie & EYE_TLS_COOKIE_WRITES ? EYE_SENT : EYE_RECEIVED;
     call->library = cookie >> EYE_TLS_LIBRARY_SHIFT & (EYE_TLS_LIBRARIES_MAX - 1);
     calls->count = count + 1;
@@ -328,7 +331,7 @@ SEC("kprobe")
 int tls_end(struct pt_regs *regs)
 {
     __u64 cookie = bpf_get_attach_cookie(regs);
-    struct eye_tls_key key = {.session = eye_tls_argument(regs, cookie, 0),
+    struct eye_tls_key key = {.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION),
                               .tgid = bpf_get_current_pid_tgid() >> 32};
     struct eye_tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
     if (!session) {

@@ -6,20 +6,11 @@
  */
 #pragma once
 
+#include "bpf/tls/abi.h"
 #include "collector/tls/elf.h"
 #include "collector/tls/sites.h"
 
 #define EYE_TLS_FUNCTIONS_MAX 8
-
-/* Arguments of a function, by their place in eye_site.registers of an entry. */
-enum eye_tls_argument {
-    EYE_TLS_SESSION,
-    EYE_TLS_BUFFER,
-    EYE_TLS_LENGTH,
-    EYE_TLS_WRITTEN, /* where a function whose success is 1 leaves the number of bytes */
-    EYE_TLS_TYPE,    /* of the record: only EYE_TLS_TYPE_DATA is plaintext of the program */
-};
-#define EYE_TLS_TYPE_DATA 23 /* application_data (RFC 8446, B.1) */
 
 enum eye_tls_direction {
     EYE_TLS_READS,
