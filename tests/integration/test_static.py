@@ -16,9 +16,9 @@ import payloads
 import receivers
 from traffic import Truth
 
-# 8.6 MB now, of which the kernel programs of a protocol are some 0.2 each, and libpcap is as many. Much more, and a library
-# was linked that nobody meant.
-BINARY_MAX_BYTES = 9_400_000
+# 10.8 MB now, of which the kernel programs of a protocol are some 0.2 each, those for plaintext inside TLS as much again and
+# 0.4 more, and libpcap is 0.2. Much more, and a library was linked that nobody meant.
+BINARY_MAX_BYTES = 11_400_000
 
 # The mounts end with the daemon; $2 is where the binary is outside.
 ENTER = """
