@@ -59,5 +59,11 @@ struct eye_tls_tally {
     __u64 entries;    /* calls that were seen to begin */
     __u64 exits;      /* and to end */
     __u64 impossible; /* that brought more than was asked for: the result was none */
-    __u64 sessions;   /* whose socket is known */
+};
+
+/* Key of all that is kept of a session: the hash maps of the probes' object that have it. */
+struct eye_tls_key {
+    __u64 session; /* address of its object */
+    __u32 tgid;
+    __u32 padding;
 };

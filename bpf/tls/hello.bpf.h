@@ -17,21 +17,14 @@
 
 struct eye_hello_key {
     __u8 random[EYE_HELLO_RANDOM_BYTES];
-    __u32 side; /* enum eye_side: both ends of a connection may be on this host */
+    __u32 side; /* enum eye_side, of the client's end SENT: both ends may be on this host */
     __u32 padding;
 };
 
-struct eye_hello {
-    __u64 cookie; /* of the socket */
-    __u16 port;   /* of the service */
-    __u8 connected;
-    __u8 padding[5];
-};
-
-/* Written by the programs of packets, read by the probes of TLS. */
+/* -> port of the service. Written by the programs of packets, read by the probes of TLS. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, EYE_HELLOS_MAX);
     __type(key, struct eye_hello_key);
-    __type(value, struct eye_hello);
+    __type(value, __u16);
 } hellos SEC(".maps");

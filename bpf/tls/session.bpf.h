@@ -8,12 +8,6 @@
 /* Calls within each other: TLS in TLS needs two, and a library calls itself. */
 #define EYE_TLS_DEPTH 4
 
-struct eye_tls_key {
-    __u64 session; /* address of its object */
-    __u32 tgid;
-    __u32 padding;
-};
-
 struct eye_tls_session {
     struct eye_stream stream;
     __u32 position[2]; /* bytes of plaintext so far, by enum eye_side, modulo 2^32 */

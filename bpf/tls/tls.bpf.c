@@ -164,17 +164,13 @@ EYE_PART int eye_tls_begin(struct eye_tls_call *call)
     if (!eye_tls_read_session(call, &random)) {
         eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
     }
-    const struct eye_hello *hello = bpf_map_lookup_elem(&hellos, &random);
-    if (hello) {
-        session.stream.port = hello->port;
-        session.client = hello->connected;
+    const __u16 *port = bpf_map_lookup_elem(&hellos, &random);
+    if (port) {
+        session.stream.port = *port;
+        session.client = random.side == EYE_SENT;
         session.joined = 1;
-    }
-    struct eye_tls_tally *tally = eye_tls_tally_of(call->library);
-    if (!hello) {
+    } else {
         eye_lose(EYE_LOSS_TLS_UNJOINED, 1);
-    } else if (tally) {
-        tally->sessions++;
     }
     struct eye_tls_key key = call->key;
     if (bpf_map_update_elem(&tls_sessions, &key, &session, BPF_NOEXIST) != 0) {
@@ -190,14 +186,8 @@ EYE_PART int eye_tls_look(const struct eye_tls_call *call)
     if (!call) {
         return 0;
     }
-    __u64 count = call->bytes;
     glance.payload_bytes = call->bytes;
-    eye_pin(count);
-    count = count < EYE_LOOK_BYTES ? count : EYE_LOOK_BYTES;
-    eye_pin(count);
-    count = (count - 1) & (EYE_LOOK_BYTES - 1);
-    eye_pin(count);
-    count++;
+    __u64 count = eye_bytes_to_look_at(call->bytes);
     if (bpf_probe_read_user(&glance, count, (const void *)call->buffer) != 0) {
         eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
         return 0;

@@ -44,13 +44,7 @@ __u32 eye_protocols_refused = 0;
 EYE_PART int eye_look(struct __sk_buff *skb, __u32 offset, __u32 bytes, __u32 wanted)
 {
     struct eye_glance glance = {.payload_bytes = bytes};
-    __u64 count = bytes;
-    eye_pin(count);
-    count = count < EYE_LOOK_BYTES ? count : EYE_LOOK_BYTES;
-    eye_pin(count);
-    count = (count - 1) & (EYE_LOOK_BYTES - 1);
-    eye_pin(count);
-    count++;
+    __u64 count = eye_bytes_to_look_at(bytes);
     if (bpf_skb_load_bytes(skb, offset, &glance, count) != 0) {
         return EYE_PROTOCOL_UNKNOWN;
     }
@@ -116,12 +110,7 @@ EYE_PART int eye_note_hello(struct __sk_buff *skb, struct eye_socket *socket, __
             0) {
         return 0;
     }
-    struct eye_hello hello = {
-        .cookie = bpf_get_socket_cookie(skb),
-        .port = socket->stream.port,
-        .connected = side == EYE_SENT,
-    };
-    bpf_map_update_elem(&hellos, &key, &hello, BPF_ANY);
+    bpf_map_update_elem(&hellos, &key, &socket->stream.port, BPF_ANY);
     return 0;
 }
 

@@ -23,6 +23,17 @@ struct eye_glance {
     __u32 payload_bytes; /* of which these are the first ones */
 };
 
+/* How many of @bytes, 1 or more, a glance has room for: bounds that every verifier follows. */
+static __always_inline __u64 eye_bytes_to_look_at(__u64 bytes)
+{
+    eye_pin(bytes);
+    bytes = bytes < EYE_LOOK_BYTES ? bytes : EYE_LOOK_BYTES;
+    eye_pin(bytes);
+    bytes = (bytes - 1) & (EYE_LOOK_BYTES - 1);
+    eye_pin(bytes);
+    return bytes + 1;
+}
+
 enum eye_what {
     EYE_FOUND_NOTHING, /* used bytes are of no further interest; none used: more have to come */
     EYE_FOUND_REQUEST,

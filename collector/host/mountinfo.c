@@ -12,6 +12,7 @@
 #define FIELD_ID 0
 #define FIELD_PATH 4
 #define FIELD_TYPE 0
+#define FIELD_OPTIONS 2
 
 static char *skip_fields(char *text, int count)
 {
@@ -61,6 +62,9 @@ int eye_mount_parse(char *line, struct eye_mount *ret_mount)
     if (path == NULL) {
         return -EBADMSG;
     }
+    char *options = skip_fields(behind, FIELD_OPTIONS);
+    mount.options = options == NULL ? behind + strlen(behind) : options;
+    end_field(mount.options);
     end_field(line + FIELD_ID);
     end_field(path);
     end_field(behind + FIELD_TYPE);

@@ -12,6 +12,7 @@ struct eye_mount {
     uint64_t id; /* statx(2) tells the same of what is open */
     const char *path;
     const char *type; /* of the file system: "cgroup2" */
+    char *options;    /* of the file system: "rw,lowerdir=/a:/b"; "": the line has none */
 };
 
 /**

@@ -2,6 +2,7 @@
 /* Through libelf; .eh_frame_hdr by hand (Linux Standard Base Core, 10.6.2). */
 #include "collector/tls/elf.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <gelf.h>
 #include <string.h>
@@ -23,6 +24,8 @@ struct entry {
     int32_t start;
     int32_t frame;
 };
+
+static_assert(sizeof(struct entry) == sizeof(uint64_t), "entries are read where starts will stand");
 
 struct segment {
     uint64_t address;

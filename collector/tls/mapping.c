@@ -15,6 +15,7 @@
 #include <sys/vfs.h>
 
 #include "collector/base/base.h"
+#include "collector/host/mountinfo.h"
 
 static const char *const names[] = {"libssl", "libgnutls", "node"};
 
@@ -110,49 +111,42 @@ static char *find_option(char *options, const char *name)
         at += *at == ',';
         if (strncmp(at, name, length) == 0 && at[length] == '=') {
             at += length + 1;
-            at[strcspn(at, ",\n")] = '\0';
+            at[strcspn(at, ",")] = '\0';
             return at;
         }
     }
     return NULL;
 }
 
-/* An overlay of a process, and what of a path lies in it. */
+/* An overlay of a process, and how much of a path leads to it. */
 struct overlay {
-    char *options; /* owned */
-    char mount[PATH_MAX];
+    char *options; /* owned; NULL: it is none */
+    size_t length;
 };
 
-/* The one with the longest path that holds @path. */
-static bool find_overlay(const char *proc, pid_t pid, const char *path, struct overlay *overlay)
+/* The mount with the longest path that holds @path. */
+static void find_overlay(const char *proc, pid_t pid, const char *path, struct overlay *overlay)
 {
     FILE *mounts = open_of(proc, pid, "mountinfo");
     EYE_AUTOFREE char *line = NULL;
     size_t room = 0;
-    size_t longest = 0;
     while (mounts != NULL && getline(&line, &room, mounts) > 0) {
-        char mount[PATH_MAX];
-        const char *behind = strstr(line, " - ");
-        if (behind == NULL || sscanf(line, "%*s %*s %*s %*s %4095s", mount) != 1) {
+        struct eye_mount mount;
+        if (eye_mount_parse(line, &mount) != 0) {
             continue;
         }
-        size_t length = strcmp(mount, "/") == 0 ? 0 : strlen(mount);
-        if (length < longest || strncmp(path, mount, length) != 0 || path[length] != '/') {
+        size_t length = strcmp(mount.path, "/") == 0 ? 0 : strlen(mount.path);
+        if (length < overlay->length || strncmp(path, mount.path, length) != 0 ||
+            path[length] != '/') {
             continue;
         }
-        longest = length;
+        overlay->length = length;
         free(overlay->options);
-        overlay->options = NULL;
-        snprintf(overlay->mount, sizeof(overlay->mount), "%.*s", (int)length, mount);
-        if (strncmp(behind, " - overlay ", 11) == 0) {
-            const char *options = strchr(behind + 11, ' ');
-            overlay->options = options == NULL ? NULL : strdup(options + 1);
-        }
+        overlay->options = strcmp(mount.type, "overlay") == 0 ? strdup(mount.options) : NULL;
     }
     if (mounts != NULL) {
         fclose(mounts);
     }
-    return overlay->options != NULL;
 }
 
 static bool is_file(int fd, uint64_t inode)
@@ -178,8 +172,9 @@ static int open_in_overlay(const char *proc, const struct eye_tls_mapping *mappi
 {
     struct overlay overlay = {0};
     int fd = -1;
-    if (find_overlay(proc, mapping->pid, mapping->path, &overlay)) {
-        const char *inside = mapping->path + strlen(overlay.mount);
+    find_overlay(proc, mapping->pid, mapping->path, &overlay);
+    if (overlay.options != NULL) {
+        const char *inside = mapping->path + overlay.length;
         char *copy = strdup(overlay.options);
         const char *upper = copy == NULL ? NULL : find_option(copy, "upperdir");
         fd = upper == NULL ? -1 : open_in_layer(upper, inside, mapping->inode);

@@ -36,7 +36,7 @@ LAYERS = {
     "collector/aggregate": ["collector/tracer/tracer.h", "collector/usm/usm.h",
                             "collector/usm/protocol.h", "collector/telemetry",
                             "collector/process", "config", "collector/base"],
-    "collector/tls": ["bpf/tls/abi.h", "exporters/engine/shared_library.h", "collector/base"],
+    "collector/tls": ["bpf/tls/abi.h", "exporters/engine/shared_library.h", "collector/host", "collector/base"],
     "collector/replay": ["bpf/abi.h", "bpf/usm/*.h", "exporters/engine/shared_library.h", "collector/base"],
     "exporters/engine": ["exporters/exporter.h", "collector/publish", "collector/snapshot", "collector/telemetry",
                          "collector/base", "config"],

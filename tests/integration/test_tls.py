@@ -17,6 +17,7 @@ import unittest
 
 import harness
 import test_postgres
+import test_reload
 from harness import Daemon, command, free_port, need, spawn, wait_until
 
 READ = re.compile(r"inside TLS: (\S+) of (\S+) is read by its (\S+)")
@@ -73,6 +74,16 @@ const one = {
 };
 const next = () => paths.length ? one[kind](paths.shift(), next) : process.exit(0);
 next();
+"""
+
+
+# A library whose reads bring more than was asked for.
+LIAR = """
+int SSL_read(void *session, void *buffer, int length) { return length < 0 ? -1 : length + 1; }
+int SSL_write(void *session, const void *buffer, int length) { return length < 0 ? -1 : length; }
+__attribute__((optimize("O2")))
+char *SSL_get_client_random(char *session) { return session + 0x160; }
+void SSL_free(int *session) { if (session) { *session = 0; } }
 """
 
 
@@ -356,6 +367,33 @@ class Safety(Certified):
         self.assertGreater(self.links(), before)
         command("umount", merged)
 
+    def test_library_that_lies(self):
+        """It is doubted and let go; what takes its number is not."""
+        need("cc")
+        source, liar = (os.path.join(self.folder, name) for name in ("liar.c", "libssl-liar.so"))
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(LIAR)
+        command("cc", "-O0", "-shared", "-fPIC", "-o", liar, source)
+        self.start()
+        user = harness.spawn_python(
+            self, "import ctypes, sys\nlibrary = ctypes.CDLL(sys.argv[1])\n"
+                  "print('ready', flush=True)\nsys.stdin.readline()\n"
+                  "library.SSL_read(ctypes.create_string_buffer(1024), 0x1000, 7)\n"
+                  "sys.stdin.read()", liar, stdin=subprocess.PIPE)
+        harness.read_word(user, "ready")
+        wait_until(lambda: liar in self.read_files(), 60, lambda: str(self.daemon.log))
+        probed = self.links()
+        user.stdin.write("\n")
+        user.stdin.flush()
+        wait_until(lambda: any("what cannot be" in line for line in list(self.daemon.log)), 60,
+                   lambda: str(self.daemon.log))
+        wait_until(lambda: self.links() < probed, 30, lambda: str(self.links()))
+        before = self.links()
+        self.load(self.copy_library(self.folder))
+        self.daemon.wait_for_snapshots(6)
+        self.assertEqual(sum("what cannot be" in line for line in list(self.daemon.log)), 1)
+        self.assertGreater(self.links(), before)
+
     def test_what_is_no_library(self):
         """Of a file that has only the name it is said, once, and nothing is attached."""
         path = os.path.join(self.folder, "libssl-none.so")
@@ -374,6 +412,32 @@ class Safety(Certified):
         said = [line for line in list(self.daemon.log) if "libssl-none" in line]
         self.assertEqual(len(said), 1, said)
         self.assertIn("no program or library of x86-64 or arm64", said[0])
+
+
+class Reloaded(Certified, test_reload.Reload):
+    def setUp(self):
+        test_reload.Reload.setUp(self)
+        Certified.setUp(self)
+
+    def test_protocols_come(self):
+        """None was wanted at the start, and the configuration of that is long gone."""
+        port = free_port()
+        path = os.path.join(self.folder, "told.json")
+
+        def text(http, interval):
+            return (f"interval: {interval}s\nprotocols: {{tls: true, http: {http}}}\n"
+                    f"exporters: [{{type: file, path: {path}}}]\n")
+        daemon = test_reload.Reload.start(self, text("false", 1))
+        for interval in (1, 2, 1):
+            self.write(text("true", interval))
+            self.assertEqual(self.reload().returncode, harness.EXIT_OK)
+        wait_until(lambda: any("libssl" in match[2] for match in map(READ.search, list(daemon.log))
+                               if match), 60, lambda: str(daemon.log))
+        self.nginx(port)
+        self.assertEqual(self.get(port, ["/reloaded"] * 20), [200] * 20)
+        self.assertEqual(daemon.stop(), harness.EXIT_OK)
+        for metric in ENDS:
+            self.assertEqual(test_reload.counted(path, metric, port=port, route="/reloaded"), 20)
 
 
 class Postgres(test_postgres.Server):

@@ -39,6 +39,8 @@
 #define LOOK_PART 500
 /* A file that so many looks have not met is let go. */
 #define LOOKS_GONE 3
+/* With so many looks sessions of processes that are gone are forgotten. */
+#define LOOKS_FORGETTING 16
 /* Files, those included that cannot be probed. */
 #define FILES_MAX 256
 #define LINKS_MAX (2 * EYE_TLS_FUNCTIONS_MAX)
@@ -62,13 +64,14 @@ struct file {
 
 struct eye_insider {
     const struct socket_storage *tier;
-    const struct eye_config *config;
+    char *proc;           /* owned: source.proc, whatever becomes of the configuration */
     struct tls *programs; /* NULL: nothing was to be probed yet */
     bool given_up;        /* the kernel refuses the programs */
     atomic_uint followed; /* bits by enum eye_protocol */
     struct file *files[FILES_MAX];
     size_t file_count;
     bool in_use[EYE_TLS_LIBRARIES_MAX];
+    unsigned looks;
     int stop; /* eventfd */
     pthread_t thread;
 };
@@ -84,13 +87,18 @@ static void attach_as_multi(struct bpf_object *object)
     }
 }
 
-static const void *bytes_of(enum eye_protocol protocol, size_t *ret_size)
+static const char *name_of(enum eye_protocol protocol)
 {
     static const char *const names[EYE_PROTOCOL_COUNT] = {
 #define X(identifier, name) [EYE_PROTOCOL_##identifier] = #name,
         EYE_PROTOCOLS(X)
 #undef X
     };
+    return names[protocol];
+}
+
+static const void *bytes_of(enum eye_protocol protocol, size_t *ret_size)
+{
     static const struct {
         const char *name;
         const void *(*bytes)(size_t *);
@@ -100,7 +108,7 @@ static const void *bytes_of(enum eye_protocol protocol, size_t *ret_size)
 #undef X
     };
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(insides); i++) {
-        if (strcmp(insides[i].name, names[protocol]) == 0) {
+        if (strcmp(insides[i].name, name_of(protocol)) == 0) {
             return insides[i].bytes(ret_size);
         }
     }
@@ -144,9 +152,10 @@ static void load_protocol(const struct eye_insider *insider, enum eye_protocol p
     int result = load_object(insider, object, protocol);
     bpf_object__close(object);
     if (result != 0) {
-        eye_log_warning("requests of a protocol are not seen inside TLS: its kernel program cannot "
-                        "be loaded: %s; %s",
-                        strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+        eye_log_warning("inside TLS: requests of %s are not seen: its kernel program cannot be "
+                        "loaded: %s; %s",
+                        name_of(protocol), strerror(-result),
+                        eye_remedy(-result, EYE_REMEDY_DEBUG));
     }
 }
 
@@ -303,6 +312,19 @@ static void let_go(struct eye_insider *insider, struct file *file)
     }
 }
 
+/* Zeros: what another library with that number has left is not this one's. */
+static int clear_tally(const struct eye_insider *insider, __u32 number)
+{
+    int cpus = libbpf_num_possible_cpus();
+    struct eye_tls_tally *each = cpus > 0 ? calloc((size_t)cpus, sizeof(*each)) : NULL;
+    int result = each == NULL
+                     ? -ENOMEM
+                     : bpf_map_update_elem(bpf_map__fd(insider->programs->maps.tls_tallies),
+                                           &number, each, BPF_ANY);
+    free(each);
+    return result;
+}
+
 static int take_number(struct eye_insider *insider, const struct eye_tls_plan *plan)
 {
     const struct eye_tls_layout layout = {
@@ -311,16 +333,20 @@ static int take_number(struct eye_insider *insider, const struct eye_tls_plan *p
         .server_offset = plan->is_server.offset,
         .client_word = 2, /* GNUTLS_CLIENT, 1 << 1 */
     };
-    for (int i = 0; i < EYE_TLS_LIBRARIES_MAX; i++) {
-        __u32 number = (__u32)i;
-        if (!insider->in_use[i]) {
-            int result = bpf_map_update_elem(bpf_map__fd(insider->programs->maps.tls_layouts),
-                                             &number, &layout, BPF_ANY);
-            insider->in_use[i] = result == 0;
-            return result == 0 ? i : result;
-        }
+    __u32 number = 0;
+    while (number < EYE_TLS_LIBRARIES_MAX && insider->in_use[number]) {
+        number++;
     }
-    return -ENOSPC;
+    if (number == EYE_TLS_LIBRARIES_MAX) {
+        return -ENOSPC;
+    }
+    int result = clear_tally(insider, number);
+    if (result == 0) {
+        result = bpf_map_update_elem(bpf_map__fd(insider->programs->maps.tls_layouts), &number,
+                                     &layout, BPF_ANY);
+    }
+    insider->in_use[number] = result == 0;
+    return result == 0 ? (int)number : result;
 }
 
 /* All functions of a library, or none. */
@@ -374,7 +400,7 @@ static void try_file(struct eye_insider *insider, struct file *file)
     const struct eye_tls_mapping mapping = {
         .pid = file->pid, .device = file->device, .inode = file->inode, .path = file->path};
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
-    EYE_AUTOCLOSE int fd = eye_tls_mapping_open(insider->config->source.proc, &mapping, &error);
+    EYE_AUTOCLOSE int fd = eye_tls_mapping_open(insider->proc, &mapping, &error);
     eye_privileges_lower(privileges);
     int result = fd < 0 ? fd : eye_elf_open(fd, &elf, &error);
     if (result == 0) {
@@ -491,38 +517,31 @@ static void doubt(struct eye_insider *insider, struct file *file)
     }
 }
 
-/* Key of everything that is kept of a session (bpf/tls/session.bpf.h). */
-struct session {
-    uint64_t address;
-    uint32_t tgid;
-    uint32_t padding;
-};
-
-static void forget_session(const struct eye_insider *insider, const struct session *session)
+static void forget_session(const struct eye_insider *insider, const struct eye_tls_key *session)
 {
     struct bpf_map *map;
     bpf_object__for_each_map(map, insider->programs->obj)
     {
-        if (bpf_map__type(map) == BPF_MAP_TYPE_HASH &&
-            bpf_map__key_size(map) == sizeof(struct session)) {
+        if (bpf_map__type(map) == BPF_MAP_TYPE_HASH && bpf_map__key_size(map) == sizeof(*session)) {
             bpf_map_delete_elem(bpf_map__fd(map), session);
         }
     }
 }
 
-/* Sessions of processes that are gone; those of others end with a call. */
+/* Sessions of processes that are gone; those of others end with a call. Each is a question of the
+ * kernel, so this is not done with every look. */
 static void forget_sessions(const struct eye_insider *insider)
 {
     int sessions = bpf_map__fd(insider->programs->maps.tls_sessions);
     uint32_t gone = 0;
-    struct session next;
+    struct eye_tls_key next;
     int result = bpf_map_get_next_key(sessions, NULL, &next);
     for (uint32_t i = 0;
          result == 0 && i < bpf_map__max_entries(insider->programs->maps.tls_sessions); i++) {
         char path[PATH_MAX];
-        struct session session = next;
+        struct eye_tls_key session = next;
         result = bpf_map_get_next_key(sessions, &session, &next);
-        snprintf(path, sizeof(path), "%s/%u", insider->config->source.proc, session.tgid);
+        snprintf(path, sizeof(path), "%s/%u", insider->proc, session.tgid);
         if (session.tgid == gone || access(path, F_OK) != 0) {
             gone = session.tgid;
             forget_session(insider, &session);
@@ -535,7 +554,7 @@ static uint64_t look_at_processes(struct eye_insider *insider)
 {
     uint64_t begun_ns = eye_clock_monotonic_ns();
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
-    eye_tls_mappings_scan(insider->config->source.proc, meet, insider);
+    eye_tls_mappings_scan(insider->proc, meet, insider);
     eye_privileges_lower(privileges);
     return eye_clock_monotonic_ns() - begun_ns;
 }
@@ -554,7 +573,9 @@ static void look_after(struct eye_insider *insider)
             doubt(insider, insider->files[i]);
         }
     }
-    forget_sessions(insider);
+    if (++insider->looks % LOOKS_FORGETTING == 0) {
+        forget_sessions(insider);
+    }
     eye_privileges_lower(privileges);
 }
 
@@ -572,7 +593,7 @@ static void *run(void *context)
     return NULL;
 }
 
-int eye_insider_open(const struct socket_storage *programs, const struct eye_config *config,
+int eye_insider_open(const struct socket_storage *programs, const char *proc,
                      struct eye_insider **ret_insider, struct eye_error *ret_error)
 {
     struct eye_insider *insider = calloc(1, sizeof(*insider));
@@ -580,15 +601,18 @@ int eye_insider_open(const struct socket_storage *programs, const struct eye_con
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     insider->tier = programs;
-    insider->config = config;
+    insider->proc = strdup(proc);
     insider->stop = eventfd(0, EFD_CLOEXEC);
     atomic_init(&insider->followed, ~programs->bss->eye_protocols_off);
-    int result =
-        insider->stop < 0 ? -errno : eye_thread_start("insider", run, insider, &insider->thread);
+    int result = insider->stop < 0 ? -errno
+                 : insider->proc == NULL
+                     ? -ENOMEM
+                     : eye_thread_start("insider", run, insider, &insider->thread);
     if (result != 0) {
         if (insider->stop >= 0) {
             close(insider->stop);
         }
+        free(insider->proc);
         free(insider);
         return eye_error_set(ret_error, result, "cannot start a thread for TLS: %s; %s",
                              strerror(-result), EYE_REMEDY_THREADS);
@@ -617,5 +641,6 @@ void eye_insider_close(struct eye_insider *insider)
     }
     tls__destroy(insider->programs);
     close(insider->stop);
+    free(insider->proc);
     free(insider);
 }

@@ -6,17 +6,18 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "collector/base/error.h"
-#include "config/config.h"
 
 struct socket_storage;
 struct eye_insider;
 
 /**
- * @programs: loaded; they outlive the insider, whose kernel programs have their maps. @config: of
- * the start; outlives it. 0 or -errno with a message. Main thread, as the two that follow.
+ * @programs: loaded; they outlive the insider, whose kernel programs have their maps. @proc: as the
+ * configuration has it; copied. 0 or -errno with a message. Main thread, as the two that follow.
  */
-int eye_insider_open(const struct socket_storage *programs, const struct eye_config *config,
+int eye_insider_open(const struct socket_storage *programs, const char *proc,
                      struct eye_insider **ret_insider, struct eye_error *ret_error);
 
 /** From now on these protocols are followed inside TLS: 1 << enum eye_protocol. */

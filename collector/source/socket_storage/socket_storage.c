@@ -374,6 +374,15 @@ static void bring_protocols(struct tier *tier)
     }
 }
 
+/* With the first protocol that is wanted, if plaintext inside TLS is. */
+static int look_inside(struct tier *tier, struct eye_error *ret_error)
+{
+    return !tier->config->protocols.tls || tier->insider != NULL
+               ? 0
+               : eye_insider_open(tier->programs, tier->config->source.proc, &tier->insider,
+                                  ret_error);
+}
+
 static int start(struct tier *tier, struct eye_error *ret_error)
 {
     int result = eye_steps_next(tier->steps, "loading programs");
@@ -403,9 +412,8 @@ static int start(struct tier *tier, struct eye_error *ret_error)
     if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] >= DETACHED) {
         result = eye_attacher_run(tier->attacher, ret_error);
     }
-    if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] >= DETACHED &&
-        tier->config->protocols.tls) {
-        result = eye_insider_open(tier->programs, tier->config, &tier->insider, ret_error);
+    if (result == 0 && tier->states[EYE_ABILITY_PROTOCOLS] >= DETACHED) {
+        result = look_inside(tier, ret_error);
     }
     return result;
 }
@@ -712,6 +720,9 @@ static int load_payloads(struct tier *tier, struct eye_error *ret_error)
 static int prepare_payloads(struct tier *tier, struct eye_error *ret_error)
 {
     int result = eye_attacher_run(tier->attacher, ret_error);
+    if (result == 0) {
+        result = look_inside(tier, ret_error);
+    }
     if (result != 0 || tier->states[EYE_ABILITY_PACKETS] != NOT_WANTED) {
         return result;
     }

@@ -45,6 +45,20 @@ static void mount_parse__reads_fields(void **state)
     }
 }
 
+static void mount_parse__reads_options(void **state)
+{
+    char overlay[] = "9 1 0:9 / /m rw shared:1 - overlay overlay rw,lowerdir=/a:/b,upperdir=/c\n";
+    char none[] = "9 1 0:9 / /m rw - tmpfs";
+    struct eye_mount mount;
+    (void)state;
+    assert_int_equal(eye_mount_parse(overlay, &mount), 0);
+    assert_string_equal(mount.type, "overlay");
+    assert_string_equal(mount.options, "rw,lowerdir=/a:/b,upperdir=/c");
+    assert_int_equal(eye_mount_parse(none, &mount), 0);
+    assert_string_equal(mount.type, "tmpfs");
+    assert_string_equal(mount.options, "");
+}
+
 static void mount_parse__refuses_what_is_no_line_and_leaves_output(void **state)
 {
     static const char *const lines[] = {
@@ -71,6 +85,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(mount_parse__reads_fields),
+        cmocka_unit_test(mount_parse__reads_options),
         cmocka_unit_test(mount_parse__refuses_what_is_no_line_and_leaves_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
