@@ -105,6 +105,7 @@ def need(*programs):
 
 def command(*words, timeout=HANG_SECONDS, check=True, **options):
     """Runs a command and returns its CompletedProcess with texts; fails with what it said."""
+    options.setdefault("env", clean_environment())
     done = subprocess.run(words, timeout=timeout, text=True, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
     if check and done.returncode != 0:
