@@ -21,10 +21,16 @@ struct eye_hello_key {
     __u32 padding;
 };
 
-/* -> port of the service. Written by the programs of packets, read by the probes of TLS. */
+struct eye_hello {
+    __u16 port;    /* of the service */
+    __u8 protocol; /* enum eye_protocol that goes on inside, or UNKNOWN: its plaintext tells */
+    __u8 padding;
+};
+
+/* Written by the programs of packets, read by the probes of TLS. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, EYE_HELLOS_MAX);
     __type(key, struct eye_hello_key);
-    __type(value, __u16);
+    __type(value, struct eye_hello);
 } hellos SEC(".maps");

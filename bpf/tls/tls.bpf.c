@@ -164,9 +164,11 @@ EYE_PART int eye_tls_begin(struct eye_tls_call *call)
     if (!eye_tls_read_session(call, &random)) {
         eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
     }
-    const __u16 *port = bpf_map_lookup_elem(&hellos, &random);
-    if (port) {
-        session.stream.port = *port;
+    const struct eye_hello *hello = bpf_map_lookup_elem(&hellos, &random);
+    if (hello) {
+        session.stream.port = hello->port;
+        session.stream.protocol = hello->protocol;
+        session.stream.recognised = hello->protocol != EYE_PROTOCOL_UNKNOWN;
         session.client = random.side == EYE_SENT;
         session.joined = 1;
     } else {

@@ -110,8 +110,8 @@ EYE_PART int eye_note_hello(struct __sk_buff *skb, struct eye_socket *socket, __
             0) {
         return 0;
     }
-    __u16 port = socket->stream.port; /* 6.1 takes no argument of a part for a value of a map */
-    bpf_map_update_elem(&hellos, &key, &port, BPF_ANY);
+    struct eye_hello hello = {.port = socket->stream.port, .protocol = socket->stream.inside};
+    bpf_map_update_elem(&hellos, &key, &hello, BPF_ANY);
     return 0;
 }
 

@@ -292,9 +292,11 @@ static __always_inline void eye_end_protocol(struct eye_stream *stream,
     bool is_known = follows > EYE_CLASS_BEFORE && follows < EYE_SPOKEN_COUNT;
     if (at->verdict == EYE_VERDICT_ENDED) {
         stream->class = is_known ? follows : stream->protocol;
+        stream->inside = is_known && follows == EYE_CLASS_TLS ? stream->protocol : 0;
         stream->protocol = EYE_PROTOCOL_TUNNEL;
         stream->recognised = 1;
-        stream->looks = is_known ? EYE_LOOKS_MAX : 0;
+        stream->looks =
+            is_known && follows != EYE_CLASS_TLS ? EYE_LOOKS_MAX : 0; /* its hello comes */
     } else {
         stream->protocol = EYE_PROTOCOL_UNKNOWN;
         /* Not by eye_wish() either: it only began like the protocol. */

@@ -51,7 +51,8 @@ struct eye_stream {
     __u8 epoch;      /* of the protocol, when it was recognised: see eye_epochs */
     __u8 class;   /* while no parser follows it: an enum eye_class, the protocol that is over, 0 */
     __u16 prefix; /* bytes that a load balancer put before its first one (proxy.h) */
-    __u8 padding[6];
+    __u8 inside;  /* enum eye_protocol that has asked for TLS, and goes on in it; 0: none has */
+    __u8 padding[5];
 };
 
 EYE_ABI_ASSERT(sizeof(struct eye_stream) == 24);
@@ -87,7 +88,8 @@ static __always_inline void eye_count_look(struct eye_stream *stream)
  * others turn into, takes its place. */
 static __always_inline void eye_note_class(struct eye_stream *stream, __u8 class)
 {
-    if (stream->class == class || (stream->class > EYE_CLASS_BEFORE && class != EYE_CLASS_TLS)) {
+    bool known = stream->class == class && stream->looks == EYE_LOOKS_MAX;
+    if (known || (stream->class > EYE_CLASS_BEFORE && class != EYE_CLASS_TLS)) {
         return;
     }
     stream->class = class;

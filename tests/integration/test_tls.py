@@ -16,6 +16,7 @@ import subprocess
 import unittest
 
 import harness
+import test_mysql
 import test_postgres
 import test_reload
 from harness import Daemon, command, free_port, need, spawn, wait_until
@@ -440,6 +441,29 @@ class Reloaded(Certified, test_reload.Reload):
             self.assertEqual(test_reload.counted(path, metric, port=port, route="/reloaded"), 20)
 
 
+class Mysql(test_mysql.Server):
+    """The ClientHello follows the client's own packet, without a word of the server's between."""
+
+    def test_mariadb(self):
+        daemon = Daemon(self, "protocols.mysql=true", "protocols.tls=true")
+        wait_until(lambda: any("libssl" in match[2] for match in map(READ.search, list(daemon.log))
+                               if match), 60, lambda: str(daemon.log))
+        for _ in range(5):
+            told = command("mariadb", "--no-defaults", "--ssl", "-h", self.ADDRESS, "-P",
+                           str(self.port), "-u", "eye", "-N", "-e", "select @@version_ssl_library "
+                           "is not null; insert into d.log values ('x'); "
+                           "show status like 'Ssl_version'").stdout
+            self.assertRegex(told, r"Ssl_version\tTLSv1\.[23]")
+        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
+            wait_until(lambda: daemon.weight(metric, port=self.port) >= 15, 30,
+                       lambda: str(daemon.series(metric, port=self.port)))
+        daemon.wait_for_snapshots(2)
+        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
+            self.assertEqual({own["operation"]: entry[1]
+                              for own, entry in daemon.series(metric, port=self.port)},
+                             {"SELECT": 5, "INSERT": 5, "SHOW": 5}, metric)
+
+
 class Postgres(test_postgres.Server):
     """The handshake follows a question in the clear."""
 
@@ -471,7 +495,7 @@ class Postgres(test_postgres.Server):
                              {"SELECT": 5, "INSERT": 5}, metric)
 
 
-del test_postgres  # its own tests are its own
+del test_mysql, test_postgres  # their own tests are their own
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

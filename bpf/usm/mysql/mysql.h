@@ -121,13 +121,22 @@ EYE_PART int eye_mysql_looks_like(const struct eye_glance *glance, __u32 bytes)
     }
 }
 
+/* The greeting stood before TLS, which nobody has read: the answer, inside, says again what of it
+ * the client makes use of. But for DEPRECATE_EOF, which it may say of itself alone. */
+static __always_inline void eye_mysql_guess_greeting(struct eye_mysql_kept *kept, __u32 able)
+{
+    kept->capabilities = able;
+    kept->system = able & EYE_MYSQL_CAN_MYSQL ? EYE_MYSQL_ANY : EYE_MYSQL_MARIADB;
+}
+
 /* The answer of a client to the greeting: what both are able to do; or it goes on with TLS. */
 static __always_inline void eye_mysql_read_capabilities(struct eye_half *half,
                                                         struct eye_mysql_kept *kept, __u32 length,
                                                         struct eye_found *found)
 {
     __u32 able = (__u32)eye_load_word(half->window + EYE_MYSQL_HEAD_BYTES);
-    if (length < EYE_MYSQL_ANSWER_BYTES) {
+    bool greeted = kept->login == EYE_MYSQL_GREETED;
+    if (length < EYE_MYSQL_ANSWER_BYTES || (!greeted && !(able & EYE_MYSQL_CAN_SSL))) {
         found->what = EYE_FOUND_MISMATCH;
         return;
     }
@@ -136,22 +145,29 @@ static __always_inline void eye_mysql_read_capabilities(struct eye_half *half,
         half->mark = EYE_CLASS_TLS;
         return;
     }
-    kept->capabilities &= able;
-    kept->ends =
-        kept->capabilities & EYE_MYSQL_CAN_DEPRECATE_EOF ? EYE_MYSQL_ENDS_OK : EYE_MYSQL_ENDS_EOF;
+    if (greeted) {
+        kept->capabilities &= able;
+    } else {
+        eye_mysql_guess_greeting(kept, able);
+    }
+    kept->ends = !(kept->capabilities & EYE_MYSQL_CAN_DEPRECATE_EOF) ? EYE_MYSQL_ENDS_EOF
+                 : greeted                                           ? EYE_MYSQL_ENDS_OK
+                                                                     : EYE_MYSQL_ENDS_UNKNOWN;
     kept->login = EYE_MYSQL_ANSWERED;
 }
 
-/* A packet that is no command: a part of one, of a login or of a file. */
+/* A packet that is no command: a part of one, of a login or of a file. @first: nothing was read
+ * before it. */
 static __always_inline void eye_mysql_read_part(struct eye_half *half, struct eye_mysql_kept *kept,
                                                 const struct eye_mysql_packet *packet, __u32 filled,
-                                                struct eye_found *found)
+                                                bool first, struct eye_found *found)
 {
     if (half->flags & EYE_MYSQL_CONTINUES) {
         half->flags &= (__u16)~EYE_MYSQL_CONTINUES;
     } else if (kept->uploads) {
         kept->uploads = packet->length > 0;
-    } else if (kept->login == EYE_MYSQL_GREETED) {
+    } else if (kept->login == EYE_MYSQL_GREETED ||
+               (first && packet->number == EYE_MYSQL_ANSWER_INSIDE)) {
         if (filled < eye_mysql_needed(packet->length, 4)) {
             return;
         }
@@ -225,7 +241,8 @@ EYE_PART int eye_mysql_read_sent(struct eye_conversation *conversation, __u32 si
         eye_mysql_doubt(kept);
     }
     if (half->flags & EYE_MYSQL_CONTINUES || kept->uploads || packet.number != 0) {
-        eye_mysql_read_part(half, kept, &packet, filled, found);
+        bool first = !conversation->confirmed && kept->login == EYE_MYSQL_LOGGED_IN;
+        eye_mysql_read_part(half, kept, &packet, filled, first, found);
         return 0;
     }
     if (filled < eye_mysql_needed(packet.length, 1)) {

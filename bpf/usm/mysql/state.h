@@ -24,7 +24,11 @@
 /* Of a client's answer to the greeting: what it is able to do. */
 #define EYE_MYSQL_ANSWER_BYTES 32
 
+/* Its number behind one that has asked for TLS. */
+#define EYE_MYSQL_ANSWER_INSIDE 2
+
 enum eye_mysql_capability {
+    EYE_MYSQL_CAN_MYSQL = 1, /* not said of a client of MariaDB to a server of MariaDB */
     EYE_MYSQL_CAN_COMPRESS = 0x20,
     EYE_MYSQL_CAN_SSL = 0x800,
     EYE_MYSQL_CAN_DEPRECATE_EOF = 0x1000000,

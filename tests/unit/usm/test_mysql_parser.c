@@ -71,6 +71,10 @@ struct conversation {
 #define ANSWER(upper)                                                                              \
     C(1, "\xcc\xa6\xff" upper "\0\0\0\1\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"         \
          "root\0\0mysql_native_password\0")
+/* Behind a greeting and a question for TLS that stood in the clear. */
+#define ANSWER_INSIDE(lowest, upper)                                                               \
+    C(2, lowest "\xae\xff" upper "\0\0\0\1\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"        \
+                "root\0\0mysql_native_password\0")
 #define LOGIN(upper) GREETING("5.5.5-10.11.19-MariaDB-0+deb12u1", upper), ANSWER(upper), OK(2)
 #define OK(number) S(number, "\0\0\0\2\0\0\0")
 #define OK_MORE(number) S(number, "\0\xfc\1\1\xfe\1\1\1\1\1\1\1\1\x0a\0\0\0")
@@ -363,6 +367,19 @@ static const struct conversation conversations[] = {
       C(1, "\xcc\xae\xff\x81\0\0\0\1\x2d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0root\0\0"),
       OK(2), C(0, "\x0e"), OK(1)},
      {COMMANDED(PING)},
+     EYE_MYSQL_ANY},
+    {"inside TLS, of MariaDB, with EOFs",
+     {ANSWER_INSIDE("\xcc", "\x80"), OK(3), C(0, "\3select 1"), S(1, "\1"), COLUMN(2), EOF_(3),
+      ROW(4), EOF_(5), C(0, "\x0e"), OK(1)},
+     {DONE(SELECT), COMMANDED(PING)},
+     EYE_MYSQL_MARIADB},
+    {"inside TLS, with words about a login, and ends that are learnt",
+     {ANSWER_INSIDE("\xcd", "\x81"),
+      S(3, "\xfe"
+           "caching_sha2_password\0saltsaltsaltsaltsalt"),
+      C(4, "\1secret"), S(5, "\1\3"), OK(6), C(0, "\3select 1"), S(1, "\1"), COLUMN(2), ROW(3),
+      END(4), C(0, "\x0e"), OK(1)},
+     {DONE(SELECT), COMMANDED(PING)},
      EYE_MYSQL_ANY},
     {"comments that are longer than a segment may be",
      {LOGIN("\x81"), C(0, "\3/* " FIFTY FIFTY FIFTY " */ update t"), OK(1),
@@ -921,6 +938,7 @@ static void parser__ends_with_what_it_cannot_follow(void **state)
          1,
          0},
         {{GREETING("8.0.36", "\x85"), ANSWER("\x85"), OK(2)}, 1, 0},
+        {{ANSWER_INSIDE("\xec", "\x81"), OK(3)}, 1, 0},
         {{LOGIN("\x81"), C(0, "\x12\4\0\0\0\0\0\1\0\0\0bin.1")}, 0, 0},
         {{LOGIN("\x80"), C(0, "\x1e\0\0\1\0\0\0\5\0\0\0bin.1")}, 0, 0},
     };
