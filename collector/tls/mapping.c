@@ -20,7 +20,7 @@
 static const char *const names[] = {"libssl", "libgnutls", "node"};
 
 /* In front of '-', '.' or the end: "node", not "node_exporter"; "libssl-1f2e.so.3" of a wheel. */
-static bool is_name_of_tls(const char *path)
+bool eye_tls_is_library_name(const char *path)
 {
     const char *base = strrchr(path, '/');
     base = base == NULL ? path : base + 1;
@@ -49,7 +49,7 @@ bool eye_tls_mapping_parse(char *line, struct eye_tls_mapping *ret_mapping)
     path[strcspn(path, "\n")] = '\0';
     *ret_mapping = (struct eye_tls_mapping){
         .device = (uint64_t)major << 32 | minor, .inode = inode, .path = path};
-    return is_name_of_tls(path);
+    return eye_tls_is_library_name(path);
 }
 
 static FILE *open_of(const char *proc, pid_t pid, const char *name)

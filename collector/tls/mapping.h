@@ -19,6 +19,9 @@ struct eye_tls_mapping {
     const char *path; /* within the process's root; of a deleted file with " (deleted)" */
 };
 
+/** Whether the file at a path may hold a library of TLS, as its name says. */
+bool eye_tls_is_library_name(const char *path);
+
 /**
  * Reads one line, which is changed. False: it is none, no code is run from there, or its name is
  * not one of a library of TLS.

@@ -251,16 +251,23 @@ class Servers(Certified):
         self.assert_seen(port, {("/a", "200"): 20, ("/missing", "404"): 20})
 
     def test_gnutls(self):
-        """wget is a client of GnuTLS, and too short for a look: this process has it, too."""
+        """wget is a client of GnuTLS, and too short for a look: the kernel tells that it has come."""
         need("wget")
-        ctypes.CDLL("libgnutls.so.30")
         port = free_port()
-        self.start("libgnutls")
+        self.start()
         self.nginx(port)
+        wait_until(lambda: command("wget", "-q", "--no-check-certificate", "-O", "/dev/null",
+                                   f"https://127.0.0.1:{port}/first")
+                   and any("libgnutls" in path for path in self.read_files()), 60,
+                   lambda: str(self.daemon.log))
         for _ in range(10):
             command("wget", "-q", "--no-check-certificate", "-O", "/dev/null",
                     *[f"https://127.0.0.1:{port}/wget"] * 3)
-        self.assert_seen(port, {("/wget", "200"): 30})
+        wait_until(lambda: self.daemon.weight(ENDS[1], port=port, route="/wget") >= 30, 30,
+                   lambda: str(self.seen(ENDS[1], port)))
+        self.daemon.wait_for_snapshots(2)
+        for metric in ENDS:
+            self.assertEqual(self.seen(metric, port)["/wget", "200"], 30, metric)
         self.assertEqual({own["service"] for own, _ in self.daemon.series(ENDS[1], port=port)},
                          {"wget"})
 
@@ -330,12 +337,17 @@ class Safety(Certified):
         command("cp", own, copy)
         return copy
 
-    def load(self, library):
-        """A process that has loaded it, and ends with its input; it is probed."""
+    def user_of(self, library):
+        """A process that has loaded it, and ends with its input."""
         user = harness.spawn_python(self, "import ctypes, sys\nctypes.CDLL(sys.argv[1])\n"
                                           "print('ready', flush=True)\nsys.stdin.read()", library,
                                     stdin=subprocess.PIPE)
         harness.read_word(user, "ready")
+        return user
+
+    def load(self, library):
+        """The same; it is probed."""
+        user = self.user_of(library)
         wait_until(lambda: library in self.read_files(), 60, lambda: str(self.daemon.log))
         return user
 
@@ -349,6 +361,18 @@ class Safety(Certified):
         user.stdin.close()
         user.wait(30)
         wait_until(lambda: self.links() <= before, 60, lambda: str(self.links()))
+
+    def test_another_process_has_it(self):
+        """Who was met first has it by a name that is gone; of whoever comes later it is opened."""
+        first = self.copy_library(self.folder)
+        second = os.path.join(self.folder, "libssl-linked.so.3")
+        os.link(first, second)
+        self.user_of(first)
+        os.unlink(first)
+        self.start()
+        wait_until(lambda: any("nothing is seen of " + first in line
+                               for line in list(self.daemon.log)), 60, lambda: str(self.daemon.log))
+        self.load(second)
 
     def test_overlay_that_is_unmounted(self):
         """A container's files go with it, however long probes stay in them."""
