@@ -272,6 +272,7 @@ enum eye_request_flag {
     EYE_REQUEST_TRUNCATED = 2,  /* the last text of the body is cut */
     EYE_REQUEST_UNANSWERED = 4, /* the code is an enum eye_request_error */
     EYE_REQUEST_MESSAGE = 8,    /* no request: the body is a message of the protocol, as it came */
+    EYE_REQUEST_TLS = 16,       /* read inside TLS */
 };
 
 /* Why a request has no answer: what ended its connection. */

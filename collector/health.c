@@ -215,6 +215,29 @@ static void update_monitor(const struct eye_health *health)
     }
 }
 
+static void update_tls(const struct eye_health *health)
+{
+    struct eye_tls_counts counts;
+    if (!eye_source_read_tls(health->source, &counts)) {
+        return;
+    }
+    const struct {
+        const char *outcome;
+        uint64_t value;
+    } libraries[] = {
+        {"probed", counts.probed},
+        {"refused", counts.refused},
+        {"doubted", counts.doubted},
+    };
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(libraries); i++) {
+        eye_gauge_set(
+            series_1(health, EYE_METRIC_TLS_LIBRARIES, EYE_TAG_OUTCOME, libraries[i].outcome),
+            (double)libraries[i].value);
+    }
+    eye_counter_set(series_1(health, EYE_METRIC_TLS_SESSIONS, EYE_TAG_SOURCE, "hello"),
+                    counts.joined);
+}
+
 /* Whoever reads it from packets looks for nothing. */
 static void update_nat(const struct eye_health *health)
 {
@@ -288,6 +311,7 @@ void eye_health_update(const struct eye_health *health)
     eye_reports_tell(health->reports, health->registry, health->group);
     update_containers(health);
     update_monitor(health);
+    update_tls(health);
     update_nat(health);
     update_names(health);
     update_self(health);

@@ -12,6 +12,8 @@
 #define http2_most tls_h2_most
 #define kafka_walks tls_kafka_walks
 
+#define EYE_SOURCE_FLAGS EYE_REQUEST_TLS
+
 #include "bpf/tls/session.bpf.h"
 
 #define EYE_KEPT_BY(type_of_value)                                                                 \

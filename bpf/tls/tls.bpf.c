@@ -41,6 +41,9 @@ struct {
 /* Bits by enum eye_protocol: those are recognised. Written by the collector. */
 __u32 eye_tls_wanted = 0;
 
+/* Sessions whose socket was known so far. Read by the collector. */
+__u64 eye_tls_joined = 0;
+
 static __always_inline struct eye_tls_tally *eye_tls_tally_of(__u32 library)
 {
     return bpf_map_lookup_elem(&tls_tallies, &library);
@@ -171,6 +174,7 @@ EYE_PART int eye_tls_begin(struct eye_tls_call *call)
         session.stream.recognised = hello->protocol != EYE_PROTOCOL_UNKNOWN;
         session.client = random.side == EYE_SENT;
         session.joined = 1;
+        __sync_fetch_and_add(&eye_tls_joined, 1);
     } else {
         eye_lose(EYE_LOSS_TLS_UNJOINED, 1);
     }

@@ -6,13 +6,19 @@
 #include "bpf/usm/http2/streams.h"
 #include "bpf/usm/ring.h"
 
+/* Flags of all records of this source of bytes (holder.bpf.h). */
+#ifndef EYE_SOURCE_FLAGS
+#define EYE_SOURCE_FLAGS 0
+#endif
+
 static __always_inline bool eye_send(const struct eye_conversation *conversation,
                                      struct eye_request *request)
 {
     struct eye_request_head *head = &request->head;
     head->owner = conversation->owner;
     head->port = conversation->port;
-    head->flags |= conversation->client == EYE_CLIENT_THIS_END ? EYE_REQUEST_CLIENT : 0;
+    head->flags |=
+        EYE_SOURCE_FLAGS | (conversation->client == EYE_CLIENT_THIS_END ? EYE_REQUEST_CLIENT : 0);
     __u64 wake = eye_request_wake_flag(request);
     __u64 body_bytes = head->body_bytes; /* read here: 6.1 forgets the bounds of what is spilled */
     eye_pin(body_bytes);
@@ -35,6 +41,7 @@ static __always_inline void eye_tell_stream(struct eye_conversation *conversatio
                                             struct eye_http2_request *request)
 {
     __u64 body_bytes = request->head.body_bytes;
+    request->head.flags |= EYE_SOURCE_FLAGS;
     eye_pin(body_bytes);
     if (body_bytes <= sizeof(request->body) &&
         !eye_put(&request->head, sizeof(request->head) + body_bytes, eye_usual_wake_flag())) {

@@ -672,6 +672,9 @@ static struct eye_series *request_series(struct eye_aggregate *aggregate,
     struct eye_request_name name = {0};
     char port[EYE_PORT_BYTES];
     sample->protocol->name_request(sample->state, sample, &place, &name);
+    if ((sample->head->flags & EYE_REQUEST_TLS) != 0) {
+        eye_request_name_tag(&name, EYE_TAG_TLS, "true");
+    }
     format_port(aggregate, is_client(sample->head), sample->head->port, port);
     struct eye_tag_value tags[EYE_REQUEST_TAGS_MAX + 2];
     memcpy(tags, name.tags, name.tag_count * sizeof(tags[0]));

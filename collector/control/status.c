@@ -148,6 +148,26 @@ static json_t *self_of(const struct snapshots *snapshots)
     return self;
 }
 
+/* Of the gauge usm.tls.libraries. */
+static json_t *libraries_of(const struct snapshots *snapshots, const char *outcome)
+{
+    const struct eye_point *point =
+        point_of(snapshots->now, EYE_METRIC_TLS_LIBRARIES, EYE_TAG_OUTCOME, outcome);
+    return json_integer(point == NULL ? 0 : (json_int_t)point->gauge);
+}
+
+/* null: nobody looks inside TLS. */
+static json_t *tls_of(const struct snapshots *snapshots)
+{
+    const struct eye_point *sessions = point_of(snapshots->now, EYE_METRIC_TLS_SESSIONS, 0, NULL);
+    return sessions == NULL
+               ? json_null()
+               : json_pack("{s:o, s:o, s:o, s:o}", "probed", libraries_of(snapshots, "probed"),
+                           "refused", libraries_of(snapshots, "refused"), "doubted",
+                           libraries_of(snapshots, "doubted"), "sessions",
+                           count_of(sessions->counter));
+}
+
 static json_t *interval_of(const struct eye_running *running, const struct snapshots *snapshots)
 {
     const struct eye_snapshot *now = snapshots->now;
@@ -337,7 +357,8 @@ json_t *eye_status_json(const struct eye_running *running)
     json_t *problems = list_problems(running, programs);
     bool healthy = json_array_size(problems) == 0;
     return json_pack(
-        "{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o}",
         "status", healthy ? "healthy" : "degraded", "problems", problems, "version", EYE_VERSION,
         "pid", (int)getpid(), "started", eye_json_time(running->started_ns), "uptime_s",
         seconds_of(uptime_ns), "config_file", text_or_null(running->config->file), "reload",
@@ -346,5 +367,5 @@ json_t *eye_status_json(const struct eye_running *running)
         interval_of(running, &snapshots), "losses",
         list_changes(&snapshots, EYE_METRIC_SELF_KERNEL_LOST, add_loss), "budgets",
         list_changes(&snapshots, EYE_METRIC_SELF_OVERFLOW, add_budget), "exporters",
-        list_exporters(running), "self", self_of(&snapshots));
+        list_exporters(running), "tls", tls_of(&snapshots), "self", self_of(&snapshots));
 }

@@ -255,6 +255,19 @@ static void write_programs(const struct page *page, const json_t *programs)
     }
 }
 
+static void write_tls(const struct page *page, const json_t *tls)
+{
+    if (json_is_null(tls)) {
+        return;
+    }
+    write_title(page, "Inside TLS");
+    eye_text_appendf(page->text, "  %lld libraries probed, %lld refused, %lld let go in doubt\n",
+                     (long long)integer_of(tls, "probed"), (long long)integer_of(tls, "refused"),
+                     (long long)integer_of(tls, "doubted"));
+    eye_text_appendf(page->text, "  %lld sessions since start\n",
+                     (long long)integer_of(tls, "sessions"));
+}
+
 void eye_status_write(const json_t *status, bool colour, struct eye_text *text)
 {
     const struct page page = {text, colour};
@@ -269,4 +282,5 @@ void eye_status_write(const json_t *status, bool colour, struct eye_text *text)
     if (json_array_size(json_object_get(status, "programs")) > 0) {
         write_programs(&page, json_object_get(status, "programs"));
     }
+    write_tls(&page, json_object_get(status, "tls"));
 }

@@ -312,6 +312,11 @@ struct eye_process_counts eye_source_process_counts(const struct eye_source *sou
     return source->tier->process_counts(source->state);
 }
 
+bool eye_source_read_tls(const struct eye_source *source, struct eye_tls_counts *ret_counts)
+{
+    return source->tier->read_tls(source->state, ret_counts);
+}
+
 bool eye_source_tells_nat(const struct eye_source *source)
 {
     return source->tier->tells_nat(source->state);

@@ -152,6 +152,9 @@ size_t eye_source_programs(const struct eye_source *source,
 bool eye_source_follows_processes(const struct eye_source *source);
 struct eye_process_counts eye_source_process_counts(const struct eye_source *source);
 
+/** What is seen inside TLS; false: nobody looks there. */
+bool eye_source_read_tls(const struct eye_source *source, struct eye_tls_counts *ret_counts);
+
 /** Whether the tier's records tell of NAT, or will once packets are looked at. */
 bool eye_source_tells_nat(const struct eye_source *source);
 

@@ -109,6 +109,14 @@ struct eye_process_counts {
     uint64_t exits;
 };
 
+/* Of what is read inside TLS. */
+struct eye_tls_counts {
+    uint64_t probed;  /* libraries now */
+    uint64_t refused; /* likewise: no place for a probe is known, or the kernel refuses it */
+    uint64_t doubted; /* likewise: let go, since its probes saw what cannot be */
+    uint64_t joined;  /* sessions so far whose socket is known by their hello */
+};
+
 struct eye_ring_stats {
     uint64_t records; /* read so far */
     double fill;      /* used part now, 0 .. 1 */
@@ -179,6 +187,7 @@ struct eye_tier_type {
     bool (*follows_processes)(const void *state);
     struct eye_process_counts (*process_counts)(const void *state);
     bool (*tells_nat)(const void *state);
+    bool (*read_tls)(const void *state, struct eye_tls_counts *ret_counts);
 
     /** As the functions of source.h. What prepare() and settle() touch, the others leave alone. */
     int (*prepare)(void *state, const struct eye_config *config, struct eye_error *ret_error);

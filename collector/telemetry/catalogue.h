@@ -30,6 +30,7 @@ enum eye_metric_kind { EYE_COUNTER, EYE_GAUGE, EYE_DISTRIBUTION };
     X(DATAGRAMS, "", "{datagram}", "")                                                             \
     X(EVENTS, "", "{event}", "")                                                                   \
     X(RECORDS, "", "{record}", "")                                                                 \
+    X(FILES, "", "{file}", "")                                                                     \
     X(PROGRAMS, "", "{program}", "")                                                               \
     X(RUNS, "", "{run}", "")                                                                       \
     X(FEATURES, "", "{feature}", "")                                                               \
@@ -123,6 +124,8 @@ struct eye_attribute {
       "path with variable segments as *, or the user's own route")                                 \
     X(VERSION, "version", "network.protocol.version", STRING, EXPERIMENTAL,                        \
       "of HTTP: 2; HTTP/1 does not have it")                                                       \
+    X(TLS, "tls", "tls", STRING, EXPERIMENTAL,                                                     \
+      "true: read inside TLS (protocols.tls); what is spoken in the clear does not have it")       \
     X(DB_SYSTEM, "db_system", "db.system.name", STRING, EXPERIMENTAL,                              \
       "which database is spoken to: redis, postgresql, mysql (and what speaks like them), or "     \
       "mariadb, when its greeting was seen")                                                       \
@@ -186,20 +189,20 @@ static inline uint64_t eye_tag_bit(enum eye_tag tag)
 #define EYE_TAGS_CONNECTION (EYE_TAGS_SOCKET | EYE_TAG_BIT(NAT) | EYE_TAG_BIT(PROTOCOL))
 #define EYE_TAGS_UDP (EYE_TAGS_SOCKET | EYE_TAG_BIT(CAST) | EYE_TAG_BIT(PROTOCOL))
 #define EYE_TAGS_HTTP                                                                              \
-    (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(ROUTE) |         \
-     EYE_TAG_BIT(VERSION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+    (EYE_TAG_BIT(TLS) | EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) |           \
+     EYE_TAG_BIT(ROUTE) | EYE_TAG_BIT(VERSION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
 #define EYE_TAGS_DB                                                                                \
-    (EYE_TAG_BIT(DB_SYSTEM) | EYE_TAG_BIT(OPERATION) | EYE_TAG_BIT(SUMMARY) |                      \
+    (EYE_TAG_BIT(TLS) | EYE_TAG_BIT(DB_SYSTEM) | EYE_TAG_BIT(OPERATION) | EYE_TAG_BIT(SUMMARY) |   \
      EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
 #define EYE_TAGS_MESSAGING                                                                         \
-    (EYE_TAG_BIT(MESSAGING_SYSTEM) | EYE_TAG_BIT(OPERATION) | EYE_TAG_BIT(DESTINATION) |           \
-     EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+    (EYE_TAG_BIT(TLS) | EYE_TAG_BIT(MESSAGING_SYSTEM) | EYE_TAG_BIT(OPERATION) |                   \
+     EYE_TAG_BIT(DESTINATION) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
 #define EYE_TAGS_RPC                                                                               \
-    (EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(SERVICE) |       \
-     EYE_TAG_BIT(PORT))
-#define EYE_TAGS_DNS                                                                               \
-    (EYE_TAG_BIT(TYPE) | EYE_TAG_BIT(RCODE) | EYE_TAG_BIT(ERROR) | EYE_TAG_BIT(TRANSPORT) |        \
+    (EYE_TAG_BIT(TLS) | EYE_TAG_BIT(METHOD) | EYE_TAG_BIT(STATUS) | EYE_TAG_BIT(ERROR) |           \
      EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
+#define EYE_TAGS_DNS                                                                               \
+    (EYE_TAG_BIT(TLS) | EYE_TAG_BIT(TYPE) | EYE_TAG_BIT(RCODE) | EYE_TAG_BIT(ERROR) |              \
+     EYE_TAG_BIT(TRANSPORT) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT))
 #define EYE_TAGS_USM_LOST                                                                          \
     (EYE_TAG_BIT(DIRECTION) | EYE_TAG_BIT(SERVICE) | EYE_TAG_BIT(PORT) | EYE_TAG_BIT(REASON))
 
@@ -316,6 +319,15 @@ enum eye_series_bound {
     X(MONITOR_SCAN_FAILED, "usm.process_monitor.process_scan_failed", USM, COUNTER, ATTEMPTS, 1,   \
       EYE_TAG_BIT(SOURCE), FEW, EXPERIMENTAL,                                                      \
       "times that /proc did not tell of all processes after events were lost")                     \
+    X(TLS_LIBRARIES, "usm.tls.libraries", USM, GAUGE, FILES, 1, EYE_TAG_BIT(OUTCOME), FEW,         \
+      EXPERIMENTAL,                                                                                \
+      "libraries of TLS that processes have loaded: probed, refused (no place for a probe is "     \
+      "known, or the kernel refuses it) or doubted (let go: its probes saw what cannot be); the "  \
+      "log says why")                                                                              \
+    X(TLS_SESSIONS, "usm.tls.sessions", USM, COUNTER, CONNECTIONS, 1, EYE_TAG_BIT(SOURCE), FEW,    \
+      EXPERIMENTAL,                                                                                \
+      "sessions of TLS whose connection is known, by what told it (hello); the others are in "     \
+      "sockeye.kernel.lost (tls, unjoined)")                                                       \
     X(SELF_NAT_LOOKUPS, "sockeye.nat.lookups", SELF, COUNTER, CONNECTIONS, 1, EYE_TAG_BIT(SOURCE), \
       FEW, EXPERIMENTAL, "connections whose translation was looked for (source.nat)")              \
     X(SELF_NAT_DUMPS, "sockeye.nat.dumps", SELF, COUNTER, EVENTS, 1, EYE_TAG_BIT(SOURCE), FEW,     \

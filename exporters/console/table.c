@@ -93,22 +93,23 @@ static const struct tag_column udp_tags[] = {
 
 static const struct tag_column http_tags[] = {
     {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 3},  {EYE_TAG_METHOD, 2},  {EYE_TAG_ROUTE, 0},
-    {EYE_TAG_STATUS, 0},  {EYE_TAG_ERROR, 0}, {EYE_TAG_VERSION, 6},
+    {EYE_TAG_STATUS, 0},  {EYE_TAG_ERROR, 0}, {EYE_TAG_VERSION, 6}, {EYE_TAG_TLS, 6},
 };
 
 static const struct tag_column db_tags[] = {
     {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 3},   {EYE_TAG_DB_SYSTEM, 2}, {EYE_TAG_OPERATION, 0},
-    {EYE_TAG_SUMMARY, 0}, {EYE_TAG_STATUS, 0}, {EYE_TAG_ERROR, 0},
+    {EYE_TAG_SUMMARY, 0}, {EYE_TAG_STATUS, 0}, {EYE_TAG_ERROR, 0},     {EYE_TAG_TLS, 6},
 };
 
 static const struct tag_column messaging_tags[] = {
     {EYE_TAG_SERVICE, 0},   {EYE_TAG_PORT, 3},        {EYE_TAG_MESSAGING_SYSTEM, 6},
     {EYE_TAG_OPERATION, 0}, {EYE_TAG_DESTINATION, 0}, {EYE_TAG_ERROR, 0},
+    {EYE_TAG_TLS, 6},
 };
 
 static const struct tag_column dns_tags[] = {
-    {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 6},  {EYE_TAG_TRANSPORT, 3},
-    {EYE_TAG_TYPE, 0},    {EYE_TAG_RCODE, 0}, {EYE_TAG_ERROR, 0},
+    {EYE_TAG_SERVICE, 0}, {EYE_TAG_PORT, 6},  {EYE_TAG_TRANSPORT, 3}, {EYE_TAG_TYPE, 0},
+    {EYE_TAG_RCODE, 0},   {EYE_TAG_ERROR, 0}, {EYE_TAG_TLS, 6},
 };
 
 struct section {

@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -116,6 +117,13 @@ class Odd:
         self.port, self.other_port, self.closed_port = (harness.free_port() for _ in range(3))
         self.number = 0
         self.names = harness.Namespace(test)
+        certificate = os.path.join(harness.temporary_folder(test), "certificate")
+        harness.command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=eye",
+                        "-keyout", certificate, "-out", certificate + ".pem")
+        self.server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server_side.load_cert_chain(certificate + ".pem", certificate)
+        self.client_side = ssl._create_unverified_context()  # pylint: disable=protected-access
 
     def once(self):
         with harness.Scope() as scope:
@@ -129,6 +137,7 @@ class Odd:
             self.calls(scope)
             self.operations(scope)
             self.messages(scope)
+            self.encrypted(scope)
         with contextlib.suppress(ConnectionRefusedError), socket.socket() as refused:
             refused.connect(("127.0.0.1", self.closed_port))
 
@@ -205,6 +214,23 @@ class Odd:
         talk.server.close()
         talk.close()
 
+    def encrypted(self, scope):
+        """A request inside TLS."""
+        listener = harness.listen(scope, harness.free_port())
+        client = socket.create_connection(listener.getsockname())
+        server, _ = listener.accept()
+
+        def serve():
+            with self.server_side.wrap_socket(server, server_side=True) as encrypted:
+                encrypted.recv(1000)
+                encrypted.sendall(answer())
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        with self.client_side.wrap_socket(client) as encrypted:
+            encrypted.sendall(get("/encrypted"))
+            encrypted.recv(1000)
+        thread.join()
+
     def failing_requests(self, scope):
         """Of more routes than there is room for."""
         talk = Conversation(scope, self.port)
@@ -274,7 +300,7 @@ class Live(unittest.TestCase):
         key = accounts.write_secret(self, "0123456789abcdef0123456789abcdef")
         return harness.Daemon(
             self, "protocols.dns=true", "protocols.http2=true", "protocols.redis=true",
-            "protocols.kafka=true",
+            "protocols.kafka=true", "protocols.tls=true",
             "connections.remote=name", "limits.tag_values=40",
             "limits.idle=10s", f"control.socket={self.control}",
             console=None, exporters=(

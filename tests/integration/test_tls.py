@@ -180,6 +180,12 @@ class Servers(Certified):
         self.assertIn("curl", {own["service"]
                                for own, _ in self.daemon.series(ENDS[1], port=port)})
         self.assertEqual(self.daemon.unpaired(port=port), {})
+        for metric in ENDS:
+            self.assertEqual(self.daemon.values(metric, "tls", port=port), ["true"])
+        self.assertGreater(self.daemon.last_gauge("usm.tls.libraries", outcome="probed"), 0)
+        # curl's 22, ours, and one with many requests; both ends.
+        wait_until(lambda: self.daemon.total("usm.tls.sessions", source="hello")
+                   >= 2 * (22 + 1 + 1), 30, lambda: str(self.daemon.series("usm.tls.sessions")))
 
     def test_a_hello_that_is_asked_for_again(self):
         """HelloRetryRequest: the server wants another curve than the client has guessed."""
@@ -215,6 +221,7 @@ class Servers(Certified):
         for metric in ENDS:
             self.assertEqual(self.seen(metric, port)["/p", "200"], 400, metric)
         self.assertEqual(self.seen(ENDS[0], behind)["/p", "200"], 400)
+        self.assertEqual(self.daemon.values(ENDS[0], "tls", port=behind), [""])
 
     def answers(self, port):
         with contextlib.suppress(OSError):
@@ -413,6 +420,8 @@ class Safety(Certified):
         wait_until(lambda: any("what cannot be" in line for line in list(self.daemon.log)), 60,
                    lambda: str(self.daemon.log))
         wait_until(lambda: self.links() < probed, 30, lambda: str(self.links()))
+        wait_until(lambda: self.daemon.last_gauge("usm.tls.libraries", outcome="doubted"), 30,
+                   "the library is counted")
         before = self.links()
         self.load(self.copy_library(self.folder))
         self.daemon.wait_for_snapshots(6)
@@ -436,6 +445,7 @@ class Safety(Certified):
         self.daemon.wait_for_snapshots(5)
         said = [line for line in list(self.daemon.log) if "libssl-none" in line]
         self.assertEqual(len(said), 1, said)
+        self.assertGreater(self.daemon.last_gauge("usm.tls.libraries", outcome="refused"), 0)
         self.assertIn("no program or library of x86-64 or arm64", said[0])
 
 

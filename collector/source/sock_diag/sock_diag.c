@@ -504,6 +504,13 @@ static bool follows_processes(const void *state)
     return false;
 }
 
+static bool read_tls(const void *state, struct eye_tls_counts *ret_counts)
+{
+    (void)state;
+    (void)ret_counts;
+    return false;
+}
+
 static struct eye_process_counts process_counts(const void *state)
 {
     (void)state;
@@ -576,6 +583,7 @@ const struct eye_tier_type eye_tier_sock_diag = {
     .open_rows = open_rows,
     .follows_processes = follows_processes,
     .process_counts = process_counts,
+    .read_tls = read_tls,
     .tells_nat = tells_nat,
     .prepare = prepare,
     .apply = apply,

@@ -47,6 +47,7 @@ struct file {
     char *path;     /* owned: in the process that was met first, or last while it is not opened */
     pid_t pid;      /* of that one */
     bool tried;     /* it was opened: whether it can be probed is known */
+    bool doubted;   /* it was probed, and let go */
     bool told;      /* that it cannot be opened */
     unsigned unmet; /* looks that have not met it */
     struct eye_tls_probed probed;
@@ -65,6 +66,9 @@ struct eye_insider {
     uint64_t looked_ns;          /* when the last look ended */
     uint64_t pause_ns;           /* and how long none may follow */
     unsigned looks;
+    struct {
+        atomic_uint_fast64_t probed, refused, doubted, joined;
+    } counts; /* as struct eye_tls_counts; for other threads */
     int stop; /* eventfd */
     pthread_t thread;
 };
@@ -269,12 +273,32 @@ static void doubt(struct eye_insider *insider, struct file *file)
             "ends, %llu impossible)",
             file->path, wrong ? "what cannot be" : "calls that do not end", tally.entries,
             tally.exits, tally.impossible);
+        file->doubted = true;
         let_go(insider, file);
     }
 }
 
+static void count(struct eye_insider *insider)
+{
+    uint64_t probed = 0;
+    uint64_t refused = 0;
+    uint64_t doubted = 0;
+    for (size_t i = 0; i < insider->file_count; i++) {
+        const struct file *file = insider->files[i];
+        probed += file->probed.library >= 0;
+        doubted += file->doubted;
+        refused += file->tried && file->probed.library < 0 && !file->doubted;
+    }
+    atomic_store(&insider->counts.probed, probed);
+    atomic_store(&insider->counts.refused, refused);
+    atomic_store(&insider->counts.doubted, doubted);
+    atomic_store(&insider->counts.joined,
+                 insider->probes == NULL ? 0 : eye_tls_probes_joined(insider->probes));
+}
+
 static void care(struct eye_insider *insider)
 {
+    count(insider);
     if (insider->probes == NULL) {
         return;
     }
@@ -382,6 +406,14 @@ int eye_insider_open(const struct socket_storage *programs, const char *proc,
 void eye_insider_follow(struct eye_insider *insider, uint32_t protocols)
 {
     atomic_store(&insider->followed, protocols);
+}
+
+void eye_insider_read(const struct eye_insider *insider, struct eye_tls_counts *ret_counts)
+{
+    *ret_counts = (struct eye_tls_counts){.probed = atomic_load(&insider->counts.probed),
+                                          .refused = atomic_load(&insider->counts.refused),
+                                          .doubted = atomic_load(&insider->counts.doubted),
+                                          .joined = atomic_load(&insider->counts.joined)};
 }
 
 void eye_insider_close(struct eye_insider *insider)

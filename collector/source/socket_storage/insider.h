@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "collector/base/error.h"
+#include "collector/source/tier.h"
 
 struct socket_storage;
 struct eye_insider;
@@ -22,6 +23,9 @@ int eye_insider_open(const struct socket_storage *programs, const char *proc,
 
 /** From now on these protocols are followed inside TLS: 1 << enum eye_protocol. */
 void eye_insider_follow(struct eye_insider *insider, uint32_t protocols);
+
+/** As of some seconds ago. Any thread. */
+void eye_insider_read(const struct eye_insider *insider, struct eye_tls_counts *ret_counts);
 
 /** Waits for what it is doing. Takes NULL. */
 void eye_insider_close(struct eye_insider *insider);

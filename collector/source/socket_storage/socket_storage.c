@@ -625,6 +625,16 @@ static bool follows_processes(const void *state)
     return tier->states[EYE_ABILITY_PROCESSES] == WORKS;
 }
 
+static bool read_tls(const void *state, struct eye_tls_counts *ret_counts)
+{
+    const struct tier *tier = state;
+    if (tier->insider == NULL) {
+        return false;
+    }
+    eye_insider_read(tier->insider, ret_counts);
+    return true;
+}
+
 static struct eye_process_counts process_counts(const void *state)
 {
     const struct tier *tier = state;
@@ -882,6 +892,7 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .losses = losses,
     .follows_processes = follows_processes,
     .process_counts = process_counts,
+    .read_tls = read_tls,
     .tells_nat = tells_nat,
     .read_programs = read_programs,
     .close = close_tier,

@@ -353,6 +353,11 @@ static void forget_session(const struct eye_tls_probes *probes, const struct eye
     }
 }
 
+uint64_t eye_tls_probes_joined(const struct eye_tls_probes *probes)
+{
+    return *(const volatile __u64 *)&probes->programs->bss->eye_tls_joined;
+}
+
 void eye_tls_probes_forget_sessions(const struct eye_tls_probes *probes, const char *proc)
 {
     int sessions = bpf_map__fd(probes->programs->maps.tls_sessions);

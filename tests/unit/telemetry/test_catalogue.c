@@ -109,6 +109,7 @@ static void metrics__of_the_daemon_alone_have_no_budget(void **state)
         const char *name = metric_at(i)->name;
         bool own = strncmp(name, "sockeye.", strlen("sockeye.")) == 0 ||
                    strncmp(name, "ebpf.", strlen("ebpf.")) == 0 ||
+                   strncmp(name, "usm.tls.", strlen("usm.tls.")) == 0 ||
                    strncmp(name, "usm.process_monitor.", strlen("usm.process_monitor.")) == 0;
         assert_int_equal(metric_at(i)->bound, own ? EYE_SERIES_FEW : EYE_SERIES_BUDGETED);
     }
