@@ -182,13 +182,21 @@ class Odd:
         talk.close()
 
     def operations(self, scope):
-        """Of Redis: one that works, one that fails, and one that is not answered."""
+        """Of Redis: one that works, one that fails, and one that is not answered; of PostgreSQL one
+        with a table."""
         talk = Conversation(scope, self.port)
         talk.exchange(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", b"$1\r\nv\r\n")
         talk.exchange(b"*2\r\n$4\r\nINCR\r\n$1\r\nk\r\n",
                       b"-WRONGTYPE it is none\r\n")
         talk.client_sends(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
         talk.server.close()
+        talk.close()
+
+        def message(kind, text):
+            return kind + struct.pack("!I", 4 + len(text)) + text
+        talk = Conversation(scope, self.port)
+        talk.exchange(message(b"Q", b"select a from orders\0"),
+                      message(b"C", b"SELECT 0\0") + message(b"Z", b"I"))
         talk.close()
 
     def messages(self, scope):
@@ -300,7 +308,7 @@ class Live(unittest.TestCase):
         key = accounts.write_secret(self, "0123456789abcdef0123456789abcdef")
         return harness.Daemon(
             self, "protocols.dns=true", "protocols.http2=true", "protocols.redis=true",
-            "protocols.kafka=true", "protocols.tls=true",
+            "protocols.kafka=true", "protocols.postgres=true", "protocols.tls=true",
             "connections.remote=name", "limits.tag_values=40",
             "limits.idle=10s", f"control.socket={self.control}",
             console=None, exporters=(
