@@ -14,6 +14,9 @@
 
 /* Of each processor: room for some 300 mappings until they are read. */
 #define PAGES 8
+/* So many bytes wake the reader, who looks by itself before: to wake somebody for each mapping costs
+ * whoever maps ten times as much as to tell of it. */
+#define WAKING_BYTES 16384
 
 struct eye_tls_watch {
     void (*found)(void *context, const struct eye_tls_mapping *mapping);
@@ -82,7 +85,7 @@ static int open_events(struct eye_tls_watch *watch)
         .mmap = 1, /* of what can be run */
         .mmap2 = 1,
         .watermark = 1,
-        .wakeup_watermark = 1,
+        .wakeup_watermark = WAKING_BYTES,
     };
     watch->map = bpf_map_create(BPF_MAP_TYPE_PERF_EVENT_ARRAY, "tls_watch", sizeof(uint32_t),
                                 sizeof(uint32_t), (uint32_t)libbpf_num_possible_cpus(), NULL);

@@ -19,7 +19,8 @@ struct eye_tls_watch;
 int eye_tls_watch_open(void (*found)(void *context, const struct eye_tls_mapping *mapping),
                        void *context, struct eye_tls_watch **ret_watch);
 
-/** Readable when there is something to read; -1 of NULL. */
+/** Readable when much waits to be read, so whoever waits for it looks from time to time; -1 of
+ * NULL. */
 int eye_tls_watch_fd(const struct eye_tls_watch *watch);
 
 /** Tells of all that there is. False: some were lost, and only a look at all processes finds them.

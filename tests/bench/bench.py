@@ -16,6 +16,7 @@ import itertools
 import os
 import shutil
 import socket
+import ssl  # pylint: disable=unused-import  # so that there is a libssl to probe
 import statistics
 import sys
 import tempfile
@@ -26,9 +27,9 @@ import conntrack
 import pairs
 from databases import Kafka, Mysql, Postgres, Redis
 from daemon import JSON_CONSOLE, Daemon, Tcplife, program_cost, programs_of
-from machine import (NGINX_PORT, ClosingNginx, Failed, Floor, Generator, Iperf, ManySockets,
-                     Nghttpd, Nginx, Sockets, Talk, bpf_stats, command, compile_loads,
-                     enter_own_namespace, need, say)
+from machine import (NGINX_PORT, ClosingNginx, EncryptedNginx, Failed, Generator, Iperf,
+                     ManySockets, Nghttpd, Nginx, Programs, Sockets, Talk, bpf_stats, command,
+                     compile_loads, enter_own_namespace, floor, need, own_library, say)
 from table import (Row, at_least, at_most, count, mebibytes, microseconds, milliseconds,
                    nanoseconds, print_table)
 
@@ -188,6 +189,50 @@ def postgres_rows(bench):
         yield from program_rows(bench, load, "row", 30, "protocols.postgres=true")
 
 
+@contextlib.contextmanager
+def reading_tls(bench):
+    """A daemon with its probes in libssl."""
+    with Daemon(bench.sockeye, settings=("protocols.tls=true",)) as daemon:
+        for _ in range(600):
+            if daemon.said("inside TLS: OpenSSL"):
+                break
+            time.sleep(0.1)
+        else:
+            raise Failed("libssl is not probed")
+        yield daemon
+
+
+def tls_load_rows(bench, load, target):
+    """On and off, and beside it what is left by empty probes at entries and returns."""
+    program = bench.program("bench_returns")
+    library = own_library("libssl.so")
+    ours = bench.measure_under(load, lambda: reading_tls(bench))
+    theirs = bench.measure_under(load, lambda: Programs(program, library))
+    yield rate_row(load, ours, target)
+    base, observed, ratio = theirs.rates()
+    yield Row("    with empty probes at entries and returns of SSL_read and SSL_write, on / off",
+              f"{ratio:.3f}", base=f"{count(base)} {load.unit}",
+              observed=f"{count(observed)} {load.unit}", used=theirs.used)
+    added = [1e9 / observed - 1e9 / base for base, observed, _ in (ours.rates(), theirs.rates())]
+    yield at_most(f"    time added to each of {load.unit.split('/')[0]} by sockeye / by those",
+                  added[0] / added[1], 0.2, "{:.3f}".format, base=nanoseconds(added[1]),
+                  observed=nanoseconds(added[0]))
+
+
+def tls_rows(bench):
+    for size in (64, 16000):
+        yield from tls_load_rows(bench, bench.generator(
+            "tls_pair", f"SSL_write and SSL_read of {size} bytes", "pairs/s", size), 0.2)
+    with EncryptedNginx(bench.folder) as load:
+        yield from tls_load_rows(bench, load, 0.8)
+    load = bench.generator("map", "mapping code, and taking it away", "times/s")
+    measured = bench.measure_under(load, lambda: reading_tls(bench))
+    yield rate_row(load, measured, 0.8)
+    base, observed, _ = measured.rates()
+    yield at_most("    time added to each mapping of code", 1e9 / observed - 1e9 / base, 1000,
+                  nanoseconds, used=measured.used)
+
+
 def churn_rows(bench):
     with ClosingNginx(bench.folder) as load:
         yield rate_row(load, bench.measure(load), 0.94)
@@ -208,11 +253,11 @@ def program_cost_of(bench, load, *settings):
 
 def floor_cost_of(bench, load):
     """The same of empty programs: what the kernel's statistics cost, and calling them."""
-    with bpf_stats(True), Floor(bench.program("bench_floor")) as floor:
+    with bpf_stats(True), floor(bench.program("bench_floor")) as empty:
         load.run(1)
-        before = programs_of(floor.pid)
+        before = programs_of(empty.pid)
         run = load.run(bench.seconds)
-        cost = program_cost(before, programs_of(floor.pid))
+        cost = program_cost(before, programs_of(empty.pid))
     return run["count"], cost, total_of(cost)
 
 
@@ -558,7 +603,7 @@ def deliver_rows(bench):
 
 PARTS = {"tcp": tcp_rows, "udp": udp_rows, "connections": connection_rows, "http": http_rows,
          "http2": http2_rows, "redis": redis_rows, "mysql": mysql_rows,
-         "postgres": postgres_rows, "kafka": kafka_rows, "churn": churn_rows, "live": live_rows,
+         "postgres": postgres_rows, "kafka": kafka_rows, "tls": tls_rows, "churn": churn_rows, "live": live_rows,
          "memory": memory_rows, "snapshot": snapshot_rows,
          "conntrack": conntrack_rows, "control": control_rows, "start": start_rows,
          "deliver": deliver_rows}

@@ -20,6 +20,7 @@ BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
 CLONE_NEWNET = 0x40000000
 NGINX_PORT = 8080
 STATUS_PORT = 8081
+TLS_PORT = 8443
 
 NGINX_CONFIG = f"""
 worker_processes 2;
@@ -41,11 +42,21 @@ http {{{{
         listen 127.0.0.1:{NGINX_PORT} reuseport;
         location / {{{{ return 200 "hello, world\\n"; }}}}
     }}}}
+    {{more}}
     server {{{{
         listen 127.0.0.1:{STATUS_PORT};
         location / {{{{ stub_status; }}}}
     }}}}
 }}}}
+"""
+
+TLS_SERVER = f"""
+    server {{{{
+        listen 127.0.0.1:{TLS_PORT} ssl reuseport;
+        ssl_certificate {{folder}}/certificate.pem;
+        ssl_certificate_key {{folder}}/key.pem;
+        location / {{{{ return 200 "hello, world\\n"; }}}}
+    }}}}
 """
 
 # wrk calls this when it is done; the times are in microseconds.
@@ -118,11 +129,12 @@ def compile_loads(folder):
     """The load generators, compiled into a folder: {name: path}."""
     need("gcc")
     loads = {}
-    for name in ("conn", "rr", "udp", "idle"):
+    for name, libraries in (("conn", ()), ("rr", ()), ("udp", ()), ("idle", ()), ("map", ()),
+                            ("tls_pair", ("-lssl", "-lcrypto"))):
         loads[name] = os.path.join(folder, name)
         command("gcc", "-std=gnu17", "-O2", "-Wall", "-Wextra", "-Werror", "-D_GNU_SOURCE",
                 "-pthread", f"-I{ROOT}", os.path.join(ROOT, "tests/bench", f"{name}.c"),
-                os.path.join(ROOT, "collector/base/parse.c"), "-o", loads[name])
+                os.path.join(ROOT, "collector/base/parse.c"), "-o", loads[name], *libraries)
     return loads
 
 
@@ -212,6 +224,8 @@ class Nginx(Load):
 
     name, unit = "HTTP/1 keep-alive", "requests/s"
     headers = ()
+    url = f"http://127.0.0.1:{NGINX_PORT}"
+    more = ""
 
     def __init__(self, folder):
         self._folder = folder
@@ -220,7 +234,8 @@ class Nginx(Load):
         need("nginx", "wrk", "curl")
         config = os.path.join(self._folder, "nginx.conf")
         self._script = os.path.join(self._folder, "wrk.lua")
-        write(config, NGINX_CONFIG.format(folder=self._folder))
+        write(config, NGINX_CONFIG.format(folder=self._folder,
+                                          more=self.more.format(folder=self._folder)))
         write(self._script, WRK_SCRIPT)
         self._server = subprocess.Popen(["nginx", "-e", "stderr", "-c", config],
                                         stdin=subprocess.DEVNULL)
@@ -240,7 +255,7 @@ class Nginx(Load):
     def run(self, seconds):
         before = self.served()
         text = command("wrk", "-t1", "-c64", f"-d{seconds}s", "-s", self._script, *self.headers,
-                       f"http://127.0.0.1:{NGINX_PORT}/hello/world?name=value")
+                       f"{self.url}/hello/world?name=value")
         served = self.served() - before - 1
         found = re.search(r"^figures (\d+) (\d+) ([\d.]+) (\d+)$", text, re.M)
         if found is None or int(found[4]) > 0:
@@ -253,6 +268,21 @@ class ClosingNginx(Nginx):
 
     name = "HTTP/1, a connection per request"
     headers = ("-H", "Connection: close")
+
+
+class EncryptedNginx(Nginx):
+    """The same inside TLS."""
+
+    name = "HTTP/1 inside TLS, keep-alive"
+    url = f"https://127.0.0.1:{TLS_PORT}"
+    more = TLS_SERVER
+
+    def __enter__(self):
+        need("openssl")
+        command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                "-nodes", "-days", "2", "-subj", "/CN=bench", "-keyout", f"{self._folder}/key.pem",
+                "-out", f"{self._folder}/certificate.pem")
+        return super().__enter__()
 
 
 class Nghttpd(Load):
@@ -313,14 +343,17 @@ class Talk:
                     client.recv(4096)
 
 
-class Floor:
-    """The empty programs of floor.bpf.c, at the places of the daemon's."""
+class Programs:
+    """Empty programs of a program of ours, while the context lasts."""
 
-    def __init__(self, path):
-        cgroup = command("findmnt", "-n", "-t", "cgroup2", "-o", "TARGET").split("\n")[0]
-        self._process = subprocess.Popen([path, cgroup], text=True, stdin=subprocess.PIPE,
+    def __init__(self, *words):
+        self._process = subprocess.Popen(words, text=True, stdin=subprocess.PIPE,
                                          stdout=subprocess.PIPE)
         self.pid = self._process.pid
+
+    @staticmethod
+    def cpu_ns():
+        return 0
 
     def __enter__(self):
         if self._process.stdout.readline().strip() != "ready":
@@ -330,6 +363,20 @@ class Floor:
 
     def __exit__(self, *unused):
         end(self._process)
+
+
+def floor(path):
+    """Those of floor.bpf.c, at the places of the daemon's."""
+    return Programs(path, command("findmnt", "-n", "-t", "cgroup2", "-o", "TARGET").split("\n")[0])
+
+
+def own_library(name):
+    """The path of a library that this process has loaded."""
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        for line in maps:
+            if f"/{name}" in line:
+                return line.split()[-1]
+    raise Failed(f"{name} is not loaded")
 
 
 class Sockets:

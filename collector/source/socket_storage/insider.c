@@ -24,6 +24,9 @@
 
 #include "bpf/socket_storage.skel.h"
 
+/* Between two times that what the kernel tells is read: so long a new file of a library may be in
+ * use before it is probed. */
+#define LISTEN_NS (100 * EYE_NS_PER_MS)
 /* Between two times that what is probed is looked after. */
 #define CARE_NS (2 * EYE_NS_PER_SECOND)
 /* Between two looks at what processes have loaded. The kernel tells of what comes; a look finds
@@ -370,7 +373,8 @@ static void *run(void *context)
             care(insider);
             next_care_ns = now_ns + CARE_NS;
         }
-        poll(ready, EYE_ARRAY_LENGTH(ready), (int)(CARE_NS / EYE_NS_PER_MS));
+        uint64_t pause_ns = insider->watch == NULL ? CARE_NS : LISTEN_NS;
+        poll(ready, EYE_ARRAY_LENGTH(ready), (int)(pause_ns / EYE_NS_PER_MS));
     }
     return NULL;
 }
