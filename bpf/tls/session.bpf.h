@@ -5,8 +5,9 @@
 #include "bpf/maps.bpf.h"
 #include "bpf/tls/abi.h"
 
-/* Calls within each other: TLS in TLS needs two, and a library calls itself. */
-#define EYE_TLS_DEPTH 4
+/* Calls of one thread that are under way: within each other (TLS in TLS needs two), and on stacks
+ * of coroutines. */
+#define EYE_TLS_CALLS 8
 
 struct eye_tls_session {
     struct eye_stream stream;
@@ -19,7 +20,7 @@ struct eye_tls_session {
 /* A call that has begun; when it is over, the plaintext that it brought. */
 struct eye_tls_call {
     struct eye_tls_key key;
-    __u64 frame;   /* the stack pointer of its caller, which tells it from calls within */
+    __u64 frame;   /* the stack pointer of its caller, which no other has; 0: none is under way */
     __u64 buffer;  /* of plaintext, in the process */
     __u64 length;  /* of it, as far as it may be used */
     __u64 written; /* where it leaves the number of bytes; 0: it returns that */
@@ -33,9 +34,9 @@ struct eye_tls_call {
 };
 
 struct eye_tls_calls {
-    __u32 count;
+    __u32 turn; /* whose place is taken when none is free */
     __u32 padding;
-    struct eye_tls_call items[EYE_TLS_DEPTH];
+    struct eye_tls_call items[EYE_TLS_CALLS];
     struct eye_tls_call ended; /* what the programs of protocols read */
 };
 

@@ -65,17 +65,38 @@ static __always_inline __u64 eye_tls_frame(const struct pt_regs *regs, __u64 coo
 
 /* ---- A call begins ---- */
 
-/* Calls whose frames lie below the new one have ended without passing a probe: by an error. */
-static __always_inline __u32 eye_tls_living(const struct eye_tls_calls *calls, __u64 frame)
+/* A call that takes the place of @old, which may still bring something: nobody will know what. */
+static __always_inline void eye_tls_give_up(const struct eye_tls_call *old)
 {
-    __u32 count = calls->count;
-    for (int i = 0; i < EYE_TLS_DEPTH; i++) {
-        if (count == 0 || calls->items[(count - 1) & (EYE_TLS_DEPTH - 1)].frame > frame) {
-            break;
-        }
-        count--;
+    struct eye_tls_key key = old->key;
+    struct eye_tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
+    eye_lose(EYE_LOSS_TLS_DEEP, 1);
+    if (session) {
+        session->position[old->side & 1]++; /* a gap, of whatever length */
     }
-    return count;
+}
+
+/* The place of a new call. One that has ended without passing a probe, by an error, has the same
+ * caller as a later one, or is of the same session, which has one call at a time to each side. */
+static __always_inline __u32 eye_tls_place_of(struct eye_tls_calls *calls,
+                                              const struct eye_tls_call *call)
+{
+    __u32 free = EYE_TLS_CALLS;
+    for (__u32 i = 0; i < EYE_TLS_CALLS; i++) {
+        const struct eye_tls_call *old = &calls->items[i];
+        if (old->frame == call->frame ||
+            (old->frame && old->key.session == call->key.session && old->side == call->side)) {
+            return i;
+        }
+        free = old->frame ? free : i;
+    }
+    if (free < EYE_TLS_CALLS) {
+        return free;
+    }
+    __u32 turn = calls->turn++ & (EYE_TLS_CALLS - 1);
+    eye_pin(turn);
+    eye_tls_give_up(&calls->items[turn & (EYE_TLS_CALLS - 1)]);
+    return turn;
 }
 
 SEC("kprobe")
@@ -92,27 +113,22 @@ int tls_entry(struct pt_regs *regs)
         eye_lose(EYE_LOSS_TLS_STORAGE, 1);
         return 0;
     }
-    __u64 frame = eye_tls_frame(regs, cookie);
-    __u64 count = eye_tls_living(calls, frame);
-    if (count >= EYE_TLS_DEPTH) {
-        eye_lose(EYE_LOSS_TLS_DEEP, 1);
-        return 0;
-    }
-    eye_pin(count);
-    struct eye_tls_call *call = &calls->items[count & (EYE_TLS_DEPTH - 1)];
-    call->frame = frame;
-    call->key.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION);
-    call->key.tgid = bpf_get_current_pid_tgid() >> 32;
-    call->key.padding = 0;
-    call->buffer = eye_tls_argument(regs, cookie, EYE_TLS_BUFFER);
-    call->length = eye_tls_argument(regs, cookie, EYE_TLS_LENGTH);
-    call->length = cookie & EYE_TLS_COOKIE_SHORT ? (__u32)call->length : call->length;
-    call->written =
+    struct eye_tls_call call = {
+        .key.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION),
+        .key.tgid = bpf_get_current_pid_tgid() >> 32,
+        .frame = eye_tls_frame(regs, cookie),
+        .buffer = eye_tls_argument(regs, cookie, EYE_TLS_BUFFER),
+        .length = eye_tls_argument(regs, cookie, EYE_TLS_LENGTH),
+        .side = cookie & EYE_TLS_COOKIE_WRITES ? EYE_SENT : EYE_RECEIVED,
+        .library = cookie >> EYE_TLS_LIBRARY_SHIFT & (EYE_TLS_LIBRARIES_MAX - 1),
+    };
+    call.length = cookie & EYE_TLS_COOKIE_SHORT ? (__u32)call.length : call.length;
+    call.written =
         cookie & EYE_TLS_COOKIE_BY_1 ? eye_tls_argument(regs, cookie, EYE_TLS_WRITTEN) : 0;
-    call->side = cookie & EYE_TLS_COOKIE_WRITES ? EYE_SENT : EYE_RECEIVED;
-    call->library = cookie >> EYE_TLS_LIBRARY_SHIFT & (EYE_TLS_LIBRARIES_MAX - 1);
-    calls->count = count + 1;
-    struct eye_tls_tally *tally = eye_tls_tally_of(call->library);
+    __u64 place = eye_tls_place_of(calls, &call);
+    eye_pin(place);
+    calls->items[place & (EYE_TLS_CALLS - 1)] = call;
+    struct eye_tls_tally *tally = eye_tls_tally_of(call.library);
     if (tally) {
         tally->entries++;
     }
@@ -224,20 +240,15 @@ static __always_inline bool eye_tls_recognise(struct eye_tls_session *session,
     return true;
 }
 
-/* Where the call with that frame stands; EYE_TLS_DEPTH: nowhere. Calls within it are over, too. */
+/* Where the call with that frame stands; EYE_TLS_CALLS: nowhere. */
 static __always_inline __u32 eye_tls_find(const struct eye_tls_calls *calls, __u64 frame)
 {
-    __u32 count = calls->count;
-    for (int i = 0; i < EYE_TLS_DEPTH; i++) {
-        if (count == 0) {
-            break;
-        }
-        count--;
-        if (calls->items[count & (EYE_TLS_DEPTH - 1)].frame == frame) {
-            return count;
+    for (__u32 i = 0; i < EYE_TLS_CALLS; i++) {
+        if (calls->items[i].frame == frame) {
+            return i;
         }
     }
-    return EYE_TLS_DEPTH;
+    return EYE_TLS_CALLS;
 }
 
 static __always_inline __s64 eye_tls_result(const struct pt_regs *regs, __u64 cookie,
@@ -286,14 +297,14 @@ int tls_exit(struct pt_regs *regs)
         return 0;
     }
     struct eye_tls_calls *calls = eye_tls_calls_of_task();
-    __u64 index = calls ? eye_tls_find(calls, eye_tls_frame(regs, cookie)) : EYE_TLS_DEPTH;
-    if (!calls || index >= EYE_TLS_DEPTH) {
+    __u64 index = calls ? eye_tls_find(calls, eye_tls_frame(regs, cookie)) : EYE_TLS_CALLS;
+    if (!calls || index >= EYE_TLS_CALLS) {
         return 0; /* of another function that ends here, too, or whose beginning was not seen */
     }
     eye_pin(index);
-    struct eye_tls_call *call = &calls->items[index & (EYE_TLS_DEPTH - 1)];
+    struct eye_tls_call *call = &calls->items[index & (EYE_TLS_CALLS - 1)];
     struct eye_tls_tally *tally = eye_tls_tally_of(call->library);
-    calls->count = index;
+    call->frame = 0;
     if (!tally) {
         return 0;
     }
