@@ -45,6 +45,22 @@ async def main():
 asyncio.run(main())
 """
 
+APACHE = """
+ServerName localhost
+Listen 127.0.0.1:{port}
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule socache_shmcb_module {modules}/mod_socache_shmcb.so
+LoadModule ssl_module {modules}/mod_ssl.so
+PidFile {folder}/apache.pid
+ErrorLog {folder}/error.log
+DocumentRoot {folder}
+SSLEngine on
+SSLCertificateFile {pem}
+SSLCertificateKeyFile {pem}
+MaxKeepAliveRequests 0
+"""
+
 NODE = """
 const fs = require('fs'), https = require('https'), http2 = require('http2');
 const pem = fs.readFileSync(process.argv[3]);
@@ -223,9 +239,41 @@ class Servers(Certified):
         self.assertEqual(self.seen(ENDS[0], behind)["/p", "200"], 400)
         self.assertEqual(self.daemon.values(ENDS[0], "tls", port=behind), [""])
 
-    def answers(self, port):
+    def test_apache(self):
+        """Events and threads: a connection goes from one to another."""
+        need("apache2")
+        port = free_port()
+        for name, content in (("there", "hello"), ("apache.conf", APACHE.format(
+                folder=self.folder, port=port, pem=self.pem, modules="/usr/lib/apache2/modules"))):
+            with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+                file.write(content)
+        self.start()
+        server = spawn(self, "apache2", "-f", os.path.join(self.folder, "apache.conf"),
+                       "-DFOREGROUND", env=harness.clean_environment(DD_SERVICE="apache"))
+        self.addCleanup(server.wait, harness.HANG_SECONDS)
+        self.addCleanup(server.terminate)  # its workers go with it
+        wait_until(lambda: self.answers(port, "/there"), 30, "apache2")
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for statuses in pool.map(lambda _: self.get(port, ["/missing", "/there"] * 10), range(10)):
+                self.assertEqual(statuses, [404, 200] * 10)
+        self.assert_seen(port, {("/there", "200"): 101, ("/missing", "404"): 100})
+        self.assertEqual({own["service"] for own, _ in self.daemon.series(ENDS[0], port=port)},
+                         {"apache"})
+
+    def test_h2load(self):
+        """Many streams at once."""
+        need("h2load")
+        port = free_port()
+        self.start()
+        self.nginx(port)
+        told = command("h2load", "-n", "400", "-c", "4", "-m", "10",
+                       f"https://127.0.0.1:{port}/load").stdout
+        self.assertIn("400 succeeded", told)
+        self.assert_seen(port, {("/load", "200"): 400}, version=2)
+
+    def answers(self, port, path="/up"):
         with contextlib.suppress(OSError):
-            return self.get(port, ["/up"]) == [200]
+            return self.get(port, [path]) == [200]
         return False
 
     def test_asyncio(self):
@@ -473,6 +521,34 @@ class Reloaded(Certified, test_reload.Reload):
         self.assertEqual(daemon.stop(), harness.EXIT_OK)
         for metric in ENDS:
             self.assertEqual(test_reload.counted(path, metric, port=port, route="/reloaded"), 20)
+
+
+class Redis(Certified):
+    SETTINGS = ("protocols.tls=true", "protocols.redis=true")
+
+    def test_redis(self):
+        need("redis-server", "redis-cli")
+        port = free_port()
+        self.start()
+        with open(os.path.join(self.folder, "log"), "w", encoding="utf-8") as log:
+            spawn(self, "redis-server", "--port", "0", "--tls-port", str(port), "--tls-cert-file",
+                  self.pem, "--tls-key-file", self.pem, "--tls-ca-cert-file", self.pem,
+                  "--tls-auth-clients", "no", "--save", "", "--dir", self.folder, stdout=log)
+
+        def ask(*words, check=True):
+            return command("redis-cli", "--tls", "--insecure", "-p", str(port), *words,
+                           check=check).stdout
+        wait_until(lambda: ask("ping", check=False) == "PONG\n", 30, "redis-server")
+        for number in range(10):
+            self.assertEqual(ask("set", "key", str(number)), "OK\n")
+            self.assertEqual(ask("get", "key"), f"{number}\n")
+        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
+            wait_until(lambda: self.daemon.weight(metric, port=port, tls="true") >= 21, 30,
+                       lambda: str(self.daemon.series(metric, port=port)))
+        self.daemon.wait_for_snapshots(2)
+        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
+            told = {own["operation"]: entry[1] for own, entry in self.daemon.series(metric, port=port)}
+            self.assertEqual(told | {"PING": 1}, {"SET": 10, "GET": 10, "PING": 1}, metric)
 
 
 class Mysql(test_mysql.Server):
