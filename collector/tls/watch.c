@@ -14,8 +14,8 @@
 
 /* Of each processor: room for some 300 mappings until they are read. */
 #define PAGES 8
-/* So many bytes wake the reader, who looks by itself before: to wake somebody for each mapping costs
- * whoever maps ten times as much as to tell of it. */
+/* So many bytes wake the reader, who looks by itself before: to wake somebody for each mapping
+ * costs whoever maps several times as much as to tell of it. */
 #define WAKING_BYTES 16384
 
 struct eye_tls_watch {
