@@ -99,12 +99,24 @@ static __always_inline __u32 eye_tls_place_of(struct eye_tls_calls *calls,
     return turn;
 }
 
+/* A call that is not followed begins: its end is not that of an earlier one with its caller. */
+static __always_inline void eye_tls_pass_over(__u64 frame)
+{
+    struct eye_tls_calls *calls = eye_tls_calls_of_task();
+    for (__u32 i = 0; calls && i < EYE_TLS_CALLS; i++) {
+        if (calls->items[i].frame == frame) {
+            calls->items[i].frame = 0;
+        }
+    }
+}
+
 SEC("kprobe")
 int tls_entry(struct pt_regs *regs)
 {
     __u64 cookie = bpf_get_attach_cookie(regs);
     if (cookie & EYE_TLS_COOKIE_TYPED &&
         (__u32)eye_tls_argument(regs, cookie, EYE_TLS_TYPE) != EYE_TLS_TYPE_DATA) {
+        eye_tls_pass_over(eye_tls_frame(regs, cookie));
         return 0;
     }
     struct eye_tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,

@@ -49,6 +49,7 @@ struct file {
     uint64_t inode;
     char *path;     /* owned: in the process that was met first, or last while it is not opened */
     pid_t pid;      /* of that one */
+    bool due;       /* it was met, and not tried since */
     bool tried;     /* it was opened: whether it can be probed is known */
     bool doubted;   /* it was probed, and let go */
     bool told;      /* that it cannot be opened */
@@ -201,6 +202,7 @@ static struct file *new_file(const struct eye_tls_mapping *mapping)
                               .inode = mapping->inode,
                               .path = strdup(mapping->path),
                               .pid = mapping->pid,
+                              .due = true,
                               .probed = {.library = -1}};
     }
     if (file != NULL && file->path == NULL) {
@@ -215,6 +217,7 @@ static void meet_again(struct file *file, const struct eye_tls_mapping *mapping)
 {
     char *path = file->tried || file->pid == mapping->pid ? NULL : strdup(mapping->path);
     file->unmet = 0;
+    file->due = !file->tried;
     if (path != NULL) {
         free(file->path);
         file->path = path;
@@ -241,7 +244,8 @@ static void meet(void *context, const struct eye_tls_mapping *mapping)
 static void try_new(struct eye_insider *insider)
 {
     for (size_t i = 0; i < insider->file_count; i++) {
-        if (!insider->files[i]->tried) {
+        if (insider->files[i]->due) {
+            insider->files[i]->due = false;
             try_file(insider, insider->files[i]);
         }
     }

@@ -819,6 +819,33 @@ static void recognise__what_follows_a_protocol(void **state)
     assert_int_equal(eye_spoken(stream), EYE_CLASS_SSH);
 }
 
+/* A protocol that asks for TLS goes on inside: its hello is looked for, and nothing behind it. */
+static void recognise__the_hello_of_what_goes_on_inside(void **state)
+{
+    static const char hello[] = "\x16\x03\x01\x01\x20\x01\0\x01\x1c\x03\x03 and more";
+    const struct eye_cursor at = {.verdict = EYE_VERDICT_ENDED, .side = EYE_SENT};
+    struct eye_stream *stream = &host->socket.stream;
+    struct __sk_buff skb = {0};
+    (void)state;
+    host->conversation.halves[EYE_SENT].mark = EYE_CLASS_TLS;
+    stream->protocol = EYE_PROTOCOL_MYSQL;
+    eye_end_protocol(stream, &host->conversation, &at);
+    assert_int_equal(stream->inside, EYE_PROTOCOL_MYSQL);
+    assert_true(eye_is_worth_a_look(stream, EYE_SPOKE_THIS_END));
+    host->payload = hello;
+    host->payload_bytes = sizeof(hello);
+    struct eye_segment segment = {.sequence = 100, .bytes = sizeof(hello)};
+    assert_false(eye_recognise(&skb, &host->socket, &segment, EYE_SENT));
+    assert_int_equal(eye_spoken(stream), EYE_CLASS_TLS);
+    assert_int_equal(stream->protocol, EYE_PROTOCOL_TUNNEL);
+    assert_false(eye_is_worth_a_look(stream, EYE_SPOKE_PEER));
+    host->conversation.halves[EYE_SENT].mark = EYE_CLASS_WEBSOCKET;
+    stream->protocol = EYE_PROTOCOL_HTTP;
+    eye_end_protocol(stream, &host->conversation, &at);
+    assert_int_equal(stream->inside, EYE_PROTOCOL_UNKNOWN);
+    assert_false(eye_is_worth_a_look(stream, EYE_SPOKE_PEER));
+}
+
 /* What a load balancer says is no payload of the protocol behind it. */
 static void recognise__behind_a_proxys_line(void **state)
 {
@@ -1191,6 +1218,7 @@ int main(void)
         TEST(recognise__looks_when_the_turn_changes),
         TEST(recognise__what_has_no_parser),
         TEST(recognise__what_follows_a_protocol),
+        TEST(recognise__the_hello_of_what_goes_on_inside),
         TEST(recognise__behind_a_proxys_line),
         TEST(recognise__what_a_port_tells),
         TEST(recognise__looks_as_far_as_it_says),
