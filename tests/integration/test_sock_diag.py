@@ -350,8 +350,9 @@ while True:
         self.assertEqual(daemon.total("tcp.sent.bytes", **tags), 50)
         for service, port in ports.items():
             tags = {"port": port, "direction": "incoming", "service": service}
-            self.assertEqual(daemon.total("tcp.connections.opened", **tags), 10)
-            self.assertEqual(daemon.total("tcp.sent.bytes", **tags), 500)
+            told = daemon.series("tcp.connections.opened", port=port)
+            self.assertEqual(daemon.total("tcp.connections.opened", **tags), 10, told)
+            self.assertEqual(daemon.total("tcp.sent.bytes", **tags), 500, told)
 
 
 if __name__ == "__main__":

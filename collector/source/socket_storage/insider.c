@@ -59,10 +59,11 @@ struct file {
 
 struct eye_insider {
     const struct socket_storage *tier;
-    char *proc;                    /* owned: source.proc, whatever becomes of the configuration */
-    struct eye_tls_probes *probes; /* NULL: nothing was to be probed yet */
-    bool given_up;                 /* the kernel refuses the programs */
-    atomic_uint followed;          /* bits by enum eye_protocol */
+    char *proc; /* owned: source.proc, whatever becomes of the configuration */
+    /* NULL: nothing was to be probed yet. Made by the thread; others tell it what to follow. */
+    _Atomic(struct eye_tls_probes *) probes;
+    bool given_up;        /* the kernel refuses the programs */
+    atomic_uint followed; /* bits by enum eye_protocol */
     struct file *files[FILES_MAX];
     size_t file_count;
     struct eye_tls_watch *watch; /* NULL: the kernel does not tell */
@@ -84,8 +85,12 @@ static bool is_loaded(struct eye_insider *insider)
 {
     if (insider->probes == NULL && !insider->given_up) {
         uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
-        int result =
-            eye_tls_probes_open(insider->tier, atomic_load(&insider->followed), &insider->probes);
+        struct eye_tls_probes *probes = NULL;
+        int result = eye_tls_probes_open(insider->tier, &probes);
+        insider->probes = probes;
+        if (probes != NULL) {
+            eye_tls_probes_follow(probes, atomic_load(&insider->followed));
+        }
         eye_privileges_lower(privileges);
         insider->given_up = result != 0;
         if (result != 0) {
@@ -309,6 +314,7 @@ static void care(struct eye_insider *insider)
     if (insider->probes == NULL) {
         return;
     }
+    /* Again: whoever told it while the programs were loaded may have been too early. */
     eye_tls_probes_follow(insider->probes, atomic_load(&insider->followed));
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
     for (size_t i = 0; i < insider->file_count; i++) {
@@ -414,6 +420,10 @@ int eye_insider_open(const struct socket_storage *programs, const char *proc,
 void eye_insider_follow(struct eye_insider *insider, uint32_t protocols)
 {
     atomic_store(&insider->followed, protocols);
+    struct eye_tls_probes *probes = insider->probes;
+    if (probes != NULL) {
+        eye_tls_probes_follow(probes, protocols);
+    }
 }
 
 void eye_insider_read(const struct eye_insider *insider, struct eye_tls_counts *ret_counts)

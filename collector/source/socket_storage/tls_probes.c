@@ -113,8 +113,7 @@ static void load_protocol(const struct eye_tls_probes *probes, enum eye_protocol
     }
 }
 
-int eye_tls_probes_open(const struct socket_storage *tier, uint32_t protocols,
-                        struct eye_tls_probes **ret_probes)
+int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_probes **ret_probes)
 {
     struct eye_tls_probes *probes = calloc(1, sizeof(*probes));
     struct tls *programs = tls__open();
@@ -139,7 +138,6 @@ int eye_tls_probes_open(const struct socket_storage *tier, uint32_t protocols,
     for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
         load_protocol(probes, (enum eye_protocol)i);
     }
-    eye_tls_probes_follow(probes, protocols);
     malloc_trim(0);
     *ret_probes = probes;
     return 0;

@@ -23,14 +23,13 @@ struct eye_tls_probed {
 };
 
 /**
- * Loads the programs. @tier: loaded; it outlives these, which have its maps. @protocols: see
- * eye_tls_probes_follow(). One of a protocol that cannot be loaded costs its own requests, and the
+ * Loads the programs, which follow nothing yet. @tier: loaded; it outlives these, which have its
+ * maps. One of a protocol that cannot be loaded costs its own requests, and the
  * log says so. 0 or -errno.
  */
-int eye_tls_probes_open(const struct socket_storage *tier, uint32_t protocols,
-                        struct eye_tls_probes **ret_probes);
+int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_probes **ret_probes);
 
-/** From now on these protocols are followed: 1 << enum eye_protocol. */
+/** From now on these protocols are followed: 1 << enum eye_protocol. Any thread. */
 void eye_tls_probes_follow(struct eye_tls_probes *probes, uint32_t protocols);
 
 /**
