@@ -65,14 +65,20 @@ static __always_inline __u64 eye_tls_frame(const struct pt_regs *regs, __u64 coo
 
 /* ---- A call begins ---- */
 
+/* A gap of unknown length: more than bodies have, whose skipping would go on behind it otherwise.
+ * Gaps that follow each other are one: so many bytes would pass for those that were seen before. */
+#define EYE_TLS_GAP (1U << 26)
+
 /* A call that takes the place of @old, which may still bring something: nobody will know what. */
 static __always_inline void eye_tls_give_up(const struct eye_tls_call *old)
 {
     struct eye_tls_key key = old->key;
     struct eye_tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
+    __u32 side = old->side & 1;
     eye_lose(EYE_LOSS_TLS_DEEP, 1);
-    if (session) {
-        session->position[old->side & 1]++; /* a gap, of whatever length */
+    if (session && !session->gap[side]) {
+        session->position[side] += EYE_TLS_GAP;
+        session->gap[side] = 1;
     }
 }
 
@@ -296,6 +302,8 @@ static __always_inline struct eye_tls_session *eye_tls_advance(struct eye_tls_ca
     ended->sequence = session->position[side];
     ended->acknowledged = session->position[side ^ 1];
     session->position[side] += bytes;
+    session->gap[EYE_SENT] = 0;
+    session->gap[EYE_RECEIVED] = 0;
     return session->joined ? session : NULL;
 }
 
