@@ -56,8 +56,8 @@ struct eye_tls_layout {
 
 /* Of one library, by its number, on one CPU: whether its probes see what they should. */
 struct eye_tls_tally {
-    __u64 entries;    /* calls that were seen to begin */
-    __u64 exits;      /* and to end */
+    __u64 entries;    /* calls that were seen to begin, the first ones of each thread */
+    __u64 exits;      /* and of these to end */
     __u64 impossible; /* that brought more than was asked for: the result was none */
 };
 

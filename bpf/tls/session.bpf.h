@@ -32,11 +32,17 @@ struct eye_tls_call {
     __u16 port;
     __u8 side; /* enum eye_side */
     __u8 library;
+    __u8 judged; /* it is in the library's tally */
+    __u8 padding[7];
 };
 
+/* So many calls of a thread tell whether its library's probes see what they should: one program
+ * that leaves its calls by exceptions does not speak for all others. */
+#define EYE_TLS_JUDGED 64
+
 struct eye_tls_calls {
-    __u32 turn; /* whose place is taken when none is free */
-    __u32 padding;
+    __u32 turn;   /* whose place is taken when none is free */
+    __u32 judged; /* calls, up to EYE_TLS_JUDGED */
     struct eye_tls_call items[EYE_TLS_CALLS];
     struct eye_tls_call ended; /* what the programs of protocols read */
 };

@@ -116,6 +116,18 @@ static __always_inline void eye_tls_pass_over(__u64 frame)
     }
 }
 
+/* Whether a call counts for its library; then it has. */
+static __always_inline __u8 eye_tls_judge(struct eye_tls_calls *calls, __u32 library)
+{
+    struct eye_tls_tally *tally = calls->judged < EYE_TLS_JUDGED ? eye_tls_tally_of(library) : NULL;
+    if (!tally) {
+        return 0;
+    }
+    calls->judged++;
+    tally->entries++;
+    return 1;
+}
+
 SEC("kprobe")
 int tls_entry(struct pt_regs *regs)
 {
@@ -143,13 +155,10 @@ int tls_entry(struct pt_regs *regs)
     call.length = cookie & EYE_TLS_COOKIE_SHORT ? (__u32)call.length : call.length;
     call.written =
         cookie & EYE_TLS_COOKIE_BY_1 ? eye_tls_argument(regs, cookie, EYE_TLS_WRITTEN) : 0;
+    call.judged = eye_tls_judge(calls, call.library);
     __u64 place = eye_tls_place_of(calls, &call);
     eye_pin(place);
     calls->items[place & (EYE_TLS_CALLS - 1)] = call;
-    struct eye_tls_tally *tally = eye_tls_tally_of(call.library);
-    if (tally) {
-        tally->entries++;
-    }
     return 0;
 }
 
@@ -307,6 +316,15 @@ static __always_inline struct eye_tls_session *eye_tls_advance(struct eye_tls_ca
     return session->joined ? session : NULL;
 }
 
+static __always_inline void eye_tls_tell_end(__u32 library, __u8 judged, bool impossible)
+{
+    struct eye_tls_tally *tally = eye_tls_tally_of(library);
+    if (tally) {
+        tally->exits += judged;
+        tally->impossible += impossible;
+    }
+}
+
 SEC("kprobe")
 int tls_exit(struct pt_regs *regs)
 {
@@ -323,18 +341,13 @@ int tls_exit(struct pt_regs *regs)
     }
     eye_pin(index);
     struct eye_tls_call *call = &calls->items[index & (EYE_TLS_CALLS - 1)];
-    struct eye_tls_tally *tally = eye_tls_tally_of(call->library);
     call->frame = 0;
-    if (!tally) {
-        return 0;
-    }
-    tally->exits++;
     __s64 bytes = eye_tls_result(regs, cookie, call);
-    if (bytes > 0 && call->buffer && (__u64)bytes > call->length) {
-        tally->impossible++;
-        return 0;
+    bool impossible = bytes > 0 && call->buffer && (__u64)bytes > call->length;
+    if (call->judged || impossible) {
+        eye_tls_tell_end(call->library, call->judged, impossible);
     }
-    if (bytes <= 0 || bytes > EYE_TLS_BYTES_MAX) {
+    if (impossible || bytes <= 0 || bytes > EYE_TLS_BYTES_MAX) {
         return 0;
     }
     struct eye_tls_call *ended = &calls->ended;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "collector/base/base.h"
 #include "collector/host/mountinfo.h"
@@ -98,6 +99,13 @@ int eye_tls_mappings_scan(const char *proc,
     }
     closedir(folder);
     return 0;
+}
+
+bool eye_tls_is_process(const char *proc, pid_t pid)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s/%d", proc, (int)pid);
+    return length < (int)sizeof(path) && access(path, F_OK) == 0;
 }
 
 /* ---- Opening ---- */

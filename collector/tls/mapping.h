@@ -37,6 +37,9 @@ int eye_tls_mappings_scan(const char *proc,
                           void (*found)(void *context, const struct eye_tls_mapping *mapping),
                           void *context);
 
+/** Whether the process is still there. */
+bool eye_tls_is_process(const char *proc, pid_t pid);
+
 /**
  * Opens the file of a mapping for reading, by a path outside of the process where it is one of an
  * overlay: what is attached to it then does not keep the overlay mounted. A descriptor, the

@@ -113,6 +113,14 @@ def command(*words, timeout=HANG_SECONDS, check=True, **options):
     return done
 
 
+def make_certificate(certificate, key, *more, name="localhost"):
+    """Signed by itself, into two files."""
+    need("openssl")
+    command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-days", "2", "-subj", f"/CN={name}", *more, "-out", certificate, "-keyout",
+            key)
+
+
 def assert_waited(test, told, least, most):
     """What a daemon tells of waits lies between how long the server takes at least and what the
     client's own clock says around them, on however busy a machine; both but for bins (1.6 %)."""

@@ -12,7 +12,6 @@ import os
 import re
 import signal
 import socket
-import ssl
 import struct
 import sys
 import threading
@@ -31,6 +30,7 @@ import test_delivery
 import test_pressure
 from conversation import Conversation, answer, get
 from test_probe import WITHOUT_CGROUP2, mounts_changed
+from test_spoken import Certificate
 from traffic import Truth
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -117,13 +117,7 @@ class Odd:
         self.port, self.other_port, self.closed_port = (harness.free_port() for _ in range(3))
         self.number = 0
         self.names = harness.Namespace(test)
-        certificate = os.path.join(harness.temporary_folder(test), "certificate")
-        harness.command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=eye",
-                        "-keyout", certificate, "-out", certificate + ".pem")
-        self.server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.server_side.load_cert_chain(certificate + ".pem", certificate)
-        self.client_side = ssl._create_unverified_context()  # pylint: disable=protected-access
+        self.certificate = Certificate(test)
 
     def once(self):
         with harness.Scope() as scope:
@@ -223,21 +217,8 @@ class Odd:
         talk.close()
 
     def encrypted(self, scope):
-        """A request inside TLS."""
-        listener = harness.listen(scope, harness.free_port())
-        client = socket.create_connection(listener.getsockname())
-        server, _ = listener.accept()
-
-        def serve():
-            with self.server_side.wrap_socket(server, server_side=True) as encrypted:
-                encrypted.recv(1000)
-                encrypted.sendall(answer())
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        with self.client_side.wrap_socket(client) as encrypted:
-            encrypted.sendall(get("/encrypted"))
-            encrypted.recv(1000)
-        thread.join()
+        """A session of TLS."""
+        self.certificate.talk(Conversation(scope, self.port))
 
     def failing_requests(self, scope):
         """Of more routes than there is room for."""

@@ -105,9 +105,7 @@ class Server(unittest.TestCase):
                        "create table d.t (a int primary key, b longtext);\n"
                        "create table d.log (a text);\n")
         certificate = os.path.join(cls.folder, "certificate")
-        command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=eye",
-                "-keyout", certificate, "-out", certificate + ".pem")
+        harness.make_certificate(certificate + ".pem", certificate)
         os.mkdir(data)
         for path in (cls.folder, data, setup, certificate, certificate + ".pem"):
             os.chown(path, user.pw_uid, user.pw_gid)

@@ -14,7 +14,8 @@ import unittest
 import harness
 import http2_peer
 from conversation import Conversation
-from harness import Daemon, Nginx, command, free_port, need, spawn, temporary_folder, wait_until
+from harness import (Daemon, Nginx, command, free_port, make_certificate, need, spawn,
+                     temporary_folder, wait_until)
 from test_connections_view import Watcher
 
 CONSOLE = harness.console_of("tcp.*", "http.*", "db.*", "usm.*", "sockeye.kernel.lost")
@@ -41,11 +42,8 @@ class Certificate:
     """Of nobody in particular, for both ends of the test's own TLS."""
 
     def __init__(self, test):
-        need("openssl")
         folder = temporary_folder(test)
-        names = ("-keyout", f"{folder}/key", "-out", f"{folder}/certificate")
-        command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=test", *names)
+        make_certificate(f"{folder}/certificate", f"{folder}/key")
         self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.server.load_cert_chain(f"{folder}/certificate", f"{folder}/key")
         self.client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -7,7 +7,6 @@ has it: this one has OpenSSL.
 
 import concurrent.futures
 import contextlib
-import ctypes
 import http.client
 import os
 import re
@@ -104,6 +103,76 @@ void SSL_free(int *session) { if (session) { *session = 0; } }
 """
 
 
+# One whose calls are left by a jump, and who does that: in as many threads as it is told.
+LEAPING_LIBRARY = """
+void (*leap)(void);
+int SSL_read(void *session, void *buffer, int length)
+{
+    if (leap) { leap(); }
+    return length < 0 ? -1 : length;
+}
+int SSL_write(void *session, const void *buffer, int length) { return length < 0 ? -1 : length; }
+__attribute__((optimize("O2")))
+char *SSL_get_client_random(char *session) { return session + 0x160; }
+void SSL_free(int *session) { if (session) { *session = 0; } }
+"""
+
+LEAPER = """
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdio.h>
+extern void (*leap)(void);
+int SSL_read(void *session, void *buffer, int length);
+static __thread jmp_buf back;
+static void go_back(void) { longjmp(back, 1); }
+static void *talk(void *session)
+{
+    char bytes[7];
+    for (volatile int i = 0; i < 1000; i++) {
+        if (setjmp(back) == 0) { SSL_read(session, bytes, sizeof(bytes)); }
+    }
+    return NULL;
+}
+int main(void)
+{
+    pthread_t threads[64];
+    char sessions[64];
+    int count;
+    leap = go_back;
+    while (scanf("%d", &count) == 1) {
+        for (int i = 0; i < count; i++) { pthread_create(&threads[i], NULL, talk, &sessions[i]); }
+        for (int i = 0; i < count; i++) { pthread_join(threads[i], NULL); }
+        puts("done");
+        fflush(stdout);
+    }
+}
+"""
+
+
+def read_files(daemon):
+    """Paths of the libraries that it has said to read."""
+    return [match[2] for match in map(READ.search, list(daemon.log)) if match]
+
+
+def wait_for_libraries(daemon, *names):
+    for name in names or ("libssl",):
+        wait_until(lambda name=name: any(name in path for path in read_files(daemon)), 60,
+                   lambda name=name: f"{name}: {daemon.log}")
+
+
+def assert_operations(test, daemon, port, expected):
+    """{operation of a database: count}, at each end, inside TLS."""
+    metrics = ("db.server.operation.duration", "db.client.operation.duration")
+    for metric in metrics:
+        wait_until(lambda metric=metric: daemon.weight(metric, port=port, tls="true")
+                   >= sum(expected.values()), 30,
+                   lambda metric=metric: f"{daemon.series(metric, port=port)}; {daemon.losses()}")
+    daemon.wait_for_snapshots(2)
+    for metric in metrics:
+        test.assertEqual({own["operation"]: entry[1]
+                          for own, entry in daemon.series(metric, port=port)}, expected, metric)
+
+
 class Certified(unittest.TestCase):
     """A certificate, and a daemon that reads TLS."""
 
@@ -111,12 +180,10 @@ class Certified(unittest.TestCase):
     SETTINGS = ("protocols.tls=true", "protocols.http2=auto")
 
     def setUp(self):
-        need("openssl", "curl", "nginx")
+        need("curl", "nginx")
         self.folder = harness.temporary_folder(self)
         self.pem = os.path.join(self.folder, "both.pem")
-        command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                "-nodes", "-days", "2", "-subj", "/CN=localhost", "-out", self.pem, "-keyout",
-                self.pem + ".key")
+        harness.make_certificate(self.pem, self.pem + ".key")
         with open(self.pem, "a", encoding="utf-8") as both, \
                 open(self.pem + ".key", encoding="utf-8") as key:
             both.write(key.read())
@@ -126,12 +193,7 @@ class Certified(unittest.TestCase):
     def start(self, *libraries):
         """With probes in the libraries of these names."""
         self.daemon = Daemon(self, *self.SETTINGS)
-        for name in ("libssl", *libraries):
-            wait_until(lambda: any(name in path for path in self.read_files()), 60,
-                       lambda: f"{name}: {self.daemon.log}")
-
-    def read_files(self):
-        return [match[2] for match in map(READ.search, list(self.daemon.log)) if match]
+        wait_for_libraries(self.daemon, "libssl", *libraries)
 
     def links(self, path=None):
         """The ids of the daemon's probes, in this file or in any, as its descriptors show them."""
@@ -171,7 +233,7 @@ class Certified(unittest.TestCase):
             wait_until(lambda: self.daemon.weight(metric, port=port, **tags)
                        >= sum(expected.values()), 30,
                        lambda: f"{metric} of {port}: {self.seen(metric, port)}; lost "
-                               f"{self.daemon.losses()}")
+                               f"{self.daemon.losses()}; {list(self.daemon.log)}")
         self.daemon.wait_for_snapshots(2)
         for metric in ends:
             self.assertEqual(self.seen(metric, port, **tags), expected, metric)
@@ -325,7 +387,7 @@ class Servers(Certified):
         self.nginx(port)
         wait_until(lambda: command("wget", "-q", "--no-check-certificate", "-O", "/dev/null",
                                    f"https://127.0.0.1:{port}/first")
-                   and any("libgnutls" in path for path in self.read_files()), 60,
+                   and any("libgnutls" in path for path in read_files(self.daemon)), 60,
                    lambda: str(self.daemon.log))
         for _ in range(10):
             command("wget", "-q", "--no-check-certificate", "-O", "/dev/null",
@@ -414,7 +476,7 @@ class Safety(Certified):
     def load(self, library):
         """The same; it is probed."""
         user = self.user_of(library)
-        wait_until(lambda: library in self.read_files(), 60, lambda: str(self.daemon.log))
+        wait_until(lambda: library in read_files(self.daemon), 60, lambda: str(self.daemon.log))
         return user
 
     def test_library_that_is_gone(self):
@@ -470,7 +532,7 @@ class Safety(Certified):
                   "library.SSL_read(ctypes.create_string_buffer(1024), 0x1000, 7)\n"
                   "sys.stdin.read()", liar, stdin=subprocess.PIPE)
         harness.read_word(user, "ready")
-        wait_until(lambda: liar in self.read_files(), 60, lambda: str(self.daemon.log))
+        wait_until(lambda: liar in read_files(self.daemon), 60, lambda: str(self.daemon.log))
         self.assertTrue(self.links(liar))
         user.stdin.write("\n")
         user.stdin.flush()
@@ -484,6 +546,28 @@ class Safety(Certified):
         self.daemon.wait_for_snapshots(6)
         self.assertEqual(sum("what cannot be" in line for line in list(self.daemon.log)), 1)
         self.assertTrue(self.links(copy))
+
+    def test_library_whose_calls_do_not_end(self):
+        """It is doubted and let go; not by the calls of a few threads."""
+        need("cc")
+        library, program = (os.path.join(self.folder, name) for name in ("libssl-leap.so", "leap"))
+        for path, text, words in ((library, LEAPING_LIBRARY, ("-O0", "-shared", "-fPIC")),
+                                  (program, LEAPER, ("-pthread", "-Wl,-rpath," + self.folder))):
+            with open(path + ".c", "w", encoding="utf-8") as file:
+                file.write(text)
+            command("cc", *words, "-o", path, path + ".c", *((library,) if path == program else ()))
+        self.start()
+        leaper = spawn(self, program)
+        wait_until(lambda: library in read_files(self.daemon), 60, lambda: str(self.daemon.log))
+        for threads in (3, 8):
+            harness.tell(leaper, str(threads))
+            harness.read_word(leaper, "done")
+            if threads == 3:
+                self.daemon.wait_for_snapshots(6)
+                self.assertTrue(self.links(library))
+        wait_until(lambda: any(f"{library} any more: its probes see calls that do not end" in line
+                               for line in list(self.daemon.log)), 60, lambda: str(self.daemon.log))
+        wait_until(lambda: not self.links(library), 30, lambda: str(self.links(library)))
 
     def test_what_is_no_library(self):
         """Of a file that has only the name it is said, once, and nothing is attached."""
@@ -523,8 +607,7 @@ class Reloaded(Certified, test_reload.Reload):
         for interval in (1, 2, 1):
             self.write(text("true", interval))
             self.assertEqual(self.reload().returncode, harness.EXIT_OK)
-        wait_until(lambda: any("libssl" in match[2] for match in map(READ.search, list(daemon.log))
-                               if match), 60, lambda: str(daemon.log))
+        wait_for_libraries(daemon)
         self.nginx(port)
         self.assertEqual(self.get(port, ["/reloaded"] * 20), [200] * 20)
         self.assertEqual(daemon.stop(), harness.EXIT_OK)
@@ -544,20 +627,13 @@ class Redis(Certified):
                   self.pem, "--tls-key-file", self.pem, "--tls-ca-cert-file", self.pem,
                   "--tls-auth-clients", "no", "--save", "", "--dir", self.folder, stdout=log)
 
-        def ask(*words, check=True):
-            return command("redis-cli", "--tls", "--insecure", "-p", str(port), *words,
-                           check=check).stdout
-        wait_until(lambda: ask("ping", check=False) == "PONG\n", 30, "redis-server")
+        def ask(*words):
+            return command("redis-cli", "--tls", "--insecure", "-p", str(port), *words).stdout
+        wait_until(lambda: command("ss", "-Htln", f"sport = :{port}").stdout, 30, "redis-server")
         for number in range(10):
             self.assertEqual(ask("set", "key", str(number)), "OK\n")
             self.assertEqual(ask("get", "key"), f"{number}\n")
-        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
-            wait_until(lambda: self.daemon.weight(metric, port=port, tls="true") >= 21, 30,
-                       lambda: str(self.daemon.series(metric, port=port)))
-        self.daemon.wait_for_snapshots(2)
-        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
-            told = {own["operation"]: entry[1] for own, entry in self.daemon.series(metric, port=port)}
-            self.assertEqual(told | {"PING": 1}, {"SET": 10, "GET": 10, "PING": 1}, metric)
+        assert_operations(self, self.daemon, port, {"SET": 10, "GET": 10})
 
 
 class Mysql(test_mysql.Server):
@@ -565,22 +641,14 @@ class Mysql(test_mysql.Server):
 
     def test_mariadb(self):
         daemon = Daemon(self, "protocols.mysql=true", "protocols.tls=true")
-        wait_until(lambda: any("libssl" in match[2] for match in map(READ.search, list(daemon.log))
-                               if match), 60, lambda: str(daemon.log))
+        wait_for_libraries(daemon)
         for _ in range(5):
             told = command("mariadb", "--no-defaults", "--ssl", "-h", self.ADDRESS, "-P",
                            str(self.port), "-u", "eye", "-N", "-e", "select @@version_ssl_library "
                            "is not null; insert into d.log values ('x'); "
                            "show status like 'Ssl_version'").stdout
             self.assertRegex(told, r"Ssl_version\tTLSv1\.[23]")
-        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
-            wait_until(lambda: daemon.weight(metric, port=self.port) >= 15, 30,
-                       lambda: str(daemon.series(metric, port=self.port)))
-        daemon.wait_for_snapshots(2)
-        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
-            self.assertEqual({own["operation"]: entry[1]
-                              for own, entry in daemon.series(metric, port=self.port)},
-                             {"SELECT": 5, "INSERT": 5, "SHOW": 5}, metric)
+        assert_operations(self, daemon, self.port, {"SELECT": 5, "INSERT": 5, "SHOW": 5})
 
 
 class Postgres(test_postgres.Server):
@@ -588,30 +656,20 @@ class Postgres(test_postgres.Server):
 
     def test_psql(self):
         pem = os.path.join(self.folder, "server")
-        command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                "-nodes", "-days", "2", "-subj", "/CN=eye", "-out", pem + ".crt", "-keyout",
-                pem + ".key")
+        harness.make_certificate(pem + ".crt", pem + ".key")
         for path in (pem + ".crt", pem + ".key"):
             os.chown(path, os.stat(self.folder).st_uid, -1)
         for setting in (f"ssl_cert_file = '{pem}.crt'", f"ssl_key_file = '{pem}.key'", "ssl = on"):
             command("psql", *self.options(self.folder), "-c", f"alter system set {setting}")
         command("psql", *self.options(self.folder), "-c", "select pg_reload_conf()")
         daemon = Daemon(self, "protocols.postgres=true", "protocols.tls=true")
-        wait_until(lambda: any("libssl" in match[2] for match in map(READ.search, list(daemon.log))
-                               if match), 60, lambda: str(daemon.log))
+        wait_for_libraries(daemon)
         for _ in range(5):
             told = command("psql", *self.options(), "-At", "-c", "select ssl from pg_stat_ssl "
                            "where pid = pg_backend_pid()", "-c", "insert into log values ('x')",
                            env={**os.environ, "PGSSLMODE": "require"}).stdout
             self.assertEqual(told.split(), ["t"])
-        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
-            wait_until(lambda: daemon.weight(metric, port=self.port) >= 10, 30,
-                       lambda: str(daemon.series(metric, port=self.port)))
-        daemon.wait_for_snapshots(2)
-        for metric in ("db.server.operation.duration", "db.client.operation.duration"):
-            self.assertEqual({own["operation"]: entry[1]
-                              for own, entry in daemon.series(metric, port=self.port)},
-                             {"SELECT": 5, "INSERT": 5}, metric)
+        assert_operations(self, daemon, self.port, {"SELECT": 5, "INSERT": 5})
 
 
 del test_mysql, test_postgres  # their own tests are their own

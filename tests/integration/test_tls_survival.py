@@ -18,7 +18,7 @@ import unittest
 import harness
 import test_tls
 from harness import clean_environment, command, free_port, need, wait_until
-from test_tls import ENDS, READ
+from test_tls import ENDS
 
 # What is used of OpenSSL 3, whose headers need not be here, and one request at a time.
 HEADER = r"""
@@ -495,8 +495,13 @@ class Exceptions(Survival):
         self.start()
         self.nginx(port)
         command(program, str(port), "20", "50")
-        self.assert_seen(port, {key: 2 * amount for key, amount in expected(20).items()})
+        wanted = {key: 2 * amount for key, amount in expected(20).items()}
+        self.assert_seen(port, wanted)
         self.assertEqual(self.daemon.unpaired(port=port), {})
+        self.daemon.wait_for_snapshots(6)  # the library is not doubted for that
+        self.assertEqual(self.get(port, ["/there"] * 5), [200] * 5)
+        wanted["/there", "200"] += 5
+        self.assert_seen(port, wanted)
 
 
 class Confined(Survival):
@@ -565,7 +570,7 @@ class Upgrade(Survival):
         library = self.copy(folder)
         self.start()
         old, old_server = self.serve(folder, "old")
-        wait_until(lambda: self.read_files().count(library) == 1, 60,
+        wait_until(lambda: test_tls.read_files(self.daemon).count(library) == 1, 60,
                    lambda: str(self.daemon.log))
         stopping = threading.Event()
 
@@ -580,7 +585,7 @@ class Upgrade(Survival):
             try:
                 self.copy(folder)
                 new, new_server = self.serve(folder, "new")
-                wait_until(lambda: self.read_files().count(library) == 2, 60,
+                wait_until(lambda: test_tls.read_files(self.daemon).count(library) == 2, 60,
                            lambda: str(self.daemon.log))
                 self.assertEqual(self.get(new, ["/there", "/missing"] * 20), [200, 404] * 20)
                 self.daemon.wait_for_snapshots(5)

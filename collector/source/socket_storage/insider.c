@@ -2,7 +2,6 @@
 #include "collector/source/socket_storage/insider.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -41,8 +40,8 @@
 #define LOOKS_FORGETTING 4
 /* Files, those included that cannot be probed. */
 #define FILES_MAX 256
-/* Calls that tell whether a library's probes see what they should. */
-#define TALLY_LEAST 1000
+/* Calls that tell whether a library's probes see what they should: of four threads at least. */
+#define TALLY_LEAST 256
 
 struct file {
     uint64_t device;
@@ -136,13 +135,6 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
     return 0;
 }
 
-static bool is_process(const struct eye_insider *insider, pid_t pid)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%d", insider->proc, (int)pid);
-    return access(path, F_OK) == 0;
-}
-
 /* A descriptor, or -1. A process that has ended says nothing of its file: another one may have it.
  */
 static int open_file(const struct eye_insider *insider, struct file *file)
@@ -153,7 +145,7 @@ static int open_file(const struct eye_insider *insider, struct file *file)
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
     int fd = eye_tls_mapping_open(insider->proc, &mapping, &error);
     eye_privileges_lower(privileges);
-    if (fd < 0 && !file->told && is_process(insider, file->pid)) {
+    if (fd < 0 && !file->told && eye_tls_is_process(insider->proc, file->pid)) {
         eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error.text);
         file->told = true;
     }

@@ -6,7 +6,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "collector/base/log.h"
 #include "collector/host/remedy.h"
 #include "collector/source/socket_storage/attacher.h"
+#include "collector/tls/mapping.h"
 
 #include "bpf/protocols.skel.h"
 #include "bpf/socket_storage.skel.h"
@@ -364,11 +364,9 @@ void eye_tls_probes_forget_sessions(const struct eye_tls_probes *probes, const c
     int result = bpf_map_get_next_key(sessions, NULL, &next);
     for (uint32_t i = 0;
          result == 0 && i < bpf_map__max_entries(probes->programs->maps.tls_sessions); i++) {
-        char path[PATH_MAX];
         struct eye_tls_key session = next;
         result = bpf_map_get_next_key(sessions, &session, &next);
-        snprintf(path, sizeof(path), "%s/%u", proc, session.tgid);
-        if (session.tgid == gone || access(path, F_OK) != 0) {
+        if (session.tgid == gone || !eye_tls_is_process(proc, (pid_t)session.tgid)) {
             gone = session.tgid;
             forget_session(probes, &session);
         }
