@@ -191,8 +191,23 @@ struct path {
     struct dentry *dentry;
 };
 
+struct inode {
+    unsigned short i_mode;
+};
+
 struct file {
     struct path f_path;
+    struct inode *f_inode;
+    void *private_data;
+};
+
+struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
+};
+
+struct files_struct {
+    struct fdtable *fdt;
 };
 
 struct mm_struct {
@@ -243,6 +258,7 @@ struct task_struct {
     struct task_struct *group_leader;
     struct task_struct *real_parent;
     struct mm_struct *mm;
+    struct files_struct *files;
     struct css_set *cgroups;
     struct nsproxy *nsproxy;
     struct signal_struct *signal;

@@ -234,8 +234,14 @@ static void update_tls(const struct eye_health *health)
             series_1(health, EYE_METRIC_TLS_LIBRARIES, EYE_TAG_OUTCOME, libraries[i].outcome),
             (double)libraries[i].value);
     }
-    eye_counter_set(series_1(health, EYE_METRIC_TLS_SESSIONS, EYE_TAG_SOURCE, "hello"),
-                    counts.joined);
+    static const char *const means[EYE_TLS_MEANS] = {
+        [EYE_TLS_BY_HELLO] = "hello",
+        [EYE_TLS_BY_DESCRIPTOR] = "descriptor",
+    };
+    for (size_t i = 0; i < EYE_TLS_MEANS; i++) {
+        eye_counter_set(series_1(health, EYE_METRIC_TLS_SESSIONS, EYE_TAG_SOURCE, means[i]),
+                        counts.joined[i]);
+    }
 }
 
 /* Whoever reads it from packets looks for nothing. */

@@ -14,6 +14,7 @@ static const char *const directions[] = {
     [EYE_TLS_READS] = "reads",
     [EYE_TLS_WRITES] = "writes",
     [EYE_TLS_ENDS] = "ends",
+    [EYE_TLS_BEGINS] = "begins",
 };
 
 static uint32_t count_stepped(const struct eye_sites *sites)
@@ -50,7 +51,7 @@ static int print_json(const struct eye_elf *elf, const struct eye_tls_plan *plan
         json_array_append_new(functions, describe_function(elf, &plan->functions[i]));
     }
     json_t *document = json_pack("{ss ss sb so}", "library", plan->library, "way", plan->way,
-                                 "joined", plan->client_random.offset != 0, "functions", functions);
+                                 "joined", eye_tls_plan_joins(plan), "functions", functions);
     char *text = document == NULL ? NULL : json_dumps(document, JSON_INDENT(2));
     json_decref(document);
     if (text == NULL) {
@@ -67,18 +68,21 @@ static int print_json(const struct eye_elf *elf, const struct eye_tls_plan *plan
 static void print_table(const struct eye_elf *elf, const struct eye_tls_plan *plan)
 {
     printf("%s, by its %s\n\n", plan->library, plan->way);
-    printf("  %-26s %-7s %12s %6s %8s\n", "FUNCTION", "IT", "ENTRY", "EXITS", "STEPPED");
+    printf("  %-36s %-7s %12s %6s %8s\n", "FUNCTION", "IT", "ENTRY", "EXITS", "STEPPED");
     for (uint32_t i = 0; i < plan->function_count; i++) {
         const struct eye_tls_function *function = &plan->functions[i];
-        printf("  %-26s %-7s %#12" PRIx64 " %6u %8u\n", function->name,
+        printf("  %-36s %-7s %#12" PRIx64 " %6u %8u\n", function->name,
                directions[function->direction], eye_elf_offset(elf, function->sites.entry.address),
                function->sites.exit_count, count_stepped(&function->sites));
     }
-    puts(
-        plan->client_random.offset != 0
-            ? "\nA session shows the random of its ClientHello, which tells its socket."
-            : "\nWhere a session keeps the random of its ClientHello is not found: which socket it "
-              "has\ncannot be told.");
+    if (!eye_tls_plan_joins(plan)) {
+        puts("\nWhere a session keeps the random of its ClientHello is not found: which socket it "
+             "has\ncannot be told.");
+    } else if (plan->join == EYE_TLS_JOIN_GO) {
+        puts("\nA connection leads to its descriptor, which tells its socket.");
+    } else {
+        puts("\nA session shows the random of its ClientHello, which tells its socket.");
+    }
 }
 
 static int fail(const char *path, const char *why)

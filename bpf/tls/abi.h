@@ -4,8 +4,8 @@
 
 #include "bpf/abi.h"
 
-/* Libraries that are probed at a time: their layouts, by number. */
-#define EYE_TLS_LIBRARIES_MAX 64
+/* Libraries that are probed at a time, programs of Go among them: their layouts, by number. */
+#define EYE_TLS_LIBRARIES_MAX 256
 
 /* Arguments of a function that is probed at its entry. */
 enum eye_tls_argument {
@@ -24,15 +24,19 @@ enum eye_tls_argument {
  *   25        it writes
  *   26        1 is success, and the number of bytes is where `written` leads
  *   27        it tells the type of the record
- *   34        the length has 32 bits
+ *   28        the length has 32 bits
+ *   29        the session is in no register, but where 40 .. 55 lead from the stack pointer
+ *   30        it stands on a branch that is taken when the stack has to grow: then the call begins
+ *             anew
+ *   31        the session begins, whatever was known of it
  * Of an exit:
  *   0 .. 4    register of the result
  *   5 .. 9    condition: 4 bits of x86's, then whether the branch has to be taken
  *   10        there is a condition
  *   11        the result is the lower half of its register
  * Of both:
- *   28 .. 33  number of the library
  *   40 .. 55  bytes from the stack pointer to that of the caller
+ *   56 .. 63  number of the library
  */
 #define EYE_TLS_REGISTER_BITS 5
 #define EYE_TLS_COOKIE_WRITES (1ULL << 25)
@@ -42,9 +46,25 @@ enum eye_tls_argument {
 #define EYE_TLS_COOKIE_TAKEN (1ULL << 9)
 #define EYE_TLS_COOKIE_CONDITION (1ULL << 10)
 #define EYE_TLS_COOKIE_HALF (1ULL << 11)
-#define EYE_TLS_LIBRARY_SHIFT 28
-#define EYE_TLS_COOKIE_SHORT (1ULL << 34)
+#define EYE_TLS_COOKIE_SHORT (1ULL << 28)
+#define EYE_TLS_COOKIE_KEPT (1ULL << 29)
+#define EYE_TLS_COOKIE_GROWS (1ULL << 30)
+#define EYE_TLS_COOKIE_BEGINS (1ULL << 31)
 #define EYE_TLS_FRAME_SHIFT 40
+#define EYE_TLS_LIBRARY_SHIFT 56
+
+/* What tells the socket of a session. */
+enum eye_tls_join {
+    EYE_TLS_JOIN_RANDOM, /* of its ClientHello, which was seen on the wire */
+    EYE_TLS_JOIN_GO,     /* the descriptor that a Conn of Go leads to */
+};
+
+/* What has told it: indices of eye_tls_joined. */
+enum eye_tls_means {
+    EYE_TLS_BY_HELLO,
+    EYE_TLS_BY_DESCRIPTOR,
+    EYE_TLS_MEANS,
+};
 
 /* Where sessions of a library keep what they are told apart by. */
 struct eye_tls_layout {
@@ -52,6 +72,9 @@ struct eye_tls_layout {
     __u16 random_offset;
     __u16 server_offset; /* an int, not 0 at the server's end; 0: see client_word */
     __u16 client_word;   /* the first int of a session of a client is that (GnuTLS: 2) */
+    __u16 bio_offset;    /* OpenSSL: what it reads from; 0: not known */
+    __u8 join;           /* enum eye_tls_join */
+    __u8 padding;
 };
 
 /* Of one library, by its number, on one CPU: whether its probes see what they should. */

@@ -81,6 +81,12 @@ static __always_inline bool eye_condition(const struct pt_regs *registers, __u32
     return holds != (condition & 1);
 }
 
+/* The branch behind a comparison with the end of the stack (jbe) is taken. */
+static __always_inline bool eye_stack_grows(const struct pt_regs *registers)
+{
+    return registers->flags & (1 | 0x40); /* carry, zero */
+}
+
 #elif defined(__TARGET_ARCH_arm64)
 
 #define eye_stack_pointer(registers) ((registers)->sp)
@@ -124,6 +130,12 @@ static __always_inline __u64 eye_register(const struct pt_regs *registers, __u32
         break;
     }
     return value;
+}
+
+/* b.ls is taken. */
+static __always_inline bool eye_stack_grows(const struct pt_regs *registers)
+{
+    return !(registers->pstate & (1UL << 29)) || registers->pstate & (1UL << 30); /* carry, zero */
 }
 
 /* No exit has one: each return is a place. */

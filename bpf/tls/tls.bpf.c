@@ -8,6 +8,7 @@
 #include "bpf/tls/session_holder.bpf.h"
 
 #include "bpf/process/owner.bpf.h"
+#include "bpf/tls/descriptor.bpf.h"
 #include "bpf/tls/hello.bpf.h"
 #include "bpf/usm/ends.h"
 #include "bpf/usm/looks.h"
@@ -41,8 +42,8 @@ struct {
 /* Bits by enum eye_protocol: those are recognised. Written by the collector. */
 __u32 eye_tls_wanted = 0;
 
-/* Sessions whose socket was known so far. Read by the collector. */
-__u64 eye_tls_joined = 0;
+/* Sessions whose socket was known so far, by enum eye_tls_means. Read by the collector. */
+__u64 eye_tls_joined[EYE_TLS_MEANS] = {0};
 
 static __always_inline struct eye_tls_tally *eye_tls_tally_of(__u32 library)
 {
@@ -165,15 +166,9 @@ int tls_entry(struct pt_regs *regs)
 /* ---- Its session ---- */
 
 /* Which end of its connection a session is, and the random of its hello. */
-static __always_inline bool eye_tls_read_session(const struct eye_tls_call *call,
+static __always_inline bool eye_tls_read_session(const struct eye_tls_layout *layout, __u64 object,
                                                  struct eye_hello_key *ret_key)
 {
-    __u32 number = call->library;
-    const struct eye_tls_layout *layout = bpf_map_lookup_elem(&tls_layouts, &number);
-    if (!layout) {
-        return false;
-    }
-    __u64 object = call->key.session;
     __u32 word = 0;
     __u64 at = object;
     long failed =
@@ -199,30 +194,80 @@ EYE_PART int eye_tls_introduce(void)
     return 0;
 }
 
-/* The first call of a session: which socket it has. */
-EYE_PART int eye_tls_begin(struct eye_tls_call *call)
+/* Bytes in front of the first ones that are seen of a session which is older: it is not as if
+ * nothing stood before them. */
+#define EYE_TLS_BEFORE 65536
+
+static __always_inline void eye_tls_join_descriptor(struct eye_tls_session *session, int descriptor,
+                                                    bool client)
+{
+    session->stream.port = descriptor < 0 ? 0 : eye_port_behind(descriptor, client);
+    session->client = client;
+    session->joined = session->stream.port != 0;
+    if (session->joined) {
+        __sync_fetch_and_add(&eye_tls_joined[EYE_TLS_BY_DESCRIPTOR], 1);
+    }
+    if (!session->fresh) {
+        session->position[EYE_SENT] = EYE_TLS_BEFORE;
+        session->position[EYE_RECEIVED] = EYE_TLS_BEFORE;
+    }
+}
+
+static __always_inline void eye_tls_join_go(struct eye_tls_session *session, __u64 conn)
+{
+    __u8 client = 0;
+    if (eye_read_user(&client, sizeof(client), conn + EYE_GO_CLIENT_AT)) {
+        eye_tls_join_descriptor(session, eye_go_descriptor(conn), client != 0);
+    } else {
+        eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
+    }
+}
+
+/* Who is older than this program, or whose hello was not seen, may have a descriptor. */
+static __always_inline void eye_tls_join_random(struct eye_tls_session *session,
+                                                const struct eye_tls_layout *layout, __u64 object)
 {
     struct eye_hello_key random = {0};
-    struct eye_tls_session session = {0};
+    if (!eye_tls_read_session(layout, object, &random)) {
+        eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
+        return;
+    }
+    bool client = random.side == EYE_SENT;
+    const struct eye_hello *hello = bpf_map_lookup_elem(&hellos, &random);
+    if (hello) {
+        session->stream.port = hello->port;
+        session->stream.protocol = hello->protocol;
+        session->stream.recognised = hello->protocol != EYE_PROTOCOL_UNKNOWN;
+        session->client = client;
+        session->joined = 1;
+        __sync_fetch_and_add(&eye_tls_joined[EYE_TLS_BY_HELLO], 1);
+    } else if (layout->bio_offset) {
+        eye_tls_join_descriptor(session, eye_bio_descriptor(object, layout->bio_offset), client);
+    }
+}
+
+/* The first call of a session: which socket it has. */
+EYE_PART int eye_tls_begin(const struct eye_tls_call *call)
+{
     if (!call) {
         return 0;
     }
-    if (!eye_tls_read_session(call, &random)) {
-        eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
+    __u32 number = call->library;
+    struct eye_tls_key key = call->key;
+    struct eye_tls_session session = {0};
+    const struct eye_tls_layout *layout = bpf_map_lookup_elem(&tls_layouts, &number);
+    const struct eye_tls_session *known = bpf_map_lookup_elem(&tls_sessions, &key);
+    session.fresh = known != NULL;
+    if (layout && layout->join == EYE_TLS_JOIN_GO) {
+        eye_tls_join_go(&session, key.session);
+    } else if (layout) {
+        eye_tls_join_random(&session, layout, key.session);
     }
-    const struct eye_hello *hello = bpf_map_lookup_elem(&hellos, &random);
-    if (hello) {
-        session.stream.port = hello->port;
-        session.stream.protocol = hello->protocol;
-        session.stream.recognised = hello->protocol != EYE_PROTOCOL_UNKNOWN;
-        session.client = random.side == EYE_SENT;
-        session.joined = 1;
-        __sync_fetch_and_add(&eye_tls_joined, 1);
-    } else {
+    if (!session.joined) {
         eye_lose(EYE_LOSS_TLS_UNJOINED, 1);
     }
-    struct eye_tls_key key = call->key;
-    if (bpf_map_update_elem(&tls_sessions, &key, &session, BPF_NOEXIST) != 0) {
+    session.fresh = 0;
+    if (bpf_map_update_elem(&tls_sessions, &key, &session, BPF_ANY) != 0) {
         eye_lose(EYE_LOSS_TLS_STORAGE, 1);
     }
     return 0;
@@ -299,7 +344,7 @@ static __always_inline struct eye_tls_session *eye_tls_advance(struct eye_tls_ca
 {
     struct eye_tls_key key = ended->key;
     struct eye_tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
-    if (!session) {
+    if (!session || session->fresh) {
         eye_tls_begin(ended);
         session = bpf_map_lookup_elem(&tls_sessions, &key);
     }
@@ -323,6 +368,25 @@ static __always_inline void eye_tls_tell_end(__u32 library, __u8 judged, bool im
         tally->exits += judged;
         tally->impossible += impossible;
     }
+}
+
+/* What a call has brought goes to the program of its protocol. */
+static __always_inline int eye_tls_hand_over(struct pt_regs *regs, struct eye_tls_call *ended,
+                                             __u32 bytes)
+{
+    struct eye_tls_session *session = eye_tls_advance(ended, bytes);
+    /* GnuTLS goes on with what it has kept of an earlier call: that is a gap. */
+    if (!session || !ended->buffer || !eye_tls_recognise(session, ended)) {
+        return 0;
+    }
+    ended->owner = eye_current_owner();
+    ended->port = session->stream.port;
+    if (session->stream.owner != ended->owner) {
+        session->stream.owner = ended->owner;
+        eye_tls_introduce();
+    }
+    bpf_tail_call(regs, &insiders, session->stream.protocol);
+    return 0;
 }
 
 SEC("kprobe")
@@ -352,19 +416,67 @@ int tls_exit(struct pt_regs *regs)
     }
     struct eye_tls_call *ended = &calls->ended;
     *ended = *call;
-    struct eye_tls_session *session = eye_tls_advance(ended, bytes);
-    /* GnuTLS goes on with what it has kept of an earlier call: that is a gap. */
-    if (!session || !ended->buffer || !eye_tls_recognise(session, ended)) {
+    return eye_tls_hand_over(regs, ended, bytes);
+}
+
+/* A call whose plaintext is known where it is met: nobody waits for its end. */
+SEC("kprobe")
+int tls_at_once(struct pt_regs *regs)
+{
+    __u64 cookie = bpf_get_attach_cookie(regs);
+    if ((cookie & EYE_TLS_COOKIE_GROWS && eye_stack_grows(regs)) ||
+        (cookie & EYE_TLS_COOKIE_TYPED &&
+         (__u8)eye_tls_argument(regs, cookie, EYE_TLS_TYPE) != EYE_TLS_TYPE_DATA)) {
         return 0;
     }
-    ended->owner = eye_current_owner();
-    ended->port = session->stream.port;
-    if (session->stream.owner != ended->owner) {
-        session->stream.owner = ended->owner;
-        eye_tls_introduce();
+    struct eye_tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,
+                                                       BPF_LOCAL_STORAGE_GET_F_CREATE);
+    if (!calls) {
+        eye_lose(EYE_LOSS_TLS_STORAGE, 1);
+        return 0;
     }
-    bpf_tail_call(regs, &insiders, session->stream.protocol);
-    return 0;
+    struct eye_tls_call *ended = &calls->ended;
+    *ended = (struct eye_tls_call){
+        .key.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION),
+        .key.tgid = bpf_get_current_pid_tgid() >> 32,
+        .buffer = eye_tls_argument(regs, cookie, EYE_TLS_BUFFER),
+        .length = eye_tls_argument(regs, cookie, EYE_TLS_LENGTH),
+        .side = cookie & EYE_TLS_COOKIE_WRITES ? EYE_SENT : EYE_RECEIVED,
+        .library = cookie >> EYE_TLS_LIBRARY_SHIFT & (EYE_TLS_LIBRARIES_MAX - 1),
+    };
+    if (cookie & EYE_TLS_COOKIE_KEPT &&
+        !eye_read_user(&ended->key.session, sizeof(ended->key.session),
+                       eye_tls_frame(regs, cookie))) {
+        eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
+        return 0;
+    }
+    if (ended->length == 0 || ended->length > EYE_TLS_BYTES_MAX) {
+        return 0;
+    }
+    return eye_tls_hand_over(regs, ended, ended->length);
+}
+
+/* What is kept of a session under @key, but that there is one. */
+static __always_inline void eye_tls_end_requests(const struct eye_tls_key *of, bool client)
+{
+    struct eye_tls_key key = *of;
+    struct eye_conversation *conversation = bpf_map_lookup_elem(&conversations, &key);
+    if (!conversation) {
+        return;
+    }
+    __u32 error = client ? EYE_REQUEST_CANCELLED : EYE_REQUEST_CLOSED;
+    if (eye_waiting(&conversation->queue) > 0 && eye_is_certain(conversation)) {
+        eye_end_requests(conversation, bpf_map_lookup_elem(&pipelines, &key), error);
+    }
+    struct eye_http2_requests *streams = bpf_map_lookup_elem(&http2_requests, &key);
+    if (streams) {
+        eye_end_streams(conversation, streams, bpf_map_lookup_elem(&http2_more, &key),
+                        bpf_map_lookup_elem(&http2_most, &key), error);
+    }
+    if (conversation->troubled) {
+        eye_report(conversation);
+    }
+    eye_delete_conversation(&key);
 }
 
 SEC("kprobe")
@@ -374,25 +486,15 @@ int tls_end(struct pt_regs *regs)
     struct eye_tls_key key = {.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION),
                               .tgid = bpf_get_current_pid_tgid() >> 32};
     struct eye_tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
-    if (!session) {
-        return 0;
+    if (session) {
+        eye_tls_end_requests(&key, session->client);
+        bpf_map_delete_elem(&tls_sessions, &key);
     }
-    struct eye_conversation *conversation = bpf_map_lookup_elem(&conversations, &key);
-    if (conversation) {
-        __u32 error = session->client ? EYE_REQUEST_CANCELLED : EYE_REQUEST_CLOSED;
-        if (eye_waiting(&conversation->queue) > 0 && eye_is_certain(conversation)) {
-            eye_end_requests(conversation, bpf_map_lookup_elem(&pipelines, &key), error);
+    if (cookie & EYE_TLS_COOKIE_BEGINS) {
+        struct eye_tls_session fresh = {.fresh = 1};
+        if (bpf_map_update_elem(&tls_sessions, &key, &fresh, BPF_ANY) != 0) {
+            eye_lose(EYE_LOSS_TLS_STORAGE, 1);
         }
-        struct eye_http2_requests *streams = bpf_map_lookup_elem(&http2_requests, &key);
-        if (streams) {
-            eye_end_streams(conversation, streams, bpf_map_lookup_elem(&http2_more, &key),
-                            bpf_map_lookup_elem(&http2_most, &key), error);
-        }
-        if (conversation->troubled) {
-            eye_report(conversation);
-        }
-        eye_delete_conversation(&key);
     }
-    bpf_map_delete_elem(&tls_sessions, &key);
     return 0;
 }

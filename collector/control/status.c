@@ -156,16 +156,24 @@ static json_t *libraries_of(const struct snapshots *snapshots, const char *outco
     return json_integer(point == NULL ? 0 : (json_int_t)point->gauge);
 }
 
+/* Of the counter usm.tls.sessions. */
+static uint64_t sessions_of(const struct snapshots *snapshots, const char *source)
+{
+    const struct eye_point *point =
+        point_of(snapshots->now, EYE_METRIC_TLS_SESSIONS, EYE_TAG_SOURCE, source);
+    return point == NULL ? 0 : point->counter;
+}
+
 /* null: nobody looks inside TLS. */
 static json_t *tls_of(const struct snapshots *snapshots)
 {
-    const struct eye_point *sessions = point_of(snapshots->now, EYE_METRIC_TLS_SESSIONS, 0, NULL);
-    return sessions == NULL
+    return point_of(snapshots->now, EYE_METRIC_TLS_SESSIONS, 0, NULL) == NULL
                ? json_null()
                : json_pack("{s:o, s:o, s:o, s:o}", "probed", libraries_of(snapshots, "probed"),
                            "refused", libraries_of(snapshots, "refused"), "doubted",
                            libraries_of(snapshots, "doubted"), "sessions",
-                           count_of(sessions->counter));
+                           count_of(sessions_of(snapshots, "hello") +
+                                    sessions_of(snapshots, "descriptor")));
 }
 
 static json_t *interval_of(const struct eye_running *running, const struct snapshots *snapshots)

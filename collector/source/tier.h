@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "bpf/abi.h"
+#include "bpf/tls/abi.h"
 #include "collector/base/error.h"
 #include "collector/base/privileges.h"
 #include "collector/base/steps.h"
@@ -114,7 +115,7 @@ struct eye_tls_counts {
     uint64_t probed;  /* libraries now */
     uint64_t refused; /* likewise: no place for a probe is known, or the kernel refuses it */
     uint64_t doubted; /* likewise: let go, since its probes saw what cannot be */
-    uint64_t joined;  /* sessions so far whose socket is known by their hello */
+    uint64_t joined[EYE_TLS_MEANS]; /* sessions so far whose socket is known, by what told it */
 };
 
 struct eye_ring_stats {

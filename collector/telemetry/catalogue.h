@@ -326,8 +326,9 @@ enum eye_series_bound {
       "log says why")                                                                              \
     X(TLS_SESSIONS, "usm.tls.sessions", USM, COUNTER, CONNECTIONS, 1, EYE_TAG_BIT(SOURCE), FEW,    \
       EXPERIMENTAL,                                                                                \
-      "sessions of TLS whose connection is known, by what told it (hello); the others are in "     \
-      "sockeye.kernel.lost (tls, unjoined)")                                                       \
+      "sessions of TLS whose connection is known, by what told it: hello (seen on the wire) or "   \
+      "descriptor (Go, and sessions that are older); the others are in sockeye.kernel.lost (tls, " \
+      "unjoined)")                                                                                 \
     X(SELF_NAT_LOOKUPS, "sockeye.nat.lookups", SELF, COUNTER, CONNECTIONS, 1, EYE_TAG_BIT(SOURCE), \
       FEW, EXPERIMENTAL, "connections whose translation was looked for (source.nat)")              \
     X(SELF_NAT_DUMPS, "sockeye.nat.dumps", SELF, COUNTER, EVENTS, 1, EYE_TAG_BIT(SOURCE), FEW,     \

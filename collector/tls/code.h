@@ -77,7 +77,7 @@ struct eye_instruction {
     uint32_t writes;   /* a bit for each register */
     int32_t stack;     /* bytes by which the stack grows, or EYE_STACK_* */
     int32_t frame;     /* see EYE_STACK_FROM_FRAME */
-    int32_t distance;  /* loads, points: from what `from` holds */
+    int32_t distance;  /* loads, points: from what `from` holds; stores: from what `to` holds */
     int32_t depth;     /* of the stack before it, since the function began; EYE_STACK_UNKNOWN */
     int32_t next;      /* the instruction that runs on from it; -1: none */
     int32_t branch;    /* the one at its target; -1: none */
@@ -92,6 +92,7 @@ struct eye_instruction {
     bool points;        /* `to` becomes `from` + distance */
     bool loads;         /* `to` becomes what is stored at `from` + distance, eight or four bytes; of
                          * a jump or call: it goes there */
+    bool stores;        /* eight bytes of `from` go to where `to` + distance leads */
     bool emulated;      /* by the kernel */
     bool keeps_frame;   /* the frame pointer becomes the stack pointer */
     bool measured;      /* its depth is known, or known not to be */
@@ -126,6 +127,14 @@ bool eye_decode_x86_64(const uint8_t *bytes, size_t length, uint64_t address,
                        struct eye_instruction *ret_instruction);
 bool eye_decode_arm64(const uint8_t *bytes, size_t length, uint64_t address,
                       struct eye_instruction *ret_instruction);
+
+static inline bool eye_decode(enum eye_machine machine, const uint8_t *bytes, size_t length,
+                              uint64_t address, struct eye_instruction *ret_instruction)
+{
+    return machine == EYE_MACHINE_X86_64
+               ? eye_decode_x86_64(bytes, length, address, ret_instruction)
+               : eye_decode_arm64(bytes, length, address, ret_instruction);
+}
 
 /** Opens what reads code of @machine: a library, for x86-64. 0, or a negative errno and a message.
  * As often as you like; from one thread at a time. */

@@ -103,6 +103,20 @@ static void move_base(uint32_t word, bool pair, struct eye_instruction *instruct
     }
 }
 
+/* STR of eight bytes, distance unsigned; the first register of STP. */
+static void note_store(uint32_t word, struct eye_instruction *instruction)
+{
+    bool single = (word & 0xffc00000) == 0xf9000000;
+    bool pair = (word & 0xffc00000) == 0xa9000000;
+    if (single || pair) {
+        instruction->to = word >> 5 & 31;
+        instruction->from = word & 31;
+        instruction->distance =
+            single ? (int32_t)((word >> 10 & 0xfff) * 8) : (int32_t)(signed_field(word, 15, 7) * 8);
+        instruction->stores = true;
+    }
+}
+
 /* Loads and stores: of exclusive and atomic ones anything may be written. */
 static void decode_access(uint32_t word, struct eye_instruction *instruction)
 {
@@ -125,6 +139,7 @@ static void decode_access(uint32_t word, struct eye_instruction *instruction)
         instruction->loads = true;
         instruction->distance = (int32_t)((word >> 10 & 0xfff) << (word >> 30));
     }
+    note_store(word, instruction);
 }
 
 /* By the four bits that tell the groups of instructions apart. */

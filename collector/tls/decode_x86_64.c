@@ -200,7 +200,7 @@ static bool is_plain(const ZydisDecodedOperand *operand)
            operand->mem.disp.value == (int32_t)operand->mem.disp.value;
 }
 
-/* What becomes of the register that is its first operand. */
+/* What becomes of what is its first operand: a register, or memory. */
 static void note_value(const ZydisDecodedInstruction *decoded, const ZydisDecodedOperand *operands,
                        struct eye_instruction *instruction)
 {
@@ -211,6 +211,14 @@ static void note_value(const ZydisDecodedInstruction *decoded, const ZydisDecode
         instruction->from = EYE_X86_AX;
         instruction->copies = true;
         instruction->extends = true;
+        return;
+    }
+    if (decoded->mnemonic == ZYDIS_MNEMONIC_MOV && is_plain(to) && to->size == 64 &&
+        from->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+        instruction->to = register_of(to->mem.base);
+        instruction->from = register_of(from->reg.value);
+        instruction->distance = (int32_t)to->mem.disp.value;
+        instruction->stores = instruction->from >= 0;
         return;
     }
     if (decoded->operand_count < 2 || to->type != ZYDIS_OPERAND_TYPE_REGISTER || to->size < 32) {

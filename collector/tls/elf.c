@@ -41,6 +41,7 @@ struct eye_elf {
     struct segment segments[SEGMENTS_MAX];
     size_t segment_count;
     uint64_t *starts;
+    bool started;       /* they were looked for */
     uint64_t window_at; /* address */
     size_t window_bytes;
     uint8_t window[WINDOW_BYTES];
@@ -136,19 +137,19 @@ static int compare_addresses(const void *left, const void *right)
 
 /* The start of every function that the table for whoever unwinds has, also of those without a name.
  * @address: of the table. */
-static int read_starts_at(struct eye_elf *elf, uint64_t address)
+static void read_starts_at(struct eye_elf *elf, uint64_t address)
 {
     uint8_t head[HEAD_BYTES];
     uint32_t entries;
     if (read_at(elf, address, head, sizeof(head)) != sizeof(head) ||
         memcmp(head, HEAD_KINDS, 4) != 0) {
-        return 0;
+        return;
     }
     memcpy(&entries, head + 8, sizeof(entries));
     entries = entries < STARTS_MAX ? entries : STARTS_MAX;
     elf->starts = calloc((size_t)entries + 1, sizeof(*elf->starts));
     if (elf->starts == NULL) {
-        return -ENOMEM;
+        return;
     }
     /* An entry is as wide as what it becomes. */
     size_t bytes = read_at(elf, address + HEAD_BYTES, elf->starts, entries * sizeof(struct entry));
@@ -161,21 +162,20 @@ static int read_starts_at(struct eye_elf *elf, uint64_t address)
     qsort(elf->starts, count, sizeof(*elf->starts), compare_addresses);
     elf->code.starts = elf->starts;
     elf->code.start_count = count;
-    return 0;
 }
 
 /* Where there is no table nothing tells where functions begin. */
-static int read_starts(struct eye_elf *elf)
+static void read_starts(struct eye_elf *elf)
 {
     size_t count = 0;
     (void)elf_getphdrnum(elf->elf, &count);
     for (size_t i = 0; i < count; i++) {
         GElf_Phdr header;
         if (gelf_getphdr(elf->elf, (int)i, &header) != NULL && header.p_type == PT_GNU_EH_FRAME) {
-            return read_starts_at(elf, header.p_vaddr);
+            read_starts_at(elf, header.p_vaddr);
+            return;
         }
     }
-    return 0;
 }
 
 static int read_kind(struct eye_elf *elf)
@@ -207,10 +207,7 @@ static int read_all(struct eye_elf *elf)
         return -ENOEXEC;
     }
     int result = read_kind(elf);
-    if (result == 0) {
-        result = read_segments(elf, (uint64_t)status.st_size);
-    }
-    return result == 0 ? read_starts(elf) : result;
+    return result == 0 ? read_segments(elf, (uint64_t)status.st_size) : result;
 }
 
 int eye_elf_open(int fd, struct eye_elf **ret_elf, struct eye_error *ret_error)
@@ -245,7 +242,32 @@ void eye_elf_close(struct eye_elf *elf)
 
 const struct eye_code *eye_elf_code(struct eye_elf *elf)
 {
+    if (!elf->started) {
+        elf->started = true;
+        read_starts(elf);
+    }
     return &elf->code;
+}
+
+uint64_t eye_elf_section(struct eye_elf *elf, const char *name, uint64_t *ret_bytes)
+{
+    size_t names = 0;
+    Elf_Scn *section = NULL;
+    if (elf_getshdrstrndx(elf->elf, &names) != 0) {
+        return 0;
+    }
+    while ((section = elf_nextscn(elf->elf, section)) != NULL) {
+        GElf_Shdr header;
+        const char *own = gelf_getshdr(section, &header) == NULL
+                              ? NULL
+                              : elf_strptr(elf->elf, names, header.sh_name);
+        size_t length = own == NULL ? 0 : strlen(own);
+        if (length >= strlen(name) && strcmp(own + length - strlen(name), name) == 0) {
+            *ret_bytes = header.sh_size;
+            return header.sh_addr;
+        }
+    }
+    return 0;
 }
 
 /* ---- Symbols and pointers ---- */

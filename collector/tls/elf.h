@@ -19,8 +19,11 @@ int eye_elf_open(int fd, struct eye_elf **ret_elf, struct eye_error *ret_error);
 /** NULL is allowed. */
 void eye_elf_close(struct eye_elf *elf);
 
-/** Its code; valid as long as it is open. */
+/** Its code; valid as long as it is open. Where its functions begin is read with the first call. */
 const struct eye_code *eye_elf_code(struct eye_elf *elf);
+
+/** Where the first section is loaded whose name ends like that, and its size; 0: there is none. */
+uint64_t eye_elf_section(struct eye_elf *elf, const char *name, uint64_t *ret_bytes);
 
 /** The address of a function of one of its symbol tables; 0: it has none. */
 uint64_t eye_elf_find(struct eye_elf *elf, const char *name);

@@ -64,9 +64,7 @@ static bool decode(const struct eye_code *code, uint64_t address, struct eye_ins
 {
     const uint8_t *bytes;
     size_t length = code->read(code->context, address, &bytes);
-    return length > 0 &&
-           (code->machine == EYE_MACHINE_X86_64 ? eye_decode_x86_64(bytes, length, address, ret)
-                                                : eye_decode_arm64(bytes, length, address, ret));
+    return length > 0 && eye_decode(code->machine, bytes, length, address, ret);
 }
 
 static void link_way(struct reading *reading, const struct way *way, int32_t to)

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "collector/base/base.h"
+#include "collector/tls/go_library.h"
+#include "collector/tls/go_table.h"
 #include "collector/tls/member.h"
 
 /* struct ssl_method_st of OpenSSL 1.1 and 3.0 to 3.1 (ssl/ssl_local.h), in bytes. Whether a library
@@ -223,6 +225,8 @@ static int plan_openssl(struct eye_elf *elf, struct eye_tls_plan *plan, struct e
         eye_tls_member_find(eye_elf_code(elf), eye_elf_find(elf, "SSL_get_client_random"), true);
     plan->is_server =
         eye_tls_member_find(eye_elf_code(elf), eye_elf_find(elf, "SSL_is_server"), false);
+    plan->reads_from =
+        eye_tls_member_find(eye_elf_code(elf), eye_elf_find(elf, "SSL_get_rbio"), false);
     if (add_method(elf, plan)) {
         return add_functions(elf, openssl_ends, EYE_ARRAY_LENGTH(openssl_ends), plan, ret_error);
     }
@@ -260,7 +264,10 @@ int eye_tls_plan_make(struct eye_elf *elf, struct eye_tls_plan *ret_plan,
         eye_elf_find(elf, "gnutls_record_send") != 0) {
         return plan_gnutls(elf, ret_plan, ret_error);
     }
+    if (eye_go_is_program(elf)) {
+        return eye_go_plan_make(elf, ret_plan, ret_error);
+    }
     return eye_error_set(ret_error, -ENOENT,
                          "no library of TLS that is known: neither SSL_read nor gnutls_record_recv "
-                         "is among its functions");
+                         "is among its functions, and it is no program of Go");
 }

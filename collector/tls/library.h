@@ -15,12 +15,14 @@
 enum eye_tls_direction {
     EYE_TLS_READS,
     EYE_TLS_WRITES,
-    EYE_TLS_ENDS, /* a session: it has an entry and no exits */
+    EYE_TLS_ENDS,   /* a session: it has an entry and no exits */
+    EYE_TLS_BEGINS, /* likewise: what was known of the session is not of this one */
 };
 
 struct eye_tls_function {
     const char *name; /* of the symbol, or of the table's member */
     enum eye_tls_direction direction;
+    bool at_once; /* at its entry it is known what goes over: it has no exits */
     struct eye_asked asked;
     struct eye_sites sites;
 };
@@ -32,12 +34,14 @@ struct eye_tls_member {
 };
 
 struct eye_tls_plan {
-    const char *library; /* "OpenSSL", "GnuTLS" */
-    const char *way;     /* "method-table", "functions" */
+    const char *library; /* "OpenSSL", "GnuTLS", "crypto/tls" */
+    const char *way;     /* "method-table", "functions", "go" */
+    enum eye_tls_join join;
     struct eye_tls_function functions[EYE_TLS_FUNCTIONS_MAX];
     uint32_t function_count;
     struct eye_tls_member client_random; /* 32 bytes that the ClientHello has, too */
     struct eye_tls_member is_server;     /* OpenSSL: an int, not 0 at the server's end */
+    struct eye_tls_member reads_from;    /* OpenSSL: a BIO */
 };
 
 /**
@@ -47,3 +51,9 @@ struct eye_tls_plan {
  */
 int eye_tls_plan_make(struct eye_elf *elf, struct eye_tls_plan *ret_plan,
                       struct eye_error *ret_error);
+
+/** Whether the socket of a session can be told. */
+static inline bool eye_tls_plan_joins(const struct eye_tls_plan *plan)
+{
+    return plan->join == EYE_TLS_JOIN_GO || plan->client_random.offset != 0;
+}

@@ -20,18 +20,32 @@
 
 static const char *const names[] = {"libssl", "libgnutls", "node"};
 
-/* In front of '-', '.' or the end: "node", not "node_exporter"; "libssl-1f2e.so.3" of a wheel. */
-bool eye_tls_is_library_name(const char *path)
+/* "libc.so.6", "_ssl.cpython-311-x86_64-linux-gnu.so", "libz.so.1 (deleted)". */
+static bool is_shared_object_name(const char *base)
+{
+    for (const char *at = base; (at = strstr(at, ".so")) != NULL;) {
+        at += strlen(".so");
+        if (strchr(". -", *at) != NULL) {
+            return true; /* strchr() finds the end, too */
+        }
+    }
+    return false;
+}
+
+/* In front of '-', '.' or the end: "node", not "node_exporter"; "libssl-1f2e.so.3" of a wheel. What
+ * stands in memory alone ("/memfd:") has no path. */
+enum eye_tls_file eye_tls_file_of(const char *path)
 {
     const char *base = strrchr(path, '/');
     base = base == NULL ? path : base + 1;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(names); i++) {
         size_t length = strlen(names[i]);
         if (strncmp(base, names[i], length) == 0 && strchr("-. ", base[length]) != NULL) {
-            return true; /* strchr() finds the end, too */
+            return EYE_TLS_LIBRARY;
         }
     }
-    return false;
+    bool other = is_shared_object_name(base) || strncmp(path, "/memfd:", strlen("/memfd:")) == 0;
+    return other ? EYE_TLS_NO_FILE : EYE_TLS_PROGRAM;
 }
 
 bool eye_tls_mapping_parse(char *line, struct eye_tls_mapping *ret_mapping)
@@ -48,9 +62,11 @@ bool eye_tls_mapping_parse(char *line, struct eye_tls_mapping *ret_mapping)
     }
     char *path = line + used;
     path[strcspn(path, "\n")] = '\0';
-    *ret_mapping = (struct eye_tls_mapping){
-        .device = (uint64_t)major << 32 | minor, .inode = inode, .path = path};
-    return eye_tls_is_library_name(path);
+    *ret_mapping = (struct eye_tls_mapping){.file = eye_tls_file_of(path),
+                                            .device = (uint64_t)major << 32 | minor,
+                                            .inode = inode,
+                                            .path = path};
+    return ret_mapping->file != EYE_TLS_NO_FILE;
 }
 
 static FILE *open_of(const char *proc, pid_t pid, const char *name)
@@ -196,8 +212,21 @@ static int open_in_overlay(const char *proc, const struct eye_tls_mapping *mappi
     return fd;
 }
 
-int eye_tls_mapping_open(const char *proc, const struct eye_tls_mapping *mapping,
-                         struct eye_error *ret_error)
+/* Of a program that is running: its file, whatever has become of its path. */
+static int open_program(const char *proc, const struct eye_tls_mapping *mapping)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s/%d/exe", proc, (int)mapping->pid);
+    int fd = length < (int)sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    if (fd >= 0 && !is_file(fd, mapping->inode)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int open_by_path(const char *proc, const struct eye_tls_mapping *mapping,
+                        struct eye_error *ret_error)
 {
     char path[PATH_MAX];
     struct statfs system;
@@ -222,4 +251,13 @@ int eye_tls_mapping_open(const char *proc, const struct eye_tls_mapping *mapping
                              mapping->path, (int)mapping->pid);
     }
     return EYE_TAKE_FD(fd);
+}
+
+int eye_tls_mapping_open(const char *proc, const struct eye_tls_mapping *mapping,
+                         struct eye_error *ret_error)
+{
+    int result = open_by_path(proc, mapping, ret_error);
+    bool gone = result == -ENOENT || result == -ESTALE;
+    int fd = gone && mapping->file == EYE_TLS_PROGRAM ? open_program(proc, mapping) : -1;
+    return fd >= 0 ? fd : result;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files that processes run code of, as /proc/PID/maps has them, and that may hold a library of TLS
- * by their names. No state; any thread.
+ * Files that processes run code of, as /proc/PID/maps has them, and that may be a library of TLS,
+ * or a program that has one inside. No state; any thread.
  */
 #pragma once
 
@@ -11,20 +11,25 @@
 
 #include "collector/base/error.h"
 
+/* What a file may be, as its name says. */
+enum eye_tls_file {
+    EYE_TLS_NO_FILE, /* another library */
+    EYE_TLS_LIBRARY,
+    EYE_TLS_PROGRAM, /* of whatever kind */
+};
+
 /* One mapping of a process. */
 struct eye_tls_mapping {
+    enum eye_tls_file file;
     pid_t pid;
     uint64_t device;  /* major << 32 | minor: of an overlay, the overlay's own */
     uint64_t inode;   /* of an overlay, that of its lower or upper layer */
     const char *path; /* within the process's root; of a deleted file with " (deleted)" */
 };
 
-/** Whether the file at a path may hold a library of TLS, as its name says. */
-bool eye_tls_is_library_name(const char *path);
+enum eye_tls_file eye_tls_file_of(const char *path);
 
-/**
- * Reads one line, which is changed. False: it is none, no code is run from there, or its name is
- * not one of a library of TLS.
+/** Reads one line, which is changed. False: it is none, or no code is run from there that matters.
  */
 bool eye_tls_mapping_parse(char *line, struct eye_tls_mapping *ret_mapping);
 
@@ -42,9 +47,10 @@ bool eye_tls_is_process(const char *proc, pid_t pid);
 
 /**
  * Opens the file of a mapping for reading, by a path outside of the process where it is one of an
- * overlay: what is attached to it then does not keep the overlay mounted. A descriptor, the
- * caller's, or -errno with a message: -ENOENT, it is not there any more; -ESTALE, another file is;
- * -EXDEV, the layers of its overlay are out of reach.
+ * overlay: what is attached to it then does not keep the overlay mounted. A program that was
+ * deleted or replaced is opened all the same. A descriptor, the caller's, or -errno with a message:
+ * -ENOENT, it is not there any more; -ESTALE, another file is; -EXDEV, the layers of its overlay
+ * are out of reach.
  */
 int eye_tls_mapping_open(const char *proc, const struct eye_tls_mapping *mapping,
                          struct eye_error *ret_error);

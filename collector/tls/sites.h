@@ -28,6 +28,7 @@ struct eye_site {
     uint8_t condition; /* EYE_SITE_ALWAYS, or of the branch that it is */
     bool half;         /* the result is the lower half of its register, with a sign */
     bool stepped;      /* the kernel does not emulate it */
+    bool kept; /* the first argument is in no register, but `frame` bytes from the stack pointer */
     uint16_t frame; /* bytes from the stack pointer here to that of the caller, behind the call */
 };
 

@@ -47,15 +47,19 @@ struct mmap2 {
 static void take_mapping(struct eye_tls_watch *watch, const struct mmap2 *record)
 {
     size_t room = record->header.size > sizeof(*record) ? record->header.size - sizeof(*record) : 0;
-    if (memchr(record->path, '\0', room) == NULL || record->inode == 0 ||
-        !eye_tls_is_library_name(record->path)) {
+    if (memchr(record->path, '\0', room) == NULL || record->inode == 0) {
+        return;
+    }
+    enum eye_tls_file file = eye_tls_file_of(record->path);
+    if (file == EYE_TLS_NO_FILE) {
         return;
     }
     if ((int32_t)record->pid <= 0) {
-        watch->lost = true;
+        watch->lost |= file == EYE_TLS_LIBRARY;
         return;
     }
     const struct eye_tls_mapping mapping = {
+        .file = file,
         .pid = (pid_t)record->pid,
         .device = (uint64_t)record->major << 32 | record->minor,
         .inode = record->inode,

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/tls/sites.h"
+#include "collector/tls/go_sites.h"
 
 #define BASE 0x10000
 
@@ -47,9 +47,7 @@ static void check(const struct eye_code *code, const struct eye_site *site)
     const uint8_t *bytes;
     size_t length = code->read(code->context, site->address, &bytes);
     assert(length > 0);
-    assert(code->machine == EYE_MACHINE_X86_64
-               ? eye_decode_x86_64(bytes, length, site->address, &item)
-               : eye_decode_arm64(bytes, length, site->address, &item));
+    assert(eye_decode(code->machine, bytes, length, site->address, &item));
     assert(item.emulated != site->stepped);
     assert(!site->stepped || item.flow == EYE_FLOW_RETURN);
     assert(site->condition == EYE_SITE_ALWAYS || item.flow == EYE_FLOW_BRANCH);
@@ -84,6 +82,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (uint32_t i = 0; i < sites.exit_count; i++) {
             check(&code, &sites.exits[i]);
         }
+    }
+    const struct eye_go_function go = {.name = "go", .begin = BASE, .end = BASE + size};
+    struct eye_site site;
+    if (eye_go_entry_find(&code, &go, asked.arguments, asked.argument_count, &site, NULL) == 0) {
+        check(&code, &site);
+    }
+    if (eye_go_call_find(&code, &go, BASE, asked.arguments, asked.argument_count, &site, NULL) ==
+        0) {
+        check(&code, &site);
     }
     return 0;
 }

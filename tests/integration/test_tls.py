@@ -423,21 +423,38 @@ class Join(Certified):
             self.assertEqual(resumed.count("Reused"), 5, resumed)
             self.assert_seen(port, {(f"/port-is/{letter}", "200"): 500})
 
-    def test_older_than_the_daemon(self):
-        """Nobody knows its socket: it is counted, and nothing is guessed."""
-        port = free_port()
-        self.nginx(port)
-        older = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=self.context)
-        with contextlib.closing(older):
-            older.request("GET", "/before")
-            older.getresponse().read()
+    @contextlib.contextmanager
+    def older(self, port):
+        """GETs of /older over a connection that was there before the daemon."""
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60,
+                                                 context=self.context)
+        with contextlib.closing(connection):
+            connection.request("GET", "/before")
+            connection.getresponse().read()
             self.start()
             for _ in range(5):
-                older.request("GET", "/older")
-                older.getresponse().read()
-        self.assertEqual(self.get(port, ["/younger"] * 5), [200] * 5)
-        self.assert_seen(port, {("/younger", "200"): 5})
-        self.assertGreaterEqual(self.daemon.losses()["tls", "unjoined"], 2)
+                connection.request("GET", "/older")
+                connection.getresponse().read()
+            yield
+
+    def test_older_than_the_daemon(self):
+        """A session that reads from a socket leads to it by its descriptor."""
+        port = free_port()
+        self.nginx(port)
+        with self.older(port):
+            self.assertEqual(self.get(port, ["/younger"] * 5), [200] * 5)
+            self.assert_seen(port, {("/older", "200"): 5, ("/younger", "200"): 5})
+            self.assertEqual(self.daemon.total("usm.tls.sessions", source="descriptor"), 2)
+
+    def test_older_in_memory(self):
+        """Nobody knows the server's socket: it is counted, and nothing is guessed."""
+        port = free_port()
+        server = harness.spawn_python(self, ASYNCIO, str(port), self.pem)
+        harness.read_word(server, "ready")
+        with self.older(port):
+            self.assert_seen(port, {("/older", "200"): 5}, ENDS[1:])
+            self.assertEqual(self.seen(ENDS[0], port), {})
+            self.assertGreaterEqual(self.daemon.losses()["tls", "unjoined"], 1)
 
 
 class Safety(Certified):

@@ -13,11 +13,14 @@
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
+#include "collector/base/hash.h"
 #include "collector/base/log.h"
 #include "collector/base/privileges.h"
+#include "collector/base/table.h"
 #include "collector/base/thread.h"
 #include "collector/host/remedy.h"
 #include "collector/source/socket_storage/tls_probes.h"
+#include "collector/tls/go_table.h"
 #include "collector/tls/mapping.h"
 #include "collector/tls/watch.h"
 
@@ -38,16 +41,18 @@
 #define LOOKS_GONE 3
 /* With so many looks sessions of processes that are gone are forgotten. */
 #define LOOKS_FORGETTING 4
-/* Files, those included that cannot be probed. */
-#define FILES_MAX 256
+/* Files, those included that cannot be probed, and programs without a library of TLS. */
+#define FILES_MAX 2048
 /* Calls that tell whether a library's probes see what they should: of four threads at least. */
 #define TALLY_LEAST 256
 
 struct file {
     uint64_t device;
     uint64_t inode;
-    char *path;     /* owned: in the process that was met first, or last while it is not opened */
-    pid_t pid;      /* of that one */
+    char *path; /* owned: in the process that was met first, or last while it is not opened */
+    pid_t pid;  /* of that one */
+    enum eye_tls_file kind;
+    bool plain;     /* it was opened: there is no TLS in it */
     bool due;       /* it was met, and not tried since */
     bool tried;     /* it was opened: whether it can be probed is known */
     bool doubted;   /* it was probed, and let go */
@@ -65,13 +70,15 @@ struct eye_insider {
     atomic_uint followed; /* bits by enum eye_protocol */
     struct file *files[FILES_MAX];
     size_t file_count;
+    struct eye_table by_number; /* the same, by device and inode */
+    bool full_told;
     struct eye_tls_watch *watch; /* NULL: the kernel does not tell */
     bool lost;                   /* something that it has told */
     uint64_t looked_ns;          /* when the last look ended */
     uint64_t pause_ns;           /* and how long none may follow */
     unsigned looks;
     struct {
-        atomic_uint_fast64_t probed, refused, doubted, joined;
+        atomic_uint_fast64_t probed, refused, doubted, joined[EYE_TLS_MEANS];
     } counts; /* as struct eye_tls_counts; for other threads */
     int stop; /* eventfd */
     pthread_t thread;
@@ -116,7 +123,7 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
     if (result != 0 || !is_loaded(insider)) {
         return result != 0 ? result : -ECANCELED; /* told already */
     }
-    if (plan.client_random.offset == 0) {
+    if (!eye_tls_plan_joins(&plan)) {
         return eye_error_set(ret_error, -ENOTSUP,
                              "where a session keeps the random of its ClientHello is not found");
     }
@@ -140,12 +147,16 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
 static int open_file(const struct eye_insider *insider, struct file *file)
 {
     struct eye_error error = {""};
-    const struct eye_tls_mapping mapping = {
-        .pid = file->pid, .device = file->device, .inode = file->inode, .path = file->path};
+    const struct eye_tls_mapping mapping = {.file = file->kind,
+                                            .pid = file->pid,
+                                            .device = file->device,
+                                            .inode = file->inode,
+                                            .path = file->path};
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
     int fd = eye_tls_mapping_open(insider->proc, &mapping, &error);
     eye_privileges_lower(privileges);
-    if (fd < 0 && !file->told && eye_tls_is_process(insider->proc, file->pid)) {
+    if (fd < 0 && !file->told && file->kind == EYE_TLS_LIBRARY &&
+        eye_tls_is_process(insider->proc, file->pid)) {
         eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error.text);
         file->told = true;
     }
@@ -162,30 +173,35 @@ static void try_file(struct eye_insider *insider, struct file *file)
     }
     file->tried = true;
     int result = eye_elf_open(fd, &elf, &error);
-    if (result == 0) {
+    file->plain = file->kind == EYE_TLS_PROGRAM && (result != 0 || !eye_go_is_program(elf));
+    if (result == 0 && !file->plain) {
         result = probe_library(insider, file, fd, elf, &error);
+        file->plain = file->kind == EYE_TLS_PROGRAM && result == -ENOENT;
     }
     eye_elf_close(elf);
-    if (result != 0 && result != -ECANCELED) {
+    if (result != 0 && result != -ECANCELED && !file->plain) {
         eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error.text);
     }
 }
 
 /* ---- Which there are ---- */
 
-static struct file *find_file(struct eye_insider *insider, const struct eye_tls_mapping *mapping)
+static uint64_t hash_of(uint64_t device, uint64_t inode)
 {
-    for (size_t i = 0; i < insider->file_count; i++) {
-        struct file *file = insider->files[i];
-        if (file->inode == mapping->inode && file->device == mapping->device) {
-            return file;
-        }
-    }
-    return NULL;
+    const uint64_t number[] = {device, inode};
+    return eye_hash_bytes(number, sizeof(number));
 }
 
-static void free_file(struct file *file)
+static bool is_file(const void *item, const void *key)
 {
+    const struct file *file = item;
+    const struct eye_tls_mapping *mapping = key;
+    return file->inode == mapping->inode && file->device == mapping->device;
+}
+
+static void free_file(struct eye_insider *insider, struct file *file)
+{
+    eye_table_remove(&insider->by_number, hash_of(file->device, file->inode), file);
     free(file->path);
     free(file);
 }
@@ -199,6 +215,7 @@ static struct file *new_file(const struct eye_tls_mapping *mapping)
                               .inode = mapping->inode,
                               .path = strdup(mapping->path),
                               .pid = mapping->pid,
+                              .kind = mapping->file,
                               .due = true,
                               .probed = {.library = -1}};
     }
@@ -222,18 +239,33 @@ static void meet_again(struct file *file, const struct eye_tls_mapping *mapping)
     }
 }
 
+static void add_file(struct eye_insider *insider, const struct eye_tls_mapping *mapping,
+                     uint64_t hash)
+{
+    struct file *file = new_file(mapping);
+    if (file == NULL || eye_table_insert(&insider->by_number, hash, file) != 0) {
+        free(file == NULL ? NULL : file->path);
+        free(file);
+        return;
+    }
+    insider->files[insider->file_count++] = file;
+}
+
 /* What has no room now may have some when others are gone. */
 static void meet(void *context, const struct eye_tls_mapping *mapping)
 {
     struct eye_insider *insider = context;
-    struct file *file = find_file(insider, mapping);
+    uint64_t hash = hash_of(mapping->device, mapping->inode);
+    struct file *file = eye_table_find(&insider->by_number, hash, is_file, mapping);
     if (file != NULL) {
         meet_again(file, mapping);
-        return;
-    }
-    file = insider->file_count < FILES_MAX ? new_file(mapping) : NULL;
-    if (file != NULL) {
-        insider->files[insider->file_count++] = file;
+    } else if (insider->file_count < FILES_MAX) {
+        add_file(insider, mapping, hash);
+    } else if (!insider->full_told) {
+        eye_log_warning("inside TLS: processes run more than %d files: %s and others are not "
+                        "looked at until some are gone",
+                        FILES_MAX, mapping->path);
+        insider->full_told = true;
     }
 }
 
@@ -255,7 +287,7 @@ static void let_go_of_unmet(struct eye_insider *insider)
         struct file *file = insider->files[i];
         if (++file->unmet > LOOKS_GONE) {
             let_go(insider, file);
-            free_file(file);
+            free_file(insider, file);
         } else {
             insider->files[kept++] = file;
         }
@@ -291,13 +323,15 @@ static void count(struct eye_insider *insider)
         const struct file *file = insider->files[i];
         probed += file->probed.library >= 0;
         doubted += file->doubted;
-        refused += file->tried && file->probed.library < 0 && !file->doubted;
+        refused += file->tried && file->probed.library < 0 && !file->doubted && !file->plain;
     }
     atomic_store(&insider->counts.probed, probed);
     atomic_store(&insider->counts.refused, refused);
     atomic_store(&insider->counts.doubted, doubted);
-    atomic_store(&insider->counts.joined,
-                 insider->probes == NULL ? 0 : eye_tls_probes_joined(insider->probes));
+    for (size_t i = 0; i < EYE_TLS_MEANS && insider->probes != NULL; i++) {
+        atomic_store(&insider->counts.joined[i],
+                     eye_tls_probes_joined(insider->probes, (enum eye_tls_means)i));
+    }
 }
 
 static void care(struct eye_insider *insider)
@@ -422,8 +456,10 @@ void eye_insider_read(const struct eye_insider *insider, struct eye_tls_counts *
 {
     *ret_counts = (struct eye_tls_counts){.probed = atomic_load(&insider->counts.probed),
                                           .refused = atomic_load(&insider->counts.refused),
-                                          .doubted = atomic_load(&insider->counts.doubted),
-                                          .joined = atomic_load(&insider->counts.joined)};
+                                          .doubted = atomic_load(&insider->counts.doubted)};
+    for (size_t i = 0; i < EYE_TLS_MEANS; i++) {
+        ret_counts->joined[i] = atomic_load(&insider->counts.joined[i]);
+    }
 }
 
 void eye_insider_close(struct eye_insider *insider)
@@ -437,8 +473,9 @@ void eye_insider_close(struct eye_insider *insider)
     }
     for (size_t i = 0; i < insider->file_count; i++) {
         let_go(insider, insider->files[i]);
-        free_file(insider->files[i]);
+        free_file(insider, insider->files[i]);
     }
+    eye_table_done(&insider->by_number);
     eye_tls_watch_close(insider->watch);
     eye_tls_probes_close(insider->probes);
     close(insider->stop);

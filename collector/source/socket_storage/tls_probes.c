@@ -175,6 +175,9 @@ static uint64_t entry_cookie(const struct eye_tls_function *function, int librar
     cookie |= asked->succeeds_by_1 ? EYE_TLS_COOKIE_BY_1 : 0;
     cookie |= asked->argument_count > EYE_TLS_TYPE ? EYE_TLS_COOKIE_TYPED : 0;
     cookie |= asked->half && !asked->succeeds_by_1 ? EYE_TLS_COOKIE_SHORT : 0;
+    cookie |= function->sites.entry.kept ? EYE_TLS_COOKIE_KEPT : 0;
+    cookie |= function->sites.entry.condition != EYE_SITE_ALWAYS ? EYE_TLS_COOKIE_GROWS : 0;
+    cookie |= function->direction == EYE_TLS_BEGINS ? EYE_TLS_COOKIE_BEGINS : 0;
     return cookie;
 }
 
@@ -242,20 +245,26 @@ static int attach_exits(struct eye_tls_probes *probes, struct eye_tls_probed *pr
                   sites->exit_count);
 }
 
+static const struct bpf_program *program_of(const struct eye_tls_probes *probes,
+                                            const struct eye_tls_function *function)
+{
+    bool passes = function->direction == EYE_TLS_READS || function->direction == EYE_TLS_WRITES;
+    return !passes             ? probes->programs->progs.tls_end
+           : function->at_once ? probes->programs->progs.tls_at_once
+                               : probes->programs->progs.tls_entry;
+}
+
 /* Exits first: an end without a beginning is passed over, a beginning without an end is not. */
 static int attach_function(struct eye_tls_probes *probes, struct eye_tls_probed *probed,
                            const char *path, const struct eye_elf *elf,
                            const struct eye_tls_function *function)
 {
-    bool ends = function->direction == EYE_TLS_ENDS;
     uint64_t offset = eye_elf_offset(elf, function->sites.entry.address);
     uint64_t cookie = entry_cookie(function, probed->library);
-    int result = ends ? 0 : attach_exits(probes, probed, path, elf, function);
-    return result != 0
-               ? result
-               : attach(probed, path,
-                        ends ? probes->programs->progs.tls_end : probes->programs->progs.tls_entry,
-                        &offset, &cookie, 1);
+    int result =
+        function->sites.exit_count == 0 ? 0 : attach_exits(probes, probed, path, elf, function);
+    return result != 0 ? result
+                       : attach(probed, path, program_of(probes, function), &offset, &cookie, 1);
 }
 
 void eye_tls_probes_detach(struct eye_tls_probes *probes, struct eye_tls_probed *probed)
@@ -289,6 +298,8 @@ static int take_number(struct eye_tls_probes *probes, const struct eye_tls_plan 
         .random_offset = plan->client_random.offset,
         .server_offset = plan->is_server.offset,
         .client_word = 2, /* GNUTLS_CLIENT, 1 << 1 */
+        .bio_offset = plan->reads_from.pointer == 0 ? plan->reads_from.offset : 0,
+        .join = plan->join,
     };
     __u32 number = 0;
     while (number < EYE_TLS_LIBRARIES_MAX && probes->in_use[number]) {
@@ -351,9 +362,9 @@ static void forget_session(const struct eye_tls_probes *probes, const struct eye
     }
 }
 
-uint64_t eye_tls_probes_joined(const struct eye_tls_probes *probes)
+uint64_t eye_tls_probes_joined(const struct eye_tls_probes *probes, enum eye_tls_means means)
 {
-    return *(const volatile __u64 *)&probes->programs->bss->eye_tls_joined;
+    return *(const volatile __u64 *)&probes->programs->bss->eye_tls_joined[means];
 }
 
 void eye_tls_probes_forget_sessions(const struct eye_tls_probes *probes, const char *proc)

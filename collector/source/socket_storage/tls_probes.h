@@ -46,8 +46,8 @@ void eye_tls_probes_detach(struct eye_tls_probes *probes, struct eye_tls_probed 
 struct eye_tls_tally eye_tls_probes_tally(const struct eye_tls_probes *probes,
                                           const struct eye_tls_probed *probed);
 
-/** Sessions whose socket was known, since the programs were loaded. */
-uint64_t eye_tls_probes_joined(const struct eye_tls_probes *probes);
+/** Sessions whose socket was known by @means, since the programs were loaded. */
+uint64_t eye_tls_probes_joined(const struct eye_tls_probes *probes, enum eye_tls_means means);
 
 /**
  * Forgets sessions of processes that are not in @proc any more; those of others end with a call.

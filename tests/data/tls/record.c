@@ -41,9 +41,7 @@ static size_t read_code(void *context, uint64_t address, const uint8_t **ret_byt
     struct recording *recording = context;
     struct eye_instruction item;
     size_t length = recording->code->read(recording->code->context, address, ret_bytes);
-    bool x86 = recording->code->machine == EYE_MACHINE_X86_64;
-    if (length > 0 && (x86 ? eye_decode_x86_64(*ret_bytes, length, address, &item)
-                           : eye_decode_arm64(*ret_bytes, length, address, &item))) {
+    if (length > 0 && eye_decode(recording->code->machine, *ret_bytes, length, address, &item)) {
         keep(recording, address, *ret_bytes, item.length, false);
     }
     return length;
@@ -107,19 +105,22 @@ static void print_starts(const struct recording *recording)
     putchar('\n');
 }
 
-static void record(const struct eye_code *code, const struct eye_tls_function *function, bool steps)
+static struct recording recording;
+
+static struct eye_code record_from(const struct eye_code *code)
 {
-    static struct recording recording;
-    struct eye_sites sites;
+    struct eye_code recorded = *code;
     recording.code = code;
     recording.count = 0;
-    struct eye_code recorded = *code;
     recorded.read = read_code;
     recorded.copy = copy;
     recorded.context = &recording;
-    if (eye_sites_find(&recorded, &function->asked, steps, &sites, NULL) != 0) {
-        abort();
-    }
+    return recorded;
+}
+
+static void print_function(const struct eye_code *code, const struct eye_tls_function *function,
+                           bool steps)
+{
     const char *name = strrchr(function->name, ' ');
     printf("function %s %s %#lx %u", name == NULL ? function->name : name + 1,
            code->machine == EYE_MACHINE_X86_64 ? "x86_64" : "arm64",
@@ -128,7 +129,35 @@ static void record(const struct eye_code *code, const struct eye_tls_function *f
         printf(" %u", function->asked.arguments[i]);
     }
     putchar('\n');
+}
+
+static void record(const struct eye_code *code, const struct eye_tls_function *function, bool steps)
+{
+    struct eye_sites sites;
+    const struct eye_code recorded = record_from(code);
+    if (eye_sites_find(&recorded, &function->asked, steps, &sites, NULL) != 0) {
+        abort();
+    }
+    print_function(code, function, steps);
     print_starts(&recording);
+    print_pieces(&recording);
+    site_print(stdout, &function->asked, &sites);
+}
+
+static void record_go(struct eye_elf *elf, const struct eye_tls_function *function)
+{
+    struct eye_sites sites;
+    struct eye_go_function found[] = {{.name = function->name}, {.name = "runtime.memmove"}};
+    const struct eye_code recorded = record_from(eye_elf_code(elf));
+    if (eye_go_find(elf, found, EYE_ARRAY_LENGTH(found), NULL) != 0) {
+        abort();
+    }
+    uint64_t called = function->sites.entry.kept ? found[1].begin : 0;
+    if (site_find_go(&recorded, &found[0], called, &function->asked, &sites, NULL) != 0) {
+        abort();
+    }
+    print_function(&recorded, function, false);
+    printf("go %#lx %#lx\n", (unsigned long)found[0].end, (unsigned long)called);
     print_pieces(&recording);
     site_print(stdout, &function->asked, &sites);
 }
@@ -146,7 +175,11 @@ int main(int count, char **words)
     }
     bool steps = strcmp(plan.way, "functions") == 0;
     for (uint32_t i = 0; i < plan.function_count; i++) {
-        record(eye_elf_code(elf), &plan.functions[i], steps);
+        if (plan.join == EYE_TLS_JOIN_GO) {
+            record_go(elf, &plan.functions[i]);
+        } else {
+            record(eye_elf_code(elf), &plan.functions[i], steps);
+        }
     }
     eye_elf_close(elf);
     return EXIT_SUCCESS;

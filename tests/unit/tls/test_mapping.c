@@ -38,9 +38,24 @@ static void mapping__code_of_libraries_of_tls(void **state)
         snprintf(line, sizeof(line), "7f00-7fff r-xp 0001f000 fe:01 4711                   %s\n",
                  names[i]);
         assert_true(parse(line, &mapping));
+        assert_int_equal(mapping.file, EYE_TLS_LIBRARY);
         assert_int_equal(mapping.inode, 4711);
         assert_int_equal(mapping.device, 0xfeULL << 32 | 1);
         assert_string_equal(mapping.path, names[i]);
+    }
+}
+
+static void mapping__code_of_programs(void **state)
+{
+    static const char *const lines[] = {
+        "7f00-7fff r-xp 0001f000 fe:01 4711 /usr/bin/node_exporter\n",
+        "7f00-7fff r-xp 0001f000 fe:01 4711 /opt/a.song (deleted)\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(lines); i++) {
+        struct eye_tls_mapping mapping;
+        assert_true(parse(lines[i], &mapping));
+        assert_int_equal(mapping.file, EYE_TLS_PROGRAM);
     }
 }
 
@@ -49,8 +64,10 @@ static void mapping__of_others_is_none(void **state)
     static const char *const lines[] = {
         "7f00-7fff r--p 0001f000 fe:01 4711 /usr/lib/libssl.so.3\n",
         "7f00-7fff r-xp 0001f000 fe:01 4711 /usr/lib/libcrypto.so.3\n",
-        "7f00-7fff r-xp 0001f000 fe:01 4711 /usr/bin/node_exporter\n",
         "7f00-7fff r-xp 0001f000 fe:01 4711 /usr/lib/libssl3.so\n",
+        "7f00-7fff r-xp 0001f000 fe:01 4711 /x/_ssl.cpython-311-x86_64-linux-gnu.so\n",
+        "7f00-7fff r-xp 0001f000 fe:01 4711 /usr/lib/libz.so (deleted)\n",
+        "7f00-7fff r-xp 0001f000 fe:01 4711 /memfd:runc (deleted)\n",
         "7f00-7fff r-xp 00000000 00:00 0 [vdso]\n",
         "7f00-7fff r-xp 00000000 00:00 0\n",
         "7f00-7fff r-xp 0001f000 fe:01\n",
@@ -112,6 +129,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mapping__code_of_libraries_of_tls),
+        cmocka_unit_test(mapping__code_of_programs),
         cmocka_unit_test(mapping__of_others_is_none),
         cmocka_unit_test(mapping__is_found_and_opened),
     };

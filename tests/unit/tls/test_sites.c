@@ -16,8 +16,8 @@
 
 #define SPANS_MAX 512
 #define STARTS_MAX 64
-#define FILES 13
-#define FUNCTIONS 43
+#define FILES 23
+#define FUNCTIONS 93
 
 struct span {
     uint64_t address;
@@ -34,6 +34,8 @@ struct recorded {
     struct span spans[SPANS_MAX];
     size_t span_count;
     uint64_t starts[STARTS_MAX];
+    struct eye_go_function go; /* its end is 0: it is none of Go */
+    uint64_t called;
 };
 
 static const struct span *find(const struct recorded *recorded, uint64_t address, bool data)
@@ -120,6 +122,16 @@ static void add_starts(struct recorded *recorded, const char *line)
     }
 }
 
+static void make_go(struct recorded *recorded, const char *line)
+{
+    unsigned long end;
+    unsigned long called;
+    assert_int_equal(sscanf(line, "%lx %lx", &end, &called), 2);
+    recorded->go =
+        (struct eye_go_function){.name = "go", .begin = recorded->asked.address, .end = end};
+    recorded->called = called;
+}
+
 /* The lines of the sites that are expected follow one another: all of them at once. */
 static void compare(const struct recorded *recorded, const char *expected, const char *path)
 {
@@ -127,7 +139,11 @@ static void compare(const struct recorded *recorded, const char *expected, const
     struct eye_error error = {""};
     char *found = NULL;
     size_t length = 0;
-    int result = eye_sites_find(&recorded->code, &recorded->asked, recorded->steps, &sites, &error);
+    int result =
+        recorded->go.end != 0
+            ? site_find_go(&recorded->code, &recorded->go, recorded->called, &recorded->asked,
+                           &sites, &error)
+            : eye_sites_find(&recorded->code, &recorded->asked, recorded->steps, &sites, &error);
     if (result != 0) {
         fail_msg("%s: %s", path, error.text);
     }
@@ -169,6 +185,8 @@ static size_t compare_file(const char *path)
             lines = open_memstream(&expected, &length);
             assert_non_null(lines);
             begin(&recorded, line + 9);
+        } else if (strncmp(line, "go ", 3) == 0) {
+            make_go(&recorded, line + 3);
         } else if (strncmp(line, "starts", 6) == 0) {
             add_starts(&recorded, line + 6);
         } else if (strncmp(line, "code ", 5) == 0 || strncmp(line, "data ", 5) == 0) {
@@ -182,7 +200,7 @@ static size_t compare_file(const char *path)
     return count;
 }
 
-static void sites__are_found_in_the_libraries_of_three_debians(void **state)
+static void sites__are_found_in_libraries_and_programs(void **state)
 {
     (void)state;
     glob_t files;
@@ -354,7 +372,7 @@ static void sites__too_long_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sites__are_found_in_the_libraries_of_three_debians),
+        cmocka_unit_test(sites__are_found_in_libraries_and_programs),
         cmocka_unit_test(sites__entry_follows_arguments_through_moves),
         cmocka_unit_test(sites__none_where_an_argument_is_lost),
         cmocka_unit_test(sites__a_branch_counts_when_it_leads_out),

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The socket that a session leads to by its descriptor: of Go, which keeps no random, and of those
+ * whose ClientHello nobody has seen. Everything is read, nothing is believed: what is no descriptor
+ * of a TCP socket of this process leads nowhere. */
+#pragma once
+
+#include "bpf/vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define EYE_S_IFMT 0170000
+#define EYE_S_IFSOCK 0140000
+#define EYE_SOCK_STREAM 1
+#define EYE_AF_INET 2
+#define EYE_AF_INET6 10
+
+/* The port of the service of the socket behind @descriptor; 0: it is none. */
+static __always_inline __u16 eye_port_behind(__u32 descriptor, bool client)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+    struct file **files = BPF_CORE_READ(table, fd);
+    struct file *file = NULL;
+    if (descriptor >= BPF_CORE_READ(table, max_fds) ||
+        bpf_probe_read_kernel(&file, sizeof(file), files + descriptor) != 0 || !file ||
+        (BPF_CORE_READ(file, f_inode, i_mode) & EYE_S_IFMT) != EYE_S_IFSOCK) {
+        return 0;
+    }
+    struct socket *socket = BPF_CORE_READ(file, private_data);
+    struct sock *sk = BPF_CORE_READ(socket, sk);
+    __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+    if ((family != EYE_AF_INET && family != EYE_AF_INET6) ||
+        BPF_CORE_READ(sk, sk_type) != EYE_SOCK_STREAM) {
+        return 0;
+    }
+    return client ? bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport))
+                  : BPF_CORE_READ(sk, __sk_common.skc_num);
+}
+
+static __always_inline bool eye_read_user(void *target, __u32 bytes, __u64 address)
+{
+    return bpf_probe_read_user(target, bytes, (const void *)address) == 0;
+}
+
+/* ---- Go ---- */
+
+/* crypto/tls.Conn: an interface net.Conn, and whether this is the client's end. */
+#define EYE_GO_CLIENT_AT 16
+/* An interface: its table, which has the type at 8, and what it holds. internal/abi.Type: size at
+ * 0, kind at 23; of a pointer what it points to at 48. */
+#define EYE_GO_TYPE_AT 8
+#define EYE_GO_KIND_AT 23
+#define EYE_GO_KIND_MASK 31
+#define EYE_GO_POINTER 22
+#define EYE_GO_POINTED_AT 48
+/* internal/poll.FD, which net.netFD begins with: the descriptor behind its lock. */
+#define EYE_GO_DESCRIPTOR_AT 16
+/* Connections within each other: net.Conn is the first member of those that wrap another one. */
+#define EYE_GO_WRAPPED_MAX 3
+
+struct eye_go_interface {
+    __u64 table;
+    __u64 data;
+};
+
+/* The size of what an interface holds; 0: it could not be read. */
+static __always_inline __u64 eye_go_size(const struct eye_go_interface *interface)
+{
+    __u64 type = 0;
+    __u64 size = 0;
+    __u8 kind = 0;
+    bool read = eye_read_user(&type, sizeof(type), interface->table + EYE_GO_TYPE_AT) &&
+                eye_read_user(&kind, sizeof(kind), type + EYE_GO_KIND_AT);
+    if (read && (kind & EYE_GO_KIND_MASK) == EYE_GO_POINTER) {
+        read = eye_read_user(&type, sizeof(type), type + EYE_GO_POINTED_AT);
+    }
+    return read && eye_read_user(&size, sizeof(size), type) ? size : 0;
+}
+
+/* net.TCPConn is a pointer to its netFD and nothing else. -1: that is not where it leads. */
+static __always_inline int eye_go_descriptor(__u64 conn)
+{
+    struct eye_go_interface interface;
+    __u64 at = conn;
+    for (int i = 0; i < EYE_GO_WRAPPED_MAX; i++) {
+        if (!eye_read_user(&interface, sizeof(interface), at)) {
+            return -1;
+        }
+        __u64 size = eye_go_size(&interface);
+        if (size == sizeof(__u64)) {
+            __u64 descriptor = 0;
+            bool read = eye_read_user(&at, sizeof(at), interface.data) &&
+                        eye_read_user(&descriptor, sizeof(descriptor), at + EYE_GO_DESCRIPTOR_AT);
+            return read && descriptor <= 0x7fffffff ? (int)descriptor : -1;
+        }
+        if (size < sizeof(interface)) {
+            return -1;
+        }
+        at = interface.data;
+    }
+    return -1;
+}
+
+/* ---- OpenSSL ---- */
+
+/* struct bio_st: of 3.0 and later ones behind a pointer to the library's context. */
+#define EYE_BIO_METHOD_AT 8
+#define EYE_BIO_NUMBER_AT 0x38
+#define EYE_BIO_1_1_METHOD_AT 0
+#define EYE_BIO_1_1_NUMBER_AT 0x30
+#define EYE_BIO_TYPE_SOCKET 0x505 /* openssl/bio.h; a method begins with it */
+
+static __always_inline bool eye_is_socket_bio(__u64 bio, __u32 method_at)
+{
+    __u64 method = 0;
+    __u32 type = 0;
+    return eye_read_user(&method, sizeof(method), bio + method_at) &&
+           eye_read_user(&type, sizeof(type), method) && type == EYE_BIO_TYPE_SOCKET;
+}
+
+/* What a session reads from; -1: that is no socket's, or somebody's own. */
+static __always_inline int eye_bio_descriptor(__u64 session, __u32 bio_at)
+{
+    __u64 bio = 0;
+    int descriptor = -1;
+    if (!eye_read_user(&bio, sizeof(bio), session + bio_at)) {
+        return -1;
+    }
+    __u64 at = eye_is_socket_bio(bio, EYE_BIO_METHOD_AT)       ? bio + EYE_BIO_NUMBER_AT
+               : eye_is_socket_bio(bio, EYE_BIO_1_1_METHOD_AT) ? bio + EYE_BIO_1_1_NUMBER_AT
+                                                               : 0;
+    return at != 0 && eye_read_user(&descriptor, sizeof(descriptor), at) ? descriptor : -1;
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Both ends of HTTPS by Go's crypto/tls.
+//
+//	tls_peer serve PORT PEM    HTTP/1 and HTTP/2; says "ready"
+//	tls_peer wrap PORT PEM     the same, and its connections are wrapped twice
+//	tls_peer get VERSION PORT  GETs of the paths that its input has, one in a line, over one
+//	                           connection; says the status of each
+//	tls_peer lazy PORT         likewise, HTTP/1 by hand: the first write shakes hands
+//	tls_peer crowd PORT COUNT  so many GETs of /crowd, 50 at a time, each on a new goroutine with a
+//	                           small stack and a connection of its own
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+)
+
+const bodyBytes = 40000 // more than two records
+
+type noting struct {
+	net.Conn
+	bytes int
+}
+
+type sheath struct {
+	net.Conn
+	name [40]byte
+}
+
+type wrapping struct{ net.Listener }
+
+func (l wrapping) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &noting{Conn: sheath{Conn: conn}}, nil
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	io.Copy(io.Discard, r.Body)
+	if r.URL.Path == "/missing" {
+		w.WriteHeader(404)
+	}
+	w.Write(make([]byte, bodyBytes))
+}
+
+func serve(port, pem string, wraps bool) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		return err
+	}
+	if wraps {
+		listener = wrapping{listener}
+	}
+	fmt.Println("ready")
+	return http.ServeTLS(listener, http.HandlerFunc(answer), pem, pem)
+}
+
+func client(http2 bool) *http.Client {
+	config := &tls.Config{InsecureSkipVerify: true}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: http2}}
+}
+
+func get(client *http.Client, port, path string) (int, error) {
+	response, err := client.Get("https://127.0.0.1:" + port + path)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, err
+}
+
+func getAll(version, port string) error {
+	client := client(version == "2")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		status, err := get(client, port, lines.Text())
+		if err != nil {
+			return err
+		}
+		fmt.Println(status)
+	}
+	return nil
+}
+
+func getByHand(port string) error {
+	raw, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		return err
+	}
+	conn := tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
+	reader := bufio.NewReader(conn)
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", lines.Text())
+		response, err := http.ReadResponse(reader, nil)
+		if err != nil {
+			return err
+		}
+		if _, err = io.Copy(io.Discard, response.Body); err != nil {
+			return err
+		}
+		fmt.Println(response.StatusCode)
+	}
+	return nil
+}
+
+func crowd(port string, count int) error {
+	var group sync.WaitGroup
+	failed := make(chan error, count)
+	room := make(chan struct{}, 50)
+	for i := 0; i < count; i++ {
+		group.Add(1)
+		room <- struct{}{}
+		go func() {
+			defer group.Done()
+			client := client(false)
+			defer client.CloseIdleConnections()
+			if _, err := get(client, port, "/crowd"); err != nil {
+				failed <- err
+			}
+			<-room
+		}()
+	}
+	group.Wait()
+	close(failed)
+	return <-failed
+}
+
+func run(words []string) error {
+	switch words[0] {
+	case "serve", "wrap":
+		return serve(words[1], words[2], words[0] == "wrap")
+	case "get":
+		return getAll(words[1], words[2])
+	case "lazy":
+		return getByHand(words[1])
+	case "crowd":
+		count, err := strconv.Atoi(words[2])
+		if err != nil {
+			return err
+		}
+		return crowd(words[1], count)
+	}
+	return fmt.Errorf("no such word: %s", words[0])
+}
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "tls_peer:", err)
+		os.Exit(1)
+	}
+}
