@@ -320,6 +320,7 @@ static __always_inline void eye_tls_tell_end(__u32 library, __u8 judged, bool im
 {
     struct eye_tls_tally *tally = eye_tls_tally_of(library);
     if (tally) {
+        tally->calls++;
         tally->exits += judged;
         tally->impossible += impossible;
     }
@@ -344,9 +345,7 @@ int tls_exit(struct pt_regs *regs)
     call->frame = 0;
     __s64 bytes = eye_tls_result(regs, cookie, call);
     bool impossible = bytes > 0 && call->buffer && (__u64)bytes > call->length;
-    if (call->judged || impossible) {
-        eye_tls_tell_end(call->library, call->judged, impossible);
-    }
+    eye_tls_tell_end(call->library, call->judged, impossible);
     if (impossible || bytes <= 0 || bytes > EYE_TLS_BYTES_MAX) {
         return 0;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/control/tls_json.h"
 #include "collector/control/values.h"
 
 /* 1 attempt in a row may be bad luck; and a receiver that is away for longer is worth a look. */
@@ -156,16 +157,25 @@ static json_t *libraries_of(const struct snapshots *snapshots, const char *outco
     return json_integer(point == NULL ? 0 : (json_int_t)point->gauge);
 }
 
-/* null: nobody looks inside TLS. */
-static json_t *tls_of(const struct snapshots *snapshots)
+/* null: nobody looks inside TLS. The files are those of this moment. */
+static json_t *tls_of(const struct eye_running *running, const struct snapshots *snapshots)
 {
     const struct eye_point *sessions = point_of(snapshots->now, EYE_METRIC_TLS_SESSIONS, 0, NULL);
-    return sessions == NULL
-               ? json_null()
-               : json_pack("{s:o, s:o, s:o, s:o}", "probed", libraries_of(snapshots, "probed"),
-                           "refused", libraries_of(snapshots, "refused"), "doubted",
-                           libraries_of(snapshots, "doubted"), "sessions",
-                           count_of(sessions->counter));
+    json_t *files = json_array();
+    bool looks =
+        running->source != NULL && eye_source_list_tls(running->source, eye_tls_file_append, files);
+    if (!looks && sessions == NULL) {
+        json_decref(files);
+        return json_null();
+    }
+    json_t *tls = json_object();
+    for (size_t i = 0; i < EYE_TLS_OUTCOME_COUNT; i++) {
+        const char *outcome = eye_tls_outcome_name((enum eye_tls_outcome)i);
+        json_object_set_new(tls, outcome, libraries_of(snapshots, outcome));
+    }
+    json_object_set_new(tls, "sessions", count_of(sessions == NULL ? 0 : sessions->counter));
+    json_object_set_new(tls, "files", files);
+    return tls;
 }
 
 static json_t *interval_of(const struct eye_running *running, const struct snapshots *snapshots)
@@ -367,5 +377,5 @@ json_t *eye_status_json(const struct eye_running *running)
         interval_of(running, &snapshots), "losses",
         list_changes(&snapshots, EYE_METRIC_SELF_KERNEL_LOST, add_loss), "budgets",
         list_changes(&snapshots, EYE_METRIC_SELF_OVERFLOW, add_budget), "exporters",
-        list_exporters(running), "tls", tls_of(&snapshots), "self", self_of(&snapshots));
+        list_exporters(running), "tls", tls_of(running, &snapshots), "self", self_of(&snapshots));
 }

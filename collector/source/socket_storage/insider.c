@@ -15,6 +15,7 @@
 #include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/base/privileges.h"
+#include "collector/base/text.h"
 #include "collector/base/thread.h"
 #include "collector/host/remedy.h"
 #include "collector/source/socket_storage/tls_probes.h"
@@ -43,17 +44,35 @@
 /* Calls that tell whether a library's probes see what they should: of four threads at least. */
 #define TALLY_LEAST 256
 
+/* What became of a file, as struct eye_tls_file has it. */
+struct fate {
+    bool known;
+    enum eye_tls_outcome outcome;
+    char *reason; /* owned */
+    const char *library;
+    const char *way;
+    uint32_t sites;
+    uint32_t stepped;
+    uint64_t calls;
+    uint64_t took_ns;
+};
+
+/* What others list (its path and the second part) changes under the insider's lock. */
 struct file {
     uint64_t device;
     uint64_t inode;
-    char *path;     /* owned: in the process that was met first, or last while it is not opened */
-    pid_t pid;      /* of that one */
-    bool due;       /* it was met, and not tried since */
+    pid_t pid;      /* the process that was met first, or last while it is not opened */
+    bool due;       /* it was met, and not tried since, or it is to be thought of again */
     bool tried;     /* it was opened: whether it can be probed is known */
-    bool doubted;   /* it was probed, and let go */
     bool told;      /* that it cannot be opened */
     unsigned unmet; /* looks that have not met it */
+    pid_t met_last; /* by the look that is under way */
+    uint32_t met;   /* processes, by that look */
     struct eye_tls_probed probed;
+
+    char *path; /* owned: in that process */
+    uint32_t processes;
+    struct fate fate;
 };
 
 struct eye_insider {
@@ -63,15 +82,17 @@ struct eye_insider {
     _Atomic(struct eye_tls_probes *) probes;
     bool given_up;        /* the kernel refuses the programs */
     atomic_uint followed; /* bits by enum eye_protocol */
+    pthread_mutex_t lock; /* never held while files are read, or probes attached or taken away */
     struct file *files[FILES_MAX];
     size_t file_count;
+    bool crowded;                /* that there is no room for more files was told */
     struct eye_tls_watch *watch; /* NULL: the kernel does not tell */
     bool lost;                   /* something that it has told */
     uint64_t looked_ns;          /* when the last look ended */
     uint64_t pause_ns;           /* and how long none may follow */
     unsigned looks;
     struct {
-        atomic_uint_fast64_t probed, refused, doubted, joined;
+        atomic_uint_fast64_t files[EYE_TLS_OUTCOME_COUNT], joined;
     } counts; /* as struct eye_tls_counts; for other threads */
     int stop; /* eventfd */
     pthread_t thread;
@@ -108,13 +129,43 @@ static void let_go(struct eye_insider *insider, struct file *file)
     }
 }
 
+/* From now on that is told of the file. Takes over the reason. */
+static void settle(struct eye_insider *insider, struct file *file, const struct fate *fate)
+{
+    pthread_mutex_lock(&insider->lock);
+    char *before = file->fate.reason;
+    file->fate = *fate;
+    file->fate.known = true;
+    pthread_mutex_unlock(&insider->lock);
+    if (before != fate->reason) {
+        free(before);
+    }
+}
+
+static void note_sites(const struct eye_tls_plan *plan, struct fate *fate)
+{
+    fate->library = plan->library;
+    fate->way = plan->way;
+    for (uint32_t i = 0; i < plan->function_count; i++) {
+        const struct eye_sites *sites = &plan->functions[i].sites;
+        fate->sites += 1 + sites->exit_count;
+        fate->stepped += sites->entry.stepped;
+        for (uint32_t k = 0; k < sites->exit_count; k++) {
+            fate->stepped += sites->exits[k].stepped;
+        }
+    }
+}
+
 static int probe_library(struct eye_insider *insider, struct file *file, int fd,
-                         struct eye_elf *elf, struct eye_error *ret_error)
+                         struct eye_elf *elf, struct fate *fate, struct eye_error *ret_error)
 {
     struct eye_tls_plan plan;
     int result = eye_tls_plan_make(elf, &plan, ret_error);
-    if (result != 0 || !is_loaded(insider)) {
-        return result != 0 ? result : -ECANCELED; /* told already */
+    if (result == 0 && !is_loaded(insider)) {
+        result = eye_error_set(ret_error, -ECANCELED, "the kernel programs cannot be loaded");
+    }
+    if (result != 0) {
+        return result;
     }
     if (plan.client_random.offset == 0) {
         return eye_error_set(ret_error, -ENOTSUP,
@@ -131,13 +182,25 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
                                                                      : strerror(-result),
                              eye_remedy(-result, EYE_REMEDY_DEBUG));
     }
+    note_sites(&plan, fate);
     eye_log_info("inside TLS: %s of %s is read by its %s", plan.library, file->path, plan.way);
     return 0;
 }
 
+/* What the log has already (-ECANCELED) is not told again. */
+static void refuse(struct eye_insider *insider, struct file *file, int result,
+                   const struct eye_error *error)
+{
+    const struct fate fate = {.outcome = EYE_TLS_REFUSED, .reason = strdup(error->text)};
+    if (result != -ECANCELED) {
+        eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error->text);
+    }
+    settle(insider, file, &fate);
+}
+
 /* A descriptor, or -1. A process that has ended says nothing of its file: another one may have it.
  */
-static int open_file(const struct eye_insider *insider, struct file *file)
+static int open_file(struct eye_insider *insider, struct file *file)
 {
     struct eye_error error = {""};
     const struct eye_tls_mapping mapping = {
@@ -146,7 +209,7 @@ static int open_file(const struct eye_insider *insider, struct file *file)
     int fd = eye_tls_mapping_open(insider->proc, &mapping, &error);
     eye_privileges_lower(privileges);
     if (fd < 0 && !file->told && eye_tls_is_process(insider->proc, file->pid)) {
-        eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error.text);
+        refuse(insider, file, fd, &error);
         file->told = true;
     }
     return fd < 0 ? -1 : fd;
@@ -156,6 +219,8 @@ static void try_file(struct eye_insider *insider, struct file *file)
 {
     struct eye_error error = {""};
     struct eye_elf *elf = NULL;
+    struct fate fate = {.outcome = EYE_TLS_PROBED};
+    uint64_t begun_ns = eye_clock_monotonic_ns();
     EYE_AUTOCLOSE int fd = open_file(insider, file);
     if (fd < 0) {
         return;
@@ -163,12 +228,15 @@ static void try_file(struct eye_insider *insider, struct file *file)
     file->tried = true;
     int result = eye_elf_open(fd, &elf, &error);
     if (result == 0) {
-        result = probe_library(insider, file, fd, elf, &error);
+        result = probe_library(insider, file, fd, elf, &fate, &error);
     }
     eye_elf_close(elf);
-    if (result != 0 && result != -ECANCELED) {
-        eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error.text);
+    if (result != 0) {
+        refuse(insider, file, result, &error);
+        return;
     }
+    fate.took_ns = eye_clock_monotonic_ns() - begun_ns;
+    settle(insider, file, &fate);
 }
 
 /* ---- Which there are ---- */
@@ -186,6 +254,7 @@ static struct file *find_file(struct eye_insider *insider, const struct eye_tls_
 
 static void free_file(struct file *file)
 {
+    free(file->fate.reason);
     free(file->path);
     free(file);
 }
@@ -200,6 +269,7 @@ static struct file *new_file(const struct eye_tls_mapping *mapping)
                               .path = strdup(mapping->path),
                               .pid = mapping->pid,
                               .due = true,
+                              .processes = 1,
                               .probed = {.library = -1}};
     }
     if (file != NULL && file->path == NULL) {
@@ -210,30 +280,57 @@ static struct file *new_file(const struct eye_tls_mapping *mapping)
 }
 
 /* It is tried by way of a process that lives. */
-static void meet_again(struct file *file, const struct eye_tls_mapping *mapping)
+static void meet_again(struct eye_insider *insider, struct file *file,
+                       const struct eye_tls_mapping *mapping)
 {
     char *path = file->tried || file->pid == mapping->pid ? NULL : strdup(mapping->path);
     file->unmet = 0;
-    file->due = !file->tried;
+    file->due |= !file->tried;
     if (path != NULL) {
+        pthread_mutex_lock(&insider->lock);
         free(file->path);
         file->path = path;
+        pthread_mutex_unlock(&insider->lock);
         file->pid = mapping->pid;
     }
 }
 
-/* What has no room now may have some when others are gone. */
+/* NULL: there is no room. It may have some when others are gone. */
+static struct file *add_file(struct eye_insider *insider, const struct eye_tls_mapping *mapping)
+{
+    struct file *file = insider->file_count < FILES_MAX ? new_file(mapping) : NULL;
+    if (file != NULL) {
+        pthread_mutex_lock(&insider->lock);
+        insider->files[insider->file_count++] = file;
+        pthread_mutex_unlock(&insider->lock);
+    } else if (!insider->crowded) {
+        eye_log_warning("inside TLS: nothing is seen of %s, and of others that come: %d files are "
+                        "known already; it is tried again when some are gone",
+                        mapping->path, FILES_MAX);
+        insider->crowded = true;
+    }
+    return file;
+}
+
 static void meet(void *context, const struct eye_tls_mapping *mapping)
 {
     struct eye_insider *insider = context;
     struct file *file = find_file(insider, mapping);
     if (file != NULL) {
-        meet_again(file, mapping);
-        return;
+        meet_again(insider, file, mapping);
+    } else {
+        add_file(insider, mapping);
     }
-    file = insider->file_count < FILES_MAX ? new_file(mapping) : NULL;
-    if (file != NULL) {
-        insider->files[insider->file_count++] = file;
+}
+
+/* The same by a look, which meets a process at a time. */
+static void meet_by_look(void *context, const struct eye_tls_mapping *mapping)
+{
+    meet(context, mapping);
+    struct file *file = find_file(context, mapping);
+    if (file != NULL && file->met_last != mapping->pid) {
+        file->met_last = mapping->pid;
+        file->met++;
     }
 }
 
@@ -248,19 +345,40 @@ static void try_new(struct eye_insider *insider)
     }
 }
 
-static void let_go_of_unmet(struct eye_insider *insider)
+/* What a look has found of it. */
+static void note_look(struct file *file)
+{
+    file->processes = file->met;
+    file->met = 0;
+    file->met_last = 0;
+}
+
+static void forget_unmet(struct eye_insider *insider)
 {
     size_t kept = 0;
+    pthread_mutex_lock(&insider->lock);
     for (size_t i = 0; i < insider->file_count; i++) {
         struct file *file = insider->files[i];
-        if (++file->unmet > LOOKS_GONE) {
-            let_go(insider, file);
+        note_look(file);
+        if (file->unmet > LOOKS_GONE) {
             free_file(file);
         } else {
             insider->files[kept++] = file;
         }
     }
+    insider->crowded &= kept == insider->file_count;
     insider->file_count = kept;
+    pthread_mutex_unlock(&insider->lock);
+}
+
+static void let_go_of_unmet(struct eye_insider *insider)
+{
+    for (size_t i = 0; i < insider->file_count; i++) {
+        if (++insider->files[i]->unmet > LOOKS_GONE) {
+            let_go(insider, insider->files[i]);
+        }
+    }
+    forget_unmet(insider);
 }
 
 /* ---- What becomes of them ---- */
@@ -268,34 +386,34 @@ static void let_go_of_unmet(struct eye_insider *insider)
 /* In doubt nothing is told of a library any more: a number that is wrong is worse than none. */
 static void doubt(struct eye_insider *insider, struct file *file)
 {
+    struct eye_error why;
+    struct fate fate = file->fate;
     struct eye_tls_tally tally = eye_tls_probes_tally(insider->probes, &file->probed);
     bool wrong = tally.impossible > 0;
     bool unpaired = tally.entries >= TALLY_LEAST && tally.exits < tally.entries / 2;
+    fate.calls = tally.calls;
     if (wrong || unpaired) {
-        eye_log_warning(
-            "inside TLS: nothing is seen of %s any more: its probes see %s (%llu calls, %llu "
-            "ends, %llu impossible)",
-            file->path, wrong ? "what cannot be" : "calls that do not end", tally.entries,
-            tally.exits, tally.impossible);
-        file->doubted = true;
+        eye_error_set(&why, 0, "its probes see %s (%llu calls, %llu ends, %llu impossible)",
+                      wrong ? "what cannot be" : "calls that do not end", tally.entries,
+                      tally.exits, tally.impossible);
+        eye_log_warning("inside TLS: nothing is seen of %s any more: %s", file->path, why.text);
+        fate.outcome = EYE_TLS_DOUBTED;
+        fate.reason = strdup(why.text);
         let_go(insider, file);
     }
+    settle(insider, file, &fate);
 }
 
 static void count(struct eye_insider *insider)
 {
-    uint64_t probed = 0;
-    uint64_t refused = 0;
-    uint64_t doubted = 0;
+    uint64_t counts[EYE_TLS_OUTCOME_COUNT] = {0};
     for (size_t i = 0; i < insider->file_count; i++) {
-        const struct file *file = insider->files[i];
-        probed += file->probed.library >= 0;
-        doubted += file->doubted;
-        refused += file->tried && file->probed.library < 0 && !file->doubted;
+        const struct fate *fate = &insider->files[i]->fate;
+        counts[fate->outcome] += fate->known;
     }
-    atomic_store(&insider->counts.probed, probed);
-    atomic_store(&insider->counts.refused, refused);
-    atomic_store(&insider->counts.doubted, doubted);
+    for (size_t i = 0; i < EYE_TLS_OUTCOME_COUNT; i++) {
+        atomic_store(&insider->counts.files[i], counts[i]);
+    }
     atomic_store(&insider->counts.joined,
                  insider->probes == NULL ? 0 : eye_tls_probes_joined(insider->probes));
 }
@@ -321,7 +439,7 @@ static void look_at_processes(struct eye_insider *insider)
 {
     uint64_t begun_ns = eye_clock_monotonic_ns();
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
-    eye_tls_mappings_scan(insider->proc, meet, insider);
+    eye_tls_mappings_scan(insider->proc, meet_by_look, insider);
     eye_privileges_lower(privileges);
     insider->looked_ns = eye_clock_monotonic_ns();
     uint64_t pause_ns = (insider->looked_ns - begun_ns) * LOOK_PART;
@@ -390,6 +508,7 @@ int eye_insider_open(const struct socket_storage *programs, const char *proc,
     }
     insider->tier = programs;
     insider->proc = strdup(proc);
+    pthread_mutex_init(&insider->lock, NULL);
     insider->stop = eventfd(0, EFD_CLOEXEC);
     atomic_init(&insider->followed, ~programs->bss->eye_protocols_off);
     int result = insider->stop < 0 ? -errno
@@ -420,10 +539,37 @@ void eye_insider_follow(struct eye_insider *insider, uint32_t protocols)
 
 void eye_insider_read(const struct eye_insider *insider, struct eye_tls_counts *ret_counts)
 {
-    *ret_counts = (struct eye_tls_counts){.probed = atomic_load(&insider->counts.probed),
-                                          .refused = atomic_load(&insider->counts.refused),
-                                          .doubted = atomic_load(&insider->counts.doubted),
-                                          .joined = atomic_load(&insider->counts.joined)};
+    ret_counts->joined = atomic_load(&insider->counts.joined);
+    for (size_t i = 0; i < EYE_TLS_OUTCOME_COUNT; i++) {
+        ret_counts->files[i] = atomic_load(&insider->counts.files[i]);
+    }
+}
+
+static void hand_on(const struct file *file, eye_tls_file_handler *handler, void *context)
+{
+    const struct fate *fate = &file->fate;
+    struct eye_tls_file shown = {.outcome = fate->outcome,
+                                 .library = fate->library,
+                                 .way = fate->way,
+                                 .reason = fate->reason,
+                                 .sites = fate->sites,
+                                 .stepped = fate->stepped,
+                                 .calls = fate->calls,
+                                 .took_ns = fate->took_ns,
+                                 .processes = file->processes};
+    eye_copy_shown(shown.path, sizeof(shown.path), file->path, strlen(file->path));
+    handler(context, &shown);
+}
+
+void eye_insider_list(struct eye_insider *insider, eye_tls_file_handler *handler, void *context)
+{
+    pthread_mutex_lock(&insider->lock);
+    for (size_t i = 0; i < insider->file_count; i++) {
+        if (insider->files[i]->fate.known) {
+            hand_on(insider->files[i], handler, context);
+        }
+    }
+    pthread_mutex_unlock(&insider->lock);
 }
 
 void eye_insider_close(struct eye_insider *insider)

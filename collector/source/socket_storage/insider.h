@@ -27,5 +27,8 @@ void eye_insider_follow(struct eye_insider *insider, uint32_t protocols);
 /** As of some seconds ago. Any thread. */
 void eye_insider_read(const struct eye_insider *insider, struct eye_tls_counts *ret_counts);
 
+/** As eye_source_list_tls(). Any thread; whoever is handed files asks for no others. */
+void eye_insider_list(struct eye_insider *insider, eye_tls_file_handler *handler, void *context);
+
 /** Waits for what it is doing. Takes NULL. */
 void eye_insider_close(struct eye_insider *insider);

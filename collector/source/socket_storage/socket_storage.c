@@ -635,6 +635,16 @@ static bool read_tls(const void *state, struct eye_tls_counts *ret_counts)
     return true;
 }
 
+static bool list_tls(const void *state, eye_tls_file_handler *handler, void *context)
+{
+    const struct tier *tier = state;
+    if (tier->insider == NULL) {
+        return false;
+    }
+    eye_insider_list(tier->insider, handler, context);
+    return true;
+}
+
 static struct eye_process_counts process_counts(const void *state)
 {
     const struct tier *tier = state;
@@ -893,6 +903,7 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .follows_processes = follows_processes,
     .process_counts = process_counts,
     .read_tls = read_tls,
+    .list_tls = list_tls,
     .tells_nat = tells_nat,
     .read_programs = read_programs,
     .close = close_tier,

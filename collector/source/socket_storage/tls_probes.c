@@ -335,6 +335,7 @@ struct eye_tls_tally eye_tls_probes_tally(const struct eye_tls_probes *probes,
             sum.entries += each[i].entries;
             sum.exits += each[i].exits;
             sum.impossible += each[i].impossible;
+            sum.calls += each[i].calls;
         }
     }
     return sum;
