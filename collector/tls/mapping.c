@@ -157,6 +157,23 @@ static void find_overlay(const char *proc, pid_t pid, const char *path, struct o
     }
 }
 
+char *eye_tls_mapping_layers(const char *proc, const struct eye_tls_mapping *mapping)
+{
+    struct overlay overlay = {0};
+    find_overlay(proc, mapping->pid, mapping->path, &overlay);
+    return overlay.options;
+}
+
+char *eye_tls_mapping_root(const char *proc, const struct eye_tls_mapping *mapping)
+{
+    char path[PATH_MAX];
+    char root[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s/%d/root", proc, (int)mapping->pid);
+    ssize_t written =
+        length < (int)sizeof(path) ? readlink(path, root, sizeof(root) - 1) : -ENAMETOOLONG;
+    return written < 0 ? NULL : strndup(root, (size_t)written);
+}
+
 static bool is_file(int fd, uint64_t inode)
 {
     struct stat status;

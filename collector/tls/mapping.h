@@ -40,6 +40,14 @@ int eye_tls_mappings_scan(const char *proc,
 /** Whether the process is still there. */
 bool eye_tls_is_process(const char *proc, pid_t pid);
 
+/** Where the root folder of the process stands, as who asks sees it: mostly "/"; the caller's.
+ * NULL: it is out of reach. */
+char *eye_tls_mapping_root(const char *proc, const struct eye_tls_mapping *mapping);
+
+/** The options of the overlay that holds the file, its layers among them; the caller's. NULL: it is
+ * in none. */
+char *eye_tls_mapping_layers(const char *proc, const struct eye_tls_mapping *mapping);
+
 /**
  * Opens the file of a mapping for reading, by a path outside of the process where it is one of an
  * overlay: what is attached to it then does not keep the overlay mounted. A descriptor, the

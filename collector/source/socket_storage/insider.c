@@ -19,6 +19,7 @@
 #include "collector/base/thread.h"
 #include "collector/host/remedy.h"
 #include "collector/source/socket_storage/tls_probes.h"
+#include "collector/tls/exclusion.h"
 #include "collector/tls/mapping.h"
 #include "collector/tls/watch.h"
 
@@ -81,6 +82,7 @@ struct eye_insider {
     /* NULL: nothing was to be probed yet. Made by the thread; others tell it what to follow. */
     _Atomic(struct eye_tls_probes *) probes;
     bool given_up;        /* the kernel refuses the programs */
+    uint64_t loading_ns;  /* what loading them took, which is no file's */
     atomic_uint followed; /* bits by enum eye_protocol */
     pthread_mutex_t lock; /* never held while files are read, or probes attached or taken away */
     struct file *files[FILES_MAX];
@@ -93,8 +95,10 @@ struct eye_insider {
     unsigned looks;
     struct {
         atomic_uint_fast64_t files[EYE_TLS_OUTCOME_COUNT], joined;
-    } counts; /* as struct eye_tls_counts; for other threads */
-    int stop; /* eventfd */
+    } counts;                             /* as struct eye_tls_counts; for other threads */
+    const struct eye_text_list *excluded; /* patterns of the configuration; under the lock */
+    atomic_bool changed;                  /* these did: every file is thought of again */
+    int stop;                             /* eventfd */
     pthread_t thread;
 };
 
@@ -104,6 +108,7 @@ struct eye_insider {
 static bool is_loaded(struct eye_insider *insider)
 {
     if (insider->probes == NULL && !insider->given_up) {
+        uint64_t begun_ns = eye_clock_monotonic_ns();
         uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
         struct eye_tls_probes *probes = NULL;
         int result = eye_tls_probes_open(insider->tier, &probes);
@@ -112,6 +117,7 @@ static bool is_loaded(struct eye_insider *insider)
             eye_tls_probes_follow(probes, atomic_load(&insider->followed));
         }
         eye_privileges_lower(privileges);
+        insider->loading_ns += eye_clock_monotonic_ns() - begun_ns;
         insider->given_up = result != 0;
         if (result != 0) {
             eye_log_warning("nothing is seen inside TLS: its kernel programs cannot be loaded: %s; "
@@ -198,13 +204,68 @@ static void refuse(struct eye_insider *insider, struct file *file, int result,
     settle(insider, file, &fate);
 }
 
+/* ---- What is left alone ---- */
+
+static struct eye_tls_mapping mapping_of(const struct file *file)
+{
+    return (struct eye_tls_mapping){
+        .pid = file->pid, .device = file->device, .inode = file->inode, .path = file->path};
+}
+
+static bool is_excluded(struct eye_insider *insider, const struct file *file,
+                        struct eye_error *ret_why)
+{
+    pthread_mutex_lock(&insider->lock);
+    const char *pattern =
+        eye_tls_exclusion_find(insider->excluded->items, insider->excluded->count, file->path);
+    if (pattern != NULL) {
+        eye_error_set(ret_why, 0, "protocols.tls.exclude has \"%s\"", pattern);
+    }
+    pthread_mutex_unlock(&insider->lock);
+    return pattern != NULL;
+}
+
+/* Of one that is probed only the configuration is asked again: its process may be another one by
+ * now. */
+static bool is_left_alone(struct eye_insider *insider, const struct file *file,
+                          struct eye_error *ret_why)
+{
+    if (is_excluded(insider, file, ret_why)) {
+        return true;
+    }
+    if (file->tried) {
+        return false;
+    }
+    const struct eye_tls_mapping mapping = mapping_of(file);
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
+    const char *reason = eye_tls_exclusion_known(insider->proc, &mapping);
+    eye_privileges_lower(privileges);
+    if (reason != NULL) {
+        eye_error_set(ret_why, 0, "%s", reason);
+    }
+    return reason != NULL;
+}
+
+/* It is tried when a process has it that has it elsewhere, or when the configuration lets it. */
+static void leave_alone(struct eye_insider *insider, struct file *file, const struct eye_error *why)
+{
+    const struct fate fate = {.outcome = EYE_TLS_EXCLUDED, .reason = strdup(why->text)};
+    if (!file->fate.known || file->fate.outcome != EYE_TLS_EXCLUDED) {
+        eye_log_info("inside TLS: %s is left alone: %s", file->path, why->text);
+    }
+    let_go(insider, file);
+    file->tried = false;
+    settle(insider, file, &fate);
+}
+
+/* ---- One file ---- */
+
 /* A descriptor, or -1. A process that has ended says nothing of its file: another one may have it.
  */
 static int open_file(struct eye_insider *insider, struct file *file)
 {
     struct eye_error error = {""};
-    const struct eye_tls_mapping mapping = {
-        .pid = file->pid, .device = file->device, .inode = file->inode, .path = file->path};
+    const struct eye_tls_mapping mapping = mapping_of(file);
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
     int fd = eye_tls_mapping_open(insider->proc, &mapping, &error);
     eye_privileges_lower(privileges);
@@ -220,7 +281,7 @@ static void try_file(struct eye_insider *insider, struct file *file)
     struct eye_error error = {""};
     struct eye_elf *elf = NULL;
     struct fate fate = {.outcome = EYE_TLS_PROBED};
-    uint64_t begun_ns = eye_clock_monotonic_ns();
+    uint64_t begun_ns = eye_clock_monotonic_ns() - insider->loading_ns;
     EYE_AUTOCLOSE int fd = open_file(insider, file);
     if (fd < 0) {
         return;
@@ -235,7 +296,7 @@ static void try_file(struct eye_insider *insider, struct file *file)
         refuse(insider, file, result, &error);
         return;
     }
-    fate.took_ns = eye_clock_monotonic_ns() - begun_ns;
+    fate.took_ns = eye_clock_monotonic_ns() - insider->loading_ns - begun_ns;
     settle(insider, file, &fate);
 }
 
@@ -334,13 +395,24 @@ static void meet_by_look(void *context, const struct eye_tls_mapping *mapping)
     }
 }
 
+static void think_of(struct eye_insider *insider, struct file *file)
+{
+    struct eye_error why = {""};
+    if (is_left_alone(insider, file, &why)) {
+        leave_alone(insider, file, &why);
+    } else if (!file->tried) {
+        try_file(insider, file);
+    }
+}
+
 /* Without rights: what is read may be anything. */
 static void try_new(struct eye_insider *insider)
 {
+    bool all = atomic_exchange(&insider->changed, false);
     for (size_t i = 0; i < insider->file_count; i++) {
-        if (insider->files[i]->due) {
+        if (insider->files[i]->due || all) {
             insider->files[i]->due = false;
-            try_file(insider, insider->files[i]);
+            think_of(insider, insider->files[i]);
         }
     }
 }
@@ -499,7 +571,7 @@ static void *run(void *context)
     return NULL;
 }
 
-int eye_insider_open(const struct socket_storage *programs, const char *proc,
+int eye_insider_open(const struct socket_storage *programs, const struct eye_config *config,
                      struct eye_insider **ret_insider, struct eye_error *ret_error)
 {
     struct eye_insider *insider = calloc(1, sizeof(*insider));
@@ -507,7 +579,8 @@ int eye_insider_open(const struct socket_storage *programs, const char *proc,
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     insider->tier = programs;
-    insider->proc = strdup(proc);
+    insider->proc = strdup(config->source.proc);
+    insider->excluded = &config->protocols.tls_exclude;
     pthread_mutex_init(&insider->lock, NULL);
     insider->stop = eventfd(0, EFD_CLOEXEC);
     atomic_init(&insider->followed, ~programs->bss->eye_protocols_off);
@@ -534,6 +607,17 @@ void eye_insider_follow(struct eye_insider *insider, uint32_t protocols)
     struct eye_tls_probes *probes = insider->probes;
     if (probes != NULL) {
         eye_tls_probes_follow(probes, protocols);
+    }
+}
+
+void eye_insider_exclude(struct eye_insider *insider, const struct eye_config *config)
+{
+    pthread_mutex_lock(&insider->lock);
+    bool same = eye_text_list_equal(insider->excluded, &config->protocols.tls_exclude);
+    insider->excluded = &config->protocols.tls_exclude;
+    pthread_mutex_unlock(&insider->lock);
+    if (!same) {
+        atomic_store(&insider->changed, true);
     }
 }
 

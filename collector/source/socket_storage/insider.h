@@ -15,11 +15,16 @@ struct socket_storage;
 struct eye_insider;
 
 /**
- * @programs: loaded; they outlive the insider, whose kernel programs have their maps. @proc: as the
- * configuration has it; copied. 0 or -errno with a message. Main thread, as the two that follow.
+ * @programs: loaded; they outlive the insider, whose kernel programs have their maps. @config: it
+ * outlives the insider, or eye_insider_exclude(). 0 or -errno with a message. Main thread, as the
+ * three that follow.
  */
-int eye_insider_open(const struct socket_storage *programs, const char *proc,
+int eye_insider_open(const struct socket_storage *programs, const struct eye_config *config,
                      struct eye_insider **ret_insider, struct eye_error *ret_error);
+
+/** From now on protocols.tls.exclude of another configuration holds, within seconds. @config: as
+ * above. */
+void eye_insider_exclude(struct eye_insider *insider, const struct eye_config *config);
 
 /** From now on these protocols are followed inside TLS: 1 << enum eye_protocol. */
 void eye_insider_follow(struct eye_insider *insider, uint32_t protocols);

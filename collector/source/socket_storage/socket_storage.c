@@ -379,8 +379,7 @@ static int look_inside(struct tier *tier, struct eye_error *ret_error)
 {
     return !tier->config->protocols.tls || tier->insider != NULL
                ? 0
-               : eye_insider_open(tier->programs, tier->config->source.proc, &tier->insider,
-                                  ret_error);
+               : eye_insider_open(tier->programs, tier->config, &tier->insider, ret_error);
 }
 
 static int start(struct tier *tier, struct eye_error *ret_error)
@@ -849,6 +848,9 @@ static void settle(void *state)
         if (is_off(tier, (enum eye_protocol)i)) {
             eye_attacher_drop(tier->attacher, (enum eye_protocol)i);
         }
+    }
+    if (tier->insider != NULL) {
+        eye_insider_exclude(tier->insider, tier->config);
     }
 }
 
