@@ -180,6 +180,11 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
     result = eye_tls_probes_attach(insider->probes, fd, elf, &plan, &file->probed);
     eye_privileges_lower(privileges);
+    if (result == -ENOSPC) {
+        return eye_error_set(ret_error, result,
+                             "%d libraries are probed already; it is tried again when one is gone",
+                             EYE_TLS_LIBRARIES_MAX);
+    }
     if (result != 0) {
         return eye_error_set(ret_error, result, "probes cannot be attached: %s; %s",
                              result == -EINVAL || result == -ENOTSUP ? "this kernel has no "
@@ -193,12 +198,14 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
     return 0;
 }
 
-/* What the log has already (-ECANCELED) is not told again. */
+/* What the log has already is not told again. */
 static void refuse(struct eye_insider *insider, struct file *file, int result,
                    const struct eye_error *error)
 {
     const struct fate fate = {.outcome = EYE_TLS_REFUSED, .reason = strdup(error->text)};
-    if (result != -ECANCELED) {
+    const char *before = file->fate.reason;
+    bool told = result == -ECANCELED || (before != NULL && strcmp(before, error->text) == 0);
+    if (!told) {
         eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error->text);
     }
     settle(insider, file, &fate);
@@ -286,12 +293,12 @@ static void try_file(struct eye_insider *insider, struct file *file)
     if (fd < 0) {
         return;
     }
-    file->tried = true;
     int result = eye_elf_open(fd, &elf, &error);
     if (result == 0) {
         result = probe_library(insider, file, fd, elf, &fate, &error);
     }
     eye_elf_close(elf);
+    file->tried = result != -ENOSPC;
     if (result != 0) {
         refuse(insider, file, result, &error);
         return;
