@@ -88,9 +88,11 @@ struct eye_tier_trial {
     const struct eye_tier_type *programs_of; /* whose these are: that tier, or the best one */
     bool connections;
     bool udp;
-    bool protocols;       /* requests are seen too, at least of a part of the host */
-    bool everywhere;      /* of the whole host, if they are seen */
-    bool nat;             /* packets tell of it */
+    bool protocols;           /* requests are seen too, at least of a part of the host */
+    bool everywhere;          /* of the whole host, if they are seen */
+    bool nat;                 /* packets tell of it */
+    bool tls;                 /* plaintext inside TLS can be read */
+    struct eye_error tls_why; /* and why not; "": it was not tried, or the tier cannot at all */
     const char *look;     /* how live sockets are looked at, as source.look has it; NULL: one way */
     const char *look_why; /* why not the other way; NULL: it is the usual one */
     struct eye_sight sight;

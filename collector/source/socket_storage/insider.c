@@ -186,12 +186,7 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
                              EYE_TLS_LIBRARIES_MAX);
     }
     if (result != 0) {
-        return eye_error_set(ret_error, result, "probes cannot be attached: %s; %s",
-                             result == -EINVAL || result == -ENOTSUP ? "this kernel has no "
-                                                                       "BPF_TRACE_UPROBE_MULTI "
-                                                                       "(Linux 6.6)"
-                                                                     : strerror(-result),
-                             eye_remedy(-result, EYE_REMEDY_DEBUG));
+        return eye_tls_probes_refused(result, ret_error);
     }
     note_sites(&plan, fate);
     eye_log_info("inside TLS: %s of %s is read by its %s", plan.library, file->path, plan.way);

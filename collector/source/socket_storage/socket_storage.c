@@ -863,6 +863,7 @@ static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_e
 
 static const char *const never_seen[] = {
     "inside TLS, but for what protocols.tls reads: the bytes of records alone",
+    "inside TLS of Java (JSSE), rustls, NSS, QUIC: protocols.tls does not read it",
     "DNS over UDP at other ports than 53",
     "requests over MPTCP with several subflows, but for a few",
     "bytes that a sockmap redirects between sockets",
