@@ -265,8 +265,9 @@ static void write_sites(const struct page *page, const json_t *file)
     }
     eye_text_append(text, " in ");
     append_duration(text, number_of(file, "took_s"));
-    eye_text_appendf(text, ", %lld calls, %lld processes\n", (long long)integer_of(file, "calls"),
-                     (long long)integer_of(file, "processes"));
+    long long processes = integer_of(file, "processes");
+    eye_text_appendf(text, ", %lld calls, %lld process%s\n", (long long)integer_of(file, "calls"),
+                     processes, processes == 1 ? "" : "es");
 }
 
 /* Two lines, or what the reason takes. */

@@ -57,10 +57,10 @@ const char *eye_tls_exclusion_find(char *const *patterns, size_t count, const ch
     return NULL;
 }
 
-static const char *find_known(const char *place)
+const char *eye_tls_exclusion_of_path(const char *path)
 {
-    for (size_t i = 0; place != NULL && i < EYE_ARRAY_LENGTH(known); i++) {
-        if (matches(known[i].pattern, place)) {
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(known); i++) {
+        if (matches(known[i].pattern, path)) {
             return known[i].reason;
         }
     }
@@ -74,7 +74,7 @@ const char *eye_tls_exclusion_known(const char *proc, const struct eye_tls_mappi
     const char *const places[] = {mapping->path, root, layers};
     const char *reason = NULL;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(places) && reason == NULL; i++) {
-        reason = find_known(places[i]);
+        reason = places[i] == NULL ? NULL : eye_tls_exclusion_of_path(places[i]);
     }
     return reason;
 }

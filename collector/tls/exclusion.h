@@ -16,3 +16,6 @@ const char *eye_tls_exclusion_find(char *const *patterns, size_t count, const ch
 /** Why a file is left alone whatever the configuration says; NULL: it is not. Reads what /proc has
  * of the process: what cannot be read is no reason. */
 const char *eye_tls_exclusion_known(const char *proc, const struct eye_tls_mapping *mapping);
+
+/** The same, as far as a path tells it. */
+const char *eye_tls_exclusion_of_path(const char *path);

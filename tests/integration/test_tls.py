@@ -729,15 +729,17 @@ class Listed(Loaded, test_reload.Reload):
         """Those of containerd: one is left alone until somebody has it elsewhere."""
         folder = self.path("tmpmounts/containerd-mount1")
         os.makedirs(folder)
-        copy = self.copy_library(folder)
-        self.daemon = test_reload.Reload.start(self, self.text())
-        self.user_of(copy)
-        self.wait_for(copy, outcome="excluded",
-                      reason="it is in a mount of containerd's that goes soon")
-        elsewhere = self.path("libssl-elsewhere.so.3")
+        copy, elsewhere = self.copy_library(folder), self.path("libssl-elsewhere.so.3")
         os.link(copy, elsewhere)
-        self.user_of(elsewhere)
-        self.wait_for(elsewhere, outcome="probed")
+        for library in (copy, elsewhere, copy):
+            self.user_of(library)
+        alone = self.copy_library(folder + "/..")
+        os.rename(alone, folder + "/libssl-alone.so.3")
+        self.user_of(folder + "/libssl-alone.so.3")
+        self.daemon = test_reload.Reload.start(self, self.text())
+        self.wait_for(folder + "/libssl-alone.so.3", outcome="excluded",
+                      reason="it is in a mount of containerd's that goes soon")
+        self.wait_for(elsewhere, outcome="probed", processes=3)
 
 
 class Redis(Certified):

@@ -214,12 +214,12 @@ static struct eye_tls_mapping mapping_of(const struct file *file)
         .pid = file->pid, .device = file->device, .inode = file->inode, .path = file->path};
 }
 
-static bool is_excluded(struct eye_insider *insider, const struct file *file,
-                        struct eye_error *ret_why)
+/* By the configuration. @ret_why: may be NULL. */
+static bool is_excluded(struct eye_insider *insider, const char *path, struct eye_error *ret_why)
 {
     pthread_mutex_lock(&insider->lock);
     const char *pattern =
-        eye_tls_exclusion_find(insider->excluded->items, insider->excluded->count, file->path);
+        eye_tls_exclusion_find(insider->excluded->items, insider->excluded->count, path);
     if (pattern != NULL) {
         eye_error_set(ret_why, 0, "protocols.tls.exclude has \"%s\"", pattern);
     }
@@ -232,7 +232,7 @@ static bool is_excluded(struct eye_insider *insider, const struct file *file,
 static bool is_left_alone(struct eye_insider *insider, const struct file *file,
                           struct eye_error *ret_why)
 {
-    if (is_excluded(insider, file, ret_why)) {
+    if (is_excluded(insider, file->path, ret_why)) {
         return true;
     }
     if (file->tried) {
@@ -342,13 +342,29 @@ static struct file *new_file(const struct eye_tls_mapping *mapping)
     return file;
 }
 
+/* Whether a file may be tried by way of this process. One that is left alone is tried by who has it
+ * elsewhere: whoever has it where it is excluded, too, must not come in between. */
+static bool is_news(struct eye_insider *insider, const struct file *file,
+                    const struct eye_tls_mapping *mapping)
+{
+    if (file->tried) {
+        return false;
+    }
+    bool excluded = file->fate.known && file->fate.outcome == EYE_TLS_EXCLUDED;
+    return !excluded || (!is_excluded(insider, mapping->path, NULL) &&
+                         eye_tls_exclusion_of_path(mapping->path) == NULL);
+}
+
 /* It is tried by way of a process that lives. */
 static void meet_again(struct eye_insider *insider, struct file *file,
                        const struct eye_tls_mapping *mapping)
 {
-    char *path = file->tried || file->pid == mapping->pid ? NULL : strdup(mapping->path);
     file->unmet = 0;
-    file->due |= !file->tried;
+    if (!is_news(insider, file, mapping)) {
+        return;
+    }
+    char *path = file->pid == mapping->pid ? NULL : strdup(mapping->path);
+    file->due = true;
     if (path != NULL) {
         pthread_mutex_lock(&insider->lock);
         free(file->path);
