@@ -221,18 +221,10 @@ static void update_tls(const struct eye_health *health)
     if (!eye_source_read_tls(health->source, &counts)) {
         return;
     }
-    const struct {
-        const char *outcome;
-        uint64_t value;
-    } libraries[] = {
-        {"probed", counts.probed},
-        {"refused", counts.refused},
-        {"doubted", counts.doubted},
-    };
-    for (size_t i = 0; i < EYE_ARRAY_LENGTH(libraries); i++) {
-        eye_gauge_set(
-            series_1(health, EYE_METRIC_TLS_LIBRARIES, EYE_TAG_OUTCOME, libraries[i].outcome),
-            (double)libraries[i].value);
+    for (size_t i = 0; i < EYE_TLS_OUTCOME_COUNT; i++) {
+        const char *outcome = eye_tls_outcome_name((enum eye_tls_outcome)i);
+        eye_gauge_set(series_1(health, EYE_METRIC_TLS_LIBRARIES, EYE_TAG_OUTCOME, outcome),
+                      (double)counts.files[i]);
     }
     static const char *const means[EYE_TLS_MEANS] = {
         [EYE_TLS_BY_HELLO] = "hello",

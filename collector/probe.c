@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "collector/base/text.h"
 
@@ -13,6 +14,9 @@
 #define WIDTH 80
 #define TABLE_INDENT 11
 #define INDENT 2
+
+/* CONFIG_TLS, once its module is loaded (Documentation/networking/tls.rst). */
+#define TLS_STATISTICS "/proc/net/tls_stat"
 
 #define PAGE_MAX_BYTES ((size_t)64 << 10)
 
@@ -31,6 +35,7 @@ void eye_probe_run(const struct eye_config *config, struct eye_probe *ret_probe)
     ret_probe->tier = eye_source_probe(&ret_probe->features, &ret_probe->trial);
     ret_probe->nat = eye_conntracker_probe(
         config, eye_config_reads_nat(config) && ret_probe->trial.nat, &ret_probe->nat_why);
+    ret_probe->ktls = access(TLS_STATISTICS, F_OK) == 0;
 }
 
 /* What packets tell: of the whole host, or of a part. */
@@ -102,6 +107,25 @@ static void print_program(const struct eye_probe *probe, size_t index, struct ey
     end_line(page, found.text, TABLE_INDENT);
 }
 
+static void print_tls(const struct eye_probe *probe, struct eye_text *page)
+{
+    struct eye_error line;
+    if (probe->trial.tls) {
+        eye_error_set(
+            &line, 0, "inside TLS: yes%s",
+            probe->features.config->protocols.tls ? "" : ", switched off (protocols.tls: false)");
+    } else if (probe->trial.tls_why.text[0] != '\0') {
+        eye_error_set(&line, 0, "inside TLS: no: %s", probe->trial.tls_why.text);
+    } else {
+        eye_error_set(&line, 0, "inside TLS: no, with tier %s", tier_of(probe));
+    }
+    end_line(page, line.text, INDENT);
+    end_line(page,
+             probe->ktls ? "kTLS: yes; what sendfile() sends is not seen inside TLS"
+                         : "kTLS: not in this kernel, or its module is not loaded",
+             INDENT);
+}
+
 static void print_page(const struct eye_probe *probe, struct eye_text *page)
 {
     struct utsname kernel;
@@ -133,6 +157,7 @@ static void print_page(const struct eye_probe *probe, struct eye_text *page)
         eye_error_set(&line, 0, "NAT is not told by %s", probe->nat_why.text);
         end_line(page, line.text, INDENT);
     }
+    print_tls(probe, page);
     for (size_t i = 0; i < probe->trial.sight.not_seen_count; i++) {
         end_line(page, probe->trial.sight.not_seen[i].text, INDENT);
     }
@@ -206,9 +231,10 @@ void eye_probe_print_json(const struct eye_probe *probe, FILE *out)
     struct utsname kernel;
     uname(&kernel);
     json_t *root = json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "kernel",
-        kernel.release, "machine", kernel.machine, "lockdown", eye_lockdown(), "tier",
-        tier_of(probe), "protocols", probe->trial.protocols, "udp", probe->trial.udp, "look",
+        "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:s, s:b, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
+        "kernel", kernel.release, "machine", kernel.machine, "lockdown", eye_lockdown(), "tier",
+        tier_of(probe), "protocols", probe->trial.protocols, "udp", probe->trial.udp, "tls",
+        probe->trial.tls, "tls_why_not", probe->trial.tls_why.text, "ktls", probe->ktls, "look",
         look_of(probe), "nat", probe->nat, "nat_why_not", probe->nat_why.text, "why_not",
         probe->trial.sight.not_seen_count > 0 ? probe->trial.sight.not_seen[0].text : "",
         "not_seen", pack_not_seen(probe), "never_seen", pack_never_seen(probe), "features",

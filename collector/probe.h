@@ -19,6 +19,7 @@ struct eye_probe {
     bool protocols_wanted;    /* by the configuration */
     const char *nat;          /* who would tell of it */
     struct eye_error nat_why; /* and why nobody better; "": it is the best */
+    bool ktls;                /* this kernel encrypts TLS by itself for those who ask for it */
 };
 
 /** Tries everything, looking where @config says, which outlives the answers. Takes about half a

@@ -253,8 +253,9 @@ struct eye_config {
 #define X(identifier, name) int name; /* protocols.<name>: auto true false; enum eye_wish */
         EYE_PROTOCOLS(X)
 #undef X
-        struct eye_rule_list ports; /* protocols.ports: of struct eye_port_rule */
-        bool tls;                   /* protocols.tls: false */
+        struct eye_rule_list ports;       /* protocols.ports: of struct eye_port_rule */
+        bool tls;                         /* protocols.tls: false */
+        struct eye_text_list tls_exclude; /* protocols.tls.exclude: patterns of fnmatch(3) */
     } protocols;
     struct {
         uint64_t timeout_ns; /* dns.timeout: 5s (1s .. 1m) */

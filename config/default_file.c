@@ -119,16 +119,37 @@ static int open_section(FILE *out, const char *path, const char *previous, int i
     return indent + 2;
 }
 
+/* True for "protocols.tls.exclude" behind "protocols.tls", a truth that it may stand in place of:
+ * both at once cannot be uncommented. */
+static bool is_instead(const char *path, const char *previous)
+{
+    size_t length = previous == NULL ? 0 : strlen(previous);
+    return length > 0 && strncmp(path, previous, length) == 0 && path[length] == '.';
+}
+
+static void write_value(FILE *out, const struct eye_config_key *key, const char *previous,
+                        int indent)
+{
+    const char *name = key->path + section_length(key->path);
+    const char *value = eye_config_key_default(key);
+    if (is_instead(key->path, previous)) {
+        fprintf(out, "## %*sIn place of true: %s: {%s: %s}\n", indent, "",
+                previous + section_length(previous), name, value);
+    } else {
+        fprintf(out, "# %*s%s: %s\n", indent, "", name, value);
+    }
+}
+
 static void write_key(FILE *out, const struct eye_config_key *key, const char *previous, int indent)
 {
-    indent = open_section(out, key->path, previous, indent);
+    indent = is_instead(key->path, previous) ? indent + (section_length(previous) > 0 ? 2 : 0)
+                                             : open_section(out, key->path, previous, indent);
     fprintf(out, "## %*s%s\n", indent, "", key->help);
     write_constraint(out, key, indent);
     if (key->experimental) {
         fprintf(out, "## %*sExperimental: may change.\n", indent, "");
     }
-    fprintf(out, "# %*s%s: %s\n", indent, "", key->path + section_length(key->path),
-            eye_config_key_default(key));
+    write_value(out, key, previous, indent);
 }
 
 static void write_exporter_keys(FILE *out, const struct eye_config_key *keys, size_t count)
@@ -161,7 +182,8 @@ static void write_daemon_keys(FILE *out, const char *const *tiers)
     for (size_t i = 0; i < eye_config_key_count; i++) {
         const char *previous = i > 0 ? keys.items[i - 1].path : NULL;
         bool grouped = section_length(keys.items[i].path) > 0 && previous != NULL &&
-                       is_same_section(keys.items[i].path, previous);
+                       (is_same_section(keys.items[i].path, previous) ||
+                        is_instead(keys.items[i].path, previous));
         fputs(grouped ? "" : "\n", out);
         write_key(out, &keys.items[i], previous, 0);
     }

@@ -126,6 +126,12 @@ static bool is_absolute_path_or_none(const char *text)
     return text[0] == '\0' || is_absolute_path(text);
 }
 
+/* Of a path from the root, or of any that a wildcard begins. */
+static bool is_path_pattern(const char *text)
+{
+    return text[0] != '\0' && strchr("/*?[", text[0]) != NULL;
+}
+
 static bool is_user(const char *text)
 {
     return getpwnam(text) != NULL;
@@ -409,6 +415,18 @@ const struct eye_config_key eye_config_keys[] = {
         .restart = true,
         .help = "Read these protocols inside TLS, too, by probes in OpenSSL (also within node) and "
                 "GnuTLS of all processes; wants Linux 6.6.",
+    },
+    {
+        .path = "protocols.tls.exclude",
+        .foreign = "tls_exclude exclude_paths",
+        .type = EYE_CONFIG_LIST,
+        .experimental = true,
+        .offset = offsetof(struct eye_config, protocols.tls_exclude),
+        .valid = is_path_pattern,
+        .expects = "a path, with * for any part, like /opt/app/*",
+        .help = "Libraries and programs in which there shall be no probes, by their paths within "
+                "the root folder of who runs them, as patterns of fnmatch(3) in which * is any "
+                "part, slashes too.",
     },
     {
         .path = "dns.timeout",

@@ -213,14 +213,26 @@ static void note_origin(const struct eye_scope *scope, struct eye_document *docu
     }
 }
 
+/* A mapping of keys that a truth has, in place of it. */
+static bool is_truth_with_keys(const struct eye_scope *scope, const struct eye_config_key *key,
+                               const yaml_node_t *node)
+{
+    return key->type == EYE_CONFIG_BOOL && node->type == YAML_MAPPING_NODE &&
+           is_section(scope, key->path);
+}
+
 /* @mark: where the key stands. */
 static void read_path(const struct eye_scope *scope, struct eye_document *document,
                       const yaml_mark_t *mark, const char *path, const yaml_node_t *node)
 {
-    void *values;
+    void *values = NULL;
     const struct eye_config_key *key = find_key(scope, path, &values);
     const struct eye_scope_special *special = find_special(scope, path);
-    if (key != NULL) {
+    if (key != NULL && is_truth_with_keys(scope, key, node)) {
+        *(bool *)((char *)values + key->offset) = true;
+        note_origin(scope, document, mark, key);
+        read_mapping(scope, document, node, path);
+    } else if (key != NULL) {
         eye_value_read(document, node, key, values);
         note_origin(scope, document, mark, key);
     } else if (special != NULL) {

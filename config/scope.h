@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The keys that may stand in one mapping: those of tables, and special ones whose values are no
- * single value. "source.tier" is the key `tier` in the mapping `source`. Used by one thread.
+ * single value. "source.tier" is the key `tier` in the mapping `source`. A truth may have keys of
+ * its own, as "protocols.tls" has "protocols.tls.exclude": a mapping of these in place of true or
+ * false is true. Used by one thread.
  */
 #pragma once
 

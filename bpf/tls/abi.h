@@ -82,6 +82,7 @@ struct eye_tls_tally {
     __u64 entries;    /* calls that were seen to begin, the first ones of each thread */
     __u64 exits;      /* and of these to end */
     __u64 impossible; /* that brought more than was asked for: the result was none */
+    __u64 calls;      /* all that were seen to end, whatever they brought */
 };
 
 /* Key of all that is kept of a session: the hash maps of the probes' object that have it. */

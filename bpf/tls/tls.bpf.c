@@ -365,6 +365,7 @@ static __always_inline void eye_tls_tell_end(__u32 library, __u8 judged, bool im
 {
     struct eye_tls_tally *tally = eye_tls_tally_of(library);
     if (tally) {
+        tally->calls++;
         tally->exits += judged;
         tally->impossible += impossible;
     }
@@ -408,9 +409,7 @@ int tls_exit(struct pt_regs *regs)
     call->frame = 0;
     __s64 bytes = eye_tls_result(regs, cookie, call);
     bool impossible = bytes > 0 && call->buffer && (__u64)bytes > call->length;
-    if (call->judged || impossible) {
-        eye_tls_tell_end(call->library, call->judged, impossible);
-    }
+    eye_tls_tell_end(call->library, call->judged, impossible);
     if (impossible || bytes <= 0 || bytes > EYE_TLS_BYTES_MAX) {
         return 0;
     }
@@ -450,6 +449,7 @@ int tls_at_once(struct pt_regs *regs)
         eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
         return 0;
     }
+    eye_tls_tell_end(ended->library, 0, false);
     if (ended->length == 0 || ended->length > EYE_TLS_BYTES_MAX) {
         return 0;
     }

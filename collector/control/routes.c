@@ -13,6 +13,7 @@
 #include "collector/control/page.h"
 #include "collector/control/requests.h"
 #include "collector/control/status.h"
+#include "collector/control/tls_json.h"
 #include "exporters/openmetrics/negotiate.h"
 
 #define JSON "application/json"
@@ -78,6 +79,16 @@ static struct eye_reply get_config(const struct request *request)
 static struct eye_reply get_requests(const struct request *request)
 {
     return json_reply(MHD_HTTP_OK, eye_requests_json(request->control->running));
+}
+
+static struct eye_reply get_traced_programs(const struct request *request)
+{
+    return json_reply(MHD_HTTP_OK, eye_tls_json(request->control->running->source, true));
+}
+
+static struct eye_reply get_blocked(const struct request *request)
+{
+    return json_reply(MHD_HTTP_OK, eye_tls_json(request->control->running->source, false));
 }
 
 static struct eye_reply get_metrics(const struct request *request)
@@ -174,6 +185,8 @@ static const struct route {
     {"/config", MHD_HTTP_METHOD_GET, false, get_config},
     {"/connections", MHD_HTTP_METHOD_GET, false, get_connections},
     {"/requests", MHD_HTTP_METHOD_GET, false, get_requests},
+    {"/usm/traced_programs", MHD_HTTP_METHOD_GET, false, get_traced_programs},
+    {"/usm/blocked", MHD_HTTP_METHOD_GET, false, get_blocked},
     {"/reload", MHD_HTTP_METHOD_POST, false, post_reload},
 };
 
@@ -296,7 +309,8 @@ static struct eye_reply make_reply(struct eye_control_door *door, struct MHD_Con
     if (route == NULL) {
         return words_reply(MHD_HTTP_NOT_FOUND,
                            "Nothing is here; there are GET /health /ready /status /metrics "
-                           "/config /connections /requests and POST /reload.\n");
+                           "/config /connections /requests /usm/traced_programs /usm/blocked "
+                           "and POST /reload.\n");
     }
     if (!is_asked_by(route, method)) {
         struct eye_reply reply = words_reply(

@@ -21,6 +21,7 @@ struct eye_running {
     const struct eye_config *config;
     const struct eye_workers *workers;
     const struct eye_sight *sight;
+    const struct eye_source *source;  /* NULL: nobody asks for what only it knows */
     const char *const *tiers;         /* names, as struct eye_config_source has them */
     const char *tier;                 /* name of the one that was opened */
     const _Atomic(const char *) *nat; /* name of who tells what NAT does */

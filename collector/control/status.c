@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "collector/base/clock.h"
+#include "collector/control/tls_json.h"
 #include "collector/control/values.h"
 
 /* 1 attempt in a row may be bad luck; and a receiver that is away for longer is worth a look. */
@@ -156,24 +157,34 @@ static json_t *libraries_of(const struct snapshots *snapshots, const char *outco
     return json_integer(point == NULL ? 0 : (json_int_t)point->gauge);
 }
 
-/* Of the counter usm.tls.sessions. */
-static uint64_t sessions_of(const struct snapshots *snapshots, const char *source)
+/* Of the counter usm.tls.sessions; NULL: there is none. */
+static const struct eye_point *sessions_of(const struct snapshots *snapshots, const char *source)
 {
-    const struct eye_point *point =
-        point_of(snapshots->now, EYE_METRIC_TLS_SESSIONS, EYE_TAG_SOURCE, source);
-    return point == NULL ? 0 : point->counter;
+    return point_of(snapshots->now, EYE_METRIC_TLS_SESSIONS, EYE_TAG_SOURCE, source);
 }
 
-/* null: nobody looks inside TLS. */
-static json_t *tls_of(const struct snapshots *snapshots)
+/* null: nobody looks inside TLS. The files are those of this moment. */
+static json_t *tls_of(const struct eye_running *running, const struct snapshots *snapshots)
 {
-    return point_of(snapshots->now, EYE_METRIC_TLS_SESSIONS, 0, NULL) == NULL
-               ? json_null()
-               : json_pack("{s:o, s:o, s:o, s:o}", "probed", libraries_of(snapshots, "probed"),
-                           "refused", libraries_of(snapshots, "refused"), "doubted",
-                           libraries_of(snapshots, "doubted"), "sessions",
-                           count_of(sessions_of(snapshots, "hello") +
-                                    sessions_of(snapshots, "descriptor")));
+    const struct eye_point *hello = sessions_of(snapshots, "hello");
+    const struct eye_point *descriptor = sessions_of(snapshots, "descriptor");
+    json_t *files = json_array();
+    bool looks =
+        running->source != NULL && eye_source_list_tls(running->source, eye_tls_file_append, files);
+    if (!looks && hello == NULL) {
+        json_decref(files);
+        return json_null();
+    }
+    json_t *tls = json_object();
+    for (size_t i = 0; i < EYE_TLS_OUTCOME_COUNT; i++) {
+        const char *outcome = eye_tls_outcome_name((enum eye_tls_outcome)i);
+        json_object_set_new(tls, outcome, libraries_of(snapshots, outcome));
+    }
+    json_object_set_new(tls, "sessions",
+                        count_of((hello == NULL ? 0 : hello->counter) +
+                                 (descriptor == NULL ? 0 : descriptor->counter)));
+    json_object_set_new(tls, "files", files);
+    return tls;
 }
 
 static json_t *interval_of(const struct eye_running *running, const struct snapshots *snapshots)
@@ -375,5 +386,5 @@ json_t *eye_status_json(const struct eye_running *running)
         interval_of(running, &snapshots), "losses",
         list_changes(&snapshots, EYE_METRIC_SELF_KERNEL_LOST, add_loss), "budgets",
         list_changes(&snapshots, EYE_METRIC_SELF_OVERFLOW, add_budget), "exporters",
-        list_exporters(running), "tls", tls_of(&snapshots), "self", self_of(&snapshots));
+        list_exporters(running), "tls", tls_of(running, &snapshots), "self", self_of(&snapshots));
 }

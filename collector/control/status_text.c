@@ -255,17 +255,57 @@ static void write_programs(const struct page *page, const json_t *programs)
     }
 }
 
+static void write_sites(const struct page *page, const json_t *file)
+{
+    struct eye_text *text = page->text;
+    eye_text_appendf(text, "    %s by its %s: %lld places", string_of(file, "library"),
+                     string_of(file, "way"), (long long)integer_of(file, "sites"));
+    if (integer_of(file, "stepped") > 0) {
+        eye_text_appendf(text, " (%lld stepped)", (long long)integer_of(file, "stepped"));
+    }
+    eye_text_append(text, " in ");
+    append_duration(text, number_of(file, "took_s"));
+    long long processes = integer_of(file, "processes");
+    eye_text_appendf(text, ", %lld calls, %lld process%s\n", (long long)integer_of(file, "calls"),
+                     processes, processes == 1 ? "" : "es");
+}
+
+/* Two lines, or what the reason takes. */
+static void write_tls_file(const struct page *page, const json_t *file)
+{
+    struct eye_text *text = page->text;
+    const char *outcome = string_of(file, "outcome");
+    bool probed = strcmp(outcome, "probed") == 0;
+    eye_text_appendf(text, "  %s%s%s %s\n", ink(page, probed ? GREEN : YELLOW), outcome,
+                     ink(page, PLAIN), string_of(file, "path"));
+    if (json_is_string(json_object_get(file, "library"))) {
+        write_sites(page, file);
+    }
+    if (json_is_string(json_object_get(file, "reason"))) {
+        eye_text_append(text, "    ");
+        eye_text_append_wrapped(text, string_of(file, "reason"), INDENT, WIDTH);
+        eye_text_append_char(text, '\n');
+    }
+}
+
 static void write_tls(const struct page *page, const json_t *tls)
 {
-    if (json_is_null(tls)) {
+    size_t i;
+    const json_t *file;
+    if (!json_is_object(tls)) {
         return;
     }
     write_title(page, "Inside TLS");
-    eye_text_appendf(page->text, "  %lld libraries probed, %lld refused, %lld let go in doubt\n",
+    eye_text_appendf(page->text,
+                     "  %lld libraries probed, %lld refused, %lld let go in doubt, %lld left out\n",
                      (long long)integer_of(tls, "probed"), (long long)integer_of(tls, "refused"),
-                     (long long)integer_of(tls, "doubted"));
+                     (long long)integer_of(tls, "doubted"), (long long)integer_of(tls, "excluded"));
     eye_text_appendf(page->text, "  %lld sessions since start\n",
                      (long long)integer_of(tls, "sessions"));
+    json_array_foreach(json_object_get(tls, "files"), i, file)
+    {
+        write_tls_file(page, file);
+    }
 }
 
 void eye_status_write(const json_t *status, bool colour, struct eye_text *text)

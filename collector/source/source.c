@@ -317,6 +317,12 @@ bool eye_source_read_tls(const struct eye_source *source, struct eye_tls_counts 
     return source->tier->read_tls(source->state, ret_counts);
 }
 
+bool eye_source_list_tls(const struct eye_source *source, eye_tls_file_handler *handler,
+                         void *context)
+{
+    return source->tier->list_tls(source->state, handler, context);
+}
+
 bool eye_source_tells_nat(const struct eye_source *source)
 {
     return source->tier->tells_nat(source->state);

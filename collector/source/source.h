@@ -155,6 +155,11 @@ struct eye_process_counts eye_source_process_counts(const struct eye_source *sou
 /** What is seen inside TLS; false: nobody looks there. */
 bool eye_source_read_tls(const struct eye_source *source, struct eye_tls_counts *ret_counts);
 
+/** Hands on each file that may hold a library of TLS, in the order in which they were met; false:
+ * nobody looks there. Main thread, whatever the others do; @handler keeps none of it. */
+bool eye_source_list_tls(const struct eye_source *source, eye_tls_file_handler *handler,
+                         void *context);
+
 /** Whether the tier's records tell of NAT, or will once packets are looked at. */
 bool eye_source_tells_nat(const struct eye_source *source);
 

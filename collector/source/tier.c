@@ -24,6 +24,16 @@ const char *eye_ability_cost(enum eye_ability ability)
     return costs[ability];
 }
 
+const char *eye_tls_outcome_name(enum eye_tls_outcome outcome)
+{
+    static const char *const names[] = {
+#define X(identifier, name) name,
+        EYE_TLS_OUTCOMES(X)
+#undef X
+    };
+    return names[outcome];
+}
+
 size_t eye_sight_note(struct eye_sight *sight, const struct eye_error *why)
 {
     size_t place = sight->not_seen_count;

@@ -89,9 +89,11 @@ struct eye_tier_trial {
     const struct eye_tier_type *programs_of; /* whose these are: that tier, or the best one */
     bool connections;
     bool udp;
-    bool protocols;       /* requests are seen too, at least of a part of the host */
-    bool everywhere;      /* of the whole host, if they are seen */
-    bool nat;             /* packets tell of it */
+    bool protocols;           /* requests are seen too, at least of a part of the host */
+    bool everywhere;          /* of the whole host, if they are seen */
+    bool nat;                 /* packets tell of it */
+    bool tls;                 /* plaintext inside TLS can be read */
+    struct eye_error tls_why; /* and why not; "": it was not tried, or the tier cannot at all */
     const char *look;     /* how live sockets are looked at, as source.look has it; NULL: one way */
     const char *look_why; /* why not the other way; NULL: it is the usual one */
     struct eye_sight sight;
@@ -110,13 +112,45 @@ struct eye_process_counts {
     uint64_t exits;
 };
 
+/* What became of a file that may hold a library of TLS: how outcomes are called, in this order. */
+#define EYE_TLS_OUTCOMES(X)                                                                        \
+    X(PROBED, "probed")                                                                            \
+    X(REFUSED, "refused")   /* no place for a probe is known, or the kernel refuses it */          \
+    X(DOUBTED, "doubted")   /* let go, since its probes saw what cannot be */                      \
+    X(EXCLUDED, "excluded") /* by protocols.tls.exclude, or what is known to suffer from probes */
+
+enum eye_tls_outcome {
+#define X(identifier, name) EYE_TLS_##identifier,
+    EYE_TLS_OUTCOMES(X)
+#undef X
+        EYE_TLS_OUTCOME_COUNT,
+};
+
+/** "probed" */
+const char *eye_tls_outcome_name(enum eye_tls_outcome outcome);
+
 /* Of what is read inside TLS. */
 struct eye_tls_counts {
-    uint64_t probed;  /* libraries now */
-    uint64_t refused; /* likewise: no place for a probe is known, or the kernel refuses it */
-    uint64_t doubted; /* likewise: let go, since its probes saw what cannot be */
+    uint64_t files[EYE_TLS_OUTCOME_COUNT]; /* now */
     uint64_t joined[EYE_TLS_MEANS]; /* sessions so far whose socket is known, by what told it */
 };
+
+/* One of these files. Its path is a stranger's word, made fit to be shown; so is what the reason
+ * has of it. */
+struct eye_tls_file {
+    enum eye_tls_outcome outcome;
+    char path[1024];     /* within the root of a process that has it; what is longer is cut */
+    const char *library; /* "OpenSSL"; NULL: it was never probed, nor this one and those below */
+    const char *way;     /* "method-table" */
+    const char *reason;  /* why it is not probed; NULL: it is. Valid while it is handed on */
+    uint32_t sites;      /* places of its probes */
+    uint32_t stepped;    /* those of them that the kernel does not emulate: dear ones */
+    uint64_t calls;      /* of its functions that were seen to end, as of some seconds ago */
+    uint64_t took_ns;    /* to read it and to attach the probes */
+    uint32_t processes;  /* that had it at the last look */
+};
+
+typedef void eye_tls_file_handler(void *context, const struct eye_tls_file *file);
 
 struct eye_ring_stats {
     uint64_t records; /* read so far */
@@ -189,6 +223,7 @@ struct eye_tier_type {
     struct eye_process_counts (*process_counts)(const void *state);
     bool (*tells_nat)(const void *state);
     bool (*read_tls)(const void *state, struct eye_tls_counts *ret_counts);
+    bool (*list_tls)(const void *state, eye_tls_file_handler *handler, void *context);
 
     /** As the functions of source.h. What prepare() and settle() touch, the others leave alone. */
     int (*prepare)(void *state, const struct eye_config *config, struct eye_error *ret_error);

@@ -34,7 +34,7 @@ static bool is_shared_object_name(const char *base)
 
 /* In front of '-', '.' or the end: "node", not "node_exporter"; "libssl-1f2e.so.3" of a wheel. What
  * stands in memory alone ("/memfd:") has no path. */
-enum eye_tls_file eye_tls_file_of(const char *path)
+enum eye_tls_kind eye_tls_kind_of(const char *path)
 {
     const char *base = strrchr(path, '/');
     base = base == NULL ? path : base + 1;
@@ -45,7 +45,7 @@ enum eye_tls_file eye_tls_file_of(const char *path)
         }
     }
     bool other = is_shared_object_name(base) || strncmp(path, "/memfd:", strlen("/memfd:")) == 0;
-    return other ? EYE_TLS_NO_FILE : EYE_TLS_PROGRAM;
+    return other ? EYE_TLS_OTHER : EYE_TLS_PROGRAM;
 }
 
 bool eye_tls_mapping_parse(char *line, struct eye_tls_mapping *ret_mapping)
@@ -62,11 +62,11 @@ bool eye_tls_mapping_parse(char *line, struct eye_tls_mapping *ret_mapping)
     }
     char *path = line + used;
     path[strcspn(path, "\n")] = '\0';
-    *ret_mapping = (struct eye_tls_mapping){.file = eye_tls_file_of(path),
+    *ret_mapping = (struct eye_tls_mapping){.kind = eye_tls_kind_of(path),
                                             .device = (uint64_t)major << 32 | minor,
                                             .inode = inode,
                                             .path = path};
-    return ret_mapping->file != EYE_TLS_NO_FILE;
+    return ret_mapping->kind != EYE_TLS_OTHER;
 }
 
 static FILE *open_of(const char *proc, pid_t pid, const char *name)
@@ -173,6 +173,23 @@ static void find_overlay(const char *proc, pid_t pid, const char *path, struct o
     }
 }
 
+char *eye_tls_mapping_layers(const char *proc, const struct eye_tls_mapping *mapping)
+{
+    struct overlay overlay = {0};
+    find_overlay(proc, mapping->pid, mapping->path, &overlay);
+    return overlay.options;
+}
+
+char *eye_tls_mapping_root(const char *proc, const struct eye_tls_mapping *mapping)
+{
+    char path[PATH_MAX];
+    char root[PATH_MAX];
+    int length = snprintf(path, sizeof(path), "%s/%d/root", proc, (int)mapping->pid);
+    ssize_t written =
+        length < (int)sizeof(path) ? readlink(path, root, sizeof(root) - 1) : -ENAMETOOLONG;
+    return written < 0 ? NULL : strndup(root, (size_t)written);
+}
+
 static bool is_file(int fd, uint64_t inode)
 {
     struct stat status;
@@ -258,6 +275,6 @@ int eye_tls_mapping_open(const char *proc, const struct eye_tls_mapping *mapping
 {
     int result = open_by_path(proc, mapping, ret_error);
     bool gone = result == -ENOENT || result == -ESTALE;
-    int fd = gone && mapping->file == EYE_TLS_PROGRAM ? open_program(proc, mapping) : -1;
+    int fd = gone && mapping->kind == EYE_TLS_PROGRAM ? open_program(proc, mapping) : -1;
     return fd >= 0 ? fd : result;
 }

@@ -12,22 +12,22 @@
 #include "collector/base/error.h"
 
 /* What a file may be, as its name says. */
-enum eye_tls_file {
-    EYE_TLS_NO_FILE, /* another library */
+enum eye_tls_kind {
+    EYE_TLS_OTHER, /* another library */
     EYE_TLS_LIBRARY,
     EYE_TLS_PROGRAM, /* of whatever kind */
 };
 
 /* One mapping of a process. */
 struct eye_tls_mapping {
-    enum eye_tls_file file;
+    enum eye_tls_kind kind;
     pid_t pid;
     uint64_t device;  /* major << 32 | minor: of an overlay, the overlay's own */
     uint64_t inode;   /* of an overlay, that of its lower or upper layer */
     const char *path; /* within the process's root; of a deleted file with " (deleted)" */
 };
 
-enum eye_tls_file eye_tls_file_of(const char *path);
+enum eye_tls_kind eye_tls_kind_of(const char *path);
 
 /** Reads one line, which is changed. False: it is none, or no code is run from there that matters.
  */
@@ -44,6 +44,14 @@ int eye_tls_mappings_scan(const char *proc,
 
 /** Whether the process is still there. */
 bool eye_tls_is_process(const char *proc, pid_t pid);
+
+/** Where the root folder of the process stands, as who asks sees it: mostly "/"; the caller's.
+ * NULL: it is out of reach. */
+char *eye_tls_mapping_root(const char *proc, const struct eye_tls_mapping *mapping);
+
+/** The options of the overlay that holds the file, its layers among them; the caller's. NULL: it is
+ * in none. */
+char *eye_tls_mapping_layers(const char *proc, const struct eye_tls_mapping *mapping);
 
 /**
  * Opens the file of a mapping for reading, by a path outside of the process where it is one of an

@@ -50,16 +50,16 @@ static void take_mapping(struct eye_tls_watch *watch, const struct mmap2 *record
     if (memchr(record->path, '\0', room) == NULL || record->inode == 0) {
         return;
     }
-    enum eye_tls_file file = eye_tls_file_of(record->path);
-    if (file == EYE_TLS_NO_FILE) {
+    enum eye_tls_kind kind = eye_tls_kind_of(record->path);
+    if (kind == EYE_TLS_OTHER) {
         return;
     }
     if ((int32_t)record->pid <= 0) {
-        watch->lost |= file == EYE_TLS_LIBRARY;
+        watch->lost |= kind == EYE_TLS_LIBRARY;
         return;
     }
     const struct eye_tls_mapping mapping = {
-        .file = file,
+        .kind = kind,
         .pid = (pid_t)record->pid,
         .device = (uint64_t)record->major << 32 | record->minor,
         .inode = record->inode,

@@ -70,6 +70,7 @@ DAEMON = {
     "protocols.kafka": choice("auto", "true", "false"),
     "protocols.ports": LIST,
     "protocols.tls": Plain("false"),
+    "protocols.tls.exclude": LIST,
     "dns.timeout": Range("5s", "999ms", "1s", "1m", "61s"),
     "limits.series": Range("2000", "9", "10", "1000000", "1000001"),
     "limits.tag_values": Range("1000", "0", "1", "1000000", "1000001"),
@@ -140,6 +141,8 @@ EXPORTERS = {
 UNITS = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
          "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
+# Of a truth: both at once cannot stand there.
+INSTEAD = re.compile(r"^## +In place of true: (\w+): \{(\w+): (.*)\}$")
 KEY = re.compile(r"^#( +)(- )?([a-z0-9_]+):(?: (.*))?$")
 # "interval: 10s (1s .. 1h)", "limits.series: per metric, 2000 (10 .. 1000000)"
 HEADER_RANGE = re.compile(r"([a-z0-9_.]+): (?:[a-z ]+, )?(\w+) \((\w+) \.\. (\w+)\)")
@@ -167,6 +170,11 @@ def read_default_file(text):
     """{(exporter or None, key): (default, what is said of it)}"""
     found, section, path, said = {}, None, [], []
     for line in text.splitlines():
+        if match := INSTEAD.match(line):
+            key = ".".join(path + [match[1], match[2]])
+            found[section, key] = (match[3], " ".join(said))
+            said = []
+            continue
         if line.startswith("##"):
             said.append(line[2:].strip())
             continue

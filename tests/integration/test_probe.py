@@ -166,6 +166,38 @@ class NeverSeen(unittest.TestCase):
         self.assertEqual(probe(settings=("source.tier=sock-diag",))["never_seen"], lines)
 
 
+class InsideTls(unittest.TestCase):
+    """Whether probes in libraries work is tried at a place of our own."""
+
+    WITHOUT_ZYDIS = """
+        for library in $(ldconfig -p | sed -n 's/.*libZydis.* => //p'); do
+            mount --bind /dev/null "$library" || exit 90
+        done
+        exec "$@" """
+
+    def line(self, *settings):
+        words = [word for setting in settings for word in ("--set", setting)]
+        text = harness.sockeye("probe", "-c", "/dev/null", *words).stdout
+        self.assertEqual(text.count("\nkTLS: "), 1)
+        return re.search(r"^inside TLS: (.*(?:\n  .*)*)", text, re.M)[1]
+
+    def test_it_works_here(self):
+        said = probe()
+        self.assertEqual((said["tls"], said["tls_why_not"], said["ktls"]),
+                         (True, "", os.path.exists("/proc/net/tls_stat")))
+        self.assertEqual(self.line(), "yes, switched off (protocols.tls: false)")
+
+    def test_another_tier(self):
+        self.assertEqual(self.line("source.tier=sock-diag"), "no, with tier sock-diag")
+
+    @unittest.skipUnless(os.uname().machine == "x86_64", "arm64 needs no library")
+    def test_without_what_reads_code(self):
+        prefix = mounts_changed(self.WITHOUT_ZYDIS)
+        said = probe(prefix)
+        self.assertEqual((said["tls"], said["protocols"]), (False, True))
+        self.assertIn("libZydis", said["tls_why_not"])
+
+
 class WithoutProtocols(unittest.TestCase):
     """Where the programs of the protocols cannot be had, connections are exact all the same, and
     probe, the log and a metric say what is missing."""

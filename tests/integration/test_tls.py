@@ -8,11 +8,15 @@ has it: this one has OpenSSL.
 import concurrent.futures
 import contextlib
 import http.client
+import json
 import os
+import pathlib
 import re
 import ssl
 import subprocess
 import unittest
+
+import jsonschema
 
 import harness
 import test_mysql
@@ -21,6 +25,7 @@ import test_reload
 from harness import Daemon, command, free_port, need, spawn, wait_until
 
 READ = re.compile(r"inside TLS: (\S+) of (\S+) is read by its (\S+)")
+SCHEMAS = pathlib.Path(__file__).resolve().parents[1] / "data/schemas"
 ENDS = ("http.server.request.duration", "http.client.request.duration")
 
 ASYNCIO = """
@@ -457,22 +462,8 @@ class Join(Certified):
             self.assertGreaterEqual(self.daemon.losses()["tls", "unjoined"], 1)
 
 
-class Safety(Certified):
-    def test_killed(self):
-        """Nothing stays attached, and who was probed goes on."""
-        port = free_port()
-        self.start()
-        self.nginx(port)
-        self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
-        links = self.links()
-        self.assertTrue(links)
-        self.daemon.kill()
-
-        def left():
-            shown = command("bpftool", "link", "show").stdout
-            return links & set(re.findall(r"^(\d+):", shown, re.M))
-        wait_until(lambda: not left(), 30, "the kernel takes probes away")
-        self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
+class Loaded(Certified):
+    """Processes that have loaded libraries of their own."""
 
     @staticmethod
     def copy_library(folder):
@@ -490,11 +481,38 @@ class Safety(Certified):
         harness.read_word(user, "ready")
         return user
 
+    def map(self, path):
+        """A process that could run code of a file, whatever that is."""
+        user = harness.spawn_python(
+            self, "import mmap, sys\nfile = open(sys.argv[1], 'rb')\n"
+                  "area = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | "
+                  "mmap.PROT_EXEC)\nprint('ready', flush=True)\nsys.stdin.read()", path,
+            stdin=subprocess.PIPE)
+        harness.read_word(user, "ready")
+
     def load(self, library):
         """The same; it is probed."""
         user = self.user_of(library)
         wait_until(lambda: library in read_files(self.daemon), 60, lambda: str(self.daemon.log))
         return user
+
+
+class Safety(Loaded):
+    def test_killed(self):
+        """Nothing stays attached, and who was probed goes on."""
+        port = free_port()
+        self.start()
+        self.nginx(port)
+        self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
+        links = self.links()
+        self.assertTrue(links)
+        self.daemon.kill()
+
+        def left():
+            shown = command("bpftool", "link", "show").stdout
+            return links & set(re.findall(r"^(\d+):", shown, re.M))
+        wait_until(lambda: not left(), 30, "the kernel takes probes away")
+        self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
 
     def test_library_that_is_gone(self):
         """A copy that nobody has loaded any more is let go."""
@@ -591,12 +609,7 @@ class Safety(Certified):
         path = os.path.join(self.folder, "libssl-none.so")
         with open(path, "wb") as file:
             file.write(os.urandom(1 << 16))
-        user = harness.spawn_python(
-            self, "import mmap, sys\nfile = open(sys.argv[1], 'rb')\n"
-                  "area = mmap.mmap(file.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ | "
-                  "mmap.PROT_EXEC)\nprint('ready', flush=True)\nsys.stdin.read()", path,
-            stdin=subprocess.PIPE)
-        harness.read_word(user, "ready")
+        self.map(path)
         self.start()
         wait_until(lambda: any("libssl-none" in line for line in list(self.daemon.log)), 60,
                    lambda: str(self.daemon.log))
@@ -630,6 +643,120 @@ class Reloaded(Certified, test_reload.Reload):
         self.assertEqual(daemon.stop(), harness.EXIT_OK)
         for metric in ENDS:
             self.assertEqual(test_reload.counted(path, metric, port=port, route="/reloaded"), 20)
+
+
+class Listed(Loaded, test_reload.Reload):
+    """What is told of each file, and who says which ones are left alone."""
+
+    def setUp(self):
+        test_reload.Reload.setUp(self)
+        Certified.setUp(self)
+
+    def files(self):
+        return {file["path"]: file for file in self.status()["tls"]["files"]}
+
+    def wait_for(self, path, **expected):
+        """Until that is told of it; the file."""
+        def as_expected():
+            file = self.files().get(path, {})
+            return expected.items() <= file.items() and file
+        return wait_until(as_expected, 60, lambda: f"{path}: {self.files()}")
+
+    def ask(self, path):
+        """The paths of the files of an answer, in their order."""
+        answer = command("curl", "-sf", "--unix-socket", self.socket, f"http://localhost{path}")
+        told = json.loads(answer.stdout)
+        self.assert_as_promised("usm", told)
+        self.assertTrue(told["tls"])
+        return [file["path"] for file in told["files"]]
+
+    @staticmethod
+    def assert_as_promised(name, document):
+        schema = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
+        jsonschema.validate(document, schema, cls=jsonschema.Draft7Validator)
+
+    def text(self, *excluded):
+        return (f"interval: 1s\nprotocols: {{tls: {{exclude: {json.dumps(excluded)}}}, http: true}}\n"
+                f"exporters: [{{type: file, path: {self.path('told.json')}}}]\n")
+
+    def test_each_file(self):
+        left, none = self.path("left"), self.path("libssl-none.so")
+        os.mkdir(left)
+        copy, spared = self.copy_library(self.folder), self.copy_library(left)
+        with open(none, "wb") as file:
+            file.write(b"no library")
+        for library in (copy, copy, spared):
+            self.user_of(library)
+        self.map(none)
+        self.daemon = test_reload.Reload.start(self, self.text(f"{left}/*"))
+
+        probed = self.wait_for(copy, outcome="probed", processes=2, library="OpenSSL", reason=None)
+        self.assertGreater(probed["sites"], 4)
+        self.assertLessEqual(probed["stepped"], probed["sites"])
+        self.assertTrue(0 < probed["took_s"] < 10, probed)
+        self.wait_for(spared, outcome="excluded", processes=1, sites=0, library=None,
+                      reason=f'protocols.tls.exclude has "{left}/*"')
+        self.assertFalse(self.links(spared))
+        refused = self.wait_for(none, outcome="refused", sites=0)
+        self.assertIn("no program or library of x86-64 or arm64", refused["reason"])
+        self.assertIn(copy, self.ask("/usm/traced_programs"))
+        self.assertEqual(sorted(self.ask("/usm/blocked")), sorted((spared, none)))
+        wait_until(lambda: self.status()["tls"]["excluded"] == 1, 30, lambda: str(self.status()))
+        self.assert_as_promised("status", self.status())
+        shown = command(os.environ["SOCKEYE"], "status", "--socket", self.socket).stdout
+        for words in (f"  probed {copy}\n    OpenSSL by its ", f"  excluded {spared}\n",
+                      f"  refused {none}\n"):
+            self.assertIn(words, shown)
+
+    def test_calls_grow(self):
+        port = free_port()
+        self.daemon = test_reload.Reload.start(self, self.text())
+        with open("/proc/self/maps", encoding="utf-8") as maps:
+            own = next(line.split()[-1] for line in maps if "/libssl" in line)
+        self.nginx(port)
+        before = self.wait_for(own, outcome="probed")["calls"]
+        self.assertEqual(self.get(port, ["/"] * 50), [200] * 50)
+        # Each request and each answer is written and read, and nginx reads once more.
+        wait_until(lambda: self.files()[own]["calls"] >= before + 200, 30,
+                   lambda: f"{before}: {self.files()[own]}")
+
+    def test_another_configuration(self):
+        """Whoever is left alone now is let go, and whoever is no more is probed."""
+        copy = self.copy_library(self.folder)
+        self.user_of(copy)
+        self.daemon = test_reload.Reload.start(self, self.text())
+        for _ in range(2):
+            self.wait_for(copy, outcome="probed")
+            self.assertTrue(self.links(copy))
+            self.write(self.text(f"{self.folder}/libssl-c*"))
+            self.assertEqual(self.reload().returncode, harness.EXIT_OK)
+            self.wait_for(copy, outcome="excluded", reason='protocols.tls.exclude has '
+                                                           f'"{self.folder}/libssl-c*"')
+            self.assertFalse(self.links(copy))
+            later = self.path("libssl-cold.so.3")
+            if not os.path.exists(later):
+                command("cp", copy, later)
+                self.user_of(later)
+            self.wait_for(later, outcome="excluded")
+            self.write(self.text())
+            self.assertEqual(self.reload().returncode, harness.EXIT_OK)
+            self.wait_for(later, outcome="probed")
+
+    def test_mounts_that_go_soon(self):
+        """Those of containerd: one is left alone until somebody has it elsewhere."""
+        folder = self.path("tmpmounts/containerd-mount1")
+        os.makedirs(folder)
+        copy, elsewhere = self.copy_library(folder), self.path("libssl-elsewhere.so.3")
+        os.link(copy, elsewhere)
+        for library in (copy, elsewhere, copy):
+            self.user_of(library)
+        alone = self.copy_library(folder + "/..")
+        os.rename(alone, folder + "/libssl-alone.so.3")
+        self.user_of(folder + "/libssl-alone.so.3")
+        self.daemon = test_reload.Reload.start(self, self.text())
+        self.wait_for(folder + "/libssl-alone.so.3", outcome="excluded",
+                      reason="it is in a mount of containerd's that goes soon")
+        self.wait_for(elsewhere, outcome="probed", processes=3)
 
 
 class Redis(Certified):

@@ -511,6 +511,14 @@ static bool read_tls(const void *state, struct eye_tls_counts *ret_counts)
     return false;
 }
 
+static bool list_tls(const void *state, eye_tls_file_handler *handler, void *context)
+{
+    (void)state;
+    (void)handler;
+    (void)context;
+    return false;
+}
+
 static struct eye_process_counts process_counts(const void *state)
 {
     (void)state;
@@ -584,6 +592,7 @@ const struct eye_tier_type eye_tier_sock_diag = {
     .follows_processes = follows_processes,
     .process_counts = process_counts,
     .read_tls = read_tls,
+    .list_tls = list_tls,
     .tells_nat = tells_nat,
     .prepare = prepare,
     .apply = apply,

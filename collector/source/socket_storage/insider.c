@@ -17,9 +17,11 @@
 #include "collector/base/log.h"
 #include "collector/base/privileges.h"
 #include "collector/base/table.h"
+#include "collector/base/text.h"
 #include "collector/base/thread.h"
 #include "collector/host/remedy.h"
 #include "collector/source/socket_storage/tls_probes.h"
+#include "collector/tls/exclusion.h"
 #include "collector/tls/go_table.h"
 #include "collector/tls/mapping.h"
 #include "collector/tls/watch.h"
@@ -41,24 +43,42 @@
 #define LOOKS_GONE 3
 /* With so many looks sessions of processes that are gone are forgotten. */
 #define LOOKS_FORGETTING 4
-/* Files, those included that cannot be probed, and programs without a library of TLS. */
+/* Files, those included that cannot be probed, and programs without TLS. */
 #define FILES_MAX 2048
 /* Calls that tell whether a library's probes see what they should: of four threads at least. */
 #define TALLY_LEAST 256
 
+/* What became of a file, as struct eye_tls_file has it. */
+struct fate {
+    bool known;
+    enum eye_tls_outcome outcome;
+    char *reason; /* owned */
+    const char *library;
+    const char *way;
+    uint32_t sites;
+    uint32_t stepped;
+    uint64_t calls;
+    uint64_t took_ns;
+};
+
+/* What others list (its path and the second part) changes under the insider's lock. */
 struct file {
     uint64_t device;
     uint64_t inode;
-    char *path; /* owned: in the process that was met first, or last while it is not opened */
-    pid_t pid;  /* of that one */
-    enum eye_tls_file kind;
-    bool plain;     /* it was opened: there is no TLS in it */
-    bool due;       /* it was met, and not tried since */
+    enum eye_tls_kind kind;
+    pid_t pid;      /* the process that was met first, or last while it is not opened */
+    bool due;       /* it was met, and not tried since, or it is to be thought of again */
     bool tried;     /* it was opened: whether it can be probed is known */
-    bool doubted;   /* it was probed, and let go */
+    bool plain;     /* likewise: it is a program without TLS, which nobody asks for */
     bool told;      /* that it cannot be opened */
     unsigned unmet; /* looks that have not met it */
+    pid_t met_last; /* by the look that is under way */
+    uint32_t met;   /* processes, by that look */
     struct eye_tls_probed probed;
+
+    char *path; /* owned: in that process */
+    uint32_t processes;
+    struct fate fate;
 };
 
 struct eye_insider {
@@ -67,20 +87,24 @@ struct eye_insider {
     /* NULL: nothing was to be probed yet. Made by the thread; others tell it what to follow. */
     _Atomic(struct eye_tls_probes *) probes;
     bool given_up;        /* the kernel refuses the programs */
+    uint64_t loading_ns;  /* what loading them took, which is no file's */
     atomic_uint followed; /* bits by enum eye_protocol */
+    pthread_mutex_t lock; /* never held while files are read, or probes attached or taken away */
     struct file *files[FILES_MAX];
     size_t file_count;
-    struct eye_table by_number; /* the same, by device and inode */
-    bool full_told;
+    struct eye_table by_number;  /* the same, by device and inode */
+    bool crowded;                /* that there is no room for more files was told */
     struct eye_tls_watch *watch; /* NULL: the kernel does not tell */
     bool lost;                   /* something that it has told */
     uint64_t looked_ns;          /* when the last look ended */
     uint64_t pause_ns;           /* and how long none may follow */
     unsigned looks;
     struct {
-        atomic_uint_fast64_t probed, refused, doubted, joined[EYE_TLS_MEANS];
-    } counts; /* as struct eye_tls_counts; for other threads */
-    int stop; /* eventfd */
+        atomic_uint_fast64_t files[EYE_TLS_OUTCOME_COUNT], joined[EYE_TLS_MEANS];
+    } counts;                             /* as struct eye_tls_counts; for other threads */
+    const struct eye_text_list *excluded; /* patterns of the configuration; under the lock */
+    atomic_bool changed;                  /* these did: every file is thought of again */
+    int stop;                             /* eventfd */
     pthread_t thread;
 };
 
@@ -90,6 +114,7 @@ struct eye_insider {
 static bool is_loaded(struct eye_insider *insider)
 {
     if (insider->probes == NULL && !insider->given_up) {
+        uint64_t begun_ns = eye_clock_monotonic_ns();
         uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
         struct eye_tls_probes *probes = NULL;
         int result = eye_tls_probes_open(insider->tier, &probes);
@@ -98,6 +123,7 @@ static bool is_loaded(struct eye_insider *insider)
             eye_tls_probes_follow(probes, atomic_load(&insider->followed));
         }
         eye_privileges_lower(privileges);
+        insider->loading_ns += eye_clock_monotonic_ns() - begun_ns;
         insider->given_up = result != 0;
         if (result != 0) {
             eye_log_warning("nothing is seen inside TLS: its kernel programs cannot be loaded: %s; "
@@ -115,13 +141,43 @@ static void let_go(struct eye_insider *insider, struct file *file)
     }
 }
 
+/* From now on that is told of the file. Takes over the reason. */
+static void settle(struct eye_insider *insider, struct file *file, const struct fate *fate)
+{
+    pthread_mutex_lock(&insider->lock);
+    char *before = file->fate.reason;
+    file->fate = *fate;
+    file->fate.known = true;
+    pthread_mutex_unlock(&insider->lock);
+    if (before != fate->reason) {
+        free(before);
+    }
+}
+
+static void note_sites(const struct eye_tls_plan *plan, struct fate *fate)
+{
+    fate->library = plan->library;
+    fate->way = plan->way;
+    for (uint32_t i = 0; i < plan->function_count; i++) {
+        const struct eye_sites *sites = &plan->functions[i].sites;
+        fate->sites += 1 + sites->exit_count;
+        fate->stepped += sites->entry.stepped;
+        for (uint32_t k = 0; k < sites->exit_count; k++) {
+            fate->stepped += sites->exits[k].stepped;
+        }
+    }
+}
+
 static int probe_library(struct eye_insider *insider, struct file *file, int fd,
-                         struct eye_elf *elf, struct eye_error *ret_error)
+                         struct eye_elf *elf, struct fate *fate, struct eye_error *ret_error)
 {
     struct eye_tls_plan plan;
     int result = eye_tls_plan_make(elf, &plan, ret_error);
-    if (result != 0 || !is_loaded(insider)) {
-        return result != 0 ? result : -ECANCELED; /* told already */
+    if (result == 0 && !is_loaded(insider)) {
+        result = eye_error_set(ret_error, -ECANCELED, "the kernel programs cannot be loaded");
+    }
+    if (result != 0) {
+        return result;
     }
     if (!eye_tls_plan_joins(&plan)) {
         return eye_error_set(ret_error, -ENOTSUP,
@@ -130,34 +186,103 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
     result = eye_tls_probes_attach(insider->probes, fd, elf, &plan, &file->probed);
     eye_privileges_lower(privileges);
-    if (result != 0) {
-        return eye_error_set(ret_error, result, "probes cannot be attached: %s; %s",
-                             result == -EINVAL || result == -ENOTSUP ? "this kernel has no "
-                                                                       "BPF_TRACE_UPROBE_MULTI "
-                                                                       "(Linux 6.6)"
-                                                                     : strerror(-result),
-                             eye_remedy(-result, EYE_REMEDY_DEBUG));
+    if (result == -ENOSPC) {
+        return eye_error_set(ret_error, result,
+                             "%d libraries are probed already; it is tried again when one is gone",
+                             EYE_TLS_LIBRARIES_MAX);
     }
+    if (result != 0) {
+        return eye_tls_probes_refused(result, ret_error);
+    }
+    note_sites(&plan, fate);
     eye_log_info("inside TLS: %s of %s is read by its %s", plan.library, file->path, plan.way);
     return 0;
 }
 
+/* What the log has already is not told again. */
+static void refuse(struct eye_insider *insider, struct file *file, int result,
+                   const struct eye_error *error)
+{
+    const struct fate fate = {.outcome = EYE_TLS_REFUSED, .reason = strdup(error->text)};
+    const char *before = file->fate.reason;
+    bool told = result == -ECANCELED || (before != NULL && strcmp(before, error->text) == 0);
+    if (!told) {
+        eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error->text);
+    }
+    settle(insider, file, &fate);
+}
+
+/* ---- What is left alone ---- */
+
+static struct eye_tls_mapping mapping_of(const struct file *file)
+{
+    return (struct eye_tls_mapping){.kind = file->kind,
+                                    .pid = file->pid,
+                                    .device = file->device,
+                                    .inode = file->inode,
+                                    .path = file->path};
+}
+
+/* By the configuration. @ret_why: may be NULL. */
+static bool is_excluded(struct eye_insider *insider, const char *path, struct eye_error *ret_why)
+{
+    pthread_mutex_lock(&insider->lock);
+    const char *pattern =
+        eye_tls_exclusion_find(insider->excluded->items, insider->excluded->count, path);
+    if (pattern != NULL) {
+        eye_error_set(ret_why, 0, "protocols.tls.exclude has \"%s\"", pattern);
+    }
+    pthread_mutex_unlock(&insider->lock);
+    return pattern != NULL;
+}
+
+/* Of one that is probed only the configuration is asked again: its process may be another one by
+ * now. */
+static bool is_left_alone(struct eye_insider *insider, const struct file *file,
+                          struct eye_error *ret_why)
+{
+    if (is_excluded(insider, file->path, ret_why)) {
+        return true;
+    }
+    if (file->tried) {
+        return false;
+    }
+    const struct eye_tls_mapping mapping = mapping_of(file);
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
+    const char *reason = eye_tls_exclusion_known(insider->proc, &mapping);
+    eye_privileges_lower(privileges);
+    if (reason != NULL) {
+        eye_error_set(ret_why, 0, "%s", reason);
+    }
+    return reason != NULL;
+}
+
+/* It is tried when a process has it that has it elsewhere, or when the configuration lets it. */
+static void leave_alone(struct eye_insider *insider, struct file *file, const struct eye_error *why)
+{
+    const struct fate fate = {.outcome = EYE_TLS_EXCLUDED, .reason = strdup(why->text)};
+    if (!file->fate.known || file->fate.outcome != EYE_TLS_EXCLUDED) {
+        eye_log_info("inside TLS: %s is left alone: %s", file->path, why->text);
+    }
+    let_go(insider, file);
+    file->tried = false;
+    settle(insider, file, &fate);
+}
+
+/* ---- One file ---- */
+
 /* A descriptor, or -1. A process that has ended says nothing of its file: another one may have it.
  */
-static int open_file(const struct eye_insider *insider, struct file *file)
+static int open_file(struct eye_insider *insider, struct file *file)
 {
     struct eye_error error = {""};
-    const struct eye_tls_mapping mapping = {.file = file->kind,
-                                            .pid = file->pid,
-                                            .device = file->device,
-                                            .inode = file->inode,
-                                            .path = file->path};
+    const struct eye_tls_mapping mapping = mapping_of(file);
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
     int fd = eye_tls_mapping_open(insider->proc, &mapping, &error);
     eye_privileges_lower(privileges);
     if (fd < 0 && !file->told && file->kind == EYE_TLS_LIBRARY &&
         eye_tls_is_process(insider->proc, file->pid)) {
-        eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error.text);
+        refuse(insider, file, fd, &error);
         file->told = true;
     }
     return fd < 0 ? -1 : fd;
@@ -167,20 +292,39 @@ static void try_file(struct eye_insider *insider, struct file *file)
 {
     struct eye_error error = {""};
     struct eye_elf *elf = NULL;
+    struct fate fate = {.outcome = EYE_TLS_PROBED};
+    uint64_t begun_ns = eye_clock_monotonic_ns() - insider->loading_ns;
     EYE_AUTOCLOSE int fd = open_file(insider, file);
     if (fd < 0) {
         return;
     }
-    file->tried = true;
     int result = eye_elf_open(fd, &elf, &error);
-    file->plain = file->kind == EYE_TLS_PROGRAM && (result != 0 || !eye_go_is_program(elf));
-    if (result == 0 && !file->plain) {
-        result = probe_library(insider, file, fd, elf, &error);
-        file->plain = file->kind == EYE_TLS_PROGRAM && result == -ENOENT;
+    if (result == 0) {
+        result = probe_library(insider, file, fd, elf, &fate, &error);
     }
     eye_elf_close(elf);
-    if (result != 0 && result != -ECANCELED && !file->plain) {
-        eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error.text);
+    file->tried = result != -ENOSPC;
+    file->plain = file->kind == EYE_TLS_PROGRAM && result == -ENOENT;
+    if (file->plain) {
+        return;
+    }
+    if (result != 0) {
+        refuse(insider, file, result, &error);
+        return;
+    }
+    fate.took_ns = eye_clock_monotonic_ns() - insider->loading_ns - begun_ns;
+    settle(insider, file, &fate);
+}
+
+/* Of programs those of Go alone may have TLS inside. */
+static void look_at_program(struct eye_insider *insider, struct file *file)
+{
+    struct eye_elf *elf = NULL;
+    EYE_AUTOCLOSE int fd = open_file(insider, file);
+    if (fd >= 0) {
+        file->plain = eye_elf_open(fd, &elf, NULL) != 0 || !eye_go_is_program(elf);
+        file->tried = file->plain;
+        eye_elf_close(elf);
     }
 }
 
@@ -199,9 +343,16 @@ static bool is_file(const void *item, const void *key)
     return file->inode == mapping->inode && file->device == mapping->device;
 }
 
+static struct file *find_file(struct eye_insider *insider, const struct eye_tls_mapping *mapping)
+{
+    return eye_table_find(&insider->by_number, hash_of(mapping->device, mapping->inode), is_file,
+                          mapping);
+}
+
 static void free_file(struct eye_insider *insider, struct file *file)
 {
     eye_table_remove(&insider->by_number, hash_of(file->device, file->inode), file);
+    free(file->fate.reason);
     free(file->path);
     free(file);
 }
@@ -214,9 +365,10 @@ static struct file *new_file(const struct eye_tls_mapping *mapping)
         *file = (struct file){.device = mapping->device,
                               .inode = mapping->inode,
                               .path = strdup(mapping->path),
+                              .kind = mapping->kind,
                               .pid = mapping->pid,
-                              .kind = mapping->file,
                               .due = true,
+                              .processes = 1,
                               .probed = {.library = -1}};
     }
     if (file != NULL && file->path == NULL) {
@@ -226,73 +378,145 @@ static struct file *new_file(const struct eye_tls_mapping *mapping)
     return file;
 }
 
-/* It is tried by way of a process that lives. */
-static void meet_again(struct file *file, const struct eye_tls_mapping *mapping)
+/* Whether a file may be tried by way of this process. One that is left alone is tried by who has it
+ * elsewhere: whoever has it where it is excluded, too, must not come in between. */
+static bool is_news(struct eye_insider *insider, const struct file *file,
+                    const struct eye_tls_mapping *mapping)
 {
-    char *path = file->tried || file->pid == mapping->pid ? NULL : strdup(mapping->path);
+    if (file->tried) {
+        return false;
+    }
+    bool excluded = file->fate.known && file->fate.outcome == EYE_TLS_EXCLUDED;
+    return !excluded || (!is_excluded(insider, mapping->path, NULL) &&
+                         eye_tls_exclusion_of_path(mapping->path) == NULL);
+}
+
+/* It is tried by way of a process that lives. */
+static void meet_again(struct eye_insider *insider, struct file *file,
+                       const struct eye_tls_mapping *mapping)
+{
     file->unmet = 0;
-    file->due = !file->tried;
+    if (!is_news(insider, file, mapping)) {
+        return;
+    }
+    char *path = file->pid == mapping->pid ? NULL : strdup(mapping->path);
+    file->due = true;
     if (path != NULL) {
+        pthread_mutex_lock(&insider->lock);
         free(file->path);
         file->path = path;
+        pthread_mutex_unlock(&insider->lock);
         file->pid = mapping->pid;
     }
 }
 
-static void add_file(struct eye_insider *insider, const struct eye_tls_mapping *mapping,
-                     uint64_t hash)
+/* NULL: there is no room. It may have some when others are gone. */
+static struct file *add_file(struct eye_insider *insider, const struct eye_tls_mapping *mapping)
 {
-    struct file *file = new_file(mapping);
-    if (file == NULL || eye_table_insert(&insider->by_number, hash, file) != 0) {
-        free(file == NULL ? NULL : file->path);
+    struct file *file = insider->file_count < FILES_MAX ? new_file(mapping) : NULL;
+    if (file != NULL &&
+        eye_table_insert(&insider->by_number, hash_of(file->device, file->inode), file) != 0) {
+        free(file->path);
         free(file);
-        return;
+        file = NULL;
     }
-    insider->files[insider->file_count++] = file;
+    if (file != NULL) {
+        pthread_mutex_lock(&insider->lock);
+        insider->files[insider->file_count++] = file;
+        pthread_mutex_unlock(&insider->lock);
+    } else if (!insider->crowded) {
+        eye_log_warning("inside TLS: nothing is seen of %s, and of others that come: %d files are "
+                        "known already; it is tried again when some are gone",
+                        mapping->path, FILES_MAX);
+        insider->crowded = true;
+    }
+    return file;
 }
 
-/* What has no room now may have some when others are gone. */
 static void meet(void *context, const struct eye_tls_mapping *mapping)
 {
     struct eye_insider *insider = context;
-    uint64_t hash = hash_of(mapping->device, mapping->inode);
-    struct file *file = eye_table_find(&insider->by_number, hash, is_file, mapping);
+    struct file *file = find_file(insider, mapping);
     if (file != NULL) {
-        meet_again(file, mapping);
-    } else if (insider->file_count < FILES_MAX) {
-        add_file(insider, mapping, hash);
-    } else if (!insider->full_told) {
-        eye_log_warning("inside TLS: processes run more than %d files: %s and others are not "
-                        "looked at until some are gone",
-                        FILES_MAX, mapping->path);
-        insider->full_told = true;
+        meet_again(insider, file, mapping);
+    } else {
+        add_file(insider, mapping);
+    }
+}
+
+/* The same by a look, which meets a process at a time. */
+static void meet_by_look(void *context, const struct eye_tls_mapping *mapping)
+{
+    meet(context, mapping);
+    struct file *file = find_file(context, mapping);
+    if (file != NULL && file->met_last != mapping->pid) {
+        file->met_last = mapping->pid;
+        file->met++;
+    }
+}
+
+static void think_of(struct eye_insider *insider, struct file *file)
+{
+    struct eye_error why = {""};
+    if (file->kind == EYE_TLS_PROGRAM && !file->tried) {
+        look_at_program(insider, file);
+    }
+    if (file->plain) {
+        return;
+    }
+    if (is_left_alone(insider, file, &why)) {
+        leave_alone(insider, file, &why);
+    } else if (!file->tried) {
+        try_file(insider, file);
     }
 }
 
 /* Without rights: what is read may be anything. */
 static void try_new(struct eye_insider *insider)
 {
+    bool all = atomic_exchange(&insider->changed, false);
     for (size_t i = 0; i < insider->file_count; i++) {
-        if (insider->files[i]->due) {
+        if (insider->files[i]->due || all) {
             insider->files[i]->due = false;
-            try_file(insider, insider->files[i]);
+            think_of(insider, insider->files[i]);
         }
     }
 }
 
-static void let_go_of_unmet(struct eye_insider *insider)
+/* What a look has found of it. */
+static void note_look(struct file *file)
+{
+    file->processes = file->met;
+    file->met = 0;
+    file->met_last = 0;
+}
+
+static void forget_unmet(struct eye_insider *insider)
 {
     size_t kept = 0;
+    pthread_mutex_lock(&insider->lock);
     for (size_t i = 0; i < insider->file_count; i++) {
         struct file *file = insider->files[i];
-        if (++file->unmet > LOOKS_GONE) {
-            let_go(insider, file);
+        note_look(file);
+        if (file->unmet > LOOKS_GONE) {
             free_file(insider, file);
         } else {
             insider->files[kept++] = file;
         }
     }
+    insider->crowded &= kept == insider->file_count;
     insider->file_count = kept;
+    pthread_mutex_unlock(&insider->lock);
+}
+
+static void let_go_of_unmet(struct eye_insider *insider)
+{
+    for (size_t i = 0; i < insider->file_count; i++) {
+        if (++insider->files[i]->unmet > LOOKS_GONE) {
+            let_go(insider, insider->files[i]);
+        }
+    }
+    forget_unmet(insider);
 }
 
 /* ---- What becomes of them ---- */
@@ -300,34 +524,34 @@ static void let_go_of_unmet(struct eye_insider *insider)
 /* In doubt nothing is told of a library any more: a number that is wrong is worse than none. */
 static void doubt(struct eye_insider *insider, struct file *file)
 {
+    struct eye_error why;
+    struct fate fate = file->fate;
     struct eye_tls_tally tally = eye_tls_probes_tally(insider->probes, &file->probed);
     bool wrong = tally.impossible > 0;
     bool unpaired = tally.entries >= TALLY_LEAST && tally.exits < tally.entries / 2;
+    fate.calls = tally.calls;
     if (wrong || unpaired) {
-        eye_log_warning(
-            "inside TLS: nothing is seen of %s any more: its probes see %s (%llu calls, %llu "
-            "ends, %llu impossible)",
-            file->path, wrong ? "what cannot be" : "calls that do not end", tally.entries,
-            tally.exits, tally.impossible);
-        file->doubted = true;
+        eye_error_set(&why, 0, "its probes see %s (%llu calls, %llu ends, %llu impossible)",
+                      wrong ? "what cannot be" : "calls that do not end", tally.entries,
+                      tally.exits, tally.impossible);
+        eye_log_warning("inside TLS: nothing is seen of %s any more: %s", file->path, why.text);
+        fate.outcome = EYE_TLS_DOUBTED;
+        fate.reason = strdup(why.text);
         let_go(insider, file);
     }
+    settle(insider, file, &fate);
 }
 
 static void count(struct eye_insider *insider)
 {
-    uint64_t probed = 0;
-    uint64_t refused = 0;
-    uint64_t doubted = 0;
+    uint64_t counts[EYE_TLS_OUTCOME_COUNT] = {0};
     for (size_t i = 0; i < insider->file_count; i++) {
-        const struct file *file = insider->files[i];
-        probed += file->probed.library >= 0;
-        doubted += file->doubted;
-        refused += file->tried && file->probed.library < 0 && !file->doubted && !file->plain;
+        const struct fate *fate = &insider->files[i]->fate;
+        counts[fate->outcome] += fate->known;
     }
-    atomic_store(&insider->counts.probed, probed);
-    atomic_store(&insider->counts.refused, refused);
-    atomic_store(&insider->counts.doubted, doubted);
+    for (size_t i = 0; i < EYE_TLS_OUTCOME_COUNT; i++) {
+        atomic_store(&insider->counts.files[i], counts[i]);
+    }
     for (size_t i = 0; i < EYE_TLS_MEANS && insider->probes != NULL; i++) {
         atomic_store(&insider->counts.joined[i],
                      eye_tls_probes_joined(insider->probes, (enum eye_tls_means)i));
@@ -355,7 +579,7 @@ static void look_at_processes(struct eye_insider *insider)
 {
     uint64_t begun_ns = eye_clock_monotonic_ns();
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
-    eye_tls_mappings_scan(insider->proc, meet, insider);
+    eye_tls_mappings_scan(insider->proc, meet_by_look, insider);
     eye_privileges_lower(privileges);
     insider->looked_ns = eye_clock_monotonic_ns();
     uint64_t pause_ns = (insider->looked_ns - begun_ns) * LOOK_PART;
@@ -415,7 +639,7 @@ static void *run(void *context)
     return NULL;
 }
 
-int eye_insider_open(const struct socket_storage *programs, const char *proc,
+int eye_insider_open(const struct socket_storage *programs, const struct eye_config *config,
                      struct eye_insider **ret_insider, struct eye_error *ret_error)
 {
     struct eye_insider *insider = calloc(1, sizeof(*insider));
@@ -423,7 +647,9 @@ int eye_insider_open(const struct socket_storage *programs, const char *proc,
         return eye_error_set(ret_error, -ENOMEM, "out of memory");
     }
     insider->tier = programs;
-    insider->proc = strdup(proc);
+    insider->proc = strdup(config->source.proc);
+    insider->excluded = &config->protocols.tls_exclude;
+    pthread_mutex_init(&insider->lock, NULL);
     insider->stop = eventfd(0, EFD_CLOEXEC);
     atomic_init(&insider->followed, ~programs->bss->eye_protocols_off);
     int result = insider->stop < 0 ? -errno
@@ -452,14 +678,52 @@ void eye_insider_follow(struct eye_insider *insider, uint32_t protocols)
     }
 }
 
+void eye_insider_exclude(struct eye_insider *insider, const struct eye_config *config)
+{
+    pthread_mutex_lock(&insider->lock);
+    bool same = eye_text_list_equal(insider->excluded, &config->protocols.tls_exclude);
+    insider->excluded = &config->protocols.tls_exclude;
+    pthread_mutex_unlock(&insider->lock);
+    if (!same) {
+        atomic_store(&insider->changed, true);
+    }
+}
+
 void eye_insider_read(const struct eye_insider *insider, struct eye_tls_counts *ret_counts)
 {
-    *ret_counts = (struct eye_tls_counts){.probed = atomic_load(&insider->counts.probed),
-                                          .refused = atomic_load(&insider->counts.refused),
-                                          .doubted = atomic_load(&insider->counts.doubted)};
     for (size_t i = 0; i < EYE_TLS_MEANS; i++) {
         ret_counts->joined[i] = atomic_load(&insider->counts.joined[i]);
     }
+    for (size_t i = 0; i < EYE_TLS_OUTCOME_COUNT; i++) {
+        ret_counts->files[i] = atomic_load(&insider->counts.files[i]);
+    }
+}
+
+static void hand_on(const struct file *file, eye_tls_file_handler *handler, void *context)
+{
+    const struct fate *fate = &file->fate;
+    struct eye_tls_file shown = {.outcome = fate->outcome,
+                                 .library = fate->library,
+                                 .way = fate->way,
+                                 .reason = fate->reason,
+                                 .sites = fate->sites,
+                                 .stepped = fate->stepped,
+                                 .calls = fate->calls,
+                                 .took_ns = fate->took_ns,
+                                 .processes = file->processes};
+    eye_copy_shown(shown.path, sizeof(shown.path), file->path, strlen(file->path));
+    handler(context, &shown);
+}
+
+void eye_insider_list(struct eye_insider *insider, eye_tls_file_handler *handler, void *context)
+{
+    pthread_mutex_lock(&insider->lock);
+    for (size_t i = 0; i < insider->file_count; i++) {
+        if (insider->files[i]->fate.known) {
+            hand_on(insider->files[i], handler, context);
+        }
+    }
+    pthread_mutex_unlock(&insider->lock);
 }
 
 void eye_insider_close(struct eye_insider *insider)

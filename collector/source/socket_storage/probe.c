@@ -2,6 +2,7 @@
 /* Decides by the same checks as the start of the daemon. */
 #include "collector/source/socket_storage/probe.h"
 
+#include "collector/source/socket_storage/tls_trial.h"
 #include "collector/source/socket_storage/trial.h"
 
 static bool note_ability(struct eye_tier_trial *trial, enum eye_ability ability)
@@ -53,6 +54,7 @@ void eye_socket_storage_probe(struct eye_features *features, struct eye_tier_tri
     if (!ret_trial->connections) {
         return;
     }
+    ret_trial->tls = eye_tls_try(features, &ret_trial->tls_why) == 0;
     eye_programs_note_look(features, &ret_trial->sight);
     note_ability(ret_trial, EYE_ABILITY_OLDER_SOCKETS);
     note_ability(ret_trial, EYE_ABILITY_ROWS);

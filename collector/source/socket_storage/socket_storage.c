@@ -379,8 +379,7 @@ static int look_inside(struct tier *tier, struct eye_error *ret_error)
 {
     return !tier->config->protocols.tls || tier->insider != NULL
                ? 0
-               : eye_insider_open(tier->programs, tier->config->source.proc, &tier->insider,
-                                  ret_error);
+               : eye_insider_open(tier->programs, tier->config, &tier->insider, ret_error);
 }
 
 static int start(struct tier *tier, struct eye_error *ret_error)
@@ -635,6 +634,16 @@ static bool read_tls(const void *state, struct eye_tls_counts *ret_counts)
     return true;
 }
 
+static bool list_tls(const void *state, eye_tls_file_handler *handler, void *context)
+{
+    const struct tier *tier = state;
+    if (tier->insider == NULL) {
+        return false;
+    }
+    eye_insider_list(tier->insider, handler, context);
+    return true;
+}
+
 static struct eye_process_counts process_counts(const void *state)
 {
     const struct tier *tier = state;
@@ -840,6 +849,9 @@ static void settle(void *state)
             eye_attacher_drop(tier->attacher, (enum eye_protocol)i);
         }
     }
+    if (tier->insider != NULL) {
+        eye_insider_exclude(tier->insider, tier->config);
+    }
 }
 
 static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_error)
@@ -851,6 +863,7 @@ static int open_rows(const void *state, void **ret_rows, struct eye_error *ret_e
 
 static const char *const never_seen[] = {
     "inside TLS, but for what protocols.tls reads: the bytes of records alone",
+    "inside TLS of Java (JSSE), rustls, NSS, QUIC: protocols.tls does not read it",
     "DNS over UDP at other ports than 53",
     "requests over MPTCP with several subflows, but for a few",
     "bytes that a sockmap redirects between sockets",
@@ -893,6 +906,7 @@ const struct eye_tier_type eye_tier_socket_storage = {
     .follows_processes = follows_processes,
     .process_counts = process_counts,
     .read_tls = read_tls,
+    .list_tls = list_tls,
     .tells_nat = tells_nat,
     .read_programs = read_programs,
     .close = close_tier,

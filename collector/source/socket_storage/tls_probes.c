@@ -279,6 +279,15 @@ void eye_tls_probes_detach(struct eye_tls_probes *probes, struct eye_tls_probed 
     }
 }
 
+int eye_tls_probes_refused(int result, struct eye_error *ret_error)
+{
+    return eye_error_set(ret_error, result, "probes cannot be attached: %s; %s",
+                         result == -EINVAL || result == -ENOTSUP
+                             ? "this kernel has no BPF_TRACE_UPROBE_MULTI (Linux 6.6)"
+                             : strerror(-result),
+                         eye_remedy(-result, EYE_REMEDY_DEBUG));
+}
+
 /* Zeros: what another library with that number has left is not this one's. */
 static int clear_tally(const struct eye_tls_probes *probes, __u32 number)
 {
@@ -346,9 +355,72 @@ struct eye_tls_tally eye_tls_probes_tally(const struct eye_tls_probes *probes,
             sum.entries += each[i].entries;
             sum.exits += each[i].exits;
             sum.impossible += each[i].impossible;
+            sum.calls += each[i].calls;
         }
     }
     return sum;
+}
+
+/* ---- A trial ---- */
+
+static int refuse_programs(const char *whose, int result, struct eye_error *ret_error)
+{
+    return eye_error_set(ret_error, result, "the kernel programs%s%s cannot be loaded: %s; %s",
+                         whose[0] == '\0' ? "" : " of ", whose, strerror(-result),
+                         eye_remedy(-result, EYE_REMEDY_DEBUG));
+}
+
+static int try_protocol(const struct tls *programs, enum eye_protocol protocol,
+                        struct eye_error *ret_error)
+{
+    struct bpf_object *object = open_protocol(protocol);
+    if (object == NULL) {
+        return 0;
+    }
+    attach_as_multi(object);
+    int result = eye_share_maps(object, programs->obj, false);
+    if (result == 0) {
+        result = bpf_object__load(object);
+    }
+    bpf_object__close(object);
+    return result == 0 ? 0 : refuse_programs(name_of(protocol), result, ret_error);
+}
+
+static int try_programs(struct tls *programs, int fd, uint64_t offset, struct eye_error *ret_error)
+{
+    struct eye_tls_probed probed = {.library = -1};
+    uint64_t cookie = 0;
+    int result = tls__load(programs);
+    if (result != 0) {
+        return refuse_programs("", result, ret_error);
+    }
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT && result == 0; i++) {
+        result = try_protocol(programs, (enum eye_protocol)i, ret_error);
+    }
+    if (result != 0) {
+        return result;
+    }
+    char path[sizeof("/proc/self/fd/") + 11];
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    result = attach(&probed, path, programs->progs.tls_exit, &offset, &cookie, 1);
+    if (result != 0) {
+        return eye_tls_probes_refused(result, ret_error);
+    }
+    close(probed.links[0]);
+    return 0;
+}
+
+int eye_tls_probes_try(bool memory, int fd, uint64_t offset, struct eye_error *ret_error)
+{
+    struct tls *programs = tls__open();
+    if (programs == NULL) {
+        return refuse_programs("", -errno, ret_error);
+    }
+    attach_as_multi(programs->obj);
+    programs->rodata->eye_probes_memory = memory;
+    int result = try_programs(programs, fd, offset, ret_error);
+    tls__destroy(programs);
+    return result;
 }
 
 static void forget_session(const struct eye_tls_probes *probes, const struct eye_tls_key *session)

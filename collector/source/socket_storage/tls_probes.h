@@ -6,10 +6,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "bpf/tls/abi.h"
+#include "collector/base/error.h"
 #include "collector/tls/library.h"
 
 struct socket_storage;
@@ -38,6 +40,16 @@ void eye_tls_probes_follow(struct eye_tls_probes *probes, uint32_t protocols);
  */
 int eye_tls_probes_attach(struct eye_tls_probes *probes, int fd, const struct eye_elf *elf,
                           const struct eye_tls_plan *plan, struct eye_tls_probed *probed);
+
+/** A message for what eye_tls_probes_attach() or eye_tls_probes_try() was refused with; returns
+ * @result. */
+int eye_tls_probes_refused(int result, struct eye_error *ret_error);
+
+/**
+ * Loads all programs with maps of their own, attaches one at an @offset of the file @fd, and takes
+ * them away again. @memory: as eye_probes_memory of the tier's. 0, or -errno with a message.
+ */
+int eye_tls_probes_try(bool memory, int fd, uint64_t offset, struct eye_error *ret_error);
 
 /** Of what is not attached: nothing. */
 void eye_tls_probes_detach(struct eye_tls_probes *probes, struct eye_tls_probed *probed);

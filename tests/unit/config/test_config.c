@@ -115,6 +115,34 @@ static void load__reads_every_key(void **state)
     assert_int_equal(config->limits.idle_ns, 86400 * EYE_NS_PER_SECOND);
 }
 
+/* A truth that has a key of its own, in every layer and in each of its forms. */
+static void load__tls_is_a_truth_or_what_it_leaves_out(void **state)
+{
+    static const struct {
+        const char *text;
+        bool on;
+        const char *excluded;
+    } cases[] = {
+        {"", false, ""},
+        {"protocols: {tls: true}", true, ""},
+        {"protocols: {tls: }", false, ""},
+        {"protocols: {tls: {}}", true, ""},
+        {"protocols: {tls: {exclude: }}", true, ""},
+        {"protocols: {tls: {exclude: [/opt/a/*, '*/node']}}", true, "/opt/a/* */node"},
+    };
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(cases); i++) {
+        load_good_text(fixture, cases[i].text);
+        assert_int_equal(fixture->config->protocols.tls, cases[i].on);
+        assert_list(&fixture->config->protocols.tls_exclude, cases[i].excluded);
+    }
+    const char *const assignments[] = {"protocols.tls=false", "protocols.tls.exclude=/b, /c/?"};
+    const struct eye_config_source source = {.assignments = assignments, .assignment_count = 2};
+    load_good(fixture, &source);
+    assert_false(fixture->config->protocols.tls);
+    assert_list(&fixture->config->protocols.tls_exclude, "/b /c/?");
+}
+
 static void load__null_means_default(void **state)
 {
     struct fixture *fixture = *state;
@@ -766,6 +794,7 @@ int main(void)
         TEST(load__empty_file_gives_defaults),
         TEST(load__without_exporters_adds_a_console),
         TEST(load__reads_every_key),
+        TEST(load__tls_is_a_truth_or_what_it_leaves_out),
         TEST(load__null_means_default),
         TEST(load__layers_override_in_order),
         TEST(load__variables_and_assignments_are_yaml),

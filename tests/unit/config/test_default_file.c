@@ -101,6 +101,8 @@ static void default_file__states_limits_and_choices(void **state)
         "#   level: info\n",
         "##   One of auto, socket-storage, other.\n##   Experimental: may change.\n"
         "#   tier: auto\n",
+        "\n#   tls: false\n##   Libraries",
+        "\n##   In place of true: tls: {exclude: []}\n",
         "\n# http:\n",
         "#   routes: []\n",
         "\n#   - type: \"null\"\n",

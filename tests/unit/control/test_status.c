@@ -10,6 +10,7 @@
 
 #include "collector/base/clock.h"
 #include "collector/control/status.h"
+#include "collector/control/tls_json.h"
 
 #define INTERVAL_NS EYE_NS_PER_SECOND
 
@@ -210,6 +211,43 @@ static void programs_that_do_not_work(void **state)
     json_decref(status);
 }
 
+static void files_of_tls_with_what_became_of_them(void **state)
+{
+    static const struct eye_tls_file probed = {.outcome = EYE_TLS_PROBED,
+                                               .path = "/usr/lib/libssl.so.3",
+                                               .library = "OpenSSL",
+                                               .way = "functions",
+                                               .sites = 16,
+                                               .stepped = 2,
+                                               .calls = 1234,
+                                               .took_ns = 4100000,
+                                               .processes = 3};
+    static const struct eye_tls_file refused = {.outcome = EYE_TLS_REFUSED,
+                                                .path = "/opt/libssl-odd.so",
+                                                .reason = "no library of TLS that is known",
+                                                .processes = 1};
+    (void)state;
+    json_t *files = json_array();
+    eye_tls_file_append(files, &probed);
+    eye_tls_file_append(files, &refused);
+    assert_int_equal(json_array_size(files), 2);
+    assert_text(json_array_get(files, 0), "outcome", "probed");
+    assert_true(json_is_null(json_object_get(json_array_get(files, 0), "reason")));
+    assert_true(json_is_null(json_object_get(json_array_get(files, 1), "library")));
+    json_t *status = json_pack("{s:{s:i, s:i, s:i, s:i, s:i, s:o}}", "tls", "probed", 1, "refused",
+                               1, "doubted", 0, "excluded", 4, "sessions", 5, "files", files);
+    assert_non_null(status);
+    assert_says(status, "1 libraries probed, 1 refused, 0 let go in doubt, 4 left out\n", true);
+    assert_says(status,
+                "  probed /usr/lib/libssl.so.3\n"
+                "    OpenSSL by its functions: 16 places (2 stepped) in 4.1 ms, 1234 calls, 3 "
+                "processes\n",
+                true);
+    assert_says(status, "  refused /opt/libssl-odd.so\n    no library of TLS that is known\n",
+                true);
+    json_decref(status);
+}
+
 static void what_is_seen_by_now_is_not_told(void **state)
 {
     struct world *world = *state;
@@ -264,6 +302,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_view_begins_with_what_was_published_last, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(programs_that_do_not_work, setup, teardown),
+        cmocka_unit_test(files_of_tls_with_what_became_of_them),
         cmocka_unit_test_setup_teardown(what_is_seen_by_now_is_not_told, setup, teardown),
         cmocka_unit_test_setup_teardown(intervals_that_do_not_end, setup, teardown),
         cmocka_unit_test_setup_teardown(an_interval_that_was_longer, setup, teardown),

@@ -38,7 +38,7 @@ static void mapping__code_of_libraries_of_tls(void **state)
         snprintf(line, sizeof(line), "7f00-7fff r-xp 0001f000 fe:01 4711                   %s\n",
                  names[i]);
         assert_true(parse(line, &mapping));
-        assert_int_equal(mapping.file, EYE_TLS_LIBRARY);
+        assert_int_equal(mapping.kind, EYE_TLS_LIBRARY);
         assert_int_equal(mapping.inode, 4711);
         assert_int_equal(mapping.device, 0xfeULL << 32 | 1);
         assert_string_equal(mapping.path, names[i]);
@@ -55,7 +55,7 @@ static void mapping__code_of_programs(void **state)
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(lines); i++) {
         struct eye_tls_mapping mapping;
         assert_true(parse(lines[i], &mapping));
-        assert_int_equal(mapping.file, EYE_TLS_PROGRAM);
+        assert_int_equal(mapping.kind, EYE_TLS_PROGRAM);
     }
 }
 
