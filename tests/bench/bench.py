@@ -27,7 +27,7 @@ import conntrack
 import pairs
 from databases import Kafka, Mysql, Postgres, Redis
 from daemon import JSON_CONSOLE, Daemon, Tcplife, program_cost, programs_of
-from machine import (NGINX_PORT, ClosingNginx, EncryptedNginx, Failed, Generator, Iperf,
+from machine import (NGINX_PORT, ClosingNginx, EncryptedNginx, Failed, Generator, GoServer, Iperf,
                      ManySockets, Nghttpd, Nginx, Programs, Sockets, Talk, bpf_stats, command,
                      compile_loads, enter_own_namespace, floor, need, own_library, say)
 from table import (Row, at_least, at_most, count, mebibytes, microseconds, milliseconds,
@@ -190,15 +190,15 @@ def postgres_rows(bench):
 
 
 @contextlib.contextmanager
-def reading_tls(bench):
-    """A daemon with its probes in libssl."""
-    with Daemon(bench.sockeye, settings=("protocols.tls=true",)) as daemon:
+def reading_tls(bench, library="OpenSSL", *settings):
+    """A daemon with its probes in a library."""
+    with Daemon(bench.sockeye, settings=("protocols.tls=true", *settings)) as daemon:
         for _ in range(600):
-            if daemon.said("inside TLS: OpenSSL"):
+            if daemon.said(f"inside TLS: {library}"):
                 break
             time.sleep(0.1)
         else:
-            raise Failed("libssl is not probed")
+            raise Failed(f"{library} is not probed")
         yield daemon
 
 
@@ -225,6 +225,9 @@ def tls_rows(bench):
             "tls_pair", f"SSL_write and SSL_read of {size} bytes", "pairs/s", size), 0.2)
     with EncryptedNginx(bench.folder) as load:
         yield from tls_load_rows(bench, load, 0.8)
+    with GoServer(bench.folder) as load:  # wrk, which has libssl, is left alone
+        yield rate_row(load, bench.measure_under(load, lambda: reading_tls(
+            bench, "crypto/tls", "protocols.tls.exclude=['*/libssl*']")), 0.85)
     load = bench.generator("map", "mapping code, and taking it away", "times/s")
     measured = bench.measure_under(load, lambda: reading_tls(bench))
     yield rate_row(load, measured, 0.8)
@@ -603,8 +606,8 @@ def deliver_rows(bench):
 
 PARTS = {"tcp": tcp_rows, "udp": udp_rows, "connections": connection_rows, "http": http_rows,
          "http2": http2_rows, "redis": redis_rows, "mysql": mysql_rows,
-         "postgres": postgres_rows, "kafka": kafka_rows, "tls": tls_rows, "churn": churn_rows, "live": live_rows,
-         "memory": memory_rows, "snapshot": snapshot_rows,
+         "postgres": postgres_rows, "kafka": kafka_rows, "tls": tls_rows,
+         "churn": churn_rows, "live": live_rows, "memory": memory_rows, "snapshot": snapshot_rows,
          "conntrack": conntrack_rows, "control": control_rows, "start": start_rows,
          "deliver": deliver_rows}
 

@@ -270,6 +270,15 @@ class ClosingNginx(Nginx):
     headers = ("-H", "Connection: close")
 
 
+def make_certificate(key, certificate):
+    """Into two files, or one."""
+    text = command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                   "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=bench",
+                   "-keyout", key)
+    with open(certificate, "a" if certificate == key else "w", encoding="ascii") as file:
+        file.write(text)
+
+
 class EncryptedNginx(Nginx):
     """The same inside TLS."""
 
@@ -279,10 +288,44 @@ class EncryptedNginx(Nginx):
 
     def __enter__(self):
         need("openssl")
-        command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                "-nodes", "-days", "2", "-subj", "/CN=bench", "-keyout", f"{self._folder}/key.pem",
-                "-out", f"{self._folder}/certificate.pem")
+        make_certificate(f"{self._folder}/key.pem", f"{self._folder}/certificate.pem")
         return super().__enter__()
+
+
+class GoServer(Load):
+    """HTTP/1 inside Go's crypto/tls, keep-alive: wrk with 1 thread, 64 connections."""
+
+    name, unit = "HTTP/1 inside TLS of Go, keep-alive", "requests/s"
+    _PORT = 5281
+
+    def __init__(self, folder):
+        self._folder = folder
+        self.program = os.path.join(folder, "tls_peer")
+
+    def __enter__(self):
+        need("go", "wrk", "openssl")
+        pem = os.path.join(self._folder, "go.pem")
+        make_certificate(pem, pem)
+        command("go", "build", "-o", self.program,
+                os.path.join(ROOT, "tests/integration/tls_peer.go"),
+                env={**os.environ, "GO111MODULE": "off",
+                     "GOCACHE": os.path.join(self._folder, "go-cache")})
+        self._server = subprocess.Popen([self.program, "serve", str(self._PORT), pem],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL)
+        self._server.stdout.readline()
+        return self
+
+    def __exit__(self, *unused):
+        end(self._server)
+
+    def run(self, seconds):
+        text = command("wrk", "-t1", "-c64", f"-d{seconds}s",
+                       f"https://127.0.0.1:{self._PORT}/small")
+        found = re.search(r"^ *(\d+) requests in ([\d.]+)s", text, re.M)
+        if found is None or "Socket errors" in text:
+            raise Failed(f"wrk said: {text.strip()[-300:]}")
+        return {"count": int(found[1]), "seconds": float(found[2])}
 
 
 class Nghttpd(Load):

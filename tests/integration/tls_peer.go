@@ -23,7 +23,7 @@ import (
 	"sync"
 )
 
-const bodyBytes = 40000 // more than two records
+const bodyBytes = 40000 // more than two records; that of /small is small
 
 type noting struct {
 	net.Conn
@@ -49,6 +49,10 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)
 	if r.URL.Path == "/missing" {
 		w.WriteHeader(404)
+	}
+	if r.URL.Path == "/small" {
+		w.Write([]byte("hello"))
+		return
 	}
 	w.Write(make([]byte, bodyBytes))
 }
