@@ -323,7 +323,7 @@ enum eye_series_bound {
       EXPERIMENTAL,                                                                                \
       "libraries of TLS that processes have loaded: probed, refused (no place for a probe is "     \
       "known, or the kernel refuses it), doubted (let go: its probes saw what cannot be) or "      \
-      "excluded (by protocols.tls.exclude, or a mount that goes soon); `sockeye status` says why") \
+      "excluded (by protocols.tls.exclude, or known to suffer); `sockeye status` says why")        \
     X(TLS_SESSIONS, "usm.tls.sessions", USM, COUNTER, CONNECTIONS, 1, EYE_TAG_BIT(SOURCE), FEW,    \
       EXPERIMENTAL,                                                                                \
       "sessions of TLS whose connection is known, by what told it: hello (seen on the wire) or "   \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The table of what is known to suffer from probes. Each line is there because somebody met it; no
- * library of TLS has been found that checks its own code in memory. (What FIPS 140 asks for is a
- * sum over the file, which probes do not change, or over parts of libcrypto that have none.)
+ * The table of what is known to suffer from probes. Each line is there because somebody met it.
+ * What is not: integrity checks of FIPS 140 sum up the file (GnuTLS, OpenSSL 3), or a part of the
+ * code without probes (libcrypto before, crypto/internal/fips140 of Go).
  */
 #include "collector/tls/exclusion.h"
 
@@ -33,24 +33,38 @@ static const struct {
     /* BuildKit takes a step's root folder away as soon as the step is over, and the build fails
      * when that is busy: https://github.com/DataDog/datadog-agent/pull/20619 */
     {"*/buildkit/*/snapshots/*", "it is in a step of a build by BuildKit"},
+    /* It sums up its code in memory, and does not start when that was changed:
+     * https://github.com/ClickHouse/ClickHouse/issues/83637 */
+    {"*/clickhouse", "ClickHouse does not start when its code has breakpoints"},
 };
 
-static bool matches(const char *pattern, const char *path)
-{
-    return fnmatch(pattern, path, 0) == 0;
-}
+/* A path without what the kernel adds to it. */
+struct living {
+    char path[PATH_MAX];
+};
 
-const char *eye_tls_exclusion_find(char *const *patterns, size_t count, const char *path)
+static struct living living_of(const char *path)
 {
-    char living[PATH_MAX];
+    struct living living;
     size_t length = strlen(path);
     size_t behind = strlen(DELETED);
     if (length > behind && strcmp(path + length - behind, DELETED) == 0) {
         length -= behind;
     }
-    int written = snprintf(living, sizeof(living), "%.*s", (int)length, path);
-    for (size_t i = 0; i < count && written < (int)sizeof(living); i++) {
-        if (matches(patterns[i], living)) {
+    snprintf(living.path, sizeof(living.path), "%.*s", (int)length, path);
+    return living;
+}
+
+static bool matches(const char *pattern, const struct living *living)
+{
+    return fnmatch(pattern, living->path, 0) == 0;
+}
+
+const char *eye_tls_exclusion_find(char *const *patterns, size_t count, const char *path)
+{
+    struct living living = living_of(path);
+    for (size_t i = 0; i < count; i++) {
+        if (matches(patterns[i], &living)) {
             return patterns[i];
         }
     }
@@ -59,8 +73,9 @@ const char *eye_tls_exclusion_find(char *const *patterns, size_t count, const ch
 
 const char *eye_tls_exclusion_of_path(const char *path)
 {
+    struct living living = living_of(path);
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(known); i++) {
-        if (matches(known[i].pattern, path)) {
+        if (matches(known[i].pattern, &living)) {
             return known[i].reason;
         }
     }

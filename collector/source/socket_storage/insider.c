@@ -86,25 +86,25 @@ struct eye_insider {
     char *proc; /* owned: source.proc, whatever becomes of the configuration */
     /* NULL: nothing was to be probed yet. Made by the thread; others tell it what to follow. */
     _Atomic(struct eye_tls_probes *) probes;
-    bool given_up;        /* the kernel refuses the programs */
     uint64_t loading_ns;  /* what loading them took, which is no file's */
     atomic_uint followed; /* bits by enum eye_protocol */
+    bool given_up;        /* the kernel refuses the programs */
+    bool crowded;         /* that there is no room for more files was told */
+    bool lost;            /* something that the kernel has told */
+    atomic_bool changed;  /* the patterns did: every file is thought of again */
     pthread_mutex_t lock; /* never held while files are read, or probes attached or taken away */
+    const struct eye_text_list *excluded; /* patterns of the configuration; under the lock */
     struct file *files[FILES_MAX];
     size_t file_count;
     struct eye_table by_number;  /* the same, by device and inode */
-    bool crowded;                /* that there is no room for more files was told */
     struct eye_tls_watch *watch; /* NULL: the kernel does not tell */
-    bool lost;                   /* something that it has told */
     uint64_t looked_ns;          /* when the last look ended */
     uint64_t pause_ns;           /* and how long none may follow */
     unsigned looks;
+    int stop; /* eventfd */
     struct {
         atomic_uint_fast64_t files[EYE_TLS_OUTCOME_COUNT], joined[EYE_TLS_MEANS];
-    } counts;                             /* as struct eye_tls_counts; for other threads */
-    const struct eye_text_list *excluded; /* patterns of the configuration; under the lock */
-    atomic_bool changed;                  /* these did: every file is thought of again */
-    int stop;                             /* eventfd */
+    } counts; /* as struct eye_tls_counts; for other threads */
     pthread_t thread;
 };
 

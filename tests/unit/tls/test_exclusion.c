@@ -91,7 +91,7 @@ static void set_process(const char *proc, const char *root, const char *mount)
 #define SNAPSHOTS "/var/lib/buildkit/runc-overlayfs/snapshots/snapshots"
 #define OF_CONTAINERS CONTAINERD "/io.containerd.snapshotter.v1.overlayfs/snapshots"
 
-static void exclusion__knows_mounts_that_go_soon(void **state)
+static void exclusion__knows_who_suffers(void **state)
 {
     static const struct {
         const char *path;
@@ -104,6 +104,9 @@ static void exclusion__knows_mounts_that_go_soon(void **state)
         {"/usr/lib/libssl.so.3", CONTAINERD "/tmpmounts/containerd-mount123", DISK, "containerd"},
         {"/tmp/containerd-mount9/usr/lib/libssl.so.3", "/", DISK, "containerd"},
         {"/tmp/ctd-volume9/libssl.so.3", "/", DISK, "containerd"},
+        {"/usr/bin/clickhouse", "/", DISK, "ClickHouse"},
+        {"/opt/bin/clickhouse (deleted)", "/", DISK, "ClickHouse"},
+        {"/usr/bin/clickhouse-backup", "/", DISK, NULL},
         {"/usr/lib/libssl.so.3", "/",
          MOUNT("/", "overlay", "rw,lowerdir=" SNAPSHOTS "/1/fs,upperdir=" SNAPSHOTS "/2/fs"),
          "BuildKit"},
@@ -134,8 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exclusion__is_a_pattern_for_the_whole_path),
-        cmocka_unit_test_setup_teardown(exclusion__knows_mounts_that_go_soon, make_proc,
-                                        remove_proc),
+        cmocka_unit_test_setup_teardown(exclusion__knows_who_suffers, make_proc, remove_proc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
