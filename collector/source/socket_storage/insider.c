@@ -61,10 +61,11 @@ struct eye_insider {
     char *proc; /* owned: source.proc, whatever becomes of the configuration */
     /* NULL: nothing was to be probed yet. Made by the thread; others tell it what to follow. */
     _Atomic(struct eye_tls_probes *) probes;
-    bool given_up;        /* the kernel refuses the programs */
+    bool given_up;        /* the kernel refuses the programs, or to attach any; told */
     atomic_uint followed; /* bits by enum eye_protocol */
     struct file *files[FILES_MAX];
     size_t file_count;
+    struct eye_tls_links links;
     struct eye_tls_watch *watch; /* NULL: the kernel does not tell */
     bool lost;                   /* something that it has told */
     uint64_t looked_ns;          /* when the last look ended */
@@ -85,7 +86,7 @@ static bool is_loaded(struct eye_insider *insider)
     if (insider->probes == NULL && !insider->given_up) {
         uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
         struct eye_tls_probes *probes = NULL;
-        int result = eye_tls_probes_open(insider->tier, &probes);
+        int result = eye_tls_probes_open(insider->tier, &insider->links, &probes);
         insider->probes = probes;
         if (probes != NULL) {
             eye_tls_probes_follow(probes, atomic_load(&insider->followed));
@@ -120,16 +121,12 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
         return eye_error_set(ret_error, -ENOTSUP,
                              "where a session keeps the random of its ClientHello is not found");
     }
-    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_PROBING);
     result = eye_tls_probes_attach(insider->probes, fd, elf, &plan, &file->probed);
     eye_privileges_lower(privileges);
     if (result != 0) {
         return eye_error_set(ret_error, result, "probes cannot be attached: %s; %s",
-                             result == -EINVAL || result == -ENOTSUP ? "this kernel has no "
-                                                                       "BPF_TRACE_UPROBE_MULTI "
-                                                                       "(Linux 6.6)"
-                                                                     : strerror(-result),
-                             eye_remedy(-result, EYE_REMEDY_DEBUG));
+                             strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
     }
     eye_log_info("inside TLS: %s of %s is read by its %s", plan.library, file->path, plan.way);
     return 0;
@@ -356,10 +353,24 @@ static void open_watch(struct eye_insider *insider)
     }
 }
 
+/* Before the rest of the rights is given away, of which one way needs more than the other. */
+static void find_way(struct eye_insider *insider)
+{
+    struct eye_error error = {""};
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_PROBING);
+    insider->given_up = eye_tls_links_find(&insider->links, &error) != 0;
+    eye_privileges_lower(privileges);
+    if (insider->given_up) {
+        eye_log_warning("nothing is seen inside TLS: probes cannot be attached: %s", error.text);
+    }
+}
+
 static void *run(void *context)
 {
     struct eye_insider *insider = context;
-    eye_privileges_assume(EYE_ROLE_INSIDER);
+    find_way(insider);
+    eye_privileges_assume(insider->links.way == EYE_TLS_LINKS_EVENTS ? EYE_ROLE_INSIDER_BY_EVENTS
+                                                                     : EYE_ROLE_INSIDER);
     open_watch(insider);
     struct pollfd ready[] = {{.fd = insider->stop, .events = POLLIN},
                              {.fd = eye_tls_watch_fd(insider->watch), .events = POLLIN}};

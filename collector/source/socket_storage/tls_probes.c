@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Links of many places at once (BPF_TRACE_UPROBE_MULTI, Linux 6.6), which need CAP_BPF and
- * CAP_PERFMON alone. */
 #include "collector/source/socket_storage/tls_probes.h"
 
 #include <bpf/bpf.h>
@@ -10,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "collector/base/base.h"
@@ -23,23 +20,12 @@
 #include "bpf/socket_storage.skel.h"
 #include "bpf/tls.skel.h"
 
-/* linux/bpf.h of build machines is older. */
-#define UPROBE_MULTI 48
-
 struct eye_tls_probes {
     const struct socket_storage *tier;
+    struct eye_tls_links *links;
     struct tls *programs;
     bool in_use[EYE_TLS_LIBRARIES_MAX];
 };
-
-static void attach_as_multi(struct bpf_object *object)
-{
-    struct bpf_program *program;
-    bpf_object__for_each_program(program, object)
-    {
-        bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)UPROBE_MULTI);
-    }
-}
 
 static const char *name_of(enum eye_protocol protocol)
 {
@@ -102,7 +88,7 @@ static void load_protocol(const struct eye_tls_probes *probes, enum eye_protocol
     if (object == NULL) {
         return;
     }
-    attach_as_multi(object);
+    eye_tls_links_prepare(probes->links, object);
     int result = load_object(probes, object, protocol);
     bpf_object__close(object);
     if (result != 0) {
@@ -113,7 +99,8 @@ static void load_protocol(const struct eye_tls_probes *probes, enum eye_protocol
     }
 }
 
-int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_probes **ret_probes)
+int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_links *links,
+                        struct eye_tls_probes **ret_probes)
 {
     struct eye_tls_probes *probes = calloc(1, sizeof(*probes));
     struct tls *programs = tls__open();
@@ -123,7 +110,7 @@ int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_probes
         free(probes);
         return result;
     }
-    attach_as_multi(programs->obj);
+    eye_tls_links_prepare(links, programs->obj);
     programs->rodata->eye_probes_memory = tier->rodata->eye_probes_memory;
     int result = eye_share_maps(programs->obj, tier->obj, false);
     if (result == 0) {
@@ -134,7 +121,7 @@ int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_probes
         free(probes);
         return result;
     }
-    *probes = (struct eye_tls_probes){.tier = tier, .programs = programs};
+    *probes = (struct eye_tls_probes){.tier = tier, .links = links, .programs = programs};
     for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
         load_protocol(probes, (enum eye_protocol)i);
     }
@@ -189,44 +176,6 @@ static uint64_t exit_cookie(const struct eye_site *site, int library)
     return cookie;
 }
 
-/* union bpf_attr of BPF_LINK_CREATE for many places, as the kernel has it
- * (include/uapi/linux/bpf.h, 6.6): libbpf of Debian 12 does not know it. */
-struct link_create {
-    uint32_t program;
-    uint32_t target;
-    uint32_t attach_type;
-    uint32_t flags;
-    uint64_t path;
-    uint64_t offsets;
-    uint64_t reference_counters;
-    uint64_t cookies;
-    uint32_t count;
-    uint32_t multi_flags;
-    uint32_t pid;
-    uint32_t padding;
-};
-
-/* Probes at @count places of the file. 0 or -errno. */
-static int attach(struct eye_tls_probed *probed, const char *path,
-                  const struct bpf_program *program, const uint64_t *offsets,
-                  const uint64_t *cookies, uint32_t count)
-{
-    struct link_create attributes = {
-        .program = (uint32_t)bpf_program__fd(program),
-        .attach_type = UPROBE_MULTI,
-        .path = (uintptr_t)path,
-        .offsets = (uintptr_t)offsets,
-        .cookies = (uintptr_t)cookies,
-        .count = count,
-    };
-    long link = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
-    if (link < 0) {
-        return -errno;
-    }
-    probed->links[probed->link_count++] = (int)link;
-    return 0;
-}
-
 static int attach_exits(struct eye_tls_probes *probes, struct eye_tls_probed *probed,
                         const char *path, const struct eye_elf *elf,
                         const struct eye_tls_function *function)
@@ -238,8 +187,14 @@ static int attach_exits(struct eye_tls_probes *probes, struct eye_tls_probed *pr
         offsets[i] = eye_elf_offset(elf, sites->exits[i].address);
         cookies[i] = exit_cookie(&sites->exits[i], probed->library);
     }
-    return attach(probed, path, probes->programs->progs.tls_exit, offsets, cookies,
-                  sites->exit_count);
+    const struct eye_tls_places places = {
+        .path = path,
+        .program = probes->programs->progs.tls_exit,
+        .offsets = offsets,
+        .cookies = cookies,
+        .count = sites->exit_count,
+    };
+    return eye_tls_links_attach(probes->links, &places, &probed->linked);
 }
 
 /* Exits first: an end without a beginning is passed over, a beginning without an end is not. */
@@ -250,20 +205,20 @@ static int attach_function(struct eye_tls_probes *probes, struct eye_tls_probed 
     bool ends = function->direction == EYE_TLS_ENDS;
     uint64_t offset = eye_elf_offset(elf, function->sites.entry.address);
     uint64_t cookie = entry_cookie(function, probed->library);
+    const struct eye_tls_places entry = {
+        .path = path,
+        .program = ends ? probes->programs->progs.tls_end : probes->programs->progs.tls_entry,
+        .offsets = &offset,
+        .cookies = &cookie,
+        .count = 1,
+    };
     int result = ends ? 0 : attach_exits(probes, probed, path, elf, function);
-    return result != 0
-               ? result
-               : attach(probed, path,
-                        ends ? probes->programs->progs.tls_end : probes->programs->progs.tls_entry,
-                        &offset, &cookie, 1);
+    return result != 0 ? result : eye_tls_links_attach(probes->links, &entry, &probed->linked);
 }
 
 void eye_tls_probes_detach(struct eye_tls_probes *probes, struct eye_tls_probed *probed)
 {
-    for (size_t i = 0; i < probed->link_count; i++) {
-        close(probed->links[i]);
-    }
-    probed->link_count = 0;
+    eye_tls_links_detach(probes->links, &probed->linked);
     if (probed->library >= 0) {
         probes->in_use[probed->library] = false;
         probed->library = -1;

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How the probes of TLS are attached, which is found out once: by links of many places at once, or,
+ * on older kernels, by a perf event for each place. The same programs serve both. What is attached
+ * goes with the process, however that ends. One thread's, with EYE_PRIVILEGES_PROBING raised.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collector/base/error.h"
+#include "collector/tls/library.h"
+
+struct bpf_object;
+struct bpf_program;
+
+enum eye_tls_links_way {
+    EYE_TLS_LINKS_NONE,
+    EYE_TLS_LINKS_MULTI,  /* a link for many places (Linux 6.6); CAP_BPF and CAP_PERFMON */
+    EYE_TLS_LINKS_EVENTS, /* a perf event for each (5.15): descriptors, and CAP_SYS_ADMIN */
+};
+
+struct eye_tls_links {
+    enum eye_tls_links_way way;
+    uint32_t event_type; /* of perf events at places of files */
+    size_t events;       /* attached */
+};
+
+/* Places of one program in a file. */
+struct eye_tls_places {
+    const char *path;
+    const struct bpf_program *program;
+    const uint64_t *offsets;
+    const uint64_t *cookies;
+    uint32_t count;
+};
+
+#define EYE_TLS_LINKS_MAX ((size_t)EYE_TLS_FUNCTIONS_MAX * (1 + EYE_EXITS_MAX))
+
+/* Those of one file. At first: {0}. */
+struct eye_tls_linked {
+    int links[EYE_TLS_LINKS_MAX];
+    size_t count;
+};
+
+/**
+ * Tries both ways at a file that nobody runs. 0, or -errno with a message that names what to do:
+ * then @ret_links has the way NONE.
+ */
+int eye_tls_links_find(struct eye_tls_links *ret_links, struct eye_error *ret_error);
+
+/** Before the object is loaded: its programs will be attached in this way. */
+void eye_tls_links_prepare(const struct eye_tls_links *links, struct bpf_object *object);
+
+/**
+ * Adds to @linked. 0, or -errno of the kernel: -EMFILE also when half of the descriptors that the
+ * process may have are taken by events. What was attached before stays.
+ */
+int eye_tls_links_attach(struct eye_tls_links *links, const struct eye_tls_places *places,
+                         struct eye_tls_linked *linked);
+
+/** Takes the kernel up to a tenth of a second for each event. */
+void eye_tls_links_detach(struct eye_tls_links *links, struct eye_tls_linked *linked);
