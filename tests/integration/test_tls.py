@@ -18,6 +18,7 @@ import harness
 import test_reload
 from harness import Daemon, command, free_port, need, spawn, wait_until
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 READ = re.compile(r"inside TLS: (\S+) of (\S+) is read by its (\S+)")
 ENDS = ("http.server.request.duration", "http.client.request.duration")
 
@@ -158,6 +159,29 @@ def wait_for_libraries(daemon, *names):
                    lambda name=name: f"{name}: {daemon.log}")
 
 
+def copy_library(folder, name="copy"):
+    copy = os.path.join(folder, f"libssl-{name}.so.3")
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        own = next(line.split()[-1] for line in maps if "/libssl" in line)
+    command("cp", own, copy)
+    return copy
+
+
+def user_of(test, *libraries):
+    """A process that has loaded them, and ends with its input."""
+    user = harness.spawn_python(test, "import ctypes, sys\n"
+                                      "loaded = [ctypes.CDLL(path) for path in sys.argv[1:]]\n"
+                                      "print('ready', flush=True)\nsys.stdin.read()", *libraries,
+                                stdin=subprocess.PIPE)
+    harness.read_word(user, "ready")
+    return user
+
+
+def few_files(limit):
+    """Words before a command that may have so many."""
+    return ("sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh")
+
+
 def changed_bytes(name):
     """How many bytes of this process's code are not those of the library's file."""
     changed = 0
@@ -179,7 +203,8 @@ class Certified(unittest.TestCase):
     """A certificate, and a daemon that reads TLS."""
 
     maxDiff = None
-    SETTINGS = ("protocols.tls=true", "protocols.http2=auto", "log.level=debug")
+    SETTINGS = ("protocols.tls=true", "protocols.http2=auto")
+    PREFIX = ()
 
     def setUp(self):
         self.folder = harness.temporary_folder(self)
@@ -193,7 +218,7 @@ class Certified(unittest.TestCase):
 
     def start(self, *libraries):
         """With probes in the libraries of these names."""
-        self.daemon = Daemon(self, *self.SETTINGS)
+        self.daemon = Daemon(self, *self.SETTINGS, prefix=self.PREFIX)
         wait_for_libraries(self.daemon, "libssl", *libraries)
 
     def links(self, path=None):
@@ -273,6 +298,7 @@ class OwnEnds(Certified):
                                      range(8)):
                 self.assertEqual(statuses, [200, 404] * 10)
         self.assertEqual(server.errors, [])
+        self.assertFalse([line for line in list(self.daemon.log) if "cannot be loaded" in line])
         self.assert_seen(port, {("/many", "200"): 80, ("/missing", "404"): 80})
         self.assertEqual(self.daemon.unpaired(port=port), {})
 
@@ -286,6 +312,54 @@ class OwnEnds(Certified):
         wait_until(lambda: changed_bytes("libssl") == 0, 60,
                    lambda: f"{changed_bytes('libssl')} bytes are probes")
         self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
+
+
+class OlderKernels(OwnEnds):
+    """Where the kernel has no links of many places, each place has a perf event."""
+
+    PREFIX = (harness.PYTHON, os.path.join(HERE, "old_uprobes.py"))
+
+    def start(self, *libraries):
+        super().start(*libraries)
+        self.assertFalse(self.links())
+
+    def test_room(self):
+        """Half of its descriptors are for others: a file that does not fit is refused and says so,
+        and is probed when there is room again."""
+        copies = [copy_library(self.folder, number) for number in range(24)]
+        self.PREFIX = (*few_files(320), *self.PREFIX)  # pylint: disable=invalid-name
+        self.start()
+        first, _ = (user_of(self, *part) for part in (copies[:12], copies[12:]))
+
+        def read():
+            return set(copies) & set(read_files(self.daemon))
+        wait_until(lambda: len(self.refused()) + len(read()) == len(copies), 60,
+                   lambda: str(self.daemon.log))
+        self.assertTrue(read())
+        refused = self.refused()
+        self.assertTrue(refused)
+        for line in refused:
+            self.assertIn("Too many open files; allow more open files (ulimit -n", line)
+        harness.end_process(first)
+        wait_until(lambda: set(copies[12:]) <= read(), 120, lambda: str(self.daemon.log))
+
+    def refused(self):
+        return [line for line in list(self.daemon.log) if "probes cannot be attached" in line]
+
+    def test_neither(self):
+        """Nor of perf events: said once, and the rest of the daemon goes on."""
+        port = free_port()
+        self.daemon = Daemon(self, *self.SETTINGS, prefix=(*self.PREFIX, "--none"))
+        wait_until(lambda: any("nothing is seen inside TLS" in line
+                               for line in list(self.daemon.log)), 60, lambda: str(self.daemon.log))
+        self.serve(port)
+        self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
+        wait_until(lambda: self.daemon.total("tcp.sent.bytes", port=port) >= 3 * 40000, 30,
+                   lambda: str(self.daemon.series("tcp.sent.bytes")))
+        said = [line for line in list(self.daemon.log) if "inside TLS" in line]
+        self.assertEqual(len(said), 1, said)
+        self.assertIn("BPF_TRACE_UPROBE_MULTI, Linux 6.6): Invalid argument; a link to a perf event: "
+                      "Invalid argument; use Linux 5.15 or newer", said[0])
 
 
 class Servers(Certified):
@@ -499,31 +573,15 @@ class Safety(Certified):
         wait_until(lambda: not left(), 30, "the kernel takes probes away")
         self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
 
-    @staticmethod
-    def copy_library(folder):
-        copy = os.path.join(folder, "libssl-copy.so.3")
-        with open("/proc/self/maps", encoding="utf-8") as maps:
-            own = next(line.split()[-1] for line in maps if "/libssl" in line)
-        command("cp", own, copy)
-        return copy
-
-    def user_of(self, library):
-        """A process that has loaded it, and ends with its input."""
-        user = harness.spawn_python(self, "import ctypes, sys\nctypes.CDLL(sys.argv[1])\n"
-                                          "print('ready', flush=True)\nsys.stdin.read()", library,
-                                    stdin=subprocess.PIPE)
-        harness.read_word(user, "ready")
-        return user
-
     def load(self, library):
-        """The same; it is probed."""
-        user = self.user_of(library)
+        """As user_of(); it is probed."""
+        user = user_of(self, library)
         wait_until(lambda: library in read_files(self.daemon), 60, lambda: str(self.daemon.log))
         return user
 
     def test_library_that_is_gone(self):
         """A copy that nobody has loaded any more is let go."""
-        copy = self.copy_library(self.folder)
+        copy = copy_library(self.folder)
         self.start()
         user = self.load(copy)
         self.assertTrue(self.links(copy))
@@ -533,10 +591,10 @@ class Safety(Certified):
 
     def test_another_process_has_it(self):
         """Who was met first has it by a name that is gone; of whoever comes later it is opened."""
-        first = self.copy_library(self.folder)
+        first = copy_library(self.folder)
         second = os.path.join(self.folder, "libssl-linked.so.3")
         os.link(first, second)
-        self.user_of(first)
+        user_of(self, first)
         os.unlink(first)
         self.start()
         wait_until(lambda: any("nothing is seen of " + first in line
@@ -549,7 +607,7 @@ class Safety(Certified):
         lower, upper, work, merged = (os.path.join(self.folder, name) for name in names)
         for folder in (lower, upper, work, merged):
             os.mkdir(folder)
-        copied = self.copy_library(lower)
+        copied = copy_library(lower)
         command("mount", "-t", "overlay", "overlay", "-o",
                 f"lowerdir={lower},upperdir={upper},workdir={work}", merged)
         self.addCleanup(command, "umount", "-l", merged, check=False)
@@ -583,7 +641,7 @@ class Safety(Certified):
         wait_until(lambda: not self.links(liar), 30, lambda: str(self.links(liar)))
         wait_until(lambda: self.daemon.last_gauge("usm.tls.libraries", outcome="doubted"), 30,
                    "the library is counted")
-        copy = self.copy_library(self.folder)
+        copy = copy_library(self.folder)
         self.load(copy)
         self.daemon.wait_for_snapshots(6)
         self.assertEqual(sum("what cannot be" in line for line in list(self.daemon.log)), 1)

@@ -50,6 +50,7 @@ struct file {
     pid_t pid;      /* of that one */
     bool due;       /* it was met, and not tried since */
     bool tried;     /* it was opened: whether it can be probed is known */
+    bool crowded;   /* there was no room for its probes */
     bool doubted;   /* it was probed, and let go */
     bool told;      /* that it cannot be opened */
     unsigned unmet; /* looks that have not met it */
@@ -68,6 +69,7 @@ struct eye_insider {
     struct eye_tls_links links;
     struct eye_tls_watch *watch; /* NULL: the kernel does not tell */
     bool lost;                   /* something that it has told */
+    bool roomier;                /* a library was let go since the last look */
     uint64_t looked_ns;          /* when the last look ended */
     uint64_t pause_ns;           /* and how long none may follow */
     unsigned looks;
@@ -104,8 +106,9 @@ static bool is_loaded(struct eye_insider *insider)
 
 static void let_go(struct eye_insider *insider, struct file *file)
 {
-    if (insider->probes != NULL) {
+    if (file->probed.library >= 0) {
         eye_tls_probes_detach(insider->probes, &file->probed);
+        insider->roomier = true;
     }
 }
 
@@ -163,6 +166,7 @@ static void try_file(struct eye_insider *insider, struct file *file)
         result = probe_library(insider, file, fd, elf, &error);
     }
     eye_elf_close(elf);
+    file->crowded = result == -ENOSPC || result == -EMFILE;
     if (result != 0 && result != -ECANCELED) {
         eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error.text);
     }
@@ -314,9 +318,20 @@ static void care(struct eye_insider *insider)
     eye_privileges_lower(privileges);
 }
 
+/* Those that had no room are tried again when they are met. */
+static void offer_room(struct eye_insider *insider)
+{
+    for (size_t i = 0; i < insider->file_count && insider->roomier; i++) {
+        struct file *file = insider->files[i];
+        file->tried = file->tried && !file->crowded;
+    }
+    insider->roomier = false;
+}
+
 static void look_at_processes(struct eye_insider *insider)
 {
     uint64_t begun_ns = eye_clock_monotonic_ns();
+    offer_room(insider);
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
     eye_tls_mappings_scan(insider->proc, meet, insider);
     eye_privileges_lower(privileges);

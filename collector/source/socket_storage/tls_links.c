@@ -8,7 +8,6 @@
 #include <linux/capability.h>
 #include <linux/perf_event.h>
 #include <sched.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -90,13 +89,6 @@ static int link_place(const struct eye_tls_links *links, const struct eye_tls_pl
     EYE_AUTOCLOSE int event = open_event(links->event_type, places->path, places->offsets[number]);
     return event < 0 ? event
                      : link_event(bpf_program__fd(places->program), event, places->cookies[number]);
-}
-
-/* The rest of the daemon needs the other half. */
-static bool has_room(const struct eye_tls_links *links, uint32_t count)
-{
-    struct rlimit limit;
-    return getrlimit(RLIMIT_NOFILE, &limit) != 0 || links->events + count <= limit.rlim_cur / 2;
 }
 
 /* ---- Which way ---- */
@@ -215,6 +207,13 @@ void eye_tls_links_prepare(const struct eye_tls_links *links, struct bpf_object 
     }
 }
 
+bool eye_tls_links_fit(const struct eye_tls_links *links, size_t places)
+{
+    struct rlimit limit;
+    return links->way != EYE_TLS_LINKS_EVENTS || getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+           links->events + places <= limit.rlim_cur / 2;
+}
+
 static int keep(struct eye_tls_linked *linked, int link)
 {
     if (link >= 0) {
@@ -226,7 +225,7 @@ static int keep(struct eye_tls_linked *linked, int link)
 static int attach_events(struct eye_tls_links *links, const struct eye_tls_places *places,
                          struct eye_tls_linked *linked)
 {
-    int result = has_room(links, places->count) ? 0 : -EMFILE;
+    int result = 0;
     for (uint32_t i = 0; i < places->count && result == 0; i++) {
         result = keep(linked, link_place(links, places, i));
         links->events += result == 0;

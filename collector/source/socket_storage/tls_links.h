@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,9 +55,12 @@ int eye_tls_links_find(struct eye_tls_links *ret_links, struct eye_error *ret_er
 void eye_tls_links_prepare(const struct eye_tls_links *links, struct bpf_object *object);
 
 /**
- * Adds to @linked. 0, or -errno of the kernel: -EMFILE also when half of the descriptors that the
- * process may have are taken by events. What was attached before stays.
+ * Whether so many places more can be attached: links are few, and events may have half of the
+ * descriptors of the process.
  */
+bool eye_tls_links_fit(const struct eye_tls_links *links, size_t places);
+
+/** Adds to @linked. 0, or -errno of the kernel; what was attached before stays. */
 int eye_tls_links_attach(struct eye_tls_links *links, const struct eye_tls_places *places,
                          struct eye_tls_linked *linked);
 

@@ -261,11 +261,23 @@ static int take_number(struct eye_tls_probes *probes, const struct eye_tls_plan 
     return result == 0 ? (int)number : result;
 }
 
+static size_t count_places(const struct eye_tls_plan *plan)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < plan->function_count; i++) {
+        count += 1 + plan->functions[i].sites.exit_count;
+    }
+    return count;
+}
+
 int eye_tls_probes_attach(struct eye_tls_probes *probes, int fd, const struct eye_elf *elf,
                           const struct eye_tls_plan *plan, struct eye_tls_probed *probed)
 {
     char path[sizeof("/proc/self/fd/") + 11];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    if (!eye_tls_links_fit(probes->links, count_places(plan))) {
+        return -EMFILE;
+    }
     probed->library = take_number(probes, plan);
     int result = probed->library < 0 ? probed->library : 0;
     for (uint32_t i = 0; i < plan->function_count && result == 0; i++) {

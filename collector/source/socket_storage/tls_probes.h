@@ -35,7 +35,8 @@ void eye_tls_probes_follow(struct eye_tls_probes *probes, uint32_t protocols);
 
 /**
  * Attaches to all functions of a plan, or to none. @fd, @elf: of the library's file. 0, -ENOSPC:
- * EYE_TLS_LIBRARIES_MAX are probed, or what eye_tls_links_attach() says.
+ * EYE_TLS_LIBRARIES_MAX are probed; -EMFILE: it does not fit (eye_tls_links_fit()); or -errno of
+ * the kernel.
  */
 int eye_tls_probes_attach(struct eye_tls_probes *probes, int fd, const struct eye_elf *elf,
                           const struct eye_tls_plan *plan, struct eye_tls_probed *probed);
