@@ -98,7 +98,7 @@ static bool is_loaded(struct eye_insider *insider)
         if (result != 0) {
             eye_log_warning("nothing is seen inside TLS: its kernel programs cannot be loaded: %s; "
                             "%s",
-                            strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+                            strerror(-result), eye_remedy_of_program(-result));
         }
     }
     return insider->probes != NULL;
@@ -127,6 +127,12 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_PROBING);
     result = eye_tls_probes_attach(insider->probes, fd, elf, &plan, &file->probed);
     eye_privileges_lower(privileges);
+    if (result == -ENOSPC) {
+        return eye_error_set(ret_error, result,
+                             "%d libraries, or %d places of perf events, are probed: there is no "
+                             "room for more",
+                             EYE_TLS_LIBRARIES_MAX, EYE_TLS_EVENTS_MAX);
+    }
     if (result != 0) {
         return eye_error_set(ret_error, result, "probes cannot be attached: %s; %s",
                              strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
@@ -358,35 +364,46 @@ static bool is_time_for_a_look(const struct eye_insider *insider, uint64_t now_n
 /* Without it a library that nobody has loaded yet is found by the next look. */
 static void open_watch(struct eye_insider *insider)
 {
-    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
     int result = eye_tls_watch_open(meet, insider, &insider->watch);
-    eye_privileges_lower(privileges);
     if (result != 0) {
         eye_log_warning("inside TLS: the kernel does not tell of libraries that processes load: "
                         "%s; what a short process loads first is missed; %s",
-                        strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+                        strerror(-result),
+                        eye_remedy_of_rights(-result, CAP_SYS_ADMIN,
+                                             "run as root, grant cap_sys_admin+ep or set "
+                                             "kernel.perf_event_paranoid to 2"));
     }
 }
 
-/* Before the rest of the rights is given away, of which one way needs more than the other. */
 static void find_way(struct eye_insider *insider)
 {
     struct eye_error error = {""};
-    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_PROBING);
     insider->given_up = eye_tls_links_find(&insider->links, &error) != 0;
-    eye_privileges_lower(privileges);
     if (insider->given_up) {
         eye_log_warning("nothing is seen inside TLS: probes cannot be attached: %s", error.text);
     }
 }
 
+/* What may take all rights of the start; less is enough from then on. */
+static void begin(struct eye_insider *insider)
+{
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_PROBING);
+    find_way(insider);
+    if (!insider->given_up) {
+        open_watch(insider);
+    }
+    eye_privileges_lower(privileges);
+    eye_privileges_assume(insider->links.way == EYE_TLS_LINKS_EVENTS ? EYE_ROLE_INSIDER_BY_EVENTS
+                                                                     : EYE_ROLE_INSIDER);
+}
+
 static void *run(void *context)
 {
     struct eye_insider *insider = context;
-    find_way(insider);
-    eye_privileges_assume(insider->links.way == EYE_TLS_LINKS_EVENTS ? EYE_ROLE_INSIDER_BY_EVENTS
-                                                                     : EYE_ROLE_INSIDER);
-    open_watch(insider);
+    begin(insider);
+    if (insider->given_up) {
+        return NULL; /* whatever there is, it cannot be probed */
+    }
     struct pollfd ready[] = {{.fd = insider->stop, .events = POLLIN},
                              {.fd = eye_tls_watch_fd(insider->watch), .events = POLLIN}};
     uint64_t next_care_ns = 0;

@@ -207,11 +207,16 @@ void eye_tls_links_prepare(const struct eye_tls_links *links, struct bpf_object 
     }
 }
 
-bool eye_tls_links_fit(const struct eye_tls_links *links, size_t places)
+int eye_tls_links_fit(const struct eye_tls_links *links, size_t places)
 {
+    if (links->way != EYE_TLS_LINKS_EVENTS) {
+        return 0;
+    }
     struct rlimit limit;
-    return links->way != EYE_TLS_LINKS_EVENTS || getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
-           links->events + places <= limit.rlim_cur / 2;
+    size_t events = links->events + places;
+    return events > EYE_TLS_EVENTS_MAX                                            ? -ENOSPC
+           : getrlimit(RLIMIT_NOFILE, &limit) == 0 && events > limit.rlim_cur / 2 ? -EMFILE
+                                                                                  : 0;
 }
 
 static int keep(struct eye_tls_linked *linked, int link)

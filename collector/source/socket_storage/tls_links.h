@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,6 +36,10 @@ struct eye_tls_places {
     uint32_t count;
 };
 
+/* The kernel takes a tenth of a second to take each away: so the daemon's end stays shorter than
+ * what the service manager is told (STOP_GRACE_NS), with some 20 libraries. */
+#define EYE_TLS_EVENTS_MAX 256
+
 #define EYE_TLS_LINKS_MAX ((size_t)EYE_TLS_FUNCTIONS_MAX * (1 + EYE_EXITS_MAX))
 
 /* Those of one file. At first: {0}. */
@@ -55,14 +58,14 @@ int eye_tls_links_find(struct eye_tls_links *ret_links, struct eye_error *ret_er
 void eye_tls_links_prepare(const struct eye_tls_links *links, struct bpf_object *object);
 
 /**
- * Whether so many places more can be attached: links are few, and events may have half of the
- * descriptors of the process.
+ * Whether so many places more can be attached: 0; -EMFILE, events would take more than half of the
+ * descriptors that the process may have; -ENOSPC, more than EYE_TLS_EVENTS_MAX.
  */
-bool eye_tls_links_fit(const struct eye_tls_links *links, size_t places);
+int eye_tls_links_fit(const struct eye_tls_links *links, size_t places);
 
 /** Adds to @linked. 0, or -errno of the kernel; what was attached before stays. */
 int eye_tls_links_attach(struct eye_tls_links *links, const struct eye_tls_places *places,
                          struct eye_tls_linked *linked);
 
-/** Takes the kernel up to a tenth of a second for each event. */
+/** With events this takes its time, as above. */
 void eye_tls_links_detach(struct eye_tls_links *links, struct eye_tls_linked *linked);

@@ -94,8 +94,7 @@ static void load_protocol(const struct eye_tls_probes *probes, enum eye_protocol
     if (result != 0) {
         eye_log_warning("inside TLS: requests of %s are not seen: its kernel program cannot be "
                         "loaded: %s; %s",
-                        name_of(protocol), strerror(-result),
-                        eye_remedy(-result, EYE_REMEDY_DEBUG));
+                        name_of(protocol), strerror(-result), eye_remedy_of_program(-result));
     }
 }
 
@@ -275,11 +274,9 @@ int eye_tls_probes_attach(struct eye_tls_probes *probes, int fd, const struct ey
 {
     char path[sizeof("/proc/self/fd/") + 11];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    if (!eye_tls_links_fit(probes->links, count_places(plan))) {
-        return -EMFILE;
-    }
-    probed->library = take_number(probes, plan);
-    int result = probed->library < 0 ? probed->library : 0;
+    int result = eye_tls_links_fit(probes->links, count_places(plan));
+    probed->library = result != 0 ? result : take_number(probes, plan);
+    result = probed->library < 0 ? probed->library : 0;
     for (uint32_t i = 0; i < plan->function_count && result == 0; i++) {
         result = attach_function(probes, probed, path, elf, &plan->functions[i]);
     }
