@@ -70,3 +70,25 @@ static __always_inline struct eye_tls_calls *eye_tls_calls_of_task(void)
 {
     return bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0, 0);
 }
+
+/* enum eye_protocol -> its program for sessions. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+    __uint(max_entries, EYE_PROTOCOL_COUNT);
+    __type(key, __u32);
+    __type(value, __u32);
+} insiders SEC(".maps");
+
+/*
+ * Each program of a probe begins with that, or has another tail call: so its frames are on the
+ * stack of the task. From Linux 6.13 on programs of this type have frames of their own, one for
+ * each CPU (enum priv_stack_mode of the verifier), unless one of them has a tail call. Those are
+ * for programs that are not run again before they are done, and a probe of a process may be
+ * preempted by another thread's: it finds that one's pointers then, and the kernel does what it is
+ * told with them (an oops within seconds on a preemptible 7.2). Nothing is called: no program has
+ * that number.
+ */
+static __always_inline void eye_tls_use_stack_of_task(struct pt_regs *regs)
+{
+    bpf_tail_call(regs, &insiders, EYE_PROTOCOL_UNKNOWN);
+}

@@ -14,6 +14,10 @@
 
 #define EYE_SOURCE_FLAGS EYE_REQUEST_TLS
 
+/* Beside a probe a call is cheap, and all frames that are under way have 512 bytes together, of
+ * which older kernels (6.1) give each a multiple of 32: keys of sessions are in them, too. */
+#define EYE_FIRST_STEP_INLINED false
+
 #include "bpf/tls/session.bpf.h"
 
 #define EYE_KEPT_BY(type_of_value)                                                                 \

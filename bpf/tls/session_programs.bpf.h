@@ -25,6 +25,7 @@ static __always_inline void eye_handle_inside(__u8 protocol, const struct eye_pa
     SEC("kprobe")                                                                                  \
     int name##_inside(struct pt_regs *context)                                                     \
     {                                                                                              \
+        eye_tls_use_stack_of_task(context);                                                        \
         eye_handle_inside(protocol, parser, eye_##name##_all_steps);                               \
         return 0;                                                                                  \
     }

@@ -23,14 +23,6 @@ struct {
     __type(value, struct eye_tls_layout);
 } tls_layouts SEC(".maps");
 
-/* enum eye_protocol -> its program for sessions. */
-struct {
-    __uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-    __uint(max_entries, EYE_PROTOCOL_COUNT);
-    __type(key, __u32);
-    __type(value, __u32);
-} insiders SEC(".maps");
-
 /* Likewise; of what is counted for each library. Written below, read by the collector. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -132,6 +124,7 @@ static __always_inline __u8 eye_tls_judge(struct eye_tls_calls *calls, __u32 lib
 SEC("kprobe")
 int tls_entry(struct pt_regs *regs)
 {
+    eye_tls_use_stack_of_task(regs);
     __u64 cookie = bpf_get_attach_cookie(regs);
     if (cookie & EYE_TLS_COOKIE_TYPED &&
         (__u32)eye_tls_argument(regs, cookie, EYE_TLS_TYPE) != EYE_TLS_TYPE_DATA) {
@@ -482,6 +475,7 @@ static __always_inline void eye_tls_end_requests(const struct eye_tls_key *of, b
 SEC("kprobe")
 int tls_end(struct pt_regs *regs)
 {
+    eye_tls_use_stack_of_task(regs);
     __u64 cookie = bpf_get_attach_cookie(regs);
     struct eye_tls_key key = {.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION),
                               .tgid = bpf_get_current_pid_tgid() >> 32};

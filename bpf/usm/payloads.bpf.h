@@ -190,7 +190,7 @@ EYE_PART int eye_note_recognised(eye_payload *payload)
     return 0;
 }
 
-/* One payload of a socket that speaks @protocol. The first step is inlined: mostly there is no
+/* One payload of a socket that speaks @protocol. The first step may be inlined: mostly there is no
  * other one, and a return costs some 20 ns where the kernel has return thunks. @parser NULL: a
  * protocol that pairs by itself, all of whose steps are called. */
 static __always_inline void eye_handle_payload(eye_payload *payload, eye_holder *holder,
@@ -217,8 +217,9 @@ static __always_inline void eye_handle_payload(eye_payload *payload, eye_holder 
         return;
     }
     eye_advance_to_new(conversation, &at, segment->sequence);
-    bool more = !parser || eye_take_step(payload, conversation, &at, parser);
-    if (parser) {
+    bool more = true;
+    if (parser && EYE_FIRST_STEP_INLINED) {
+        more = eye_take_step(payload, conversation, &at, parser);
         eye_teach(parser, conversation, &at);
     }
     if (more) {

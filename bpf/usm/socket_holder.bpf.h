@@ -7,6 +7,8 @@
 #include "bpf/usm/place.h"
 #include "bpf/usm/reader.h"
 
+#define EYE_FIRST_STEP_INLINED true
+
 #define eye_payload struct __sk_buff
 #define eye_holder struct bpf_sock
 

@@ -17,6 +17,9 @@
 #define EYE_PRIVILEGES_LOADING                                                                     \
     (EYE_CAPABILITY(CAP_BPF) | EYE_CAPABILITY(CAP_PERFMON) | EYE_CAPABILITY(CAP_NET_ADMIN))
 
+/* To attach probes to code of processes: CAP_SYS_ADMIN where that takes perf events. */
+#define EYE_PRIVILEGES_PROBING (EYE_PRIVILEGES_LOADING | EYE_CAPABILITY(CAP_SYS_ADMIN))
+
 /* To read /proc of other users' processes. */
 #define EYE_PRIVILEGES_READING                                                                     \
     (EYE_CAPABILITY(CAP_SYS_PTRACE) | EYE_CAPABILITY(CAP_DAC_READ_SEARCH))
@@ -28,8 +31,9 @@
 
 /* X(identifier, effective, permitted): what is left to a thread once everything runs. DELIVERY:
  * whoever speaks with the network. VISITOR: a collector that has to enter network namespaces at
- * each look. NAMESPACES: whoever enters those of others, again and again; CONNTRACK: and opens
- * sockets there by which conntrack may be asked. */
+ * each look. INSIDER_BY_EVENTS: an insider whose probes are perf events. NAMESPACES: whoever enters
+ * those of others, again and again; CONNTRACK: and opens sockets there by which conntrack may be
+ * asked. */
 #define EYE_ROLES(X)                                                                               \
     X(MAIN, 0,                                                                                     \
       EYE_PRIVILEGES_LOADING | EYE_PRIVILEGES_READING | EYE_CAPABILITY(CAP_SYS_ADMIN) |            \
@@ -42,6 +46,7 @@
       EYE_PRIVILEGES_NAMESPACES | EYE_CAPABILITY(CAP_NET_ADMIN))                                   \
     X(ATTACHER, 0, EYE_PRIVILEGES_LOADING)                                                         \
     X(INSIDER, 0, EYE_PRIVILEGES_LOADING | EYE_PRIVILEGES_READING)                                 \
+    X(INSIDER_BY_EVENTS, 0, EYE_PRIVILEGES_PROBING | EYE_PRIVILEGES_READING)                       \
     X(DELIVERY, 0, 0)
 
 enum eye_role {

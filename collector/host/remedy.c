@@ -42,3 +42,8 @@ const char *eye_remedy_of_rights(int error, unsigned int capability, const char 
     bool missing = (error == EPERM || error == EACCES) && !eye_capability_has(capability);
     return missing ? rights : eye_remedy(error, rights);
 }
+
+const char *eye_remedy_of_program(int error)
+{
+    return error == EACCES ? EYE_REMEDY_DEBUG : eye_remedy(error, EYE_REMEDY_DEBUG);
+}

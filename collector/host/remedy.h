@@ -18,3 +18,7 @@ const char *eye_remedy(int error, const char *otherwise);
 
 /** The same where @error may as well come of a missing right: then @rights says what to grant. */
 const char *eye_remedy_of_rights(int error, unsigned int capability, const char *rights);
+
+/** Of a program that the kernel refuses after it has taken others: EACCES is the verifier's word.
+ */
+const char *eye_remedy_of_program(int error);

@@ -20,6 +20,13 @@
 
 enum eye_machine { EYE_MACHINE_X86_64, EYE_MACHINE_ARM64 };
 
+/* That of this program. */
+#ifdef __x86_64__
+#define EYE_MACHINE_OWN EYE_MACHINE_X86_64
+#else
+#define EYE_MACHINE_OWN EYE_MACHINE_ARM64
+#endif
+
 /* Registers have the number that instructions give them. */
 enum eye_x86_register {
     EYE_X86_AX,

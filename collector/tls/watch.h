@@ -14,7 +14,8 @@ struct eye_tls_watch;
 
 /**
  * @found: for each mapping that may be of a library of TLS, from eye_tls_watch_read(); the pid is
- * one of this process's namespace. Needs CAP_PERFMON, later calls do not. 0 or -errno.
+ * one of this process's namespace. Needs CAP_PERFMON, and CAP_SYS_ADMIN where
+ * kernel.perf_event_paranoid is above 2 (Debian); later calls do not. 0 or -errno.
  */
 int eye_tls_watch_open(void (*found)(void *context, const struct eye_tls_mapping *mapping),
                        void *context, struct eye_tls_watch **ret_watch);

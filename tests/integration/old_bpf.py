@@ -22,6 +22,8 @@ ASK = 0x7fc00000
 SECCOMP = {"x86_64": 317, "aarch64": 277}[os.uname().machine]
 SET_MODE_FILTER, NEW_LISTENER = 1, 1 << 3
 RECEIVE, SEND, GO_ON = 0xc0502100, 0xc0182101, 1
+# In struct seccomp_notif.
+ARGUMENTS_OFFSET = 32
 CAP_BPF = 39
 
 
@@ -45,19 +47,25 @@ def has_cap_bpf(thread):
     return int(effective.split()[1], 16) >> CAP_BPF & 1 == 1
 
 
-def answer(listener):
+def refuse_without_cap_bpf(thread, _arguments):
+    """The errno of a bpf(2) with these arguments, or 0."""
+    return 0 if has_cap_bpf(thread) else errno.EPERM
+
+
+def answer(listener, refuse):
     """One call of one thread; it may be gone by now."""
     request = bytearray(80)
     try:
         fcntl.ioctl(listener, RECEIVE, request)
         number, thread = struct.unpack_from("<QI", request)
-        verdict = (0, GO_ON) if has_cap_bpf(thread) else (-errno.EPERM, 0)
+        error = refuse(thread, struct.unpack_from("<6Q", request, ARGUMENTS_OFFSET))
+        verdict = (-error, 0) if error else (0, GO_ON)
         fcntl.ioctl(listener, SEND, struct.pack("<QqiI", number, 0, *verdict))
     except (FileNotFoundError, ProcessLookupError):
         pass
 
 
-def supervise(end):
+def supervise(end, refuse):
     _, passed, _, _ = end.recvmsg(1, socket.CMSG_SPACE(4))
     listener = array.array("i", passed[0][2])[0]
     null = os.open(os.devnull, os.O_RDWR)
@@ -66,16 +74,21 @@ def supervise(end):
     poll = select.poll()
     poll.register(listener, select.POLLIN)
     while poll.poll()[0][1] & select.POLLIN:
-        answer(listener)
+        answer(listener, refuse)
+
+
+def run(words, refuse):
+    """Becomes the command; a child asks refuse(thread, arguments) about each bpf(2)."""
+    own, other = socket.socketpair()
+    if os.fork() == 0:
+        own.close()
+        supervise(other, refuse)
+        os._exit(0)
+    listener = install()
+    own.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener]))])
+    os.close(listener)
+    os.execvp(words[0], words)
 
 
 if __name__ == "__main__":
-    OWN, OTHER = socket.socketpair()
-    if os.fork() == 0:
-        OWN.close()
-        supervise(OTHER)
-        os._exit(0)
-    FD = install()
-    OWN.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [FD]))])
-    os.close(FD)
-    os.execvp(sys.argv[1], sys.argv[1:])
+    run(sys.argv[1:], refuse_without_cap_bpf)

@@ -9,6 +9,7 @@ import pathlib
 import pwd
 import shutil
 import socket
+import ssl  # so that there is a library to be probed  # pylint: disable=unused-import
 import unittest
 
 import harness
@@ -330,6 +331,39 @@ class FilesOfOthers(unittest.TestCase):
         self.assertEqual(done.returncode, EXIT_FAILURE)
         self.assertIn("cannot listen on 127.0.0.1:443: Permission denied; without "
                       "cap_net_bind_service", done.stderr)
+
+
+class InsideTls(unittest.TestCase):
+    """The thread that attaches probes: CAP_SYS_ADMIN stays with it where that takes perf events."""
+
+    OLDER_KERNEL = (harness.PYTHON, os.path.join(HERE, "old_uprobes.py"))
+
+    def start(self, *prefix):
+        return Daemon(self, "protocols.tls=true", prefix=prefix)
+
+    def expect_probes(self, daemon, permitted):
+        wait_until(lambda: any("is read by its" in line for line in list(daemon.log)), 60,
+                   lambda: str(daemon.log))
+        found, _ = threads_of(daemon.pid)
+        self.assertEqual(found["eye:insider"], {(frozenset(), frozenset(permitted))})
+        self.assertEqual(daemon.stop(), EXIT_OK)
+
+    def test_root(self):
+        multi = LOADING | READING
+        self.expect_probes(self.start(*self.OLDER_KERNEL), multi | {"sys_admin"})
+        self.expect_probes(self.start(), multi)
+
+    def test_plain_user(self):
+        run = run_copy(public_copy(self))
+        self.expect_probes(self.start(*self.OLDER_KERNEL, *plain(*ALL), *run), ALL)
+        without = sorted(LOADING | READING)
+        self.expect_probes(self.start(*plain(*without), *run), without)
+        daemon = self.start(*self.OLDER_KERNEL, *plain(*without), *run)
+        wait_until(lambda: any("nothing is seen inside TLS: probes cannot be attached: " in line
+                               and line.endswith("perf_event_open of a uprobe: Permission denied; "
+                                                 "run as root or grant cap_sys_admin+ep")
+                               for line in list(daemon.log)), 60, lambda: str(daemon.log))
+        self.assertEqual(daemon.stop(), EXIT_OK)
 
 
 class WhatIsMissing(unittest.TestCase):

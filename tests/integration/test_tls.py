@@ -19,11 +19,10 @@ import unittest
 import jsonschema
 
 import harness
-import test_mysql
-import test_postgres
 import test_reload
 from harness import Daemon, command, free_port, need, spawn, wait_until
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 READ = re.compile(r"inside TLS: (\S+) of (\S+) is read by its (\S+)")
 SCHEMAS = pathlib.Path(__file__).resolve().parents[1] / "data/schemas"
 ENDS = ("http.server.request.duration", "http.client.request.duration")
@@ -165,17 +164,44 @@ def wait_for_libraries(daemon, *names):
                    lambda name=name: f"{name}: {daemon.log}")
 
 
-def assert_operations(test, daemon, port, expected):
-    """{operation of a database: count}, at each end, inside TLS."""
-    metrics = ("db.server.operation.duration", "db.client.operation.duration")
-    for metric in metrics:
-        wait_until(lambda metric=metric: daemon.weight(metric, port=port, tls="true")
-                   >= sum(expected.values()), 30,
-                   lambda metric=metric: f"{daemon.series(metric, port=port)}; {daemon.losses()}")
-    daemon.wait_for_snapshots(2)
-    for metric in metrics:
-        test.assertEqual({own["operation"]: entry[1]
-                          for own, entry in daemon.series(metric, port=port)}, expected, metric)
+def copy_library(folder, name="copy"):
+    copy = os.path.join(folder, f"libssl-{name}.so.3")
+    with open("/proc/self/maps", encoding="utf-8") as maps:
+        own = next(line.split()[-1] for line in maps if "/libssl" in line)
+    command("cp", own, copy)
+    return copy
+
+
+def user_of(test, *libraries):
+    """A process that has loaded them, and ends with its input."""
+    user = harness.spawn_python(test, "import ctypes, sys\n"
+                                      "loaded = [ctypes.CDLL(path) for path in sys.argv[1:]]\n"
+                                      "print('ready', flush=True)\nsys.stdin.read()", *libraries,
+                                stdin=subprocess.PIPE)
+    harness.read_word(user, "ready")
+    return user
+
+
+def few_files(limit):
+    """Words before a command that may have so many."""
+    return ("sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh")
+
+
+def changed_bytes(name):
+    """How many bytes of this process's code are not those of the library's file."""
+    changed = 0
+    with open("/proc/self/maps", encoding="utf-8") as maps, open("/proc/self/mem", "rb") as memory:
+        for line in maps:
+            fields = line.split()
+            if "x" not in fields[1] or name not in fields[-1]:
+                continue
+            start, end = (int(word, 16) for word in fields[0].split("-"))
+            memory.seek(start)
+            with open(fields[-1], "rb") as file:
+                file.seek(int(fields[2], 16))
+                code = file.read(end - start)
+            changed += sum(ours != its for ours, its in zip(memory.read(len(code)), code))
+    return changed
 
 
 class Certified(unittest.TestCase):
@@ -183,9 +209,9 @@ class Certified(unittest.TestCase):
 
     maxDiff = None
     SETTINGS = ("protocols.tls=true", "protocols.http2=auto")
+    PREFIX = ()
 
     def setUp(self):
-        need("curl", "nginx")
         self.folder = harness.temporary_folder(self)
         self.pem = os.path.join(self.folder, "both.pem")
         harness.make_certificate(self.pem, self.pem + ".key")
@@ -197,7 +223,7 @@ class Certified(unittest.TestCase):
 
     def start(self, *libraries):
         """With probes in the libraries of these names."""
-        self.daemon = Daemon(self, *self.SETTINGS)
+        self.daemon = Daemon(self, *self.SETTINGS, prefix=self.PREFIX)
         wait_for_libraries(self.daemon, "libssl", *libraries)
 
     def links(self, path=None):
@@ -212,6 +238,7 @@ class Certified(unittest.TestCase):
         return found
 
     def nginx(self, port, answer="return 200 'hello';", more=""):
+        need("curl", "nginx")
         return harness.Nginx(self, port, f"""
     keepalive_requests 1000000; access_log access.log;
     server {{ listen 127.0.0.1:{port} ssl http2; ssl_certificate {self.pem};
@@ -249,6 +276,95 @@ class Certified(unittest.TestCase):
             key = (own["route"], own.get("status") or own.get("error_type"))
             seen[key] = seen.get(key, 0) + entry[1]
         return seen
+
+
+class OwnEnds(Certified):
+    """Threads of this process are both ends: a guest of tests/vm has no more than Python."""
+
+    def serve(self, port):
+        """GETs; of "/missing" there is nothing."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.pem)
+
+        def answer(connection):
+            with context.wrap_socket(connection, server_side=True) as session:
+                while head := session.recv(65536):
+                    status = b"404 Not" if b"/missing" in head else b"200 OK"
+                    session.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 40000\r\n\r\n"
+                                    + b"x" * 40000)
+        return harness.Server(self, harness.listen(self, port), answer)
+
+    def test_counts(self):
+        port = free_port()
+        self.start()
+        server = self.serve(port)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            for statuses in pool.map(lambda _: self.get(port, ["/many", "/missing"] * 10),
+                                     range(8)):
+                self.assertEqual(statuses, [200, 404] * 10)
+        self.assertEqual(server.errors, [])
+        self.assertFalse([line for line in list(self.daemon.log) if "cannot be loaded" in line])
+        self.assert_seen(port, {("/many", "200"): 80, ("/missing", "404"): 80})
+        self.assertEqual(self.daemon.unpaired(port=port), {})
+
+    def test_killed(self):
+        """The kernel takes all probes out of this process's memory."""
+        port = free_port()
+        self.start()
+        self.serve(port)
+        self.assertGreater(changed_bytes("libssl"), 0)
+        self.daemon.kill()
+        wait_until(lambda: changed_bytes("libssl") == 0, 60,
+                   lambda: f"{changed_bytes('libssl')} bytes are probes")
+        self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
+
+
+class OlderKernels(OwnEnds):
+    """Where the kernel has no links of many places, each place has a perf event."""
+
+    PREFIX = (harness.PYTHON, os.path.join(HERE, "old_uprobes.py"))
+
+    def start(self, *libraries):
+        super().start(*libraries)
+        self.assertFalse(self.links())
+
+    def test_room(self):
+        """Half of its descriptors are for others: a file that does not fit is refused and says so,
+        and is probed when there is room again."""
+        copies = [copy_library(self.folder, number) for number in range(24)]
+        self.PREFIX = (*few_files(320), *self.PREFIX)  # pylint: disable=invalid-name
+        self.start()
+        first, _ = (user_of(self, *part) for part in (copies[:12], copies[12:]))
+
+        def read():
+            return set(copies) & set(read_files(self.daemon))
+        wait_until(lambda: len(self.refused()) + len(read()) == len(copies), 60,
+                   lambda: str(self.daemon.log))
+        self.assertTrue(read())
+        refused = self.refused()
+        self.assertTrue(refused)
+        for line in refused:
+            self.assertIn("Too many open files; allow more open files (ulimit -n", line)
+        harness.end_process(first)
+        wait_until(lambda: set(copies[12:]) <= read(), 120, lambda: str(self.daemon.log))
+
+    def refused(self):
+        return [line for line in list(self.daemon.log) if "probes cannot be attached" in line]
+
+    def test_neither(self):
+        """Nor of perf events: said once, and the rest of the daemon goes on."""
+        port = free_port()
+        self.daemon = Daemon(self, *self.SETTINGS, prefix=(*self.PREFIX, "--none"))
+        wait_until(lambda: any("nothing is seen inside TLS" in line
+                               for line in list(self.daemon.log)), 60, lambda: str(self.daemon.log))
+        self.serve(port)
+        self.assertEqual(self.get(port, ["/"] * 3), [200] * 3)
+        wait_until(lambda: self.daemon.total("tcp.sent.bytes", port=port) >= 3 * 40000, 30,
+                   lambda: str(self.daemon.series("tcp.sent.bytes")))
+        said = [line for line in list(self.daemon.log) if "inside TLS" in line]
+        self.assertEqual(len(said), 1, said)
+        self.assertIn("BPF_TRACE_UPROBE_MULTI, Linux 6.6): Invalid argument; a link to a perf event: "
+                      "Invalid argument; use Linux 5.15 or newer", said[0])
 
 
 class Servers(Certified):
@@ -465,22 +581,6 @@ class Join(Certified):
 class Loaded(Certified):
     """Processes that have loaded libraries of their own."""
 
-    @staticmethod
-    def copy_library(folder):
-        copy = os.path.join(folder, "libssl-copy.so.3")
-        with open("/proc/self/maps", encoding="utf-8") as maps:
-            own = next(line.split()[-1] for line in maps if "/libssl" in line)
-        command("cp", own, copy)
-        return copy
-
-    def user_of(self, library):
-        """A process that has loaded it, and ends with its input."""
-        user = harness.spawn_python(self, "import ctypes, sys\nctypes.CDLL(sys.argv[1])\n"
-                                          "print('ready', flush=True)\nsys.stdin.read()", library,
-                                    stdin=subprocess.PIPE)
-        harness.read_word(user, "ready")
-        return user
-
     def map(self, path):
         """A process that could run code of a file, whatever that is."""
         user = harness.spawn_python(
@@ -491,8 +591,8 @@ class Loaded(Certified):
         harness.read_word(user, "ready")
 
     def load(self, library):
-        """The same; it is probed."""
-        user = self.user_of(library)
+        """As user_of(); it is probed."""
+        user = user_of(self, library)
         wait_until(lambda: library in read_files(self.daemon), 60, lambda: str(self.daemon.log))
         return user
 
@@ -516,7 +616,7 @@ class Safety(Loaded):
 
     def test_library_that_is_gone(self):
         """A copy that nobody has loaded any more is let go."""
-        copy = self.copy_library(self.folder)
+        copy = copy_library(self.folder)
         self.start()
         user = self.load(copy)
         self.assertTrue(self.links(copy))
@@ -526,10 +626,10 @@ class Safety(Loaded):
 
     def test_another_process_has_it(self):
         """Who was met first has it by a name that is gone; of whoever comes later it is opened."""
-        first = self.copy_library(self.folder)
+        first = copy_library(self.folder)
         second = os.path.join(self.folder, "libssl-linked.so.3")
         os.link(first, second)
-        self.user_of(first)
+        user_of(self, first)
         os.unlink(first)
         self.start()
         wait_until(lambda: any("nothing is seen of " + first in line
@@ -542,7 +642,7 @@ class Safety(Loaded):
         lower, upper, work, merged = (os.path.join(self.folder, name) for name in names)
         for folder in (lower, upper, work, merged):
             os.mkdir(folder)
-        copied = self.copy_library(lower)
+        copied = copy_library(lower)
         command("mount", "-t", "overlay", "overlay", "-o",
                 f"lowerdir={lower},upperdir={upper},workdir={work}", merged)
         self.addCleanup(command, "umount", "-l", merged, check=False)
@@ -576,7 +676,7 @@ class Safety(Loaded):
         wait_until(lambda: not self.links(liar), 30, lambda: str(self.links(liar)))
         wait_until(lambda: self.daemon.last_gauge("usm.tls.libraries", outcome="doubted"), 30,
                    "the library is counted")
-        copy = self.copy_library(self.folder)
+        copy = copy_library(self.folder)
         self.load(copy)
         self.daemon.wait_for_snapshots(6)
         self.assertEqual(sum("what cannot be" in line for line in list(self.daemon.log)), 1)
@@ -683,11 +783,11 @@ class Listed(Loaded, test_reload.Reload):
     def test_each_file(self):
         left, none = self.path("left"), self.path("libssl-none.so")
         os.mkdir(left)
-        copy, spared = self.copy_library(self.folder), self.copy_library(left)
+        copy, spared = copy_library(self.folder), copy_library(left)
         with open(none, "wb") as file:
             file.write(b"no library")
         for library in (copy, copy, spared):
-            self.user_of(library)
+            user_of(self, library)
         self.map(none)
         self.daemon = test_reload.Reload.start(self, self.text(f"{left}/*"))
 
@@ -723,8 +823,8 @@ class Listed(Loaded, test_reload.Reload):
 
     def test_another_configuration(self):
         """Whoever is left alone now is let go, and whoever is no more is probed."""
-        copy = self.copy_library(self.folder)
-        self.user_of(copy)
+        copy = copy_library(self.folder)
+        user_of(self, copy)
         self.daemon = test_reload.Reload.start(self, self.text())
         for _ in range(2):
             self.wait_for(copy, outcome="probed")
@@ -737,7 +837,7 @@ class Listed(Loaded, test_reload.Reload):
             later = self.path("libssl-cold.so.3")
             if not os.path.exists(later):
                 command("cp", copy, later)
-                self.user_of(later)
+                user_of(self, later)
             self.wait_for(later, outcome="excluded")
             self.write(self.text())
             self.assertEqual(self.reload().returncode, harness.EXIT_OK)
@@ -747,77 +847,18 @@ class Listed(Loaded, test_reload.Reload):
         """Those of containerd: one is left alone until somebody has it elsewhere."""
         folder = self.path("tmpmounts/containerd-mount1")
         os.makedirs(folder)
-        copy, elsewhere = self.copy_library(folder), self.path("libssl-elsewhere.so.3")
+        copy, elsewhere = copy_library(folder), self.path("libssl-elsewhere.so.3")
         os.link(copy, elsewhere)
         for library in (copy, elsewhere, copy):
-            self.user_of(library)
-        alone = self.copy_library(folder + "/..")
+            user_of(self, library)
+        alone = copy_library(folder + "/..")
         os.rename(alone, folder + "/libssl-alone.so.3")
-        self.user_of(folder + "/libssl-alone.so.3")
+        user_of(self, folder + "/libssl-alone.so.3")
         self.daemon = test_reload.Reload.start(self, self.text())
         self.wait_for(folder + "/libssl-alone.so.3", outcome="excluded",
                       reason="it is in a mount of containerd's that goes soon")
         self.wait_for(elsewhere, outcome="probed", processes=3)
 
-
-class Redis(Certified):
-    SETTINGS = ("protocols.tls=true", "protocols.redis=true")
-
-    def test_redis(self):
-        need("redis-server", "redis-cli")
-        port = free_port()
-        self.start()
-        with open(os.path.join(self.folder, "log"), "w", encoding="utf-8") as log:
-            spawn(self, "redis-server", "--port", "0", "--tls-port", str(port), "--tls-cert-file",
-                  self.pem, "--tls-key-file", self.pem, "--tls-ca-cert-file", self.pem,
-                  "--tls-auth-clients", "no", "--save", "", "--dir", self.folder, stdout=log)
-
-        def ask(*words):
-            return command("redis-cli", "--tls", "--insecure", "-p", str(port), *words).stdout
-        wait_until(lambda: command("ss", "-Htln", f"sport = :{port}").stdout, 30, "redis-server")
-        for number in range(10):
-            self.assertEqual(ask("set", "key", str(number)), "OK\n")
-            self.assertEqual(ask("get", "key"), f"{number}\n")
-        assert_operations(self, self.daemon, port, {"SET": 10, "GET": 10})
-
-
-class Mysql(test_mysql.Server):
-    """The ClientHello follows the client's own packet, without a word of the server's between."""
-
-    def test_mariadb(self):
-        daemon = Daemon(self, "protocols.mysql=true", "protocols.tls=true")
-        wait_for_libraries(daemon)
-        for _ in range(5):
-            told = command("mariadb", "--no-defaults", "--ssl", "-h", self.ADDRESS, "-P",
-                           str(self.port), "-u", "eye", "-N", "-e", "select @@version_ssl_library "
-                           "is not null; insert into d.log values ('x'); "
-                           "show status like 'Ssl_version'").stdout
-            self.assertRegex(told, r"Ssl_version\tTLSv1\.[23]")
-        assert_operations(self, daemon, self.port, {"SELECT": 5, "INSERT": 5, "SHOW": 5})
-
-
-class Postgres(test_postgres.Server):
-    """The handshake follows a question in the clear."""
-
-    def test_psql(self):
-        pem = os.path.join(self.folder, "server")
-        harness.make_certificate(pem + ".crt", pem + ".key")
-        for path in (pem + ".crt", pem + ".key"):
-            os.chown(path, os.stat(self.folder).st_uid, -1)
-        for setting in (f"ssl_cert_file = '{pem}.crt'", f"ssl_key_file = '{pem}.key'", "ssl = on"):
-            command("psql", *self.options(self.folder), "-c", f"alter system set {setting}")
-        command("psql", *self.options(self.folder), "-c", "select pg_reload_conf()")
-        daemon = Daemon(self, "protocols.postgres=true", "protocols.tls=true")
-        wait_for_libraries(daemon)
-        for _ in range(5):
-            told = command("psql", *self.options(), "-At", "-c", "select ssl from pg_stat_ssl "
-                           "where pid = pg_backend_pid()", "-c", "insert into log values ('x')",
-                           env={**os.environ, "PGSSLMODE": "require"}).stdout
-            self.assertEqual(told.split(), ["t"])
-        assert_operations(self, daemon, self.port, {"SELECT": 5, "INSERT": 5})
-
-
-del test_mysql, test_postgres  # their own tests are their own
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -42,6 +42,10 @@ FULL = SHORT + (
     "test_first_payload.FirstSegments.test_pipeline_of_16",
     "test_first_payload.FirstSegments.test_long_head_and_body",
 )
+# Inside TLS: by perf events before 6.6.
+INSIDE_TLS = (
+    "test_tls.OwnEnds",
+)
 # Not every kernel has it.
 KERNEL_TLS = (
     "test_other_lives.KernelTls",
@@ -89,9 +93,9 @@ CELLS = (
     # Below 5.11 there is no socket storage in tracing programs: probe and run must agree on that.
     Cell("5.10", "bullseye-security", tier="none", tests=()),
     Cell("6.1", "bookworm", rights=("root", "needed capabilities", "nobody"),
-         tests=FULL + KERNEL_TLS),
-    Cell("6.12", "bookworm-backports", tests=SHORT),
-    Cell("newest", "sid", look="tables"),
+         tests=FULL + KERNEL_TLS + INSIDE_TLS),
+    Cell("6.12", "bookworm-backports", tests=SHORT + INSIDE_TLS),
+    Cell("newest", "sid", look="tables", tests=FULL + INSIDE_TLS),
     Cell("6.1 arm64", "bookworm", architecture="arm64", tests=SHORT, other=False),
     _locked_down("integrity"),
     _locked_down("confidentiality"),

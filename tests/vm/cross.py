@@ -17,7 +17,7 @@ PACKAGES = (
     "libmicrohttpd-dev", "libxxhash-dev", "libgnutls28-dev", "libcurl4-openssl-dev",
     "libprotobuf-c-dev", "libsnappy-dev", "libzstd-dev", "libncurses-dev", "libpcap-dev", "libc6-dev",
     "libgcc-s1",
-    "python3", "iproute2", "nftables", "mount", "util-linux",
+    "python3", "iproute2", "nftables", "mount", "util-linux", "openssl",
 )
 
 

@@ -4,6 +4,7 @@
 import glob
 import json
 import os
+import re
 
 import archive
 import boot
@@ -18,6 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 # Five times what a free machine needs: only a guest that hangs is ended.
 GUEST_SECONDS = 1500
+# Of x86-64; the daemon opens it when it reads code.
+DECODER = re.compile(rb"libZydis\.so\.[0-9.]+")
 
 
 class Guests:
@@ -52,6 +55,8 @@ class Guests:
         """The daemon, the live tests, and the plan of this cell."""
         payload = Archive()
         root.add_program(payload, self._binaries[cell.architecture], "usr/bin/sockeye")
+        with open(self._binaries[cell.architecture], "rb") as daemon:
+            root.add_libraries(payload, {name.decode() for name in DECODER.findall(daemon.read())})
         if self.try_other(cell):
             root.add_program(payload, self._other, "usr/bin/sockeye.other")
         for path in glob.glob(os.path.join(SOURCE, "tests", "integration", "*.py")):

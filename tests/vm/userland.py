@@ -20,7 +20,7 @@ from initramfs import Archive
 from packages import Unavailable
 
 # The real ones beside busybox: the tests use options that busybox does not know.
-PROGRAMS = ("ip", "ss", "nft", "mount", "umount", "setpriv")
+PROGRAMS = ("ip", "ss", "nft", "mount", "umount", "setpriv", "openssl")
 # Opened by the C library when a thread ends; no program names it.
 OPENED_LATER = ("libgcc_s.so.1",)
 LEFT_OUT = ("test", "tests", "idlelib", "tkinter", "turtledemo", "lib2to3", "pydoc_data",
@@ -139,6 +139,7 @@ def base(cache, root, init, busybox):
         for name in PROGRAMS:
             root.add_program(archive, root.program(name), f"usr/bin/{name}")
         root.add_libraries(archive, OPENED_LATER)
+        archive.file("usr/lib/ssl/openssl.cnf", os.path.join(root.path, "etc/ssl/openssl.cnf"))
         _add_python(archive, root)
         archive.write(target)
     return target

@@ -70,6 +70,7 @@ struct file {
     bool due;       /* it was met, and not tried since, or it is to be thought of again */
     bool tried;     /* it was opened: whether it can be probed is known */
     bool plain;     /* likewise: it is a program without TLS, which nobody asks for */
+    bool crowded;   /* there was no room for its probes */
     bool told;      /* that it cannot be opened */
     unsigned unmet; /* looks that have not met it */
     pid_t met_last; /* by the look that is under way */
@@ -88,7 +89,7 @@ struct eye_insider {
     _Atomic(struct eye_tls_probes *) probes;
     uint64_t loading_ns;  /* what loading them took, which is no file's */
     atomic_uint followed; /* bits by enum eye_protocol */
-    bool given_up;        /* the kernel refuses the programs */
+    bool given_up;        /* the kernel refuses the programs, or to attach any; told */
     bool crowded;         /* that there is no room for more files was told */
     bool lost;            /* something that the kernel has told */
     atomic_bool changed;  /* the patterns did: every file is thought of again */
@@ -96,8 +97,10 @@ struct eye_insider {
     const struct eye_text_list *excluded; /* patterns of the configuration; under the lock */
     struct file *files[FILES_MAX];
     size_t file_count;
-    struct eye_table by_number;  /* the same, by device and inode */
+    struct eye_table by_number; /* the same, by device and inode */
+    struct eye_tls_links links;
     struct eye_tls_watch *watch; /* NULL: the kernel does not tell */
+    bool roomier;                /* a library was let go since the last look */
     uint64_t looked_ns;          /* when the last look ended */
     uint64_t pause_ns;           /* and how long none may follow */
     unsigned looks;
@@ -117,7 +120,7 @@ static bool is_loaded(struct eye_insider *insider)
         uint64_t begun_ns = eye_clock_monotonic_ns();
         uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
         struct eye_tls_probes *probes = NULL;
-        int result = eye_tls_probes_open(insider->tier, &probes);
+        int result = eye_tls_probes_open(insider->tier, &insider->links, &probes);
         insider->probes = probes;
         if (probes != NULL) {
             eye_tls_probes_follow(probes, atomic_load(&insider->followed));
@@ -128,7 +131,7 @@ static bool is_loaded(struct eye_insider *insider)
         if (result != 0) {
             eye_log_warning("nothing is seen inside TLS: its kernel programs cannot be loaded: %s; "
                             "%s",
-                            strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+                            strerror(-result), eye_remedy_of_program(-result));
         }
     }
     return insider->probes != NULL;
@@ -136,8 +139,9 @@ static bool is_loaded(struct eye_insider *insider)
 
 static void let_go(struct eye_insider *insider, struct file *file)
 {
-    if (insider->probes != NULL) {
+    if (file->probed.library >= 0) {
         eye_tls_probes_detach(insider->probes, &file->probed);
+        insider->roomier = true;
     }
 }
 
@@ -183,16 +187,18 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
         return eye_error_set(ret_error, -ENOTSUP,
                              "where a session keeps the random of its ClientHello is not found");
     }
-    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_PROBING);
     result = eye_tls_probes_attach(insider->probes, fd, elf, &plan, &file->probed);
     eye_privileges_lower(privileges);
     if (result == -ENOSPC) {
         return eye_error_set(ret_error, result,
-                             "%d libraries are probed already; it is tried again when one is gone",
-                             EYE_TLS_LIBRARIES_MAX);
+                             "%d libraries, or %d places of perf events, are probed: there is no "
+                             "room for more; it is tried again when some are gone",
+                             EYE_TLS_LIBRARIES_MAX, EYE_TLS_EVENTS_MAX);
     }
     if (result != 0) {
-        return eye_tls_probes_refused(result, ret_error);
+        return eye_error_set(ret_error, result, "probes cannot be attached: %s; %s",
+                             strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
     }
     note_sites(&plan, fate);
     eye_log_info("inside TLS: %s of %s is read by its %s", plan.library, file->path, plan.way);
@@ -303,7 +309,8 @@ static void try_file(struct eye_insider *insider, struct file *file)
         result = probe_library(insider, file, fd, elf, &fate, &error);
     }
     eye_elf_close(elf);
-    file->tried = result != -ENOSPC;
+    file->tried = true;
+    file->crowded = result == -ENOSPC || result == -EMFILE;
     file->plain = file->kind == EYE_TLS_PROGRAM && result == -ENOENT;
     if (file->plain) {
         return;
@@ -575,9 +582,20 @@ static void care(struct eye_insider *insider)
     eye_privileges_lower(privileges);
 }
 
+/* Those that had no room are tried again when they are met. */
+static void offer_room(struct eye_insider *insider)
+{
+    for (size_t i = 0; i < insider->file_count && insider->roomier; i++) {
+        struct file *file = insider->files[i];
+        file->tried = file->tried && !file->crowded;
+    }
+    insider->roomier = false;
+}
+
 static void look_at_processes(struct eye_insider *insider)
 {
     uint64_t begun_ns = eye_clock_monotonic_ns();
+    offer_room(insider);
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
     eye_tls_mappings_scan(insider->proc, meet_by_look, insider);
     eye_privileges_lower(privileges);
@@ -604,21 +622,46 @@ static bool is_time_for_a_look(const struct eye_insider *insider, uint64_t now_n
 /* Without it a library that nobody has loaded yet is found by the next look. */
 static void open_watch(struct eye_insider *insider)
 {
-    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
     int result = eye_tls_watch_open(meet, insider, &insider->watch);
-    eye_privileges_lower(privileges);
     if (result != 0) {
         eye_log_warning("inside TLS: the kernel does not tell of libraries that processes load: "
                         "%s; what a short process loads first is missed; %s",
-                        strerror(-result), eye_remedy(-result, EYE_REMEDY_DEBUG));
+                        strerror(-result),
+                        eye_remedy_of_rights(-result, CAP_SYS_ADMIN,
+                                             "run as root, grant cap_sys_admin+ep or set "
+                                             "kernel.perf_event_paranoid to 2"));
     }
+}
+
+static void find_way(struct eye_insider *insider)
+{
+    struct eye_error error = {""};
+    insider->given_up = eye_tls_links_find(&insider->links, &error) != 0;
+    if (insider->given_up) {
+        eye_log_warning("nothing is seen inside TLS: probes cannot be attached: %s", error.text);
+    }
+}
+
+/* What may take all rights of the start; less is enough from then on. */
+static void begin(struct eye_insider *insider)
+{
+    uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_PROBING);
+    find_way(insider);
+    if (!insider->given_up) {
+        open_watch(insider);
+    }
+    eye_privileges_lower(privileges);
+    eye_privileges_assume(insider->links.way == EYE_TLS_LINKS_EVENTS ? EYE_ROLE_INSIDER_BY_EVENTS
+                                                                     : EYE_ROLE_INSIDER);
 }
 
 static void *run(void *context)
 {
     struct eye_insider *insider = context;
-    eye_privileges_assume(EYE_ROLE_INSIDER);
-    open_watch(insider);
+    begin(insider);
+    if (insider->given_up) {
+        return NULL; /* whatever there is, it cannot be probed */
+    }
     struct pollfd ready[] = {{.fd = insider->stop, .events = POLLIN},
                              {.fd = eye_tls_watch_fd(insider->watch), .events = POLLIN}};
     uint64_t next_care_ns = 0;

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Links of many places at once (BPF_TRACE_UPROBE_MULTI, Linux 6.6), which need CAP_BPF and
- * CAP_PERFMON alone. */
 #include "collector/source/socket_storage/tls_probes.h"
 
 #include <bpf/bpf.h>
@@ -10,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "collector/base/base.h"
@@ -23,23 +20,12 @@
 #include "bpf/socket_storage.skel.h"
 #include "bpf/tls.skel.h"
 
-/* linux/bpf.h of build machines is older. */
-#define UPROBE_MULTI 48
-
 struct eye_tls_probes {
     const struct socket_storage *tier;
+    struct eye_tls_links *links;
     struct tls *programs;
     bool in_use[EYE_TLS_LIBRARIES_MAX];
 };
-
-static void attach_as_multi(struct bpf_object *object)
-{
-    struct bpf_program *program;
-    bpf_object__for_each_program(program, object)
-    {
-        bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)UPROBE_MULTI);
-    }
-}
 
 static const char *name_of(enum eye_protocol protocol)
 {
@@ -102,18 +88,18 @@ static void load_protocol(const struct eye_tls_probes *probes, enum eye_protocol
     if (object == NULL) {
         return;
     }
-    attach_as_multi(object);
+    eye_tls_links_prepare(probes->links, object);
     int result = load_object(probes, object, protocol);
     bpf_object__close(object);
     if (result != 0) {
         eye_log_warning("inside TLS: requests of %s are not seen: its kernel program cannot be "
                         "loaded: %s; %s",
-                        name_of(protocol), strerror(-result),
-                        eye_remedy(-result, EYE_REMEDY_DEBUG));
+                        name_of(protocol), strerror(-result), eye_remedy_of_program(-result));
     }
 }
 
-int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_probes **ret_probes)
+int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_links *links,
+                        struct eye_tls_probes **ret_probes)
 {
     struct eye_tls_probes *probes = calloc(1, sizeof(*probes));
     struct tls *programs = tls__open();
@@ -123,7 +109,7 @@ int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_probes
         free(probes);
         return result;
     }
-    attach_as_multi(programs->obj);
+    eye_tls_links_prepare(links, programs->obj);
     programs->rodata->eye_probes_memory = tier->rodata->eye_probes_memory;
     int result = eye_share_maps(programs->obj, tier->obj, false);
     if (result == 0) {
@@ -134,7 +120,7 @@ int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_probes
         free(probes);
         return result;
     }
-    *probes = (struct eye_tls_probes){.tier = tier, .programs = programs};
+    *probes = (struct eye_tls_probes){.tier = tier, .links = links, .programs = programs};
     for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT; i++) {
         load_protocol(probes, (enum eye_protocol)i);
     }
@@ -192,44 +178,6 @@ static uint64_t exit_cookie(const struct eye_site *site, int library)
     return cookie;
 }
 
-/* union bpf_attr of BPF_LINK_CREATE for many places, as the kernel has it
- * (include/uapi/linux/bpf.h, 6.6): libbpf of Debian 12 does not know it. */
-struct link_create {
-    uint32_t program;
-    uint32_t target;
-    uint32_t attach_type;
-    uint32_t flags;
-    uint64_t path;
-    uint64_t offsets;
-    uint64_t reference_counters;
-    uint64_t cookies;
-    uint32_t count;
-    uint32_t multi_flags;
-    uint32_t pid;
-    uint32_t padding;
-};
-
-/* Probes at @count places of the file. 0 or -errno. */
-static int attach(struct eye_tls_probed *probed, const char *path,
-                  const struct bpf_program *program, const uint64_t *offsets,
-                  const uint64_t *cookies, uint32_t count)
-{
-    struct link_create attributes = {
-        .program = (uint32_t)bpf_program__fd(program),
-        .attach_type = UPROBE_MULTI,
-        .path = (uintptr_t)path,
-        .offsets = (uintptr_t)offsets,
-        .cookies = (uintptr_t)cookies,
-        .count = count,
-    };
-    long link = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
-    if (link < 0) {
-        return -errno;
-    }
-    probed->links[probed->link_count++] = (int)link;
-    return 0;
-}
-
 static int attach_exits(struct eye_tls_probes *probes, struct eye_tls_probed *probed,
                         const char *path, const struct eye_elf *elf,
                         const struct eye_tls_function *function)
@@ -241,8 +189,14 @@ static int attach_exits(struct eye_tls_probes *probes, struct eye_tls_probed *pr
         offsets[i] = eye_elf_offset(elf, sites->exits[i].address);
         cookies[i] = exit_cookie(&sites->exits[i], probed->library);
     }
-    return attach(probed, path, probes->programs->progs.tls_exit, offsets, cookies,
-                  sites->exit_count);
+    const struct eye_tls_places places = {
+        .path = path,
+        .program = probes->programs->progs.tls_exit,
+        .offsets = offsets,
+        .cookies = cookies,
+        .count = sites->exit_count,
+    };
+    return eye_tls_links_attach(probes->links, &places, &probed->linked);
 }
 
 static const struct bpf_program *program_of(const struct eye_tls_probes *probes,
@@ -261,31 +215,25 @@ static int attach_function(struct eye_tls_probes *probes, struct eye_tls_probed 
 {
     uint64_t offset = eye_elf_offset(elf, function->sites.entry.address);
     uint64_t cookie = entry_cookie(function, probed->library);
+    const struct eye_tls_places entry = {
+        .path = path,
+        .program = program_of(probes, function),
+        .offsets = &offset,
+        .cookies = &cookie,
+        .count = 1,
+    };
     int result =
         function->sites.exit_count == 0 ? 0 : attach_exits(probes, probed, path, elf, function);
-    return result != 0 ? result
-                       : attach(probed, path, program_of(probes, function), &offset, &cookie, 1);
+    return result != 0 ? result : eye_tls_links_attach(probes->links, &entry, &probed->linked);
 }
 
 void eye_tls_probes_detach(struct eye_tls_probes *probes, struct eye_tls_probed *probed)
 {
-    for (size_t i = 0; i < probed->link_count; i++) {
-        close(probed->links[i]);
-    }
-    probed->link_count = 0;
+    eye_tls_links_detach(probes->links, &probed->linked);
     if (probed->library >= 0) {
         probes->in_use[probed->library] = false;
         probed->library = -1;
     }
-}
-
-int eye_tls_probes_refused(int result, struct eye_error *ret_error)
-{
-    return eye_error_set(ret_error, result, "probes cannot be attached: %s; %s",
-                         result == -EINVAL || result == -ENOTSUP
-                             ? "this kernel has no BPF_TRACE_UPROBE_MULTI (Linux 6.6)"
-                             : strerror(-result),
-                         eye_remedy(-result, EYE_REMEDY_DEBUG));
 }
 
 /* Zeros: what another library with that number has left is not this one's. */
@@ -326,13 +274,23 @@ static int take_number(struct eye_tls_probes *probes, const struct eye_tls_plan 
     return result == 0 ? (int)number : result;
 }
 
+static size_t count_places(const struct eye_tls_plan *plan)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < plan->function_count; i++) {
+        count += 1 + plan->functions[i].sites.exit_count;
+    }
+    return count;
+}
+
 int eye_tls_probes_attach(struct eye_tls_probes *probes, int fd, const struct eye_elf *elf,
                           const struct eye_tls_plan *plan, struct eye_tls_probed *probed)
 {
     char path[sizeof("/proc/self/fd/") + 11];
     snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    probed->library = take_number(probes, plan);
-    int result = probed->library < 0 ? probed->library : 0;
+    int result = eye_tls_links_fit(probes->links, count_places(plan));
+    probed->library = result != 0 ? result : take_number(probes, plan);
+    result = probed->library < 0 ? probed->library : 0;
     for (uint32_t i = 0; i < plan->function_count && result == 0; i++) {
         result = attach_function(probes, probed, path, elf, &plan->functions[i]);
     }
@@ -367,17 +325,17 @@ static int refuse_programs(const char *whose, int result, struct eye_error *ret_
 {
     return eye_error_set(ret_error, result, "the kernel programs%s%s cannot be loaded: %s; %s",
                          whose[0] == '\0' ? "" : " of ", whose, strerror(-result),
-                         eye_remedy(-result, EYE_REMEDY_DEBUG));
+                         eye_remedy_of_program(-result));
 }
 
-static int try_protocol(const struct tls *programs, enum eye_protocol protocol,
-                        struct eye_error *ret_error)
+static int try_protocol(const struct eye_tls_links *links, const struct tls *programs,
+                        enum eye_protocol protocol, struct eye_error *ret_error)
 {
     struct bpf_object *object = open_protocol(protocol);
     if (object == NULL) {
         return 0;
     }
-    attach_as_multi(object);
+    eye_tls_links_prepare(links, object);
     int result = eye_share_maps(object, programs->obj, false);
     if (result == 0) {
         result = bpf_object__load(object);
@@ -386,39 +344,21 @@ static int try_protocol(const struct tls *programs, enum eye_protocol protocol,
     return result == 0 ? 0 : refuse_programs(name_of(protocol), result, ret_error);
 }
 
-static int try_programs(struct tls *programs, int fd, uint64_t offset, struct eye_error *ret_error)
-{
-    struct eye_tls_probed probed = {.library = -1};
-    uint64_t cookie = 0;
-    int result = tls__load(programs);
-    if (result != 0) {
-        return refuse_programs("", result, ret_error);
-    }
-    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT && result == 0; i++) {
-        result = try_protocol(programs, (enum eye_protocol)i, ret_error);
-    }
-    if (result != 0) {
-        return result;
-    }
-    char path[sizeof("/proc/self/fd/") + 11];
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    result = attach(&probed, path, programs->progs.tls_exit, &offset, &cookie, 1);
-    if (result != 0) {
-        return eye_tls_probes_refused(result, ret_error);
-    }
-    close(probed.links[0]);
-    return 0;
-}
-
-int eye_tls_probes_try(bool memory, int fd, uint64_t offset, struct eye_error *ret_error)
+int eye_tls_probes_try(const struct eye_tls_links *links, bool memory, struct eye_error *ret_error)
 {
     struct tls *programs = tls__open();
     if (programs == NULL) {
         return refuse_programs("", -errno, ret_error);
     }
-    attach_as_multi(programs->obj);
+    eye_tls_links_prepare(links, programs->obj);
     programs->rodata->eye_probes_memory = memory;
-    int result = try_programs(programs, fd, offset, ret_error);
+    int result = tls__load(programs);
+    if (result != 0) {
+        refuse_programs("", result, ret_error);
+    }
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT && result == 0; i++) {
+        result = try_protocol(links, programs, (enum eye_protocol)i, ret_error);
+    }
     tls__destroy(programs);
     return result;
 }

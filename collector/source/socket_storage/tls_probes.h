@@ -2,7 +2,7 @@
 /*
  * The kernel programs that read plaintext inside TLS, and where in libraries they are attached.
  * Nothing of a process is changed, and what is attached goes with the daemon. One thread's, with
- * EYE_PRIVILEGES_LOADING raised; no locks.
+ * EYE_PRIVILEGES_PROBING raised; no locks.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 
 #include "bpf/tls/abi.h"
 #include "collector/base/error.h"
+#include "collector/source/socket_storage/tls_links.h"
 #include "collector/tls/library.h"
 
 struct socket_storage;
@@ -20,36 +21,33 @@ struct eye_tls_probes;
 /* A library that is probed. At first: {.library = -1}. */
 struct eye_tls_probed {
     int library; /* its number; -1: it is not probed */
-    int links[2 * EYE_TLS_FUNCTIONS_MAX];
-    size_t link_count;
+    struct eye_tls_linked linked;
 };
 
 /**
  * Loads the programs, which follow nothing yet. @tier: loaded; it outlives these, which have its
- * maps. One of a protocol that cannot be loaded costs its own requests, and the
- * log says so. 0 or -errno.
+ * maps. @links: how they will be attached; it outlives these, too. One of a protocol that cannot be
+ * loaded costs its own requests, and the log says so. 0 or -errno.
  */
-int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_probes **ret_probes);
+int eye_tls_probes_open(const struct socket_storage *tier, struct eye_tls_links *links,
+                        struct eye_tls_probes **ret_probes);
 
 /** From now on these protocols are followed: 1 << enum eye_protocol. Any thread. */
 void eye_tls_probes_follow(struct eye_tls_probes *probes, uint32_t protocols);
 
 /**
  * Attaches to all functions of a plan, or to none. @fd, @elf: of the library's file. 0, -ENOSPC:
- * EYE_TLS_LIBRARIES_MAX are probed, or -errno of the kernel.
+ * EYE_TLS_LIBRARIES_MAX are probed; -EMFILE: it does not fit (eye_tls_links_fit()); or -errno of
+ * the kernel.
  */
 int eye_tls_probes_attach(struct eye_tls_probes *probes, int fd, const struct eye_elf *elf,
                           const struct eye_tls_plan *plan, struct eye_tls_probed *probed);
 
-/** A message for what eye_tls_probes_attach() or eye_tls_probes_try() was refused with; returns
- * @result. */
-int eye_tls_probes_refused(int result, struct eye_error *ret_error);
-
 /**
- * Loads all programs with maps of their own, attaches one at an @offset of the file @fd, and takes
- * them away again. @memory: as eye_probes_memory of the tier's. 0, or -errno with a message.
+ * Loads all programs with maps of their own, and takes them away again. @memory: as
+ * eye_probes_memory of the tier's. 0, or -errno with a message.
  */
-int eye_tls_probes_try(bool memory, int fd, uint64_t offset, struct eye_error *ret_error);
+int eye_tls_probes_try(const struct eye_tls_links *links, bool memory, struct eye_error *ret_error);
 
 /** Of what is not attached: nothing. */
 void eye_tls_probes_detach(struct eye_tls_probes *probes, struct eye_tls_probed *probed);

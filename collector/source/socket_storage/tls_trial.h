@@ -7,8 +7,8 @@
 #include "collector/host/features.h"
 
 /**
- * Opens what reads code, loads the kernel programs of TLS, attaches a probe to a place of this
- * program, and takes all of it away again. Takes about two seconds. 0, or -errno and what is
+ * Opens what reads code, attaches a probe to a file that nobody runs, loads the kernel programs of
+ * TLS, and takes all of it away again. Takes about two seconds. 0, or -errno and what is
  * missing, in a line.
  */
 int eye_tls_try(struct eye_features *features, struct eye_error *ret_error);
