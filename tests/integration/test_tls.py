@@ -565,7 +565,7 @@ class Join(Certified):
         with self.older(port):
             self.assertEqual(self.get(port, ["/younger"] * 5), [200] * 5)
             self.assert_seen(port, {("/older", "200"): 5, ("/younger", "200"): 5})
-            self.assertEqual(self.daemon.total("usm.tls.sessions", source="descriptor"), 2)
+            self.assertGreaterEqual(self.daemon.total("usm.tls.sessions", source="descriptor"), 2)
 
     def test_older_in_memory(self):
         """Nobody knows the server's socket: it is counted, and nothing is guessed."""
