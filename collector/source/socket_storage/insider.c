@@ -13,17 +13,13 @@
 
 #include "collector/base/base.h"
 #include "collector/base/clock.h"
-#include "collector/base/hash.h"
 #include "collector/base/log.h"
 #include "collector/base/privileges.h"
-#include "collector/base/table.h"
-#include "collector/base/text.h"
 #include "collector/base/thread.h"
 #include "collector/host/remedy.h"
-#include "collector/source/socket_storage/tls_probes.h"
+#include "collector/source/socket_storage/tls_files.h"
 #include "collector/tls/exclusion.h"
 #include "collector/tls/go_table.h"
-#include "collector/tls/mapping.h"
 #include "collector/tls/watch.h"
 
 #include "bpf/socket_storage.skel.h"
@@ -43,44 +39,8 @@
 #define LOOKS_GONE 3
 /* With so many looks sessions of processes that are gone are forgotten. */
 #define LOOKS_FORGETTING 4
-/* Files, those included that cannot be probed, and programs without TLS. */
-#define FILES_MAX 2048
 /* Calls that tell whether a library's probes see what they should: of four threads at least. */
 #define TALLY_LEAST 256
-
-/* What became of a file, as struct eye_tls_file has it. */
-struct fate {
-    bool known;
-    enum eye_tls_outcome outcome;
-    char *reason; /* owned */
-    const char *library;
-    const char *way;
-    uint32_t sites;
-    uint32_t stepped;
-    uint64_t calls;
-    uint64_t took_ns;
-};
-
-/* What others list (its path and the second part) changes under the insider's lock. */
-struct file {
-    uint64_t device;
-    uint64_t inode;
-    enum eye_tls_kind kind;
-    pid_t pid;      /* the process that was met first, or last while it is not opened */
-    bool due;       /* it was met, and not tried since, or it is to be thought of again */
-    bool tried;     /* it was opened: whether it can be probed is known */
-    bool plain;     /* likewise: it is a program without TLS, which nobody asks for */
-    bool crowded;   /* there was no room for its probes */
-    bool told;      /* that it cannot be opened */
-    unsigned unmet; /* looks that have not met it */
-    pid_t met_last; /* by the look that is under way */
-    uint32_t met;   /* processes, by that look */
-    struct eye_tls_probed probed;
-
-    char *path; /* owned: in that process */
-    uint32_t processes;
-    struct fate fate;
-};
 
 struct eye_insider {
     const struct socket_storage *tier;
@@ -90,14 +50,10 @@ struct eye_insider {
     uint64_t loading_ns;  /* what loading them took, which is no file's */
     atomic_uint followed; /* bits by enum eye_protocol */
     bool given_up;        /* the kernel refuses the programs, or to attach any; told */
-    bool crowded;         /* that there is no room for more files was told */
     bool lost;            /* something that the kernel has told */
     atomic_bool changed;  /* the patterns did: every file is thought of again */
-    pthread_mutex_t lock; /* never held while files are read, or probes attached or taken away */
-    const struct eye_text_list *excluded; /* patterns of the configuration; under the lock */
-    struct file *files[FILES_MAX];
-    size_t file_count;
-    struct eye_table by_number; /* the same, by device and inode */
+    struct eye_tls_files files;
+    const struct eye_text_list *excluded; /* patterns of the configuration; under their lock */
     struct eye_tls_links links;
     struct eye_tls_watch *watch; /* NULL: the kernel does not tell */
     bool roomier;                /* a library was let go since the last look */
@@ -137,7 +93,7 @@ static bool is_loaded(struct eye_insider *insider)
     return insider->probes != NULL;
 }
 
-static void let_go(struct eye_insider *insider, struct file *file)
+static void let_go(struct eye_insider *insider, struct eye_tls_known *file)
 {
     if (file->probed.library >= 0) {
         eye_tls_probes_detach(insider->probes, &file->probed);
@@ -145,20 +101,7 @@ static void let_go(struct eye_insider *insider, struct file *file)
     }
 }
 
-/* From now on that is told of the file. Takes over the reason. */
-static void settle(struct eye_insider *insider, struct file *file, const struct fate *fate)
-{
-    pthread_mutex_lock(&insider->lock);
-    char *before = file->fate.reason;
-    file->fate = *fate;
-    file->fate.known = true;
-    pthread_mutex_unlock(&insider->lock);
-    if (before != fate->reason) {
-        free(before);
-    }
-}
-
-static void note_sites(const struct eye_tls_plan *plan, struct fate *fate)
+static void note_sites(const struct eye_tls_plan *plan, struct eye_tls_fate *fate)
 {
     fate->library = plan->library;
     fate->way = plan->way;
@@ -172,8 +115,9 @@ static void note_sites(const struct eye_tls_plan *plan, struct fate *fate)
     }
 }
 
-static int probe_library(struct eye_insider *insider, struct file *file, int fd,
-                         struct eye_elf *elf, struct fate *fate, struct eye_error *ret_error)
+static int probe_library(struct eye_insider *insider, struct eye_tls_known *file, int fd,
+                         struct eye_elf *elf, struct eye_tls_fate *fate,
+                         struct eye_error *ret_error)
 {
     struct eye_tls_plan plan;
     int result = eye_tls_plan_make(elf, &plan, ret_error);
@@ -206,21 +150,21 @@ static int probe_library(struct eye_insider *insider, struct file *file, int fd,
 }
 
 /* What the log has already is not told again. */
-static void refuse(struct eye_insider *insider, struct file *file, int result,
+static void refuse(struct eye_insider *insider, struct eye_tls_known *file, int result,
                    const struct eye_error *error)
 {
-    const struct fate fate = {.outcome = EYE_TLS_REFUSED, .reason = strdup(error->text)};
+    const struct eye_tls_fate fate = {.outcome = EYE_TLS_REFUSED, .reason = strdup(error->text)};
     const char *before = file->fate.reason;
     bool told = result == -ECANCELED || (before != NULL && strcmp(before, error->text) == 0);
     if (!told) {
         eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error->text);
     }
-    settle(insider, file, &fate);
+    eye_tls_files_settle(&insider->files, file, &fate);
 }
 
 /* ---- What is left alone ---- */
 
-static struct eye_tls_mapping mapping_of(const struct file *file)
+static struct eye_tls_mapping mapping_of(const struct eye_tls_known *file)
 {
     return (struct eye_tls_mapping){.kind = file->kind,
                                     .pid = file->pid,
@@ -232,19 +176,19 @@ static struct eye_tls_mapping mapping_of(const struct file *file)
 /* By the configuration. @ret_why: may be NULL. */
 static bool is_excluded(struct eye_insider *insider, const char *path, struct eye_error *ret_why)
 {
-    pthread_mutex_lock(&insider->lock);
+    pthread_mutex_lock(&insider->files.lock);
     const char *pattern =
         eye_tls_exclusion_find(insider->excluded->items, insider->excluded->count, path);
     if (pattern != NULL) {
         eye_error_set(ret_why, 0, "protocols.tls.exclude has \"%s\"", pattern);
     }
-    pthread_mutex_unlock(&insider->lock);
+    pthread_mutex_unlock(&insider->files.lock);
     return pattern != NULL;
 }
 
 /* Of one that is probed only the configuration is asked again: its process may be another one by
  * now. */
-static bool is_left_alone(struct eye_insider *insider, const struct file *file,
+static bool is_left_alone(struct eye_insider *insider, const struct eye_tls_known *file,
                           struct eye_error *ret_why)
 {
     if (is_excluded(insider, file->path, ret_why)) {
@@ -264,22 +208,23 @@ static bool is_left_alone(struct eye_insider *insider, const struct file *file,
 }
 
 /* It is tried when a process has it that has it elsewhere, or when the configuration lets it. */
-static void leave_alone(struct eye_insider *insider, struct file *file, const struct eye_error *why)
+static void leave_alone(struct eye_insider *insider, struct eye_tls_known *file,
+                        const struct eye_error *why)
 {
-    const struct fate fate = {.outcome = EYE_TLS_EXCLUDED, .reason = strdup(why->text)};
+    const struct eye_tls_fate fate = {.outcome = EYE_TLS_EXCLUDED, .reason = strdup(why->text)};
     if (!file->fate.known || file->fate.outcome != EYE_TLS_EXCLUDED) {
         eye_log_info("inside TLS: %s is left alone: %s", file->path, why->text);
     }
     let_go(insider, file);
     file->tried = false;
-    settle(insider, file, &fate);
+    eye_tls_files_settle(&insider->files, file, &fate);
 }
 
 /* ---- One file ---- */
 
 /* A descriptor, or -1. A process that has ended says nothing of its file: another one may have it.
  */
-static int open_file(struct eye_insider *insider, struct file *file)
+static int open_file(struct eye_insider *insider, struct eye_tls_known *file)
 {
     struct eye_error error = {""};
     const struct eye_tls_mapping mapping = mapping_of(file);
@@ -294,11 +239,11 @@ static int open_file(struct eye_insider *insider, struct file *file)
     return fd < 0 ? -1 : fd;
 }
 
-static void try_file(struct eye_insider *insider, struct file *file)
+static void try_file(struct eye_insider *insider, struct eye_tls_known *file)
 {
     struct eye_error error = {""};
     struct eye_elf *elf = NULL;
-    struct fate fate = {.outcome = EYE_TLS_PROBED};
+    struct eye_tls_fate fate = {.outcome = EYE_TLS_PROBED};
     uint64_t begun_ns = eye_clock_monotonic_ns() - insider->loading_ns;
     EYE_AUTOCLOSE int fd = open_file(insider, file);
     if (fd < 0) {
@@ -320,11 +265,11 @@ static void try_file(struct eye_insider *insider, struct file *file)
         return;
     }
     fate.took_ns = eye_clock_monotonic_ns() - insider->loading_ns - begun_ns;
-    settle(insider, file, &fate);
+    eye_tls_files_settle(&insider->files, file, &fate);
 }
 
 /* Of programs those of Go alone may have TLS inside. */
-static void look_at_program(struct eye_insider *insider, struct file *file)
+static void look_at_program(struct eye_insider *insider, struct eye_tls_known *file)
 {
     struct eye_elf *elf = NULL;
     EYE_AUTOCLOSE int fd = open_file(insider, file);
@@ -337,57 +282,9 @@ static void look_at_program(struct eye_insider *insider, struct file *file)
 
 /* ---- Which there are ---- */
 
-static uint64_t hash_of(uint64_t device, uint64_t inode)
-{
-    const uint64_t number[] = {device, inode};
-    return eye_hash_bytes(number, sizeof(number));
-}
-
-static bool is_file(const void *item, const void *key)
-{
-    const struct file *file = item;
-    const struct eye_tls_mapping *mapping = key;
-    return file->inode == mapping->inode && file->device == mapping->device;
-}
-
-static struct file *find_file(struct eye_insider *insider, const struct eye_tls_mapping *mapping)
-{
-    return eye_table_find(&insider->by_number, hash_of(mapping->device, mapping->inode), is_file,
-                          mapping);
-}
-
-static void free_file(struct eye_insider *insider, struct file *file)
-{
-    eye_table_remove(&insider->by_number, hash_of(file->device, file->inode), file);
-    free(file->fate.reason);
-    free(file->path);
-    free(file);
-}
-
-/* NULL: out of memory. */
-static struct file *new_file(const struct eye_tls_mapping *mapping)
-{
-    struct file *file = calloc(1, sizeof(*file));
-    if (file != NULL) {
-        *file = (struct file){.device = mapping->device,
-                              .inode = mapping->inode,
-                              .path = strdup(mapping->path),
-                              .kind = mapping->kind,
-                              .pid = mapping->pid,
-                              .due = true,
-                              .processes = 1,
-                              .probed = {.library = -1}};
-    }
-    if (file != NULL && file->path == NULL) {
-        free(file);
-        return NULL;
-    }
-    return file;
-}
-
 /* Whether a file may be tried by way of this process. One that is left alone is tried by who has it
  * elsewhere: whoever has it where it is excluded, too, must not come in between. */
-static bool is_news(struct eye_insider *insider, const struct file *file,
+static bool is_news(struct eye_insider *insider, const struct eye_tls_known *file,
                     const struct eye_tls_mapping *mapping)
 {
     if (file->tried) {
@@ -399,70 +296,41 @@ static bool is_news(struct eye_insider *insider, const struct file *file,
 }
 
 /* It is tried by way of a process that lives. */
-static void meet_again(struct eye_insider *insider, struct file *file,
+static void meet_again(struct eye_insider *insider, struct eye_tls_known *file,
                        const struct eye_tls_mapping *mapping)
 {
     file->unmet = 0;
     if (!is_news(insider, file, mapping)) {
         return;
     }
-    char *path = file->pid == mapping->pid ? NULL : strdup(mapping->path);
     file->due = true;
-    if (path != NULL) {
-        pthread_mutex_lock(&insider->lock);
-        free(file->path);
-        file->path = path;
-        pthread_mutex_unlock(&insider->lock);
-        file->pid = mapping->pid;
-    }
-}
-
-/* NULL: there is no room. It may have some when others are gone. */
-static struct file *add_file(struct eye_insider *insider, const struct eye_tls_mapping *mapping)
-{
-    struct file *file = insider->file_count < FILES_MAX ? new_file(mapping) : NULL;
-    if (file != NULL &&
-        eye_table_insert(&insider->by_number, hash_of(file->device, file->inode), file) != 0) {
-        free(file->path);
-        free(file);
-        file = NULL;
-    }
-    if (file != NULL) {
-        pthread_mutex_lock(&insider->lock);
-        insider->files[insider->file_count++] = file;
-        pthread_mutex_unlock(&insider->lock);
-    } else if (!insider->crowded) {
-        eye_log_warning("inside TLS: nothing is seen of %s, and of others that come: %d files are "
-                        "known already; it is tried again when some are gone",
-                        mapping->path, FILES_MAX);
-        insider->crowded = true;
-    }
-    return file;
+    eye_tls_files_move(&insider->files, file, mapping);
 }
 
 static void meet(void *context, const struct eye_tls_mapping *mapping)
 {
     struct eye_insider *insider = context;
-    struct file *file = find_file(insider, mapping);
+    struct eye_tls_known *file = eye_tls_files_find(&insider->files, mapping);
     if (file != NULL) {
         meet_again(insider, file, mapping);
     } else {
-        add_file(insider, mapping);
+        eye_tls_files_add(&insider->files, mapping);
     }
 }
 
 /* The same by a look, which meets a process at a time. */
 static void meet_by_look(void *context, const struct eye_tls_mapping *mapping)
 {
+    struct eye_insider *insider = context;
     meet(context, mapping);
-    struct file *file = find_file(context, mapping);
+    struct eye_tls_known *file = eye_tls_files_find(&insider->files, mapping);
     if (file != NULL && file->met_last != mapping->pid) {
         file->met_last = mapping->pid;
         file->met++;
     }
 }
 
-static void think_of(struct eye_insider *insider, struct file *file)
+static void think_of(struct eye_insider *insider, struct eye_tls_known *file)
 {
     struct eye_error why = {""};
     if (file->kind == EYE_TLS_PROGRAM && !file->tried) {
@@ -482,57 +350,31 @@ static void think_of(struct eye_insider *insider, struct file *file)
 static void try_new(struct eye_insider *insider)
 {
     bool all = atomic_exchange(&insider->changed, false);
-    for (size_t i = 0; i < insider->file_count; i++) {
-        if (insider->files[i]->due || all) {
-            insider->files[i]->due = false;
-            think_of(insider, insider->files[i]);
+    for (size_t i = 0; i < insider->files.count; i++) {
+        if (insider->files.items[i]->due || all) {
+            insider->files.items[i]->due = false;
+            think_of(insider, insider->files.items[i]);
         }
     }
-}
-
-/* What a look has found of it. */
-static void note_look(struct file *file)
-{
-    file->processes = file->met;
-    file->met = 0;
-    file->met_last = 0;
-}
-
-static void forget_unmet(struct eye_insider *insider)
-{
-    size_t kept = 0;
-    pthread_mutex_lock(&insider->lock);
-    for (size_t i = 0; i < insider->file_count; i++) {
-        struct file *file = insider->files[i];
-        note_look(file);
-        if (file->unmet > LOOKS_GONE) {
-            free_file(insider, file);
-        } else {
-            insider->files[kept++] = file;
-        }
-    }
-    insider->crowded &= kept == insider->file_count;
-    insider->file_count = kept;
-    pthread_mutex_unlock(&insider->lock);
 }
 
 static void let_go_of_unmet(struct eye_insider *insider)
 {
-    for (size_t i = 0; i < insider->file_count; i++) {
-        if (++insider->files[i]->unmet > LOOKS_GONE) {
-            let_go(insider, insider->files[i]);
+    for (size_t i = 0; i < insider->files.count; i++) {
+        if (++insider->files.items[i]->unmet > LOOKS_GONE) {
+            let_go(insider, insider->files.items[i]);
         }
     }
-    forget_unmet(insider);
+    eye_tls_files_note_look(&insider->files, LOOKS_GONE);
 }
 
 /* ---- What becomes of them ---- */
 
 /* In doubt nothing is told of a library any more: a number that is wrong is worse than none. */
-static void doubt(struct eye_insider *insider, struct file *file)
+static void doubt(struct eye_insider *insider, struct eye_tls_known *file)
 {
     struct eye_error why;
-    struct fate fate = file->fate;
+    struct eye_tls_fate fate = file->fate;
     struct eye_tls_tally tally = eye_tls_probes_tally(insider->probes, &file->probed);
     bool wrong = tally.impossible > 0;
     bool unpaired = tally.entries >= TALLY_LEAST && tally.exits < tally.entries / 2;
@@ -546,16 +388,13 @@ static void doubt(struct eye_insider *insider, struct file *file)
         fate.reason = strdup(why.text);
         let_go(insider, file);
     }
-    settle(insider, file, &fate);
+    eye_tls_files_settle(&insider->files, file, &fate);
 }
 
 static void count(struct eye_insider *insider)
 {
-    uint64_t counts[EYE_TLS_OUTCOME_COUNT] = {0};
-    for (size_t i = 0; i < insider->file_count; i++) {
-        const struct fate *fate = &insider->files[i]->fate;
-        counts[fate->outcome] += fate->known;
-    }
+    uint64_t counts[EYE_TLS_OUTCOME_COUNT];
+    eye_tls_files_count(&insider->files, counts);
     for (size_t i = 0; i < EYE_TLS_OUTCOME_COUNT; i++) {
         atomic_store(&insider->counts.files[i], counts[i]);
     }
@@ -574,9 +413,9 @@ static void care(struct eye_insider *insider)
     /* Again: whoever told it while the programs were loaded may have been too early. */
     eye_tls_probes_follow(insider->probes, atomic_load(&insider->followed));
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
-    for (size_t i = 0; i < insider->file_count; i++) {
-        if (insider->files[i]->probed.library >= 0) {
-            doubt(insider, insider->files[i]);
+    for (size_t i = 0; i < insider->files.count; i++) {
+        if (insider->files.items[i]->probed.library >= 0) {
+            doubt(insider, insider->files.items[i]);
         }
     }
     eye_privileges_lower(privileges);
@@ -585,8 +424,8 @@ static void care(struct eye_insider *insider)
 /* Those that had no room are tried again when they are met. */
 static void offer_room(struct eye_insider *insider)
 {
-    for (size_t i = 0; i < insider->file_count && insider->roomier; i++) {
-        struct file *file = insider->files[i];
+    for (size_t i = 0; i < insider->files.count && insider->roomier; i++) {
+        struct eye_tls_known *file = insider->files.items[i];
         file->tried = file->tried && !file->crowded;
     }
     insider->roomier = false;
@@ -692,7 +531,7 @@ int eye_insider_open(const struct socket_storage *programs, const struct eye_con
     insider->tier = programs;
     insider->proc = strdup(config->source.proc);
     insider->excluded = &config->protocols.tls_exclude;
-    pthread_mutex_init(&insider->lock, NULL);
+    pthread_mutex_init(&insider->files.lock, NULL);
     insider->stop = eventfd(0, EFD_CLOEXEC);
     atomic_init(&insider->followed, ~programs->bss->eye_protocols_off);
     int result = insider->stop < 0 ? -errno
@@ -723,10 +562,10 @@ void eye_insider_follow(struct eye_insider *insider, uint32_t protocols)
 
 void eye_insider_exclude(struct eye_insider *insider, const struct eye_config *config)
 {
-    pthread_mutex_lock(&insider->lock);
+    pthread_mutex_lock(&insider->files.lock);
     bool same = eye_text_list_equal(insider->excluded, &config->protocols.tls_exclude);
     insider->excluded = &config->protocols.tls_exclude;
-    pthread_mutex_unlock(&insider->lock);
+    pthread_mutex_unlock(&insider->files.lock);
     if (!same) {
         atomic_store(&insider->changed, true);
     }
@@ -742,31 +581,9 @@ void eye_insider_read(const struct eye_insider *insider, struct eye_tls_counts *
     }
 }
 
-static void hand_on(const struct file *file, eye_tls_file_handler *handler, void *context)
-{
-    const struct fate *fate = &file->fate;
-    struct eye_tls_file shown = {.outcome = fate->outcome,
-                                 .library = fate->library,
-                                 .way = fate->way,
-                                 .reason = fate->reason,
-                                 .sites = fate->sites,
-                                 .stepped = fate->stepped,
-                                 .calls = fate->calls,
-                                 .took_ns = fate->took_ns,
-                                 .processes = file->processes};
-    eye_copy_shown(shown.path, sizeof(shown.path), file->path, strlen(file->path));
-    handler(context, &shown);
-}
-
 void eye_insider_list(struct eye_insider *insider, eye_tls_file_handler *handler, void *context)
 {
-    pthread_mutex_lock(&insider->lock);
-    for (size_t i = 0; i < insider->file_count; i++) {
-        if (insider->files[i]->fate.known) {
-            hand_on(insider->files[i], handler, context);
-        }
-    }
-    pthread_mutex_unlock(&insider->lock);
+    eye_tls_files_list(&insider->files, handler, context);
 }
 
 void eye_insider_close(struct eye_insider *insider)
@@ -778,11 +595,10 @@ void eye_insider_close(struct eye_insider *insider)
     if (write(insider->stop, &one, sizeof(one)) == sizeof(one)) {
         pthread_join(insider->thread, NULL);
     }
-    for (size_t i = 0; i < insider->file_count; i++) {
-        let_go(insider, insider->files[i]);
-        free_file(insider, insider->files[i]);
+    for (size_t i = 0; i < insider->files.count; i++) {
+        let_go(insider, insider->files.items[i]);
     }
-    eye_table_done(&insider->by_number);
+    eye_tls_files_done(&insider->files);
     eye_tls_watch_close(insider->watch);
     eye_tls_probes_close(insider->probes);
     close(insider->stop);

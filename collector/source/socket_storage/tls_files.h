@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The files that processes run code of, as far as they may have TLS, and what became of each. One
+ * thread knows them (the insider's); others list them: a path and a fate change under the lock,
+ * which is never held while a file is read, or probes are attached or taken away.
+ */
+#pragma once
+
+#include <pthread.h>
+
+#include "collector/base/table.h"
+#include "collector/source/socket_storage/tls_probes.h"
+#include "collector/source/tier.h"
+#include "collector/tls/mapping.h"
+
+/* Those included that cannot be probed, and programs without TLS. */
+#define EYE_TLS_FILES_MAX 2048
+
+/* What became of a file, as struct eye_tls_file has it. */
+struct eye_tls_fate {
+    bool known;
+    enum eye_tls_outcome outcome;
+    char *reason; /* owned by the file that has it */
+    const char *library;
+    const char *way;
+    uint32_t sites;
+    uint32_t stepped;
+    uint64_t calls;
+    uint64_t took_ns;
+};
+
+struct eye_tls_known {
+    uint64_t device;
+    uint64_t inode;
+    enum eye_tls_kind kind;
+    pid_t pid;      /* the process that was met first, or last while it is not opened */
+    bool due;       /* it was met, and not tried since, or it is to be thought of again */
+    bool tried;     /* it was opened: whether it can be probed is known */
+    bool plain;     /* likewise: it is a program without TLS, which nobody asks for */
+    bool crowded;   /* there was no room for its probes */
+    bool told;      /* that it cannot be opened */
+    unsigned unmet; /* looks that have not met it */
+    pid_t met_last; /* by the look that is under way */
+    uint32_t met;   /* processes, by that look */
+    struct eye_tls_probed probed;
+
+    char *path; /* owned: in that process. Under the lock, as all that follows */
+    uint32_t processes;
+    struct eye_tls_fate fate;
+};
+
+/* At first all zeros but for the lock. */
+struct eye_tls_files {
+    pthread_mutex_t lock;
+    struct eye_tls_known *items[EYE_TLS_FILES_MAX]; /* owned */
+    size_t count;
+    struct eye_table by_number; /* the same, by device and inode */
+    bool crowded;               /* that there is no room for more was told */
+};
+
+/** NULL: it is not known. */
+struct eye_tls_known *eye_tls_files_find(const struct eye_tls_files *files,
+                                         const struct eye_tls_mapping *mapping);
+
+/** One that is not known yet. When there is no room, the log says so, once until there is. */
+void eye_tls_files_add(struct eye_tls_files *files, const struct eye_tls_mapping *mapping);
+
+/** From now on it is opened by way of this process. */
+void eye_tls_files_move(struct eye_tls_files *files, struct eye_tls_known *file,
+                        const struct eye_tls_mapping *mapping);
+
+/** From now on that is told of the file. Takes over the reason. */
+void eye_tls_files_settle(struct eye_tls_files *files, struct eye_tls_known *file,
+                          const struct eye_tls_fate *fate);
+
+/** After a look at all processes: notes who was met, and forgets what more than @looks of them have
+ * not met, which is let go already. */
+void eye_tls_files_note_look(struct eye_tls_files *files, unsigned looks);
+
+/** Of each outcome. The thread that knows them. */
+void eye_tls_files_count(const struct eye_tls_files *files,
+                         uint64_t ret_counts[EYE_TLS_OUTCOME_COUNT]);
+
+/** As eye_source_list_tls(). Any thread; whoever is handed files asks for no others. */
+void eye_tls_files_list(struct eye_tls_files *files, eye_tls_file_handler *handler, void *context);
+
+/** What is probed was let go before. */
+void eye_tls_files_done(struct eye_tls_files *files);
