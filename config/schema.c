@@ -414,7 +414,8 @@ const struct eye_config_key eye_config_keys[] = {
         .default_value = "false",
         .restart = true,
         .help = "Read these protocols inside TLS, too, by probes in OpenSSL (also within node) and "
-                "GnuTLS of all processes; wants Linux 6.6, or 5.15 with cap_sys_admin.",
+                "GnuTLS of all processes, and in programs of Go; wants Linux 6.6, or 5.15 with "
+                "cap_sys_admin.",
     },
     {
         .path = "protocols.tls.exclude",

@@ -12,6 +12,7 @@ live       test    dev    live      the daemon on this kernel
 fresh      test    dev    -         README's first command in a clean clone
 style      deep    dev    style     clang-format and clang-tidy
 outages    deep    dev    live      receivers that are away for long, or misbehave
+survival   deep    dev    live      processes that are probed live on, whatever they do; older ways to probe
 rights     deep    dev    live      each right taken away in turn, and what threads and other users have
 clang      deep    clang  -         unit tests built by the second compiler
 asan       deep    asan   live      address and undefined-behaviour sanitizers
@@ -116,6 +117,11 @@ part_live() {
 part_outages() {
     skip_unless_live build/dev/collector/sockeye
     tests dev outages --parallel "$live_at_once"
+}
+
+part_survival() {
+    skip_unless_live build/dev/collector/sockeye
+    tests dev survival --parallel "$live_at_once"
 }
 
 part_rights() {

@@ -344,7 +344,8 @@ static int try_protocol(const struct eye_tls_links *links, const struct tls *pro
     return result == 0 ? 0 : refuse_programs(name_of(protocol), result, ret_error);
 }
 
-int eye_tls_probes_try(const struct eye_tls_links *links, bool memory, struct eye_error *ret_error)
+int eye_tls_probes_try(const struct eye_tls_links *links, bool memory, bool protocols,
+                       struct eye_error *ret_error)
 {
     struct tls *programs = tls__open();
     if (programs == NULL) {
@@ -356,7 +357,8 @@ int eye_tls_probes_try(const struct eye_tls_links *links, bool memory, struct ey
     if (result != 0) {
         refuse_programs("", result, ret_error);
     }
-    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; i < EYE_PROTOCOL_COUNT && result == 0; i++) {
+    for (size_t i = EYE_PROTOCOL_UNKNOWN + 1; protocols && i < EYE_PROTOCOL_COUNT && result == 0;
+         i++) {
         result = try_protocol(links, programs, (enum eye_protocol)i, ret_error);
     }
     tls__destroy(programs);

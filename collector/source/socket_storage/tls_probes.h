@@ -44,10 +44,11 @@ int eye_tls_probes_attach(struct eye_tls_probes *probes, int fd, const struct ey
                           const struct eye_tls_plan *plan, struct eye_tls_probed *probed);
 
 /**
- * Loads all programs with maps of their own, and takes them away again. @memory: as
- * eye_probes_memory of the tier's. 0, or -errno with a message.
+ * Loads the programs with maps of their own, those of protocols, too, if asked for, and takes them
+ * away again. @memory: as eye_probes_memory of the tier's. 0, or -errno with a message.
  */
-int eye_tls_probes_try(const struct eye_tls_links *links, bool memory, struct eye_error *ret_error);
+int eye_tls_probes_try(const struct eye_tls_links *links, bool memory, bool protocols,
+                       struct eye_error *ret_error);
 
 /** Of what is not attached: nothing. */
 void eye_tls_probes_detach(struct eye_tls_probes *probes, struct eye_tls_probed *probed);

@@ -25,7 +25,7 @@ static int try_in_silence(struct eye_features *features, struct eye_error *ret_e
                ? result
                : eye_tls_probes_try(&links,
                                     eye_helper_allowed(features, EYE_HELPER_TRACING_READS_STRINGS),
-                                    ret_error);
+                                    features->config->protocols.tls, ret_error);
 }
 
 int eye_tls_try(struct eye_features *features, struct eye_error *ret_error)

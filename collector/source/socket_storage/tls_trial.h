@@ -8,7 +8,7 @@
 
 /**
  * Opens what reads code, attaches a probe to a file that nobody runs, loads the kernel programs of
- * TLS, and takes all of it away again. Takes about two seconds. 0, or -errno and what is
- * missing, in a line.
+ * TLS (with protocols.tls those of each protocol, too, which takes about two seconds), and takes
+ * all of it away again. 0, or -errno and what is missing, in a line.
  */
 int eye_tls_try(struct eye_features *features, struct eye_error *ret_error);
