@@ -226,11 +226,11 @@ static void update_tls(const struct eye_health *health)
         eye_gauge_set(series_1(health, EYE_METRIC_TLS_LIBRARIES, EYE_TAG_OUTCOME, outcome),
                       (double)counts.files[i]);
     }
-    static const char *const means[EYE_TLS_MEANS] = {
+    static const char *const means[] = {
         [EYE_TLS_BY_HELLO] = "hello",
         [EYE_TLS_BY_DESCRIPTOR] = "descriptor",
     };
-    for (size_t i = 0; i < EYE_TLS_MEANS; i++) {
+    for (size_t i = EYE_TLS_UNJOINED + 1; i < EYE_ARRAY_LENGTH(means); i++) {
         eye_counter_set(series_1(health, EYE_METRIC_TLS_SESSIONS, EYE_TAG_SOURCE, means[i]),
                         counts.joined[i]);
     }

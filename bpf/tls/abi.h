@@ -61,9 +61,10 @@ enum eye_tls_join {
 
 /* What has told it: indices of eye_tls_joined. */
 enum eye_tls_means {
+    EYE_TLS_UNJOINED,
     EYE_TLS_BY_HELLO,
     EYE_TLS_BY_DESCRIPTOR,
-    EYE_TLS_MEANS,
+    EYE_TLS_MEANS = 4, /* a power of 2 */
 };
 
 /* Where sessions of a library keep what they are told apart by. */

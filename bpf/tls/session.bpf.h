@@ -13,10 +13,9 @@ struct eye_tls_session {
     struct eye_stream stream;
     __u32 position[2]; /* bytes of plaintext so far, by enum eye_side, modulo 2^32 */
     __u8 client;       /* this end connected */
-    __u8 joined;       /* its socket is known */
+    __u8 joined;       /* enum eye_tls_means: what has told its socket */
     __u8 gap[2];       /* in `position`, likewise, and nothing was seen behind it */
-    __u8 fresh;        /* its handshake was seen, and nothing else yet */
-    __u8 padding[3];
+    __u8 padding[4];
 };
 
 /* A call that has begun; when it is over, the plaintext that it brought. */

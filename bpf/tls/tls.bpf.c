@@ -53,6 +53,11 @@ static __always_inline __u64 eye_tls_frame(const struct pt_regs *regs, __u64 coo
     return eye_stack_pointer(regs) + (cookie >> EYE_TLS_FRAME_SHIFT & 0xffff);
 }
 
+static __always_inline __u32 eye_tls_library(__u64 cookie)
+{
+    return cookie >> EYE_TLS_LIBRARY_SHIFT & (EYE_TLS_LIBRARIES_MAX - 1);
+}
+
 /* Of one call; more is no number of bytes. */
 #define EYE_TLS_BYTES_MAX 0x7fffffff
 
@@ -144,7 +149,7 @@ int tls_entry(struct pt_regs *regs)
         .buffer = eye_tls_argument(regs, cookie, EYE_TLS_BUFFER),
         .length = eye_tls_argument(regs, cookie, EYE_TLS_LENGTH),
         .side = cookie & EYE_TLS_COOKIE_WRITES ? EYE_SENT : EYE_RECEIVED,
-        .library = cookie >> EYE_TLS_LIBRARY_SHIFT & (EYE_TLS_LIBRARIES_MAX - 1),
+        .library = eye_tls_library(cookie),
     };
     call.length = cookie & EYE_TLS_COOKIE_SHORT ? (__u32)call.length : call.length;
     call.written =
@@ -196,14 +201,9 @@ static __always_inline void eye_tls_join_descriptor(struct eye_tls_session *sess
 {
     session->stream.port = descriptor < 0 ? 0 : eye_port_behind(descriptor, client);
     session->client = client;
-    session->joined = session->stream.port != 0;
-    if (session->joined) {
-        __sync_fetch_and_add(&eye_tls_joined[EYE_TLS_BY_DESCRIPTOR], 1);
-    }
-    if (!session->fresh) {
-        session->position[EYE_SENT] = EYE_TLS_BEFORE;
-        session->position[EYE_RECEIVED] = EYE_TLS_BEFORE;
-    }
+    session->joined = session->stream.port != 0 ? EYE_TLS_BY_DESCRIPTOR : EYE_TLS_UNJOINED;
+    session->position[EYE_SENT] = EYE_TLS_BEFORE;
+    session->position[EYE_RECEIVED] = EYE_TLS_BEFORE;
 }
 
 static __always_inline void eye_tls_join_go(struct eye_tls_session *session, __u64 conn)
@@ -232,37 +232,48 @@ static __always_inline void eye_tls_join_random(struct eye_tls_session *session,
         session->stream.protocol = hello->protocol;
         session->stream.recognised = hello->protocol != EYE_PROTOCOL_UNKNOWN;
         session->client = client;
-        session->joined = 1;
-        __sync_fetch_and_add(&eye_tls_joined[EYE_TLS_BY_HELLO], 1);
+        session->joined = EYE_TLS_BY_HELLO;
     } else if (layout->bio_offset) {
         eye_tls_join_descriptor(session, eye_bio_descriptor(object, layout->bio_offset), client);
     }
 }
 
-/* The first call of a session: which socket it has. */
-EYE_PART int eye_tls_begin(const struct eye_tls_call *call)
+/* Keeps a session, unless another thread was first: of Go one may read while the other writes. */
+static __always_inline void eye_tls_keep(const struct eye_tls_key *of,
+                                         const struct eye_tls_session *session)
 {
-    if (!call) {
+    struct eye_tls_key key = *of;
+    __u32 means = session->joined & (EYE_TLS_MEANS - 1);
+    if (bpf_map_update_elem(&tls_sessions, &key, session, BPF_NOEXIST) != 0) {
+        if (!bpf_map_lookup_elem(&tls_sessions, &key)) {
+            eye_lose(EYE_LOSS_TLS_STORAGE, 1);
+        }
+    } else if (means == EYE_TLS_UNJOINED) {
+        eye_lose(EYE_LOSS_TLS_UNJOINED, 1);
+    } else {
+        __sync_fetch_and_add(&eye_tls_joined[means], 1);
+    }
+}
+
+/* Which socket a session has that is met first: by its handshake (@shakes), or by a call. */
+EYE_PART int eye_tls_begin(const struct eye_tls_key *of, __u32 number, bool shakes)
+{
+    struct eye_tls_session session = {0};
+    if (!of) {
         return 0;
     }
-    __u32 number = call->library;
-    struct eye_tls_key key = call->key;
-    struct eye_tls_session session = {0};
+    struct eye_tls_key key = *of;
     const struct eye_tls_layout *layout = bpf_map_lookup_elem(&tls_layouts, &number);
-    const struct eye_tls_session *known = bpf_map_lookup_elem(&tls_sessions, &key);
-    session.fresh = known != NULL;
     if (layout && layout->join == EYE_TLS_JOIN_GO) {
         eye_tls_join_go(&session, key.session);
     } else if (layout) {
         eye_tls_join_random(&session, layout, key.session);
     }
-    if (!session.joined) {
-        eye_lose(EYE_LOSS_TLS_UNJOINED, 1);
+    if (shakes) {
+        session.position[EYE_SENT] = 0;
+        session.position[EYE_RECEIVED] = 0;
     }
-    session.fresh = 0;
-    if (bpf_map_update_elem(&tls_sessions, &key, &session, BPF_ANY) != 0) {
-        eye_lose(EYE_LOSS_TLS_STORAGE, 1);
-    }
+    eye_tls_keep(&key, &session);
     return 0;
 }
 
@@ -337,8 +348,8 @@ static __always_inline struct eye_tls_session *eye_tls_advance(struct eye_tls_ca
 {
     struct eye_tls_key key = ended->key;
     struct eye_tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
-    if (!session || session->fresh) {
-        eye_tls_begin(ended);
+    if (!session) {
+        eye_tls_begin(&key, ended->library, false);
         session = bpf_map_lookup_elem(&tls_sessions, &key);
     }
     if (!session) {
@@ -434,7 +445,7 @@ int tls_at_once(struct pt_regs *regs)
         .buffer = eye_tls_argument(regs, cookie, EYE_TLS_BUFFER),
         .length = eye_tls_argument(regs, cookie, EYE_TLS_LENGTH),
         .side = cookie & EYE_TLS_COOKIE_WRITES ? EYE_SENT : EYE_RECEIVED,
-        .library = cookie >> EYE_TLS_LIBRARY_SHIFT & (EYE_TLS_LIBRARIES_MAX - 1),
+        .library = eye_tls_library(cookie),
     };
     if (cookie & EYE_TLS_COOKIE_KEPT &&
         !eye_read_user(&ended->key.session, sizeof(ended->key.session),
@@ -477,6 +488,9 @@ int tls_end(struct pt_regs *regs)
 {
     eye_tls_use_stack_of_task(regs);
     __u64 cookie = bpf_get_attach_cookie(regs);
+    if (cookie & EYE_TLS_COOKIE_GROWS && eye_stack_grows(regs)) {
+        return 0;
+    }
     struct eye_tls_key key = {.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION),
                               .tgid = bpf_get_current_pid_tgid() >> 32};
     struct eye_tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
@@ -485,10 +499,7 @@ int tls_end(struct pt_regs *regs)
         bpf_map_delete_elem(&tls_sessions, &key);
     }
     if (cookie & EYE_TLS_COOKIE_BEGINS) {
-        struct eye_tls_session fresh = {.fresh = 1};
-        if (bpf_map_update_elem(&tls_sessions, &key, &fresh, BPF_ANY) != 0) {
-            eye_lose(EYE_LOSS_TLS_STORAGE, 1);
-        }
+        eye_tls_begin(&key, eye_tls_library(cookie), true);
     }
     return 0;
 }
