@@ -58,7 +58,7 @@ def probe(who, program, prefix=()):
     this one refuses."""
     start = time.monotonic()
     done = harness.command(*prefix, program, "probe", "--json", "--set", EBPF, check=False,
-                           timeout=120, env=harness.clean_environment())
+                           timeout=harness.HANG_SECONDS, env=harness.clean_environment())
     say("probe", who=who, text=done.stdout, seconds=time.monotonic() - start)
 
 
