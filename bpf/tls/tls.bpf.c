@@ -460,16 +460,19 @@ int tls_at_once(struct pt_regs *regs)
     return eye_tls_hand_over(regs, ended, ended->length);
 }
 
-/* What is kept of a session under @key, but that there is one. */
-static __always_inline void eye_tls_end_requests(const struct eye_tls_key *of, bool client)
+/* What is kept of a session, but that there is one. @error: what became of requests that wait; 0:
+ * nobody knows. */
+static __always_inline void eye_tls_end_requests(const struct eye_tls_key *of, __u32 error)
 {
     struct eye_tls_key key = *of;
     struct eye_conversation *conversation = bpf_map_lookup_elem(&conversations, &key);
     if (!conversation) {
         return;
     }
-    __u32 error = client ? EYE_REQUEST_CANCELLED : EYE_REQUEST_CLOSED;
-    if (eye_waiting(&conversation->queue) > 0 && eye_is_certain(conversation)) {
+    __u32 waiting = eye_waiting(&conversation->queue);
+    if (waiting > 0 && !error) {
+        eye_note_loss(conversation, EYE_LOST_UNANSWERED, waiting);
+    } else if (waiting > 0 && eye_is_certain(conversation)) {
         eye_end_requests(conversation, bpf_map_lookup_elem(&pipelines, &key), error);
     }
     struct eye_http2_requests *streams = bpf_map_lookup_elem(&http2_requests, &key);
@@ -495,11 +498,22 @@ int tls_end(struct pt_regs *regs)
                               .tgid = bpf_get_current_pid_tgid() >> 32};
     struct eye_tls_session *session = bpf_map_lookup_elem(&tls_sessions, &key);
     if (session) {
-        eye_tls_end_requests(&key, session->client);
+        eye_tls_end_requests(&key, session->client ? EYE_REQUEST_CANCELLED : EYE_REQUEST_CLOSED);
         bpf_map_delete_elem(&tls_sessions, &key);
     }
     if (cookie & EYE_TLS_COOKIE_BEGINS) {
         eye_tls_begin(&key, eye_tls_library(cookie), true);
     }
+    return 0;
+}
+
+/* Of a session whose process is gone, which may be some time ago: what waited is counted, and not
+ * told. Run by the collector, with the key: its address and its process. */
+SEC("raw_tp")
+int tls_forget(struct bpf_raw_tracepoint_args *of)
+{
+    struct eye_tls_key key = {.session = of->args[0], .tgid = of->args[1]};
+    eye_tls_end_requests(&key, 0);
+    bpf_map_delete_elem(&tls_sessions, &key);
     return 0;
 }

@@ -522,6 +522,49 @@ class Confined(Survival):
         self.check("filter")
 
 
+# Answers all requests but the last one, which it waits with.
+HANGING = """
+import socket, ssl, sys
+context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+context.load_cert_chain(sys.argv[2])
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("ready", flush=True)
+peer = context.wrap_socket(listener.accept()[0], server_side=True)
+while request := peer.recv(4096):
+    if b"/hang" not in request:
+        peer.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+"""
+
+ASKING = """
+import socket, ssl, sys
+context = ssl._create_unverified_context()
+peer = context.wrap_socket(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+for path in (b"/there", b"/hang"):
+    peer.sendall(b"GET " + path + b" HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
+    print(path.decode() if b"hang" in path else peer.recv(4096)[:8].decode(), flush=True)
+sys.stdin.read()
+"""
+
+
+class Killed(Survival):
+    def test_what_waited_is_counted(self):
+        """Nobody ends the sessions: when their processes are missed, when is not known any more."""
+        port = free_port()
+        self.start()
+        server = harness.spawn_python(self, HANGING, str(port), self.pem)
+        harness.read_word(server, "ready")
+        client = harness.spawn_python(self, ASKING, str(port), stdin=subprocess.PIPE)
+        for word in ("HTTP/1.1", "/hang"):
+            harness.read_word(client, word)
+        self.assert_seen(port, {("/there", "200"): 1})
+        for process in (client, server):
+            process.kill()
+            process.wait()
+        wait_until(lambda: self.daemon.unpaired(port=port) == {"request_alone": 2}, 90,
+                   lambda: str(self.daemon.unpaired()))
+        self.assert_seen(port, {("/there", "200"): 1})
+
+
 class Storm(Survival):
     def test_two_thousand_processes(self):
         """Each has a library of TLS, and a session; requests go on meanwhile."""

@@ -204,7 +204,9 @@ void eye_tls_links_prepare(const struct eye_tls_links *links, struct bpf_object 
     struct bpf_program *program;
     bpf_object__for_each_program(program, object)
     {
-        bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)type);
+        if (bpf_program__type(program) == BPF_PROG_TYPE_KPROBE) {
+            bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)type);
+        }
     }
 }
 

@@ -365,15 +365,12 @@ int eye_tls_probes_try(const struct eye_tls_links *links, bool memory, bool prot
     return result;
 }
 
+/* By a program, which knows what waits in it. */
 static void forget_session(const struct eye_tls_probes *probes, const struct eye_tls_key *session)
 {
-    struct bpf_map *map;
-    bpf_object__for_each_map(map, probes->programs->obj)
-    {
-        if (bpf_map__type(map) == BPF_MAP_TYPE_HASH && bpf_map__key_size(map) == sizeof(*session)) {
-            bpf_map_delete_elem(bpf_map__fd(map), session);
-        }
-    }
+    const uint64_t key[] = {session->session, session->tgid};
+    LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = key, .ctx_size_in = sizeof(key));
+    bpf_prog_test_run_opts(bpf_program__fd(probes->programs->progs.tls_forget), &options);
 }
 
 uint64_t eye_tls_probes_joined(const struct eye_tls_probes *probes, enum eye_tls_means means)
