@@ -62,7 +62,11 @@ def threads_of(pid):
     """{name: {(effective, permitted)}} and what is inheritable or ambient in any of them."""
     found, handed_on = {}, 0
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        status = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
+        try:
+            text = (task / "status").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # a resolver that is done
+        status = dict(line.split(":", 1) for line in text.splitlines())
         sets = tuple(frozenset(names_of(int(status[key], 16))) for key in ("CapEff", "CapPrm"))
         found.setdefault(status["Name"].strip(), set()).add(sets)
         handed_on |= int(status["CapInh"], 16) | int(status["CapAmb"], 16)

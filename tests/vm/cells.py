@@ -96,7 +96,7 @@ CELLS = (
          tests=FULL + KERNEL_TLS + INSIDE_TLS),
     Cell("6.12", "bookworm-backports", tests=SHORT + INSIDE_TLS),
     Cell("newest", "sid", look="tables", tests=FULL + INSIDE_TLS),
-    Cell("6.1 arm64", "bookworm", architecture="arm64", tests=SHORT, other=False),
+    Cell("6.1 arm64", "bookworm", architecture="arm64", tests=SHORT + INSIDE_TLS, other=False),
     _locked_down("integrity"),
     _locked_down("confidentiality"),
     Cell("6.12 8 CPUs", "bookworm-backports", tests=MANY_CPUS, cpus=8, other=False, prints=True),

@@ -16,7 +16,7 @@ PACKAGES = (
     "libbpf-dev", "libelf-dev", "zlib1g-dev", "libyaml-dev", "libjansson-dev",
     "libmicrohttpd-dev", "libxxhash-dev", "libgnutls28-dev", "libcurl4-openssl-dev",
     "libprotobuf-c-dev", "libsnappy-dev", "libzstd-dev", "libncurses-dev", "libpcap-dev", "libc6-dev",
-    "libgcc-s1",
+    "libgcc-s1", "libzydis-dev",
     "python3", "iproute2", "nftables", "mount", "util-linux", "openssl",
 )
 
