@@ -55,8 +55,6 @@ static __always_inline bool eye_read_user(void *target, __u32 bytes, __u64 addre
 #define EYE_GO_KIND_MASK 31
 #define EYE_GO_POINTER 22
 #define EYE_GO_POINTED_AT 48
-/* internal/poll.FD, which net.netFD begins with: the descriptor behind its lock. */
-#define EYE_GO_DESCRIPTOR_AT 16
 /* Connections within each other: net.Conn is the first member of those that wrap another one. */
 #define EYE_GO_WRAPPED_MAX 3
 
@@ -64,6 +62,25 @@ struct eye_go_interface {
     __u64 table;
     __u64 data;
 };
+
+/* net.netFD, as Go has had it since 1.13: an internal/poll.FD, and what kind of socket it is, as
+ * socket(2) has it. */
+struct eye_go_net_fd {
+    __u64 lock[2];
+    __u64 descriptor;
+    __u64 waits[3];
+    __u8 stream;
+    __u8 flags[7];
+    __u64 family;
+    __u64 type;
+};
+
+static __always_inline bool eye_go_is_tcp(const struct eye_go_net_fd *fd)
+{
+    return fd->stream == 1 && fd->type == EYE_SOCK_STREAM &&
+           (fd->family == EYE_AF_INET || fd->family == EYE_AF_INET6) &&
+           fd->descriptor <= 0x7fffffff;
+}
 
 /* The size of what an interface holds; 0: it could not be read. */
 static __always_inline __u64 eye_go_size(const struct eye_go_interface *interface)
@@ -90,10 +107,10 @@ static __always_inline int eye_go_descriptor(__u64 conn)
         }
         __u64 size = eye_go_size(&interface);
         if (size == sizeof(__u64)) {
-            __u64 descriptor = 0;
+            struct eye_go_net_fd fd;
             bool read = eye_read_user(&at, sizeof(at), interface.data) &&
-                        eye_read_user(&descriptor, sizeof(descriptor), at + EYE_GO_DESCRIPTOR_AT);
-            return read && descriptor <= 0x7fffffff ? (int)descriptor : -1;
+                        eye_read_user(&fd, sizeof(fd), at);
+            return read && eye_go_is_tcp(&fd) ? (int)fd.descriptor : -1;
         }
         if (size < sizeof(interface)) {
             return -1;

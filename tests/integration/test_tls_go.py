@@ -104,6 +104,17 @@ class Go(test_tls.Certified):
         self.assertEqual(self.ask(client, ["/lazy"] * 10), [200] * 10)
         self.assert_seen(port, {("/lazy", "200"): 10})
 
+    def test_feigned(self):
+        """What only looks like a connection of Go's has no socket, whatever stands in it."""
+        program = self.build()
+        port = self.serve(program)
+        self.start_with(program)
+        client = self.talk(program, "feign", str(port))
+        self.assertEqual(self.ask(client, ["/feigned"] * 10), [200] * 10)
+        self.assert_seen(port, {("/feigned", "200"): 10}, ENDS[:1])
+        self.assertEqual(self.seen(ENDS[1], port), {})
+        self.assertGreaterEqual(self.daemon.losses()["tls", "unjoined"], 1)
+
     def test_a_crowd(self):
         """Stacks grow in the middle of it, and move; connections come where others were."""
         program = self.build()

@@ -7,6 +7,8 @@
 //	tls_peer get VERSION PORT  GETs of the paths that its input has, one in a line, over one
 //	                           connection; says the status of each
 //	tls_peer lazy PORT         likewise, HTTP/1 by hand: the first write shakes hands
+//	tls_peer feign PORT        likewise, over a connection whose memory looks like that of Go's own,
+//	                           with the descriptor of another one in it
 //	tls_peer crowd PORT COUNT  so many GETs of /crowd, 50 at a time, each on a new goroutine with a
 //	                           small stack and a connection of its own
 package main
@@ -96,8 +98,36 @@ func getAll(version, port string) error {
 	return nil
 }
 
-func getByHand(port string) error {
-	raw, err := net.Dial("tcp", "127.0.0.1:"+port)
+// As net.TCPConn is: a pointer to something with a descriptor behind sixteen bytes.
+type feigned struct{ *feint }
+
+type feint struct {
+	lock       [2]uint64
+	descriptor uintptr
+	net.Conn
+}
+
+func feign(port string) (net.Conn, error) {
+	other, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := other.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	inner := &feint{}
+	raw.Control(func(descriptor uintptr) { inner.descriptor = descriptor })
+	inner.Conn, err = net.Dial("tcp", "127.0.0.1:"+port)
+	return &feigned{inner}, err
+}
+
+func dial(port string) (net.Conn, error) {
+	return net.Dial("tcp", "127.0.0.1:"+port)
+}
+
+func getByHand(port string, connect func(string) (net.Conn, error)) error {
+	raw, err := connect(port)
 	if err != nil {
 		return err
 	}
@@ -146,7 +176,9 @@ func run(words []string) error {
 	case "get":
 		return getAll(words[1], words[2])
 	case "lazy":
-		return getByHand(words[1])
+		return getByHand(words[1], dial)
+	case "feign":
+		return getByHand(words[1], feign)
 	case "crowd":
 		count, err := strconv.Atoi(words[2])
 		if err != nil {
