@@ -262,7 +262,8 @@ uint64_t eye_elf_section(struct eye_elf *elf, const char *name, uint64_t *ret_by
                               ? NULL
                               : elf_strptr(elf->elf, names, header.sh_name);
         size_t length = own == NULL ? 0 : strlen(own);
-        if (length >= strlen(name) && strcmp(own + length - strlen(name), name) == 0) {
+        if (own != NULL && length >= strlen(name) &&
+            strcmp(own + length - strlen(name), name) == 0) {
             *ret_bytes = header.sh_size;
             return header.sh_addr;
         }

@@ -100,12 +100,13 @@ static struct program make(void)
     program.table.rows = IN_TABLE(row);
     memcpy(program.table.function_names, function_names, sizeof(function_names));
     for (uint32_t i = 0; i < FUNCTIONS; i++) {
-        program.table.row[i * 2] = i * 0x100;
-        program.table.row[i * 2 + 1] = (uint32_t)(IN_TABLE(more) - IN_TABLE(row)) + i * 8;
+        uint32_t *row = &program.table.row[(size_t)i * 2];
+        row[0] = i * 0x100;
+        row[1] = (uint32_t)(IN_TABLE(more) - IN_TABLE(row)) + i * 8;
         program.table.more[i][0] = i * 0x100;
         program.table.more[i][1] = function_name_at[i];
     }
-    program.table.row[FUNCTIONS * 2] = FUNCTIONS * 0x100;
+    program.table.row[EYE_ARRAY_LENGTH(program.table.row) - 1] = FUNCTIONS * 0x100;
     program.module.table = AT(table);
     return program;
 }
