@@ -175,6 +175,17 @@ static void go__of_another_version_is_said(void **state)
                      -ENOTSUP);
 }
 
+static void go__more_names_than_any_program_has(void **state)
+{
+    struct eye_go_function functions[] = ASKED;
+    struct program program = make();
+    (void)state;
+    program.sections[2].sh_size = 100U << 20;
+    program.table.units = program.table.names + (65U << 20);
+    assert_int_equal(find(&program, sizeof(program), functions, EYE_ARRAY_LENGTH(functions)),
+                     -EINVAL);
+}
+
 static void go__cut_anywhere_is_no_harm(void **state)
 {
     struct eye_go_function functions[] = ASKED;
@@ -210,6 +221,7 @@ int main(void)
         cmocka_unit_test(go__functions_by_their_names),
         cmocka_unit_test(go__code_that_the_module_leads_to),
         cmocka_unit_test(go__of_another_version_is_said),
+        cmocka_unit_test(go__more_names_than_any_program_has),
         cmocka_unit_test(go__cut_anywhere_is_no_harm),
         cmocka_unit_test(go__numbers_that_lead_astray),
     };

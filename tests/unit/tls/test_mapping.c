@@ -67,6 +67,7 @@ static void mapping__of_others_is_none(void **state)
         "7f00-7fff r-xp 0001f000 fe:01 4711 /usr/lib/libssl3.so\n",
         "7f00-7fff r-xp 0001f000 fe:01 4711 /x/_ssl.cpython-311-x86_64-linux-gnu.so\n",
         "7f00-7fff r-xp 0001f000 fe:01 4711 /usr/lib/libz.so (deleted)\n",
+        "7f00-7fff r-xp 0001f000 fe:01 4711 /usr/lib/libz.so-1\n",
         "7f00-7fff r-xp 0001f000 fe:01 4711 /memfd:runc (deleted)\n",
         "7f00-7fff r-xp 00000000 00:00 0 [vdso]\n",
         "7f00-7fff r-xp 00000000 00:00 0\n",

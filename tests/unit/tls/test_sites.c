@@ -369,9 +369,104 @@ static void sites__too_long_is_said(void **state)
     free(bytes);
 }
 
+/* ---- Of Go, made up likewise ---- */
+
+/* The one call of BASE in it, or with @called 0 its entry. */
+static int look_go(enum eye_machine machine, const void *bytes, size_t length, uint64_t called,
+                   struct eye_site *ret_site)
+{
+    static struct recorded made;
+    struct eye_sites sites;
+    begin(&made, machine == EYE_MACHINE_ARM64 ? "made arm64 0x1000 1 0 1 2\n"
+                                              : "made x86_64 0x1000 1 0 1 2\n");
+    made.spans[made.span_count++] = (struct span){.address = BASE, .length = length};
+    made.spans[0].bytes = malloc(length);
+    assert_non_null(made.spans[0].bytes);
+    memcpy(made.spans[0].bytes, bytes, length);
+    made.go = (struct eye_go_function){.name = "made", .begin = BASE, .end = BASE + length};
+    int result = site_find_go(&made.code, &made.go, called, &made.asked, &sites, NULL);
+    *ret_site = sites.entry;
+    return result;
+}
+
+/* cmp 0x10(%r14),%rsp; jbe +0; sub $0x18,%rsp: the first argument is kept 0x20 from there. */
+#define GO_BEGINS 0x49, 0x3b, 0x66, 0x10, 0x76, 0x00, 0x48, 0x83, 0xec, 0x18
+#define GO_KEEPS 0x48, 0x89, 0x44, 0x24, 0x20       /* mov %rax,0x20(%rsp) */
+#define GO_KEEPS_OTHER 0x48, 0x89, 0x5c, 0x24, 0x20 /* mov %rbx,0x20(%rsp) */
+#define GO_KEEPS_HALF 0x89, 0x44, 0x24, 0x20        /* mov %eax,0x20(%rsp) */
+#define CALL_BASE(at) 0xe8, (uint8_t)(-((at) + 5)), 0xff, 0xff, 0xff
+
+#define LOOK_GO(called, site, ...)                                                                 \
+    look_go(EYE_MACHINE_X86_64, (const uint8_t[]){__VA_ARGS__},                                    \
+            sizeof((const uint8_t[]){__VA_ARGS__}), called, site)
+
+static void go__a_call_with_the_argument_that_is_kept(void **state)
+{
+    struct eye_site site;
+    (void)state;
+    assert_int_equal(LOOK_GO(BASE, &site, GO_BEGINS, GO_KEEPS, CALL_BASE(15), 0xc3), 0);
+    assert_int_equal(site.address, BASE + 15);
+    assert_int_equal(site.frame, 0x20);
+    assert_true(site.kept);
+    assert_int_equal(site.condition, EYE_SITE_ALWAYS);
+    assert_int_equal(LOOK_GO(0, &site, GO_BEGINS, 0xc3), 0);
+    assert_int_equal(site.address, BASE + 4);
+    assert_int_not_equal(site.condition, EYE_SITE_ALWAYS);
+    assert_false(site.kept);
+}
+
+static void go__none_unless_it_is_certain(void **state)
+{
+    struct eye_site site;
+    (void)state;
+    /* Not kept; half of it; something else stands there in the end; xor %eax,%eax before. */
+    assert_int_equal(LOOK_GO(BASE, &site, GO_BEGINS, CALL_BASE(10), 0xc3), -ENOENT);
+    assert_int_equal(LOOK_GO(BASE, &site, GO_BEGINS, GO_KEEPS_HALF, CALL_BASE(14), 0xc3), -ENOENT);
+    assert_int_equal(LOOK_GO(BASE, &site, GO_BEGINS, GO_KEEPS, CALL_BASE(15), GO_KEEPS_OTHER, 0xc3),
+                     -ENOENT);
+    assert_int_equal(LOOK_GO(BASE, &site, GO_BEGINS, 0x31, 0xc0, GO_KEEPS, CALL_BASE(17), 0xc3),
+                     -ENOENT);
+    /* Two calls, and none. */
+    assert_int_equal(LOOK_GO(BASE, &site, GO_BEGINS, GO_KEEPS, CALL_BASE(15), CALL_BASE(20), 0xc3),
+                     -ENOENT);
+    assert_int_equal(LOOK_GO(BASE, &site, GO_BEGINS, GO_KEEPS, 0xc3), -ENOENT);
+    /* test %rax,%rax; jbe +0: nothing is compared with the end of the stack. */
+    assert_int_equal(LOOK_GO(0, &site, 0x48, 0x85, 0xc0, 0x76, 0x00, 0xc3), -ENOENT);
+}
+
+static void go__what_is_too_long_is_not_read_to_its_end(void **state)
+{
+    static uint8_t code[EYE_CODE_MAX + 32] = {GO_BEGINS, GO_KEEPS};
+    const size_t at = sizeof(code) - 5;
+    struct eye_site site;
+    (void)state;
+    memset(code + 15, 0x90, sizeof(code) - 15);
+    const int32_t back = -(int32_t)(at + 5);
+    code[at] = 0xe8;
+    memcpy(code + at + 1, &back, sizeof(back));
+    assert_int_equal(look_go(EYE_MACHINE_X86_64, code, sizeof(code), BASE, &site), -ENOENT);
+}
+
+static void go__two_arguments_kept_at_once(void **state)
+{
+    /* ldr x16, [x28, #16]; cmp sp, x16; b.ls +0; str x30, [sp, #-32]!; stp x0, x1, [sp, #40];
+     * bl to the first one; ret */
+    const uint32_t code[] = {0xf9400b90, 0xeb3063ff, 0x54000009, 0xf81e0ffe,
+                             0xa90287e0, 0x97fffffb, 0xd65f03c0};
+    struct eye_site site;
+    (void)state;
+    assert_int_equal(look_go(EYE_MACHINE_ARM64, code, sizeof(code), BASE, &site), 0);
+    assert_int_equal(site.address, BASE + 20);
+    assert_int_equal(site.frame, 40);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(go__a_call_with_the_argument_that_is_kept),
+        cmocka_unit_test(go__none_unless_it_is_certain),
+        cmocka_unit_test(go__what_is_too_long_is_not_read_to_its_end),
+        cmocka_unit_test(go__two_arguments_kept_at_once),
         cmocka_unit_test(sites__are_found_in_libraries_and_programs),
         cmocka_unit_test(sites__entry_follows_arguments_through_moves),
         cmocka_unit_test(sites__none_where_an_argument_is_lost),
