@@ -10,6 +10,8 @@
  * version. */
 #define EYE_HELLO_RANDOM_AT 11
 #define EYE_HELLO_CLIENT 1
+#define EYE_HELLO_RECORD 22 /* handshake */
+#define EYE_HELLO_MAJOR 3
 #define EYE_HELLO_TYPE_AT 5
 
 /* Handshakes that have begun and whose sessions have not read or written yet. */

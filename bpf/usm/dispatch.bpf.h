@@ -193,6 +193,25 @@ EYE_PART int eye_wish(struct eye_stream *stream, __u32 client, __u32 protocol)
     return 0;
 }
 
+/* A payload of a protocol that has no program yet: a ClientHello is what it has asked for in the
+ * clear, which its parser would have followed. */
+EYE_PART int eye_follow_into_tls(struct __sk_buff *skb, struct eye_socket *socket, __u32 offset,
+                                 __u32 side)
+{
+    __u8 head[EYE_HELLO_TYPE_AT + 1];
+    if (!socket || bpf_skb_load_bytes(skb, offset, head, sizeof(head)) != 0 ||
+        head[0] != EYE_HELLO_RECORD || head[1] != EYE_HELLO_MAJOR ||
+        head[EYE_HELLO_TYPE_AT] != EYE_HELLO_CLIENT) {
+        return false;
+    }
+    socket->stream.inside = socket->stream.protocol;
+    eye_note_class(&socket->stream, EYE_CLASS_TLS);
+    if (eye_reads_tls) {
+        eye_note_hello(skb, socket, offset, side);
+    }
+    return true;
+}
+
 /* Comes back only when the protocol has no program. A constant slot is a jump in the kernel's code,
  * one out of a register an indirect call, which costs more than the look-ups where it is guarded
  * against speculation. */
@@ -212,6 +231,9 @@ static __always_inline void eye_hand_over(struct __sk_buff *skb, struct eye_sock
     }
     EYE_PROTOCOLS(X)
 #undef X
+    if (eye_follow_into_tls(skb, socket, segment->offset, side)) {
+        return;
+    }
     eye_wish(stream, socket->direction == EYE_OUTGOING, protocol);
 }
 

@@ -50,7 +50,14 @@ class Mysql(test_mysql.Server):
     """The ClientHello follows the client's own packet, without a word of the server's between."""
 
     def test_mariadb(self):
-        daemon = Daemon(self, "protocols.mysql=true", "protocols.tls=true")
+        self.check("protocols.mysql=true")
+
+    def test_the_first_ones(self):
+        """The packet programs come with the first greeting, which nobody has read then."""
+        self.check("protocols.mysql=auto")
+
+    def check(self, protocol):
+        daemon = Daemon(self, protocol, "protocols.tls=true")
         wait_for_libraries(daemon)
         for _ in range(5):
             told = command("mariadb", "--no-defaults", "--ssl", "-h", self.ADDRESS, "-P",
@@ -65,6 +72,13 @@ class Postgres(test_postgres.Server):
     """The handshake follows a question in the clear."""
 
     def test_psql(self):
+        self.check("protocols.postgres=true")
+
+    def test_the_first_ones(self):
+        """The packet programs come with the question that asks for TLS: what is inside is seen."""
+        self.check("protocols.postgres=auto")
+
+    def check(self, protocol):
         pem = os.path.join(self.folder, "server")
         harness.make_certificate(pem + ".crt", pem + ".key")
         for path in (pem + ".crt", pem + ".key"):
@@ -72,7 +86,7 @@ class Postgres(test_postgres.Server):
         for setting in (f"ssl_cert_file = '{pem}.crt'", f"ssl_key_file = '{pem}.key'", "ssl = on"):
             command("psql", *self.options(self.folder), "-c", f"alter system set {setting}")
         command("psql", *self.options(self.folder), "-c", "select pg_reload_conf()")
-        daemon = Daemon(self, "protocols.postgres=true", "protocols.tls=true")
+        daemon = Daemon(self, protocol, "protocols.tls=true")
         wait_for_libraries(daemon)
         for _ in range(5):
             told = command("psql", *self.options(), "-At", "-c", "select ssl from pg_stat_ssl "
