@@ -108,7 +108,8 @@ const struct eye_command eye_command_table[] = {
         .options = EYE_OPTION_BIT(JSON),
         .operand = "LIBRARY",
         .notes =
-            "LIBRARY is a file: libssl.so.3, libgnutls.so.30, a program with OpenSSL inside. Read\n"
+            "LIBRARY is a file: libssl.so.3, libgnutls.so.30, a program of Go or with OpenSSL\n"
+            "inside; of one that loads its library, that library (ldd PROGRAM names it). Read\n"
             "is its code, which the kernel's probes have to suit: ENTRY is the place in the file "
             "at\n"
             "which a call is seen, EXITS are those at which its result is, STEPPED those of them\n"

@@ -82,7 +82,7 @@ int eye_go_plan_make(struct eye_elf *elf, struct eye_tls_plan *ret_plan,
         functions[i].name = names[i];
     }
     ret_plan->library = "crypto/tls";
-    ret_plan->way = "go";
+    ret_plan->way = "functions";
     ret_plan->join = EYE_TLS_JOIN_GO;
     int result = eye_go_find(elf, functions, COUNT, ret_error);
     if (result != 0) {

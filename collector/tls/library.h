@@ -35,7 +35,7 @@ struct eye_tls_member {
 
 struct eye_tls_plan {
     const char *library; /* "OpenSSL", "GnuTLS", "crypto/tls" */
-    const char *way;     /* "method-table", "functions", "go" */
+    const char *way;     /* "method-table", "functions" */
     enum eye_tls_join join;
     struct eye_tls_function functions[EYE_TLS_FUNCTIONS_MAX];
     uint32_t function_count;
