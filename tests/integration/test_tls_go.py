@@ -2,15 +2,19 @@
 """Requests inside Go's crypto/tls: servers and clients, stripped programs and those that can be
 moved, connections that are wrapped, and goroutines whose stacks grow."""
 
+import json
 import os
 import subprocess
 import tempfile
 import unittest
 
+import jsonschema
+
 import harness
 import test_tls
 from harness import Daemon, command, free_port, need, spawn, wait_until
 from test_tls import ENDS
+from test_tls_listed import SCHEMAS
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tls_peer.go")
 
@@ -63,8 +67,15 @@ class Go(test_tls.Certified):
         wait_until(lambda: program in test_tls.read_files(self.daemon), 60,
                    lambda: str(list(self.daemon.log)))
 
+    def assert_inspected(self, program):
+        told = json.loads(harness.sockeye("inspect", "--json", program).stdout)
+        schema = json.loads((SCHEMAS / "inspect.json").read_text(encoding="utf-8"))
+        jsonschema.validate(told, schema, cls=jsonschema.Draft7Validator)
+        self.assertEqual((told["library"], told["joined"]), ("crypto/tls", True))
+
     def check(self, program):
         """A server and clients of HTTP/1 and HTTP/2, exact at both ends."""
+        self.assert_inspected(program)
         port = self.serve(program)
         self.start_with(program)
         for version, tags in (("1", {}), ("2", {"version": 2})):
