@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "collector/base/base.h"
 #include "collector/base/hash.h"
@@ -119,6 +120,16 @@ static int fill_standard_streams(void)
     return EYE_EXIT_OK;
 }
 
+/* What a command prints is written at its end, where close_stdout() asks why it cannot be: an error
+ * in the middle of it leaves no reason behind. A terminal gets each line. */
+static void keep_output(void)
+{
+    static char room[65536];
+    if (!isatty(STDOUT_FILENO)) {
+        setvbuf(stdout, room, _IOFBF, sizeof(room));
+    }
+}
+
 /* A configuration that a full disk cut short must not be taken for a whole one. */
 static int close_stdout(int code)
 {
@@ -137,6 +148,7 @@ int main(int argc, char **argv)
     if (fill_standard_streams() != EYE_EXIT_OK) {
         return EYE_EXIT_FAILURE;
     }
+    keep_output();
     eye_hash_seed();
     return close_stdout(dispatch(argc, argv));
 }
