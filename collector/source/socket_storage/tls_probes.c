@@ -256,7 +256,7 @@ static int take_number(struct eye_tls_probes *probes, const struct eye_tls_plan 
         .server_offset = plan->is_server.offset,
         .client_word = 2, /* GNUTLS_CLIENT, 1 << 1 */
         .bio_offset = plan->reads_from.pointer == 0 ? plan->reads_from.offset : 0,
-        .join = plan->join,
+        .join = (__u8)plan->join,
     };
     __u32 number = 0;
     while (number < EYE_TLS_LIBRARIES_MAX && probes->in_use[number]) {
