@@ -196,12 +196,30 @@ static bool is_file(int fd, uint64_t inode)
     return fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_ino == inode;
 }
 
+/* A descriptor, or -errno; -ESTALE: no file. What stands at the path is looked at before it is
+ * opened: that does something to a device, and a stranger may have put a link to one there. */
+static int open_regular(const char *path)
+{
+    char own[sizeof("/proc/self/fd/") + 11];
+    struct stat status;
+    EYE_AUTOCLOSE int place = open(path, O_PATH | O_CLOEXEC);
+    if (place < 0 || fstat(place, &status) != 0) {
+        return -errno;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return -ESTALE;
+    }
+    snprintf(own, sizeof(own), "/proc/self/fd/%d", place);
+    int fd = open(own, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    return fd >= 0 ? fd : -errno;
+}
+
 /* A descriptor, or -1. */
 static int open_in_layer(const char *layer, const char *path, uint64_t inode)
 {
     char whole[PATH_MAX];
     int length = snprintf(whole, sizeof(whole), "%s%s", layer, path);
-    int fd = length < (int)sizeof(whole) ? open(whole, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    int fd = length < (int)sizeof(whole) ? open_regular(whole) : -1;
     if (fd >= 0 && !is_file(fd, inode)) {
         close(fd);
         return -1;
@@ -249,11 +267,10 @@ static int open_by_path(const char *proc, const struct eye_tls_mapping *mapping,
     struct statfs system;
     int length =
         snprintf(path, sizeof(path), "%s/%d/root%s", proc, (int)mapping->pid, mapping->path);
-    EYE_AUTOCLOSE int fd =
-        length < (int)sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (fd < 0) {
-        return eye_error_set(ret_error, -errno, "cannot open %s of process %d: %s", mapping->path,
-                             (int)mapping->pid, strerror(errno));
+    EYE_AUTOCLOSE int fd = length < (int)sizeof(path) ? open_regular(path) : -ENAMETOOLONG;
+    if (fd < 0 && fd != -ESTALE) {
+        return eye_error_set(ret_error, fd, "cannot open %s of process %d: %s", mapping->path,
+                             (int)mapping->pid, strerror(-fd));
     }
     if (fstatfs(fd, &system) == 0 && system.f_type == OVERLAYFS_SUPER_MAGIC) {
         int layer = open_in_overlay(proc, mapping);

@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -126,6 +128,32 @@ static void mapping__is_found_and_opened(void **state)
     assert_int_equal(eye_tls_mappings_scan("/nowhere", note, &found), -ENOENT);
 }
 
+/* To open a device does something, and whoever lets a program run chooses what stands at its path
+ * afterwards. */
+static void mapping__what_is_no_file_is_not_opened(void **state)
+{
+    char folder[] = "/tmp/libssl.XXXXXX";
+    char path[64];
+    struct eye_error error = {""};
+    struct stat status = {0};
+    char event[256];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/libssl.so.3", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(stat(path, &status), 0);
+    EYE_AUTOCLOSE int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    assert_true(watch >= 0 && inotify_add_watch(watch, path, IN_OPEN) >= 0);
+    const struct eye_tls_mapping mapping = {
+        .kind = EYE_TLS_LIBRARY, .pid = getpid(), .inode = status.st_ino, .path = path};
+    assert_int_equal(eye_tls_mapping_open("/proc", &mapping, &error), -ESTALE);
+    assert_non_null(strstr(error.text, "was replaced"));
+    assert_int_equal(read(watch, event, sizeof(event)), -1);
+    assert_int_equal(errno, EAGAIN);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +161,7 @@ int main(void)
         cmocka_unit_test(mapping__code_of_programs),
         cmocka_unit_test(mapping__of_others_is_none),
         cmocka_unit_test(mapping__is_found_and_opened),
+        cmocka_unit_test(mapping__what_is_no_file_is_not_opened),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
