@@ -18,6 +18,9 @@
 /* Of the table, and of its names: Kubernetes' kubelet has 30 MB, 5 of them names. */
 #define TABLE_MAX (256U << 20)
 #define NAMES_MAX (64U << 20)
+/* Each, and each name, is compared with all that is asked for. Names of two bytes each would have
+ * to fill kubelet's 5 MB to be so many. */
+#define FUNCTIONS_MAX (1U << 21)
 /* Read at a time. All of it is in the order of functions, so twice the table is more than enough:
  * whoever jumps to and fro ends by that. */
 #define WINDOW_BYTES 65536
@@ -119,7 +122,7 @@ static int read_head(struct eye_elf *elf, struct search *search, struct eye_erro
                              "1.18, or newer than this daemon",
                              head->magic);
     }
-    if (head->pointer != POINTER_BYTES || bytes > TABLE_MAX || head->functions > bytes ||
+    if (head->pointer != POINTER_BYTES || bytes > TABLE_MAX || head->functions > FUNCTIONS_MAX ||
         head->names > head->units || head->units > bytes || head->rows > bytes ||
         head->units - head->names > NAMES_MAX) {
         return eye_error_set(ret_error, -EINVAL, "its table of functions is none, or too large");
@@ -142,22 +145,26 @@ static uint64_t behind_name(const struct window *window, uint64_t at)
     return at + (zero == NULL ? known : (size_t)(zero - own) + 1);
 }
 
-static void find_names(struct search *search, const struct eye_go_function *functions, size_t count)
+/* False: they are more than programs have. */
+static bool find_names(struct search *search, const struct eye_go_function *functions, size_t count)
 {
     uint64_t begin = search->table + search->head.names;
     uint64_t end = search->table + search->head.units;
+    uint32_t left = FUNCTIONS_MAX;
     for (uint64_t at = begin; at < end; at = behind_name(&search->names, at)) {
         size_t bytes = end - at < NAME_BYTES ? (size_t)(end - at) : NAME_BYTES;
-        const char *own = look(search->code, &search->names, at, bytes);
+        const char *own = left == 0 ? NULL : look(search->code, &search->names, at, bytes);
         if (own == NULL) {
-            return;
+            return left > 0;
         }
+        left--;
         for (size_t i = 0; i < count; i++) {
             if (strncmp(own, functions[i].name, bytes) == 0) {
                 search->wanted[i] = (uint32_t)(at - begin);
             }
         }
     }
+    return true;
 }
 
 /* ---- Functions ---- */
@@ -209,7 +216,12 @@ int eye_go_find(struct eye_elf *elf, struct eye_go_function *functions, size_t c
     int result = read_head(elf, search, ret_error);
     if (result == 0) {
         memset(search->wanted, NOT_FOUND, sizeof(search->wanted));
-        find_names(search, functions, count);
+        result = find_names(search, functions, count)
+                     ? 0
+                     : eye_error_set(ret_error, -EINVAL, "it has more names of functions than %u",
+                                     FUNCTIONS_MAX);
+    }
+    if (result == 0) {
         find_functions(search, functions, count);
     }
     return result;

@@ -111,20 +111,27 @@ static struct program make(void)
     return program;
 }
 
-/* Of a file that has so many bytes of @program. */
-static int find(const struct program *program, size_t bytes, struct eye_go_function *functions,
-                size_t count)
+/* Of a file that has so many bytes of @program, and behind them a hole. */
+static int find_before(const struct program *program, size_t bytes, size_t hole,
+                       struct eye_go_function *functions, size_t count)
 {
     struct eye_elf *elf = NULL;
     EYE_AUTOCLOSE int fd = memfd_create("program", MFD_CLOEXEC);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, program, bytes), (ssize_t)bytes);
+    assert_int_equal(ftruncate(fd, (off_t)(bytes + hole)), 0);
     int result = eye_elf_open(fd, &elf, NULL);
     if (result == 0) {
         result = eye_go_is_program(elf) ? eye_go_find(elf, functions, count, NULL) : -ENOENT;
     }
     eye_elf_close(elf);
     return result;
+}
+
+static int find(const struct program *program, size_t bytes, struct eye_go_function *functions,
+                size_t count)
+{
+    return find_before(program, bytes, 0, functions, count);
 }
 
 #define ASKED                                                                                      \
@@ -186,6 +193,26 @@ static void go__more_names_than_any_program_has(void **state)
                      -EINVAL);
 }
 
+/* A hole costs its owner nothing, and is a name at each byte. */
+static void go__holes_are_not_searched_for_long(void **state)
+{
+    struct eye_go_function functions[] = ASKED;
+    struct program program = make();
+    const size_t hole = 4U << 20;
+    (void)state;
+    program.segment.p_filesz += hole;
+    program.sections[2].sh_size += hole;
+    program.table.units = program.table.names + hole;
+    assert_int_equal(
+        find_before(&program, sizeof(program), hole, functions, EYE_ARRAY_LENGTH(functions)),
+        -EINVAL);
+    program = make();
+    program.sections[2].sh_size = 100U << 20;
+    program.table.functions = 3U << 20;
+    assert_int_equal(find(&program, sizeof(program), functions, EYE_ARRAY_LENGTH(functions)),
+                     -EINVAL);
+}
+
 static void go__cut_anywhere_is_no_harm(void **state)
 {
     struct eye_go_function functions[] = ASKED;
@@ -222,6 +249,7 @@ int main(void)
         cmocka_unit_test(go__code_that_the_module_leads_to),
         cmocka_unit_test(go__of_another_version_is_said),
         cmocka_unit_test(go__more_names_than_any_program_has),
+        cmocka_unit_test(go__holes_are_not_searched_for_long),
         cmocka_unit_test(go__cut_anywhere_is_no_harm),
         cmocka_unit_test(go__numbers_that_lead_astray),
     };
