@@ -12,7 +12,8 @@ struct eye_elf;
 
 /**
  * Opens the file behind @fd, which stays the caller's and open. 0, or a negative errno with what it
- * is instead of a program or library for x86-64 or arm64: -ENOEXEC; -EIO; -ENOMEM.
+ * is instead of a program or library for x86-64 or arm64: -ENOEXEC; -EFBIG, its symbols would take
+ * more memory than those of any program; -EIO; -ENOMEM.
  */
 int eye_elf_open(int fd, struct eye_elf **ret_elf, struct eye_error *ret_error);
 

@@ -213,6 +213,30 @@ static void go__holes_are_not_searched_for_long(void **state)
                      -EINVAL);
 }
 
+/* libelf would take memory for all of it. */
+static void go__symbols_that_fill_the_memory_are_refused(void **state)
+{
+    static const Elf64_Shdr tables[] = {
+        {.sh_type = SHT_SYMTAB, .sh_size = 129U << 20},
+        {.sh_type = SHT_RELA, .sh_size = UINT64_MAX},
+        {.sh_type = SHT_STRTAB, .sh_size = 64, .sh_flags = SHF_COMPRESSED},
+    };
+    struct eye_go_function functions[] = ASKED;
+    (void)state;
+    for (size_t i = 0; i < EYE_ARRAY_LENGTH(tables); i++) {
+        struct program program = make();
+        program.sections[3] = tables[i];
+        assert_int_equal(find(&program, sizeof(program), functions, EYE_ARRAY_LENGTH(functions)),
+                         -EFBIG);
+    }
+    struct program program = make();
+    program.header.e_shnum = 0;
+    program.sections[0].sh_size = 1U << 20;
+    assert_int_equal(
+        find_before(&program, sizeof(program), 64U << 20, functions, EYE_ARRAY_LENGTH(functions)),
+        -EFBIG);
+}
+
 static void go__cut_anywhere_is_no_harm(void **state)
 {
     struct eye_go_function functions[] = ASKED;
@@ -250,6 +274,7 @@ int main(void)
         cmocka_unit_test(go__of_another_version_is_said),
         cmocka_unit_test(go__more_names_than_any_program_has),
         cmocka_unit_test(go__holes_are_not_searched_for_long),
+        cmocka_unit_test(go__symbols_that_fill_the_memory_are_refused),
         cmocka_unit_test(go__cut_anywhere_is_no_harm),
         cmocka_unit_test(go__numbers_that_lead_astray),
     };
