@@ -167,16 +167,30 @@ static uint32_t ordinary_limit(const struct eye_budget_rules *rules)
 
 /* ---- what may be added ---- */
 
-static bool came_before(const struct eye_budget_rules *rules, uint64_t hash)
+/* Where this one is remembered, or else the oldest of its set. */
+static struct eye_refusal *refusal_of(struct eye_budget_rules *rules, uint64_t hash)
 {
-    const struct eye_refusal *refusal = &rules->refusals[hash % EYE_REFUSALS];
+    struct eye_refusal *set = rules->refusals[hash % EYE_REFUSAL_SETS];
+    struct eye_refusal *oldest = set;
+    for (size_t i = 0; i < EYE_REFUSAL_PLACES; i++) {
+        if (set[i].hash == hash) {
+            return &set[i];
+        }
+        oldest = set[i].sequence < oldest->sequence ? &set[i] : oldest;
+    }
+    return oldest;
+}
+
+static bool came_before(struct eye_budget_rules *rules, uint64_t hash)
+{
+    const struct eye_refusal *refusal = refusal_of(rules, hash);
     return refusal->hash == hash && refusal->sequence < rules->sequence &&
            rules->sequence - refusal->sequence <= RETURN_INTERVALS;
 }
 
 static void remember(struct eye_budget_rules *rules, uint64_t hash)
 {
-    struct eye_refusal *refusal = &rules->refusals[hash % EYE_REFUSALS];
+    struct eye_refusal *refusal = refusal_of(rules, hash);
     if (refusal->hash != hash || rules->sequence - refusal->sequence > RETURN_INTERVALS) {
         *refusal = (struct eye_refusal){.hash = hash, .sequence = rules->sequence};
     }

@@ -47,8 +47,10 @@ struct eye_budget {
     uint64_t refused_sequence;        /* interval in which something found no place */
 };
 
-/* Values that were refused lately: the slot is the hash's, an older one gives way. */
-#define EYE_REFUSALS 4096
+/* Values that were refused lately: the hash tells one of so many sets, whose oldest gives way. Two
+ * that come again at every interval must not keep each other from being known. */
+#define EYE_REFUSAL_SETS 1024
+#define EYE_REFUSAL_PLACES 4
 
 struct eye_refusal {
     uint64_t hash;
@@ -61,7 +63,7 @@ struct eye_budget_rules {
     uint64_t volume_bytes; /* of all metrics */
     uint64_t sequence;     /* of the present interval */
     bool refused;          /* something was, in this interval */
-    struct eye_refusal refusals[EYE_REFUSALS];
+    struct eye_refusal refusals[EYE_REFUSAL_SETS][EYE_REFUSAL_PLACES];
 };
 
 /* One series that is to be. */

@@ -137,7 +137,7 @@ class Processes(unittest.TestCase):
             harness.end_process(process)
         daemon.wait_for_snapshots(2)
         self.assertEqual(daemon.stop(), 0)
-        self.assertGreater(daemon.total(OPENED, service="stays"), 0)
+        self.assertGreater(daemon.total(OPENED, service="stays"), 0, daemon.series(OPENED))
         below = [(tags, entry) for tags, entry in daemon.series(ACTIVE) if entry[1] < 0]
         self.assertEqual(below, [])
 

@@ -289,6 +289,23 @@ static void who_comes_again__is_no_passer_by(void **state)
     assert_int_equal(counted(world, OPENED), 4003);
 }
 
+/* That many whose hashes meet somewhere: none of them is forgotten for another. */
+static void all_who_come_again__are_known(void **state)
+{
+    const struct eye_limits limits = {
+        .series_per_metric = 9000, .values_per_tag = 2000, .idle_ns = IDLE_NS};
+    struct world *world = begin_with(state, &limits);
+    assert_int_equal(run_short_processes(world, 1500), 1500);
+    for (size_t interval = 0; interval < 3; interval++) {
+        for (uint32_t i = 0; i < 300; i++) {
+            char service[32];
+            snprintf(service, sizeof(service), "again-%" PRIu32, i);
+            assert_int_equal(connect_as(world, service, "80"), interval > 0);
+        }
+        pass_intervals(world, 1);
+    }
+}
+
 /* ---- room ---- */
 
 static void a_crowd_that_has_passed__makes_room(void **state)
@@ -444,6 +461,7 @@ int main(void)
         TEST(one_service_of_many_ports__leaves_places),
         TEST(short_processes__do_not_take_the_name_of_who_stays),
         TEST(who_comes_again__is_no_passer_by),
+        TEST(all_who_come_again__are_known),
         TEST(a_crowd_that_has_passed__makes_room),
         TEST(a_crowd_that_goes_on__gets_no_room),
         TEST(short_processes_that_have_passed__make_room),
