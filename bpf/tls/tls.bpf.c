@@ -126,6 +126,30 @@ static __always_inline __u8 eye_tls_judge(struct eye_tls_calls *calls, __u32 lib
     return 1;
 }
 
+/* NULL: there is no memory, which is counted. */
+static __always_inline struct eye_tls_calls *eye_tls_make_calls(void)
+{
+    struct eye_tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,
+                                                       BPF_LOCAL_STORAGE_GET_F_CREATE);
+    if (!calls) {
+        eye_lose(EYE_LOSS_TLS_STORAGE, 1);
+    }
+    return calls;
+}
+
+/* What the registers tell of it. */
+static __always_inline struct eye_tls_call eye_tls_call_of(const struct pt_regs *regs, __u64 cookie)
+{
+    return (struct eye_tls_call){
+        .key.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION),
+        .key.tgid = bpf_get_current_pid_tgid() >> 32,
+        .buffer = eye_tls_argument(regs, cookie, EYE_TLS_BUFFER),
+        .length = eye_tls_argument(regs, cookie, EYE_TLS_LENGTH),
+        .side = cookie & EYE_TLS_COOKIE_WRITES ? EYE_SENT : EYE_RECEIVED,
+        .library = eye_tls_library(cookie),
+    };
+}
+
 SEC("kprobe")
 int tls_entry(struct pt_regs *regs)
 {
@@ -136,21 +160,12 @@ int tls_entry(struct pt_regs *regs)
         eye_tls_pass_over(eye_tls_frame(regs, cookie));
         return 0;
     }
-    struct eye_tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,
-                                                       BPF_LOCAL_STORAGE_GET_F_CREATE);
+    struct eye_tls_calls *calls = eye_tls_make_calls();
     if (!calls) {
-        eye_lose(EYE_LOSS_TLS_STORAGE, 1);
         return 0;
     }
-    struct eye_tls_call call = {
-        .key.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION),
-        .key.tgid = bpf_get_current_pid_tgid() >> 32,
-        .frame = eye_tls_frame(regs, cookie),
-        .buffer = eye_tls_argument(regs, cookie, EYE_TLS_BUFFER),
-        .length = eye_tls_argument(regs, cookie, EYE_TLS_LENGTH),
-        .side = cookie & EYE_TLS_COOKIE_WRITES ? EYE_SENT : EYE_RECEIVED,
-        .library = eye_tls_library(cookie),
-    };
+    struct eye_tls_call call = eye_tls_call_of(regs, cookie);
+    call.frame = eye_tls_frame(regs, cookie);
     call.length = cookie & EYE_TLS_COOKIE_SHORT ? (__u32)call.length : call.length;
     call.written =
         cookie & EYE_TLS_COOKIE_BY_1 ? eye_tls_argument(regs, cookie, EYE_TLS_WRITTEN) : 0;
@@ -169,16 +184,14 @@ static __always_inline bool eye_tls_read_session(const struct eye_tls_layout *la
 {
     __u32 word = 0;
     __u64 at = object;
-    long failed =
-        bpf_probe_read_user(&word, sizeof(word), (void *)(object + layout->server_offset));
+    bool read = eye_read_user(&word, sizeof(word), object + layout->server_offset);
     if (layout->random_pointer) {
-        failed |= bpf_probe_read_user(&at, sizeof(at), (void *)(object + layout->random_pointer));
+        read &= eye_read_user(&at, sizeof(at), object + layout->random_pointer);
     }
-    failed |= bpf_probe_read_user(ret_key->random, sizeof(ret_key->random),
-                                  (void *)(at + layout->random_offset));
+    read &= eye_read_user(ret_key->random, sizeof(ret_key->random), at + layout->random_offset);
     bool client = layout->server_offset ? word == 0 : word == layout->client_word;
     ret_key->side = client ? EYE_SENT : EYE_RECEIVED;
-    return !failed;
+    return read;
 }
 
 /* Whoever uses a session has used its socket, and was introduced then, unless it is older. */
@@ -192,18 +205,12 @@ EYE_PART int eye_tls_introduce(void)
     return 0;
 }
 
-/* Bytes in front of the first ones that are seen of a session which is older: it is not as if
- * nothing stood before them. */
-#define EYE_TLS_BEFORE 65536
-
 static __always_inline void eye_tls_join_descriptor(struct eye_tls_session *session, int descriptor,
                                                     bool client)
 {
     session->stream.port = descriptor < 0 ? 0 : eye_port_behind(descriptor, client);
     session->client = client;
     session->joined = session->stream.port != 0 ? EYE_TLS_BY_DESCRIPTOR : EYE_TLS_UNJOINED;
-    session->position[EYE_SENT] = EYE_TLS_BEFORE;
-    session->position[EYE_RECEIVED] = EYE_TLS_BEFORE;
 }
 
 static __always_inline void eye_tls_join_go(struct eye_tls_session *session, __u64 conn)
@@ -255,6 +262,10 @@ static __always_inline void eye_tls_keep(const struct eye_tls_key *of,
     }
 }
 
+/* Bytes in front of the first ones that are seen of a session which is older: it is not as if
+ * nothing stood before them. */
+#define EYE_TLS_BEFORE 65536
+
 /* Which socket a session has that is met first: by its handshake (@shakes), or by a call. */
 EYE_PART int eye_tls_begin(const struct eye_tls_key *of, __u32 number, bool shakes)
 {
@@ -269,9 +280,9 @@ EYE_PART int eye_tls_begin(const struct eye_tls_key *of, __u32 number, bool shak
     } else if (layout) {
         eye_tls_join_random(&session, layout, key.session);
     }
-    if (shakes) {
-        session.position[EYE_SENT] = 0;
-        session.position[EYE_RECEIVED] = 0;
+    if (session.joined == EYE_TLS_BY_DESCRIPTOR && !shakes) {
+        session.position[EYE_SENT] = EYE_TLS_BEFORE;
+        session.position[EYE_RECEIVED] = EYE_TLS_BEFORE;
     }
     eye_tls_keep(&key, &session);
     return 0;
@@ -286,7 +297,7 @@ EYE_PART int eye_tls_look(const struct eye_tls_call *call)
     }
     glance.payload_bytes = call->bytes;
     __u64 count = eye_bytes_to_look_at(call->bytes);
-    if (bpf_probe_read_user(&glance, count, (const void *)call->buffer) != 0) {
+    if (!eye_read_user(&glance, count, call->buffer)) {
         eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
         return 0;
     }
@@ -336,7 +347,7 @@ static __always_inline __s64 eye_tls_result(const struct pt_regs *regs, __u64 co
         return call->written ? 0 : result;
     }
     __u64 written = 0;
-    if (bpf_probe_read_user(&written, sizeof(written), (const void *)call->written) != 0) {
+    if (!eye_read_user(&written, sizeof(written), call->written)) {
         eye_lose(EYE_LOSS_TLS_UNREADABLE, 1);
     }
     return (__s64)written;
@@ -432,21 +443,12 @@ int tls_at_once(struct pt_regs *regs)
          (__u8)eye_tls_argument(regs, cookie, EYE_TLS_TYPE) != EYE_TLS_TYPE_DATA)) {
         return 0;
     }
-    struct eye_tls_calls *calls = bpf_task_storage_get(&tls_calls, bpf_get_current_task_btf(), 0,
-                                                       BPF_LOCAL_STORAGE_GET_F_CREATE);
+    struct eye_tls_calls *calls = eye_tls_make_calls();
     if (!calls) {
-        eye_lose(EYE_LOSS_TLS_STORAGE, 1);
         return 0;
     }
     struct eye_tls_call *ended = &calls->ended;
-    *ended = (struct eye_tls_call){
-        .key.session = eye_tls_argument(regs, cookie, EYE_TLS_SESSION),
-        .key.tgid = bpf_get_current_pid_tgid() >> 32,
-        .buffer = eye_tls_argument(regs, cookie, EYE_TLS_BUFFER),
-        .length = eye_tls_argument(regs, cookie, EYE_TLS_LENGTH),
-        .side = cookie & EYE_TLS_COOKIE_WRITES ? EYE_SENT : EYE_RECEIVED,
-        .library = eye_tls_library(cookie),
-    };
+    *ended = eye_tls_call_of(regs, cookie);
     if (cookie & EYE_TLS_COOKIE_KEPT &&
         !eye_read_user(&ended->key.session, sizeof(ended->key.session),
                        eye_tls_frame(regs, cookie))) {

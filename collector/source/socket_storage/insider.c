@@ -268,16 +268,21 @@ static void try_file(struct eye_insider *insider, struct eye_tls_known *file)
     eye_tls_files_settle(&insider->files, file, &fate);
 }
 
-/* Of programs those of Go alone may have TLS inside. */
-static void look_at_program(struct eye_insider *insider, struct eye_tls_known *file)
+/* Of programs those of Go alone may have TLS inside. One that cannot be read is looked at again
+ * when it is met. */
+static bool may_have_tls(struct eye_insider *insider, struct eye_tls_known *file)
 {
     struct eye_elf *elf = NULL;
     EYE_AUTOCLOSE int fd = open_file(insider, file);
-    if (fd >= 0) {
-        file->plain = eye_elf_open(fd, &elf, NULL) != 0 || !eye_go_is_program(elf);
-        file->tried = file->plain;
-        eye_elf_close(elf);
+    if (fd < 0) {
+        return false;
     }
+    int result = eye_elf_open(fd, &elf, NULL);
+    bool go = result == 0 && eye_go_is_program(elf);
+    eye_elf_close(elf);
+    file->plain = !go && (result == 0 || result == -ENOEXEC || result == -EFBIG);
+    file->tried = file->plain;
+    return go;
 }
 
 /* ---- Which there are ---- */
@@ -307,23 +312,27 @@ static void meet_again(struct eye_insider *insider, struct eye_tls_known *file,
     eye_tls_files_move(&insider->files, file, mapping);
 }
 
+/* NULL: there is no room for it. */
+static struct eye_tls_known *meet_file(struct eye_insider *insider,
+                                       const struct eye_tls_mapping *mapping)
+{
+    struct eye_tls_known *file = eye_tls_files_find(&insider->files, mapping);
+    if (file == NULL) {
+        return eye_tls_files_add(&insider->files, mapping);
+    }
+    meet_again(insider, file, mapping);
+    return file;
+}
+
 static void meet(void *context, const struct eye_tls_mapping *mapping)
 {
-    struct eye_insider *insider = context;
-    struct eye_tls_known *file = eye_tls_files_find(&insider->files, mapping);
-    if (file != NULL) {
-        meet_again(insider, file, mapping);
-    } else {
-        eye_tls_files_add(&insider->files, mapping);
-    }
+    meet_file(context, mapping);
 }
 
 /* The same by a look, which meets a process at a time. */
 static void meet_by_look(void *context, const struct eye_tls_mapping *mapping)
 {
-    struct eye_insider *insider = context;
-    meet(context, mapping);
-    struct eye_tls_known *file = eye_tls_files_find(&insider->files, mapping);
+    struct eye_tls_known *file = meet_file(context, mapping);
     if (file != NULL && file->met_last != mapping->pid) {
         file->met_last = mapping->pid;
         file->met++;
@@ -333,10 +342,8 @@ static void meet_by_look(void *context, const struct eye_tls_mapping *mapping)
 static void think_of(struct eye_insider *insider, struct eye_tls_known *file)
 {
     struct eye_error why = {""};
-    if (file->kind == EYE_TLS_PROGRAM && !file->tried) {
-        look_at_program(insider, file);
-    }
-    if (file->plain) {
+    bool asked = file->kind == EYE_TLS_PROGRAM && !file->tried;
+    if (file->plain || (asked && !may_have_tls(insider, file))) {
         return;
     }
     if (is_left_alone(insider, file, &why)) {

@@ -59,28 +59,32 @@ static struct eye_tls_known *new_file(const struct eye_tls_mapping *mapping)
     return file;
 }
 
-static bool keep(struct eye_tls_files *files, struct eye_tls_known *file)
+/* NULL: out of memory, before or now. */
+static struct eye_tls_known *keep(struct eye_tls_files *files, struct eye_tls_known *file)
 {
     if (file == NULL ||
         eye_table_insert(&files->by_number, hash_of(file->device, file->inode), file) != 0) {
         free_file(file);
-        return false;
+        return NULL;
     }
     pthread_mutex_lock(&files->lock);
     files->items[files->count++] = file;
     pthread_mutex_unlock(&files->lock);
-    return true;
+    return file;
 }
 
-void eye_tls_files_add(struct eye_tls_files *files, const struct eye_tls_mapping *mapping)
+struct eye_tls_known *eye_tls_files_add(struct eye_tls_files *files,
+                                        const struct eye_tls_mapping *mapping)
 {
-    bool added = files->count < EYE_TLS_FILES_MAX && keep(files, new_file(mapping));
-    if (!added && !files->crowded) {
+    struct eye_tls_known *file =
+        files->count < EYE_TLS_FILES_MAX ? keep(files, new_file(mapping)) : NULL;
+    if (file == NULL && !files->crowded) {
         eye_log_warning("inside TLS: nothing is seen of %s, and of others that come: %d files are "
                         "known already; it is tried again when some are gone",
                         mapping->path, EYE_TLS_FILES_MAX);
         files->crowded = true;
     }
+    return file;
 }
 
 void eye_tls_files_move(struct eye_tls_files *files, struct eye_tls_known *file,

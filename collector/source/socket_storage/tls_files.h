@@ -62,8 +62,9 @@ struct eye_tls_files {
 struct eye_tls_known *eye_tls_files_find(const struct eye_tls_files *files,
                                          const struct eye_tls_mapping *mapping);
 
-/** One that is not known yet. When there is no room, the log says so, once until there is. */
-void eye_tls_files_add(struct eye_tls_files *files, const struct eye_tls_mapping *mapping);
+/** One that is not known yet. NULL: there is no room; the log says so, once until there is. */
+struct eye_tls_known *eye_tls_files_add(struct eye_tls_files *files,
+                                        const struct eye_tls_mapping *mapping);
 
 /** From now on it is opened by way of this process. */
 void eye_tls_files_move(struct eye_tls_files *files, struct eye_tls_known *file,

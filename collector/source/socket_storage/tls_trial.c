@@ -6,17 +6,6 @@
 #include "collector/base/base.h"
 #include "collector/source/socket_storage/tls_probes.h"
 
-/* What libbpf would print is in the message, as far as it is worth it. */
-__attribute__((format(printf, 2, 0))) static int print_nothing(enum libbpf_print_level level,
-                                                               const char *format,
-                                                               va_list arguments)
-{
-    (void)level;
-    (void)format;
-    (void)arguments;
-    return 0;
-}
-
 static int try_in_silence(struct eye_features *features, struct eye_error *ret_error)
 {
     struct eye_tls_links links;
@@ -32,7 +21,8 @@ int eye_tls_try(struct eye_features *features, struct eye_error *ret_error)
 {
     int result = eye_decoder_open(EYE_MACHINE_OWN, ret_error);
     if (result == 0) {
-        libbpf_print_fn_t printer = libbpf_set_print(print_nothing);
+        /* What it would print is in the message, as far as it is worth it. */
+        libbpf_print_fn_t printer = libbpf_set_print(NULL);
         result = try_in_silence(features, ret_error);
         libbpf_set_print(printer);
     }
