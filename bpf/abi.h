@@ -381,6 +381,7 @@ struct eye_loss_record {
     X(DNS_NAMES, "dns", "names_unread")         /* an answer whose names are not told */           \
     X(MYSQL_COMPRESSED, "mysql", "compressed")  /* a connection whose commands cannot be read */   \
     X(TLS_UNJOINED, "tls", "unjoined")          /* a session whose socket is not known */          \
+    X(TLS_LATE, "tls", "late")                  /* a session that had begun before its probes */   \
     X(TLS_STORAGE, "tls", "no_storage")         /* no memory for a call or a session */            \
     X(TLS_UNREADABLE, "tls", "unreadable")      /* memory of a process that was not there */       \
     X(TLS_DEEP, "tls", "too_deep")              /* a call within more calls than are remembered */ \

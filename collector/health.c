@@ -226,6 +226,10 @@ static void update_tls(const struct eye_health *health)
         eye_gauge_set(series_1(health, EYE_METRIC_TLS_LIBRARIES, EYE_TAG_OUTCOME, outcome),
                       (double)counts.files[i]);
     }
+    eye_gauge_set(series_1(health, EYE_METRIC_TLS_LIBRARIES, EYE_TAG_OUTCOME, "beyond"),
+                  (double)counts.beyond);
+    eye_counter_set(eye_group_series(health->group, EYE_METRIC_TLS_CONNECTIONS, NULL, 0),
+                    counts.hellos);
     static const char *const means[] = {
         [EYE_TLS_BY_HELLO] = "hello",
         [EYE_TLS_BY_DESCRIPTOR] = "descriptor",

@@ -75,7 +75,8 @@ struct eye_tls_layout {
     __u16 client_word;   /* the first int of a session of a client is that (GnuTLS: 2) */
     __u16 bio_offset;    /* OpenSSL: what it reads from; 0: not known */
     __u8 join;           /* enum eye_tls_join */
-    __u8 padding;
+    __u8 padding[5];
+    __u64 since_ns; /* when all of its probes were there (CLOCK_MONOTONIC); not yet: the most */
 };
 
 /* Of one library, by its number, on one CPU: whether its probes see what they should. */

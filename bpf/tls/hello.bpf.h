@@ -9,10 +9,6 @@
 /* Where it stands in a record (RFC 8446, 4.1.2 and 5.1): type, version, length; type, length,
  * version. */
 #define EYE_HELLO_RANDOM_AT 11
-#define EYE_HELLO_CLIENT 1
-#define EYE_HELLO_RECORD 22 /* handshake */
-#define EYE_HELLO_MAJOR 3
-#define EYE_HELLO_TYPE_AT 5
 
 /* Handshakes that have begun and whose sessions have not read or written yet. */
 #define EYE_HELLOS_MAX 4096
@@ -24,10 +20,14 @@ struct eye_hello_key {
 };
 
 struct eye_hello {
+    __u64 seen_ns; /* CLOCK_MONOTONIC */
     __u16 port;    /* of the service */
     __u8 protocol; /* enum eye_protocol that goes on inside, or UNKNOWN: its plaintext tells */
-    __u8 padding;
+    __u8 padding[5];
 };
+
+/* So many came in all, one for each end that is on this host. Read by the collector. */
+__u64 eye_hellos_seen = 0;
 
 /* Written by the programs of packets, read by the probes of TLS. */
 struct {

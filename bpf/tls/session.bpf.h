@@ -15,7 +15,8 @@ struct eye_tls_session {
     __u8 client;       /* this end connected */
     __u8 joined;       /* enum eye_tls_means: what has told its socket */
     __u8 gap[2];       /* in `position`, likewise, and nothing was seen behind it */
-    __u8 padding[4];
+    __u8 late;         /* it had begun before its probes were there */
+    __u8 padding[3];
 };
 
 /* A call that has begun; when it is over, the plaintext that it brought. */

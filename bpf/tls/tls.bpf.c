@@ -240,9 +240,18 @@ static __always_inline void eye_tls_join_random(struct eye_tls_session *session,
         session->stream.recognised = hello->protocol != EYE_PROTOCOL_UNKNOWN;
         session->client = client;
         session->joined = EYE_TLS_BY_HELLO;
+        session->late = hello->seen_ns < layout->since_ns;
     } else if (layout->bio_offset) {
         eye_tls_join_descriptor(session, eye_bio_descriptor(object, layout->bio_offset), client);
     }
+}
+
+/* What it had said before is in no number, which whose it is may know. */
+static __always_inline void eye_tls_tell_late(const struct eye_tls_session *session)
+{
+    eye_lose(EYE_LOSS_TLS_LATE, 1);
+    eye_tls_introduce();
+    eye_tell_loss(eye_current_owner(), session->stream.port, session->client, EYE_LOSS_TLS_LATE, 1);
 }
 
 /* Keeps a session, unless another thread was first: of Go one may read while the other writes. */
@@ -259,6 +268,9 @@ static __always_inline void eye_tls_keep(const struct eye_tls_key *of,
         eye_lose(EYE_LOSS_TLS_UNJOINED, 1);
     } else {
         __sync_fetch_and_add(&eye_tls_joined[means], 1);
+        if (session->late) {
+            eye_tls_tell_late(session);
+        }
     }
 }
 
@@ -281,6 +293,7 @@ EYE_PART int eye_tls_begin(const struct eye_tls_key *of, __u32 number, bool shak
         eye_tls_join_random(&session, layout, key.session);
     }
     if (session.joined == EYE_TLS_BY_DESCRIPTOR && !shakes) {
+        session.late = 1;
         session.position[EYE_SENT] = EYE_TLS_BEFORE;
         session.position[EYE_RECEIVED] = EYE_TLS_BEFORE;
     }

@@ -40,6 +40,8 @@ enum eye_tls_record {
     EYE_TLS_DATA,
 };
 
+enum eye_tls_handshake { EYE_TLS_CLIENT_HELLO = 1, EYE_TLS_SERVER_HELLO };
+
 static __always_inline bool eye_tls_is_head(const __u8 *bytes)
 {
     __u32 length = eye_class_number(bytes + 3);
@@ -51,8 +53,15 @@ static __always_inline bool eye_tls_is_head(const __u8 *bytes)
 static __always_inline bool eye_tls_is_hello(const __u8 *bytes)
 {
     __u32 hello = eye_class_number(bytes + 7);
-    return bytes[0] == EYE_TLS_HANDSHAKE && (bytes[5] == 1 || bytes[5] == 2) && bytes[6] == 0 &&
-           hello + 4 <= eye_class_number(bytes + 3) && bytes[9] == 3 && bytes[10] <= 3;
+    return bytes[0] == EYE_TLS_HANDSHAKE &&
+           (bytes[5] == EYE_TLS_CLIENT_HELLO || bytes[5] == EYE_TLS_SERVER_HELLO) &&
+           bytes[6] == 0 && hello + 4 <= eye_class_number(bytes + 3) && bytes[9] == 3 &&
+           bytes[10] <= 3;
+}
+
+static __always_inline bool eye_tls_is_client_hello(const __u8 *bytes)
+{
+    return eye_tls_is_hello(bytes) && bytes[5] == EYE_TLS_CLIENT_HELLO;
 }
 
 /* A hello; or, of a connection that is older, a record that ends with the payload, that another one

@@ -97,21 +97,33 @@ static __always_inline __u32 eye_look_behind_proxy(struct __sk_buff *skb, struct
  */
 const volatile bool eye_reads_tls = false;
 
+static __always_inline bool eye_is_client_hello(struct __sk_buff *skb, __u32 offset)
+{
+    __u8 head[EYE_TLS_HELLO_BYTES] = {0};
+    return bpf_skb_load_bytes(skb, offset, head, sizeof(head)) == 0 && eye_tls_is_head(head) &&
+           eye_tls_is_client_hello(head);
+}
+
 /* A payload that looks like TLS: when it is a ClientHello, its random tells the session later which
  * socket it has. */
 EYE_PART int eye_note_hello(struct __sk_buff *skb, struct eye_socket *socket, __u32 offset,
                             __u32 side)
 {
-    __u8 type = 0;
     struct eye_hello_key key = {.side = side};
-    if (!socket || bpf_skb_load_bytes(skb, offset + EYE_HELLO_TYPE_AT, &type, 1) != 0 ||
-        type != EYE_HELLO_CLIENT ||
+    if (!socket || !eye_is_client_hello(skb, offset) ||
         bpf_skb_load_bytes(skb, offset + EYE_HELLO_RANDOM_AT, key.random, sizeof(key.random)) !=
             0) {
         return 0;
     }
-    struct eye_hello hello = {.port = socket->stream.port, .protocol = socket->stream.inside};
-    bpf_map_update_elem(&hellos, &key, &hello, BPF_ANY);
+    struct eye_hello hello = {
+        .seen_ns = bpf_ktime_get_ns(),
+        .port = socket->stream.port,
+        .protocol = socket->stream.inside,
+    };
+    /* One that is sent again, or asked for again, has the same random. */
+    if (bpf_map_update_elem(&hellos, &key, &hello, BPF_NOEXIST) == 0) {
+        __sync_fetch_and_add(&eye_hellos_seen, 1);
+    }
     return 0;
 }
 
@@ -198,10 +210,7 @@ EYE_PART int eye_wish(struct eye_stream *stream, __u32 client, __u32 protocol)
 EYE_PART int eye_follow_into_tls(struct __sk_buff *skb, struct eye_socket *socket, __u32 offset,
                                  __u32 side)
 {
-    __u8 head[EYE_HELLO_TYPE_AT + 1];
-    if (!socket || bpf_skb_load_bytes(skb, offset, head, sizeof(head)) != 0 ||
-        head[0] != EYE_HELLO_RECORD || head[1] != EYE_HELLO_MAJOR ||
-        head[EYE_HELLO_TYPE_AT] != EYE_HELLO_CLIENT) {
+    if (!socket || !eye_is_client_hello(skb, offset)) {
         return false;
     }
     socket->stream.inside = socket->stream.protocol;

@@ -157,21 +157,23 @@ static json_t *libraries_of(const struct snapshots *snapshots, const char *outco
     return json_integer(point == NULL ? 0 : (json_int_t)point->gauge);
 }
 
-/* Of the counter usm.tls.sessions; NULL: there is none. */
-static const struct eye_point *sessions_of(const struct snapshots *snapshots, const char *source)
+/* Of the counter usm.tls.sessions. */
+static uint64_t sessions_of(const struct snapshots *snapshots, const char *source)
 {
-    return point_of(snapshots->now, EYE_METRIC_TLS_SESSIONS, EYE_TAG_SOURCE, source);
+    const struct eye_point *point =
+        point_of(snapshots->now, EYE_METRIC_TLS_SESSIONS, EYE_TAG_SOURCE, source);
+    return point == NULL ? 0 : point->counter;
 }
 
 /* null: nobody looks inside TLS. The files are those of this moment. */
 static json_t *tls_of(const struct eye_running *running, const struct snapshots *snapshots)
 {
-    const struct eye_point *hello = sessions_of(snapshots, "hello");
-    const struct eye_point *descriptor = sessions_of(snapshots, "descriptor");
+    const struct eye_point *connections =
+        point_of(snapshots->now, EYE_METRIC_TLS_CONNECTIONS, EYE_TAG_COUNT, NULL);
     json_t *files = json_array();
     bool looks =
         running->source != NULL && eye_source_list_tls(running->source, eye_tls_file_append, files);
-    if (!looks && hello == NULL) {
+    if (!looks && connections == NULL) {
         json_decref(files);
         return json_null();
     }
@@ -180,9 +182,12 @@ static json_t *tls_of(const struct eye_running *running, const struct snapshots 
         const char *outcome = eye_tls_outcome_name((enum eye_tls_outcome)i);
         json_object_set_new(tls, outcome, libraries_of(snapshots, outcome));
     }
-    json_object_set_new(tls, "sessions",
-                        count_of((hello == NULL ? 0 : hello->counter) +
-                                 (descriptor == NULL ? 0 : descriptor->counter)));
+    json_object_set_new(tls, "beyond", libraries_of(snapshots, "beyond"));
+    json_object_set_new(tls, "connections",
+                        count_of(connections == NULL ? 0 : connections->counter));
+    json_object_set_new(
+        tls, "sessions",
+        count_of(sessions_of(snapshots, "hello") + sessions_of(snapshots, "descriptor")));
     json_object_set_new(tls, "files", files);
     return tls;
 }

@@ -300,8 +300,13 @@ static void write_tls(const struct page *page, const json_t *tls)
                      "  %lld libraries probed, %lld refused, %lld let go in doubt, %lld left out\n",
                      (long long)integer_of(tls, "probed"), (long long)integer_of(tls, "refused"),
                      (long long)integer_of(tls, "doubted"), (long long)integer_of(tls, "excluded"));
-    eye_text_appendf(page->text, "  %lld sessions since start\n",
-                     (long long)integer_of(tls, "sessions"));
+    if (integer_of(tls, "beyond") > 0) {
+        eye_text_appendf(page->text, "  %lld more that there is no room for\n",
+                         (long long)integer_of(tls, "beyond"));
+    }
+    eye_text_appendf(
+        page->text, "  %lld ends of connections began TLS since start, %lld are read\n",
+        (long long)integer_of(tls, "connections"), (long long)integer_of(tls, "sessions"));
     json_array_foreach(json_object_get(tls, "files"), i, file)
     {
         write_tls_file(page, file);

@@ -132,6 +132,8 @@ const char *eye_tls_outcome_name(enum eye_tls_outcome outcome);
 /* Of what is read inside TLS. */
 struct eye_tls_counts {
     uint64_t files[EYE_TLS_OUTCOME_COUNT]; /* now */
+    uint64_t beyond; /* likewise: met with a process, and there is no room to know them */
+    uint64_t hellos; /* ends of connections so far that were seen to begin TLS */
     uint64_t joined[EYE_TLS_MEANS]; /* sessions so far whose socket is known, by what told it */
 };
 

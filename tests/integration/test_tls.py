@@ -561,6 +561,7 @@ class Join(Certified):
             self.assertEqual(self.get(port, ["/younger"] * 5), [200] * 5)
             self.assert_seen(port, {("/older", "200"): 5, ("/younger", "200"): 5})
             self.assertGreaterEqual(self.daemon.total("usm.tls.sessions", source="descriptor"), 2)
+            self.assertEqual(self.daemon.unpaired(port=port), {"late": 2})
 
     def test_older_in_memory(self):
         """Nobody knows the server's socket: it is counted, and nothing is guessed."""

@@ -155,6 +155,30 @@ class Go(test_tls.Certified):
             self.assertLessEqual(self.daemon.weight(metric, port=port), 40)
             self.assertGreaterEqual(self.seen(metric, port)["/behind", "200"], 20, metric)
             self.assertNotIn(("/before", "200"), self.seen(metric, port))
+        for service in ("go-server", "go-client"):
+            self.assertEqual(self.daemon.unpaired(port=port, service=service)["late"], 4)
+
+    def test_ahead_of_its_probes(self):
+        """A program that nobody has run before, and its first connections: what goes by until it is
+        probed is in no number, and each end that it may be missing from says so. Every connection
+        is counted, those that nobody reads as well."""
+        program = self.build()
+        self.start()
+        port = self.serve(program)
+        clients = [self.talk(program, "get", version, str(port)) for version in "12"]
+        for client in clients:
+            self.assertEqual(self.ask(client, ["/first"] * 20), [200] * 20)
+        self.wait_for(program)
+        for client in clients:
+            self.assertEqual(self.ask(client, ["/first"] * 20), [200] * 20)
+        self.daemon.wait_for_snapshots(3)
+        for metric, service in zip(ENDS, ("go-server", "go-client")):
+            missing = 80 - self.daemon.weight(metric, port=port)
+            late = self.daemon.unpaired(port=port, service=service).get("late", 0)
+            self.assertIn(missing, range(42))  # one more of a late server of HTTP/2, as above
+            self.assertGreaterEqual(late, 2 if missing > 21 else 1 if missing > 0 else 0)
+        self.assertEqual(self.daemon.total("usm.tls.connections"), 4)
+        self.assertEqual(self.daemon.total("usm.tls.sessions"), 4)
 
 
 if __name__ == "__main__":

@@ -45,13 +45,13 @@
 struct eye_insider {
     const struct socket_storage *tier;
     char *proc; /* owned: source.proc, whatever becomes of the configuration */
-    /* NULL: nothing was to be probed yet. Made by the thread; others tell it what to follow. */
+    /* NULL: not yet, or given up. Made by the thread; others tell it what to follow. */
     _Atomic(struct eye_tls_probes *) probes;
-    uint64_t loading_ns;  /* what loading them took, which is no file's */
     atomic_uint followed; /* bits by enum eye_protocol */
     bool given_up;        /* the kernel refuses the programs, or to attach any; told */
     bool lost;            /* something that the kernel has told */
     atomic_bool changed;  /* the patterns did: every file is thought of again */
+    atomic_bool ending;   /* between two files, of which there may be many */
     struct eye_tls_files files;
     const struct eye_text_list *excluded; /* patterns of the configuration; under their lock */
     struct eye_tls_links links;
@@ -62,36 +62,12 @@ struct eye_insider {
     unsigned looks;
     int stop; /* eventfd */
     struct {
-        atomic_uint_fast64_t files[EYE_TLS_OUTCOME_COUNT], joined[EYE_TLS_MEANS];
+        atomic_uint_fast64_t files[EYE_TLS_OUTCOME_COUNT], beyond, joined[EYE_TLS_MEANS];
     } counts; /* as struct eye_tls_counts; for other threads */
     pthread_t thread;
 };
 
 /* ---- One library ---- */
-
-/* With the first library; what the kernel refuses is told once. */
-static bool is_loaded(struct eye_insider *insider)
-{
-    if (insider->probes == NULL && !insider->given_up) {
-        uint64_t begun_ns = eye_clock_monotonic_ns();
-        uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
-        struct eye_tls_probes *probes = NULL;
-        int result = eye_tls_probes_open(insider->tier, &insider->links, &probes);
-        insider->probes = probes;
-        if (probes != NULL) {
-            eye_tls_probes_follow(probes, atomic_load(&insider->followed));
-        }
-        eye_privileges_lower(privileges);
-        insider->loading_ns += eye_clock_monotonic_ns() - begun_ns;
-        insider->given_up = result != 0;
-        if (result != 0) {
-            eye_log_warning("nothing is seen inside TLS: its kernel programs cannot be loaded: %s; "
-                            "%s",
-                            strerror(-result), eye_remedy_of_program(-result));
-        }
-    }
-    return insider->probes != NULL;
-}
 
 static void let_go(struct eye_insider *insider, struct eye_tls_known *file)
 {
@@ -121,9 +97,6 @@ static int probe_library(struct eye_insider *insider, struct eye_tls_known *file
 {
     struct eye_tls_plan plan;
     int result = eye_tls_plan_make(elf, &plan, ret_error);
-    if (result == 0 && !is_loaded(insider)) {
-        result = eye_error_set(ret_error, -ECANCELED, "the kernel programs cannot be loaded");
-    }
     if (result != 0) {
         return result;
     }
@@ -150,13 +123,12 @@ static int probe_library(struct eye_insider *insider, struct eye_tls_known *file
 }
 
 /* What the log has already is not told again. */
-static void refuse(struct eye_insider *insider, struct eye_tls_known *file, int result,
+static void refuse(struct eye_insider *insider, struct eye_tls_known *file,
                    const struct eye_error *error)
 {
     const struct eye_tls_fate fate = {.outcome = EYE_TLS_REFUSED, .reason = strdup(error->text)};
     const char *before = file->fate.reason;
-    bool told = result == -ECANCELED || (before != NULL && strcmp(before, error->text) == 0);
-    if (!told) {
+    if (before == NULL || strcmp(before, error->text) != 0) {
         eye_log_warning("inside TLS: nothing is seen of %s: %s", file->path, error->text);
     }
     eye_tls_files_settle(&insider->files, file, &fate);
@@ -233,7 +205,7 @@ static int open_file(struct eye_insider *insider, struct eye_tls_known *file)
     eye_privileges_lower(privileges);
     if (fd < 0 && !file->told && file->kind == EYE_TLS_LIBRARY &&
         eye_tls_is_process(insider->proc, file->pid)) {
-        refuse(insider, file, fd, &error);
+        refuse(insider, file, &error);
         file->told = true;
     }
     return fd < 0 ? -1 : fd;
@@ -244,7 +216,7 @@ static void try_file(struct eye_insider *insider, struct eye_tls_known *file)
     struct eye_error error = {""};
     struct eye_elf *elf = NULL;
     struct eye_tls_fate fate = {.outcome = EYE_TLS_PROBED};
-    uint64_t begun_ns = eye_clock_monotonic_ns() - insider->loading_ns;
+    uint64_t begun_ns = eye_clock_monotonic_ns();
     EYE_AUTOCLOSE int fd = open_file(insider, file);
     if (fd < 0) {
         return;
@@ -261,10 +233,10 @@ static void try_file(struct eye_insider *insider, struct eye_tls_known *file)
         return;
     }
     if (result != 0) {
-        refuse(insider, file, result, &error);
+        refuse(insider, file, &error);
         return;
     }
-    fate.took_ns = eye_clock_monotonic_ns() - insider->loading_ns - begun_ns;
+    fate.took_ns = eye_clock_monotonic_ns() - begun_ns;
     eye_tls_files_settle(&insider->files, file, &fate);
 }
 
@@ -357,7 +329,7 @@ static void think_of(struct eye_insider *insider, struct eye_tls_known *file)
 static void try_new(struct eye_insider *insider)
 {
     bool all = atomic_exchange(&insider->changed, false);
-    for (size_t i = 0; i < insider->files.count; i++) {
+    for (size_t i = 0; i < insider->files.count && !atomic_load(&insider->ending); i++) {
         if (insider->files.items[i]->due || all) {
             insider->files.items[i]->due = false;
             think_of(insider, insider->files.items[i]);
@@ -405,7 +377,8 @@ static void count(struct eye_insider *insider)
     for (size_t i = 0; i < EYE_TLS_OUTCOME_COUNT; i++) {
         atomic_store(&insider->counts.files[i], counts[i]);
     }
-    for (size_t i = 0; i < EYE_TLS_MEANS && insider->probes != NULL; i++) {
+    atomic_store(&insider->counts.beyond, insider->files.beyond);
+    for (size_t i = 0; i < EYE_TLS_MEANS; i++) {
         atomic_store(&insider->counts.joined[i],
                      eye_tls_probes_joined(insider->probes, (enum eye_tls_means)i));
     }
@@ -414,9 +387,6 @@ static void count(struct eye_insider *insider)
 static void care(struct eye_insider *insider)
 {
     count(insider);
-    if (insider->probes == NULL) {
-        return;
-    }
     /* Again: whoever told it while the programs were loaded may have been too early. */
     eye_tls_probes_follow(insider->probes, atomic_load(&insider->followed));
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
@@ -450,7 +420,7 @@ static void look_at_processes(struct eye_insider *insider)
     insider->pause_ns = pause_ns > LOOK_NS ? pause_ns : LOOK_NS;
     insider->lost = false;
     let_go_of_unmet(insider);
-    if (++insider->looks % LOOKS_FORGETTING == 0 && insider->probes != NULL) {
+    if (++insider->looks % LOOKS_FORGETTING == 0) {
         privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
         eye_tls_probes_forget_sessions(insider->probes, insider->proc);
         eye_privileges_lower(privileges);
@@ -488,11 +458,29 @@ static void find_way(struct eye_insider *insider)
     }
 }
 
+/* Before any library is met, since it takes seconds, in which the first one would not be read. */
+static void load(struct eye_insider *insider)
+{
+    struct eye_tls_probes *probes = NULL;
+    int result = eye_tls_probes_open(insider->tier, &insider->links, &probes);
+    if (result == 0) {
+        eye_tls_probes_follow(probes, atomic_load(&insider->followed));
+    } else {
+        eye_log_warning("nothing is seen inside TLS: its kernel programs cannot be loaded: %s; %s",
+                        strerror(-result), eye_remedy_of_program(-result));
+    }
+    insider->probes = probes;
+    insider->given_up = result != 0;
+}
+
 /* What may take all rights of the start; less is enough from then on. */
 static void begin(struct eye_insider *insider)
 {
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_PROBING);
     find_way(insider);
+    if (!insider->given_up) {
+        load(insider);
+    }
     if (!insider->given_up) {
         open_watch(insider);
     }
@@ -586,6 +574,7 @@ void eye_insider_read(const struct eye_insider *insider, struct eye_tls_counts *
     for (size_t i = 0; i < EYE_TLS_OUTCOME_COUNT; i++) {
         ret_counts->files[i] = atomic_load(&insider->counts.files[i]);
     }
+    ret_counts->beyond = atomic_load(&insider->counts.beyond);
 }
 
 void eye_insider_list(struct eye_insider *insider, eye_tls_file_handler *handler, void *context)
@@ -599,6 +588,7 @@ void eye_insider_close(struct eye_insider *insider)
     if (insider == NULL) {
         return;
     }
+    atomic_store(&insider->ending, true);
     if (write(insider->stop, &one, sizeof(one)) == sizeof(one)) {
         pthread_join(insider->thread, NULL);
     }

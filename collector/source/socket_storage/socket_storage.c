@@ -631,6 +631,7 @@ static bool read_tls(const void *state, struct eye_tls_counts *ret_counts)
         return false;
     }
     eye_insider_read(tier->insider, ret_counts);
+    ret_counts->hellos = tier->programs->bss->eye_hellos_seen;
     return true;
 }
 

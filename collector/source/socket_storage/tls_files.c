@@ -59,6 +59,30 @@ static struct eye_tls_known *new_file(const struct eye_tls_mapping *mapping)
     return file;
 }
 
+static void forget(struct eye_tls_files *files, struct eye_tls_known *file)
+{
+    eye_table_remove(&files->by_number, hash_of(file->device, file->inode), file);
+    free_file(file);
+}
+
+/* One of which nothing is to be told: a program without TLS, or what could not be opened since its
+ * process was gone. It costs one look when it is met again. Each in its turn, so that none is
+ * looked at again and again as long as there is room. */
+static void give_up_one(struct eye_tls_files *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        files->given_up = (files->given_up + 1) % files->count;
+        struct eye_tls_known *file = files->items[files->given_up];
+        if (!file->fate.known && !file->due) {
+            pthread_mutex_lock(&files->lock);
+            files->items[files->given_up] = files->items[--files->count];
+            forget(files, file);
+            pthread_mutex_unlock(&files->lock);
+            return;
+        }
+    }
+}
+
 /* NULL: out of memory, before or now. */
 static struct eye_tls_known *keep(struct eye_tls_files *files, struct eye_tls_known *file)
 {
@@ -76,8 +100,12 @@ static struct eye_tls_known *keep(struct eye_tls_files *files, struct eye_tls_kn
 struct eye_tls_known *eye_tls_files_add(struct eye_tls_files *files,
                                         const struct eye_tls_mapping *mapping)
 {
+    if (files->count == EYE_TLS_FILES_MAX) {
+        give_up_one(files);
+    }
     struct eye_tls_known *file =
         files->count < EYE_TLS_FILES_MAX ? keep(files, new_file(mapping)) : NULL;
+    files->missed += file == NULL;
     if (file == NULL && !files->crowded) {
         eye_log_warning("inside TLS: nothing is seen of %s, and of others that come: %d files are "
                         "known already; it is tried again when some are gone",
@@ -113,12 +141,6 @@ void eye_tls_files_settle(struct eye_tls_files *files, struct eye_tls_known *fil
     }
 }
 
-static void forget(struct eye_tls_files *files, struct eye_tls_known *file)
-{
-    eye_table_remove(&files->by_number, hash_of(file->device, file->inode), file);
-    free_file(file);
-}
-
 void eye_tls_files_note_look(struct eye_tls_files *files, unsigned looks)
 {
     size_t kept = 0;
@@ -136,6 +158,8 @@ void eye_tls_files_note_look(struct eye_tls_files *files, unsigned looks)
     }
     files->crowded &= kept == files->count;
     files->count = kept;
+    files->beyond = files->missed;
+    files->missed = 0;
     pthread_mutex_unlock(&files->lock);
 }
 

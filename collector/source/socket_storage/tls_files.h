@@ -13,7 +13,7 @@
 #include "collector/source/tier.h"
 #include "collector/tls/mapping.h"
 
-/* Those included that cannot be probed, and programs without TLS. */
+/* Those included that cannot be probed; programs without TLS make room for others. */
 #define EYE_TLS_FILES_MAX 2048
 
 /* What became of a file, as struct eye_tls_file has it. */
@@ -56,13 +56,17 @@ struct eye_tls_files {
     size_t count;
     struct eye_table by_number; /* the same, by device and inode */
     bool crowded;               /* that there is no room for more was told */
+    size_t given_up;            /* where one was last given up for another */
+    uint64_t missed;            /* times that one was met and there was no room, since a look */
+    uint64_t beyond;            /* likewise, between the last two looks */
 };
 
 /** NULL: it is not known. */
 struct eye_tls_known *eye_tls_files_find(const struct eye_tls_files *files,
                                          const struct eye_tls_mapping *mapping);
 
-/** One that is not known yet. NULL: there is no room; the log says so, once until there is. */
+/** One that is not known yet; it may take the place of another, of which nothing is told. NULL:
+ * there is no room; the log says so, once until there is. */
 struct eye_tls_known *eye_tls_files_add(struct eye_tls_files *files,
                                         const struct eye_tls_mapping *mapping);
 

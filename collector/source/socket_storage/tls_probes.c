@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "collector/base/base.h"
+#include "collector/base/clock.h"
 #include "collector/base/log.h"
 #include "collector/host/remedy.h"
 #include "collector/source/socket_storage/attacher.h"
@@ -248,7 +249,9 @@ static int clear_tally(const struct eye_tls_probes *probes, __u32 number)
     return result;
 }
 
-static int take_number(struct eye_tls_probes *probes, const struct eye_tls_plan *plan)
+/* Of a library whose probes are there @since_ns. */
+static int write_layout(const struct eye_tls_probes *probes, const struct eye_tls_plan *plan,
+                        __u32 number, uint64_t since_ns)
 {
     const struct eye_tls_layout layout = {
         .random_pointer = plan->client_random.pointer,
@@ -257,7 +260,14 @@ static int take_number(struct eye_tls_probes *probes, const struct eye_tls_plan 
         .client_word = 2, /* GNUTLS_CLIENT, 1 << 1 */
         .bio_offset = plan->reads_from.pointer == 0 ? plan->reads_from.offset : 0,
         .join = (__u8)plan->join,
+        .since_ns = since_ns,
     };
+    return bpf_map_update_elem(bpf_map__fd(probes->programs->maps.tls_layouts), &number, &layout,
+                               BPF_ANY);
+}
+
+static int take_number(struct eye_tls_probes *probes, const struct eye_tls_plan *plan)
+{
     __u32 number = 0;
     while (number < EYE_TLS_LIBRARIES_MAX && probes->in_use[number]) {
         number++;
@@ -267,8 +277,7 @@ static int take_number(struct eye_tls_probes *probes, const struct eye_tls_plan 
     }
     int result = clear_tally(probes, number);
     if (result == 0) {
-        result = bpf_map_update_elem(bpf_map__fd(probes->programs->maps.tls_layouts), &number,
-                                     &layout, BPF_ANY);
+        result = write_layout(probes, plan, number, UINT64_MAX);
     }
     probes->in_use[number] = result == 0;
     return result == 0 ? (int)number : result;
@@ -293,6 +302,9 @@ int eye_tls_probes_attach(struct eye_tls_probes *probes, int fd, const struct ey
     result = probed->library < 0 ? probed->library : 0;
     for (uint32_t i = 0; i < plan->function_count && result == 0; i++) {
         result = attach_function(probes, probed, path, elf, &plan->functions[i]);
+    }
+    if (result == 0) {
+        result = write_layout(probes, plan, (__u32)probed->library, eye_clock_monotonic_ns());
     }
     if (result != 0) {
         eye_tls_probes_detach(probes, probed);

@@ -234,9 +234,12 @@ static void files_of_tls_with_what_became_of_them(void **state)
     assert_text(json_array_get(files, 0), "outcome", "probed");
     assert_true(json_is_null(json_object_get(json_array_get(files, 0), "reason")));
     assert_true(json_is_null(json_object_get(json_array_get(files, 1), "library")));
-    json_t *status = json_pack("{s:{s:i, s:i, s:i, s:i, s:i, s:o}}", "tls", "probed", 1, "refused",
-                               1, "doubted", 0, "excluded", 4, "sessions", 5, "files", files);
+    json_t *status = json_pack("{s:{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:o}}", "tls", "probed", 1,
+                               "refused", 1, "doubted", 0, "excluded", 4, "beyond", 6,
+                               "connections", 7, "sessions", 5, "files", files);
     assert_non_null(status);
+    assert_says(status, "  6 more that there is no room for\n", true);
+    assert_says(status, "  7 ends of connections began TLS since start, 5 are read\n", true);
     assert_says(status, "1 libraries probed, 1 refused, 0 let go in doubt, 4 left out\n", true);
     assert_says(status,
                 "  probed /usr/lib/libssl.so.3\n"
