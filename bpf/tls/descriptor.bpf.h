@@ -48,19 +48,24 @@ static __always_inline bool eye_read_user(void *target, __u32 bytes, __u64 addre
 
 /* crypto/tls.Conn: an interface net.Conn, and whether this is the client's end. */
 #define EYE_GO_CLIENT_AT 16
-/* An interface: its table, which has the type at 8, and what it holds. internal/abi.Type: size at
- * 0, kind at 23; of a pointer what it points to at 48. */
+/* An interface: its table, which has the type at 8, and what it holds. internal/abi.Type, as it has
+ * been since 1.14: size at 0, kind at 23; of a pointer what it points to at 48; of a struct its
+ * fields at 56, the first of which has its type at 8. */
 #define EYE_GO_TYPE_AT 8
 #define EYE_GO_KIND_AT 23
-#define EYE_GO_KIND_MASK 31
-#define EYE_GO_POINTER 22
 #define EYE_GO_POINTED_AT 48
-/* Connections within each other: net.Conn is the first member of those that wrap another one. */
-#define EYE_GO_WRAPPED_MAX 3
+#define EYE_GO_FIELDS_AT 56
+#define EYE_GO_FIELD_TYPE_AT 8
+/* From a net.Conn to its netFD: a *net.TCPConn takes four, each that wraps another one two more. */
+#define EYE_GO_STEPS_MAX 12
 
-struct eye_go_interface {
-    __u64 table;
-    __u64 data;
+enum eye_go_kind { EYE_GO_INTERFACE = 20, EYE_GO_POINTER = 22, EYE_GO_STRUCT = 25 };
+#define EYE_GO_KIND_MASK 31
+
+/* A variable: its type, and where it is. */
+struct eye_go_variable {
+    __u64 type;
+    __u64 at;
 };
 
 /* net.netFD, as Go has had it since 1.13: an internal/poll.FD, and what kind of socket it is, as
@@ -82,40 +87,86 @@ static __always_inline bool eye_go_is_tcp(const struct eye_go_net_fd *fd)
            fd->descriptor <= 0x7fffffff;
 }
 
-/* The size of what an interface holds; 0: it could not be read. */
-static __always_inline __u64 eye_go_size(const struct eye_go_interface *interface)
+/* An enum eye_go_kind that matters; any other: it could not be read, too. */
+static __always_inline __u32 eye_go_kind_of(__u64 type)
 {
-    __u64 type = 0;
-    __u64 size = 0;
     __u8 kind = 0;
-    bool read = eye_read_user(&type, sizeof(type), interface->table + EYE_GO_TYPE_AT) &&
-                eye_read_user(&kind, sizeof(kind), type + EYE_GO_KIND_AT);
-    if (read && (kind & EYE_GO_KIND_MASK) == EYE_GO_POINTER) {
-        read = eye_read_user(&type, sizeof(type), type + EYE_GO_POINTED_AT);
-    }
-    return read && eye_read_user(&size, sizeof(size), type) ? size : 0;
+    return eye_read_user(&kind, sizeof(kind), type + EYE_GO_KIND_AT) ? kind & EYE_GO_KIND_MASK : 0;
 }
 
-/* net.TCPConn is a pointer to its netFD and nothing else. -1: that is not where it leads. */
+static __always_inline __u64 eye_go_size_of(__u64 type)
+{
+    __u64 size = 0;
+    return eye_read_user(&size, sizeof(size), type) ? size : 0;
+}
+
+/* From a struct to its first member. */
+static __always_inline bool eye_go_enter(struct eye_go_variable *variable)
+{
+    __u64 fields = 0;
+    return eye_read_user(&fields, sizeof(fields), variable->type + EYE_GO_FIELDS_AT) &&
+           eye_read_user(&variable->type, sizeof(variable->type), fields + EYE_GO_FIELD_TYPE_AT);
+}
+
+static __always_inline bool eye_go_point(struct eye_go_variable *pointer)
+{
+    return eye_read_user(&pointer->type, sizeof(pointer->type), pointer->type + EYE_GO_POINTED_AT);
+}
+
+/* From an interface to what it holds: a pointer, or a struct of nothing but one, is in it; anything
+ * else is where it points to. */
+static __always_inline bool eye_go_open(struct eye_go_variable *variable)
+{
+    struct {
+        __u64 table;
+        __u64 data;
+    } interface;
+    if (!eye_read_user(&interface, sizeof(interface), variable->at) ||
+        !eye_read_user(&variable->type, sizeof(variable->type), interface.table + EYE_GO_TYPE_AT)) {
+        return false;
+    }
+    variable->at = interface.data;
+    __u32 kind = eye_go_kind_of(variable->type);
+    if (kind == EYE_GO_STRUCT && eye_go_size_of(variable->type) == sizeof(__u64)) {
+        if (!eye_go_enter(variable)) {
+            return false;
+        }
+        kind = EYE_GO_POINTER;
+    }
+    return kind != EYE_GO_POINTER || eye_go_point(variable);
+}
+
+static __always_inline bool eye_go_follow(struct eye_go_variable *variable, __u32 kind)
+{
+    switch (kind) {
+    case EYE_GO_INTERFACE:
+        return eye_go_open(variable);
+    case EYE_GO_POINTER:
+        return eye_read_user(&variable->at, sizeof(variable->at), variable->at) &&
+               eye_go_point(variable);
+    case EYE_GO_STRUCT:
+        return eye_go_enter(variable);
+    default:
+        return false;
+    }
+}
+
+/* A net.Conn is a *net.TCPConn, or its first member leads to one, and that to its netFD. -1: it
+ * leads nowhere. */
 static __always_inline int eye_go_descriptor(__u64 conn)
 {
-    struct eye_go_interface interface;
-    __u64 at = conn;
-    for (int i = 0; i < EYE_GO_WRAPPED_MAX; i++) {
-        if (!eye_read_user(&interface, sizeof(interface), at)) {
+    struct eye_go_variable variable = {.at = conn};
+    __u32 kind = EYE_GO_INTERFACE;
+    for (int i = 0; i < EYE_GO_STEPS_MAX; i++) {
+        if (!eye_go_follow(&variable, kind)) {
             return -1;
         }
-        __u64 size = eye_go_size(&interface);
-        if (size == sizeof(__u64)) {
-            struct eye_go_net_fd fd;
-            bool read = eye_read_user(&at, sizeof(at), interface.data) &&
-                        eye_read_user(&fd, sizeof(fd), at);
-            return read && eye_go_is_tcp(&fd) ? (int)fd.descriptor : -1;
+        struct eye_go_net_fd fd;
+        kind = eye_go_kind_of(variable.type);
+        if (kind == EYE_GO_STRUCT && eye_go_size_of(variable.type) >= sizeof(fd) &&
+            eye_read_user(&fd, sizeof(fd), variable.at) && eye_go_is_tcp(&fd)) {
+            return (int)fd.descriptor;
         }
-        if (size < sizeof(interface)) {
-            return -1;
-        }
-        at = interface.data;
     }
     return -1;
 }

@@ -3,7 +3,7 @@
 // Both ends of HTTPS by Go's crypto/tls.
 //
 //	tls_peer serve PORT PEM    HTTP/1 and HTTP/2; says "ready"
-//	tls_peer wrap PORT PEM     the same, and its connections are wrapped twice
+//	tls_peer wrap PORT PEM     the same, and its connections are wrapped, in five ways
 //	tls_peer get VERSION PORT  GETs of the paths that its input has, one in a line, over one
 //	                           connection; says the status of each
 //	tls_peer lazy PORT         likewise, HTTP/1 by hand: the first write shakes hands
@@ -24,6 +24,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 )
 
 const bodyBytes = 40000 // more than two records; that of /small is small
@@ -38,14 +39,32 @@ type sheath struct {
 	name [40]byte
 }
 
-type wrapping struct{ net.Listener }
+// Nothing but a pointer: an interface holds it as it is.
+type bare struct{ *net.TCPConn }
 
-func (l wrapping) Accept() (net.Conn, error) {
+type timed struct {
+	*net.TCPConn
+	timeout time.Duration
+}
+
+type wrapping struct {
+	net.Listener
+	accepted int
+}
+
+// In each way in its turn.
+func (l *wrapping) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
-	return &noting{Conn: sheath{Conn: conn}}, nil
+	tcp := conn.(*net.TCPConn)
+	ways := []net.Conn{
+		&noting{Conn: sheath{Conn: conn}}, bare{tcp}, &bare{tcp}, &timed{TCPConn: tcp},
+		&noting{Conn: &timed{TCPConn: tcp}},
+	}
+	l.accepted++
+	return ways[l.accepted%len(ways)], nil
 }
 
 func answer(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +85,7 @@ func serve(port, pem string, wraps bool) error {
 		return err
 	}
 	if wraps {
-		listener = wrapping{listener}
+		listener = &wrapping{Listener: listener}
 	}
 	log.SetOutput(io.Discard) // who hangs up in a handshake
 	fmt.Println("ready")
