@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "collector/base/parse.h"
 
 /* Where fields stand: before the separator, and behind it. */
 #define FIELD_ID 0
+#define FIELD_DEVICE 2
 #define FIELD_PATH 4
 #define FIELD_TYPE 0
 #define FIELD_OPTIONS 2
@@ -43,6 +45,16 @@ static void unescape(char *text)
     *target = '\0';
 }
 
+/* "8:1" */
+static bool parse_device(const char *text, uint64_t *ret_device)
+{
+    unsigned int major;
+    unsigned int minor;
+    bool parsed = text != NULL && sscanf(text, "%u:%u", &major, &minor) == 2;
+    *ret_device = parsed ? (uint64_t)major << 32 | minor : 0;
+    return parsed;
+}
+
 static void end_field(char *field)
 {
     field[strcspn(field, " \n")] = '\0';
@@ -59,7 +71,7 @@ int eye_mount_parse(char *line, struct eye_mount *ret_mount)
     behind += strlen(separator);
     char *path = skip_fields(line, FIELD_PATH);
     struct eye_mount mount = {.path = path, .type = behind + FIELD_TYPE};
-    if (path == NULL) {
+    if (path == NULL || !parse_device(skip_fields(line, FIELD_DEVICE), &mount.device)) {
         return -EBADMSG;
     }
     char *options = skip_fields(behind, FIELD_OPTIONS);

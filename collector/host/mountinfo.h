@@ -9,7 +9,8 @@
 
 /* A mount; the texts lie in the line that it was read from. */
 struct eye_mount {
-    uint64_t id; /* statx(2) tells the same of what is open */
+    uint64_t id;     /* statx(2) tells the same of what is open */
+    uint64_t device; /* of the file system, major << 32 | minor: as in /proc/PID/maps */
     const char *path;
     const char *type; /* of the file system: "cgroup2" */
     char *options;    /* of the file system: "rw,lowerdir=/a:/b"; "": the line has none */

@@ -190,6 +190,25 @@ char *eye_tls_mapping_root(const char *proc, const struct eye_tls_mapping *mappi
     return written < 0 ? NULL : strndup(root, (size_t)written);
 }
 
+/* Whether the file system is a program's (FUSE). What it does not answer cannot be given up: who
+ * waits for it is not even killed (request_wait_answer() in fs/fuse/dev.c). */
+static bool may_never_answer(const char *proc, const struct eye_tls_mapping *mapping)
+{
+    FILE *mounts = open_of(proc, mapping->pid, "mountinfo");
+    EYE_AUTOFREE char *line = NULL;
+    size_t room = 0;
+    bool found = false;
+    while (mounts != NULL && !found && getline(&line, &room, mounts) > 0) {
+        struct eye_mount mount;
+        found = eye_mount_parse(line, &mount) == 0 && mount.device == mapping->device &&
+                strncmp(mount.type, "fuse", strlen("fuse")) == 0;
+    }
+    if (mounts != NULL) {
+        fclose(mounts);
+    }
+    return found;
+}
+
 static bool is_file(int fd, uint64_t inode)
 {
     struct stat status;
@@ -290,6 +309,10 @@ static int open_by_path(const char *proc, const struct eye_tls_mapping *mapping,
 int eye_tls_mapping_open(const char *proc, const struct eye_tls_mapping *mapping,
                          struct eye_error *ret_error)
 {
+    if (may_never_answer(proc, mapping)) {
+        return eye_error_set(ret_error, -EREMOTE,
+                             "it is on a file system of a program (FUSE), which may never answer");
+    }
     int result = open_by_path(proc, mapping, ret_error);
     bool gone = result == -ENOENT || result == -ESTALE;
     int fd = gone && mapping->kind == EYE_TLS_PROGRAM ? open_program(proc, mapping) : -1;

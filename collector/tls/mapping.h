@@ -58,7 +58,7 @@ char *eye_tls_mapping_layers(const char *proc, const struct eye_tls_mapping *map
  * overlay: what is attached to it then does not keep the overlay mounted. A program that was
  * deleted or replaced is opened all the same. A descriptor, the caller's, or -errno with a message:
  * -ENOENT, it is not there any more; -ESTALE, another file is; -EXDEV, the layers of its overlay
- * are out of reach.
+ * are out of reach; -EREMOTE, it is on FUSE, which is not asked.
  */
 int eye_tls_mapping_open(const char *proc, const struct eye_tls_mapping *mapping,
                          struct eye_error *ret_error);

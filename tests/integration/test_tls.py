@@ -19,6 +19,7 @@ import test_reload
 from harness import Daemon, command, free_port, need, spawn, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+HANGING = os.path.join(HERE, "hanging_mount.py")
 READ = re.compile(r"inside TLS: (\S+) of (\S+) is read by its (\S+)")
 ENDS = ("http.server.request.duration", "http.client.request.duration")
 
@@ -699,6 +700,26 @@ class Safety(Loaded):
         wait_until(lambda: any(f"{library} any more: its probes see calls that do not end" in line
                                for line in list(self.daemon.log)), 60, lambda: str(self.daemon.log))
         wait_until(lambda: not self.links(library), 30, lambda: str(self.links(library)))
+
+    def test_a_mount_that_hangs(self):
+        """Files of a file system that never answers the daemon, which could not be killed then:
+        nobody opens them, and of what may be a library it is said."""
+        self.start()
+        folder = harness.temporary_folder(self)
+        mount = spawn(self, harness.PYTHON, HANGING, folder, "/bin/sleep", str(self.daemon.pid))
+        harness.read_word(mount, "ready")
+        self.addCleanup(command, "umount", "-l", folder)
+        for name in ("program", "node"):
+            spawn(self, os.path.join(folder, name), "300")
+        wait_until(lambda: any(f"nothing is seen of {folder}/node: it is on a file system" in line
+                               for line in list(self.daemon.log)), 60, lambda: str(self.daemon.log))
+        port = free_port()
+        self.nginx(port)
+        self.assertEqual(self.get(port, ["/on"] * 5), [200] * 5)
+        self.assert_seen(port, {("/on", "200"): 5})
+        self.assertEqual(self.daemon.stop(), 0)
+        harness.end_process(mount)
+        self.assertNotIn(f"{folder}/program", "".join(self.daemon.log))
 
     def test_what_is_no_library(self):
         """Of a file that has only the name it is said, once, and nothing is attached."""

@@ -54,6 +54,7 @@ static void mount_parse__reads_options(void **state)
     assert_int_equal(eye_mount_parse(overlay, &mount), 0);
     assert_string_equal(mount.type, "overlay");
     assert_string_equal(mount.options, "rw,lowerdir=/a:/b,upperdir=/c");
+    assert_true(mount.device == 9);
     assert_int_equal(eye_mount_parse(none, &mount), 0);
     assert_string_equal(mount.type, "tmpfs");
     assert_string_equal(mount.options, "");
@@ -69,6 +70,7 @@ static void mount_parse__refuses_what_is_no_line_and_leaves_output(void **state)
         "41 31 0:38 / /sys/fs/cgroup rw cgroup2 cgroup2 rw",
         "41 31 0:38 / - cgroup2 cgroup2 rw",
         "x 31 0:38 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw",
+        "41 31 038 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw",
     };
     (void)state;
     for (size_t i = 0; i < EYE_ARRAY_LENGTH(lines); i++) {
