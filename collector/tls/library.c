@@ -249,6 +249,29 @@ static int plan_gnutls(struct eye_elf *elf, struct eye_tls_plan *plan, struct ey
                          ret_error);
 }
 
+enum family { FAMILY_NONE, FAMILY_OPENSSL, FAMILY_GNUTLS, FAMILY_GO };
+
+/* Go first: a section tells it, without a walk over all symbols. */
+static enum family family_of(struct eye_elf *elf)
+{
+    if (eye_go_is_program(elf)) {
+        return FAMILY_GO;
+    }
+    if (eye_elf_find(elf, "SSL_read") != 0 && eye_elf_find(elf, "SSL_write") != 0) {
+        return FAMILY_OPENSSL;
+    }
+    if (eye_elf_find(elf, "gnutls_record_recv") != 0 &&
+        eye_elf_find(elf, "gnutls_record_send") != 0) {
+        return FAMILY_GNUTLS;
+    }
+    return FAMILY_NONE;
+}
+
+bool eye_tls_is_known(struct eye_elf *elf)
+{
+    return family_of(elf) != FAMILY_NONE;
+}
+
 int eye_tls_plan_make(struct eye_elf *elf, struct eye_tls_plan *ret_plan,
                       struct eye_error *ret_error)
 {
@@ -257,15 +280,15 @@ int eye_tls_plan_make(struct eye_elf *elf, struct eye_tls_plan *ret_plan,
         return result;
     }
     *ret_plan = (struct eye_tls_plan){0};
-    if (eye_elf_find(elf, "SSL_read") != 0 && eye_elf_find(elf, "SSL_write") != 0) {
+    switch (family_of(elf)) {
+    case FAMILY_OPENSSL:
         return plan_openssl(elf, ret_plan, ret_error);
-    }
-    if (eye_elf_find(elf, "gnutls_record_recv") != 0 &&
-        eye_elf_find(elf, "gnutls_record_send") != 0) {
+    case FAMILY_GNUTLS:
         return plan_gnutls(elf, ret_plan, ret_error);
-    }
-    if (eye_go_is_program(elf)) {
+    case FAMILY_GO:
         return eye_go_plan_make(elf, ret_plan, ret_error);
+    default:
+        break;
     }
     return eye_error_set(ret_error, -ENOENT,
                          "no library of TLS that is known: neither SSL_read nor gnutls_record_recv "

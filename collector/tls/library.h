@@ -44,6 +44,9 @@ struct eye_tls_plan {
     struct eye_tls_member reads_from;    /* OpenSSL: a BIO */
 };
 
+/** Whether @elf has functions of a library that is known, by their names. */
+bool eye_tls_is_known(struct eye_elf *elf);
+
 /**
  * Finds out what @elf is. 0, or a negative errno with a message: -ENOENT, no library of TLS that is
  * known; -ENOTSUP, one that has no place for a probe, and where; what eye_sites_find() and

@@ -20,6 +20,7 @@ from harness import Daemon, command, free_port, need, spawn, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HANGING = os.path.join(HERE, "hanging_mount.py")
+STATIC = os.path.join(HERE, "static_client.c")
 READ = re.compile(r"inside TLS: (\S+) of (\S+) is read by its (\S+)")
 ENDS = ("http.server.request.duration", "http.client.request.duration")
 
@@ -393,6 +394,24 @@ class Servers(Certified):
         # curl's 22, ours, and one with many requests; both ends.
         wait_until(lambda: self.daemon.total("usm.tls.sessions", source="hello")
                    >= 2 * (22 + 1 + 1), 30, lambda: str(self.daemon.series("usm.tls.sessions")))
+
+    def test_inside_a_program(self):
+        """OpenSSL is linked statically, in a program of any name: its symbols tell."""
+        port = free_port()
+        program = os.path.join(self.folder, "program")
+        command("gcc", "-O1", "-o", program, STATIC, "-Wl,-Bstatic", "-lssl", "-lcrypto",
+                "-Wl,-Bdynamic")
+        self.start()
+        self.nginx(port)
+        client = spawn(self, program, str(port), "/static",
+                       env=harness.clean_environment(DD_SERVICE="static"))
+        wait_until(lambda: program in read_files(self.daemon), 60, lambda: str(self.daemon.log))
+        for _ in range(20):
+            harness.tell(client, "get")
+            harness.read_word(client, "done")
+        self.assert_seen(port, {("/static", "200"): 20})
+        self.assertEqual(self.daemon.weight(ENDS[1], port=port, service="static"), 20)
+        self.assertEqual(self.daemon.unpaired(port=port), {})
 
     def test_a_hello_that_is_asked_for_again(self):
         """HelloRetryRequest: the server wants another curve than the client has guessed."""

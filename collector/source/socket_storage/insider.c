@@ -19,7 +19,6 @@
 #include "collector/host/remedy.h"
 #include "collector/source/socket_storage/tls_files.h"
 #include "collector/tls/exclusion.h"
-#include "collector/tls/go_table.h"
 #include "collector/tls/watch.h"
 
 #include "bpf/socket_storage.skel.h"
@@ -240,8 +239,8 @@ static void try_file(struct eye_insider *insider, struct eye_tls_known *file)
     eye_tls_files_settle(&insider->files, file, &fate);
 }
 
-/* Of programs those of Go alone may have TLS inside. One that cannot be read is looked at again
- * when it is met. */
+/* A program may be one of Go, or have a library inside that its symbols tell of. One that cannot be
+ * read is looked at again when it is met. */
 static bool may_have_tls(struct eye_insider *insider, struct eye_tls_known *file)
 {
     struct eye_elf *elf = NULL;
@@ -250,11 +249,11 @@ static bool may_have_tls(struct eye_insider *insider, struct eye_tls_known *file
         return false;
     }
     int result = eye_elf_open(fd, &elf, NULL);
-    bool go = result == 0 && eye_go_is_program(elf);
+    bool known = result == 0 && eye_tls_is_known(elf);
     eye_elf_close(elf);
-    file->plain = !go && (result == 0 || result == -ENOEXEC || result == -EFBIG);
+    file->plain = !known && (result == 0 || result == -ENOEXEC || result == -EFBIG);
     file->tried = file->plain;
-    return go;
+    return known;
 }
 
 /* ---- Which there are ---- */
