@@ -71,12 +71,13 @@ enum eye_tls_means {
 struct eye_tls_layout {
     __u16 random_pointer; /* 0: the random is in the session itself */
     __u16 random_offset;
-    __u16 server_offset; /* an int, not 0 at the server's end; 0: see client_word */
+    __u16 server_offset; /* four bytes; 0: see client_word */
     __u16 client_word;   /* the first int of a session of a client is that (GnuTLS: 2) */
     __u16 bio_offset;    /* OpenSSL: what it reads from; 0: not known */
     __u8 join;           /* enum eye_tls_join */
-    __u8 padding[5];
-    __u64 since_ns; /* when all of its probes were there (CLOCK_MONOTONIC); not yet: the most */
+    __u8 padding;
+    __u32 server_mask; /* those of their bits are not 0 at the server's end */
+    __u64 since_ns;    /* when all of its probes were there (CLOCK_MONOTONIC); not yet: the most */
 };
 
 /* Of one library, by its number, on one CPU: whether its probes see what they should. */

@@ -189,7 +189,8 @@ static __always_inline bool eye_tls_read_session(const struct eye_tls_layout *la
         read &= eye_read_user(&at, sizeof(at), object + layout->random_pointer);
     }
     read &= eye_read_user(ret_key->random, sizeof(ret_key->random), at + layout->random_offset);
-    bool client = layout->server_offset ? word == 0 : word == layout->client_word;
+    bool client =
+        layout->server_offset ? !(word & layout->server_mask) : word == layout->client_word;
     ret_key->side = client ? EYE_SENT : EYE_RECEIVED;
     return read;
 }

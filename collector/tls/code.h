@@ -80,7 +80,7 @@ enum eye_flow {
 struct eye_instruction {
     uint64_t address;
     uint64_t target;   /* of a jump, branch or call; 0: not known before it runs, by `from` */
-    int64_t number;    /* constant: what `to` becomes */
+    int64_t number;    /* constant: what `to` becomes; masks */
     uint32_t writes;   /* a bit for each register */
     int32_t stack;     /* bytes by which the stack grows, or EYE_STACK_* */
     int32_t frame;     /* see EYE_STACK_FROM_FRAME */
@@ -99,6 +99,8 @@ struct eye_instruction {
     bool points;        /* `to` becomes `from` + distance */
     bool loads;         /* `to` becomes what is stored at `from` + distance, eight or four bytes; of
                          * a jump or call: it goes there */
+    bool loads_byte;    /* likewise one byte, and zeros above it */
+    bool masks;         /* `to` becomes those bits of `from` that `number` has */
     bool stores;        /* eight bytes of `from` go to where `to` + distance leads */
     bool emulated;      /* by the kernel */
     bool keeps_frame;   /* the frame pointer becomes the stack pointer */

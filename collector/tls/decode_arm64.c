@@ -73,6 +73,10 @@ static void decode_data(uint32_t word, struct eye_instruction *instruction)
         instruction->emulated = true;
         instruction->number =
             (int64_t)((instruction->address & ~0xfffULL) + (uint64_t)(pages * 4096));
+    } else if ((word & 0xffff8000) == 0x12000000) { /* AND of 32 bits with the lowest ones */
+        instruction->from = word >> 5 & 31;
+        instruction->masks = true;
+        instruction->number = (int64_t)((2ULL << (word >> 10 & 31)) - 1);
     } else if (adds || subtracts) {
         int32_t amount = (int32_t)((word >> 10 & 0xfff) << (word >> 22 & 1 ? 12 : 0));
         instruction->from = word >> 5 & 31;
@@ -138,6 +142,12 @@ static void decode_access(uint32_t word, struct eye_instruction *instruction)
         instruction->from = word >> 5 & 31;
         instruction->loads = true;
         instruction->distance = (int32_t)((word >> 10 & 0xfff) << (word >> 30));
+    }
+    if ((word & 0xffc00000) == 0x39400000) { /* LDRB, distance unsigned */
+        instruction->to = word & 31;
+        instruction->from = word >> 5 & 31;
+        instruction->loads_byte = true;
+        instruction->distance = (int32_t)(word >> 10 & 0xfff);
     }
     note_store(word, instruction);
 }

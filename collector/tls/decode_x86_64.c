@@ -242,6 +242,18 @@ static void note_value(const ZydisDecodedInstruction *decoded, const ZydisDecode
         instruction->constant = true;
         instruction->number =
             (int64_t)(instruction->address + instruction->length + (uint64_t)from->mem.disp.value);
+    } else if ((decoded->mnemonic == ZYDIS_MNEMONIC_ADD ||
+                decoded->mnemonic == ZYDIS_MNEMONIC_AND) &&
+               from->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
+        instruction->from = instruction->to;
+        instruction->number = from->imm.value.s;
+        instruction->distance = (int32_t)from->imm.value.s;
+        instruction->points = decoded->mnemonic == ZYDIS_MNEMONIC_ADD && to->size == 64;
+        instruction->masks = decoded->mnemonic == ZYDIS_MNEMONIC_AND;
+    } else if (decoded->mnemonic == ZYDIS_MNEMONIC_MOVZX && from->size == 8 && is_plain(from)) {
+        instruction->from = register_of(from->mem.base);
+        instruction->distance = (int32_t)from->mem.disp.value;
+        instruction->loads_byte = true;
     } else if ((moves || decoded->mnemonic == ZYDIS_MNEMONIC_LEA) && is_plain(from)) {
         instruction->from = register_of(from->mem.base);
         instruction->distance = (int32_t)from->mem.disp.value;

@@ -227,6 +227,12 @@ static int plan_openssl(struct eye_elf *elf, struct eye_tls_plan *plan, struct e
         eye_tls_member_find(eye_elf_code(elf), eye_elf_find(elf, "SSL_is_server"), false);
     plan->reads_from =
         eye_tls_member_find(eye_elf_code(elf), eye_elf_find(elf, "SSL_get_rbio"), false);
+    if (plan->is_server.offset == 0) {
+        plan->client_random = (struct eye_tls_member){0}; /* the ends of one host have the same */
+    } else if (plan->is_server.mask != UINT32_MAX) {
+        plan->library = "BoringSSL"; /* OpenSSL has an int there; BIOs differ as well */
+        plan->reads_from = (struct eye_tls_member){0};
+    }
     if (add_method(elf, plan)) {
         return add_functions(elf, openssl_ends, EYE_ARRAY_LENGTH(openssl_ends), plan, ret_error);
     }

@@ -31,16 +31,17 @@ struct eye_tls_function {
 struct eye_tls_member {
     uint16_t pointer; /* 0: none */
     uint16_t offset;  /* 0: not found */
+    uint32_t mask;    /* of a value: those bits of the four bytes there are it */
 };
 
 struct eye_tls_plan {
-    const char *library; /* "OpenSSL", "GnuTLS", "crypto/tls" */
+    const char *library; /* "OpenSSL", "BoringSSL", "GnuTLS", "crypto/tls" */
     const char *way;     /* "method-table", "functions" */
     enum eye_tls_join join;
     struct eye_tls_function functions[EYE_TLS_FUNCTIONS_MAX];
     uint32_t function_count;
     struct eye_tls_member client_random; /* 32 bytes that the ClientHello has, too */
-    struct eye_tls_member is_server;     /* OpenSSL: an int, not 0 at the server's end */
+    struct eye_tls_member is_server;     /* OpenSSL, BoringSSL: not 0 at the server's end */
     struct eye_tls_member reads_from;    /* OpenSSL: a BIO */
 };
 

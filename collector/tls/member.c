@@ -72,6 +72,21 @@ static void propagate(struct flow *flow, uint8_t first)
     }
 }
 
+/* Which bits of what an instruction loads a function returns: all, or those that the next one
+ * leaves; 0: it does not return it as it is. */
+static uint32_t returned_bits(const struct eye_function *function,
+                              const struct eye_instruction *item)
+{
+    const struct eye_instruction *next = item->next < 0 ? NULL : &function->items[item->next];
+    if (!item->loads && !item->loads_byte) {
+        return 0;
+    }
+    if (next != NULL && next->masks && next->from == item->to && next->to == 0) {
+        return (uint32_t)next->number & (item->loads_byte ? UINT8_MAX : UINT32_MAX);
+    }
+    return item->loads && item->to == 0 ? UINT32_MAX : 0;
+}
+
 static bool is_wanted(const struct flow *flow, uint32_t index, bool address)
 {
     const struct eye_instruction *item = &flow->function->items[index];
@@ -79,7 +94,7 @@ static bool is_wanted(const struct flow *flow, uint32_t index, bool address)
     bool from_session = holds(held->argument, item->from);
     return is_member(item) &&
            (address ? item->points && (from_session || holds(held->pointer, item->from))
-                    : item->loads && item->to == 0 && from_session);
+                    : from_session && returned_bits(flow->function, item) != 0);
 }
 
 /* The first one in the file: what follows may belong to another member. */
@@ -93,6 +108,7 @@ static struct eye_tls_member choose(const struct flow *flow, bool address)
             chosen = item;
             member.offset = (uint16_t)item->distance;
             member.pointer = holds(flow->before[i].argument, item->from) ? 0 : flow->distance;
+            member.mask = returned_bits(flow->function, item);
         }
     }
     return member;

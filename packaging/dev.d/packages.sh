@@ -22,7 +22,7 @@ live_packages=(
     procps iperf3 graphite-carbon prometheus-pushgateway nodejs npm protobuf-compiler tmux
     dnsmasq-base nghttp2-client nghttp2-server python3-grpcio python3-h2 redis-server
     postgresql pgbouncer python3-pg8000 mariadb-server python3-pymysql tcpdump
-    librdkafka1 python3-confluent-kafka python3-kafka wget golang-go libssl-dev
+    librdkafka1 python3-confluent-kafka python3-kafka wget golang-go libssl-dev android-libboringssl-dev
 )
 style_packages=(clang-format clang-tidy)
 fuzz_packages=(libclang-rt-dev)

@@ -20,7 +20,7 @@ from harness import Daemon, command, free_port, need, spawn, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HANGING = os.path.join(HERE, "hanging_mount.py")
-STATIC = os.path.join(HERE, "static_client.c")
+SSL_PEER = os.path.join(HERE, "ssl_peer.c")
 READ = re.compile(r"inside TLS: (\S+) of (\S+) is read by its (\S+)")
 ENDS = ("http.server.request.duration", "http.client.request.duration")
 
@@ -395,22 +395,47 @@ class Servers(Certified):
         wait_until(lambda: self.daemon.total("usm.tls.sessions", source="hello")
                    >= 2 * (22 + 1 + 1), 30, lambda: str(self.daemon.series("usm.tls.sessions")))
 
-    def test_inside_a_program(self):
-        """OpenSSL is linked statically, in a program of any name: its symbols tell."""
-        port = free_port()
+    def build(self, *libraries):
         program = os.path.join(self.folder, "program")
-        command("gcc", "-O1", "-o", program, STATIC, "-Wl,-Bstatic", "-lssl", "-lcrypto",
-                "-Wl,-Bdynamic")
-        self.start()
-        self.nginx(port)
-        client = spawn(self, program, str(port), "/static",
-                       env=harness.clean_environment(DD_SERVICE="static"))
-        wait_until(lambda: program in read_files(self.daemon), 60, lambda: str(self.daemon.log))
+        command("gcc", "-O1", "-o", program, SSL_PEER, *libraries)
+        return program
+
+    def get_by(self, program, port, path):
+        """20 times, by a service of its own."""
+        client = spawn(self, program, "get", str(port), path,
+                       env=harness.clean_environment(DD_SERVICE="ssl-client"))
         for _ in range(20):
             harness.tell(client, "get")
             harness.read_word(client, "done")
+
+    def test_inside_a_program(self):
+        """OpenSSL is linked statically, in a program of any name: its symbols tell."""
+        port = free_port()
+        program = self.build("-Wl,-Bstatic", "-lssl", "-lcrypto", "-Wl,-Bdynamic")
+        self.start()
+        self.nginx(port)
+        spawn(self, program, "get", str(port), "/")
+        wait_until(lambda: program in read_files(self.daemon), 60, lambda: str(self.daemon.log))
+        self.get_by(program, port, "/static")
         self.assert_seen(port, {("/static", "200"): 20})
-        self.assertEqual(self.daemon.weight(ENDS[1], port=port, service="static"), 20)
+        self.assertEqual(self.daemon.weight(ENDS[1], port=port, service="ssl-client"), 20)
+        self.assertEqual(self.daemon.unpaired(port=port), {})
+
+    def test_boringssl(self):
+        """As Android has it: both ends, which a bit of a session tells apart."""
+        place = "/usr/lib/x86_64-linux-gnu/android"
+        program = self.build("-I/usr/include/android", f"-L{place}", f"-Wl,-rpath,{place}", "-lssl",
+                             "-lcrypto")
+        port = free_port()
+        server = spawn(self, program, "serve", str(port), self.pem,
+                       env=harness.clean_environment(DD_SERVICE="ssl-server"))
+        harness.read_word(server, "ready")
+        self.start()
+        wait_for_libraries(self.daemon, f"{place}/libssl")
+        self.get_by(program, port, "/boring")
+        self.assert_seen(port, {("/boring", "200"): 20})
+        for end, service in zip(ENDS, ("ssl-server", "ssl-client")):
+            self.assertEqual(self.daemon.weight(end, port=port, service=service), 20)
         self.assertEqual(self.daemon.unpaired(port=port), {})
 
     def test_a_hello_that_is_asked_for_again(self):

@@ -257,6 +257,7 @@ static int write_layout(const struct eye_tls_probes *probes, const struct eye_tl
         .random_pointer = plan->client_random.pointer,
         .random_offset = plan->client_random.offset,
         .server_offset = plan->is_server.offset,
+        .server_mask = plan->is_server.mask,
         .client_word = 2, /* GNUTLS_CLIENT, 1 << 1 */
         .bio_offset = plan->reads_from.pointer == 0 ? plan->reads_from.offset : 0,
         .join = (__u8)plan->join,

@@ -109,6 +109,18 @@ static void x86__moves(void **state)
     item = DECODE("\x8b\x47\x38"); /* mov 0x38(%rdi),%eax */
     assert_true(item.loads);
     assert_int_equal(item.distance, 0x38);
+    item = DECODE("\x48\x83\xc0\x30"); /* add $0x30,%rax */
+    assert_true(item.points);
+    assert_int_equal(item.from, EYE_X86_AX);
+    assert_int_equal(item.distance, 0x30);
+    assert_false(DECODE("\x83\xc0\x30").points); /* add $0x30,%eax: no address */
+    item = DECODE("\x0f\xb6\x87\xa4\0\0\0");     /* movzbl 0xa4(%rdi),%eax */
+    assert_true(item.loads_byte && !item.loads);
+    assert_int_equal(item.distance, 0xa4);
+    assert_false(DECODE("\x0f\xb7\x87\xa4\0\0\0").loads_byte); /* movzwl */
+    item = DECODE("\x83\xe0\x01");                             /* and $1,%eax */
+    assert_true(item.masks && item.from == EYE_X86_AX);
+    assert_int_equal(item.number, 1);
     item = DECODE("\x64\x8b\x47\x38"); /* the same of another segment is no member */
     assert_false(item.loads);
     assert_int_equal(DECODE("\x0f\x44\xc2").writes, 1U << EYE_X86_AX); /* cmove %edx,%eax */
@@ -181,7 +193,13 @@ static void arm64__moves(void **state)
     assert_int_equal(decode_arm64(0xd10083ff).stack, 0x20);     /* sub sp, sp, #0x20 */
     assert_true(decode_arm64(0x910003fd).keeps_frame);          /* mov x29, sp */
     assert_int_equal(decode_arm64(0x91062061).distance, 0x188); /* add x1, x3, #0x188 */
-    item = decode_arm64(0xb0000000);                            /* adrp x0, +0x1000 */
+    assert_true(decode_arm64(0x395ae002).loads_byte);
+    assert_int_equal(decode_arm64(0x395ae002).distance, 1720);
+    item = decode_arm64(0x12000900); /* and w0, w8, #7 */
+    assert_true(item.masks && item.from == 8 && item.to == 0);
+    assert_int_equal(item.number, 7);
+    assert_false(decode_arm64(0x121f0100).masks); /* and w0, w8, #2: not the lowest ones */
+    item = decode_arm64(0xb0000000);              /* adrp x0, +0x1000 */
     assert_true(item.constant && item.emulated);
     assert_int_equal(item.number, ADDRESS + 0x1000);
     assert_int_equal(decode_arm64(0x88dffc20).writes, 0xffffffff); /* ldar: not looked into */

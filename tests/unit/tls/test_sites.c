@@ -16,8 +16,8 @@
 
 #define SPANS_MAX 512
 #define STARTS_MAX 64
-#define FILES 23
-#define FUNCTIONS 93
+#define FILES 25
+#define FUNCTIONS 101
 
 struct span {
     uint64_t address;
