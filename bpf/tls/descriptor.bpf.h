@@ -16,7 +16,7 @@
 #define EYE_AF_INET 2
 #define EYE_AF_INET6 10
 
-/* The port of the service of the socket behind @descriptor; 0: it is none. */
+/* The port of the service of the connection behind @descriptor; 0: it is none. */
 static __always_inline __u16 eye_port_behind(__u32 descriptor, bool client)
 {
     struct task_struct *task = bpf_get_current_task_btf();
@@ -32,7 +32,8 @@ static __always_inline __u16 eye_port_behind(__u32 descriptor, bool client)
     struct sock *sk = BPF_CORE_READ(socket, sk);
     __u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
     if ((family != EYE_AF_INET && family != EYE_AF_INET6) ||
-        BPF_CORE_READ(sk, sk_type) != EYE_SOCK_STREAM) {
+        BPF_CORE_READ(sk, sk_type) != EYE_SOCK_STREAM ||
+        BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) {
         return 0;
     }
     return client ? bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport))
@@ -49,7 +50,7 @@ static __always_inline bool eye_read_user(void *target, __u32 bytes, __u64 addre
 /* crypto/tls.Conn: an interface net.Conn, and whether this is the client's end. */
 #define EYE_GO_CLIENT_AT 16
 /* An interface: its table, which has the type at 8, and what it holds. internal/abi.Type, as it has
- * been since 1.14: size at 0, kind at 23; of a pointer what it points to at 48; of a struct its
+ * been since 1.14: size at 0, kind at 23; of a pointer or array what it has at 48; of a struct its
  * fields at 56, the first of which has its type at 8. */
 #define EYE_GO_TYPE_AT 8
 #define EYE_GO_KIND_AT 23
@@ -58,8 +59,15 @@ static __always_inline bool eye_read_user(void *target, __u32 bytes, __u64 addre
 #define EYE_GO_FIELD_TYPE_AT 8
 /* From a net.Conn to its netFD: a *net.TCPConn takes four, each that wraps another one two more. */
 #define EYE_GO_STEPS_MAX 12
+/* Structs of nothing but one member, within each other. */
+#define EYE_GO_NESTED_MAX 3
 
-enum eye_go_kind { EYE_GO_INTERFACE = 20, EYE_GO_POINTER = 22, EYE_GO_STRUCT = 25 };
+enum eye_go_kind {
+    EYE_GO_ARRAY = 17,
+    EYE_GO_INTERFACE = 20,
+    EYE_GO_POINTER = 22,
+    EYE_GO_STRUCT = 25,
+};
 #define EYE_GO_KIND_MASK 31
 
 /* A variable: its type, and where it is. */
@@ -108,9 +116,11 @@ static __always_inline bool eye_go_enter(struct eye_go_variable *variable)
            eye_read_user(&variable->type, sizeof(variable->type), fields + EYE_GO_FIELD_TYPE_AT);
 }
 
-static __always_inline bool eye_go_point(struct eye_go_variable *pointer)
+/* From the type of a pointer to that of what it points to, from an array's to its members'. */
+static __always_inline bool eye_go_point(struct eye_go_variable *variable)
 {
-    return eye_read_user(&pointer->type, sizeof(pointer->type), pointer->type + EYE_GO_POINTED_AT);
+    return eye_read_user(&variable->type, sizeof(variable->type),
+                         variable->type + EYE_GO_POINTED_AT);
 }
 
 /* From an interface to what it holds: a pointer, or a struct of nothing but one, is in it; anything
@@ -127,13 +137,17 @@ static __always_inline bool eye_go_open(struct eye_go_variable *variable)
     }
     variable->at = interface.data;
     __u32 kind = eye_go_kind_of(variable->type);
-    if (kind == EYE_GO_STRUCT && eye_go_size_of(variable->type) == sizeof(__u64)) {
+    bool held = kind == EYE_GO_STRUCT && eye_go_size_of(variable->type) == sizeof(__u64);
+    for (int i = 0; i < EYE_GO_NESTED_MAX && held && kind == EYE_GO_STRUCT; i++) {
         if (!eye_go_enter(variable)) {
             return false;
         }
-        kind = EYE_GO_POINTER;
+        kind = eye_go_kind_of(variable->type);
     }
-    return kind != EYE_GO_POINTER || eye_go_point(variable);
+    if (kind == EYE_GO_POINTER) {
+        return eye_go_point(variable);
+    }
+    return !held;
 }
 
 static __always_inline bool eye_go_follow(struct eye_go_variable *variable, __u32 kind)
@@ -144,6 +158,8 @@ static __always_inline bool eye_go_follow(struct eye_go_variable *variable, __u3
     case EYE_GO_POINTER:
         return eye_read_user(&variable->at, sizeof(variable->at), variable->at) &&
                eye_go_point(variable);
+    case EYE_GO_ARRAY:
+        return eye_go_point(variable);
     case EYE_GO_STRUCT:
         return eye_go_enter(variable);
     default:

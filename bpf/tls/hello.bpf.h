@@ -21,7 +21,8 @@ struct eye_hello_key {
 
 struct eye_hello {
     __u64 seen_ns; /* CLOCK_MONOTONIC */
-    __u16 port;    /* of the service */
+    __u64 cookie;  /* of the socket that had it last */
+    __u16 port;    /* of the service; 0: several sockets have had it, so it tells none */
     __u8 protocol; /* enum eye_protocol that goes on inside, or UNKNOWN: its plaintext tells */
     __u8 padding[5];
 };

@@ -224,7 +224,8 @@ static __always_inline void eye_tls_join_go(struct eye_tls_session *session, __u
     }
 }
 
-/* Who is older than this program, or whose hello was not seen, may have a descriptor. */
+/* Who is older than this program, or whose hello was not seen or is others', too, may have a
+ * descriptor. */
 static __always_inline void eye_tls_join_random(struct eye_tls_session *session,
                                                 const struct eye_tls_layout *layout, __u64 object)
 {
@@ -235,13 +236,13 @@ static __always_inline void eye_tls_join_random(struct eye_tls_session *session,
     }
     bool client = random.side == EYE_SENT;
     const struct eye_hello *hello = bpf_map_lookup_elem(&hellos, &random);
-    if (hello) {
+    session->late = !hello || hello->seen_ns < layout->since_ns;
+    if (hello && hello->port) {
         session->stream.port = hello->port;
         session->stream.protocol = hello->protocol;
         session->stream.recognised = hello->protocol != EYE_PROTOCOL_UNKNOWN;
         session->client = client;
         session->joined = EYE_TLS_BY_HELLO;
-        session->late = hello->seen_ns < layout->since_ns;
     } else if (layout->bio_offset) {
         eye_tls_join_descriptor(session, eye_bio_descriptor(object, layout->bio_offset), client);
     }
@@ -289,12 +290,12 @@ EYE_PART int eye_tls_begin(const struct eye_tls_key *of, __u32 number, bool shak
     struct eye_tls_key key = *of;
     const struct eye_tls_layout *layout = bpf_map_lookup_elem(&tls_layouts, &number);
     if (layout && layout->join == EYE_TLS_JOIN_GO) {
+        session.late = !shakes;
         eye_tls_join_go(&session, key.session);
     } else if (layout) {
         eye_tls_join_random(&session, layout, key.session);
     }
-    if (session.joined == EYE_TLS_BY_DESCRIPTOR && !shakes) {
-        session.late = 1;
+    if (session.late) {
         session.position[EYE_SENT] = EYE_TLS_BEFORE;
         session.position[EYE_RECEIVED] = EYE_TLS_BEFORE;
     }

@@ -115,15 +115,24 @@ EYE_PART int eye_note_hello(struct __sk_buff *skb, struct eye_socket *socket, __
             0) {
         return 0;
     }
+    __u64 cookie = bpf_get_socket_cookie(skb);
+    struct eye_hello *known = bpf_map_lookup_elem(&hellos, &key);
+    if (known && known->cookie == cookie) {
+        return 0; /* sent again, or asked for again */
+    }
+    __sync_fetch_and_add(&eye_hellos_seen, 1);
+    if (known) { /* of whoever hands it on as it is, or of somebody who has seen it */
+        known->cookie = cookie;
+        known->port = 0;
+        return 0;
+    }
     struct eye_hello hello = {
         .seen_ns = bpf_ktime_get_ns(),
+        .cookie = cookie,
         .port = socket->stream.port,
         .protocol = socket->stream.inside,
     };
-    /* One that is sent again, or asked for again, has the same random. */
-    if (bpf_map_update_elem(&hellos, &key, &hello, BPF_NOEXIST) == 0) {
-        __sync_fetch_and_add(&eye_hellos_seen, 1);
-    }
+    bpf_map_update_elem(&hellos, &key, &hello, BPF_ANY);
     return 0;
 }
 

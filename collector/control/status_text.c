@@ -301,7 +301,8 @@ static void write_tls(const struct page *page, const json_t *tls)
                      (long long)integer_of(tls, "probed"), (long long)integer_of(tls, "refused"),
                      (long long)integer_of(tls, "doubted"), (long long)integer_of(tls, "excluded"));
     if (integer_of(tls, "beyond") > 0) {
-        eye_text_appendf(page->text, "  %lld more that there is no room for\n",
+        eye_text_appendf(page->text,
+                         "  %lld times the last look met one that there is no room for\n",
                          (long long)integer_of(tls, "beyond"));
     }
     eye_text_appendf(

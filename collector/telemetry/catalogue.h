@@ -324,11 +324,12 @@ enum eye_series_bound {
       "libraries of TLS that processes have loaded: probed, refused (no place for a probe is "     \
       "known, or the kernel refuses it), doubted (let go: its probes saw what cannot be) or "      \
       "excluded (by protocols.tls.exclude, or known to suffer); `sockeye status` says why. "       \
-      "beyond: met by the last look, and there is no room to know more")                           \
+      "beyond: times that the last look met one that there is no room to know")                    \
     X(TLS_CONNECTIONS, "usm.tls.connections", USM, COUNTER, CONNECTIONS, 1, 0, FEW, EXPERIMENTAL,  \
-      "ends of connections that were seen to begin TLS; more than usm.tls.sessions: the others "   \
-      "are read by nobody, since their TLS is of another kind (Java, rustls), or their program "   \
-      "is not probed, or was not yet")                                                             \
+      "ends of connections that were seen to begin TLS. Those beyond usm.tls.sessions are read "   \
+      "by nobody: their TLS is of another kind (Java, rustls), or their program is not probed, "   \
+      "or was not yet. (Sessions that are older, or within others, are in usm.tls.sessions "       \
+      "alone)")                                                                                    \
     X(TLS_SESSIONS, "usm.tls.sessions", USM, COUNTER, CONNECTIONS, 1, EYE_TAG_BIT(SOURCE), FEW,    \
       EXPERIMENTAL,                                                                                \
       "sessions of TLS whose connection is known, by what told it: hello (seen on the wire) or "   \

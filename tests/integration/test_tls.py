@@ -45,6 +45,21 @@ async def main():
 asyncio.run(main())
 """
 
+FORWARD = """
+import socket, sys, threading
+def pass_on(source, target):
+    while data := source.recv(65536):
+        target.sendall(data)
+    target.shutdown(socket.SHUT_WR)
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as listener:
+    print("ready", flush=True)
+    while True:
+        client = listener.accept()[0]
+        server = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+        for ends in ((client, server), (server, client)):
+            threading.Thread(target=pass_on, args=ends, daemon=True).start()
+"""
+
 APACHE = """
 ServerName localhost
 Listen 127.0.0.1:{port}
@@ -100,6 +115,8 @@ int SSL_read(void *session, void *buffer, int length) { return length < 0 ? -1 :
 int SSL_write(void *session, const void *buffer, int length) { return length < 0 ? -1 : length; }
 __attribute__((optimize("O2")))
 char *SSL_get_client_random(char *session) { return session + 0x160; }
+__attribute__((optimize("O2")))
+int SSL_is_server(int *session) { return session[14]; }
 void SSL_free(int *session) { if (session) { *session = 0; } }
 """
 
@@ -115,6 +132,8 @@ int SSL_read(void *session, void *buffer, int length)
 int SSL_write(void *session, const void *buffer, int length) { return length < 0 ? -1 : length; }
 __attribute__((optimize("O2")))
 char *SSL_get_client_random(char *session) { return session + 0x160; }
+__attribute__((optimize("O2")))
+int SSL_is_server(int *session) { return session[14]; }
 void SSL_free(int *session) { if (session) { *session = 0; } }
 """
 
@@ -606,7 +625,26 @@ class Join(Certified):
             self.assertEqual(self.get(port, ["/younger"] * 5), [200] * 5)
             self.assert_seen(port, {("/older", "200"): 5, ("/younger", "200"): 5})
             self.assertGreaterEqual(self.daemon.total("usm.tls.sessions", source="descriptor"), 2)
-            self.assertEqual(self.daemon.unpaired(port=port), {"late": 2})
+            for direction in ("incoming", "outgoing"):
+                self.assertEqual(self.daemon.unpaired(port=port, direction=direction), {"late": 1})
+            self.assertEqual(self.daemon.unpaired(port=port, service="nginx"), {"late": 1})
+
+    def test_handed_on(self):
+        """The same ClientHello is on four sockets of this host, as somebody hands it on as it is: it
+        tells none, and descriptors tell them all."""
+        port, front = free_port(), free_port()
+        self.start()
+        self.nginx(port)
+        forwarder = harness.spawn_python(self, FORWARD, str(front), str(port))
+        harness.read_word(forwarder, "ready")
+        for _ in range(5):
+            self.assertEqual(self.get(front, ["/handed/on"] * 2), [200] * 2)
+        self.assert_seen(port, {("/handed/on", "200"): 10}, ENDS[:1])
+        self.assert_seen(front, {("/handed/on", "200"): 10}, ENDS[1:])
+        self.assertEqual(self.seen(ENDS[0], front), {})
+        self.assertEqual(self.seen(ENDS[1], port), {})
+        self.assertEqual((self.daemon.unpaired(port=port), self.daemon.unpaired(port=front)),
+                         ({}, {}))
 
     def test_older_in_memory(self):
         """Nobody knows the server's socket: it is counted, and nothing is guessed."""

@@ -100,14 +100,13 @@ class Go(test_tls.Certified):
         self.check(self.build("-buildmode=pie"))
 
     def test_wrapped(self):
-        """Connections that hold one another, in five ways; the client's is another library."""
+        """Connections that hold one another, in six ways; the client's is another library."""
         program = self.build()
         port = self.serve(program, "wrap")
         self.start_with(program)
-        for _ in range(10):
-            self.assertEqual(self.get(port, ["/wrapped", "/missing"] * 2), [200, 404] * 2)
-        self.assert_seen(port, {("/wrapped", "200"): 20, ("/missing", "404"): 20}, ENDS[:1])
-        self.assertNotIn(("tls", "unjoined"), self.daemon.losses())
+        for _ in range(12):
+            self.assertEqual(self.get(port, ["/wrapped", "/missing"]), [200, 404])
+        self.assert_seen(port, {("/wrapped", "200"): 12, ("/missing", "404"): 12}, ENDS[:1])
 
     def test_the_first_write_shakes_hands(self):
         program = self.build()
@@ -159,6 +158,7 @@ class Go(test_tls.Certified):
             self.assertNotIn(("/before", "200"), self.seen(metric, port))
         for service in ("go-server", "go-client"):
             self.assertEqual(self.daemon.unpaired(port=port, service=service)["late"], 4)
+        self.assertGreaterEqual(self.daemon.losses()["tls", "late"], 8)
 
     def test_ahead_of_its_probes(self):
         """A program that nobody has run before, and its first connections: what goes by until it is
@@ -179,8 +179,8 @@ class Go(test_tls.Certified):
             late = self.daemon.unpaired(port=port, service=service).get("late", 0)
             self.assertIn(missing, range(42))  # one more of a late server of HTTP/2, as above
             self.assertGreaterEqual(late, 2 if missing > 21 else 1 if missing > 0 else 0)
-        self.assertEqual(self.daemon.total("usm.tls.connections"), 4)
-        self.assertEqual(self.daemon.total("usm.tls.sessions"), 4)
+        for metric in ("usm.tls.connections", "usm.tls.sessions"):
+            self.assertGreaterEqual(self.daemon.total(metric), 4)  # of the whole host
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 // Both ends of HTTPS by Go's crypto/tls.
 //
 //	tls_peer serve PORT PEM    HTTP/1 and HTTP/2; says "ready"
-//	tls_peer wrap PORT PEM     the same, and its connections are wrapped, in five ways
+//	tls_peer wrap PORT PEM     the same, and its connections are wrapped, in six ways, and have IPv6
 //	tls_peer get VERSION PORT  GETs of the paths that its input has, one in a line, over one
 //	                           connection; says the status of each
 //	tls_peer lazy PORT         likewise, HTTP/1 by hand: the first write shakes hands
@@ -42,6 +42,8 @@ type sheath struct {
 // Nothing but a pointer: an interface holds it as it is.
 type bare struct{ *net.TCPConn }
 
+type nested struct{ bare }
+
 type timed struct {
 	*net.TCPConn
 	timeout time.Duration
@@ -60,8 +62,8 @@ func (l *wrapping) Accept() (net.Conn, error) {
 	}
 	tcp := conn.(*net.TCPConn)
 	ways := []net.Conn{
-		&noting{Conn: sheath{Conn: conn}}, bare{tcp}, &bare{tcp}, &timed{TCPConn: tcp},
-		&noting{Conn: &timed{TCPConn: tcp}},
+		&noting{Conn: sheath{Conn: conn}}, bare{tcp}, &bare{tcp}, nested{bare{tcp}},
+		&timed{TCPConn: tcp}, &noting{Conn: &noting{Conn: &timed{TCPConn: tcp}}},
 	}
 	l.accepted++
 	return ways[l.accepted%len(ways)], nil
@@ -80,7 +82,11 @@ func answer(w http.ResponseWriter, r *http.Request) {
 }
 
 func serve(port, pem string, wraps bool) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+	host := "127.0.0.1:"
+	if wraps {
+		host = ":" // a socket of IPv6, which has both
+	}
+	listener, err := net.Listen("tcp", host+port)
 	if err != nil {
 		return err
 	}

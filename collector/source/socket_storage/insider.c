@@ -34,8 +34,6 @@
 #define LOOK_NS (2 * EYE_NS_PER_SECOND)
 #define LOOK_WATCHED_NS (10 * EYE_NS_PER_SECOND)
 #define LOOK_PART 500
-/* A file that so many looks have not met is let go. */
-#define LOOKS_GONE 3
 /* With so many looks sessions of processes that are gone are forgotten. */
 #define LOOKS_FORGETTING 4
 /* Calls that tell whether a library's probes see what they should: of four threads at least. */
@@ -283,16 +281,18 @@ static void meet_again(struct eye_insider *insider, struct eye_tls_known *file,
     eye_tls_files_move(&insider->files, file, mapping);
 }
 
-/* NULL: there is no room for it. */
+/* NULL: it has no TLS, or there is no room for it. */
 static struct eye_tls_known *meet_file(struct eye_insider *insider,
                                        const struct eye_tls_mapping *mapping)
 {
     struct eye_tls_known *file = eye_tls_files_find(&insider->files, mapping);
-    if (file == NULL) {
-        return eye_tls_files_add(&insider->files, mapping);
+    if (file != NULL) {
+        meet_again(insider, file, mapping);
+        return file;
     }
-    meet_again(insider, file, mapping);
-    return file;
+    return eye_tls_files_is_plain(&insider->files, mapping)
+               ? NULL
+               : eye_tls_files_add(&insider->files, mapping);
 }
 
 static void meet(void *context, const struct eye_tls_mapping *mapping)
@@ -328,10 +328,14 @@ static void think_of(struct eye_insider *insider, struct eye_tls_known *file)
 static void try_new(struct eye_insider *insider)
 {
     bool all = atomic_exchange(&insider->changed, false);
-    for (size_t i = 0; i < insider->files.count && !atomic_load(&insider->ending); i++) {
-        if (insider->files.items[i]->due || all) {
-            insider->files.items[i]->due = false;
-            think_of(insider, insider->files.items[i]);
+    for (size_t i = insider->files.count; i > 0 && !atomic_load(&insider->ending); i--) {
+        struct eye_tls_known *file = insider->files.items[i - 1];
+        if (file->due || all) {
+            file->due = false;
+            think_of(insider, file);
+        }
+        if (!file->fate.known) {
+            eye_tls_files_drop(&insider->files, i - 1);
         }
     }
 }
@@ -339,11 +343,11 @@ static void try_new(struct eye_insider *insider)
 static void let_go_of_unmet(struct eye_insider *insider)
 {
     for (size_t i = 0; i < insider->files.count; i++) {
-        if (++insider->files.items[i]->unmet > LOOKS_GONE) {
+        if (++insider->files.items[i]->unmet > EYE_TLS_LOOKS_GONE) {
             let_go(insider, insider->files.items[i]);
         }
     }
-    eye_tls_files_note_look(&insider->files, LOOKS_GONE);
+    eye_tls_files_note_look(&insider->files);
 }
 
 /* ---- What becomes of them ---- */
@@ -411,6 +415,7 @@ static void look_at_processes(struct eye_insider *insider)
 {
     uint64_t begun_ns = eye_clock_monotonic_ns();
     offer_room(insider);
+    insider->files.missed = 0;
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_READING);
     eye_tls_mappings_scan(insider->proc, meet_by_look, insider);
     eye_privileges_lower(privileges);
@@ -428,7 +433,7 @@ static void look_at_processes(struct eye_insider *insider)
 
 static bool is_time_for_a_look(const struct eye_insider *insider, uint64_t now_ns)
 {
-    bool told = insider->watch != NULL && !insider->lost;
+    bool told = insider->watch != NULL && !insider->lost && insider->files.missed == 0;
     uint64_t pause_ns =
         told && insider->pause_ns < LOOK_WATCHED_NS ? LOOK_WATCHED_NS : insider->pause_ns;
     return insider->looks == 0 || now_ns - insider->looked_ns >= pause_ns;

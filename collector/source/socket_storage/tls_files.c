@@ -65,22 +65,29 @@ static void forget(struct eye_tls_files *files, struct eye_tls_known *file)
     free_file(file);
 }
 
-/* One of which nothing is to be told: a program without TLS, or what could not be opened since its
- * process was gone. It costs one look when it is met again. Each in its turn, so that none is
- * looked at again and again as long as there is room. */
-static void give_up_one(struct eye_tls_files *files)
+bool eye_tls_files_is_plain(struct eye_tls_files *files, const struct eye_tls_mapping *mapping)
 {
-    for (size_t i = 0; i < files->count; i++) {
-        files->given_up = (files->given_up + 1) % files->count;
-        struct eye_tls_known *file = files->items[files->given_up];
-        if (!file->fate.known && !file->due) {
-            pthread_mutex_lock(&files->lock);
-            files->items[files->given_up] = files->items[--files->count];
-            forget(files, file);
-            pthread_mutex_unlock(&files->lock);
-            return;
-        }
+    uint64_t hash = hash_of(mapping->device, mapping->inode);
+    struct eye_tls_plain *plain = &files->plain[hash % EYE_TLS_PLAIN_MAX];
+    if (plain->hash != hash || files->looks - plain->met > EYE_TLS_LOOKS_GONE) {
+        return false;
     }
+    plain->met = files->looks;
+    return true;
+}
+
+void eye_tls_files_drop(struct eye_tls_files *files, size_t index)
+{
+    struct eye_tls_known *file = files->items[index];
+    uint64_t hash = hash_of(file->device, file->inode);
+    if (file->plain) {
+        files->plain[hash % EYE_TLS_PLAIN_MAX] =
+            (struct eye_tls_plain){.hash = hash, .met = files->looks};
+    }
+    pthread_mutex_lock(&files->lock);
+    files->items[index] = files->items[--files->count];
+    forget(files, file);
+    pthread_mutex_unlock(&files->lock);
 }
 
 /* NULL: out of memory, before or now. */
@@ -100,9 +107,6 @@ static struct eye_tls_known *keep(struct eye_tls_files *files, struct eye_tls_kn
 struct eye_tls_known *eye_tls_files_add(struct eye_tls_files *files,
                                         const struct eye_tls_mapping *mapping)
 {
-    if (files->count == EYE_TLS_FILES_MAX) {
-        give_up_one(files);
-    }
     struct eye_tls_known *file =
         files->count < EYE_TLS_FILES_MAX ? keep(files, new_file(mapping)) : NULL;
     files->missed += file == NULL;
@@ -141,8 +145,9 @@ void eye_tls_files_settle(struct eye_tls_files *files, struct eye_tls_known *fil
     }
 }
 
-void eye_tls_files_note_look(struct eye_tls_files *files, unsigned looks)
+void eye_tls_files_note_look(struct eye_tls_files *files)
 {
+    unsigned looks = files->missed > 0 ? 0 : EYE_TLS_LOOKS_GONE;
     size_t kept = 0;
     pthread_mutex_lock(&files->lock);
     for (size_t i = 0; i < files->count; i++) {
@@ -150,7 +155,7 @@ void eye_tls_files_note_look(struct eye_tls_files *files, unsigned looks)
         file->processes = file->met;
         file->met = 0;
         file->met_last = 0;
-        if (file->unmet > looks) {
+        if (file->unmet > (file->probed.library < 0 ? looks : EYE_TLS_LOOKS_GONE)) {
             forget(files, file);
         } else {
             files->items[kept++] = file;
@@ -159,7 +164,7 @@ void eye_tls_files_note_look(struct eye_tls_files *files, unsigned looks)
     files->crowded &= kept == files->count;
     files->count = kept;
     files->beyond = files->missed;
-    files->missed = 0;
+    files->looks++;
     pthread_mutex_unlock(&files->lock);
 }
 

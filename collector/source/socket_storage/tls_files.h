@@ -13,7 +13,7 @@
 #include "collector/source/tier.h"
 #include "collector/tls/mapping.h"
 
-/* Those included that cannot be probed; programs without TLS make room for others. */
+/* Those included that cannot be probed. */
 #define EYE_TLS_FILES_MAX 2048
 
 /* What became of a file, as struct eye_tls_file has it. */
@@ -49,6 +49,19 @@ struct eye_tls_known {
     struct eye_tls_fate fate;
 };
 
+/* A file that so many looks have not met is let go, and forgotten; when there is no room for
+ * others, one that is not probed with the first. */
+#define EYE_TLS_LOOKS_GONE 3
+
+/* Programs without TLS, which are most, by the number of the file: of two with one place the later
+ * one is known, and the other is opened again when it is met. */
+#define EYE_TLS_PLAIN_MAX 16384
+
+struct eye_tls_plain {
+    uint64_t hash;
+    uint64_t met; /* before the look with this number ended */
+};
+
 /* At first all zeros but for the lock. */
 struct eye_tls_files {
     pthread_mutex_t lock;
@@ -56,19 +69,25 @@ struct eye_tls_files {
     size_t count;
     struct eye_table by_number; /* the same, by device and inode */
     bool crowded;               /* that there is no room for more was told */
-    size_t given_up;            /* where one was last given up for another */
-    uint64_t missed;            /* times that one was met and there was no room, since a look */
-    uint64_t beyond;            /* likewise, between the last two looks */
+    uint64_t missed;            /* times that one was met and there was no room, since that */
+    uint64_t beyond;            /* likewise, by the last look */
+    uint64_t looks;             /* so far */
+    struct eye_tls_plain plain[EYE_TLS_PLAIN_MAX];
 };
 
 /** NULL: it is not known. */
 struct eye_tls_known *eye_tls_files_find(const struct eye_tls_files *files,
                                          const struct eye_tls_mapping *mapping);
 
-/** One that is not known yet; it may take the place of another, of which nothing is told. NULL:
- * there is no room; the log says so, once until there is. */
+/** One that is not known yet. NULL: there is no room; the log says so, once until there is. */
 struct eye_tls_known *eye_tls_files_add(struct eye_tls_files *files,
                                         const struct eye_tls_mapping *mapping);
+
+/** Whether it was found to be a program without TLS, and met since. */
+bool eye_tls_files_is_plain(struct eye_tls_files *files, const struct eye_tls_mapping *mapping);
+
+/** The file at @index, of which nothing is to be told, makes room for the last one. */
+void eye_tls_files_drop(struct eye_tls_files *files, size_t index);
 
 /** From now on it is opened by way of this process. */
 void eye_tls_files_move(struct eye_tls_files *files, struct eye_tls_known *file,
@@ -78,9 +97,9 @@ void eye_tls_files_move(struct eye_tls_files *files, struct eye_tls_known *file,
 void eye_tls_files_settle(struct eye_tls_files *files, struct eye_tls_known *file,
                           const struct eye_tls_fate *fate);
 
-/** After a look at all processes: notes who was met, and forgets what more than @looks of them have
- * not met, which is let go already. */
-void eye_tls_files_note_look(struct eye_tls_files *files, unsigned looks);
+/** After a look at all processes: notes who was met, and forgets what is gone, which is let go
+ * already. */
+void eye_tls_files_note_look(struct eye_tls_files *files);
 
 /** Of each outcome. The thread that knows them. */
 void eye_tls_files_count(const struct eye_tls_files *files,

@@ -238,7 +238,7 @@ static void files_of_tls_with_what_became_of_them(void **state)
                                "refused", 1, "doubted", 0, "excluded", 4, "beyond", 6,
                                "connections", 7, "sessions", 5, "files", files);
     assert_non_null(status);
-    assert_says(status, "  6 more that there is no room for\n", true);
+    assert_says(status, "  6 times the last look met one that there is no room for\n", true);
     assert_says(status, "  7 ends of connections began TLS since start, 5 are read\n", true);
     assert_says(status, "1 libraries probed, 1 refused, 0 let go in doubt, 4 left out\n", true);
     assert_says(status,

@@ -12,8 +12,6 @@
 #include "collector/base/base.h"
 #include "collector/source/socket_storage/tls_files.h"
 
-#define LOOKS 3
-
 static int setup(void **state)
 {
     struct eye_tls_files *files = calloc(1, sizeof(*files));
@@ -48,11 +46,19 @@ static struct eye_tls_known *find(struct eye_tls_files *files, uint64_t inode)
     return eye_tls_files_find(files, &wanted);
 }
 
-/* It was opened and is a program without TLS, or its process was gone. */
-static void try_in_vain(struct eye_tls_known *file)
+static bool is_plain(struct eye_tls_files *files, uint64_t inode)
 {
+    const struct eye_tls_mapping met = mapping(inode);
+    return eye_tls_files_is_plain(files, &met);
+}
+
+/* It was opened and is a program without TLS. */
+static void find_plain(struct eye_tls_files *files, uint64_t inode)
+{
+    struct eye_tls_known *file = meet(files, inode);
     assert_non_null(file);
-    file->due = false;
+    file->plain = true;
+    eye_tls_files_drop(files, files->count - 1);
 }
 
 static void settle(struct eye_tls_files *files, struct eye_tls_known *file)
@@ -69,36 +75,51 @@ static void look(struct eye_tls_files *files, unsigned times)
         for (size_t k = 0; k < files->count; k++) {
             files->items[k]->unmet++;
         }
-        eye_tls_files_note_look(files, LOOKS);
+        eye_tls_files_note_look(files);
     }
 }
 
-static void crowd_of_strangers__takes_no_place(void **state)
+static void plain_programs__take_no_place(void **state)
+{
+    struct eye_tls_files *files = *state;
+    size_t known = 0;
+    settle(files, meet(files, 1));
+    for (uint64_t i = 0; i < 3000; i++) {
+        find_plain(files, 10 + i);
+    }
+    for (uint64_t i = 0; i < 3000; i++) {
+        known += is_plain(files, 10 + i) ? 1 : 0;
+    }
+    assert_in_range(known, 2600, 3000); /* some have the place of others */
+    assert_int_equal(files->count, 1);
+    assert_non_null(find(files, 1));
+    assert_false(is_plain(files, 1));
+}
+
+/* What has its number then may be another file. */
+static void a_plain_program_that_is_gone__is_forgotten(void **state)
+{
+    struct eye_tls_files *files = *state;
+    find_plain(files, 7);
+    look(files, EYE_TLS_LOOKS_GONE);
+    assert_true(is_plain(files, 7)); /* met */
+    look(files, EYE_TLS_LOOKS_GONE + 1);
+    assert_false(is_plain(files, 7));
+}
+
+/* Its process was gone: it is tried when another one has it. */
+static void what_could_not_be_opened__is_not_plain(void **state)
 {
     struct eye_tls_files *files = *state;
     settle(files, meet(files, 1));
-    for (uint64_t i = 0; i < 3 * EYE_TLS_FILES_MAX; i++) {
-        try_in_vain(meet(files, 10 + i));
-        assert_non_null(find(files, 10 + i));
-    }
-    assert_int_equal(files->count, EYE_TLS_FILES_MAX);
+    assert_non_null(meet(files, 7));
+    settle(files, meet(files, 8));
+    eye_tls_files_drop(files, 1);
+    assert_null(find(files, 7));
+    assert_false(is_plain(files, 7));
     assert_non_null(find(files, 1));
-    assert_null(find(files, 10));
-    assert_non_null(find(files, 10 + 2 * EYE_TLS_FILES_MAX + 2)); /* the oldest went first */
-    look(files, 1);
-    assert_int_equal(files->beyond, 0);
-}
-
-static void what_is_to_be_tried__is_not_given_up(void **state)
-{
-    struct eye_tls_files *files = *state;
-    for (uint64_t i = 0; i < EYE_TLS_FILES_MAX; i++) {
-        assert_non_null(meet(files, 10 + i));
-    }
-    assert_null(meet(files, 1));
-    try_in_vain(find(files, 10 + 7));
-    assert_non_null(meet(files, 1));
-    assert_null(find(files, 10 + 7));
+    assert_non_null(find(files, 8));
+    assert_int_equal(files->count, 2);
 }
 
 static void what_there_is_no_room_for__is_counted(void **state)
@@ -110,15 +131,19 @@ static void what_there_is_no_room_for__is_counted(void **state)
     for (uint64_t i = 0; i < 5; i++) {
         assert_null(meet(files, 1 + i));
     }
-    look(files, 1);
-    assert_int_equal(files->beyond, 5);
     uint64_t counts[EYE_TLS_OUTCOME_COUNT];
     eye_tls_files_count(files, counts);
     assert_int_equal(counts[EYE_TLS_REFUSED], EYE_TLS_FILES_MAX);
-    look(files, LOOKS);
+    look(files, 1);
+    assert_int_equal(files->beyond, 5);
+    files->missed = 0;
+    assert_non_null(meet(files, 1)); /* those that the look has not met are forgotten at once */
+    assert_int_equal(files->count, 1);
+    look(files, 1);
     assert_int_equal(files->beyond, 0);
+    assert_int_equal(files->count, 1);
+    look(files, EYE_TLS_LOOKS_GONE);
     assert_int_equal(files->count, 0);
-    assert_non_null(meet(files, 1));
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -126,8 +151,9 @@ static void what_there_is_no_room_for__is_counted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(crowd_of_strangers__takes_no_place),
-        TEST(what_is_to_be_tried__is_not_given_up),
+        TEST(plain_programs__take_no_place),
+        TEST(a_plain_program_that_is_gone__is_forgotten),
+        TEST(what_could_not_be_opened__is_not_plain),
         TEST(what_there_is_no_room_for__is_counted),
     };
     return cmocka_run_group_tests_name("tls_files", tests, NULL, NULL);

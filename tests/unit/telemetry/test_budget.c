@@ -297,7 +297,7 @@ static void all_who_come_again__are_known(void **state)
     struct world *world = begin_with(state, &limits);
     assert_int_equal(run_short_processes(world, 1500), 1500);
     for (size_t interval = 0; interval < 3; interval++) {
-        for (uint32_t i = 0; i < 300; i++) {
+        for (uint32_t i = 0; i < 500; i++) {
             char service[32];
             snprintf(service, sizeof(service), "again-%" PRIu32, i);
             assert_int_equal(connect_as(world, service, "80"), interval > 0);
