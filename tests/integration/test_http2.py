@@ -35,8 +35,8 @@ def listens(port):
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-class Clients(Case):
-    """nghttp2's server, and three clients."""
+class Loaded(Case):
+    """nghttp2's server."""
 
     def serve(self, *options):
         harness.need("nghttpd", "nghttp", "h2load", "curl")
@@ -54,6 +54,10 @@ class Clients(Case):
         said = harness.command("h2load", "-n", str(requests), *words,
                                f"http://127.0.0.1:{port}/page").stdout
         return int(re.search(r"status codes: (\d+) 2xx", said)[1])
+
+
+class Clients(Loaded):
+    """Three of them."""
 
     def test_counts(self):
         port = self.serve()
@@ -125,6 +129,10 @@ class Clients(Case):
             self.assertEqual(self.lost(port, end), {})
             self.assertLessEqual({route for route, _ in found}, {"/page", "unknown"})
             self.assertLessEqual({status for _, status in found}, {"200", None})
+
+
+class Crowded(Loaded):
+    """Alone: what all daemons of the host keep of a socket shares one limit (net.core.optmem_max)."""
 
     def test_many_at_once(self):
         """A hundred wait on one connection, which nearly all of them have room for."""

@@ -56,7 +56,6 @@ struct eye_insider {
     bool roomier;                /* a library was let go since the last look */
     uint64_t looked_ns;          /* when the last look ended */
     uint64_t pause_ns;           /* and how long none may follow */
-    unsigned looks;
     int stop; /* eventfd */
     struct {
         atomic_uint_fast64_t files[EYE_TLS_OUTCOME_COUNT], beyond, joined[EYE_TLS_MEANS];
@@ -424,7 +423,7 @@ static void look_at_processes(struct eye_insider *insider)
     insider->pause_ns = pause_ns > LOOK_NS ? pause_ns : LOOK_NS;
     insider->lost = false;
     let_go_of_unmet(insider);
-    if (++insider->looks % LOOKS_FORGETTING == 0) {
+    if (insider->files.looks % LOOKS_FORGETTING == 0) {
         privileges = eye_privileges_raise(EYE_PRIVILEGES_LOADING);
         eye_tls_probes_forget_sessions(insider->probes, insider->proc);
         eye_privileges_lower(privileges);
@@ -436,7 +435,7 @@ static bool is_time_for_a_look(const struct eye_insider *insider, uint64_t now_n
     bool told = insider->watch != NULL && !insider->lost && insider->files.missed == 0;
     uint64_t pause_ns =
         told && insider->pause_ns < LOOK_WATCHED_NS ? LOOK_WATCHED_NS : insider->pause_ns;
-    return insider->looks == 0 || now_ns - insider->looked_ns >= pause_ns;
+    return insider->files.looks == 0 || now_ns - insider->looked_ns >= pause_ns;
 }
 
 /* Without it a library that nobody has loaded yet is found by the next look. */
