@@ -100,10 +100,11 @@ class LineServer:
         before = None
         with listener:
             while True:
+                over = ended.is_set()  # before: who has come until then waits there
                 try:
                     connection, _ = listener.accept()
                 except TimeoutError:
-                    if ended.is_set():
+                    if over:
                         return
                     continue
                 thread = threading.Thread(target=self._serve, args=(connection, ended, before),

@@ -82,10 +82,11 @@ class Agent(Known):
 
     def _receive(self):
         while True:
+            running = self._running  # before: what has come until then is there
             try:
                 self.sums.add(self._socket.recv(65536))
             except TimeoutError:
-                if not self._running:
+                if not running:
                     return
 
     def _refuse(self):

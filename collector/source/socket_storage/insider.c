@@ -56,7 +56,7 @@ struct eye_insider {
     bool roomier;                /* a library was let go since the last look */
     uint64_t looked_ns;          /* when the last look ended */
     uint64_t pause_ns;           /* and how long none may follow */
-    int stop; /* eventfd */
+    int stop;                    /* eventfd */
     struct {
         atomic_uint_fast64_t files[EYE_TLS_OUTCOME_COUNT], beyond, joined[EYE_TLS_MEANS];
     } counts; /* as struct eye_tls_counts; for other threads */
