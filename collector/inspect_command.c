@@ -76,8 +76,8 @@ static void print_table(const struct eye_elf *elf, const struct eye_tls_plan *pl
                function->sites.exit_count, count_stepped(&function->sites));
     }
     if (!eye_tls_plan_joins(plan)) {
-        puts("\nWhere a session keeps the random of its ClientHello is not found: which socket it "
-             "has\ncannot be told.");
+        puts("\nWhere a session keeps the random of its ClientHello, or which end it is, is not\n"
+             "found: which socket it has cannot be told.");
     } else if (plan->join == EYE_TLS_JOIN_GO) {
         puts("\nA connection leads to its descriptor, which tells its socket.");
     } else {

@@ -148,17 +148,24 @@ struct overlay {
     size_t length;
 };
 
+/* The next mount of a list that can be read; false: there is none. @mounts may be NULL. */
+static bool next_mount(FILE *mounts, char **line, size_t *room, struct eye_mount *ret_mount)
+{
+    while (mounts != NULL && getline(line, room, mounts) > 0) {
+        if (eye_mount_parse(*line, ret_mount) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The mount with the longest path that holds @path. */
 static void find_overlay(const char *proc, pid_t pid, const char *path, struct overlay *overlay)
 {
     FILE *mounts = open_of(proc, pid, "mountinfo");
     EYE_AUTOFREE char *line = NULL;
     size_t room = 0;
-    while (mounts != NULL && getline(&line, &room, mounts) > 0) {
-        struct eye_mount mount;
-        if (eye_mount_parse(line, &mount) != 0) {
-            continue;
-        }
+    for (struct eye_mount mount; next_mount(mounts, &line, &room, &mount);) {
         size_t length = strcmp(mount.path, "/") == 0 ? 0 : strlen(mount.path);
         if (length < overlay->length || strncmp(path, mount.path, length) != 0 ||
             path[length] != '/') {
@@ -198,10 +205,8 @@ static bool may_never_answer(const char *proc, const struct eye_tls_mapping *map
     EYE_AUTOFREE char *line = NULL;
     size_t room = 0;
     bool found = false;
-    while (mounts != NULL && !found && getline(&line, &room, mounts) > 0) {
-        struct eye_mount mount;
-        found = eye_mount_parse(line, &mount) == 0 && mount.device == mapping->device &&
-                strncmp(mount.type, "fuse", strlen("fuse")) == 0;
+    for (struct eye_mount mount; !found && next_mount(mounts, &line, &room, &mount);) {
+        found = mount.device == mapping->device && strncmp(mount.type, "fuse", strlen("fuse")) == 0;
     }
     if (mounts != NULL) {
         fclose(mounts);

@@ -2,8 +2,8 @@
 /*
  * Both ends of HTTPS by SSL_read(3) and SSL_write(3): of OpenSSL, or of BoringSSL.
  *
- *   ssl_peer get PORT PATH     a GET for each line that it reads, over a connection of its own;
- * says "done" ssl_peer serve PORT PEM    answers one request of each connection; says "ready"
+ *   ssl_peer get PORT PATH     a GET for each line of its input, by a new connection; says "done"
+ *   ssl_peer serve PORT PEM    answers one request of each connection; says "ready"
  */
 #include <arpa/inet.h>
 #include <openssl/ssl.h>

@@ -36,7 +36,7 @@ def listens(port):
 
 
 class Loaded(Case):
-    """nghttp2's server."""
+    """nghttp2's server, and h2load."""
 
     def serve(self, *options):
         harness.need("nghttpd", "nghttp", "h2load", "curl")
@@ -57,7 +57,7 @@ class Loaded(Case):
 
 
 class Clients(Loaded):
-    """Three of them."""
+    """Three clients of nghttp2's server."""
 
     def test_counts(self):
         port = self.serve()

@@ -98,7 +98,8 @@ static int probe_library(struct eye_insider *insider, struct eye_tls_known *file
     }
     if (!eye_tls_plan_joins(&plan)) {
         return eye_error_set(ret_error, -ENOTSUP,
-                             "where a session keeps the random of its ClientHello is not found");
+                             "where a session keeps the random of its ClientHello, or which end it "
+                             "is, is not found");
     }
     uint64_t privileges = eye_privileges_raise(EYE_PRIVILEGES_PROBING);
     result = eye_tls_probes_attach(insider->probes, fd, elf, &plan, &file->probed);
@@ -237,7 +238,7 @@ static void try_file(struct eye_insider *insider, struct eye_tls_known *file)
 }
 
 /* A program may be one of Go, or have a library inside that its symbols tell of. One that cannot be
- * read is looked at again when it is met. */
+ * read is not plain: it is looked at again when it is met. */
 static bool may_have_tls(struct eye_insider *insider, struct eye_tls_known *file)
 {
     struct eye_elf *elf = NULL;
@@ -249,7 +250,6 @@ static bool may_have_tls(struct eye_insider *insider, struct eye_tls_known *file
     bool known = result == 0 && eye_tls_is_known(elf);
     eye_elf_close(elf);
     file->plain = !known && (result == 0 || result == -ENOEXEC || result == -EFBIG);
-    file->tried = file->plain;
     return known;
 }
 
@@ -313,7 +313,7 @@ static void think_of(struct eye_insider *insider, struct eye_tls_known *file)
 {
     struct eye_error why = {""};
     bool asked = file->kind == EYE_TLS_PROGRAM && !file->tried;
-    if (file->plain || (asked && !may_have_tls(insider, file))) {
+    if (asked && !may_have_tls(insider, file)) {
         return;
     }
     if (is_left_alone(insider, file, &why)) {
@@ -461,7 +461,8 @@ static void find_way(struct eye_insider *insider)
     }
 }
 
-/* Before any library is met, since it takes seconds, in which the first one would not be read. */
+/* Before any library is met: it takes a second or more, in which the first one would not be read.
+ */
 static void load(struct eye_insider *insider)
 {
     struct eye_tls_probes *probes = NULL;

@@ -147,7 +147,7 @@ void eye_tls_files_settle(struct eye_tls_files *files, struct eye_tls_known *fil
 
 void eye_tls_files_note_look(struct eye_tls_files *files)
 {
-    unsigned looks = files->missed > 0 ? 0 : EYE_TLS_LOOKS_GONE;
+    unsigned patience = files->missed > 0 ? 0 : EYE_TLS_LOOKS_GONE; /* with those without probes */
     size_t kept = 0;
     pthread_mutex_lock(&files->lock);
     for (size_t i = 0; i < files->count; i++) {
@@ -155,7 +155,7 @@ void eye_tls_files_note_look(struct eye_tls_files *files)
         file->processes = file->met;
         file->met = 0;
         file->met_last = 0;
-        if (file->unmet > (file->probed.library < 0 ? looks : EYE_TLS_LOOKS_GONE)) {
+        if (file->unmet > (file->probed.library < 0 ? patience : EYE_TLS_LOOKS_GONE)) {
             forget(files, file);
         } else {
             files->items[kept++] = file;

@@ -36,7 +36,7 @@ struct eye_tls_known {
     pid_t pid;      /* the process that was met first, or last while it is not opened */
     bool due;       /* it was met, and not tried since, or it is to be thought of again */
     bool tried;     /* it was opened: whether it can be probed is known */
-    bool plain;     /* likewise: it is a program without TLS, which nobody asks for */
+    bool plain;     /* it is a program without TLS: only its number is kept */
     bool crowded;   /* there was no room for its probes */
     bool told;      /* that it cannot be opened */
     unsigned unmet; /* looks that have not met it */
@@ -69,9 +69,10 @@ struct eye_tls_files {
     size_t count;
     struct eye_table by_number; /* the same, by device and inode */
     bool crowded;               /* that there is no room for more was told */
-    uint64_t missed;            /* times that one was met and there was no room, since that */
-    uint64_t beyond;            /* likewise, by the last look */
-    uint64_t looks;             /* so far */
+    uint64_t missed;            /* times that one was met and there was no room, since the last
+                                 * look began */
+    uint64_t beyond;            /* likewise, by that look */
+    uint64_t looks;             /* that have ended */
     struct eye_tls_plain plain[EYE_TLS_PLAIN_MAX];
 };
 
